@@ -1,0 +1,159 @@
+"""Every error that this package raises, as one tree.
+
+    ZDirectError
+    ├── ZDirectFatalError                retrying cannot help; a person has to change something
+    │   ├── ZDirectConfigurationError    the connection, a parameter or the base path is wrong
+    │   │   └── WindowError              naive, zero-width, inverted or future window
+    │   │       └── RetentionError       the window starts before the data that zDirect keeps
+    │   ├── AuthenticationError          client id or secret refused, or the token refused twice (401)
+    │   ├── PermissionDeniedError        scope, merchant or app mode not granted (403)
+    │   ├── NotFoundError                merchant or resource unknown (404)
+    │   └── BadRequestError              zDirect refuses the request as it is (other 4xx)
+    ├── ZDirectRetriableError            the same request may work later; carries ``retry_after``
+    │   ├── RateLimitedError             429
+    │   ├── ServerError                  5xx
+    │   ├── TransportError               no answer, or one that broke off
+    │   └── MalformedResponseError       a 200 that is not the JSON it should be
+    └── ZDirectDataError                 the answer is well-formed and wrong; retrying repeats it
+        ├── RejectedRecordsError         more invalid records than ``max_rejected``
+        ├── FilterIgnoredError           rows outside the requested window: the server dropped the filter
+        └── CursorLoopError              a cursor came back that was followed before
+
+Each carries what a person needs (status, flow id, path, problem title, what to do) and never a secret.
+"""
+
+from __future__ import annotations
+
+
+class ZDirectError(Exception):
+    """Base of every error of this package.
+
+    :param message: what happened and where, in one sentence.
+    :param remedy: what to do about it, in one sentence.
+    :param status: HTTP status of the answer, if there was one.
+    :param path: path of the request, without host and query.
+    :param flow_id: ``X-Flow-Id`` of the answer; Zalando's support asks for it.
+    :param title: ``title`` (and ``detail``) of the problem body, if there was one.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        remedy: str | None = None,
+        status: int | None = None,
+        path: str | None = None,
+        flow_id: str | None = None,
+        title: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.status = status
+        self.path = path
+        self.flow_id = flow_id
+        self.title = title
+
+    def __str__(self) -> str:
+        facts = [
+            f"{name}={value}"
+            for name, value in (
+                ("status", self.status),
+                ("path", self.path),
+                ("title", self.title),
+                ("flow_id", self.flow_id),
+            )
+            if value is not None
+        ]
+        text = self.message
+        if facts:
+            text += f" [{', '.join(facts)}]"
+        if self.remedy:
+            text += f" What to do: {self.remedy}"
+        return text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions cross process borders in Airflow; keyword arguments need help to be pickled.
+        return _rebuild, (type(self), dict(self.__dict__))
+
+
+def _rebuild(kind: type[ZDirectError], state: dict[str, object]) -> ZDirectError:
+    error = kind.__new__(kind)
+    Exception.__init__(error, state["message"])
+    error.__dict__.update(state)
+    return error
+
+
+class ZDirectFatalError(ZDirectError):
+    """Retrying cannot help; a person has to change something."""
+
+
+class ZDirectConfigurationError(ZDirectFatalError):
+    """The connection, a parameter or the base path is wrong."""
+
+
+class WindowError(ZDirectConfigurationError):
+    """The window is naive, zero-width, inverted or in the future."""
+
+
+class RetentionError(WindowError):
+    """The window starts before the data that zDirect keeps."""
+
+
+class AuthenticationError(ZDirectFatalError):
+    """The client id or secret was refused, or a fresh token was (401)."""
+
+
+class PermissionDeniedError(ZDirectFatalError):
+    """The scope, the merchant or the app mode is not granted (403)."""
+
+
+class NotFoundError(ZDirectFatalError):
+    """The merchant or the resource is unknown (404)."""
+
+
+class BadRequestError(ZDirectFatalError):
+    """zDirect refuses the request as it is (400 and other 4xx)."""
+
+
+class ZDirectRetriableError(ZDirectError):
+    """The same request may work later.
+
+    :param retry_after: seconds to wait before the next try, at least.
+    """
+
+    def __init__(self, message: str, *, retry_after: float, **facts: object) -> None:
+        super().__init__(message, **facts)  # type: ignore[arg-type]
+        self.retry_after = retry_after
+
+
+class RateLimitedError(ZDirectRetriableError):
+    """429: too many requests."""
+
+
+class ServerError(ZDirectRetriableError):
+    """5xx: zDirect failed."""
+
+
+class TransportError(ZDirectRetriableError):
+    """No answer came, or one that broke off."""
+
+
+class MalformedResponseError(ZDirectRetriableError):
+    """A 200 whose body is not the JSON it should be."""
+
+
+class ZDirectDataError(ZDirectError):
+    """The answer is well-formed and wrong; retrying repeats it."""
+
+
+class RejectedRecordsError(ZDirectDataError):
+    """More invalid records than ``max_rejected`` allows."""
+
+
+class FilterIgnoredError(ZDirectDataError):
+    """Rows outside the requested window: the server dropped the time filter."""
+
+
+class CursorLoopError(ZDirectDataError):
+    """A cursor came back that was followed before."""

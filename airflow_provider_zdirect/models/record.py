@@ -1,0 +1,82 @@
+"""The base of every model: what all records of the zDirect API have in common, above all their drift.
+
+The rules, the same for every dataset (facts: zDirect docs, *Stock Movements*; public clients' fixtures):
+
+* Only the fields that identify a record and place it in time are required. Any other field may be missing or null.
+* Numbers that come as strings and strings that come as numbers are converted to the declared type.
+* Identifiers are text; an EAN that came as a number gets its leading zeros back.
+* An empty string means null.
+* Enumerations are open: an unknown value is kept as it is.
+* Unknown fields are kept, as JSON, in the column ``_unknown_fields``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+MONEY_DECIMALS = 18
+
+
+class Record(BaseModel):
+    """One record of a dataset, or an object nested in one."""
+
+    model_config = ConfigDict(extra="allow", coerce_numbers_to_str=True, frozen=False)
+
+    def unknown_fields(self) -> dict[str, Any] | None:
+        """The fields that the model does not declare, nested ones included; None if there are none."""
+        unknown = dict(self.__pydantic_extra__ or {})
+        for name, value in self.__dict__.items():
+            if isinstance(value, Record) and (nested := value.unknown_fields()):
+                unknown[name] = nested
+        return unknown or None
+
+
+def _empty_is_null(value: Any) -> Any:
+    return None if value == "" else value
+
+
+def _digits(width: int) -> BeforeValidator:
+    # A number has lost its leading zeros on the way; text is kept as it came.
+    def restore(value: Any) -> Any:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return f"{value:0{width}d}"
+        return _empty_is_null(value)
+
+    return BeforeValidator(restore)
+
+
+def _at_storable_scale(value: Decimal | None) -> Decimal | None:
+    if value is None or not value.is_finite():
+        return value
+    exponent = value.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -MONEY_DECIMALS:
+        return value.quantize(Decimal(1).scaleb(-MONEY_DECIMALS), rounding=ROUND_HALF_EVEN)
+    return value
+
+
+Key = Annotated[str, Field(min_length=1)]
+"""Text that identifies a record: required and not empty."""
+
+Text = Annotated[str | None, BeforeValidator(_empty_is_null)]
+Ean = Annotated[str | None, _digits(13)]
+"""EAN-13 as text (zDirect: ``^[0-9]{13}$``); leading zeros matter."""
+
+AdviceId = Annotated[str | None, _digits(8)]
+"""Zalando advice id as text (zDirect: ``^[0-9]{8}$``, shown as a number in examples)."""
+
+Instant = AwareDatetime
+"""Required RFC 3339 time; one without an offset is ambiguous and rejected."""
+
+OptionalInstant = Annotated[datetime | None, BeforeValidator(_empty_is_null)]
+Count = Annotated[int | None, BeforeValidator(_empty_is_null)]
+Money = Annotated[
+    Decimal | None,
+    BeforeValidator(_empty_is_null),
+    AfterValidator(_at_storable_scale),
+    Field(allow_inf_nan=False, max_digits=None),
+]
+"""An amount in major units as a decimal, never a float."""

@@ -1,0 +1,204 @@
+"""Half-open windows of time, and how they are cut into requests. Pure values, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from airflow_provider_zdirect.exceptions import RetentionError, WindowError
+
+LABEL_FORMAT = "%Y%m%dT%H%M%SZ"
+MAX_CLOCK_SKEW = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """A half-open interval ``[start, end)`` of aware times, kept in UTC.
+
+    :param start: first instant that belongs to the window.
+    :param end: first instant that does not.
+    :raises WindowError: if a time is naive or the window is zero-width or inverted.
+    """
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        for name, value in (("start", self.start), ("end", self.end)):
+            if value.tzinfo is None or value.utcoffset() is None:
+                raise WindowError(
+                    f"The window's {name} {value.isoformat()} has no time zone.",
+                    remedy=f"Give {name} with an offset, for example {value.isoformat()}+00:00.",
+                )
+        object.__setattr__(self, "start", _utc(self.start))
+        object.__setattr__(self, "end", _utc(self.end))
+        if self.start == self.end:
+            raise WindowError(
+                f"The window is zero-width: it starts and ends at {self.start.isoformat()}.",
+                remedy="Use a timetable with data intervals (CronDataIntervalTimetable; a bare cron string "
+                "has a zero-width interval on Airflow 3), or pass window_from and window_to.",
+            )
+        if self.start > self.end:
+            raise WindowError(
+                f"The window is inverted: it starts at {self.start.isoformat()} and ends before, "
+                f"at {self.end.isoformat()}.",
+                remedy="Swap from and to.",
+            )
+
+    def __str__(self) -> str:
+        return f"{self.start.isoformat()}..{self.end.isoformat()}"
+
+    @property
+    def duration(self) -> timedelta:
+        return self.end - self.start
+
+    @property
+    def label(self) -> str:
+        """The window in object names: ``20261122T100000Z_20261122T110000Z``."""
+        return f"{_label(self.start)}_{_label(self.end)}"
+
+    @classmethod
+    def from_label(cls, label: str) -> Window:
+        """The window that ``label`` names; raises ValueError for any other text."""
+        start, _, end = label.partition("_")
+        return cls(_from_label(start), _from_label(end))
+
+    @classmethod
+    def of_day(cls, day: date, zone: str = "UTC") -> Window:
+        """The local day ``day`` in ``zone``: 23, 24 or 25 hours long."""
+        tz = ZoneInfo(zone)
+        return cls(
+            datetime.combine(day, time(), tz),
+            datetime.combine(day + timedelta(days=1), time(), tz),
+        )
+
+    def contains(self, instant: datetime) -> bool:
+        return self.start <= instant < self.end
+
+    def intersects(self, other: Window) -> bool:
+        return self.start < other.end and other.start < self.end
+
+    def intersection(self, other: Window) -> Window | None:
+        """The part that both have, or None."""
+        if not self.intersects(other):
+            return None
+        return Window(max(self.start, other.start), min(self.end, other.end))
+
+    def extended_back(self, overlap: timedelta) -> Window:
+        """The same window, starting ``overlap`` earlier."""
+        return Window(self.start - overlap, self.end)
+
+    def split(self, longest: timedelta) -> Iterator[Window]:
+        """Adjacent windows of at most ``longest`` that tile this one, in order."""
+        start = self.start
+        while start < self.end:
+            end = min(start + longest, self.end)
+            yield Window(start, end)
+            start = end
+
+    def utc_dates(self) -> Iterator[date]:
+        """Every UTC date that the window touches, in order."""
+        day = self.start.date()
+        last = (self.end - timedelta(microseconds=1)).date()
+        while day <= last:
+            yield day
+            day += timedelta(days=1)
+
+    def whole_days(self, zone: str = "UTC") -> list[date]:
+        """The local dates that the window consists of.
+
+        :raises WindowError: if the window does not start and end at midnight in ``zone``.
+        """
+        tz = ZoneInfo(zone)
+        local_start, local_end = self.start.astimezone(tz), self.end.astimezone(tz)
+        for name, value in (("starts", local_start), ("ends", local_end)):
+            if value.time() != time():
+                raise WindowError(
+                    f"This dataset is requested by whole days, and the window {name} at "
+                    f"{value.isoformat()}, which is not midnight in {zone}.",
+                    remedy="Use a daily data interval (CronDataIntervalTimetable('0 0 * * *', timezone=...)), "
+                    "pass whole days, or set the operator's timezone to the one of the schedule.",
+                )
+        days = (local_end.date() - local_start.date()).days
+        return [local_start.date() + timedelta(days=n) for n in range(days)]
+
+
+def parse_instant(value: str | datetime, *, name: str) -> datetime:
+    """An aware UTC datetime from an ISO 8601 text or a datetime.
+
+    :param name: the parameter that ``value`` came in, for the error.
+    :raises WindowError: if the text is no time or has no offset.
+    """
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value.strip())
+        except ValueError as error:
+            raise WindowError(
+                f"{name}={value!r} is not an ISO 8601 time.",
+                remedy=f"Give {name} as 2026-11-22T10:00:00+00:00.",
+            ) from error
+    if value.tzinfo is None or value.utcoffset() is None:
+        raise WindowError(
+            f"{name}={value.isoformat()} has no time zone.",
+            remedy=f"Give {name} with an offset, for example {value.isoformat()}+00:00.",
+        )
+    return _utc(value)
+
+
+def refuse_future(window: Window, now: datetime) -> None:
+    """Raise WindowError if the window ends after ``now``: its records do not exist yet."""
+    if window.end > now + MAX_CLOCK_SKEW:
+        raise WindowError(
+            f"The window {window} ends in the future (now is {now.isoformat(timespec='seconds')}).",
+            remedy="Run the window after its end; end it at or before now.",
+        )
+
+
+def within_retention(window: Window, earliest: datetime, *, clip: bool) -> tuple[Window, Window | None]:
+    """The window that can be fetched, and the part that was clipped off its front.
+
+    :param earliest: first instant for which zDirect still has data.
+    :param clip: allow a window that lies partly before ``earliest``.
+    :raises RetentionError: if the window starts before ``earliest`` and is not to be clipped, or ends before it.
+    """
+    if window.start >= earliest:
+        return window, None
+    if window.end <= earliest:
+        raise RetentionError(
+            f"The window {window} lies before {earliest.isoformat()}, the earliest data that zDirect keeps.",
+            remedy="Nothing can be fetched for it any more; start later.",
+        )
+    if not clip:
+        raise RetentionError(
+            f"The window {window} starts before {earliest.isoformat()}, the earliest data that zDirect keeps.",
+            remedy="Start the window there, or set clip_to_retention=True to fetch what is left; "
+            "the clipped part is then named in the manifest.",
+        )
+    return Window(earliest, window.end), Window(window.start, earliest)
+
+
+def _utc(value: datetime) -> datetime:
+    # astimezone keeps subclasses such as pendulum's; a plain datetime behaves the same everywhere.
+    as_utc = value.astimezone(UTC)
+    return datetime(
+        as_utc.year,
+        as_utc.month,
+        as_utc.day,
+        as_utc.hour,
+        as_utc.minute,
+        as_utc.second,
+        as_utc.microsecond,
+        tzinfo=UTC,
+    )
+
+
+def _label(value: datetime) -> str:
+    text = value.strftime(LABEL_FORMAT)
+    return text if not value.microsecond else f"{text[:-1]}.{value.microsecond:06d}Z"
+
+
+def _from_label(text: str) -> datetime:
+    pattern = LABEL_FORMAT if "." not in text else "%Y%m%dT%H%M%S.%fZ"
+    return datetime.strptime(text, pattern).replace(tzinfo=UTC)
