@@ -1,0 +1,95 @@
+"""Command line: ``python -m airflow_provider_zdirect.emulator --port 8088 --seed 7``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+
+def parser() -> argparse.ArgumentParser:
+    cli = argparse.ArgumentParser(
+        prog="python -m airflow_provider_zdirect.emulator",
+        description="A zDirect server with invented, reproducible data. No authentication under /_emulator: "
+        "keep it on loopback.",
+    )
+    cli.add_argument("--host", default="127.0.0.1")
+    cli.add_argument("--port", type=int, default=8088)
+    cli.add_argument("--seed", type=int, default=7, help="the world; same seed, same data")
+    cli.add_argument("--client-id", default="demo")
+    cli.add_argument("--client-secret", default="demo-secret")
+    cli.add_argument("--merchants", type=int, default=2)
+    cli.add_argument("--environment", choices=("production", "sandbox"), default="production")
+    cli.add_argument("--now", metavar="ISO", help="freeze the clock at this time")
+    cli.add_argument("--volume", type=float, default=1.0, help="multiplier of records")
+    cli.add_argument("--faults", metavar="FILE", type=Path, help="fault plan as JSON")
+    cli.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="any option, e.g. drift=0.2")
+    cli.add_argument("--bulk-received-items", type=int, metavar="N", help="benchmark: so many items at once")
+    cli.add_argument("--bulk-page-size", type=int, default=100_000, metavar="M")
+    cli.add_argument("--bulk-from", metavar="ISO", help="default: start of the last full UTC day")
+    cli.add_argument("--bulk-to", metavar="ISO", help="default: end of the last full UTC day")
+    return cli
+
+
+def main(arguments: list[str] | None = None) -> int:
+    cli = parser()
+    args = cli.parse_args(arguments)
+    try:
+        from airflow_provider_zdirect.emulator.bulk import BulkPlan
+        from airflow_provider_zdirect.emulator.server import EmulatorServer, moment
+    except ModuleNotFoundError as error:
+        if error.name not in ("fastapi", "starlette", "uvicorn"):
+            raise
+        needed = 'pip install "airflow-provider-zdirect[emulator]"'
+        print(f"The emulator needs {error.name}. Install it with: {needed}", file=sys.stderr)
+        return 2
+    try:
+        bulk = None
+        if args.bulk_received_items:
+            now = moment(args.now) if args.now else datetime.now(UTC)
+            bulk = BulkPlan.of_yesterday(args.bulk_received_items, args.bulk_page_size, now)
+            start = moment(args.bulk_from) if args.bulk_from else bulk.start
+            end = moment(args.bulk_to) if args.bulk_to else bulk.end
+            bulk = BulkPlan(bulk.items, bulk.page_size, start, end)
+        server = EmulatorServer(
+            host=args.host,
+            port=args.port,
+            now=args.now,
+            faults=json.loads(args.faults.read_text(encoding="utf-8")) if args.faults else (),
+            bulk=bulk,
+            seed=args.seed,
+            merchants=args.merchants,
+            client_id=args.client_id,
+            client_secret=args.client_secret,
+            environment=args.environment,
+            volume=args.volume,
+            **dict(_option(text) for text in args.option),
+        )
+    except (ValueError, OSError) as error:
+        cli.error(str(error))
+    if server.state.bulk:
+        server.state.bulk.prepare()
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    with server:
+        print(f"zDirect emulator ready at {server.url}, merchants {', '.join(server.merchant_ids)}", flush=True)
+        stopped.wait()
+    return 0
+
+
+def _option(text: str) -> tuple[str, Any]:
+    name, _, value = text.partition("=")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

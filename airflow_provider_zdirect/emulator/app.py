@@ -1,0 +1,40 @@
+"""The emulator as an ASGI application."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from airflow_provider_zdirect.emulator.admin import admin_router
+from airflow_provider_zdirect.emulator.auth import auth_router
+from airflow_provider_zdirect.emulator.front import Connections, Front
+from airflow_provider_zdirect.emulator.problem import PROBLEM_JSON, ProblemError, problem_body
+from airflow_provider_zdirect.emulator.state import EmulatorState
+from airflow_provider_zdirect.emulator.stock_movements import stock_movements_router
+
+
+def create_app(state: EmulatorState, connections: Connections | None = None) -> FastAPI:
+    """All routes over one state.
+
+    :param connections: open transports by client address, filled by the server; needed for resets.
+    """
+    app = FastAPI(title="zDirect emulator", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Front, state=state, connections={} if connections is None else connections)
+    app.include_router(auth_router(state))
+    app.include_router(stock_movements_router(state))
+    app.include_router(admin_router(state))
+    app.add_exception_handler(ProblemError, _problem)
+    app.add_exception_handler(HTTPException, _http_error)
+    return app
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)
+    return Response(error.body(), status_code=error.status, headers=error.headers, media_type=PROBLEM_JSON)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    body = problem_body(error.status_code, f"{request.method} {request.url.path}: {error.detail}")
+    return Response(body, status_code=error.status_code, headers=error.headers, media_type=PROBLEM_JSON)

@@ -1,0 +1,178 @@
+"""The door of the emulator: flow id and date on every answer, the request log, and the faults."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from email.utils import format_datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+from airflow_provider_zdirect.emulator.faults import Action
+from airflow_provider_zdirect.emulator.problem import PROBLEM_JSON, problem_body
+from airflow_provider_zdirect.emulator.state import EmulatorState, LoggedRequest
+
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+ADMIN = "/_emulator"
+CHUNK = 1 << 18
+LONGEST_HANG = 3600.0
+# Transports of open connections by the client's address, kept by the server for resets.
+Connections = dict[tuple[str, int], asyncio.Transport]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A complete answer."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+    def with_body(self, body: bytes, **headers: str) -> Reply:
+        changed = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
+        kept = tuple((name, value) for name, value in self.headers if name not in changed)
+        return replace(self, headers=(*kept, *changed.items()), body=body)
+
+
+class Front:
+    """ASGI middleware around all routes."""
+
+    def __init__(self, app: App, state: EmulatorState, connections: Connections) -> None:
+        self._app = app
+        self._state = state
+        self._connections = connections
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        query = scope["query_string"].decode("latin-1")
+        parameters = dict(parse_qsl(query, keep_blank_values=True))
+        sent_flow_id = dict(scope["headers"]).get(b"x-flow-id", b"").decode("latin-1")
+        flow_id = sent_flow_id or self._state.next_flow_id()
+        arrived = self._state.clock.now()
+        scope["state"] = {}
+        is_admin = scope["path"].startswith(ADMIN)
+        action = None if is_admin else self._state.faults.take(scope["method"], scope["path"], parameters)
+
+        def log(status: int | None) -> None:
+            if is_admin:
+                return
+            client_id = scope["state"].get("client_id")
+            names = action.names() if action else ""
+            self._state.log.append(
+                LoggedRequest(arrived, scope["method"], scope["path"], query, status, client_id, flow_id, names)
+            )
+
+        if action and action.delay:
+            await asyncio.sleep(action.delay)
+        if action and (action.hang or action.reset):
+            log(None)
+            await self._withhold(action, scope, receive)
+            return
+        if action and action.revoke_tokens:
+            self._state.tokens.revoke_all()
+        if action and action.status is not None:
+            reply = _prescribed(action.status, action)
+        else:
+            reply = await _collected(self._app, scope, receive)
+        if action:
+            reply = _damaged(reply, action, parameters.get("cursor"))
+        log(reply.status)
+        await _send(reply, flow_id, arrived, send, cut_after=_cut(action, reply))
+
+    async def _withhold(self, action: Action, scope: Message, receive: Receive) -> None:
+        if action.hang:
+            seconds = LONGEST_HANG if action.hang is True else float(action.hang)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    while (await receive())["type"] != "http.disconnect":
+                        pass
+        transport = self._connections.get(tuple(scope.get("client") or ()))
+        if transport is None:
+            return
+        # With no time to linger the kernel sends RST instead of FIN.
+        raw = transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+        # Lets the server notice before this application returns without an answer.
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+async def _collected(app: App, scope: Message, receive: Receive) -> Reply:
+    start: Message = {}
+    body: list[bytes] = []
+
+    async def catch(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            start.update(message)
+        else:
+            body.append(message.get("body", b""))
+
+    await app(scope, receive, catch)
+    headers = tuple((bytes(name).lower(), bytes(value)) for name, value in start["headers"])
+    return Reply(start["status"], headers, body[0] if len(body) == 1 else b"".join(body))
+
+
+def _prescribed(status: int, action: Action) -> Reply:
+    if action.body is None:
+        body, kind = problem_body(status, "a fault of the emulator's plan"), PROBLEM_JSON
+    elif isinstance(action.body, str):
+        body, kind = action.body.encode(), "text/plain; charset=utf-8"
+    else:
+        body, kind = json.dumps(action.body).encode(), PROBLEM_JSON
+    return Reply(status, ((b"content-type", kind.encode()),), body)
+
+
+def _damaged(reply: Reply, action: Action, cursor: str | None) -> Reply:
+    if action.status is None and action.body is not None:
+        text = action.body if isinstance(action.body, str) else json.dumps(action.body)
+        reply = reply.with_body(text.encode())
+    if action.duplicate or action.repeat_cursor:
+        answer = json.loads(reply.body)
+        for rows in answer.values():
+            if isinstance(rows, list):
+                rows.extend(rows[: action.duplicate])
+        if action.repeat_cursor and cursor:
+            answer["next"] = cursor
+        reply = reply.with_body(json.dumps(answer, separators=(",", ":"), ensure_ascii=False).encode())
+    if action.malformed_json:
+        reply = reply.with_body(reply.body[: max(1, len(reply.body) * 2 // 3)])
+    if action.empty_body:
+        reply = replace(reply, status=200, body=b"")
+    return reply.with_body(reply.body, **dict(action.headers.items()))
+
+
+def _cut(action: Action | None, reply: Reply) -> int | None:
+    if action is None or action.cut_body is None or action.cut_body is False:
+        return None
+    return len(reply.body) // 2 if action.cut_body is True else action.cut_body
+
+
+async def _send(reply: Reply, flow_id: str, arrived: datetime, send: Send, cut_after: int | None) -> None:
+    length = len(reply.body) if cut_after is None else max(len(reply.body), cut_after + 1)
+    given = {name for name, _ in reply.headers}
+    headers = [(name, value) for name, value in reply.headers if name != b"content-length"]
+    headers.append((b"content-length", str(length).encode()))
+    if b"date" not in given:
+        headers.append((b"date", format_datetime(arrived, usegmt=True).encode()))
+    if b"x-flow-id" not in given:
+        headers.append((b"x-flow-id", flow_id.encode("latin-1")))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    body = memoryview(reply.body)[:cut_after]
+    for begin in range(0, len(body), CHUNK):
+        await send({"type": "http.response.body", "body": bytes(body[begin : begin + CHUNK]), "more_body": True})
+    if cut_after is None:
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    # Otherwise the answer stays unfinished, and the server closes the connection.

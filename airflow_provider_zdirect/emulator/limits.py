@@ -1,0 +1,54 @@
+"""Sliding-window rate limits (zDirect docs: Rate limiting)."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+from airflow_provider_zdirect.emulator.clock import EmulatorClock
+
+
+@dataclass(frozen=True)
+class Limit:
+    """So many requests in so many seconds."""
+
+    requests: int
+    seconds: float
+
+
+# zDirect docs: Stock Movements, Rate limits; Authentication, Rate limits.
+LIMITS = {
+    "returned-items": Limit(100, 1),
+    "received-items": Limit(20, 1),
+    "liquidated-items": Limit(5, 1),
+}
+TOKEN_LIMIT = {"production": Limit(8, 60), "sandbox": Limit(1, 60)}
+
+
+class Limiter:
+    """Counts accepted requests per operation. Refused ones are not counted."""
+
+    def __init__(self, clock: EmulatorClock) -> None:
+        self._clock = clock
+        self._accepted: dict[str, deque[float]] = {}
+        # Routes run in a thread pool.
+        self._lock = threading.Lock()
+
+    def refusal(self, operation: str, limit: Limit) -> dict[str, str] | None:
+        """Headers of the 429 answer, or ``None`` if the request is within the limit and counted."""
+        with self._lock:
+            now = self._clock.elapsed()
+            accepted = self._accepted.setdefault(operation, deque())
+            while accepted and accepted[0] <= now - limit.seconds:
+                accepted.popleft()
+            if len(accepted) < limit.requests:
+                accepted.append(now)
+                return None
+            wait = accepted[0] + limit.seconds - now if accepted else limit.seconds
+        return {"Retry-After": str(max(1, math.ceil(wait))), "X-Rate-Limit": str(limit.requests)}
+
+    def clear(self) -> None:
+        with self._lock:
+            self._accepted.clear()

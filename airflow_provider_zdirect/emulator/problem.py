@@ -1,0 +1,33 @@
+"""Error answers as ``application/problem+json`` (zDirect docs: Stock Movements; RFC 7807)."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+
+PROBLEM_JSON = "application/problem+json"
+
+
+class ProblemError(Exception):
+    """An answer other than 200.
+
+    :param status: HTTP status; :param detail: what is wrong; :param headers: additional headers.
+    """
+
+    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(f"{status} {detail}")
+        self.status = status
+        self.detail = detail
+        self.headers = headers or {}
+
+    def body(self) -> bytes:
+        return problem_body(self.status, self.detail)
+
+
+def problem_body(status: int, detail: str) -> bytes:
+    try:
+        title = HTTPStatus(status).phrase
+    except ValueError:
+        title = "Unknown"
+    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return json.dumps(problem, separators=(",", ":")).encode()

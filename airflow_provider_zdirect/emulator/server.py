@@ -1,0 +1,183 @@
+"""An emulator on a loopback port, for tests and scripts: a context manager around a server thread."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from types import TracebackType
+from typing import Any, Self
+
+import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from airflow_provider_zdirect.emulator.app import create_app
+from airflow_provider_zdirect.emulator.bulk import BulkPlan
+from airflow_provider_zdirect.emulator.clock import EmulatorClock
+from airflow_provider_zdirect.emulator.faults import FaultPlan
+from airflow_provider_zdirect.emulator.front import Connections
+from airflow_provider_zdirect.emulator.options import Options
+from airflow_provider_zdirect.emulator.state import EmulatorState, LoggedRequest, Settings
+from airflow_provider_zdirect.emulator.truth import Record
+
+START_SECONDS = 30.0
+STOP_SECONDS = 10.0
+Moment = datetime | date | str
+
+
+class EmulatorServer:
+    """A running emulator.
+
+    :param now: moment to freeze the clock at (aware time or ISO string); ``None`` follows real time.
+    :param port: 0 takes a free one.
+    :param faults: fault plan, see :mod:`~airflow_provider_zdirect.emulator.faults`.
+    :param bulk: bulk mode of the first merchant's received items.
+    :param settings: fields of ``Settings``: seed, merchants, client_id, client_secret, environment.
+    :param options: fields of ``Options``: volume, late_share, bad_records, drift, to_inclusive, ...
+    """
+
+    def __init__(
+        self,
+        *,
+        now: Moment | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        faults: Iterable[Mapping[str, Any]] = (),
+        bulk: BulkPlan | None = None,
+        settings: Settings | None = None,
+        options: Options | None = None,
+        **overrides: Any,
+    ) -> None:
+        own = {name: overrides.pop(name) for name in list(overrides) if name in Settings.__annotations__}
+        self.state = EmulatorState(
+            Settings(**{**vars(settings or Settings()), **own}),
+            (options or Options()).changed(overrides),
+            EmulatorClock(moment(now) if now is not None else None),
+            FaultPlan(faults),
+            bulk,
+        )
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind((host, port))
+        self.url = f"http://{host}:{self._socket.getsockname()[1]}"
+        connections: Connections = {}
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                create_app(self.state, connections),
+                http=_tracked_protocol(connections),
+                loop="asyncio",
+                ws="none",
+                lifespan="off",
+                # Cut and dropped answers are meant; uvicorn would log each as an error.
+                log_level="critical",
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                date_header=False,
+            )
+        )
+        self._thread = threading.Thread(target=self._run, name="zdirect-emulator", daemon=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Serve in a thread; returns when requests are answered."""
+        self._thread.start()
+        deadline = time.monotonic() + START_SECONDS
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > deadline:
+                raise RuntimeError("the emulator did not start")
+            time.sleep(0.005)
+
+    def stop(self) -> None:
+        """Close all connections and end the thread."""
+        self._server.should_exit = True
+        self._server.force_exit = True
+        if self._thread.is_alive():
+            self._thread.join(STOP_SECONDS)
+        self._socket.close()
+        if self.state.bulk:
+            self.state.bulk.close()
+
+    def _run(self) -> None:
+        asyncio.run(self._server.serve(sockets=[self._socket]))
+
+    @property
+    def merchant_ids(self) -> tuple[str, ...]:
+        """Merchants that the client may read."""
+        return self.state.merchant_ids
+
+    @property
+    def foreign_merchant_id(self) -> str:
+        """A merchant that exists, but answers 403."""
+        return self.state.foreign_merchant_id
+
+    @property
+    def clock(self) -> EmulatorClock:
+        return self.state.clock
+
+    @property
+    def faults(self) -> FaultPlan:
+        return self.state.faults
+
+    @property
+    def requests(self) -> list[LoggedRequest]:
+        """All requests so far, oldest first, without those to ``/_emulator``."""
+        return list(self.state.log)
+
+    @property
+    def options(self) -> Options:
+        return self.state.options
+
+    def set_options(self, **changes: Any) -> None:
+        """Change options while running."""
+        self.state.options = self.state.options.changed(changes)
+
+    def truth(
+        self, dataset: str, merchant_id: str, start: Moment, end: Moment, *, as_sent: bool = False
+    ) -> list[dict[str, Any]]:
+        """All records with ``start <= event time < end``, visible or not; bad ones carry ``_bad``.
+
+        :param dataset: ``received_items``, ``returned_items`` or ``liquidated_items`` (dates, half-open too).
+        :param as_sent: the records as the API sends them, drift included.
+        """
+        return self.state.truth(dataset, merchant_id, moment(start), moment(end), as_sent)
+
+    def records(self, dataset: str, merchant_id: str, start: Moment, end: Moment) -> list[Record]:
+        """The truth with event time, ``visible_at`` and defect of each record."""
+        return list(self.state.timeline().records(dataset, merchant_id, moment(start), moment(end)))
+
+
+def moment(value: Moment) -> datetime:
+    """An aware time; a date or a time without offset is meant in UTC."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    elif not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
+    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _tracked_protocol(connections: Connections) -> type[asyncio.Protocol]:
+    """uvicorn's HTTP protocol that also notes its transport, the only way to a real connection reset."""
+
+    class TrackedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            self._peer = tuple(transport.get_extra_info("peername")[:2])
+            connections[self._peer] = transport
+            super().connection_made(transport)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            connections.pop(self._peer, None)
+            super().connection_lost(exc)
+
+    return TrackedProtocol

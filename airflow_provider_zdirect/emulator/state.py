@@ -1,0 +1,114 @@
+"""All that one emulator knows and remembers."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_zdirect.emulator.bulk import BulkPages, BulkPlan
+from airflow_provider_zdirect.emulator.catalog import merchant_id, stable_uuid
+from airflow_provider_zdirect.emulator.clock import EmulatorClock
+from airflow_provider_zdirect.emulator.faults import FaultPlan
+from airflow_provider_zdirect.emulator.limits import Limiter
+from airflow_provider_zdirect.emulator.options import Options
+from airflow_provider_zdirect.emulator.tokens import TokenBook
+from airflow_provider_zdirect.emulator.truth import Timeline, marked
+
+REMEMBERED_REQUESTS = 100_000
+MOST_MERCHANTS = 500
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is fixed while the emulator runs.
+
+    :param merchants: number of merchants that the client may read; one more exists that it may not.
+    :param environment: ``production`` or ``sandbox``, which differ in the limit of token requests.
+    """
+
+    seed: int = 7
+    merchants: int = 2
+    client_id: str = "demo"
+    client_secret: str = "demo-secret"  # noqa: S105 - the documented secret of the demo
+    environment: str = "production"
+
+    def __post_init__(self) -> None:
+        if self.environment not in ("production", "sandbox"):
+            raise ValueError("environment must be production or sandbox")
+        if not 1 <= self.merchants <= MOST_MERCHANTS:
+            raise ValueError(f"merchants must be a number from 1 to {MOST_MERCHANTS}")
+
+
+@dataclass(frozen=True)
+class LoggedRequest:
+    """One request as it was answered; never with a secret or token.
+
+    :param status: status of the answer, ``None`` if there was none.
+    :param fault: names of the actions that hit it, or an empty string.
+    """
+
+    time: datetime
+    method: str
+    path: str
+    query: str
+    status: int | None
+    client_id: str | None
+    flow_id: str
+    fault: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**vars(self), "time": self.time.isoformat()}
+
+
+class EmulatorState:
+    """Shared by all routes. Changed from the server's loop, its thread pool and the test that owns it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        options: Options,
+        clock: EmulatorClock,
+        faults: FaultPlan,
+        bulk: BulkPlan | None = None,
+    ) -> None:
+        self.settings = settings
+        self.options = options
+        self.clock = clock
+        self.faults = faults
+        self.merchant_ids = tuple(merchant_id(settings.seed, index) for index in range(settings.merchants))
+        self.foreign_merchant_id = merchant_id(settings.seed, settings.merchants)
+        self.tokens = TokenBook(settings.seed)
+        self.limiter = Limiter(clock)
+        self.log: deque[LoggedRequest] = deque(maxlen=REMEMBERED_REQUESTS)
+        self.bulk = BulkPages(bulk, settings.seed, self.merchant_ids[0]) if bulk else None
+        self._flow_numbers = itertools.count(1)
+
+    def timeline(self) -> Timeline:
+        options = self.options
+        return Timeline(
+            self.settings.seed,
+            (*self.merchant_ids, self.foreign_merchant_id),
+            options.volume,
+            options.late_share,
+            options.bad_records,
+            options.drift,
+            options.liquidated_by,
+        )
+
+    def truth(
+        self, dataset: str, merchant_id: str, start: datetime, end: datetime, as_sent: bool = False
+    ) -> list[dict[str, Any]]:
+        """All records with ``start <= event time < end``, whether the API shows them yet or not.
+
+        Bad ones carry ``_bad``. With ``as_sent`` the records are as the API sends them, drift included.
+        """
+        if self.bulk and dataset == "received_items" and merchant_id == self.bulk.merchant_id:
+            return list(self.bulk.records(start, end))
+        records = self.timeline().records(dataset, merchant_id, start, end)
+        return [record.sent if as_sent else marked(record) for record in records]
+
+    def next_flow_id(self) -> str:
+        return stable_uuid(self.settings.seed, "flow", next(self._flow_numbers))

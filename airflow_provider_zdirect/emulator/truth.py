@@ -1,0 +1,169 @@
+"""The records of the emulated world: an endless timeline, a pure function of seed, merchant and hour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from random import Random
+from typing import Any
+
+from airflow_provider_zdirect.emulator.catalog import quality_label
+from airflow_provider_zdirect.emulator.drift import drifted, spoiled
+from airflow_provider_zdirect.emulator.records import BODIES, Place, liquidated_body, rfc3339
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+MEAN_PER_HOUR = {"received_items": 40, "returned_items": 25}
+MEAN_LIQUIDATED_PER_DAY = 3
+TIME_FIELD = {
+    "received_items": "received_timestamp",
+    "returned_items": "consumed_timestamp",
+    "liquidated_items": "liquidation_date",
+}
+DATASETS = tuple(TIME_FIELD)
+LONGEST_REPORTING_DELAY = 6
+CACHED_HOURS = 1500
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record with what the API does not tell.
+
+    :param event_time: the moment that ``from`` and ``to`` select.
+    :param label: quality label, or the row's number for liquidated items; orders records of one moment.
+    :param visible_at: the API shows the record from this moment on.
+    :param body: the record as documented.
+    :param sent: the record as the API sends it, which differs from ``body`` under drift.
+    :param bad: what is wrong with it, if it breaks the schema.
+    """
+
+    event_time: datetime
+    label: str
+    visible_at: datetime
+    body: dict[str, Any]
+    sent: dict[str, Any]
+    bad: str | None = None
+
+    @property
+    def key(self) -> tuple[datetime, str]:
+        return self.event_time, self.label
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """All records of all merchants, for ever; the shares and the volume are those of ``Options``."""
+
+    seed: int
+    merchant_ids: tuple[str, ...]
+    volume: float = 1.0
+    late_share: float = 0.05
+    bad_records: float = 0.0
+    drift: float = 0.0
+    liquidated_by: str = "liquidation_date"
+
+    def records(self, dataset: str, merchant_id: str, start: datetime, end: datetime) -> Iterator[Record]:
+        """Records with ``start <= event time < end``, in order of time and label, visible or not."""
+        if dataset not in DATASETS:
+            raise ValueError(f"dataset must be one of {', '.join(DATASETS)}")
+        if merchant_id not in self.merchant_ids:
+            raise ValueError(f"merchant {merchant_id} does not exist in this world")
+        step, slot = (DAY, _day) if dataset == "liquidated_items" else (HOUR, _hour)
+        number = (start - EPOCH) // step
+        while EPOCH + number * step < end:
+            for record in slot(self, dataset, merchant_id, number):
+                if start <= record.event_time < end:
+                    yield record
+            number += 1
+
+
+@lru_cache(maxsize=CACHED_HOURS)
+def _hour(timeline: Timeline, dataset: str, merchant_id: str, hour: int) -> tuple[Record, ...]:
+    rng = Random(f"{timeline.seed}/{merchant_id}/{dataset}/{hour}")  # noqa: S311 - reproducible, not secret
+    merchant_index = timeline.merchant_ids.index(merchant_id)
+    start = EPOCH + hour * HOUR
+    records = []
+    for number in range(_count(rng, MEAN_PER_HOUR[dataset] * timeline.volume, empty_share=0.07)):
+        event_time = start + _offset(rng)
+        label = quality_label(timeline.seed, merchant_index, DATASETS.index(dataset), hour, number)
+        place = Place(timeline.seed, merchant_id, event_time, label)
+        body = BODIES[dataset](rng, place)
+        late, minutes = rng.random() < timeline.late_share, rng.randint(1, 45)
+        visible_at = event_time + timedelta(minutes=minutes if late else 0)
+        records.append(_record(timeline, dataset, rng, Record(event_time, label, visible_at, body, body)))
+    return tuple(sorted(records, key=lambda record: record.key))
+
+
+@lru_cache(maxsize=CACHED_HOURS)
+def _day(timeline: Timeline, dataset: str, merchant_id: str, day: int) -> tuple[Record, ...]:
+    if timeline.liquidated_by == "liquidation_date":
+        return _liquidated_on(timeline, dataset, merchant_id, day)
+    reported = EPOCH + day * DAY
+    return tuple(
+        replace(record, event_time=reported, visible_at=reported + (record.visible_at - record.event_time))
+        for earlier in range(LONGEST_REPORTING_DELAY, -1, -1)
+        for record in _liquidated_on(timeline, dataset, merchant_id, day - earlier)
+        if record.body["reporting_date"] == reported.date().isoformat()
+    )
+
+
+@lru_cache(maxsize=CACHED_HOURS)
+def _liquidated_on(timeline: Timeline, dataset: str, merchant_id: str, day: int) -> tuple[Record, ...]:
+    rng = Random(f"{timeline.seed}/{merchant_id}/{dataset}/{day}")  # noqa: S311 - reproducible, not secret
+    liquidated = EPOCH + day * DAY
+    records: list[Record] = []
+    for number in range(_count(rng, MEAN_LIQUIDATED_PER_DAY * timeline.volume, empty_share=0.1)):
+        place = Place(timeline.seed, merchant_id, liquidated, f"{number:06d}")
+        body = liquidated_body(rng, place, rng.randint(0, LONGEST_REPORTING_DELAY))
+        if rng.random() < 0.05 and records:
+            body = records[-1].body
+        # A day's rows are there when the day is over; late ones within the 48 hours that the docs name.
+        late, hours = rng.random() < timeline.late_share, rng.randint(1, 45)
+        visible_at = liquidated + DAY + timedelta(hours=hours if late else 0)
+        records.append(_record(timeline, dataset, rng, Record(liquidated, place.label, visible_at, body, body)))
+    return tuple(records)
+
+
+def _record(timeline: Timeline, dataset: str, rng: Random, record: Record) -> Record:
+    # Both are always drawn, so that changing one share leaves the rest of the world as it was.
+    is_bad, is_drifted = rng.random() < timeline.bad_records, rng.random() < timeline.drift
+    if is_bad:
+        body, bad = spoiled(record.body, dataset, record.label)
+        record = replace(record, body=body, sent=body, bad=bad)
+    if is_drifted:
+        record = replace(record, sent=drifted(record.body, record.label))
+    return record
+
+
+def _count(rng: Random, mean: float, empty_share: float) -> int:
+    is_empty, factor = rng.random() < empty_share, rng.uniform(0.3, 1.85)
+    return 0 if is_empty else round(mean * factor)
+
+
+def _offset(rng: Random) -> timedelta:
+    if rng.random() < 0.02:
+        return timedelta(0)
+    seconds, precision, micros = rng.randrange(3600), rng.random(), rng.randrange(1_000_000)
+    if precision < 0.55:
+        return timedelta(seconds=seconds)
+    return timedelta(seconds=seconds, microseconds=micros if precision < 0.75 else micros // 1000 * 1000)
+
+
+def marked(record: Record) -> dict[str, Any]:
+    """The documented record, with ``_bad`` if it breaks the schema."""
+    return {**record.body, "_bad": record.bad} if record.bad else record.body
+
+
+def legacy(record: Record) -> dict[str, Any]:
+    """A received item as the old endpoint showed it (zDirect docs: Tracking Stock Movements, older copy)."""
+    day, tail = record.event_time, int(record.label[-4:], 36)
+    body = {k: v for k, v in record.sent.items() if k not in ("merchant_article_id", "merchant_item_id")}
+    return {
+        **body,
+        "zalando_advice_id": int(body["zalando_advice_id"]),
+        "parent": {"id": f"BOX{tail % 900 + 100}"} if tail % 5 else None,
+        "consumed_timestamp": rfc3339(record.visible_at),
+        "tour_number": f"{day:%Y%m%d}-{tail % 30:04d}-SWI1-EF",
+    }
