@@ -8,6 +8,8 @@ from functools import lru_cache
 from random import Random
 
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+# Two digits at a time, because labels are most of the work of a large page.
+PAIRS = tuple(high + low for high in DIGITS for low in DIGITS)
 LABEL_LENGTH = 11
 LABEL_SPACE = 36**LABEL_LENGTH
 # Coprime to 36, so that multiplying is a bijection: scattered labels, none twice.
@@ -79,8 +81,8 @@ def quality_label(seed: int, merchant_index: int, dataset_index: int, hour: int,
     """
     serial = (((hour * 512 + merchant_index) * 4 + dataset_index) << 20) + place
     scattered = (serial * LABEL_STRIDE + seed) % LABEL_SPACE
-    characters = []
-    for _ in range(LABEL_LENGTH):
-        scattered, digit = divmod(scattered, 36)
-        characters.append(DIGITS[digit])
-    return "".join(reversed(characters))
+    pairs = []
+    for _ in range(LABEL_LENGTH // 2):
+        scattered, pair = divmod(scattered, 1296)
+        pairs.append(PAIRS[pair])
+    return DIGITS[scattered] + "".join(reversed(pairs))

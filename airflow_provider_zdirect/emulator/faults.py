@@ -53,14 +53,14 @@ class Action:
 
     :param status: answer with this status instead of the real answer.
     :param headers: headers added to the answer.
-    :param body: body of the answer: an object is sent as JSON, a string as it is.
+    :param body: body that goes with ``status``: an object is sent as JSON, a string as it is.
     :param delay: seconds of real time before anything else.
     :param cut_body: bytes that are sent of the body (``true``: half) before the connection is closed.
     :param malformed_json: the body breaks off in the middle, with a matching Content-Length.
     :param duplicate: so many of the page's first records are sent again at its end.
     :param repeat_cursor: ``next`` is the cursor that the request itself carried.
     :param reset: the connection is reset without an answer.
-    :param empty_body: status 200 and no body.
+    :param empty_body: the real status and headers, but no body.
     :param revoke_tokens: all tokens become invalid before the request is handled.
     :param hang: no answer until the client gives up (``true``), or for so many seconds.
     """
@@ -77,6 +77,14 @@ class Action:
     empty_body: bool = False
     revoke_tokens: bool = False
     hang: bool | float = False
+
+    def __post_init__(self) -> None:
+        if self.status is not None and not (isinstance(self.status, int) and 200 <= self.status <= 599):
+            raise ValueError("status is a number from 200 to 599")
+        if self.body is not None and self.status is None:
+            raise ValueError("body needs a status")
+        if isinstance(self.cut_body, int) and self.cut_body < 0:
+            raise ValueError("cut_body is a number of bytes, 0 or more")
 
     def names(self) -> str:
         """The parts that are set, for the request log."""

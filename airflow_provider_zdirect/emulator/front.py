@@ -7,7 +7,7 @@ import contextlib
 import json
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import format_datetime
@@ -38,10 +38,10 @@ class Reply:
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
 
-    def with_body(self, body: bytes, **headers: str) -> Reply:
-        changed = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
+    def with_headers(self, headers: Mapping[str, str]) -> Reply:
+        changed = {name.lower().encode(): value.encode() for name, value in headers.items()}
         kept = tuple((name, value) for name, value in self.headers if name not in changed)
-        return replace(self, headers=(*kept, *changed.items()), body=body)
+        return replace(self, headers=(*kept, *changed.items()))
 
 
 class Front:
@@ -60,7 +60,7 @@ class Front:
         parameters = dict(parse_qsl(query, keep_blank_values=True))
         sent_flow_id = dict(scope["headers"]).get(b"x-flow-id", b"").decode("latin-1")
         flow_id = sent_flow_id or self._state.next_flow_id()
-        arrived = self._state.clock.now()
+        arrived, elapsed = self._state.clock.now(), self._state.clock.elapsed()
         scope["state"] = {}
         is_admin = scope["path"].startswith(ADMIN)
         action = None if is_admin else self._state.faults.take(scope["method"], scope["path"], parameters)
@@ -69,9 +69,18 @@ class Front:
             if is_admin:
                 return
             client_id = scope["state"].get("client_id")
-            names = action.names() if action else ""
             self._state.log.append(
-                LoggedRequest(arrived, scope["method"], scope["path"], query, status, client_id, flow_id, names)
+                LoggedRequest(
+                    time=arrived,
+                    elapsed=elapsed,
+                    method=scope["method"],
+                    path=scope["path"],
+                    query=query,
+                    status=status,
+                    client_id=client_id,
+                    flow_id=flow_id,
+                    fault=action.names() if action else "",
+                )
             )
 
         if action and action.delay:
@@ -131,27 +140,29 @@ def _prescribed(status: int, action: Action) -> Reply:
     elif isinstance(action.body, str):
         body, kind = action.body.encode(), "text/plain; charset=utf-8"
     else:
-        body, kind = json.dumps(action.body).encode(), PROBLEM_JSON
+        body, kind = _json(action.body), PROBLEM_JSON if status >= 400 else "application/json"
     return Reply(status, ((b"content-type", kind.encode()),), body)
 
 
 def _damaged(reply: Reply, action: Action, cursor: str | None) -> Reply:
-    if action.status is None and action.body is not None:
-        text = action.body if isinstance(action.body, str) else json.dumps(action.body)
-        reply = reply.with_body(text.encode())
+    body = reply.body
     if action.duplicate or action.repeat_cursor:
-        answer = json.loads(reply.body)
+        answer = json.loads(body)
         for rows in answer.values():
             if isinstance(rows, list):
                 rows.extend(rows[: action.duplicate])
         if action.repeat_cursor and cursor:
             answer["next"] = cursor
-        reply = reply.with_body(json.dumps(answer, separators=(",", ":"), ensure_ascii=False).encode())
+        body = _json(answer)
     if action.malformed_json:
-        reply = reply.with_body(reply.body[: max(1, len(reply.body) * 2 // 3)])
+        body = body[: max(1, len(body) * 2 // 3)]
     if action.empty_body:
-        reply = replace(reply, status=200, body=b"")
-    return reply.with_body(reply.body, **dict(action.headers.items()))
+        body = b""
+    return replace(reply, body=body).with_headers(action.headers)
+
+
+def _json(answer: Any) -> bytes:
+    return json.dumps(answer, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _cut(action: Action | None, reply: Reply) -> int | None:

@@ -41,11 +41,8 @@ class Place:
 
 def rfc3339(time: datetime) -> str:
     """``2017-07-21T17:32:28Z``, with milli- or microseconds only where there are any."""
-    if not time.microsecond:
-        return f"{time:%Y-%m-%dT%H:%M:%S}Z"
-    if time.microsecond % 1000:
-        return f"{time:%Y-%m-%dT%H:%M:%S.%f}Z"
-    return f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03d}Z"
+    precision = "seconds" if not time.microsecond else "microseconds" if time.microsecond % 1000 else "milliseconds"
+    return time.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
 
 
 def received_body(rng: Random, place: Place) -> dict[str, Any]:

@@ -46,11 +46,14 @@ class Settings:
 class LoggedRequest:
     """One request as it was answered; never with a secret or token.
 
+    :param time: moment by the emulator's clock, which may stand still.
+    :param elapsed: seconds on a scale that never does, to measure the pace of a client.
     :param status: status of the answer, ``None`` if there was none.
     :param fault: names of the actions that hit it, or an empty string.
     """
 
     time: datetime
+    elapsed: float
     method: str
     path: str
     query: str
@@ -108,7 +111,7 @@ class EmulatorState:
         if self.bulk and dataset == "received_items" and merchant_id == self.bulk.merchant_id:
             return list(self.bulk.records(start, end))
         records = self.timeline().records(dataset, merchant_id, start, end)
-        return [record.sent if as_sent else marked(record) for record in records]
+        return [dict(record.sent) if as_sent else marked(record) for record in records]
 
     def next_flow_id(self) -> str:
         return stable_uuid(self.settings.seed, "flow", next(self._flow_numbers))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -81,10 +81,10 @@ def stock_movements_router(state: EmulatorState) -> APIRouter:
         ordered(first, last)
         if first < (state.clock.now() - RETENTION).date():
             raise ProblemError(400, "from is more than 100 days ago")
-        start, end = _midnight(first), _midnight(last) + DAY
-        # Dates are inclusive at both ends, so the range ends with the last day.
         now = state.clock.now()
-        records: Iterable[Record] = (
+        # Both dates belong to the range (by the documented examples; not confirmed).
+        start, end = _midnight(first), _midnight(min(last, now.date())) + DAY
+        records = (
             record
             for record in state.timeline().records("liquidated_items", merchant_id, start, end)
             if record.visible_at <= now
@@ -154,9 +154,9 @@ def _received(state: EmulatorState, query: ReceivedQuery, cursor: Cursor | None)
 
 def _visible(state: EmulatorState, dataset: str, merchant_id: str, start: datetime, end: datetime) -> Iterator[Record]:
     now = state.clock.now()
-    end += INSTANT if state.options.to_inclusive else timedelta(0)
-    # Nothing that happens later is visible, and a far end must not be computed.
-    for record in state.timeline().records(dataset, merchant_id, start, min(end, now + INSTANT)):
+    # Nothing later than now is visible, so that a far end costs nothing.
+    end = min(end, now) + INSTANT if state.options.to_inclusive else min(end, now + INSTANT)
+    for record in state.timeline().records(dataset, merchant_id, start, end):
         if record.visible_at <= now:
             yield record
 
@@ -172,7 +172,7 @@ def _value(request: Request, name: str) -> str | None:
     return request.query_params.get(name) or None
 
 
-def _midnight(day: Any) -> datetime:
+def _midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 

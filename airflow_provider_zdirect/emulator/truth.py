@@ -153,7 +153,7 @@ def _offset(rng: Random) -> timedelta:
 
 def marked(record: Record) -> dict[str, Any]:
     """The documented record, with ``_bad`` if it breaks the schema."""
-    return {**record.body, "_bad": record.bad} if record.bad else record.body
+    return {**record.body, "_bad": record.bad} if record.bad else dict(record.body)
 
 
 def legacy(record: Record) -> dict[str, Any]:
