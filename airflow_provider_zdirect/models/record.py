@@ -12,7 +12,7 @@ The rules, the same for every dataset (facts: zDirect docs, *Stock Movements*; p
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Annotated, Any
 
@@ -49,9 +49,11 @@ def _digits(width: int) -> BeforeValidator:
     return BeforeValidator(restore)
 
 
-def _at_storable_scale(value: Decimal | None) -> Decimal | None:
-    if value is None or not value.is_finite():
-        return value
+def _storable(value: Decimal | None) -> Decimal | None:
+    if value is None:
+        return None
+    if abs(value) >= Decimal(10) ** (38 - MONEY_DECIMALS):
+        raise ValueError("amount is too large")
     exponent = value.as_tuple().exponent
     if isinstance(exponent, int) and exponent < -MONEY_DECIMALS:
         return value.quantize(Decimal(1).scaleb(-MONEY_DECIMALS), rounding=ROUND_HALF_EVEN)
@@ -68,15 +70,18 @@ Ean = Annotated[str | None, _digits(13)]
 AdviceId = Annotated[str | None, _digits(8)]
 """Zalando advice id as text (zDirect: ``^[0-9]{8}$``, shown as a number in examples)."""
 
+ShipmentNumber = Annotated[str | None, _digits(16)]
+"""Return shipment number as text (zDirect: ``^[0-9]{16}$``)."""
+
 Instant = AwareDatetime
 """Required RFC 3339 time; one without an offset is ambiguous and rejected."""
 
-OptionalInstant = Annotated[datetime | None, BeforeValidator(_empty_is_null)]
-Count = Annotated[int | None, BeforeValidator(_empty_is_null)]
+OptionalInstant = Annotated[AwareDatetime | None, BeforeValidator(_empty_is_null)]
+OptionalDate = Annotated[date | None, BeforeValidator(_empty_is_null)]
+Count = Annotated[Annotated[int, Field(ge=-(2**63), lt=2**63)] | None, BeforeValidator(_empty_is_null)]
 Money = Annotated[
     Decimal | None,
     BeforeValidator(_empty_is_null),
-    AfterValidator(_at_storable_scale),
-    Field(allow_inf_nan=False, max_digits=None),
+    AfterValidator(_storable),
 ]
 """An amount in major units as a decimal, never a float."""

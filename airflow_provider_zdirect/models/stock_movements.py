@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Annotated
-
-from pydantic import BeforeValidator
-
 from airflow_provider_zdirect.models.record import (
     AdviceId,
     Count,
@@ -14,10 +9,11 @@ from airflow_provider_zdirect.models.record import (
     Instant,
     Key,
     Money,
+    OptionalDate,
     OptionalInstant,
     Record,
+    ShipmentNumber,
     Text,
-    _empty_is_null,
 )
 
 
@@ -72,7 +68,7 @@ class ReturnedItem(Record):
     parent: LoadingUnit | None = None
     location_id: Text = None
     shipped_timestamp: OptionalInstant = None
-    zalando_shipment_number: Annotated[Text, BeforeValidator(lambda v: f"{v:016d}" if type(v) is int else v)] = None
+    zalando_shipment_number: ShipmentNumber = None
     destination: Destination | None = None
     quality_category: Text = None
     defect_levels: DefectLevels | None = None
@@ -89,7 +85,7 @@ class LiquidatedItem(Record):
     sku_simple: Text = None
     quantity: Count = None
     stock_location_id: Text = None
-    liquidation_date: Annotated[date | None, BeforeValidator(_empty_is_null)] = None
-    reporting_date: Annotated[date | None, BeforeValidator(_empty_is_null)] = None
+    liquidation_date: OptionalDate = None
+    reporting_date: OptionalDate = None
     average_price_per_item: Money = None
     total_price: Money = None

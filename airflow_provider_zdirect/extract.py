@@ -1,0 +1,338 @@
+"""Extracting one window of one dataset and merchant to object storage: the whole way, without Airflow.
+
+window -> planned requests -> pages -> validated rows -> staged files -> published files -> manifest
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from fsspec import AbstractFileSystem
+
+from airflow_provider_zdirect.client import ZDirectClient, validate_merchant_id
+from airflow_provider_zdirect.clock import Clock, SystemClock
+from airflow_provider_zdirect.datasets import Dataset, KeptDays, WindowKind
+from airflow_provider_zdirect.exceptions import RejectedRecordsError, ZDirectConfigurationError
+from airflow_provider_zdirect.fetch_window import WindowFetcher
+from airflow_provider_zdirect.manifest import Manifest
+from airflow_provider_zdirect.request_plan import RequestPlan, plan_requests
+from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
+from airflow_provider_zdirect.storage.layout import FORMATS, Layout
+from airflow_provider_zdirect.storage.merge_rows import Merged, RowMerger
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.storage.publish_window import WindowPublisher
+from airflow_provider_zdirect.storage.replace_day import DayReplacer
+from airflow_provider_zdirect.storage.row_index import AnsweredRecords
+from airflow_provider_zdirect.storage.window_marks import WindowMarks
+from airflow_provider_zdirect.windows import Window, refuse_future, within_retention
+
+log = logging.getLogger(__name__)
+
+RETENTION_MARGIN = timedelta(minutes=5)
+"""Kept off the far end of what zDirect keeps, since that moves on while requests are under way."""
+
+
+@dataclass(frozen=True)
+class ExtractJob:
+    """What to extract, and where to.
+
+    :param window: half-open; its records are published.
+    :param fs: filesystem of the base path.
+    :param root: the base path as ``fs`` names it.
+    :param base_uri: the base path as people name it, for results and messages.
+    :param environment: ``production`` or ``sandbox``, for the lineage columns and the manifest.
+    :param overlap: how far before the window to look for late records; None: as the dataset has it.
+    :param format: ``parquet`` or ``jsonl``.
+    :param max_rejected: invalid records that are tolerated.
+    :param clip_to_retention: fetch what is left of a window that starts before what zDirect keeps.
+    :param timezone: where days begin, for endpoints that ask for dates.
+    :param resume_key: attempts with the same key continue one another.
+    :raises ZDirectConfigurationError: if a value is not usable; it names the parameter.
+    """
+
+    dataset: Dataset
+    merchant_id: str
+    window: Window
+    fs: AbstractFileSystem
+    root: str
+    base_uri: str
+    environment: str
+    overlap: timedelta | None = None
+    format: str = "parquet"
+    max_rejected: int = 0
+    clip_to_retention: bool = False
+    timezone: str = "UTC"
+    resume_key: str = "script"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "merchant_id", validate_merchant_id(self.merchant_id))
+        if self.format not in FORMATS:
+            raise ZDirectConfigurationError(
+                f"format={self.format!r} is not a format.", remedy=f"Use one of: {', '.join(FORMATS)}."
+            )
+        if self.overlap is not None and self.overlap < timedelta(0):
+            raise ZDirectConfigurationError(
+                f"overlap={self.overlap} is negative.", remedy="Give a duration of zero or more."
+            )
+        if self.max_rejected < 0:
+            raise ZDirectConfigurationError(
+                f"max_rejected={self.max_rejected} is negative.", remedy="Give a number of zero or more."
+            )
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ZDirectConfigurationError(
+                f"timezone={self.timezone!r} is not a time zone.", remedy="Give an IANA name such as Europe/Berlin."
+            ) from error
+
+
+@dataclass(frozen=True)
+class ExtractResult:
+    """What came of it; small enough for XCom.
+
+    :param uri: where the dataset's data of the merchant lie.
+    :param records: records of the window.
+    :param new_records: those that were not published before.
+    :param late_records: records of earlier windows that were found late and published now.
+    :param files: URIs of the files that hold the window's records.
+    """
+
+    dataset: str
+    merchant_id: str
+    window: Window
+    uri: str
+    manifest: str
+    records: int
+    new_records: int
+    late_records: int
+    rejected: int
+    rejected_uri: str | None
+    pages: int
+    requests: int
+    files: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able; ``files`` is cut to the first ten, ``file_count`` has the number."""
+        return {
+            "dataset": self.dataset,
+            "merchant_id": self.merchant_id,
+            "window_from": self.window.start.isoformat(),
+            "window_to": self.window.end.isoformat(),
+            "uri": self.uri,
+            "manifest": self.manifest,
+            "records": self.records,
+            "new_records": self.new_records,
+            "late_records": self.late_records,
+            "rejected": self.rejected,
+            "rejected_uri": self.rejected_uri,
+            "pages": self.pages,
+            "requests": self.requests,
+            "files": list(self.files[:10]),
+            "file_count": len(self.files),
+        }
+
+
+async def extract(job: ExtractJob, client: ZDirectClient, clock: Clock | None = None) -> ExtractResult:
+    """Fetch a window and publish it; safe to repeat, to resume and to run beside any other.
+
+    :raises WindowError: if the window ends in the future or starts before what zDirect keeps.
+    :raises RejectedRecordsError: if more records are invalid than ``max_rejected``; nothing is published then.
+    :raises ZDirectError: see :mod:`airflow_provider_zdirect.exceptions`.
+    """
+    return await _Extraction(job, client, clock or SystemClock()).run()
+
+
+class _Extraction:
+    def __init__(self, job: ExtractJob, client: ZDirectClient, clock: Clock) -> None:
+        self.job = job
+        self.client = client
+        self.clock = clock
+        self.dataset = job.dataset
+        self.store = ObjectStore(job.fs, job.root)
+        self.layout = Layout(job.dataset.name, job.merchant_id)
+        self.window, self.clipped, self.plan = self._plan()
+
+    async def run(self) -> ExtractResult:
+        publisher = self._publisher()
+        self.store.check_writable(self.job.base_uri)
+        if publisher is not None:
+            publisher.announce()
+        checkpoint = Checkpoint(
+            self.store, self.layout.staging(self.job.window, self.job.resume_key), self._fingerprint()
+        )
+        progress = checkpoint.load(self.clock.now())
+        await WindowFetcher(
+            self.dataset,
+            self.job.merchant_id,
+            self.job.environment,
+            self.plan,
+            self.client,
+            checkpoint,
+            progress,
+            self.clock,
+        ).fetch()
+        rejected, rejected_path = self._keep_rejected(progress)
+        if rejected > self.job.max_rejected:
+            checkpoint.discard()
+            raise self._too_many_rejected(rejected, rejected_path, progress)
+        merged = self._replace_days(progress) if publisher is None else publisher.publish(_staged(progress))
+        manifest = self._manifest(progress, merged, rejected, rejected_path)
+        manifest_path = self.layout.manifest(self.job.window)
+        self.store.write_json(manifest_path, manifest.as_json())
+        checkpoint.discard()
+        result = self._result(manifest, manifest_path)
+        self._report(manifest)
+        return result
+
+    def _plan(self) -> tuple[Window, Window | None, RequestPlan]:
+        now = self.clock.now()
+        refuse_future(self.job.window, now)
+        earliest = self._earliest(now)
+        window, clipped = within_retention(self.job.window, earliest, clip=self.job.clip_to_retention)
+        overlap = self.dataset.overlap if self.job.overlap is None else self.job.overlap
+        # Looking back is a precaution, so it stops at the retention's edge without further ado.
+        overlap = min(overlap, max(window.start - earliest, timedelta(0)))
+        return window, clipped, plan_requests(self.dataset, window, overlap, self.job.timezone)
+
+    def _earliest(self, now: datetime) -> datetime:
+        earliest = self.dataset.retention.earliest(now)
+        if not isinstance(self.dataset.retention, KeptDays):
+            return earliest
+        earliest += RETENTION_MARGIN
+        if self.dataset.window is WindowKind.DATE:
+            local = earliest.astimezone(ZoneInfo(self.job.timezone))
+            if local.time() != time():
+                local = datetime.combine(local.date() + timedelta(days=1), time(), local.tzinfo)
+            return local.astimezone(UTC)
+        return earliest
+
+    def _publisher(self) -> WindowPublisher | None:
+        if self.dataset.identity is None:
+            return None
+        merger = RowMerger(self.store, self.layout, self.dataset, self.window, FORMATS[self.job.format])
+        return WindowPublisher(merger, WindowMarks(self.store, self.layout), self.plan.looked_back)
+
+    def _replace_days(self, progress: Progress) -> Merged:
+        replacer = DayReplacer(self.store, self.layout, self.dataset, self.job.timezone, FORMATS[self.job.format])
+        files, new = [], 0
+        for request in self.plan.requests:
+            fetched = progress.of(request.key)
+            assert request.day is not None
+            assert fetched.fetched_at is not None
+            day_files, changed = replacer.replace(
+                request.day, fetched.staged, datetime.fromisoformat(fetched.fetched_at)
+            )
+            files += day_files
+            new += fetched.records if changed else 0
+        records = sum(request.records for request in progress.requests.values())
+        return Merged(AnsweredRecords(records, None, None), files, new_in_window=new)
+
+    def _keep_rejected(self, progress: Progress) -> tuple[int, str | None]:
+        """Write the invalid records beside the data; how many, and where."""
+        path = self.layout.rejected(self.job.window)
+        staged = [path for request in progress.requests.values() for path in request.rejected_staged]
+        if not staged:
+            self.store.delete(path)
+            return 0, None
+        # gzip members one after the other are one gzip file.
+        self.store.write(path, b"".join(self.store.read(part) or b"" for part in staged))
+        return sum(request.rejected for request in progress.requests.values()), path
+
+    def _too_many_rejected(self, rejected: int, path: str | None, progress: Progress) -> RejectedRecordsError:
+        reasons = [reason for request in progress.requests.values() for reason in request.reasons][:3]
+        return RejectedRecordsError(
+            f"{self.dataset.name} of merchant {self.job.merchant_id}, window {self.job.window}: {rejected} invalid "
+            f"records, and max_rejected is {self.job.max_rejected}; nothing was published. "
+            f"Reasons: {' | '.join(reasons)}.",
+            remedy=f"Look at {self._uri(path or '')}; to publish the valid records all the same, raise max_rejected "
+            "and clear the task.",
+        )
+
+    def _manifest(self, progress: Progress, merged: Merged, rejected: int, rejected_path: str | None) -> Manifest:
+        looked_back = self.plan.looked_back
+        return Manifest(
+            dataset=self.dataset.name,
+            merchant_id=self.job.merchant_id,
+            environment=self.job.environment,
+            path=self.dataset.path,
+            window=self.job.window,
+            clipped=self.clipped,
+            overlap_seconds=looked_back.duration.total_seconds() if looked_back else 0.0,
+            format=self.job.format,
+            records=merged.answered.count,
+            new_records=merged.new_in_window,
+            late_records=merged.new_late,
+            rejected=rejected,
+            outside=sum(request.outside for request in progress.requests.values()),
+            pages=sum(request.pages for request in progress.requests.values()),
+            requests=progress.requests_sent,
+            bytes=progress.bytes_received,
+            first=merged.answered.first,
+            last=merged.answered.last,
+            started_at=progress.started_at,
+            finished_at=self.clock.now().isoformat(),
+            rejected_file=rejected_path,
+            files=sorted(merged.files, key=lambda file: file.path),
+        )
+
+    def _result(self, manifest: Manifest, manifest_path: str) -> ExtractResult:
+        return ExtractResult(
+            dataset=self.dataset.name,
+            merchant_id=self.job.merchant_id,
+            window=self.job.window,
+            uri=self._uri(f"{self.dataset.name}/merchant_id={self.job.merchant_id}"),
+            manifest=self._uri(manifest_path),
+            records=manifest.records,
+            new_records=manifest.new_records,
+            late_records=manifest.late_records,
+            rejected=manifest.rejected,
+            rejected_uri=self._uri(manifest.rejected_file) if manifest.rejected_file else None,
+            pages=manifest.pages,
+            requests=manifest.requests,
+            files=tuple(self._uri(file.path) for file in manifest.files),
+        )
+
+    def _report(self, manifest: Manifest) -> None:
+        log.info(
+            "%s of merchant %s, window %s: %s records (%s new, %s late ones of earlier windows) in %d files, "
+            "%d rejected; %d pages, %d requests.",
+            manifest.dataset,
+            manifest.merchant_id,
+            manifest.window,
+            f"{manifest.records:,}",
+            f"{manifest.new_records:,}",
+            f"{manifest.late_records:,}",
+            len(manifest.files),
+            manifest.rejected,
+            manifest.pages,
+            manifest.requests,
+        )
+        if manifest.outside:
+            log.warning(
+                "%s of merchant %s, window %s: %d records lie outside of what was asked for. They were published "
+                "under their own time; see docs/exactly-once.md.",
+                manifest.dataset,
+                manifest.merchant_id,
+                manifest.window,
+                manifest.outside,
+            )
+
+    def _fingerprint(self) -> dict[str, Any]:
+        return {
+            "dataset": self.dataset.name,
+            "path": self.dataset.path,
+            "merchant_id": self.job.merchant_id,
+            "environment": self.job.environment,
+            "requests": [request.key for request in self.plan.requests],
+        }
+
+    def _uri(self, path: str) -> str:
+        return f"{self.job.base_uri.rstrip('/')}/{path}"
+
+
+def _staged(progress: Progress) -> list[str]:
+    return [path for request in progress.requests.values() for path in request.staged]

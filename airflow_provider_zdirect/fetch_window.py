@@ -1,0 +1,164 @@
+"""Fetching what a window needs, page by page, into the staging folder.
+
+Every page is validated, staged and entered in the checkpoint before the next one is asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from airflow_provider_zdirect.client import Page, ZDirectClient
+from airflow_provider_zdirect.clock import Clock
+from airflow_provider_zdirect.datasets import Dataset, WindowKind
+from airflow_provider_zdirect.exceptions import (
+    BadRequestError,
+    FilterIgnoredError,
+    ZDirectError,
+    ZDirectRetriableError,
+)
+from airflow_provider_zdirect.models.arrow import Lineage, arrow_schema
+from airflow_provider_zdirect.progress import ProgressLog
+from airflow_provider_zdirect.request_plan import PlannedRequest, RequestPlan
+from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress, RequestProgress
+from airflow_provider_zdirect.storage.row_files import open_writer
+from airflow_provider_zdirect.validation import Rejected, validate
+
+log = logging.getLogger(__name__)
+
+REQUESTS_AT_ONCE = 4
+"""Requests of one window that run at the same time, at most; the rate limit is kept besides."""
+
+REASONS_KEPT = 5
+
+
+@dataclass
+class WindowFetcher:
+    """Fetches the requests of one plan that the checkpoint does not have yet."""
+
+    dataset: Dataset
+    merchant_id: str
+    environment: str
+    plan: RequestPlan
+    client: ZDirectClient
+    checkpoint: Checkpoint
+    progress: Progress
+    clock: Clock
+    _one_page_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def fetch(self) -> None:
+        """Fetch what is missing.
+
+        :raises ZDirectError: the first failure; what was fetched until then is in the checkpoint.
+        """
+        self._before = (self.progress.requests_sent, self.progress.bytes_received)
+        self._log = ProgressLog(self.dataset.name, self.merchant_id, self.plan, self.progress, self.clock)
+        self._log.started()
+        slots = asyncio.Semaphore(REQUESTS_AT_ONCE)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for request in self.plan.requests:
+                    if not self.progress.of(request.key).done:
+                        group.create_task(self._in_turn(slots, request))
+        except BaseExceptionGroup as errors:
+            raise _worst(errors) from None
+
+    async def _in_turn(self, slots: asyncio.Semaphore, request: PlannedRequest) -> None:
+        async with slots:
+            resumed_at = self.progress.of(request.key).cursor
+            try:
+                await self._fetch_pages(request)
+            except BadRequestError:
+                if resumed_at is None or self.progress.of(request.key).cursor != resumed_at:
+                    raise
+                log.warning(
+                    "%s of merchant %s: zDirect no longer takes the cursor of the checkpoint; %s starts again.",
+                    self.dataset.name,
+                    self.merchant_id,
+                    request.span,
+                )
+                self.progress.requests[request.key] = RequestProgress()
+                await self._fetch_pages(request)
+
+    async def _fetch_pages(self, request: PlannedRequest) -> None:
+        done = self.progress.of(request.key)
+        pages = self.client.pages(self.dataset, self.merchant_id, request.parameters, cursor=done.cursor)
+        async for page in pages:
+            async with self._one_page_at_a_time:
+                # In a thread: the connection of another request must not starve while rows are written.
+                await asyncio.to_thread(self._stage, request, done, page)
+                self._log.advanced()
+
+    def _stage(self, request: PlannedRequest, done: RequestProgress, page: Page) -> None:
+        now = self.clock.now()
+        lineage = Lineage(self.merchant_id, self.environment, self.plan.window.start, self.plan.window.end, now)
+        rejected: list[Rejected] = []
+        with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
+            local = Path(scratch) / "page.parquet"
+            writer = open_writer(local, arrow_schema(self.dataset.model), suffix="parquet")
+            rows = 0
+            for table, bad in validate(self.dataset.model, page.records, lineage):
+                done.outside += self._outside(request, table)
+                rejected += bad
+                rows += table.num_rows
+                if table.num_rows:
+                    writer.write(table)
+            writer.close()
+            if rows:
+                done.staged.append(self.checkpoint.stage(local, "parquet"))
+            if rejected:
+                lines = Path(scratch) / "rejected.jsonl.gz"
+                lines.write_bytes(gzip.compress(b"".join(bad.as_line() for bad in rejected), mtime=0))
+                done.rejected_staged.append(self.checkpoint.stage(lines, "jsonl.gz"))
+        done.pages += 1
+        done.records += rows
+        done.rejected += len(rejected)
+        done.reasons = (done.reasons + [bad.reason for bad in rejected[:REASONS_KEPT]])[:REASONS_KEPT]
+        done.cursor = page.next_cursor
+        done.done = page.next_cursor is None
+        done.fetched_at = now.isoformat()
+        self.progress.requests_sent = self._before[0] + self.client.stats.requests
+        self.progress.bytes_received = self._before[1] + self.client.stats.bytes
+        self.checkpoint.save(self.progress)
+
+    def _outside(self, request: PlannedRequest, table: pa.Table) -> int:
+        """How many rows lie outside of what was asked for.
+
+        :raises FilterIgnoredError: if there are any and it is certain that there must be none.
+        """
+        if self.dataset.window is WindowKind.DATE:
+            return 0
+        times = table.column(self.dataset.time_field)
+        start, end = (pa.scalar(instant, times.type) for instant in (request.span.start, request.span.end))
+        # Whether "to" is inclusive is unconfirmed, so a row at the very end is not outside.
+        outside = table.filter(pc.or_(pc.less(times, start), pc.greater(times, end)))
+        if outside.num_rows and self.dataset.filter_confirmed and self.environment == "production":
+            example = outside.column(self.dataset.time_field)[0].as_py().isoformat()
+            raise FilterIgnoredError(
+                f"{self.dataset.name} of merchant {self.merchant_id}: {outside.num_rows} of {table.num_rows} records "
+                f"lie outside of the requested {request.span}, for example one of {example}. zDirect did not apply "
+                "the time filter; nothing was published.",
+                remedy="Clear the task to try again; if it stays, report it to Zalando's merchant support.",
+            )
+        return outside.num_rows
+
+
+def _worst(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error to report: one that a retry cannot mend before one that it can."""
+
+    def rank(error: BaseException) -> int:
+        if not isinstance(error, ZDirectError):
+            return 0
+        return 2 if isinstance(error, ZDirectRetriableError) else 1
+
+    found: list[BaseException] = []
+    for error in errors.exceptions:
+        found.append(_worst(error) if isinstance(error, BaseExceptionGroup) else error)
+    return min(found, key=rank)

@@ -1,0 +1,67 @@
+"""The manifest of a window: written last, so that its presence means that the window is complete."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_zdirect import __version__
+from airflow_provider_zdirect.storage.published_files import PublishedFile
+from airflow_provider_zdirect.windows import Window
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a run published for a window.
+
+    :param window: the window that was asked for.
+    :param clipped: its front part that zDirect no longer keeps, if clipping was allowed.
+    :param overlap_seconds: how far before the window late records were looked for.
+    :param records: records of the window that zDirect answered, each once.
+    :param new_records: those among them that were not published before.
+    :param late_records: records of earlier windows that were found late and published now.
+    :param outside: records outside of what was asked for (see ``docs/exactly-once.md``).
+    :param requests: HTTP requests, over all attempts.
+    :param bytes: bytes of the answers, over all attempts.
+    :param files: the files that hold the window's records, with how many of them each.
+    :param first: time of the earliest record.
+    """
+
+    dataset: str
+    merchant_id: str
+    environment: str
+    path: str
+    window: Window
+    clipped: Window | None
+    overlap_seconds: float
+    format: str
+    records: int
+    new_records: int
+    late_records: int
+    rejected: int
+    outside: int
+    pages: int
+    requests: int
+    bytes: int
+    first: datetime | None
+    last: datetime | None
+    started_at: str
+    finished_at: str
+    rejected_file: str | None = None
+    files: list[PublishedFile] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            **asdict(self),
+            "window": _span(self.window),
+            "clipped": _span(self.clipped) if self.clipped else None,
+            "first": self.first.isoformat() if self.first else None,
+            "last": self.last.isoformat() if self.last else None,
+            "files": [asdict(file) for file in self.files],
+            "package_version": __version__,
+        }
+
+
+def _span(window: Window) -> dict[str, str]:
+    return {"from": window.start.isoformat(), "to": window.end.isoformat()}

@@ -1,0 +1,65 @@
+"""Which requests a window needs. Pure values, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from airflow_provider_zdirect.datasets import Dataset, WindowKind
+from airflow_provider_zdirect.windows import Window
+
+
+@dataclass(frozen=True)
+class PlannedRequest:
+    """One request, with all its pages.
+
+    :param key: names the request in the checkpoint.
+    :param span: the time that is asked for.
+    :param day: the date that is asked for, where the endpoint asks for dates.
+    """
+
+    key: str
+    parameters: Mapping[str, str]
+    span: Window
+    day: date | None = None
+
+
+@dataclass(frozen=True)
+class RequestPlan:
+    """All requests of a window.
+
+    :param window: the window that is published.
+    :param looked_back: the time before it that is asked for as well, for late records; None if none is.
+    :param requests: in order of time.
+    """
+
+    window: Window
+    looked_back: Window | None
+    requests: tuple[PlannedRequest, ...]
+
+
+def plan_requests(dataset: Dataset, window: Window, overlap: timedelta, timezone: str) -> RequestPlan:
+    """The requests for a window: by days, by request windows, or one that is paged.
+
+    :param overlap: how far to look back before the window.
+    :param timezone: where the days begin, for endpoints that ask for dates.
+    :raises WindowError: if the endpoint asks for dates and the window does not consist of whole days.
+    """
+    if dataset.window is WindowKind.DATE:
+        days = window.whole_days(timezone)
+        return RequestPlan(
+            window,
+            None,
+            tuple(
+                PlannedRequest(day.isoformat(), dataset.parameters(day, day), Window.of_day(day, timezone), day)
+                for day in days
+            ),
+        )
+    asked = window.extended_back(overlap)
+    spans = [asked] if dataset.request_window is None else list(asked.split(dataset.request_window))
+    return RequestPlan(
+        window,
+        Window(asked.start, window.start) if overlap else None,
+        tuple(PlannedRequest(span.label, dataset.parameters(span.start, span.end), span) for span in spans),
+    )

@@ -1,0 +1,138 @@
+"""Reading and writing whole objects under a base path, on any fsspec filesystem.
+
+What the rest of the package relies on: an object appears whole or not at all, a listing is never stale, and
+deleting what is gone already is no error. S3, GCS and Azure give the first two by themselves; on a local disk
+(and anything else that is no object store) an object is written beside and renamed.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from fsspec import AbstractFileSystem
+
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+
+WHOLE_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "r2", "memory"})
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    """The base path and its filesystem; paths are relative to the base path.
+
+    :param root: the base path as ``fs`` names it.
+    """
+
+    fs: AbstractFileSystem
+    root: str
+
+    @property
+    def writes_whole_objects(self) -> bool:
+        protocol = self.fs.protocol
+        return not WHOLE_OBJECT_STORES.isdisjoint((protocol,) if isinstance(protocol, str) else protocol)
+
+    def full(self, path: str) -> str:
+        return f"{self.root.rstrip('/')}/{path}"
+
+    def check_writable(self, base_uri: str) -> None:
+        """Write and delete a small object.
+
+        :param base_uri: the base path as people name it.
+        :raises ZDirectConfigurationError: if the base path is not there or may not be written to.
+        """
+        probe = f"_staging/_tmp/{uuid.uuid4().hex}"
+        try:
+            self.write(probe, b"")
+        except (FileNotFoundError, PermissionError, NotADirectoryError, FileExistsError) as error:
+            raise ZDirectConfigurationError(
+                f"base_path={base_uri!r} cannot be written to: {type(error).__name__}: {error}",
+                remedy="Create the bucket or folder, and let the storage connection (storage_conn_id) write to it.",
+            ) from error
+        self.delete(probe)
+
+    def files(self, folder: str) -> list[str]:
+        """Paths of the objects directly in ``folder``, sorted; empty if there is no such folder."""
+        full = self.full(folder)
+        self.fs.invalidate_cache()
+        try:
+            entries = self.fs.ls(full, detail=True)
+        except FileNotFoundError:
+            return []
+        names = (entry["name"].rpartition("/")[2] for entry in entries if entry["type"] == "file")
+        return sorted(f"{folder}/{name}" for name in names if name)
+
+    def open(self, path: str) -> IO[bytes]:
+        return self.fs.open(self.full(path), "rb")
+
+    def read(self, path: str) -> bytes | None:
+        """The object's bytes, or None if there is none."""
+        self.fs.invalidate_cache()
+        try:
+            return self.fs.cat_file(self.full(path))
+        except FileNotFoundError:
+            return None
+
+    def read_json(self, path: str) -> Any:
+        """The object parsed, or None if there is none."""
+        data = self.read(path)
+        return None if data is None else json.loads(data)
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write the object whole, over a former one."""
+        if self.writes_whole_objects:
+            self.fs.pipe_file(self.full(path), data)
+        else:
+            beside = self._beside(path)
+            self.fs.pipe_file(beside, data)
+            self._rename(beside, path)
+
+    def write_json(self, path: str, value: Any) -> None:
+        self.write(path, json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n")
+
+    def upload(self, local: Path, path: str) -> None:
+        """Write the object whole from a local file."""
+        if self.writes_whole_objects:
+            self.fs.put_file(str(local), self.full(path))
+        else:
+            beside = self._beside(path)
+            self.fs.put_file(str(local), beside)
+            self._rename(beside, path)
+
+    def move(self, path: str, new_path: str) -> None:
+        """Rename; no error if ``path`` is gone already."""
+        try:
+            if self.writes_whole_objects:
+                self.fs.mv(self.full(path), self.full(new_path))
+            else:
+                self._rename(self.full(path), new_path)
+        except FileNotFoundError:
+            return
+
+    def delete(self, path: str) -> None:
+        """Delete; no error if it is gone already."""
+        try:
+            self.fs.rm_file(self.full(path))
+        except FileNotFoundError:
+            return
+
+    def delete_folder(self, folder: str) -> None:
+        """Delete with all that is in it; no error if it is gone already."""
+        try:
+            self.fs.invalidate_cache()
+            self.fs.rm(self.full(folder), recursive=True)
+        except FileNotFoundError:
+            return
+
+    def _beside(self, path: str) -> str:
+        temporary = self.full(f"_staging/_tmp/{uuid.uuid4().hex}-{path.rpartition('/')[2]}")
+        self.fs.makedirs(temporary.rpartition("/")[0], exist_ok=True)
+        return temporary
+
+    def _rename(self, beside: str, path: str) -> None:
+        final = self.full(path)
+        self.fs.makedirs(final.rpartition("/")[0], exist_ok=True)
+        self.fs.mv(beside, final)

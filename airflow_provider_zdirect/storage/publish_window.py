@@ -1,0 +1,117 @@
+"""Publishing what a window's run fetched: its own records, and late ones of the windows before it.
+
+A run asks for more than its window: it looks back by the overlap for records that became visible late. What it
+finds there belongs to other windows, and
+
+* if such a window is published, its late record is published now;
+* if it is announced and not yet published, its rows are parked for it, and it takes them up when it is;
+* if nobody has asked for that time, they are nobody's: whoever asks later will fetch them himself.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from functools import partial
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from airflow_provider_zdirect.models.arrow import arrow_schema
+from airflow_provider_zdirect.storage.merge_rows import Merged, RowMerger, Times, within
+from airflow_provider_zdirect.storage.published_files import FileBuilder
+from airflow_provider_zdirect.storage.row_files import read_batches
+from airflow_provider_zdirect.storage.window_marks import WindowMarks, WindowStates
+from airflow_provider_zdirect.windows import Window
+
+
+@dataclass(frozen=True)
+class WindowPublisher:
+    """Publishes one window of a dataset whose records have an identity.
+
+    :param looked_back: the time before the window that was asked for as well; None if none was.
+    """
+
+    merger: RowMerger
+    marks: WindowMarks
+    looked_back: Window | None
+
+    def announce(self) -> None:
+        """Tell other runs that this window is being fetched. To be called before its first request."""
+        self.marks.announce(self.merger.window)
+
+    def publish(self, staged: list[str]) -> Merged:
+        """Publish the staged rows; safe to repeat, and at the same time as any other run.
+
+        :param staged: paths of Parquet files with fetched rows.
+        """
+        while True:
+            states = self._states_before()
+            merged = self.merger.merge(staged, partial(self._publishable, published=states.published))
+            parked = self._park(staged, states)
+            # A window may have been published while its rows were parked; then nobody would take them up.
+            if parked.keys().isdisjoint(self._states_before().published):
+                break
+            for path in parked.values():
+                self.merger.store.delete(path)
+        self.marks.publish(self.merger.window)
+        return self._take_up_parked(merged)
+
+    def _take_up_parked(self, merged: Merged) -> Merged:
+        paths = self.merger.store.files(self.merger.layout.parked(self.merger.window))
+        if not paths:
+            return merged
+        taken = self.merger.merge(paths, lambda times: within(times, self.merger.window))
+        for path in paths:
+            self.merger.store.delete(path)
+        if not taken.new_in_window:
+            return merged
+        known = {file.path for file in merged.files}
+        return replace(
+            merged,
+            answered=merged.answered.extended_by(taken.answered, new=taken.new_in_window),
+            files=merged.files + [file for file in taken.files if file.path not in known],
+            new_in_window=merged.new_in_window + taken.new_in_window,
+        )
+
+    def _states_before(self) -> WindowStates:
+        if self.looked_back is None:
+            return WindowStates(frozenset(), frozenset())
+        return self.marks.of_days(self.looked_back.utc_dates())
+
+    def _publishable(self, times: Times, published: frozenset[Window]) -> pa.ChunkedArray:
+        if self.looked_back is None:
+            return pa.chunked_array([pa.repeat(True, len(times))])
+        # Rows outside of all that was asked for are the server's choice, not ours to drop.
+        mask = pc.invert(within(times, self.looked_back))
+        for window in published:
+            mask = pc.or_(mask, within(times, window))
+        return mask
+
+    def _park(self, staged: list[str], states: WindowStates) -> dict[Window, str]:
+        """Keep rows for open windows; the path of each window's file."""
+        parked = {}
+        for window in sorted(states.open - {self.merger.window}):
+            if self.looked_back is None or not window.intersects(self.looked_back):
+                continue
+            if path := self._park_for(window, staged, states.published):
+                parked[window] = path
+        return parked
+
+    def _park_for(self, window: Window, staged: list[str], published: frozenset[Window]) -> str | None:
+        merger = self.merger
+        schema = arrow_schema(merger.dataset.model)
+        with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
+            builder = FileBuilder.for_span(
+                schema, merger.layout.parked(window), merger.window, suffix="parquet", scratch=scratch
+            )
+            for path in staged:
+                for table in read_batches(merger.store, path, schema):
+                    times = table.column(merger.dataset.time_field)
+                    rows = table.filter(pc.and_not(within(times, window), self._publishable(times, published)))
+                    if rows.num_rows:
+                        builder.write(rows)
+            if not builder.rows:
+                builder.discard()
+                return None
+            return builder.publish(merger.store).path

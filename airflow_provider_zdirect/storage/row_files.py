@@ -1,0 +1,127 @@
+"""Files of rows: Parquet (zstd) and JSON lines (gzip), read in batches and written in row groups.
+
+The bytes of a file follow from its rows alone, so that writing the same rows again gives the same file.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.json
+import pyarrow.parquet as pq
+
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+
+BATCH_ROWS = 32_768
+JSON_BLOCK_BYTES = 8 * 1024 * 1024
+
+
+class RowWriter(Protocol):
+    """Writes tables, one after the other, to one local file."""
+
+    def write(self, table: pa.Table) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class ParquetWriter:
+    """Parquet, zstd, one row group per written table."""
+
+    def __init__(self, local: Path, schema: pa.Schema) -> None:
+        self._writer = pq.ParquetWriter(local, schema, compression="zstd")
+
+    def write(self, table: pa.Table) -> None:
+        self._writer.write_table(table)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class JsonLinesWriter:
+    """JSON lines, gzip. Times are RFC 3339 in UTC, dates ISO 8601, money a string that keeps every digit."""
+
+    def __init__(self, local: Path, schema: pa.Schema) -> None:
+        self._file = local.open("wb")
+        self._gzip = gzip.GzipFile(filename="", mode="wb", fileobj=self._file, mtime=0)
+
+    def write(self, table: pa.Table) -> None:
+        for row in table.to_pylist():
+            line = json.dumps(row, default=_as_json_value, ensure_ascii=False)
+            self._gzip.write(line.encode() + b"\n")
+
+    def close(self) -> None:
+        self._gzip.close()
+        self._file.close()
+
+
+def open_writer(local: Path, schema: pa.Schema, *, suffix: str) -> RowWriter:
+    return ParquetWriter(local, schema) if suffix == "parquet" else JsonLinesWriter(local, schema)
+
+
+def read_batches(
+    store: ObjectStore, path: str, schema: pa.Schema, columns: Sequence[str] | None = None
+) -> Iterator[pa.Table]:
+    """The rows of a file in batches, in order, with exactly the columns of ``schema`` (or those named).
+
+    A column that an older file does not have is null.
+    """
+    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+    with store.open(path) as file:
+        if path.endswith(".parquet"):
+            parquet = pq.ParquetFile(file)
+            present = [name for name in wanted.names if name in parquet.schema_arrow.names]
+            for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=present):
+                yield _conform(pa.Table.from_batches([batch]), wanted)
+        else:
+            options = pa.json.ParseOptions(
+                explicit_schema=pa.schema([pa.field(field.name, _in_json(field.type)) for field in wanted]),
+                unexpected_field_behavior="ignore",
+            )
+            with gzip.open(file) as lines:
+                while block := lines.readlines(JSON_BLOCK_BYTES):
+                    yield _conform(pa.json.read_json(io.BytesIO(b"".join(block)), parse_options=options), wanted)
+
+
+def sha256(local: Path) -> str:
+    with local.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _in_json(kind: pa.DataType) -> pa.DataType:
+    # What Arrow's JSON reader does not parse comes in as text and is cast afterwards.
+    if pa.types.is_date(kind) or pa.types.is_decimal(kind):
+        return pa.string()
+    if pa.types.is_struct(kind):
+        return pa.struct([pa.field(field.name, _in_json(field.type)) for field in kind])
+    if pa.types.is_list(kind):
+        return pa.list_(_in_json(kind.value_type))
+    return kind
+
+
+def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    columns = [
+        table.column(field.name).cast(field.type)
+        if field.name in table.column_names
+        else pa.nulls(table.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _as_json_value(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")
+    raise TypeError(f"No JSON form for {value!r}.")

@@ -1,0 +1,148 @@
+"""Which row of which file holds each record: an index on the local disk, so that memory does not grow with rows.
+
+A record is known by its identity (text). Of several versions of it the one fetched last wins; of equal ones the
+one that is published already, so that nothing is written twice.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+
+CACHE_KIB = 8 * 1024
+
+_TABLES = """
+CREATE TABLE record (
+    key TEXT PRIMARY KEY, source INTEGER, row INTEGER, seen INTEGER, hash INTEGER,
+    day INTEGER, instant INTEGER, in_window INTEGER, answered INTEGER
+) WITHOUT ROWID;
+CREATE TABLE held (key TEXT, source INTEGER, PRIMARY KEY (key, source)) WITHOUT ROWID;
+"""
+
+_ADD_ANSWERED = """
+INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)
+ON CONFLICT (key) DO UPDATE
+SET source = excluded.source, row = excluded.row, seen = excluded.seen, hash = excluded.hash
+WHERE excluded.hash <> hash AND (excluded.seen, excluded.hash) > (seen, hash)
+"""
+
+_ADD_HELD = """
+INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)
+ON CONFLICT (key) DO UPDATE
+SET source = excluded.source, row = excluded.row, seen = excluded.seen, hash = excluded.hash
+WHERE excluded.hash = hash OR (excluded.seen, excluded.hash) > (seen, hash)
+"""
+
+# A published file has to be written anew if a record in it has a newer version, or stands in another file too.
+# In the second case both have to: who drops a record from one file must not rely on another that he leaves alone.
+_OUTDATED = """
+SELECT held.source FROM held JOIN record USING (key) WHERE record.source <> held.source
+UNION
+SELECT source FROM held WHERE key IN (SELECT key FROM held GROUP BY key HAVING count(*) > 1)
+"""
+
+Row = tuple[str, int, int, int, int, int, int, bool]
+"""key, source, row, seen (µs), hash, day (days since epoch), instant (µs), in window."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class AnsweredRecords:
+    """What the fetched answers hold of the window itself: each record once.
+
+    :param first: time of the earliest record; None if there is none.
+    """
+
+    count: int
+    first: datetime | None
+    last: datetime | None
+
+    def extended_by(self, others: AnsweredRecords, *, new: int) -> AnsweredRecords:
+        """With ``new`` more records, which are among ``others``."""
+        firsts = [first for first in (self.first, others.first) if first]
+        lasts = [last for last in (self.last, others.last) if last]
+        return AnsweredRecords(self.count + new, min(firsts, default=None), max(lasts, default=None))
+
+
+class RowIndex:
+    """See the module. Answered rows (just fetched) are added first, then held ones (published before)."""
+
+    def __init__(self, file: Path) -> None:
+        self._db = sqlite3.connect(file, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = OFF")
+        self._db.execute("PRAGMA synchronous = OFF")
+        self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        self._db.executescript(_TABLES)
+
+    def __enter__(self) -> RowIndex:
+        self._db.execute("BEGIN")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db.close()
+
+    def add_answered(self, rows: Iterable[Row]) -> None:
+        self._db.executemany(_ADD_ANSWERED, rows)
+
+    def add_held(self, rows: Iterable[Row]) -> None:
+        rows = list(rows)
+        self._db.executemany(_ADD_HELD, rows)
+        self._db.executemany("INSERT OR IGNORE INTO held VALUES (?, ?)", [(row[0], row[1]) for row in rows])
+
+    def outdated_sources(self) -> set[int]:
+        """Published files that have to be written anew."""
+        return {source for (source,) in self._db.execute(_OUTDATED)}
+
+    def answered_spans(self) -> list[tuple[date, datetime, datetime]]:
+        """Days of the answered records, each with its first and last record's time."""
+        found = self._db.execute("SELECT day, min(instant), max(instant) FROM record GROUP BY day ORDER BY day")
+        return [(_day(day), _instant(first), _instant(last)) for day, first, last in found]
+
+    def answered_in_window(self) -> AnsweredRecords:
+        count, first, last = self._db.execute(
+            "SELECT count(*), min(instant), max(instant) FROM record WHERE answered AND in_window"
+        ).fetchone()
+        return AnsweredRecords(count, _instant(first) if count else None, _instant(last) if count else None)
+
+    def holders_of_answered(self) -> dict[int, int]:
+        """Sources that hold the window's answered records, with how many."""
+        return dict(
+            self._db.execute("SELECT source, count(*) FROM record WHERE answered AND in_window GROUP BY source")
+        )
+
+    def prepare_reading(self) -> None:
+        """Call once, between the last ``add`` and the first of the methods below."""
+        self._db.execute("CREATE INDEX reading ON record (source, row)")
+
+    def days_of(self, sources: Iterable[int]) -> list[date]:
+        days: set[int] = set()
+        for source in sources:
+            days.update(
+                day for (day,) in self._db.execute("SELECT DISTINCT day FROM record WHERE source = ?", (source,))
+            )
+        return [_day(day) for day in sorted(days)]
+
+    def rows_of(self, source: int, first_day: date, last_day: date) -> Iterator[int]:
+        """Numbers of the rows of ``source`` that win, ascending, for the days from first to last."""
+        bounds = ((first_day - EPOCH.date()).days, (last_day - EPOCH.date()).days)
+        with closing(self._db.cursor()) as cursor:
+            for (row,) in cursor.execute(
+                "SELECT row FROM record WHERE source = ? AND day BETWEEN ? AND ? ORDER BY row", (source, *bounds)
+            ):
+                yield row
+
+
+def _day(days: int) -> date:
+    return EPOCH.date() + timedelta(days=days)
+
+
+def _instant(microseconds: int) -> datetime:
+    return EPOCH + timedelta(microseconds=microseconds)

@@ -1,0 +1,55 @@
+"""Which windows have been asked for, and which of them are published: two empty marker objects per window and day.
+
+A run announces its window before its first request. So whoever finds a late record knows whether somebody has
+asked for its time (announced), and whether they have published what they found (published).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from airflow_provider_zdirect.storage.layout import Layout
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.windows import Window
+
+_OPEN, _PUBLISHED = ".open", ".published"
+
+
+@dataclass(frozen=True)
+class WindowStates:
+    """The announced windows that touch some days: each is open or published."""
+
+    open: frozenset[Window]
+    published: frozenset[Window]
+
+
+@dataclass(frozen=True)
+class WindowMarks:
+    """The markers of one dataset of one merchant."""
+
+    store: ObjectStore
+    layout: Layout
+
+    def announce(self, window: Window) -> None:
+        self._mark(window, _OPEN)
+
+    def publish(self, window: Window) -> None:
+        self._mark(window, _PUBLISHED)
+
+    def of_days(self, days: Iterable[date]) -> WindowStates:
+        announced: set[Window] = set()
+        published: set[Window] = set()
+        for day in days:
+            for path in self.store.files(self.layout.window_marks(day)):
+                name = path.rpartition("/")[2]
+                if name.endswith(_OPEN):
+                    announced.add(Window.from_label(name.removesuffix(_OPEN)))
+                elif name.endswith(_PUBLISHED):
+                    published.add(Window.from_label(name.removesuffix(_PUBLISHED)))
+        return WindowStates(open=frozenset(announced - published), published=frozenset(published))
+
+    def _mark(self, window: Window, state: str) -> None:
+        for day in window.utc_dates():
+            self.store.write(f"{self.layout.window_marks(day)}/{window.label}{state}", b"")

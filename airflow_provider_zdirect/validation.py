@@ -1,0 +1,74 @@
+"""From the JSON of a page to rows: validated, with what fails kept beside and never dropped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import pyarrow as pa
+from pydantic import TypeAdapter, ValidationError
+
+from airflow_provider_zdirect.models.arrow import Lineage, to_table
+from airflow_provider_zdirect.models.record import Record
+
+BATCH = 10_000
+"""Records that are Python objects at the same time; the rest of a page stays JSON text."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A record that is not valid, as it came, and why."""
+
+    record: bytes
+    reason: str
+
+    def as_line(self) -> bytes:
+        # The record is valid JSON of its own, so it is set in as it is, to the last digit.
+        return b'{"reason":%s,"record":%s}\n' % (json.dumps(self.reason).encode(), self.record)
+
+
+def validate(
+    model: type[Record], sources: Sequence[Any], lineage: Lineage
+) -> Iterator[tuple[pa.Table, list[Rejected]]]:
+    """Rows and rejected records of a page, in batches.
+
+    :param sources: one JSON text (anything bytes-like) per record.
+    """
+    for start in range(0, len(sources), BATCH):
+        batch = [bytes(source) for source in sources[start : start + BATCH]]
+        records, accepted, rejected = _validate_batch(model, batch)
+        yield to_table(model, records, accepted, lineage), rejected
+
+
+def _validate_batch(model: type[Record], batch: list[bytes]) -> tuple[list[Record], list[bytes], list[Rejected]]:
+    try:
+        return _adapter(model).validate_json(b"[" + b",".join(batch) + b"]"), batch, []
+    except ValidationError:
+        return _validate_each(model, batch)
+
+
+def _validate_each(model: type[Record], batch: list[bytes]) -> tuple[list[Record], list[bytes], list[Rejected]]:
+    records, accepted, rejected = [], [], []
+    for source in batch:
+        try:
+            records.append(model.model_validate_json(source))
+            accepted.append(source)
+        except ValidationError as error:
+            rejected.append(Rejected(source, _reason(error)))
+    return records, accepted, rejected
+
+
+def _reason(error: ValidationError) -> str:
+    # include_input=False: a reason goes to logs, and a record may hold personal data.
+    return "; ".join(
+        f"{'.'.join(map(str, item['loc'])) or 'record'}: {item['msg']}"
+        for item in error.errors(include_url=False, include_input=False, include_context=False)
+    )
+
+
+@cache
+def _adapter(model: type[Record]) -> TypeAdapter[list[Record]]:
+    return TypeAdapter(list[model])  # type: ignore[valid-type]
