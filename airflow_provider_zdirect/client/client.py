@@ -1,0 +1,263 @@
+"""The client of zDirect's API that a plain script can use; everything above it is Airflow."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from airflow_provider_zdirect.client.auth import TokenEndpoint, TokenProvider
+from airflow_provider_zdirect.client.calls import Caller, ClientStats
+from airflow_provider_zdirect.client.config import ClientConfig
+from airflow_provider_zdirect.client.failures import REFETCH_DELAY, Call
+from airflow_provider_zdirect.client.paging import Page, parse_page
+from airflow_provider_zdirect.client.rates import FileRateLimiter, Rate, RateLimiter
+from airflow_provider_zdirect.client.retry import RetryPolicy
+from airflow_provider_zdirect.client.token_stores import MemoryTokenStore
+from airflow_provider_zdirect.client.tokens import TokenStore
+from airflow_provider_zdirect.client.transport import Timeouts, Transport
+from airflow_provider_zdirect.clock import Clock, SystemClock
+from airflow_provider_zdirect.datasets import Dataset
+from airflow_provider_zdirect.exceptions import (
+    CursorLoopError,
+    MalformedResponseError,
+    ZDirectConfigurationError,
+)
+
+log = logging.getLogger(__name__)
+
+ME_RATE = Rate(1, 1)
+"""No limit of /auth/me is documented; nobody needs it more than once a second."""
+
+_MERCHANT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who the app is (``GET /auth/me``).
+
+    :param merchant_ids: the merchants it may read: ``bpids``, business partner ids, which are UUIDs.
+    :param scopes: permissions granted to the app.
+    """
+
+    client_id: str
+    username: str
+    merchant_ids: tuple[str, ...]
+    scopes: tuple[str, ...]
+
+
+class ZDirectClient:
+    """Fetches datasets from zDirect. An async context manager; belongs to one event loop.
+
+    :param config: address, app and patience.
+    :param tokens: where the access token is shared; None keeps it in this client.
+    :param clock: all waiting for zDirect goes through it.
+    :param limiter: None paces the requests of all processes of this host together.
+    :param transport: None talks HTTP.
+    :param policy: None is made from ``config``.
+    """
+
+    def __init__(
+        self,
+        config: ClientConfig,
+        *,
+        tokens: TokenStore | None = None,
+        clock: Clock | None = None,
+        limiter: RateLimiter | None = None,
+        transport: Transport | None = None,
+        policy: RetryPolicy | None = None,
+    ) -> None:
+        self.config = config
+        self.stats = ClientStats()
+        clock = clock or SystemClock()
+        limiter = limiter or FileRateLimiter(clock=clock)
+        policy = policy or RetryPolicy(max_inline_wait=config.max_inline_wait, max_attempts=config.max_attempts)
+        self._transport = transport or Transport(
+            Timeouts(config.connect_timeout, config.read_timeout, config.total_timeout)
+        )
+        endpoint = TokenEndpoint(config, self._transport, clock, policy)
+        provider = TokenProvider(config, endpoint, tokens or MemoryTokenStore(), limiter, clock)
+        self._caller = Caller(config, self._transport, provider, limiter, policy, clock, self.stats)
+
+    async def __aenter__(self) -> ZDirectClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
+
+    async def pages(
+        self,
+        dataset: Dataset,
+        merchant_id: str,
+        parameters: Mapping[str, str],
+        *,
+        cursor: str | None = None,
+    ) -> AsyncIterator[Page]:
+        """Every page of ``dataset`` that ``parameters`` select, in the server's order.
+
+        :param merchant_id: UUID of the merchant.
+        :param parameters: the filters, as :meth:`Dataset.parameters` gives them; sent with every page.
+        :param cursor: where to go on; None starts at the first page.
+        :raises CursorLoopError: if the server names a cursor that was followed before.
+        :raises ZDirectError: if a page cannot be fetched; the pages before it were yielded.
+        """
+        merchant = checked_merchant_id(merchant_id)
+        selection = dict(parameters)
+        if dataset.paging is not None:
+            selection.setdefault(dataset.paging.limit_parameter, str(dataset.paging.limit))
+        filters = ", ".join(f"{name}={value}" for name, value in parameters.items())
+        what = f"{dataset.name} of merchant {merchant}" + (f" ({filters})" if filters else "")
+        # Digests, because cursors may be long and pages many.
+        followed: set[bytes] = set()
+        number = 0
+        while True:
+            number += 1
+            if cursor is not None and dataset.paging is not None:
+                followed.add(_digest(cursor))
+                selection[dataset.paging.parameter] = cursor
+            call = Call(
+                what=what if number == 1 else f"{what}, page {number}",
+                path=dataset.path.format(merchant_id=merchant),
+                endpoint=dataset.name,
+                rate=Rate(dataset.requests_per_second),
+                parameters=dict(selection),
+                scope=dataset.scope,
+                refetch_delay=dataset.refetch_delay,
+            )
+            page = await self._caller.fetch(call, lambda body: parse_page(body, dataset))
+            if page.next_cursor is not None and _digest(page.next_cursor) in followed:
+                raise CursorLoopError(
+                    f"{call.what}: zDirect named a cursor that was followed before; the pages would never end.",
+                    remedy="Run the window again from its start; if it stays, report it to Zalando's support.",
+                    path=call.path,
+                )
+            log.debug("%s: %d records, %s.", call.what, len(page.records), "more" if page.next_cursor else "end")
+            yield page
+            cursor = page.next_cursor
+            # The consumer is done with it; two pages at once would double the memory.
+            del page
+            if cursor is None:
+                return
+
+    async def me(self) -> Identity:
+        """Who the app is and which merchants it may read. Needs no scope (zDirect docs, Authentication)."""
+        content = await self.get("/auth/me", rate=ME_RATE, what="Identity of the app")
+        if not isinstance(content, dict):
+            raise MalformedResponseError(
+                "Identity of the app: the answer is no JSON object.", path="/auth/me", retry_after=REFETCH_DELAY
+            )
+        return Identity(
+            client_id=str(content.get("client_id") or ""),
+            username=str(content.get("username") or ""),
+            merchant_ids=_texts(content.get("bpids")),
+            scopes=_texts(content.get("scopes")),
+        )
+
+    async def get(
+        self,
+        path: str,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        rate: Rate,
+        endpoint: str | None = None,
+        scope: str | None = None,
+        accept: str = "application/json",
+        what: str | None = None,
+    ) -> Any:
+        """The decoded JSON of one GET, for what is no dataset.
+
+        :param path: below the base URL, with a slash in front.
+        :param rate: documented rate limit of the endpoint.
+        :param endpoint: name of that limit, if several paths share it; None is ``path``.
+        :param scope: permission that the app needs, for the error.
+        :param what: what is fetched, for errors and logs.
+        """
+        call = _plain_call(path, parameters, rate, endpoint, scope, accept, what)
+        return await self._caller.fetch(call, _decode)
+
+    async def get_bytes(
+        self,
+        path: str,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        rate: Rate,
+        endpoint: str | None = None,
+        scope: str | None = None,
+        accept: str = "*/*",
+        what: str | None = None,
+    ) -> bytearray:
+        """The body of one GET as it is; parameters as :meth:`get`."""
+        call = _plain_call(path, parameters, rate, endpoint, scope, accept, what)
+        return await self._caller.fetch(call, lambda body: body)
+
+
+def checked_merchant_id(text: str) -> str:
+    """``text`` in lower case, if it can be a merchant id: a UUID. It becomes part of a path.
+
+    :raises ZDirectConfigurationError: if it is anything else.
+    """
+    merchant_id = text.strip().lower()
+    if not _MERCHANT_ID.fullmatch(merchant_id):
+        raise ZDirectConfigurationError(
+            f"merchant_id={text[:60]!r} is not a UUID.",
+            remedy="Give the merchant's BPID as /auth/me lists it, for example 01234567-89ab-cdef-0123-456789abcdef.",
+        )
+    return merchant_id
+
+
+def _plain_call(
+    path: str,
+    parameters: Mapping[str, str] | None,
+    rate: Rate,
+    endpoint: str | None,
+    scope: str | None,
+    accept: str,
+    what: str | None,
+) -> Call:
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path) or ".." in path:
+        raise ZDirectConfigurationError(
+            f"path={path[:100]!r} is not a path of the API.", remedy="Give it as /auth/me, without host and query."
+        )
+    return Call(
+        what=what or f"GET {path}",
+        path=path,
+        endpoint=endpoint or path,
+        rate=rate,
+        parameters=dict(parameters or {}),
+        scope=scope,
+        accept=accept,
+    )
+
+
+def _decode(body: bytearray) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedResponseError(
+            f"the answer is no JSON ({error}).",
+            remedy="Nothing, if it passes with the retry; otherwise check host.",
+            retry_after=REFETCH_DELAY,
+        ) from None
+
+
+def _digest(cursor: str) -> bytes:
+    return hashlib.blake2b(cursor.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """A list of texts or a single one: the docs' sample token has ``bpids`` as a plain string."""
+    if isinstance(value, str):
+        return tuple(value.split())
+    return tuple(str(item) for item in value) if isinstance(value, list) else ()

@@ -1,0 +1,120 @@
+"""What a client needs to know, checked before anything is sent."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from airflow_provider_zdirect import __version__
+from airflow_provider_zdirect.client.hosts import base_url
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+
+PRODUCTION_URL = "https://api.merchants.zalando.com"
+SANDBOX_URL = "https://api-sandbox.merchants.zalando.com"
+
+_URLS = {"production": PRODUCTION_URL, "sandbox": SANDBOX_URL}
+
+
+@dataclass(frozen=True)
+class ClientConfig:
+    """Address, app and patience of a client.
+
+    :param client_id: of the app in the zDirect portal (login of the Airflow connection).
+    :param client_secret: of the same app (password); never shown.
+    :param environment: ``production`` or ``sandbox``; both have their own address and tokens (zDirect docs, API
+        overview).
+    :param base_url: another address, for example the emulator's; None is the environment's own.
+    :param user_agent: sent with every request.
+    :param connect_timeout: seconds for a connection.
+    :param read_timeout: seconds for the next byte.
+    :param total_timeout: seconds for one whole answer.
+    :param rate_share: part of each documented rate limit that this host may use, in (0, 1]. A tenth is left free by
+        default, because requests do not arrive as evenly as they are sent; divide by the number of worker hosts.
+    :param max_inline_wait: longest wait inside a request, in seconds; longer ones are raised as a retriable error.
+    :param max_attempts: how often one request is sent at most.
+    :param token_margin: seconds of life that a token must have left to be used.
+    :raises ZDirectConfigurationError: if a value cannot be used; names it.
+    """
+
+    PRODUCTION_URL: ClassVar[str] = PRODUCTION_URL
+    SANDBOX_URL: ClassVar[str] = SANDBOX_URL
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    environment: str = "production"
+    base_url: str | None = None
+    user_agent: str = f"airflow-provider-zdirect/{__version__}"
+    connect_timeout: float = 10.0
+    read_timeout: float = 300.0
+    total_timeout: float = 900.0
+    rate_share: float = 0.9
+    max_inline_wait: float = 30.0
+    max_attempts: int = 4
+    token_margin: float = 300.0
+
+    def __post_init__(self) -> None:
+        if self.environment not in _URLS:
+            raise ZDirectConfigurationError(
+                f"environment={self.environment!r} is not an environment of zDirect.",
+                remedy="Use production or sandbox.",
+            )
+        self._check_credentials()
+        self._check_numbers()
+        object.__setattr__(self, "base_url", base_url(self.base_url or _URLS[self.environment]))
+        self._check_environment()
+        if not (self.user_agent.isascii() and self.user_agent.isprintable() and self.user_agent.strip()):
+            raise ZDirectConfigurationError("user_agent is not printable ASCII.", remedy="Leave it out.")
+
+    @property
+    def address(self) -> str:
+        """The base URL, without a slash at the end."""
+        return self.base_url or _URLS[self.environment]
+
+    def _check_credentials(self) -> None:
+        for name, value, where in (
+            ("client_id", self.client_id, "login"),
+            ("client_secret", self.client_secret, "password"),
+        ):
+            if not value or not value.strip() or not value.isprintable():
+                raise ZDirectConfigurationError(
+                    f"{name} is empty or holds characters that cannot be sent.",
+                    remedy=f"Copy it from the app in the zDirect portal into the connection's {where}.",
+                )
+        if ":" in self.client_id:
+            raise ZDirectConfigurationError(
+                "client_id holds a colon, which HTTP Basic authentication cannot carry.",
+                remedy="Put only the client id into the connection's login, and the secret into its password.",
+            )
+
+    def _check_numbers(self) -> None:
+        for name, lowest in (
+            ("connect_timeout", 0.001),
+            ("read_timeout", 0.001),
+            ("total_timeout", 0.001),
+            ("max_inline_wait", 0.0),
+            ("max_attempts", 1),
+            ("token_margin", 0.0),
+        ):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not lowest <= value < math.inf:
+                raise ZDirectConfigurationError(
+                    f"{name}={value!r} is not a number of at least {lowest:g}.",
+                    remedy=f"Leave {name} out, or give a number.",
+                )
+        share = self.rate_share
+        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share <= 1:
+            raise ZDirectConfigurationError(
+                f"rate_share={share!r} is not above 0 and at most 1.",
+                remedy="Give the part of the rate limits that this host may use, for example 0.5 on each of two hosts.",
+            )
+
+    def _check_environment(self) -> None:
+        host = urlsplit(self.address).hostname
+        for environment, url in _URLS.items():
+            if host == urlsplit(url).hostname and environment != self.environment:
+                raise ZDirectConfigurationError(
+                    f"host is the {environment} address, but environment={self.environment!r}.",
+                    remedy=f"Set environment to {environment}, or leave host empty.",
+                )

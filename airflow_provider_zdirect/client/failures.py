@@ -1,0 +1,126 @@
+"""From an answer that is no success to the typed error that says what to do. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+
+from airflow_provider_zdirect.client.problems import read_problem, tidy
+from airflow_provider_zdirect.client.rates import Rate
+from airflow_provider_zdirect.client.retry import RetryPolicy, parse_retry_after, refetch_wait
+from airflow_provider_zdirect.client.transport import Answer
+from airflow_provider_zdirect.exceptions import (
+    AuthenticationError,
+    BadRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ServerError,
+    ZDirectConfigurationError,
+    ZDirectError,
+)
+
+REFETCH_DELAY = 120.0
+"""Seconds before a failed fetch may be repeated (zDirect docs, Stock Movements: at least two minutes)."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request, as far as errors, logs and the rate limit need to know it.
+
+    :param what: what is fetched, in words: dataset, merchant and window.
+    :param path: path below the base URL.
+    :param endpoint: name of the rate limit that it counts against.
+    :param scope: permission that the app needs for it.
+    :param refetch_delay: seconds before it may be repeated after a failed answer.
+    """
+
+    what: str
+    path: str
+    endpoint: str
+    rate: Rate
+    parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    scope: str | None = None
+    refetch_delay: float = REFETCH_DELAY
+    accept: str = "application/json"
+
+
+def flow_id_of(answer: Answer, sent: str) -> str:
+    """``X-Flow-Id`` of the answer, or the one that was sent."""
+    return (tidy(answer.headers.get("x-flow-id", "")) or sent)[:100]
+
+
+def failure_of(
+    answer: Answer,
+    call: Call,
+    *,
+    flow_id: str,
+    now: datetime,
+    policy: RetryPolicy,
+    secrets: Iterable[str] = (),
+) -> ZDirectError | None:
+    """The error that ``answer`` stands for, or None for a 200.
+
+    :param flow_id: ``X-Flow-Id`` of the answer.
+    :param secrets: texts that must not get into the error.
+    """
+    status = answer.status
+    if status == 200:
+        return None
+    problem = read_problem(answer.body, secrets=secrets)
+    said = f"{call.what}: zDirect answered {status}"
+    facts = {"status": status, "path": call.path, "flow_id": flow_id, "title": str(problem) or None}
+    header = answer.headers.get("retry-after")
+    if status == 429:
+        wait = policy.wait_after_429(header, now)
+        return RateLimitedError(
+            f"{said}, too many requests; it may be sent again in {wait:.0f} s.",
+            remedy="Nothing, if the task retries or defers; run fewer tasks at once or lower rate_share if it "
+            "happens often.",
+            retry_after=wait,
+            **facts,
+        )
+    if status == 401:
+        return AuthenticationError(
+            f"{said}, also with a fresh access token.",
+            remedy="Check that environment and host belong to the app of this connection, and that the app is still "
+            "active in the zDirect portal.",
+            **facts,  # type: ignore[arg-type]
+        )
+    if status == 403:
+        scope = f"the scope {call.scope} is not granted to the app" if call.scope else "a scope is not granted"
+        return PermissionDeniedError(
+            f"{said}, permission denied.",
+            remedy=f"Check in the zDirect portal: {scope}; the merchant is not one of the app's (see /auth/me); the "
+            "app is in sandbox mode but production is called; or the access token is from before the app's "
+            "mode or scopes were changed (then a new token is needed).",
+            **facts,  # type: ignore[arg-type]
+        )
+    if status == 404:
+        return NotFoundError(
+            f"{said}, not found.",
+            remedy="Check merchant_id (it must be one of those that /auth/me lists) and, if host is set, the address.",
+            **facts,  # type: ignore[arg-type]
+        )
+    if 300 <= status < 400:
+        return ZDirectConfigurationError(
+            f"{said}, a redirect; it is not followed, because the access token must not go to another address.",
+            remedy="Check host: it must be the API's own address, with https.",
+            **facts,  # type: ignore[arg-type]
+        )
+    if 400 <= status < 500 and status not in (408, 425):
+        return BadRequestError(
+            f"{said}, the request is refused.",
+            remedy="Change the request as the title says; the same one will be refused again.",
+            **facts,  # type: ignore[arg-type]
+        )
+    # 5xx, and every other answer that is not the 200 which was asked for: 202, 204, 206, 408, 425, ...
+    wait = refetch_wait(parse_retry_after(header, now), call.refetch_delay)
+    return ServerError(
+        f"{said}; the answer is discarded and may be fetched again in {wait:.0f} s.",
+        remedy="Nothing, if the task retries; otherwise shorten the window or give the flow id to Zalando's support.",
+        retry_after=wait,
+        **facts,
+    )

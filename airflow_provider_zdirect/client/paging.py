@@ -1,0 +1,92 @@
+"""One page of an answer: records as raw JSON, and where the next page is. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from airflow_provider_zdirect.datasets import Dataset
+from airflow_provider_zdirect.exceptions import MalformedResponseError
+
+_ENVELOPE = frozenset({"merchant_id", "query"})
+"""Keys beside the records that are known from the docs (Intra-Community and Cross-Border Movements)."""
+
+_Object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_List = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+@dataclass(frozen=True)
+class Page:
+    """Records of one answer, in the server's order.
+
+    :param records: each a slice of the answer's own bytes, not yet decoded: 100,000 records cost 100,000 small
+        views and no dicts. They keep the answer's body alive.
+    :param next_cursor: where the next page is, or None at the end.
+    :param size: bytes of the body.
+    """
+
+    records: list[msgspec.Raw] = field(repr=False)
+    next_cursor: str | None
+    size: int
+
+
+def parse_page(body: bytes | bytearray, dataset: Dataset) -> Page:
+    """The page in ``body``.
+
+    An absent or null list is an empty page (no list key is required by the OpenAPI files), but only if nothing else
+    is there that is not understood: a renamed list must not look like "no records".
+
+    :raises MalformedResponseError: if ``body`` is not such a page.
+    """
+    try:
+        content = _Object.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _malformed(dataset, f"the answer is no JSON object ({error})") from None
+    lists = {key: _records(content[key], key, dataset) for key in dataset.record_keys if key in content}
+    filled = [key for key, records in lists.items() if records]
+    if len(filled) > 1:
+        raise _malformed(dataset, f"the answer has records under more than one key ({', '.join(filled)})")
+    next_key = dataset.paging.next_key if dataset.paging else "next"
+    unknown = sorted(content.keys() - _ENVELOPE - {next_key} - set(dataset.record_keys))
+    if not lists and unknown:
+        names = ", ".join(key[:40] for key in unknown[:5])
+        raise _malformed(dataset, f"the answer has no {' or '.join(dataset.record_keys)}, but {names}")
+    cursor = _cursor(content.get(next_key), dataset)
+    if cursor is not None and dataset.paging is None:
+        raise _malformed(dataset, "the answer names a next page, although this endpoint is not known to page")
+    return Page(lists[filled[0]] if filled else [], cursor, len(body))
+
+
+def _records(raw: msgspec.Raw, key: str, dataset: Dataset) -> list[msgspec.Raw]:
+    if bytes(raw) == b"null":
+        return []
+    try:
+        return _List.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _malformed(dataset, f"{key} is no list ({error})") from None
+
+
+def _cursor(raw: msgspec.Raw | None, dataset: Dataset) -> str | None:
+    """Absent, null and empty alike are the end; a number is taken as it is written."""
+    if raw is None:
+        return None
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _malformed(dataset, f"the cursor cannot be read ({error})") from None
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return bytes(raw).decode()
+    raise _malformed(dataset, f"the cursor is a {type(value).__name__}")
+
+
+def _malformed(dataset: Dataset, what: str) -> MalformedResponseError:
+    return MalformedResponseError(
+        f"{dataset.name}: {what}.",
+        remedy="Nothing, if it passes with the retry; otherwise the API has changed: update the provider or report it.",
+        retry_after=dataset.refetch_delay,
+    )

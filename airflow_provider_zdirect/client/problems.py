@@ -1,0 +1,100 @@
+"""Error bodies: the families that zDirect uses, and whatever a gateway in between sends, as two short texts.
+
+zDirect docs: problem+json (ZFS, Stocks, Logistic Centers), JSON:API errors (Orders, Sales Channels),
+``{"message"}`` (429 of Orders); OAuth2 ``error``/``error_description`` is likely for the token endpoint.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+LONGEST_TEXT = 300
+LARGEST_BODY = 1 << 20
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What an error body says.
+
+    :param title: short name of the problem, or None.
+    :param detail: explanation of this occurrence, or None.
+    """
+
+    title: str | None = None
+    detail: str | None = None
+
+    def __str__(self) -> str:
+        parts = [part for part in (self.title, self.detail) if part]
+        return ": ".join(dict.fromkeys(parts))
+
+
+def read_problem(body: bytes | bytearray, *, secrets: Iterable[str] = ()) -> Problem:
+    """What ``body`` says, in at most two texts of :data:`LONGEST_TEXT` characters. Never raises.
+
+    :param secrets: texts that are blotted out, should the server have echoed them.
+    """
+    title, detail = _read(body)
+    hidden = [secret for secret in secrets if secret]
+    return Problem(_tidy(title, hidden), _tidy(detail, hidden))
+
+
+def tidy(text: str, secrets: Iterable[str] = ()) -> str | None:
+    """Foreign text made fit for a log line: one line, printable, short, without ``secrets``."""
+    return _tidy(text, [secret for secret in secrets if secret])
+
+
+def _read(body: bytes | bytearray) -> tuple[Any, Any]:
+    if not body.strip():
+        return None, None
+    if len(body) <= LARGEST_BODY:
+        try:
+            content = msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass
+        else:
+            return _read_json(content)
+    return _read_text(bytes(body[:65536]).decode("utf-8", "replace"))
+
+
+def _read_json(content: Any) -> tuple[Any, Any]:
+    if isinstance(content, str):
+        return None, content
+    if not isinstance(content, dict):
+        return None, None
+    errors = content.get("errors")
+    if isinstance(errors, list) and errors:
+        first = errors[0] if isinstance(errors[0], dict) else {"detail": errors[0]}
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        detail = _first(first, "detail", "code")
+        return first.get("title"), f"{detail or ''}{more}".strip() or None
+    title = _first(content, "title", "error", "code")
+    detail = _first(content, "detail", "error_description", "message")
+    return title, detail
+
+
+def _first(content: dict[str, Any], *names: str) -> Any:
+    return next((content[name] for name in names if isinstance(content.get(name), (str, int))), None)
+
+
+def _read_text(text: str) -> tuple[str | None, str | None]:
+    if "<" not in text:
+        return None, text
+    heading = re.search(r"<(title|h1)[^>]*>(.*?)</\1", text, re.IGNORECASE | re.DOTALL)
+    return "HTML page", re.sub(r"<[^>]*>", " ", heading.group(2)) if heading else None
+
+
+def _tidy(text: Any, secrets: list[str]) -> str | None:
+    if text is None:
+        return None
+    line = str(text)
+    for secret in secrets:
+        line = line.replace(secret, "***")
+    line = " ".join("".join(c if c.isprintable() else " " for c in line).split())
+    if len(line) > LONGEST_TEXT:
+        line = line[: LONGEST_TEXT - 1] + "…"
+    return line or None

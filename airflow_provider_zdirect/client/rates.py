@@ -1,0 +1,208 @@
+"""Staying inside a rate limit: evenly spaced requests, shared by every process of this host.
+
+The rule is GCRA: per endpoint one number is kept, the theoretical arrival time (TAT) of the next request.
+A 429 pushes it forward for everybody, so that parallel tasks do not hammer a closed door one by one.
+zDirect docs, Rate limiting: spread big loads evenly; calling before ``Retry-After`` has passed may extend the limit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from airflow_provider_zdirect.client.host_lock import host_lock, private_directory
+from airflow_provider_zdirect.client.retry import LONGEST_RETRY_AFTER
+from airflow_provider_zdirect.clock import Clock, SystemClock
+from airflow_provider_zdirect.exceptions import RateLimitedError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """At most ``limit`` requests in any ``period`` seconds.
+
+    :param burst: how many of them may follow each other at once.
+    """
+
+    limit: float
+    period: float = 1.0
+    burst: int = 1
+
+    def __post_init__(self) -> None:
+        if not (self.limit > 0 and self.period > 0 and self.burst >= 1):
+            raise ValueError(f"{self} is no rate")
+
+    def shared(self, share: float) -> Rate:
+        """The part ``share``, in (0, 1], of this rate."""
+        return replace(self, limit=self.limit * share)
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two requests once the burst is spent."""
+        # b at once and then one per interval stay within N per period if the interval is period / (N - b + 1).
+        return self.period / (self.limit - self._usable_burst + 1)
+
+    @property
+    def tolerance(self) -> float:
+        """Seconds that a request may come before its theoretical arrival time."""
+        return (self._usable_burst - 1) * self.interval
+
+    @property
+    def _usable_burst(self) -> int:
+        return max(1, min(self.burst, int(self.limit)))
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What is kept per endpoint, in seconds since the epoch.
+
+    :param arrival: theoretical arrival time of the next request.
+    :param paused_until: no request before that, because of a 429.
+    """
+
+    arrival: float = 0.0
+    paused_until: float = 0.0
+
+    def reserve(self, now: float, rate: Rate) -> tuple[Pace, float]:
+        """The pace with one more request in it, and the time at which that request may be sent."""
+        arrival = self.arrival
+        # Much further ahead than any pause: the clock was set back, or the file is not ours.
+        if arrival > now + 2 * LONGEST_RETRY_AFTER:
+            arrival = now
+        if self.is_paused(now):
+            arrival = max(arrival, self.paused_until + rate.tolerance)
+        slot = max(now, arrival - rate.tolerance)
+        return replace(self, arrival=max(arrival, slot) + rate.interval), slot
+
+    def pause(self, now: float, seconds: float) -> Pace:
+        """The pace with no request in the next ``seconds``."""
+        until = now + min(seconds, LONGEST_RETRY_AFTER)
+        return replace(self, paused_until=max(self.paused_until if self.is_paused(now) else 0.0, until))
+
+    def is_paused(self, now: float) -> bool:
+        return now < self.paused_until <= now + LONGEST_RETRY_AFTER
+
+
+class RateLimiter(Protocol):
+    """What the client needs of a rate limiter."""
+
+    async def acquire(self, endpoint: str, rate: Rate, *, max_wait: float) -> float:
+        """Wait until a request to ``endpoint`` may be sent; the seconds waited.
+
+        :raises RateLimitedError: if that would take more than ``max_wait`` seconds; nothing is reserved then.
+        """
+
+    async def pause(self, endpoint: str, seconds: float) -> None:
+        """Let nobody send to ``endpoint`` for that many seconds."""
+
+
+class _PacingLimiter(ABC):
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+
+    @abstractmethod
+    async def _change(self, endpoint: str, step: Callable[[Pace], Pace]) -> Pace:
+        """Replace the pace of ``endpoint`` by ``step`` of it, alone; the pace before."""
+
+    async def acquire(self, endpoint: str, rate: Rate, *, max_wait: float) -> float:
+        waited = 0.0
+        while True:
+            now = self._now()
+            left = max_wait - waited
+
+            def step(pace: Pace, now: float = now, left: float = left) -> Pace:
+                reserved, slot = pace.reserve(now, rate)
+                return reserved if slot - now <= left else pace
+
+            before = await self._change(endpoint, step)
+            wait = before.reserve(now, rate)[1] - now
+            if wait > left:
+                raise RateLimitedError(
+                    f"The rate limit of {endpoint} leaves no room for {wait:.0f} s.",
+                    remedy="Nothing, if the task retries or defers; run fewer tasks at once if it happens often.",
+                    retry_after=wait,
+                )
+            if wait <= 0:
+                return waited
+            if wait >= 1:
+                log.info("Rate limit of %s: waiting %.1f s for the next free slot.", endpoint, wait)
+            await self._clock.sleep(wait)
+            waited += wait
+            # Somebody may have met a 429 while this one slept.
+            if not (await self._change(endpoint, lambda pace: pace)).is_paused(self._now()):
+                return waited
+
+    async def pause(self, endpoint: str, seconds: float) -> None:
+        now = self._now()
+        await self._change(endpoint, lambda pace: pace.pause(now, seconds))
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+
+class MemoryRateLimiter(_PacingLimiter):
+    """Paces the requests of this process only."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        super().__init__(clock)
+        self._paces: dict[str, Pace] = {}
+
+    async def _change(self, endpoint: str, step: Callable[[Pace], Pace]) -> Pace:
+        before = self._paces.get(endpoint, Pace())
+        self._paces[endpoint] = step(before)
+        return before
+
+
+class FileRateLimiter(_PacingLimiter):
+    """Paces the requests of all processes of this host and user, through one small file per endpoint.
+
+    :param directory: where the files are; None is a private directory below the host's temporary one. If it cannot
+        be used (a read-only file system), a warning is logged and this process paces itself alone.
+    """
+
+    def __init__(self, directory: Path | None = None, clock: Clock | None = None) -> None:
+        super().__init__(clock)
+        self._directory = directory
+        self._alone: MemoryRateLimiter | None = None
+
+    async def _change(self, endpoint: str, step: Callable[[Pace], Pace]) -> Pace:
+        if self._alone is None:
+            try:
+                return await self._change_file(endpoint, step)
+            except OSError as error:
+                log.warning(
+                    "Rate limits are not shared with the other processes of this host: %s. "
+                    "Give a writable directory or lower rate_share.",
+                    error,
+                )
+                self._alone = MemoryRateLimiter(self._clock)
+        return await self._alone._change(endpoint, step)
+
+    async def _change_file(self, endpoint: str, step: Callable[[Pace], Pace]) -> Pace:
+        if self._directory is None:
+            self._directory = private_directory("zdirect-rates")
+        else:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._directory / f"{hashlib.sha256(endpoint.encode()).hexdigest()[:32]}.pace"
+        async with host_lock(path, patience=10, poll=0.002) as file:
+            before = _from_bytes(os.pread(file, 100, 0))
+            after = step(before)
+            if after != before:
+                # Same length every time, in one write: a reader never meets half of it.
+                os.pwrite(file, f"{after.arrival:020.6f} {after.paused_until:020.6f}\n".encode(), 0)
+            return before
+
+
+def _from_bytes(content: bytes) -> Pace:
+    try:
+        arrival, paused_until = content.split()
+        return Pace(float(arrival), float(paused_until))
+    except ValueError:
+        return Pace()

@@ -1,0 +1,197 @@
+"""Bytes out, bytes in. The only module that knows the HTTP library; none of its types leave this file."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import httpx
+
+from airflow_provider_zdirect.client.hosts import is_loopback, split_address
+from airflow_provider_zdirect.exceptions import TransportError, ZDirectConfigurationError
+
+RETRY_AFTER = 120.0
+"""Seconds that a :class:`TransportError` asks to wait: the two minutes of zDirect's own advice for a failed fetch."""
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long to wait, in seconds.
+
+    :param connect: for a connection.
+    :param read: for the next byte; zDirect computes large answers before it sends the first one.
+    :param total: for the whole answer, so that one which trickles in does not hold a worker for ever.
+    """
+
+    connect: float = 10.0
+    read: float = 300.0
+    total: float = 900.0
+
+
+class Headers(Mapping[str, str]):
+    """The header lines of an answer: names in any case; of repeated lines ``[]`` gives the first."""
+
+    def __init__(self, lines: list[tuple[str, str]]) -> None:
+        self._lines: dict[str, list[str]] = {}
+        for name, value in lines:
+            self._lines.setdefault(name.lower(), []).append(value)
+
+    def __getitem__(self, name: str) -> str:
+        return self._lines[name.lower()][0]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lines)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Every line of that name, in order."""
+        return tuple(self._lines.get(name.lower(), ()))
+
+    def __repr__(self) -> str:
+        # Values may be cookies or tokens.
+        return f"Headers({', '.join(self._lines)})"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back, whatever its status.
+
+    :param body: the decoded body. A bytearray, because it grew piece by piece: a page of 33 MB is held once.
+    :param elapsed: seconds from sending to the last byte.
+    """
+
+    status: int
+    headers: Headers = field(repr=False)
+    body: bytearray = field(repr=False)
+    elapsed: float
+
+
+class Transport:
+    """Sends requests. Keeps connections open between them; belongs to one event loop.
+
+    Proxies and certificate authorities are taken from the environment (``HTTPS_PROXY``, ``NO_PROXY``,
+    ``SSL_CERT_FILE``), but what goes to this machine itself never goes through a proxy.
+    """
+
+    def __init__(self, timeouts: Timeouts | None = None) -> None:
+        self._timeouts = timeouts or Timeouts()
+        self._clients: dict[bool, httpx.AsyncClient] = {}
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> Answer:
+        """Send one request and read the whole answer. A redirect is an answer like any other, never followed.
+
+        :param form: fields of an ``application/x-www-form-urlencoded`` body.
+        :param body: any other body.
+        :raises TransportError: if no complete answer came.
+        :raises ZDirectConfigurationError: if ``url`` is plain HTTP to another machine.
+        """
+        address = split_address(url)
+        limits = timeouts or self._timeouts
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(limits.total):
+                answer = await self._exchange(
+                    is_loopback(address.hostname or ""),
+                    httpx.Timeout(limits.read, connect=limits.connect),
+                    started,
+                    method=method,
+                    url=url,
+                    headers=dict(headers or {}),
+                    params=dict(params) if params else None,
+                    data=dict(form) if form else None,
+                    content=body,
+                )
+        except TimeoutError:
+            failure = f"the answer was not complete after {limits.total:g} s"
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
+            failure = _in_words(error, limits)
+        except (OSError, UnicodeError, ValueError) as error:
+            failure = f"the exchange failed ({type(error).__name__})"
+        else:
+            if isinstance(answer, Answer):
+                return answer
+            failure = answer
+        # Raised out here so that the library's exception, which may quote a header, is not even the context.
+        raise TransportError(
+            f"No answer from {address.hostname}: {failure}.",
+            remedy="If it happens again, check the network, the proxy settings (HTTPS_PROXY, NO_PROXY) and "
+            "SSL_CERT_FILE of the machine that ran the task.",
+            path=address.path,
+            retry_after=RETRY_AFTER,
+        )
+
+    async def _exchange(self, loopback: bool, limits: httpx.Timeout, started: float, **request: object) -> Answer | str:
+        client = self._client(loopback)
+        message = client.build_request(timeout=limits, **request)  # type: ignore[arg-type]
+        response = await client.send(message, stream=True)
+        body = bytearray()
+        try:
+            async for piece in response.aiter_bytes():
+                body += piece
+        finally:
+            await response.aclose()
+        expected = response.headers.get("content-length", "")
+        if expected.isdecimal() and int(expected) != response.num_bytes_downloaded:
+            return f"the body broke off at byte {response.num_bytes_downloaded} of {expected}"
+        headers = Headers(list(response.headers.multi_items()))
+        return Answer(response.status_code, headers, body, time.monotonic() - started)
+
+    def _client(self, loopback: bool) -> httpx.AsyncClient:
+        client = self._clients.get(loopback)
+        if client is None:
+            try:
+                client = httpx.AsyncClient(
+                    follow_redirects=False,
+                    trust_env=not loopback,
+                    headers={"Accept-Encoding": "gzip"},
+                )
+            except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
+                kind = type(error).__name__
+            else:
+                self._clients[loopback] = client
+                return client
+            raise ZDirectConfigurationError(
+                f"The HTTP client could not be set up from the environment ({kind}).",
+                remedy="Check HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR.",
+            )
+        return client
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        clients = list(self._clients.values())
+        self._clients.clear()
+        for client in clients:
+            await client.aclose()
+
+
+def _in_words(error: Exception, limits: Timeouts) -> str:
+    match error:
+        case httpx.ConnectTimeout():
+            return f"no connection within {limits.connect:g} s"
+        case httpx.ReadTimeout():
+            return f"nothing was received for {limits.read:g} s"
+        case httpx.TimeoutException():
+            return f"timed out ({type(error).__name__})"
+        case httpx.ConnectError() | httpx.ProxyError():
+            return f"no connection ({str(error)[:160]})"
+        case httpx.RemoteProtocolError() | httpx.ReadError():
+            return f"the connection broke off ({str(error)[:160] or type(error).__name__})"
+        case httpx.DecodingError():
+            return "the body could not be decompressed"
+        case _:
+            # Texts of the others may quote a request header.
+            return f"the exchange failed ({type(error).__name__})"
