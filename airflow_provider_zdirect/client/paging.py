@@ -59,7 +59,7 @@ def parse_page(body: bytes | bytearray, dataset: Dataset) -> Page:
 
 
 def _records(raw: msgspec.Raw, key: str, dataset: Dataset) -> list[msgspec.Raw]:
-    if bytes(raw) == b"null":
+    if memoryview(raw) == b"null":
         return []
     try:
         return _List.decode(raw)

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+from clocks import FakeClock
+
+from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, RetryPolicy, ZDirectClient
+from client.scripted_server import ScriptedServer
+
+CLIENT_SECRET = "s3cr3t-of-the-app"
+
+MakeClient = Callable[..., ZDirectClient]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ScriptedServer]:
+    async with ScriptedServer() as running:
+        yield running
+
+
+@pytest.fixture
+def make_client(server: ScriptedServer, clock: FakeClock) -> Iterator[MakeClient]:
+    """A client of ``server`` that never really waits; keyword arguments are those of the configuration."""
+
+    def make(**settings: object) -> ZDirectClient:
+        config = ClientConfig("app-1", CLIENT_SECRET, base_url=server.url, **settings)  # type: ignore[arg-type]
+        policy = RetryPolicy(
+            max_inline_wait=config.max_inline_wait, max_attempts=config.max_attempts, jitter=lambda: 0.0
+        )
+        return ZDirectClient(config, clock=clock, limiter=MemoryRateLimiter(clock), policy=policy)
+
+    return make

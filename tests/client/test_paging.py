@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+import tracemalloc
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from airflow_provider_zdirect.client.paging import parse_page
+from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.exceptions import MalformedResponseError
+
+RECEIVED = get_dataset("received_items")
+RETURNED = get_dataset("returned_items")
+LIQUIDATED = get_dataset("liquidated_items")
+
+
+def test_records_stay_raw() -> None:
+    page = parse_page(
+        bytearray(b'{"received_items": [{"ean":"0191476239145" }, {"ean":"2"}], "next": "abc"}'), RECEIVED
+    )
+    assert [bytes(record) for record in page.records] == [b'{"ean":"0191476239145" }', b'{"ean":"2"}']
+    assert page.next_cursor == "abc"
+    assert page.size == 74
+
+
+@pytest.mark.parametrize(
+    ("end", "cursor"),
+    [
+        ({}, None),
+        ({"next": None}, None),
+        ({"next": ""}, None),
+        ({"next": "abc"}, "abc"),
+        ({"next": "0"}, "0"),
+        ({"next": 0}, "0"),
+        ({"next": 12345678901234567890123}, "12345678901234567890123"),
+        ({"next": "täg/=+&"}, "täg/=+&"),
+    ],
+)
+def test_the_next_cursor(end: dict[str, Any], cursor: str | None) -> None:
+    assert parse_page(json.dumps({"received_items": [{}], **end}).encode(), RECEIVED).next_cursor == cursor
+
+
+@pytest.mark.parametrize(
+    "body", ["{}", ' {"received_items":null} ', '{"received_items":[]}', '{"next":""}', '{"next":null}']
+)
+def test_an_empty_page(body: str) -> None:
+    page = parse_page(body.encode(), RECEIVED)
+    assert page.records == []
+    assert page.next_cursor is None
+
+
+def test_an_empty_page_may_have_a_next_one() -> None:
+    assert parse_page(b'{"received_items":[],"next":"abc"}', RECEIVED).next_cursor == "abc"
+
+
+@pytest.mark.parametrize("key", ["liquidated_items", "received_items"])
+def test_either_key_of_the_records(key: str) -> None:
+    assert len(parse_page(json.dumps({key: [{}, {}]}).encode(), LIQUIDATED).records) == 2
+
+
+def test_the_filled_one_of_two_keys() -> None:
+    assert len(parse_page(b'{"liquidated_items":[],"received_items":[{}]}', LIQUIDATED).records) == 1
+
+
+def test_unknown_keys_beside_the_records_do_no_harm() -> None:
+    assert len(parse_page(b'{"received_items":[{}],"total":1,"links":{}}', RECEIVED).records) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"null",
+        b"[]",
+        b"7",
+        b'"text"',
+        b"<html></html>",
+        b'{"received_items":[{}',
+        b'{"received_items":[{}]} trailing',
+        b'{"received_items":{}}',
+        b'{"received_items":"none"}',
+        b'{"received_items":7}',
+        b'{"items":[{}]}',
+        b'{"items":[{}],"next":"abc"}',
+        b'{"title":"Internal error","status":500}',
+        b'{"error":"x"}',
+        b'{"received_items":[],"next":{"a":1}}',
+        b'{"received_items":[],"next":true}',
+        b'{"received_items":[],"next":["a"]}',
+        b"\xff\xfe{}",
+    ],
+)
+def test_anything_else_is_malformed(body: bytes) -> None:
+    with pytest.raises(MalformedResponseError) as caught:
+        parse_page(body, RECEIVED)
+    assert caught.value.retry_after == RECEIVED.refetch_delay
+    assert "received_items" in str(caught.value)
+
+
+def test_two_filled_keys_are_malformed() -> None:
+    with pytest.raises(MalformedResponseError, match="more than one key"):
+        parse_page(b'{"liquidated_items":[{}],"received_items":[{}]}', LIQUIDATED)
+
+
+def test_a_next_page_of_an_endpoint_that_does_not_page_is_not_ignored() -> None:
+    with pytest.raises(MalformedResponseError, match="next page"):
+        parse_page(b'{"returned_items":[{}],"next":"abc"}', RETURNED)
+    assert parse_page(b'{"returned_items":[{}],"next":""}', RETURNED).next_cursor is None
+
+
+def test_the_next_key_is_the_datasets_own() -> None:
+    assert RECEIVED.paging is not None
+    other = replace(RECEIVED, paging=replace(RECEIVED.paging, next_key="forward"))
+    assert parse_page(b'{"received_items":[],"forward":"abc"}', other).next_cursor == "abc"
+
+
+def test_a_large_page_costs_little_more_than_its_bytes() -> None:
+    record = b'{"ean":"0191476239145","quality_label":"' + b"x" * 260 + b'"}'
+    body = bytearray(b'{"received_items":[' + b",".join([record] * 100_000) + b'],"next":"abc"}')
+    tracemalloc.start()
+    page = parse_page(body, RECEIVED)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(page.records) == 100_000
+    assert isinstance(page.records[0], msgspec.Raw)
+    assert peak < 0.5 * len(body)

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from clocks import FakeClock
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_zdirect.client.rates import FileRateLimiter, MemoryRateLimiter, Pace, Rate
+from airflow_provider_zdirect.exceptions import RateLimitedError
+
+pytestmark = pytest.mark.anyio
+
+START = 1_763_800_000.0
+
+
+@given(
+    limit=st.integers(1, 50),
+    period=st.sampled_from([1.0, 60.0, 3600.0]),
+    burst=st.integers(1, 5),
+    share=st.floats(0.05, 1),
+    gaps=st.lists(st.floats(0, 30), min_size=1, max_size=120),
+    pauses=st.dictionaries(st.integers(0, 119), st.floats(0, 100), max_size=5),
+)
+def test_no_period_ever_holds_more_than_the_limit(
+    limit: int, period: float, burst: int, share: float, gaps: list[float], pauses: dict[int, float]
+) -> None:
+    rate = Rate(limit, period, burst).shared(share)
+    pace, now, sends = Pace(), START, []
+    for number, gap in enumerate(gaps):
+        now += gap
+        if number in pauses:
+            pace = pace.pause(now, pauses[number])
+        reserved, slot = pace.reserve(now, rate)
+        if slot - now <= 7200:
+            pace = reserved
+            sends.append(slot)
+    assert sends == sorted(sends)
+    for first in range(len(sends)):
+        # A microsecond of tolerance: times since 1970 are no more exact than that.
+        inside = [send for send in sends[first:] if send < sends[first] + period - 1e-5]
+        assert len(inside) <= limit
+
+
+@given(limit=st.integers(1, 50), gaps=st.lists(st.floats(0, 5), max_size=50), pause=st.floats(0.1, 1000))
+def test_nothing_is_sent_during_a_pause(limit: int, gaps: list[float], pause: float) -> None:
+    rate, now = Rate(limit, 1, burst=3), START
+    pace = Pace()
+    for _ in range(5):
+        pace, _ = pace.reserve(now, rate)
+    pace = pace.pause(now, pause)
+    for gap in gaps:
+        now += gap
+        pace, slot = pace.reserve(now, rate)
+        assert slot >= START + pause
+
+
+def test_a_burst_is_paid_back_within_the_period() -> None:
+    pace, sends = Pace(), []
+    for _ in range(9):
+        pace, slot = pace.reserve(START, Rate(8, 60, burst=2))
+        sends.append(slot - START)
+    assert sends[:2] == [0, 0]
+    assert sends[8] == pytest.approx(60)
+
+
+def test_a_pace_from_the_far_future_is_not_obeyed() -> None:
+    _, slot = Pace(arrival=START + 1e9, paused_until=START + 1e9).reserve(START, Rate(1))
+    assert slot == START
+
+
+@pytest.mark.parametrize("values", [(0, 1, 1), (1, 0, 1), (1, 1, 0), (-1, 1, 1)])
+def test_a_rate_is_positive(values: tuple[float, float, int]) -> None:
+    with pytest.raises(ValueError):
+        Rate(*values)
+
+
+Limiter = MemoryRateLimiter | FileRateLimiter
+
+
+@pytest.fixture(params=["memory", "file"])
+def make_limiter(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[FakeClock], Limiter]:
+    if request.param == "memory":
+        return MemoryRateLimiter
+    return lambda clock: FileRateLimiter(tmp_path / "rates", clock)
+
+
+async def test_requests_are_evenly_spaced(make_limiter: Callable[[FakeClock], Limiter], clock: FakeClock) -> None:
+    limiter = make_limiter(clock)
+    waits = [await limiter.acquire("orders", Rate(10, 60), max_wait=30) for _ in range(4)]
+    assert waits == pytest.approx([0, 6, 6, 6], abs=1e-3)
+
+
+async def test_endpoints_do_not_slow_each_other(make_limiter: Callable[[FakeClock], Limiter], clock: FakeClock) -> None:
+    limiter = make_limiter(clock)
+    for endpoint in ("orders", "items", "lines"):
+        assert await limiter.acquire(endpoint, Rate(1, 60), max_wait=0) == 0
+
+
+async def test_too_long_a_wait_is_refused_and_reserves_nothing(
+    make_limiter: Callable[[FakeClock], Limiter], clock: FakeClock
+) -> None:
+    limiter = make_limiter(clock)
+    await limiter.acquire("snapshots", Rate(1, 60), max_wait=30)
+    for _ in range(3):
+        with pytest.raises(RateLimitedError) as caught:
+            await limiter.acquire("snapshots", Rate(1, 60), max_wait=30)
+        assert caught.value.retry_after == pytest.approx(60, abs=1e-3)
+    clock.advance(60)
+    assert await limiter.acquire("snapshots", Rate(1, 60), max_wait=0) == 0
+
+
+async def test_a_pause_holds_everybody_and_lets_them_out_one_by_one(
+    make_limiter: Callable[[FakeClock], Limiter], clock: FakeClock
+) -> None:
+    limiter = make_limiter(clock)
+    start = clock.now()
+    await limiter.pause("orders", 10)
+    sent = []
+    for _ in range(3):
+        await limiter.acquire("orders", Rate(1), max_wait=30)
+        sent.append((clock.now() - start) / timedelta(seconds=1))
+    assert sent == pytest.approx([10, 11, 12], abs=1e-3)
+
+
+async def test_a_pause_also_holds_those_who_already_wait(make_limiter: Callable[[FakeClock], Limiter]) -> None:
+    class PausingClock(FakeClock):
+        """While the first sleeper sleeps, another task meets a 429."""
+
+        async def sleep(self, seconds: float) -> None:
+            await super().sleep(seconds)
+            if len(self.slept) == 1:
+                await limiter.pause("orders", 20)
+
+    clock = PausingClock()
+    limiter = make_limiter(clock)
+    await limiter.acquire("orders", Rate(1, 5), max_wait=60)
+    assert await limiter.acquire("orders", Rate(1, 5), max_wait=60) == pytest.approx(25, abs=1e-3)
+
+
+async def test_two_limiters_on_one_directory_share_the_pace(tmp_path: Path, clock: FakeClock) -> None:
+    await FileRateLimiter(tmp_path, clock).acquire("orders", Rate(1, 10), max_wait=0)
+    assert await FileRateLimiter(tmp_path, clock).acquire("orders", Rate(1, 10), max_wait=30) == pytest.approx(
+        10, abs=1e-3
+    )
+
+
+async def test_a_pace_file_full_of_garbage_counts_as_empty(tmp_path: Path, clock: FakeClock) -> None:
+    limiter = FileRateLimiter(tmp_path, clock)
+    await limiter.acquire("orders", Rate(1, 10), max_wait=0)
+    for path in tmp_path.glob("*.pace"):
+        assert path.stat().st_mode & 0o777 == 0o600
+        path.write_bytes(b"\x00garbage that is longer than what belongs there, by a good bit, really\n")
+    assert await limiter.acquire("orders", Rate(1, 10), max_wait=0) == 0
+
+
+async def test_without_a_usable_directory_the_process_paces_itself(
+    tmp_path: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    limiter = FileRateLimiter(tmp_path / "file", clock)
+    assert await limiter.acquire("orders", Rate(1, 10), max_wait=30) == 0
+    assert await limiter.acquire("orders", Rate(1, 10), max_wait=30) == pytest.approx(10, abs=1e-3)
+    assert [record.levelname for record in caplog.records].count("WARNING") == 1
+
+
+def _send_five(directory: Path, sent: multiprocessing.Queue[float]) -> None:
+    async def main() -> None:
+        limiter = FileRateLimiter(directory)
+        for _ in range(5):
+            await limiter.acquire("orders", Rate(50), max_wait=10)
+            sent.put(time.time())
+
+    asyncio.run(main())
+
+
+def test_processes_share_the_pace(tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    sent: multiprocessing.Queue[float] = spawn.Queue()
+    processes = [spawn.Process(target=_send_five, args=(tmp_path, sent)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    times = sorted(sent.get(timeout=60) for _ in range(20))
+    for process in processes:
+        process.join()
+    # 20 requests at 50 a second; the first processes may be done before the last has started.
+    assert times[-1] - times[0] >= 19 * 0.02 - 0.02
