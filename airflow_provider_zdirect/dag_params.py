@@ -1,0 +1,147 @@
+"""The parameters that the DAGs of this project share: shown as a form when a DAG is triggered.
+
+Their defaults come from environment variables, so that the DAG files run as they are:
+
+============================  ==================================================================
+``ZDIRECT_CONN_ID``           the zDirect connection (``zdirect_default``)
+``ZDIRECT_BASE_PATH``         where the data is written (``file://$AIRFLOW_HOME/zdirect``)
+``ZDIRECT_MERCHANT_IDS``      comma separated; unset means the connection's merchant, or else all
+============================  ==================================================================
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.providers.common.compat.sdk import Param, conf
+
+from airflow_provider_zdirect.datasets import DATASETS
+from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
+from airflow_provider_zdirect.operators.arguments import given
+from airflow_provider_zdirect.windows import Window, parse_instant
+
+WINDOW_FROM = "{{ params['from'] or '' }}"
+WINDOW_TO = "{{ params['to'] or '' }}"
+CONN_ID = "{{ params.conn_id }}"
+BASE_PATH = "{{ params.base_path }}"
+
+
+def place_params() -> dict[str, Param]:
+    """``conn_id``, ``base_path`` and ``merchant_ids``: from where to where, and for whom."""
+    home = os.environ.get("AIRFLOW_HOME", "~/airflow")
+    merchants = os.environ.get("ZDIRECT_MERCHANT_IDS", "")
+    return {
+        "conn_id": Param(
+            os.environ.get("ZDIRECT_CONN_ID") or "zdirect_default",
+            type="string",
+            minLength=1,
+            title="Connection",
+            description="Id of the Airflow connection of type zdirect.",
+        ),
+        "base_path": Param(
+            os.environ.get("ZDIRECT_BASE_PATH") or f"file://{os.path.abspath(os.path.expanduser(home))}/zdirect",
+            type="string",
+            minLength=1,
+            title="Base path",
+            description="Where the data is written: file:///..., s3://bucket/..., or any path for ObjectStoragePath.",
+        ),
+        "merchant_ids": Param(
+            [text.strip() for text in merchants.split(",") if text.strip()] or None,
+            type=["null", "array"],
+            items={"type": "string"},
+            title="Merchants",
+            description="Merchant ids (BPIDs), one per line. Empty: the connection's merchant, or else all merchants "
+            "that the app may use.",
+        ),
+    }
+
+
+def window_params() -> dict[str, Param]:
+    """``from`` and ``to``: a window by hand; both empty mean the run's data interval."""
+    return {
+        "from": Param(
+            None,
+            type=["null", "string"],
+            format="date-time",
+            title="From",
+            description="First instant of the window. Empty: the start of the run's data interval.",
+        ),
+        "to": Param(
+            None,
+            type=["null", "string"],
+            format="date-time",
+            title="To",
+            description="First instant after the window. Empty: the end of the run's data interval.",
+        ),
+    }
+
+
+def dataset_param(default: str) -> dict[str, Param]:
+    """``dataset``: one of the datasets table."""
+    return {
+        "dataset": Param(
+            default,
+            type="string",
+            enum=list(DATASETS),
+            title="Dataset",
+            description="What to fetch.",
+        )
+    }
+
+
+def merchants_of(params: Mapping[str, Any]) -> list[str]:
+    """The merchants to work for: the parameter, else the connection's, else all that ``/auth/me`` lists."""
+    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+
+    return list(params["merchant_ids"] or ZDirectHook(params["conn_id"]).merchant_ids())
+
+
+def window_of(params: Mapping[str, Any], context: Mapping[str, Any]) -> Window:
+    """The window from ``from`` and ``to``, else the run's data interval.
+
+    :raises WindowError: if there is neither, or only one of the two.
+    """
+    start, end = given(params["from"]), given(params["to"])
+    if (start is None) != (end is None):
+        raise WindowError("Only one of from and to is given.", remedy="Give both, or neither.")
+    if start is not None:
+        return Window(parse_instant(start, name="from"), parse_instant(end, name="to"))
+    interval = context.get("data_interval_start"), context.get("data_interval_end")
+    if None in interval:
+        raise WindowError("This run has no data interval, and from and to are not given.", remedy="Give both.")
+    return Window(*interval)  # type: ignore[arg-type]
+
+
+def days_by_merchant(window: Window, merchant_ids: list[str]) -> list[dict[str, str]]:
+    """Arguments of one extract task per UTC day and merchant, oldest day first.
+
+    :raises ZDirectConfigurationError: if they are more than Airflow maps over.
+    """
+    tasks = [
+        {
+            "merchant_id": merchant_id,
+            "window_from": day.start.isoformat(),
+            "window_to": day.end.isoformat(),
+        }
+        for day in _utc_days(window)
+        for merchant_id in merchant_ids
+    ]
+    most = conf.getint("core", "max_map_length", fallback=1024)
+    if len(tasks) > most:
+        raise ZDirectConfigurationError(
+            f"The window {window} for {len(merchant_ids)} merchants makes {len(tasks)} tasks, and Airflow maps over "
+            f"{most} at most.",
+            remedy="Run it in parts, or raise [core] max_map_length.",
+        )
+    return tasks
+
+
+def _utc_days(window: Window) -> Iterator[Window]:
+    start = window.start
+    while start < window.end:
+        midnight = datetime(start.year, start.month, start.day, tzinfo=UTC) + timedelta(days=1)
+        yield Window(start, min(midnight, window.end))
+        start = min(midnight, window.end)

@@ -1,0 +1,52 @@
+"""What Airflow reads about this provider at its start; it imports nothing but the list of form fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_zdirect import __version__
+from airflow_provider_zdirect.hooks.connection_form import (
+    CONNECTION_TYPE,
+    HOOK_NAME,
+    conn_fields,
+    ui_field_behaviour,
+)
+
+INTEGRATION = "Zalando zDirect"
+
+
+def get_provider_info() -> dict[str, Any]:
+    return {
+        "package-name": "airflow-provider-zdirect",
+        "name": "Zalando zDirect",
+        "description": "Zalando's zDirect merchant API: ZFS stock movements to object storage, once and complete.",
+        "versions": [__version__],
+        "integrations": [
+            {
+                "integration-name": INTEGRATION,
+                "external-doc-url": "https://developers.merchants.zalando.com/",
+                "tags": ["service"],
+            }
+        ],
+        "connection-types": [
+            {
+                "connection-type": CONNECTION_TYPE,
+                "hook-class-name": "airflow_provider_zdirect.hooks.zdirect.ZDirectHook",
+                "hook-name": HOOK_NAME,
+                "conn-fields": conn_fields(),
+                "ui-field-behaviour": ui_field_behaviour(),
+            }
+        ],
+        "hooks": [
+            {
+                "integration-name": INTEGRATION,
+                "python-modules": ["airflow_provider_zdirect.hooks.zdirect"],
+            }
+        ],
+        "operators": [
+            {
+                "integration-name": INTEGRATION,
+                "python-modules": ["airflow_provider_zdirect.operators.extract"],
+            }
+        ],
+    }

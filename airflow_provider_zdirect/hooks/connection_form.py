@@ -1,0 +1,123 @@
+"""The fields of a zDirect connection, declared once and shown by every Airflow version.
+
+Airflow 3.2+ reads them from the provider's metadata (`conn_fields`), older versions ask the hook for widgets.
+Nothing is imported here: the metadata is read by every Airflow process at its start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+CONNECTION_TYPE = "zdirect"
+HOOK_NAME = "Zalando zDirect"
+
+
+@dataclass(frozen=True)
+class ExtraField:
+    """One entry of the connection's extra.
+
+    :param kind: JSON type; a blank field means ``default``.
+    :param choices: the only values allowed, the default first.
+    """
+
+    name: str
+    label: str
+    description: str
+    kind: Literal["string", "number", "boolean"] = "string"
+    default: str | bool | None = None
+    choices: tuple[str, ...] = ()
+
+
+EXTRA_FIELDS = (
+    ExtraField(
+        "environment",
+        "Environment",
+        "production or sandbox: the mode of the app that the client id belongs to.",
+        default="production",
+        choices=("production", "sandbox"),
+    ),
+    ExtraField(
+        "merchant_id",
+        "Merchant id",
+        "The merchant (BPID, a UUID) to work for. Blank: every merchant that the app may use.",
+    ),
+    ExtraField(
+        "share_token",
+        "Share the access token",
+        "One token for all tasks, workers and triggers, kept encrypted in an Airflow Variable. "
+        "zDirect allows 8 token requests a minute in production and 1 in sandbox.",
+        kind="boolean",
+        default=True,
+    ),
+    ExtraField(
+        "rate_share",
+        "Share of the rate limits",
+        "How much of each documented rate limit one task may use, above 0 and at most 1. Blank: the client's default.",
+        kind="number",
+    ),
+    ExtraField(
+        "max_inline_wait",
+        "Longest wait in a request (seconds)",
+        "Waits up to this many seconds stay in the running task; longer ones give the worker slot back. "
+        "Blank: the client's default.",
+        kind="number",
+    ),
+    ExtraField(
+        "timeout",
+        "Timeout (seconds)",
+        "How long to wait for an answer. Blank: the client's default.",
+        kind="number",
+    ),
+)
+
+HIDDEN_FIELDS = ("schema", "port", "extra")
+RELABELING = {"login": "Client id", "password": "Client secret", "host": "Base URL"}
+PLACEHOLDERS = {
+    "login": "the app's client id",
+    "password": "the app's client secret",
+    "host": "blank: the environment's own address",
+}
+
+
+def conn_fields() -> dict[str, dict[str, Any]]:
+    """The fields as ``conn-fields`` of the provider's metadata (Airflow 3.2+)."""
+    return {
+        field.name: {
+            "label": field.label,
+            "description": field.description,
+            "schema": {
+                "type": [field.kind, "null"],
+                **({"default": field.default} if field.default is not None else {}),
+                **({"enum": list(field.choices)} if field.choices else {}),
+            },
+        }
+        for field in EXTRA_FIELDS
+    }
+
+
+def ui_field_behaviour() -> dict[str, Any]:
+    """The standard fields as ``ui-field-behaviour`` of the provider's metadata (Airflow 3.2+)."""
+    return {"hidden-fields": list(HIDDEN_FIELDS), "relabeling": RELABELING, "placeholders": PLACEHOLDERS}
+
+
+def widgets() -> dict[str, Any]:
+    """The fields as form widgets (Airflow before 3.2)."""
+    from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+    from flask_babel import lazy_gettext
+    from wtforms import BooleanField, StringField
+    from wtforms.validators import AnyOf, Optional
+
+    def widget(field: ExtraField) -> Any:
+        if field.kind == "boolean":
+            return BooleanField(lazy_gettext(field.label), default=field.default, description=field.description)
+        # Numbers are text here: the form knows whole numbers only.
+        return StringField(
+            lazy_gettext(field.label),
+            widget=BS3TextFieldWidget(),
+            validators=[Optional(), AnyOf(field.choices)] if field.choices else [Optional()],
+            default=field.default,
+            description=field.description,
+        )
+
+    return {field.name: widget(field) for field in EXTRA_FIELDS}

@@ -1,0 +1,259 @@
+"""From an Airflow connection to a configured client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
+
+from airflow_provider_zdirect.client import ClientConfig, Identity, ZDirectClient, checked_merchant_id
+from airflow_provider_zdirect.exceptions import (
+    AuthenticationError,
+    PermissionDeniedError,
+    RateLimitedError,
+    TransportError,
+    ZDirectConfigurationError,
+    ZDirectError,
+)
+from airflow_provider_zdirect.hooks import connection_form
+from airflow_provider_zdirect.hooks.token_store import AirflowVariableTokenStore
+
+TEST_PATIENCE = {"connect_timeout": 5.0, "read_timeout": 15.0, "total_timeout": 20.0, "max_inline_wait": 2.0}
+"""Somebody looks at the button of the connection form; seconds."""
+
+
+class ZDirectHook(BaseHook):
+    """Gives a client of zDirect's API for an Airflow connection of type ``zdirect``.
+
+    The connection's login is the client id, its password the client secret, its host (optional) another address
+    than the environment's own. Its extra holds the fields of :mod:`~airflow_provider_zdirect.hooks.connection_form`.
+
+    :param conn_id: the connection.
+    """
+
+    conn_name_attr = "conn_id"
+    default_conn_name = "zdirect_default"
+    conn_type = connection_form.CONNECTION_TYPE
+    hook_name = connection_form.HOOK_NAME
+
+    def __init__(self, conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.conn_id = conn_id
+        self._settings: tuple[ClientConfig, str | None, bool] | None = None
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Form fields for Airflow before 3.2; later versions read the provider's metadata."""
+        return connection_form.widgets()
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Standard fields for Airflow before 3.2."""
+        return {
+            "hidden_fields": list(connection_form.HIDDEN_FIELDS),
+            "relabeling": dict(connection_form.RELABELING),
+            "placeholders": dict(connection_form.PLACEHOLDERS),
+        }
+
+    def get_conn(self) -> ZDirectClient:
+        return self.client()
+
+    def config(self) -> ClientConfig:
+        """What the connection says about address, app and patience.
+
+        :raises ZDirectConfigurationError: if it is missing or says something unusable; names connection and field.
+        """
+        return self._read()[0]
+
+    def client(self) -> ZDirectClient:
+        """A client for this connection: an async context manager, for one event loop.
+
+        :raises ZDirectConfigurationError: as :meth:`config`.
+        """
+        return self._client(self.config())
+
+    def merchant_ids(self) -> list[str]:
+        """The connection's merchant, or else all merchants that ``/auth/me`` lists.
+
+        :raises ZDirectConfigurationError: if there is none.
+        """
+        config, merchant_id, _ = self._read()
+        if merchant_id:
+            return [merchant_id]
+        merchant_ids = list(asyncio.run(self._me(config)).merchant_ids)
+        if not merchant_ids:
+            raise ZDirectConfigurationError(
+                f"Connection {self.conn_id!r} has no merchant_id, and zDirect lists no merchant for its app.",
+                remedy="Grant a merchant to the app in the zDirect portal.",
+            )
+        return merchant_ids
+
+    def merchant_id(self) -> str:
+        """The connection's merchant, or else the only one that the app may use.
+
+        :raises ZDirectConfigurationError: if there are several; lists them.
+        """
+        merchant_ids = self.merchant_ids()
+        if len(merchant_ids) > 1:
+            raise ZDirectConfigurationError(
+                f"merchant_id is not given, and the app of connection {self.conn_id!r} may use "
+                f"{len(merchant_ids)} merchants: {', '.join(merchant_ids)}.",
+                remedy="Give merchant_id, set it in the connection, or map the task over all of them.",
+            )
+        return merchant_ids[0]
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask zDirect who the app is; whether it may work as the connection says, and why not."""
+        try:
+            config, merchant_id, _ = self._read()
+            identity = asyncio.run(self._me(replace(config, **TEST_PATIENCE)))
+        except ZDirectError as error:
+            return False, _diagnosis(error)
+        if merchant_id and merchant_id not in identity.merchant_ids:
+            return False, (
+                f"The app works, but merchant_id={merchant_id} of this connection is not granted to it. "
+                f"It may use: {', '.join(identity.merchant_ids) or '(no merchant)'}."
+            )
+        return True, (
+            f"Connected to zDirect {config.environment} ({config.address}) as app {identity.client_id}. "
+            f"Merchants: {', '.join(identity.merchant_ids) or '(none)'}. "
+            f"Scopes: {', '.join(identity.scopes) or '(none)'}."
+        )
+
+    async def _me(self, config: ClientConfig) -> Identity:
+        async with self._client(config) as client:
+            return await client.me()
+
+    def _client(self, config: ClientConfig) -> ZDirectClient:
+        share_token = self._read()[2]
+        store = AirflowVariableTokenStore(
+            environment=config.environment,
+            base_url=config.address,
+            client_id=config.client_id,
+            client_secret=config.client_secret,
+        )
+        return ZDirectClient(config, tokens=store if share_token else None)
+
+    def _read(self) -> tuple[ClientConfig, str | None, bool]:
+        """Config, merchant and whether to share the token."""
+        if self._settings is None:
+            try:
+                connection = self.get_connection(self.conn_id)
+            except AirflowNotFoundException as error:
+                raise ZDirectConfigurationError(
+                    f"Connection {self.conn_id!r} does not exist.",
+                    remedy=f"Add it (type {self.conn_type}) in the UI, with `airflow connections add`, "
+                    f"or as AIRFLOW_CONN_{self.conn_id.upper()}.",
+                ) from error
+            if connection.password:
+                mask_secret(connection.password)
+            try:
+                self._settings = _settings(connection)
+            except ZDirectConfigurationError as error:
+                error.message = f"Connection {self.conn_id!r}: {error.message}"
+                raise
+        return self._settings
+
+
+def _settings(connection: Any) -> tuple[ClientConfig, str | None, bool]:
+    if connection.conn_type not in (ZDirectHook.conn_type, "", None):
+        raise ZDirectConfigurationError(
+            f"its type is {connection.conn_type!r}.", remedy=f"Use a connection of type {ZDirectHook.conn_type}."
+        )
+    extra = _extra(connection)
+    for field, what in (("login", "client id"), ("password", "client secret")):
+        if not getattr(connection, field):
+            raise ZDirectConfigurationError(
+                f"{field} is empty.", remedy=f"Put the {what} of the app in the zDirect portal into {field}."
+            )
+    patience: dict[str, float] = {}
+    for name in ("rate_share", "max_inline_wait"):
+        if (value := _number(extra, name)) is not None:
+            patience[name] = value
+    if (timeout := _number(extra, "timeout")) is not None:
+        usual = ClientConfig
+        patience |= {
+            "total_timeout": timeout,
+            "read_timeout": min(timeout, usual.read_timeout),
+            "connect_timeout": min(timeout, usual.connect_timeout),
+        }
+    config = ClientConfig(
+        client_id=connection.login,
+        client_secret=connection.password,
+        environment=extra.get("environment") or "production",
+        base_url=_base_url(connection),
+        **patience,  # type: ignore[arg-type]
+    )
+    merchant_id = checked_merchant_id(str(extra["merchant_id"])) if extra.get("merchant_id") else None
+    return config, merchant_id, _flag(extra, "share_token", default=True)
+
+
+def _base_url(connection: Any) -> str | None:
+    """Host with the scheme and port that URI connections keep apart; None means the environment's own address."""
+    host = (connection.host or "").strip().rstrip("/")
+    if not host:
+        return None
+    if "://" not in host:
+        host = f"{connection.schema or 'https'}://{host}"
+    scheme, _, rest = host.partition("://")
+    name, slash, path = rest.partition("/")
+    if connection.port and not name.rpartition("]")[2].count(":"):
+        name = f"{name}:{connection.port}"
+    return f"{scheme}://{name}{slash}{path}"
+
+
+def _extra(connection: Any) -> dict[str, Any]:
+    try:
+        extra = json.loads(connection.extra) if connection.extra else {}
+    except ValueError as error:
+        raise ZDirectConfigurationError(
+            "extra is not valid JSON.", remedy='Give an object, for example {"environment": "sandbox"}.'
+        ) from error
+    if not isinstance(extra, dict):
+        raise ZDirectConfigurationError(
+            "extra is not a JSON object.", remedy='Give an object, for example {"environment": "sandbox"}.'
+        )
+    # Airflow's older forms and `connections add` may leave blanks for what was not filled in.
+    return {name: value for name, value in extra.items() if value not in (None, "")}
+
+
+def _number(extra: dict[str, Any], name: str) -> float | None:
+    if name not in extra:
+        return None
+    try:
+        return float(extra[name])
+    except (TypeError, ValueError):
+        raise ZDirectConfigurationError(
+            f"extra {name}={extra[name]!r} is not a number.", remedy=f"Leave {name} out, or give a number."
+        ) from None
+
+
+def _flag(extra: dict[str, Any], name: str, *, default: bool) -> bool:
+    text = str(extra.get(name, default)).strip().lower()
+    if text not in ("true", "false"):
+        raise ZDirectConfigurationError(f"extra {name}={extra[name]!r} is neither true nor false.", remedy="Give one.")
+    return text == "true"
+
+
+def _diagnosis(error: ZDirectError) -> str:
+    match error:
+        case AuthenticationError():
+            what = "The client id or the client secret is wrong for this environment."
+        case PermissionDeniedError():
+            what = (
+                "zDirect refuses the app (403). Most often the app is in sandbox mode and this connection is for "
+                "production, or the app was switched to production after its token was issued."
+            )
+        case RateLimitedError():
+            what = (
+                "zDirect gives no more access tokens at the moment (8 a minute in production, 1 in sandbox). "
+                f"Test again in {error.retry_after:.0f} seconds."
+            )
+        case TransportError():
+            what = "zDirect cannot be reached: check host, network, proxy and DNS of this machine."
+        case _:
+            return str(error)
+    return f"{what} Details: {error}"

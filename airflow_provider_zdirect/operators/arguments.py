@@ -1,0 +1,125 @@
+"""An operator's arguments as values: checked when the DAG is parsed, or after rendering if they are templates."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.windows import Window, parse_instant
+
+T = TypeVar("T")
+FORMATS = ("parquet", "jsonl")
+
+
+def is_literal(value: Any) -> bool:
+    """Whether ``value`` is known at parse: no Jinja template and no result of another task."""
+    if isinstance(value, str):
+        return "{{" not in value and "{%" not in value
+    return value is None or isinstance(value, bool | int | float | datetime | timedelta)
+
+
+def given(value: Any) -> Any:
+    """``value``, or None for what a template renders when nothing was given: blank text and ``None``."""
+    return None if isinstance(value, str) and value.strip() in ("", "None") else value
+
+
+def check(value: Any, parse: Callable[[Any], object]) -> None:
+    """Let ``parse`` raise if ``value`` is known, given and wrong."""
+    if is_literal(value) and given(value) is not None:
+        parse(value)
+
+
+def check_merchant_id(value: Any) -> None:
+    """Raise if ``value`` is no UUID. The client checks it again; importing the client would slow the parsing."""
+    try:
+        uuid.UUID(str(value).strip())
+    except ValueError:
+        raise ZDirectConfigurationError(
+            f"merchant_id={value!r} is not a UUID.",
+            remedy="Give the merchant's BPID as zDirect shows it, for example "
+            "01924c48-49bb-40c2-9c32-ab582e6db6f4, or leave it out for the connection's merchant.",
+        ) from None
+
+
+def file_format(value: Any) -> str:
+    if value not in FORMATS:
+        raise ZDirectConfigurationError(f"format={value!r} is unknown.", remedy=f"Use one of: {', '.join(FORMATS)}.")
+    return str(value)
+
+
+def duration(value: Any, *, name: str) -> timedelta:
+    """A timedelta, or seconds as a number or text."""
+    if not isinstance(value, timedelta):
+        try:
+            value = timedelta(seconds=float(value))
+        except (TypeError, ValueError):
+            raise ZDirectConfigurationError(
+                f"{name}={value!r} is no duration.", remedy=f"Give {name} as a timedelta or in seconds."
+            ) from None
+    if value < timedelta(0):
+        raise ZDirectConfigurationError(f"{name}={value} is negative.", remedy=f"Give {name} as 0 or more.")
+    return value
+
+
+def count(value: Any, *, name: str) -> int:
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        number = -1
+    if isinstance(value, bool) or number < 0:
+        raise ZDirectConfigurationError(
+            f"{name}={value!r} is not a count.", remedy=f"Give {name} as a whole number, 0 or more."
+        )
+    return number
+
+
+def flag(value: Any, *, name: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text not in ("true", "false"):
+        raise ZDirectConfigurationError(f"{name}={value!r} is neither true nor false.", remedy="Give one of the two.")
+    return text == "true"
+
+
+def time_zone(value: Any) -> str:
+    try:
+        ZoneInfo(str(value))
+    except (KeyError, ValueError, OSError):
+        raise ZDirectConfigurationError(
+            f"timezone={value!r} is not a time zone.", remedy="Give an IANA name such as Europe/Berlin, or UTC."
+        ) from None
+    return str(value)
+
+
+def window(window_from: Any, window_to: Any) -> Window | None:
+    """The window from ``window_from`` to ``window_to``; None if neither is given.
+
+    :raises WindowError: if one is missing, naive or no time, or the window is zero-width or inverted.
+    """
+    window_from, window_to = given(window_from), given(window_to)
+    if window_from is None and window_to is None:
+        return None
+    for name, value, other in (
+        ("window_from", window_from, "window_to"),
+        ("window_to", window_to, "window_from"),
+    ):
+        if value is None:
+            raise ZDirectConfigurationError(
+                f"{other} is given and {name} is not.",
+                remedy="Give both, or neither for the run's data interval.",
+            )
+    return Window(parse_instant(window_from, name="window_from"), parse_instant(window_to, name="window_to"))
+
+
+def check_window(window_from: Any, window_to: Any) -> None:
+    """As :func:`window`, for what is known at parse: a template may still turn out to be blank or right."""
+    if is_literal(window_from) and is_literal(window_to):
+        window(window_from, window_to)
+        return
+    check(window_from, lambda value: parse_instant(value, name="window_from"))
+    check(window_to, lambda value: parse_instant(value, name="window_to"))

@@ -1,0 +1,46 @@
+"""When a task of this provider is tried again: never in vain, and not before zDirect wants it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
+
+from airflow_provider_zdirect.exceptions import ZDirectDataError, ZDirectFatalError, ZDirectRetriableError
+
+RETRIES = 5
+# zDirect asks to wait at least 2 minutes after a failed answer (zDirect docs, Stock Movements).
+RETRY_DELAY = timedelta(minutes=2)
+
+if AIRFLOW_V_3_3_PLUS:
+    from airflow.providers.common.compat.sdk import RetryDecision, RetryPolicy
+
+    class ZDirectRetryPolicy(RetryPolicy):
+        """Retries when the error says so, fails at once where retrying cannot help; other errors as the task says."""
+
+        def evaluate(
+            self, exception: BaseException, try_number: int, max_tries: int, context: Any = None
+        ) -> RetryDecision:
+            if isinstance(exception, ZDirectRetriableError):
+                return RetryDecision.retry(
+                    delay=timedelta(seconds=exception.retry_after), reason=type(exception).__name__
+                )
+            if isinstance(exception, ZDirectFatalError | ZDirectDataError):
+                return RetryDecision.fail(reason=type(exception).__name__)
+            return RetryDecision.default()
+
+        def serialize(self) -> dict[str, Any]:
+            return {"__type": "ZDirectRetryPolicy"}
+
+        @classmethod
+        def deserialize(cls, data: dict[str, Any]) -> ZDirectRetryPolicy:
+            return cls()
+
+
+def retry_arguments() -> dict[str, Any]:
+    """``retries``, ``retry_delay`` and, where Airflow has them (3.3+), ``retry_policy``: for ``default_args``."""
+    arguments: dict[str, Any] = {"retries": RETRIES, "retry_delay": RETRY_DELAY}
+    if AIRFLOW_V_3_3_PLUS:
+        arguments["retry_policy"] = ZDirectRetryPolicy()
+    return arguments

@@ -1,0 +1,62 @@
+"""A dataset for a longer time, one day per task."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from airflow.providers.common.compat.sdk import DAG, get_current_context, task
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+from airflow_provider_zdirect.dag_params import (
+    BASE_PATH,
+    CONN_ID,
+    dataset_param,
+    days_by_merchant,
+    merchants_of,
+    place_params,
+    window_of,
+    window_params,
+)
+from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
+from airflow_provider_zdirect.operators.retry import retry_arguments
+
+DOC = """
+### Backfill of one dataset
+
+* **Triggered by hand**: choose `dataset`, `from` and `to`; every UTC day of every merchant becomes a task, and what is
+  there already is not doubled. Both empty means yesterday.
+* **Airflow's own backfill** (UI or `airflow backfill create`): every day of the range becomes a run. The `dataset` is
+  a parameter of the backfill; for a second dataset over the same days let it reprocess existing runs, because Airflow
+  keeps one run per day.
+
+Paused until you need it. While it is unpaused it also fetches each day once that day is over.
+"""
+
+with DAG(
+    dag_id="zdirect_backfill",
+    schedule=CronDataIntervalTimetable("0 0 * * *", timezone="UTC"),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    is_paused_upon_creation=True,
+    max_active_runs=2,
+    max_active_tasks=8,
+    default_args=retry_arguments(),
+    params={**dataset_param("received_items"), **window_params(), **place_params()},
+    tags=["zdirect", "zfs"],
+    doc_md=DOC,
+) as dag:
+
+    @task
+    def plan() -> list[dict[str, str]]:
+        """Merchant and window of every task."""
+        context = get_current_context()
+        params = context["params"]
+        return days_by_merchant(window_of(params, context), merchants_of(params))
+
+    ZDirectExtractOperator.partial(
+        task_id="extract",
+        dataset="{{ params.dataset }}",
+        base_path=BASE_PATH,
+        conn_id=CONN_ID,
+        map_index_template="{{ task.window_from }} {{ task.merchant_id }}",
+    ).expand_kwargs(plan())

@@ -1,0 +1,60 @@
+"""Received and returned items of every merchant, hour by hour."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from airflow.providers.common.compat.sdk import DAG, get_current_context, task
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+from airflow_provider_zdirect.dag_params import (
+    BASE_PATH,
+    CONN_ID,
+    WINDOW_FROM,
+    WINDOW_TO,
+    merchants_of,
+    place_params,
+    window_params,
+)
+from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
+from airflow_provider_zdirect.operators.retry import retry_arguments
+
+DOC = """
+### ZFS stock movements
+
+Every hour: the items that Zalando's warehouses received and returned in the hour before, for every merchant,
+as Parquet files under `base_path`. Runs may be repeated, run in any order, at once, or backfilled: each record is
+published once.
+
+* **Triggered by hand** it takes `from` and `to`, or the last full hour if both are empty.
+* **Backfill** (UI or `airflow backfill create`) takes the hours that are missing.
+"""
+
+with DAG(
+    dag_id="zdirect_stock_movements",
+    # A timetable with data intervals: a bare cron string has a zero-width one on Airflow 3.
+    schedule=CronDataIntervalTimetable("0 * * * *", timezone="UTC"),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=4,
+    default_args=retry_arguments(),
+    params={**place_params(), **window_params()},
+    tags=["zdirect", "zfs"],
+    doc_md=DOC,
+) as dag:
+
+    @task
+    def merchants() -> list[str]:
+        """The merchants of this run."""
+        return merchants_of(get_current_context()["params"])
+
+    merchant_ids = merchants()
+    for dataset in ("received_items", "returned_items"):
+        ZDirectExtractOperator.partial(
+            task_id=dataset,
+            dataset=dataset,
+            window_from=WINDOW_FROM,
+            window_to=WINDOW_TO,
+            base_path=BASE_PATH,
+            conn_id=CONN_ID,
+        ).expand(merchant_id=merchant_ids)
