@@ -22,6 +22,8 @@ class Options:
     :param late_share: share 0..1 of records that become visible 1..45 minutes (liquidation: hours) late.
     :param bad_records: share 0..1 of records that break the schema; the truth marks them with ``_bad``.
     :param drift: share 0..1 of records in another shape than documented (numbers as strings, unknown fields, ...).
+    :param null_defect_levels: flawless returned items have ``null`` defect levels, as the docs say, instead of
+        empty texts. Off, because the specification puts ``nullable`` where strict validators do not see it.
     :param to_inclusive: whether ``to`` of the timestamp endpoints belongs to the range.
     :param last_page_next: ``next`` of the last page: ``absent``, ``empty`` or ``null``.
     :param liquidated_by: the date that ``from`` and ``to`` of liquidated items select.
@@ -36,6 +38,7 @@ class Options:
     late_share: float = 0.05
     bad_records: float = 0.0
     drift: float = 0.0
+    null_defect_levels: bool = False
     to_inclusive: bool = False
     last_page_next: str = "absent"
     liquidated_by: str = "liquidation_date"
@@ -53,7 +56,7 @@ class Options:
             share = getattr(self, name)
             if not isinstance(share, (int, float)) or not 0 <= share <= 1:
                 raise ValueError(f"{name} must be a share from 0 to 1")
-        for name in ("to_inclusive", "rate_limits"):
+        for name in ("null_defect_levels", "to_inclusive", "rate_limits"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be true or false")
         if not isinstance(self.volume, (int, float)) or self.volume < 0:

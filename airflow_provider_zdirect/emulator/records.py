@@ -27,6 +27,7 @@ DEFECTS = (
     ("Dirty", "Make-up stain"),
     ("Packaging", "Box is missing"),
 )
+NO_DEFECT = {"level_1": "", "level_2": ""}
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def returned_body(rng: Random, place: Place) -> dict[str, Any]:
         "zalando_shipment_number": f"{rng.randrange(10**16):016d}",
         "destination": dict(zip(ADDRESS_FIELDS, address, strict=True)),
         "quality_category": category,
-        "defect_levels": None if category == "A" else {"level_1": defect[0], "level_2": defect[1]},
+        "defect_levels": dict(NO_DEFECT) if category == "A" else {"level_1": defect[0], "level_2": defect[1]},
     }
 
 

@@ -59,6 +59,7 @@ class EmulatorServer:
             FaultPlan(faults),
             bulk,
         )
+        self._first_options, self._first_now = self.state.options, moment(now) if now is not None else None
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((host, port))
@@ -142,6 +143,15 @@ class EmulatorServer:
     def set_options(self, **changes: Any) -> None:
         """Change options while running."""
         self.state.options = self.state.options.changed(changes)
+
+    def reset(self) -> None:
+        """Options and clock as at the start; no faults, tokens, used limits or logged requests."""
+        self.state.options = self._first_options
+        self.clock.set(self._first_now)
+        self.faults.clear()
+        self.state.tokens.revoke_all()
+        self.state.limiter.clear()
+        self.state.log.clear()
 
     def truth(
         self, dataset: str, merchant_id: str, start: Moment, end: Moment, *, as_sent: bool = False

@@ -99,6 +99,7 @@ class EmulatorState:
             options.bad_records,
             options.drift,
             options.liquidated_by,
+            options.null_defect_levels,
         )
 
     def truth(

@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_provider_zdirect.emulator.catalog import quality_label
 from airflow_provider_zdirect.emulator.drift import drifted, spoiled
-from airflow_provider_zdirect.emulator.records import BODIES, Place, liquidated_body, rfc3339
+from airflow_provider_zdirect.emulator.records import BODIES, NO_DEFECT, Place, liquidated_body, rfc3339
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -54,7 +54,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Timeline:
-    """All records of all merchants, for ever; the shares and the volume are those of ``Options``."""
+    """All records of all merchants, for ever; all but the first two are fields of ``Options``."""
 
     seed: int
     merchant_ids: tuple[str, ...]
@@ -63,6 +63,7 @@ class Timeline:
     bad_records: float = 0.0
     drift: float = 0.0
     liquidated_by: str = "liquidation_date"
+    null_defect_levels: bool = False
 
     def records(self, dataset: str, merchant_id: str, start: datetime, end: datetime) -> Iterator[Record]:
         """Records with ``start <= event time < end``, in order of time and label, visible or not."""
@@ -90,6 +91,8 @@ def _hour(timeline: Timeline, dataset: str, merchant_id: str, hour: int) -> tupl
         label = quality_label(timeline.seed, merchant_index, DATASETS.index(dataset), hour, number)
         place = Place(timeline.seed, merchant_id, event_time, label)
         body = BODIES[dataset](rng, place)
+        if timeline.null_defect_levels and body.get("defect_levels") == NO_DEFECT:
+            body["defect_levels"] = None
         late, minutes = rng.random() < timeline.late_share, rng.randint(1, 45)
         visible_at = event_time + timedelta(minutes=minutes if late else 0)
         records.append(_record(timeline, dataset, rng, Record(event_time, label, visible_at, body, body)))

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from airflow_provider_zdirect.emulator.catalog import merchant_id
+
+from .conftest import ask_token, log_in
+
+COMMAND = [sys.executable, "-m", "airflow_provider_zdirect.emulator"]
+
+
+def environment() -> dict[str, str]:
+    return {"PYTHONPATH": ":".join(path for path in sys.path if path)}
+
+
+def test_the_command_serves_and_ends_on_a_signal(tmp_path: Path) -> None:
+    faults = tmp_path / "faults.json"
+    faults.write_text(json.dumps([{"match": {"path": "/auth/me"}, "action": {"status": 503}}]))
+    arguments = ["--port", "0", "--seed", "3", "--merchants", "1", "--faults", str(faults)]
+    arguments += ["--now", "2026-03-10T12:00:00Z", "--option", "last_page_next=empty", "--option", "drift=0.5"]
+    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True, env=environment()) as process:
+        try:
+            assert process.stdout
+            line = process.stdout.readline()
+            assert merchant_id(3, 0) in line
+            url = line.split(" at ")[1].split(",")[0]
+            with httpx.Client(base_url=url) as client:
+                log_in(client)
+                assert client.get("/auth/me").status_code == 503
+                assert client.get("/auth/me").json()["bpids"] == [merchant_id(3, 0)]
+                options = client.get("/_emulator/options").json()
+                assert (options["last_page_next"], options["drift"]) == ("empty", 0.5)
+                assert ask_token(client, secret="x").status_code == 401
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--now", "soon"], ["--option", "nonsense=1"], ["--faults", "missing.json"], ["--merchants", "0"]]
+)
+def test_wrong_arguments_end_with_a_message(arguments: list[str]) -> None:
+    result = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, env=environment(), timeout=60)
+    assert result.returncode == 2
+    assert "error:" in result.stderr
+
+
+def test_missing_libraries_are_named_with_the_way_to_install_them() -> None:
+    code = (
+        "import sys; sys.modules['uvicorn'] = None\n"
+        "from airflow_provider_zdirect.emulator.__main__ import main; sys.exit(main([]))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), timeout=60)
+    assert result.returncode == 2
+    assert 'pip install "airflow-provider-zdirect[emulator]"' in result.stderr
