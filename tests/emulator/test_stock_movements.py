@@ -106,8 +106,8 @@ def test_a_late_record_appears_when_its_time_has_come(server: EmulatorServer, ap
 def test_paging_stays_exact_while_late_records_appear(server: EmulatorServer, api: httpx.Client) -> None:
     server.set_options(late_share=0.5, rate_limits=False)
     merchant, end = server.merchant_ids[0], datetime(2026, 3, 9, 11, tzinfo=UTC)
-    query = {"from": "2026-03-09T08:00:00Z", "to": end.isoformat(), "limit": 10}
-    early = datetime(2026, 3, 9, 8, 45, tzinfo=UTC)
+    query = {"from": "2026-03-09T08:00:00Z", "to": end.isoformat(), "limit": 7}
+    early = datetime(2026, 3, 9, 8, 20, tzinfo=UTC)
     server.clock.set(early)
     first = get(api, NEW, merchant, **query).json()
     server.clock.set(end + timedelta(hours=1))
