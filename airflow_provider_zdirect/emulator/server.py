@@ -35,8 +35,11 @@ class EmulatorServer:
     :param port: 0 takes a free one.
     :param faults: fault plan, see :mod:`~airflow_provider_zdirect.emulator.faults`.
     :param bulk: bulk mode of the first merchant's received items.
-    :param settings: fields of ``Settings``: seed, merchants, client_id, client_secret, environment.
-    :param options: fields of ``Options``: volume, late_share, bad_records, drift, to_inclusive, ...
+    :param fields: those of :class:`~airflow_provider_zdirect.emulator.state.Settings` (seed, merchants, client_id,
+        client_secret, environment) and of :class:`~airflow_provider_zdirect.emulator.options.Options` (volume,
+        late_share, bad_records, drift, rate_limits, ...).
+    :raises ValueError: for an unknown name or a value out of range.
+    :raises OSError: if the port is taken.
     """
 
     def __init__(
@@ -47,14 +50,12 @@ class EmulatorServer:
         port: int = 0,
         faults: Iterable[Mapping[str, Any]] = (),
         bulk: BulkPlan | None = None,
-        settings: Settings | None = None,
-        options: Options | None = None,
-        **overrides: Any,
+        **fields: Any,
     ) -> None:
-        own = {name: overrides.pop(name) for name in list(overrides) if name in Settings.__annotations__}
+        fixed = {name: fields.pop(name) for name in list(fields) if name in Settings.__annotations__}
         self.state = EmulatorState(
-            Settings(**{**vars(settings or Settings()), **own}),
-            (options or Options()).changed(overrides),
+            Settings(**fixed),
+            Options().changed(fields),
             EmulatorClock(moment(now) if now is not None else None),
             FaultPlan(faults),
             bulk,
