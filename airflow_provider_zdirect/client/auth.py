@@ -81,14 +81,15 @@ class TokenEndpoint:
             form={"grant_type": "client_credentials"},
             timeouts=Timeouts(connect=config.connect_timeout, read=TOKEN_TIMEOUT, total=2 * TOKEN_TIMEOUT),
         )
-        flow_id = flow_id_of(answer, flow_id)
+        secrets = (config.client_secret, credentials)
+        flow_id = flow_id_of(answer, flow_id, secrets)
         failure = failure_of(
             answer,
             self.call,
             flow_id=flow_id,
             now=self._clock.now(),
             policy=self._policy,
-            secrets=(config.client_secret, credentials),
+            secrets=secrets,
         )
         if answer.status in (400, 401) and failure is not None:
             raise AuthenticationError(
@@ -162,11 +163,6 @@ class TokenProvider:
         # Tasks of this process queue here, so that only one of them looks at the host's lock.
         self._turn = asyncio.Lock()
         self.requests = 0
-
-    @property
-    def known(self) -> tuple[str, ...]:
-        """The token in use, if any, to be kept out of texts."""
-        return (self._held.access_token,) if self._held else ()
 
     async def get(self) -> Token:
         """A token with enough life left.

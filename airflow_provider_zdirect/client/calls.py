@@ -6,7 +6,7 @@ import logging
 import uuid
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
@@ -46,6 +46,18 @@ class ClientStats:
     bytes: int = 0
     retries: int = 0
     waited: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Exchange:
+    """An answer, and what must be known of its request.
+
+    :param secrets: what a server may have echoed, to be kept out of every text.
+    """
+
+    answer: Answer
+    flow_id: str
+    secrets: tuple[str, ...] = field(repr=False)
 
 
 class Caller:
@@ -98,14 +110,15 @@ class Caller:
             last = failure
 
     async def _once(self, call: Call, read: Callable[[bytearray], T]) -> T:
-        answer, flow_id = await self._authorised(call)
+        exchange = await self._authorised(call)
+        answer, flow_id = exchange.answer, exchange.flow_id
         failure = failure_of(
             answer,
             call,
             flow_id=flow_id,
             now=self._clock.now(),
             policy=self._policy,
-            secrets=(self._config.client_secret, *self._tokens.known),
+            secrets=exchange.secrets,
         )
         if isinstance(failure, RateLimitedError):
             await self._limiter.pause(self._pace(call), failure.retry_after)
@@ -124,14 +137,14 @@ class Caller:
             retry_after=call.refetch_delay,
         )
 
-    async def _authorised(self, call: Call) -> tuple[Answer, str]:
+    async def _authorised(self, call: Call) -> _Exchange:
         """The answer; a 401 only if a token that was requested after a first 401 is refused as well."""
         token = await self._token()
         refused_at: datetime | None = None
         while True:
-            answer, flow_id = await self._send(call, token)
-            if answer.status != 401 or (refused_at is not None and token.obtained_at >= refused_at):
-                return answer, flow_id
+            exchange = await self._send(call, token)
+            if exchange.answer.status != 401 or (refused_at is not None and token.obtained_at >= refused_at):
+                return exchange
             refused_at = refused_at or self._clock.now()
             log.info("%s: 401, the access token is refused; using another one.", call.what)
             token = await self._token(refused=token)
@@ -143,7 +156,7 @@ class Caller:
         finally:
             self._stats.token_requests += self._tokens.requests - before
 
-    async def _send(self, call: Call, token: Token) -> tuple[Answer, str]:
+    async def _send(self, call: Call, token: Token) -> _Exchange:
         config = self._config
         self._stats.waited += await self._limiter.acquire(
             self._pace(call), call.rate.shared(config.rate_share), max_wait=config.max_inline_wait
@@ -166,6 +179,8 @@ class Caller:
             reason, remedy = error.message, error.remedy
         else:
             self._stats.bytes += len(answer.body)
+            secrets = (config.client_secret, token.access_token)
+            flow_id = flow_id_of(answer, flow_id, secrets)
             log.debug(
                 "%s: %d, %d bytes in %.2f s, flow id %s.",
                 call.what,
@@ -174,7 +189,7 @@ class Caller:
                 answer.elapsed,
                 flow_id,
             )
-            return answer, flow_id_of(answer, flow_id)
+            return _Exchange(answer, flow_id, secrets)
         raise TransportError(
             f"{call.what}: {reason}",
             remedy=remedy,

@@ -47,9 +47,9 @@ class Call:
     accept: str = "application/json"
 
 
-def flow_id_of(answer: Answer, sent: str) -> str:
+def flow_id_of(answer: Answer, sent: str, secrets: Iterable[str]) -> str:
     """``X-Flow-Id`` of the answer, or the one that was sent."""
-    return (tidy(answer.headers.get("x-flow-id", "")) or sent)[:100]
+    return (tidy(answer.headers.get("x-flow-id", ""), secrets) or sent)[:100]
 
 
 def failure_of(

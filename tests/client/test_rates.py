@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import asyncio
 import multiprocessing
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_zdirect.client.rates import FileRateLimiter, MemoryRateLimiter, Pace, Rate
 from airflow_provider_zdirect.exceptions import RateLimitedError
+from client.processes import send_five
 
 pytestmark = pytest.mark.anyio
 
@@ -170,20 +169,10 @@ async def test_without_a_usable_directory_the_process_paces_itself(
     assert [record.levelname for record in caplog.records].count("WARNING") == 1
 
 
-def _send_five(directory: Path, sent: multiprocessing.Queue[float]) -> None:
-    async def main() -> None:
-        limiter = FileRateLimiter(directory)
-        for _ in range(5):
-            await limiter.acquire("orders", Rate(50), max_wait=10)
-            sent.put(time.time())
-
-    asyncio.run(main())
-
-
 def test_processes_share_the_pace(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     sent: multiprocessing.Queue[float] = spawn.Queue()
-    processes = [spawn.Process(target=_send_five, args=(tmp_path, sent)) for _ in range(4)]
+    processes = [spawn.Process(target=send_five, args=(tmp_path, sent)) for _ in range(4)]
     for process in processes:
         process.start()
     times = sorted(sent.get(timeout=60) for _ in range(20))

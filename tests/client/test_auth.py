@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import multiprocessing
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clocks import FakeClock
+
+from airflow_provider_zdirect.client import (
+    ClientConfig,
+    MemoryRateLimiter,
+    MemoryTokenStore,
+    RetryPolicy,
+    Token,
+    TokenProvider,
+    TokenStore,
+    Transport,
+    token_key,
+)
+from airflow_provider_zdirect.client.auth import TokenEndpoint
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.exceptions import (
+    AuthenticationError,
+    MalformedResponseError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ServerError,
+    TransportError,
+    ZDirectError,
+)
+from client.conftest import CLIENT_SECRET
+from client.processes import ask_who_the_app_is
+from client.scripted_server import RESET, Script, ScriptedServer, reply, token_reply
+
+pytestmark = pytest.mark.anyio
+
+
+class MakeProvider:
+    def __init__(self, server: ScriptedServer, clock: FakeClock) -> None:
+        self._server = server
+        self._clock = clock
+        self.limiter = MemoryRateLimiter(clock)
+
+    def __call__(self, store: TokenStore | None = None, **settings: Any) -> TokenProvider:
+        config = ClientConfig("app-1", CLIENT_SECRET, base_url=self._server.url, **settings)
+        endpoint = TokenEndpoint(config, Transport(), self._clock, RetryPolicy(jitter=lambda: 0.0))
+        return TokenProvider(config, endpoint, store or MemoryTokenStore(), self.limiter, self._clock)
+
+
+@pytest.fixture
+def make_provider(server: ScriptedServer, clock: FakeClock) -> MakeProvider:
+    return MakeProvider(server, clock)
+
+
+async def test_the_request_is_the_documented_one(server: ScriptedServer, make_provider: MakeProvider) -> None:
+    token = await make_provider().get()
+    assert token.access_token == "secret-token-1"
+    request = server.token_requests[0]
+    assert (request.method, request.path) == ("POST", "/auth/token")
+    assert request.body == b"grant_type=client_credentials"
+    credentials = base64.b64encode(f"app-1:{CLIENT_SECRET}".encode()).decode()
+    assert request.headers["authorization"] == f"Basic {credentials}"
+    assert request.headers["x-flow-id"]
+
+
+@pytest.mark.parametrize("expires_in", [3600, "3600", 3600.0])
+async def test_the_life_of_a_token_is_read_from_the_answer(
+    server: ScriptedServer, make_provider: MakeProvider, clock: FakeClock, expires_in: Any
+) -> None:
+    server.token_script = [token_reply("t", expires_in)]
+    assert (await make_provider().get()).expires_at == clock.now() + timedelta(hours=1)
+
+
+async def test_a_token_is_used_until_five_minutes_before_its_end(
+    server: ScriptedServer, make_provider: MakeProvider, clock: FakeClock
+) -> None:
+    provider = make_provider()
+    await provider.get()
+    clock.advance(6900)
+    assert (await provider.get()).access_token == "secret-token-1"
+    clock.advance(1)
+    assert (await provider.get()).access_token == "secret-token-2"
+
+
+async def test_a_short_lived_token_is_not_requested_anew_for_every_request(
+    server: ScriptedServer, make_provider: MakeProvider, clock: FakeClock
+) -> None:
+    server.token_script = [token_reply("t", 60)]
+    provider = make_provider()
+    for _ in range(3):
+        await provider.get()
+        clock.advance(10)
+    assert len(server.token_requests) == 1
+
+
+async def test_tasks_that_start_together_ask_once(server: ScriptedServer, make_provider: MakeProvider) -> None:
+    store = MemoryTokenStore()
+    providers = [make_provider(store) for _ in range(5)]
+    tokens = await asyncio.gather(*(provider.get() for provider in providers * 4))
+    assert {token.access_token for token in tokens} == {"secret-token-1"}
+    assert len(server.token_requests) == 1
+
+
+async def test_a_token_of_another_address_or_app_is_not_used(
+    server: ScriptedServer, make_provider: MakeProvider, clock: FakeClock
+) -> None:
+    store = MemoryTokenStore()
+    for base_url, client_id in ((server.url, "app-2"), ("https://elsewhere", "app-1")):
+        key = token_key(base_url, client_id)
+        await store.save(Token("foreign", key, clock.now(), clock.now() + timedelta(hours=2)))
+        assert (await make_provider(store).get()).access_token.startswith("secret-token")
+
+
+async def test_after_a_401_the_newer_token_of_the_store_is_used(
+    server: ScriptedServer, make_provider: MakeProvider
+) -> None:
+    store = MemoryTokenStore()
+    provider = make_provider(store)
+    stale = await provider.get()
+    await store.save(replace(stale, access_token="from-another-task"))
+    assert (await provider.refresh_after_401(stale)).access_token == "from-another-task"
+    assert len(server.token_requests) == 1
+
+
+async def test_after_a_401_a_new_token_is_requested_once_for_all(
+    server: ScriptedServer, make_provider: MakeProvider
+) -> None:
+    store = MemoryTokenStore()
+    providers = [make_provider(store) for _ in range(3)]
+    stale = [await provider.get() for provider in providers]
+    fresh = await asyncio.gather(
+        *(provider.refresh_after_401(token) for provider, token in zip(providers * 2, stale * 2, strict=True))
+    )
+    assert {token.access_token for token in fresh} == {"secret-token-2"}
+    assert len(server.token_requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "says"),
+    [
+        (reply(401, {"error": "invalid_client", "error_description": "Nope"}), AuthenticationError, "invalid_client"),
+        (reply(400, {"error": "unauthorized_client"}), AuthenticationError, "unauthorized_client"),
+        (reply(401), AuthenticationError, "client secret"),
+        (reply(401, f"bad secret {CLIENT_SECRET}"), AuthenticationError, "bad secret ***"),
+        (reply(403, {"title": "Forbidden"}), PermissionDeniedError, "Forbidden"),
+        (reply(500, "<html><title>Oops</title></html>"), ServerError, "Oops"),
+        (RESET, TransportError, "No answer"),
+        (reply(200, "<html>"), MalformedResponseError, "no JSON object"),
+        (reply(200, []), MalformedResponseError, "no JSON object"),
+        (reply(200, {"expires_in": 7200}), MalformedResponseError, "access_token"),
+        (reply(200, {"access_token": "a b", "expires_in": 7200}), MalformedResponseError, "access_token"),
+        (reply(200, {"access_token": "a\r\nX: y", "expires_in": 7200}), MalformedResponseError, "access_token"),
+        (reply(200, {"access_token": 7, "expires_in": 7200}), MalformedResponseError, "access_token"),
+        (reply(200, {"access_token": "t"}), MalformedResponseError, "expires_in"),
+        (token_reply("t", 0), MalformedResponseError, "expires_in"),
+        (token_reply("t", -1), MalformedResponseError, "expires_in"),
+        (token_reply("t", "soon"), MalformedResponseError, "expires_in"),
+        (token_reply("t", True), MalformedResponseError, "expires_in"),
+    ],
+)
+async def test_a_failed_token_request(
+    server: ScriptedServer, make_provider: MakeProvider, answer: Script, error: type[ZDirectError], says: str
+) -> None:
+    server.token_script = [answer]
+    with pytest.raises(error) as caught:
+        await make_provider().get()
+    assert type(caught.value) is error
+    assert says in str(caught.value)
+    assert "app-1" in str(caught.value) or error is TransportError
+    assert CLIENT_SECRET not in str(caught.value) + repr(caught.value)
+    assert caught.value.remedy
+
+
+async def test_a_short_429_is_waited_for(server: ScriptedServer, make_provider: MakeProvider, clock: FakeClock) -> None:
+    server.token_script = [reply(429, headers={"Retry-After": "12"}), token_reply("t")]
+    start = clock.now()
+    assert (await make_provider().get()).access_token == "t"
+    assert clock.now() - start >= timedelta(seconds=12)
+
+
+async def test_a_long_429_gives_the_worker_back_and_closes_the_door_for_everybody(
+    server: ScriptedServer, make_provider: MakeProvider, clock: FakeClock
+) -> None:
+    server.token_script = [reply(429, headers={"Retry-After": "55"})]
+    for waited in (0, 10):
+        clock.advance(waited)
+        with pytest.raises(RateLimitedError) as caught:
+            await make_provider().get()
+        assert caught.value.retry_after == pytest.approx(55 - waited, abs=0.01)
+    assert len(server.token_requests) == 1
+
+
+async def test_while_waiting_for_a_429_a_token_of_another_host_is_taken(
+    server: ScriptedServer, make_provider: MakeProvider, clock: FakeClock
+) -> None:
+    class SharedStore(MemoryTokenStore):
+        """Another host saves a token some seconds after the start."""
+
+        async def load(self) -> Token | None:
+            if clock.now() >= start + timedelta(seconds=5):
+                await self.save(Token("theirs", token_key(server.url, "app-1"), start, start + timedelta(hours=2)))
+            return await super().load()
+
+    start = clock.now()
+    server.token_script = [reply(429, headers={"Retry-After": "25"})]
+    assert (await make_provider(SharedStore()).get()).access_token == "theirs"
+    assert clock.now() - start < timedelta(seconds=25)
+    assert len(server.token_requests) == 1
+
+
+async def test_429_again_and_again_ends(server: ScriptedServer, make_provider: MakeProvider) -> None:
+    server.token_script = [reply(429, headers={"Retry-After": "10"})]
+    with pytest.raises(RateLimitedError):
+        await make_provider().get()
+    assert len(server.token_requests) == 4
+
+
+async def test_the_sandbox_gets_one_token_request_a_minute(
+    server: ScriptedServer, make_provider: MakeProvider, clock: FakeClock
+) -> None:
+    provider = make_provider(environment="sandbox", rate_share=1.0)
+    stale = await provider.get()
+    with pytest.raises(RateLimitedError) as caught:
+        await provider.refresh_after_401(stale)
+    assert caught.value.retry_after == pytest.approx(60, abs=0.01)
+    clock.advance(60)
+    await provider.refresh_after_401(stale)
+    assert len(server.token_requests) == 2
+
+
+@pytest.mark.parametrize("answer", [reply(429, headers={"Retry-After": "60"}), reply(503), RESET])
+async def test_an_ageing_token_is_used_while_no_new_one_can_be_had(
+    server: ScriptedServer, make_provider: MakeProvider, clock: FakeClock, answer: Script
+) -> None:
+    server.token_script = [token_reply("old"), answer, token_reply("new")]
+    provider = make_provider()
+    await provider.get()
+    clock.advance(7000)
+    assert (await provider.get()).access_token == "old"
+    assert (await provider.get()).access_token == "old"
+    assert len(server.token_requests) == 2
+    clock.advance(171)
+    assert (await provider.get()).access_token == "new"
+
+
+@pytest.fixture
+def emulator() -> Iterator[EmulatorServer]:
+    with EmulatorServer(environment="sandbox") as running:
+        yield running
+
+
+def test_ten_processes_that_start_together_make_one_token_request(emulator: EmulatorServer, tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    start, names = spawn.Barrier(10), spawn.Queue()
+    processes = [
+        spawn.Process(target=ask_who_the_app_is, args=(emulator.url, tmp_path, start, names)) for _ in range(10)
+    ]
+    for process in processes:
+        process.start()
+    assert [names.get(timeout=120) for _ in range(10)] == ["demo"] * 10
+    for process in processes:
+        process.join()
+    paths = [request.path for request in emulator.requests]
+    assert paths.count("/auth/token") == 1
+    assert paths.count("/auth/me") == 10

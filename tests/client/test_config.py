@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_zdirect.client import PRODUCTION_URL, SANDBOX_URL, ClientConfig
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+
+
+@pytest.mark.parametrize(
+    ("settings", "address"),
+    [
+        ({}, PRODUCTION_URL),
+        ({"environment": "sandbox"}, SANDBOX_URL),
+        ({"base_url": ""}, PRODUCTION_URL),
+        ({"base_url": PRODUCTION_URL + "/"}, PRODUCTION_URL),
+        ({"base_url": "api.merchants.zalando.com"}, PRODUCTION_URL),
+        ({"base_url": " https://API.merchants.zalando.com "}, PRODUCTION_URL),
+        ({"base_url": SANDBOX_URL, "environment": "sandbox"}, SANDBOX_URL),
+        ({"base_url": "http://localhost:8088/"}, "http://localhost:8088"),
+        ({"base_url": "http://127.1.2.3:8088"}, "http://127.1.2.3:8088"),
+        ({"base_url": "http://[::1]:8088"}, "http://[::1]:8088"),
+        ({"base_url": "https://gateway.example.com/zDirect/"}, "https://gateway.example.com/zDirect"),
+    ],
+)
+def test_the_address(settings: dict[str, Any], address: str) -> None:
+    assert ClientConfig("app", "secret", **settings).address == address
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({"client_id": ""}, "client_id"),
+        ({"client_id": " "}, "client_id"),
+        ({"client_id": "a:b"}, "client_id"),
+        ({"client_id": "a\nb"}, "client_id"),
+        ({"client_secret": ""}, "client_secret"),
+        ({"environment": "staging"}, "environment"),
+        ({"environment": "sandbox", "base_url": PRODUCTION_URL}, "environment"),
+        ({"base_url": SANDBOX_URL}, "environment"),
+        ({"base_url": "http://api.merchants.zalando.com"}, "host"),
+        ({"base_url": "http://emulator:8088"}, "host"),
+        ({"base_url": "https://user:pw@example.com"}, "host"),
+        ({"base_url": "https://example.com?x=1"}, "host"),
+        ({"base_url": "https://example.com#x"}, "host"),
+        ({"connect_timeout": 0}, "connect_timeout"),
+        ({"read_timeout": -1}, "read_timeout"),
+        ({"total_timeout": float("inf")}, "total_timeout"),
+        ({"max_inline_wait": float("nan")}, "max_inline_wait"),
+        ({"max_attempts": 0}, "max_attempts"),
+        ({"token_margin": "300"}, "token_margin"),
+        ({"rate_share": 0}, "rate_share"),
+        ({"rate_share": 1.1}, "rate_share"),
+        ({"rate_share": True}, "rate_share"),
+        ({"user_agent": "a\r\nb"}, "user_agent"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(settings: dict[str, Any], names: str) -> None:
+    with pytest.raises(ZDirectConfigurationError, match=names) as caught:
+        ClientConfig(**{"client_id": "app", "client_secret": "hidden-secret", **settings})
+    assert caught.value.remedy
+    assert "hidden-secret" not in str(caught.value)
+    assert "user:pw" not in str(caught.value)
+
+
+def test_the_secret_is_not_shown() -> None:
+    assert "hidden-secret" not in repr(ClientConfig("app", "hidden-secret"))

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from clocks import NOON
+
+from airflow_provider_zdirect.client import FileTokenStore, MemoryTokenStore, Token, TokenCipher, token_key
+from airflow_provider_zdirect.exceptions import TransportError
+
+pytestmark = pytest.mark.anyio
+
+TOKEN = Token("eyJ.hidden.token", token_key("https://x", "app"), NOON, NOON + timedelta(seconds=7200))
+
+
+def file_store(directory: Path, secret: str = "secret", lock_timeout: float = 5) -> FileTokenStore:
+    return FileTokenStore(
+        directory, base_url="https://x", client_id="app", client_secret=secret, lock_timeout=lock_timeout
+    )
+
+
+def test_a_sealed_token_can_be_opened() -> None:
+    assert TokenCipher("app", "secret").open(TokenCipher("app", "secret").seal(TOKEN)) == TOKEN
+
+
+def test_a_sealed_token_cannot_be_read() -> None:
+    sealed = TokenCipher("app", "secret").seal(TOKEN)
+    assert sealed.isascii()
+    assert "hidden" not in sealed
+
+
+@pytest.mark.parametrize(("client_id", "secret"), [("app", "rotated"), ("other", "secret")])
+def test_another_secret_or_app_opens_nothing(client_id: str, secret: str) -> None:
+    assert TokenCipher(client_id, secret).open(TokenCipher("app", "secret").seal(TOKEN)) is None
+
+
+@pytest.mark.parametrize("text", [None, "", "garbage", "gAAAAA==", "ü", "a" * 10_000])
+def test_garbage_opens_to_nothing(text: str | None) -> None:
+    assert TokenCipher("app", "secret").open(text) is None
+
+
+def test_nothing_shows_a_token_or_a_secret() -> None:
+    shown = repr(TOKEN) + str(TOKEN) + repr(TokenCipher("app", "hidden")) + repr(file_store(Path("x"), "hidden"))
+    assert "hidden" not in shown
+
+
+async def test_a_file_store_gives_back_what_was_saved(tmp_path: Path) -> None:
+    assert await file_store(tmp_path / "new").load() is None
+    async with file_store(tmp_path / "new").lock():
+        await file_store(tmp_path / "new").save(TOKEN)
+    assert await file_store(tmp_path / "new").load() == TOKEN
+
+
+async def test_files_are_for_their_owner_only(tmp_path: Path) -> None:
+    store = file_store(tmp_path / "tokens")
+    async with store.lock():
+        await store.save(TOKEN)
+    assert (tmp_path / "tokens").stat().st_mode & 0o777 == 0o700
+    files = list((tmp_path / "tokens").iterdir())
+    assert sorted(path.suffix for path in files) == [".lock", ".token"]
+    for path in files:
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert b"hidden" not in path.read_bytes()
+
+
+async def test_a_rotated_secret_makes_the_old_token_absent(tmp_path: Path) -> None:
+    await file_store(tmp_path).save(TOKEN)
+    assert await file_store(tmp_path, "rotated").load() is None
+
+
+async def test_a_damaged_file_counts_as_absent(tmp_path: Path) -> None:
+    await file_store(tmp_path).save(TOKEN)
+    for path in tmp_path.glob("*.token"):
+        path.write_bytes(path.read_bytes()[:50] + b"\xff")
+    assert await file_store(tmp_path).load() is None
+
+
+async def test_a_store_that_cannot_be_written_only_warns(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").touch()
+    await file_store(tmp_path / "file").save(TOKEN)
+    assert "could not be shared" in caplog.text
+    assert "hidden" not in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["memory", "file"])
+async def test_the_lock_lets_one_in_at_a_time(kind: str, tmp_path: Path) -> None:
+    memory = MemoryTokenStore()
+    inside: list[int] = []
+    most = 0
+
+    async def enter(number: int) -> None:
+        nonlocal most
+        async with (memory if kind == "memory" else file_store(tmp_path)).lock():
+            inside.append(number)
+            most = max(most, len(inside))
+            await asyncio.sleep(0.001)
+            inside.remove(number)
+
+    await asyncio.gather(*(enter(number) for number in range(5)))
+    assert most == 1
+
+
+async def test_a_lock_that_stays_taken_is_a_retriable_error(tmp_path: Path) -> None:
+    async with file_store(tmp_path).lock():
+        with pytest.raises(TransportError, match="Another process"):
+            async with file_store(tmp_path, lock_timeout=0.05).lock():
+                pass
+
+
+async def test_an_error_inside_the_lock_comes_out_as_it_is_and_frees_it(tmp_path: Path) -> None:
+    with pytest.raises(TimeoutError, match="mine"):
+        async with file_store(tmp_path).lock():
+            raise TimeoutError("mine")
+    async with file_store(tmp_path, lock_timeout=0).lock():
+        pass
+
+
+async def test_cancelling_a_waiter_leaves_the_lock_usable(tmp_path: Path) -> None:
+    async def wait() -> None:
+        async with file_store(tmp_path).lock():
+            raise AssertionError("never")
+
+    async with file_store(tmp_path).lock():
+        waiter = asyncio.create_task(wait())
+        await asyncio.sleep(0.02)
+        waiter.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiter
+    async with file_store(tmp_path, lock_timeout=0).lock():
+        pass
+
+
+def test_a_memory_store_outlives_its_event_loop() -> None:
+    store = MemoryTokenStore()
+
+    async def twice() -> None:
+        async def enter() -> None:
+            async with store.lock():
+                await asyncio.sleep(0)
+
+        await asyncio.gather(enter(), enter())
+
+    asyncio.run(twice())
+    asyncio.run(twice())

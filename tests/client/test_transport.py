@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import ast
+import gzip
+import pickle
+from pathlib import Path
+
+import pytest
+
+import airflow_provider_zdirect
+from airflow_provider_zdirect.client.transport import Headers, Timeouts, Transport
+from airflow_provider_zdirect.exceptions import TransportError, ZDirectConfigurationError
+from client.scripted_server import RESET, Script, ScriptedServer, reply
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_an_answer_has_status_headers_and_body(server: ScriptedServer) -> None:
+    server.script = [reply(418, b"short and stout", {"X-Kind": "tea", "Set-Cookie": "a=1\r\nSet-Cookie: b=2"})]
+    transport = Transport()
+    answer = await transport.send("GET", f"{server.url}/pot", headers={"X-Flow-Id": "f"}, params={"from": "a+b c&"})
+    await transport.aclose()
+    assert (answer.status, bytes(answer.body)) == (418, b"short and stout")
+    assert answer.headers["x-KIND"] == "tea"
+    assert answer.headers.all("Set-cookie") == ("a=1", "b=2")
+    assert answer.elapsed > 0
+    assert server.requests[0].query == {"from": "a+b c&"}
+    assert server.requests[0].headers["x-flow-id"] == "f"
+
+
+async def test_a_form_is_sent_as_a_form(server: ScriptedServer) -> None:
+    server.script = [reply(200)]
+    await Transport().send("POST", f"{server.url}/x", form={"grant_type": "client_credentials"})
+    assert server.requests[0].body == b"grant_type=client_credentials"
+    assert server.requests[0].headers["content-type"] == "application/x-www-form-urlencoded"
+
+
+async def test_a_compressed_body_is_unpacked(server: ScriptedServer) -> None:
+    server.script = [reply(200, gzip.compress(b"x" * 10_000), {"Content-Encoding": "gzip"})]
+    answer = await Transport().send("GET", server.url)
+    assert answer.body == b"x" * 10_000
+
+
+async def test_a_redirect_is_not_followed(server: ScriptedServer) -> None:
+    server.script = [reply(302, headers={"Location": f"{server.url}/elsewhere"})]
+    assert (await Transport().send("GET", f"{server.url}/here")).status == 302
+    assert [request.path for request in server.requests] == ["/here"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        RESET,
+        reply(200, b'{"received_items":[', claim=1000),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Len",
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        reply(200, b"not gzip", {"Content-Encoding": "gzip"}),
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+    ],
+)
+async def test_no_complete_answer_is_a_transport_error(server: ScriptedServer, broken: Script) -> None:
+    server.script = [broken]
+    with pytest.raises(TransportError) as caught:
+        await Transport().send("GET", f"{server.url}/path")
+    assert caught.value.retry_after == 120
+    assert caught.value.path == "/path"
+
+
+async def test_nobody_listening_is_a_transport_error() -> None:
+    async with ScriptedServer() as gone:
+        url = gone.url
+    with pytest.raises(TransportError, match="no connection"):
+        await Transport().send("GET", url)
+
+
+@pytest.mark.parametrize(
+    ("timeouts", "text"),
+    [(Timeouts(read=0.05), "nothing was received for 0.05 s"), (Timeouts(total=0.05), "not complete after 0.05 s")],
+)
+async def test_a_silent_server_is_given_up(server: ScriptedServer, timeouts: Timeouts, text: str) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+
+    async def hang(reader: object, writer: object) -> None:
+        writer.write(head)  # type: ignore[attr-defined]
+        await asyncio.sleep(1)
+        writer.close()  # type: ignore[attr-defined]
+
+    import asyncio
+
+    silent = await asyncio.start_server(hang, "127.0.0.1", 0)
+    with pytest.raises(TransportError, match=text):
+        await Transport(timeouts).send("GET", f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}")
+    silent.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.merchants.zalando.com/auth/token",
+        "http://10.0.0.1/",
+        "http://localhost.example.com/",
+        "http://127.0.0.1.nip.io/",
+        "http://localhost@example.com/",
+        "http://localhost\\@example.com/",
+        "http://example.com#@localhost/",
+        "http://0.0.0.0/",
+        "ftp://localhost/",
+        "//localhost/",
+        "https://",
+        "https://[::1/",
+        "https://host:port/",
+        "https://exa mple.com/",
+        "",
+    ],
+)
+async def test_nothing_is_sent_to_an_address_that_is_not_safe(url: str) -> None:
+    with pytest.raises(ZDirectConfigurationError, match="host"):
+        await Transport().send("GET", url)
+
+
+async def test_loopback_does_not_go_through_a_proxy(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    server.script = [reply(200)]
+    assert (await Transport().send("GET", server.url)).status == 200
+
+
+async def test_other_hosts_go_through_the_proxy_of_the_environment(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, server.url)
+    server.script = [reply(403)]
+    with pytest.raises(TransportError):
+        await Transport().send("GET", "https://api.example.invalid/x")
+    assert server.requests[0].method == "CONNECT"
+
+
+async def test_a_proxy_that_cannot_be_used_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "nonsense://proxy")
+    with pytest.raises(ZDirectConfigurationError, match="environment"):
+        await Transport().send("GET", "https://api.example.invalid/x")
+
+
+async def test_a_header_that_cannot_be_sent_is_not_quoted(server: ScriptedServer) -> None:
+    with pytest.raises(TransportError) as caught:
+        await Transport().send("GET", server.url, headers={"Authorization": "Bearer hidden\r\nvalue"})
+    error: BaseException = caught.value
+    assert "hidden" not in str(error) + repr(error)
+    assert error.__context__ is None
+    assert error.__cause__ is None
+
+
+async def test_a_transport_can_be_closed_and_used_again(server: ScriptedServer) -> None:
+    server.script = [reply(200)]
+    transport = Transport()
+    await transport.send("GET", server.url)
+    await transport.aclose()
+    await transport.aclose()
+    assert (await transport.send("GET", server.url)).status == 200
+    await transport.aclose()
+
+
+def test_headers_do_not_show_their_values() -> None:
+    assert "abc" not in repr(Headers([("Set-Cookie", "abc")]))
+
+
+def test_a_transport_error_can_be_pickled() -> None:
+    error = pickle.loads(pickle.dumps(TransportError("x", retry_after=120.0, path="/p")))
+    assert (error.retry_after, error.path) == (120.0, "/p")
+
+
+def test_one_module_imports_the_http_library() -> None:
+    root = Path(airflow_provider_zdirect.__file__).parent
+    importers = set()
+    for path in root.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if any(name.split(".")[0] in ("httpx", "httpcore", "requests", "aiohttp") for name in names):
+                importers.add(path.relative_to(root).as_posix())
+    assert importers == {"client/transport.py"}
