@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from clocks import FakeClock
@@ -30,7 +30,7 @@ async def server() -> AsyncIterator[ScriptedServer]:
 
 
 @pytest.fixture
-def make_client(server: ScriptedServer, clock: FakeClock) -> Iterator[MakeClient]:
+async def make_client(server: ScriptedServer, clock: FakeClock) -> AsyncIterator[MakeClient]:
     """A client of ``server`` that never really waits; keyword arguments are those of the configuration."""
 
     def make(**settings: object) -> ZDirectClient:
@@ -38,6 +38,10 @@ def make_client(server: ScriptedServer, clock: FakeClock) -> Iterator[MakeClient
         policy = RetryPolicy(
             max_inline_wait=config.max_inline_wait, max_attempts=config.max_attempts, jitter=lambda: 0.0
         )
-        return ZDirectClient(config, clock=clock, limiter=MemoryRateLimiter(clock), policy=policy)
+        made.append(ZDirectClient(config, clock=clock, limiter=MemoryRateLimiter(clock), policy=policy))
+        return made[-1]
 
-    return make
+    made: list[ZDirectClient] = []
+    yield make
+    for client in made:
+        await client.aclose()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import gzip
 import pickle
 from pathlib import Path
@@ -80,19 +81,20 @@ async def test_nobody_listening_is_a_transport_error() -> None:
     ("timeouts", "text"),
     [(Timeouts(read=0.05), "nothing was received for 0.05 s"), (Timeouts(total=0.05), "not complete after 0.05 s")],
 )
-async def test_a_silent_server_is_given_up(server: ScriptedServer, timeouts: Timeouts, text: str) -> None:
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+async def test_a_silent_server_is_given_up(timeouts: Timeouts, text: str) -> None:
+    gone = asyncio.Event()
 
-    async def hang(reader: object, writer: object) -> None:
-        writer.write(head)  # type: ignore[attr-defined]
-        await asyncio.sleep(1)
-        writer.close()  # type: ignore[attr-defined]
-
-    import asyncio
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+        # Ends when the client has closed its side.
+        await reader.read(-1)
+        writer.close()
+        gone.set()
 
     silent = await asyncio.start_server(hang, "127.0.0.1", 0)
     with pytest.raises(TransportError, match=text):
         await Transport(timeouts).send("GET", f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}")
+    await asyncio.wait_for(gone.wait(), 5)
     silent.close()
 
 
