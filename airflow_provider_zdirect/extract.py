@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fsspec import AbstractFileSystem
 
-from airflow_provider_zdirect.client import ZDirectClient, validate_merchant_id
+from airflow_provider_zdirect.client import ZDirectClient, checked_merchant_id
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets import Dataset, KeptDays, WindowKind
 from airflow_provider_zdirect.exceptions import RejectedRecordsError, ZDirectConfigurationError
@@ -69,7 +69,7 @@ class ExtractJob:
     resume_key: str = "script"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "merchant_id", validate_merchant_id(self.merchant_id))
+        object.__setattr__(self, "merchant_id", checked_merchant_id(self.merchant_id))
         if self.format not in FORMATS:
             raise ZDirectConfigurationError(
                 f"format={self.format!r} is not a format.", remedy=f"Use one of: {', '.join(FORMATS)}."

@@ -10,7 +10,9 @@ No lock is needed, and none is taken. ``docs/exactly-once.md`` has the argument;
 
 from __future__ import annotations
 
+import random
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -31,7 +33,11 @@ from airflow_provider_zdirect.storage.row_files import read_batches
 from airflow_provider_zdirect.storage.row_index import EPOCH, AnsweredRecords, Row, RowIndex
 from airflow_provider_zdirect.windows import Window
 
-MAX_ROUNDS = 50
+MAX_ROUNDS = 30
+LONGEST_STEP_BACK = 20.0
+"""Seconds that a run steps back, at most, when it has met another."""
+
+_DICE = random.SystemRandom()
 DAYS_AT_ONCE = 64
 """Days whose files are written at the same time, at most: each is an open file."""
 
@@ -62,13 +68,17 @@ class _PublishedFileIsGone(Exception):
 
 @dataclass(frozen=True)
 class RowMerger:
-    """Publishes rows for one window of one dataset and merchant."""
+    """Publishes rows for one window of one dataset and merchant.
+
+    :param pause: waits for so many seconds.
+    """
 
     store: ObjectStore
     layout: Layout
     dataset: Dataset
     window: Window
     suffix: str
+    pause: Callable[[float], None] = time.sleep
 
     def merge(self, staged: list[str], wanted: RowFilter) -> Merged:
         """Publish the wanted rows of the staged files.
@@ -77,18 +87,20 @@ class RowMerger:
         :raises TransportError: if other runs kept publishing the same records all the time.
         """
         new_in_window = new_late = 0
-        for _ in range(MAX_ROUNDS):
+        for number in range(MAX_ROUNDS):
             with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
                 round_ = _Round(self, staged, wanted, scratch)
                 try:
                     settled = round_.run()
                 except _PublishedFileIsGone:
-                    continue
+                    settled = False
                 finally:
                     new_in_window += round_.new_in_window
                     new_late += round_.new_late
             if settled:
                 return Merged(round_.answered, round_.files, new_in_window, new_late)
+            # Runs that met each other must not meet again: each steps back for a time of its own.
+            self.pause(_DICE.uniform(0, min(LONGEST_STEP_BACK, 0.02 * 2**number)))
         raise TransportError(
             f"{self.dataset.name} of {self.layout.merchant_id}, window {self.window}: other runs published the same "
             f"records at the same time, {MAX_ROUNDS} times in a row.",
@@ -125,10 +137,11 @@ class _Round:
             index.prepare_reading()
             written = self._write(index, outdated)
             self.answered = index.answered_in_window()
+            untouched = {source: path for source, path in held.items() if source not in outdated}
             self.files = [file for file, own in written if own] + [
-                measure(self.m.store, held[source], rows)
+                self._measured(untouched[source], rows)
                 for source, rows in index.holders_of_answered().items()
-                if source in held and source not in outdated
+                if source in untouched
             ]
             if not written and not outdated:
                 return True
@@ -181,6 +194,12 @@ class _Round:
         except FileNotFoundError as error:
             if source < len(self.staged):
                 raise
+            raise _PublishedFileIsGone from error
+
+    def _measured(self, path: str, rows: int) -> PublishedFile:
+        try:
+            return measure(self.m.store, path, rows)
+        except FileNotFoundError as error:
             raise _PublishedFileIsGone from error
 
     def _write(self, index: RowIndex, outdated: dict[int, str]) -> list[tuple[PublishedFile, bool]]:

@@ -55,15 +55,14 @@ class ObjectStore:
         self.delete(probe)
 
     def files(self, folder: str) -> list[str]:
-        """Paths of the objects directly in ``folder``, sorted; empty if there is no such folder."""
-        full = self.full(folder)
+        """Paths of the objects in a folder that holds nothing else, sorted; empty if there is no such folder."""
         self.fs.invalidate_cache()
         try:
-            entries = self.fs.ls(full, detail=True)
+            # Without details: they are asked for one by one on some filesystems, and an object may go meanwhile.
+            names = self.fs.ls(self.full(folder), detail=False)
         except FileNotFoundError:
             return []
-        names = (entry["name"].rpartition("/")[2] for entry in entries if entry["type"] == "file")
-        return sorted(f"{folder}/{name}" for name in names if name)
+        return sorted(f"{folder}/{base}" for name in names if (base := name.rpartition("/")[2]))
 
     def open(self, path: str) -> IO[bytes]:
         return self.fs.open(self.full(path), "rb")

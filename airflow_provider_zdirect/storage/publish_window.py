@@ -58,21 +58,16 @@ class WindowPublisher:
         return self._take_up_parked(merged)
 
     def _take_up_parked(self, merged: Merged) -> Merged:
-        paths = self.merger.store.files(self.merger.layout.parked(self.merger.window))
-        if not paths:
-            return merged
-        taken = self.merger.merge(paths, lambda times: within(times, self.merger.window))
-        for path in paths:
+        for path in self.merger.store.files(self.merger.layout.parked(self.merger.window)):
+            try:
+                taken = self.merger.merge([path], lambda times: within(times, self.merger.window))
+            except FileNotFoundError:
+                # Whoever parked it has seen that this window is published, and publishes the rows himself.
+                continue
             self.merger.store.delete(path)
-        if not taken.new_in_window:
-            return merged
-        known = {file.path for file in merged.files}
-        return replace(
-            merged,
-            answered=merged.answered.extended_by(taken.answered, new=taken.new_in_window),
-            files=merged.files + [file for file in taken.files if file.path not in known],
-            new_in_window=merged.new_in_window + taken.new_in_window,
-        )
+            if taken.new_in_window:
+                merged = _added(merged, taken)
+        return merged
 
     def _states_before(self) -> WindowStates:
         if self.looked_back is None:
@@ -115,3 +110,13 @@ class WindowPublisher:
                 builder.discard()
                 return None
             return builder.publish(merger.store).path
+
+
+def _added(merged: Merged, taken: Merged) -> Merged:
+    known = {file.path for file in merged.files}
+    return replace(
+        merged,
+        answered=merged.answered.extended_by(taken.answered, new=taken.new_in_window),
+        files=merged.files + [file for file in taken.files if file.path not in known],
+        new_in_window=merged.new_in_window + taken.new_in_window,
+    )

@@ -48,11 +48,12 @@ class DayReplacer:
             changed = self._count(staged, schema) > 0
         if changed:
             self._write(day, staged, fetched, schema)
-        *replaced, latest = self._published(day) or [None]
-        for path in replaced:
+        after = self._published(day)
+        for path in after[:-1]:
             self.store.move(path, f"{self.layout.revisions(day)}/{path.rpartition('/')[2]}")
-        if latest is None:
+        if not after:
             return [], changed
+        latest = after[-1]
         return [measure(self.store, latest, self._count([latest], schema))], changed
 
     def _write(self, day: date, staged: list[str], fetched: datetime, schema: pa.Schema) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -133,11 +132,10 @@ class RowIndex:
     def rows_of(self, source: int, first_day: date, last_day: date) -> Iterator[int]:
         """Numbers of the rows of ``source`` that win, ascending, for the days from first to last."""
         bounds = ((first_day - EPOCH.date()).days, (last_day - EPOCH.date()).days)
-        with closing(self._db.cursor()) as cursor:
-            for (row,) in cursor.execute(
-                "SELECT row FROM record WHERE source = ? AND day BETWEEN ? AND ? ORDER BY row", (source, *bounds)
-            ):
-                yield row
+        found = self._db.execute(
+            "SELECT row FROM record WHERE source = ? AND day BETWEEN ? AND ? ORDER BY row", (source, *bounds)
+        )
+        return (row for (row,) in found)
 
 
 def _day(days: int) -> date:

@@ -1,0 +1,108 @@
+"""Small records for tests of the storage layer, staged as a run would stage them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import fsspec
+
+from airflow_provider_zdirect.datasets import DATASETS
+from airflow_provider_zdirect.models.arrow import Lineage, arrow_schema
+from airflow_provider_zdirect.storage.layout import Layout
+from airflow_provider_zdirect.storage.merge_rows import RowMerger
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.storage.publish_window import WindowPublisher
+from airflow_provider_zdirect.storage.row_files import open_writer
+from airflow_provider_zdirect.storage.window_marks import WindowMarks
+from airflow_provider_zdirect.validation import validate
+from airflow_provider_zdirect.windows import Window
+
+MERCHANT = "29809185-6a98-4691-a15b-e8d16839b6e8"
+MIDNIGHT = datetime(2026, 11, 20, tzinfo=UTC)
+RETURNED = DATASETS["returned_items"]
+
+
+def at(hours: float) -> datetime:
+    """That many hours after the test's midnight."""
+    return MIDNIGHT + timedelta(hours=hours)
+
+
+def hours(start: float, end: float) -> Window:
+    return Window(at(start), at(end))
+
+
+@dataclass(frozen=True)
+class Item:
+    """A returned item: label, hours after midnight, and something that may change."""
+
+    label: str
+    hour: float
+    reference: str = "first"
+
+    def as_json(self) -> bytes:
+        return json.dumps(
+            {
+                "quality_label": self.label,
+                "consumed_timestamp": at(self.hour).isoformat(),
+                "merchant_b2b_reference": self.reference,
+            }
+        ).encode()
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """A base path on the local disk, with what a test does to it."""
+
+    root: Path
+
+    @property
+    def store(self) -> ObjectStore:
+        return ObjectStore(fsspec.filesystem("file", skip_instance_cache=True), str(self.root))
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(RETURNED.name, MERCHANT)
+
+    def stage(self, name: str, items: Iterable[Item], window: Window, fetched: datetime | None = None) -> str:
+        items = list(items)
+        lineage = Lineage(MERCHANT, "production", window.start, window.end, fetched or at(100))
+        local = self.root / f"{name}.tmp"
+        self.root.mkdir(parents=True, exist_ok=True)
+        writer = open_writer(local, arrow_schema(RETURNED.model), suffix="parquet")
+        for table, rejected in validate(RETURNED.model, [item.as_json() for item in items], lineage):
+            assert not rejected
+            writer.write(table)
+        writer.close()
+        path = f"_staging/{name}.parquet"
+        self.store.upload(local, path)
+        local.unlink()
+        return path
+
+    def publisher(self, window: Window, overlap: float = 0, suffix: str = "parquet") -> WindowPublisher:
+        merger = RowMerger(self.store, self.layout, RETURNED, window, suffix)
+        looked_back = Window(window.start - timedelta(hours=overlap), window.start) if overlap else None
+        return WindowPublisher(merger, WindowMarks(self.store, self.layout), looked_back)
+
+    def published_files(self) -> list[str]:
+        return sorted(str(path.relative_to(self.root)) for path in (self.root / RETURNED.name).rglob("*.*"))
+
+    def published(self) -> list[tuple[str, float, str]]:
+        """Every published row, read by DuckDB: label, hour, reference."""
+        if not list((self.root / RETURNED.name).rglob("*.parquet")):
+            return []
+        rows = duckdb.sql(
+            "SELECT quality_label, epoch_us(consumed_timestamp), merchant_b2b_reference "
+            f"FROM read_parquet('{self.root}/{RETURNED.name}/**/*.parquet')"
+        ).fetchall()
+        return sorted(
+            (label, (moment - int(MIDNIGHT.timestamp() * 1e6)) / 3.6e9, reference) for label, moment, reference in rows
+        )
+
+
+def rows_of(items: Iterable[Item]) -> list[tuple[str, float, str]]:
+    return sorted((item.label, item.hour, item.reference) for item in items)
