@@ -52,6 +52,7 @@ class WindowFetcher:
     progress: Progress
     clock: Clock
     _one_page_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _failures: list[Exception] = field(default_factory=list)
 
     async def fetch(self) -> None:
         """Fetch what is missing.
@@ -62,30 +63,36 @@ class WindowFetcher:
         self._log = ProgressLog(self.dataset.name, self.merchant_id, self.plan, self.progress, self.clock)
         self._log.started()
         slots = asyncio.Semaphore(REQUESTS_AT_ONCE)
-        try:
-            async with asyncio.TaskGroup() as group:
-                for request in self.plan.requests:
-                    if not self.progress.of(request.key).done:
-                        group.create_task(self._in_turn(slots, request))
-        except BaseExceptionGroup as errors:
-            raise _worst(errors) from None
+        missing = (request for request in self.plan.requests if not self.progress.of(request.key).done)
+        await asyncio.gather(*(self._in_turn(slots, request) for request in missing))
+        if self._failures:
+            raise min(self._failures, key=_rank)
 
     async def _in_turn(self, slots: asyncio.Semaphore, request: PlannedRequest) -> None:
         async with slots:
-            resumed_at = self.progress.of(request.key).cursor
+            # After a failure nothing new is asked for, and what is under way still comes in and is kept.
+            if self._failures:
+                return
             try:
-                await self._fetch_pages(request)
-            except BadRequestError:
-                if resumed_at is None or self.progress.of(request.key).cursor != resumed_at:
-                    raise
-                log.warning(
-                    "%s of merchant %s: zDirect no longer takes the cursor of the checkpoint; %s starts again.",
-                    self.dataset.name,
-                    self.merchant_id,
-                    request.span,
-                )
-                self.progress.requests[request.key] = RequestProgress()
-                await self._fetch_pages(request)
+                await self._fetch_or_start_again(request)
+            except Exception as error:
+                self._failures.append(error)
+
+    async def _fetch_or_start_again(self, request: PlannedRequest) -> None:
+        resumed_at = self.progress.of(request.key).cursor
+        try:
+            await self._fetch_pages(request)
+        except BadRequestError:
+            if resumed_at is None or self.progress.of(request.key).cursor != resumed_at:
+                raise
+            log.warning(
+                "%s of merchant %s: zDirect no longer takes the cursor of the checkpoint; %s starts again.",
+                self.dataset.name,
+                self.merchant_id,
+                request.span,
+            )
+            self.progress.requests[request.key] = RequestProgress()
+            await self._fetch_pages(request)
 
     async def _fetch_pages(self, request: PlannedRequest) -> None:
         done = self.progress.of(request.key)
@@ -95,6 +102,8 @@ class WindowFetcher:
                 # In a thread: the connection of another request must not starve while rows are written.
                 await asyncio.to_thread(self._stage, request, done, page)
                 self._log.advanced()
+            if self._failures:
+                return
 
     def _stage(self, request: PlannedRequest, done: RequestProgress, page: Page) -> None:
         now = self.clock.now()
@@ -150,15 +159,8 @@ class WindowFetcher:
         return outside.num_rows
 
 
-def _worst(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error to report: one that a retry cannot mend before one that it can."""
-
-    def rank(error: BaseException) -> int:
-        if not isinstance(error, ZDirectError):
-            return 0
-        return 2 if isinstance(error, ZDirectRetriableError) else 1
-
-    found: list[BaseException] = []
-    for error in errors.exceptions:
-        found.append(_worst(error) if isinstance(error, BaseExceptionGroup) else error)
-    return min(found, key=rank)
+def _rank(error: Exception) -> int:
+    """The error to report comes first: one that a retry cannot mend before one that it can."""
+    if not isinstance(error, ZDirectError):
+        return 0
+    return 2 if isinstance(error, ZDirectRetriableError) else 1

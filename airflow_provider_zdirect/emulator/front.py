@@ -83,9 +83,8 @@ class Front:
                 )
             )
 
-        if action and action.delay:
-            await asyncio.sleep(action.delay)
         if action and (action.hang or action.reset):
+            await asyncio.sleep(action.delay)
             log(None)
             await self._withhold(action, scope, receive)
             return
@@ -97,6 +96,8 @@ class Front:
             reply = await _collected(self._app, scope, receive)
         if action:
             reply = _damaged(reply, action, parameters.get("cursor"))
+            # The answer is made when the request arrives; what becomes visible while it is held back is not in it.
+            await asyncio.sleep(action.delay)
         log(reply.status)
         await _send(reply, flow_id, arrived, send, cut_after=_cut(action, reply))
 

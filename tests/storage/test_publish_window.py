@@ -57,7 +57,10 @@ def test_a_repeated_window_writes_nothing_new(warehouse: Warehouse, suffix: str)
 
 def test_a_record_that_two_pages_repeat_is_published_once(warehouse: Warehouse) -> None:
     window = hours(10, 11)
-    pages = [warehouse.stage("a", [Item("x", 10), Item("x", 10)], window), warehouse.stage("b", [Item("x", 10)], window)]
+    pages = [
+        warehouse.stage("a", [Item("x", 10), Item("x", 10)], window),
+        warehouse.stage("b", [Item("x", 10)], window),
+    ]
     merged = warehouse.publisher(window).publish(pages)
     assert warehouse.published() == [("x", 10.0, "first")]
     assert merged.answered.count == 1

@@ -1,0 +1,111 @@
+"""The whole way from the emulator to files, for tests: one base path, one emulator, many runs."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import duckdb
+import fsspec
+from clocks import FakeClock
+
+from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, MemoryTokenStore, ZDirectClient
+from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.extract import ExtractJob, ExtractResult, extract
+from airflow_provider_zdirect.windows import Window
+
+CREDENTIALS = {"client_id": "demo", "client_secret": "demo-secret"}
+
+
+@dataclass
+class Extraction:
+    """Runs windows as tasks would, each with a client of its own."""
+
+    emulator: EmulatorServer
+    root: Path
+    environment: str = "production"
+    tokens: MemoryTokenStore = field(default_factory=MemoryTokenStore)
+
+    @property
+    def merchant_id(self) -> str:
+        return self.emulator.merchant_ids[0]
+
+    def client(self) -> ZDirectClient:
+        clock = FakeClock(self.emulator.clock.now())
+        config = ClientConfig(**CREDENTIALS, base_url=self.emulator.url, environment=self.environment)
+        return ZDirectClient(config, tokens=self.tokens, clock=clock, limiter=MemoryRateLimiter(clock))
+
+    def job(self, dataset: str, window: Window, *, variant: str | None = None, **options: Any) -> ExtractJob:
+        return ExtractJob(
+            dataset=get_dataset(dataset, variant),
+            merchant_id=options.pop("merchant_id", self.merchant_id),
+            window=window,
+            fs=fsspec.filesystem("file", skip_instance_cache=True),
+            root=str(self.root),
+            base_uri=f"file://{self.root}",
+            environment=self.environment,
+            **options,
+        )
+
+    async def extract(self, dataset: str, window: Window, **options: Any) -> ExtractResult:
+        async with self.client() as client:
+            return await extract(
+                self.job(dataset, window, **options), client, clock=FakeClock(self.emulator.clock.now())
+            )
+
+    def run(self, dataset: str, window: Window, **options: Any) -> ExtractResult:
+        return asyncio.run(self.extract(dataset, window, **options))
+
+    def published(self, dataset: str) -> list[dict[str, Any]]:
+        """Every published row, as the API named and wrote its fields."""
+        rows: list[dict[str, Any]] = []
+        if list((self.root / dataset).rglob("*.parquet")):
+            found = duckdb.sql(
+                f"SELECT * EXCLUDE (date) FROM read_parquet('{self.root}/{dataset}/**/*.parquet', "
+                "hive_partitioning = true, hive_types = {'merchant_id': VARCHAR, 'date': VARCHAR}, union_by_name = true)"
+            )
+            rows += [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
+        for path in (self.root / dataset).rglob("*.jsonl.gz"):
+            rows += [json.loads(line) for line in gzip.open(path)]
+        return rows
+
+    def keys(self, dataset: str) -> list[tuple[str, datetime]]:
+        """Label and time of every published row, sorted."""
+        field_name = get_dataset(dataset).time_field
+        return sorted((row["quality_label"], _instant(row[field_name])) for row in self.published(dataset))
+
+    def truth(self, dataset: str, window: Window, merchant_id: str | None = None) -> list[tuple[str, datetime]]:
+        """Label and time of every record that the emulator has for the window, sorted."""
+        field_name = get_dataset(dataset).time_field
+        records = self.emulator.truth(dataset, merchant_id or self.merchant_id, window.start, window.end)
+        return sorted((record["quality_label"], _instant(record[field_name])) for record in records)
+
+    def manifest(self, result: ExtractResult) -> dict[str, Any]:
+        return json.loads(Path(result.manifest.removeprefix("file://")).read_text())
+
+    def paths(self, kind: str) -> list[Path]:
+        return sorted(path for path in (self.root / kind).rglob("*") if path.is_file())
+
+    def requests(self, part: str) -> list[dict[str, str]]:
+        """Queries of the answered requests whose path holds ``part``, oldest first."""
+        answered = (request for request in self.emulator.requests if part in request.path and request.status == 200)
+        return [dict(parse_qsl(request.query)) for request in answered]
+
+
+def hourly(first: datetime, count: int) -> list[Window]:
+    return [Window(first + timedelta(hours=n), first + timedelta(hours=n + 1)) for n in range(count)]
+
+
+def whole(windows: list[Window]) -> Window:
+    return Window(min(window.start for window in windows), max(window.end for window in windows))
+
+
+def _instant(value: str | datetime) -> datetime:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
