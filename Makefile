@@ -1,0 +1,90 @@
+# The commands of this project. They need make and Python 3.11 or newer; all else goes into .venv and .venv-2.11.
+
+PYTHON ?= python3
+PYTHON_2_11 ?= $(PYTHON)
+UV_VERSION = 0.13.9
+AIRFLOW_3_3 = 3.3.2
+AIRFLOW_2_11 = 2.11.2
+TESTS_2_11 = $(wildcard tests/hooks tests/operators tests/sensors tests/triggers tests/dags tests/storage)
+
+EXTRAS = dev,emulator,s3
+UV = .venv/bin/uv
+COMPILE = $(UV) pip compile - pyproject.toml --extra dev --extra emulator --extra s3 --universal --python-version 3.11 \
+	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
+
+.PHONY: help demo up test lint bench docs constraints clean
+
+help:
+	@echo "make demo         a real Airflow fetches stock movements of several hours from the emulator"
+	@echo "make up           Airflow's UI with the emulator, until Ctrl-C"
+	@echo "make test         all tests on Airflow $(AIRFLOW_3_3), a smaller set on $(AIRFLOW_2_11)"
+	@echo "make lint         ruff and mypy"
+	@echo "make bench        the benchmarks"
+	@echo "make docs         docs/datasets.md from the datasets table"
+	@echo "make constraints  the pinned versions anew (UV_FLAGS=--upgrade: the newest)"
+	@echo "make clean        remove environments, caches and what demo and up wrote"
+	@echo "PYTHON=/path/to/python3 chooses the interpreter, PYTHON_2_11= the one for Airflow 2.11 (3.11 or 3.12)."
+
+demo: .venv/.ready
+	@.venv/bin/python scripts/demo.py
+
+up: .venv/.ready
+	@.venv/bin/python scripts/up.py
+
+# The full run comes last, so that its summary is the last line; a failure of either fails the target.
+test: .venv/.ready .venv-2.11/.ready
+	@echo "Airflow $(AIRFLOW_2_11): $(TESTS_2_11)"; \
+	failed=0; \
+	.venv-2.11/bin/python -m pytest $(TESTS_2_11) || failed=$$?; \
+	echo "Airflow $(AIRFLOW_3_3): all tests"; \
+	.venv/bin/python -m pytest || failed=$$?; \
+	exit $$failed
+
+lint: .venv/.ready
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+bench: .venv/.ready
+	.venv/bin/python benchmarks/run.py
+
+docs: .venv/.ready
+	.venv/bin/python scripts/generate_docs.py
+
+constraints: .venv/.uv
+	echo "apache-airflow==$(AIRFLOW_3_3)" | $(COMPILE) $(UV_FLAGS) -o constraints/airflow-3.3.txt
+	echo "apache-airflow==$(AIRFLOW_2_11)" | $(COMPILE) $(UV_FLAGS) -o constraints/airflow-2.11.txt
+
+clean:
+	rm -rf .venv .venv-2.11 .demo .up .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+
+.venv/.uv: Makefile scripts/find_python.sh
+	@python=$$(sh scripts/find_python.sh 11 14 "$(PYTHON)" python3.13 python3.12 python3.11) || { \
+		echo "Python 3.11 or newer (up to 3.14) is needed, and $(PYTHON) is not:" \
+			"$$("$(PYTHON)" --version 2>&1 | head -n 1)" >&2; \
+		echo "Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }; \
+	echo "Creating .venv with $$("$$python" --version)"; \
+	"$$python" -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+# uv does not read pip's configuration; where only pip knows the way to the packages, pip does it.
+.venv/.ready: .venv/.uv pyproject.toml constraints/airflow-3.3.txt
+	@echo "Installing Airflow $(AIRFLOW_3_3) and the tools into .venv (about a minute)"
+	@$(UV) pip install --quiet --compile-bytecode --python .venv --constraint constraints/airflow-3.3.txt \
+		--build-constraint constraints/airflow-3.3.txt --editable ".[$(EXTRAS)]" \
+	|| .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints/airflow-3.3.txt --editable ".[$(EXTRAS)]"
+	@touch $@
+
+.venv-2.11/.ready: .venv/.uv pyproject.toml constraints/airflow-2.11.txt
+	@python=$$(sh scripts/find_python.sh 11 12 "$(PYTHON_2_11)" python3.12 python3.11 .venv/bin/python) || python=3.12; \
+	echo "Installing Airflow $(AIRFLOW_2_11) and the tools into .venv-2.11, Python $$python (about a minute)"; \
+	$(UV) venv --quiet --allow-existing --seed --python "$$python" .venv-2.11 || { \
+		echo "Airflow $(AIRFLOW_2_11) needs Python 3.11 or 3.12. Name one: make PYTHON_2_11=/path/to/python3.12" >&2; \
+		exit 1; }
+	@$(UV) pip install --quiet --compile-bytecode --python .venv-2.11 --constraint constraints/airflow-2.11.txt \
+		--build-constraint constraints/airflow-2.11.txt --editable ".[$(EXTRAS)]" \
+	|| .venv-2.11/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints/airflow-2.11.txt --editable ".[$(EXTRAS)]"
+	@touch $@
