@@ -68,12 +68,12 @@ class Extraction:
         rows: list[dict[str, Any]] = []
         if list((self.root / dataset).rglob("*.parquet")):
             found = duckdb.sql(
-                f"SELECT * EXCLUDE (date) FROM read_parquet('{self.root}/{dataset}/**/*.parquet', "
-                "hive_partitioning = true, hive_types = {'merchant_id': VARCHAR, 'date': VARCHAR}, union_by_name = true)"
+                f"SELECT * FROM read_parquet('{self.root}/{dataset}/**/*.parquet', hive_partitioning = false, "
+                "union_by_name = true)"
             )
             rows += [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
         for path in (self.root / dataset).rglob("*.jsonl.gz"):
-            rows += [json.loads(line) for line in gzip.open(path)]
+            rows += [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
         return rows
 
     def keys(self, dataset: str) -> list[tuple[str, datetime]]:

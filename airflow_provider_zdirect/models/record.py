@@ -4,7 +4,7 @@ The rules, the same for every dataset (facts: zDirect docs, *Stock Movements*; p
 
 * Only the fields that identify a record and place it in time are required. Any other field may be missing or null.
 * Numbers that come as strings and strings that come as numbers are converted to the declared type.
-* Identifiers are text; an EAN that came as a number gets its leading zeros back.
+* Identifiers are text; one of fixed width (EAN, advice id, shipment number) gets lost leading zeros back.
 * An empty string means null.
 * Enumerations are open: an unknown value is kept as it is.
 * Unknown fields are kept, as JSON, in the column ``_unknown_fields``.
@@ -40,10 +40,12 @@ def _empty_is_null(value: Any) -> Any:
 
 
 def _digits(width: int) -> BeforeValidator:
-    # A number has lost its leading zeros on the way; text is kept as it came.
+    # The API gives these a fixed width, so one with fewer digits was a number on its way and has lost zeros.
     def restore(value: Any) -> Any:
-        if isinstance(value, int) and not isinstance(value, bool):
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             return f"{value:0{width}d}"
+        if isinstance(value, str) and value.isascii() and value.isdigit():
+            return value.zfill(width)
         return _empty_is_null(value)
 
     return BeforeValidator(restore)
