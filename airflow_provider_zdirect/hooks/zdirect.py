@@ -21,7 +21,12 @@ from airflow_provider_zdirect.exceptions import (
 from airflow_provider_zdirect.hooks import connection_form
 from airflow_provider_zdirect.hooks.token_store import AirflowVariableTokenStore
 
-TEST_PATIENCE = {"connect_timeout": 5.0, "read_timeout": 15.0, "total_timeout": 20.0, "max_inline_wait": 2.0}
+TEST_PATIENCE: dict[str, Any] = {
+    "connect_timeout": 5.0,
+    "read_timeout": 15.0,
+    "total_timeout": 20.0,
+    "max_inline_wait": 2.0,
+}
 """Somebody looks at the button of the connection form; seconds."""
 
 

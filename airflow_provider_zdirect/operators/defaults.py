@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+
+_MODULES = (
+    (
+        "airflow.sdk.bases.operator",
+        "airflow.sdk.definitions._internal.contextmanager",
+        "airflow.sdk.definitions._internal.contextmanager",
+    )
+    if AIRFLOW_V_3_0_PLUS
+    else ("airflow.models.baseoperator", "airflow.models.dag", "airflow.utils.task_group")
+)
 
 
 def inherited_default_args(dag: Any, task_group: Any, own: dict[str, Any] | None) -> dict[str, Any]:
@@ -13,17 +24,10 @@ def inherited_default_args(dag: Any, task_group: Any, own: dict[str, Any] | None
     :param dag: the DAG that was passed, or None for the one of the enclosing ``with``.
     :param task_group: likewise.
     """
-    if AIRFLOW_V_3_0_PLUS:
-        from airflow.sdk.bases.operator import get_merged_defaults
-        from airflow.sdk.definitions._internal.contextmanager import DagContext, TaskGroupContext
-
-        dag = dag or DagContext.get_current()
-        group = task_group or (TaskGroupContext.get_current(dag) if dag else None)
-    else:
-        from airflow.models.baseoperator import get_merged_defaults
-        from airflow.models.dag import DagContext
-        from airflow.utils.task_group import TaskGroupContext
-
-        dag = dag or DagContext.get_current_dag()
-        group = task_group or (TaskGroupContext.get_current_task_group(dag) if dag else None)
-    return get_merged_defaults(dag=dag, task_group=group, task_params=None, task_default_args=own)[0]
+    operators, contexts, groups = map(import_module, _MODULES)
+    get_group = getattr(groups.TaskGroupContext, "get_current", None) or groups.TaskGroupContext.get_current_task_group
+    get_dag = getattr(contexts.DagContext, "get_current", None) or contexts.DagContext.get_current_dag
+    dag = dag or get_dag()
+    group = task_group or (get_group(dag) if dag else None)
+    merged, _ = operators.get_merged_defaults(dag=dag, task_group=group, task_params=None, task_default_args=own)
+    return dict(merged)

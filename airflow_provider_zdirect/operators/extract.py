@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
 from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
@@ -79,7 +79,7 @@ class ZDirectExtractOperator(BaseOperator):
         "variant",
         "conn_id",
     )
-    ui_color: ClassVar[str] = "#ffe8d6"
+    ui_color = "#ffe8d6"
 
     def __init__(
         self,
@@ -103,6 +103,9 @@ class ZDirectExtractOperator(BaseOperator):
         outlets: Any = None,
         **kwargs: Any,
     ) -> None:
+        # An unmapped task has been given its arguments by another task; execute() judges them.
+        if not getattr(self, "_BaseOperator__from_mapped", False):
+            _check_literals(kwargs.get("task_id"), locals())
         if (policy := retry_arguments().get("retry_policy")) is not None:
             inherited = kwargs.get("default_args") or {}
             kwargs.setdefault("retry_policy", inherited.get("retry_policy", policy))
@@ -121,11 +124,12 @@ class ZDirectExtractOperator(BaseOperator):
         self.variant = variant
         self.conn_id = conn_id
         self.deferrable = deferrable
-        self._check_literals()
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
-        """As for every operator; the scheduler sees a mapped task's retries and assets only if they are set here."""
+        """As for every operator; a mapped task's retries, assets and errors are seen at parse only if done here."""
+        mapped_over = dict.fromkeys(cls.template_fields, "{{ known later }}")
+        _check_literals(kwargs.get("task_id"), mapped_over | kwargs)
         inherited = inherited_default_args(kwargs.get("dag"), kwargs.get("task_group"), kwargs.get("default_args"))
         for name, value in (("retries", RETRIES), ("retry_delay", RETRY_DELAY)):
             if name not in inherited:
@@ -216,25 +220,6 @@ class ZDirectExtractOperator(BaseOperator):
         told = ("uri", "merchant_id", "window_from", "window_to", "records", "rejected")
         context["outlet_events"][asset].extra = {name: summary[name] for name in told}
 
-    def _check_literals(self) -> None:
-        try:
-            arguments.check(self.dataset, lambda name: get_dataset(name, _literal(self.variant)))
-            arguments.check(self.merchant_id, arguments.check_merchant_id)
-            arguments.check_window(self.window_from, self.window_to)
-            arguments.check(self.base_path, check_base_path)
-            arguments.check(self.overlap, lambda value: arguments.duration(value, name="overlap"))
-            arguments.check(self.format, arguments.file_format)
-            arguments.check(self.max_rejected, lambda value: arguments.count(value, name="max_rejected"))
-            arguments.check(self.clip_to_retention, lambda value: arguments.flag(value, name="clip_to_retention"))
-            arguments.check(self.timezone, arguments.time_zone)
-            for name in ("dataset", "base_path", "conn_id"):
-                value = getattr(self, name)
-                if arguments.is_literal(value) and not (isinstance(value, str) and value.strip()):
-                    raise ZDirectConfigurationError(f"{name} is empty.", remedy=f"Give {name}.")
-        except ZDirectConfigurationError as error:
-            error.message = f"Task {self.task_id}: {error.message}"
-            raise
-
 
 def resume_key(task_instance: Any) -> str:
     """What a retry of this task instance has in common with its first try, and no other run."""
@@ -245,6 +230,26 @@ def resume_key(task_instance: Any) -> str:
         str(getattr(task_instance, "map_index", -1)),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+
+
+def _check_literals(task_id: Any, values: Mapping[str, Any]) -> None:
+    """Raise ZDirectConfigurationError for what is known at parse and wrong."""
+    try:
+        for name in ("dataset", "base_path", "conn_id"):
+            if arguments.is_literal(values[name]) and arguments.given(values[name]) is None:
+                raise ZDirectConfigurationError(f"{name} is empty.", remedy=f"Give {name}.")
+        arguments.check(values["dataset"], lambda dataset: get_dataset(dataset, _literal(values["variant"])))
+        arguments.check(values["merchant_id"], arguments.check_merchant_id)
+        arguments.check_window(values["window_from"], values["window_to"])
+        arguments.check(values["base_path"], check_base_path)
+        arguments.check(values["overlap"], lambda overlap: arguments.duration(overlap, name="overlap"))
+        arguments.check(values["format"], arguments.file_format)
+        arguments.check(values["max_rejected"], lambda most: arguments.count(most, name="max_rejected"))
+        arguments.check(values["clip_to_retention"], lambda clip: arguments.flag(clip, name="clip_to_retention"))
+        arguments.check(values["timezone"], arguments.time_zone)
+    except ZDirectConfigurationError as error:
+        error.message = f"Task {task_id}: {error.message}"
+        raise
 
 
 def given_text(value: Any) -> str | None:

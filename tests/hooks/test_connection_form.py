@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import airflow
+import airflow_home
+import jsonschema
+import pytest
+from airflow.providers_manager import ProvidersManager
+
+from airflow_provider_zdirect.get_provider_info import get_provider_info
+from airflow_provider_zdirect.hooks.connection_form import EXTRA_FIELDS, conn_fields, ui_field_behaviour
+from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+
+SCHEMAS = Path(airflow.__file__).parent
+NAMES = {field.name for field in EXTRA_FIELDS}
+
+
+@pytest.mark.parametrize("schema", ["provider_info.schema.json", "provider.yaml.schema.json"])
+def test_the_metadata_is_valid_for_this_airflow(schema):
+    rules = json.loads((SCHEMAS / schema).read_text())
+    if schema.startswith("provider.yaml"):
+        # It also asks for what only Airflow's own repository has; the connection types are what the UI reads.
+        jsonschema.validate(get_provider_info()["connection-types"], rules["properties"]["connection-types"])
+    else:
+        jsonschema.validate(get_provider_info(), rules)
+
+
+def test_airflow_lists_the_provider():
+    assert "airflow-provider-zdirect" in airflow_home.airflow("providers", "list", "--output", "plain")
+
+
+def test_airflow_finds_the_hook_and_every_field_of_its_form():
+    manager = ProvidersManager()
+    hook = manager.hooks["zdirect"]
+    assert hook is not None
+    assert hook.hook_name == "Zalando zDirect"
+    prefix = "extra__zdirect__"
+    shown = {name.removeprefix(prefix) for name in manager.connection_form_widgets if name.startswith(prefix)}
+    assert shown == NAMES
+    assert manager.field_behaviours["zdirect"]["relabeling"]["login"] == "Client id"
+
+
+@pytest.mark.skipif(find_spec("flask_appbuilder") is None, reason="the form of Airflow before 3.2")
+def test_both_forms_show_the_same_fields():
+    widgets = ZDirectHook.get_connection_form_widgets()
+    metadata = conn_fields()
+    assert list(widgets) == list(metadata)
+    for name, widget in widgets.items():
+        assert str(widget.args[0]) == metadata[name]["label"]
+        assert widget.kwargs["default"] == metadata[name]["schema"].get("default")
+        assert widget.kwargs["description"] == metadata[name]["description"]
+
+
+def test_both_forms_treat_the_standard_fields_alike():
+    old, new = ZDirectHook.get_ui_field_behaviour(), ui_field_behaviour()
+    assert {name.replace("_", "-"): value for name, value in old.items()} == new

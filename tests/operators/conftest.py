@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import airflow_home
+import pytest
+
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def database() -> None:
+    airflow_home.migrate()
+
+
+@pytest.fixture
+def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorServer]:
+    """An emulator that zdirect_default points to."""
+    with EmulatorServer(seed=7) as server:
+        connection = {"conn_type": "zdirect", "login": "demo", "password": "demo-secret", "host": server.url}
+        monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
+        yield server
+
+
+class OutletEvents(dict):
+    def __missing__(self, asset: Any) -> SimpleNamespace:
+        return self.setdefault(asset, SimpleNamespace(extra={}))
+
+
+@pytest.fixture
+def context() -> dict[str, Any]:
+    """What Airflow hands to a task, without a data interval."""
+    return {
+        "ti": SimpleNamespace(dag_id="a_dag", run_id="a_run", task_id="a_task", map_index=-1),
+        "outlet_events": OutletEvents(),
+    }

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
+
+from airflow_provider_zdirect.assets import dataset_asset
+from airflow_provider_zdirect.exceptions import (
+    RetentionError,
+    ServerError,
+    WindowError,
+    ZDirectConfigurationError,
+)
+from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator, resume_key
+
+MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
+HOUR = timedelta(hours=1)
+END = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - 5 * HOUR
+
+
+def extract(**arguments):
+    return ZDirectExtractOperator(
+        **{"task_id": "extract", "dataset": "returned_items", "base_path": "/nowhere", **arguments}
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"dataset": "returned"}, "dataset='returned'"),
+        ({"dataset": ""}, "dataset is empty"),
+        ({"variant": "legacy"}, "variant='legacy'"),
+        ({"format": "csv"}, "format='csv'"),
+        ({"merchant_id": "4711"}, "merchant_id='4711'"),
+        ({"base_path": "data/zdirect"}, "base_path='data/zdirect'"),
+        ({"base_path": ""}, "base_path is empty"),
+        ({"overlap": -1}, "overlap="),
+        ({"overlap": "an hour"}, "overlap='an hour'"),
+        ({"max_rejected": -1}, "max_rejected=-1"),
+        ({"clip_to_retention": "perhaps"}, "clip_to_retention='perhaps'"),
+        ({"timezone": "Europe/Atlantis"}, "timezone='Europe/Atlantis'"),
+        ({"window_from": "2026-01-01T00:00:00Z"}, "window_to is not"),
+        ({"window_from": "2026-01-01T00:00:00", "window_to": "{{ x }}"}, "window_from=2026-01-01T00:00:00"),
+        ({"window_from": datetime(2026, 1, 1), "window_to": datetime(2026, 1, 2)}, "no time zone"),  # noqa: DTZ001
+        ({"window_from": "2026-01-01T00:00:00Z", "window_to": "2026-01-01T01:00:00+01:00"}, "zero-width"),
+        ({"window_from": "2026-01-02T00:00:00Z", "window_to": "2026-01-01T00:00:00Z"}, "inverted"),
+        ({"window_from": "yesterday", "window_to": "2026-01-01T00:00:00Z"}, "window_from='yesterday'"),
+    ],
+)
+def test_a_wrong_literal_is_refused_at_parse_with_task_parameter_and_remedy(arguments, named):
+    with pytest.raises(ZDirectConfigurationError, match="Task extract") as caught:
+        extract(**arguments)
+    assert named in str(caught.value)
+    assert caught.value.remedy
+
+
+def test_a_mapped_task_is_judged_at_parse_too():
+    with DAG("a_dag", schedule=None), pytest.raises(ZDirectConfigurationError, match="Task mapped: format='csv'"):
+        ZDirectExtractOperator.partial(task_id="mapped", dataset="received_items", base_path="/nowhere", format="csv")
+
+
+def test_templates_are_not_judged_at_parse():
+    template = "{{ params.x }}"
+    extract(**dict.fromkeys(ZDirectExtractOperator.template_fields, template))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "named"),
+    [
+        ({"base_path": "data/zdirect"}, ZDirectConfigurationError, "relative"),
+        ({"base_path": "nope://bucket/zdirect"}, ZDirectConfigurationError, "base_path='nope://bucket/zdirect'"),
+        ({"base_path": "/proc/zdirect"}, ZDirectConfigurationError, "base_path='/proc/zdirect'"),
+        ({"window_from": ""}, ZDirectConfigurationError, "window_from is not"),
+        ({"window_from": "None", "window_to": ""}, WindowError, "no data interval"),
+        ({"dataset": "x"}, ZDirectConfigurationError, "dataset='x'"),
+        ({"merchant_id": "x"}, ZDirectConfigurationError, "merchant_id='x'"),
+        ({"format": "xml"}, ZDirectConfigurationError, "format='xml'"),
+        ({"max_rejected": "few"}, ZDirectConfigurationError, "max_rejected='few'"),
+        ({"window_from": "2020-01-01T00:00:00Z", "window_to": "2020-01-01T01:00:00Z"}, RetentionError, "keeps"),
+        ({"conn_id": "missing"}, ZDirectConfigurationError, "Connection 'missing'"),
+    ],
+)
+def test_a_wrong_rendered_value_fails_at_start_without_retry_and_before_any_request(
+    arguments, kind, named, emulator, context, tmp_path
+):
+    task = extract()
+    good = {
+        "base_path": str(tmp_path),
+        "merchant_id": emulator.merchant_ids[0],
+        "window_from": (END - HOUR).isoformat(),
+        "window_to": END.isoformat(),
+    }
+    for name, value in {**good, **arguments}.items():
+        setattr(task, name, value)
+    with pytest.raises(AirflowFailException) as caught:
+        task.resume(context)
+    assert isinstance(caught.value.__cause__, kind)
+    assert named in str(caught.value)
+    assert "What to do:" in str(caught.value)
+    assert not emulator.requests
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_missing_support_for_s3_names_the_extra(emulator, context, monkeypatch):
+    def no_s3(*_, **__):
+        raise ImportError("Airflow FS S3 protocol requires the s3fs library, but it is not installed")
+
+    monkeypatch.setattr("airflow_provider_zdirect.operators.base_path.ObjectStoragePath", no_s3)
+    task = extract(base_path="s3://bucket/zdirect", window_from=END - HOUR, window_to=END)
+    with pytest.raises(AirflowFailException, match=r'pip install "airflow-provider-zdirect\[s3\]"'):
+        task.resume(context)
+
+
+def test_the_window_is_the_data_interval_and_the_asset_learns_what_was_published(emulator, context, tmp_path):
+    merchant = emulator.merchant_ids[1]
+    context |= {"data_interval_start": END - HOUR, "data_interval_end": END}
+    result = extract(base_path=str(tmp_path), merchant_id=merchant).resume(context)
+    truth = emulator.truth("returned_items", merchant, END - HOUR, END)
+    assert result["records"] == len(truth) > 0
+    assert (result["window_from"], result["window_to"]) == ((END - HOUR).isoformat(), END.isoformat())
+    assert context["outlet_events"][dataset_asset("returned_items")].extra == {
+        name: result[name] for name in ("uri", "merchant_id", "window_from", "window_to", "records", "rejected")
+    }
+
+
+def test_without_a_merchant_several_granted_ones_are_an_error_that_lists_them(emulator, context, tmp_path):
+    task = extract(base_path=str(tmp_path), window_from=END - HOUR, window_to=END)
+    with pytest.raises(AirflowFailException, match=emulator.merchant_ids[1]):
+        task.resume(context)
+
+
+@pytest.fixture
+def failing(emulator, tmp_path):
+    """A task whose every request is answered with 503."""
+    emulator.faults.add({"match": {"path": "returned-items"}, "action": {"status": 503}, "times": None})
+
+    def task(**arguments):
+        return extract(
+            base_path=str(tmp_path),
+            merchant_id=emulator.merchant_ids[0],
+            window_from=END - HOUR,
+            window_to=END,
+            **arguments,
+        )
+
+    return task
+
+
+def test_a_retriable_error_is_left_to_the_retry_of_the_task(failing, context):
+    with pytest.raises(ServerError) as caught:
+        failing().resume(context)
+    assert caught.value.retry_after >= 120
+
+
+def test_deferrable_gives_the_slot_back_until_the_time_zdirect_wants(failing, context):
+    with pytest.raises(TaskDeferred) as deferred:
+        failing(deferrable=True).resume(context)
+    assert deferred.value.method_name == "resume"
+    assert deferred.value.kwargs == {"waits": 1}
+    wait = deferred.value.trigger.moment - datetime.now(UTC)
+    assert timedelta(seconds=100) < wait <= timedelta(seconds=130)
+
+
+def test_the_waits_of_a_deferrable_task_come_to_an_end(failing, context):
+    with pytest.raises(ServerError):
+        failing(deferrable=True).resume(context, waits=10)
+
+
+def test_a_retry_has_the_same_resume_key_and_another_run_or_map_index_has_not():
+    def instance(**changes):
+        return SimpleNamespace(
+            **{"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": 0, "try_number": 1} | changes
+        )
+
+    assert resume_key(instance()) == resume_key(instance(try_number=2))
+    assert len({resume_key(instance(**{name: "other"})) for name in ("dag_id", "run_id", "task_id", "map_index")}) == 4
+
+
+def test_retries_are_set_unless_the_author_says_otherwise():
+    task = extract()
+    assert (task.retries, task.retry_delay) == (5, timedelta(minutes=2))
+    with DAG("a_dag", default_args={"retries": 0}, schedule=None):
+        assert extract(task_id="inherits").retries == 0
+        assert extract(task_id="own", retries=2).retries == 2
+
+
+def test_a_mapped_task_has_the_same_retries_and_asset_for_the_scheduler():
+    def mapped(**arguments):
+        return ZDirectExtractOperator.partial(dataset="received_items", base_path="/nowhere", **arguments).expand(
+            merchant_id=[MERCHANT]
+        )
+
+    with DAG("a_dag", schedule=None):
+        task = mapped(task_id="plain")
+        assert (task.retries, task.retry_delay) == (5, timedelta(minutes=2))
+        assert task.outlets == [dataset_asset("received_items")]
+    with DAG("b_dag", schedule=None, default_args={"retries": 0}):
+        assert mapped(task_id="inherits").retries == 0
+        assert mapped(task_id="own", retries=3).retries == 3
+
+
+def test_the_asset_joins_the_authors_outlets_once():
+    asset = dataset_asset("returned_items")
+    other = dataset_asset("received_items")
+    assert extract().outlets == [asset]
+    assert extract(outlets=[other]).outlets == [other, asset]
+    assert extract(outlets=[asset]).outlets == [asset]
+    assert extract(dataset="{{ params.dataset }}").outlets == []
