@@ -1,0 +1,250 @@
+"""Row files, object store, checkpoint, names and the replacing of days."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import fsspec
+import pyarrow as pa
+import pytest
+from item_rows import MERCHANT, at, hours
+
+from airflow_provider_zdirect.datasets import DATASETS
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.models.arrow import Lineage, arrow_schema
+from airflow_provider_zdirect.storage.checkpoint import MAX_AGE, Checkpoint
+from airflow_provider_zdirect.storage.layout import Layout, PublishedName
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.storage.replace_day import DayReplacer
+from airflow_provider_zdirect.storage.row_files import open_writer, read_batches, sha256
+from airflow_provider_zdirect.validation import validate
+
+SUFFIXES = pytest.mark.parametrize("suffix", ["parquet", "jsonl.gz"])
+DAY = date(2026, 11, 20)
+LIQUIDATED = DATASETS["liquidated_items"]
+
+
+@pytest.fixture(params=["file", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    root = str(tmp_path) if request.param == "file" else f"/{tmp_path.name}"
+    return ObjectStore(fsspec.filesystem(request.param), root)
+
+
+def table_of(name: str, *records: dict[str, object]) -> pa.Table:
+    model = DATASETS[name].model
+    moment = datetime(2026, 1, 1, 1, 2, 3, 456789, tzinfo=UTC)
+    ((table, rejected),) = validate(
+        model, [json.dumps(record).encode() for record in records], Lineage(MERCHANT, "production", *[moment] * 3)
+    )
+    assert not rejected
+    return table
+
+
+RETURNED = table_of(
+    "returned_items",
+    {"quality_label": "a", "consumed_timestamp": "2020-01-01T00:00:00.123456Z", "destination": {"city": "Köln"}},
+    {"quality_label": "b", "consumed_timestamp": "2020-01-01T00:00:00Z", "parent": {"id": "1"}, "new": 1},
+)
+SOLD = table_of("liquidated_items", {"total_price": "12.50", "liquidation_date": "2020-01-01", "quantity": 4})
+
+
+@SUFFIXES
+@pytest.mark.parametrize("table", [RETURNED, SOLD], ids=["returned", "liquidated"])
+def test_rows_survive_the_way_through_a_file(store: ObjectStore, tmp_path: Path, suffix: str, table: pa.Table) -> None:
+    digests = set()
+    for number in range(2):
+        local = tmp_path / f"rows{number}.{suffix}"
+        writer = open_writer(local, table.schema, suffix=suffix)
+        writer.write(table)
+        writer.write(table)
+        writer.close()
+        digests.add(sha256(local))
+        store.upload(local, f"folder/rows.{suffix}")
+    read = pa.concat_tables(read_batches(store, f"folder/rows.{suffix}", table.schema))
+    assert read.equals(pa.concat_tables([table, table]))
+    assert len(digests) == 1, "the same rows are the same bytes"
+
+
+@SUFFIXES
+def test_a_column_that_an_older_file_does_not_have_is_null(store: ObjectStore, tmp_path: Path, suffix: str) -> None:
+    older = RETURNED.drop_columns(["quality_category"])
+    local = tmp_path / f"rows.{suffix}"
+    writer = open_writer(local, older.schema, suffix=suffix)
+    writer.write(older)
+    writer.close()
+    store.upload(local, f"folder/rows.{suffix}")
+    (read,) = read_batches(store, f"folder/rows.{suffix}", RETURNED.schema, ["quality_category", "quality_label"])
+    assert read.to_pylist() == [
+        {"quality_category": None, "quality_label": "a"},
+        {"quality_category": None, "quality_label": "b"},
+    ]
+
+
+def test_json_lines_are_readable_by_people(tmp_path: Path) -> None:
+    import gzip
+
+    local = tmp_path / "rows.jsonl.gz"
+    writer = open_writer(local, SOLD.schema, suffix="jsonl.gz")
+    writer.write(SOLD)
+    writer.close()
+    row = json.loads(gzip.decompress(local.read_bytes()))
+    assert (row["total_price"], row["liquidation_date"], row["quantity"]) == ("12.5", "2020-01-01", 4)
+    assert row["_extracted_at"] == "2026-01-01T01:02:03.456789Z"
+    assert Decimal(row["total_price"]) == Decimal("12.50")
+
+
+def test_what_is_not_there_is_no_error(store: ObjectStore) -> None:
+    assert store.files("nowhere") == []
+    assert store.read("nowhere/at-all") is None
+    store.delete("nowhere/at-all")
+    store.delete_folder("nowhere")
+    store.move("nowhere/at-all", "somewhere/else")
+
+
+def test_objects_are_listed_written_over_moved_and_deleted(store: ObjectStore) -> None:
+    store.write("a/x", b"1")
+    store.write("a/x", b"2")
+    store.write("a/y", b"")
+    assert store.files("a") == ["a/x", "a/y"]
+    store.move("a/x", "b/z")
+    assert (store.read("a/x"), store.read("b/z")) == (None, b"2")
+    store.delete("a/y")
+    assert store.files("a") == []
+    store.delete_folder("b")
+    assert store.files("b") == []
+
+
+def test_a_base_path_that_is_no_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ZDirectConfigurationError, match=r"base_path='s3://mine'"):
+        ObjectStore(fsspec.filesystem("file"), str(tmp_path / "file")).check_writable("s3://mine")
+
+
+@pytest.mark.parametrize("fetched", [None, datetime(2026, 11, 22, 10, 0, 0, 5, tzinfo=UTC)])
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl.gz"])
+def test_names_of_published_files_are_read_back(fetched: datetime | None, suffix: str) -> None:
+    name = PublishedName(hours(10, 10.0000001), "0123456789abcdef", fetched)
+    assert PublishedName.parse(f"any/folder/{name.file_name(suffix)}") == name
+
+
+@pytest.mark.parametrize("name", ["part-0.parquet", "_SUCCESS", "20261120T100000Z.parquet", "x.csv"])
+def test_foreign_files_are_not_taken_for_ours(name: str) -> None:
+    assert PublishedName.parse(f"any/{name}") is None
+
+
+def test_everything_but_data_lies_beside_the_dataset() -> None:
+    layout = Layout("received_items", MERCHANT)
+    window = hours(0, 1)
+    beside = [
+        layout.manifest(window),
+        layout.rejected(window),
+        layout.revisions(DAY),
+        layout.window_marks(DAY),
+        layout.parked(window),
+        layout.staging(window, "run"),
+    ]
+    assert all(path.startswith("_") for path in beside)
+    assert layout.published(DAY) == f"received_items/merchant_id={MERCHANT}/date=2026-11-20"
+
+
+def test_a_checkpoint_is_taken_up_by_the_same_and_by_nobody_else(store: ObjectStore) -> None:
+    checkpoint = Checkpoint(store, "_staging/w", {"dataset": "x"})
+    progress = checkpoint.load(at(0))
+    progress.of("r").cursor = "next"
+    progress.of("r").staged.append("_staging/w/page")
+    progress.requests_sent = 3
+    checkpoint.save(progress)
+    assert checkpoint.load(at(1)) == progress
+    assert Checkpoint(store, "_staging/w", {"dataset": "y"}).load(at(1)).requests == {}
+    assert checkpoint.load(at(1)).requests == {}, "what is not for this is cleared away"
+
+
+def test_a_checkpoint_that_is_too_old_is_not_used(store: ObjectStore) -> None:
+    checkpoint = Checkpoint(store, "_staging/w", {})
+    progress = checkpoint.load(at(0))
+    progress.of("r").done = True
+    checkpoint.save(progress)
+    assert checkpoint.load(at(0) + MAX_AGE).requests
+    assert not checkpoint.load(at(0) + MAX_AGE + timedelta(seconds=1)).requests
+
+
+def replacer(store: ObjectStore) -> DayReplacer:
+    return DayReplacer(store, Layout(LIQUIDATED.name, MERCHANT), LIQUIDATED, "UTC", "parquet")
+
+
+def stage_sold(store: ObjectStore, tmp_path: Path, name: str, *quantities: int) -> list[str]:
+    if not quantities:
+        return []
+    table = table_of("liquidated_items", *({"quantity": quantity} for quantity in quantities))
+    local = tmp_path / f"{name}.parquet"
+    writer = open_writer(local, table.schema, suffix="parquet")
+    writer.write(table)
+    writer.close()
+    store.upload(local, f"_staging/{name}.parquet")
+    return [f"_staging/{name}.parquet"]
+
+
+def sold(store: ObjectStore, folder: str) -> list[int]:
+    schema = arrow_schema(LIQUIDATED.model)
+    return sorted(
+        quantity
+        for path in store.files(folder)
+        for table in read_batches(store, path, schema, ["quantity"])
+        for quantity in table.column(0).to_pylist()
+    )
+
+
+PUBLISHED = Layout(LIQUIDATED.name, MERCHANT).published(DAY)
+REVISIONS = Layout(LIQUIDATED.name, MERCHANT).revisions(DAY)
+
+
+def test_identical_rows_of_a_day_are_all_kept(store: ObjectStore, tmp_path: Path) -> None:
+    replacer(store).replace(DAY, stage_sold(store, tmp_path, "a", 5, 5, 5), at(30))
+    assert sold(store, PUBLISHED) == [5, 5, 5]
+
+
+def test_a_day_with_other_rows_is_replaced_and_one_with_the_same_is_not(store: ObjectStore, tmp_path: Path) -> None:
+    day = replacer(store)
+    assert day.replace(DAY, stage_sold(store, tmp_path, "a", 5, 7), at(30))[1]
+    before = store.files(PUBLISHED)
+    assert not day.replace(DAY, stage_sold(store, tmp_path, "b", 7, 5), at(40))[1], "the order does not matter"
+    assert store.files(PUBLISHED) == before
+    assert day.replace(DAY, stage_sold(store, tmp_path, "c", 5, 5, 7), at(50))[1], "the number of equal rows does"
+    assert sold(store, PUBLISHED) == [5, 5, 7]
+    assert sold(store, REVISIONS) == [5, 7]
+
+
+def test_a_day_that_became_empty_is_empty(store: ObjectStore, tmp_path: Path) -> None:
+    day = replacer(store)
+    assert day.replace(DAY, [], at(20)) == ([], False)
+    day.replace(DAY, stage_sold(store, tmp_path, "a", 5), at(30))
+    files, changed = day.replace(DAY, [], at(40))
+    assert changed
+    assert [file.rows for file in files] == [0]
+    assert sold(store, PUBLISHED) == []
+    assert sold(store, REVISIONS) == [5]
+
+
+def test_the_latest_answer_stays_in_whatever_order_it_is_published(store: ObjectStore, tmp_path: Path) -> None:
+    day = replacer(store)
+    day.replace(DAY, stage_sold(store, tmp_path, "late", 9), at(50))
+    files, _ = day.replace(DAY, stage_sold(store, tmp_path, "early", 1), at(40))
+    assert sold(store, PUBLISHED) == [9]
+    assert [file.path for file in files] == store.files(PUBLISHED)
+
+
+def test_many_runs_of_a_day_at_once_end_with_the_latest(tmp_path: Path) -> None:
+    store = ObjectStore(fsspec.filesystem("file"), str(tmp_path))
+    staged = [stage_sold(store, tmp_path, f"r{n}", *[n] * 3) for n in range(12)]
+    with ThreadPoolExecutor(max_workers=6) as pool:
+        list(
+            pool.map(
+                lambda n: replacer(store)._write(DAY, staged[n], at(30 + n), arrow_schema(LIQUIDATED.model)), range(12)
+            )
+        )
+    replacer(store).replace(DAY, staged[11], at(41))
+    assert sold(store, PUBLISHED) == [11, 11, 11]
