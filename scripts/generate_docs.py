@@ -1,0 +1,122 @@
+"""Writes docs/datasets.md from the datasets table and the models."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pyarrow as pa
+
+from airflow_provider_zdirect.datasets import DATASETS, Dataset, WindowKind
+from airflow_provider_zdirect.models.arrow import arrow_schema
+
+TARGET = Path(__file__).parent.parent / "docs" / "datasets.md"
+
+INTRODUCTION = """\
+# Datasets
+
+Generated from `airflow_provider_zdirect/datasets.py` and the models by `make docs`; do not edit.
+
+Every dataset lies under `<base_path>/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/`, as Parquet (zstd) or as JSON lines
+(gzip). The date is the UTC date of the record's own time, or the requested date where zDirect is asked by date.
+
+## How a record becomes a row
+
+* A field of the API is a column of the same name. A nested object is a struct, a list is a list.
+* Identifiers are text. One of fixed width (EAN 13, advice id 8, return shipment number 16 digits) that came with fewer
+  digits gets its leading zeros back. Times are `timestamp[us, UTC]`, dates are dates, money is `decimal128(38, 18)`.
+* Only what identifies a record and places it in time is required. Everything else may be missing or null.
+  An empty string is null. Numbers that come as text, and text that comes as numbers, are converted.
+* Enumerations are open: an unknown value is kept.
+* Unknown fields are kept as JSON in `_unknown_fields`, at any depth.
+* A record that cannot be read all the same goes to `<base_path>/_rejected/...` with the reason. It is counted in the
+  manifest, the log and XCom, and fails the task if there are more than `max_rejected` (default 0).
+
+## Lineage columns
+
+| column | type | meaning |
+|---|---|---|
+| `_merchant_id` | string | the merchant that was asked for |
+| `_environment` | string | `production` or `sandbox` |
+| `_window_from`, `_window_to` | timestamp | the window whose run published the row |
+| `_extracted_at` | timestamp | when the answer came that the row is from |
+| `_record_hash` | int64 | hash of the record's JSON text as it came; equal texts are equal records |
+| `_unknown_fields` | string | fields that this version does not know, as JSON |
+"""
+
+
+def document() -> str:
+    return "\n".join([INTRODUCTION, *(line for dataset in DATASETS.values() for line in _section(dataset))])
+
+
+def _section(dataset: Dataset) -> Iterator[str]:
+    yield f"## `{dataset.name}`"
+    yield ""
+    yield f"{dataset.title}. Source: {dataset.source}."
+    yield ""
+    yield "| what | value |"
+    yield "|---|---|"
+    for what, value in _facts(dataset):
+        yield f"| {what} | {value} |"
+    for name, variant in dataset.variants.items():
+        yield ""
+        yield f'With `variant="{name}"` it comes from another path ({variant.source}):'
+        yield ""
+        yield "| what | value |"
+        yield "|---|---|"
+        usual = dict(_facts(dataset))
+        for what, value in _facts(variant):
+            if usual[what] != value:
+                yield f"| {what} | {value} |"
+    yield ""
+    yield "| column | type |"
+    yield "|---|---|"
+    for field in arrow_schema(dataset.model):
+        if not field.name.startswith("_"):
+            yield f"| `{field.name}` | {_type(field.type)} |"
+    yield ""
+
+
+def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    yield "path", f"`{dataset.path}`"
+    yield "scope", f"`{dataset.scope}`"
+    if dataset.window is WindowKind.DATE:
+        yield "window", "whole days; one request per day, `from` = `to` = the day"
+    else:
+        yield "window", "times; `from` = start - overlap, `to` = end"
+    yield (
+        "time field",
+        f"`{dataset.time_field}`"
+        + ("" if dataset.filter_confirmed else " (unconfirmed whether `from` and `to` select by it)"),
+    )
+    if dataset.identity:
+        yield "identity", " + ".join(f"`{name}`" for name in dataset.identity)
+    else:
+        yield "identity", "none; a fetched day replaces the day as a whole, and the former data moves to `_revisions`"
+    yield "paging", f"cursor, {dataset.paging.limit:,} records a page" if dataset.paging else "none"
+    yield "longest request", _length(dataset.request_window)
+    yield "overlap (default)", _length(dataset.overlap, none="none")
+    yield "kept by zDirect", str(dataset.retention)
+    yield "rate limit", f"{dataset.requests_per_second:g} requests/s"
+    yield "personal data", ", ".join(f"`{name}`" for name in dataset.personal_data) or "none"
+
+
+def _length(length: timedelta | None, none: str = "any") -> str:
+    if not length:
+        return none
+    if length % timedelta(days=1) == timedelta(0):
+        return f"{length.days} day" + ("s" if length.days > 1 else "")
+    return f"{length / timedelta(minutes=1):g} minutes"
+
+
+def _type(kind: pa.DataType) -> str:
+    if pa.types.is_struct(kind):
+        return "struct: " + ", ".join(f"`{field.name}` {_type(field.type)}" for field in kind)
+    return str(kind).replace("timestamp[us, tz=UTC]", "timestamp[us, UTC]")
+
+
+if __name__ == "__main__":
+    TARGET.write_text(document())
+    sys.stdout.write(f"{TARGET.relative_to(TARGET.parent.parent)} written\n")

@@ -1,0 +1,35 @@
+"""What the documents say is generated or checked, so that it cannot rot."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_datasets_md_is_generated_from_the_table() -> None:
+    generator = runpy.run_path(str(ROOT / "scripts" / "generate_docs.py"))
+    assert (ROOT / "docs" / "datasets.md").read_text() == generator["document"](), "run make docs"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_between_documents_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)", document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_paths_and_modules_that_documents_name_exist(document: Path) -> None:
+    for path in re.findall(r"`((?:airflow_provider_zdirect|tests|dags|docs|benchmarks|scripts)/[\w./-]*)`", document.read_text()):
+        assert (ROOT / path).exists(), path
+
+
+def test_every_make_target_that_the_readme_names_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"\bmake ([a-z]+)", (ROOT / "README.md").read_text())):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
