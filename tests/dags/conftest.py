@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import airflow_home
+import duckdb
+import pytest
+
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def database() -> None:
+    airflow_home.migrate()
+
+
+@pytest.fixture
+def emulator() -> Iterator[EmulatorServer]:
+    with EmulatorServer(seed=7, volume=0.5) as server:
+        yield server
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a DAG run came to.
+
+    :param tasks: task id, map index, state and number of tries of every task instance.
+    """
+
+    state: str
+    tasks: list[tuple[str, int, str, int]]
+    log: str
+
+
+@pytest.fixture
+def run_dag(emulator: EmulatorServer, tmp_path: Path) -> Callable[..., Outcome]:
+    """Run a DAG against the emulator, writing below ``tmp_path``."""
+    connection = {"conn_type": "zdirect", "login": "demo", "password": "demo-secret", "host": emulator.url}
+    environment = {
+        **os.environ,
+        "AIRFLOW_CONN_ZDIRECT_DEFAULT": json.dumps(connection),
+        "ZDIRECT_BASE_PATH": tmp_path.as_uri(),
+    }
+
+    def run(dag_id: str, logical_date: datetime, **conf: Any) -> Outcome:
+        command = [sys.executable, str(Path(__file__).parent / "run_dag.py")]
+        done = subprocess.run(
+            [*command, dag_id, logical_date.isoformat(), json.dumps(conf)],
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=120,
+            check=False,
+        )
+        log = done.stdout + done.stderr
+        assert done.returncode == 0, log[-5000:]
+        report = json.loads(done.stdout.rpartition("\nreport: ")[2])
+        return Outcome(report["state"], [tuple(task) for task in report["tasks"]], log)
+
+    return run
+
+
+_hours_ago = count(6)
+
+
+@pytest.fixture
+def hour() -> datetime:
+    """The start of an hour that is over, and in which all late records have become visible; another for each test."""
+    return datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - next(_hours_ago) * HOUR
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Callable[[str, str], list[tuple[str, Any]]]:
+    """Quality label and event time of every published record, by DuckDB: independent of the code under test."""
+
+    def rows(dataset: str, merchant_id: str) -> list[tuple[str, Any]]:
+        files = tmp_path / dataset / f"merchant_id={merchant_id}" / "**" / "*.parquet"
+        time = {"received_items": "received_timestamp", "returned_items": "consumed_timestamp"}[dataset]
+        if not list(tmp_path.glob(f"{dataset}/merchant_id={merchant_id}/**/*.parquet")):
+            return []
+        query = f"SELECT quality_label, epoch_us({time}) FROM read_parquet('{files}') ORDER BY ALL"
+        return duckdb.sql(query).fetchall()
+
+    return rows
+
+
+@pytest.fixture
+def truth(emulator: EmulatorServer) -> Callable[..., list[tuple[str, int]]]:
+    """The same of every record that the emulator has for the window."""
+
+    def rows(dataset: str, merchant_id: str, start: datetime, end: datetime) -> list[tuple[str, int]]:
+        time = {"received_items": "received_timestamp", "returned_items": "consumed_timestamp"}[dataset]
+        records = emulator.truth(dataset, merchant_id, start, end)
+        return sorted((row["quality_label"], _microseconds(row[time])) for row in records)
+
+    return rows
+
+
+def _microseconds(text: str) -> int:
+    return (datetime.fromisoformat(text) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
