@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -25,7 +27,9 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_paths_and_modules_that_documents_name_exist(document: Path) -> None:
-    for path in re.findall(r"`((?:airflow_provider_zdirect|tests|dags|docs|benchmarks|scripts)/[\w./-]*)`", document.read_text()):
+    for path in re.findall(
+        r"`((?:airflow_provider_zdirect|tests|dags|docs|benchmarks|scripts)/[\w./-]*)`", document.read_text()
+    ):
         assert (ROOT / path).exists(), path
 
 
@@ -33,3 +37,20 @@ def test_every_make_target_that_the_readme_names_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in set(re.findall(r"\bmake ([a-z]+)", (ROOT / "README.md").read_text())):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_script_in_the_architecture_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (script,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "architecture.md").read_text(), re.DOTALL)
+    with EmulatorServer(now="2026-11-22T10:00:00+00:00") as emulator:
+        here = f'ClientConfig("demo", "demo-secret", base_url="{emulator.url}")'
+        for said, meant in (
+            ('ClientConfig("client-id", "client-secret")', here),
+            ("/data/zdirect", str(tmp_path)),
+        ):
+            assert said in script
+            script = script.replace(said, meant)
+        exec(compile(script, "architecture.md", "exec"), {})
+        truth = emulator.truth(
+            "received_items", emulator.merchant_ids[0], "2026-11-20T10:00:00+00:00", "2026-11-20T11:00:00+00:00"
+        )
+    assert f"'records': {len(truth)}," in capsys.readouterr().out
