@@ -102,6 +102,8 @@ class WindowFetcher:
                 # In a thread: the connection of another request must not starve while rows are written.
                 await asyncio.to_thread(self._stage, request, done, page)
                 self._log.advanced()
+            # Bound to the name, it would stay in memory beside the next one.
+            del page
             if self._failures:
                 return
 

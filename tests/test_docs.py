@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import runpy
+from datetime import date
 from pathlib import Path
 
+import duckdb
 import pytest
+from extraction import Extraction
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.windows import Window
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -54,3 +58,15 @@ def test_the_script_in_the_architecture_runs(tmp_path: Path, capsys: pytest.Capt
             "received_items", emulator.merchant_ids[0], "2026-11-20T10:00:00+00:00", "2026-11-20T11:00:00+00:00"
         )
     assert f"'records': {len(truth)}," in capsys.readouterr().out
+
+
+def test_the_duckdb_line_of_the_readme_reads_what_was_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (query,) = re.findall(r'duckdb -c "(.*)"', (ROOT / "README.md").read_text())
+    window = Window.of_day(date(2026, 11, 20))
+    with EmulatorServer(now="2026-11-22T10:00:00+00:00") as emulator:
+        Extraction(emulator, tmp_path / "zdirect").run("received_items", window)
+        truth = emulator.truth("received_items", emulator.merchant_ids[0], window.start, window.end)
+    monkeypatch.chdir(tmp_path)
+    assert duckdb.sql(query).fetchall() == [(date(2026, 11, 20), len(truth))]
