@@ -58,7 +58,7 @@ constraints: .venv/.uv
 clean:
 	rm -rf .venv .venv-2.11 .demo .up .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 
-.venv/.uv: Makefile scripts/find_python.sh
+.venv/.uv: scripts/find_python.sh
 	@python=$$(sh scripts/find_python.sh 11 14 "$(PYTHON)" python3.13 python3.12 python3.11) || { \
 		echo "Python 3.11 or newer (up to 3.14) is needed, and $(PYTHON) is not:" \
 			"$$("$(PYTHON)" --version 2>&1 | head -n 1)" >&2; \
