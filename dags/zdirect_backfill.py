@@ -18,7 +18,7 @@ from airflow_provider_zdirect.dag_params import (
     window_params,
 )
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
-from airflow_provider_zdirect.operators.retry import retry_arguments
+from airflow_provider_zdirect.operators.retry import fail_fast, retry_arguments
 
 DOC = """
 ### Backfill of one dataset
@@ -51,7 +51,8 @@ with DAG(
         """Merchant and window of every task."""
         context = get_current_context()
         params = context["params"]
-        return days_by_merchant(window_of(params, context), merchants_of(params))
+        with fail_fast():
+            return days_by_merchant(window_of(params, context), merchants_of(params))
 
     ZDirectExtractOperator.partial(
         task_id="extract",

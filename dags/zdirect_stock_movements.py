@@ -17,7 +17,7 @@ from airflow_provider_zdirect.dag_params import (
     window_params,
 )
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
-from airflow_provider_zdirect.operators.retry import retry_arguments
+from airflow_provider_zdirect.operators.retry import fail_fast, retry_arguments
 
 DOC = """
 ### ZFS stock movements
@@ -27,7 +27,9 @@ as Parquet files under `base_path`. Runs may be repeated, run in any order, at o
 published once.
 
 * **Triggered by hand** it takes `from` and `to`, or the last full hour if both are empty.
-* **Backfill** (UI or `airflow backfill create`) takes the hours that are missing.
+* **Backfill** (UI or `airflow backfill create`) takes the hours that are missing. On Airflow 2.11 it is
+  `airflow dags backfill`; should that end with "BackfillJob is deadlocked", which Airflow 2 does now and then with
+  mapped tasks, give the same command again: it goes on where it stopped.
 """
 
 with DAG(
@@ -46,7 +48,8 @@ with DAG(
     @task
     def merchants() -> list[str]:
         """The merchants of this run."""
-        return merchants_of(get_current_context()["params"])
+        with fail_fast():
+            return merchants_of(get_current_context()["params"])
 
     merchant_ids = merchants()
     for dataset in ("received_items", "returned_items"):

@@ -43,7 +43,7 @@ EXTRA_FIELDS = (
         "The merchant (BPID, a UUID) to work for. Blank: every merchant that the app may use.",
     ),
     ExtraField(
-        "share_token",
+        "share_access",
         "Share the access token",
         "One token for all tasks, workers and triggers, kept encrypted in an Airflow Variable. "
         "zDirect allows 8 token requests a minute in production and 1 in sandbox.",

@@ -133,14 +133,14 @@ class ZDirectHook(BaseHook):
             return await client.me()
 
     def _client(self, config: ClientConfig) -> ZDirectClient:
-        share_token = self._read()[2]
+        share_access = self._read()[2]
         store = AirflowVariableTokenStore(
             environment=config.environment,
             base_url=config.address,
             client_id=config.client_id,
             client_secret=config.client_secret,
         )
-        return ZDirectClient(config, tokens=store if share_token else None)
+        return ZDirectClient(config, tokens=store if share_access else None)
 
     def _read(self) -> tuple[ClientConfig, str | None, bool]:
         """Config, merchant and whether to share the token."""
@@ -193,7 +193,7 @@ def _settings(connection: Any) -> tuple[ClientConfig, str | None, bool]:
         **patience,  # type: ignore[arg-type]
     )
     merchant_id = checked_merchant_id(str(extra["merchant_id"])) if extra.get("merchant_id") else None
-    return config, merchant_id, _flag(extra, "share_token", default=True)
+    return config, merchant_id, _flag(extra, "share_access", default=True)
 
 
 def _base_url(connection: Any) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
+from airflow.providers.common.compat.sdk import BaseOperator, conf
 from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 
 from airflow_provider_zdirect.assets import dataset_asset
@@ -16,14 +16,12 @@ from airflow_provider_zdirect.datasets import get_dataset
 from airflow_provider_zdirect.exceptions import (
     WindowError,
     ZDirectConfigurationError,
-    ZDirectDataError,
-    ZDirectFatalError,
     ZDirectRetriableError,
 )
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base_path import BasePath, check_base_path, open_base_path
 from airflow_provider_zdirect.operators.defaults import inherited_default_args
-from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, retry_arguments
+from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, fail_fast, retry_arguments
 from airflow_provider_zdirect.windows import Window
 
 if TYPE_CHECKING:
@@ -149,13 +147,12 @@ class ZDirectExtractOperator(BaseOperator):
         from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
         try:
-            window = self._window(context)
-            base_path = open_base_path(self.base_path, given_text(self.storage_conn_id))
-            hook = ZDirectHook(self.conn_id)
-            job = self._job(hook, window, base_path, resume_key(context["ti"]))
-            result = asyncio.run(_fetch(hook, job))
-        except (ZDirectFatalError, ZDirectDataError) as error:
-            raise AirflowFailException(str(error)) from error
+            with fail_fast():
+                window = self._window(context)
+                base_path = open_base_path(self.base_path, given_text(self.storage_conn_id))
+                hook = ZDirectHook(self.conn_id)
+                job = self._job(hook, window, base_path, resume_key(context["ti"]))
+                result = asyncio.run(_fetch(hook, job))
         except ZDirectRetriableError as error:
             if not self.deferrable or waits >= MAX_WAITS:
                 raise

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
 from airflow_provider_zdirect.exceptions import ZDirectDataError, ZDirectFatalError, ZDirectRetriableError
@@ -44,3 +47,12 @@ def retry_arguments() -> dict[str, Any]:
     if AIRFLOW_V_3_3_PLUS:
         arguments["retry_policy"] = ZDirectRetryPolicy()
     return arguments
+
+
+@contextmanager
+def fail_fast() -> Iterator[None]:
+    """Turn errors that a retry cannot help into AirflowFailException, which no version of Airflow retries."""
+    try:
+        yield
+    except (ZDirectFatalError, ZDirectDataError) as error:
+        raise AirflowFailException(str(error)) from error

@@ -8,6 +8,7 @@ import airflow
 import airflow_home
 import jsonschema
 import pytest
+from airflow.providers.common.compat.sdk import redact
 from airflow.providers_manager import ProvidersManager
 
 from airflow_provider_zdirect.get_provider_info import get_provider_info
@@ -52,6 +53,12 @@ def test_both_forms_show_the_same_fields():
         assert str(widget.args[0]) == metadata[name]["label"]
         assert widget.kwargs["default"] == metadata[name]["schema"].get("default")
         assert widget.kwargs["description"] == metadata[name]["description"]
+
+
+def test_no_field_has_a_name_that_airflow_takes_for_a_secret():
+    """It would show *** in the form, save that, and mask "true" in every log."""
+    shown = dict.fromkeys(NAMES, "shown")
+    assert redact(shown) == shown
 
 
 def test_both_forms_treat_the_standard_fields_alike():

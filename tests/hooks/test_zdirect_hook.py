@@ -72,7 +72,7 @@ def test_the_limit_of_token_requests_is_named_with_the_time_to_wait(connect, emu
         ({"extra": {"merchant_id": "none"}}, "merchant_id='none'"),
         ({"extra": {"rate_share": "much"}}, "rate_share='much'"),
         ({"extra": {"rate_share": 2}}, "rate_share=2"),
-        ({"extra": {"share_token": "maybe"}}, "share_token='maybe'"),
+        ({"extra": {"share_access": "maybe"}}, "share_access='maybe'"),
         ({"host": "http://example.org"}, "plain HTTP"),
         ({"conn_type": "http"}, "type is 'http'"),
     ],
