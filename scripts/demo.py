@@ -21,8 +21,9 @@ from typing import Any
 
 import duckdb
 from local_airflow import PROJECT, LocalAirflow
-from airflow_provider_zdirect.client import ClientConfig, ZDirectClient
 from sessions import StartError, tail
+
+from airflow_provider_zdirect.client import ClientConfig, ZDirectClient
 
 DAG_ID = "zdirect_stock_movements"
 TIME_FIELDS = {"received_items": "received_timestamp", "returned_items": "consumed_timestamp"}

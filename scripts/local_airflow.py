@@ -43,8 +43,8 @@ class LocalAirflow:
         self._settings = dict(settings or {})
         self.data = home / "data"
         self.logs = home / "logs"
-        self.url = f"http://127.0.0.1:{free_port()}"
-        self.emulator_url = f"http://127.0.0.1:{free_port()}"
+        self.url = f"http://127.0.0.1:{free_port(8080)}"
+        self.emulator_url = f"http://127.0.0.1:{free_port(8088)}"
         self._database = home / "airflow" / "airflow.db"
         self._sessions = Sessions(self.logs)
         self._token: str | None = None
@@ -193,9 +193,14 @@ class LocalAirflow:
         return dict(json.loads(file.read_text(encoding="utf-8")))
 
 
-def free_port() -> int:
+def free_port(wanted: int = 0) -> int:
+    """``wanted`` if nobody listens there, else any."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", wanted))
+        except OSError:
+            listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 
