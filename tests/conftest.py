@@ -1,4 +1,4 @@
-"""Makes the modules beside this file importable from every test folder, and keeps Airflow away from the machine's own."""
+"""Makes the modules beside this file importable from every test folder; keeps away from the machine's own Airflow."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 # Before anything imports Airflow: it reads its home and configuration once.
-import airflow_home  # noqa: E402, F401
+import airflow_home  # noqa: F401
