@@ -11,6 +11,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import pyarrow as pa
 from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.client import ZDirectClient, checked_merchant_id
@@ -139,10 +140,14 @@ class ExtractResult:
 async def extract(job: ExtractJob, client: ZDirectClient, clock: Clock | None = None) -> ExtractResult:
     """Fetch a window and publish it; safe to repeat, to resume and to run beside any other.
 
+    Arrow uses the system's memory pool from then on, in the whole process.
+
     :raises WindowError: if the window ends in the future or starts before what zDirect keeps.
     :raises RejectedRecordsError: if more records are invalid than ``max_rejected``; nothing is published then.
     :raises ZDirectError: see :mod:`airflow_provider_zdirect.exceptions`.
     """
+    # Arrow's own pool keeps tens of MB of what was freed; the system's leaves them to the next page.
+    pa.set_memory_pool(pa.system_memory_pool())
     return await _Extraction(job, client, clock or SystemClock()).run()
 
 

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from airflow_provider_zdirect.models.arrow import Lineage, to_table
 from airflow_provider_zdirect.models.record import Record
 
-BATCH = 10_000
+BATCH = 2_000
 """Records that are Python objects at the same time; the rest of a page stays JSON text."""
 
 

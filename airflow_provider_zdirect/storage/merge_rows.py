@@ -224,9 +224,10 @@ class _Round:
             day = EPOCH.date() + timedelta(days=day_number)
             on_day = pc.equal(days, day_number)
             for is_own, mask in ((True, pc.and_(on_day, own)), (False, pc.and_not(on_day, own))):
-                rows = table.filter(mask)
-                if not rows.num_rows:
+                count = pc.sum(mask).as_py()
+                if not count:
                     continue
+                rows = table if count == table.num_rows else table.filter(mask)
                 if (day, is_own) not in builders:
                     builders[day, is_own] = self._builder(day, is_own)
                 builders[day, is_own].write(rows)

@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
-BATCH_ROWS = 32_768
+BATCH_ROWS = 8_192
+"""Rows in memory at the same time, several times over while they are filtered and encoded; a row group has as many."""
 JSON_BLOCK_BYTES = 8 * 1024 * 1024
 
 
@@ -79,7 +80,7 @@ def read_batches(
         if path.endswith(".parquet"):
             parquet = pq.ParquetFile(file)
             present = [name for name in wanted.names if name in parquet.schema_arrow.names]
-            for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=present):
+            for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=present, use_threads=False):
                 yield _conform(pa.Table.from_batches([batch]), wanted)
         else:
             options = pa.json.ParseOptions(
