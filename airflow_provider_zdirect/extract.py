@@ -180,6 +180,8 @@ class _Extraction:
             progress,
             self.clock,
         ).fetch()
+        # To the operating system, with what the pages took: publishing has needs of its own.
+        pa.default_memory_pool().release_unused()
         rejected, rejected_path = self._keep_rejected(progress)
         if rejected > self.job.max_rejected:
             checkpoint.discard()
