@@ -49,10 +49,11 @@ class ObjectStore:
         probe = f"_staging/_tmp/{uuid.uuid4().hex}"
         try:
             self.write(probe, b"")
-        except (FileNotFoundError, PermissionError, NotADirectoryError, FileExistsError) as error:
+        except Exception as error:  # storage libraries have errors of their own, botocore's are not even OSError
             raise ZDirectConfigurationError(
                 f"base_path={base_uri!r} cannot be written to: {type(error).__name__}: {error}",
-                remedy="Create the bucket or folder, and let the storage connection (storage_conn_id) write to it.",
+                remedy="Create the bucket or folder, and let the storage connection (storage_conn_id) write to it; "
+                "check its credentials and endpoint.",
             ) from error
         self.delete(probe)
 
