@@ -1,0 +1,109 @@
+"""A base path that cannot be used is refused in words, before zDirect is asked for anything."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from bucket import CREDENTIALS, S3Extraction
+from extraction import hourly
+from test_extract_to_s3 import HOURS, NOON
+
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+
+
+@pytest.fixture
+def guarded(endpoint: str) -> Iterator[dict[str, str]]:
+    """The S3 endpoint checks credentials and policies; those of somebody who may only read."""
+    iam = boto3.client(
+        "iam",
+        endpoint_url=endpoint,
+        aws_access_key_id=CREDENTIALS["key"],
+        aws_secret_access_key=CREDENTIALS["secret"],
+        region_name="us-east-1",
+    )
+    name = "reader"
+    iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": ["s3:Get*", "s3:List*"], "Resource": "*"}],
+    }
+    iam.put_user_policy(UserName=name, PolicyName="read", PolicyDocument=json.dumps(policy))
+    httpx.post(f"{endpoint}/moto-api/reset-auth", content="0", trust_env=False).raise_for_status()
+    yield {"key": key["AccessKeyId"], "secret": key["SecretAccessKey"]}
+    httpx.post(f"{endpoint}/moto-api/reset-auth", content="inf", trust_env=False).raise_for_status()
+    iam.delete_user_policy(UserName=name, PolicyName="read")
+    iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+    iam.delete_user(UserName=name)
+
+
+def refused(runs: S3Extraction) -> str:
+    """What a run into the bucket is refused with."""
+    with pytest.raises(ZDirectConfigurationError) as error:
+        runs.run("received_items", HOURS[0])
+    assert f"base_path='{runs.bucket.uri}'" in str(error.value)
+    assert error.value.remedy
+    assert runs.emulator.requests == [], "zDirect was asked although nothing could be written"
+    return str(error.value)
+
+
+def test_a_bucket_that_does_not_exist(runs: S3Extraction) -> None:
+    runs.bucket.name = "no-such-bucket-anywhere"
+    assert "bucket" in refused(runs)
+
+
+def test_credentials_that_s3_does_not_know(
+    runs: S3Extraction, plain: Callable[..., Any], guarded: dict[str, str]
+) -> None:
+    runs.filesystem = lambda: plain(key="AKIAUNKNOWN", secret="wrong-secret")
+    assert "wrong-secret" not in refused(runs)
+
+
+def test_a_wrong_secret(runs: S3Extraction, plain: Callable[..., Any], guarded: dict[str, str]) -> None:
+    runs.filesystem = lambda: plain(key=guarded["key"], secret="wrong-secret")
+    assert "wrong-secret" not in refused(runs)
+
+
+def test_somebody_who_may_only_read(runs: S3Extraction, plain: Callable[..., Any], guarded: dict[str, str]) -> None:
+    runs.filesystem = lambda: plain(**guarded)
+    assert guarded["secret"] not in refused(runs)
+
+
+def test_no_credentials_at_all(runs: S3Extraction, plain: Callable[..., Any]) -> None:
+    runs.filesystem = lambda: plain(key=None, secret=None)
+    assert "redentials" in refused(runs)
+
+
+def test_an_endpoint_where_nobody_answers(runs: S3Extraction, plain: Callable[..., Any]) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    quick = {"retries": {"max_attempts": 1}, "connect_timeout": 1}
+    runs.filesystem = lambda: plain(endpoint_url=url, config_kwargs=quick)
+    assert url in refused(runs)
+
+
+def test_through_airflow_s_storage_connection(runs: S3Extraction, airflow_storage: Callable[..., None]) -> None:
+    from airflow_provider_zdirect.operators.base_path import open_base_path
+
+    path = open_base_path(runs.bucket.uri, "aws_default")
+    assert path.root == runs.bucket.root
+    runs.filesystem = lambda: path.fs
+    for window in hourly(NOON, 2):
+        runs.run("returned_items", window)
+    truth = [key for window in hourly(NOON, 2) for key in runs.truth("returned_items", window)]
+    assert runs.keys("returned_items") == sorted(truth)
+    assert not runs.paths("_staging")
+
+
+def test_a_bucket_that_airflow_s_storage_connection_does_not_find(airflow_storage: Callable[..., None]) -> None:
+    from airflow_provider_zdirect.operators.base_path import open_base_path
+
+    with pytest.raises(ZDirectConfigurationError, match="base_path='s3://no-such-bucket-anywhere/x'"):
+        open_base_path("s3://no-such-bucket-anywhere/x", "aws_default")
