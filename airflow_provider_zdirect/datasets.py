@@ -81,6 +81,7 @@ class Dataset:
     :param refetch_delay: seconds to wait after a failed answer before the same is asked again.
     :param filter_confirmed: whether it is certain that ``from`` and ``to`` select by ``time_field``.
     :param personal_data: fields that hold personal data.
+    :param replaces_known: whether a changed record replaces the published one; not where the path gives fewer fields.
     :param variants: the same dataset from another path, by name.
     """
 
@@ -102,6 +103,7 @@ class Dataset:
     refetch_delay: float = 120.0
     filter_confirmed: bool = True
     personal_data: tuple[str, ...] = ()
+    replaces_known: bool = True
     variants: Mapping[str, Dataset] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -147,6 +149,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                             paging=None,
                             request_window=timedelta(minutes=60),
                             retention=KeptDays(100),
+                            replaces_known=False,
                             source="zDirect docs, Tracking Stock Movements (older copy), "
                             "GET /received-items/{merchant_ID}",
                         )

@@ -13,7 +13,8 @@
     │   ├── RateLimitedError             429
     │   ├── ServerError                  5xx
     │   ├── TransportError               no answer, or one that broke off
-    │   └── MalformedResponseError       a 200 that is not the JSON it should be
+    │   ├── MalformedResponseError       a 200 that is not the JSON it should be
+    │   └── ConcurrentRunError           another run of the same window took away or kept changing the same files
     └── ZDirectDataError                 the answer is well-formed and wrong; retrying repeats it
         ├── RejectedRecordsError         more invalid records than ``max_rejected``
         ├── FilterIgnoredError           rows outside the requested window: the server dropped the filter
@@ -141,6 +142,10 @@ class TransportError(ZDirectRetriableError):
 
 class MalformedResponseError(ZDirectRetriableError):
     """A 200 whose body is not the JSON it should be."""
+
+
+class ConcurrentRunError(ZDirectRetriableError):
+    """Another run of the same window took away or kept changing the same files."""
 
 
 class ZDirectDataError(ZDirectError):

@@ -5,7 +5,9 @@ window -> planned requests -> pages -> validated rows -> staged files -> publish
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -17,17 +19,22 @@ from fsspec import AbstractFileSystem
 from airflow_provider_zdirect.client import ZDirectClient, checked_merchant_id
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets import Dataset, KeptDays, WindowKind
-from airflow_provider_zdirect.exceptions import RejectedRecordsError, ZDirectConfigurationError
+from airflow_provider_zdirect.exceptions import (
+    ConcurrentRunError,
+    RejectedRecordsError,
+    RetentionError,
+    ZDirectConfigurationError,
+)
 from airflow_provider_zdirect.fetch_window import WindowFetcher
 from airflow_provider_zdirect.manifest import Manifest
-from airflow_provider_zdirect.request_plan import RequestPlan, plan_requests
+from airflow_provider_zdirect.request_plan import plan_requests
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout
 from airflow_provider_zdirect.storage.merge_rows import Merged, RowMerger
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.publish_window import WindowPublisher
 from airflow_provider_zdirect.storage.replace_day import DayReplacer
-from airflow_provider_zdirect.storage.row_index import AnsweredRecords
+from airflow_provider_zdirect.storage.row_index import AnsweredRecords, NewRecords
 from airflow_provider_zdirect.storage.window_marks import WindowMarks
 from airflow_provider_zdirect.windows import Window, refuse_future, within_retention
 
@@ -51,7 +58,8 @@ class ExtractJob:
     :param max_rejected: invalid records that are tolerated.
     :param clip_to_retention: fetch what is left of a window that starts before what zDirect keeps.
     :param timezone: where days begin, for endpoints that ask for dates.
-    :param resume_key: attempts with the same key continue one another.
+    :param resume_key: attempts with the same key continue one another; None: this one continues nothing. Two that run
+        at the same time need different keys.
     :raises ZDirectConfigurationError: if a value is not usable; it names the parameter.
     """
 
@@ -67,7 +75,7 @@ class ExtractJob:
     max_rejected: int = 0
     clip_to_retention: bool = False
     timezone: str = "UTC"
-    resume_key: str = "script"
+    resume_key: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "merchant_id", checked_merchant_id(self.merchant_id))
@@ -159,51 +167,82 @@ class _Extraction:
         self.dataset = job.dataset
         self.store = ObjectStore(job.fs, job.root)
         self.layout = Layout(job.dataset.name, job.merchant_id)
-        self.window, self.clipped, self.plan = self._plan()
+        resume_key = job.resume_key or uuid.uuid4().hex
+        self.checkpoint = Checkpoint(self.store, self.layout.staging(job.window, resume_key), self._fingerprint())
 
     async def run(self) -> ExtractResult:
+        refuse_future(self.job.window, self.clock.now())
+        progress = self._take_up_or_begin()
         publisher = self._publisher()
-        self.store.check_writable(self.job.base_uri)
         if publisher is not None:
             publisher.announce()
-        checkpoint = Checkpoint(
-            self.store, self.layout.staging(self.job.window, self.job.resume_key), self._fingerprint()
-        )
-        progress = checkpoint.load(self.clock.now())
         await WindowFetcher(
             self.dataset,
             self.job.merchant_id,
             self.job.environment,
             self.plan,
             self.client,
-            checkpoint,
+            self.checkpoint,
             progress,
             self.clock,
         ).fetch()
-        # To the operating system, with what the pages took: publishing has needs of its own.
-        pa.default_memory_pool().release_unused()
+        # In a thread, because runs that meet wait for each other, and the event loop is the caller's.
+        try:
+            return await asyncio.to_thread(self._publish, progress, publisher)
+        except FileNotFoundError as error:
+            raise ConcurrentRunError(
+                f"{self.dataset.name} of merchant {self.job.merchant_id}, window {self.job.window}: a staged file is "
+                f"gone ({error}). Another attempt at this window has cleared up, or somebody has deleted it.",
+                remedy="Let the retry fetch what is missing.",
+                retry_after=self.dataset.refetch_delay,
+            ) from error
+
+    def _publish(self, progress: Progress, publisher: WindowPublisher | None) -> ExtractResult:
         rejected, rejected_path = self._keep_rejected(progress)
         if rejected > self.job.max_rejected:
-            checkpoint.discard()
+            self.checkpoint.discard()
             raise self._too_many_rejected(rejected, rejected_path, progress)
         merged = self._replace_days(progress) if publisher is None else publisher.publish(_staged(progress))
         manifest = self._manifest(progress, merged, rejected, rejected_path)
         manifest_path = self.layout.manifest(self.job.window)
         self.store.write_json(manifest_path, manifest.as_json())
-        checkpoint.discard()
-        result = self._result(manifest, manifest_path)
+        self.checkpoint.discard()
         self._report(manifest)
-        return result
+        return self._result(manifest, manifest_path)
 
-    def _plan(self) -> tuple[Window, Window | None, RequestPlan]:
+    def _take_up_or_begin(self) -> Progress:
+        """The progress of an earlier attempt, and its plan; else a new plan, and none yet."""
         now = self.clock.now()
-        refuse_future(self.job.window, now)
+        try:
+            self._set_plan(plan := self._new_plan(now))
+        except RetentionError:
+            # The edge of retention moves on; an earlier attempt may have fetched all while it was still there.
+            if (progress := self.checkpoint.load(now)) is None:
+                raise
+        else:
+            self.store.check_writable(self.job.base_uri)
+            progress = self.checkpoint.load(now)
+            if progress is None:
+                progress = Progress(now.isoformat(), plan)
+                self.checkpoint.begin(progress)
+        self._set_plan(progress.plan)
+        return progress
+
+    def _new_plan(self, now: datetime) -> dict[str, Any]:
+        """What depends on the present time, JSON-able: where the window starts, and how far to look back."""
         earliest = self._earliest(now)
-        window, clipped = within_retention(self.job.window, earliest, clip=self.job.clip_to_retention)
+        window, _ = within_retention(self.job.window, earliest, clip=self.job.clip_to_retention)
         overlap = self.dataset.overlap if self.job.overlap is None else self.job.overlap
         # Looking back is a precaution, so it stops at the retention's edge without further ado.
         overlap = min(overlap, max(window.start - earliest, timedelta(0)))
-        return window, clipped, plan_requests(self.dataset, window, overlap, self.job.timezone)
+        return {"from": window.start.isoformat(), "overlap": overlap.total_seconds()}
+
+    def _set_plan(self, plan: dict[str, Any]) -> None:
+        start = datetime.fromisoformat(plan["from"])
+        self.window = Window(start, self.job.window.end)
+        self.clipped = Window(self.job.window.start, start) if start > self.job.window.start else None
+        overlap = timedelta(seconds=plan["overlap"])
+        self.plan = plan_requests(self.dataset, self.window, overlap, self.job.timezone)
 
     def _earliest(self, now: datetime) -> datetime:
         earliest = self.dataset.retention.earliest(now)
@@ -225,7 +264,7 @@ class _Extraction:
 
     def _replace_days(self, progress: Progress) -> Merged:
         replacer = DayReplacer(self.store, self.layout, self.dataset, self.job.timezone, FORMATS[self.job.format])
-        files, new = [], 0
+        files, new = [], NewRecords()
         for request in self.plan.requests:
             fetched = progress.of(request.key)
             assert request.day is not None
@@ -234,9 +273,9 @@ class _Extraction:
                 request.day, fetched.staged, datetime.fromisoformat(fetched.fetched_at)
             )
             files += day_files
-            new += fetched.records if changed else 0
-        records = sum(request.records for request in progress.requests.values())
-        return Merged(AnsweredRecords(records, None, None), files, new_in_window=new)
+            if changed:
+                new += NewRecords(in_window=fetched.records)
+        return Merged(AnsweredRecords(sum(file.rows for file in files), None, None), files, new)
 
     def _keep_rejected(self, progress: Progress) -> tuple[int, str | None]:
         """Write the invalid records beside the data; how many, and where."""
@@ -246,8 +285,11 @@ class _Extraction:
             self.store.delete(path)
             return 0, None
         # gzip members one after the other are one gzip file.
-        self.store.write(path, b"".join(self.store.read(part) or b"" for part in staged))
-        return sum(request.rejected for request in progress.requests.values()), path
+        parts = [self.store.read(part) for part in staged]
+        if None in parts:
+            raise FileNotFoundError(staged[parts.index(None)])
+        self.store.write(path, b"".join(part for part in parts if part is not None))
+        return progress.total("rejected"), path
 
     def _too_many_rejected(self, rejected: int, path: str | None, progress: Progress) -> RejectedRecordsError:
         reasons = [reason for request in progress.requests.values() for reason in request.reasons][:3]
@@ -271,19 +313,20 @@ class _Extraction:
             overlap_seconds=looked_back.duration.total_seconds() if looked_back else 0.0,
             format=self.job.format,
             records=merged.answered.count,
-            new_records=merged.new_in_window,
-            late_records=merged.new_late,
+            new_records=merged.new.in_window,
+            late_records=merged.new.outside,
             rejected=rejected,
-            outside=sum(request.outside for request in progress.requests.values()),
-            pages=sum(request.pages for request in progress.requests.values()),
-            requests=progress.requests_sent,
-            bytes=progress.bytes_received,
+            outside=progress.total("outside"),
+            pages=progress.total("pages"),
+            requests=progress.total("requests_sent"),
+            bytes=progress.total("bytes_received"),
             first=merged.answered.first,
             last=merged.answered.last,
             started_at=progress.started_at,
             finished_at=self.clock.now().isoformat(),
             rejected_file=rejected_path,
             files=sorted(merged.files, key=lambda file: file.path),
+            late_files=sorted(merged.files_outside, key=lambda file: file.path),
         )
 
     def _result(self, manifest: Manifest, manifest_path: str) -> ExtractResult:
@@ -334,7 +377,9 @@ class _Extraction:
             "path": self.dataset.path,
             "merchant_id": self.job.merchant_id,
             "environment": self.job.environment,
-            "requests": [request.key for request in self.plan.requests],
+            "window": self.job.window.label,
+            "overlap": self.job.overlap.total_seconds() if self.job.overlap is not None else None,
+            "timezone": self.job.timezone,
         }
 
     def _uri(self, path: str) -> str:

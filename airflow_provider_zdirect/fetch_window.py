@@ -20,6 +20,7 @@ from airflow_provider_zdirect.clock import Clock
 from airflow_provider_zdirect.datasets import Dataset, WindowKind
 from airflow_provider_zdirect.exceptions import (
     BadRequestError,
+    CursorLoopError,
     FilterIgnoredError,
     ZDirectError,
     ZDirectRetriableError,
@@ -59,7 +60,7 @@ class WindowFetcher:
 
         :raises ZDirectError: the first failure; what was fetched until then is in the checkpoint.
         """
-        self._before = (self.progress.requests_sent, self.progress.bytes_received)
+        self._counted = (self.client.stats.requests, self.client.stats.bytes)
         self._log = ProgressLog(self.dataset.name, self.merchant_id, self.plan, self.progress, self.clock)
         self._log.started()
         slots = asyncio.Semaphore(REQUESTS_AT_ONCE)
@@ -75,6 +76,11 @@ class WindowFetcher:
                 return
             try:
                 await self._fetch_or_start_again(request)
+            except CursorLoopError as error:
+                # The next attempt is to start from the first page; from this cursor it could only fail again.
+                self.progress.requests[request.key] = RequestProgress()
+                self.checkpoint.save(self.progress, request.key)
+                self._failures.append(error)
             except Exception as error:
                 self._failures.append(error)
 
@@ -135,9 +141,15 @@ class WindowFetcher:
         done.cursor = page.next_cursor
         done.done = page.next_cursor is None
         done.fetched_at = now.isoformat()
-        self.progress.requests_sent = self._before[0] + self.client.stats.requests
-        self.progress.bytes_received = self._before[1] + self.client.stats.bytes
-        self.checkpoint.save(self.progress)
+        self._count_traffic(done)
+        self.checkpoint.save(self.progress, request.key)
+
+    def _count_traffic(self, done: RequestProgress) -> None:
+        # What was sent since the last page goes to this one; only the sum is ever told.
+        requests, received = self.client.stats.requests, self.client.stats.bytes
+        done.requests_sent += requests - self._counted[0]
+        done.bytes_received += received - self._counted[1]
+        self._counted = (requests, received)
 
     def _outside(self, request: PlannedRequest, table: pa.Table) -> int:
         """How many rows lie outside of what was asked for.

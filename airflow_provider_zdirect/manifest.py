@@ -20,11 +20,12 @@ class Manifest:
     :param overlap_seconds: how far before the window late records were looked for.
     :param records: records of the window that zDirect answered, each once.
     :param new_records: those among them that were not published before.
-    :param late_records: records of earlier windows that were found late and published now.
+    :param late_records: records of other windows that were published for the first time: late ones of earlier windows.
     :param outside: records outside of what was asked for (see ``docs/exactly-once.md``).
     :param requests: HTTP requests, over all attempts.
     :param bytes: bytes of the answers, over all attempts.
     :param files: the files that hold the window's records, with how many of them each.
+    :param late_files: files with the late records that this run published.
     :param first: time of the earliest record.
     """
 
@@ -50,6 +51,7 @@ class Manifest:
     finished_at: str
     rejected_file: str | None = None
     files: list[PublishedFile] = field(default_factory=list)
+    late_files: list[PublishedFile] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -58,7 +60,6 @@ class Manifest:
             "clipped": _span(self.clipped) if self.clipped else None,
             "first": self.first.isoformat() if self.first else None,
             "last": self.last.isoformat() if self.last else None,
-            "files": [asdict(file) for file in self.files],
             "package_version": __version__,
         }
 

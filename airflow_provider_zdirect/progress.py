@@ -28,7 +28,7 @@ class ProgressLog:
 
     def started(self) -> None:
         resumed = ""
-        if pages := sum(request.pages for request in self._progress.requests.values()):
+        if pages := self._progress.total("pages"):
             resumed = f" Goes on from a checkpoint: {pages} pages, {self._records_before} records are there already."
         log.info("%s, window %s: %d requests planned.%s", self._what, self._plan.window, self._total, resumed)
 
@@ -47,7 +47,7 @@ class ProgressLog:
             self._what,
             done,
             self._total,
-            sum(request.pages for request in self._progress.requests.values()),
+            self._progress.total("pages"),
             f"{records:,}",
             rate,
             self._time_left(done, seconds),
@@ -60,10 +60,10 @@ class ProgressLog:
         return f", about {seconds / fresh * (self._total - done):.0f} s left"
 
     def _requests_done(self) -> int:
-        return sum(request.done for request in self._progress.requests.values())
+        return self._progress.total("done")
 
     def _records(self) -> int:
-        return sum(request.records for request in self._progress.requests.values())
+        return self._progress.total("records")
 
     @property
     def _total(self) -> int:

@@ -112,17 +112,17 @@ class Window:
         :raises WindowError: if the window does not start and end at midnight in ``zone``.
         """
         tz = ZoneInfo(zone)
-        local_start, local_end = self.start.astimezone(tz), self.end.astimezone(tz)
-        for name, value in (("starts", local_start), ("ends", local_end)):
-            if value.time() != time():
+        first, last = self.start.astimezone(tz).date(), self.end.astimezone(tz).date()
+        for name, value, day in (("starts", self.start, first), ("ends", self.end, last)):
+            # Not every local day begins at 00:00: where clocks change at midnight, it begins an hour later.
+            if value != Window.of_day(day, zone).start:
                 raise WindowError(
                     f"This dataset is requested by whole days, and the window {name} at "
-                    f"{value.isoformat()}, which is not midnight in {zone}.",
+                    f"{value.astimezone(tz).isoformat()}, which is not midnight in {zone}.",
                     remedy="Use a daily data interval (CronDataIntervalTimetable('0 0 * * *', timezone=...)), "
                     "pass whole days, or set the operator's timezone to the one of the schedule.",
                 )
-        days = (local_end.date() - local_start.date()).days
-        return [local_start.date() + timedelta(days=n) for n in range(days)]
+        return [first + timedelta(days=n) for n in range((last - first).days)]
 
 
 def parse_instant(value: str | datetime, *, name: str) -> datetime:

@@ -51,6 +51,7 @@ class Extraction:
             root=str(self.root),
             base_uri=f"file://{self.root}",
             environment=self.environment,
+            resume_key=options.pop("resume_key", "task"),
             **options,
         )
 

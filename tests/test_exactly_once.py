@@ -11,16 +11,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from extraction import Extraction, hourly, whole
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.exceptions import ServerError
+from airflow_provider_zdirect.exceptions import ConcurrentRunError, ServerError, ZDirectConfigurationError
 from airflow_provider_zdirect.windows import Window
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -42,6 +43,13 @@ def runs(shared_emulator: EmulatorServer, tmp_path: Path) -> Extraction:
     return Extraction(shared_emulator, tmp_path)
 
 
+def at_once(run: Callable[[Any], object], what: Iterable[Any]) -> None:
+    """Run for each of ``what``, six at the same time, each in a thread and with a client of its own."""
+    with ThreadPoolExecutor(max_workers=6) as pool:
+        for done in [pool.submit(run, item) for item in what]:
+            done.result()
+
+
 @ITEM_DATASETS
 def test_adjacent_windows_tile(runs: Extraction, dataset: str) -> None:
     results = [runs.run(dataset, window) for window in HOURS]
@@ -60,20 +68,13 @@ def test_windows_in_reverse_order(runs: Extraction, dataset: str) -> None:
 @ITEM_DATASETS
 @pytest.mark.parametrize("overlap_hours", [0, 1, 3])
 def test_all_windows_at_once(runs: Extraction, dataset: str, overlap_hours: int) -> None:
-    async def together() -> None:
-        overlap = timedelta(hours=overlap_hours)
-        await asyncio.gather(*(runs.extract(dataset, window, overlap=overlap) for window in HOURS))
-
-    asyncio.run(together())
+    at_once(lambda window: runs.run(dataset, window, overlap=timedelta(hours=overlap_hours)), HOURS)
     assert runs.keys(dataset) == runs.truth(dataset, whole(HOURS))
 
 
 @ITEM_DATASETS
 def test_the_same_window_twice_at_once(runs: Extraction, dataset: str) -> None:
-    async def together() -> None:
-        await asyncio.gather(*(runs.extract(dataset, HOURS[0], resume_key=f"run{n}") for n in range(3)))
-
-    asyncio.run(together())
+    at_once(lambda n: runs.run(dataset, HOURS[0], resume_key=f"run{n}"), range(4))
     assert runs.keys(dataset) == runs.truth(dataset, HOURS[0])
 
 
@@ -231,13 +232,7 @@ def test_any_order_of_overlapping_windows_at_once_and_again(runs: Extraction, se
     dice = random.Random(seed)
     windows = [*hourly(NOON - timedelta(hours=6), 12), whole(HOURS), HOURS[2], Window(NOON, NOON + timedelta(hours=3))]
     dice.shuffle(windows)
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        jobs = [
-            pool.submit(runs.run, "returned_items", window, resume_key=f"run{number}")
-            for number, window in enumerate(windows)
-        ]
-        for job in jobs:
-            job.result()
+    at_once(lambda number: runs.run("returned_items", windows[number], resume_key=f"run{number}"), range(len(windows)))
     assert runs.keys("returned_items") == runs.truth("returned_items", whole(windows))
 
 
@@ -260,7 +255,7 @@ dataset = get_dataset("received_items")
 dataset = replace(dataset, paging=replace(dataset.paging, limit=5))
 job = ExtractJob(
     dataset, merchant, Window(parse_instant(start, name="from"), parse_instant(end, name="to")),
-    fsspec.filesystem("file"), root, f"file://{root}", "production",
+    fsspec.filesystem("file"), root, f"file://{root}", "production", resume_key="task",
 )
 
 async def main():
@@ -306,39 +301,92 @@ def test_a_process_that_is_killed_and_run_again(runs: Extraction, killed_at_page
     assert not runs.paths("_staging")
 
 
-@pytest.mark.parametrize("moment", range(1, 8))
-def test_a_process_that_is_killed_while_it_publishes_and_run_again(
-    runs: Extraction, monkeypatch: pytest.MonkeyPatch, moment: int
-) -> None:
-    """Dies at the moment-th write to the base path after all pages are there, whatever that write is."""
-    from airflow_provider_zdirect.storage.object_store import ObjectStore
+CHANGES = ("write", "upload", "move", "delete", "delete_folder")
 
-    runs.run("received_items", HOURS[0])
-    window = whole(HOURS[:3])
+
+def test_a_process_that_is_killed_at_any_change_of_the_base_path_and_run_again(
+    shared_emulator: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dies at the n-th change of the base path, for every n that there is, whatever that change is."""
+    from airflow_provider_zdirect.storage.object_store import ObjectStore
 
     class Killed(BaseException):
         pass
 
-    written = itertools.count(1)
-    original = {name: getattr(ObjectStore, name) for name in ("write", "upload", "delete")}
+    original = {name: getattr(ObjectStore, name) for name in CHANGES}
+    shared_emulator.reset()
+    window = whole(HOURS[:3])
+    for moment in itertools.count(1):
+        runs = Extraction(shared_emulator, tmp_path / str(moment))
+        runs.run("received_items", HOURS[0])
+        changes = itertools.count(1)
 
-    def dying(name: str) -> object:
-        def call(self: ObjectStore, *args: object) -> object:
-            target = str(args[-1] if name == "upload" else args[0])
-            publishes = not target.startswith(("_staging", "_windows")) or target.endswith(".published")
-            if publishes and next(written) == moment:
-                raise Killed
-            return original[name](self, *args)
+        def dying(name: str, changes: Iterator[int] = changes, moment: int = moment) -> object:
+            def call(self: ObjectStore, *args: object) -> object:
+                if next(changes) == moment:
+                    raise Killed
+                return original[name](self, *args)
 
-        return call
+            return call
 
-    with monkeypatch.context() as patched:
-        for name in original:
-            patched.setattr(ObjectStore, name, dying(name))
-        with contextlib.suppress(Killed):
+        with monkeypatch.context() as patched:
+            for name in CHANGES:
+                patched.setattr(ObjectStore, name, dying(name))
+            try:
+                runs.run("received_items", window)
+            except Killed:
+                killed = True
+            else:
+                killed = False
+        runs.run("received_items", window)
+        assert runs.keys("received_items") == runs.truth("received_items", window), f"killed at change {moment}"
+        if not killed:
+            break
+    assert moment > 12, "there are more changes than that in a run"
+
+
+def test_an_attempt_that_finishes_beside_its_retry_does_no_harm(runs: Extraction, small_pages: None) -> None:
+    """A task that Airflow believes dead goes on: both have the same checkpoint, and one clears up before the other."""
+    window = whole(HOURS)
+
+    def attempt(number: int) -> None:
+        with contextlib.suppress(ConcurrentRunError):
             runs.run("received_items", window)
+
+    at_once(attempt, range(3))
     runs.run("received_items", window)
     assert runs.keys("received_items") == runs.truth("received_items", window)
+
+
+def test_a_retry_after_the_edge_of_retention_has_moved_on_keeps_to_the_first_plan(runs: Extraction) -> None:
+    start = EVENING - timedelta(days=100)
+    window = Window(start, start + timedelta(hours=6))
+    runs.emulator.faults.add({"match": {"path": "returned-items", "nth": 6}, "action": {"status": 503}})
+    with pytest.raises(ServerError):
+        runs.run("returned_items", window, clip_to_retention=True)
+    before = runs.requests("returned-items")
+    runs.emulator.clock.advance(125)
+    result = runs.run("returned_items", window, clip_to_retention=True)
+    again = runs.requests("returned-items")[len(before) :]
+    assert len(before) == 5
+    assert len(again) == 1, "what was fetched is not fetched again"
+    clipped_to = datetime.fromisoformat(runs.manifest(result)["clipped"]["to"])
+    assert runs.keys("returned_items") == runs.truth("returned_items", Window(clipped_to, window.end))
+
+
+def test_the_old_path_takes_no_fields_from_what_the_new_one_gave(runs: Extraction) -> None:
+    runs.run("received_items", HOURS[0])
+    before = sorted(runs.published("received_items"), key=str)
+    runs.run("received_items", HOURS[0], variant="legacy")
+    assert sorted(runs.published("received_items"), key=str) == before
+    assert any(row["merchant_article_id"] for row in before)
+
+
+def test_a_day_does_not_mix_formats(runs: Extraction) -> None:
+    runs.run("received_items", HOURS[0], format="jsonl")
+    with pytest.raises(ZDirectConfigurationError, match="format"):
+        runs.run("received_items", HOURS[0], format="parquet")
+    assert runs.keys("received_items") == runs.truth("received_items", HOURS[0])
 
 
 @pytest.fixture

@@ -69,7 +69,17 @@ def test_the_dates_of_a_window_are_those_it_touches(window: Window) -> None:
 @given(
     st.dates(date(2024, 1, 1), date(2028, 1, 1)),
     st.integers(1, 60),
-    st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Pacific/Auckland"]),
+    st.sampled_from(
+        [
+            "UTC",
+            "Europe/Berlin",
+            "America/New_York",
+            "Pacific/Auckland",
+            "Atlantic/Azores",
+            "Africa/Cairo",
+            "America/Santiago",
+        ]
+    ),
 )
 def test_local_days_tile_whatever_the_clock_does(first: date, count: int, zone: str) -> None:
     days = [first + timedelta(days=n) for n in range(count)]

@@ -12,8 +12,8 @@ The rules, the same for every dataset (facts: zDirect docs, *Stock Movements*; p
 
 from __future__ import annotations
 
-from datetime import date
-from decimal import ROUND_HALF_EVEN, Decimal
+from datetime import date, datetime
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
@@ -42,6 +42,8 @@ def _empty_is_null(value: Any) -> Any:
 def _digits(width: int) -> BeforeValidator:
     # The API gives these a fixed width, so one with fewer digits was a number on its way and has lost zeros.
     def restore(value: Any) -> Any:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             return f"{value:0{width}d}"
         if isinstance(value, str) and value.isascii() and value.isdigit():
@@ -51,6 +53,27 @@ def _digits(width: int) -> BeforeValidator:
     return BeforeValidator(restore)
 
 
+def _rfc3339(value: Any) -> Any:
+    # A bare number would be taken for seconds or milliseconds since 1970, whichever fits.
+    if isinstance(value, str) and value[4:5] != "-":
+        raise ValueError("time is not in RFC 3339 form")
+    if not isinstance(value, (str, datetime)):
+        raise ValueError("time is not a text")
+    return value
+
+
+def _in_reach(value: datetime) -> datetime:
+    if not 1970 < value.year < 2200:
+        raise ValueError("time lies before 1971 or after 2199")
+    return value
+
+
+def _no_truth_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("count is true or false")
+    return _empty_is_null(value)
+
+
 def _storable(value: Decimal | None) -> Decimal | None:
     if value is None:
         return None
@@ -58,7 +81,8 @@ def _storable(value: Decimal | None) -> Decimal | None:
         raise ValueError("amount is too large")
     exponent = value.as_tuple().exponent
     if isinstance(exponent, int) and exponent < -MONEY_DECIMALS:
-        return value.quantize(Decimal(1).scaleb(-MONEY_DECIMALS), rounding=ROUND_HALF_EVEN)
+        with localcontext(prec=80):
+            return value.quantize(Decimal(1).scaleb(-MONEY_DECIMALS), rounding=ROUND_HALF_EVEN)
     return value
 
 
@@ -75,12 +99,12 @@ AdviceId = Annotated[str | None, _digits(8)]
 ShipmentNumber = Annotated[str | None, _digits(16)]
 """Return shipment number as text (zDirect: ``^[0-9]{16}$``)."""
 
-Instant = AwareDatetime
-"""Required RFC 3339 time; one without an offset is ambiguous and rejected."""
+Instant = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_in_reach)]
+"""Required RFC 3339 time, kept to the microsecond; one without an offset is ambiguous and rejected."""
 
-OptionalInstant = Annotated[AwareDatetime | None, BeforeValidator(_empty_is_null)]
+OptionalInstant = Annotated[Instant | None, BeforeValidator(_empty_is_null)]
 OptionalDate = Annotated[date | None, BeforeValidator(_empty_is_null)]
-Count = Annotated[Annotated[int, Field(ge=-(2**63), lt=2**63)] | None, BeforeValidator(_empty_is_null)]
+Count = Annotated[Annotated[int, Field(ge=-(2**63), lt=2**63)] | None, BeforeValidator(_no_truth_value)]
 Money = Annotated[
     Decimal | None,
     BeforeValidator(_empty_is_null),

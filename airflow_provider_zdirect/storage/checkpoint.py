@@ -1,11 +1,14 @@
 """What an unfinished window has fetched so far, so that a retry goes on instead of starting again.
 
-A checkpoint is one JSON object that names staged files. Staged files are never written twice, so every checkpoint
-that can be read is consistent, even where a task that was believed dead still writes beside its successor.
+One JSON object per request names the staged files of its pages. Staged files are never written twice. Who loads a
+checkpoint looks whether the files are still there, since a task that was believed dead may finish, and clear up, beside
+its successor.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import uuid
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +21,7 @@ MAX_AGE = timedelta(hours=24)
 """An older checkpoint is not used: what was fetched then would miss what became visible since."""
 
 _VERSION = 1
+_REQUEST = "request-"
 
 
 @dataclass
@@ -28,6 +32,8 @@ class RequestProgress:
     :param staged: paths of the staged Parquet files, in the order of the pages.
     :param rejected_staged: paths of the staged files with invalid records.
     :param fetched_at: when the last page came, ISO 8601.
+    :param requests_sent: HTTP requests, over all attempts.
+    :param bytes_received: bytes of the answers, over all attempts.
     """
 
     done: bool = False
@@ -40,23 +46,28 @@ class RequestProgress:
     outside: int = 0
     reasons: list[str] = field(default_factory=list)
     fetched_at: str | None = None
+    requests_sent: int = 0
+    bytes_received: int = 0
 
 
 @dataclass
 class Progress:
     """How far all requests of a window have come.
 
-    :param requests_sent: HTTP requests, over all attempts.
-    :param bytes_received: bytes of the answers, over all attempts.
+    :param started_at: when the first attempt began, ISO 8601.
+    :param plan: what the first attempt decided to ask for; later ones keep to it.
     """
 
     started_at: str
+    plan: dict[str, Any]
     requests: dict[str, RequestProgress] = field(default_factory=dict)
-    requests_sent: int = 0
-    bytes_received: int = 0
 
     def of(self, request: str) -> RequestProgress:
         return self.requests.setdefault(request, RequestProgress())
+
+    def total(self, count: str) -> int:
+        """The sum of a field over all requests."""
+        return sum(getattr(request, count) for request in self.requests.values())
 
 
 @dataclass(frozen=True)
@@ -70,21 +81,43 @@ class Checkpoint:
     folder: str
     fingerprint: dict[str, Any]
 
-    def load(self, now: datetime) -> Progress:
-        """The progress so far; a new one if there is none, it is too old, or not for this."""
-        saved = self.store.read_json(self._path)
-        if saved is not None and saved["fingerprint"] == {"version": _VERSION, **self.fingerprint}:
-            progress = saved["progress"]
-            if now - datetime.fromisoformat(progress["started_at"]) <= MAX_AGE:
-                requests = {key: RequestProgress(**value) for key, value in progress.pop("requests").items()}
-                return Progress(requests=requests, **progress)
-        self.discard()
-        return Progress(started_at=now.isoformat())
-
-    def save(self, progress: Progress) -> None:
-        self.store.write_json(
-            self._path, {"fingerprint": {"version": _VERSION, **self.fingerprint}, "progress": asdict(progress)}
+    def load(self, now: datetime) -> Progress | None:
+        """The progress so far; None if there is none, it is too old, or not for this."""
+        head = self.store.read_json(self._head)
+        usable = (
+            head is not None
+            and head["fingerprint"] == {"version": _VERSION, **self.fingerprint}
+            and now - datetime.fromisoformat(head["started_at"]) <= MAX_AGE
         )
+        if not usable:
+            self.discard()
+            return None
+        there = set(self.store.files(self.folder))
+        progress = Progress(head["started_at"], head["plan"])
+        saved = [path for path in there if path.rpartition("/")[2].startswith(_REQUEST)]
+        for request in self.store.read_many(saved):
+            found = json.loads(request)
+            staged = [*found["progress"]["staged"], *found["progress"]["rejected_staged"]]
+            if there.issuperset(staged):
+                progress.requests[found["request"]] = RequestProgress(**found["progress"])
+        return progress
+
+    def begin(self, progress: Progress) -> None:
+        """Save what all requests have in common."""
+        self.store.write_json(
+            self._head,
+            {
+                "fingerprint": {"version": _VERSION, **self.fingerprint},
+                "started_at": progress.started_at,
+                "plan": progress.plan,
+            },
+        )
+
+    def save(self, progress: Progress, request: str) -> None:
+        """Save how far one request has come."""
+        name = f"{_REQUEST}{hashlib.sha256(request.encode()).hexdigest()[:24]}.json"
+        value = {"request": request, "progress": asdict(progress.of(request))}
+        self.store.write(f"{self.folder}/{name}", json.dumps(value).encode())
 
     def stage(self, local: Path, suffix: str) -> str:
         """Put a file into the staging folder under a name of its own; the path."""
@@ -94,8 +127,10 @@ class Checkpoint:
 
     def discard(self) -> None:
         """Delete the checkpoint and all that is staged."""
+        # The head first: without it nobody takes up the rest, whatever of it is left.
+        self.store.delete(self._head)
         self.store.delete_folder(self.folder)
 
     @property
-    def _path(self) -> str:
+    def _head(self) -> str:
         return f"{self.folder}/checkpoint.json"

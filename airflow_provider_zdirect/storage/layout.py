@@ -1,6 +1,6 @@
 """Where everything lies under the base path. Names only, no I/O.
 
-    <base>/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/<from>_<to>-<digest>.parquet     published data
+    <base>/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/<from>_<to>-<part>.parquet       published data
     <base>/_manifests/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/<from>_<to>.json      complete windows
     <base>/_rejected/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/<from>_<to>.jsonl.gz   invalid records
     <base>/_revisions/<dataset>/...                                                      replaced data
@@ -23,7 +23,7 @@ FORMATS = {"parquet": "parquet", "jsonl": "jsonl.gz"}
 """Format name to file suffix."""
 
 _PUBLISHED = re.compile(
-    r"^(?P<label>[0-9TZ.]+_[0-9TZ.]+)-(?:(?P<fetched>[0-9T.]+Z)-)?(?P<digest>[0-9a-f]+)\.(parquet|jsonl\.gz)$"
+    r"^(?P<label>[0-9TZ.]+_[0-9TZ.]+)-(?:(?P<fetched>[0-9T.]+Z)-)?(?P<part>[0-9a-f]+)\.(parquet|jsonl\.gz)$"
 )
 _FETCHED = "%Y%m%dT%H%M%S.%fZ"
 
@@ -33,11 +33,12 @@ class PublishedName:
     """What the name of a published file says.
 
     :param span: no row of the file lies outside.
+    :param part: is never given twice, so that a name that was deleted does not come back.
     :param fetched: when the file's rows were fetched; only where a day is replaced as a whole.
     """
 
     span: Window
-    digest: str
+    part: str
     fetched: datetime | None = None
 
     @classmethod
@@ -49,13 +50,13 @@ class PublishedName:
         fetched = match["fetched"]
         return cls(
             Window.from_label(match["label"]),
-            match["digest"],
+            match["part"],
             datetime.strptime(fetched, _FETCHED).replace(tzinfo=UTC) if fetched else None,
         )
 
     def file_name(self, suffix: str) -> str:
         fetched = f"{self.fetched.strftime(_FETCHED)}-" if self.fetched else ""
-        return f"{self.span.label}-{fetched}{self.digest}.{suffix}"
+        return f"{self.span.label}-{fetched}{self.part}.{suffix}"
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,16 @@
 
 No lock is needed, and none is taken. ``docs/exactly-once.md`` has the argument; in short:
 
-* A published file never changes: other rows are another file (its name holds the digest of its bytes).
+* A published file never changes, and its name is never given again.
 * A run writes only records that no published file holds, then looks again. If another run has published some of
-  them at the same moment, each of the two writes one file with all rows of the files concerned, and deletes those.
+  them at the same moment, each of the two writes one file with all rows of the files concerned, deletes those, and
+  looks again at everything it has written.
 * So a file is deleted only after the same or later versions of all its records have been written elsewhere.
 """
 
 from __future__ import annotations
 
+import contextlib
 import random
 import tempfile
 import time
@@ -24,13 +26,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_zdirect.datasets import Dataset
-from airflow_provider_zdirect.exceptions import TransportError
+from airflow_provider_zdirect.exceptions import ConcurrentRunError, ZDirectConfigurationError
 from airflow_provider_zdirect.models.arrow import EXTRACTED_AT, RECORD_HASH, arrow_schema
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.published_files import FileBuilder, PublishedFile, measure
 from airflow_provider_zdirect.storage.row_files import read_batches
-from airflow_provider_zdirect.storage.row_index import EPOCH, AnsweredRecords, Row, RowIndex
+from airflow_provider_zdirect.storage.row_index import EPOCH, AnsweredRecords, NewRecords, Row, RowIndex, Spans
 from airflow_provider_zdirect.windows import Window
 
 MAX_ROUNDS = 30
@@ -52,14 +54,14 @@ class Merged:
 
     :param answered: the window's own records among them.
     :param files: the files that hold those.
-    :param new_in_window: rows of the window that no file held before.
-    :param new_late: rows of other windows that no file held before.
+    :param new: records that were published for the first time.
+    :param files_outside: files with records of other windows that this run has published.
     """
 
     answered: AnsweredRecords
     files: list[PublishedFile] = field(default_factory=list)
-    new_in_window: int = 0
-    new_late: int = 0
+    new: NewRecords = field(default_factory=NewRecords)
+    files_outside: list[PublishedFile] = field(default_factory=list)
 
 
 class _PublishedFileIsGone(Exception):
@@ -84,24 +86,26 @@ class RowMerger:
         """Publish the wanted rows of the staged files.
 
         :param staged: paths of Parquet files with fetched rows.
-        :raises TransportError: if other runs kept publishing the same records all the time.
+        :raises ConcurrentRunError: if other runs kept publishing the same records all the time.
+        :raises FileNotFoundError: if a staged file is gone.
         """
-        new_in_window = new_late = 0
+        new = NewRecords()
+        outside: list[PublishedFile] = []
+        watched: Spans = {}
         for number in range(MAX_ROUNDS):
             with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
-                round_ = _Round(self, staged, wanted, scratch)
-                try:
-                    settled = round_.run()
-                except _PublishedFileIsGone:
-                    settled = False
-                finally:
-                    new_in_window += round_.new_in_window
-                    new_late += round_.new_late
-            if settled:
-                return Merged(round_.answered, round_.files, new_in_window, new_late)
+                round_ = _Round(self, staged, wanted, watched, scratch)
+                with contextlib.suppress(_PublishedFileIsGone):
+                    round_.run()
+            new += round_.new
+            outside += round_.written_outside
+            watched = round_.watched
+            if round_.settled:
+                there = {file.path for file in round_.written_outside} | set(round_.held.values())
+                return Merged(round_.answered, round_.files, new, [file for file in outside if file.path in there])
             # Runs that met each other must not meet again: each steps back for a time of its own.
             self.pause(_DICE.uniform(0, min(LONGEST_STEP_BACK, 0.02 * 2**number)))
-        raise TransportError(
+        raise ConcurrentRunError(
             f"{self.dataset.name} of {self.layout.merchant_id}, window {self.window}: other runs published the same "
             f"records at the same time, {MAX_ROUNDS} times in a row.",
             remedy="Let the retry do it; run fewer windows that overlap at once.",
@@ -110,55 +114,73 @@ class RowMerger:
 
 
 class _Round:
-    """One look at what is published, one write of what is missing, and one look back."""
+    """One look at what is published, one write of what is missing, and one look back.
 
-    def __init__(self, merger: RowMerger, staged: list[str], wanted: RowFilter, scratch: str) -> None:
+    :param watched: times for which earlier rounds have written something.
+    """
+
+    def __init__(self, merger: RowMerger, staged: list[str], wanted: RowFilter, watched: Spans, scratch: str) -> None:
         self.m = merger
         self.staged = staged
         self.wanted = wanted
+        self.watched = watched
         self.scratch = scratch
         self.schema = arrow_schema(merger.dataset.model)
+        self.settled = False
         self.answered = AnsweredRecords(0, None, None)
+        self.held: dict[int, str] = {}
         self.files: list[PublishedFile] = []
-        self.new_in_window = 0
-        self.new_late = 0
+        self.written_outside: list[PublishedFile] = []
+        self.new = NewRecords()
 
-    def run(self) -> bool:
-        """True if the look back found nothing but what the look and the write had left."""
+    def run(self) -> None:
+        """Settles if nobody else came between, and nothing had to be written anew."""
         with RowIndex(Path(self.scratch) / "rows.sqlite") as index:
             for source, path in enumerate(self.staged):
                 for rows in self._rows(source, path, self.wanted):
                     index.add_answered(rows)
-            held = self._held_files(index)
-            for source, path in held.items():
+            self.watched = _union(self.watched, index.spans())
+            self.held = self._held_files()
+            for source, path in self.held.items():
                 for rows in self._rows(source, path, None):
                     index.add_held(rows)
-            outdated = {source: held[source] for source in sorted(index.outdated_sources())}
+            outdated = {source: self.held[source] for source in sorted(index.outdated_sources())}
+            if outdated:
+                # Rows of the files concerned are carried along; from now on they are this run's to look after.
+                self.watched = _union(self.watched, index.spans())
             index.prepare_reading()
+            new = index.count_new(len(self.staged))
             written = self._write(index, outdated)
-            self.answered = index.answered_in_window()
-            untouched = {source: path for source, path in held.items() if source not in outdated}
-            self.files = [file for file, own in written if own] + [
-                self._measured(untouched[source], rows)
-                for source, rows in index.holders_of_answered().items()
-                if source in untouched
-            ]
-            if not written and not outdated:
-                return True
-            kept = {file.path for file, _ in written}
+            self.new = new
+            self.written_outside = [file for file, own in written if not own]
             for path in outdated.values():
-                if path not in kept:
-                    self.m.store.delete(path)
-            expected = (set(held.values()) - set(outdated.values())) | kept
-            return set(self._held_files(index).values()) == expected
+                self.m.store.delete(path)
+            if outdated:
+                return
+            self.answered = index.answered_in_window()
+            self.files = [file for file, own in written if own] + [
+                self._measured(self.held[source], rows)
+                for source, rows in index.holders_of_answered().items()
+                if source in self.held
+            ]
+            expected = {*self.held.values(), *(file.path for file, _ in written)}
+            self.settled = not written or set(self._held_files().values()) == expected
 
-    def _held_files(self, index: RowIndex) -> dict[int, str]:
-        """Published files that may hold one of the answered records, numbered behind the staged ones."""
+    def _held_files(self) -> dict[int, str]:
+        """Published files that may hold a record of the watched times, numbered behind the staged ones."""
         paths = []
-        for day, first, last in index.answered_spans():
+        for day, (first, last) in sorted(self.watched.items()):
             for path in self.m.store.files(self.m.layout.published(day)):
                 name = PublishedName.parse(path)
-                if name is not None and name.span.start <= last and first < name.span.end:
+                if name is None:
+                    continue
+                if not path.endswith(f".{self.m.suffix}"):
+                    raise ZDirectConfigurationError(
+                        f"{self.m.dataset.name} of {self.m.layout.merchant_id}: {path} has another format than the "
+                        f"one asked for (.{self.m.suffix}); a day must not mix them.",
+                        remedy="Use the format that is there, or another base_path.",
+                    )
+                if name.span.start <= last and first < name.span.end:
                     paths.append(path)
         return dict(enumerate(paths, start=len(self.staged)))
 
@@ -176,7 +198,7 @@ class _Round:
                     _keys(table, identity).to_pylist(),
                     [source] * len(times),
                     range(offset, offset + len(times)),
-                    table.column(EXTRACTED_AT).cast(pa.int64()).to_pylist(),
+                    self._versions(source, table),
                     table.column(RECORD_HASH).to_pylist(),
                     _days(times).to_pylist(),
                     times.cast(pa.int64()).to_pylist(),
@@ -187,6 +209,12 @@ class _Round:
                 if row[-1]
             )
             offset += len(times)
+
+    def _versions(self, source: int, table: pa.Table) -> list[int]:
+        if source < len(self.staged) and not self.m.dataset.replaces_known:
+            # Older than anything: it adds records, and takes no fields from those that are there.
+            return [0] * table.num_rows
+        return table.column(EXTRACTED_AT).cast(pa.int64()).to_pylist()
 
     def _tables(self, source: int, path: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
         try:
@@ -212,11 +240,11 @@ class _Round:
             for source, path in sources.items():
                 rows = index.rows_of(source, some_days[0], some_days[-1])
                 for table in _take(self._tables(source, path), rows):
-                    self._distribute(table, builders, new=source < len(self.staged))
+                    self._distribute(table, builders)
             written += [(builder.publish(self.m.store), own) for (_, own), builder in sorted(builders.items())]
         return written
 
-    def _distribute(self, table: pa.Table, builders: dict[tuple[date, bool], FileBuilder], *, new: bool) -> None:
+    def _distribute(self, table: pa.Table, builders: dict[tuple[date, bool], FileBuilder]) -> None:
         times = table.column(self.m.dataset.time_field)
         own = within(times, self.m.window)
         days = _days(times)
@@ -230,17 +258,22 @@ class _Round:
                 rows = table if count == table.num_rows else table.filter(mask)
                 if (day, is_own) not in builders:
                     builders[day, is_own] = self._builder(day, is_own)
+                if not is_own:
+                    times_of = pc.min_max(rows.column(self.m.dataset.time_field)).as_py()
+                    builders[day, is_own].cover(times_of["min"], times_of["max"])
                 builders[day, is_own].write(rows)
-                if new and is_own:
-                    self.new_in_window += rows.num_rows
-                elif new:
-                    self.new_late += rows.num_rows
 
     def _builder(self, day: date, is_own: bool) -> FileBuilder:
-        whole_day = Window.of_day(day)
-        span = whole_day.intersection(self.m.window) if is_own else whole_day
-        assert span is not None  # a row of the window on this day exists
-        return FileBuilder.for_span(self.schema, self.m.layout.published(day), span, self.m.suffix, self.scratch)
+        span = Window.of_day(day).intersection(self.m.window) if is_own else None
+        return FileBuilder(self.schema, self.m.layout.published(day), self.m.suffix, self.scratch, span=span)
+
+
+def _union(some: Spans, others: Spans) -> Spans:
+    union = dict(some)
+    for day, (first, last) in others.items():
+        known = union.get(day, (first, last))
+        union[day] = (min(first, known[0]), max(last, known[1]))
+    return union
 
 
 def within(times: Times, window: Window) -> pa.ChunkedArray:

@@ -62,7 +62,7 @@ class ObjectStore:
         self.fs.invalidate_cache()
         try:
             # Without details: they are asked for one by one on some filesystems, and an object may go meanwhile.
-            names = self.fs.ls(self.full(folder), detail=False)
+            names = self.fs.ls(self.full(folder), detail=False, refresh=True)
         except FileNotFoundError:
             return []
         return sorted(f"{folder}/{base}" for name in names if (base := name.rpartition("/")[2]))
@@ -77,6 +77,11 @@ class ObjectStore:
             return self.fs.cat_file(self.full(path))
         except FileNotFoundError:
             return None
+
+    def read_many(self, paths: list[str]) -> list[bytes]:
+        """The bytes of several objects, read at once where the filesystem can; those that are gone are left out."""
+        found = self.fs.cat([self.full(path) for path in paths], on_error="omit") if paths else {}
+        return list(found.values()) if isinstance(found, dict) else [found]
 
     def read_json(self, path: str) -> Any:
         """The object parsed, or None if there is none."""

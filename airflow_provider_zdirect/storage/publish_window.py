@@ -21,6 +21,7 @@ from airflow_provider_zdirect.models.arrow import arrow_schema
 from airflow_provider_zdirect.storage.merge_rows import Merged, RowMerger, Times, within
 from airflow_provider_zdirect.storage.published_files import FileBuilder
 from airflow_provider_zdirect.storage.row_files import read_batches
+from airflow_provider_zdirect.storage.row_index import AnsweredRecords
 from airflow_provider_zdirect.storage.window_marks import WindowMarks, WindowStates
 from airflow_provider_zdirect.windows import Window
 
@@ -44,29 +45,36 @@ class WindowPublisher:
         """Publish the staged rows; safe to repeat, and at the same time as any other run.
 
         :param staged: paths of Parquet files with fetched rows.
+        :raises FileNotFoundError: if a staged file is gone.
         """
+        merged = Merged(AnsweredRecords(0, None, None))
+        parked: dict[Window, str] = {}
         while True:
             states = self._states_before()
-            merged = self.merger.merge(staged, partial(self._publishable, published=states.published))
+            merged = _after(merged, self.merger.merge(staged, partial(self._publishable, published=states.published)))
+            for path in parked.values():
+                self.merger.store.delete(path)
             parked = self._park(staged, states)
             # A window may have been published while its rows were parked; then nobody would take them up.
             if parked.keys().isdisjoint(self._states_before().published):
                 break
-            for path in parked.values():
-                self.merger.store.delete(path)
         self.marks.publish(self.merger.window)
-        return self._take_up_parked(merged)
+        return self._take_up_parked(staged, merged, states.published)
 
-    def _take_up_parked(self, merged: Merged) -> Merged:
-        for path in self.merger.store.files(self.merger.layout.parked(self.merger.window)):
+    def _take_up_parked(self, staged: list[str], merged: Merged, published: frozenset[Window]) -> Merged:
+        """Publish what others have parked for this window, together with its own rows, so that both are counted."""
+        folder = self.merger.layout.parked(self.merger.window)
+        while paths := self.merger.store.files(folder):
             try:
-                taken = self.merger.merge([path], lambda times: within(times, self.merger.window))
+                taken = self.merger.merge([*staged, *paths], partial(self._publishable, published=published))
             except FileNotFoundError:
+                if self.merger.store.files(folder) == paths:
+                    raise
                 # Whoever parked it has seen that this window is published, and publishes the rows himself.
                 continue
-            self.merger.store.delete(path)
-            if taken.new_in_window:
-                merged = _added(merged, taken)
+            merged = _after(merged, taken)
+            for path in paths:
+                self.merger.store.delete(path)
         return merged
 
     def _states_before(self) -> WindowStates:
@@ -97,9 +105,7 @@ class WindowPublisher:
         merger = self.merger
         schema = arrow_schema(merger.dataset.model)
         with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
-            builder = FileBuilder.for_span(
-                schema, merger.layout.parked(window), merger.window, suffix="parquet", scratch=scratch
-            )
+            builder = FileBuilder(schema, merger.layout.parked(window), "parquet", scratch, span=merger.window)
             for path in staged:
                 for table in read_batches(merger.store, path, schema):
                     times = table.column(merger.dataset.time_field)
@@ -112,11 +118,6 @@ class WindowPublisher:
             return builder.publish(merger.store).path
 
 
-def _added(merged: Merged, taken: Merged) -> Merged:
-    known = {file.path for file in merged.files}
-    return replace(
-        merged,
-        answered=merged.answered.extended_by(taken.answered, new=taken.new_in_window),
-        files=merged.files + [file for file in taken.files if file.path not in known],
-        new_in_window=merged.new_in_window + taken.new_in_window,
-    )
+def _after(before: Merged, last: Merged) -> Merged:
+    """What two merges of the same rows, one after the other, have done."""
+    return replace(last, new=before.new + last.new, files_outside=before.files_outside + last.files_outside)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from dataclasses import dataclass, replace
-from datetime import datetime
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,8 +15,6 @@ from airflow_provider_zdirect.storage.layout import PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import open_writer, sha256
 from airflow_provider_zdirect.windows import Window
-
-DIGEST_CHARACTERS = 16
 
 
 @dataclass(frozen=True)
@@ -33,36 +32,51 @@ class PublishedFile:
 
 
 class FileBuilder:
-    """Rows of one file to be, on the local disk until it is published under the digest of its bytes."""
+    """Rows of one file to be, on the local disk until it is published.
 
-    def __init__(self, schema: pa.Schema, folder: str, name: PublishedName, suffix: str, scratch: str) -> None:
-        self.name = name
+    :param span: of the file's name; None: from the first to the last time that :meth:`cover` was told.
+    :param fetched: goes into the name, see :class:`PublishedName`.
+    """
+
+    def __init__(
+        self,
+        schema: pa.Schema,
+        folder: str,
+        suffix: str,
+        scratch: str,
+        *,
+        span: Window | None = None,
+        fetched: datetime | None = None,
+    ) -> None:
         self.rows = 0
         self._folder = folder
         self._suffix = suffix
+        self._span = span
+        self._fetched = fetched
         with tempfile.NamedTemporaryFile(dir=scratch, delete=False, suffix=f".{suffix}") as file:
             self._local = Path(file.name)
         self._writer = open_writer(self._local, schema, suffix=suffix)
 
-    @classmethod
-    def for_span(
-        cls, schema: pa.Schema, folder: str, span: Window, suffix: str, scratch: str, fetched: datetime | None = None
-    ) -> FileBuilder:
-        return cls(schema, folder, PublishedName(span, digest="", fetched=fetched), suffix, scratch)
+    def cover(self, first: datetime, last: datetime) -> None:
+        """Widen the span to hold both times."""
+        covered = Window(first, last + timedelta(microseconds=1))
+        if self._span is not None:
+            covered = Window(min(self._span.start, covered.start), max(self._span.end, covered.end))
+        self._span = covered
 
     def write(self, table: pa.Table) -> None:
         self._writer.write(table)
         self.rows += table.num_rows
 
     def publish(self, store: ObjectStore) -> PublishedFile:
+        assert self._span is not None, "no span was given, and no time"
         self._writer.close()
-        digest = sha256(self._local)
-        name = replace(self.name, digest=digest[:DIGEST_CHARACTERS])
+        name = PublishedName(self._span, uuid.uuid4().hex[:16], self._fetched)
         path = f"{self._folder}/{name.file_name(self._suffix)}"
-        size = self._local.stat().st_size
+        published = PublishedFile(path, self.rows, self._local.stat().st_size, sha256(self._local))
         store.upload(self._local, path)
         self._local.unlink()
-        return PublishedFile(path, self.rows, size, digest)
+        return published
 
     def discard(self) -> None:
         self._writer.close()

@@ -7,6 +7,7 @@ to ``_revisions``.
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.published_files import FileBuilder, PublishedFile, measure
 from airflow_provider_zdirect.storage.row_files import read_batches
 from airflow_provider_zdirect.windows import Window
+
+MAX_LOOKS = 10
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,16 @@ class DayReplacer:
 
         :param staged: paths of Parquet files with the day's rows.
         :param fetched: when they were fetched.
+        :raises FileNotFoundError: if a staged file is gone.
         :returns: the day's files, and whether its rows are others than before.
         """
+        for _ in range(MAX_LOOKS - 1):
+            # Another run of the day may move a file between our listing and our reading; then we look again.
+            with contextlib.suppress(FileNotFoundError):
+                return self._replace(day, staged, fetched)
+        return self._replace(day, staged, fetched)
+
+    def _replace(self, day: date, staged: list[str], fetched: datetime) -> tuple[list[PublishedFile], bool]:
         schema = arrow_schema(self.dataset.model)
         before = self._published(day)
         if before:
@@ -59,7 +70,7 @@ class DayReplacer:
     def _write(self, day: date, staged: list[str], fetched: datetime, schema: pa.Schema) -> None:
         with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
             folder, span = self.layout.published(day), Window.of_day(day, self.timezone)
-            builder = FileBuilder.for_span(schema, folder, span, self.suffix, scratch, fetched=fetched)
+            builder = FileBuilder(schema, folder, self.suffix, scratch, span=span, fetched=fetched)
             for table in self._tables(staged, schema):
                 builder.write(table)
             builder.publish(self.store)
@@ -67,7 +78,7 @@ class DayReplacer:
     def _published(self, day: date) -> list[str]:
         """The day's files, the latest fetch last."""
         names = {path: PublishedName.parse(path) for path in self.store.files(self.layout.published(day))}
-        dated = [(name.fetched, name.digest, path) for path, name in names.items() if name and name.fetched]
+        dated = [(name.fetched, name.part, path) for path, name in names.items() if name and name.fetched]
         return [path for _, _, path in sorted(dated)]
 
     def _count(self, paths: list[str], schema: pa.Schema) -> int:

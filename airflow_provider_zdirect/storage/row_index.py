@@ -48,6 +48,9 @@ SELECT source FROM held WHERE key IN (SELECT key FROM held GROUP BY key HAVING c
 Row = tuple[str, int, int, int, int, int, int, bool]
 """key, source, row, seen (µs), hash, day (days since epoch), instant (µs), in window."""
 
+Spans = dict[date, tuple[datetime, datetime]]
+"""Days, each with the first and the last time on it."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -62,11 +65,16 @@ class AnsweredRecords:
     first: datetime | None
     last: datetime | None
 
-    def extended_by(self, others: AnsweredRecords, *, new: int) -> AnsweredRecords:
-        """With ``new`` more records, which are among ``others``."""
-        firsts = [first for first in (self.first, others.first) if first]
-        lasts = [last for last in (self.last, others.last) if last]
-        return AnsweredRecords(self.count + new, min(firsts, default=None), max(lasts, default=None))
+
+@dataclass(frozen=True)
+class NewRecords:
+    """How many records are published for the first time."""
+
+    in_window: int = 0
+    outside: int = 0
+
+    def __add__(self, other: NewRecords) -> NewRecords:
+        return NewRecords(self.in_window + other.in_window, self.outside + other.outside)
 
 
 class RowIndex:
@@ -100,16 +108,30 @@ class RowIndex:
         """Published files that have to be written anew."""
         return {source for (source,) in self._db.execute(_OUTDATED)}
 
-    def answered_spans(self) -> list[tuple[date, datetime, datetime]]:
-        """Days of the answered records, each with its first and last record's time."""
+    def spans(self) -> Spans:
+        """First and last time of the records of each day."""
         found = self._db.execute("SELECT day, min(instant), max(instant) FROM record GROUP BY day ORDER BY day")
-        return [(_day(day), _instant(first), _instant(last)) for day, first, last in found]
+        return {_day(day): (_instant(first), _instant(last)) for day, first, last in found}
 
     def answered_in_window(self) -> AnsweredRecords:
         count, first, last = self._db.execute(
             "SELECT count(*), min(instant), max(instant) FROM record WHERE answered AND in_window"
         ).fetchone()
         return AnsweredRecords(count, _instant(first) if count else None, _instant(last) if count else None)
+
+    def count_new(self, answered_sources: int) -> NewRecords:
+        """Records that no published file holds yet.
+
+        :param answered_sources: sources with a smaller number were added by :meth:`add_answered`.
+        """
+        count = dict(
+            self._db.execute(
+                "SELECT in_window, count(*) FROM record WHERE source < ? AND key NOT IN (SELECT key FROM held) "
+                "GROUP BY in_window",
+                (answered_sources,),
+            )
+        )
+        return NewRecords(in_window=count.get(1, 0), outside=count.get(0, 0))
 
     def holders_of_answered(self) -> dict[int, int]:
         """Sources that hold the window's answered records, with how many."""

@@ -48,6 +48,7 @@ def test_only_label_and_time_are_required() -> None:
         ("ean", "0191476239145", "0191476239145"),
         ("ean", 191476239145, "0191476239145"),
         ("ean", "191476239145", "0191476239145"),
+        ("ean", 191476239145.0, "0191476239145"),
         ("ean", "not digits", "not digits"),
         ("location_id", "246aabbc -beeb-45a7", "246aabbc -beeb-45a7"),
         ("merchant_article_id", 4711, "4711"),
@@ -79,6 +80,8 @@ def test_liquidation_numbers_come_as_text_or_number() -> None:
         Decimal("19.90"),
         Decimal("0.1"),
     )
+    long = row_of(LiquidatedItem, {"total_price": "99999999999.1234567890123456789"})
+    assert long["total_price"] == Decimal("99999999999.123456789012345679"), "18 decimals are kept"
     assert row_of(LiquidatedItem, {"reporting_date": "2020-02-25"})["reporting_date"] == date(2020, 2, 25)
 
 
@@ -91,6 +94,10 @@ def test_liquidation_numbers_come_as_text_or_number() -> None:
         (b'{"quality_label":"x"}', "received_timestamp: Field required"),
         (b'{"quality_label":"x","received_timestamp":"yesterday"}', "received_timestamp"),
         (b'{"quality_label":"x","received_timestamp":"2017-07-21T17:32:28"}', "timezone"),
+        (b'{"quality_label":"x","received_timestamp":1500000000}', "not a text"),
+        (b'{"quality_label":"x","received_timestamp":"1500000000"}', "RFC 3339"),
+        (b'{"quality_label":"x","received_timestamp":"9999-12-31T23:59:59-05:00"}', "2199"),
+        (b'{"quality_label":"x","received_timestamp":"0001-01-01T00:00:00Z"}', "1971"),
         (b"7", "record"),
         (b"null", "record"),
         (b'{"quality_label":"\\ud800","received_timestamp":"2017-07-21T17:32:28Z"}', "Invalid JSON"),
@@ -100,7 +107,9 @@ def test_an_invalid_record_is_rejected_with_the_reason(source: bytes, said: str)
     assert said in reason_for(ReceivedItem, source)
 
 
-@pytest.mark.parametrize("record", [b'{"total_price":1e30}', b'{"quantity":1e30}', b'{"quantity":"1.5"}'])
+@pytest.mark.parametrize(
+    "record", [b'{"total_price":1e30}', b'{"quantity":1e30}', b'{"quantity":"1.5"}', b'{"quantity":true}']
+)
 def test_numbers_that_cannot_be_stored_exactly_are_rejected(record: bytes) -> None:
     assert reason_for(LiquidatedItem, record)
 

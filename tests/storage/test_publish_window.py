@@ -11,6 +11,7 @@ import pytest
 from item_rows import Item, Warehouse, at, hours, rows_of
 
 from airflow_provider_zdirect.storage.layout import PublishedName
+from airflow_provider_zdirect.storage.row_index import NewRecords
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def test_a_window_is_published_under_its_own_name(warehouse: Warehouse) -> None:
     assert path.startswith("returned_items/merchant_id=29809185-6a98-4691-a15b-e8d16839b6e8/date=2026-11-20/")
     assert PublishedName.parse(path).span == window
     assert [file.path for file in merged.files] == [path]
-    assert (merged.answered.count, merged.new_in_window, merged.new_late) == (2, 2, 0)
+    assert (merged.answered.count, merged.new) == (2, NewRecords(2, 0))
     assert (merged.answered.first, merged.answered.last) == (at(10), at(10.5))
 
 
@@ -51,7 +52,7 @@ def test_a_repeated_window_writes_nothing_new(warehouse: Warehouse, suffix: str)
     before = warehouse.published_files()
     again = publisher.publish([warehouse.stage("b", items, window, at(60))])
     assert warehouse.published_files() == before
-    assert (again.answered.count, again.new_in_window) == (2, 0)
+    assert (again.answered.count, again.new) == (2, NewRecords(0, 0))
     assert again.files == first.files
 
 
@@ -90,7 +91,7 @@ def test_a_day_over_hours_that_are_published_adds_only_what_they_lack(warehouse:
     items = [Item("x10", 10.5), Item("x11", 11.5), Item("x12", 12.5)]
     merged = warehouse.publisher(day).publish([warehouse.stage("day", items, day)])
     assert warehouse.published() == rows_of(items)
-    assert (merged.answered.count, merged.new_in_window) == (3, 1)
+    assert (merged.answered.count, merged.new) == (3, NewRecords(1, 0))
     assert sum(file.rows for file in merged.files) == 3
 
 
@@ -103,7 +104,9 @@ def test_a_late_record_of_a_published_window_is_published_by_the_next(warehouse:
     second.announce()
     merged = second.publish([warehouse.stage("b", [Item("x", 9.1), Item("late", 9.9), Item("y", 10.5)], window)])
     assert warehouse.published() == [("late", 9.9, "first"), ("x", 9.1, "first"), ("y", 10.5, "first")]
-    assert (merged.answered.count, merged.new_late) == (1, 1)
+    assert (merged.answered.count, merged.new) == (1, NewRecords(1, 1))
+    (late,) = merged.files_outside
+    assert late.path not in {file.path for file in merged.files}
 
 
 def test_records_before_the_window_that_nobody_asked_for_are_not_published(warehouse: Warehouse) -> None:
@@ -193,6 +196,28 @@ def test_many_overlapping_windows_at_once_end_with_each_record_once(warehouse: W
     everything = hours(0, 30)
     warehouse.publisher(everything).publish([warehouse.stage("all", truth, everything, at(90))])
     assert warehouse.published() == rows_of(truth)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_records_that_change_in_a_shared_file_while_many_runs_meet_are_there_once(
+    warehouse: Warehouse, seed: int
+) -> None:
+    """A day's file holds records of every hour, so runs of different hours have to write it anew together."""
+    dice = random.Random(seed)
+    items = [Item(f"r{number}", number / 4) for number in range(48)]
+    day = hours(0, 24)
+    warehouse.publisher(day).publish([warehouse.stage("day", items, day, at(40))])
+    changed = [Item(item.label, item.hour, "second") if dice.random() < 0.3 else item for item in items]
+
+    def run(hour: int) -> None:
+        window = hours(hour, hour + 2)
+        mine = [item for item in changed if window.contains(at(item.hour))]
+        warehouse.publisher(window).publish([warehouse.stage(f"h{hour}", mine, window, at(50))])
+
+    with ThreadPoolExecutor(max_workers=6) as pool:
+        for done in [pool.submit(run, hour) for hour in range(0, 12, 2)]:
+            done.result()
+    assert warehouse.published() == rows_of(changed)
 
 
 def test_leftovers_of_a_killed_run_are_cleared_by_whoever_comes_next(warehouse: Warehouse) -> None:

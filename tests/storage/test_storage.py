@@ -16,7 +16,7 @@ from item_rows import MERCHANT, at, hours
 from airflow_provider_zdirect.datasets import DATASETS
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.models.arrow import Lineage, arrow_schema
-from airflow_provider_zdirect.storage.checkpoint import MAX_AGE, Checkpoint
+from airflow_provider_zdirect.storage.checkpoint import MAX_AGE, Checkpoint, Progress
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.replace_day import DayReplacer
@@ -151,25 +151,47 @@ def test_everything_but_data_lies_beside_the_dataset() -> None:
     assert layout.published(DAY) == f"received_items/merchant_id={MERCHANT}/date=2026-11-20"
 
 
-def test_a_checkpoint_is_taken_up_by_the_same_and_by_nobody_else(store: ObjectStore) -> None:
-    checkpoint = Checkpoint(store, "_staging/w", {"dataset": "x"})
-    progress = checkpoint.load(at(0))
-    progress.of("r").cursor = "next"
-    progress.of("r").staged.append("_staging/w/page")
-    progress.requests_sent = 3
-    checkpoint.save(progress)
+def begun(store: ObjectStore, fingerprint: dict[str, object] | None = None) -> tuple[Checkpoint, Progress]:
+    checkpoint = Checkpoint(store, "_staging/w", fingerprint or {})
+    progress = Progress(at(0).isoformat(), {"from": "then"})
+    checkpoint.begin(progress)
+    return checkpoint, progress
+
+
+def test_a_checkpoint_is_taken_up_by_the_same_and_by_nobody_else(store: ObjectStore, tmp_path: Path) -> None:
+    checkpoint, progress = begun(store, {"dataset": "x"})
+    (tmp_path / "page").write_bytes(b"rows")
+    for request in ("10:00", "11:00"):
+        progress.of(request).cursor = "next"
+        progress.of(request).staged.append(checkpoint.stage(tmp_path / "page", "parquet"))
+        progress.of(request).requests_sent = 3
+        checkpoint.save(progress, request)
     assert checkpoint.load(at(1)) == progress
-    assert Checkpoint(store, "_staging/w", {"dataset": "y"}).load(at(1)).requests == {}
-    assert checkpoint.load(at(1)).requests == {}, "what is not for this is cleared away"
+    assert progress.total("requests_sent") == 6
+    assert Checkpoint(store, "_staging/w", {"dataset": "y"}).load(at(1)) is None
+    assert checkpoint.load(at(1)) is None, "what is not for this is cleared away"
+    assert store.files("_staging/w") == []
 
 
 def test_a_checkpoint_that_is_too_old_is_not_used(store: ObjectStore) -> None:
-    checkpoint = Checkpoint(store, "_staging/w", {})
-    progress = checkpoint.load(at(0))
-    progress.of("r").done = True
-    checkpoint.save(progress)
-    assert checkpoint.load(at(0) + MAX_AGE).requests
-    assert not checkpoint.load(at(0) + MAX_AGE + timedelta(seconds=1)).requests
+    checkpoint, _ = begun(store)
+    assert checkpoint.load(at(0) + MAX_AGE)
+    assert checkpoint.load(at(0) + MAX_AGE + timedelta(seconds=1)) is None
+
+
+def test_a_request_whose_staged_files_are_gone_starts_again_and_the_others_go_on(
+    store: ObjectStore, tmp_path: Path
+) -> None:
+    checkpoint, progress = begun(store)
+    (tmp_path / "page").write_bytes(b"rows")
+    for request in ("a", "b"):
+        progress.of(request).staged.append(checkpoint.stage(tmp_path / "page", "parquet"))
+        progress.of(request).done = True
+        checkpoint.save(progress, request)
+    store.delete(progress.of("a").staged[0])
+    found = checkpoint.load(at(1))
+    assert found is not None
+    assert set(found.requests) == {"b"}
 
 
 def replacer(store: ObjectStore) -> DayReplacer:
@@ -240,11 +262,12 @@ def test_the_latest_answer_stays_in_whatever_order_it_is_published(store: Object
 def test_many_runs_of_a_day_at_once_end_with_the_latest(tmp_path: Path) -> None:
     store = ObjectStore(fsspec.filesystem("file"), str(tmp_path))
     staged = [stage_sold(store, tmp_path, f"r{n}", *[n] * 3) for n in range(12)]
+
+    def run(number: int) -> None:
+        replacer(store).replace(DAY, staged[number], at(30 + number))
+
     with ThreadPoolExecutor(max_workers=6) as pool:
-        list(
-            pool.map(
-                lambda n: replacer(store)._write(DAY, staged[n], at(30 + n), arrow_schema(LIQUIDATED.model)), range(12)
-            )
-        )
-    replacer(store).replace(DAY, staged[11], at(41))
+        for done in [pool.submit(run, number) for number in range(12)]:
+            done.result()
     assert sold(store, PUBLISHED) == [11, 11, 11]
+    assert len(store.files(PUBLISHED)) == 1
