@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 
-CACHE_KIB = 8 * 1024
+CACHE_KIB = 2 * 1024
 
 _TABLES = """
 CREATE TABLE record (
