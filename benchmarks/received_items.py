@@ -54,6 +54,8 @@ class Figures:
     peak_mb: float
     tree_peak_mb: float
     before_the_run_mb: float
+    before_the_first_page_mb: float
+    before_publishing_mb: float
     task_seconds: float
     cpu_seconds: float
     download_seconds: float
@@ -92,6 +94,8 @@ def measure(items: int, page_size: int) -> Figures:
             peak_mb=task["peak_mb"],
             tree_peak_mb=round(tree_peak, 1),
             before_the_run_mb=task["before_the_run_mb"],
+            before_the_first_page_mb=task["before_the_first_page_mb"],
+            before_publishing_mb=task["before_publishing_mb"],
             task_seconds=round(work, 2),
             cpu_seconds=task["cpu_seconds"],
             download_seconds=round(thrown_away, 2),

@@ -27,6 +27,8 @@ ROWS = (
     ("peak memory, MB", "peak_mb", "{:,.0f}"),
     ("  with child processes", "tree_peak_mb", "{:,.0f}"),
     ("  before the DAG run", "before_the_run_mb", "{:,.0f}"),
+    ("  before the first page", "before_the_first_page_mb", "{:,.0f}"),
+    ("  before publishing", "before_publishing_mb", "{:,.0f}"),
     ("extract, s", "task_seconds", "{:,.1f}"),
     ("plain download, s", "download_seconds", "{:,.1f}"),
     ("  to disk, s", "download_to_disk_seconds", "{:,.1f}"),

@@ -17,6 +17,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent / "dags"))
 
 SECONDS: dict[str, float] = defaultdict(float)
+PEAKS: dict[str, float] = {}
+"""Peak memory when a phase began for the first time."""
+
 IN_MEGABYTES = 1024 / 1e6
 
 
@@ -34,6 +37,8 @@ def main() -> None:
         "peak_mb": round(peak_megabytes(), 1),
         "peak_of_children_mb": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * IN_MEGABYTES, 1),
         "before_the_run_mb": round(before, 1),
+        "before_the_first_page_mb": round(PEAKS.get("begin", 0.0), 1),
+        "before_publishing_mb": round(PEAKS.get("publish", 0.0), 1),
         "phases": _phases(seconds),
         "cpu_seconds": round(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), 2),
     }
@@ -73,6 +78,7 @@ def _time_the_phases() -> None:
 
     Transport.send = timed_send  # type: ignore[method-assign]
     fetch_window.validate = timed_validate
+    WindowPublisher.announce = _timed(WindowPublisher.announce, "begin")  # type: ignore[method-assign]
     fetch_window.WindowFetcher._stage = _timed(fetch_window.WindowFetcher._stage, "validate and stage")  # type: ignore[method-assign]
     WindowPublisher.publish = _timed(WindowPublisher.publish, "publish")  # type: ignore[method-assign]
     RowIndex.add_answered = _timed(RowIndex.add_answered, "publish: index of the rows")  # type: ignore[method-assign]
@@ -81,6 +87,7 @@ def _time_the_phases() -> None:
 
 def _timed(function: Callable[..., Any], phase: str) -> Callable[..., Any]:
     def timed(*args: Any, **named: Any) -> Any:
+        PEAKS.setdefault(phase, peak_megabytes())
         started = time.monotonic()
         try:
             return function(*args, **named)
@@ -91,7 +98,7 @@ def _timed(function: Callable[..., Any], phase: str) -> Callable[..., Any]:
 
 
 def _phases(total: float) -> dict[str, float]:
-    phases = dict(SECONDS)
+    phases = {name: seconds for name, seconds in SECONDS.items() if name != "begin"}
     phases["stage"] = phases.pop("validate and stage", 0.0) - phases.get("validate", 0.0)
     own = sum(phases.get(name, 0.0) for name in ("download", "validate", "stage", "publish"))
     phases["Airflow and the rest"] = total - own

@@ -85,7 +85,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def airflow_storage(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> Callable[..., None]:
-    """Sets the fields of the storage connection ``aws_default``."""
+    """Sets the fields of the storage connection; an id of its own, because Airflow keeps the filesystem of each id."""
     airflow_home.migrate()
 
     def connect(**fields: Any) -> None:
@@ -98,7 +98,7 @@ def airflow_storage(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> Callable[
             "extra": {"endpoint_url": endpoint, "region_name": "us-east-1"},
             **fields,
         }
-        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+        monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_TEST_STORAGE", json.dumps(connection))
 
     connect()
     return connect

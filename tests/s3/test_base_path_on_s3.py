@@ -92,7 +92,7 @@ def test_an_endpoint_where_nobody_answers(runs: S3Extraction, plain: Callable[..
 def test_through_airflow_s_storage_connection(runs: S3Extraction, airflow_storage: Callable[..., None]) -> None:
     from airflow_provider_zdirect.operators.base_path import open_base_path
 
-    path = open_base_path(runs.bucket.uri, "aws_default")
+    path = open_base_path(runs.bucket.uri, "zdirect_test_storage")
     assert path.root == runs.bucket.root
     runs.filesystem = lambda: path.fs
     for window in hourly(NOON, 2):
@@ -106,4 +106,4 @@ def test_a_bucket_that_airflow_s_storage_connection_does_not_find(airflow_storag
     from airflow_provider_zdirect.operators.base_path import open_base_path
 
     with pytest.raises(ZDirectConfigurationError, match="base_path='s3://no-such-bucket-anywhere/x'"):
-        open_base_path("s3://no-such-bucket-anywhere/x", "aws_default")
+        open_base_path("s3://no-such-bucket-anywhere/x", "zdirect_test_storage")
