@@ -20,7 +20,7 @@ from airflow.providers.common.compat.sdk import Param, conf
 
 from airflow_provider_zdirect.datasets import DATASETS
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
-from airflow_provider_zdirect.operators.arguments import given
+from airflow_provider_zdirect.operators.arguments import NO_INTERVAL_REMEDY, given
 from airflow_provider_zdirect.windows import Window, parse_instant
 
 WINDOW_FROM = "{{ params['from'] or '' }}"
@@ -111,7 +111,7 @@ def window_of(params: Mapping[str, Any], context: Mapping[str, Any]) -> Window:
         return Window(parse_instant(start, name="from"), parse_instant(end, name="to"))
     interval = context.get("data_interval_start"), context.get("data_interval_end")
     if None in interval:
-        raise WindowError("This run has no data interval, and from and to are not given.", remedy="Give both.")
+        raise WindowError("This run has no data interval, and from and to are not given.", remedy=NO_INTERVAL_REMEDY)
     return Window(*interval)  # type: ignore[arg-type]
 
 

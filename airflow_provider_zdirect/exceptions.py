@@ -70,7 +70,7 @@ class ZDirectError(Exception):
         if facts:
             text += f" [{', '.join(facts)}]"
         if self.remedy:
-            text += f" What to do: {self.remedy}"
+            text += f"{'' if text.endswith(('.', ']')) else '.'} What to do: {self.remedy}"
         return text
 
     def __reduce__(self) -> tuple[object, ...]:

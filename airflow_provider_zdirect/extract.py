@@ -186,6 +186,8 @@ class _Extraction:
             progress,
             self.clock,
         ).fetch()
+        # To the operating system, with what the pages took: publishing has needs of its own.
+        pa.default_memory_pool().release_unused()
         # In a thread, because runs that meet wait for each other, and the event loop is the caller's.
         try:
             return await asyncio.to_thread(self._publish, progress, publisher)

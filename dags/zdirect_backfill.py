@@ -24,7 +24,8 @@ DOC = """
 ### Backfill of one dataset
 
 * **Triggered by hand**: choose `dataset`, `from` and `to`; every UTC day of every merchant becomes a task, and what is
-  there already is not doubled. Both empty means yesterday.
+  there already is not doubled. Both empty means the day before the
+  logical date (which the dialog fills in; over the REST API, give one).
 * **Airflow's own backfill** (UI or `airflow backfill create`): every day of the range becomes a run. The `dataset` is
   a parameter of the backfill; for a second dataset over the same days let it reprocess existing runs, because Airflow
   keeps one run per day.

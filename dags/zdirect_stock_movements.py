@@ -26,7 +26,8 @@ Every hour: the items that Zalando's warehouses received and returned in the hou
 as Parquet files under `base_path`. Runs may be repeated, run in any order, at once, or backfilled: each record is
 published once.
 
-* **Triggered by hand** it takes `from` and `to`, or the last full hour if both are empty.
+* **Triggered by hand** it takes `from` and `to`, or, if both are empty, the last full hour before the logical date
+  (which the dialog fills in; over the REST API, give one).
 * **Backfill** (UI or `airflow backfill create`) takes the hours that are missing. On Airflow 2.11 it is
   `airflow dags backfill`; should that end with "BackfillJob is deadlocked", which Airflow 2 does now and then with
   mapped tasks, give the same command again: it goes on where it stopped.
@@ -60,4 +61,5 @@ with DAG(
             window_to=WINDOW_TO,
             base_path=BASE_PATH,
             conn_id=CONN_ID,
+            map_index_template="{{ task.merchant_id }}",
         ).expand(merchant_id=merchant_ids)

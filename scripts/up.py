@@ -21,8 +21,10 @@ def main() -> int:
             print(
                 f"\nAirflow:   {airflow.url}   (no login: everybody on this machine is admin)\n"
                 f"Emulator:  {airflow.emulator_url}   (connection zdirect_default, login demo)\n"
+                "           The connection is in the environment, so the list in the UI does not show it.\n"
                 f"Data:      {airflow.data.relative_to(PROJECT)}\n"
-                f"Logs:      {airflow.logs.relative_to(PROJECT)}\n\n"
+                f"Logs:      {airflow.logs.relative_to(PROJECT)}\n"
+                f"CLI:       AIRFLOW_HOME={airflow.home / 'airflow'} .venv/bin/airflow ...\n\n"
                 "Unpause or trigger a DAG in the UI. Ctrl-C stops everything.",
                 flush=True,
             )

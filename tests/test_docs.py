@@ -6,6 +6,7 @@ import re
 import runpy
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -70,3 +71,12 @@ def test_the_duckdb_line_of_the_readme_reads_what_was_published(
         truth = emulator.truth("received_items", emulator.merchant_ids[0], window.start, window.end)
     monkeypatch.chdir(tmp_path)
     assert duckdb.sql(query).fetchall() == [(date(2026, 11, 20), len(truth))]
+
+
+def test_the_dag_of_the_readme_is_one() -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert "\n):\n    ZDirectExtractOperator(" in program
+    names: dict[str, Any] = {}
+    exec(compile(program.replace("\n):\n", "\n) as dag:\n"), "README.md", "exec"), names)
+    (task,) = names["dag"].tasks
+    assert (task.dag_id, task.dataset) == ("my_returns", "returned_items")

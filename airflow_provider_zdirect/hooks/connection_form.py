@@ -40,7 +40,7 @@ EXTRA_FIELDS = (
     ExtraField(
         "merchant_id",
         "Merchant id",
-        "The merchant (BPID, a UUID) to work for. Blank: every merchant that the app may use.",
+        "The merchant (BPID, a UUID) to work for. Blank: the DAGs work for every merchant that the app may use.",
     ),
     ExtraField(
         "share_access",
@@ -53,20 +53,19 @@ EXTRA_FIELDS = (
     ExtraField(
         "rate_share",
         "Share of the rate limits",
-        "How much of each documented rate limit one task may use, above 0 and at most 1. Blank: the client's default.",
+        "The part of each documented rate limit that one worker host may use, above 0 and at most 1. Blank: 0.9.",
         kind="number",
     ),
     ExtraField(
         "max_inline_wait",
         "Longest wait in a request (seconds)",
-        "Waits up to this many seconds stay in the running task; longer ones give the worker slot back. "
-        "Blank: the client's default.",
+        "Waits up to this many seconds stay in the running task; longer ones give the worker slot back. Blank: 30.",
         kind="number",
     ),
     ExtraField(
         "timeout",
         "Timeout (seconds)",
-        "How long to wait for an answer. Blank: the client's default.",
+        "How long one answer may take. Blank: 900.",
         kind="number",
     ),
 )

@@ -14,6 +14,11 @@ from airflow_provider_zdirect.windows import Window, parse_instant
 T = TypeVar("T")
 FORMATS = ("parquet", "jsonl")
 
+NO_INTERVAL_REMEDY = (
+    "Trigger the run with a logical date (its data interval is then the last complete one), or give from and to as DAG "
+    "params (window_from and window_to of the operator). A schedule needs CronDataIntervalTimetable."
+)
+
 
 def is_literal(value: Any) -> bool:
     """Whether ``value`` is known at parse: no Jinja template and no result of another task."""

@@ -180,7 +180,7 @@ class ZDirectExtractOperator(BaseOperator):
         if start is None or end is None:
             raise WindowError(
                 "This run has no data interval, and window_from and window_to are not given.",
-                remedy="Give both, or schedule the DAG with CronDataIntervalTimetable.",
+                remedy=arguments.NO_INTERVAL_REMEDY,
             )
         return Window(start, end)
 

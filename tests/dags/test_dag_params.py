@@ -44,7 +44,10 @@ def test_without_from_and_to_the_window_is_the_data_interval(nothing):
     assert window == Window(START, START + timedelta(hours=1))
 
 
-@pytest.mark.parametrize("params", [{"from": START.isoformat(), "to": None}, {"from": None, "to": None}])
-def test_half_a_window_or_none_at_all_says_what_to_give(params):
-    with pytest.raises(WindowError, match="Give both"):
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [({"from": START.isoformat(), "to": None}, "Give both"), ({"from": None, "to": None}, "with a logical date")],
+)
+def test_half_a_window_or_none_at_all_says_what_to_give(params, said):
+    with pytest.raises(WindowError, match=said):
         window_of(params, {})
