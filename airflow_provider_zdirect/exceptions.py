@@ -14,6 +14,7 @@
     │   ├── ServerError                  5xx
     │   ├── TransportError               no answer, or one that broke off
     │   ├── MalformedResponseError       a 200 that is not the JSON it should be
+    │   ├── StorageUnavailableError      the base path does not answer at the moment
     │   └── ConcurrentRunError           another run of the same window took away or kept changing the same files
     └── ZDirectDataError                 the answer is well-formed and wrong; retrying repeats it
         ├── RejectedRecordsError         more invalid records than ``max_rejected``
@@ -142,6 +143,10 @@ class TransportError(ZDirectRetriableError):
 
 class MalformedResponseError(ZDirectRetriableError):
     """A 200 whose body is not the JSON it should be."""
+
+
+class StorageUnavailableError(ZDirectRetriableError):
+    """The base path does not answer at the moment."""
 
 
 class ConcurrentRunError(ZDirectRetriableError):

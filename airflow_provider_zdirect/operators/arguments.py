@@ -9,11 +9,10 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.storage.layout import FORMATS
 from airflow_provider_zdirect.windows import Window, parse_instant
 
 T = TypeVar("T")
-FORMATS = ("parquet", "jsonl")
-
 NO_INTERVAL_REMEDY = (
     "Trigger the run with a logical date (its data interval is then the last complete one), or give from and to as DAG "
     "params (window_from and window_to of the operator). A schedule needs CronDataIntervalTimetable."

@@ -39,19 +39,12 @@ def open_base_path(base_path: str, storage_conn_id: str | None = None) -> BasePa
         path: Any = ObjectStoragePath(base_path, conn_id=storage_conn_id)
         fs = path.fs
     except Exception as error:
-        raise _unusable(base_path, error, remedy=_missing_support(base_path)) from error
-    root = str(path.path).rstrip("/")
-    try:
-        ObjectStore(fs, root).check_writable(base_path)
-    except ZDirectConfigurationError:
-        raise
-    except Exception as error:
-        raise _unusable(
-            base_path,
-            error,
-            remedy="Give the worker (or the connection of storage_conn_id) leave to write and delete there, "
-            "or choose another base_path.",
+        raise ZDirectConfigurationError(
+            f"base_path={base_path!r} cannot be used: {type(error).__name__}: {error}.",
+            remedy=_missing_support(base_path),
         ) from error
+    root = str(path.path).rstrip("/")
+    ObjectStore(fs, root).check_writable(base_path)
     return BasePath(fs, root, base_path.rstrip("/"))
 
 
@@ -69,9 +62,3 @@ def _missing_support(base_path: str) -> str:
     if extra := EXTRAS.get(scheme):
         return f'Install the support for {scheme}:// with `pip install "airflow-provider-zdirect[{extra}]"`.'
     return f"Install the Airflow provider that knows {scheme}://, or correct base_path and storage_conn_id."
-
-
-def _unusable(base_path: str, error: Exception, *, remedy: str) -> ZDirectConfigurationError:
-    return ZDirectConfigurationError(
-        f"base_path={base_path!r} cannot be used: {type(error).__name__}: {error}.", remedy=remedy
-    )

@@ -15,9 +15,11 @@ from typing import IO, Any
 
 from fsspec import AbstractFileSystem
 
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError
 
 WHOLE_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "r2", "memory"})
+
+RETRY_SECONDS = 120.0
 
 CHUNK = 8 * 1024 * 1024
 """Bytes of an object in memory at the same time; s3fs would take 50 MB, and ten times as many to upload."""
@@ -45,13 +47,19 @@ class ObjectStore:
 
         :param base_uri: the base path as people name it.
         :raises ZDirectConfigurationError: if the base path is not there or may not be written to.
+        :raises StorageUnavailableError: if the storage does not answer, which may pass.
         """
         probe = f"_staging/_tmp/{uuid.uuid4().hex}"
         try:
             self.write(probe, b"")
         except Exception as error:  # storage libraries have errors of their own, botocore's are not even OSError
+            said = f"base_path={base_uri!r} cannot be written to: {type(error).__name__}: {error}"
+            if _may_pass(error):
+                raise StorageUnavailableError(
+                    said, remedy="Check the storage's endpoint, if it stays.", retry_after=RETRY_SECONDS
+                ) from error
             raise ZDirectConfigurationError(
-                f"base_path={base_uri!r} cannot be written to: {type(error).__name__}: {error}",
+                said,
                 remedy="Create the bucket or folder, and let the storage connection (storage_conn_id) write to it; "
                 "check its credentials and endpoint.",
             ) from error
@@ -152,3 +160,12 @@ class ObjectStore:
         final = self.full(path)
         self.fs.makedirs(final.rpartition("/")[0], exist_ok=True)
         self.fs.mv(beside, final)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same may work later: the storage is out of reach or busy, and nothing is wrong with the path."""
+    wrong_path = (PermissionError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
+    if isinstance(error, OSError):
+        return not isinstance(error, wrong_path)
+    # botocore is no requirement, so its errors are known by name: EndpointConnectionError, ReadTimeoutError, ...
+    return any(word in type(error).__name__ for word in ("ConnectionError", "ConnectionClosed", "Timeout"))
