@@ -9,7 +9,7 @@ import asyncio
 import logging
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -252,10 +252,9 @@ class _Extraction:
             return earliest
         earliest += RETENTION_MARGIN
         if self.dataset.window is WindowKind.DATE:
-            local = earliest.astimezone(ZoneInfo(self.job.timezone))
-            if local.time() != time():
-                local = datetime.combine(local.date() + timedelta(days=1), time(), local.tzinfo)
-            return local.astimezone(UTC)
+            # A day that has begun to vanish cannot be asked for as a whole any more.
+            day = Window.of_day(earliest.astimezone(ZoneInfo(self.job.timezone)).date(), self.job.timezone)
+            return day.start if day.start == earliest else day.end
         return earliest
 
     def _publisher(self) -> WindowPublisher | None:

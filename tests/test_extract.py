@@ -317,6 +317,18 @@ def test_a_window_partly_past_retention_needs_leave_to_be_clipped(runs: Extracti
     assert runs.keys("returned_items") == runs.truth("returned_items", left) != []
 
 
+def test_a_day_of_which_a_part_is_past_retention_cannot_be_asked_for(runs: Extraction) -> None:
+    edge = Window.of_day((NOW - timedelta(days=100)).date())
+    assert edge.start < NOW - timedelta(days=100) < edge.end
+    with pytest.raises(RetentionError):
+        runs.run("liquidated_items", edge)
+    manifest = runs.manifest(
+        runs.run("liquidated_items", Window(edge.start, edge.end + timedelta(days=1)), clip_to_retention=True)
+    )
+    assert manifest["clipped"] == {"from": edge.start.isoformat(), "to": edge.end.isoformat()}
+    assert [query["from"] for query in runs.requests("liquidated-items")] == [edge.end.date().isoformat()]
+
+
 def test_received_items_reach_back_to_the_first_of_january_of_last_year(runs: Extraction) -> None:
     start = datetime(2025, 1, 1, tzinfo=UTC)
     first_hour = Window(start, start + timedelta(hours=5))
