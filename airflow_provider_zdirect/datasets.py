@@ -5,6 +5,7 @@ Adding an endpoint that fits is one row here and one model. ``docs/datasets.md``
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -12,8 +13,11 @@ from enum import Enum
 from types import MappingProxyType
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.models.movement_reports import CrossBorderMovement, IntraCommunityMovement
 from airflow_provider_zdirect.models.record import Record
 from airflow_provider_zdirect.models.stock_movements import LiquidatedItem, ReceivedItem, ReturnedItem
+
+_PATH = re.compile(r"(/([A-Za-z0-9_~-][A-Za-z0-9._~-]*|\{merchant_id\}))+")
 
 
 class WindowKind(Enum):
@@ -30,13 +34,27 @@ class WindowKind(Enum):
 class Cursor:
     """Paging by an opaque cursor: the answer names the next one, absent, null or empty at the end.
 
-    :param limit: records per page that are asked for.
+    :param limit: records per page that are asked for; None leaves it to the server, where no such parameter is known.
     """
 
-    limit: int
+    limit: int | None
     parameter: str = "cursor"
     limit_parameter: str = "limit"
     next_key: str = "next"
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Records that come in groups with something in common.
+
+    :param records_key: key of a group's records.
+    :param field: field that every record of a group is given.
+    :param field_keys: keys of a group that may hold its value, the current one first.
+    """
+
+    records_key: str
+    field: str
+    field_keys: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -72,8 +90,8 @@ class Dataset:
     :param path: path of the request; ``{merchant_id}`` is filled in.
     :param record_keys: keys of the answer that may hold the records, the current one first.
     :param time_field: field that places a record in time.
-    :param identity: fields that together identify a record; None if nothing does, and then a fetched day
-        replaces the day as a whole.
+    :param identity: fields that together identify a record; None if nothing does. Where the endpoint is asked by date,
+        a fetched day replaces the day as a whole, and the identity only drops what one answer holds twice.
     :param paging: how the endpoint pages; None if one answer holds everything.
     :param request_window: longest time span that one request may ask for.
     :param overlap: how far before its window a run looks for records that became visible late.
@@ -82,6 +100,9 @@ class Dataset:
     :param filter_confirmed: whether it is certain that ``from`` and ``to`` select by ``time_field``.
     :param personal_data: fields that hold personal data.
     :param replaces_known: whether a changed record replaces the published one; not where the path gives fewer fields.
+    :param grouping: how records are grouped in the answer; None if they are not.
+    :param asked_date_field: field that every record is given, with the date that was asked for.
+    :param when_too_many: what to ask instead for a day of which zDirect says that it holds too many records.
     :param variants: the same dataset from another path, by name.
     """
 
@@ -104,6 +125,9 @@ class Dataset:
     filter_confirmed: bool = True
     personal_data: tuple[str, ...] = ()
     replaces_known: bool = True
+    grouping: Grouping | None = None
+    asked_date_field: str | None = None
+    when_too_many: Dataset | None = None
     variants: Mapping[str, Dataset] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -133,6 +157,27 @@ _RECEIVED_ITEMS = Dataset(
     # Unconfirmed: whether from/to select received_timestamp or the time the record was made available.
     filter_confirmed=False,
     source="zDirect docs, Stock Movements (OpenAPI 4.2.0), GET /reports/received-items/{merchant-id}",
+)
+
+_INTRA_COMMUNITY_MOVEMENTS = Dataset(
+    name="intra_community_movements",
+    title="Goods that Zalando moved between warehouses of different countries, by the date of the report",
+    # Unconfirmed: newer docs print the path without /zfs, the API overview and an old client with it.
+    path="/zfs/intra-community-movements/{merchant_id}",
+    model=IntraCommunityMovement,
+    record_keys=("items", "reports"),
+    grouping=Grouping("movements", "transaction_date", ("transaction_date", "report_date")),
+    asked_date_field="report_date",
+    window=WindowKind.DATE,
+    time_field="report_date",
+    identity=None,
+    # Unconfirmed: whether the endpoint knows a limit.
+    paging=Cursor(limit=None),
+    request_window=timedelta(days=1),
+    retention=KeptDays(100),
+    requests_per_second=10,
+    scope="zfs/icm-reports/read",
+    source="zDirect docs, Intra-Community Movements, GET /intra-community-movements/{merchant-id}",
 )
 
 DATASETS: Mapping[str, Dataset] = MappingProxyType(
@@ -190,17 +235,62 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 filter_confirmed=False,
                 source="zDirect docs, Stock Movements (OpenAPI 4.2.0), GET /liquidated-items/{merchant-id}",
             ),
+            replace(
+                _INTRA_COMMUNITY_MOVEMENTS,
+                variants=MappingProxyType(
+                    {
+                        "single_request": replace(
+                            _INTRA_COMMUNITY_MOVEMENTS,
+                            path="/zfs/stock-movements/intra-community-movements/{merchant_id}",
+                            paging=None,
+                            when_too_many=_INTRA_COMMUNITY_MOVEMENTS,
+                            source="zDirect docs, Intra-Community Movements, single request (deprecated), "
+                            "GET /zfs/stock-movements/intra-community-movements/{merchant-id}",
+                        )
+                    }
+                ),
+            ),
+            Dataset(
+                name="cross_border_movements",
+                title="Items that moved between Zalando facilities of different countries, by the date of the report",
+                path="/zfs/cross-border-movements/{merchant_id}",
+                model=CrossBorderMovement,
+                record_keys=("items",),
+                window=WindowKind.DATE,
+                time_field="report_date",
+                identity=("movement_id",),
+                # The default that the answer's own query shows; a larger page is not documented.
+                paging=Cursor(limit=1_000),
+                request_window=timedelta(days=1),
+                retention=KeptDays(100),
+                requests_per_second=10,
+                scope="zfs/icm-reports/read",
+                source="zDirect docs, Cross-Border Movements (OpenAPI 1.1), GET /cross-border-movements/{merchant_id}",
+            ),
         )
     }
 )
 
 
-def get_dataset(name: str, variant: str | None = None) -> Dataset:
+def get_dataset(name: str, variant: str | None = None, path: str | None = None) -> Dataset:
     """The row of the table with that name.
 
     :param variant: name of another path for the same dataset, for example ``legacy`` for ``received_items``.
-    :raises ZDirectConfigurationError: if there is no such dataset or variant.
+    :param path: a path to use instead of the row's own, with ``{merchant_id}`` in it.
+    :raises ZDirectConfigurationError: if there is no such dataset or variant, or the path cannot be one.
     """
+    dataset = _row(name, variant)
+    if path is None:
+        return dataset
+    if not _PATH.fullmatch(path) or path.count("{merchant_id}") != 1:
+        raise ZDirectConfigurationError(
+            f"path={path[:100]!r} is not a path of {name}.",
+            remedy=f"Give it without host and query, as {dataset.path}, or leave it out.",
+        )
+    return replace(dataset, path=path)
+
+
+def _row(name: str, variant: str | None) -> Dataset:
     dataset = DATASETS.get(name)
     if dataset is None:
         raise ZDirectConfigurationError(

@@ -19,6 +19,7 @@
     └── ZDirectDataError                 the answer is well-formed and wrong; retrying repeats it
         ├── RejectedRecordsError         more invalid records than ``max_rejected``
         ├── FilterIgnoredError           rows outside the requested window: the server dropped the filter
+        ├── TooManyRecordsError          zDirect cannot answer a period that holds so many records
         └── CursorLoopError              a cursor came back that was followed before
 
 Each carries what a person needs (status, flow id, path, problem title, what to do) and never a secret.
@@ -163,6 +164,10 @@ class RejectedRecordsError(ZDirectDataError):
 
 class FilterIgnoredError(ZDirectDataError):
     """Rows outside the requested window: the server dropped the time filter."""
+
+
+class TooManyRecordsError(ZDirectDataError):
+    """zDirect cannot answer a period that holds so many records; a shorter one it may."""
 
 
 class CursorLoopError(ZDirectDataError):

@@ -247,18 +247,18 @@ class _Extraction:
         self.plan = plan_requests(self.dataset, self.window, overlap, self.job.timezone)
 
     def _earliest(self, now: datetime) -> datetime:
-        earliest = self.dataset.retention.earliest(now)
-        if not isinstance(self.dataset.retention, KeptDays):
-            return earliest
-        earliest += RETENTION_MARGIN
+        retention = self.dataset.retention
+        if not isinstance(retention, KeptDays):
+            return retention.earliest(now)
+        earliest = retention.earliest(now + RETENTION_MARGIN)
         if self.dataset.window is WindowKind.DATE:
-            # A day that has begun to vanish cannot be asked for as a whole any more.
-            day = Window.of_day(earliest.astimezone(ZoneInfo(self.job.timezone)).date(), self.job.timezone)
-            return day.start if day.start == earliest else day.end
+            # Dates are counted as dates: the one of 100 days ago is still there, all day long.
+            zone = ZoneInfo(self.job.timezone)
+            return Window.of_day(max(earliest.date(), earliest.astimezone(zone).date()), self.job.timezone).start
         return earliest
 
     def _publisher(self) -> WindowPublisher | None:
-        if self.dataset.identity is None:
+        if self.dataset.window is WindowKind.DATE:
             return None
         merger = RowMerger(self.store, self.layout, self.dataset, self.window, FORMATS[self.job.format])
         return WindowPublisher(merger, WindowMarks(self.store, self.layout), self.plan.looked_back)
@@ -275,7 +275,7 @@ class _Extraction:
             )
             files += day_files
             if changed:
-                new += NewRecords(in_window=fetched.records)
+                new += NewRecords(in_window=sum(file.rows for file in day_files))
         return Merged(AnsweredRecords(sum(file.rows for file in files), None, None), files, new)
 
     def _keep_rejected(self, progress: Progress) -> tuple[int, str | None]:
@@ -311,6 +311,7 @@ class _Extraction:
             path=self.dataset.path,
             window=self.job.window,
             clipped=self.clipped,
+            days=[request.day.isoformat() for request in self.plan.requests if request.day is not None],
             overlap_seconds=looked_back.duration.total_seconds() if looked_back else 0.0,
             format=self.job.format,
             records=merged.answered.count,

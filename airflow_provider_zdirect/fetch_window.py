@@ -22,6 +22,7 @@ from airflow_provider_zdirect.exceptions import (
     BadRequestError,
     CursorLoopError,
     FilterIgnoredError,
+    TooManyRecordsError,
     ZDirectError,
     ZDirectRetriableError,
 )
@@ -55,6 +56,10 @@ class WindowFetcher:
     _one_page_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     _failures: list[Exception] = field(default_factory=list)
 
+    @property
+    def _what(self) -> str:
+        return f"{self.dataset.name} of merchant {self.merchant_id}"
+
     async def fetch(self) -> None:
         """Fetch what is missing.
 
@@ -75,34 +80,61 @@ class WindowFetcher:
             if self._failures:
                 return
             try:
-                await self._fetch_or_start_again(request)
+                await self._fetch_request(request)
             except CursorLoopError as error:
                 # The next attempt is to start from the first page; from this cursor it could only fail again.
-                self.progress.requests[request.key] = RequestProgress()
+                self._forget(request)
                 self.checkpoint.save(self.progress, request.key)
                 self._failures.append(error)
             except Exception as error:
                 self._failures.append(error)
 
-    async def _fetch_or_start_again(self, request: PlannedRequest) -> None:
+    async def _fetch_request(self, request: PlannedRequest) -> None:
+        """As it is, or, where zDirect says that this is too much at once, in halves or from a path that pages."""
+        halves = request.halves(self.dataset)
+        if not self.progress.of(request.key).too_many:
+            try:
+                await self._fetch_or_start_again(request, self.dataset)
+            except TooManyRecordsError:
+                if halves is None and self.dataset.when_too_many is None:
+                    raise
+                log.info("%s: too many records for one answer in %s.", self._what, request.day or request.span)
+                self.progress.of(request.key).too_many = True
+                self.checkpoint.save(self.progress, request.key)
+        if self.progress.of(request.key).too_many:
+            await self._fetch_otherwise(request, halves)
+
+    async def _fetch_otherwise(self, request: PlannedRequest, halves: tuple[PlannedRequest, ...] | None) -> None:
+        if halves is None:
+            assert self.dataset.when_too_many is not None
+            await self._fetch_or_start_again(request, self.dataset.when_too_many)
+            return
+        for half in halves:
+            if not self.progress.of(half.key).done and not self._failures:
+                await self._fetch_request(half)
+        self.progress.of(request.key).done = all(self.progress.of(half.key).done for half in halves)
+        self.checkpoint.save(self.progress, request.key)
+
+    def _forget(self, request: PlannedRequest) -> None:
+        """Of what was fetched of a request; not that it is too large."""
+        self.progress.requests[request.key] = RequestProgress(too_many=self.progress.of(request.key).too_many)
+
+    async def _fetch_or_start_again(self, request: PlannedRequest, dataset: Dataset) -> None:
         resumed_at = self.progress.of(request.key).cursor
         try:
-            await self._fetch_pages(request)
+            await self._fetch_pages(request, dataset)
         except BadRequestError:
             if resumed_at is None or self.progress.of(request.key).cursor != resumed_at:
                 raise
             log.warning(
-                "%s of merchant %s: zDirect no longer takes the cursor of the checkpoint; %s starts again.",
-                self.dataset.name,
-                self.merchant_id,
-                request.span,
+                "%s: zDirect no longer takes the cursor of the checkpoint; %s starts again.", self._what, request.span
             )
-            self.progress.requests[request.key] = RequestProgress()
-            await self._fetch_pages(request)
+            self._forget(request)
+            await self._fetch_pages(request, dataset)
 
-    async def _fetch_pages(self, request: PlannedRequest) -> None:
+    async def _fetch_pages(self, request: PlannedRequest, dataset: Dataset) -> None:
         done = self.progress.of(request.key)
-        pages = self.client.pages(self.dataset, self.merchant_id, request.parameters, cursor=done.cursor)
+        pages = self.client.pages(dataset, self.merchant_id, request.parameters, cursor=done.cursor)
         async for page in pages:
             async with self._one_page_at_a_time:
                 # In a thread: the connection of another request must not starve while rows are written.
@@ -156,18 +188,21 @@ class WindowFetcher:
 
         :raises FilterIgnoredError: if there are any and it is certain that there must be none.
         """
-        if self.dataset.window is WindowKind.DATE:
+        if self.dataset.window is WindowKind.DATE and not self.dataset.filter_confirmed:
             return 0
         times = table.column(self.dataset.time_field)
-        start, end = (pa.scalar(instant, times.type) for instant in (request.span.start, request.span.end))
-        # Whether "to" is inclusive is unconfirmed, so a row at the very end is not outside.
-        outside = table.filter(pc.or_(pc.less(times, start), pc.greater(times, end)))
+        if request.day is not None:
+            outside = table.filter(pc.not_equal(times, pa.scalar(request.day, times.type)))
+        else:
+            start, end = (pa.scalar(instant, times.type) for instant in (request.span.start, request.span.end))
+            # Whether "to" is inclusive is unconfirmed, so a row at the very end is not outside.
+            outside = table.filter(pc.or_(pc.less(times, start), pc.greater(times, end)))
         if outside.num_rows and self.dataset.filter_confirmed and self.environment == "production":
             example = outside.column(self.dataset.time_field)[0].as_py().isoformat()
             raise FilterIgnoredError(
-                f"{self.dataset.name} of merchant {self.merchant_id}: {outside.num_rows} of {table.num_rows} records "
-                f"lie outside of the requested {request.span}, for example one of {example}. zDirect did not apply "
-                "the time filter; nothing was published.",
+                f"{self._what}: {outside.num_rows} of {table.num_rows} records lie outside of the requested "
+                f"{request.day or request.span}, for example one of {example}. zDirect did not apply the time filter; "
+                "nothing was published.",
                 remedy="Clear the task to try again; if it stays, report it to Zalando's merchant support.",
             )
         return outside.num_rows

@@ -60,7 +60,7 @@ class ProgressLog:
         return f", about {seconds / fresh * (self._total - done):.0f} s left"
 
     def _requests_done(self) -> int:
-        return self._progress.total("done")
+        return sum(self._progress.of(request.key).done for request in self._plan.requests)
 
     def _records(self) -> int:
         return self._progress.total("records")

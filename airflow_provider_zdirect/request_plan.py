@@ -9,6 +9,9 @@ from datetime import date, timedelta
 from airflow_provider_zdirect.datasets import Dataset, WindowKind
 from airflow_provider_zdirect.windows import Window
 
+SHORTEST_SPAN = timedelta(minutes=1)
+RESOLUTION = timedelta(microseconds=1)
+
 
 @dataclass(frozen=True)
 class PlannedRequest:
@@ -23,6 +26,13 @@ class PlannedRequest:
     parameters: Mapping[str, str]
     span: Window
     day: date | None = None
+
+    def halves(self, dataset: Dataset) -> tuple[PlannedRequest, PlannedRequest] | None:
+        """The same time in two requests; None for a day, and for a span that is too short already."""
+        if self.day is not None or self.span.duration < 2 * SHORTEST_SPAN:
+            return None
+        first, second = self.span.split((self.span.duration + RESOLUTION) // 2)
+        return _of_span(dataset, first), _of_span(dataset, second)
 
 
 @dataclass(frozen=True)
@@ -61,5 +71,9 @@ def plan_requests(dataset: Dataset, window: Window, overlap: timedelta, timezone
     return RequestPlan(
         window,
         Window(asked.start, window.start) if overlap else None,
-        tuple(PlannedRequest(span.label, dataset.parameters(span.start, span.end), span) for span in spans),
+        tuple(_of_span(dataset, span) for span in spans),
     )
+
+
+def _of_span(dataset: Dataset, span: Window) -> PlannedRequest:
+    return PlannedRequest(span.label, dataset.parameters(span.start, span.end), span)

@@ -27,7 +27,8 @@ Every dataset lies under `<base_path>/<dataset>/merchant_id=<id>/date=<YYYY-MM-D
 * A field of the API is a column of the same name. A nested object is a struct, a list is a list.
 * Identifiers are text. One of fixed width (EAN 13, advice id 8, return shipment number 16 digits) that came with fewer
   digits gets its leading zeros back. Times are `timestamp[us, UTC]`, dates are dates, money is `decimal128(38, 18)`.
-* Only what identifies a record and places it in time is required. Everything else may be missing or null.
+* Only what identifies a record and places it in time is required, and the quantity of a movement. Everything else may
+  be missing or null.
   An empty string is null. Numbers that come as text, and text that comes as numbers, are converted.
 * Enumerations are open: an unknown value is kept.
 * Unknown fields are kept as JSON in `_unknown_fields`, at any depth.
@@ -68,7 +69,7 @@ def _section(dataset: Dataset) -> Iterator[str]:
         yield "|---|---|"
         usual = dict(_facts(dataset))
         for what, value in _facts(variant):
-            if usual[what] != value:
+            if usual.get(what) != value:
                 yield f"| {what} | {value} |"
     yield ""
     yield "| column | type |"
@@ -91,16 +92,26 @@ def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
         f"`{dataset.time_field}`"
         + ("" if dataset.filter_confirmed else " (unconfirmed whether `from` and `to` select by it)"),
     )
-    if dataset.identity:
-        yield "identity", " + ".join(f"`{name}`" for name in dataset.identity)
-    else:
-        yield "identity", "none; a fetched day replaces the day as a whole, and the former data moves to `_revisions`"
-    yield "paging", f"cursor, {dataset.paging.limit:,} records a page" if dataset.paging else "none"
+    identity = " + ".join(f"`{name}`" for name in dataset.identity or ()) or "none"
+    if dataset.window is WindowKind.DATE:
+        identity += "; a fetched day replaces the day as a whole, and the former data moves to `_revisions`"
+    yield "identity", identity
+    yield "paging", _paging(dataset)
+    if dataset.when_too_many:
+        yield "a day with too many records", f"comes from `{dataset.when_too_many.path}`"
     yield "longest request", _length(dataset.request_window)
     yield "overlap (default)", _length(dataset.overlap, none="none")
     yield "kept by zDirect", str(dataset.retention)
     yield "rate limit", f"{dataset.requests_per_second:g} requests/s"
     yield "personal data", ", ".join(f"`{name}`" for name in dataset.personal_data) or "none"
+
+
+def _paging(dataset: Dataset) -> str:
+    if dataset.paging is None:
+        return "none"
+    if dataset.paging.limit is None:
+        return "cursor; zDirect decides how many records a page holds"
+    return f"cursor, {dataset.paging.limit:,} records a page"
 
 
 def _length(length: timedelta | None, none: str = "any") -> str:

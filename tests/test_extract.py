@@ -317,16 +317,18 @@ def test_a_window_partly_past_retention_needs_leave_to_be_clipped(runs: Extracti
     assert runs.keys("returned_items") == runs.truth("returned_items", left) != []
 
 
-def test_a_day_of_which_a_part_is_past_retention_cannot_be_asked_for(runs: Extraction) -> None:
+def test_the_date_of_a_hundred_days_ago_is_the_last_one_that_can_be_asked_for(runs: Extraction) -> None:
     edge = Window.of_day((NOW - timedelta(days=100)).date())
+    before = Window.of_day((NOW - timedelta(days=101)).date())
     assert edge.start < NOW - timedelta(days=100) < edge.end
+    runs.run("liquidated_items", edge)
     with pytest.raises(RetentionError):
-        runs.run("liquidated_items", edge)
-    manifest = runs.manifest(
-        runs.run("liquidated_items", Window(edge.start, edge.end + timedelta(days=1)), clip_to_retention=True)
-    )
-    assert manifest["clipped"] == {"from": edge.start.isoformat(), "to": edge.end.isoformat()}
-    assert [query["from"] for query in runs.requests("liquidated-items")] == [edge.end.date().isoformat()]
+        runs.run("liquidated_items", before)
+    manifest = runs.manifest(runs.run("liquidated_items", Window(before.start, edge.end), clip_to_retention=True))
+    assert manifest["clipped"] == {"from": before.start.isoformat(), "to": before.end.isoformat()}
+    assert manifest["days"] == [edge.start.date().isoformat()]
+    asked = {query["from"] for query in runs.requests("liquidated-items")}
+    assert asked == {edge.start.date().isoformat()}
 
 
 def test_received_items_reach_back_to_the_first_of_january_of_last_year(runs: Extraction) -> None:

@@ -115,8 +115,9 @@ class ZDirectClient:
         """
         merchant = checked_merchant_id(merchant_id)
         selection = dict(parameters)
-        if dataset.paging is not None:
+        if dataset.paging is not None and dataset.paging.limit is not None:
             selection.setdefault(dataset.paging.limit_parameter, str(dataset.paging.limit))
+        added = {dataset.asked_date_field: parameters["from"]} if dataset.asked_date_field else None
         filters = ", ".join(f"{name}={value}" for name, value in parameters.items())
         what = f"{dataset.name} of merchant {merchant}" + (f" ({filters})" if filters else "")
         # Digests, because cursors may be long and pages many.
@@ -136,7 +137,7 @@ class ZDirectClient:
                 scope=dataset.scope,
                 refetch_delay=dataset.refetch_delay,
             )
-            page = await self._caller.fetch(call, lambda body: parse_page(body, dataset))
+            page = await self._caller.fetch(call, lambda body: parse_page(body, dataset, added))
             if page.next_cursor is not None and _digest(page.next_cursor) in followed:
                 raise CursorLoopError(
                     f"{call.what}: zDirect named a cursor that was followed before; the pages would never end.",

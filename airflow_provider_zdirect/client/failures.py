@@ -18,12 +18,16 @@ from airflow_provider_zdirect.exceptions import (
     PermissionDeniedError,
     RateLimitedError,
     ServerError,
+    TooManyRecordsError,
     ZDirectConfigurationError,
     ZDirectError,
 )
 
 REFETCH_DELAY = 120.0
 """Seconds before a failed fetch may be repeated (zDirect docs, Stock Movements: at least two minutes)."""
+
+TOO_MANY = "too many movements in the database for the requested period"
+"""Part of what a 500 says that no repetition mends (zDirect docs, Intra-Community Movements, Possible issues)."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,12 @@ def failure_of(
         return BadRequestError(
             f"{said}, the request is refused.",
             remedy="Change the request as the title says; the same one will be refused again.",
+            **facts,  # type: ignore[arg-type]
+        )
+    if status == 500 and TOO_MANY in str(problem).lower():
+        return TooManyRecordsError(
+            f"{said}, too many records for the requested period.",
+            remedy="Ask for a shorter period, or use a path that pages.",
             **facts,  # type: ignore[arg-type]
         )
     # 5xx, and every other answer that is not the 200 which was asked for: 202, 204, 206, 408, 425, ...

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
 
-from airflow_provider_zdirect.datasets import Dataset
+from airflow_provider_zdirect.datasets import Dataset, Grouping
 from airflow_provider_zdirect.exceptions import MalformedResponseError
 
 _ENVELOPE = frozenset({"merchant_id", "query"})
@@ -20,8 +21,8 @@ _List = msgspec.json.Decoder(list[msgspec.Raw])
 class Page:
     """Records of one answer, in the server's order.
 
-    :param records: each a slice of the answer's own bytes, not yet decoded: 100,000 records cost 100,000 small
-        views and no dicts. They keep the answer's body alive.
+    :param records: each as JSON, not yet decoded: a slice of the answer's own bytes, so that 100,000 records cost
+        100,000 small views and no dicts (they keep the answer's body alive); a copy where something was added.
     :param next_cursor: where the next page is, or None at the end.
     :param size: bytes of the body.
     """
@@ -31,8 +32,10 @@ class Page:
     size: int
 
 
-def parse_page(body: bytes | bytearray, dataset: Dataset) -> Page:
+def parse_page(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, str] | None = None) -> Page:
     """The page in ``body``.
+
+    :param added: texts that every record is given, by field.
 
     An absent or null list is an empty page (no list key is required by the OpenAPI files), but only if nothing else
     is there that is not understood: a renamed list must not look like "no records".
@@ -55,7 +58,43 @@ def parse_page(body: bytes | bytearray, dataset: Dataset) -> Page:
     cursor = _cursor(content.get(next_key), dataset)
     if cursor is not None and dataset.paging is None:
         raise _malformed(dataset, "the answer names a next page, although this endpoint is not known to page")
-    return Page(lists[filled[0]] if filled else [], cursor, len(body))
+    records = lists[filled[0]] if filled else []
+    fields = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in (added or {}).items()}
+    if dataset.grouping is not None:
+        records = [
+            _with_fields(record, {**fields, **common})
+            for group in records
+            for common, record in _ungrouped(group, dataset.grouping, dataset)
+        ]
+    elif fields:
+        records = [_with_fields(record, fields) for record in records]
+    return Page(records, cursor, len(body))
+
+
+def _ungrouped(
+    group: msgspec.Raw, grouping: Grouping, dataset: Dataset
+) -> Iterator[tuple[dict[str, msgspec.Raw], msgspec.Raw]]:
+    """The records of a group, each with what the group has in common."""
+    try:
+        content = _Object.decode(group)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _malformed(dataset, f"a group of {grouping.records_key} is no JSON object ({error})") from None
+    if grouping.records_key not in content:
+        raise _malformed(dataset, f"a group has no {grouping.records_key}, but {', '.join(sorted(content)[:5])}")
+    values = [content[key] for key in grouping.field_keys if key in content]
+    common = {grouping.field: values[0]} if values else {}
+    for record in _records(content[grouping.records_key], grouping.records_key, dataset):
+        yield common, record
+
+
+def _with_fields(record: msgspec.Raw, fields: Mapping[str, msgspec.Raw]) -> msgspec.Raw:
+    source = bytes(record)
+    if not fields or not source.startswith(b"{"):
+        # What is no object is left to the validation, which keeps it as it came.
+        return record
+    members = b",".join(b'"%s":%s' % (name.encode(), bytes(value)) for name, value in fields.items())
+    rest = source[1:].lstrip()
+    return msgspec.Raw(b"{" + members + (b"" if rest.startswith(b"}") else b",") + rest)
 
 
 def _records(raw: msgspec.Raw, key: str, dataset: Dataset) -> list[msgspec.Raw]:

@@ -2,7 +2,8 @@
 
 The rules, the same for every dataset (facts: zDirect docs, *Stock Movements*; public clients' fixtures):
 
-* Only the fields that identify a record and place it in time are required. Any other field may be missing or null.
+* Only the fields that identify a record and place it in time are required, and the quantity of a movement, which is
+  what it is about. Any other field may be missing or null.
 * Numbers that come as strings and strings that come as numbers are converted to the declared type.
 * Identifiers are text; one of fixed width (EAN, advice id, shipment number) gets lost leading zeros back.
 * An empty string means null.
@@ -62,6 +63,13 @@ def _rfc3339(value: Any) -> Any:
     return value
 
 
+def _iso_date(value: Any) -> Any:
+    # As above: 20200401 is no date.
+    if not (isinstance(value, str) and value[4:5] == "-") and not isinstance(value, date):
+        raise ValueError("date is not in the form YYYY-MM-DD")
+    return value
+
+
 def _in_reach(value: datetime) -> datetime:
     if not 1970 < value.year < 2200:
         raise ValueError("time lies before 1971 or after 2199")
@@ -104,7 +112,14 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_in
 
 OptionalInstant = Annotated[Instant | None, BeforeValidator(_empty_is_null)]
 OptionalDate = Annotated[date | None, BeforeValidator(_empty_is_null)]
+Day = Annotated[date, BeforeValidator(_iso_date)]
+"""Required date, YYYY-MM-DD."""
+
+Quantity = Annotated[int, Field(ge=-(2**63), lt=2**63), BeforeValidator(_no_truth_value)]
+"""Required whole number; negative ones correct earlier records."""
+
 Count = Annotated[Annotated[int, Field(ge=-(2**63), lt=2**63)] | None, BeforeValidator(_no_truth_value)]
+Flag = Annotated[bool | None, BeforeValidator(_empty_is_null)]
 Money = Annotated[
     Decimal | None,
     BeforeValidator(_empty_is_null),

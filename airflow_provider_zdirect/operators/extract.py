@@ -54,6 +54,7 @@ class ZDirectExtractOperator(BaseOperator):
     :param clip_to_retention: fetch what is left of a window that lies partly past zDirect's retention.
     :param timezone: time zone of whole days, for datasets that are asked for by date.
     :param variant: another path for the dataset, for example ``legacy`` for ``received_items``.
+    :param path: another path than the dataset's own, with ``{merchant_id}`` in it, should zDirect's differ.
     :param conn_id: the zDirect connection.
     :param deferrable: wait in the triggerer after a retriable error.
     :returns: ``uri``, window, number of records and rejected ones, files; never records.
@@ -75,6 +76,7 @@ class ZDirectExtractOperator(BaseOperator):
         "clip_to_retention",
         "timezone",
         "variant",
+        "path",
         "conn_id",
     )
     ui_color = "#ffe8d6"
@@ -94,6 +96,7 @@ class ZDirectExtractOperator(BaseOperator):
         clip_to_retention: bool | str = False,
         timezone: str = "UTC",
         variant: str | None = None,
+        path: str | None = None,
         conn_id: str = "zdirect_default",
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         retries: int | None = RETRIES,
@@ -120,6 +123,7 @@ class ZDirectExtractOperator(BaseOperator):
         self.clip_to_retention = clip_to_retention
         self.timezone = timezone
         self.variant = variant
+        self.path = path
         self.conn_id = conn_id
         self.deferrable = deferrable
 
@@ -190,7 +194,7 @@ class ZDirectExtractOperator(BaseOperator):
         overlap = arguments.given(self.overlap)
         merchant_id = arguments.given(self.merchant_id)
         # Everything that can be wrong is looked at before the first request, which may be that for the merchant.
-        dataset = get_dataset(self.dataset, given_text(self.variant))
+        dataset = get_dataset(self.dataset, given_text(self.variant), given_text(self.path))
         settings: dict[str, Any] = {
             "overlap": None if overlap is None else arguments.duration(overlap, name="overlap"),
             "format": arguments.file_format(self.format),
@@ -235,7 +239,10 @@ def _check_literals(task_id: Any, values: Mapping[str, Any]) -> None:
         for name in ("dataset", "base_path", "conn_id"):
             if arguments.is_literal(values[name]) and arguments.given(values[name]) is None:
                 raise ZDirectConfigurationError(f"{name} is empty.", remedy=f"Give {name}.")
-        arguments.check(values["dataset"], lambda dataset: get_dataset(dataset, _literal(values["variant"])))
+        arguments.check(
+            values["dataset"],
+            lambda dataset: get_dataset(dataset, _literal(values["variant"]), _literal(values["path"])),
+        )
         arguments.check(values["merchant_id"], arguments.check_merchant_id)
         arguments.check_window(values["window_from"], values["window_to"])
         arguments.check(values["base_path"], check_base_path)

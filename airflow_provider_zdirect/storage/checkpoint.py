@@ -31,6 +31,7 @@ class RequestProgress:
     :param cursor: cursor of the next page; None before the first page and after the last.
     :param staged: paths of the staged Parquet files, in the order of the pages.
     :param rejected_staged: paths of the staged files with invalid records.
+    :param too_many: zDirect said that the request holds too many records; it is not asked again as it was.
     :param fetched_at: when the last page came, ISO 8601.
     :param requests_sent: HTTP requests, over all attempts.
     :param bytes_received: bytes of the answers, over all attempts.
@@ -38,6 +39,7 @@ class RequestProgress:
 
     done: bool = False
     cursor: str | None = None
+    too_many: bool = False
     staged: list[str] = field(default_factory=list)
     rejected_staged: list[str] = field(default_factory=list)
     pages: int = 0

@@ -33,6 +33,7 @@ from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.published_files import FileBuilder, PublishedFile, measure
 from airflow_provider_zdirect.storage.row_files import read_batches
 from airflow_provider_zdirect.storage.row_index import EPOCH, AnsweredRecords, NewRecords, Row, RowIndex, Spans
+from airflow_provider_zdirect.storage.row_selection import row_keys, take_rows
 from airflow_provider_zdirect.windows import Window
 
 MAX_ROUNDS = 30
@@ -195,7 +196,7 @@ class _Round:
             yield (
                 row[:-1]
                 for row in zip(
-                    _keys(table, identity).to_pylist(),
+                    row_keys(table, identity).to_pylist(),
                     [source] * len(times),
                     range(offset, offset + len(times)),
                     self._versions(source, table),
@@ -239,7 +240,7 @@ class _Round:
             builders: dict[tuple[date, bool], FileBuilder] = {}
             for source, path in sources.items():
                 rows = index.rows_of(source, some_days[0], some_days[-1])
-                for table in _take(self._tables(source, path), rows):
+                for table in take_rows(self._tables(source, path), rows):
                     self._distribute(table, builders)
             written += [(builder.publish(self.m.store), own) for (_, own), builder in sorted(builders.items())]
         return written
@@ -283,32 +284,5 @@ def within(times: Times, window: Window) -> pa.ChunkedArray:
     )
 
 
-def _keys(table: pa.Table, identity: tuple[str, ...]) -> pa.ChunkedArray:
-    parts = []
-    for name in identity:
-        column = table.column(name)
-        if pa.types.is_timestamp(column.type):
-            column = column.cast(pa.int64())
-        parts.append(column.cast(pa.string()))
-    return pc.binary_join_element_wise(*parts, "\x1f", null_handling="replace")
-
-
 def _days(times: Times) -> pa.ChunkedArray:
     return times.cast(pa.date32()).cast(pa.int32())
-
-
-def _take(tables: Iterator[pa.Table], rows: Iterator[int]) -> Iterator[pa.Table]:
-    """The rows with those numbers (ascending) of tables that follow one another."""
-    offset = 0
-    row = next(rows, None)
-    for table in tables:
-        if row is None:
-            return
-        end = offset + table.num_rows
-        taken = []
-        while row is not None and row < end:
-            taken.append(row - offset)
-            row = next(rows, None)
-        if taken:
-            yield table if len(taken) == table.num_rows else table.take(pa.array(taken))
-        offset = end

@@ -1,8 +1,8 @@
-"""Publishing records without an identity: what was fetched for a day replaces the day as a whole.
+"""Publishing what is asked for by date: what was fetched for a day replaces the day as a whole.
 
-Identical rows are all kept. The file of a day names the time of its fetch, and of several the latest stays: so runs
-of the same day at the same time end with the latest answer, in whatever order they publish. What is replaced moves
-to ``_revisions``.
+Identical rows are all kept, unless the records have an identity: then the last one that came is. The file of a day
+names the time of its fetch, and of several the latest stays: so runs of the same day at the same time end with the
+latest answer, in whatever order they publish. What is replaced moves to ``_revisions``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from airflow_provider_zdirect.storage.layout import Layout, PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.published_files import FileBuilder, PublishedFile, measure
 from airflow_provider_zdirect.storage.row_files import read_batches
+from airflow_provider_zdirect.storage.row_selection import row_keys, take_rows
 from airflow_provider_zdirect.windows import Window
 
 MAX_LOOKS = 10
@@ -51,45 +52,58 @@ class DayReplacer:
         return self._replace(day, staged, fetched)
 
     def _replace(self, day: date, staged: list[str], fetched: datetime) -> tuple[list[PublishedFile], bool]:
-        schema = arrow_schema(self.dataset.model)
-        before = self._published(day)
-        if before:
-            changed = self._hashes([before[-1]], schema) != self._hashes(staged, schema)
-        else:
-            changed = self._count(staged, schema) > 0
+        kept = self._kept(staged)
+        before = day_files(self.store, self.layout, day)
+        fetched_hashes = _hashes(self._rows(staged, kept, [RECORD_HASH]))
+        # A day of which nothing was published is as good as one without records.
+        changed = fetched_hashes != _hashes(self._rows(before[-1:], None, [RECORD_HASH]))
         if changed:
-            self._write(day, staged, fetched, schema)
-        after = self._published(day)
+            self._write(day, self._rows(staged, kept), fetched)
+        after = day_files(self.store, self.layout, day)
         for path in after[:-1]:
             self.store.move(path, f"{self.layout.revisions(day)}/{path.rpartition('/')[2]}")
         if not after:
             return [], changed
-        latest = after[-1]
-        return [measure(self.store, latest, self._count([latest], schema))], changed
+        rows = sum(table.num_rows for table in self._rows(after[-1:], None, [RECORD_HASH]))
+        return [measure(self.store, after[-1], rows)], changed
 
-    def _write(self, day: date, staged: list[str], fetched: datetime, schema: pa.Schema) -> None:
+    def _write(self, day: date, rows: Iterator[pa.Table], fetched: datetime) -> None:
         with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
             folder, span = self.layout.published(day), Window.of_day(day, self.timezone)
-            builder = FileBuilder(schema, folder, self.suffix, scratch, span=span, fetched=fetched)
-            for table in self._tables(staged, schema):
+            builder = FileBuilder(self._schema, folder, self.suffix, scratch, span=span, fetched=fetched)
+            for table in rows:
                 builder.write(table)
             builder.publish(self.store)
 
-    def _published(self, day: date) -> list[str]:
-        """The day's files, the latest fetch last."""
-        names = {path: PublishedName.parse(path) for path in self.store.files(self.layout.published(day))}
-        dated = [(name.fetched, name.part, path) for path, name in names.items() if name and name.fetched]
-        return [path for _, _, path in sorted(dated)]
+    def _kept(self, staged: list[str]) -> list[int] | None:
+        """Numbers of the rows that are published, ascending; None: all of them."""
+        identity = self.dataset.identity
+        if identity is None:
+            return None
+        last: dict[str, int] = {}
+        number = 0
+        for table in self._rows(staged, None, list(identity)):
+            for key in row_keys(table, identity).to_pylist():
+                last[key] = number
+                number += 1
+        return None if len(last) == number else sorted(last.values())
 
-    def _count(self, paths: list[str], schema: pa.Schema) -> int:
-        return sum(table.num_rows for table in self._tables(paths, schema, [RECORD_HASH]))
+    def _rows(self, paths: list[str], kept: list[int] | None, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        tables = (table for path in paths for table in read_batches(self.store, path, self._schema, columns))
+        return tables if kept is None else take_rows(tables, iter(kept))
 
-    def _hashes(self, paths: list[str], schema: pa.Schema) -> list[int]:
-        """The rows as a multiset that can be compared."""
-        return sorted(
-            value for table in self._tables(paths, schema, [RECORD_HASH]) for value in table.column(0).to_pylist()
-        )
+    @property
+    def _schema(self) -> pa.Schema:
+        return arrow_schema(self.dataset.model)
 
-    def _tables(self, paths: list[str], schema: pa.Schema, columns: list[str] | None = None) -> Iterator[pa.Table]:
-        for path in paths:
-            yield from read_batches(self.store, path, schema, columns)
+
+def day_files(store: ObjectStore, layout: Layout, day: date) -> list[str]:
+    """The files of a day that is replaced as a whole, the latest fetch last; only that one counts."""
+    names = {path: PublishedName.parse(path) for path in store.files(layout.published(day))}
+    dated = [(name.fetched, name.part, path) for path, name in names.items() if name and name.fetched]
+    return [path for _, _, path in sorted(dated)]
+
+
+def _hashes(tables: Iterator[pa.Table]) -> list[int]:
+    """The rows as a multiset that can be compared."""
+    return sorted(value for table in tables for value in table.column(RECORD_HASH).to_pylist())
