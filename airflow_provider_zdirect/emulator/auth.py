@@ -19,6 +19,7 @@ SCOPES = (
     "zfs/received-item/read",
     "zfs/returned-item/read",
     "zfs/liquidated-item/read",
+    "zfs/icm-reports/read",
     "partner-inbound-tracker.received.read",
 )
 

@@ -1,4 +1,4 @@
-"""Opaque page cursors: the query they belong to, and the last record that was sent."""
+"""Opaque page cursors: the query they belong to, and how far its pages have come."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import binascii
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 
 from airflow_provider_zdirect.emulator.problem import ProblemError
 
@@ -34,23 +35,68 @@ class Cursor:
     def encode(self) -> str:
         query, (time, label) = self.query, self.after
         times = [moment.isoformat() for moment in (query.start, query.end, time)]
-        payload = json.dumps([query.merchant_id, *times, label, list(query.advice_ids)]).encode()
-        return base64.urlsafe_b64encode(_check(payload) + payload).decode().rstrip("=")
+        return _sealed("received-items", [query.merchant_id, *times, label, list(query.advice_ids)])
 
 
 def decode(text: str) -> Cursor:
     """The cursor that was encoded; a 400 problem for any other text."""
+    merchant_id, start, end, time, label, advice_ids = _opened("received-items", text)
+    start, end, time = (datetime.fromisoformat(moment) for moment in (start, end, time))
+    return Cursor(ReceivedQuery(merchant_id, start, end, tuple(advice_ids)), (time, label))
+
+
+@dataclass(frozen=True)
+class ReportQuery:
+    """Filters of one pass over reports of movements.
+
+    :param first: first report date; :param last: the last one, which belongs to it.
+    """
+
+    operation: str
+    merchant_id: str
+    first: date
+    last: date
+    location_id: str | None = None
+
+
+@dataclass(frozen=True)
+class ReportCursor:
+    """Position at a movement: the date of its report and its number there."""
+
+    reported: date
+    number: int
+
+    def encode(self, query: ReportQuery) -> str:
+        filters = [query.merchant_id, query.first.isoformat(), query.last.isoformat(), query.location_id]
+        return _sealed(query.operation, [*filters, self.reported.isoformat(), self.number])
+
+    @classmethod
+    def decode(cls, text: str, query: ReportQuery) -> ReportCursor:
+        """:raises ProblemError: 400 if this is no cursor, or one of another query."""
+        merchant_id, first, last, location_id, reported, number = _opened(query.operation, text)
+        dates = date.fromisoformat(first), date.fromisoformat(last)
+        if query != ReportQuery(query.operation, merchant_id, *dates, location_id):
+            raise ProblemError(400, "cursor belongs to a request with other filters")
+        return cls(date.fromisoformat(reported), number)
+
+
+def _sealed(operation: str, content: list[Any]) -> str:
+    payload = json.dumps(content).encode()
+    return base64.urlsafe_b64encode(_check(operation, payload) + payload).decode().rstrip("=")
+
+
+def _opened(operation: str, text: str) -> list[Any]:
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except (binascii.Error, ValueError) as error:
         raise ProblemError(400, "cursor is invalid") from error
     check, payload = raw[:CHECK_LENGTH], raw[CHECK_LENGTH:]
-    if check != _check(payload):
+    if check != _check(operation, payload):
         raise ProblemError(400, "cursor is invalid")
-    merchant_id, start, end, time, label, advice_ids = json.loads(payload)
-    start, end, time = (datetime.fromisoformat(moment) for moment in (start, end, time))
-    return Cursor(ReceivedQuery(merchant_id, start, end, tuple(advice_ids)), (time, label))
+    content: list[Any] = json.loads(payload)
+    return content
 
 
-def _check(payload: bytes) -> bytes:
-    return hashlib.sha256(payload).digest()[:CHECK_LENGTH]
+def _check(operation: str, payload: bytes) -> bytes:
+    # With the operation, so that a cursor of another endpoint is none here.
+    return hashlib.sha256(operation.encode() + payload).digest()[:CHECK_LENGTH]

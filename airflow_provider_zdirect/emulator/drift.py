@@ -9,6 +9,8 @@ OPTIONAL = (
     "merchant_b2b_reference",
     "merchant_article_id",
     "merchant_item_id",
+    "merchant_sku",
+    "order_id",
     "merchant_name",
     "parent",
     "defect_levels",
@@ -16,7 +18,9 @@ OPTIONAL = (
     "total_price",
 )
 LOCATIONS = ("location_id", "stock_location_id")
+NESTED_LOCATIONS = ("source_stock_location", "destination_stock_location")
 NOT_A_TIME = "not-a-time"
+NOT_A_NUMBER = "many"
 
 
 def drifted(body: dict[str, Any], label: str) -> dict[str, Any]:
@@ -35,6 +39,12 @@ def spoiled(body: dict[str, Any], dataset: str, label: str) -> tuple[dict[str, A
     if dataset == "liquidated_items":
         changed["liquidation_date"] = NOT_A_TIME
         return changed, f"liquidation_date is {NOT_A_TIME}"
+    if dataset == "intra_community_movements":
+        changed["quantity"] = NOT_A_NUMBER
+        return changed, f"quantity is {NOT_A_NUMBER}"
+    if dataset == "cross_border_movements":
+        del changed["movement_id"]
+        return changed, "movement_id is missing"
     time_field = "received_timestamp" if dataset == "received_items" else "consumed_timestamp"
     kind = rng.randrange(3)
     if kind == 0:
@@ -70,6 +80,8 @@ def _unknown_fields(body: dict[str, Any], rng: Random) -> None:
 def _unknown_enum_value(body: dict[str, Any], rng: Random) -> None:
     if "quality_category" in body:
         body["quality_category"] = "REFURBISHED"
+    if "movement_type" in body:
+        body["movement_type"] = "drone_relocation"
 
 
 def _optional_missing(body: dict[str, Any], rng: Random) -> None:
@@ -91,6 +103,9 @@ def _blank_in_uuid(body: dict[str, Any], rng: Random) -> None:
     for name in LOCATIONS:
         if name in body:
             body[name] = body[name].replace("-", " -", 1)
+    for name in NESTED_LOCATIONS:
+        if name in body:
+            body[name] = {**body[name], "location_id": body[name]["location_id"].replace("-", " -", 1)}
 
 
 CHANGES = (

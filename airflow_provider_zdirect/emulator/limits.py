@@ -18,11 +18,13 @@ class Limit:
     seconds: float
 
 
-# zDirect docs: Stock Movements, Rate limits; Authentication, Rate limits.
+# zDirect docs, rate limits of: Stock Movements, Intra-Community Movements, Cross-Border Movements, Authentication.
 LIMITS = {
     "returned-items": Limit(100, 1),
     "received-items": Limit(20, 1),
     "liquidated-items": Limit(5, 1),
+    "intra-community-movements": Limit(10, 1),
+    "cross-border-movements": Limit(10, 1),
 }
 TOKEN_LIMIT = {"production": Limit(8, 60), "sandbox": Limit(1, 60)}
 

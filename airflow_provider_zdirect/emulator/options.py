@@ -5,13 +5,20 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from airflow_provider_zdirect.emulator.report_calendar import ReportCalendar
+
 CHOICES = {
+    "icm_prefix": ("/zfs", ""),
+    "icm_list_key": ("reports", "items"),
+    "icm_group_key": ("transaction_date", "report_date"),
+    "report_days": ("all", "business"),
+    "missing_report": ("empty", "404"),
     "last_page_next": ("absent", "empty", "null"),
     "liquidated_by": ("liquidation_date", "reporting_date"),
     "liquidated_shape": ("spec", "seed"),
     "purchase_order_parameter": ("purchase-order-number", "purchase_order_number"),
 }
-SHARES = ("late_share", "bad_records", "drift")
+SHARES = ("late_share", "bad_records", "drift", "empty_reports")
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,19 @@ class Options:
     :param liquidated_by: the date that ``from`` and ``to`` of liquidated items select.
     :param liquidated_shape: ``spec``, or ``seed``: list key ``received_items`` and quantity as a string.
     :param purchase_order_parameter: the spelling that the liquidation filter honours; the other is ignored.
+    :param icm_prefix: what stands before the path of the paginated Intra-Community Movements; the docs print it with
+        and without. The other path is unknown then.
+    :param icm_page_size: movements on a page of them; the client has no say in it.
+    :param icm_list_key: list key of the deprecated Intra-Community Movements.
+    :param icm_group_key: the date by which those are grouped; ``report_date`` is the older copy of the docs, without
+        ``merchant_sku``.
+    :param icm_max_movements: a deprecated request for more movements is a 500.
+    :param report_time: UTC time (HH:MM) at which a day's report of movements appears on a later day.
+    :param report_days: ``all``: on the next day; ``business``: on the next of Monday to Friday that is no holiday.
+    :param report_holidays: those holidays, a list of ISO dates.
+    :param empty_reports: share 0..1 of reports without any movement.
+    :param missing_report: what a request for one report answers that is not there yet: ``empty`` (no movements) or
+        ``404``.
     :param rate_limits: whether the documented limits are enforced, token requests included.
     :param token_seconds: life of an access token, in seconds.
     :param tokens_per_minute: token requests a minute; ``None`` follows the environment (8 or 1).
@@ -44,6 +64,16 @@ class Options:
     liquidated_by: str = "liquidation_date"
     liquidated_shape: str = "spec"
     purchase_order_parameter: str = "purchase-order-number"
+    icm_prefix: str = "/zfs"
+    icm_page_size: int = 1000
+    icm_list_key: str = "reports"
+    icm_group_key: str = "transaction_date"
+    icm_max_movements: int = 20_000
+    report_time: str = "10:30"
+    report_days: str = "all"
+    report_holidays: tuple[str, ...] = ()
+    empty_reports: float = 0.05
+    missing_report: str = "empty"
     rate_limits: bool = True
     token_seconds: int = 7200
     tokens_per_minute: int | None = None
@@ -63,8 +93,22 @@ class Options:
             raise ValueError("volume must be a number, 0 or more")
         if not isinstance(self.token_seconds, int) or self.token_seconds < 0:
             raise ValueError("token_seconds must be a whole number, 0 or more")
+        for name, least in (("icm_page_size", 1), ("icm_max_movements", 0)):
+            number = getattr(self, name)
+            if not isinstance(number, int) or isinstance(number, bool) or number < least:
+                raise ValueError(f"{name} must be a whole number, {least} or more")
+        if not isinstance(self.report_holidays, (list, tuple)):
+            raise ValueError("report_holidays must be a list of dates (YYYY-MM-DD)")
+        # Options come from JSON, and what is made of them is a key of caches.
+        object.__setattr__(self, "report_holidays", tuple(self.report_holidays))
+        # Refuses times and dates that are none.
+        _ = self.report_calendar
         if self.tokens_per_minute is not None and not isinstance(self.tokens_per_minute, int):
             raise ValueError("tokens_per_minute must be a whole number or null")
+
+    @property
+    def report_calendar(self) -> ReportCalendar:
+        return ReportCalendar(self.report_time, self.report_days, self.report_holidays)
 
     def changed(self, changes: dict[str, Any]) -> Options:
         """The same options with some changed; ``ValueError`` for an unknown name or value."""
@@ -74,4 +118,4 @@ class Options:
         return replace(self, **changes)
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "report_holidays": list(self.report_holidays)}

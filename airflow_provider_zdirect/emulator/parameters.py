@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from airflow_provider_zdirect.emulator.problem import ProblemError
 
@@ -15,6 +15,9 @@ UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 ADVICE_ID = re.compile(r"[0-9]{8}")
 # zDirect docs: Stock Movements, received items.
 DEFAULT_PAGE, LARGEST_PAGE = 100_000, 200_000
+# zDirect docs: Cross-Border Movements. The default is documented, the largest is not.
+DEFAULT_REPORT_PAGE, LARGEST_REPORT_PAGE = 1_000, 10_000
+RETENTION = timedelta(days=100)
 
 
 def parse_time(text: str, name: str) -> datetime:
@@ -44,6 +47,10 @@ def parse_moment(text: str, name: str) -> datetime:
     return parse_time(text, name)
 
 
+def given(query: Mapping[str, str], name: str) -> str | None:
+    return query.get(name) or None
+
+
 def required(query: Mapping[str, str], name: str) -> str:
     if not query.get(name):
         raise ProblemError(400, f"query parameter {name} is required")
@@ -55,17 +62,27 @@ def ordered(start: datetime | date, end: datetime | date) -> None:
         raise ProblemError(400, "from is after to")
 
 
-def merchant_uuid(text: str) -> str:
+def date_range(query: Mapping[str, str], now: datetime) -> tuple[date, date]:
+    """``from`` and ``to`` as dates; both are required, and so is data that is still kept."""
+    first = parse_date(required(query, "from"), "from")
+    last = parse_date(required(query, "to"), "to")
+    ordered(first, last)
+    if first < (now - RETENTION).date():
+        raise ProblemError(400, "from is more than 100 days ago")
+    return first, last
+
+
+def parse_uuid(text: str, name: str) -> str:
     if not UUID.fullmatch(text):
-        raise ProblemError(400, f"merchant id is not a UUID: {text[:60]}")
+        raise ProblemError(400, f"{name} is not a UUID: {text[:60]}")
     return str(uuid.UUID(text))
 
 
-def page_limit(text: str | None) -> int:
+def page_limit(text: str | None, default: int = DEFAULT_PAGE, largest: int = LARGEST_PAGE) -> int:
     if text is None:
-        return DEFAULT_PAGE
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= LARGEST_PAGE:
-        raise ProblemError(400, f"limit must be a number from 1 to {LARGEST_PAGE}: {text[:60]}")
+        return default
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= largest:
+        raise ProblemError(400, f"limit must be a number from 1 to {largest}: {text[:60]}")
     return int(text)
 
 

@@ -159,7 +159,9 @@ class EmulatorServer:
     ) -> list[dict[str, Any]]:
         """All records with ``start <= event time < end``, visible or not; bad ones carry ``_bad``.
 
-        :param dataset: ``received_items``, ``returned_items`` or ``liquidated_items`` (dates, half-open too).
+        :param dataset: ``received_items``, ``returned_items``, ``liquidated_items``,
+            ``intra_community_movements`` (each with both its dates) or ``cross_border_movements``. Dates are half-open
+            here too.
         :param as_sent: the records as the API sends them, drift included.
         """
         return self.state.truth(dataset, merchant_id, moment(start), moment(end), as_sent)

@@ -100,6 +100,8 @@ class EmulatorState:
             options.drift,
             options.liquidated_by,
             options.null_defect_levels,
+            options.empty_reports,
+            options.report_calendar,
         )
 
     def truth(

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
-from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from airflow_provider_zdirect.emulator.auth import check_bearer
+from airflow_provider_zdirect.emulator.admission import admit
+from airflow_provider_zdirect.emulator.answers import json_answer, next_page, raw_json
 from airflow_provider_zdirect.emulator.cursor import Cursor, ReceivedQuery, decode
-from airflow_provider_zdirect.emulator.limits import LIMITS
 from airflow_provider_zdirect.emulator.parameters import (
+    RETENTION,
     advice_ids,
-    merchant_uuid,
+    date_range,
+    given,
     ordered,
     page_limit,
-    parse_date,
     parse_time,
     required,
 )
@@ -28,7 +27,6 @@ from airflow_provider_zdirect.emulator.state import EmulatorState
 from airflow_provider_zdirect.emulator.truth import Record, legacy
 
 BASE = "/zfs/stock-movements"
-RETENTION = timedelta(days=100)
 INSTANT = timedelta(microseconds=1)
 DAY = timedelta(days=1)
 
@@ -39,49 +37,41 @@ def stock_movements_router(state: EmulatorState) -> APIRouter:
 
     @router.get("/reports/received-items/{merchant_id}")
     def received_items(request: Request, merchant_id: str) -> Response:
-        merchant_id = _admit(state, request, merchant_id, "received-items")
-        query, limit = _received_query(state, request, merchant_id), page_limit(_value(request, "limit"))
-        cursor_text = _value(request, "cursor")
+        merchant_id = admit(state, request, merchant_id, "received-items")
+        query, limit = _received_query(state, request, merchant_id), page_limit(given(request.query_params, "limit"))
+        cursor_text = given(request.query_params, "cursor")
         if state.bulk and merchant_id == state.bulk.merchant_id:
-            return _raw_json(state.bulk.answer(cursor_text, query.start, query.end))
+            return raw_json(state.bulk.answer(cursor_text, query.start, query.end))
         cursor = _cursor(request, cursor_text, query) if cursor_text else None
         if cursor:
             query = cursor.query
         page = list(islice(_received(state, query, cursor), limit + 1))
         items = [record.sent for record in page[:limit]]
-        answer: dict[str, Any] = {"received_items": items}
-        if len(page) > limit:
-            answer["next"] = Cursor(query, page[limit - 1].key).encode()
-        elif state.options.last_page_next != "absent":
-            answer["next"] = "" if state.options.last_page_next == "empty" else None
-        return _json(answer)
+        after = Cursor(query, page[limit - 1].key).encode() if len(page) > limit else None
+        return json_answer({"received_items": items, **next_page(after, state.options)})
 
     @router.get("/received-items/{merchant_id}")
     def received_items_legacy(request: Request, merchant_id: str) -> Response:
-        merchant_id = _admit(state, request, merchant_id, "received-items")
+        merchant_id = admit(state, request, merchant_id, "received-items")
         start, end = _required_times(request)
         start = max(start, state.clock.now() - RETENTION)
         records = _visible(state, "received_items", merchant_id, start, end)
-        return _json({"received_items": [legacy(record) for record in records]})
+        return json_answer({"received_items": [legacy(record) for record in records]})
 
     @router.get("/returned-items/{merchant_id}")
     def returned_items(request: Request, merchant_id: str) -> Response:
-        merchant_id = _admit(state, request, merchant_id, "returned-items")
+        merchant_id = admit(state, request, merchant_id, "returned-items")
         start, end = _required_times(request)
         if start < state.clock.now() - RETENTION:
             raise ProblemError(400, "from is more than 100 days ago")
         records = _visible(state, "returned_items", merchant_id, start, end)
-        return _json({"returned_items": [record.sent for record in records]})
+        return json_answer({"returned_items": [record.sent for record in records]})
 
     @router.get("/liquidated-items/{merchant_id}")
     def liquidated_items(request: Request, merchant_id: str) -> Response:
-        merchant_id = _admit(state, request, merchant_id, "liquidated-items")
-        first = parse_date(required(request.query_params, "from"), "from")
-        last = parse_date(required(request.query_params, "to"), "to")
-        ordered(first, last)
-        if first < (state.clock.now() - RETENTION).date():
-            raise ProblemError(400, "from is more than 100 days ago")
+        merchant_id = admit(state, request, merchant_id, "liquidated-items")
         now = state.clock.now()
+        first, last = date_range(request.query_params, now)
         # Both dates belong to the range (by the documented examples; not confirmed).
         start, end = _midnight(first), _midnight(min(last, now.date())) + DAY
         records = (
@@ -89,35 +79,21 @@ def stock_movements_router(state: EmulatorState) -> APIRouter:
             for record in state.timeline().records("liquidated_items", merchant_id, start, end)
             if record.visible_at <= now
         )
-        purchase_order = _value(request, state.options.purchase_order_parameter)
+        purchase_order = given(request.query_params, state.options.purchase_order_parameter)
         rows = [
             record.sent
             for record in records
             if not purchase_order or record.body["purchase_order_number"] == purchase_order
         ]
         if state.options.liquidated_shape == "spec":
-            return _json({"liquidated_items": rows})
-        return _json({"received_items": [{**row, "quantity": str(row["quantity"])} for row in rows]})
+            return json_answer({"liquidated_items": rows})
+        return json_answer({"received_items": [{**row, "quantity": str(row["quantity"])} for row in rows]})
 
     return router
 
 
-def _admit(state: EmulatorState, request: Request, merchant_id: str, operation: str) -> str:
-    """The merchant's id in its normal form, if the request may be answered at all."""
-    check_bearer(state, request)
-    refusal = state.limiter.refusal(operation, LIMITS[operation]) if state.options.rate_limits else None
-    if refusal:
-        raise ProblemError(429, f"too many requests to {operation}", refusal)
-    merchant_id = merchant_uuid(merchant_id)
-    if merchant_id == state.foreign_merchant_id:
-        raise ProblemError(403, f"client {state.settings.client_id} has no access to merchant {merchant_id}")
-    if merchant_id not in state.merchant_ids:
-        raise ProblemError(404, f"merchant {merchant_id} is unknown")
-    return merchant_id
-
-
 def _received_query(state: EmulatorState, request: Request, merchant_id: str) -> ReceivedQuery:
-    now, start, end = state.clock.now(), _value(request, "from"), _value(request, "to")
+    now, start, end = state.clock.now(), given(request.query_params, "from"), given(request.query_params, "to")
     query = ReceivedQuery(
         merchant_id,
         parse_time(start, "from") if start else now - RETENTION,
@@ -168,17 +144,5 @@ def _required_times(request: Request) -> tuple[datetime, datetime]:
     return start, end
 
 
-def _value(request: Request, name: str) -> str | None:
-    return request.query_params.get(name) or None
-
-
 def _midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
-def _json(answer: dict[str, Any]) -> Response:
-    return _raw_json(json.dumps(answer, separators=(",", ":"), ensure_ascii=False).encode())
-
-
-def _raw_json(body: bytes) -> Response:
-    return Response(body, media_type="application/json")

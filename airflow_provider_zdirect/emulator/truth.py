@@ -1,31 +1,39 @@
-"""The records of the emulated world: an endless timeline, a pure function of seed, merchant and hour."""
+"""The records of the emulated world: an endless timeline, a pure function of seed, merchant and hour or day."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from random import Random
 from typing import Any
 
 from airflow_provider_zdirect.emulator.catalog import quality_label
 from airflow_provider_zdirect.emulator.drift import drifted, spoiled
+from airflow_provider_zdirect.emulator.movements import REPORTS
 from airflow_provider_zdirect.emulator.records import BODIES, NO_DEFECT, Place, liquidated_body, rfc3339
+from airflow_provider_zdirect.emulator.report_calendar import ReportCalendar
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 MEAN_PER_HOUR = {"received_items": 40, "returned_items": 25}
 MEAN_LIQUIDATED_PER_DAY = 3
+MEAN_PER_REPORT = {"intra_community_movements": 12, "cross_border_movements": 15}
 TIME_FIELD = {
     "received_items": "received_timestamp",
     "returned_items": "consumed_timestamp",
     "liquidated_items": "liquidation_date",
+    "intra_community_movements": "report_date",
+    "cross_border_movements": "report_date",
 }
 DATASETS = tuple(TIME_FIELD)
 LONGEST_REPORTING_DELAY = 6
 CACHED_HOURS = 1500
+# Fewer, since reports of a large world have thousands of rows; more than a request can span (100 days).
+CACHED_REPORTS = 128
+EVERY_DAY = ReportCalendar()
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,7 @@ class Record:
     """One record with what the API does not tell.
 
     :param event_time: the moment that ``from`` and ``to`` select.
-    :param label: quality label, or the row's number for liquidated items; orders records of one moment.
+    :param label: quality label, or the row's number for liquidated items and movements; orders records of one moment.
     :param visible_at: the API shows the record from this moment on.
     :param body: the record as documented.
     :param sent: the record as the API sends it, which differs from ``body`` under drift.
@@ -64,6 +72,8 @@ class Timeline:
     drift: float = 0.0
     liquidated_by: str = "liquidation_date"
     null_defect_levels: bool = False
+    empty_reports: float = 0.05
+    reports: ReportCalendar = EVERY_DAY
 
     def records(self, dataset: str, merchant_id: str, start: datetime, end: datetime) -> Iterator[Record]:
         """Records with ``start <= event time < end``, in order of time and label, visible or not."""
@@ -71,13 +81,17 @@ class Timeline:
             raise ValueError(f"dataset must be one of {', '.join(DATASETS)}")
         if merchant_id not in self.merchant_ids:
             raise ValueError(f"merchant {merchant_id} does not exist in this world")
-        step, slot = (DAY, _day) if dataset == "liquidated_items" else (HOUR, _hour)
+        step, slot = (HOUR, _hour) if dataset in MEAN_PER_HOUR else (DAY, _report if dataset in REPORTS else _day)
         number = (start - EPOCH) // step
         while EPOCH + number * step < end:
             for record in slot(self, dataset, merchant_id, number):
                 if start <= record.event_time < end:
                     yield record
             number += 1
+
+    def report(self, dataset: str, merchant_id: str, reported: date) -> tuple[Record, ...]:
+        """The movements of one daily report, in order, visible or not."""
+        return _report(self, dataset, merchant_id, reported.toordinal() - EPOCH.toordinal())
 
 
 @lru_cache(maxsize=CACHED_HOURS)
@@ -127,6 +141,19 @@ def _liquidated_on(timeline: Timeline, dataset: str, merchant_id: str, day: int)
         visible_at = liquidated + DAY + timedelta(hours=hours if late else 0)
         records.append(_record(timeline, dataset, rng, Record(liquidated, place.label, visible_at, body, body)))
     return tuple(records)
+
+
+@lru_cache(maxsize=CACHED_REPORTS)
+def _report(timeline: Timeline, dataset: str, merchant_id: str, day: int) -> tuple[Record, ...]:
+    rng = Random(f"{timeline.seed}/{merchant_id}/{dataset}/{day}")  # noqa: S311 - reproducible, not secret
+    event_time = EPOCH + day * DAY
+    reported, visible_at = event_time.date(), timeline.reports.visible_at(event_time.date())
+    count = _count(rng, MEAN_PER_REPORT[dataset] * timeline.volume, timeline.empty_reports)
+    bodies = REPORTS[dataset](rng, timeline.seed, merchant_id, reported, count)
+    return tuple(
+        _record(timeline, dataset, rng, Record(event_time, f"{reported}/{number:07d}", visible_at, body, body))
+        for number, body in enumerate(bodies)
+    )
 
 
 def _record(timeline: Timeline, dataset: str, rng: Random, record: Record) -> Record:

@@ -1,0 +1,29 @@
+"""Whether a request of a merchant's data may be answered at all: token, rate limit, merchant."""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+from airflow_provider_zdirect.emulator.auth import check_bearer
+from airflow_provider_zdirect.emulator.limits import LIMITS
+from airflow_provider_zdirect.emulator.parameters import parse_uuid
+from airflow_provider_zdirect.emulator.problem import ProblemError
+from airflow_provider_zdirect.emulator.state import EmulatorState
+
+
+def admit(state: EmulatorState, request: Request, merchant_id: str, operation: str) -> str:
+    """The merchant's id in its normal form.
+
+    :param operation: name of the rate limit that the request counts for.
+    :raises ProblemError: 401, 429, 400, 403 or 404.
+    """
+    check_bearer(state, request)
+    refusal = state.limiter.refusal(operation, LIMITS[operation]) if state.options.rate_limits else None
+    if refusal:
+        raise ProblemError(429, f"too many requests to {operation}", refusal)
+    merchant_id = parse_uuid(merchant_id, "merchant id")
+    if merchant_id == state.foreign_merchant_id:
+        raise ProblemError(403, f"client {state.settings.client_id} has no access to merchant {merchant_id}")
+    if merchant_id not in state.merchant_ids:
+        raise ProblemError(404, f"merchant {merchant_id} is unknown")
+    return merchant_id
