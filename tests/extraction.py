@@ -37,14 +37,19 @@ class Extraction:
     def merchant_id(self) -> str:
         return self.emulator.merchant_ids[0]
 
+    def clock(self) -> FakeClock:
+        return FakeClock(self.emulator.clock.now())
+
     def client(self) -> ZDirectClient:
-        clock = FakeClock(self.emulator.clock.now())
+        clock = self.clock()
         config = ClientConfig(**CREDENTIALS, base_url=self.emulator.url, environment=self.environment)
         return ZDirectClient(config, tokens=self.tokens, clock=clock, limiter=MemoryRateLimiter(clock))
 
-    def job(self, dataset: str, window: Window, *, variant: str | None = None, **options: Any) -> ExtractJob:
+    def job(
+        self, dataset: str, window: Window, *, variant: str | None = None, path: str | None = None, **options: Any
+    ) -> ExtractJob:
         return ExtractJob(
-            dataset=get_dataset(dataset, variant),
+            dataset=get_dataset(dataset, variant, path),
             merchant_id=options.pop("merchant_id", self.merchant_id),
             window=window,
             fs=fsspec.filesystem("file", skip_instance_cache=True),
@@ -57,9 +62,7 @@ class Extraction:
 
     async def extract(self, dataset: str, window: Window, **options: Any) -> ExtractResult:
         async with self.client() as client:
-            return await extract(
-                self.job(dataset, window, **options), client, clock=FakeClock(self.emulator.clock.now())
-            )
+            return await extract(self.job(dataset, window, **options), client, clock=self.clock())
 
     def run(self, dataset: str, window: Window, **options: Any) -> ExtractResult:
         return asyncio.run(self.extract(dataset, window, **options))

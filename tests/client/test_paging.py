@@ -128,3 +128,51 @@ def test_a_large_page_costs_little_more_than_its_bytes() -> None:
     assert len(page.records) == 100_000
     assert isinstance(page.records[0], msgspec.Raw)
     assert peak < 0.5 * len(body)
+
+
+ICM = get_dataset("intra_community_movements")
+
+
+def icm_page(*groups: str) -> list[bytes]:
+    body = '{"merchant_id":"m","items":[' + ",".join(groups) + '],"next":"","query":{}}'
+    return [bytes(record) for record in parse_page(body.encode(), ICM, {"report_date": "2026-11-20"}).records]
+
+
+def test_every_record_of_a_group_has_what_the_group_has_in_common() -> None:
+    groups = (
+        '{"transaction_date":"2026-11-19","movements":[{"quantity": 1 },{}]}',
+        '{"report_date":"2026-11-18","movements":[{"quantity":-2}]}',
+        '{"transaction_date":"2026-11-17","report_date":"2026-11-01","movements":[ {"quantity":3} ]}',
+        '{"movements":[{"quantity":4}]}',
+        '{"transaction_date":"2026-11-16","movements":null}',
+    )
+    assert icm_page(*groups) == [
+        b'{"report_date":"2026-11-20","transaction_date":"2026-11-19","quantity": 1 }',
+        b'{"report_date":"2026-11-20","transaction_date":"2026-11-19"}',
+        b'{"report_date":"2026-11-20","transaction_date":"2026-11-18","quantity":-2}',
+        b'{"report_date":"2026-11-20","transaction_date":"2026-11-17","quantity":3}',
+        b'{"report_date":"2026-11-20","quantity":4}',
+    ]
+
+
+def test_what_is_no_object_in_a_group_is_left_to_the_validation() -> None:
+    assert icm_page('{"transaction_date":"2026-11-19","movements":[null,7,"x"]}') == [b"null", b"7", b'"x"']
+
+
+@pytest.mark.parametrize(
+    ("group", "said"),
+    [
+        ('{"transaction_date":"2026-11-19","moves":[{}]}', "has no movements, but moves, transaction_date"),
+        ('{"transaction_date":"2026-11-19","movements":{}}', "movements is no list"),
+        ("[]", "is no JSON object"),
+        ("null", "is no JSON object"),
+    ],
+)
+def test_a_group_in_another_shape_is_malformed_and_not_empty(group: str, said: str) -> None:
+    with pytest.raises(MalformedResponseError, match=said):
+        icm_page(group)
+
+
+def test_texts_that_are_added_are_escaped() -> None:
+    (record,) = parse_page(b'{"items":[{"movements":[{}]}]}', ICM, {"report_date": 'a"b'}).records
+    assert json.loads(bytes(record)) == {"report_date": 'a"b'}
