@@ -79,6 +79,8 @@ class Options:
     tokens_per_minute: int | None = None
 
     def __post_init__(self) -> None:
+        # The command line reads values as JSON, and 404 is a number there.
+        object.__setattr__(self, "missing_report", str(self.missing_report))
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}")
