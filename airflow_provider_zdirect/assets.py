@@ -1,7 +1,8 @@
-"""The Airflow assets that published windows update; other DAGs can be scheduled on them."""
+"""The Airflow assets that published windows and reports update; other DAGs can be scheduled on them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from airflow.providers.common.compat.sdk import Asset
@@ -18,3 +19,55 @@ def dataset_asset(name: str) -> Any:
     """
     # By URI alone, so that it is the same asset as Asset("zdirect://<dataset>") in an author's schedule.
     return Asset(uri=get_dataset(name).asset_uri)
+
+
+def intrastat_asset() -> Any:
+    """The asset that every Intrastat report updates, for ``outlets`` and ``schedule``."""
+    return Asset(uri="zdirect://intrastat")
+
+
+def with_asset(outlets: Any, asset: Any | None) -> list[Any]:
+    """The author's outlets and, if it is known and not among them, the asset."""
+    outlets = [] if outlets is None else list(outlets) if isinstance(outlets, list | tuple) else [outlets]
+    return outlets if asset is None or asset in outlets else [*outlets, asset]
+
+
+def daily_asset(name: str) -> Any:
+    """The asset that says of a dataset of daily reports: the report of a day is there, for every merchant.
+
+    Where Airflow knows partitions of assets (``add_partitions``, from 3.3), its events carry the report date
+    (``2026-11-20``) as partition key; such events trigger only DAGs that are scheduled by partitions.
+
+    :raises ZDirectConfigurationError: if there is no such dataset.
+    """
+    return Asset(uri=f"{get_dataset(name).asset_uri}/daily")
+
+
+def tell_daily_asset(outlet_events: Any, asset: Any, days: Iterable[str], extra: dict[str, Any]) -> None:
+    """Let the task's event of ``asset`` be about these report dates.
+
+    :param outlet_events: as the task's context has them.
+    :param days: ISO dates.
+    """
+    days = sorted(set(days))
+    event = outlet_events[asset]
+    event.extra = {"report_dates": days, **extra}
+    if hasattr(event, "add_partitions"):
+        event.add_partitions(days)
+
+
+def monthly_schedule(asset: Any) -> Any:
+    """Once for each month, when the daily asset has been updated for all its days.
+
+    With Airflow's partition rollup (3.3), the run has the month (``2026-11``) as its partition key. Without it, the run
+    comes on the morning of the 2nd, with the month before as its data interval.
+    """
+    try:
+        from airflow.sdk import MonthWindow, PartitionedAssetTimetable, RollupMapper, StartOfMonthMapper
+    except ImportError:
+        from airflow.timetables.interval import CronDataIntervalTimetable
+
+        # A day after the last report of the month is due.
+        return CronDataIntervalTimetable("0 6 2 * *", timezone="UTC")
+    mapper = RollupMapper(upstream_mapper=StartOfMonthMapper(input_format="%Y-%m-%d"), window=MonthWindow())
+    return PartitionedAssetTimetable(assets=asset, default_partition_mapper=mapper)

@@ -7,6 +7,7 @@
     │   │       └── RetentionError       the window starts before the data that zDirect keeps
     │   ├── AuthenticationError          client id or secret refused, or the token refused twice (401)
     │   ├── PermissionDeniedError        scope, merchant or app mode not granted (403)
+    │   ├── MissingReportsError          a month's report is asked for, and daily reports of it are not published
     │   ├── NotFoundError                merchant or resource unknown (404)
     │   └── BadRequestError              zDirect refuses the request as it is (other 4xx)
     ├── ZDirectRetriableError            the same request may work later; carries ``retry_after``
@@ -101,6 +102,10 @@ class WindowError(ZDirectConfigurationError):
 
 class RetentionError(WindowError):
     """The window starts before the data that zDirect keeps."""
+
+
+class MissingReportsError(ZDirectFatalError):
+    """A month's report is asked for, and daily reports of that month are not published."""
 
 
 class AuthenticationError(ZDirectFatalError):

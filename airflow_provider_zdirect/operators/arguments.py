@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -29,6 +30,28 @@ def is_literal(value: Any) -> bool:
 def given(value: Any) -> Any:
     """``value``, or None for what a template renders when nothing was given: blank text and ``None``."""
     return None if isinstance(value, str) and value.strip() in ("", "None") else value
+
+
+def given_text(value: Any) -> str | None:
+    """As :func:`given`, as text."""
+    value = given(value)
+    return None if value is None else str(value)
+
+
+@contextmanager
+def naming(task_id: Any) -> Iterator[None]:
+    """Let errors name the task: at parse, nothing else says which of a file's tasks is meant."""
+    try:
+        yield
+    except ZDirectConfigurationError as error:
+        error.message = f"Task {task_id}: {error.message}"
+        raise
+
+
+def check_not_empty(value: Any, *, name: str) -> None:
+    """Raise if ``value`` is known and blank."""
+    if is_literal(value) and given(value) is None:
+        raise ZDirectConfigurationError(f"{name} is empty.", remedy=f"Give {name}.")
 
 
 def check(value: Any, parse: Callable[[Any], object]) -> None:

@@ -34,31 +34,45 @@ def open_base_path(base_path: str, storage_conn_id: str | None = None) -> BasePa
     :param storage_conn_id: Airflow connection of the storage; None means the one that the URL names.
     :raises ZDirectConfigurationError: if it is relative, of an unknown kind, or cannot be written to.
     """
-    check_base_path(base_path)
+    opened = open_path(base_path, storage_conn_id, name="base_path")
+    ObjectStore(opened.fs, opened.root).check_writable(base_path)
+    return opened
+
+
+def open_path(text: str, storage_conn_id: str | None = None, *, name: str) -> BasePath:
+    """A path of the storage, of which nothing is tried yet.
+
+    :param name: the parameter that the path came in, for errors.
+    :raises ZDirectConfigurationError: if it is relative or of an unknown kind.
+    """
+    check_path(text, name=name)
     try:
-        path: Any = ObjectStoragePath(base_path, conn_id=storage_conn_id)
+        path: Any = ObjectStoragePath(text, conn_id=storage_conn_id)
         fs = path.fs
     except Exception as error:
         raise ZDirectConfigurationError(
-            f"base_path={base_path!r} cannot be used: {type(error).__name__}: {error}.",
-            remedy=_missing_support(base_path),
+            f"{name}={text!r} cannot be used: {type(error).__name__}: {error}.",
+            remedy=_missing_support(text, name),
         ) from error
-    root = str(path.path).rstrip("/")
-    ObjectStore(fs, root).check_writable(base_path)
-    return BasePath(fs, root, base_path.rstrip("/"))
+    return BasePath(fs, str(path.path).rstrip("/"), text.rstrip("/"))
 
 
-def check_base_path(base_path: str) -> None:
-    """Raise ZDirectConfigurationError if the text cannot be a base path."""
-    if "://" not in base_path and not base_path.startswith("/"):
+def check_path(text: str, *, name: str) -> None:
+    """Raise ZDirectConfigurationError if the text cannot be a path of the storage."""
+    if "://" not in text and not text.startswith("/"):
         raise ZDirectConfigurationError(
-            f"base_path={base_path!r} is a relative path; each worker would write somewhere else.",
+            f"{name}={text!r} is a relative path; each worker would look somewhere else.",
             remedy="Give a URL (s3://bucket/zdirect, file:///data/zdirect) or an absolute path.",
         )
 
 
-def _missing_support(base_path: str) -> str:
-    scheme = base_path.partition("://")[0]
+def check_base_path(base_path: str) -> None:
+    """Raise ZDirectConfigurationError if the text cannot be a base path."""
+    check_path(base_path, name="base_path")
+
+
+def _missing_support(text: str, name: str) -> str:
+    scheme = text.partition("://")[0]
     if extra := EXTRAS.get(scheme):
         return f'Install the support for {scheme}:// with `pip install "airflow-provider-zdirect[{extra}]"`.'
-    return f"Install the Airflow provider that knows {scheme}://, or correct base_path and storage_conn_id."
+    return f"Install the Airflow provider that knows {scheme}://, or correct {name} and storage_conn_id."

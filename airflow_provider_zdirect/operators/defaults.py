@@ -7,6 +7,8 @@ from typing import Any
 
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
+from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY
+
 _MODULES = (
     (
         "airflow.sdk.bases.operator",
@@ -31,3 +33,11 @@ def inherited_default_args(dag: Any, task_group: Any, own: dict[str, Any] | None
     group = task_group or (get_group(dag) if dag else None)
     merged, _ = operators.get_merged_defaults(dag=dag, task_group=group, task_params=None, task_default_args=own)
     return dict(merged)
+
+
+def set_retries(kwargs: dict[str, Any]) -> None:
+    """Put this provider's retries into the arguments of ``partial()``, unless the author has set others."""
+    inherited = inherited_default_args(kwargs.get("dag"), kwargs.get("task_group"), kwargs.get("default_args"))
+    for name, value in (("retries", RETRIES), ("retry_delay", RETRY_DELAY)):
+        if name not in inherited:
+            kwargs.setdefault(name, value)

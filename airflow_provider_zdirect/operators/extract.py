@@ -11,17 +11,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 
-from airflow_provider_zdirect.assets import dataset_asset
+from airflow_provider_zdirect.assets import dataset_asset, with_asset
 from airflow_provider_zdirect.datasets import get_dataset
-from airflow_provider_zdirect.exceptions import (
-    WindowError,
-    ZDirectConfigurationError,
-    ZDirectRetriableError,
-)
+from airflow_provider_zdirect.exceptions import WindowError, ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base_path import BasePath, check_base_path, open_base_path
-from airflow_provider_zdirect.operators.defaults import inherited_default_args
-from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, fail_fast, retry_arguments
+from airflow_provider_zdirect.operators.defaults import set_retries
+from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, fail_fast, set_retry_policy
 from airflow_provider_zdirect.windows import Window
 
 if TYPE_CHECKING:
@@ -107,9 +103,7 @@ class ZDirectExtractOperator(BaseOperator):
         # An unmapped task has been given its arguments by another task; execute() judges them.
         if not getattr(self, "_BaseOperator__from_mapped", False):
             _check_literals(kwargs.get("task_id"), locals())
-        if (policy := retry_arguments().get("retry_policy")) is not None:
-            inherited = kwargs.get("default_args") or {}
-            kwargs.setdefault("retry_policy", inherited.get("retry_policy", policy))
+        set_retry_policy(kwargs)
         super().__init__(retries=retries, retry_delay=retry_delay, outlets=_with_asset(outlets, dataset), **kwargs)
         self.dataset = dataset
         self.merchant_id = merchant_id
@@ -132,10 +126,7 @@ class ZDirectExtractOperator(BaseOperator):
         """As for every operator; a mapped task's retries, assets and errors are seen at parse only if done here."""
         mapped_over = dict.fromkeys(cls.template_fields, "{{ known later }}")
         _check_literals(kwargs.get("task_id"), mapped_over | kwargs)
-        inherited = inherited_default_args(kwargs.get("dag"), kwargs.get("task_group"), kwargs.get("default_args"))
-        for name, value in (("retries", RETRIES), ("retry_delay", RETRY_DELAY)):
-            if name not in inherited:
-                kwargs.setdefault(name, value)
+        set_retries(kwargs)
         if "dataset" in kwargs:
             kwargs["outlets"] = _with_asset(kwargs.get("outlets"), kwargs["dataset"])
         return super().partial(**kwargs)
@@ -153,7 +144,7 @@ class ZDirectExtractOperator(BaseOperator):
         try:
             with fail_fast():
                 window = self._window(context)
-                base_path = open_base_path(self.base_path, given_text(self.storage_conn_id))
+                base_path = open_base_path(self.base_path, arguments.given_text(self.storage_conn_id))
                 hook = ZDirectHook(self.conn_id)
                 job = self._job(hook, window, base_path, resume_key(context["ti"]))
                 result = asyncio.run(_fetch(hook, job))
@@ -194,7 +185,7 @@ class ZDirectExtractOperator(BaseOperator):
         overlap = arguments.given(self.overlap)
         merchant_id = arguments.given(self.merchant_id)
         # Everything that can be wrong is looked at before the first request, which may be that for the merchant.
-        dataset = get_dataset(self.dataset, given_text(self.variant), given_text(self.path))
+        dataset = get_dataset(self.dataset, arguments.given_text(self.variant), arguments.given_text(self.path))
         settings: dict[str, Any] = {
             "overlap": None if overlap is None else arguments.duration(overlap, name="overlap"),
             "format": arguments.file_format(self.format),
@@ -235,10 +226,9 @@ def resume_key(task_instance: Any) -> str:
 
 def _check_literals(task_id: Any, values: Mapping[str, Any]) -> None:
     """Raise ZDirectConfigurationError for what is known at parse and wrong."""
-    try:
+    with arguments.naming(task_id):
         for name in ("dataset", "base_path", "conn_id"):
-            if arguments.is_literal(values[name]) and arguments.given(values[name]) is None:
-                raise ZDirectConfigurationError(f"{name} is empty.", remedy=f"Give {name}.")
+            arguments.check_not_empty(values[name], name=name)
         arguments.check(
             values["dataset"],
             lambda dataset: get_dataset(dataset, _literal(values["variant"]), _literal(values["path"])),
@@ -251,14 +241,6 @@ def _check_literals(task_id: Any, values: Mapping[str, Any]) -> None:
         arguments.check(values["max_rejected"], lambda most: arguments.count(most, name="max_rejected"))
         arguments.check(values["clip_to_retention"], lambda clip: arguments.flag(clip, name="clip_to_retention"))
         arguments.check(values["timezone"], arguments.time_zone)
-    except ZDirectConfigurationError as error:
-        error.message = f"Task {task_id}: {error.message}"
-        raise
-
-
-def given_text(value: Any) -> str | None:
-    value = arguments.given(value)
-    return None if value is None else str(value)
 
 
 async def _fetch(hook: ZDirectHook, job: ExtractJob) -> ExtractResult:
@@ -274,8 +256,5 @@ def _literal(value: Any) -> Any:
 
 def _with_asset(outlets: Any, dataset: Any) -> list[Any]:
     """The author's outlets and the dataset's asset, if the dataset is known at parse."""
-    outlets = [] if outlets is None else list(outlets) if isinstance(outlets, list | tuple) else [outlets]
-    if not isinstance(dataset, str) or not arguments.is_literal(dataset) or not dataset:
-        return outlets
-    asset = dataset_asset(dataset)
-    return outlets if asset in outlets else [*outlets, asset]
+    known = isinstance(dataset, str) and arguments.is_literal(dataset) and dataset
+    return with_asset(outlets, dataset_asset(dataset) if known else None)

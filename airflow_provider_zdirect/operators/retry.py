@@ -49,6 +49,13 @@ def retry_arguments() -> dict[str, Any]:
     return arguments
 
 
+def set_retry_policy(kwargs: dict[str, Any]) -> None:
+    """Put the retry policy, where Airflow has one, into an operator's arguments, unless the author has set another."""
+    if (policy := retry_arguments().get("retry_policy")) is not None:
+        inherited = kwargs.get("default_args") or {}
+        kwargs.setdefault("retry_policy", inherited.get("retry_policy", policy))
+
+
 @contextmanager
 def fail_fast() -> Iterator[None]:
     """Turn errors that a retry cannot help into AirflowFailException, which no version of Airflow retries."""

@@ -75,6 +75,16 @@ class ObjectStore:
             return []
         return sorted(f"{folder}/{base}" for name in names if (base := name.rpartition("/")[2]))
 
+    def files_below(self, folder: str) -> list[str]:
+        """Paths of all objects in a folder and the folders in it, sorted; empty if there is no such folder."""
+        self.fs.invalidate_cache()
+        try:
+            names = self.fs.find(self.full(folder))
+        except FileNotFoundError:
+            return []
+        start = len(self.full(""))
+        return sorted(name[start:] for name in names)
+
     def open(self, path: str) -> IO[bytes]:
         return self.fs.open(self.full(path), "rb", block_size=CHUNK)
 
