@@ -31,12 +31,15 @@ ALLOWED = {
     "datasets": {"exceptions", "models"},
     "storage": STORAGE,
     "client": CLIENT,
+    "report_calendar": VALUES,
+    "report_wait": CLIENT,
     "request_plan": VALUES,
     "progress": VALUES | {"request_plan", "storage"},
     "manifest": STORAGE,
     "validation": VALUES,
     "fetch_window": PIPELINE,
     "extract": PIPELINE,
+    "intrastat": STORAGE | {"client", "intrastat"},
     "emulator": VALUES | {"emulator"},
 }
 

@@ -1,0 +1,1 @@
+"""A month of intra-community movements as a report per country of declaration. This is not tax advice."""

@@ -1,0 +1,141 @@
+"""What a reader of a report has to know before relying on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from airflow_provider_zdirect.intrastat.countries import EU
+from airflow_provider_zdirect.intrastat.landed_days import LandedDay
+from airflow_provider_zdirect.intrastat.lines import CountryReport
+from airflow_provider_zdirect.intrastat.movements import Movements
+from airflow_provider_zdirect.intrastat.selection import as_runs
+
+# zDirect docs, Intra-Community Movements: from 12:00 CET on the day after; Cross-Border Movements: 12:00 UTC.
+REPORT_IS_READY = timedelta(days=1, hours=12)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that may be wrong or missing, in one headline and a sentence or two."""
+
+    headline: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.headline}: {self.text}"
+
+
+def month_findings(movements: Movements, missing: tuple[date, ...], landed: dict[date, LandedDay]) -> list[Finding]:
+    """What concerns the reports of all countries.
+
+    :param missing: days without a report.
+    :param landed: the other days.
+    """
+    return [
+        *_missing(missing),
+        *_without_country(movements),
+        *_within_country(movements.within_country),
+        *_empty_too_early(movements.empty_days, landed),
+        *_rejected(landed.values()),
+        *_sandbox(landed.values()),
+    ]
+
+
+def country_findings(report: CountryReport) -> list[Finding]:
+    """What concerns the report of one country."""
+    codes = {report.country, *report.lines.column("counterpart_country").unique().to_pylist()}
+    outside = sorted(codes.difference(EU))
+    if not outside or not report.lines.num_rows:
+        return []
+    return [
+        Finding(
+            "Movements from or to places outside of the EU",
+            f"{', '.join(outside)} is not a member state. Such movements are in the tables, and are not part of "
+            "Intrastat; they may be imports or exports.",
+        )
+    ]
+
+
+def _missing(missing: tuple[date, ...]) -> list[Finding]:
+    if not missing:
+        return []
+    return [
+        Finding(
+            f"{len(missing)} daily report{'s are' if len(missing) > 1 else ' is'} missing",
+            f"The movements that Zalando reported on {as_runs(missing)} are not in these figures.",
+        )
+    ]
+
+
+def _without_country(movements: Movements) -> list[Finding]:
+    rows = movements.unplaced
+    if not rows.num_rows:
+        return []
+    quantity = sum(rows.column("quantity").to_pylist())
+    return [
+        Finding(
+            f"{_counted(rows.num_rows)} without a country",
+            f"Net quantity {quantity:,}. Zalando gave no country of source or destination, so that no report can hold "
+            "them. They are listed in movements-without-country.csv, in the folder above this one.",
+        )
+    ]
+
+
+def _within_country(count: int) -> list[Finding]:
+    if not count:
+        return []
+    return [
+        Finding(
+            f"{_counted(count)} within one country",
+            "Source and destination are the same country; no border was crossed, and no report holds them.",
+        )
+    ]
+
+
+def _empty_too_early(empty: tuple[date, ...], landed: dict[date, LandedDay]) -> list[Finding]:
+    early = [day for day in empty if _is_early(landed[day])]
+    if not early:
+        return []
+    return [
+        Finding(
+            "Empty reports that may have been fetched too early",
+            f"The reports of {as_runs(early)} held no movement when they were fetched, before 12:00 UTC of the day "
+            "after, the time from which on Zalando says that they are there. Fetch them again.",
+        )
+    ]
+
+
+def _is_early(day: LandedDay) -> bool:
+    midnight = datetime.fromisoformat(f"{day.day}T00:00:00+00:00")
+    return datetime.fromisoformat(day.fetched) < midnight + REPORT_IS_READY
+
+
+def _rejected(landed: Iterable[LandedDay]) -> list[Finding]:
+    # A run may have fetched several of the days; it says how many records it put aside in all.
+    by_run: dict[str, list[LandedDay]] = {}
+    for day in landed:
+        if day.rejected:
+            by_run.setdefault(day.manifest, []).append(day)
+    if not by_run:
+        return []
+    count = sum(days[0].rejected for days in by_run.values())
+    days = [day.day for run in by_run.values() for day in run]
+    return [
+        Finding(
+            f"{count:,} record{'s were' if count > 1 else ' was'} put aside as invalid",
+            f"by the runs that fetched {as_runs(days)}. These figures lack them; they lie under _rejected/.",
+        )
+    ]
+
+
+def _sandbox(landed: Iterable[LandedDay]) -> list[Finding]:
+    days = [day.day for day in landed if day.environment != "production"]
+    if not days:
+        return []
+    return [Finding("Sandbox data", f"The reports of {as_runs(days)} come from the sandbox; they are samples.")]
+
+
+def _counted(movements: int) -> str:
+    return f"{movements:,} movement{'s' if movements != 1 else ''}"

@@ -1,0 +1,215 @@
+"""The reports of a month: from published movements to files per country of declaration, without Airflow.
+
+manifests of daily reports -> days -> sums -> lines per country -> files -> manifest
+
+This is not tax advice.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+from fsspec import AbstractFileSystem
+
+from airflow_provider_zdirect.client import checked_merchant_id
+from airflow_provider_zdirect.clock import Clock, SystemClock
+from airflow_provider_zdirect.exceptions import MissingReportsError
+from airflow_provider_zdirect.intrastat.findings import country_findings, month_findings
+from airflow_provider_zdirect.intrastat.landed_days import LandedDay, landed_days
+from airflow_provider_zdirect.intrastat.lines import CountryReport, country_report
+from airflow_provider_zdirect.intrastat.master_data import MasterDataFile
+from airflow_provider_zdirect.intrastat.movements import DATASET, Movements, read_movements
+from airflow_provider_zdirect.intrastat.publish import MonthPublisher
+from airflow_provider_zdirect.intrastat.selection import Month, as_runs
+from airflow_provider_zdirect.storage.layout import Layout
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class IntrastatJob:
+    """What to report, and where from and to.
+
+    :param countries: countries of declaration; None: every country that a movement of the month touches.
+    :param fs: filesystem of the base path.
+    :param root: the base path as ``fs`` names it.
+    :param base_uri: the base path as people name it, for results and messages.
+    :param allow_missing_days: report although daily reports are missing; they are named in whatever is written.
+    :raises ZDirectConfigurationError: if the merchant id cannot be one.
+    """
+
+    month: Month
+    merchant_id: str
+    fs: AbstractFileSystem
+    root: str
+    base_uri: str
+    countries: tuple[str, ...] | None = None
+    master_data: MasterDataFile | None = None
+    allow_missing_days: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "merchant_id", checked_merchant_id(self.merchant_id))
+
+
+@dataclass(frozen=True)
+class ReportSummary:
+    """One country's report in numbers.
+
+    :param arrivals: net quantity.
+    :param dispatches: net quantity.
+    :param without_master_data: lines whose goods the master data does not know; None if there is no master data.
+    :param uri: the folder of its files.
+    """
+
+    country: str
+    arrivals: int
+    dispatches: int
+    lines: int
+    without_master_data: int | None
+    uri: str
+    html: str
+    csv: str
+    parquet: str
+
+
+@dataclass(frozen=True)
+class IntrastatResult:
+    """What came of it; small enough for XCom.
+
+    :param days: days of the month that have a report.
+    :param missing_days: the others, if that is allowed.
+    :param movements: rows of the month, those without a country included.
+    :param without_country: rows that no report can hold, because a country is missing.
+    :param within_country: rows that cross no border.
+    :param uri: the folder of the month.
+    """
+
+    month: Month
+    merchant_id: str
+    days: int
+    missing_days: tuple[date, ...]
+    movements: int
+    without_country: int
+    within_country: int
+    uri: str
+    manifest: str
+    reports: tuple[ReportSummary, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {
+            **self.__dict__,
+            "month": str(self.month),
+            "missing_days": [day.isoformat() for day in self.missing_days],
+            "reports": [dict(report.__dict__) for report in self.reports],
+        }
+
+
+def report_month(job: IntrastatJob, *, clock: Clock | None = None) -> IntrastatResult:
+    """Write the reports of a month and merchant, over those of an earlier run.
+
+    :raises MissingReportsError: if daily reports of the month are missing and that is not allowed, or all are missing;
+        nothing is written then.
+    :raises ZDirectConfigurationError: if the master data cannot be used; nothing is written then.
+    :raises ConcurrentRunError: if files kept vanishing while they were read.
+    """
+    store, layout = ObjectStore(job.fs, job.root), Layout(DATASET.name, job.merchant_id)
+    master_data = job.master_data.read() if job.master_data else None
+    landed = landed_days(store, layout, job.month)
+    _check_complete(job, landed)
+    movements = read_movements(store, layout, landed, frozenset(day for day in landed if landed[day].has_file))
+    landed = {day: found for day, found in landed.items() if day not in movements.lost_days}
+    _check_complete(job, landed)
+    return _publish(job, store, movements, landed, master_data, clock or SystemClock())
+
+
+def _check_complete(job: IntrastatJob, landed: dict[date, LandedDay]) -> None:
+    missing = _missing(job, landed)
+    if not missing or (job.allow_missing_days and landed):
+        return
+    raise MissingReportsError(
+        f"Intrastat {job.month} of merchant {job.merchant_id}: {len(missing)} of {len(job.month.days)} daily reports "
+        f"of {DATASET.name} are not published under {job.base_uri}: {as_runs(missing)}.",
+        remedy="Run or backfill zdirect_icm_daily for these days (a day's report is there at 12:00 UTC of the next)"
+        + (
+            ", or set allow_missing_days=True for a report that names them as missing."
+            if landed
+            else f"; check month, merchant_id and base_path if they should be there. "
+            f"allow_missing_days does not help, since there is no report of {job.month} at all."
+        ),
+    )
+
+
+def _missing(job: IntrastatJob, landed: dict[date, LandedDay]) -> tuple[date, ...]:
+    return tuple(day for day in job.month.days if day not in landed)
+
+
+def _publish(
+    job: IntrastatJob,
+    store: ObjectStore,
+    movements: Movements,
+    landed: dict[date, LandedDay],
+    master_data: pa.Table | None,
+    clock: Clock,
+) -> IntrastatResult:
+    missing = _missing(job, landed)
+    findings = month_findings(movements, missing, landed)
+    for finding in findings:
+        log.warning("Intrastat %s of merchant %s: %s", job.month, job.merchant_id, finding)
+    publisher = MonthPublisher(store, job.merchant_id, job.month, movements, landed, missing, findings)
+    summaries = []
+    for country in job.countries or movements.countries:
+        report = country_report(movements.flows, country, job.month, job.merchant_id, master_data)
+        own = country_findings(report)
+        for finding in own:
+            log.warning("Intrastat %s of merchant %s, %s: %s", job.month, job.merchant_id, country, finding)
+        publisher.write_country(report, own, with_master_data=master_data is not None)
+        summaries.append(_summary(job, publisher, report, master_data is not None))
+        log.info(
+            "Intrastat %s of merchant %s, %s: arrivals %s, dispatches %s (net quantities), %s lines. "
+            "This is not tax advice.",
+            *(job.month, job.merchant_id, country),
+            *(f"{report.net_quantity(flow):,}" for flow in ("arrival", "dispatch")),
+            f"{report.lines.num_rows:,}",
+        )
+    used = None
+    if job.master_data is not None and master_data is not None:
+        used = {"uri": job.master_data.uri, "eans": master_data.num_rows}
+    manifest = publisher.finish(job.countries, [dict(summary.__dict__) for summary in summaries], used, clock.now())
+    return IntrastatResult(
+        month=job.month,
+        merchant_id=job.merchant_id,
+        days=len(landed),
+        missing_days=missing,
+        movements=movements.count,
+        without_country=movements.unplaced.num_rows,
+        within_country=movements.within_country,
+        uri=_uri(job, publisher.names.folder),
+        manifest=_uri(job, manifest),
+        reports=tuple(summaries),
+    )
+
+
+def _summary(job: IntrastatJob, publisher: MonthPublisher, report: CountryReport, with_master: bool) -> ReportSummary:
+    names = publisher.names.of(report.country)
+    folder = _uri(job, names.folder)
+    return ReportSummary(
+        country=report.country,
+        arrivals=report.net_quantity("arrival"),
+        dispatches=report.net_quantity("dispatch"),
+        lines=report.lines.num_rows,
+        without_master_data=report.without_master_data.num_rows if with_master else None,
+        uri=folder,
+        html=f"{folder}/{names.html}",
+        csv=f"{folder}/{names.csv}",
+        parquet=f"{folder}/{names.parquet}",
+    )
+
+
+def _uri(job: IntrastatJob, path: str) -> str:
+    return f"{job.base_uri.rstrip('/')}/{path}"

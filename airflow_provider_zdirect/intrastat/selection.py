@@ -1,0 +1,118 @@
+"""Which month and which countries a report is about. Pure values, cheap to import."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.windows import Window
+
+_MONTH = re.compile(r"(?P<year>20\d\d)-(?P<month>0[1-9]|1[0-2])")
+_COUNTRY = re.compile(r"[A-Z]{2}")
+_MOST_ZONE_OFFSET = timedelta(hours=14)
+
+
+@dataclass(frozen=True, order=True)
+class Month:
+    """A calendar month."""
+
+    year: int
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.year}-{self.number:02d}"
+
+    @property
+    def title(self) -> str:
+        return f"{self._first:%B} {self.year}"
+
+    @property
+    def days(self) -> list[date]:
+        """Every date of the month, in order."""
+        first = self._first
+        following = (first + timedelta(days=31)).replace(day=1)
+        return [first + timedelta(days=n) for n in range((following - first).days)]
+
+    @property
+    def widest(self) -> Window:
+        """The month in UTC and a day on either side, so that it holds the month of every time zone."""
+        first, last = self.days[0], self.days[-1]
+        return Window(_midnight(first - timedelta(days=1)), _midnight(last + timedelta(days=2)))
+
+    @classmethod
+    def parse(cls, value: Any) -> Month:
+        """The month that the text names, as ``2026-11``.
+
+        :raises ZDirectConfigurationError: for any other text.
+        """
+        match = _MONTH.fullmatch(str(value).strip())
+        if match is None:
+            raise ZDirectConfigurationError(f"month={value!r} is not a month.", remedy="Give it as 2026-11.")
+        return cls(int(match["year"]), int(match["month"]))
+
+    @classmethod
+    def of_run(cls, partition_key: Any, interval_start: datetime | None, interval_end: datetime | None) -> Month:
+        """The month that a run is for: its partition key, or else the month that its data interval starts in (UTC).
+
+        :param partition_key: counts if it has the form ``2026-11``.
+        :raises ZDirectConfigurationError: if there is neither.
+        """
+        if isinstance(partition_key, str) and _MONTH.fullmatch(partition_key.strip()):
+            return cls.parse(partition_key)
+        if interval_start is None:
+            raise ZDirectConfigurationError(
+                "month is not given, and this run has no data interval"
+                + (f" (its partition key is {partition_key!r})." if partition_key else "."),
+                remedy="Give month as 2026-11, or trigger the run with a logical date or a partition key in that form.",
+            )
+        start = interval_start.astimezone(UTC)
+        if interval_end is not None and interval_end - interval_start >= timedelta(days=27):
+            # East of Greenwich a month begins up to 14 hours before it does in UTC.
+            start += _MOST_ZONE_OFFSET
+        return cls(start.year, start.month)
+
+    @property
+    def _first(self) -> date:
+        return date(self.year, self.number, 1)
+
+
+def parse_countries(value: Any) -> tuple[str, ...] | None:
+    """Country codes (ISO 3166-1 alpha-2), sorted, each once; None if none is given.
+
+    :param value: a code, several in a list, or comma separated.
+    :raises ZDirectConfigurationError: if something is no such code.
+    """
+    if value is None:
+        return None
+    parts: Iterable[Any] = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple | set | frozenset):
+        raise ZDirectConfigurationError(
+            f"countries={value!r} is neither text nor a list.", remedy='Give "DE", ["DE", "PL"] or "DE,PL".'
+        )
+    codes = {str(part).strip().upper() for part in parts if str(part).strip()}
+    for code in sorted(codes):
+        if not _COUNTRY.fullmatch(code):
+            raise ZDirectConfigurationError(
+                f"countries={value!r}: {code!r} is not a country code.",
+                remedy="Give codes of two letters (ISO 3166-1 alpha-2), such as DE or PL.",
+            )
+    return tuple(sorted(codes)) or None
+
+
+def as_runs(days: Iterable[date]) -> str:
+    """Dates as people write them: ``2026-11-03, 2026-11-07 to 2026-11-09``."""
+    runs: list[list[date]] = []
+    for day in sorted(days):
+        if runs and day - runs[-1][-1] == timedelta(days=1):
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -1,0 +1,192 @@
+"""A month of intra-community movements as a report per country of declaration. This is not tax advice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_zdirect.assets import intrastat_asset, with_asset
+from airflow_provider_zdirect.intrastat.selection import Month, parse_countries
+from airflow_provider_zdirect.operators import arguments
+from airflow_provider_zdirect.operators.base_path import check_base_path, check_path, open_base_path, open_path
+from airflow_provider_zdirect.operators.defaults import set_retries
+from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, fail_fast, set_retry_policy
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_zdirect.intrastat.master_data import MasterDataFile
+    from airflow_provider_zdirect.intrastat.report import IntrastatJob
+
+
+class ZDirectIntrastatReportOperator(BaseOperator):
+    """Makes a month's report per country of declaration from the landed ``intra_community_movements``.
+
+    For every country: arrivals and dispatches, net of corrections, per counterpart country, article and month of
+    transaction, as Parquet, CSV and one HTML page under ``<base_path>/intrastat/``. A movement belongs to the month of
+    the daily report that names it. Every day of the month needs a published report; running again replaces the files.
+    It asks zDirect for nothing but, where none is given, the merchant. All arguments are templates; what is wrong and
+    known at parse is refused at parse. **This is not tax advice.**
+
+    :param base_path: URL for ObjectStoragePath, or absolute local path, below which ``ZDirectExtractOperator`` has
+        written the movements; the reports are written there too.
+    :param month: ``2026-11``; None, blank and ``None`` as text mean the run's partition key if that is a month, else
+        the month that the run's data interval starts in (UTC; if the interval is a month that began up to 14 hours
+        before in another time zone, that month).
+    :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
+    :param countries: countries of declaration, ISO 3166-1 alpha-2: one code, a list, or comma separated text; None
+        means every country that a movement of the month comes from or goes to. With None, files of countries that no
+        longer occur are deleted.
+    :param master_data: CSV or Parquet file (absolute path or URL, same storage connection) with a row per EAN and any
+        of ``cn8_code``, ``net_mass_kg``, ``statistical_value`` (of one piece) and ``country_of_origin``; see
+        :mod:`airflow_provider_zdirect.intrastat.master_data`.
+    :param allow_missing_days: report although daily reports of the month are missing; they are then named in the
+        report, the manifest and the result. A month without any report is refused all the same.
+    :param storage_conn_id: Airflow connection of the storage.
+    :param conn_id: the zDirect connection.
+    :returns: ``month``, ``merchant_id``, ``days``, ``missing_days``, ``movements``, ``without_country``,
+        ``within_country``, ``uri``, ``manifest``, and ``reports``: per country net quantities of ``arrivals`` and
+        ``dispatches``, ``lines``, ``without_master_data`` (lines) and the URIs of folder and files.
+    :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
+    :raises AirflowFailException: if a retry cannot help, as when daily reports are missing (``MissingReportsError``);
+        chained to the typed error.
+    :raises ZDirectRetriableError: if it can.
+    """
+
+    template_fields: Sequence[str] = (
+        "base_path",
+        "month",
+        "merchant_id",
+        "countries",
+        "master_data",
+        "allow_missing_days",
+        "storage_conn_id",
+        "conn_id",
+    )
+    ui_color = "#ffe8d6"
+
+    def __init__(
+        self,
+        *,
+        base_path: str,
+        month: str | None = None,
+        merchant_id: str | None = None,
+        countries: str | Sequence[str] | None = None,
+        master_data: str | None = None,
+        allow_missing_days: bool | str = False,
+        storage_conn_id: str | None = None,
+        conn_id: str = "zdirect_default",
+        retries: int | None = RETRIES,
+        retry_delay: timedelta | float = RETRY_DELAY,
+        outlets: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        # An unmapped task has been given its arguments by another task; execute() judges them.
+        if not getattr(self, "_BaseOperator__from_mapped", False):
+            _check_literals(kwargs.get("task_id"), locals())
+        set_retry_policy(kwargs)
+        outlets = with_asset(outlets, intrastat_asset())
+        super().__init__(retries=retries, retry_delay=retry_delay, outlets=outlets, **kwargs)
+        self.base_path = base_path
+        self.month = month
+        self.merchant_id = merchant_id
+        self.countries = countries
+        self.master_data = master_data
+        self.allow_missing_days = allow_missing_days
+        self.storage_conn_id = storage_conn_id
+        self.conn_id = conn_id
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        """As for every operator; a mapped task's retries, assets and errors are seen at parse only if done here."""
+        mapped_over = dict.fromkeys(cls.template_fields, "{{ known later }}")
+        _check_literals(kwargs.get("task_id"), mapped_over | kwargs)
+        set_retries(kwargs)
+        kwargs["outlets"] = with_asset(kwargs.get("outlets"), intrastat_asset())
+        return super().partial(**kwargs)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        from airflow_provider_zdirect.intrastat.report import report_month
+
+        with fail_fast():
+            summary = report_month(self._job(context)).as_dict()
+        self._tell_asset(context, summary)
+        return summary
+
+    def _job(self, context: Context) -> IntrastatJob:
+        from airflow_provider_zdirect.intrastat.report import IntrastatJob
+
+        # Everything that can be wrong is looked at before the merchant is asked for, which may take a request.
+        month = self._month(context)
+        countries = parse_countries(arguments.given(self.countries))
+        allow_missing_days = arguments.flag(self.allow_missing_days, name="allow_missing_days")
+        merchant_id = arguments.given_text(self.merchant_id)
+        if merchant_id is not None:
+            arguments.check_merchant_id(merchant_id)
+        storage_conn_id = arguments.given_text(self.storage_conn_id)
+        master_data = self._master_data(storage_conn_id)
+        base_path = open_base_path(self.base_path, storage_conn_id)
+        return IntrastatJob(
+            month=month,
+            merchant_id=merchant_id or self._merchant_of_connection(),
+            fs=base_path.fs,
+            root=base_path.root,
+            base_uri=base_path.uri,
+            countries=countries,
+            master_data=master_data,
+            allow_missing_days=allow_missing_days,
+        )
+
+    def _month(self, context: Context) -> Month:
+        month = arguments.given(self.month)
+        if month is not None:
+            return Month.parse(month)
+        return Month.of_run(
+            context.get("partition_key"), context.get("data_interval_start"), context.get("data_interval_end")
+        )
+
+    def _master_data(self, storage_conn_id: str | None) -> MasterDataFile | None:
+        from airflow_provider_zdirect.intrastat.master_data import MasterDataFile, suffix_of
+
+        text = arguments.given_text(self.master_data)
+        if text is None:
+            return None
+        suffix_of(text)
+        opened = open_path(text, storage_conn_id, name="master_data")
+        return MasterDataFile(opened.fs, opened.root, opened.uri)
+
+    def _merchant_of_connection(self) -> str:
+        from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+
+        return ZDirectHook(self.conn_id).merchant_id()
+
+    def _tell_asset(self, context: Context, summary: dict[str, Any]) -> None:
+        asset = intrastat_asset()
+        if asset not in self.outlets:
+            return
+        told = ("uri", "merchant_id", "month", "days", "missing_days", "movements", "without_country")
+        countries = [report["country"] for report in summary["reports"]]
+        context["outlet_events"][asset].extra = {**{name: summary[name] for name in told}, "countries": countries}
+
+
+def _check_literals(task_id: Any, values: Mapping[str, Any]) -> None:
+    """Raise ZDirectConfigurationError for what is known at parse and wrong."""
+    with arguments.naming(task_id):
+        for name in ("base_path", "conn_id"):
+            arguments.check_not_empty(values[name], name=name)
+        arguments.check(values["base_path"], check_base_path)
+        arguments.check(values["month"], Month.parse)
+        arguments.check(values["merchant_id"], arguments.check_merchant_id)
+        countries = values["countries"]
+        if isinstance(countries, list | tuple) and all(map(arguments.is_literal, countries)):
+            parse_countries(countries)
+        arguments.check(countries, parse_countries)
+        arguments.check(values["master_data"], _check_master_data)
+        arguments.check(values["allow_missing_days"], lambda flag: arguments.flag(flag, name="allow_missing_days"))
+
+
+def _check_master_data(text: Any) -> None:
+    check_path(str(text), name="master_data")
