@@ -7,6 +7,7 @@ zDirect docs, Rate limiting: spread big loads evenly; calling before ``Retry-Aft
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import os
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 from airflow_provider_zdirect.client.host_lock import host_lock, private_directory
 from airflow_provider_zdirect.client.retry import LONGEST_RETRY_AFTER
@@ -171,6 +173,8 @@ class FileRateLimiter(_PacingLimiter):
         super().__init__(clock)
         self._directory = directory
         self._alone: MemoryRateLimiter | None = None
+        # An asyncio lock belongs to one loop; the limiter may outlive it.
+        self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
     async def _change(self, endpoint: str, step: Callable[[Pace], Pace]) -> Pace:
         if self._alone is None:
@@ -191,7 +195,9 @@ class FileRateLimiter(_PacingLimiter):
         else:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._directory / f"{hashlib.sha256(endpoint.encode()).hexdigest()[:32]}.pace"
-        async with host_lock(path, patience=10, poll=0.002) as file:
+        # One coroutine of this process at a time looks at the host's lock; a thousand would do nothing else.
+        turn = self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+        async with turn, host_lock(path, patience=10, poll=0.002) as file:
             before = _from_bytes(os.pread(file, 100, 0))
             after = step(before)
             if after != before:

@@ -88,20 +88,38 @@ class ZDirectHook(BaseHook):
         config, merchant_id, _ = self._read()
         if merchant_id:
             return [merchant_id]
-        merchant_ids = list(asyncio.run(self._me(config)).merchant_ids)
-        if not merchant_ids:
-            raise ZDirectConfigurationError(
-                f"Connection {self.conn_id!r} has no merchant_id, and zDirect lists no merchant for its app.",
-                remedy="Grant a merchant to the app in the zDirect portal.",
-            )
-        return merchant_ids
+        return self._granted(asyncio.run(self._me(config)))
 
     def merchant_id(self) -> str:
         """The connection's merchant, or else the only one that the app may use.
 
         :raises ZDirectConfigurationError: if there are several; lists them.
         """
-        merchant_ids = self.merchant_ids()
+        return self._only(self.merchant_ids())
+
+    def own_merchant_id(self) -> str | None:
+        """The connection's merchant, if it names one; asks nobody.
+
+        :raises ZDirectConfigurationError: as :meth:`config`.
+        """
+        return self._read()[1]
+
+    async def find_merchant_id(self, client: ZDirectClient) -> str:
+        """As :meth:`merchant_id`, for coroutines, with a client of this hook.
+
+        :raises ZDirectConfigurationError: if there are several; lists them.
+        """
+        return self.own_merchant_id() or self._only(self._granted(await client.me()))
+
+    def _granted(self, identity: Identity) -> list[str]:
+        if not identity.merchant_ids:
+            raise ZDirectConfigurationError(
+                f"Connection {self.conn_id!r} has no merchant_id, and zDirect lists no merchant for its app.",
+                remedy="Grant a merchant to the app in the zDirect portal.",
+            )
+        return list(identity.merchant_ids)
+
+    def _only(self, merchant_ids: list[str]) -> str:
         if len(merchant_ids) > 1:
             raise ZDirectConfigurationError(
                 f"merchant_id is not given, and the app of connection {self.conn_id!r} may use "

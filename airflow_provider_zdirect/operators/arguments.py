@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import date, time, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -24,7 +24,9 @@ def is_literal(value: Any) -> bool:
     """Whether ``value`` is known at parse: no Jinja template and no result of another task."""
     if isinstance(value, str):
         return "{{" not in value and "{%" not in value
-    return value is None or isinstance(value, bool | int | float | datetime | timedelta)
+    if isinstance(value, list | tuple):
+        return all(is_literal(item) for item in value)
+    return value is None or isinstance(value, bool | int | float | date | time | timedelta)
 
 
 def given(value: Any) -> Any:
@@ -52,6 +54,11 @@ def check_not_empty(value: Any, *, name: str) -> None:
     """Raise if ``value`` is known and blank."""
     if is_literal(value) and given(value) is None:
         raise ZDirectConfigurationError(f"{name} is empty.", remedy=f"Give {name}.")
+
+
+def literal(value: Any) -> Any:
+    """``value``, if it is known at parse and given, else None."""
+    return given(value) if is_literal(value) else None
 
 
 def check(value: Any, parse: Callable[[Any], object]) -> None:

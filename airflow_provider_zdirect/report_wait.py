@@ -1,0 +1,153 @@
+"""Waiting for a daily report of movements, without Airflow.
+
+What a report looks like that has not been made yet is not confirmed; it is taken for an empty answer. So a report
+counts as there once an answer holds something, and as empty once an answer is still empty long after it was due.
+
+A failed answer is to be discarded and asked for again after at least two minutes (zDirect docs, Intra-Community
+Movements and Cross-Border Movements); the same pause is kept between all looks.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import Enum
+from typing import TYPE_CHECKING, cast
+
+from airflow_provider_zdirect.clock import Clock
+from airflow_provider_zdirect.datasets import Dataset
+from airflow_provider_zdirect.exceptions import RateLimitedError, TooManyRecordsError, ZDirectRetriableError
+
+if TYPE_CHECKING:
+    from airflow_provider_zdirect.client import Page, ZDirectClient
+
+log = logging.getLogger(__name__)
+
+SHORTEST_POLL_INTERVAL = 120.0
+"""Seconds. zDirect docs, Intra-Community Movements: ask again after at least two minutes."""
+
+JITTER = 0.25
+"""Largest part of the poll interval that is added to it, so that sensors which were due together spread."""
+
+
+class Sight(Enum):
+    """What one look at a report showed."""
+
+    MOVEMENTS = "movements"
+    TOO_MANY = "too_many_movements"
+    """More than the deprecated endpoint without pages can answer: so the report is there (zDirect docs,
+    Intra-Community Movements, Possible issues)."""
+    EMPTY = "empty"
+
+
+Ask = Callable[[], Awaitable[Sight]]
+
+
+async def look_at_report(client: ZDirectClient, dataset: Dataset, merchant_id: str, report_date: date) -> Sight:
+    """Ask for the first page of a day's report, and no more of it than can be helped.
+
+    :raises ZDirectError: if there is no answer to judge by.
+    """
+    parameters = dataset.parameters(report_date, report_date)
+    # Where no limit is documented none is sent.
+    if dataset.paging is not None and dataset.paging.limit is not None:
+        parameters[dataset.paging.limit_parameter] = "1"
+    try:
+        # An async generator, that is: left at its first page, it has to be closed.
+        pages = cast("AsyncGenerator[Page, None]", client.pages(dataset, merchant_id, parameters))
+        async with aclosing(pages):
+            page = await anext(pages)
+    except TooManyRecordsError:
+        return Sight.TOO_MANY
+    return Sight.MOVEMENTS if page.records or page.next_cursor is not None else Sight.EMPTY
+
+
+def report_in_words(dataset: str, merchant_id: str | None, report_date: date) -> str:
+    return f"{dataset} of merchant {merchant_id or '(the one of the connection)'}, report of {report_date}"
+
+
+@dataclass(frozen=True)
+class Look:
+    """What came of one look.
+
+    :param sight: what decides the wait; None if it goes on.
+    :param pause: seconds until the next look, if it goes on.
+    """
+
+    sight: Sight | None
+    pause: float = 0.0
+
+
+@dataclass(frozen=True)
+class ReportWait:
+    """How to wait for one report.
+
+    :param what: the report in words, for the log.
+    :param due: no look before that moment.
+    :param empty_from: an empty answer to a look at or after that moment is final.
+    :param poll_interval: seconds between two looks, at least.
+    :param jitter: gives numbers in [0, 1).
+    """
+
+    what: str
+    due: datetime
+    empty_from: datetime
+    poll_interval: float
+    jitter: Callable[[], float] = field(default=random.random, repr=False, compare=False)
+
+    async def look_once(self, ask: Ask, clock: Clock) -> Look:
+        """Ask, and judge the answer by the time at which it was asked.
+
+        :raises ZDirectFatalError: if waiting does not help.
+        """
+        asked_at = clock.now()
+        try:
+            sight = await ask()
+        except ZDirectRetriableError as error:
+            pause = self._pause(error)
+            log.warning("%s: no answer to judge by. %s Asking again in %.0f s.", self.what, error, pause)
+            return Look(None, pause)
+        if sight is Sight.EMPTY and asked_at < self.empty_from:
+            pause = self._pause()
+            log.info(
+                "%s: no movements yet. Asking again in %.0f s; from %s on no movements means an empty report.",
+                self.what,
+                pause,
+                self.empty_from.isoformat(timespec="seconds"),
+            )
+            return Look(None, pause)
+        log.info("%s: decided (%s).", self.what, sight.value)
+        return Look(sight)
+
+    async def until_decided(self, ask: Ask, clock: Clock) -> Sight:
+        """Look from ``due`` on until the report is there, or empty for good.
+
+        :raises ZDirectFatalError: if waiting does not help.
+        """
+        await self.until_due(clock)
+        while (look := await self.look_once(ask, clock)).sight is None:
+            await clock.sleep(look.pause)
+        return look.sight
+
+    async def until_due(self, clock: Clock) -> None:
+        # Looked at again after waking: the machine may have been suspended, or its clock been set.
+        while (left := self.seconds_until_due(clock)) > 0:
+            await clock.sleep(left)
+
+    def seconds_until_due(self, clock: Clock) -> float:
+        return (self.due - clock.now()).total_seconds()
+
+    def _pause(self, error: ZDirectRetriableError | None = None) -> float:
+        pause = self.poll_interval
+        if error is not None:
+            pause = error.retry_after if _nothing_was_sent(error) else max(pause, error.retry_after)
+        return pause + JITTER * self.poll_interval * self.jitter()
+
+
+def _nothing_was_sent(error: ZDirectRetriableError) -> bool:
+    """Whether our own pacing refused, before zDirect was asked: then only a free slot is to be waited for."""
+    return isinstance(error, RateLimitedError) and error.status is None and error.__cause__ is None

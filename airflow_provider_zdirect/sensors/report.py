@@ -1,0 +1,299 @@
+"""Waits until zDirect has made the report of a day's movements."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, time, timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
+
+from airflow_provider_zdirect import exceptions
+from airflow_provider_zdirect.clock import Clock, SystemClock
+from airflow_provider_zdirect.exceptions import ZDirectError, ZDirectFatalError
+from airflow_provider_zdirect.operators import arguments
+from airflow_provider_zdirect.operators.retry import fail_fast
+from airflow_provider_zdirect.report_calendar import NOON
+from airflow_provider_zdirect.report_wait import (
+    SHORTEST_POLL_INTERVAL,
+    Look,
+    Sight,
+    look_at_report,
+    report_in_words,
+)
+from airflow_provider_zdirect.sensors import report_arguments
+from airflow_provider_zdirect.sensors.report_arguments import ReportPlan
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+
+POLL_INTERVAL = timedelta(seconds=SHORTEST_POLL_INTERVAL)
+EMPTY_AFTER = timedelta(hours=6)
+TIMEOUT_ON_AIRFLOW_2 = "Trigger/execution timeout"
+"""What Airflow 2 tells a deferred task whose time is up; Airflow 3 has an exception for it."""
+
+
+class ZDirectReportReadySensor(BaseSensorOperator):
+    """Waits until the report of a day's movements between countries is there.
+
+    A report counts as there when an answer holds movements; as empty when an answer still holds none ``empty_after``
+    the moment at which it was due. What cannot help (a wrong merchant, a missing scope, ...) fails the task at once and
+    without a retry; what may pass (5xx, 429, no answer) is waited out. With ``deferrable=True`` no worker slot is held;
+    of a report that is due already the first look is still the worker's, so that a backfill does not wait.
+
+    ``timeout``, ``soft_fail``, ``mode`` and ``poke_interval`` are those of every sensor; there are never less than
+    ``poll_interval`` seconds between two looks. All arguments but ``deferrable`` are templates; what is wrong and known
+    at parse is refused at parse.
+
+    :param dataset: ``intra_community_movements`` or ``cross_border_movements``.
+    :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
+    :param report_date: the day (date or ISO 8601 text); None, blank and ``None`` as text mean the day, in ``timezone``,
+        on which the run's data interval starts.
+    :param not_before: nothing is asked before this local time of the day after the report's (``12:00`` or a
+        ``datetime.time``).
+    :param timezone: time zone of ``not_before``. zDirect names 12:00 CET for the one report and 12:00 UTC for the
+        other; the default is the later one.
+    :param business_days_only: wait for the first day after the report's that is no Saturday, Sunday or public holiday.
+    :param holiday_calendars: whose public holidays are no business days: codes of countries or their parts, ``"DE"``
+        or ``["DE", "PL", "DE-BE"]``. Has no effect without ``business_days_only``.
+    :param poll_interval: pause between two looks (timedelta or seconds), two minutes or more; up to a quarter is added.
+    :param empty_after: how long after the due moment an empty answer is taken for an empty report (timedelta or
+        seconds).
+    :param on_empty: what to make of an empty report: ``success``, ``skip`` or ``fail``.
+    :param variant: another path for the dataset, for example ``single_request`` for ``intra_community_movements``.
+    :param path: another path than the dataset's own, with ``{merchant_id}`` in it, should zDirect's differ.
+    :param conn_id: the zDirect connection.
+    :param deferrable: wait in the triggerer.
+    :returns: ``dataset``, ``merchant_id``, ``report_date`` and ``why``: ``movements``, ``too_many_movements`` or
+        ``empty``.
+    :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
+    :raises AirflowFailException: if waiting cannot help, or the report is empty and ``on_empty`` is ``fail``.
+    :raises AirflowSkipException: if the report is empty and ``on_empty`` is ``skip``.
+    """
+
+    template_fields: Sequence[str] = (
+        "dataset",
+        "merchant_id",
+        "report_date",
+        "not_before",
+        "timezone",
+        "business_days_only",
+        "holiday_calendars",
+        "poll_interval",
+        "empty_after",
+        "on_empty",
+        "variant",
+        "path",
+        "conn_id",
+    )
+    ui_color = "#e2f0cb"
+
+    clock: Clock = SystemClock()
+
+    def __init__(
+        self,
+        *,
+        dataset: str,
+        merchant_id: str | None = None,
+        report_date: date | str | None = None,
+        not_before: time | str = NOON,
+        timezone: str = "UTC",
+        business_days_only: bool | str = False,
+        holiday_calendars: str | Sequence[str] = (),
+        poll_interval: timedelta | float | str = POLL_INTERVAL,
+        empty_after: timedelta | float | str = EMPTY_AFTER,
+        on_empty: str = "success",
+        variant: str | None = None,
+        path: str | None = None,
+        conn_id: str = "zdirect_default",
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poke_interval: timedelta | float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        # An unmapped task has been given its arguments by another task; execute() judges them.
+        if not getattr(self, "_BaseOperator__from_mapped", False):
+            report_arguments.check_literals(kwargs.get("task_id"), locals())
+        super().__init__(
+            poke_interval=report_arguments.poke_interval(poll_interval) if poke_interval is None else poke_interval,
+            **kwargs,
+        )
+        self.dataset = dataset
+        self.merchant_id = merchant_id
+        self.report_date = report_date
+        self.not_before = not_before
+        self.timezone = timezone
+        self.business_days_only = business_days_only
+        self.holiday_calendars = holiday_calendars
+        self.poll_interval = poll_interval
+        self.empty_after = empty_after
+        self.on_empty = on_empty
+        self.variant = variant
+        self.path = path
+        self.conn_id = conn_id
+        self.deferrable = deferrable
+        # What poke() found out about the time of the next one.
+        self._until_due = 0.0
+        self._pause = SHORTEST_POLL_INTERVAL
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        """As for every operator; a mapped task's errors are seen at parse only if looked for here."""
+        mapped_over = dict.fromkeys(cls.template_fields, "{{ known later }}")
+        report_arguments.check_literals(kwargs.get("task_id"), mapped_over | kwargs)
+        return super().partial(**kwargs)
+
+    def execute(self, context: Context) -> Any:
+        if not self.deferrable:
+            return super().execute(context)
+        try:
+            return self._look_or_defer(context)
+        except AirflowFailException as error:
+            # As BaseSensorOperator does around poke().
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(f"{error} Skipped instead of failed, as the task asks for.") from error
+            raise
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """One look, if the report is due; for both modes without deferral."""
+        with fail_fast():
+            plan = self._plan(context)
+            self._until_due = plan.wait.seconds_until_due(self.clock)
+            if self._until_due > 0:
+                self.log.info("%s: due at %s.", plan.wait.what, plan.wait.due.isoformat(timespec="seconds"))
+                return PokeReturnValue(False)
+            plan, look = asyncio.run(self._look(plan, self._hook()))
+        if look.sight is None:
+            self._pause = look.pause
+            return PokeReturnValue(False)
+        return PokeReturnValue(True, self._conclude(plan, look.sight.value))
+
+    def _get_next_poke_interval(self, started_at: Any, run_duration: Any, poke_count: int) -> float:
+        interval = super()._get_next_poke_interval(started_at, run_duration, poke_count)
+        if self._until_due > 0:
+            # Not past the timeout, which only the next poke notices. Nothing is asked by that.
+            return min(self._until_due, max(1.0, self.timeout - run_duration() + 1.0))
+        return max(interval, self._pause)
+
+    def _look_or_defer(self, context: Context) -> dict[str, Any]:
+        with fail_fast():
+            plan = self._plan(context)
+            hook = self._hook()
+            if plan.merchant_id is None:
+                plan = replace(plan, merchant_id=hook.own_merchant_id())
+            if plan.wait.seconds_until_due(self.clock) <= 0:
+                plan, look = asyncio.run(self._look(plan, hook))
+                if look.sight is not None:
+                    return self._conclude(plan, look.sight.value)
+                # The trigger's first look is the second one.
+                next_look = self.clock.now() + timedelta(seconds=look.pause)
+                plan = replace(plan, wait=replace(plan.wait, due=next_look))
+        return self._defer(plan)
+
+    def _defer(self, plan: ReportPlan) -> NoReturn:
+        from airflow_provider_zdirect.triggers.report import ZDirectReportReadyTrigger
+
+        self.defer(
+            trigger=ZDirectReportReadyTrigger(
+                conn_id=self.conn_id,
+                dataset=plan.dataset.name,
+                merchant_id=plan.merchant_id,
+                report_date=plan.report_date.isoformat(),
+                due=plan.wait.due.isoformat(),
+                empty_from=plan.wait.empty_from.isoformat(),
+                poll_interval=plan.wait.poll_interval,
+                variant=arguments.given_text(self.variant),
+                path=arguments.given_text(self.path),
+            ),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=self.timeout),
+        )
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Go on with what the trigger found out."""
+        with fail_fast():
+            if event["status"] == "failed":
+                raise _as_raised(event)
+            plan = replace(
+                self._plan(context),
+                merchant_id=event["merchant_id"],
+                report_date=date.fromisoformat(event["report_date"]),
+            )
+        return self._conclude(plan, event["why"])
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """As for every sensor; on Airflow 2 too the end of ``timeout`` is one that is not retried."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowSkipException:
+            raise
+        except AirflowException as error:
+            timed_out = str(error) == TIMEOUT_ON_AIRFLOW_2
+            if self.never_fail and (timed_out or isinstance(error, AirflowFailException)):
+                raise AirflowSkipException(f"{error} Skipped, as never_fail asks for.") from error
+            if timed_out:
+                raise AirflowSensorTimeout(f"No report within the timeout of {self.timeout:.0f} s.") from error
+            raise
+
+    async def _look(self, plan: ReportPlan, hook: ZDirectHook) -> tuple[ReportPlan, Look]:
+        """What one look came to, and the plan with the merchant that was asked for."""
+        merchant_id = plan.merchant_id
+        async with hook.client() as client:
+
+            async def ask() -> Sight:
+                nonlocal merchant_id
+                merchant_id = merchant_id or await hook.find_merchant_id(client)
+                return await look_at_report(client, plan.dataset, merchant_id, plan.report_date)
+
+            look = await plan.wait.look_once(ask, self.clock)
+        return replace(plan, merchant_id=merchant_id), look
+
+    def _conclude(self, plan: ReportPlan, why: str) -> dict[str, Any]:
+        what = report_in_words(plan.dataset.name, plan.merchant_id, plan.report_date)
+        if why == Sight.EMPTY.value and plan.on_empty != "success":
+            said = f"{what}: no movements, although it was due at {plan.wait.due.isoformat(timespec='seconds')}."
+            if plan.on_empty == "skip":
+                raise AirflowSkipException(said)
+            raise AirflowFailException(
+                f"{said} What to do: check in the zDirect portal whether the merchant had movements on that day and "
+                "international warehousing is enabled; if the report was made later, clear the task; if days without "
+                "movements are normal, set on_empty to success or skip."
+            )
+        self.log.info("%s: %s.", what, why)
+        return {
+            "dataset": plan.dataset.name,
+            "merchant_id": plan.merchant_id,
+            "report_date": plan.report_date.isoformat(),
+            "why": why,
+        }
+
+    def _plan(self, context: Context) -> ReportPlan:
+        """The rendered arguments; everything that can be wrong is looked at before the first request."""
+        values = {name: getattr(self, name) for name in self.template_fields}
+        interval = (context.get("data_interval_start"), context.get("data_interval_end"))
+        return report_arguments.report_plan(values, interval, self.poke_interval)
+
+    def _hook(self) -> ZDirectHook:
+        """The hook, its connection read: a missing or unusable one is told at once rather than at noon."""
+        from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+
+        hook = ZDirectHook(self.conn_id)
+        hook.config()
+        return hook
+
+
+def _as_raised(event: Mapping[str, Any]) -> ZDirectError:
+    kind = getattr(exceptions, event["kind"], ZDirectFatalError)
+    error: ZDirectError = kind(event["message"])
+    return error

@@ -1,0 +1,169 @@
+"""The report sensor's own arguments as values; those that it shares with operators are in ``operators.arguments``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from airflow_provider_zdirect.datasets import Dataset, get_dataset
+from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
+from airflow_provider_zdirect.operators import arguments
+from airflow_provider_zdirect.report_calendar import DueCalendar, public_holidays
+from airflow_provider_zdirect.report_wait import SHORTEST_POLL_INTERVAL, ReportWait, report_in_words
+
+REPORTS = ("intra_community_movements", "cross_border_movements")
+"""The datasets that zDirect makes once a day."""
+
+ON_EMPTY = ("success", "skip", "fail")
+
+
+@dataclass(frozen=True)
+class ReportPlan:
+    """What one run of the sensor is to wait for, and how."""
+
+    dataset: Dataset
+    merchant_id: str | None
+    report_date: date
+    wait: ReportWait
+    on_empty: str
+
+
+def report_plan(values: Mapping[str, Any], interval: tuple[Any, Any], poke_interval: float) -> ReportPlan:
+    """The arguments after rendering, as values.
+
+    :param interval: start and end of the run's data interval.
+    :param poke_interval: Airflow's own pause between two looks, in seconds; the longer one holds.
+    :raises ZDirectConfigurationError: for whatever is wrong.
+    """
+    dataset = report_dataset(
+        values["dataset"], arguments.given_text(values["variant"]), arguments.given_text(values["path"])
+    )
+    merchant_id = arguments.given_text(values["merchant_id"])
+    if merchant_id is not None:
+        arguments.check_merchant_id(merchant_id)
+    calendar = DueCalendar(
+        not_before=time_of_day(values["not_before"]),
+        timezone=arguments.time_zone(values["timezone"]),
+        business_days_only=arguments.flag(values["business_days_only"], name="business_days_only"),
+        holidays=holiday_calendars(arguments.given(values["holiday_calendars"]) or ()),
+    )
+    given_date = arguments.given(values["report_date"])
+    day = _interval_date(interval, calendar.timezone) if given_date is None else report_date(given_date)
+    due = calendar.due(day)
+    wait = ReportWait(
+        report_in_words(dataset.name, merchant_id, day),
+        due,
+        due + arguments.duration(values["empty_after"], name="empty_after"),
+        max(poke_interval, poll_interval(values["poll_interval"])),
+    )
+    return ReportPlan(dataset, merchant_id, day, wait, on_empty(values["on_empty"]))
+
+
+def _interval_date(interval: tuple[Any, Any], timezone: str) -> date:
+    start, end = interval
+    # Zero-width on Airflow 3 with a bare cron schedule: it starts on the day of the run, not on the one before.
+    if not isinstance(start, datetime) or start == end:
+        raise WindowError(
+            "This run has no data interval, and report_date is not given.",
+            remedy=f"Give report_date. {arguments.NO_INTERVAL_REMEDY}",
+        )
+    return start.astimezone(ZoneInfo(timezone)).date()
+
+
+def report_dataset(name: Any, variant: str | None, path: str | None) -> Dataset:
+    if name not in REPORTS:
+        raise ZDirectConfigurationError(
+            f"dataset={name!r} is no daily report; nothing tells when it is complete.",
+            remedy=f"Use one of: {', '.join(REPORTS)}.",
+        )
+    return get_dataset(name, variant, path)
+
+
+def report_date(value: Any) -> date:
+    """A date, or ISO text of one."""
+    # A time is refused: which day it is depends on a time zone that nobody named.
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        return date.fromisoformat(value.strip())
+    except (AttributeError, ValueError):
+        raise ZDirectConfigurationError(
+            f"report_date={value!r} is no date.",
+            remedy="Give it as 2026-11-22, for example with the template {{ data_interval_start | ds }}.",
+        ) from None
+
+
+def time_of_day(value: Any) -> time:
+    """A time without offset, or ISO text of one."""
+    try:
+        moment = value if isinstance(value, time) else time.fromisoformat(value.strip())
+    except (AttributeError, ValueError):
+        moment = None
+    if moment is None or moment.tzinfo is not None:
+        raise ZDirectConfigurationError(
+            f"not_before={value!r} is no time of day.",
+            remedy="Give it as 12:00, and its time zone as timezone.",
+        )
+    return moment
+
+
+def holiday_calendars(value: Any) -> tuple[str, ...]:
+    """Codes as a list, or as text with commas between them; every one is looked up."""
+    codes = value.split(",") if isinstance(value, str) else value
+    if not isinstance(codes, list | tuple) or not all(isinstance(code, str) for code in codes):
+        raise ZDirectConfigurationError(
+            f"holiday_calendars={value!r} is no list of codes.", remedy='Give for example ["DE", "PL", "DE-BE"].'
+        )
+    found = tuple(code.strip().upper() for code in codes if code.strip())
+    for code in found:
+        public_holidays(code)
+    return found
+
+
+def poll_interval(value: Any) -> float:
+    """Seconds, from a timedelta or seconds."""
+    seconds = arguments.duration(value, name="poll_interval").total_seconds()
+    if seconds < SHORTEST_POLL_INTERVAL:
+        raise ZDirectConfigurationError(
+            f"poll_interval={value} is too short.",
+            remedy=f"Give at least {SHORTEST_POLL_INTERVAL:.0f} seconds: zDirect asks to wait two minutes before a "
+            "report is fetched again.",
+        )
+    return seconds
+
+
+def on_empty(value: Any) -> str:
+    if value not in ON_EMPTY:
+        raise ZDirectConfigurationError(f"on_empty={value!r} is unknown.", remedy=f"Use one of: {', '.join(ON_EMPTY)}.")
+    return str(value)
+
+
+def poke_interval(value: Any) -> float:
+    """What Airflow is told at parse for ``poll_interval``, where a template is not known yet."""
+    known = arguments.literal(value)
+    return SHORTEST_POLL_INTERVAL if known is None else poll_interval(known)
+
+
+def check_literals(task_id: Any, values: Mapping[str, Any]) -> None:
+    """Raise ZDirectConfigurationError for what is known at parse and wrong."""
+    with arguments.naming(task_id):
+        for name in ("dataset", "conn_id"):
+            arguments.check_not_empty(values[name], name=name)
+        arguments.check(
+            values["dataset"],
+            lambda dataset: report_dataset(
+                dataset, arguments.literal(values["variant"]), arguments.literal(values["path"])
+            ),
+        )
+        arguments.check(values["merchant_id"], arguments.check_merchant_id)
+        arguments.check(values["report_date"], report_date)
+        arguments.check(values["not_before"], time_of_day)
+        arguments.check(values["timezone"], arguments.time_zone)
+        arguments.check(values["business_days_only"], lambda only: arguments.flag(only, name="business_days_only"))
+        arguments.check(values["holiday_calendars"], holiday_calendars)
+        arguments.check(values["poll_interval"], poll_interval)
+        arguments.check(values["empty_after"], lambda after: arguments.duration(after, name="empty_after"))
+        arguments.check(values["on_empty"], on_empty)

@@ -1,0 +1,115 @@
+"""Waits in the triggerer for a daily report of movements."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import date, datetime
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_zdirect.clock import Clock, SystemClock
+from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.exceptions import ZDirectDataError, ZDirectFatalError
+from airflow_provider_zdirect.hooks.shared_clients import ClientShare
+from airflow_provider_zdirect.report_wait import ReportWait, Sight, look_at_report, report_in_words
+
+
+class ZDirectReportReadyTrigger(BaseTrigger):
+    """Fires once: when the report is there, when it is empty for good, or when waiting does not help.
+
+    All times are absolute, so that a trigger which is moved to another triggerer, or whose triggerer was restarted,
+    waits for the same; if it is due then, it looks at once. Before ``due`` it holds nothing but a sleeping coroutine.
+
+    :param conn_id: the zDirect connection; read here, so that no secret is stored with the trigger.
+    :param dataset: name in the datasets table.
+    :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
+    :param report_date: ISO date.
+    :param due: no look before that moment; ISO, with offset.
+    :param empty_from: from that moment on an empty answer is final; ISO, with offset.
+    :param poll_interval: seconds between two looks, at least.
+    :param variant: as in :func:`~airflow_provider_zdirect.datasets.get_dataset`.
+    :param path: likewise.
+    """
+
+    clock: Clock = SystemClock()
+
+    def __init__(
+        self,
+        conn_id: str,
+        dataset: str,
+        merchant_id: str | None,
+        report_date: str,
+        due: str,
+        empty_from: str,
+        poll_interval: float,
+        variant: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.conn_id = conn_id
+        self.dataset = dataset
+        self.merchant_id = merchant_id
+        self.report_date = report_date
+        self.due = due
+        self.empty_from = empty_from
+        self.poll_interval = poll_interval
+        self.variant = variant
+        self.path = path
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class and arguments. The names stand in databases of running deployments; they must stay."""
+        return (
+            "airflow_provider_zdirect.triggers.report.ZDirectReportReadyTrigger",
+            {
+                "conn_id": self.conn_id,
+                "dataset": self.dataset,
+                "merchant_id": self.merchant_id,
+                "report_date": self.report_date,
+                "due": self.due,
+                "empty_from": self.empty_from,
+                "poll_interval": self.poll_interval,
+                "variant": self.variant,
+                "path": self.path,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        yield TriggerEvent(await self._decide())
+
+    async def _decide(self) -> dict[str, Any]:
+        """What the sensor is told; small, and without any secret."""
+        event: dict[str, Any] = {
+            "dataset": self.dataset,
+            "merchant_id": self.merchant_id,
+            "report_date": self.report_date,
+        }
+        try:
+            sight, event["merchant_id"] = await self._wait()
+        except (ZDirectFatalError, ZDirectDataError) as error:
+            return event | {"status": "failed", "kind": type(error).__name__, "message": str(error)}
+        return event | {"status": "empty" if sight is Sight.EMPTY else "ready", "why": sight.value}
+
+    async def _wait(self) -> tuple[Sight, str]:
+        dataset = get_dataset(self.dataset, self.variant, self.path)
+        report_date = date.fromisoformat(self.report_date)
+        wait = ReportWait(
+            report_in_words(self.dataset, self.merchant_id, report_date),
+            datetime.fromisoformat(self.due),
+            datetime.fromisoformat(self.empty_from),
+            self.poll_interval,
+        )
+        await wait.until_due(self.clock)
+        merchant_id = self.merchant_id
+        async with ClientShare(self.conn_id) as share:
+
+            async def ask() -> Sight:
+                nonlocal merchant_id
+                shared = await share.get()
+                client = await shared.client()
+                merchant_id = merchant_id or await shared.merchant_id()
+                return await look_at_report(client, dataset, merchant_id, report_date)
+
+            sight = await wait.until_decided(ask, self.clock)
+        assert merchant_id is not None
+        return sight, merchant_id
