@@ -6,6 +6,7 @@ Their defaults come from environment variables, so that the DAG files run as the
 ``ZDIRECT_CONN_ID``           the zDirect connection (``zdirect_default``)
 ``ZDIRECT_BASE_PATH``         where the data is written (``file://$AIRFLOW_HOME/zdirect``)
 ``ZDIRECT_MERCHANT_IDS``      comma separated; unset means the connection's merchant, or else all
+``ZDIRECT_MASTER_DATA``       product master data for the Intrastat report
 ============================  ==================================================================
 """
 
@@ -27,6 +28,7 @@ WINDOW_FROM = "{{ params['from'] or '' }}"
 WINDOW_TO = "{{ params['to'] or '' }}"
 CONN_ID = "{{ params.conn_id }}"
 BASE_PATH = "{{ params.base_path }}"
+PATH = "{{ params.path or '' }}"
 
 
 def place_params() -> dict[str, Param]:
@@ -92,6 +94,51 @@ def dataset_param(default: str) -> dict[str, Param]:
     }
 
 
+def path_param() -> dict[str, Param]:
+    """``path``: another path of the API than the dataset's own."""
+    return {
+        "path": Param(
+            None,
+            type=["null", "string"],
+            title="Path",
+            description="Only if zDirect's path differs from the dataset's, for example "
+            "/intra-community-movements/{merchant_id}.",
+        )
+    }
+
+
+def report_params() -> dict[str, Param]:
+    """What a monthly Intrastat report is about."""
+    return {
+        "month": Param(
+            None,
+            type=["null", "string"],
+            pattern="^[0-9]{4}-(0[1-9]|1[0-2])$",
+            title="Month",
+            description="YYYY-MM. Empty: the month that is complete, or that of the run's data interval.",
+        ),
+        "countries": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "string"},
+            title="Countries of declaration",
+            description="ISO codes such as DE, one per line. Empty: every country that the month's movements touch.",
+        ),
+        "master_data": Param(
+            os.environ.get("ZDIRECT_MASTER_DATA") or None,
+            type=["null", "string"],
+            title="Product master data",
+            description="A CSV or Parquet file with ean, cn8_code, net_mass_kg, statistical_value, country_of_origin.",
+        ),
+        "allow_missing_days": Param(
+            False,
+            type="boolean",
+            title="Allow missing days",
+            description="Report what is there, although daily reports of the month are missing; they are named in it.",
+        ),
+    }
+
+
 def merchants_of(params: Mapping[str, Any]) -> list[str]:
     """The merchants to work for: the parameter, else the connection's, else all that ``/auth/me`` lists."""
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
@@ -137,6 +184,12 @@ def days_by_merchant(window: Window, merchant_ids: list[str]) -> list[dict[str, 
             remedy="Run it in parts, or raise [core] max_map_length.",
         )
     return tasks
+
+
+def reports_by_merchant(window: Window, merchant_ids: list[str]) -> list[dict[str, str]]:
+    """As :func:`days_by_merchant`, with the ``report_date`` of each day."""
+    tasks = days_by_merchant(window, merchant_ids)
+    return [{"report_date": task["window_from"][:10], **task} for task in tasks]
 
 
 def _utc_days(window: Window) -> Iterator[Window]:

@@ -46,7 +46,22 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": INTEGRATION,
-                "python-modules": ["airflow_provider_zdirect.operators.extract"],
+                "python-modules": [
+                    "airflow_provider_zdirect.operators.extract",
+                    "airflow_provider_zdirect.operators.intrastat",
+                ],
+            }
+        ],
+        "sensors": [
+            {
+                "integration-name": INTEGRATION,
+                "python-modules": ["airflow_provider_zdirect.sensors.report"],
+            }
+        ],
+        "triggers": [
+            {
+                "integration-name": INTEGRATION,
+                "python-modules": ["airflow_provider_zdirect.triggers.report"],
             }
         ],
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from airflow.providers.common.compat.sdk import DAG, get_current_context, task
+from airflow.providers.common.compat.sdk import DAG
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_zdirect.dag_params import (
@@ -12,12 +12,12 @@ from airflow_provider_zdirect.dag_params import (
     CONN_ID,
     WINDOW_FROM,
     WINDOW_TO,
-    merchants_of,
     place_params,
     window_params,
 )
+from airflow_provider_zdirect.dag_tasks import merchants
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
-from airflow_provider_zdirect.operators.retry import fail_fast, retry_arguments
+from airflow_provider_zdirect.operators.retry import retry_arguments
 
 DOC = """
 ### ZFS stock movements
@@ -45,13 +45,6 @@ with DAG(
     tags=["zdirect", "zfs"],
     doc_md=DOC,
 ) as dag:
-
-    @task
-    def merchants() -> list[str]:
-        """The merchants of this run."""
-        with fail_fast():
-            return merchants_of(get_current_context()["params"])
-
     merchant_ids = merchants()
     for dataset in ("received_items", "returned_items"):
         ZDirectExtractOperator.partial(

@@ -102,6 +102,10 @@ class LocalAirflow:
         }
         self.wait_for("backfill", lambda: self.api("/backfills", body))
 
+    def cli(self, *arguments: str) -> None:
+        """``airflow <arguments>``; raises StartError if it fails."""
+        self._sessions.run("cli", [*AIRFLOW, *arguments], self._environment())
+
     def check(self) -> None:
         """Raise StartError if a component has ended."""
         self._sessions.check()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
+from collections import defaultdict
 from datetime import timedelta
 
 import airflow_home
@@ -10,8 +11,16 @@ import pytest
 from airflow.models.dagbag import DagBag
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from airflow_provider_zdirect.assets import dataset_asset
+from airflow_provider_zdirect.assets import daily_asset, dataset_asset, tell_daily_asset
 from airflow_provider_zdirect.datasets import DATASETS
+
+try:
+    from airflow.sdk import RollupMapper  # noqa: F401
+    from airflow.sdk.execution_time.context import OutletEventAccessor
+
+    ROLLUP = True
+except ImportError:
+    ROLLUP = False
 
 DAG_FILES = sorted((airflow_home.PROJECT / "dags").glob("*.py"))
 
@@ -29,7 +38,14 @@ def test_every_file_holds_the_dag_of_its_name(dags):
     assert sorted(dags) == [file.stem for file in DAG_FILES]
 
 
-@pytest.mark.parametrize("dag_id", ["zdirect_stock_movements", "zdirect_backfill"])
+SCHEDULED = ["zdirect_stock_movements", "zdirect_backfill", "zdirect_icm_daily", "zdirect_cross_border_daily"]
+DAILY_REPORTS = {
+    "zdirect_icm_daily": "intra_community_movements",
+    "zdirect_cross_border_daily": "cross_border_movements",
+}
+
+
+@pytest.mark.parametrize("dag_id", SCHEDULED)
 def test_a_scheduled_dag_has_data_intervals_and_does_not_catch_up(dags, dag_id):
     dag = dags[dag_id]
     assert type(dag.timetable).__name__ == CronDataIntervalTimetable.__name__
@@ -39,10 +55,11 @@ def test_a_scheduled_dag_has_data_intervals_and_does_not_catch_up(dags, dag_id):
     assert all(task.retries == 5 and task.retry_delay == timedelta(minutes=2) for task in dag.tasks)
 
 
-@pytest.mark.parametrize("dag_id", ["zdirect_stock_movements", "zdirect_backfill"])
+@pytest.mark.parametrize("dag_id", [*SCHEDULED, "zdirect_intrastat_monthly"])
 def test_every_parameter_is_described_in_the_form(dags, dag_id):
     params = {name: dags[dag_id].params.get_param(name) for name in dags[dag_id].params}
-    assert {"conn_id", "base_path", "merchant_ids", "from", "to"} <= set(params)
+    own = {"from", "to"} if dag_id in SCHEDULED else {"month", "countries", "master_data", "allow_missing_days"}
+    assert {"conn_id", "base_path", "merchant_ids"} | own <= set(params)
     assert all(param.description and param.schema["title"] for param in params.values())
     assert dags[dag_id].params["conn_id"] == "zdirect_default"
     assert dags[dag_id].params["base_path"] == f"{airflow_home.HOME.as_uri()}/zdirect"
@@ -57,6 +74,35 @@ def test_the_extract_tasks_update_their_assets(dags):
     dag = dags["zdirect_stock_movements"]
     for name in ("received_items", "returned_items"):
         assert dag.get_task(name).outlets == [dataset_asset(name)]
+
+
+@pytest.mark.parametrize(("dag_id", "dataset"), DAILY_REPORTS.items())
+def test_a_daily_report_is_waited_for_without_a_slot_and_told_when_all_merchants_have_it(dags, dag_id, dataset):
+    dag = dags[dag_id]
+    ready, extract = dag.get_task("report.ready"), dag.get_task("report.extract")
+    assert ready.downstream_task_ids == {"report.extract"}
+    assert extract.downstream_task_ids == {"all_landed"}
+    assert extract.outlets == [dataset_asset(dataset)]
+    assert dag.get_task("all_landed").outlets == [daily_asset(dataset)]
+
+
+def test_the_intrastat_report_follows_the_daily_reports_of_a_month(dags):
+    timetable = dags["zdirect_intrastat_monthly"].timetable
+    if not ROLLUP:
+        assert (type(timetable).__name__, timetable.summary) == ("CronDataIntervalTimetable", "0 6 2 * *")
+        return
+    # What the scheduler makes of it: the days that a month waits for are the keys that the daily DAG gives.
+    from airflow.serialization.decoders import decode_partition_mapper
+    from airflow.serialization.encoders import encode_partition_mapper
+
+    assert timetable.asset_condition == daily_asset("intra_community_movements")
+    mapper = decode_partition_mapper(encode_partition_mapper(timetable.default_partition_mapper))
+    assert mapper.to_downstream("2026-02-17") == "2026-02"
+    days = [f"2026-02-{day:02d}" for day in range(1, 29)]
+    assert sorted(mapper.to_upstream("2026-02")) == days
+    events = defaultdict(lambda: OutletEventAccessor(key=None))
+    tell_daily_asset(events, "daily", days + days[:3], {"merchant_ids": ["m"]})
+    assert sorted(events["daily"].partition_keys) == days
 
 
 def test_the_environment_sets_the_defaults(monkeypatch):
@@ -81,5 +127,12 @@ def test_parsing_loads_neither_arrow_nor_http(file):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.splitlines()[-1].split())
-    assert "airflow_provider_zdirect.operators.extract" in loaded
-    assert not loaded & {"pyarrow", "httpx", "duckdb", "airflow_provider_zdirect.client.client"}
+    assert {"airflow_provider_zdirect.operators.extract", "airflow_provider_zdirect.operators.intrastat"} & loaded
+    assert not loaded & {
+        "pyarrow",
+        "httpx",
+        "duckdb",
+        "holidays",
+        "jinja2.environment",
+        "airflow_provider_zdirect.client.client",
+    }

@@ -1,0 +1,48 @@
+"""A month of intra-community movements as a table for the Intrastat declaration."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from airflow.providers.common.compat.sdk import DAG
+from airflow_provider_zdirect.operators.intrastat import ZDirectIntrastatReportOperator
+
+from airflow_provider_zdirect.assets import daily_asset, monthly_schedule
+from airflow_provider_zdirect.dag_params import BASE_PATH, CONN_ID, place_params, report_params
+from airflow_provider_zdirect.dag_tasks import merchants
+from airflow_provider_zdirect.operators.retry import retry_arguments
+
+DOC = """
+### Intrastat, month by month
+
+For every merchant and country of declaration: arrivals and dispatches per counterpart country and article, from the
+movements that `zdirect_icm_daily` has landed, as Parquet, CSV and a page to read under `<base_path>/intrastat/`.
+
+* Runs when the reports of all days of a month are there (partition rollup, Airflow 3.3); elsewhere on the morning of
+  the 2nd, for the month before.
+* **Triggered by hand** it takes the `month`.
+* It refuses a month of which daily reports are missing, and names the days, unless `allow_missing_days` is set.
+
+This is not tax advice.
+"""
+
+with DAG(
+    dag_id="zdirect_intrastat_monthly",
+    schedule=monthly_schedule(daily_asset("intra_community_movements")),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    default_args=retry_arguments(),
+    params={**place_params(), **report_params()},
+    tags=["zdirect", "zfs", "icm", "intrastat"],
+    doc_md=DOC,
+) as dag:
+    ZDirectIntrastatReportOperator.partial(
+        task_id="report",
+        month="{{ params.month or '' }}",
+        countries="{{ (params.countries or []) | join(',') }}",
+        master_data="{{ params.master_data or '' }}",
+        allow_missing_days="{{ params.allow_missing_days }}",
+        base_path=BASE_PATH,
+        conn_id=CONN_ID,
+        map_index_template="{{ task.merchant_id }}",
+    ).expand(merchant_id=merchants())
