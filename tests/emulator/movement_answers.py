@@ -38,6 +38,7 @@ def pages(
     while True:
         answer = body(api, path, merchant_id, **query, **({"cursor": cursor} if cursor else {}))
         found.append(answer)
+        assert answer.get("next") != cursor or not cursor
         cursor = answer.get("next")
         if not cursor:
             return found

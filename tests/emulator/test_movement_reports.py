@@ -107,6 +107,7 @@ def test_cross_border_movements_are_filtered_by_source_or_destination(
     assert [row for answer in found for row in answer["items"]] == expected
     assert {len(answer["items"]) for answer in found[:-1]} == {11}
     assert shown(api, server, CROSS_BORDER, **DATES, location_id=server.merchant_ids[0]) == []
+    assert shown(api, server, ICM, **DATES, location_id=location) == truth(server, ICM)
 
 
 @pytest.mark.parametrize("path", [ICM, CROSS_BORDER])
