@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import multiprocessing
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 from clocks import FakeClock
 from hypothesis import given
@@ -167,6 +170,30 @@ async def test_without_a_usable_directory_the_process_paces_itself(
     assert await limiter.acquire("orders", Rate(1, 10), max_wait=30) == 0
     assert await limiter.acquire("orders", Rate(1, 10), max_wait=30) == pytest.approx(10, abs=1e-3)
     assert [record.levelname for record in caplog.records].count("WARNING") == 1
+
+
+async def test_many_coroutines_wait_for_another_process_in_one_queue(tmp_path: Path) -> None:
+    rate, crowd = Rate(100_000), 200
+    limiter = FileRateLimiter(tmp_path)
+    await limiter.acquire("orders", rate, max_wait=30)
+    (path,) = tmp_path.glob("*.pace")
+    with path.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        waiting = asyncio.gather(*(limiter.acquire("orders", rate, max_wait=30) for _ in range(crowd)))
+        await asyncio.sleep(0.1)
+        # Whoever looks at the lock has the file open.
+        assert sum(Path(file.path) == path for file in psutil.Process().open_files()) == 2
+    assert len(await waiting) == crowd
+
+
+def test_a_limiter_may_be_used_by_one_event_loop_after_the_other(tmp_path: Path) -> None:
+    limiter = FileRateLimiter(tmp_path)
+
+    async def crowd() -> None:
+        await asyncio.gather(*(limiter.acquire("orders", Rate(100_000), max_wait=30) for _ in range(20)))
+
+    asyncio.run(crowd())
+    asyncio.run(crowd())
 
 
 def test_processes_share_the_pace(tmp_path: Path) -> None:

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+
+import psutil
+import pytest
+from emulated_time import EmulatedTime, looks
+
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.triggers.report import ZDirectReportReadyTrigger
+
+pytestmark = pytest.mark.usefixtures("database")
+
+NOON_AFTER = datetime(2026, 11, 21, 12, tzinfo=UTC)
+STORED = {
+    "conn_id": "zdirect_default",
+    "dataset": "cross_border_movements",
+    "merchant_id": "01924c48-49bb-40c2-9c32-ab582e6db6f4",
+    "report_date": "2026-11-20",
+    "due": "2026-11-21T12:00:00+00:00",
+    "empty_from": "2026-11-21T18:00:00+00:00",
+    "poll_interval": 120.0,
+    "variant": None,
+    "path": None,
+}
+
+
+@pytest.fixture
+def emulator(connect):
+    with EmulatorServer(seed=7, now="2026-11-21T06:00:00Z", empty_reports=0.0) as server:
+        connect(server, extra={"share_access": False})
+        yield server
+
+
+@pytest.fixture
+def make_trigger(emulator):
+    """A trigger in the emulator's time."""
+
+    def make(**changes):
+        trigger = ZDirectReportReadyTrigger(**STORED | {"merchant_id": emulator.merchant_ids[0]} | changes)
+        trigger.clock = EmulatedTime(emulator)
+        return trigger
+
+    return make
+
+
+async def events(trigger):
+    return [event.payload async for event in trigger.run()]
+
+
+def fired(trigger):
+    (event,) = asyncio.run(events(trigger))
+    assert json.loads(json.dumps(event)) == event
+    return event
+
+
+def test_what_is_stored_of_a_trigger_makes_the_same_trigger():
+    path, arguments = ZDirectReportReadyTrigger(**STORED).serialize()
+    assert arguments == STORED
+    module, _, name = path.rpartition(".")
+    restored = getattr(import_module(module), name)(**json.loads(json.dumps(arguments)))
+    assert restored.serialize() == (path, STORED)
+
+
+def test_the_stored_form_is_a_contract_with_databases_that_hold_older_ones():
+    path, arguments = ZDirectReportReadyTrigger(**STORED).serialize()
+    assert path == "airflow_provider_zdirect.triggers.report.ZDirectReportReadyTrigger"
+    assert list(arguments) == list(STORED)
+    # As the first release stored it, without what was not given.
+    without = {name: value for name, value in STORED.items() if value is not None}
+    assert ZDirectReportReadyTrigger(**without).serialize() == (path, STORED)
+
+
+def test_nothing_secret_is_stored_or_told(make_trigger, emulator):
+    trigger = make_trigger()
+    for status in (200, 403):
+        emulator.faults.set([{"match": {"path": "cross-border"}, "action": {"status": status}}] if status > 200 else [])
+        event = fired(trigger)
+        text = json.dumps([trigger.serialize(), event]) + repr(trigger)
+        assert "demo-secret" not in text
+        assert not any(token in text for token in emulator.state.tokens._expires_at)
+
+
+def test_it_fires_once_when_the_report_is_there(make_trigger, emulator):
+    emulator.set_options(report_time="13:00")
+    assert fired(make_trigger()) == {
+        "dataset": "cross_border_movements",
+        "merchant_id": emulator.merchant_ids[0],
+        "report_date": "2026-11-20",
+        "status": "ready",
+        "why": "movements",
+    }
+    assert looks(emulator)[0] == NOON_AFTER
+    assert looks(emulator)[-1] >= NOON_AFTER + timedelta(hours=1)
+
+
+def test_an_empty_report_is_told_after_the_deadline(make_trigger, emulator):
+    emulator.set_options(empty_reports=1.0)
+    event = fired(make_trigger())
+    assert (event["status"], event["why"]) == ("empty", "empty")
+    assert looks(emulator)[-1] >= NOON_AFTER + timedelta(hours=6)
+
+
+def test_too_many_movements_are_told_as_ready(make_trigger, emulator):
+    emulator.set_options(icm_max_movements=0)
+    event = fired(make_trigger(dataset="intra_community_movements", variant="single_request"))
+    assert (event["status"], event["why"]) == ("ready", "too_many_movements")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, "BadRequestError"),
+        (401, "AuthenticationError"),
+        (403, "PermissionDeniedError"),
+        (404, "NotFoundError"),
+    ],
+)
+def test_what_waiting_does_not_help_is_told_with_kind_reason_and_what_to_do(make_trigger, emulator, status, kind):
+    emulator.faults.add({"match": {"path": "cross-border"}, "action": {"status": status}, "times": None})
+    event = fired(make_trigger())
+    assert (event["status"], event["kind"]) == ("failed", kind)
+    assert f"status={status}" in event["message"]
+    assert "What to do:" in event["message"]
+
+
+def test_a_missing_connection_is_told_as_a_failure(make_trigger):
+    event = fired(make_trigger(conn_id="not_there"))
+    assert (event["status"], event["kind"]) == ("failed", "ZDirectConfigurationError")
+    assert "AIRFLOW_CONN_NOT_THERE" in event["message"]
+
+
+def test_without_a_merchant_it_is_looked_up_once_the_report_is_due(make_trigger, emulator, connect):
+    event = fired(make_trigger(merchant_id=None))
+    assert emulator.merchant_ids[1] in event["message"]
+    connect(emulator, extra={"merchant_id": emulator.merchant_ids[1]})
+    assert fired(make_trigger(merchant_id=None))["merchant_id"] == emulator.merchant_ids[1]
+    assert min(request.time for request in emulator.requests) == NOON_AFTER
+
+
+def test_a_trigger_that_is_started_again_later_looks_at_once(make_trigger, emulator):
+    emulator.clock.set(NOON_AFTER + timedelta(hours=1, minutes=7))
+    assert fired(make_trigger())["status"] == "ready"
+    assert looks(emulator) == [NOON_AFTER + timedelta(hours=1, minutes=7)]
+
+
+class RealTime:
+    """The emulator's time, moved by nobody; who sleeps, sleeps."""
+
+    def __init__(self, emulator):
+        self.now = emulator.clock.now
+
+    async def sleep(self, seconds):
+        await asyncio.sleep(seconds)
+
+
+@pytest.mark.parametrize("moment", ["before it is due", "during a look", "between two looks"])
+def test_a_cancelled_trigger_leaves_nothing_behind(make_trigger, emulator, moment):
+    trigger, other = make_trigger(), make_trigger()
+    trigger.clock = other.clock = RealTime(emulator)
+    if moment != "before it is due":
+        emulator.clock.set(NOON_AFTER)
+    if moment == "during a look":
+        emulator.faults.add({"match": {"path": "cross-border"}, "action": {"hang": True}, "times": None})
+    else:
+        emulator.set_options(report_time="14:00")
+
+    async def scenario():
+        tasks = [asyncio.create_task(events(each)) for each in (trigger, other)]
+        await asyncio.sleep(1.5)
+        open_between = connections_to(emulator)
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        return open_between, asyncio.all_tasks() - {asyncio.current_task()}, connections_to(emulator)
+
+    open_between, left, still_open = asyncio.run(scenario())
+    assert bool(open_between) == (moment != "before it is due")
+    assert not left
+    assert not still_open
+
+
+def test_a_cancelled_trigger_does_not_disturb_those_that_share_its_client(make_trigger, emulator):
+    emulator.clock.set(NOON_AFTER)
+    emulator.faults.add({"match": {"path": "/auth/token"}, "action": {"delay": 0.5}})
+    triggers = [make_trigger() for _ in range(5)]
+    for trigger in triggers:
+        trigger.clock = RealTime(emulator)
+
+    async def scenario():
+        tasks = [asyncio.create_task(events(trigger)) for trigger in triggers]
+        # The first one is asking for the token that all wait for.
+        await asyncio.sleep(0.3)
+        tasks[0].cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await tasks[0]
+        return await asyncio.gather(*tasks[1:])
+
+    assert all(event["status"] == "ready" for (event,) in asyncio.run(scenario()))
+
+
+def connections_to(emulator):
+    port = int(emulator.url.rpartition(":")[2])
+    return [
+        connection
+        for connection in psutil.Process().net_connections("tcp")
+        if connection.raddr and connection.raddr.port == port and connection.status == "ESTABLISHED"
+    ]

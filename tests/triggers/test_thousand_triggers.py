@@ -1,0 +1,88 @@
+"""A thousand sensors that are due at the same moment, in one event loop as a triggerer has it; in real time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import psutil
+import pytest
+
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.triggers.report import ZDirectReportReadyTrigger
+
+pytestmark = pytest.mark.usefixtures("database")
+
+CROWD = 1000
+HEARTBEAT = 0.05
+# Both have a limit of their own, which halves the time of this test.
+DATASETS = ("intra_community_movements", "cross_border_movements")
+
+
+class Heart:
+    """Beats in the event loop; what it misses is what the loop was blocked."""
+
+    def __init__(self) -> None:
+        self.longest_lag = 0.0
+
+    async def beat(self) -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(HEARTBEAT)
+            self.longest_lag = max(self.longest_lag, time.monotonic() - before - HEARTBEAT)
+
+
+async def event_of(trigger):
+    return [event.payload async for event in trigger.run()]
+
+
+def test_a_thousand_triggers_wait_and_look_without_disturbing_each_other_or_zdirect(connect):
+    now = datetime.now(UTC)
+    yesterday = (now - timedelta(days=1)).date()
+    due = now + timedelta(seconds=5)
+
+    def trigger(number):
+        merchant = emulator.merchant_ids[number // 2 % len(emulator.merchant_ids)]
+        arguments = ("zdirect_default", DATASETS[number % 2], merchant, yesterday.isoformat())
+        return ZDirectReportReadyTrigger(*arguments, due.isoformat(), (due + timedelta(hours=6)).isoformat(), 120.0)
+
+    async def scenario():
+        heart, process = Heart(), psutil.Process()
+        beating = asyncio.create_task(heart.beat())
+        memory = process.memory_info().rss
+        crowd = [asyncio.create_task(event_of(trigger(number))) for number in range(CROWD)]
+        await asyncio.sleep(3)
+        assert not emulator.requests, "nothing is asked before it is due"
+        memory_waiting = process.memory_info().rss - memory
+        cpu_before, started = time.process_time(), time.monotonic()
+        found = [event for (event,) in await asyncio.gather(*crowd)]
+        took = time.monotonic() - started
+        beating.cancel()
+        print(
+            f"\n{CROWD} triggers: {took:.0f} s until all are ready, {time.process_time() - cpu_before:.1f} s of CPU with the "
+            f"emulator, longest lag {heart.longest_lag:.2f} s, {memory_waiting / 1e6:.1f} MB while waiting, "
+            f"{(process.memory_info().rss - memory) / 1e6:.1f} MB at the end"
+        )
+        return found, heart.longest_lag, took, memory_waiting
+
+    with EmulatorServer(seed=7, empty_reports=0.0, report_time="00:00") as emulator:
+        connect(emulator)
+        found, lag, took, memory_waiting = asyncio.run(scenario())
+        requests = list(emulator.requests)
+
+    assert Counter(event["status"] for event in found) == {"ready": CROWD}
+    assert lag < 2
+    assert memory_waiting < 50e6
+    assert Counter(request.path for request in requests)["/auth/token"] == 1
+    assert {request.status for request in requests} == {200}, "no 429"
+    for dataset in DATASETS:
+        asked = [request.elapsed for request in requests if dataset.replace("_", "-") in request.path]
+        assert len(asked) == CROWD // 2
+        assert max(sum(first <= other < first + 1 for other in asked) for first in asked) <= 10
+        # Evenly: hardly ever less than half of the pause that ten a second leave.
+        assert sum(later - earlier < 0.05 for earlier, later in pairwise(sorted(asked))) < len(asked) / 10
+    # Both limits are used: 500 at nine a second each take a minute.
+    assert took < 120
