@@ -82,9 +82,17 @@ class LocalAirflow:
 
     def start_scheduling(self) -> None:
         """Start scheduler and triggerer, and wait until all of Airflow is healthy."""
-        for name, arguments in RUNNING.items():
-            self._sessions.start(name, [*AIRFLOW, *arguments], self._environment())
+        for name in RUNNING:
+            self.start(name)
         self.wait_for("Airflow", self._is_healthy)
+
+    def start(self, component: str) -> None:
+        """Start the scheduler or the triggerer."""
+        self._sessions.start(component, [*AIRFLOW, *RUNNING[component]], self._environment())
+
+    def kill(self, component: str) -> None:
+        """End a component at once, without a chance to clean up."""
+        self._sessions.kill(component)
 
     def unpause(self, dag_id: str) -> None:
         self.wait_for(dag_id, lambda: self.api(f"/dags/{dag_id}", {"is_paused": False}, method="PATCH"))

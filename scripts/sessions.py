@@ -54,6 +54,18 @@ class Sessions:
             raise StartError(f"{name} ended with {program.returncode}:\n{tail(self.log(name))}")
         del self._programs[name]
 
+    def kill(self, name: str) -> None:
+        """End one program with all that it started at once, as if its machine went down."""
+        program = self._programs[name]
+        # Until nothing is left: what is being started while the others are killed comes late.
+        while members := self._alive({program.pid}):
+            for member in members:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    member.kill()
+            time.sleep(0.05)
+        program.wait()
+        del self._programs[name]
+
     def stop(self) -> None:
         """End all programs with all that they started."""
         sessions = {program.pid for program in self._programs.values()}

@@ -28,8 +28,6 @@ def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorServer]:
             "login": "demo",
             "password": "demo-secret",
             "host": server.url,
-            # The lease on the token request takes half a second, in every one of many tests.
-            "extra": {"share_access": False},
         }
         monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
         yield server

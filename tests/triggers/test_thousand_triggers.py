@@ -62,8 +62,8 @@ def test_a_thousand_triggers_wait_and_look_without_disturbing_each_other_or_zdir
         took = time.monotonic() - started
         beating.cancel()
         print(
-            f"\n{CROWD} triggers: {took:.0f} s until all are ready, {time.process_time() - cpu_before:.1f} s of CPU with the "
-            f"emulator, longest lag {heart.longest_lag:.2f} s, {memory_waiting / 1e6:.1f} MB while waiting, "
+            f"\n{CROWD} triggers: all are ready after {took:.0f} s, {time.process_time() - cpu_before:.1f} s of CPU "
+            f"(with the emulator), longest lag {heart.longest_lag:.2f} s, {memory_waiting / 1e6:.1f} MB while waiting, "
             f"{(process.memory_info().rss - memory) / 1e6:.1f} MB at the end"
         )
         return found, heart.longest_lag, took, memory_waiting
