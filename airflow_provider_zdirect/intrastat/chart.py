@@ -15,7 +15,7 @@ from airflow_provider_zdirect.intrastat.movements import summed
 MOST_COUNTRIES = 12
 OTHER = "other"
 CELL_WIDTH, CELL_HEIGHT, LEFT, TOP = 76, 36, 84, 56
-_MOST_OPACITY = 0.55
+_MOST_OPACITY = 0.45
 
 
 @dataclass(frozen=True)

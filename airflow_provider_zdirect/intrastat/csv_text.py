@@ -1,4 +1,4 @@
-"""Tables as CSV for spreadsheets: UTF-8, comma, decimal point, rows end with a line feed.
+"""Tables as CSV for spreadsheets: UTF-8, comma, decimal point, rows end with CR LF (RFC 4180).
 
 A text that starts with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return gets an apostrophe in front: spreadsheets
 would run it as a formula, and these texts come from outside. The Parquet file has them as they are.
@@ -50,7 +50,8 @@ def _by_type(types: list[dict[str, Any]]) -> dict[str, tuple[int, int]]:
 
 def _as_csv(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> bytes:
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    # Also what makes the writer quote a carriage return within a text.
+    writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(header)
     writer.writerows([_cell(value) for value in row] for row in rows)
     return text.getvalue().encode()

@@ -31,6 +31,7 @@ import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.intrastat.selection import master_data_kind
 
 DECIMALS = 6
 PER_PIECE = pa.decimal128(18, DECIMALS)
@@ -72,15 +73,11 @@ class MasterDataFile:
         :raises ZDirectConfigurationError: if the file is missing, empty, of another kind, or a row of it is wrong.
         """
         data = self._data()
-        rows = _csv_rows(data) if self.suffix == "csv" else _parquet_rows(data)
+        rows = _csv_rows(data) if master_data_kind(self.uri) == "csv" else _parquet_rows(data)
         try:
             return _table(rows)
         except _Wrong as error:
             raise self._refusal(str(error), error.remedy) from error
-
-    @property
-    def suffix(self) -> str:
-        return suffix_of(self.uri)
 
     def _data(self) -> bytes:
         try:
@@ -95,19 +92,6 @@ class MasterDataFile:
 
     def _refusal(self, what: str, remedy: str) -> ZDirectConfigurationError:
         return ZDirectConfigurationError(f"master_data={self.uri!r}: {what}.", remedy=remedy)
-
-
-def suffix_of(uri: str) -> str:
-    """``csv`` or ``parquet``.
-
-    :raises ZDirectConfigurationError: if the name ends in anything else.
-    """
-    suffix = uri.rpartition(".")[2].lower()
-    if suffix not in ("csv", "parquet"):
-        raise ZDirectConfigurationError(
-            f"master_data={uri!r} is of an unknown kind.", remedy="Give a file whose name ends in .csv or .parquet."
-        )
-    return suffix
 
 
 class _Wrong(Exception):

@@ -1,4 +1,4 @@
-"""Which month and which countries a report is about. Pure values, cheap to import."""
+"""What a report is about, as an author gives it: month, countries, master data. Pure values, cheap to import."""
 
 from __future__ import annotations
 
@@ -101,6 +101,19 @@ def parse_countries(value: Any) -> tuple[str, ...] | None:
                 remedy="Give codes of two letters (ISO 3166-1 alpha-2), such as DE or PL.",
             )
     return tuple(sorted(codes)) or None
+
+
+def master_data_kind(uri: str) -> str:
+    """``csv`` or ``parquet``, by the end of the file's name.
+
+    :raises ZDirectConfigurationError: if it ends in anything else.
+    """
+    kind = uri.rpartition(".")[2].lower()
+    if kind not in ("csv", "parquet"):
+        raise ZDirectConfigurationError(
+            f"master_data={uri!r} is of an unknown kind.", remedy="Give a file whose name ends in .csv or .parquet."
+        )
+    return kind
 
 
 def as_runs(days: Iterable[date]) -> str:

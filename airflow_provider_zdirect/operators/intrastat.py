@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_zdirect.assets import intrastat_asset, with_asset
-from airflow_provider_zdirect.intrastat.selection import Month, parse_countries
+from airflow_provider_zdirect.intrastat.selection import Month, master_data_kind, parse_countries
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base_path import check_base_path, check_path, open_base_path, open_path
 from airflow_provider_zdirect.operators.defaults import set_retries
@@ -149,12 +149,12 @@ class ZDirectIntrastatReportOperator(BaseOperator):
         )
 
     def _master_data(self, storage_conn_id: str | None) -> MasterDataFile | None:
-        from airflow_provider_zdirect.intrastat.master_data import MasterDataFile, suffix_of
+        from airflow_provider_zdirect.intrastat.master_data import MasterDataFile
 
         text = arguments.given_text(self.master_data)
         if text is None:
             return None
-        suffix_of(text)
+        _check_master_data(text)
         opened = open_path(text, storage_conn_id, name="master_data")
         return MasterDataFile(opened.fs, opened.root, opened.uri)
 
@@ -190,3 +190,4 @@ def _check_literals(task_id: Any, values: Mapping[str, Any]) -> None:
 
 def _check_master_data(text: Any) -> None:
     check_path(str(text), name="master_data")
+    master_data_kind(str(text))

@@ -1,0 +1,167 @@
+"""Movements that were landed without an API: any rows, any days, through the code that publishes days."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import fsspec
+
+from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.intrastat.master_data import MasterDataFile
+from airflow_provider_zdirect.intrastat.report import IntrastatJob, IntrastatResult, report_month
+from airflow_provider_zdirect.intrastat.selection import Month
+from airflow_provider_zdirect.manifest import Manifest
+from airflow_provider_zdirect.models.arrow import Lineage, arrow_schema, to_table
+from airflow_provider_zdirect.models.movement_reports import IntraCommunityMovement
+from airflow_provider_zdirect.storage.layout import FORMATS, Layout
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.storage.replace_day import DayReplacer
+from airflow_provider_zdirect.storage.row_files import ParquetWriter
+from airflow_provider_zdirect.windows import Window
+
+MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
+NOVEMBER = Month(2026, 11)
+DATASET = get_dataset("intra_community_movements")
+
+
+def movement(source: str | None = "DE", destination: str | None = "PL", quantity: int = 1, **fields: Any) -> Any:
+    """A movement as the API sends it; None leaves the location out."""
+    body = {
+        "transaction_date": None,
+        "ean": "4012345678901",
+        "merchant_sku": "SKU-1",
+        "product_sku": "AB123C456-A11000S000",
+        "quantity": quantity,
+        "order_number": "20261101-erfurt-gardno",
+        "movement_type": "automatic_relocation",
+    }
+    for side, code in (("source", source), ("destination", destination)):
+        if code is not None:
+            body[f"{side}_stock_location"] = {"location_id": "x", "name": "Erfurt", "country_code": code}
+    return {**body, **fields}
+
+
+def november(day: int) -> date:
+    return date(2026, 11, day)
+
+
+@dataclass
+class Landing:
+    """One base path. :param fetched: when the next report is fetched."""
+
+    root: Path
+    fetched: datetime = datetime(2026, 12, 2, 6, tzinfo=UTC)
+    _staged: int = field(default=0)
+
+    @property
+    def fs(self) -> Any:
+        return fsspec.filesystem("file", skip_instance_cache=True)
+
+    @property
+    def store(self) -> ObjectStore:
+        return ObjectStore(self.fs, str(self.root))
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(DATASET.name, MERCHANT)
+
+    def land(
+        self,
+        day: date,
+        movements: Iterable[dict[str, Any]],
+        *,
+        format: str = "parquet",
+        zone: str = "UTC",
+        **facts: Any,
+    ) -> None:
+        """Publish the report of a day, with its manifest."""
+        self.fetched += timedelta(minutes=1)
+        window = Window.of_day(day, zone)
+        records = [
+            IntraCommunityMovement(**{**body, "report_date": day, "transaction_date": body["transaction_date"] or day})
+            for body in movements
+        ]
+        sources = [json.dumps(record.model_dump(mode="json")).encode() for record in records]
+        lineage = Lineage(MERCHANT, "production", window.start, window.end, self.fetched)
+        local = self.root / f"staged-{self._staged}.parquet"
+        self._staged += 1
+        writer = ParquetWriter(local, arrow_schema(IntraCommunityMovement))
+        writer.write(to_table(IntraCommunityMovement, records, sources, lineage))
+        writer.close()
+        replacer = DayReplacer(self.store, self.layout, DATASET, zone, FORMATS[format])
+        files, _ = replacer.replace(day, [local.name], self.fetched)
+        local.unlink()
+        self.announce(window, [day], files=files, **facts)
+
+    def announce(self, window: Window, days: list[date], **facts: Any) -> None:
+        """Write the manifest of a run."""
+        usual: dict[str, Any] = {
+            **dict.fromkeys(("records", "new_records", "late_records", "rejected", "outside", "pages", "requests"), 0),
+            "dataset": DATASET.name,
+            "merchant_id": MERCHANT,
+            "environment": "production",
+            "path": DATASET.path,
+            "window": window,
+            "clipped": None,
+            "days": [day.isoformat() for day in days],
+            "overlap_seconds": 0.0,
+            "format": "parquet",
+            "bytes": 0,
+            "first": None,
+            "last": None,
+            "started_at": self.fetched.isoformat(),
+            "finished_at": self.fetched.isoformat(),
+        }
+        self.store.write_json(self.layout.manifest(window), Manifest(**{**usual, **facts}).as_json())
+
+    def land_month(self, by_day: dict[int, list[dict[str, Any]]] | None = None, **options: Any) -> None:
+        """Publish all days of November 2026; days that are not named have empty reports."""
+        for day in NOVEMBER.days:
+            self.land(day, (by_day or {}).get(day.day, []), **options)
+
+    def report(self, *, master_data: Path | None = None, **options: Any) -> IntrastatResult:
+        file = MasterDataFile(self.fs, str(master_data), str(master_data)) if master_data else None
+        job = IntrastatJob(
+            **{
+                "month": NOVEMBER,
+                "merchant_id": MERCHANT,
+                "fs": self.fs,
+                "root": str(self.root),
+                "base_uri": f"file://{self.root}",
+                "master_data": file,
+                **options,
+            }
+        )
+        return report_month(job)
+
+    def file(self, country: str, suffix: str) -> Path:
+        return self.folder(country) / f"intrastat-2026-11-{country}.{suffix}"
+
+    def folder(self, country: str) -> Path:
+        return self.root / f"intrastat/merchant_id={MERCHANT}/month=2026-11/country={country}"
+
+    def html(self, country: str) -> str:
+        return self.file(country, "html").read_text()
+
+    def lines(self, country: str) -> list[dict[str, Any]]:
+        """The Parquet file's rows, read by DuckDB."""
+        return query(f"SELECT * FROM read_parquet('{self.file(country, 'parquet')}', hive_partitioning = false)")
+
+    def manifest(self) -> dict[str, Any]:
+        return json.loads((self.root / f"_manifests/intrastat/merchant_id={MERCHANT}/2026-11.json").read_text())
+
+    def written(self) -> dict[str, bytes]:
+        """The bytes of every file under ``intrastat/``."""
+        folder = self.root / "intrastat"
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def query(sql: str) -> list[dict[str, Any]]:
+    found = duckdb.sql(sql)
+    return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]

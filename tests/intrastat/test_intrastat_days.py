@@ -1,0 +1,142 @@
+"""Which days have a report, and what happens when some have not, or change while they are read."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from landing import DATASET, MERCHANT, NOVEMBER, Landing, movement, november
+
+from airflow_provider_zdirect.exceptions import ConcurrentRunError, MissingReportsError, ZDirectFatalError
+from airflow_provider_zdirect.intrastat import movements
+from airflow_provider_zdirect.intrastat.landed_days import landed_days
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.windows import Window
+
+MISSING = {3, 7, 8, 9}
+
+
+@pytest.fixture
+def incomplete(landing: Landing) -> Landing:
+    for day in NOVEMBER.days:
+        if day.day not in MISSING:
+            landing.land(day, [movement()])
+    return landing
+
+
+def test_missing_days_are_an_error_that_names_them_and_what_to_do(incomplete: Landing) -> None:
+    with pytest.raises(MissingReportsError, match="2026-11-03, 2026-11-07 to 2026-11-09") as caught:
+        incomplete.report()
+    said = str(caught.value)
+    assert all(part in said for part in (MERCHANT, "4 of 30", "zdirect_icm_daily", "allow_missing_days=True"))
+    assert isinstance(caught.value, ZDirectFatalError)
+    assert not (incomplete.root / "intrastat").exists()
+    assert not (incomplete.root / "_manifests/intrastat").exists()
+
+
+def test_missing_days_that_are_allowed_are_named_everywhere(incomplete: Landing) -> None:
+    result = incomplete.report(allow_missing_days=True)
+    assert result.as_dict()["missing_days"] == [f"2026-11-{day:02d}" for day in sorted(MISSING)]
+    assert result.days == 26
+    assert incomplete.manifest()["missing_days"] == result.as_dict()["missing_days"]
+    assert "2026-11-03, 2026-11-07 to 2026-11-09" in incomplete.html("PL")
+    assert "26 of 30 days" in incomplete.html("PL")
+
+
+def test_a_month_without_any_report_is_refused_even_then(landing: Landing) -> None:
+    with pytest.raises(MissingReportsError, match="no report of 2026-11 at all"):
+        landing.report(allow_missing_days=True)
+
+
+def test_reports_without_movements_are_reports(landing: Landing) -> None:
+    landing.land_month()
+    result = landing.report()
+    assert (result.days, result.movements, result.reports) == (30, 0, ())
+    assert landing.manifest()["empty_days"] == [day.isoformat() for day in NOVEMBER.days]
+
+
+def test_only_manifests_near_the_month_are_read(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = date(2026, 9, 1)
+    for days in range(0, 120, 5):
+        window = Window(*(datetime(2026, 9, 1, tzinfo=UTC) + timedelta(days=days + n) for n in (0, 5)))
+        landing.announce(window, [start + timedelta(days=days + n) for n in range(5)])
+    read: list[str] = []
+    original = ObjectStore.read_json
+    monkeypatch.setattr(ObjectStore, "read_json", lambda self, path: read.append(path) or original(self, path))
+    assert list(landed_days(landing.store, landing.layout, NOVEMBER)) == NOVEMBER.days
+    assert 6 <= len(read) <= 8
+
+
+def test_days_of_a_local_time_zone_count(landing: Landing) -> None:
+    landing.land_month({1: [movement()], 30: [movement()]}, zone="Europe/Berlin")
+    assert landing.report().movements == 2
+    for day in NOVEMBER.days:
+        landing.land(day, [movement()], zone="Pacific/Kiritimati")
+    assert landing.report().movements == 30
+
+
+def test_a_day_whose_file_was_deleted_counts_as_missing(incomplete: Landing) -> None:
+    for day in MISSING:
+        incomplete.land(november(day), [movement()])
+    (file,) = (incomplete.root / incomplete.layout.published(november(15))).iterdir()
+    file.unlink()
+    with pytest.raises(MissingReportsError, match=r"1 of 30 daily reports .*: 2026-11-15"):
+        incomplete.report()
+    assert incomplete.report(allow_missing_days=True).days == 29
+
+
+def test_while_a_day_is_replaced_only_its_latest_file_counts(landing: Landing) -> None:
+    landing.land_month({10: [movement(quantity=1)] * 3})
+    folder = landing.root / landing.layout.published(november(10))
+    (former,) = folder.iterdir()
+    kept = former.read_bytes()
+    landing.land(november(10), [movement(quantity=5)])
+    former.write_bytes(kept)
+    assert len(list(folder.iterdir())) == 2
+    assert landing.report().movements == 1
+    assert [row["net_quantity"] for row in landing.lines("PL")] == [5]
+
+
+def test_a_file_that_vanishes_between_listing_and_reading_is_looked_for_again(
+    landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landing.land_month({10: [movement()]})
+    original, lies = movements.day_files, [3]
+
+    def listed(store: ObjectStore, layout: Any, day: date) -> list[str]:
+        if day == november(10) and lies[0]:
+            lies[0] -= 1
+            return [f"{layout.published(day)}/gone.parquet"]
+        return original(store, layout, day)
+
+    monkeypatch.setattr(movements, "day_files", listed)
+    assert landing.report().movements == 1
+    lies[0] = 1000
+    with pytest.raises(ConcurrentRunError, match="2026-11-10") as caught:
+        landing.report()
+    assert caught.value.retry_after == DATASET.refetch_delay
+
+
+def test_an_empty_report_that_was_fetched_early_is_pointed_out(landing: Landing) -> None:
+    landing.land_month({day: [movement()] for day in range(1, 30)})
+    assert "too early" not in landing_html(landing)
+    landing.fetched = datetime(2026, 12, 1, 0, 5, tzinfo=UTC)
+    both = Window(*(datetime(2026, *day, tzinfo=UTC) for day in ((11, 29), (12, 1))))
+    landing.announce(both, [november(29), november(30)])
+    assert "too early" not in landing_html(landing), "the later of two fetches counts"
+    (landing.root / landing.layout.manifest(Window.of_day(november(30)))).unlink()
+    assert "The reports of 2026-11-30 held no movement" in landing_html(landing)
+
+
+def test_invalid_records_and_samples_are_pointed_out(landing: Landing) -> None:
+    landing.land_month({5: [movement()]})
+    landing.land(november(6), [movement()], rejected=3, environment="sandbox")
+    html = landing_html(landing)
+    assert "3 records were put aside as invalid" in html
+    assert "The reports of 2026-11-06 come from the sandbox" in html
+
+
+def landing_html(landing: Landing) -> str:
+    landing.report()
+    return landing.html("PL")

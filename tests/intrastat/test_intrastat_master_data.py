@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import csv
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from landing import Landing, movement, query
+
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.intrastat.master_data import MasterDataFile
+
+GOOD = """EAN;CN-Code;Net mass kg;Statistical Value;Country of origin;Brand
+12345678901;6109.10.00;0.25;19.99;cn;X
+4012345678901; 1012100 ;1.000001;0.1;PT;"a;b"
+4012345678902;;;;;
+
+"""
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return MasterDataFile(fsspec.filesystem("file"), str(path), str(path)).read().to_pylist()
+
+
+def written(tmp_path: Path, text: str | bytes, name: str = "master.csv") -> Path:
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+@pytest.mark.parametrize("encode", [str.encode, lambda text: text.encode("utf-8-sig"),
+                                    lambda text: text.replace("\n", "\r\n").encode()])  # fmt: skip
+def test_codes_and_amounts_are_read_as_they_are_meant(tmp_path: Path, encode: Any) -> None:
+    first, second, third = read(written(tmp_path, encode(GOOD)))
+    assert first == {
+        "ean": "0012345678901",
+        "cn8_code": "61091000",
+        "country_of_origin": "CN",
+        "net_mass_kg": Decimal("0.250000"),
+        "statistical_value": Decimal("19.990000"),
+    }
+    assert (second["cn8_code"], second["net_mass_kg"]) == ("01012100", Decimal("1.000001"))
+    assert list(third.values()) == ["4012345678902", None, None, None, None]
+
+
+@pytest.mark.parametrize("header", ["ean,cn8", "EAN,CN_CODE", "Gtin,commodity code", "ean , Commodity-Code", "ean,CN"])
+def test_columns_may_be_called_otherwise(tmp_path: Path, header: str) -> None:
+    (row,) = read(written(tmp_path, f"{header}\n4012345678901,61091000\n"))
+    assert row["cn8_code"] == "61091000"
+
+
+def test_parquet_with_numbers_is_read_without_the_digits_of_binary_floats(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "EAN": pa.array([4012345678901, 12345678901], pa.int64()),
+            "CN8": pa.array([61091000, 1012100], pa.int64()),
+            "net_mass": pa.array([0.1 + 0.2, None], pa.float64()),
+            "statistical_value": pa.array([Decimal("19.99"), None], pa.decimal128(10, 2)),
+        }
+    )
+    pq.write_table(table, tmp_path / "master.parquet")
+    second, first = read(tmp_path / "master.parquet")
+    assert (first["ean"], first["net_mass_kg"]) == ("4012345678901", Decimal("0.300000"))
+    assert (second["ean"], second["cn8_code"], second["net_mass_kg"]) == ("0012345678901", "01012100", None)
+    assert first["statistical_value"] == Decimal("19.99")
+
+
+def test_the_same_ean_twice_with_the_same_values_is_one(tmp_path: Path) -> None:
+    assert len(read(written(tmp_path, "ean,cn8\n1234567890123,61091000\n1234567890123,6109 1000\n"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", "empty"),
+        ("  \n", "empty"),
+        ("ean,cn8\n", "no rows"),
+        ("sku,cn8\nA,61091000\n", "no column ean"),
+        ("ean,cn8,commodity_code\n1234567890123,61091000,61091000\n", "several of its columns mean cn8_code"),
+        ("ean,cn8\n1234567890123,61091000\n1234567890123,61091001\n", "1234567890123"),
+        ("ean,cn8\n4.01235E+12,61091000\n", "row 2: ean='4.01235E+12'"),
+        ("ean,cn8\n1234567890123,61091000\n,61091000\n", "row 3: ean=''"),
+        ("ean,cn8\n12345678901234,61091000\n", "row 2: ean="),
+        ("ean,cn8\n1234567890123,610910\n", "row 2: cn8_code='610910'"),
+        ("ean,cn8\n1234567890123,6109100X\n", "row 2: cn8_code='6109100X'"),
+        ("ean;net_mass_kg\n1234567890123;0,25\n", "row 2: net_mass_kg='0,25' has a comma"),
+        ('ean,net_mass_kg\n1234567890123,"0,25"\n', "row 2: net_mass_kg='0,25' has a comma"),
+        ("ean,net_mass_kg\n1234567890123,0,25\n", "row 2 has 3 fields"),
+        ("ean;statistical_value\n1234567890123;1.234,50\n", "row 2: statistical_value='1.234,50'"),
+        ("ean,net_mass_kg\n1234567890123,-1\n", "row 2: net_mass_kg='-1'"),
+        ("ean,net_mass_kg\n1234567890123,1 kg\n", "row 2: net_mass_kg='1 kg'"),
+        ("ean,net_mass_kg\n1234567890123,NaN\n", "row 2: net_mass_kg='NaN'"),
+        ("ean,net_mass_kg\n1234567890123,0.1234567\n", "more than 6 decimals"),
+        ("ean,net_mass_kg\n1234567890123,1000000000000\n", "too large"),
+        ("ean,net_mass_kg\n1234567890123,1e999999999\n", "too large"),
+        ("ean,origin\n1234567890123,China\n", "row 2: country_of_origin='CHINA'"),
+        ('ean,cn8\n1234567890123,"61091000\n', "no CSV"),
+        ("ean,cn8\n1234567890123,Ä\n".encode("latin-1"), "UTF-8"),
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_refused_and_nothing_written(
+    tmp_path: Path, landing: Landing, text: str | bytes, named: str
+) -> None:
+    landing.land_month({1: [movement()]})
+    path = written(tmp_path, text)
+    with pytest.raises(ZDirectConfigurationError) as caught:
+        landing.report(master_data=path)
+    assert named in str(caught.value)
+    assert f"master_data='{path}'" in str(caught.value)
+    assert caught.value.remedy
+    assert not landing.written()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "named"),
+    [
+        ("master.xlsx", b"PK", "unknown kind"),
+        ("master.parquet", b"no parquet", "no Parquet file"),
+        ("missing.csv", None, "FileNotFoundError"),
+    ],
+)
+def test_a_file_of_another_kind_or_none_is_refused(tmp_path: Path, name: str, data: bytes | None, named: str) -> None:
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(ZDirectConfigurationError, match=named):
+        read(tmp_path / name)
+
+
+def test_lines_get_their_totals_and_unknown_goods_are_listed(landing: Landing, tmp_path: Path) -> None:
+    landing.land_month(
+        {
+            1: [movement(quantity=3, ean="0012345678901"), movement(quantity=-1), movement(quantity=2)],
+            2: [
+                movement(quantity=4, ean="9999999999999", merchant_sku="-x"),
+                movement("PL", "DE", 1, ean=None, merchant_sku=None),
+                movement(quantity=5, ean="4012345678902"),
+            ],
+        }
+    )
+    result = landing.report(master_data=written(tmp_path, GOOD))
+    poland = next(report for report in result.reports if report.country == "PL")
+    assert (poland.lines, poland.without_master_data) == (5, 2)
+    rows = {row["ean"]: row for row in landing.lines("PL")}
+    known = rows["0012345678901"]
+    assert (known["cn8_code"], known["country_of_origin"], known["has_master_data"]) == ("61091000", "CN", True)
+    assert (known["net_mass_kg"], known["statistical_value"]) == (Decimal("0.75"), Decimal("59.97"))
+    assert rows["4012345678901"]["net_mass_kg"] == Decimal("1.000001")
+    assert rows["4012345678902"]["has_master_data"], "known, and nothing known of it"
+    assert rows["4012345678902"]["net_mass_kg"] is None
+    for ean in (None, "9999999999999"):
+        assert rows[ean]["has_master_data"] is False
+        assert rows[ean]["cn8_code"] is None
+    goods = list(csv.DictReader((landing.folder("PL") / "goods-without-master-data.csv").open()))
+    assert [(row["ean"], row["merchant_sku"], row["arrival_net_quantity"], row["dispatch_net_quantity"])
+            for row in goods] == [("9999999999999", "'-x", "4", "0"), ("", "", "0", "1")]  # fmt: skip
+    html = landing.html("PL")
+    assert "has no row for 2 of the goods" in html
+    assert "6109" in html
+    kinds = {name: kind for name, kind, *_ in duckdb.sql(
+        f"DESCRIBE SELECT * FROM read_parquet('{landing.file('PL', 'parquet')}', hive_partitioning = false)"
+    ).fetchall()}  # fmt: skip
+    assert (kinds["net_mass_kg"], kinds["statistical_value"]) == ("DECIMAL(38,6)", "DECIMAL(38,6)")
+
+
+def test_without_master_data_its_columns_are_there_and_empty(landing: Landing) -> None:
+    landing.land_month({1: [movement()]})
+    (report, _) = landing.report().reports
+    assert report.without_master_data is None
+    (row,) = landing.lines("PL")
+    columns = ("cn8_code", "country_of_origin", "net_mass_kg", "statistical_value", "has_master_data")
+    assert [row[name] for name in columns] == [None] * 5
+    assert "Goods without master data" not in landing.html("PL")
+
+
+def test_totals_are_exact_where_floats_would_not_be(landing: Landing, tmp_path: Path) -> None:
+    landing.land_month({1: [movement(quantity=10**15 + 1), movement("PL", "DE", -(10**15))]})
+    landing.report(master_data=written(tmp_path, "ean,net_mass_kg\n4012345678901,0.000001\n"))
+    assert [row["net_mass_kg"] for row in landing.lines("PL")] == [Decimal("1000000000.000001"), Decimal(-(10**9))]
+    total = query(f"SELECT sum(net_mass_kg) AS it FROM read_parquet('{landing.file('PL', 'parquet')}')")
+    assert total == [{"it": Decimal("0.000001")}]

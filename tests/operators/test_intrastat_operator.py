@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+from extraction import Extraction
+
+from airflow_provider_zdirect.assets import dataset_asset, intrastat_asset
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.exceptions import MissingReportsError, ZDirectConfigurationError
+from airflow_provider_zdirect.operators.intrastat import ZDirectIntrastatReportOperator
+from airflow_provider_zdirect.windows import Window
+
+MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
+OCTOBER, NOVEMBER, DECEMBER = (datetime(2026, month, 1, tzinfo=UTC) for month in (10, 11, 12))
+
+
+@pytest.fixture(scope="module")
+def landed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Extraction]:
+    """November of one merchant, landed once for all tests."""
+    with EmulatorServer(
+        seed=7, now="2026-12-05T21:00:00+00:00", rate_limits=False, empty_reports=0, merchants=1
+    ) as server:
+        runs = Extraction(server, tmp_path_factory.mktemp("landed"))
+        asyncio.run(runs.extract("intra_community_movements", Window(NOVEMBER, DECEMBER)))
+        yield runs
+
+
+@pytest.fixture(autouse=True)
+def connection(landed: Extraction, monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = {"conn_type": "zdirect", "login": "demo", "password": "demo-secret", "host": landed.emulator.url}
+    monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(fields))
+    landed.emulator.state.log.clear()
+
+
+def report(**arguments: Any) -> ZDirectIntrastatReportOperator:
+    return ZDirectIntrastatReportOperator(**{"task_id": "report", "base_path": "/nowhere", **arguments})
+
+
+def execute(task: ZDirectIntrastatReportOperator, context: dict[str, Any], **rendered: Any) -> dict[str, Any]:
+    """Airflow sets rendered templates as attributes; it has its own ideas of who may call execute."""
+    for name, value in rendered.items():
+        setattr(task, name, value)
+    return ZDirectIntrastatReportOperator.execute.__wrapped__(task, context)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"base_path": "data/zdirect"}, "base_path='data/zdirect'"),
+        ({"base_path": ""}, "base_path is empty"),
+        ({"conn_id": " "}, "conn_id is empty"),
+        ({"month": "November"}, "month='November'"),
+        ({"month": "2026-13"}, "month='2026-13'"),
+        ({"merchant_id": "4711"}, "merchant_id='4711'"),
+        ({"countries": "DEU"}, "'DEU'"),
+        ({"countries": ["DE", "../PL"]}, "'../PL'"),
+        ({"countries": 49}, "countries=49"),
+        ({"master_data": "master.csv"}, "master_data='master.csv'"),
+        ({"master_data": "/data/master.xlsx"}, "master_data='/data/master.xlsx'"),
+        ({"allow_missing_days": "perhaps"}, "allow_missing_days='perhaps'"),
+    ],
+)
+def test_a_wrong_literal_is_refused_at_parse_with_task_parameter_and_remedy(arguments, named):
+    with pytest.raises(ZDirectConfigurationError, match="Task report: ") as caught:
+        report(**arguments)
+    assert named in str(caught.value)
+    assert caught.value.remedy
+    with DAG("a_dag", schedule=None), pytest.raises(ZDirectConfigurationError, match="Task mapped: "):
+        ZDirectIntrastatReportOperator.partial(task_id="mapped", **{"base_path": "/nowhere", **arguments})
+
+
+def test_templates_are_not_judged_at_parse():
+    template = "{{ params.x }}"
+    report(**dict.fromkeys(ZDirectIntrastatReportOperator.template_fields, template))
+    report(countries=["DE", template])
+
+
+def test_every_parameter_is_a_template():
+    assert set(ZDirectIntrastatReportOperator.template_fields) == {
+        *("base_path", "month", "merchant_id", "countries"),
+        *("master_data", "allow_missing_days", "storage_conn_id", "conn_id"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("run", "month"),
+    [
+        ({}, "2026-11"),
+        ({"partition_key": "2026-11"}, None),
+        ({"partition_key": "2026-11", "data_interval_start": DECEMBER, "data_interval_end": DECEMBER}, ""),
+        ({"partition_key": None, "data_interval_start": NOVEMBER, "data_interval_end": DECEMBER}, "None"),
+        ({"data_interval_start": NOVEMBER}, None),
+        ({"partition_key": "2026-10", "data_interval_start": OCTOBER}, " 2026-11 "),
+    ],
+)
+def test_the_month_is_the_parameter_or_the_partition_or_the_data_interval(run, month, landed, context):
+    result = execute(report(), context | run, base_path=str(landed.root), month=month, countries="PL")
+    assert (result["month"], result["days"], result["merchant_id"]) == ("2026-11", 30, landed.merchant_id)
+    assert result["movements"] == len(landed.published("intra_community_movements"))
+
+
+def test_the_result_is_small_and_the_asset_learns_of_it(landed, context):
+    result = execute(report(), context, base_path=f"file://{landed.root}", month="2026-11")
+    assert len(json.dumps(result)) < 5_000
+    assert [entry["country"] for entry in result["reports"]] == ["DE", "IT", "NL", "PL"]
+    for entry in result["reports"]:
+        for kind in ("html", "csv", "parquet"):
+            path = Path(entry[kind].removeprefix("file://"))
+            assert path.stat().st_size
+            assert path.parent == Path(entry["uri"].removeprefix("file://"))
+    extra = context["outlet_events"][intrastat_asset()].extra
+    assert extra["countries"] == ["DE", "IT", "NL", "PL"]
+    assert {name: extra[name] for name in ("month", "merchant_id", "days", "without_country")} == {
+        name: result[name] for name in ("month", "merchant_id", "days", "without_country")
+    }
+
+
+def test_a_given_merchant_needs_no_request_and_no_connection(landed, context):
+    execute(
+        report(),
+        context,
+        base_path=str(landed.root),
+        month="2026-11",
+        merchant_id=landed.merchant_id,
+        conn_id="missing",
+    )
+    assert not landed.emulator.requests
+
+
+@pytest.mark.parametrize(
+    ("rendered", "kind", "named"),
+    [
+        ({"month": "2026-10"}, MissingReportsError, "2026-10-01 to 2026-10-31"),
+        ({"month": ""}, ZDirectConfigurationError, "Give month as 2026-11"),
+        ({"month": "soon"}, ZDirectConfigurationError, "month='soon'"),
+        ({"base_path": "nope://bucket/zdirect"}, ZDirectConfigurationError, "base_path='nope://bucket/zdirect'"),
+        ({"countries": "Poland"}, ZDirectConfigurationError, "'POLAND'"),
+        ({"merchant_id": "x"}, ZDirectConfigurationError, "merchant_id='x'"),
+        ({"conn_id": "missing"}, ZDirectConfigurationError, "Connection 'missing'"),
+        ({"allow_missing_days": "maybe"}, ZDirectConfigurationError, "allow_missing_days='maybe'"),
+        ({"master_data": "/nowhere/m.csv"}, ZDirectConfigurationError, "master_data='/nowhere/m.csv'"),
+        ({"master_data": "nope://m.csv"}, ZDirectConfigurationError, "master_data='nope://m.csv'"),
+        ({"master_data": "m.csv"}, ZDirectConfigurationError, "relative"),
+    ],
+)
+def test_what_a_retry_cannot_help_fails_the_task_at_once(rendered, kind, named, landed, context):
+    good = {"base_path": str(landed.root), "month": "2026-11"}
+    with pytest.raises(AirflowFailException) as caught:
+        execute(report(), context, **{**good, **rendered})
+    assert isinstance(caught.value.__cause__, kind)
+    assert named in str(caught.value)
+    assert "What to do:" in str(caught.value)
+
+
+def test_missing_days_are_allowed_as_text_too(landed, context, tmp_path):
+    asyncio.run(
+        Extraction(landed.emulator, tmp_path).extract(
+            "intra_community_movements", Window(NOVEMBER, NOVEMBER.replace(day=21))
+        )
+    )
+    with pytest.raises(AirflowFailException, match="2026-11-21 to 2026-11-30"):
+        execute(report(), context, base_path=str(tmp_path), month="2026-11", allow_missing_days="False")
+    result = execute(report(), context, base_path=str(tmp_path), month="2026-11", allow_missing_days="True")
+    assert result["missing_days"] == [f"2026-11-{day}" for day in range(21, 31)]
+
+
+def test_master_data_comes_from_the_storage(landed, context, tmp_path):
+    (tmp_path / "master.csv").write_text("ean;cn8_code\n0000000000017;61091000\n")
+    master = f"file://{tmp_path}/master.csv"
+    result = execute(report(), context, base_path=str(landed.root), month="2026-11", master_data=master)
+    assert all(entry["without_master_data"] == entry["lines"] > 0 for entry in result["reports"])
+
+
+def test_the_asset_joins_the_authors_outlets_once():
+    asset, other = intrastat_asset(), dataset_asset("received_items")
+    assert report().outlets == [asset]
+    assert report(outlets=[other]).outlets == [other, asset]
+    assert report(outlets=[asset]).outlets == [asset]
+
+
+def test_an_author_who_takes_the_asset_out_is_left_alone(landed, context):
+    task = report()
+    task.outlets = []
+    execute(task, context, base_path=str(landed.root), month="2026-11")
+    assert context["outlet_events"] == {}
+
+
+def test_a_mapped_task_has_the_same_retries_and_asset():
+    with DAG("a_dag", schedule=None):
+        task = ZDirectIntrastatReportOperator.partial(task_id="mapped", base_path="/nowhere").expand(
+            merchant_id=[MERCHANT]
+        )
+    assert task.retries == 5
+    assert task.outlets == [intrastat_asset()]
+    with DAG("b_dag", schedule=None, default_args={"retries": 0}):
+        assert report().retries == 0
+
+
+def test_an_unmapped_task_judges_what_it_was_given(landed, context):
+    task = report(merchant_id="{{ x }}")
+    task.merchant_id = landed.merchant_id
+    context["ti"] = SimpleNamespace(map_index=3)
+    assert execute(task, context, base_path=str(landed.root), month="2026-11")["days"] == 30
