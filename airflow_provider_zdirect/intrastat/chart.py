@@ -15,7 +15,7 @@ from airflow_provider_zdirect.intrastat.movements import summed
 MOST_COUNTRIES = 12
 OTHER = "other"
 CELL_WIDTH, CELL_HEIGHT, LEFT, TOP = 76, 36, 84, 56
-_MOST_OPACITY = 0.45
+_LEAST_OPACITY, _MOST_OPACITY = 0.12, 0.45
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def flow_chart(flows: pa.Table, country: str) -> Chart:
             label=_short(quantity),
             told=_told(source, destination, quantity, movements),
             kind="arrival" if destination == country else "dispatch" if source == country else "elsewhere",
-            opacity=f"{0.08 + (_MOST_OPACITY - 0.08) * abs(quantity) / most:.2f}",
+            opacity=f"{_LEAST_OPACITY + (_MOST_OPACITY - _LEAST_OPACITY) * abs(quantity) / most:.2f}",
         )
         for (source, destination), (quantity, movements) in sorted(sums.items())
     ]

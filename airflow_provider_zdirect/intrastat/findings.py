@@ -52,7 +52,7 @@ def country_findings(report: CountryReport) -> list[Finding]:
     return [
         Finding(
             "Movements from or to places outside of the EU",
-            f"{', '.join(outside)} is not a member state. Such movements are in the tables, and are not part of "
+            f"Not in the EU: {', '.join(outside)}. Such movements are in the tables, and are not part of "
             "Intrastat; they may be imports or exports.",
         )
     ]
@@ -109,7 +109,7 @@ def _empty_too_early(empty: tuple[date, ...], landed: dict[date, LandedDay]) -> 
 
 def _is_early(day: LandedDay) -> bool:
     midnight = datetime.fromisoformat(f"{day.day}T00:00:00+00:00")
-    return datetime.fromisoformat(day.fetched) < midnight + REPORT_IS_READY
+    return day.fetched < midnight + REPORT_IS_READY
 
 
 def _rejected(landed: Iterable[LandedDay]) -> list[Finding]:
@@ -125,7 +125,7 @@ def _rejected(landed: Iterable[LandedDay]) -> list[Finding]:
     return [
         Finding(
             f"{count:,} record{'s were' if count > 1 else ' was'} put aside as invalid",
-            f"by the runs that fetched {as_runs(days)}. These figures lack them; they lie under _rejected/.",
+            f"These figures lack them. The runs that fetched {as_runs(days)} have put them under _rejected/.",
         )
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from airflow_provider_zdirect.intrastat.selection import Month
@@ -16,7 +16,7 @@ from airflow_provider_zdirect.windows import Window
 class LandedDay:
     """A day whose report was fetched and published.
 
-    :param fetched: when the latest run that did so ended, ISO 8601.
+    :param fetched: when the latest run that did so ended.
     :param has_file: whether that run named a file of the day; a report without movements may have none.
     :param environment: ``production`` or ``sandbox``.
     :param rejected: invalid records that this run put aside, for all of its days together.
@@ -24,7 +24,7 @@ class LandedDay:
     """
 
     day: date
-    fetched: str
+    fetched: datetime
     has_file: bool
     environment: str
     rejected: int
@@ -66,7 +66,7 @@ def _landed(layout: Layout, day: date, manifest: dict[str, Any], path: str) -> L
     folder = f"{layout.published(day)}/"
     return LandedDay(
         day=day,
-        fetched=manifest["finished_at"],
+        fetched=datetime.fromisoformat(manifest["finished_at"]),
         has_file=any(file["path"].startswith(folder) for file in manifest["files"]),
         environment=manifest["environment"],
         rejected=manifest["rejected"],
