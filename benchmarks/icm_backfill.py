@@ -127,12 +127,12 @@ def _check_months(airflow: LocalAirflow, days: list[date]) -> list[str]:
     for month in complete:
         reported = duckdb.sql(
             f"SELECT sum(net_quantity), sum(movements) FROM '{airflow.data}/intrastat/*/month={month}/**/*.parquet'"
-        ).fetchone()
+        ).fetchall()[0]
         # Each movement is a dispatch of one country and an arrival of another.
         landed = duckdb.sql(
             f"SELECT 2 * sum(quantity), 2 * count(*) FROM '{airflow.data}/{DATASET}/**/*.parquet' "
             f"WHERE strftime(report_date, '%Y-%m') = '{month}'"
-        ).fetchone()
+        ).fetchall()[0]
         print(f"  {month}: net quantity and movements {reported}, from the movements {landed}")
         if reported != landed:
             failures.append(f"Intrastat {month}: {reported} instead of {landed}")

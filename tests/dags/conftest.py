@@ -36,10 +36,12 @@ class Outcome:
     """What a DAG run came to.
 
     :param tasks: task id, map index, state and number of tries of every task instance.
+    :param events: URI, extra and partition key of what the tasks told their assets.
     """
 
     state: str
     tasks: list[tuple[str, int, str, int]]
+    events: list[tuple[str, dict[str, Any], str | None]]
     log: str
 
 
@@ -66,7 +68,8 @@ def run_dag(emulator: EmulatorServer, tmp_path: Path) -> Callable[..., Outcome]:
         log = done.stdout + done.stderr
         assert done.returncode == 0, log[-5000:]
         report = json.loads(done.stdout.rpartition("\nreport: ")[2])
-        return Outcome(report["state"], [tuple(task) for task in report["tasks"]], log)
+        tasks, events = ([tuple(item) for item in report[name]] for name in ("tasks", "events"))
+        return Outcome(report["state"], tasks, events, log)
 
     return run
 

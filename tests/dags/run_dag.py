@@ -11,6 +11,7 @@ from datetime import datetime
 from importlib.util import module_from_spec, spec_from_file_location
 from inspect import signature
 from pathlib import Path
+from typing import Any
 
 DAGS = Path(__file__).parent.parent.parent / "dags"
 
@@ -21,14 +22,38 @@ def main(dag_id: str, logical_date: str, conf: str) -> None:
     assert spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
+    if hasattr(module.dag, "sync_to_db"):
+        # On Airflow 2 dag.test() does not make the assets known; without it their events are lost.
+        module.dag.sync_to_db()
     date_name = "logical_date" if "logical_date" in signature(module.dag.test).parameters else "execution_date"
     run = module.dag.test(**{date_name: datetime.fromisoformat(logical_date)}, run_conf=json.loads(conf))
     instances = run.get_task_instances()
+    events = asset_events(dag_id, run.run_id)
     report = {
         "state": str(run.state),
         "tasks": sorted((ti.task_id, ti.map_index, str(ti.state), ti.try_number) for ti in instances),
+        "events": [(uri, extra, partition) for uri, extra, partition in events],
     }
     print(f"\nreport: {json.dumps(report)}")
+
+
+def asset_events(dag_id: str, run_id: str) -> list[tuple[str, dict[str, Any], str | None]]:
+    """URI, extra and partition key of what the run told its assets."""
+    from airflow.utils.session import create_session
+    from sqlalchemy import inspect, text
+
+    with create_session() as session:
+        # Assets were called datasets before Airflow 3.
+        kind = "asset" if inspect(session.bind).has_table("asset_event") else "dataset"
+        columns = {column["name"] for column in inspect(session.bind).get_columns(f"{kind}_event")}
+        partition = "event.partition_key" if "partition_key" in columns else "NULL"
+        query = (
+            f"SELECT {kind}.uri, event.extra, {partition} FROM {kind}_event event "
+            f"JOIN {kind} ON {kind}.id = event.{kind}_id "
+            "WHERE event.source_dag_id = :dag_id AND event.source_run_id = :run_id ORDER BY 1, 3"
+        )
+        found = session.execute(text(query), {"dag_id": dag_id, "run_id": run_id}).fetchall()
+    return [(uri, json.loads(extra), key) for uri, extra, key in found]
 
 
 if __name__ == "__main__":

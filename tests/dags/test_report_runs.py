@@ -1,0 +1,132 @@
+"""The DAGs of the movement reports for real: sensor, extract, asset, and the month's report."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
+from extraction import Extraction
+
+from airflow_provider_zdirect.windows import Window
+
+DAY = timedelta(days=1)
+TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+LONG_AGO = TODAY - 20 * DAY
+ICM, CROSS_BORDER = "intra_community_movements", "cross_border_movements"
+PARTITIONS = AIRFLOW_V_3_3_PLUS
+FIELDS = ("report_date", "transaction_date", "ean", "movement_type")
+
+
+def published(folder: Path) -> Counter[str]:
+    if not list(folder.rglob("*.parquet")):
+        return Counter()
+    columns = ", ".join(f"{name}::VARCHAR AS {name}" for name in FIELDS)
+    files = f"read_parquet('{folder}/**/*.parquet', hive_partitioning = false)"
+    return multiset(
+        dict(zip(FIELDS, row, strict=True)) for row in duckdb.sql(f"SELECT {columns} FROM {files}").fetchall()
+    )
+
+
+def multiset(rows: Iterable[dict[str, Any]]) -> Counter[str]:
+    return Counter(json.dumps([row[name] for name in FIELDS]) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "dataset"), [("zdirect_icm_daily", ICM), ("zdirect_cross_border_daily", CROSS_BORDER)]
+)
+def test_the_report_of_the_day_before_lands_for_every_merchant_and_the_daily_asset_is_told(
+    run_dag, emulator, tmp_path, dag_id, dataset
+):
+    run = run_dag(dag_id, LONG_AGO)
+    assert run.state == "success", run.log[-5000:]
+    assert [task[:3] for task in run.tasks] == [
+        ("all_landed", -1, "success"),
+        *(("report.extract", index, "success") for index in (0, 1)),
+        *(("report.ready", index, "success") for index in (0, 1)),
+        ("reports", -1, "success"),
+    ]
+    total = 0
+    for merchant in emulator.merchant_ids:
+        truth = multiset(emulator.truth(dataset, merchant, LONG_AGO - DAY, LONG_AGO))
+        assert published(tmp_path / dataset / f"merchant_id={merchant}") == truth
+        total += truth.total()
+    assert total > 0
+    day = f"{LONG_AGO - DAY:%Y-%m-%d}"
+    (daily,) = [event for event in run.events if event[0].rstrip("/").endswith("/daily")]
+    assert daily[1] == {"report_dates": [day], "merchant_ids": sorted(emulator.merchant_ids)}
+    assert daily[2] == (day if PARTITIONS else None)
+    # Whoever waits for the dataset as such is told too, without a partition.
+    assert [event[2] for event in run.events if not event[0].rstrip("/").endswith("/daily")] == [None, None]
+
+
+def test_several_days_by_hand_are_one_report_each(run_dag, emulator, tmp_path, moment):
+    merchant = emulator.merchant_ids[1]
+    start, end = LONG_AGO - 3 * DAY, LONG_AGO
+    window = {"from": start.isoformat(), "to": end.isoformat(), "merchant_ids": [merchant]}
+    run = run_dag("zdirect_icm_daily", moment, **window)
+    assert run.state == "success", run.log[-5000:]
+    assert published(tmp_path / ICM) == multiset(emulator.truth(ICM, merchant, start, end))
+    asked = Counter(request.query for request in emulator.requests if "intra-community" in request.path)
+    days = [f"{start + n * DAY:%Y-%m-%d}" for n in range(3)]
+    # The sensor's look and the extraction.
+    assert asked == {f"from={day}&to={day}": 2 for day in days}
+    assert [event[2] for event in run.events if event[0].rstrip("/").endswith("/daily")] == (
+        days if PARTITIONS else [None]
+    )
+
+
+_runs = count(1)
+
+
+@pytest.fixture
+def moment() -> datetime:
+    """A logical date for a run by hand; another for each test, since Airflow keeps one run per date."""
+    return TODAY + timedelta(seconds=next(_runs))
+
+
+@pytest.fixture
+def month(emulator, tmp_path) -> str:
+    """A month that is over, landed for the first merchant."""
+    first = (TODAY.replace(day=1) - DAY).replace(day=1)
+    # This client's clock does not wait; the emulator's limits are by real time.
+    emulator.set_options(rate_limits=False)
+    Extraction(emulator, tmp_path).run(ICM, Window(first, TODAY.replace(day=1)))
+    return f"{first:%Y-%m}"
+
+
+def test_the_intrastat_report_of_a_month_by_hand(run_dag, emulator, tmp_path, month, moment):
+    merchant = emulator.merchant_ids[0]
+    run = run_dag("zdirect_intrastat_monthly", moment, month=month, merchant_ids=[merchant], countries=["PL"])
+    assert run.state == "success", run.log[-5000:]
+    folder = tmp_path / "intrastat" / f"merchant_id={merchant}" / f"month={month}" / "country=PL"
+    assert {path.suffix for path in folder.iterdir()} == {".parquet", ".csv", ".html"}
+    movements = f"'{tmp_path}/{ICM}/**/*.parquet'"
+    for flow, own in (("arrival", "destination"), ("dispatch", "source")):
+        reported = duckdb.sql(f"SELECT sum(net_quantity) FROM '{folder}/*.parquet' WHERE flow = '{flow}'").fetchall()[0]
+        landed = duckdb.sql(
+            f"SELECT sum(quantity) FROM {movements} WHERE {own}_stock_location.country_code = 'PL' "
+            "AND source_stock_location.country_code != destination_stock_location.country_code"
+        ).fetchall()[0]
+        assert reported == landed
+        assert landed[0]
+
+
+def test_a_month_with_a_missing_report_is_refused_at_once_and_names_the_day(run_dag, emulator, tmp_path, month, moment):
+    missing = date.fromisoformat(f"{month}-17")
+    (manifest,) = (tmp_path / "_manifests" / ICM).rglob("*.json")
+    content = json.loads(manifest.read_text())
+    content["days"].remove(missing.isoformat())
+    manifest.write_text(json.dumps(content))
+    run = run_dag("zdirect_intrastat_monthly", moment, month=month, merchant_ids=[emulator.merchant_ids[0]])
+    assert run.state == "failed"
+    assert missing.isoformat() in run.log
+    assert [task[3] for task in run.tasks if task[0] == "report"] == [1]
+    assert not (tmp_path / "intrastat").exists()
