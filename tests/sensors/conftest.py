@@ -22,7 +22,7 @@ def database() -> None:
 @pytest.fixture
 def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorServer]:
     """An emulator that zdirect_default points to; it is the morning after Friday, 20 November 2026."""
-    with EmulatorServer(seed=7, now="2026-11-21T06:00:00Z", empty_reports=0.0) as server:
+    with EmulatorServer(seed=7, now="2026-11-21T06:00:00Z", empty_reports=0.0, token_seconds=10**7) as server:
         connection = {
             "conn_type": "zdirect",
             "login": "demo",

@@ -31,7 +31,7 @@ STORED = {
 
 @pytest.fixture
 def emulator(connect):
-    with EmulatorServer(seed=7, now="2026-11-21T06:00:00Z", empty_reports=0.0) as server:
+    with EmulatorServer(seed=7, now="2026-11-21T06:00:00Z", empty_reports=0.0, token_seconds=10**7) as server:
         connect(server, extra={"share_access": False})
         yield server
 
