@@ -39,7 +39,7 @@ ALLOWED = {
     "validation": VALUES,
     "fetch_window": PIPELINE,
     "extract": PIPELINE,
-    "intrastat": STORAGE | {"client", "intrastat"},
+    "intrastat": STORAGE | {"client", "report_calendar", "intrastat"},
     "emulator": VALUES | {"emulator"},
 }
 

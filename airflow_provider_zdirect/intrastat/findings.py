@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 
 from airflow_provider_zdirect.intrastat.countries import EU
 from airflow_provider_zdirect.intrastat.landed_days import LandedDay
 from airflow_provider_zdirect.intrastat.lines import CountryReport
 from airflow_provider_zdirect.intrastat.movements import Movements
 from airflow_provider_zdirect.intrastat.selection import as_runs
+from airflow_provider_zdirect.report_calendar import DueCalendar
 
-# zDirect docs, Intra-Community Movements: from 12:00 CET on the day after; Cross-Border Movements: 12:00 UTC.
-REPORT_IS_READY = timedelta(days=1, hours=12)
+DUE = DueCalendar()
+"""12:00 UTC of the day after; the docs' 12:00 CET is earlier."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def _within_country(count: int) -> list[Finding]:
 
 
 def _empty_too_early(empty: tuple[date, ...], landed: dict[date, LandedDay]) -> list[Finding]:
-    early = [day for day in empty if _is_early(landed[day])]
+    early = [day for day in empty if landed[day].fetched < DUE.due(day)]
     if not early:
         return []
     return [
@@ -105,11 +106,6 @@ def _empty_too_early(empty: tuple[date, ...], landed: dict[date, LandedDay]) -> 
             "after, the time from which on Zalando says that they are there. Fetch them again.",
         )
     ]
-
-
-def _is_early(day: LandedDay) -> bool:
-    midnight = datetime.fromisoformat(f"{day.day}T00:00:00+00:00")
-    return day.fetched < midnight + REPORT_IS_READY
 
 
 def _rejected(landed: Iterable[LandedDay]) -> list[Finding]:
