@@ -116,15 +116,18 @@ class _PacingLimiter(ABC):
     async def acquire(self, endpoint: str, rate: Rate, *, max_wait: float) -> float:
         waited = 0.0
         while True:
-            now = self._now()
             left = max_wait - waited
+            # The time of the reservation itself: whoever queued for the lock would else come later than its slot.
+            now = slot = 0.0
 
-            def step(pace: Pace, now: float = now, left: float = left) -> Pace:
+            def step(pace: Pace, left: float = left) -> Pace:
+                nonlocal now, slot
+                now = self._now()
                 reserved, slot = pace.reserve(now, rate)
                 return reserved if slot - now <= left else pace
 
-            before = await self._change(endpoint, step)
-            wait = before.reserve(now, rate)[1] - now
+            await self._change(endpoint, step)
+            wait = slot - now
             if wait > left:
                 raise RateLimitedError(
                     f"The rate limit of {endpoint} leaves no room for {wait:.0f} s.",
