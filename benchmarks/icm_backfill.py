@@ -45,8 +45,7 @@ def main() -> int:
         days = [day - timedelta(days=1) for day in days][1:]
     try:
         with airflow.running():
-            for dag_id in (DAILY, MONTHLY):
-                airflow.wait_for(dag_id, lambda dag_id=dag_id: airflow.api(f"/dags/{dag_id}"))
+            airflow.wait_for("DAGs", lambda: {DAILY, MONTHLY} <= dag_ids(airflow))
             airflow.unpause(MONTHLY)
             airflow.unpause(DAILY)
             started = time.monotonic()
@@ -61,6 +60,10 @@ def main() -> int:
     for failure in failures:
         print(f"FAILED: {failure}", file=sys.stderr)
     return 1 if failures else 0
+
+
+def dag_ids(airflow: LocalAirflow) -> set[str]:
+    return {dag["dag_id"] for dag in airflow.api("/dags?limit=100&exclude_stale=false")["dags"]}
 
 
 def backfill(airflow: LocalAirflow, days: list[date]) -> None:

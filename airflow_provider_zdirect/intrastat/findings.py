@@ -11,10 +11,6 @@ from airflow_provider_zdirect.intrastat.landed_days import LandedDay
 from airflow_provider_zdirect.intrastat.lines import CountryReport
 from airflow_provider_zdirect.intrastat.movements import Movements
 from airflow_provider_zdirect.intrastat.selection import as_runs
-from airflow_provider_zdirect.report_calendar import DueCalendar
-
-DUE = DueCalendar()
-"""12:00 UTC of the day after; the docs' 12:00 CET is earlier."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +24,20 @@ class Finding:
         return f"{self.headline}: {self.text}"
 
 
-def month_findings(movements: Movements, missing: tuple[date, ...], landed: dict[date, LandedDay]) -> list[Finding]:
+def month_findings(
+    movements: Movements, missing: tuple[date, ...], uncertain: tuple[date, ...], landed: dict[date, LandedDay]
+) -> list[Finding]:
     """What concerns the reports of all countries.
 
     :param missing: days without a report.
+    :param uncertain: those of them whose report was fetched, and was empty at a time when it may not have been made.
     :param landed: the other days.
     """
     return [
         *_missing(missing),
         *_without_country(movements),
         *_within_country(movements.within_country),
-        *_empty_too_early(movements.empty_days, landed),
+        *_empty_too_early(uncertain),
         *_rejected(landed.values()),
         *_sandbox(landed.values()),
     ]
@@ -95,17 +94,17 @@ def _within_country(count: int) -> list[Finding]:
     ]
 
 
-def _empty_too_early(empty: tuple[date, ...], landed: dict[date, LandedDay]) -> list[Finding]:
-    early = [day for day in empty if landed[day].fetched < DUE.due(day)]
-    if not early:
+def _empty_too_early(uncertain: tuple[date, ...]) -> list[Finding]:
+    if not uncertain:
         return []
-    return [
-        Finding(
-            "Empty reports that may have been fetched too early",
-            f"The reports of {as_runs(early)} held no movement when they were fetched, before 12:00 UTC of the day "
-            "after, the time from which on Zalando says that they are there. Fetch them again.",
-        )
-    ]
+    return [Finding("Empty reports that were fetched too early", fetched_too_early(uncertain))]
+
+
+def fetched_too_early(uncertain: tuple[date, ...]) -> str:
+    return (
+        f"The reports of {as_runs(uncertain)} held no movement when they were fetched, before 12:00 UTC of the first "
+        "working day after; they may not have been made by then. Fetch them again."
+    )
 
 
 def _rejected(landed: Iterable[LandedDay]) -> list[Finding]:

@@ -7,9 +7,14 @@ from datetime import date, datetime
 from typing import Any
 
 from airflow_provider_zdirect.intrastat.selection import Month
+from airflow_provider_zdirect.report_calendar import DueCalendar
 from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import Window
+
+CERTAIN = DueCalendar(business_days_only=True)
+"""12:00 UTC of the first working day after: from then on an empty report is one without movements. Before, it may not
+have been made; nobody could confirm whether Zalando makes reports at weekends."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,11 @@ class LandedDay:
     environment: str
     rejected: int
     manifest: str
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether an empty report counts, because it must have been made when it was fetched."""
+        return self.fetched >= CERTAIN.due(self.day)
 
 
 def landed_days(store: ObjectStore, layout: Layout, month: Month) -> dict[date, LandedDay]:

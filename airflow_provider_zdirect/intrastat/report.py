@@ -18,7 +18,7 @@ from fsspec import AbstractFileSystem
 from airflow_provider_zdirect.client import checked_merchant_id
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.exceptions import MissingReportsError
-from airflow_provider_zdirect.intrastat.findings import country_findings, month_findings
+from airflow_provider_zdirect.intrastat.findings import country_findings, fetched_too_early, month_findings
 from airflow_provider_zdirect.intrastat.landed_days import LandedDay, landed_days
 from airflow_provider_zdirect.intrastat.lines import CountryReport, country_report
 from airflow_provider_zdirect.intrastat.master_data import MasterDataFile
@@ -123,18 +123,20 @@ def report_month(job: IntrastatJob, *, clock: Clock | None = None) -> IntrastatR
     landed = landed_days(store, layout, job.month)
     _check_complete(job, landed)
     movements = read_movements(store, layout, landed, frozenset(day for day in landed if landed[day].has_file))
-    landed = {day: found for day, found in landed.items() if day not in movements.lost_days}
-    _check_complete(job, landed)
-    return _publish(job, store, movements, landed, master_data, clock or SystemClock())
+    uncertain = tuple(day for day in movements.empty_days if not landed[day].is_certain)
+    landed = {day: found for day, found in landed.items() if day not in (*movements.lost_days, *uncertain)}
+    _check_complete(job, landed, uncertain)
+    return _publish(job, store, movements, landed, uncertain, master_data, clock or SystemClock())
 
 
-def _check_complete(job: IntrastatJob, landed: dict[date, LandedDay]) -> None:
+def _check_complete(job: IntrastatJob, landed: dict[date, LandedDay], uncertain: tuple[date, ...] = ()) -> None:
     missing = _missing(job, landed)
     if not missing or (job.allow_missing_days and landed):
         return
     raise MissingReportsError(
         f"Intrastat {job.month} of merchant {job.merchant_id}: {len(missing)} of {len(job.month.days)} daily reports "
-        f"of {DATASET.name} are not published under {job.base_uri}: {as_runs(missing)}.",
+        f"of {DATASET.name} are not published under {job.base_uri}: {as_runs(missing)}."
+        + (f" {fetched_too_early(uncertain)}" if uncertain else ""),
         remedy="Run or backfill zdirect_icm_daily for these days (a day's report is there at 12:00 UTC of the next)"
         + (
             ", or set allow_missing_days=True for a report that names them as missing."
@@ -154,11 +156,12 @@ def _publish(
     store: ObjectStore,
     movements: Movements,
     landed: dict[date, LandedDay],
+    uncertain: tuple[date, ...],
     master_data: pa.Table | None,
     clock: Clock,
 ) -> IntrastatResult:
     missing = _missing(job, landed)
-    findings = month_findings(movements, missing, landed)
+    findings = month_findings(movements, missing, uncertain, landed)
     for finding in findings:
         log.warning("Intrastat %s of merchant %s: %s", job.month, job.merchant_id, finding)
     publisher = MonthPublisher(store, job.merchant_id, job.month, movements, landed, missing, findings)

@@ -118,15 +118,31 @@ def test_a_file_that_vanishes_between_listing_and_reading_is_looked_for_again(
     assert caught.value.retry_after == DATASET.refetch_delay
 
 
-def test_an_empty_report_that_was_fetched_early_is_pointed_out(landing: Landing) -> None:
+def test_an_empty_report_that_was_fetched_early_is_a_missing_one(landing: Landing) -> None:
     landing.land_month({day: [movement()] for day in range(1, 30)})
-    assert "too early" not in landing_html(landing)
-    landing.fetched = datetime(2026, 12, 1, 0, 5, tzinfo=UTC)
-    both = Window(*(datetime(2026, *day, tzinfo=UTC) for day in ((11, 29), (12, 1))))
-    landing.announce(both, [november(29), november(30)])
-    assert "too early" not in landing_html(landing), "the later of two fetches counts"
-    (landing.root / landing.layout.manifest(Window.of_day(november(30)))).unlink()
-    assert "The reports of 2026-11-30 held no movement" in landing_html(landing)
+    landing.report()
+    landing.fetched = datetime(2026, 12, 1, 11, 55, tzinfo=UTC)
+    landing.announce(Window.of_day(november(30)), [november(30)])
+    with pytest.raises(MissingReportsError, match="2026-11-30 held no movement when they were fetched"):
+        landing.report()
+    result = landing.report(allow_missing_days=True)
+    assert result.missing_days == (november(30),)
+    assert "The reports of 2026-11-30 held no movement" in landing.html("PL")
+    landing.fetched = datetime(2026, 12, 1, 12, tzinfo=UTC)
+    landing.announce(Window.of_day(november(30)), [november(30)])
+    assert landing.report().missing_days == ()
+
+
+def test_an_empty_report_of_a_friday_counts_from_monday_on_and_one_with_movements_at_once(landing: Landing) -> None:
+    friday = november(27)
+    landing.land_month({day: [movement()] for day in range(1, 31) if day != friday.day})
+    landing.fetched = datetime(2026, 11, 30, 11, 59, tzinfo=UTC)
+    landing.announce(Window.of_day(friday), [friday])
+    with pytest.raises(MissingReportsError, match="2026-11-27"):
+        landing.report()
+    landing.fetched = datetime(2026, 11, 28, 6, tzinfo=UTC)
+    landing.land(friday, [movement()])
+    assert landing.report().days == 30
 
 
 def test_invalid_records_and_samples_are_pointed_out(landing: Landing) -> None:
