@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from extraction import Extraction
 from landing import NOVEMBER, query
@@ -19,6 +21,7 @@ from airflow_provider_zdirect.windows import Window
 
 FIRST, LAST = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
 MONTH = Window(FIRST, LAST)
+FIELDS = ("report_date", "transaction_date", "ean", "merchant_sku", "quantity", "order_number", "movement_type")
 KEYS = ("country", "flow", "counterpart_country", "ean", "merchant_sku", "product_sku", "transaction_month")
 
 
@@ -163,3 +166,38 @@ def test_the_manifest_names_every_file_with_its_checksum(runs: Extraction) -> No
     assert manifest["movements"] == result.movements
     assert manifest["package_version"]
     assert manifest["created_at"]
+
+
+def test_a_month_of_200_000_movements_in_twenty_pages_a_day_is_complete_and_adds_up(tmp_path: Path) -> None:
+    options = {"volume": 545, "empty_reports": 0, "icm_page_size": 345, "rate_limits": False}
+    with EmulatorServer(seed=7, now="2026-12-05T21:00:00+00:00", **options) as emulator:
+        runs = Extraction(emulator, tmp_path)
+        result = runs.run("intra_community_movements", MONTH)
+        truth = movements_of(emulator.truth("intra_community_movements", runs.merchant_id, FIRST, LAST))
+        assert truth.total() > 200_000
+        assert result.pages / 30 >= 20
+        assert published_movements(tmp_path) == truth
+        report(runs)
+        assert reported(tmp_path) == expected(tmp_path)
+        files = {path: path.stat() for path in runs.paths("intra_community_movements")}
+        emulator.clock.advance(3600)
+        again = runs.run("intra_community_movements", Window.of_day((FIRST + timedelta(days=14)).date()))
+        assert (again.new_records, again.pages) == (0, -(-again.records // 345))
+        assert {path: path.stat() for path in runs.paths("intra_community_movements")} == files
+        assert published_movements(tmp_path) == truth
+
+
+def movements_of(rows: list[dict[str, Any]]) -> Counter[tuple[Any, ...]]:
+    places = ("source_stock_location", "destination_stock_location")
+    return Counter(
+        (*(row.get(name) for name in FIELDS), *(row[name]["country_code"] for name in places)) for row in rows
+    )
+
+
+def published_movements(root: Path) -> Counter[tuple[Any, ...]]:
+    rows = duckdb.sql(
+        "SELECT report_date::VARCHAR, transaction_date::VARCHAR, ean, merchant_sku, quantity, order_number, "
+        "movement_type, source_stock_location.country_code, destination_stock_location.country_code "
+        f"FROM read_parquet('{root}/intra_community_movements/**/*.parquet', hive_partitioning = false)"
+    ).fetchall()
+    return Counter(rows)
