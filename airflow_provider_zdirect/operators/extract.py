@@ -231,7 +231,7 @@ def _check_literals(task_id: Any, values: Mapping[str, Any]) -> None:
             arguments.check_not_empty(values[name], name=name)
         arguments.check(
             values["dataset"],
-            lambda dataset: get_dataset(dataset, _literal(values["variant"]), _literal(values["path"])),
+            lambda dataset: get_dataset(dataset, arguments.literal(values["variant"]), arguments.literal(values["path"])),
         )
         arguments.check(values["merchant_id"], arguments.check_merchant_id)
         arguments.check_window(values["window_from"], values["window_to"])
@@ -248,10 +248,6 @@ async def _fetch(hook: ZDirectHook, job: ExtractJob) -> ExtractResult:
 
     async with hook.client() as client:
         return await extract(job, client)
-
-
-def _literal(value: Any) -> Any:
-    return arguments.given(value) if arguments.is_literal(value) else None
 
 
 def _with_asset(outlets: Any, dataset: Any) -> list[Any]:
