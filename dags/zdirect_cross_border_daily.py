@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from airflow.providers.common.compat.sdk import DAG, task_group
+from airflow.providers.common.compat.sdk import DAG
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from airflow_provider_zdirect.dag_params import BASE_PATH, CONN_ID, PATH, path_param, place_params, window_params
-from airflow_provider_zdirect.dag_tasks import all_landed, reports
-from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
+from airflow_provider_zdirect.dag_params import path_param, place_params, window_params
+from airflow_provider_zdirect.dag_tasks import daily_reports
 from airflow_provider_zdirect.operators.retry import retry_arguments
-from airflow_provider_zdirect.sensors.report import ZDirectReportReadySensor
-
-DATASET = "cross_border_movements"
 
 DOC = """
 ### Cross-border movements
@@ -42,30 +38,4 @@ with DAG(
     tags=["zdirect", "zfs", "cross-border"],
     doc_md=DOC,
 ) as dag:
-
-    @task_group
-    def report(merchant_id: str, report_date: str, window_from: str, window_to: str) -> None:
-        """One report of one merchant."""
-        ready = ZDirectReportReadySensor(
-            task_id="ready",
-            dataset=DATASET,
-            merchant_id=merchant_id,
-            report_date=report_date,
-            path=PATH,
-            conn_id=CONN_ID,
-            deferrable=True,
-        )
-        extract = ZDirectExtractOperator(
-            task_id="extract",
-            dataset=DATASET,
-            merchant_id=merchant_id,
-            window_from=window_from,
-            window_to=window_to,
-            path=PATH,
-            base_path=BASE_PATH,
-            conn_id=CONN_ID,
-        )
-        ready >> extract
-
-    planned = reports()
-    report.expand_kwargs(planned) >> all_landed(DATASET, planned)
+    daily_reports("cross_border_movements")

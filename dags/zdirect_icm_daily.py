@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from airflow.providers.common.compat.sdk import DAG, task_group
+from airflow.providers.common.compat.sdk import DAG
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from airflow_provider_zdirect.dag_params import BASE_PATH, CONN_ID, PATH, path_param, place_params, window_params
-from airflow_provider_zdirect.dag_tasks import all_landed, reports
-from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
+from airflow_provider_zdirect.dag_params import path_param, place_params, window_params
+from airflow_provider_zdirect.dag_tasks import daily_reports
 from airflow_provider_zdirect.operators.retry import retry_arguments
-from airflow_provider_zdirect.sensors.report import ZDirectReportReadySensor
 
-DATASET = "intra_community_movements"
 # Nobody could confirm whether reports are made at weekends: after three days an empty one is certain to be empty.
 EMPTY_AFTER = timedelta(days=3)
 
@@ -44,31 +41,4 @@ with DAG(
     tags=["zdirect", "zfs", "icm"],
     doc_md=DOC,
 ) as dag:
-
-    @task_group
-    def report(merchant_id: str, report_date: str, window_from: str, window_to: str) -> None:
-        """One report of one merchant."""
-        ready = ZDirectReportReadySensor(
-            task_id="ready",
-            dataset=DATASET,
-            merchant_id=merchant_id,
-            report_date=report_date,
-            empty_after=EMPTY_AFTER,
-            path=PATH,
-            conn_id=CONN_ID,
-            deferrable=True,
-        )
-        extract = ZDirectExtractOperator(
-            task_id="extract",
-            dataset=DATASET,
-            merchant_id=merchant_id,
-            window_from=window_from,
-            window_to=window_to,
-            path=PATH,
-            base_path=BASE_PATH,
-            conn_id=CONN_ID,
-        )
-        ready >> extract
-
-    planned = reports()
-    report.expand_kwargs(planned) >> all_landed(DATASET, planned)
+    daily_reports("intra_community_movements", empty_after=EMPTY_AFTER)

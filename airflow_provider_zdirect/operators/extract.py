@@ -229,10 +229,8 @@ def _check_literals(task_id: Any, values: Mapping[str, Any]) -> None:
     with arguments.naming(task_id):
         for name in ("dataset", "base_path", "conn_id"):
             arguments.check_not_empty(values[name], name=name)
-        arguments.check(
-            values["dataset"],
-            lambda dataset: get_dataset(dataset, arguments.literal(values["variant"]), arguments.literal(values["path"])),
-        )
+        variant, path = arguments.literal(values["variant"]), arguments.literal(values["path"])
+        arguments.check(values["dataset"], lambda dataset: get_dataset(dataset, variant, path))
         arguments.check(values["merchant_id"], arguments.check_merchant_id)
         arguments.check_window(values["window_from"], values["window_to"])
         arguments.check(values["base_path"], check_base_path)
