@@ -27,8 +27,8 @@ partitions.
 * A report that is still empty three days later counts as empty; the day is then complete, without rows.
 * **Triggered by hand** it takes `from` and `to` (midnights, UTC), a report per day; both empty means the day before the
   logical date (which the dialog fills in; over the REST API, give one).
-* **Backfill** (UI or `airflow backfill create`) takes up to 100 days; days long past are not waited for. On Airflow 2.11
-  it is `airflow dags backfill`; should that end with "BackfillJob is deadlocked", give the same command again.
+* **Backfill** (UI or `airflow backfill create`) takes up to 100 days; days long past are not waited for. On Airflow
+  2.11 it is `airflow dags backfill`; should that end with "BackfillJob is deadlocked", give the same command again.
 """
 
 with DAG(

@@ -71,7 +71,7 @@ def set_options(airflow, **options):
 def test_a_waiting_sensor_survives_the_death_of_its_triggerer(airflow):
     set_options(airflow, empty_reports=1.0, report_time="00:00")
     merchant_id = catalog.merchant_id(Settings().seed, 0)
-    due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=30)
+    due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=45)
     conf = {
         "merchant_id": merchant_id,
         "report_date": (due.date() - timedelta(days=1)).isoformat(),
@@ -83,9 +83,9 @@ def test_a_waiting_sensor_survives_the_death_of_its_triggerer(airflow):
     def task():
         return airflow.api(f"/dags/waits/dagRuns/{run}/taskInstances/ready")
 
-    airflow.wait_for("deferral", lambda: task()["state"] == "deferred", 40)
+    airflow.wait_for("deferral", lambda: task()["state"] == "deferred", 60)
     assert not looks(airflow), "the worker started only when the report was due already"
-    airflow.wait_for("the first look", lambda: looks(airflow), 60)
+    airflow.wait_for("the first look", lambda: looks(airflow), 90)
     airflow.kill("triggerer")
     started = task()["start_date"]
 
