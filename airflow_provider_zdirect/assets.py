@@ -36,7 +36,8 @@ def daily_asset(name: str) -> Any:
     """The asset that says of a dataset of daily reports: the report of a day is there, for every merchant.
 
     Where Airflow knows partitions of assets (``add_partitions``, from 3.3), its events carry the report date
-    (``2026-11-20``) as partition key; such events trigger only DAGs that are scheduled by partitions.
+    (``2026-11-20``) as partition key; such events trigger only DAGs that are scheduled by partitions. A run that was
+    given another connection, base path or other merchants than its DAG has does not tell it.
 
     :raises ZDirectConfigurationError: if there is no such dataset.
     """
@@ -60,14 +61,15 @@ def monthly_schedule(asset: Any) -> Any:
     """Once for each month, when the daily asset has been updated for all its days.
 
     With Airflow's partition rollup (3.3), the run has the month (``2026-11``) as its partition key. Without it, the run
-    comes on the morning of the 2nd, with the month before as its data interval.
+    comes on the 7th, when the last report of the month before has landed even if it is empty, and its data interval
+    starts in that month.
     """
     try:
         from airflow.sdk import MonthWindow, PartitionedAssetTimetable, RollupMapper, StartOfMonthMapper
     except ImportError:
         from airflow.timetables.interval import CronDataIntervalTimetable
 
-        # A day after the last report of the month is due.
-        return CronDataIntervalTimetable("0 6 2 * *", timezone="UTC")
+        # EMPTY_IS_CERTAIN_AFTER 12:00 UTC of the 1st, and some hours for the last look and the landing.
+        return CronDataIntervalTimetable("0 18 7 * *", timezone="UTC")
     mapper = RollupMapper(upstream_mapper=StartOfMonthMapper(input_format="%Y-%m-%d"), window=MonthWindow())
     return PartitionedAssetTimetable(assets=asset, default_partition_mapper=mapper)

@@ -139,6 +139,12 @@ def report_params() -> dict[str, Param]:
     }
 
 
+def changed_places(context: Mapping[str, Any]) -> list[str]:
+    """Those of ``place_params`` that this run was given other values for than the DAG has."""
+    own = context["dag"].params
+    return [name for name in ("conn_id", "base_path", "merchant_ids") if context["params"][name] != own[name]]
+
+
 def merchants_of(params: Mapping[str, Any]) -> list[str]:
     """The merchants to work for: the parameter, else the connection's, else all that ``/auth/me`` lists."""
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook

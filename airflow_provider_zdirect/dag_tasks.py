@@ -5,20 +5,25 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.providers.common.compat.sdk import get_current_context, task, task_group
+from airflow.providers.common.compat.sdk import AirflowSkipException, get_current_context, task, task_group
 
 from airflow_provider_zdirect.assets import daily_asset, tell_daily_asset
 from airflow_provider_zdirect.dag_params import (
     BASE_PATH,
     CONN_ID,
     PATH,
+    changed_places,
     merchants_of,
     reports_by_merchant,
     window_of,
 )
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.retry import fail_fast
-from airflow_provider_zdirect.sensors.report import EMPTY_AFTER, ZDirectReportReadySensor
+from airflow_provider_zdirect.report_calendar import EMPTY_IS_CERTAIN_AFTER
+from airflow_provider_zdirect.sensors.report import ZDirectReportReadySensor
+
+TIMEOUT = EMPTY_IS_CERTAIN_AFTER + timedelta(days=2)
+"""Of the wait for a report; it begins half a day before the report is due."""
 
 
 @task
@@ -28,12 +33,10 @@ def merchants() -> list[str]:
         return merchants_of(get_current_context()["params"])
 
 
-def daily_reports(dataset: str, *, empty_after: timedelta = EMPTY_AFTER) -> None:
+def daily_reports(dataset: str) -> None:
     """For every report date and merchant of a run: wait for the report, land it; then tell the dataset's daily asset.
 
     The DAG needs the parameters of ``place_params``, ``window_params`` and ``path_param``.
-
-    :param empty_after: how long after it was due an empty answer is taken for an empty report.
     """
     asset = daily_asset(dataset)
 
@@ -53,7 +56,8 @@ def daily_reports(dataset: str, *, empty_after: timedelta = EMPTY_AFTER) -> None
             dataset=dataset,
             merchant_id=merchant_id,
             report_date=report_date,
-            empty_after=empty_after,
+            empty_after=EMPTY_IS_CERTAIN_AFTER,
+            timeout=TIMEOUT,
             path=PATH,
             conn_id=CONN_ID,
             deferrable=True,
@@ -73,9 +77,14 @@ def daily_reports(dataset: str, *, empty_after: timedelta = EMPTY_AFTER) -> None
     @task(outlets=[asset])
     def all_landed(planned: list[dict[str, str]]) -> list[str]:
         """The report dates that have landed for all merchants."""
+        context = get_current_context()
+        if changed := changed_places(context):
+            raise AirflowSkipException(
+                f"This run was for another {', '.join(changed)} than the DAG's own, so the daily asset is not told."
+            )
         days = sorted({report["report_date"] for report in planned})
         merchant_ids = sorted({report["merchant_id"] for report in planned})
-        tell_daily_asset(get_current_context()["outlet_events"], asset, days, {"merchant_ids": merchant_ids})
+        tell_daily_asset(context["outlet_events"], asset, days, {"merchant_ids": merchant_ids})
         return days
 
     planned: Any = reports()

@@ -276,7 +276,8 @@ def get_dataset(name: str, variant: str | None = None, path: str | None = None) 
     """The row of the table with that name.
 
     :param variant: name of another path for the same dataset, for example ``legacy`` for ``received_items``.
-    :param path: a path to use instead of the row's own, with ``{merchant_id}`` in it.
+    :param path: a path to use instead of the row's own, with ``{merchant_id}`` in it; for the deprecated
+        ``single_request`` it is the one that is asked where a day holds too many records.
     :raises ZDirectConfigurationError: if there is no such dataset or variant, or the path cannot be one.
     """
     dataset = _row(name, variant)
@@ -287,6 +288,8 @@ def get_dataset(name: str, variant: str | None = None, path: str | None = None) 
             f"path={path[:100]!r} is not a path of {name}.",
             remedy=f"Give it without host and query, as {dataset.path}, or leave it out.",
         )
+    if dataset.when_too_many is not None:
+        return replace(dataset, when_too_many=replace(dataset.when_too_many, path=path))
     return replace(dataset, path=path)
 
 

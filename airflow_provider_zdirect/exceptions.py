@@ -20,6 +20,7 @@
     └── ZDirectDataError                 the answer is well-formed and wrong; retrying repeats it
         ├── RejectedRecordsError         more invalid records than ``max_rejected``
         ├── FilterIgnoredError           rows outside the requested window: the server dropped the filter
+        ├── EmptyAnswerError             no record for a day of which some are published
         ├── TooManyRecordsError          zDirect cannot answer a period that holds so many records
         └── CursorLoopError              a cursor came back that was followed before
 
@@ -169,6 +170,10 @@ class RejectedRecordsError(ZDirectDataError):
 
 class FilterIgnoredError(ZDirectDataError):
     """Rows outside the requested window: the server dropped the time filter."""
+
+
+class EmptyAnswerError(ZDirectDataError):
+    """zDirect answered without any record for a day of which some are published."""
 
 
 class TooManyRecordsError(ZDirectDataError):

@@ -10,6 +10,7 @@ import gzip
 import logging
 import tempfile
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -39,6 +40,8 @@ REQUESTS_AT_ONCE = 4
 """Requests of one window that run at the same time, at most; the rate limit is kept besides."""
 
 REASONS_KEPT = 5
+
+FILTER_REMEDY = "Clear the task to try again; if it stays, report it to Zalando's merchant support."
 
 
 @dataclass
@@ -112,14 +115,17 @@ class WindowFetcher:
         for half in halves:
             if not self.progress.of(half.key).done and not self._failures:
                 await self._fetch_request(half)
+        # Not saved: should a half's rows be gone when a retry looks, the half has to be fetched again.
         self.progress.of(request.key).done = all(self.progress.of(half.key).done for half in halves)
-        self.checkpoint.save(self.progress, request.key)
 
     def _forget(self, request: PlannedRequest) -> None:
         """Of what was fetched of a request; not that it is too large."""
         self.progress.requests[request.key] = RequestProgress(too_many=self.progress.of(request.key).too_many)
 
     async def _fetch_or_start_again(self, request: PlannedRequest, dataset: Dataset) -> None:
+        if request.day is not None and self.progress.of(request.key).cursor is not None:
+            # A report may have been made anew since; pages of two reports are neither.
+            self._forget(request)
         resumed_at = self.progress.of(request.key).cursor
         try:
             await self._fetch_pages(request, dataset)
@@ -146,6 +152,7 @@ class WindowFetcher:
                 return
 
     def _stage(self, request: PlannedRequest, done: RequestProgress, page: Page) -> None:
+        self._check_echo(request, page)
         now = self.clock.now()
         lineage = Lineage(self.merchant_id, self.environment, self.plan.window.start, self.plan.window.end, now)
         rejected: list[Rejected] = []
@@ -183,6 +190,17 @@ class WindowFetcher:
         done.bytes_received += received - self._counted[1]
         self._counted = (requests, received)
 
+    def _check_echo(self, request: PlannedRequest, page: Page) -> None:
+        """Raise FilterIgnoredError if the answer says that it is one to other dates."""
+        asked = {name: request.parameters[name] for name in ("from", "to")}
+        answered = {name: str(page.query.get(name) or value)[:10] for name, value in asked.items()}
+        if request.day is not None and answered != asked and self.environment == "production":
+            raise FilterIgnoredError(
+                f"{self._what}: asked for {asked['from']}, zDirect answered for {answered['from']} to "
+                f"{answered['to']}; nothing was published.",
+                remedy=FILTER_REMEDY,
+            )
+
     def _outside(self, request: PlannedRequest, table: pa.Table) -> int:
         """How many rows lie outside of what was asked for.
 
@@ -190,20 +208,27 @@ class WindowFetcher:
         """
         if self.dataset.window is WindowKind.DATE and not self.dataset.filter_confirmed:
             return 0
-        times = table.column(self.dataset.time_field)
-        if request.day is not None:
+        time_field = self.dataset.time_field
+        times = table.column(time_field)
+        if request.day is not None and self.dataset.grouping is not None:
+            # The report date is what was asked for; but a report knows nothing of what came after it. One day of grace:
+            # nobody says in which time zone a transaction has its date.
+            time_field = self.dataset.grouping.field
+            times = table.column(time_field)
+            outside = table.filter(pc.greater(times, pa.scalar(request.day + timedelta(days=1), times.type)))
+        elif request.day is not None:
             outside = table.filter(pc.not_equal(times, pa.scalar(request.day, times.type)))
         else:
             start, end = (pa.scalar(instant, times.type) for instant in (request.span.start, request.span.end))
             # Whether "to" is inclusive is unconfirmed, so a row at the very end is not outside.
             outside = table.filter(pc.or_(pc.less(times, start), pc.greater(times, end)))
         if outside.num_rows and self.dataset.filter_confirmed and self.environment == "production":
-            example = outside.column(self.dataset.time_field)[0].as_py().isoformat()
+            example = outside.column(time_field)[0].as_py().isoformat()
             raise FilterIgnoredError(
                 f"{self._what}: {outside.num_rows} of {table.num_rows} records lie outside of the requested "
                 f"{request.day or request.span}, for example one of {example}. zDirect did not apply the time filter; "
                 "nothing was published.",
-                remedy="Clear the task to try again; if it stays, report it to Zalando's merchant support.",
+                remedy=FILTER_REMEDY,
             )
         return outside.num_rows
 

@@ -17,7 +17,8 @@ class Manifest:
 
     :param window: the window that was asked for.
     :param clipped: its front part that zDirect no longer keeps, if clipping was allowed.
-    :param days: the dates that were asked for, where the endpoint asks for dates; each was replaced as a whole.
+    :param days: the dates that were asked for, where the endpoint asks for dates, each with the time at which its last
+        page came; each was replaced as a whole.
     :param overlap_seconds: how far before the window late records were looked for.
     :param records: records of the window that zDirect answered, each once.
     :param new_records: those among them that were not published before.
@@ -36,7 +37,7 @@ class Manifest:
     path: str
     window: Window
     clipped: Window | None
-    days: list[str]
+    days: dict[str, str]
     overlap_seconds: float
     format: str
     records: int

@@ -17,6 +17,11 @@ from zoneinfo import ZoneInfo
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 
 NOON = time(12)
+EMPTY_IS_CERTAIN_AFTER = timedelta(days=6)
+"""So long after 12:00 UTC of the day after, an empty report is one without movements, and not one that was not made
+yet, also if reports are made on business days only: no more than five days in a row are none (Christmas 2025 in Poland,
+from Wednesday to Sunday)."""
+
 DAY = timedelta(days=1)
 SATURDAY = 5
 

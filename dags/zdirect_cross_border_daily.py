@@ -19,9 +19,9 @@ Every day, for every merchant: items that moved between any of Zalando's facilit
 It waits without a worker slot until Zalando's report of the day is there (not before 12:00 UTC of the next day), and
 lands it under `base_path`. A report replaces what was fetched of its date before. When all merchants have theirs, the
 asset `zdirect://cross_border_movements/daily` is updated, with the report date as partition key where Airflow has
-partitions.
+partitions. (Not by a run that was triggered with another connection, base path or other merchants.)
 
-* A report that is still empty six hours later counts as empty; the day is then complete, without rows.
+* A report that is still empty six days later counts as empty; the day is then complete, without rows.
 * **Triggered by hand** it takes `from` and `to` (midnights, UTC), a report per day; both empty means the day before the
   logical date (which the dialog fills in; over the REST API, give one).
 * **Backfill** (UI or `airflow backfill create`) takes up to 100 days; days long past are not waited for. On Airflow
@@ -33,7 +33,7 @@ with DAG(
     schedule=CronDataIntervalTimetable("0 0 * * *", timezone="UTC"),
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
-    max_active_runs=8,
+    max_active_runs=16,
     default_args=retry_arguments(),
     params={**place_params(), **window_params(), **path_param()},
     tags=["zdirect", "zfs", "cross-border"],

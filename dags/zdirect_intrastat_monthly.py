@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from airflow.providers.common.compat.sdk import DAG
-from airflow_provider_zdirect.operators.intrastat import ZDirectIntrastatReportOperator
 
 from airflow_provider_zdirect.assets import daily_asset, monthly_schedule
 from airflow_provider_zdirect.dag_params import BASE_PATH, CONN_ID, place_params, report_params
 from airflow_provider_zdirect.dag_tasks import merchants
+from airflow_provider_zdirect.operators.intrastat import ZDirectIntrastatReportOperator
 from airflow_provider_zdirect.operators.retry import retry_arguments
 
 DOC = """
@@ -18,8 +18,8 @@ DOC = """
 For every merchant and country of declaration: arrivals and dispatches per counterpart country and article, from the
 movements that `zdirect_icm_daily` has landed, as Parquet, CSV and a page to read under `<base_path>/intrastat/`.
 
-* Runs when the reports of all days of a month are there (partition rollup, Airflow 3.3); elsewhere on the morning of
-  the 2nd, for the month before.
+* Runs when the reports of all days of a month are there (partition rollup, Airflow 3.3; days that land while this DAG
+  is paused are not counted); elsewhere on the 7th, for the month before.
 * **Triggered by hand** it takes the `month`.
 * It refuses a month of which daily reports are missing, and names the days, unless `allow_missing_days` is set.
 

@@ -80,3 +80,13 @@ def test_the_dag_of_the_readme_is_one() -> None:
     exec(compile(program.replace("\n):\n", "\n) as dag:\n"), "README.md", "exec"), names)
     (task,) = names["dag"].tasks
     assert (task.dag_id, task.dataset) == ("my_returns", "returned_items")
+
+
+def test_the_tasks_in_the_movement_reports_are_tasks() -> None:
+    from airflow.providers.common.compat.sdk import DAG
+
+    programs = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "movement-reports.md").read_text(), re.DOTALL)
+    with DAG("documented", schedule=None) as dag:
+        for program in programs:
+            exec(compile(program, "movement-reports.md", "exec"), {})
+    assert sorted(dag.task_ids) == ["intrastat", "ready"]

@@ -326,7 +326,7 @@ def test_the_date_of_a_hundred_days_ago_is_the_last_one_that_can_be_asked_for(ru
         runs.run("liquidated_items", before)
     manifest = runs.manifest(runs.run("liquidated_items", Window(before.start, edge.end), clip_to_retention=True))
     assert manifest["clipped"] == {"from": before.start.isoformat(), "to": before.end.isoformat()}
-    assert manifest["days"] == [edge.start.date().isoformat()]
+    assert list(manifest["days"]) == [edge.start.date().isoformat()]
     asked = {query["from"] for query in runs.requests("liquidated-items")}
     assert asked == {edge.start.date().isoformat()}
 

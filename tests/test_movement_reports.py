@@ -20,6 +20,7 @@ from airflow_provider_zdirect.client import ClientConfig, FileRateLimiter, ZDire
 from airflow_provider_zdirect.datasets import DATASETS, get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import (
+    EmptyAnswerError,
     FilterIgnoredError,
     NotFoundError,
     RejectedRecordsError,
@@ -36,6 +37,7 @@ WEEK = Window(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 8, tzinfo=UT
 DAYS = [date(2026, 11, day) for day in range(1, 8)]
 DAY = Window.of_day(DAYS[3])
 ICM, CROSS_BORDER = "intra_community_movements", "cross_border_movements"
+PAGINATED = "^/zfs/intra-community"
 TOO_MANY = "There are too many movements in the database for the requested period of time. Try a shorter period."
 
 
@@ -76,7 +78,7 @@ def test_a_week_of_reports_arrives_row_for_row(runs: Extraction, dataset: str) -
     truth = truth_of(runs, dataset, WEEK)
     assert rows_of(runs, dataset) == truth
     assert result.records == result.new_records == truth.total() > 50
-    assert runs.manifest(result)["days"] == [day.isoformat() for day in DAYS]
+    assert runs.manifest(result)["days"] == {day.isoformat(): NOW.isoformat() for day in DAYS}
 
 
 def test_rows_that_are_the_same_are_all_kept_and_corrections_stay_negative(runs: Extraction) -> None:
@@ -146,7 +148,7 @@ def test_an_empty_report_is_a_complete_window_without_a_file(runs: Extraction) -
     runs.emulator.set_options(empty_reports=1)
     result = runs.run(ICM, DAY)
     assert (result.records, result.files) == (0, ())
-    assert runs.manifest(result)["days"] == [DAYS[3].isoformat()]
+    assert list(runs.manifest(result)["days"]) == [DAYS[3].isoformat()]
     assert not runs.paths(ICM)
 
 
@@ -206,15 +208,43 @@ def test_a_day_with_too_many_movements_is_asked_once_and_comes_in_pages(runs: Ex
 
 def test_a_retry_does_not_ask_for_what_was_too_much_before(runs: Extraction) -> None:
     runs.emulator.set_options(icm_max_movements=1)
-    fault = {"match": {"path": "^/zfs/intra-community", "nth": 2}, "action": {"status": 503}, "times": 1}
-    runs.emulator.faults.add(fault)
+    runs.emulator.faults.add({"match": {"path": PAGINATED, "nth": 2}, "action": {"status": 503}, "times": 1})
     with pytest.raises(ServerError):
         runs.run(ICM, DAY, variant="single_request")
     runs.run(ICM, DAY, variant="single_request")
     assert rows_of(runs, ICM) == truth_of(runs, ICM, DAY)
     assert sum("stock-movements" in request.path for request in runs.emulator.requests) == 1
-    pages = [query.get("cursor") for query in runs.requests("/zfs/intra-community")]
-    assert len(set(pages)) == len(pages) > 2
+
+
+@pytest.mark.parametrize("dataset", [ICM, CROSS_BORDER])
+def test_a_retry_does_not_join_pages_of_two_versions_of_a_report(runs: Extraction, dataset: str) -> None:
+    path = PAGINATED if dataset == ICM else "cross-border"
+    if dataset == CROSS_BORDER:
+        runs.emulator.set_options(volume=150)
+    runs.emulator.faults.add({"match": {"path": path, "nth": 2}, "action": {"status": 503}, "times": 1})
+    with pytest.raises(ServerError):
+        runs.run(dataset, DAY)
+    runs.emulator.set_options(volume=160)
+    runs.emulator.clock.advance(6 * 3600)
+    runs.run(dataset, DAY)
+    assert rows_of(runs, dataset) == truth_of(runs, dataset, DAY)
+
+
+def test_a_day_that_was_complete_when_the_task_died_is_not_fetched_again(runs: Extraction) -> None:
+    days = Window(DAY.start, DAY.end + timedelta(days=1))
+    runs.emulator.faults.add(
+        {
+            "match": {"path": PAGINATED, "query": {"from": "2026-11-05"}},
+            "action": {"status": 503, "delay": 1.0},
+            "times": 1,
+        }
+    )
+    with pytest.raises(ServerError):
+        runs.run(ICM, days)
+    before = len(runs.requests(PAGINATED.removeprefix("^")))
+    runs.run(ICM, days)
+    assert {query["from"] for query in runs.requests(PAGINATED.removeprefix("^"))[before:]} == {"2026-11-05"}
+    assert rows_of(runs, ICM) == truth_of(runs, ICM, days)
 
 
 def test_where_nothing_smaller_can_be_asked_the_error_says_so_after_one_request(runs: Extraction) -> None:
@@ -239,6 +269,22 @@ def test_a_period_with_too_many_records_is_halved_until_it_fits(runs: Extraction
     assert [request.status for request in sent] == [500, 500, 200, 200, 200]
     assert len({request.query for request in sent}) == len(sent)
     assert result.pages == 3
+
+
+def test_a_half_whose_rows_are_gone_is_fetched_again(runs: Extraction) -> None:
+    hour = Window(datetime(2026, 11, 20, 12, tzinfo=UTC), datetime(2026, 11, 20, 13, tzinfo=UTC))
+    two_hours = Window(hour.start, hour.end + timedelta(hours=1))
+    match = {"path": "returned-items", "query": {"from": "T12:00:00Z", "to": "T13:00:00Z"}}
+    runs.emulator.faults.add({"match": match, "action": {"status": 500, "body": {"title": TOO_MANY}}, "times": None})
+    match = {"path": "returned-items", "query": {"from": "T13:00:00Z"}}
+    runs.emulator.faults.add({"match": match, "action": {"status": 503, "delay": 1.0}, "times": 1})
+    with pytest.raises(ServerError):
+        runs.run("returned_items", two_hours, overlap=timedelta(0))
+    staged = [path for path in runs.paths("_staging") if path.suffix == ".parquet"]
+    assert len(staged) == 2
+    staged[0].unlink()
+    runs.run("returned_items", two_hours, overlap=timedelta(0))
+    assert runs.keys("returned_items") == runs.truth("returned_items", two_hours) != []
 
 
 # Paths, filters and what an answer holds twice
@@ -267,6 +313,51 @@ def test_the_path_can_be_another_one(runs: Extraction) -> None:
 def test_a_path_that_cannot_be_one_is_refused(path: str) -> None:
     with pytest.raises(ZDirectConfigurationError, match="is not a path"):
         get_dataset(ICM, path=path)
+
+
+def test_with_the_single_request_the_other_path_is_the_one_that_pages(runs: Extraction) -> None:
+    runs.emulator.set_options(icm_prefix="", icm_max_movements=1)
+    runs.run(ICM, DAY, variant="single_request", path="/intra-community-movements/{merchant_id}")
+    assert rows_of(runs, ICM) == truth_of(runs, ICM, DAY)
+
+
+def test_an_answer_without_records_does_not_replace_published_ones_unless_told_to(runs: Extraction) -> None:
+    runs.run(ICM, WEEK)
+    before = {path: path.read_bytes() for path in runs.paths(ICM)}
+    runs.emulator.set_options(empty_reports=1)
+    runs.emulator.clock.advance(60)
+    with pytest.raises(EmptyAnswerError, match="2026-11-04: zDirect answered without any record, and 1"):
+        runs.run(ICM, DAY)
+    assert {path: path.read_bytes() for path in runs.paths(ICM)} == before
+    runs.run(ICM, DAY, replace_with_empty=True)
+    assert DAYS[3] not in {row["report_date"] for row in runs.published(ICM)}
+    assert len(runs.paths("_revisions")) == 1
+
+
+@pytest.mark.parametrize("dataset", [ICM, CROSS_BORDER])
+def test_an_answer_that_says_it_is_one_to_other_dates_is_refused(runs: Extraction, dataset: str) -> None:
+    body = {"items": [], "next": "", "query": {"from": "2026-11-01", "to": "2026-11-30"}}
+    path = PAGINATED if dataset == ICM else "cross-border"
+    runs.emulator.faults.add({"match": {"path": path}, "action": {"status": 200, "body": body}, "times": None})
+    with pytest.raises(FilterIgnoredError, match="asked for 2026-11-04, zDirect answered for 2026-11-01 to 2026-11-30"):
+        runs.run(dataset, DAY)
+    sandbox = Extraction(runs.emulator, runs.root, environment="sandbox")
+    assert sandbox.run(dataset, DAY).records == 0
+
+
+def test_movements_from_after_their_report_are_refused(runs: Extraction) -> None:
+    (row, *_) = runs.emulator.truth(ICM, runs.merchant_id, DAY.start, DAY.end)
+    del row["transaction_date"]
+    for days, refused in ((1, False), (2, True)):
+        group = {"transaction_date": (DAYS[3] + timedelta(days=days)).isoformat(), "movements": [row]}
+        runs.emulator.faults.add(
+            {"match": {"path": PAGINATED}, "action": {"status": 200, "body": {"items": [group]}}, "times": 1}
+        )
+        if refused:
+            with pytest.raises(FilterIgnoredError, match="1 of 1 records lie outside of the requested 2026-11-04"):
+                runs.run(ICM, DAY)
+        else:
+            assert runs.run(ICM, DAY).records == 1
 
 
 def test_a_movement_that_an_answer_holds_twice_is_published_once(runs: Extraction) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.report_calendar import DueCalendar, public_holidays
+from airflow_provider_zdirect.report_calendar import EMPTY_IS_CERTAIN_AFTER, DueCalendar, public_holidays
 
 DAYS = st.dates(date(2024, 1, 1), date(2028, 12, 31))
 ZONES = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo", "Pacific/Auckland"])
@@ -91,3 +91,11 @@ def test_an_unknown_calendar_is_refused_with_what_to_do(code: str) -> None:
     with pytest.raises(ZDirectConfigurationError, match="holiday_calendars") as caught:
         public_holidays(code)
     assert "DE-BE" in str(caught.value)
+
+
+@pytest.mark.parametrize("codes", [("DE",), ("PL",), ("IT",), ("NL",), ("SE",), ("FR",), ("ES",), ("DE-BY", "PL")])
+def test_an_empty_report_is_called_certain_only_when_it_must_have_been_made_also_at_christmas(codes) -> None:
+    business_days = DueCalendar(business_days_only=True, holidays=codes)
+    for number in range((date(2033, 1, 1) - date(2024, 1, 1)).days):
+        day = date(2024, 1, 1) + timedelta(days=number)
+        assert business_days.due(day) < DueCalendar().due(day) + EMPTY_IS_CERTAIN_AFTER, day

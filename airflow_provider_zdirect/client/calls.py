@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 from collections import Counter
@@ -28,6 +29,9 @@ from airflow_provider_zdirect.exceptions import (
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+LARGE = 256 * 1024
+"""Bytes of a body that take some milliseconds to read."""
 
 
 @dataclass
@@ -125,7 +129,8 @@ class Caller:
         if failure is not None:
             raise failure
         try:
-            return read(answer.body)
+            # In a thread, so that a large page does not stop the loop for all others on it.
+            return await asyncio.to_thread(read, answer.body) if len(answer.body) > LARGE else read(answer.body)
         except MalformedResponseError as error:
             reason, remedy = error.message, error.remedy
         raise MalformedResponseError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -25,11 +26,13 @@ class Page:
         100,000 small views and no dicts (they keep the answer's body alive); a copy where something was added.
     :param next_cursor: where the next page is, or None at the end.
     :param size: bytes of the body.
+    :param query: what the server says it was asked (``from``, ``to``, ...), where it says so.
     """
 
     records: list[msgspec.Raw] = field(repr=False)
     next_cursor: str | None
     size: int
+    query: Mapping[str, Any] = field(default_factory=dict)
 
 
 def parse_page(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, str] | None = None) -> Page:
@@ -68,7 +71,7 @@ def parse_page(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, st
         ]
     elif fields:
         records = [_with_fields(record, fields) for record in records]
-    return Page(records, cursor, len(body))
+    return Page(records, cursor, len(body), _query(content.get("query")))
 
 
 def _ungrouped(
@@ -121,6 +124,14 @@ def _cursor(raw: msgspec.Raw | None, dataset: Dataset) -> str | None:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return bytes(raw).decode()
     raise _malformed(dataset, f"the cursor is a {type(value).__name__}")
+
+
+def _query(raw: msgspec.Raw | None) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(raw or b"{}", type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # It is for information; what is no object says nothing.
+        return {}
 
 
 def _malformed(dataset: Dataset, what: str) -> MalformedResponseError:

@@ -11,6 +11,7 @@ from airflow_provider_zdirect.intrastat.landed_days import LandedDay
 from airflow_provider_zdirect.intrastat.lines import CountryReport
 from airflow_provider_zdirect.intrastat.movements import Movements
 from airflow_provider_zdirect.intrastat.selection import as_runs
+from airflow_provider_zdirect.report_calendar import EMPTY_IS_CERTAIN_AFTER
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,9 @@ def _empty_too_early(uncertain: tuple[date, ...]) -> list[Finding]:
 
 def fetched_too_early(uncertain: tuple[date, ...]) -> str:
     return (
-        f"The reports of {as_runs(uncertain)} held no movement when they were fetched, before 12:00 UTC of the first "
-        "working day after; they may not have been made by then. Fetch them again."
+        f"The reports of {as_runs(uncertain)} held no movement when they were fetched, less than "
+        f"{EMPTY_IS_CERTAIN_AFTER.days} days after they were due; they may not have been made by then. Fetch them "
+        "again."
     )
 
 

@@ -7,21 +7,17 @@ from datetime import date, datetime
 from typing import Any
 
 from airflow_provider_zdirect.intrastat.selection import Month
-from airflow_provider_zdirect.report_calendar import DueCalendar
+from airflow_provider_zdirect.report_calendar import EMPTY_IS_CERTAIN_AFTER, DueCalendar
 from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import Window
-
-CERTAIN = DueCalendar(business_days_only=True)
-"""12:00 UTC of the first working day after: from then on an empty report is one without movements. Before, it may not
-have been made; nobody could confirm whether Zalando makes reports at weekends."""
 
 
 @dataclass(frozen=True)
 class LandedDay:
     """A day whose report was fetched and published.
 
-    :param fetched: when the latest run that did so ended.
+    :param fetched: when the last page of the report came, in the latest of them.
     :param has_file: whether that run named a file of the day; a report without movements may have none.
     :param environment: ``production`` or ``sandbox``.
     :param rejected: invalid records that this run put aside, for all of its days together.
@@ -38,7 +34,7 @@ class LandedDay:
     @property
     def is_certain(self) -> bool:
         """Whether an empty report counts, because it must have been made when it was fetched."""
-        return self.fetched >= CERTAIN.due(self.day)
+        return self.fetched >= DueCalendar().due(self.day) + EMPTY_IS_CERTAIN_AFTER
 
 
 def landed_days(store: ObjectStore, layout: Layout, month: Month) -> dict[date, LandedDay]:
@@ -76,7 +72,7 @@ def _landed(layout: Layout, day: date, manifest: dict[str, Any], path: str) -> L
     folder = f"{layout.published(day)}/"
     return LandedDay(
         day=day,
-        fetched=datetime.fromisoformat(manifest["finished_at"]),
+        fetched=datetime.fromisoformat(manifest["days"][day.isoformat()]),
         has_file=any(file["path"].startswith(folder) for file in manifest["files"]),
         environment=manifest["environment"],
         rejected=manifest["rejected"],

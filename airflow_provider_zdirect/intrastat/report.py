@@ -8,7 +8,7 @@ This is not tax advice.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -125,6 +125,7 @@ def report_month(job: IntrastatJob, *, clock: Clock | None = None) -> IntrastatR
     movements = read_movements(store, layout, landed, frozenset(day for day in landed if landed[day].has_file))
     uncertain = tuple(day for day in movements.empty_days if not landed[day].is_certain)
     landed = {day: found for day, found in landed.items() if day not in (*movements.lost_days, *uncertain)}
+    movements = replace(movements, empty_days=tuple(day for day in movements.empty_days if day in landed))
     _check_complete(job, landed, uncertain)
     return _publish(job, store, movements, landed, uncertain, master_data, clock or SystemClock())
 

@@ -63,7 +63,8 @@ class Month:
         """
         if isinstance(partition_key, str) and _MONTH.fullmatch(partition_key.strip()):
             return cls.parse(partition_key)
-        if interval_start is None:
+        # Zero-width on Airflow 3 where a run by hand has nothing to take an interval from.
+        if interval_start is None or interval_start == interval_end:
             raise ZDirectConfigurationError(
                 "month is not given, and this run has no data interval"
                 + (f" (its partition key is {partition_key!r})." if partition_key else "."),

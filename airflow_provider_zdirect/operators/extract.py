@@ -49,8 +49,11 @@ class ZDirectExtractOperator(BaseOperator):
     :param max_rejected: how many invalid records may be put aside before the task fails.
     :param clip_to_retention: fetch what is left of a window that lies partly past zDirect's retention.
     :param timezone: time zone of whole days, for datasets that are asked for by date.
+    :param replace_with_empty: let an answer without any record replace the published ones of a date, for datasets that
+        are asked for by date; without it such an answer fails the task and changes nothing.
     :param variant: another path for the dataset, for example ``legacy`` for ``received_items``.
-    :param path: another path than the dataset's own, with ``{merchant_id}`` in it, should zDirect's differ.
+    :param path: another path than the dataset's own, with ``{merchant_id}`` in it, should zDirect's differ; with
+        ``variant="single_request"`` the one that pages, which is asked where a day holds too many movements.
     :param conn_id: the zDirect connection.
     :param deferrable: wait in the triggerer after a retriable error.
     :returns: ``uri``, window, number of records and rejected ones, files; never records.
@@ -71,6 +74,7 @@ class ZDirectExtractOperator(BaseOperator):
         "max_rejected",
         "clip_to_retention",
         "timezone",
+        "replace_with_empty",
         "variant",
         "path",
         "conn_id",
@@ -91,6 +95,7 @@ class ZDirectExtractOperator(BaseOperator):
         max_rejected: int | str = 0,
         clip_to_retention: bool | str = False,
         timezone: str = "UTC",
+        replace_with_empty: bool | str = False,
         variant: str | None = None,
         path: str | None = None,
         conn_id: str = "zdirect_default",
@@ -116,6 +121,7 @@ class ZDirectExtractOperator(BaseOperator):
         self.max_rejected = max_rejected
         self.clip_to_retention = clip_to_retention
         self.timezone = timezone
+        self.replace_with_empty = replace_with_empty
         self.variant = variant
         self.path = path
         self.conn_id = conn_id
@@ -192,6 +198,7 @@ class ZDirectExtractOperator(BaseOperator):
             "max_rejected": arguments.count(self.max_rejected, name="max_rejected"),
             "clip_to_retention": arguments.flag(self.clip_to_retention, name="clip_to_retention"),
             "timezone": arguments.time_zone(self.timezone),
+            "replace_with_empty": arguments.flag(self.replace_with_empty, name="replace_with_empty"),
             "environment": hook.config().environment,
         }
         return ExtractJob(
@@ -239,6 +246,9 @@ def _check_literals(task_id: Any, values: Mapping[str, Any]) -> None:
         arguments.check(values["max_rejected"], lambda most: arguments.count(most, name="max_rejected"))
         arguments.check(values["clip_to_retention"], lambda clip: arguments.flag(clip, name="clip_to_retention"))
         arguments.check(values["timezone"], arguments.time_zone)
+        arguments.check(
+            values["replace_with_empty"], lambda replace: arguments.flag(replace, name="replace_with_empty")
+        )
 
 
 async def _fetch(hook: ZDirectHook, job: ExtractJob) -> ExtractResult:

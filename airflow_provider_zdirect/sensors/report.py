@@ -22,7 +22,8 @@ from airflow_provider_zdirect import exceptions
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.exceptions import ZDirectError, ZDirectFatalError
 from airflow_provider_zdirect.operators import arguments
-from airflow_provider_zdirect.operators.retry import fail_fast
+from airflow_provider_zdirect.operators.defaults import set_retries
+from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, fail_fast, set_retry_policy
 from airflow_provider_zdirect.report_calendar import NOON
 from airflow_provider_zdirect.report_wait import (
     SHORTEST_POLL_INTERVAL,
@@ -59,8 +60,8 @@ class ZDirectReportReadySensor(BaseSensorOperator):
 
     :param dataset: ``intra_community_movements`` or ``cross_border_movements``.
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
-    :param report_date: the day (date or ISO 8601 text); None, blank and ``None`` as text mean the day, in ``timezone``,
-        on which the run's data interval starts.
+    :param report_date: the day (date or ISO 8601 text); None, blank and ``None`` as text mean the day that the run's
+        data interval is, which has to be one then.
     :param not_before: nothing is asked before this local time of the day after the report's (``12:00`` or a
         ``datetime.time``).
     :param timezone: time zone of ``not_before``. zDirect names 12:00 CET for the one report and 12:00 UTC for the
@@ -119,14 +120,19 @@ class ZDirectReportReadySensor(BaseSensorOperator):
         path: str | None = None,
         conn_id: str = "zdirect_default",
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        retries: int | None = RETRIES,
+        retry_delay: timedelta | float = RETRY_DELAY,
         poke_interval: timedelta | float | None = None,
         **kwargs: Any,
     ) -> None:
         # An unmapped task has been given its arguments by another task; execute() judges them.
         if not getattr(self, "_BaseOperator__from_mapped", False):
             report_arguments.check_literals(kwargs.get("task_id"), locals())
+        set_retry_policy(kwargs)
         super().__init__(
             poke_interval=report_arguments.poke_interval(poll_interval) if poke_interval is None else poke_interval,
+            retries=retries,
+            retry_delay=retry_delay,
             **kwargs,
         )
         self.dataset = dataset
@@ -152,6 +158,7 @@ class ZDirectReportReadySensor(BaseSensorOperator):
         """As for every operator; a mapped task's errors are seen at parse only if looked for here."""
         mapped_over = dict.fromkeys(cls.template_fields, "{{ known later }}")
         report_arguments.check_literals(kwargs.get("task_id"), mapped_over | kwargs)
+        set_retries(kwargs)
         return super().partial(**kwargs)
 
     def execute(self, context: Context) -> Any:

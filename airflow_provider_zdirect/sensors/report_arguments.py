@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from airflow_provider_zdirect.datasets import Dataset, get_dataset
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators import arguments
-from airflow_provider_zdirect.report_calendar import DueCalendar, public_holidays
+from airflow_provider_zdirect.report_calendar import DAY, DueCalendar, public_holidays
 from airflow_provider_zdirect.report_wait import SHORTEST_POLL_INTERVAL, ReportWait, report_in_words
 
 REPORTS = ("intra_community_movements", "cross_border_movements")
@@ -51,7 +50,7 @@ def report_plan(values: Mapping[str, Any], interval: tuple[Any, Any], poke_inter
         holidays=holiday_calendars(arguments.given(values["holiday_calendars"]) or ()),
     )
     given_date = arguments.given(values["report_date"])
-    day = _interval_date(interval, calendar.timezone) if given_date is None else report_date(given_date)
+    day = _interval_date(interval) if given_date is None else report_date(given_date)
     due = calendar.due(day)
     wait = ReportWait(
         report_in_words(dataset.name, merchant_id, day),
@@ -62,7 +61,7 @@ def report_plan(values: Mapping[str, Any], interval: tuple[Any, Any], poke_inter
     return ReportPlan(dataset, merchant_id, day, wait, on_empty(values["on_empty"]))
 
 
-def _interval_date(interval: tuple[Any, Any], timezone: str) -> date:
+def _interval_date(interval: tuple[Any, Any]) -> date:
     start, end = interval
     # Zero-width on Airflow 3 with a bare cron schedule: it starts on the day of the run, not on the one before.
     if not isinstance(start, datetime) or start == end:
@@ -70,7 +69,13 @@ def _interval_date(interval: tuple[Any, Any], timezone: str) -> date:
             "This run has no data interval, and report_date is not given.",
             remedy=f"Give report_date. {arguments.NO_INTERVAL_REMEDY}",
         )
-    return start.astimezone(ZoneInfo(timezone)).date()
+    if abs((end - start) - DAY) > timedelta(hours=1):
+        raise WindowError(
+            f"The run's data interval {start.isoformat()}..{end.isoformat()} is no day, and report_date is not given.",
+            remedy="Give report_date; for several reports, map the task over their dates.",
+        )
+    # The middle of the day is the same date in UTC and in every zone of Europe and America, wherever it begins.
+    return (start + (end - start) / 2).astimezone(UTC).date()
 
 
 def report_dataset(name: Any, variant: str | None, path: str | None) -> Dataset:

@@ -2,7 +2,7 @@
 
 Identical rows are all kept, unless the records have an identity: then the last one that came is. The file of a day
 names the time of its fetch, and of several the latest stays: so runs of the same day at the same time end with the
-latest answer, in whatever order they publish. What is replaced moves to ``_revisions``.
+latest answer that was a new one, in whatever order they publish. What is replaced moves to ``_revisions``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from datetime import date, datetime
 import pyarrow as pa
 
 from airflow_provider_zdirect.datasets import Dataset
+from airflow_provider_zdirect.exceptions import EmptyAnswerError
 from airflow_provider_zdirect.models.arrow import RECORD_HASH, arrow_schema
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -36,6 +37,8 @@ class DayReplacer:
     dataset: Dataset
     timezone: str
     suffix: str
+    by_nothing: bool = False
+    """Whether an answer without records may replace one with some."""
 
     def replace(self, day: date, staged: list[str], fetched: datetime) -> tuple[list[PublishedFile], bool]:
         """Publish the staged rows as the day's data.
@@ -43,6 +46,7 @@ class DayReplacer:
         :param staged: paths of Parquet files with the day's rows.
         :param fetched: when they were fetched.
         :raises FileNotFoundError: if a staged file is gone.
+        :raises EmptyAnswerError: if there are no rows, and some were published, and that is not allowed.
         :returns: the day's files, and whether its rows are others than before.
         """
         for _ in range(MAX_LOOKS - 1):
@@ -56,7 +60,15 @@ class DayReplacer:
         before = day_files(self.store, self.layout, day)
         fetched_hashes = _hashes(self._rows(staged, kept, [RECORD_HASH]))
         # A day of which nothing was published is as good as one without records.
-        changed = fetched_hashes != _hashes(self._rows(before[-1:], None, [RECORD_HASH]))
+        published_hashes = _hashes(self._rows(before[-1:], None, [RECORD_HASH]))
+        changed = fetched_hashes != published_hashes
+        if published_hashes and not fetched_hashes and not self.by_nothing:
+            raise EmptyAnswerError(
+                f"{self.dataset.name} of merchant {self.layout.merchant_id}, {day}: zDirect answered without any "
+                f"record, and {len(published_hashes)} are published. They were left as they are.",
+                remedy="Look in the zDirect portal whether the day has none; if so, set replace_with_empty=True and "
+                "clear the task. Near the end of what zDirect keeps, the records may just have vanished there.",
+            )
         if changed:
             self._write(day, self._rows(staged, kept), fetched)
         after = day_files(self.store, self.layout, day)

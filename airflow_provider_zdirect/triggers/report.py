@@ -10,7 +10,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets import get_dataset
-from airflow_provider_zdirect.exceptions import ZDirectDataError, ZDirectFatalError
+from airflow_provider_zdirect.exceptions import TransportError, ZDirectDataError, ZDirectError, ZDirectFatalError
 from airflow_provider_zdirect.hooks.shared_clients import ClientShare
 from airflow_provider_zdirect.report_wait import ReportWait, Sight, look_at_report, report_in_words
 
@@ -106,7 +106,16 @@ class ZDirectReportReadyTrigger(BaseTrigger):
             async def ask() -> Sight:
                 nonlocal merchant_id
                 shared = await share.get()
-                client = await shared.client()
+                try:
+                    client = await shared.client()
+                except ZDirectError:
+                    raise
+                except Exception as error:
+                    # Airflow's API server or a secrets backend that is down for a while must not end the wait.
+                    raise TransportError(
+                        f"Connection {self.conn_id!r} could not be read ({type(error).__name__}: {error}).",
+                        retry_after=self.poll_interval,
+                    ) from error
                 merchant_id = merchant_id or await shared.merchant_id()
                 return await look_at_report(client, dataset, merchant_id, report_date)
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import warnings
 from collections import defaultdict
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import airflow_home
 import pytest
@@ -13,6 +13,7 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_zdirect.assets import daily_asset, dataset_asset, tell_daily_asset
 from airflow_provider_zdirect.datasets import DATASETS
+from airflow_provider_zdirect.report_calendar import EMPTY_IS_CERTAIN_AFTER, DueCalendar
 
 try:
     from airflow.sdk import RollupMapper  # noqa: F401
@@ -84,12 +85,17 @@ def test_a_daily_report_is_waited_for_without_a_slot_and_told_when_all_merchants
     assert extract.downstream_task_ids == {"all_landed"}
     assert extract.outlets == [dataset_asset(dataset)]
     assert dag.get_task("all_landed").outlets == [daily_asset(dataset)]
+    # As long as an empty report is waited for, runs of other days go on.
+    assert dag.max_active_runs > (EMPTY_IS_CERTAIN_AFTER + timedelta(days=2)).days
+    assert timedelta(seconds=ready.timeout) > EMPTY_IS_CERTAIN_AFTER + timedelta(hours=36)
 
 
 def test_the_intrastat_report_follows_the_daily_reports_of_a_month(dags):
     timetable = dags["zdirect_intrastat_monthly"].timetable
     if not ROLLUP:
-        assert (type(timetable).__name__, timetable.summary) == ("CronDataIntervalTimetable", "0 6 2 * *")
+        assert (type(timetable).__name__, timetable.summary) == ("CronDataIntervalTimetable", "0 18 7 * *")
+        last_report = DueCalendar().due(date(2026, 10, 31)) + EMPTY_IS_CERTAIN_AFTER
+        assert last_report < datetime(2026, 11, 7, 18, tzinfo=UTC) < last_report + timedelta(days=1)
         return
     # What the scheduler makes of it: the days that a month waits for are the keys that the daily DAG gives.
     from airflow.serialization.decoders import decode_partition_mapper

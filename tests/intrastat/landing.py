@@ -56,7 +56,7 @@ class Landing:
     """One base path. :param fetched: when the next report is fetched."""
 
     root: Path
-    fetched: datetime = datetime(2026, 12, 2, 6, tzinfo=UTC)
+    fetched: datetime = datetime(2026, 12, 8, 6, tzinfo=UTC)
     _staged: int = field(default=0)
 
     @property
@@ -109,7 +109,7 @@ class Landing:
             "path": DATASET.path,
             "window": window,
             "clipped": None,
-            "days": [day.isoformat() for day in days],
+            "days": {day.isoformat(): self.fetched.isoformat() for day in days},
             "overlap_seconds": 0.0,
             "format": "parquet",
             "bytes": 0,

@@ -30,6 +30,12 @@ def test_what_is_no_month_is_refused_with_an_example(text: object) -> None:
         Month.parse(text)
 
 
+def test_an_interval_without_width_says_nothing_about_a_month() -> None:
+    moment = datetime(2026, 11, 30, tzinfo=UTC)
+    with pytest.raises(ZDirectConfigurationError, match="Give month as 2026-11"):
+        Month.of_run(None, moment, moment)
+
+
 @pytest.mark.parametrize(
     ("start", "end", "month"),
     [
@@ -39,7 +45,6 @@ def test_what_is_no_month_is_refused_with_an_example(text: object) -> None:
         ((2026, 11, 2, 6), (2026, 12, 2, 6), "2026-11"),
         ((2026, 10, 31), (2026, 11, 1), "2026-10"),
         ((2026, 10, 31, 23), (2026, 11, 1, 23), "2026-10"),
-        ((2026, 11, 30), (2026, 11, 30), "2026-11"),
     ],
 )
 def test_the_month_of_a_data_interval_is_that_of_its_start(start, end, month) -> None:

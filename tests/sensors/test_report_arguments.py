@@ -119,11 +119,32 @@ def test_without_a_data_interval_the_report_date_has_to_be_given(interval, make_
     assert make_sensor(report_date="2026-11-20").execute(context)["report_date"] == "2026-11-20"
 
 
-def test_the_report_date_is_the_local_day_on_which_the_data_interval_starts(make_sensor, emulator, context):
-    context["data_interval_start"] = datetime(2026, 11, 18, 23, tzinfo=UTC)
-    context["data_interval_end"] = datetime(2026, 11, 19, 23, tzinfo=UTC)
-    assert make_sensor(timezone="Europe/Berlin").execute(context)["report_date"] == "2026-11-19"
-    assert make_sensor().execute(context)["report_date"] == "2026-11-18"
+@pytest.mark.parametrize(
+    ("start", "hours"),
+    [
+        ("2026-11-18T23:00:00Z", 24),  # midnight in Berlin
+        ("2026-11-19T00:00:00Z", 24),
+        ("2026-11-19T06:00:00Z", 24),
+        ("2026-11-19T08:00:00Z", 24),  # midnight in Los Angeles
+        ("2026-11-18T23:00:00Z", 23),  # a day on which clocks are put forward
+        ("2026-11-18T22:00:00Z", 25),
+    ],
+)
+def test_the_report_date_is_the_day_of_the_data_interval_wherever_that_begins(
+    start, hours, make_sensor, emulator, context
+):
+    context["data_interval_start"] = datetime.fromisoformat(start)
+    context["data_interval_end"] = datetime.fromisoformat(start) + timedelta(hours=hours)
+    assert make_sensor().execute(context)["report_date"] == "2026-11-19"
+    assert make_sensor(not_before="08:00", timezone="America/New_York").execute(context)["report_date"] == "2026-11-19"
+
+
+@pytest.mark.parametrize("length", [timedelta(hours=1), timedelta(days=2), timedelta(days=7)])
+def test_an_interval_that_is_no_day_needs_a_report_date(length, make_sensor, emulator, context):
+    context["data_interval_end"] = context["data_interval_start"] + length
+    with pytest.raises(AirflowFailException, match="is no day, and report_date is not given"):
+        make_sensor().execute(context)
+    assert not emulator.requests
 
 
 def test_airflow_is_told_the_poll_interval_unless_the_author_gives_a_poke_interval():

@@ -11,6 +11,7 @@ import pytest
 from emulated_time import EmulatedTime, looks
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 from airflow_provider_zdirect.triggers.report import ZDirectReportReadyTrigger
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -132,6 +133,20 @@ def test_a_missing_connection_is_told_as_a_failure(make_trigger):
     event = fired(make_trigger(conn_id="not_there"))
     assert (event["status"], event["kind"]) == ("failed", "ZDirectConfigurationError")
     assert "AIRFLOW_CONN_NOT_THERE" in event["message"]
+
+
+def test_a_connection_that_cannot_be_read_for_a_while_does_not_end_the_wait(make_trigger, monkeypatch):
+    read, failures = ZDirectHook.get_connection, [2]
+
+    def unsteady(conn_id):
+        if failures[0]:
+            failures[0] -= 1
+            raise ConnectionError("the API server is starting")
+        return read(conn_id)
+
+    monkeypatch.setattr(ZDirectHook, "get_connection", staticmethod(unsteady))
+    assert fired(make_trigger())["status"] == "ready"
+    assert failures == [0]
 
 
 def test_without_a_merchant_it_is_looked_up_once_the_report_is_due(make_trigger, emulator, connect):

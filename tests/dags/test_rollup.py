@@ -1,0 +1,86 @@
+"""When the monthly DAG runs: Airflow's own asset manager and scheduler decide, on a database of this test."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import airflow_home
+import pytest
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
+
+if not AIRFLOW_V_3_3_PLUS:
+    pytest.skip("before Airflow 3.3 there is no rollup of partitions", allow_module_level=True)
+
+PROGRAM = """
+import json
+from airflow.assets.manager import AssetManager
+from airflow.jobs.job import Job
+from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+from airflow.models.asset import AssetModel
+from airflow.models.dag import DagModel
+from airflow.models.dagrun import DagRun
+from airflow.utils.session import create_session
+from sqlalchemy import select
+
+MONTHLY = "zdirect_intrastat_monthly"
+DAYS = [f"2026-10-{day:02d}" for day in range(1, 32)]
+
+
+def tell(days):
+    with create_session() as session:
+        daily = AssetModel.uri.like("zdirect://intra_community_movements/daily%")
+        asset = session.scalar(select(AssetModel).where(daily)).to_serialized()
+        for day in days:
+            AssetManager().register_asset_change(asset=asset, partition_key=day, session=session)
+
+
+def runs():
+    with create_session() as session:
+        SchedulerJobRunner(Job())._create_dagruns_for_partitioned_asset_dags(session)
+    with create_session() as session:
+        return sorted(session.scalars(select(DagRun.partition_key).where(DagRun.dag_id == MONTHLY)))
+
+
+with create_session() as session:
+    session.get(DagModel, MONTHLY).is_paused = False
+seen = {}
+tell(reversed(DAYS[:30]))
+seen["a day is missing"] = runs()
+tell(["2026-11-01"])
+seen["another month has begun"] = runs()
+tell(DAYS[30:])
+seen["all days"] = runs()
+tell(DAYS[16:17])
+seen["a day again"] = runs()
+print("\\nseen: " + json.dumps(seen))
+"""
+
+
+def test_the_monthly_dag_runs_once_when_all_days_of_a_month_have_been_told(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(airflow_home.PROJECT / "dags"),
+    }
+
+    def python(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *arguments], capture_output=True, text=True, env=environment, timeout=120, check=False
+        )
+        assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
+        return done.stdout
+
+    python("-m", "airflow", "db", "migrate")
+    python("-m", "airflow", "dags", "reserialize")
+    seen = json.loads(python("-c", PROGRAM).rpartition("seen: ")[2])
+    assert seen == {
+        "a day is missing": [],
+        "another month has begun": [],
+        "all days": ["2026-10"],
+        "a day again": ["2026-10"],
+    }
