@@ -5,6 +5,7 @@ PYTHON_2_11 ?= $(PYTHON)
 UV_VERSION = 0.13.9
 AIRFLOW_3_3 = 3.3.2
 AIRFLOW_2_11 = 2.11.2
+PYTEST = -m pytest -n 2 --dist loadfile
 TESTS_2_11 = $(wildcard tests/hooks tests/operators tests/sensors tests/triggers tests/dags tests/storage)
 
 EXTRAS = dev,emulator,s3
@@ -35,9 +36,9 @@ up: .venv/.ready
 test: .venv/.ready .venv-2.11/.ready
 	@echo "Airflow $(AIRFLOW_2_11): $(TESTS_2_11)"; \
 	failed=0; \
-	.venv-2.11/bin/python -m pytest $(TESTS_2_11) || failed=$$?; \
+	.venv-2.11/bin/python $(PYTEST) $(TESTS_2_11) || failed=$$?; \
 	echo "Airflow $(AIRFLOW_3_3): all tests"; \
-	.venv/bin/python -m pytest || failed=$$?; \
+	.venv/bin/python $(PYTEST) || failed=$$?; \
 	exit $$failed
 
 lint: .venv/.ready

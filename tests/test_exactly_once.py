@@ -398,8 +398,8 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
     from airflow_provider_zdirect.datasets import get_dataset
 
-    def with_small_pages(name: str, variant: str | None = None) -> object:
-        dataset = get_dataset(name, variant)
+    def with_small_pages(*row: str | None) -> object:
+        dataset = get_dataset(*row)
         if dataset.paging is None:
             return dataset
         return dataclasses.replace(dataset, paging=dataclasses.replace(dataset.paging, limit=5))

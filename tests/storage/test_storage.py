@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from item_rows import MERCHANT, at, hours
 
 from airflow_provider_zdirect.datasets import DATASETS
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.exceptions import EmptyAnswerError, ZDirectConfigurationError
 from airflow_provider_zdirect.models.arrow import Lineage, arrow_schema
 from airflow_provider_zdirect.storage.checkpoint import MAX_AGE, Checkpoint, Progress
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName
@@ -240,11 +241,14 @@ def test_a_day_with_other_rows_is_replaced_and_one_with_the_same_is_not(store: O
     assert sold(store, REVISIONS) == [5, 7]
 
 
-def test_a_day_that_became_empty_is_empty(store: ObjectStore, tmp_path: Path) -> None:
+def test_a_day_that_became_empty_is_empty_only_if_that_is_allowed(store: ObjectStore, tmp_path: Path) -> None:
     day = replacer(store)
     assert day.replace(DAY, [], at(20)) == ([], False)
     day.replace(DAY, stage_sold(store, tmp_path, "a", 5), at(30))
-    files, changed = day.replace(DAY, [], at(40))
+    with pytest.raises(EmptyAnswerError, match="and 1 are published"):
+        day.replace(DAY, [], at(35))
+    assert sold(store, PUBLISHED) == [5]
+    files, changed = replace(day, by_nothing=True).replace(DAY, [], at(40))
     assert changed
     assert [file.rows for file in files] == [0]
     assert sold(store, PUBLISHED) == []
