@@ -21,6 +21,8 @@ WHOLE_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"
 
 RETRY_SECONDS = 120.0
 
+MAX_LOOKS = 10
+
 CHUNK = 8 * 1024 * 1024
 """Bytes of an object in memory at the same time; s3fs would take 50 MB, and ten times as many to upload."""
 
@@ -168,8 +170,16 @@ class ObjectStore:
 
     def _rename(self, beside: str, path: str) -> None:
         final = self.full(path)
-        self.fs.makedirs(final.rpartition("/")[0], exist_ok=True)
-        self.fs.mv(beside, final)
+        for look in range(MAX_LOOKS):
+            self.fs.makedirs(final.rpartition("/")[0], exist_ok=True)
+            try:
+                self.fs.mv(beside, final)
+            except FileNotFoundError:
+                # Somebody deletes the folder (a task that was believed dead clears up); not if the file itself is gone.
+                if look == MAX_LOOKS - 1 or not self.fs.exists(beside):
+                    raise
+            else:
+                return
 
 
 def _may_pass(error: Exception) -> bool:
