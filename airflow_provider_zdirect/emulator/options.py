@@ -16,9 +16,10 @@ CHOICES = {
     "last_page_next": ("absent", "empty", "null"),
     "liquidated_by": ("liquidation_date", "reporting_date"),
     "liquidated_shape": ("spec", "seed"),
+    "liquidated_to": ("inclusive", "exclusive"),
     "purchase_order_parameter": ("purchase-order-number", "purchase_order_number"),
 }
-SHARES = ("late_share", "bad_records", "drift", "empty_reports")
+SHARES = ("late_share", "bad_records", "drift", "empty_reports", "liquidated_vanish", "liquidated_change")
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Options:
     """Switches of the emulator.
 
     :param volume: multiplier of records per hour and day.
-    :param late_share: share 0..1 of records that become visible 1..45 minutes (liquidation: hours) late.
+    :param late_share: share 0..1 of records that become visible late: by 1..45 minutes, liquidated rows by 1..47
+        hours.
     :param bad_records: share 0..1 of records that break the schema; the truth marks them with ``_bad``.
     :param drift: share 0..1 of records in another shape than documented (numbers as strings, unknown fields, ...).
     :param null_defect_levels: flawless returned items have ``null`` defect levels, as the docs say, instead of
@@ -35,6 +37,10 @@ class Options:
     :param last_page_next: ``next`` of the last page: ``absent``, ``empty`` or ``null``.
     :param liquidated_by: the date that ``from`` and ``to`` of liquidated items select.
     :param liquidated_shape: ``spec``, or ``seed``: list key ``received_items`` and quantity as a string.
+    :param liquidated_to: whether ``to`` of liquidated items belongs to the range: ``inclusive`` or ``exclusive``.
+    :param liquidated_vanish: share 0..1 of liquidated rows that are there when their day is over, and vanish 1..47
+        hours later.
+    :param liquidated_change: share 0..1 of those whose quantity or total price changes 1..47 hours later.
     :param purchase_order_parameter: the spelling that the liquidation filter honours; the other is ignored.
     :param icm_prefix: what stands before the path of the paginated Intra-Community Movements; the docs print it with
         and without. The other path is unknown then.
@@ -63,6 +69,9 @@ class Options:
     last_page_next: str = "absent"
     liquidated_by: str = "liquidation_date"
     liquidated_shape: str = "spec"
+    liquidated_to: str = "inclusive"
+    liquidated_vanish: float = 0.0
+    liquidated_change: float = 0.0
     purchase_order_parameter: str = "purchase-order-number"
     icm_prefix: str = "/zfs"
     icm_page_size: int = 1000

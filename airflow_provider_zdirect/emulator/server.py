@@ -19,6 +19,7 @@ from airflow_provider_zdirect.emulator.bulk import BulkPlan
 from airflow_provider_zdirect.emulator.clock import EmulatorClock
 from airflow_provider_zdirect.emulator.faults import FaultPlan
 from airflow_provider_zdirect.emulator.front import Connections
+from airflow_provider_zdirect.emulator.liquidation_script import ScriptedRow
 from airflow_provider_zdirect.emulator.options import Options
 from airflow_provider_zdirect.emulator.state import EmulatorState, LoggedRequest, Settings
 from airflow_provider_zdirect.emulator.truth import Record
@@ -147,18 +148,21 @@ class EmulatorServer:
         self.state.options = self.state.options.changed(changes)
 
     def reset(self) -> None:
-        """Options and clock as at the start; no faults, tokens, used limits or logged requests."""
+        """Options and clock as at the start; no faults, tokens, used limits, scripts or logged requests."""
         self.state.options = self._first_options
         self.clock.set(self._first_now)
         self.faults.clear()
         self.state.tokens.revoke_all()
         self.state.limiter.clear()
+        self.state.script.clear()
         self.state.log.clear()
 
     def truth(
         self, dataset: str, merchant_id: str, start: Moment, end: Moment, *, as_sent: bool = False
     ) -> list[dict[str, Any]]:
         """All records with ``start <= event time < end``, visible or not; bad ones carry ``_bad``.
+
+        Liquidated rows are as they are in the end: those that vanish are not there, those that change have changed.
 
         :param dataset: ``received_items``, ``returned_items``, ``liquidated_items``,
             ``intra_community_movements`` (each with both its dates) or ``cross_border_movements``. Dates are half-open
@@ -168,8 +172,21 @@ class EmulatorServer:
         return self.state.truth(dataset, merchant_id, moment(start), moment(end), as_sent)
 
     def records(self, dataset: str, merchant_id: str, start: Moment, end: Moment) -> list[Record]:
-        """The truth with event time, ``visible_at`` and defect of each record."""
-        return list(self.state.timeline().records(dataset, merchant_id, moment(start), moment(end)))
+        """The truth with event time, ``visible_at`` and defect of each record.
+
+        Unlike the truth it holds liquidated rows that vanish and the earlier forms of those that change, both with
+        ``visible_until``.
+        """
+        return self.state.records(dataset, merchant_id, moment(start), moment(end))
+
+    def script_liquidated(self, merchant_id: str, day: date, rows: Iterable[ScriptedRow]) -> None:
+        """From now on that merchant and day have exactly these liquidated rows.
+
+        :param day: the date that ``from`` and ``to`` select.
+        :param rows: ``(body, visible_from, visible_until)``: fields that differ from a complete body, which all rows
+            of the day share; the API shows the row from one aware time until another, or ``None`` if it stays.
+        """
+        self.state.script.set(merchant_id, day, rows)
 
 
 def moment(value: Moment) -> datetime:

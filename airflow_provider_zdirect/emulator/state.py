@@ -13,9 +13,10 @@ from airflow_provider_zdirect.emulator.catalog import merchant_id, stable_uuid
 from airflow_provider_zdirect.emulator.clock import EmulatorClock
 from airflow_provider_zdirect.emulator.faults import FaultPlan
 from airflow_provider_zdirect.emulator.limits import Limiter
+from airflow_provider_zdirect.emulator.liquidation_script import LiquidationScript
 from airflow_provider_zdirect.emulator.options import Options
 from airflow_provider_zdirect.emulator.tokens import TokenBook
-from airflow_provider_zdirect.emulator.truth import Timeline, marked
+from airflow_provider_zdirect.emulator.truth import Record, Timeline, marked
 
 REMEMBERED_REQUESTS = 100_000
 MOST_MERCHANTS = 500
@@ -26,7 +27,7 @@ class Settings:
     """What is fixed while the emulator runs.
 
     :param merchants: number of merchants that the client may read; one more exists that it may not.
-    :param environment: ``production`` or ``sandbox``, which differ in the limit of token requests.
+    :param environment: ``production`` or ``sandbox``, which differ in rate limits and in what the inventory answers.
     """
 
     seed: int = 7
@@ -85,6 +86,7 @@ class EmulatorState:
         self.foreign_merchant_id = merchant_id(settings.seed, settings.merchants)
         self.tokens = TokenBook(settings.seed)
         self.limiter = Limiter(clock)
+        self.script = LiquidationScript(settings.seed)
         self.log: deque[LoggedRequest] = deque(maxlen=REMEMBERED_REQUESTS)
         self.bulk = BulkPages(bulk, settings.seed, self.merchant_ids[0]) if bulk else None
         self._flow_numbers = itertools.count(1)
@@ -102,19 +104,33 @@ class EmulatorState:
             options.null_defect_levels,
             options.empty_reports,
             options.report_calendar,
+            options.liquidated_vanish,
+            options.liquidated_change,
         )
+
+    def liquidated_items(self, merchant_id: str, start: datetime, end: datetime) -> list[Record]:
+        """Those of the timeline, but of the script for the days that it is about; visible or not."""
+        records = self.timeline().records("liquidated_items", merchant_id, start, end)
+        return self.script.over(records, merchant_id, start, end)
+
+    def records(self, dataset: str, merchant_id: str, start: datetime, end: datetime) -> list[Record]:
+        """Records with ``start <= event time < end``, those that vanish and earlier forms included."""
+        if dataset == "liquidated_items":
+            return self.liquidated_items(merchant_id, start, end)
+        return list(self.timeline().records(dataset, merchant_id, start, end))
 
     def truth(
         self, dataset: str, merchant_id: str, start: datetime, end: datetime, as_sent: bool = False
     ) -> list[dict[str, Any]]:
         """All records with ``start <= event time < end``, whether the API shows them yet or not.
 
-        Bad ones carry ``_bad``. With ``as_sent`` the records are as the API sends them, drift included.
+        Bad ones carry ``_bad``. With ``as_sent`` the records are as the API sends them, drift included. Liquidated
+        rows are as they are in the end: those that vanish are not there, those that change have changed.
         """
         if self.bulk and dataset == "received_items" and merchant_id == self.bulk.merchant_id:
             return list(self.bulk.records(start, end))
-        records = self.timeline().records(dataset, merchant_id, start, end)
-        return [dict(record.sent) if as_sent else marked(record) for record in records]
+        final = [record for record in self.records(dataset, merchant_id, start, end) if record.is_final]
+        return [dict(record.sent) if as_sent else marked(record) for record in final]
 
     def next_flow_id(self) -> str:
         return stable_uuid(self.settings.seed, "flow", next(self._flow_numbers))

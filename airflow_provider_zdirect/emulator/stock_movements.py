@@ -72,13 +72,11 @@ def stock_movements_router(state: EmulatorState) -> APIRouter:
         merchant_id = admit(state, request, merchant_id, "liquidated-items")
         now = state.clock.now()
         first, last = date_range(request.query_params, now)
-        # Both dates belong to the range (by the documented examples; not confirmed).
-        start, end = _midnight(first), _midnight(min(last, now.date())) + DAY
-        records = (
-            record
-            for record in state.timeline().records("liquidated_items", merchant_id, start, end)
-            if record.visible_at <= now
-        )
+        start, end = _midnight(first), _midnight(min(last, now.date() + DAY))
+        # Both dates belong to the range by the documented examples; not confirmed.
+        if state.options.liquidated_to == "inclusive":
+            end += DAY
+        records = (record for record in state.liquidated_items(merchant_id, start, end) if record.is_visible(now))
         purchase_order = given(request.query_params, state.options.purchase_order_parameter)
         rows = [
             record.sent
@@ -133,7 +131,7 @@ def _visible(state: EmulatorState, dataset: str, merchant_id: str, start: dateti
     # Nothing later than now is visible, so that a far end costs nothing.
     end = min(end, now) + INSTANT if state.options.to_inclusive else min(end, now + INSTANT)
     for record in state.timeline().records(dataset, merchant_id, start, end):
-        if record.visible_at <= now:
+        if record.is_visible(now):
             yield record
 
 

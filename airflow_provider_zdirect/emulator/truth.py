@@ -30,6 +30,8 @@ TIME_FIELD = {
 }
 DATASETS = tuple(TIME_FIELD)
 LONGEST_REPORTING_DELAY = 6
+# Rows of a day can come, change and vanish within the 48 hours that the docs name.
+LAST_HOUR_AFTER = 47
 CACHED_HOURS = 1500
 # Fewer, since reports of a large world have thousands of rows; more than a request can span (100 days).
 CACHED_REPORTS = 128
@@ -46,6 +48,7 @@ class Record:
     :param body: the record as documented.
     :param sent: the record as the API sends it, which differs from ``body`` under drift.
     :param bad: what is wrong with it, if it breaks the schema.
+    :param visible_until: the API shows the record no longer from this moment on; ``None`` if it stays.
     """
 
     event_time: datetime
@@ -54,10 +57,19 @@ class Record:
     body: dict[str, Any]
     sent: dict[str, Any]
     bad: str | None = None
+    visible_until: datetime | None = None
 
     @property
     def key(self) -> tuple[datetime, str]:
         return self.event_time, self.label
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it belongs to the truth: it neither vanishes nor changes any more."""
+        return self.visible_until is None
+
+    def is_visible(self, now: datetime) -> bool:
+        return self.visible_at <= now and (self.visible_until is None or now < self.visible_until)
 
 
 @dataclass(frozen=True)
@@ -74,9 +86,14 @@ class Timeline:
     null_defect_levels: bool = False
     empty_reports: float = 0.05
     reports: ReportCalendar = EVERY_DAY
+    liquidated_vanish: float = 0.0
+    liquidated_change: float = 0.0
 
     def records(self, dataset: str, merchant_id: str, start: datetime, end: datetime) -> Iterator[Record]:
-        """Records with ``start <= event time < end``, in order of time and label, visible or not."""
+        """Records with ``start <= event time < end``, in order of time and label, visible or not.
+
+        Rows that vanish are among them, and a row that changes is there in both its forms.
+        """
         if dataset not in DATASETS:
             raise ValueError(f"dataset must be one of {', '.join(DATASETS)}")
         if merchant_id not in self.merchant_ids:
@@ -119,7 +136,7 @@ def _day(timeline: Timeline, dataset: str, merchant_id: str, day: int) -> tuple[
         return _liquidated_on(timeline, dataset, merchant_id, day)
     reported = EPOCH + day * DAY
     return tuple(
-        replace(record, event_time=reported, visible_at=reported + (record.visible_at - record.event_time))
+        _moved(record, reported)
         for earlier in range(LONGEST_REPORTING_DELAY, -1, -1)
         for record in _liquidated_on(timeline, dataset, merchant_id, day - earlier)
         if record.body["reporting_date"] == reported.date().isoformat()
@@ -136,11 +153,43 @@ def _liquidated_on(timeline: Timeline, dataset: str, merchant_id: str, day: int)
         body = liquidated_body(rng, place, rng.randint(0, LONGEST_REPORTING_DELAY))
         if rng.random() < 0.05 and records:
             body = records[-1].body
-        # A day's rows are there when the day is over; late ones within the 48 hours that the docs name.
-        late, hours = rng.random() < timeline.late_share, rng.randint(1, 45)
+        # A day's rows are there when the day is over, or late.
+        late, hours = rng.random() < timeline.late_share, rng.randint(1, LAST_HOUR_AFTER)
         visible_at = liquidated + DAY + timedelta(hours=hours if late else 0)
         records.append(_record(timeline, dataset, rng, Record(liquidated, place.label, visible_at, body, body)))
-    return tuple(records)
+    return tuple(form for record in records for form in _forms(timeline, merchant_id, record))
+
+
+def _forms(timeline: Timeline, merchant_id: str, record: Record) -> tuple[Record, ...]:
+    """What the API shows of a liquidated row, one after the other."""
+    # Drawn apart, so that the rest of the world is the same with any share.
+    source = f"{timeline.seed}/{merchant_id}/fate/{record.event_time.date()}/{record.label}"
+    rng = Random(source)  # noqa: S311 - reproducible, not secret
+    vanishes, changes = rng.random() < timeline.liquidated_vanish, rng.random() < timeline.liquidated_change
+    if not vanishes and not changes:
+        return (record,)
+    over = record.event_time + DAY
+    moment = over + timedelta(hours=rng.randint(1, LAST_HOUR_AFTER))
+    # Such a row is never late: it is to be seen before.
+    if vanishes:
+        return (replace(record, visible_at=over, visible_until=moment),)
+    body = _as_first_reported(record.body, rng)
+    sent = body if record.sent is record.body else drifted(body, record.label)
+    first = replace(record, visible_at=over, visible_until=moment, body=body, sent=sent)
+    return first, replace(record, visible_at=moment)
+
+
+def _as_first_reported(body: dict[str, Any], rng: Random) -> dict[str, Any]:
+    if rng.random() < 0.5:
+        quantity = body["quantity"] + rng.randint(1, 9)
+        return {**body, "quantity": quantity, "total_price": round(body["average_price_per_item"] * quantity, 2)}
+    return {**body, "total_price": round(body["total_price"] + rng.randint(1, 500) / 100, 2)}
+
+
+def _moved(record: Record, event_time: datetime) -> Record:
+    later = event_time - record.event_time
+    until = record.visible_until + later if record.visible_until else None
+    return replace(record, event_time=event_time, visible_at=record.visible_at + later, visible_until=until)
 
 
 @lru_cache(maxsize=CACHED_REPORTS)
