@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request
 
 from airflow_provider_zdirect.emulator.auth import check_bearer
-from airflow_provider_zdirect.emulator.limits import LIMITS
+from airflow_provider_zdirect.emulator.limits import limit_of
 from airflow_provider_zdirect.emulator.parameters import parse_uuid
 from airflow_provider_zdirect.emulator.problem import ProblemError
 from airflow_provider_zdirect.emulator.state import EmulatorState
@@ -17,10 +17,24 @@ def admit(state: EmulatorState, request: Request, merchant_id: str, operation: s
     :param operation: name of the rate limit that the request counts for.
     :raises ProblemError: 401, 429, 400, 403 or 404.
     """
+    admit_client(state, request, operation)
+    return own_merchant(state, merchant_id)
+
+
+def admit_client(state: EmulatorState, request: Request, operation: str) -> None:
+    """For what belongs to no merchant.
+
+    :raises ProblemError: 401 or 429.
+    """
     check_bearer(state, request)
-    refusal = state.limiter.refusal(operation, LIMITS[operation]) if state.options.rate_limits else None
+    limit = limit_of(operation, state.settings.environment)
+    refusal = state.limiter.refusal(operation, limit) if state.options.rate_limits else None
     if refusal:
         raise ProblemError(429, f"too many requests to {operation}", refusal)
+
+
+def own_merchant(state: EmulatorState, merchant_id: str) -> str:
+    """The id in its normal form; 400, 403 or 404 if it is none of the client's merchants."""
     merchant_id = parse_uuid(merchant_id, "merchant id")
     if merchant_id == state.foreign_merchant_id:
         raise ProblemError(403, f"client {state.settings.client_id} has no access to merchant {merchant_id}")

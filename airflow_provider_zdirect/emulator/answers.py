@@ -17,7 +17,7 @@ def next_page(cursor: str | None, options: Options) -> dict[str, str | None]:
     return {"next": "" if cursor is None and options.last_page_next == "empty" else cursor}
 
 
-def json_answer(answer: dict[str, Any]) -> Response:
+def json_answer(answer: dict[str, Any] | list[dict[str, Any]]) -> Response:
     return raw_json(json.dumps(answer, separators=(",", ":"), ensure_ascii=False).encode())
 
 

@@ -9,8 +9,10 @@ from starlette.exceptions import HTTPException
 from airflow_provider_zdirect.emulator.admin import admin_router
 from airflow_provider_zdirect.emulator.auth import auth_router
 from airflow_provider_zdirect.emulator.front import Connections, Front
+from airflow_provider_zdirect.emulator.inventory import inventory_router
 from airflow_provider_zdirect.emulator.movement_reports import movement_reports_router
 from airflow_provider_zdirect.emulator.problem import PROBLEM_JSON, ProblemError, problem_body
+from airflow_provider_zdirect.emulator.reference_data import reference_data_router
 from airflow_provider_zdirect.emulator.state import EmulatorState
 from airflow_provider_zdirect.emulator.stock_movements import stock_movements_router
 
@@ -25,6 +27,8 @@ def create_app(state: EmulatorState, connections: Connections | None = None) -> 
     app.include_router(auth_router(state))
     app.include_router(stock_movements_router(state))
     app.include_router(movement_reports_router(state))
+    app.include_router(inventory_router(state))
+    app.include_router(reference_data_router(state))
     app.include_router(admin_router(state))
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(HTTPException, _http_error)

@@ -21,6 +21,13 @@ SCOPES = (
     "zfs/liquidated-item/read",
     "zfs/icm-reports/read",
     "partner-inbound-tracker.received.read",
+    "zfs-inventory/item-quantity/read",
+    "zfs/stock-location/read",
+    "profile/sales-channels/read",
+    "profile/logistic-centers/read",
+    # Not confirmed: the docs show only the end of these.
+    "zfs/shipping-notices/read",
+    "zfs/shipping-notices/write",
 )
 
 

@@ -32,6 +32,36 @@ def drifted(body: dict[str, Any], label: str) -> dict[str, Any]:
     return changed
 
 
+def loosened(body: dict[str, Any], label: str, share: float, optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A record of standing facts, with that share of them in a shape that a client must survive.
+
+    What identifies a record stays as it is; numbers become strings at every depth.
+
+    :param optional: fields that can be missing or ``null``.
+    """
+    rng = Random(f"drift/{label}")  # noqa: S311 - reproducible, not secret
+    if rng.random() >= share:
+        return body
+    oddities = rng.sample(("strings", "unknown", "missing", "null"), rng.randint(1, 3))
+    changed: dict[str, Any] = _stringified(body) if "strings" in oddities else dict(body)
+    if "unknown" in oddities:
+        _unknown_fields(changed, rng)
+    for name in optional:
+        if "missing" in oddities:
+            changed.pop(name, None)
+        elif "null" in oddities and name in changed:
+            changed[name] = None
+    return changed
+
+
+def _stringified(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _stringified(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_stringified(part) for part in value]
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
 def spoiled(body: dict[str, Any], dataset: str, label: str) -> tuple[dict[str, Any], str]:
     """The record in an invalid form, and what is wrong with it."""
     rng = Random(f"bad/{label}")  # noqa: S311 - reproducible, not secret

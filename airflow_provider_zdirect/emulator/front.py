@@ -149,9 +149,8 @@ def _damaged(reply: Reply, action: Action, cursor: str | None) -> Reply:
     body = reply.body
     if action.duplicate or action.repeat_cursor:
         answer = json.loads(body)
-        for rows in answer.values():
-            if isinstance(rows, list):
-                rows.extend(rows[: action.duplicate])
+        for rows in _lists(answer):
+            rows.extend(rows[: action.duplicate])
         if action.repeat_cursor and cursor:
             answer["next"] = cursor
         body = _json(answer)
@@ -160,6 +159,14 @@ def _damaged(reply: Reply, action: Action, cursor: str | None) -> Reply:
     if action.empty_body:
         body = b""
     return replace(reply, body=body).with_headers(action.headers)
+
+
+def _lists(answer: Any) -> list[list[Any]]:
+    """The lists of records in an answer: itself, or under a key, of the snapshot of the inventory too."""
+    if isinstance(answer, list):
+        return [answer]
+    snapshot = answer.get("item_quantity_snapshot", {})
+    return [rows for rows in (*answer.values(), *snapshot.values()) if isinstance(rows, list)]
 
 
 def _json(answer: Any) -> bytes:

@@ -18,15 +18,31 @@ class Limit:
     seconds: float
 
 
-# zDirect docs, rate limits of: Stock Movements, Intra-Community Movements, Cross-Border Movements, Authentication.
+# zDirect docs, rate limits of the respective API. That of sales-channels is not documented.
 LIMITS = {
     "returned-items": Limit(100, 1),
     "received-items": Limit(20, 1),
     "liquidated-items": Limit(5, 1),
     "intra-community-movements": Limit(10, 1),
     "cross-border-movements": Limit(10, 1),
+    "item-quantities": Limit(200, 60),
+    "item-quantity-snapshots": Limit(60, 3600),
+    "stock-locations": Limit(100, 60),
+    "sales-channels": Limit(40, 60),
+    "logistic-centers": Limit(40, 60),
 }
+# The other limits are the same in both environments.
+SANDBOX_LIMITS = dict.fromkeys(
+    ("item-quantities", "item-quantity-snapshots", "stock-locations", "sales-channels", "logistic-centers"),
+    Limit(10, 60),
+)
 TOKEN_LIMIT = {"production": Limit(8, 60), "sandbox": Limit(1, 60)}
+
+
+def limit_of(operation: str, environment: str) -> Limit:
+    """The limit of an operation in ``production`` or ``sandbox``."""
+    limit = LIMITS[operation]
+    return SANDBOX_LIMITS.get(operation, limit) if environment == "sandbox" else limit
 
 
 class Limiter:

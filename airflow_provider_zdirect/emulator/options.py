@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from airflow_provider_zdirect.emulator.report_calendar import ReportCalendar
+from airflow_provider_zdirect.emulator.report_calendar import TIME, ReportCalendar
 
 CHOICES = {
     "icm_prefix": ("/zfs", ""),
@@ -17,9 +17,15 @@ CHOICES = {
     "liquidated_by": ("liquidation_date", "reporting_date"),
     "liquidated_shape": ("spec", "seed"),
     "liquidated_to": ("inclusive", "exclusive"),
+    "stock_locations_shape": ("array", "object"),
+    "inventory": ("stock", "zero", "empty", "missing"),
     "purchase_order_parameter": ("purchase-order-number", "purchase_order_number"),
 }
 SHARES = ("late_share", "bad_records", "drift", "empty_reports", "liquidated_vanish", "liquidated_change")
+
+# The least that each may be.
+WHOLE_NUMBERS = {"icm_page_size": 1, "icm_max_movements": 0, "most_eans": 1}
+PARAMETERS = ("changed_since_parameter",)
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,13 @@ class Options:
     :param empty_reports: share 0..1 of reports without any movement.
     :param missing_report: what a request for one report answers that is not there yet: ``empty`` (no movements) or
         ``404``.
+    :param inventory: what the inventory answers: ``stock``; ``zero``: no article has stock; ``empty``: lists without
+        anything and no time of creation, as in sandbox; ``missing``: an empty object.
+    :param snapshot_time: UTC time (HH:MM) at which the day's snapshot of the inventory is made.
+    :param most_eans: EANs that one request for item quantities may name.
+    :param changed_since_parameter: name of the parameter that asks for quantities changed since a time.
+    :param stock_locations_shape: the list of stock locations is an ``array``, or an ``object`` with the key
+        ``stock_locations``.
     :param rate_limits: whether the documented limits are enforced, token requests included.
     :param token_seconds: life of an access token, in seconds.
     :param tokens_per_minute: token requests a minute; ``None`` follows the environment (8 or 1).
@@ -83,6 +96,11 @@ class Options:
     report_holidays: tuple[str, ...] = ()
     empty_reports: float = 0.05
     missing_report: str = "empty"
+    inventory: str = "stock"
+    snapshot_time: str = "22:00"
+    most_eans: int = 100
+    changed_since_parameter: str = "from"
+    stock_locations_shape: str = "array"
     rate_limits: bool = True
     token_seconds: int = 7200
     tokens_per_minute: int | None = None
@@ -104,10 +122,15 @@ class Options:
             raise ValueError("volume must be a number, 0 or more")
         if not isinstance(self.token_seconds, int) or self.token_seconds < 0:
             raise ValueError("token_seconds must be a whole number, 0 or more")
-        for name, least in (("icm_page_size", 1), ("icm_max_movements", 0)):
+        for name, least in WHOLE_NUMBERS.items():
             number = getattr(self, name)
             if not isinstance(number, int) or isinstance(number, bool) or number < least:
                 raise ValueError(f"{name} must be a whole number, {least} or more")
+        for name in PARAMETERS:
+            if not isinstance(getattr(self, name), str) or not getattr(self, name):
+                raise ValueError(f"{name} must be the name of a parameter")
+        if not isinstance(self.snapshot_time, str) or not TIME.fullmatch(self.snapshot_time):
+            raise ValueError("snapshot_time must be a time like 22:00")
         if not isinstance(self.report_holidays, (list, tuple)):
             raise ValueError("report_holidays must be a list of dates (YYYY-MM-DD)")
         # Options come from JSON, and what is made of them is a key of caches.

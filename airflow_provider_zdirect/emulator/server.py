@@ -148,13 +148,14 @@ class EmulatorServer:
         self.state.options = self.state.options.changed(changes)
 
     def reset(self) -> None:
-        """Options and clock as at the start; no faults, tokens, used limits, scripts or logged requests."""
+        """Options and clock as at the start; no faults, tokens, used limits, scripts, changes or logged requests."""
         self.state.options = self._first_options
         self.clock.set(self._first_now)
         self.faults.clear()
         self.state.tokens.revoke_all()
         self.state.limiter.clear()
         self.state.script.clear()
+        self.state.references.clear()
         self.state.log.clear()
 
     def truth(
@@ -178,6 +179,36 @@ class EmulatorServer:
         ``visible_until``.
         """
         return self.state.records(dataset, merchant_id, moment(start), moment(end))
+
+    def quantities(self, merchant_id: str, at: Moment) -> dict[tuple[str, str], tuple[int, int]]:
+        """The stock at a moment, whatever the API tells of it.
+
+        :returns: offerable and non-offerable items by EAN and stock location id, without zeros.
+        """
+        levels = self.state.stock_levels(self.state.known_merchant(merchant_id), moment(at))
+        return {
+            (ean, location_id): (offerable, non_offerable)
+            for ean, level in levels.items()
+            for location_id, offerable, non_offerable in level
+        }
+
+    def reference(self, dataset: str, merchant_id: str) -> list[dict[str, Any]]:
+        """The current records as sent.
+
+        :param dataset: ``stock_locations`` (the same for all merchants), ``sales_channels`` or ``logistic_centers``.
+        """
+        return self.state.reference(dataset, self.state.known_merchant(merchant_id))
+
+    def change_reference(
+        self, dataset: str, id: str, changes: Mapping[str, Any] | None, *, merchant_id: str | None = None
+    ) -> None:
+        """Change a record from now on.
+
+        :param changes: fields to replace; ``None`` removes the record. An unknown id adds one, in which what is not
+            said is as in the first record.
+        :param merchant_id: only for this merchant; ``None``: for all that have the record, or a new one for all.
+        """
+        self.state.references.change(dataset, id, None if changes is None else dict(changes), merchant_id)
 
     def script_liquidated(self, merchant_id: str, day: date, rows: Iterable[ScriptedRow]) -> None:
         """From now on that merchant and day have exactly these liquidated rows.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from airflow_provider_zdirect.emulator import stock
 from airflow_provider_zdirect.emulator.bulk import BulkPages, BulkPlan
 from airflow_provider_zdirect.emulator.catalog import merchant_id, stable_uuid
 from airflow_provider_zdirect.emulator.clock import EmulatorClock
@@ -15,6 +16,7 @@ from airflow_provider_zdirect.emulator.faults import FaultPlan
 from airflow_provider_zdirect.emulator.limits import Limiter
 from airflow_provider_zdirect.emulator.liquidation_script import LiquidationScript
 from airflow_provider_zdirect.emulator.options import Options
+from airflow_provider_zdirect.emulator.reference_book import ReferenceBook
 from airflow_provider_zdirect.emulator.tokens import TokenBook
 from airflow_provider_zdirect.emulator.truth import Record, Timeline, marked
 
@@ -86,6 +88,7 @@ class EmulatorState:
         self.foreign_merchant_id = merchant_id(settings.seed, settings.merchants)
         self.tokens = TokenBook(settings.seed)
         self.limiter = Limiter(clock)
+        self.references = ReferenceBook(settings.seed, (*self.merchant_ids, self.foreign_merchant_id))
         self.script = LiquidationScript(settings.seed)
         self.log: deque[LoggedRequest] = deque(maxlen=REMEMBERED_REQUESTS)
         self.bulk = BulkPages(bulk, settings.seed, self.merchant_ids[0]) if bulk else None
@@ -131,6 +134,21 @@ class EmulatorState:
             return list(self.bulk.records(start, end))
         final = [record for record in self.records(dataset, merchant_id, start, end) if record.is_final]
         return [dict(record.sent) if as_sent else marked(record) for record in final]
+
+    def stock_levels(self, merchant_id: str, at: datetime) -> dict[str, stock.Level]:
+        """The stock by EAN, articles without any included; ``()`` for all of them under ``inventory=zero``."""
+        found = stock.levels(self.settings.seed, merchant_id, stock.hour_of(at))
+        return dict.fromkeys(found, ()) if self.options.inventory == "zero" else found
+
+    def reference(self, dataset: str, merchant_id: str) -> list[dict[str, Any]]:
+        """Stock locations, sales channels or logistic centers as they are now and as they are sent."""
+        return self.references.records(dataset, merchant_id, self.options.drift)
+
+    def known_merchant(self, merchant_id: str) -> str:
+        """:raises ValueError: if the merchant does not exist in this world."""
+        if merchant_id not in (*self.merchant_ids, self.foreign_merchant_id):
+            raise ValueError(f"merchant {merchant_id} does not exist in this world")
+        return merchant_id
 
     def next_flow_id(self) -> str:
         return stable_uuid(self.settings.seed, "flow", next(self._flow_numbers))

@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import httpx
+import pytest
+
+from airflow_provider_zdirect.emulator.catalog import articles, warehouse_id
+from airflow_provider_zdirect.emulator.limits import LIMITS, limit_of
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+
+from .conftest import NOW, log_in
+
+SNAPSHOTS, QUANTITIES = "item-quantity-snapshots", "item-quantities"
+HOUR = timedelta(hours=1)
+
+
+def get(api: httpx.Client, path: str, merchant_id: str, **query: Any) -> httpx.Response:
+    return api.get(f"/zfs/{path}/{merchant_id}", params=query)
+
+
+def snapshot(api: httpx.Client, merchant_id: str) -> dict[str, Any]:
+    answer = get(api, SNAPSHOTS, merchant_id)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def items(api: httpx.Client, merchant_id: str, **query: Any) -> list[dict[str, Any]]:
+    answer = get(api, QUANTITIES, merchant_id, **query)
+    assert answer.status_code == 200, answer.text
+    assert set(answer.json()) == {"item_quantities"}
+    found: list[dict[str, Any]] = answer.json()["item_quantities"]
+    return found
+
+
+def by_place(found: list[dict[str, Any]]) -> dict[tuple[str, str], tuple[int, int]]:
+    return {
+        (item["ean"], place["stock_location_id"]): (
+            place["quantities_by_state"]["offerable"],
+            place["quantities_by_state"]["non_offerable"],
+        )
+        for item in found
+        for place in item["quantities_by_location"]
+    }
+
+
+@pytest.fixture
+def sandbox() -> Iterator[tuple[EmulatorServer, httpx.Client]]:
+    with EmulatorServer(seed=7, now=NOW, environment="sandbox") as server:
+        with httpx.Client(base_url=server.url) as client:
+            yield server, log_in(client)
+
+
+def test_the_snapshot_is_the_stock_of_the_moment_it_was_made(server: EmulatorServer, api: httpx.Client) -> None:
+    for merchant in server.merchant_ids:
+        answer = snapshot(api, merchant)
+        assert set(answer) == {"item_quantity_snapshot", "created"}
+        assert answer["created"] == "2026-03-09T22:00:00Z"
+        found = answer["item_quantity_snapshot"]["item_quantities"]
+        assert by_place(found) == server.quantities(merchant, answer["created"])
+        assert 150 < len(found) < 250
+        assert len({item["ean"] for item in found}) == len(found)
+
+
+def test_sums_add_up_and_articles_are_in_one_to_three_warehouses(server: EmulatorServer, api: httpx.Client) -> None:
+    found = snapshot(api, server.merchant_ids[0])["item_quantity_snapshot"]["item_quantities"]
+    for item in found:
+        places = [place["quantities_by_state"] for place in item["quantities_by_location"]]
+        for name in ("offerable", "non_offerable"):
+            assert item["quantities_by_state"][name] == sum(place[name] for place in places)
+        assert item["total_quantity"] == sum(item["quantities_by_state"].values()) > 0
+    assert {len(item["quantities_by_location"]) for item in found} == {1, 2, 3}
+    locations = {place["stock_location_id"] for item in found for place in item["quantities_by_location"]}
+    assert locations == {warehouse_id(7, number) for number in range(4)}
+    assert {item["ean"] for item in found} < {article.ean for article in articles(7, server.merchant_ids[0])}
+
+
+def test_a_snapshot_is_made_once_a_day(server: EmulatorServer, api: httpx.Client) -> None:
+    merchant, made = server.merchant_ids[0], datetime(2026, 3, 10, 22, tzinfo=UTC)
+    server.clock.set(made - timedelta(microseconds=1))
+    log_in(api)
+    before = snapshot(api, merchant)
+    server.clock.set(made)
+    log_in(api)
+    after = snapshot(api, merchant)
+    assert (before["created"], after["created"]) == ("2026-03-09T22:00:00Z", "2026-03-10T22:00:00Z")
+    assert before["item_quantity_snapshot"] != after["item_quantity_snapshot"]
+    server.clock.advance(23 * 3600)
+    log_in(api)
+    assert snapshot(api, merchant) == after
+    server.set_options(snapshot_time="05:30")
+    answer = snapshot(api, merchant)
+    assert answer["created"] == "2026-03-11T05:30:00Z"
+    found = answer["item_quantity_snapshot"]["item_quantities"]
+    assert by_place(found) == server.quantities(merchant, "2026-03-11T05:00:00Z")
+
+
+def test_stock_changes_by_the_hour_and_only_in_part(server: EmulatorServer) -> None:
+    merchant, start = server.merchant_ids[0], server.clock.now().replace(minute=0)
+    assert server.quantities(merchant, start) == server.quantities(merchant, start + HOUR - timedelta(microseconds=1))
+    now, later = server.quantities(merchant, start), server.quantities(merchant, start + HOUR)
+    same = now.items() & later.items()
+    assert len(now) * 0.6 < len(same) < len(now)
+    assert {ean for ean, _ in now} != {ean for ean, _ in server.quantities(merchant, start + 24 * HOUR)}
+    assert server.quantities(server.merchant_ids[1], start) != now
+    assert (0, 0) not in now.values()
+
+
+def test_named_eans_are_answered_in_order_with_zeros_and_without_unknown_ones(
+    server: EmulatorServer, api: httpx.Client
+) -> None:
+    merchant = server.merchant_ids[0]
+    truth = server.quantities(merchant, server.clock.now())
+    there = {ean for ean, _ in truth}
+    every = [article.ean for article in articles(7, merchant)]
+    zero = next(ean for ean in every if ean not in there)
+    stocked = [ean for ean in every if ean in there][:3]
+    found = items(api, merchant, eans=",".join([stocked[2], zero, "4006381333931", stocked[0], zero]))
+    assert [item["ean"] for item in found] == [stocked[2], zero, stocked[0]]
+    assert found[1] == {
+        "ean": zero,
+        "total_quantity": 0,
+        "quantities_by_state": {"offerable": 0, "non_offerable": 0},
+        "quantities_by_location": [],
+    }
+    expected = {key: value for key, value in truth.items() if key[0] in (stocked[0], stocked[2])}
+    assert by_place(found) == expected
+
+
+def test_eans_are_limited_in_number(server: EmulatorServer, api: httpx.Client) -> None:
+    merchant = server.merchant_ids[0]
+    every = [article.ean for article in articles(7, merchant)]
+    assert len(items(api, merchant, eans=",".join(every[:100]))) == 100
+    refused = get(api, QUANTITIES, merchant, eans=",".join(every[:101]))
+    assert (refused.status_code, refused.headers["Content-Type"]) == (400, "application/problem+json")
+    server.set_options(most_eans=400)
+    assert by_place(items(api, merchant, eans=",".join(every))) == server.quantities(merchant, server.clock.now())
+
+
+def test_changed_since_is_every_article_that_changed_and_with_its_stock_of_now(
+    server: EmulatorServer, api: httpx.Client
+) -> None:
+    server.set_options(most_eans=400)
+    merchant, now = server.merchant_ids[0], server.clock.now()
+    sizes = []
+    for hours in (0, 1, 6, 24):
+        since = now - hours * HOUR
+        found = items(api, merchant, **{"from": since.isoformat()})
+        moments = [server.quantities(merchant, since + number * HOUR) for number in range(hours + 1)]
+        changed = {key[0] for before, after in pairwise(moments) for key, _ in before.items() ^ after.items()}
+        assert {item["ean"] for item in found} == changed
+        assert by_place(found) == {key: value for key, value in moments[-1].items() if key[0] in changed}
+        sizes.append(len(found))
+    assert sizes[0] == 0 < sizes[1] < sizes[2] < sizes[3]
+    # Articles that were sold out since then are among them.
+    assert any(item["total_quantity"] == 0 for item in found)
+
+
+def test_a_change_on_the_hour_is_no_longer_new_at_that_hour(server: EmulatorServer, api: httpx.Client) -> None:
+    merchant, hour = server.merchant_ids[0], server.clock.now().replace(minute=0)
+    assert items(api, merchant, **{"from": hour.isoformat()}) == []
+    assert items(api, merchant, **{"from": (hour - timedelta(seconds=1)).isoformat()})
+
+
+def test_the_time_parameter_has_the_name_of_the_option(server: EmulatorServer, api: httpx.Client) -> None:
+    merchant, since = server.merchant_ids[0], (server.clock.now() - HOUR).isoformat()
+    expected = items(api, merchant, **{"from": since})
+    server.set_options(changed_since_parameter="changed_since")
+    assert items(api, merchant, changed_since=since) == expected
+    assert get(api, QUANTITIES, merchant, **{"from": since}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"eans": "4006381333931", "from": "2026-03-10T12:00:00Z"},
+        {"eans": ""},
+        {"from": "2026-03-09T12:29:59Z"},
+        {"from": "2026-03-10"},
+        {"from": "2026-03-10T12:00:00"},
+    ],
+)
+def test_a_malformed_request_is_a_400_problem(server: EmulatorServer, api: httpx.Client, query: dict[str, str]) -> None:
+    answer = get(api, QUANTITIES, server.merchant_ids[0], **query)
+    assert answer.status_code == 400
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_day_back_is_just_allowed(server: EmulatorServer, api: httpx.Client) -> None:
+    assert get(api, QUANTITIES, server.merchant_ids[0], **{"from": "2026-03-09T12:30:00Z"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", [SNAPSHOTS, QUANTITIES])
+def test_other_merchants_and_clients_are_refused(server: EmulatorServer, api: httpx.Client, path: str) -> None:
+    unknown = "11111111-2222-4333-8444-555555555555"
+    statuses = [
+        get(api, path, merchant, eans="1").status_code for merchant in (unknown, server.foreign_merchant_id, "x")
+    ]
+    assert statuses == [404, 403, 400]
+    api.headers.pop("Authorization")
+    assert get(api, path, server.merchant_ids[0], eans="1").status_code == 401
+    with pytest.raises(ValueError):
+        server.quantities(unknown, NOW)
+
+
+def test_every_stock_can_be_zero(server: EmulatorServer, api: httpx.Client) -> None:
+    server.set_options(inventory="zero")
+    merchant = server.merchant_ids[0]
+    assert snapshot(api, merchant) == {
+        "item_quantity_snapshot": {"item_quantities": []},
+        "created": "2026-03-09T22:00:00Z",
+    }
+    ean = articles(7, merchant)[0].ean
+    assert [item["total_quantity"] for item in items(api, merchant, eans=ean)] == [0]
+    assert items(api, merchant, **{"from": "2026-03-09T12:30:00Z"}) == []
+    assert server.quantities(merchant, NOW) == {}
+
+
+@pytest.mark.parametrize(
+    ("inventory", "of_snapshot", "of_quantities"),
+    [("empty", {"item_quantity_snapshot": {"item_quantities": []}}, {"item_quantities": []}), ("missing", {}, {})],
+)
+def test_answers_can_be_without_content(
+    server: EmulatorServer, api: httpx.Client, inventory: str, of_snapshot: object, of_quantities: object
+) -> None:
+    server.set_options(inventory=inventory)
+    merchant = server.merchant_ids[0]
+    assert snapshot(api, merchant) == of_snapshot
+    assert get(api, QUANTITIES, merchant, eans="4006381333931").json() == of_quantities
+    assert get(api, QUANTITIES, merchant).status_code == 400
+    assert server.quantities(merchant, NOW)
+
+
+def test_the_sandbox_is_always_empty_and_has_its_own_limits(sandbox: tuple[EmulatorServer, httpx.Client]) -> None:
+    server, api = sandbox
+    merchant = server.merchant_ids[0]
+    assert snapshot(api, merchant) == {"item_quantity_snapshot": {"item_quantities": []}}
+    statuses = [get(api, QUANTITIES, merchant, eans="1").status_code for _ in range(11)]
+    assert statuses == [200] * 10 + [429]
+    assert get(api, QUANTITIES, merchant, eans="1").headers["X-Rate-Limit"] == "10"
+    assert get(api, SNAPSHOTS, merchant).status_code == 200
+    server.clock.advance(60)
+    assert get(api, QUANTITIES, merchant, eans="1").json() == {"item_quantities": []}
+
+
+@pytest.mark.parametrize(("path", "requests", "seconds"), [(QUANTITIES, 200, 60), (SNAPSHOTS, 60, 3600)])
+def test_production_has_its_documented_limits(
+    server: EmulatorServer, api: httpx.Client, path: str, requests: int, seconds: int
+) -> None:
+    limit = limit_of(path, "production")
+    assert (limit.requests, limit.seconds) == (requests, seconds)
+    for _ in range(requests):
+        assert server.state.limiter.refusal(path, LIMITS[path]) is None
+    refused = get(api, path, server.merchant_ids[0], eans="1")
+    assert refused.status_code == 429
+    assert refused.headers["X-Rate-Limit"] == str(requests)
+    assert seconds - 30 < int(refused.headers["Retry-After"]) <= seconds
+    server.clock.advance(seconds)
+    assert get(api, path, server.merchant_ids[0], eans="1").status_code == 200
+
+
+def test_drift_makes_numbers_strings_and_leaves_identity_alone(server: EmulatorServer, api: httpx.Client) -> None:
+    merchant = server.merchant_ids[0]
+    plain = snapshot(api, merchant)["item_quantity_snapshot"]["item_quantities"]
+    server.set_options(drift=0.5)
+    drifted = snapshot(api, merchant)["item_quantity_snapshot"]["item_quantities"]
+    changed = [item for item, before in zip(drifted, plain, strict=True) if item != before]
+    assert 0.2 < len(changed) / len(plain) < 0.6
+    assert {type(item["total_quantity"]) for item in drifted} == {int, str}
+    assert {type(p["quantities_by_state"]["offerable"]) for i in drifted for p in i["quantities_by_location"]} == {
+        int,
+        str,
+    }
+    assert any("handling_unit" in item for item in drifted)
+    assert {key: (int(a), int(b)) for key, (a, b) in by_place(drifted).items()} == by_place(plain)
+
+
+def test_a_fault_duplicates_rows_of_the_snapshot(server: EmulatorServer, api: httpx.Client) -> None:
+    plain = snapshot(api, server.merchant_ids[0])["item_quantity_snapshot"]["item_quantities"]
+    server.faults.set([{"match": {"path": SNAPSHOTS}, "action": {"duplicate": 2}}])
+    doubled = snapshot(api, server.merchant_ids[0])["item_quantity_snapshot"]["item_quantities"]
+    assert doubled == plain + plain[:2]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"inventory": "full"}, {"snapshot_time": "25:00"}, {"most_eans": 0}, {"changed_since_parameter": ""}],
+)
+def test_wrong_options_of_the_inventory_are_refused(server: EmulatorServer, wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError):
+        server.set_options(**wrong)
