@@ -7,138 +7,60 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
-from enum import Enum
+from dataclasses import replace
+from datetime import timedelta
 from types import MappingProxyType
+from typing import Any
 
+from airflow_provider_zdirect.dataset_row import (
+    ApiOption,
+    Cursor,
+    Dataset,
+    Grouping,
+    Keeping,
+    KeptCalendarYears,
+    KeptDays,
+    WindowKind,
+    cursor_option,
+)
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.models.inbound import ShippingNotice, Tour
+from airflow_provider_zdirect.models.inventory import ItemQuantity, ItemQuantitySnapshot
 from airflow_provider_zdirect.models.movement_reports import CrossBorderMovement, IntraCommunityMovement
-from airflow_provider_zdirect.models.record import Record
+from airflow_provider_zdirect.models.reference_data import LogisticCenter, SalesChannel, StockLocation
 from airflow_provider_zdirect.models.stock_movements import LiquidatedItem, ReceivedItem, ReturnedItem
+from airflow_provider_zdirect.rate import Rate, RateLimits
+
+__all__ = [
+    "DATASETS",
+    "ApiOption",
+    "Cursor",
+    "Dataset",
+    "Grouping",
+    "Keeping",
+    "KeptCalendarYears",
+    "KeptDays",
+    "WindowKind",
+    "get_dataset",
+]
 
 _PATH = re.compile(r"(/([A-Za-z0-9_~-][A-Za-z0-9._~-]*|\{merchant_id\}))+")
 
 
-class WindowKind(Enum):
-    """How an endpoint understands ``from`` and ``to``."""
-
-    TIMESTAMP = "timestamp"
-    """Times; a window becomes ``from=start - overlap, to=end``."""
-
-    DATE = "date"
-    """Dates, inclusive at both ends; a day becomes ``from = to = day``."""
+def _per_second(requests: float) -> RateLimits:
+    """A limit for which the docs make no difference between production and sandbox."""
+    return RateLimits(Rate(requests), Rate(requests))
 
 
-@dataclass(frozen=True)
-class Cursor:
-    """Paging by an opaque cursor: the answer names the next one, absent, null or empty at the end.
-
-    :param limit: records per page that are asked for; None leaves it to the server, where no such parameter is known.
-    """
-
-    limit: int | None
-    parameter: str = "cursor"
-    limit_parameter: str = "limit"
-    next_key: str = "next"
-
-
-@dataclass(frozen=True)
-class Grouping:
-    """Records that come in groups with something in common.
-
-    :param records_key: key of a group's records.
-    :param field: field that every record of a group is given.
-    :param field_keys: keys of a group that may hold its value, the current one first.
-    """
-
-    records_key: str
-    field: str
-    field_keys: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class KeptDays:
-    """zDirect keeps the last ``days`` days."""
-
-    days: int
-
-    def earliest(self, now: datetime) -> datetime:
-        return now - timedelta(days=self.days)
-
-    def __str__(self) -> str:
-        return f"{self.days} days"
-
-
-@dataclass(frozen=True)
-class KeptCalendarYears:
-    """zDirect keeps the current calendar year and ``previous`` before it."""
-
-    previous: int
-
-    def earliest(self, now: datetime) -> datetime:
-        return datetime(now.year - self.previous, 1, 1, tzinfo=UTC)
-
-    def __str__(self) -> str:
-        return "current and previous calendar year" if self.previous == 1 else f"{self.previous + 1} calendar years"
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """What the package knows of one dataset.
-
-    :param path: path of the request; ``{merchant_id}`` is filled in.
-    :param record_keys: keys of the answer that may hold the records, the current one first.
-    :param time_field: field that places a record in time.
-    :param identity: fields that together identify a record; None if nothing does. Where the endpoint is asked by date,
-        a fetched day replaces the day as a whole, and the identity only drops what one answer holds twice.
-    :param paging: how the endpoint pages; None if one answer holds everything.
-    :param request_window: longest time span that one request may ask for.
-    :param overlap: how far before its window a run looks for records that became visible late.
-    :param requests_per_second: documented rate limit.
-    :param refetch_delay: seconds to wait after a failed answer before the same is asked again.
-    :param filter_confirmed: whether it is certain that ``from`` and ``to`` select by ``time_field``.
-    :param personal_data: fields that hold personal data.
-    :param replaces_known: whether a changed record replaces the published one; not where the path gives fewer fields.
-    :param grouping: how records are grouped in the answer; None if they are not.
-    :param asked_date_field: field that every record is given, with the date that was asked for.
-    :param when_too_many: what to ask instead for a day of which zDirect says that it holds too many records.
-    :param variants: the same dataset from another path, by name.
-    """
-
-    name: str
-    title: str
-    path: str
-    model: type[Record]
-    record_keys: tuple[str, ...]
-    window: WindowKind
-    time_field: str
-    identity: tuple[str, ...] | None
-    retention: KeptDays | KeptCalendarYears
-    requests_per_second: float
-    scope: str
-    source: str
-    paging: Cursor | None = None
-    request_window: timedelta | None = None
-    overlap: timedelta = timedelta(0)
-    refetch_delay: float = 120.0
-    filter_confirmed: bool = True
-    personal_data: tuple[str, ...] = ()
-    replaces_known: bool = True
-    grouping: Grouping | None = None
-    asked_date_field: str | None = None
-    when_too_many: Dataset | None = None
-    variants: Mapping[str, Dataset] = field(default_factory=lambda: MappingProxyType({}))
-
-    @property
-    def asset_uri(self) -> str:
-        """The Airflow asset that every published window of this dataset updates."""
-        return f"zdirect://{self.name}"
-
-    def parameters(self, start: datetime | date, end: datetime | date) -> dict[str, str]:
-        """The query that selects ``start`` to ``end``."""
-        return {"from": _as_parameter(start), "to": _as_parameter(end)}
-
+_BY_LOCATION = Grouping(
+    "quantities_by_location",
+    {
+        "ean": ("ean",),
+        "total_quantity": ("total_quantity",),
+        "total_quantities_by_state": ("quantities_by_state",),
+    },
+    keeps_empty=True,
+)
 
 _RECEIVED_ITEMS = Dataset(
     name="received_items",
@@ -152,7 +74,7 @@ _RECEIVED_ITEMS = Dataset(
     paging=Cursor(limit=100_000),
     overlap=timedelta(hours=1),
     retention=KeptCalendarYears(previous=1),
-    requests_per_second=20,
+    rate_limits=_per_second(20),
     scope="zfs/received-item/read",
     # Unconfirmed: whether from/to select received_timestamp or the time the record was made available.
     filter_confirmed=False,
@@ -166,8 +88,11 @@ _INTRA_COMMUNITY_MOVEMENTS = Dataset(
     path="/zfs/intra-community-movements/{merchant_id}",
     model=IntraCommunityMovement,
     record_keys=("items", "reports"),
-    grouping=Grouping("movements", "transaction_date", ("transaction_date", "report_date")),
+    grouping=Grouping("movements", {"transaction_date": ("transaction_date", "report_date")}),
     asked_date_field="report_date",
+    # A report knows nothing of what came after it; a movement may be of any day before.
+    not_after="transaction_date",
+    alike=("transaction_date", "order_number", "ean", "movement_type"),
     window=WindowKind.DATE,
     time_field="report_date",
     identity=None,
@@ -175,7 +100,7 @@ _INTRA_COMMUNITY_MOVEMENTS = Dataset(
     paging=Cursor(limit=None),
     request_window=timedelta(days=1),
     retention=KeptDays(100),
-    requests_per_second=10,
+    rate_limits=_per_second(10),
     scope="zfs/icm-reports/read",
     source="zDirect docs, Intra-Community Movements, GET /intra-community-movements/{merchant-id}",
 )
@@ -213,7 +138,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 request_window=timedelta(minutes=60),
                 overlap=timedelta(hours=1),
                 retention=KeptDays(100),
-                requests_per_second=100,
+                rate_limits=_per_second(100),
                 scope="zfs/returned-item/read",
                 personal_data=("destination",),
                 source="zDirect docs, Stock Movements (OpenAPI 4.2.0), GET /returned-items/{merchant-id}",
@@ -227,9 +152,29 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 window=WindowKind.DATE,
                 time_field="liquidation_date",
                 identity=None,
+                dated_by=("liquidation_date", "reporting_date"),
+                alike=("purchase_order_number", "shipping_notice_number", "ean", "stock_location_id"),
+                filters={"purchase_order_number": "purchase-order-number"},
+                options=MappingProxyType(
+                    {
+                        "purchase_order_parameter": ApiOption(
+                            "The specification names the parameter with hyphens; its own prose and an older copy of "
+                            "the docs write underscores. An answer with other purchase orders is refused.",
+                            "purchase-order-number",
+                            lambda row, name: replace(row, filters={"purchase_order_number": name}),
+                            ("purchase-order-number", "purchase_order_number"),
+                        ),
+                        "to": ApiOption(
+                            "Whether the date in `to` is part of the answer; by the examples it is.",
+                            "inclusive",
+                            lambda row, value: replace(row, to_inclusive=value == "inclusive"),
+                            ("inclusive", "exclusive"),
+                        ),
+                    }
+                ),
                 request_window=timedelta(days=1),
                 retention=KeptDays(100),
-                requests_per_second=5,
+                rate_limits=_per_second(5),
                 scope="zfs/liquidated-item/read",
                 # Unconfirmed: whether from/to select liquidation_date or reporting_date.
                 filter_confirmed=False,
@@ -258,32 +203,166 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 record_keys=("items",),
                 window=WindowKind.DATE,
                 time_field="report_date",
+                dated_by=("report_date",),
                 identity=("movement_id",),
                 # The default that the answer's own query shows; a larger page is not documented.
                 paging=Cursor(limit=1_000),
                 request_window=timedelta(days=1),
                 retention=KeptDays(100),
-                requests_per_second=10,
+                rate_limits=_per_second(10),
                 scope="zfs/icm-reports/read",
                 source="zDirect docs, Cross-Border Movements (OpenAPI 1.1), GET /cross-border-movements/{merchant_id}",
+            ),
+            Dataset(
+                name="item_quantity_snapshots",
+                title="Stock in Zalando warehouses once a day: a row per EAN and location that is not empty",
+                path="/zfs/item-quantity-snapshots/{merchant_id}",
+                model=ItemQuantitySnapshot,
+                record_keys=("item_quantities",),
+                records_within="item_quantity_snapshot",
+                snapshot_time_key="created",
+                grouping=_BY_LOCATION,
+                window=WindowKind.NONE,
+                keeping=Keeping.SNAPSHOTS,
+                time_field="created",
+                identity=("ean", "stock_location_id"),
+                rate_limits=RateLimits(Rate(60, 3600, burst=5), Rate(10, 60, burst=3)),
+                scope="zfs-inventory/item-quantity/read",
+                source="zDirect docs, Item Quantities, GET /zfs/item-quantity-snapshots/{merchant_ID}; "
+                "shape: fixtures of public clients",
+            ),
+            Dataset(
+                name="item_quantities",
+                title="Stock in Zalando warehouses at the moment, of given EANs or of those that changed",
+                path="/zfs/item-quantities/{merchant_id}",
+                model=ItemQuantity,
+                # Unconfirmed: the body is probably like the one of the snapshots.
+                record_keys=("item_quantities",),
+                answered_at_field="observed_at",
+                grouping=_BY_LOCATION,
+                window=WindowKind.SINCE,
+                keeping=Keeping.SNAPSHOTS,
+                time_field="observed_at",
+                identity=("ean", "stock_location_id"),
+                retention=KeptDays(1),
+                filters={"ean": "eans"},
+                batched_filter=("ean", 100),
+                options=MappingProxyType(
+                    {
+                        "since_parameter": ApiOption(
+                            "The docs say that EANs whose stock changed since a time can be asked for, not how the "
+                            "parameter is called; every other ZFS endpoint calls the start of a time span `from`.",
+                            "from",
+                            lambda row, name: replace(row, since_parameter=name),
+                        ),
+                        "eans_per_request": ApiOption(
+                            "The docs name no maximum; a hundred make a URL of 1,500 characters.",
+                            100,
+                            lambda row, most: replace(row, batched_filter=("ean", most)),
+                        ),
+                    }
+                ),
+                rate_limits=RateLimits(Rate(200, 60, burst=10), Rate(10, 60, burst=3)),
+                scope="zfs-inventory/item-quantity/read",
+                source="zDirect docs, Item Quantities, GET /zfs/item-quantities/{merchant_ID}",
+            ),
+            Dataset(
+                name="stock_locations",
+                title="Zalando's warehouses and return centers; not a merchant's own, the same list for each",
+                path="/zfs/stock-locations",
+                model=StockLocation,
+                # The docs show a bare list, a public client reads an object.
+                record_keys=("stock_locations",),
+                may_be_bare_list=True,
+                window=WindowKind.NONE,
+                keeping=Keeping.HISTORY,
+                identity=("id",),
+                rate_limits=RateLimits(Rate(100, 60, burst=5), Rate(10, 60, burst=3)),
+                scope="zfs/stock-location/read",
+                source="zDirect docs, ZFS Stock Locations, GET /zfs/stock-locations",
+            ),
+            Dataset(
+                name="sales_channels",
+                title="Countries in which the merchant sells, and whether they are live",
+                path="/sales-channels",
+                merchant_parameter="merchant_ids",
+                model=SalesChannel,
+                record_keys=("items",),
+                window=WindowKind.NONE,
+                keeping=Keeping.HISTORY,
+                identity=("sales_channel_id",),
+                # Unconfirmed: no limit is documented. This is the lowest of the comparable ones.
+                rate_limits=RateLimits(Rate(10, 60, burst=3), Rate(10, 60, burst=3)),
+                scope="profile/sales-channels/read",
+                source="zDirect docs, Sales Channels (OpenAPI 0.1.0), GET /sales-channels",
+            ),
+            Dataset(
+                name="logistic_centers",
+                title="The merchant's own warehouses",
+                path="/merchants/{merchant_id}/logistic-centers",
+                model=LogisticCenter,
+                record_keys=("items",),
+                window=WindowKind.NONE,
+                keeping=Keeping.HISTORY,
+                identity=("logistic_center_id",),
+                rate_limits=RateLimits(Rate(40, 60, burst=3), Rate(10, 60, burst=3)),
+                scope="profile/logistic-centers/read",
+                source="zDirect docs, Logistic Centers (OpenAPI 1.0), GET /merchants/{merchantId}/logistic-centers",
+            ),
+            Dataset(
+                name="shipping_notices",
+                title="Deliveries to Zalando warehouses that the merchant announced",
+                path="/zfs/shipping-notices",
+                model=ShippingNotice,
+                record_keys=("shipping-notices",),
+                merchant_field="zalando_merchant_id",
+                window=WindowKind.NONE,
+                keeping=Keeping.HISTORY,
+                identity=("shipping_notice_id",),
+                paging=Cursor(limit=None),
+                options=MappingProxyType({"cursor_parameter": cursor_option()}),
+                rate_limits=RateLimits(Rate(60, 60, burst=5), Rate(10, 60, burst=3)),
+                # Unconfirmed: the full text of the scope.
+                scope="/shipping-notices/read",
+                personal_data=("contact_name", "contact_email", "additional_contact_email"),
+                source="zDirect docs, Shipping Notices, GET /zfs/shipping-notices",
+            ),
+            Dataset(
+                name="tours",
+                title="Lorries that bring announced deliveries",
+                path="/zfs/tours",
+                model=Tour,
+                record_keys=("tours",),
+                window=WindowKind.NONE,
+                keeping=Keeping.HISTORY,
+                identity=("zalando_advice_id", "tour_number"),
+                filters={"zalando_advice_id": "zalando_advice_id"},
+                batched_filter=("zalando_advice_id", 1),
+                rate_limits=RateLimits(Rate(60, 60, burst=5), Rate(10, 60, burst=3)),
+                # Unconfirmed: the full text of the scope.
+                scope="/shipping-notices/read",
+                source="zDirect docs, Shipping Notices, tracking, GET /zfs/tours",
             ),
         )
     }
 )
 
 
-def get_dataset(name: str, variant: str | None = None, path: str | None = None) -> Dataset:
+def get_dataset(
+    name: str, variant: str | None = None, path: str | None = None, options: Mapping[str, Any] | None = None
+) -> Dataset:
     """The row of the table with that name.
 
     :param variant: name of another path for the same dataset, for example ``legacy`` for ``received_items``.
     :param path: a path to use instead of the row's own, with ``{merchant_id}`` in it; for the deprecated
         ``single_request`` it is the one that is asked where a day holds too many records.
-    :raises ZDirectConfigurationError: if there is no such dataset or variant, or the path cannot be one.
+    :param options: other assumptions about what is unconfirmed, see :class:`~.dataset_row.ApiOption`.
+    :raises ZDirectConfigurationError: if there is no such dataset, variant or option, or the path cannot be one.
     """
-    dataset = _row(name, variant)
+    dataset = _row(name, variant).with_options(options or {})
     if path is None:
         return dataset
-    if not _PATH.fullmatch(path) or path.count("{merchant_id}") != 1:
+    if not _PATH.fullmatch(path) or path.count("{merchant_id}") != dataset.path.count("{merchant_id}"):
         raise ZDirectConfigurationError(
             f"path={path[:100]!r} is not a path of {name}.",
             remedy=f"Give it without host and query, as {dataset.path}, or leave it out.",
@@ -308,10 +387,3 @@ def _row(name: str, variant: str | None) -> Dataset:
             remedy=f"Leave it out, or use one of: {', '.join(dataset.variants) or '(there is none)'}.",
         )
     return dataset.variants[variant]
-
-
-def _as_parameter(value: datetime | date) -> str:
-    if not isinstance(value, datetime):
-        return value.isoformat()
-    # zDirect docs show RFC 3339 with Z; fractions are sent only where the window has them.
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -9,6 +9,7 @@
     │   ├── PermissionDeniedError        scope, merchant or app mode not granted (403)
     │   ├── MissingReportsError          a month's report is asked for, and daily reports of it are not published
     │   ├── NotFoundError                merchant or resource unknown (404)
+    │   ├── ConflictError                a change does not fit what is there (409, 412, 428)
     │   └── BadRequestError              zDirect refuses the request as it is (other 4xx)
     ├── ZDirectRetriableError            the same request may work later; carries ``retry_after``
     │   ├── RateLimitedError             429
@@ -119,6 +120,10 @@ class PermissionDeniedError(ZDirectFatalError):
 
 class NotFoundError(ZDirectFatalError):
     """The merchant or the resource is unknown (404)."""
+
+
+class ConflictError(ZDirectFatalError):
+    """A change does not fit what is there (409, 412, 428), or what is there is not what was meant."""
 
 
 class BadRequestError(ZDirectFatalError):

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -59,6 +60,8 @@ class ExtractJob:
     :param clip_to_retention: fetch what is left of a window that starts before what zDirect keeps.
     :param timezone: where days begin, for endpoints that ask for dates.
     :param replace_with_empty: let an answer without records replace the published ones of a date.
+    :param accept_outside: publish records that lie outside of what was asked for, instead of failing.
+    :param filters: only records with these values, by field; for endpoints that ask for dates.
     :param resume_key: attempts with the same key continue one another; None: this one continues nothing. Two that run
         at the same time need different keys.
     :raises ZDirectConfigurationError: if a value is not usable; it names the parameter.
@@ -77,6 +80,8 @@ class ExtractJob:
     clip_to_retention: bool = False
     timezone: str = "UTC"
     replace_with_empty: bool = False
+    accept_outside: bool = False
+    filters: Mapping[str, str] = field(default_factory=dict)
     resume_key: str | None = None
 
     def __post_init__(self) -> None:
@@ -92,6 +97,11 @@ class ExtractJob:
         if self.max_rejected < 0:
             raise ZDirectConfigurationError(
                 f"max_rejected={self.max_rejected} is negative.", remedy="Give a number of zero or more."
+            )
+        self.dataset.filter_parameters(self.filters)
+        if self.filters and self.dataset.window is not WindowKind.DATE:
+            raise ZDirectConfigurationError(
+                f"filters: a window of {self.dataset.name} is published as a whole.", remedy="Leave filters out."
             )
         try:
             ZoneInfo(self.timezone)
@@ -110,6 +120,7 @@ class ExtractResult:
     :param new_records: those that were not published before.
     :param late_records: records of earlier windows that were found late and published now.
     :param files: URIs of the files that hold the window's records.
+    :param changes: what this run has changed, by date, as in the manifest; where the endpoint asks for dates.
     """
 
     dataset: str
@@ -125,6 +136,7 @@ class ExtractResult:
     pages: int
     requests: int
     files: tuple[str, ...]
+    changes: tuple[dict[str, Any], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able; ``files`` is cut to the first ten, ``file_count`` has the number."""
@@ -144,6 +156,7 @@ class ExtractResult:
             "requests": self.requests,
             "files": list(self.files[:10]),
             "file_count": len(self.files),
+            "changes": {kind: sum(change[kind] for change in self.changes) for kind in ("added", "removed", "changed")},
         }
 
 
@@ -171,6 +184,7 @@ class _Extraction:
         self.store = ObjectStore(job.fs, job.root)
         self.layout = Layout(job.dataset.name, job.merchant_id)
         resume_key = job.resume_key or uuid.uuid4().hex
+        self.changes: list[dict[str, Any]] = []
         self.checkpoint = Checkpoint(self.store, self.layout.staging(job.window, resume_key), self._fingerprint())
 
     async def run(self) -> ExtractResult:
@@ -188,6 +202,8 @@ class _Extraction:
             self.checkpoint,
             progress,
             self.clock,
+            self.job.accept_outside,
+            self.job.filters,
         ).fetch()
         # To the operating system, with what the pages took: publishing has needs of its own.
         pa.default_memory_pool().release_unused()
@@ -247,10 +263,11 @@ class _Extraction:
         self.window = Window(start, self.job.window.end)
         self.clipped = Window(self.job.window.start, start) if start > self.job.window.start else None
         overlap = timedelta(seconds=plan["overlap"])
-        self.plan = plan_requests(self.dataset, self.window, overlap, self.job.timezone)
+        self.plan = plan_requests(self.dataset, self.window, overlap, self.job.timezone, self.job.filters)
 
     def _earliest(self, now: datetime) -> datetime:
         retention = self.dataset.retention
+        assert retention is not None
         if not isinstance(retention, KeptDays):
             return retention.earliest(now)
         earliest = retention.earliest(now + RETENTION_MARGIN)
@@ -275,18 +292,26 @@ class _Extraction:
             self.job.timezone,
             FORMATS[self.job.format],
             by_nothing=self.job.replace_with_empty,
+            only=self.job.filters,
         )
         files, new = [], NewRecords()
         for request in self.plan.requests:
             fetched = progress.of(request.key)
             assert request.day is not None
             assert fetched.fetched_at is not None
-            day_files, changed = replacer.replace(
-                request.day, fetched.staged, datetime.fromisoformat(fetched.fetched_at)
-            )
-            files += day_files
-            if changed:
-                new += NewRecords(in_window=sum(file.rows for file in day_files))
+            replaced = replacer.replace(request.day, fetched.staged, datetime.fromisoformat(fetched.fetched_at))
+            files += replaced.files
+            if replaced.changes:
+                new += NewRecords(in_window=sum(file.rows for file in replaced.files))
+                self.changes.append(
+                    {
+                        "date": request.day.isoformat(),
+                        "fetched_at": fetched.fetched_at,
+                        "run": self.job.resume_key,
+                        **replaced.changes.counts,
+                        "file": replaced.changes_file,
+                    }
+                )
         return Merged(AnsweredRecords(sum(file.rows for file in files), None, None), files, new)
 
     def _keep_rejected(self, progress: Progress) -> tuple[int, str | None]:
@@ -344,7 +369,15 @@ class _Extraction:
             rejected_file=rejected_path,
             files=sorted(merged.files, key=lambda file: file.path),
             late_files=sorted(merged.files_outside, key=lambda file: file.path),
+            changes=self._all_changes(),
+            filters=dict(self.job.filters),
         )
+
+    def _all_changes(self) -> list[dict[str, Any]]:
+        """Those of earlier runs of the window, as its manifest has them, and this one's."""
+        before = (self.store.read_json(self.layout.manifest(self.job.window)) or {}).get("changes", [])
+        mine = {(change["date"], change["fetched_at"]) for change in self.changes}
+        return [change for change in before if (change["date"], change["fetched_at"]) not in mine] + self.changes
 
     def _result(self, manifest: Manifest, manifest_path: str) -> ExtractResult:
         return ExtractResult(
@@ -361,6 +394,7 @@ class _Extraction:
             pages=manifest.pages,
             requests=manifest.requests,
             files=tuple(self._uri(file.path) for file in manifest.files),
+            changes=tuple(self.changes),
         )
 
     def _report(self, manifest: Manifest) -> None:
@@ -397,6 +431,8 @@ class _Extraction:
             "window": self.job.window.label,
             "overlap": self.job.overlap.total_seconds() if self.job.overlap is not None else None,
             "timezone": self.job.timezone,
+            "filters": dict(self.job.filters),
+            "to_inclusive": self.dataset.to_inclusive,
         }
 
     def _uri(self, path: str) -> str:

@@ -9,16 +9,18 @@ import asyncio
 import gzip
 import logging
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_zdirect.client import Page, ZDirectClient
 from airflow_provider_zdirect.clock import Clock
-from airflow_provider_zdirect.datasets import Dataset, WindowKind
+from airflow_provider_zdirect.datasets import Dataset
 from airflow_provider_zdirect.exceptions import (
     BadRequestError,
     CursorLoopError,
@@ -41,7 +43,10 @@ REQUESTS_AT_ONCE = 4
 
 REASONS_KEPT = 5
 
-FILTER_REMEDY = "Clear the task to try again; if it stays, report it to Zalando's merchant support."
+FILTER_REMEDY = (
+    "Clear the task to try again; if it stays, report it to Zalando's merchant support. If the records are right, "
+    "publish them with accept_outside=True."
+)
 
 
 @dataclass
@@ -56,6 +61,8 @@ class WindowFetcher:
     checkpoint: Checkpoint
     progress: Progress
     clock: Clock
+    accept_outside: bool = False
+    filters: Mapping[str, str] = field(default_factory=dict)
     _one_page_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     _failures: list[Exception] = field(default_factory=list)
 
@@ -161,6 +168,7 @@ class WindowFetcher:
             writer = open_writer(local, arrow_schema(self.dataset.model), suffix="parquet")
             rows = 0
             for table, bad in validate(self.dataset.model, page.records, lineage):
+                self._check_filters(table)
                 done.outside += self._outside(request, table)
                 rejected += bad
                 rows += table.num_rows
@@ -201,29 +209,34 @@ class WindowFetcher:
                 remedy=FILTER_REMEDY,
             )
 
+    def _check_filters(self, table: pa.Table) -> None:
+        """Raise FilterIgnoredError if a row has another value than was asked for."""
+        for name, value in self.filters.items():
+            others = table.filter(_is(pc.not_equal, table.column(name), value))
+            if others.num_rows and self.environment == "production":
+                raise FilterIgnoredError(
+                    f"{self._what}: asked for {name}={value}, and {others.num_rows} of {table.num_rows} records have "
+                    f"another, for example {others.column(name)[0]}. zDirect did not apply the filter; nothing was "
+                    "published.",
+                    remedy=f"Another name of the parameter may be the right one ({_filter_options(self.dataset)}).",
+                )
+
     def _outside(self, request: PlannedRequest, table: pa.Table) -> int:
         """How many rows lie outside of what was asked for.
 
         :raises FilterIgnoredError: if there are any and it is certain that there must be none.
         """
-        if self.dataset.window is WindowKind.DATE and not self.dataset.filter_confirmed:
-            return 0
         time_field = self.dataset.time_field
-        times = table.column(time_field)
-        if request.day is not None and self.dataset.grouping is not None:
-            # The report date is what was asked for; but a report knows nothing of what came after it. One day of grace:
-            # nobody says in which time zone a transaction has its date.
-            time_field = self.dataset.grouping.field
-            times = table.column(time_field)
-            outside = table.filter(pc.greater(times, pa.scalar(request.day + timedelta(days=1), times.type)))
-        elif request.day is not None:
-            outside = table.filter(pc.not_equal(times, pa.scalar(request.day, times.type)))
+        if request.day is not None:
+            outside = table.filter(self._contradicts(table, request.day))
         else:
+            times = table.column(time_field)
             start, end = (pa.scalar(instant, times.type) for instant in (request.span.start, request.span.end))
             # Whether "to" is inclusive is unconfirmed, so a row at the very end is not outside.
             outside = table.filter(pc.or_(pc.less(times, start), pc.greater(times, end)))
-        if outside.num_rows and self.dataset.filter_confirmed and self.environment == "production":
-            example = outside.column(time_field)[0].as_py().isoformat()
+        certain = self.dataset.filter_confirmed or request.day is not None
+        if outside.num_rows and certain and not self.accept_outside and self.environment == "production":
+            example = next((outside.column(name)[0] for name in (self.dataset.not_after, time_field) if name), None)
             raise FilterIgnoredError(
                 f"{self._what}: {outside.num_rows} of {table.num_rows} records lie outside of the requested "
                 f"{request.day or request.span}, for example one of {example}. zDirect did not apply the time filter; "
@@ -231,6 +244,30 @@ class WindowFetcher:
                 remedy=FILTER_REMEDY,
             )
         return outside.num_rows
+
+    def _contradicts(self, table: pa.Table, day: date) -> pa.Array | pa.ChunkedArray:
+        """Which rows cannot be an answer to that date."""
+        # A day of grace where nobody says which date is meant, or in which time zone.
+        grace = timedelta(days=1)
+        if self.dataset.not_after is not None:
+            return _is(pc.greater, table.column(self.dataset.not_after), day + grace)
+        slack = timedelta(0) if self.dataset.filter_confirmed else grace
+        contradicting = pa.repeat(bool(self.dataset.dated_by), table.num_rows)
+        for name in self.dataset.dated_by:
+            dates = table.column(name)
+            off = pc.or_(_is(pc.less, dates, day - slack), _is(pc.greater, dates, day + slack))
+            # A date that is not given contradicts nothing.
+            contradicting = pc.and_(contradicting, off)
+        return contradicting
+
+
+def _is(compare: Callable[..., Any], values: pa.ChunkedArray, value: Any) -> pa.ChunkedArray:
+    return pc.fill_null(compare(values, pa.scalar(value, values.type)), False)
+
+
+def _filter_options(dataset: Dataset) -> str:
+    names = [f"api_options {name}: {', '.join(option.choices)}" for name, option in dataset.options.items()]
+    return "; ".join(name for name in names if "parameter" in name) or "there is none"
 
 
 def _rank(error: Exception) -> int:

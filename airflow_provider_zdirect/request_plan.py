@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from types import MappingProxyType
 
 from airflow_provider_zdirect.datasets import Dataset, WindowKind
 from airflow_provider_zdirect.windows import Window
@@ -49,11 +50,18 @@ class RequestPlan:
     requests: tuple[PlannedRequest, ...]
 
 
-def plan_requests(dataset: Dataset, window: Window, overlap: timedelta, timezone: str) -> RequestPlan:
+def plan_requests(
+    dataset: Dataset,
+    window: Window,
+    overlap: timedelta,
+    timezone: str,
+    filters: Mapping[str, str] = MappingProxyType({}),
+) -> RequestPlan:
     """The requests for a window: by days, by request windows, or one that is paged.
 
     :param overlap: how far to look back before the window.
     :param timezone: where the days begin, for endpoints that ask for dates.
+    :param filters: value by field, for endpoints that ask for dates; they are sent besides.
     :raises WindowError: if the endpoint asks for dates and the window does not consist of whole days.
     """
     if dataset.window is WindowKind.DATE:
@@ -62,7 +70,12 @@ def plan_requests(dataset: Dataset, window: Window, overlap: timedelta, timezone
             window,
             None,
             tuple(
-                PlannedRequest(day.isoformat(), dataset.parameters(day, day), Window.of_day(day, timezone), day)
+                PlannedRequest(
+                    day.isoformat(),
+                    {**dataset.parameters(day, day), **dataset.filter_parameters(filters)},
+                    Window.of_day(day, timezone),
+                    day,
+                )
                 for day in days
             ),
         )

@@ -9,10 +9,23 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from airflow_provider_zdirect.datasets import DATASETS, Dataset, WindowKind
+from airflow_provider_zdirect.datasets import DATASETS, Dataset, Keeping, WindowKind
 from airflow_provider_zdirect.models.arrow import arrow_schema
+from airflow_provider_zdirect.rate import Rate, RateLimits
 
 TARGET = Path(__file__).parent.parent / "docs" / "datasets.md"
+
+_WINDOWS = {
+    WindowKind.TIMESTAMP: "times; `from` = start - overlap, `to` = end",
+    WindowKind.DATE: "whole days; one request per day, `from` = `to` = the day",
+    WindowKind.SINCE: "what changed since the window's start; the answer is of now",
+    WindowKind.NONE: "none; the answer is of now",
+}
+_KEEPING = {
+    Keeping.SNAPSHOTS: "every state as a whole, by its time",
+    Keeping.HISTORY: "every version of a record, `_valid_from` to `_valid_to` (null: still so); the latest versions "
+    "besides, under `<base_path>/<dataset>_current/`",
+}
 
 INTRODUCTION = """\
 # Datasets
@@ -71,6 +84,17 @@ def _section(dataset: Dataset) -> Iterator[str]:
         for what, value in _facts(variant):
             if usual.get(what) != value:
                 yield f"| {what} | {value} |"
+    if dataset.options:
+        yield ""
+        yield "Unconfirmed, and how to say that it is otherwise (`api_options`):"
+        yield ""
+        yield "| option | default, other values | why |"
+        yield "|---|---|---|"
+        for name, option in dataset.options.items():
+            other = (
+                f" (or {', '.join(f'`{c}`' for c in option.choices if c != option.default)})" if option.choices else ""
+            )
+            yield f"| `{name}` | `{option.default}`{other} | {option.about} |"
     yield ""
     yield "| column | type |"
     yield "|---|---|"
@@ -83,15 +107,15 @@ def _section(dataset: Dataset) -> Iterator[str]:
 def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
     yield "path", f"`{dataset.path}`"
     yield "scope", f"`{dataset.scope}`"
-    if dataset.window is WindowKind.DATE:
-        yield "window", "whole days; one request per day, `from` = `to` = the day"
-    else:
-        yield "window", "times; `from` = start - overlap, `to` = end"
-    yield (
-        "time field",
-        f"`{dataset.time_field}`"
-        + ("" if dataset.filter_confirmed else " (unconfirmed whether `from` and `to` select by it)"),
-    )
+    yield "window", _WINDOWS[dataset.window]
+    if dataset.keeping:
+        yield "kept here", _KEEPING[dataset.keeping]
+    if dataset.time_field:
+        yield (
+            "time field",
+            f"`{dataset.time_field}`"
+            + ("" if dataset.filter_confirmed else " (unconfirmed whether `from` and `to` select by it)"),
+        )
     identity = " + ".join(f"`{name}`" for name in dataset.identity or ()) or "none"
     if dataset.window is WindowKind.DATE:
         identity += "; a fetched day replaces the day as a whole, and the former data moves to `_revisions`"
@@ -99,11 +123,25 @@ def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
     yield "paging", _paging(dataset)
     if dataset.when_too_many:
         yield "a day with too many records", f"comes from `{dataset.when_too_many.path}`"
-    yield "longest request", _length(dataset.request_window)
-    yield "overlap (default)", _length(dataset.overlap, none="none")
-    yield "kept by zDirect", str(dataset.retention)
-    yield "rate limit", f"{dataset.requests_per_second:g} requests/s"
+    if dataset.keeping is None:
+        yield "longest request", _length(dataset.request_window)
+        yield "overlap (default)", _length(dataset.overlap, none="none")
+    if dataset.retention:
+        yield "kept by zDirect", str(dataset.retention)
+    if dataset.filters:
+        yield "filters", ", ".join(f"`{name}`" for name in dataset.filters)
+    yield "rate limit", _limits(dataset.rate_limits)
     yield "personal data", ", ".join(f"`{name}`" for name in dataset.personal_data) or "none"
+
+
+def _limits(limits: RateLimits) -> str:
+    production, sandbox = (_rate(rate) for rate in (limits.production, limits.sandbox))
+    return production if production == sandbox else f"{production} (sandbox: {sandbox})"
+
+
+def _rate(rate: Rate) -> str:
+    period = {1: "s", 60: "minute", 3600: "hour"}[int(rate.period)]
+    return f"{rate.limit:g} requests/{period}"
 
 
 def _paging(dataset: Dataset) -> str:

@@ -13,13 +13,13 @@ import pytest
 
 import airflow_provider_zdirect
 from airflow_provider_zdirect import exceptions
-from airflow_provider_zdirect.datasets import DATASETS
+from airflow_provider_zdirect.datasets import DATASETS, Keeping, WindowKind
 
 PACKAGE = Path(airflow_provider_zdirect.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # What each part may import of the package: itself, and what stands below it (docs/architecture.md).
-VALUES = {"exceptions", "clock", "windows", "models", "datasets"}
+VALUES = {"exceptions", "clock", "windows", "rate", "models", "dataset_row", "datasets"}
 STORAGE = VALUES | {"storage"}
 CLIENT = VALUES | {"client"}
 PIPELINE = STORAGE | CLIENT | {"request_plan", "progress", "manifest", "validation", "fetch_window", "extract"}
@@ -28,7 +28,9 @@ ALLOWED = {
     "clock": set(),
     "windows": {"exceptions"},
     "models": {"models"},
-    "datasets": {"exceptions", "models"},
+    "rate": set(),
+    "dataset_row": {"exceptions", "models", "rate"},
+    "datasets": {"exceptions", "models", "rate", "dataset_row"},
     "storage": STORAGE,
     "client": CLIENT,
     "report_calendar": VALUES,
@@ -117,8 +119,13 @@ def test_every_error_can_cross_a_process_border() -> None:
 def test_every_dataset_has_what_its_kind_needs() -> None:
     for name, dataset in DATASETS.items():
         assert dataset.name == name
-        assert "{merchant_id}" in dataset.path
         assert dataset.record_keys
+        assert (dataset.keeping is None) == (dataset.window in (WindowKind.TIMESTAMP, WindowKind.DATE))
+        assert dataset.retention or dataset.window is WindowKind.NONE
+        assert dataset.time_field or dataset.keeping is Keeping.HISTORY
+        assert dataset.identity or dataset.alike
+        for option in dataset.options.values():
+            assert option.apply(dataset, option.default) == dataset, "the default is what the row says"
         assert dataset.source
         for variant in dataset.variants.values():
             assert (variant.name, variant.model, variant.identity) == (name, dataset.model, dataset.identity)

@@ -122,6 +122,7 @@ def test_adjacent_windows_ask_for_each_report_date_once(
 def test_fetching_a_day_again_changes_nothing_if_nothing_changed(runs: Extraction, dataset: str) -> None:
     runs.run(dataset, WEEK)
     before = {path: path.read_bytes() for path in runs.paths(dataset)}
+    runs.emulator.clock.advance(60)
     again = runs.run(dataset, DAY)
     assert {path: path.read_bytes() for path in runs.paths(dataset)} == before
     assert (again.records > 0, again.new_records) == (True, 0)

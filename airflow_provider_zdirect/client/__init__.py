@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow_provider_zdirect.client.auth import TokenProvider
     from airflow_provider_zdirect.client.calls import ClientStats
-    from airflow_provider_zdirect.client.client import Identity, ZDirectClient, checked_merchant_id
+    from airflow_provider_zdirect.client.client import Identity, Reply, ZDirectClient, checked_merchant_id
     from airflow_provider_zdirect.client.config import PRODUCTION_URL, SANDBOX_URL, ClientConfig
     from airflow_provider_zdirect.client.paging import Page, parse_page
     from airflow_provider_zdirect.client.problems import Problem, read_problem
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "auth": ("TokenProvider",),
     "calls": ("ClientStats",),
-    "client": ("Identity", "ZDirectClient", "checked_merchant_id"),
+    "client": ("Identity", "Reply", "ZDirectClient", "checked_merchant_id"),
     "config": ("PRODUCTION_URL", "SANDBOX_URL", "ClientConfig"),
     "paging": ("Page", "parse_page"),
     "problems": ("Problem", "read_problem"),
@@ -59,6 +59,7 @@ __all__ = [
     "Problem",
     "Rate",
     "RateLimiter",
+    "Reply",
     "RetryPolicy",
     "Timeouts",
     "Token",

@@ -18,7 +18,7 @@ import msgspec
 
 from airflow_provider_zdirect.client.config import ClientConfig
 from airflow_provider_zdirect.client.failures import Call, failure_of, flow_id_of
-from airflow_provider_zdirect.client.rates import Rate, RateLimiter
+from airflow_provider_zdirect.client.rates import RateLimiter
 from airflow_provider_zdirect.client.retry import RetryPolicy
 from airflow_provider_zdirect.client.tokens import Token, TokenStore, token_key
 from airflow_provider_zdirect.client.transport import Answer, Timeouts, Transport
@@ -29,11 +29,12 @@ from airflow_provider_zdirect.exceptions import (
     RateLimitedError,
     ZDirectRetriableError,
 )
+from airflow_provider_zdirect.rate import Rate, RateLimits
 
 log = logging.getLogger(__name__)
 
 TOKEN_PATH = "/auth/token"  # noqa: S105
-TOKEN_RATES = {"production": Rate(8, 60, burst=2), "sandbox": Rate(1, 60)}
+TOKEN_RATES = RateLimits(production=Rate(8, 60, burst=2), sandbox=Rate(1, 60))
 TOKEN_TIMEOUT = 30.0
 """Seconds for the answer to a token request: others wait for it behind the lock."""
 
@@ -56,7 +57,7 @@ class TokenEndpoint:
             what=f"Access token for app {config.client_id}",
             path=TOKEN_PATH,
             endpoint="token",
-            rate=TOKEN_RATES[config.environment],
+            rate=TOKEN_RATES.of(config.environment),
         )
 
     async def request(self) -> Token:

@@ -85,8 +85,11 @@ class Caller:
         self._clock = clock
         self._stats = stats
 
-    async def fetch(self, call: Call, read: Callable[[bytearray], T]) -> T:
-        """What ``read`` makes of the body of a 200.
+    async def fetch(self, call: Call, read: Callable[[Answer], T]) -> T:
+        """What ``read`` makes of an answer that is expected.
+
+        A call that changes something is repeated only after a 429 and a 401, which say that it was not carried out;
+        after any other failure it has to be looked first what became of it.
 
         :param read: may raise MalformedResponseError; the call is then repeated like a broken connection.
         :raises ZDirectError: the failure, once the rules of :mod:`.retry` are exhausted.
@@ -103,7 +106,7 @@ class Caller:
                 failure.__cause__ = last
             kinds[type(failure)] += 1
             wait = self._policy.inline_wait(failure, attempts=kinds.total(), alike=kinds[type(failure)])
-            if wait is None:
+            if wait is None or not (call.changes_nothing or isinstance(failure, RateLimitedError)):
                 raise failure
             self._stats.retries += 1
             log.info("%s Trying again in %.1f s.", failure.message, wait)
@@ -113,7 +116,7 @@ class Caller:
                 self._stats.waited += wait
             last = failure
 
-    async def _once(self, call: Call, read: Callable[[bytearray], T]) -> T:
+    async def _once(self, call: Call, read: Callable[[Answer], T]) -> T:
         exchange = await self._authorised(call)
         answer, flow_id = exchange.answer, exchange.flow_id
         failure = failure_of(
@@ -130,7 +133,7 @@ class Caller:
             raise failure
         try:
             # In a thread, so that a large page does not stop the loop for all others on it.
-            return await asyncio.to_thread(read, answer.body) if len(answer.body) > LARGE else read(answer.body)
+            return await asyncio.to_thread(read, answer) if len(answer.body) > LARGE else read(answer)
         except MalformedResponseError as error:
             reason, remedy = error.message, error.remedy
         raise MalformedResponseError(
@@ -170,15 +173,17 @@ class Caller:
         self._stats.requests += 1
         try:
             answer = await self._transport.send(
-                "GET",
+                call.method,
                 config.address + call.path,
                 headers={
                     "Authorization": f"Bearer {token.access_token}",
                     "Accept": call.accept,
                     "User-Agent": config.user_agent,
                     "X-Flow-Id": flow_id,
+                    **call.headers,
                 },
                 params=call.parameters,
+                body=call.body,
             )
         except TransportError as error:
             reason, remedy = error.message, error.remedy

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
@@ -17,11 +17,11 @@ from airflow_provider_zdirect.client.calls import Caller, ClientStats
 from airflow_provider_zdirect.client.config import ClientConfig
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY, Call
 from airflow_provider_zdirect.client.paging import Page, parse_page
-from airflow_provider_zdirect.client.rates import FileRateLimiter, Rate, RateLimiter
+from airflow_provider_zdirect.client.rates import FileRateLimiter, RateLimiter
 from airflow_provider_zdirect.client.retry import RetryPolicy
 from airflow_provider_zdirect.client.token_stores import MemoryTokenStore
 from airflow_provider_zdirect.client.tokens import TokenStore
-from airflow_provider_zdirect.client.transport import Timeouts, Transport
+from airflow_provider_zdirect.client.transport import Answer, Timeouts, Transport
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets import Dataset
 from airflow_provider_zdirect.exceptions import (
@@ -29,6 +29,7 @@ from airflow_provider_zdirect.exceptions import (
     MalformedResponseError,
     ZDirectConfigurationError,
 )
+from airflow_provider_zdirect.rate import Rate
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,21 @@ class Identity:
     username: str
     merchant_ids: tuple[str, ...]
     scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer to a single request.
+
+    :param content: the decoded JSON; None for an empty body.
+    :param etag: names the state of what was answered, for ``If-Match`` and ``If-None-Match``; None if there was none.
+    :param location: where something that was created is.
+    """
+
+    status: int
+    content: Any
+    etag: str | None
+    location: str | None
 
 
 class ZDirectClient:
@@ -104,20 +120,29 @@ class ZDirectClient:
         parameters: Mapping[str, str],
         *,
         cursor: str | None = None,
+        added: Mapping[str, str] | None = None,
+        known_as: str | None = None,
     ) -> AsyncIterator[Page]:
         """Every page of ``dataset`` that ``parameters`` select, in the server's order.
 
         :param merchant_id: UUID of the merchant.
         :param parameters: the filters, as :meth:`Dataset.parameters` gives them; sent with every page.
         :param cursor: where to go on; None starts at the first page.
+        :param added: texts that every record is given, by field.
+        :param known_as: ETag of a former answer; if the first page is still that, it comes without records and is
+            marked as unchanged.
         :raises CursorLoopError: if the server names a cursor that was followed before.
         :raises ZDirectError: if a page cannot be fetched; the pages before it were yielded.
         """
         merchant = checked_merchant_id(merchant_id)
         selection = dict(parameters)
+        if dataset.merchant_parameter is not None:
+            selection[dataset.merchant_parameter] = merchant
         if dataset.paging is not None and dataset.paging.limit is not None:
             selection.setdefault(dataset.paging.limit_parameter, str(dataset.paging.limit))
-        added = {dataset.asked_date_field: parameters["from"]} if dataset.asked_date_field else None
+        added = dict(added or {})
+        if dataset.asked_date_field:
+            added[dataset.asked_date_field] = parameters["from"]
         filters = ", ".join(f"{name}={value}" for name, value in parameters.items())
         what = f"{dataset.name} of merchant {merchant}" + (f" ({filters})" if filters else "")
         # Digests, because cursors may be long and pages many.
@@ -132,12 +157,14 @@ class ZDirectClient:
                 what=what if number == 1 else f"{what}, page {number}",
                 path=dataset.path.format(merchant_id=merchant),
                 endpoint=dataset.name,
-                rate=Rate(dataset.requests_per_second),
+                rate=dataset.rate_limits.of(self.config.environment),
                 parameters=dict(selection),
                 scope=dataset.scope,
                 refetch_delay=dataset.refetch_delay,
+                headers={"If-None-Match": known_as} if known_as and number == 1 else {},
+                expected=frozenset({200, 304} if known_as and number == 1 else {200}),
             )
-            page = await self._caller.fetch(call, lambda body: parse_page(body, dataset, added))
+            page = await self._caller.fetch(call, lambda answer: _page(answer, dataset, added))
             if page.next_cursor is not None and _digest(page.next_cursor) in followed:
                 raise CursorLoopError(
                     f"{call.what}: zDirect named a cursor that was followed before; the pages would never end.",
@@ -186,7 +213,7 @@ class ZDirectClient:
         :param what: what is fetched, for errors and logs.
         """
         call = _plain_call(path, parameters, rate, endpoint, scope, accept, what)
-        return await self._caller.fetch(call, _decode)
+        return await self._caller.fetch(call, lambda answer: _decode(answer.body))
 
     async def get_bytes(
         self,
@@ -201,7 +228,43 @@ class ZDirectClient:
     ) -> bytearray:
         """The body of one GET as it is; parameters as :meth:`get`."""
         call = _plain_call(path, parameters, rate, endpoint, scope, accept, what)
-        return await self._caller.fetch(call, lambda body: body)
+        return await self._caller.fetch(call, lambda answer: answer.body)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        rate: Rate,
+        json: Any = None,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+        endpoint: str | None = None,
+        scope: str | None = None,
+        what: str | None = None,
+        expected: frozenset[int] = frozenset({200, 201, 202, 204}),
+    ) -> Reply:
+        """One request of any kind; parameters as :meth:`get`.
+
+        What changes something is sent again by itself only where zDirect says that it was not carried out (429, 401).
+        After any other failure, look first what became of it.
+
+        :param json: the body, as what JSON can say; None sends none.
+        :param if_match: ETag of what is to be changed.
+        :param if_none_match: ETag of what is known already; a 304 is then an answer like any other.
+        :param expected: statuses that are none of the failures.
+        :raises ConflictError: 409, 412 and 428.
+        """
+        headers = {name: etag for name, etag in (("If-Match", if_match), ("If-None-Match", if_none_match)) if etag}
+        call = _plain_call(path, None, rate, endpoint, scope, "application/json", what or f"{method} {path}")
+        call = replace(
+            call,
+            method=method,
+            body=None if json is None else msgspec.json.encode(json),
+            headers=headers if json is None else {**headers, "Content-Type": "application/json"},
+            expected=expected | {304} if if_none_match else expected,
+        )
+        return await self._caller.fetch(call, _reply)
 
 
 def checked_merchant_id(text: str) -> str:
@@ -240,6 +303,17 @@ def _plain_call(
         scope=scope,
         accept=accept,
     )
+
+
+def _page(answer: Answer, dataset: Dataset, added: Mapping[str, str]) -> Page:
+    if answer.status == 304:
+        return Page([], None, 0, etag=answer.headers.get("etag"), unchanged=True)
+    return replace(parse_page(answer.body, dataset, added), etag=answer.headers.get("etag"))
+
+
+def _reply(answer: Answer) -> Reply:
+    content = _decode(answer.body) if answer.body.strip() else None
+    return Reply(answer.status, content, answer.headers.get("etag"), answer.headers.get("location"))
 
 
 def _decode(body: bytearray) -> Any:

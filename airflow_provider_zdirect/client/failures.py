@@ -8,12 +8,12 @@ from datetime import datetime
 from types import MappingProxyType
 
 from airflow_provider_zdirect.client.problems import read_problem, tidy
-from airflow_provider_zdirect.client.rates import Rate
 from airflow_provider_zdirect.client.retry import RetryPolicy, parse_retry_after, refetch_wait
 from airflow_provider_zdirect.client.transport import Answer
 from airflow_provider_zdirect.exceptions import (
     AuthenticationError,
     BadRequestError,
+    ConflictError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitedError,
@@ -22,6 +22,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectConfigurationError,
     ZDirectError,
 )
+from airflow_provider_zdirect.rate import Rate
 
 REFETCH_DELAY = 120.0
 """Seconds before a failed fetch may be repeated (zDirect docs, Stock Movements: at least two minutes)."""
@@ -39,6 +40,9 @@ class Call:
     :param endpoint: name of the rate limit that it counts against.
     :param scope: permission that the app needs for it.
     :param refetch_delay: seconds before it may be repeated after a failed answer.
+    :param body: JSON to send.
+    :param headers: beside those that every request has, for example ``If-Match``.
+    :param expected: statuses of an answer that is none of the failures.
     """
 
     what: str
@@ -49,6 +53,15 @@ class Call:
     scope: str | None = None
     refetch_delay: float = REFETCH_DELAY
     accept: str = "application/json"
+    method: str = "GET"
+    body: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    expected: frozenset[int] = frozenset({200})
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether it may be sent again without knowing what became of it."""
+        return self.method == "GET"
 
 
 def flow_id_of(answer: Answer, sent: str, secrets: Iterable[str]) -> str:
@@ -65,13 +78,13 @@ def failure_of(
     policy: RetryPolicy,
     secrets: Iterable[str] = (),
 ) -> ZDirectError | None:
-    """The error that ``answer`` stands for, or None for a 200.
+    """The error that ``answer`` stands for, or None for one that is expected.
 
     :param flow_id: ``X-Flow-Id`` of the answer.
     :param secrets: texts that must not get into the error.
     """
     status = answer.status
-    if status == 200:
+    if status in call.expected:
         return None
     problem = read_problem(answer.body, secrets=secrets)
     said = f"{call.what}: zDirect answered {status}"
@@ -106,6 +119,12 @@ def failure_of(
         return NotFoundError(
             f"{said}, not found.",
             remedy="Check merchant_id (it must be one of those that /auth/me lists) and, if host is set, the address.",
+            **facts,  # type: ignore[arg-type]
+        )
+    if status in (409, 412, 428):
+        return ConflictError(
+            f"{said}, it does not fit what is there.",
+            remedy="Look at what is there now; somebody else may have changed it.",
             **facts,  # type: ignore[arg-type]
         )
     if 300 <= status < 400:

@@ -27,12 +27,18 @@ class Page:
     :param next_cursor: where the next page is, or None at the end.
     :param size: bytes of the body.
     :param query: what the server says it was asked (``from``, ``to``, ...), where it says so.
+    :param snapshot_time: of when the records are, as the answer says it, where the dataset has such a key.
+    :param etag: the answer's ETag.
+    :param unchanged: the answer is the one that was known, and its records were not sent again.
     """
 
     records: list[msgspec.Raw] = field(repr=False)
     next_cursor: str | None
     size: int
     query: Mapping[str, Any] = field(default_factory=dict)
+    snapshot_time: str | None = None
+    etag: str | None = None
+    unchanged: bool = False
 
 
 def parse_page(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, str] | None = None) -> Page:
@@ -45,16 +51,13 @@ def parse_page(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, st
 
     :raises MalformedResponseError: if ``body`` is not such a page.
     """
-    try:
-        content = _Object.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _malformed(dataset, f"the answer is no JSON object ({error})") from None
+    content = _content(body, dataset)
     lists = {key: _records(content[key], key, dataset) for key in dataset.record_keys if key in content}
     filled = [key for key, records in lists.items() if records]
     if len(filled) > 1:
         raise _malformed(dataset, f"the answer has records under more than one key ({', '.join(filled)})")
     next_key = dataset.paging.next_key if dataset.paging else "next"
-    unknown = sorted(content.keys() - _ENVELOPE - {next_key} - set(dataset.record_keys))
+    unknown = sorted(content.keys() - _ENVELOPE - {next_key, dataset.snapshot_time_key} - set(dataset.record_keys))
     if not lists and unknown:
         names = ", ".join(key[:40] for key in unknown[:5])
         raise _malformed(dataset, f"the answer has no {' or '.join(dataset.record_keys)}, but {names}")
@@ -63,6 +66,9 @@ def parse_page(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, st
         raise _malformed(dataset, "the answer names a next page, although this endpoint is not known to page")
     records = lists[filled[0]] if filled else []
     fields = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in (added or {}).items()}
+    snapshot_time = _snapshot_time(content, dataset)
+    if dataset.snapshot_time_key and snapshot_time:
+        fields[dataset.snapshot_time_key] = msgspec.Raw(msgspec.json.encode(snapshot_time))
     if dataset.grouping is not None:
         records = [
             _with_fields(record, {**fields, **common})
@@ -71,7 +77,28 @@ def parse_page(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, st
         ]
     elif fields:
         records = [_with_fields(record, fields) for record in records]
-    return Page(records, cursor, len(body), _query(content.get("query")))
+    return Page(records, cursor, len(body), _query(content.get("query")), snapshot_time)
+
+
+def _content(body: bytes | bytearray, dataset: Dataset) -> dict[str, msgspec.Raw]:
+    """The answer's object; a bare list, where the dataset may come as one, is taken for its records."""
+    if dataset.may_be_bare_list and bytes(body[:100]).lstrip().startswith(b"["):
+        return {dataset.record_keys[0]: msgspec.Raw(body)}
+    try:
+        content = _Object.decode(body)
+        inner = content.pop(dataset.records_within, None) if dataset.records_within else None
+        if inner is not None and memoryview(inner) != b"null":
+            content |= _Object.decode(inner)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _malformed(dataset, f"the answer is no JSON object ({error})") from None
+    return content
+
+
+def _snapshot_time(content: Mapping[str, msgspec.Raw], dataset: Dataset) -> str | None:
+    if dataset.snapshot_time_key is None or dataset.snapshot_time_key not in content:
+        return None
+    value = msgspec.json.decode(content[dataset.snapshot_time_key])
+    return value if isinstance(value, str) and value else None
 
 
 def _ungrouped(
@@ -82,11 +109,20 @@ def _ungrouped(
         content = _Object.decode(group)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _malformed(dataset, f"a group of {grouping.records_key} is no JSON object ({error})") from None
-    if grouping.records_key not in content:
+    common = {}
+    for name, keys in grouping.fields.items():
+        values = [content[key] for key in keys if key in content]
+        if values:
+            common[name] = values[0]
+    if grouping.records_key in content:
+        records = _records(content[grouping.records_key], grouping.records_key, dataset)
+    elif grouping.keeps_empty:
+        records = []
+    else:
         raise _malformed(dataset, f"a group has no {grouping.records_key}, but {', '.join(sorted(content)[:5])}")
-    values = [content[key] for key in grouping.field_keys if key in content]
-    common = {grouping.field: values[0]} if values else {}
-    for record in _records(content[grouping.records_key], grouping.records_key, dataset):
+    if not records and grouping.keeps_empty:
+        records = [msgspec.Raw(b"{}")]
+    for record in records:
         yield common, record
 
 

@@ -22,43 +22,9 @@ from airflow_provider_zdirect.client.host_lock import host_lock, private_directo
 from airflow_provider_zdirect.client.retry import LONGEST_RETRY_AFTER
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.exceptions import RateLimitedError
+from airflow_provider_zdirect.rate import Rate
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Rate:
-    """At most ``limit`` requests in any ``period`` seconds.
-
-    :param burst: how many of them may follow each other at once.
-    """
-
-    limit: float
-    period: float = 1.0
-    burst: int = 1
-
-    def __post_init__(self) -> None:
-        if not (self.limit > 0 and self.period > 0 and self.burst >= 1):
-            raise ValueError(f"{self} is no rate")
-
-    def shared(self, share: float) -> Rate:
-        """The part ``share``, in (0, 1], of this rate."""
-        return replace(self, limit=self.limit * share)
-
-    @property
-    def interval(self) -> float:
-        """Seconds between two requests once the burst is spent."""
-        # b at once and then one per interval stay within N per period if the interval is period / (N - b + 1).
-        return self.period / (self.limit - self._usable_burst + 1)
-
-    @property
-    def tolerance(self) -> float:
-        """Seconds that a request may come before its theoretical arrival time."""
-        return (self._usable_burst - 1) * self.interval
-
-    @property
-    def _usable_burst(self) -> int:
-        return max(1, min(self.burst, int(self.limit)))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ The rules, the same for every dataset (facts: zDirect docs, *Stock Movements*; p
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import Annotated, Any
@@ -76,6 +77,15 @@ def _in_reach(value: datetime) -> datetime:
     return value
 
 
+def _date_as_written(value: Any) -> Any:
+    # A local midnight with its offset means the date that is written, not the one in UTC.
+    return value[:10] if isinstance(value, str) and value[10:11] == "T" else _empty_is_null(value)
+
+
+def _as_text(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True) if isinstance(value, (dict, list)) else value
+
+
 def _no_truth_value(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("count is true or false")
@@ -101,6 +111,9 @@ Text = Annotated[str | None, BeforeValidator(_empty_is_null)]
 Ean = Annotated[str | None, _digits(13)]
 """EAN-13 as text (zDirect: ``^[0-9]{13}$``); leading zeros matter."""
 
+EanKey = Annotated[str, _digits(13), Field(min_length=1)]
+"""The same where it identifies a record."""
+
 AdviceId = Annotated[str | None, _digits(8)]
 """Zalando advice id as text (zDirect: ``^[0-9]{8}$``, shown as a number in examples)."""
 
@@ -112,6 +125,9 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_in
 
 OptionalInstant = Annotated[Instant | None, BeforeValidator(_empty_is_null)]
 OptionalDate = Annotated[date | None, BeforeValidator(_empty_is_null)]
+LocalDate = Annotated[date | None, BeforeValidator(_date_as_written)]
+"""A date that may come as a timestamp with an offset; the date as it is written."""
+
 Day = Annotated[date, BeforeValidator(_iso_date)]
 """Required date, YYYY-MM-DD."""
 
@@ -120,6 +136,10 @@ Quantity = Annotated[int, Field(ge=-(2**63), lt=2**63), BeforeValidator(_no_trut
 
 Count = Annotated[Annotated[int, Field(ge=-(2**63), lt=2**63)] | None, BeforeValidator(_no_truth_value)]
 Flag = Annotated[bool | None, BeforeValidator(_empty_is_null)]
+Number = Annotated[float | None, BeforeValidator(_empty_is_null)]
+AnyText = Annotated[str | None, BeforeValidator(_as_text), BeforeValidator(_empty_is_null)]
+"""Text, or whatever else came, as JSON; for fields whose shape nobody could confirm."""
+
 Money = Annotated[
     Decimal | None,
     BeforeValidator(_empty_is_null),

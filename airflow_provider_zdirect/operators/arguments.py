@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import date, time, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -26,6 +27,8 @@ def is_literal(value: Any) -> bool:
         return "{{" not in value and "{%" not in value
     if isinstance(value, list | tuple):
         return all(is_literal(item) for item in value)
+    if isinstance(value, Mapping):
+        return all(is_literal(item) for item in value.values())
     return value is None or isinstance(value, bool | int | float | date | time | timedelta)
 
 
@@ -118,6 +121,40 @@ def flag(value: Any, *, name: str) -> bool:
     if text not in ("true", "false"):
         raise ZDirectConfigurationError(f"{name}={value!r} is neither true nor false.", remedy="Give one of the two.")
     return text == "true"
+
+
+def check_flag(value: Any, *, name: str) -> None:
+    """As :func:`flag`, for what is known at parse."""
+    check(value, lambda known: flag(known, name=name))
+
+
+def mapping(value: Any, *, name: str) -> dict[str, str]:
+    """Texts by name, from a mapping or a JSON object as text; blank values are left out.
+
+    :raises ZDirectConfigurationError: if it is anything else.
+    """
+    value = given(value)
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value = json.loads(value)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or any(isinstance(item, Mapping) for item in value.values()):
+        raise ZDirectConfigurationError(
+            f"{name}={value!r} is no mapping.", remedy=f'Give {name} as {{"name": "value"}}, or leave it out.'
+        )
+    return {
+        str(key): ",".join(map(str, item)) if isinstance(item, list | tuple) else str(item)
+        for key, item in value.items()
+        if given(item) not in (None, [], ())
+    }
+
+
+def literal_mapping(value: Any, *, name: str) -> dict[str, str]:
+    """As :func:`mapping`, of the values that are known at parse."""
+    if isinstance(value, Mapping):
+        value = {key: item for key, item in value.items() if is_literal(item)}
+    return mapping(value, name=name) if is_literal(value) else {}
 
 
 def time_zone(value: Any) -> str:

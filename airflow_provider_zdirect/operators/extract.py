@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator, conf
+from airflow.providers.common.compat.sdk import conf
 from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 
-from airflow_provider_zdirect.assets import dataset_asset, with_asset
+from airflow_provider_zdirect.assets import dataset_asset
 from airflow_provider_zdirect.datasets import get_dataset
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
+from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import BasePath, check_base_path, open_base_path
-from airflow_provider_zdirect.operators.defaults import set_retries
-from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, fail_fast, set_retry_policy
+from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.windows import Window
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MAX_WAITS = 10
 
 
-class ZDirectExtractOperator(BaseOperator):
+class ZDirectExtractOperator(ZDirectOperator):
     """Fetches every record of a window and publishes it under ``base_path``, once.
 
     A retry of the same task instance resumes where the last try ended. Retriable errors are raised with the delay
@@ -54,6 +54,12 @@ class ZDirectExtractOperator(BaseOperator):
     :param variant: another path for the dataset, for example ``legacy`` for ``received_items``.
     :param path: another path than the dataset's own, with ``{merchant_id}`` in it, should zDirect's differ; with
         ``variant="single_request"`` the one that pages, which is asked where a day holds too many movements.
+    :param filters: only records with these values, by field (``{"purchase_order_number": "PO123"}``); which a dataset
+        has is in ``docs/datasets.md``. Blank values are left out. What is published of a date is then these records.
+    :param api_options: other assumptions about facts of the API that nobody could confirm, by name
+        (``docs/datasets.md``).
+    :param accept_outside: publish records that lie outside of the dates or times that were asked for, instead of
+        failing.
     :param conn_id: the zDirect connection.
     :param deferrable: wait in the triggerer after a retriable error.
     :returns: ``uri``, window, number of records and rejected ones, files; never records.
@@ -77,9 +83,11 @@ class ZDirectExtractOperator(BaseOperator):
         "replace_with_empty",
         "variant",
         "path",
+        "filters",
+        "api_options",
+        "accept_outside",
         "conn_id",
     )
-    ui_color = "#ffe8d6"
 
     def __init__(
         self,
@@ -98,18 +106,14 @@ class ZDirectExtractOperator(BaseOperator):
         replace_with_empty: bool | str = False,
         variant: str | None = None,
         path: str | None = None,
+        filters: Mapping[str, Any] | str | None = None,
+        api_options: Mapping[str, Any] | str | None = None,
+        accept_outside: bool | str = False,
         conn_id: str = "zdirect_default",
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        retries: int | None = RETRIES,
-        retry_delay: timedelta | float = RETRY_DELAY,
-        outlets: Any = None,
         **kwargs: Any,
     ) -> None:
-        # An unmapped task has been given its arguments by another task; execute() judges them.
-        if not getattr(self, "_BaseOperator__from_mapped", False):
-            _check_literals(kwargs.get("task_id"), locals())
-        set_retry_policy(kwargs)
-        super().__init__(retries=retries, retry_delay=retry_delay, outlets=_with_asset(outlets, dataset), **kwargs)
+        super().__init__(values=locals(), **kwargs)
         self.dataset = dataset
         self.merchant_id = merchant_id
         self.window_from = window_from
@@ -124,18 +128,35 @@ class ZDirectExtractOperator(BaseOperator):
         self.replace_with_empty = replace_with_empty
         self.variant = variant
         self.path = path
+        self.filters = filters
+        self.api_options = api_options
+        self.accept_outside = accept_outside
         self.conn_id = conn_id
         self.deferrable = deferrable
 
     @classmethod
-    def partial(cls, **kwargs: Any) -> Any:
-        """As for every operator; a mapped task's retries, assets and errors are seen at parse only if done here."""
-        mapped_over = dict.fromkeys(cls.template_fields, "{{ known later }}")
-        _check_literals(kwargs.get("task_id"), mapped_over | kwargs)
-        set_retries(kwargs)
-        if "dataset" in kwargs:
-            kwargs["outlets"] = _with_asset(kwargs.get("outlets"), kwargs["dataset"])
-        return super().partial(**kwargs)
+    def check_literals(cls, values: Mapping[str, Any]) -> None:
+        for name in ("dataset", "base_path", "conn_id"):
+            arguments.check_not_empty(values[name], name=name)
+        variant, path = arguments.literal(values["variant"]), arguments.literal(values["path"])
+        options, filters = (arguments.literal_mapping(values[name], name=name) for name in ("api_options", "filters"))
+        arguments.check(
+            values["dataset"], lambda name: get_dataset(name, variant, path, options).filter_parameters(filters)
+        )
+        arguments.check(values["merchant_id"], arguments.check_merchant_id)
+        arguments.check_window(values["window_from"], values["window_to"])
+        arguments.check(values["base_path"], check_base_path)
+        arguments.check(values["overlap"], lambda overlap: arguments.duration(overlap, name="overlap"))
+        arguments.check(values["format"], arguments.file_format)
+        arguments.check(values["max_rejected"], lambda most: arguments.count(most, name="max_rejected"))
+        arguments.check(values["timezone"], arguments.time_zone)
+        for name in ("clip_to_retention", "replace_with_empty", "accept_outside"):
+            arguments.check_flag(values[name], name=name)
+
+    @classmethod
+    def own_asset(cls, values: Mapping[str, Any]) -> Any | None:
+        name = arguments.literal(values["dataset"])
+        return dataset_asset(name) if isinstance(name, str) else None
 
     def execute(self, context: Context) -> dict[str, Any]:
         return self._extract(context, waits=0)
@@ -191,7 +212,12 @@ class ZDirectExtractOperator(BaseOperator):
         overlap = arguments.given(self.overlap)
         merchant_id = arguments.given(self.merchant_id)
         # Everything that can be wrong is looked at before the first request, which may be that for the merchant.
-        dataset = get_dataset(self.dataset, arguments.given_text(self.variant), arguments.given_text(self.path))
+        dataset = get_dataset(
+            self.dataset,
+            arguments.given_text(self.variant),
+            arguments.given_text(self.path),
+            arguments.mapping(self.api_options, name="api_options"),
+        )
         settings: dict[str, Any] = {
             "overlap": None if overlap is None else arguments.duration(overlap, name="overlap"),
             "format": arguments.file_format(self.format),
@@ -199,6 +225,8 @@ class ZDirectExtractOperator(BaseOperator):
             "clip_to_retention": arguments.flag(self.clip_to_retention, name="clip_to_retention"),
             "timezone": arguments.time_zone(self.timezone),
             "replace_with_empty": arguments.flag(self.replace_with_empty, name="replace_with_empty"),
+            "accept_outside": arguments.flag(self.accept_outside, name="accept_outside"),
+            "filters": arguments.mapping(self.filters, name="filters"),
             "environment": hook.config().environment,
         }
         return ExtractJob(
@@ -231,34 +259,8 @@ def resume_key(task_instance: Any) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
-def _check_literals(task_id: Any, values: Mapping[str, Any]) -> None:
-    """Raise ZDirectConfigurationError for what is known at parse and wrong."""
-    with arguments.naming(task_id):
-        for name in ("dataset", "base_path", "conn_id"):
-            arguments.check_not_empty(values[name], name=name)
-        variant, path = arguments.literal(values["variant"]), arguments.literal(values["path"])
-        arguments.check(values["dataset"], lambda dataset: get_dataset(dataset, variant, path))
-        arguments.check(values["merchant_id"], arguments.check_merchant_id)
-        arguments.check_window(values["window_from"], values["window_to"])
-        arguments.check(values["base_path"], check_base_path)
-        arguments.check(values["overlap"], lambda overlap: arguments.duration(overlap, name="overlap"))
-        arguments.check(values["format"], arguments.file_format)
-        arguments.check(values["max_rejected"], lambda most: arguments.count(most, name="max_rejected"))
-        arguments.check(values["clip_to_retention"], lambda clip: arguments.flag(clip, name="clip_to_retention"))
-        arguments.check(values["timezone"], arguments.time_zone)
-        arguments.check(
-            values["replace_with_empty"], lambda replace: arguments.flag(replace, name="replace_with_empty")
-        )
-
-
 async def _fetch(hook: ZDirectHook, job: ExtractJob) -> ExtractResult:
     from airflow_provider_zdirect.extract import extract
 
     async with hook.client() as client:
         return await extract(job, client)
-
-
-def _with_asset(outlets: Any, dataset: Any) -> list[Any]:
-    """The author's outlets and the dataset's asset, if the dataset is known at parse."""
-    known = isinstance(dataset, str) and arguments.is_literal(dataset) and dataset
-    return with_asset(outlets, dataset_asset(dataset) if known else None)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
-from airflow_provider_zdirect.assets import intrastat_asset, with_asset
+from airflow_provider_zdirect.assets import intrastat_asset
 from airflow_provider_zdirect.intrastat.selection import Month, master_data_kind, parse_countries
 from airflow_provider_zdirect.operators import arguments
+from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import check_base_path, check_path, open_base_path, open_path
-from airflow_provider_zdirect.operators.defaults import set_retries
-from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, fail_fast, set_retry_policy
+from airflow_provider_zdirect.operators.retry import fail_fast
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_zdirect.intrastat.report import IntrastatJob
 
 
-class ZDirectIntrastatReportOperator(BaseOperator):
+class ZDirectIntrastatReportOperator(ZDirectOperator):
     """Makes a month's report per country of declaration from the landed ``intra_community_movements``.
 
     For every country: arrivals and dispatches, net of corrections, per counterpart country, article and month of
@@ -66,7 +63,6 @@ class ZDirectIntrastatReportOperator(BaseOperator):
         "storage_conn_id",
         "conn_id",
     )
-    ui_color = "#ffe8d6"
 
     def __init__(
         self,
@@ -79,17 +75,9 @@ class ZDirectIntrastatReportOperator(BaseOperator):
         allow_missing_days: bool | str = False,
         storage_conn_id: str | None = None,
         conn_id: str = "zdirect_default",
-        retries: int | None = RETRIES,
-        retry_delay: timedelta | float = RETRY_DELAY,
-        outlets: Any = None,
         **kwargs: Any,
     ) -> None:
-        # An unmapped task has been given its arguments by another task; execute() judges them.
-        if not getattr(self, "_BaseOperator__from_mapped", False):
-            _check_literals(kwargs.get("task_id"), locals())
-        set_retry_policy(kwargs)
-        outlets = with_asset(outlets, intrastat_asset())
-        super().__init__(retries=retries, retry_delay=retry_delay, outlets=outlets, **kwargs)
+        super().__init__(values=locals(), **kwargs)
         self.base_path = base_path
         self.month = month
         self.merchant_id = merchant_id
@@ -100,13 +88,22 @@ class ZDirectIntrastatReportOperator(BaseOperator):
         self.conn_id = conn_id
 
     @classmethod
-    def partial(cls, **kwargs: Any) -> Any:
-        """As for every operator; a mapped task's retries, assets and errors are seen at parse only if done here."""
-        mapped_over = dict.fromkeys(cls.template_fields, "{{ known later }}")
-        _check_literals(kwargs.get("task_id"), mapped_over | kwargs)
-        set_retries(kwargs)
-        kwargs["outlets"] = with_asset(kwargs.get("outlets"), intrastat_asset())
-        return super().partial(**kwargs)
+    def check_literals(cls, values: Mapping[str, Any]) -> None:
+        for name in ("base_path", "conn_id"):
+            arguments.check_not_empty(values[name], name=name)
+        arguments.check(values["base_path"], check_base_path)
+        arguments.check(values["month"], Month.parse)
+        arguments.check(values["merchant_id"], arguments.check_merchant_id)
+        countries = values["countries"]
+        if isinstance(countries, list | tuple) and all(map(arguments.is_literal, countries)):
+            parse_countries(countries)
+        arguments.check(countries, parse_countries)
+        arguments.check(values["master_data"], _check_master_data)
+        arguments.check_flag(values["allow_missing_days"], name="allow_missing_days")
+
+    @classmethod
+    def own_asset(cls, values: Mapping[str, Any]) -> Any | None:
+        return intrastat_asset()
 
     def execute(self, context: Context) -> dict[str, Any]:
         from airflow_provider_zdirect.intrastat.report import report_month
@@ -170,22 +167,6 @@ class ZDirectIntrastatReportOperator(BaseOperator):
         told = ("uri", "merchant_id", "month", "days", "missing_days", "movements", "without_country")
         countries = [report["country"] for report in summary["reports"]]
         context["outlet_events"][asset].extra = {**{name: summary[name] for name in told}, "countries": countries}
-
-
-def _check_literals(task_id: Any, values: Mapping[str, Any]) -> None:
-    """Raise ZDirectConfigurationError for what is known at parse and wrong."""
-    with arguments.naming(task_id):
-        for name in ("base_path", "conn_id"):
-            arguments.check_not_empty(values[name], name=name)
-        arguments.check(values["base_path"], check_base_path)
-        arguments.check(values["month"], Month.parse)
-        arguments.check(values["merchant_id"], arguments.check_merchant_id)
-        countries = values["countries"]
-        if isinstance(countries, list | tuple) and all(map(arguments.is_literal, countries)):
-            parse_countries(countries)
-        arguments.check(countries, parse_countries)
-        arguments.check(values["master_data"], _check_master_data)
-        arguments.check(values["allow_missing_days"], lambda flag: arguments.flag(flag, name="allow_missing_days"))
 
 
 def _check_master_data(text: Any) -> None:

@@ -4,6 +4,7 @@
     <base>/_manifests/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/<from>_<to>.json      complete windows
     <base>/_rejected/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/<from>_<to>.jsonl.gz   invalid records
     <base>/_revisions/<dataset>/...                                                      replaced data
+    <base>/_changes/<dataset>/...                                                        and what differs
     <base>/_windows/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/<from>_<to>.<state>     open, published
     <base>/_parked/<dataset>/merchant_id=<id>/<from>_<to>/...                            late rows of open windows
     <base>/_staging/<dataset>/merchant_id=<id>/<from>_<to>-<resume key>/                 pages of unfinished windows
@@ -77,6 +78,9 @@ class Layout:
 
     def revisions(self, day: date) -> str:
         return self._beside("revisions", day)
+
+    def changes(self, day: date, fetched: datetime) -> str:
+        return f"{self._beside('changes', day)}/{fetched.strftime(_FETCHED)}.jsonl.gz"
 
     def window_marks(self, day: date) -> str:
         return self._beside("windows", day)

@@ -56,7 +56,7 @@ class JsonLinesWriter:
 
     def write(self, table: pa.Table) -> None:
         for row in table.to_pylist():
-            line = json.dumps(row, default=_as_json_value, ensure_ascii=False)
+            line = json.dumps(row, default=as_json_value, ensure_ascii=False)
             self._gzip.write(line.encode() + b"\n")
 
     def close(self) -> None:
@@ -118,7 +118,8 @@ def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _as_json_value(value: Any) -> str:
+def as_json_value(value: Any) -> str:
+    """``default`` of ``json.dumps`` for the values of rows."""
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, date):

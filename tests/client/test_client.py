@@ -14,6 +14,7 @@ from airflow_provider_zdirect.datasets import get_dataset
 from airflow_provider_zdirect.exceptions import (
     AuthenticationError,
     BadRequestError,
+    ConflictError,
     CursorLoopError,
     MalformedResponseError,
     NotFoundError,
@@ -119,7 +120,7 @@ PROBLEM = {"title": "A title", "detail": "A detail."}
         (reply(404, PROBLEM), NotFoundError, None, 1),
         (reply(405, PROBLEM), BadRequestError, None, 1),
         (reply(408, PROBLEM), ServerError, 120, 1),
-        (reply(409, PROBLEM), BadRequestError, None, 1),
+        (reply(409, PROBLEM), ConflictError, None, 1),
         (reply(410, PROBLEM), BadRequestError, None, 1),
         (reply(422, PROBLEM), BadRequestError, None, 1),
         (reply(425, PROBLEM), ServerError, 120, 1),

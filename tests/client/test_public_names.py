@@ -21,6 +21,7 @@ PUBLIC = [
     "Problem",
     "Rate",
     "RateLimiter",
+    "Reply",
     "RetryPolicy",
     "Timeouts",
     "Token",

@@ -95,7 +95,7 @@ class Landing:
         writer.write(to_table(IntraCommunityMovement, records, sources, lineage))
         writer.close()
         replacer = DayReplacer(self.store, self.layout, DATASET, zone, FORMATS[format])
-        files, _ = replacer.replace(day, [local.name], self.fetched)
+        files = replacer.replace(day, [local.name], self.fetched).files
         local.unlink()
         self.announce(window, [day], files=files, **facts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,7 +21,8 @@ from airflow_provider_zdirect.models.arrow import Lineage, arrow_schema
 from airflow_provider_zdirect.storage.checkpoint import MAX_AGE, Checkpoint, Progress
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.replace_day import DayReplacer
+from airflow_provider_zdirect.storage.replace_day import DayReplacer, ReplacedDay
+from airflow_provider_zdirect.storage.row_changes import RowChanges
 from airflow_provider_zdirect.storage.row_files import open_writer, read_batches, sha256
 from airflow_provider_zdirect.validation import validate
 
@@ -86,7 +88,6 @@ def test_a_column_that_an_older_file_does_not_have_is_null(store: ObjectStore, t
 
 
 def test_json_lines_are_readable_by_people(tmp_path: Path) -> None:
-    import gzip
 
     local = tmp_path / "rows.jsonl.gz"
     writer = open_writer(local, SOLD.schema, suffix="jsonl.gz")
@@ -232,25 +233,25 @@ def test_identical_rows_of_a_day_are_all_kept(store: ObjectStore, tmp_path: Path
 
 def test_a_day_with_other_rows_is_replaced_and_one_with_the_same_is_not(store: ObjectStore, tmp_path: Path) -> None:
     day = replacer(store)
-    assert day.replace(DAY, stage_sold(store, tmp_path, "a", 5, 7), at(30))[1]
+    assert day.replace(DAY, stage_sold(store, tmp_path, "a", 5, 7), at(30)).changes
     before = store.files(PUBLISHED)
-    assert not day.replace(DAY, stage_sold(store, tmp_path, "b", 7, 5), at(40))[1], "the order does not matter"
+    assert not day.replace(DAY, stage_sold(store, tmp_path, "b", 7, 5), at(40)).changes, "the order does not matter"
     assert store.files(PUBLISHED) == before
-    assert day.replace(DAY, stage_sold(store, tmp_path, "c", 5, 5, 7), at(50))[1], "the number of equal rows does"
+    assert day.replace(DAY, stage_sold(store, tmp_path, "c", 5, 5, 7), at(50)).changes, "the number of equal rows does"
     assert sold(store, PUBLISHED) == [5, 5, 7]
     assert sold(store, REVISIONS) == [5, 7]
 
 
 def test_a_day_that_became_empty_is_empty_only_if_that_is_allowed(store: ObjectStore, tmp_path: Path) -> None:
     day = replacer(store)
-    assert day.replace(DAY, [], at(20)) == ([], False)
+    assert day.replace(DAY, [], at(20)) == ReplacedDay([], RowChanges(), None)
     day.replace(DAY, stage_sold(store, tmp_path, "a", 5), at(30))
     with pytest.raises(EmptyAnswerError, match="and 1 are published"):
         day.replace(DAY, [], at(35))
     assert sold(store, PUBLISHED) == [5]
-    files, changed = replace(day, by_nothing=True).replace(DAY, [], at(40))
-    assert changed
-    assert [file.rows for file in files] == [0]
+    replaced = replace(day, by_nothing=True).replace(DAY, [], at(40))
+    assert replaced.changes.counts == {"added": 0, "removed": 1, "changed": 0}
+    assert [file.rows for file in replaced.files] == [0]
     assert sold(store, PUBLISHED) == []
     assert sold(store, REVISIONS) == [5]
 
@@ -258,9 +259,25 @@ def test_a_day_that_became_empty_is_empty_only_if_that_is_allowed(store: ObjectS
 def test_the_latest_answer_stays_in_whatever_order_it_is_published(store: ObjectStore, tmp_path: Path) -> None:
     day = replacer(store)
     day.replace(DAY, stage_sold(store, tmp_path, "late", 9), at(50))
-    files, _ = day.replace(DAY, stage_sold(store, tmp_path, "early", 1), at(40))
+    replaced = day.replace(DAY, stage_sold(store, tmp_path, "early", 1), at(40))
     assert sold(store, PUBLISHED) == [9]
-    assert [file.path for file in files] == store.files(PUBLISHED)
+    assert [file.path for file in replaced.files] == store.files(PUBLISHED)
+    assert not replaced.changes
+
+
+def test_a_try_that_was_killed_after_publishing_tells_the_same_changes_again(
+    store: ObjectStore, tmp_path: Path
+) -> None:
+    day = replacer(store)
+    day.replace(DAY, stage_sold(store, tmp_path, "a", 5, 7, 7), at(30))
+    staged = stage_sold(store, tmp_path, "b", 5, 8, 9)
+    first = day.replace(DAY, staged, at(40))
+    again = day.replace(DAY, staged, at(40))
+    assert again == first
+    assert first.changes.counts == {"added": 0, "removed": 0, "changed": 2}
+    assert sold(store, PUBLISHED) == [5, 8, 9]
+    lines = [json.loads(line) for line in gzip.decompress(store.read(first.changes_file)).splitlines()]
+    assert [(line["before"]["quantity"], line["after"]["quantity"]) for line in lines] == [(7, 8), (7, 9)]
 
 
 def test_many_runs_of_a_day_at_once_end_with_the_latest(tmp_path: Path) -> None:
