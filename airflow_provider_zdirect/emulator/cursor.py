@@ -80,6 +80,23 @@ class ReportCursor:
         return cls(date.fromisoformat(reported), number)
 
 
+@dataclass(frozen=True)
+class NoticeCursor:
+    """Position right after a shipping notice."""
+
+    created_at: datetime
+    id: str
+
+    def encode(self) -> str:
+        return _sealed("shipping-notices", [self.created_at.isoformat(), self.id])
+
+    @classmethod
+    def decode(cls, text: str) -> NoticeCursor:
+        """:raises ProblemError: 400 for any other text."""
+        created_at, id = _opened("shipping-notices", text)
+        return cls(datetime.fromisoformat(created_at), id)
+
+
 def _sealed(operation: str, content: list[Any]) -> str:
     payload = json.dumps(content).encode()
     return base64.urlsafe_b64encode(_check(operation, payload) + payload).decode().rstrip("=")

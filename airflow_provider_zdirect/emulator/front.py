@@ -24,6 +24,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 ADMIN = "/_emulator"
+SHIPPING_NOTICES = "/zfs/shipping-notices"
 CHUNK = 1 << 18
 LONGEST_HANG = 3600.0
 # Transports of open connections by the client's address, kept by the server for resets.
@@ -95,11 +96,15 @@ class Front:
         else:
             reply = await _collected(self._app, scope, receive)
         if action:
-            reply = _damaged(reply, action, parameters.get("cursor"))
+            reply = _damaged(reply, action, self._cursor(scope["path"], parameters))
             # The answer is made when the request arrives; what becomes visible while it is held back is not in it.
             await asyncio.sleep(action.delay)
         log(reply.status)
         await _send(reply, flow_id, arrived, send, cut_after=_cut(action, reply))
+
+    def _cursor(self, path: str, parameters: Mapping[str, str]) -> str | None:
+        name = self._state.options.notices_cursor_parameter if path == SHIPPING_NOTICES else "cursor"
+        return parameters.get(name)
 
     async def _withhold(self, action: Action, scope: Message, receive: Receive) -> None:
         if action.hang:

@@ -30,12 +30,16 @@ LIMITS = {
     "stock-locations": Limit(100, 60),
     "sales-channels": Limit(40, 60),
     "logistic-centers": Limit(40, 60),
+    "shipping-notices": Limit(60, 60),
+    "shipping-notice": Limit(10, 60),
+    "announced-item-sets": Limit(30, 3600),
+    "dispatch-item-sets": Limit(30, 3600),
+    "announcement-confirmations": Limit(30, 3600),
+    "dispatch-confirmations": Limit(30, 3600),
+    "tours": Limit(60, 60),
 }
-# The other limits are the same in both environments.
-SANDBOX_LIMITS = dict.fromkeys(
-    ("item-quantities", "item-quantity-snapshots", "stock-locations", "sales-channels", "logistic-centers"),
-    Limit(10, 60),
-)
+# The docs tell the environments apart for these only.
+SANDBOX_LIMITS = {operation: Limit(10, 60) for operation, limit in LIMITS.items() if limit.seconds > 1}
 TOKEN_LIMIT = {"production": Limit(8, 60), "sandbox": Limit(1, 60)}
 
 

@@ -18,14 +18,18 @@ CHOICES = {
     "liquidated_shape": ("spec", "seed"),
     "liquidated_to": ("inclusive", "exclusive"),
     "stock_locations_shape": ("array", "object"),
+    "create_notice": ("put", "post", "both"),
+    "created_notice_body": ("full", "empty"),
+    "item_sets_shape": ("set", "list"),
     "inventory": ("stock", "zero", "empty", "missing"),
     "purchase_order_parameter": ("purchase-order-number", "purchase_order_number"),
 }
 SHARES = ("late_share", "bad_records", "drift", "empty_reports", "liquidated_vanish", "liquidated_change")
 
 # The least that each may be.
-WHOLE_NUMBERS = {"icm_page_size": 1, "icm_max_movements": 0, "most_eans": 1}
-PARAMETERS = ("changed_since_parameter",)
+WHOLE_NUMBERS = {"icm_page_size": 1, "icm_max_movements": 0, "most_eans": 1, "notices_page_size": 1, "notice_days": 0}
+PARAMETERS = ("changed_since_parameter", "notices_cursor_parameter")
+ERROR_STATUSES = ("stale_etag_status", "missing_etag_status")
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,19 @@ class Options:
     :param changed_since_parameter: name of the parameter that asks for quantities changed since a time.
     :param stock_locations_shape: the list of stock locations is an ``array``, or an ``object`` with the key
         ``stock_locations``.
+    :param notice_days: shipping notices are there for the received items of so many days, and for those that will
+        arrive within a week; 0: for none at all.
+    :param notices_page_size: shipping notices on a page; the client has no say in it.
+    :param notices_cursor_parameter: name of the parameter that asks for the next page; any other is ignored.
+    :param notice_id_field: name of a field that shows the id of a notice besides ``self``; empty: there is none.
+    :param notices_without_merchant: notices are shown without ``zalando_merchant_id``.
+    :param create_notice: ``put``: with an id of the client; ``post``: the server makes the id; or ``both``.
+    :param created_notice_body: what writing a notice answers: ``full``: the notice; ``empty``: nothing.
+    :param stale_etag_status: status of a write with a stale ``If-Match``, or that would create a notice twice.
+    :param missing_etag_status: status of a write without ``If-Match``.
+    :param item_sets_shape: the item sets of a notice are answered as ``set`` (the current one) or ``list`` (all).
+    :param delivery_date_after_minutes: minutes from an announcement to its delivery date; ``None``: only tests set it.
+    :param tours_without_parameter: whether tours can be asked for without an advice; otherwise that is a 400.
     :param rate_limits: whether the documented limits are enforced, token requests included.
     :param token_seconds: life of an access token, in seconds.
     :param tokens_per_minute: token requests a minute; ``None`` follows the environment (8 or 1).
@@ -101,6 +118,18 @@ class Options:
     most_eans: int = 100
     changed_since_parameter: str = "from"
     stock_locations_shape: str = "array"
+    notice_days: int = 5
+    notices_page_size: int = 50
+    notices_cursor_parameter: str = "cursor"
+    notice_id_field: str = ""
+    notices_without_merchant: bool = False
+    create_notice: str = "put"
+    created_notice_body: str = "full"
+    stale_etag_status: int = 412
+    missing_etag_status: int = 428
+    item_sets_shape: str = "set"
+    delivery_date_after_minutes: float | None = None
+    tours_without_parameter: bool = True
     rate_limits: bool = True
     token_seconds: int = 7200
     tokens_per_minute: int | None = None
@@ -115,7 +144,13 @@ class Options:
             share = getattr(self, name)
             if not isinstance(share, (int, float)) or not 0 <= share <= 1:
                 raise ValueError(f"{name} must be a share from 0 to 1")
-        for name in ("null_defect_levels", "to_inclusive", "rate_limits"):
+        for name in (
+            "null_defect_levels",
+            "to_inclusive",
+            "notices_without_merchant",
+            "tours_without_parameter",
+            "rate_limits",
+        ):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be true or false")
         if not isinstance(self.volume, (int, float)) or self.volume < 0:
@@ -126,6 +161,15 @@ class Options:
             number = getattr(self, name)
             if not isinstance(number, int) or isinstance(number, bool) or number < least:
                 raise ValueError(f"{name} must be a whole number, {least} or more")
+        for name in ERROR_STATUSES:
+            status = getattr(self, name)
+            if not isinstance(status, int) or not 400 <= status <= 599:
+                raise ValueError(f"{name} must be a status from 400 to 599")
+        if not isinstance(self.notice_id_field, str):
+            raise ValueError("notice_id_field must be a name, or empty")
+        minutes = self.delivery_date_after_minutes
+        if minutes is not None and (not isinstance(minutes, (int, float)) or minutes < 0):
+            raise ValueError("delivery_date_after_minutes must be a number, 0 or more, or null")
         for name in PARAMETERS:
             if not isinstance(getattr(self, name), str) or not getattr(self, name):
                 raise ValueError(f"{name} must be the name of a parameter")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -27,6 +27,8 @@ DEFECTS = (
     ("Dirty", "Make-up stain"),
     ("Packaging", "Box is missing"),
 )
+# So that filtering by advice finds several items.
+ADVICES_PER_DAY = 4
 NO_DEFECT = {"level_1": "", "level_2": ""}
 
 
@@ -49,7 +51,7 @@ def rfc3339(time: datetime) -> str:
 def received_body(rng: Random, place: Place) -> dict[str, Any]:
     article = _article(rng, place)
     body: dict[str, Any] = {
-        "zalando_advice_id": _advice_id(rng, place),
+        "zalando_advice_id": advice_id(place.merchant_id, place.time.date(), rng.randrange(ADVICES_PER_DAY)),
         "ean": article.ean,
         "quality_label": place.label,
         "location_id": warehouse_id(place.seed, rng.randrange(WAREHOUSE_COUNT)),
@@ -117,8 +119,10 @@ def _article(rng: Random, place: Place) -> Article:
     return pool[rng.randrange(len(pool))]
 
 
-def _advice_id(rng: Random, place: Place) -> str:
-    # Four advices a day and merchant, so that filtering by advice finds several items.
-    day = place.time.toordinal() % 90_000
-    merchant = int(place.merchant_id[:2], 16)
-    return f"{10_000_000 + (day * 4 + rng.randrange(4)) * 200 + merchant % 200:08d}"
+def advice_id(merchant_id: str, day: date, number: int) -> str:
+    """One of a merchant's advices of a day.
+
+    :param number: from 0, below ``ADVICES_PER_DAY``.
+    """
+    merchant = int(merchant_id[:2], 16)
+    return f"{10_000_000 + (day.toordinal() % 90_000 * ADVICES_PER_DAY + number) * 200 + merchant % 200:08d}"

@@ -22,6 +22,7 @@ from airflow_provider_zdirect.emulator.front import Connections
 from airflow_provider_zdirect.emulator.liquidation_script import ScriptedRow
 from airflow_provider_zdirect.emulator.options import Options
 from airflow_provider_zdirect.emulator.state import EmulatorState, LoggedRequest, Settings
+from airflow_provider_zdirect.emulator.tours import tours_of
 from airflow_provider_zdirect.emulator.truth import Record
 
 START_SECONDS = 30.0
@@ -148,7 +149,8 @@ class EmulatorServer:
         self.state.options = self.state.options.changed(changes)
 
     def reset(self) -> None:
-        """Options and clock as at the start; no faults, tokens, used limits, scripts, changes or logged requests."""
+        """Options and clock as at the start; no faults, tokens, used limits, scripts, changes, written
+        notices or logged requests."""
         self.state.options = self._first_options
         self.clock.set(self._first_now)
         self.faults.clear()
@@ -156,6 +158,7 @@ class EmulatorServer:
         self.state.limiter.clear()
         self.state.script.clear()
         self.state.references.clear()
+        self.state.notices.clear()
         self.state.log.clear()
 
     def truth(
@@ -209,6 +212,36 @@ class EmulatorServer:
         :param merchant_id: only for this merchant; ``None``: for all that have the record, or a new one for all.
         """
         self.state.references.change(dataset, id, None if changes is None else dict(changes), merchant_id)
+
+    def notices(self, merchant_id: str) -> list[dict[str, Any]]:
+        """The merchant's shipping notices at the emulator's now, oldest first.
+
+        :returns: of each ``id``, ``zalando_advice_id``, ``state``, ``announced`` and ``dispatched`` (quantity by EAN;
+            ``dispatched`` is ``None`` without a set of its own) and ``fields``, as they were written.
+        """
+        return [
+            {
+                "id": notice.id,
+                "zalando_advice_id": notice.zalando_advice_id,
+                "state": notice.state,
+                "announced": notice.announced_sets[-1].as_dict() if notice.announced_sets else {},
+                "dispatched": notice.dispatch_sets[-1].as_dict() if notice.dispatch_sets else None,
+                "fields": dict(notice.fields),
+            }
+            for notice in self.state.notices_of([self.state.known_merchant(merchant_id)])
+        ]
+
+    def tours(self, merchant_id: str) -> list[dict[str, Any]]:
+        """The merchant's tours at the emulator's now, without drift."""
+        notices = self.state.notices_of([self.state.known_merchant(merchant_id)])
+        return tours_of(self.state.settings.seed, notices, self.clock.now())
+
+    def confirm_delivery_date(self, notice_id: str) -> None:
+        """What ZFS Operations does: an announced notice gets its delivery date and is ready for dispatch.
+
+        :raises ValueError: if the notice is unknown or not in state ``ready_for_delivery_date``.
+        """
+        self.state.confirm_delivery_date(notice_id)
 
     def script_liquidated(self, merchant_id: str, day: date, rows: Iterable[ScriptedRow]) -> None:
         """From now on that merchant and day have exactly these liquidated rows.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_zdirect.emulator import stock
@@ -15,8 +16,11 @@ from airflow_provider_zdirect.emulator.clock import EmulatorClock
 from airflow_provider_zdirect.emulator.faults import FaultPlan
 from airflow_provider_zdirect.emulator.limits import Limiter
 from airflow_provider_zdirect.emulator.liquidation_script import LiquidationScript
+from airflow_provider_zdirect.emulator.notice import Notice
+from airflow_provider_zdirect.emulator.notice_book import Key, NoticeBook
 from airflow_provider_zdirect.emulator.options import Options
 from airflow_provider_zdirect.emulator.reference_book import ReferenceBook
+from airflow_provider_zdirect.emulator.seeded_notices import SeededNotices
 from airflow_provider_zdirect.emulator.tokens import TokenBook
 from airflow_provider_zdirect.emulator.truth import Record, Timeline, marked
 
@@ -89,6 +93,7 @@ class EmulatorState:
         self.tokens = TokenBook(settings.seed)
         self.limiter = Limiter(clock)
         self.references = ReferenceBook(settings.seed, (*self.merchant_ids, self.foreign_merchant_id))
+        self.notices = NoticeBook()
         self.script = LiquidationScript(settings.seed)
         self.log: deque[LoggedRequest] = deque(maxlen=REMEMBERED_REQUESTS)
         self.bulk = BulkPages(bulk, settings.seed, self.merchant_ids[0]) if bulk else None
@@ -139,6 +144,40 @@ class EmulatorState:
         """The stock by EAN, articles without any included; ``()`` for all of them under ``inventory=zero``."""
         found = stock.levels(self.settings.seed, merchant_id, stock.hour_of(at))
         return dict.fromkeys(found, ()) if self.options.inventory == "zero" else found
+
+    def notice_world(self) -> SeededNotices:
+        return SeededNotices.around(self.timeline(), self.clock.now().date(), self.options.notice_days)
+
+    def notice_keys(self, merchant_ids: Iterable[str]) -> list[Key]:
+        """The shipping notices of some merchants, in the order of their creation."""
+        return self.notices.keys(self.notice_world(), merchant_ids, self.clock.now())
+
+    def find_notice(self, id: str) -> Notice | None:
+        """A shipping notice with what is still to come, of whatever merchant."""
+        return self.notices.find(self.notice_world(), id, self.clock.now())
+
+    def as_of_now(self, notice: Notice) -> Notice:
+        minutes = self.options.delivery_date_after_minutes
+        return notice.as_of(self.clock.now(), None if minutes is None else timedelta(minutes=minutes))
+
+    def notices_of(self, merchant_ids: Iterable[str]) -> list[Notice]:
+        """All shipping notices of some merchants as of now."""
+        found = [self.find_notice(id) for _, id in self.notice_keys(merchant_ids)]
+        return [self.as_of_now(notice) for notice in found if notice]
+
+    def confirm_delivery_date(self, id: str) -> None:
+        """What ZFS Operations does with an announced notice.
+
+        :raises ValueError: if there is no such notice, or it is in another state.
+        """
+        with self.notices.lock:
+            notice = self.find_notice(id)
+            if notice is None:
+                raise ValueError(f"shipping notice {id} is unknown")
+            state = self.as_of_now(notice).state
+            if state != "ready_for_delivery_date":
+                raise ValueError(f"shipping notice {id} is in state {state}, not ready_for_delivery_date")
+            self.notices.write(notice.with_delivery_date(self.clock.now()))
 
     def reference(self, dataset: str, merchant_id: str) -> list[dict[str, Any]]:
         """Stock locations, sales channels or logistic centers as they are now and as they are sent."""

@@ -1,0 +1,238 @@
+"""Shipping Notices API (zDirect docs: Shipping Notices)."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+
+from airflow_provider_zdirect.emulator.admission import admit_client
+from airflow_provider_zdirect.emulator.answers import next_page
+from airflow_provider_zdirect.emulator.catalog import stable_uuid
+from airflow_provider_zdirect.emulator.cursor import NoticeCursor
+from airflow_provider_zdirect.emulator.notice import (
+    ANNOUNCED,
+    INITIAL,
+    READY_FOR_DISPATCH,
+    READY_FOR_RECEIVE,
+    ItemSet,
+    Notice,
+)
+from airflow_provider_zdirect.emulator.notice_answers import shown, tagged, tags
+from airflow_provider_zdirect.emulator.notice_fields import MERCHANT, Items, parse_fields, parse_items, parse_object
+from airflow_provider_zdirect.emulator.parameters import given, parse_uuid
+from airflow_provider_zdirect.emulator.problem import ProblemError
+from airflow_provider_zdirect.emulator.state import EmulatorState
+
+BASE = "/zfs/shipping-notices"
+LIST_LIMIT, ONE_LIMIT = "shipping-notices", "shipping-notice"
+SET_KINDS = {"announced-item-sets": "announced", "dispatch-item-sets": "dispatch"}
+
+
+async def _body(request: Request) -> bytes:
+    return await request.body()
+
+
+# Read apart, so that the routes are plain functions, which run in the thread pool.
+Body = Annotated[bytes, Depends(_body)]
+
+
+def shipping_notices_router(state: EmulatorState) -> APIRouter:
+    """Routes of the API."""
+    router = APIRouter(prefix=BASE)
+
+    @router.get("")
+    def notices(request: Request) -> Response:
+        admit_client(state, request, LIST_LIMIT)
+        return tagged(request, _page(state, request))
+
+    @router.post("")
+    def create(request: Request, body: Body) -> Response:
+        admit_client(state, request, LIST_LIMIT)
+        if state.options.create_notice == "put":
+            raise ProblemError(405, "notices are created with PUT", {"Allow": "GET"})
+        _check_json(request)
+        with state.notices.lock:
+            return _create(state, request, str(uuid.uuid4()), body)
+
+    @router.get("/{notice_id}")
+    def one(request: Request, notice_id: str) -> Response:
+        admit_client(state, request, ONE_LIMIT)
+        notice = _seen(state, notice_id)
+        return tagged(request, shown(notice, _base_url(request), state.options), notice.etag)
+
+    @router.put("/{notice_id}")
+    def put(request: Request, notice_id: str, body: Body) -> Response:
+        admit_client(state, request, ONE_LIMIT)
+        notice_id = parse_uuid(notice_id, "shipping notice id")
+        with state.notices.lock:
+            if state.find_notice(notice_id) is not None:
+                return _update(state, request, notice_id, body)
+            if "if-match" in request.headers:
+                raise ProblemError(404, f"shipping notice {notice_id} is unknown")
+            if state.options.create_notice == "post":
+                raise ProblemError(405, "notices are created with POST", {"Allow": "GET"})
+            if uuid.UUID(notice_id).version != 4:
+                raise ProblemError(400, "the id of a new shipping notice is a UUID of version 4")
+            _check_json(request)
+            return _create(state, request, notice_id, body)
+
+    @router.post("/{notice_id}/announcement-confirmations")
+    def confirm_announcement(request: Request, notice_id: str, body: Body) -> Response:
+        admit_client(state, request, "announcement-confirmations")
+        with state.notices.lock:
+            notice = _to_change(state, request, notice_id)
+            _check_empty(body)
+            if notice.state != INITIAL:
+                raise ProblemError(409, f"the announcement is confirmed already, state is {notice.state}")
+            if not notice.announced_sets:
+                raise ProblemError(409, "no items are announced")
+            state.notices.write(replace(notice, announced_at=state.clock.now()))
+        return JSONResponse({}, status_code=201)
+
+    @router.post("/{notice_id}/dispatch-confirmations")
+    def confirm_dispatch(request: Request, notice_id: str, body: Body) -> Response:
+        admit_client(state, request, "dispatch-confirmations")
+        with state.notices.lock:
+            notice = _to_change(state, request, notice_id)
+            _check_empty(body)
+            if notice.state != READY_FOR_DISPATCH:
+                raise ProblemError(409, f"a dispatch is confirmed in state {READY_FOR_DISPATCH}, not {notice.state}")
+            state.notices.write(replace(notice, dispatched_at=state.clock.now()))
+        return JSONResponse({}, status_code=201)
+
+    for path, kind in SET_KINDS.items():
+        _item_set_routes(router, state, path, kind)
+    return router
+
+
+def _item_set_routes(router: APIRouter, state: EmulatorState, path: str, kind: str) -> None:
+    @router.get(f"/{{notice_id}}/{path}")
+    def sets(request: Request, notice_id: str) -> Response:
+        admit_client(state, request, path)
+        posted = _seen(state, notice_id).sets(kind)
+        if state.options.item_sets_shape == "set":
+            return tagged(request, {"items": posted[-1].as_rows() if posted else []})
+        return tagged(request, {path: [{"id": one.id, "items": one.as_rows()} for one in posted]})
+
+    @router.get(f"/{{notice_id}}/{path}/{{set_id}}")
+    def one_set(request: Request, notice_id: str, set_id: str) -> Response:
+        admit_client(state, request, path)
+        for one in _seen(state, notice_id).sets(kind):
+            if one.id == set_id.lower():
+                return tagged(request, {"id": one.id, "items": one.as_rows()})
+        raise ProblemError(404, f"item set {set_id[:60]} is unknown")
+
+    @router.post(f"/{{notice_id}}/{path}")
+    def post_set(request: Request, notice_id: str, body: Body) -> Response:
+        admit_client(state, request, path)
+        with state.notices.lock:
+            notice = _to_change(state, request, notice_id)
+            items = parse_items(parse_object(body))
+            _check_open(notice, kind)
+            posted = _item_set(state, notice, kind, items)
+            # Of the notice with what is still to come, apart from a later set, which this one is instead of.
+            whole = state.find_notice(notice.id) or notice
+            state.notices.write(whole.with_sets(kind, (*notice.sets(kind), posted)))
+        answer = {"id": posted.id, "items": posted.as_rows()}
+        href = f"{_base_url(request)}{BASE}/{notice.id}/{path}/{posted.id}"
+        return JSONResponse(answer, status_code=201, headers={"Location": href})
+
+
+def _check_open(notice: Notice, kind: str) -> None:
+    if kind == ANNOUNCED and notice.state != INITIAL:
+        raise ProblemError(409, f"the announcement is confirmed, state is {notice.state}")
+    if kind != ANNOUNCED and notice.state in (INITIAL, READY_FOR_RECEIVE):
+        raise ProblemError(409, f"there is nothing to dispatch in state {notice.state}")
+
+
+def _with_announced(state: EmulatorState, notice: Notice, items: Items) -> Notice:
+    if not items:
+        return notice
+    return notice.with_sets(ANNOUNCED, (*notice.announced_sets, _item_set(state, notice, ANNOUNCED, items)))
+
+
+def _item_set(state: EmulatorState, notice: Notice, kind: str, items: Items) -> ItemSet:
+    return ItemSet(stable_uuid(notice.id, kind, len(notice.sets(kind)), items), state.clock.now(), items)
+
+
+def _create(state: EmulatorState, request: Request, id: str, body: bytes) -> Response:
+    fields, items = parse_fields(body)
+    if fields[MERCHANT] not in state.merchant_ids:
+        raise ProblemError(403, f"client {state.settings.client_id} has no access to merchant {fields[MERCHANT]}")
+    notice = Notice(id, fields[MERCHANT], state.notices.next_advice_id(), fields, state.clock.now())
+    notice = _with_announced(state, notice, items)
+    state.notices.write(notice)
+    return _written(state, request, notice, status=201)
+
+
+def _update(state: EmulatorState, request: Request, id: str, body: bytes) -> Response:
+    # Without If-Match this is a second attempt to create it.
+    notice = _to_change(state, request, id, missing_status=state.options.stale_etag_status)
+    fields, items = parse_fields(body)
+    if fields[MERCHANT] != notice.merchant_id:
+        raise ProblemError(400, f"{MERCHANT} of a notice cannot change")
+    if notice.state != INITIAL:
+        raise ProblemError(409, f"a notice can be changed in state {INITIAL}, not {notice.state}")
+    notice = _with_announced(state, replace(notice, fields=fields), items)
+    state.notices.write(notice)
+    return _written(state, request, notice, status=200)
+
+
+def _written(state: EmulatorState, request: Request, notice: Notice, status: int) -> Response:
+    # No entity tag: the docs name it for the answers to GET only.
+    headers = {"Location": f"{_base_url(request)}{BASE}/{notice.id}"} if status == 201 else {}
+    if state.options.created_notice_body == "empty":
+        return Response(status_code=201 if status == 201 else 204, headers=headers)
+    return JSONResponse(shown(notice, _base_url(request), state.options), status_code=status, headers=headers)
+
+
+def _page(state: EmulatorState, request: Request) -> dict[str, Any]:
+    size, keys = state.options.notices_page_size, state.notice_keys(state.merchant_ids)
+    cursor = given(request.query_params, state.options.notices_cursor_parameter)
+    if cursor:
+        after = NoticeCursor.decode(cursor)
+        keys = [key for key in keys if key > (after.created_at, after.id)]
+    rows = [shown(_seen(state, id), _base_url(request), state.options) for _, id in keys[:size]]
+    following = NoticeCursor(*keys[size - 1]).encode() if len(keys) > size else None
+    return {"shipping-notices": rows, **next_page(following, state.options)}
+
+
+def _seen(state: EmulatorState, id: str) -> Notice:
+    """The notice as of now; 400, 403 or 404 if there is none for this client."""
+    notice = state.find_notice(parse_uuid(id, "shipping notice id"))
+    if notice is None:
+        raise ProblemError(404, f"shipping notice {id} is unknown")
+    if notice.merchant_id not in state.merchant_ids:
+        raise ProblemError(403, f"client {state.settings.client_id} has no access to shipping notice {id}")
+    return state.as_of_now(notice)
+
+
+def _to_change(state: EmulatorState, request: Request, id: str, missing_status: int | None = None) -> Notice:
+    """The notice as of now, if the request knows it so."""
+    notice = _seen(state, id)
+    _check_json(request)
+    header = request.headers.get("if-match")
+    if header is None:
+        raise ProblemError(missing_status or state.options.missing_etag_status, "If-Match is required")
+    if notice.etag not in tags(header) and header.strip() != "*":
+        raise ProblemError(state.options.stale_etag_status, "the shipping notice has changed: If-Match is stale")
+    return notice
+
+
+def _check_json(request: Request) -> None:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise ProblemError(415, "Content-Type must be application/json")
+
+
+def _check_empty(body: bytes) -> None:
+    if body and parse_object(body):
+        raise ProblemError(400, "a confirmation is an empty object")
+
+
+def _base_url(request: Request) -> str:
+    return str(request.base_url).rstrip("/")
