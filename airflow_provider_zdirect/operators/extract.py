@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
-from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 
 from airflow_provider_zdirect.assets import dataset_asset
 from airflow_provider_zdirect.datasets import get_dataset
-from airflow_provider_zdirect.exceptions import WindowError, ZDirectRetriableError
+from airflow_provider_zdirect.exceptions import ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
-from airflow_provider_zdirect.operators.base_path import BasePath, check_base_path, open_base_path
 from airflow_provider_zdirect.operators.retry import fail_fast
-from airflow_provider_zdirect.windows import Window
+from airflow_provider_zdirect.operators.window_job import check_window_arguments, resume_key, wait_out, window_job
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -26,7 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_zdirect.extract import ExtractJob, ExtractResult
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
-MAX_WAITS = 10
+__all__ = ["ZDirectExtractOperator", "resume_key"]
 
 
 class ZDirectExtractOperator(ZDirectOperator):
@@ -136,22 +133,14 @@ class ZDirectExtractOperator(ZDirectOperator):
 
     @classmethod
     def check_literals(cls, values: Mapping[str, Any]) -> None:
-        for name in ("dataset", "base_path", "conn_id"):
-            arguments.check_not_empty(values[name], name=name)
+        arguments.check_not_empty(values["dataset"], name="dataset")
         variant, path = arguments.literal(values["variant"]), arguments.literal(values["path"])
         options, filters = (arguments.literal_mapping(values[name], name=name) for name in ("api_options", "filters"))
         arguments.check(
             values["dataset"], lambda name: get_dataset(name, variant, path, options).filter_parameters(filters)
         )
-        arguments.check(values["merchant_id"], arguments.check_merchant_id)
-        arguments.check_window(values["window_from"], values["window_to"])
-        arguments.check(values["base_path"], check_base_path)
+        check_window_arguments(values)
         arguments.check(values["overlap"], lambda overlap: arguments.duration(overlap, name="overlap"))
-        arguments.check(values["format"], arguments.file_format)
-        arguments.check(values["max_rejected"], lambda most: arguments.count(most, name="max_rejected"))
-        arguments.check(values["timezone"], arguments.time_zone)
-        for name in ("clip_to_retention", "replace_with_empty", "accept_outside"):
-            arguments.check_flag(values[name], name=name)
 
     @classmethod
     def own_asset(cls, values: Mapping[str, Any]) -> Any | None:
@@ -170,74 +159,31 @@ class ZDirectExtractOperator(ZDirectOperator):
 
         try:
             with fail_fast():
-                window = self._window(context)
-                base_path = open_base_path(self.base_path, arguments.given_text(self.storage_conn_id))
                 hook = ZDirectHook(self.conn_id)
-                job = self._job(hook, window, base_path, resume_key(context["ti"]))
-                result = asyncio.run(_fetch(hook, job))
+                result = asyncio.run(_fetch(hook, self._job(hook, context)))
         except ZDirectRetriableError as error:
-            if not self.deferrable or waits >= MAX_WAITS:
+            if not self.deferrable:
                 raise
-            self.log.warning(
-                "%s Waiting %.0f s without a worker slot (wait %d of %d).",
-                error,
-                error.retry_after,
-                waits + 1,
-                MAX_WAITS,
-            )
-            self.defer(
-                trigger=TimeDeltaTrigger(timedelta(seconds=error.retry_after)),
-                method_name="resume",
-                kwargs={"waits": waits + 1},
-            )
+            wait_out(self, error, waits)
         summary = result.as_dict()
         self._tell_asset(context, summary)
         return summary
 
-    def _window(self, context: Context) -> Window:
-        window = arguments.window(self.window_from, self.window_to)
-        if window is not None:
-            return window
-        start, end = context.get("data_interval_start"), context.get("data_interval_end")
-        if start is None or end is None:
-            raise WindowError(
-                "This run has no data interval, and window_from and window_to are not given.",
-                remedy=arguments.NO_INTERVAL_REMEDY,
-            )
-        return Window(start, end)
-
-    def _job(self, hook: ZDirectHook, window: Window, base_path: BasePath, key: str) -> ExtractJob:
-        from airflow_provider_zdirect.extract import ExtractJob
-
+    def _job(self, hook: ZDirectHook, context: Context) -> ExtractJob:
         overlap = arguments.given(self.overlap)
-        merchant_id = arguments.given(self.merchant_id)
-        # Everything that can be wrong is looked at before the first request, which may be that for the merchant.
         dataset = get_dataset(
             self.dataset,
             arguments.given_text(self.variant),
             arguments.given_text(self.path),
             arguments.mapping(self.api_options, name="api_options"),
         )
-        settings: dict[str, Any] = {
-            "overlap": None if overlap is None else arguments.duration(overlap, name="overlap"),
-            "format": arguments.file_format(self.format),
-            "max_rejected": arguments.count(self.max_rejected, name="max_rejected"),
-            "clip_to_retention": arguments.flag(self.clip_to_retention, name="clip_to_retention"),
-            "timezone": arguments.time_zone(self.timezone),
-            "replace_with_empty": arguments.flag(self.replace_with_empty, name="replace_with_empty"),
-            "accept_outside": arguments.flag(self.accept_outside, name="accept_outside"),
-            "filters": arguments.mapping(self.filters, name="filters"),
-            "environment": hook.config().environment,
-        }
-        return ExtractJob(
-            dataset=dataset,
-            merchant_id=str(merchant_id) if merchant_id else hook.merchant_id(),
-            window=window,
-            fs=base_path.fs,
-            root=base_path.root,
-            base_uri=base_path.uri,
-            resume_key=key,
-            **settings,
+        return window_job(
+            self,
+            hook,
+            context,
+            dataset,
+            filters=arguments.mapping(self.filters, name="filters"),
+            overlap=None if overlap is None else arguments.duration(overlap, name="overlap"),
         )
 
     def _tell_asset(self, context: Context, summary: dict[str, Any]) -> None:
@@ -246,17 +192,6 @@ class ZDirectExtractOperator(ZDirectOperator):
             return
         told = ("uri", "merchant_id", "window_from", "window_to", "records", "rejected")
         context["outlet_events"][asset].extra = {name: summary[name] for name in told}
-
-
-def resume_key(task_instance: Any) -> str:
-    """What a retry of this task instance has in common with its first try, and no other run."""
-    parts = (
-        task_instance.dag_id,
-        task_instance.run_id,
-        task_instance.task_id,
-        str(getattr(task_instance, "map_index", -1)),
-    )
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
 async def _fetch(hook: ZDirectHook, job: ExtractJob) -> ExtractResult:

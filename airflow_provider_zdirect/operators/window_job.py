@@ -1,0 +1,142 @@
+"""From an operator's arguments to a job that extracts a window, and what is done with it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
+
+from airflow_provider_zdirect.exceptions import WindowError, ZDirectRetriableError
+from airflow_provider_zdirect.operators import arguments
+from airflow_provider_zdirect.operators.base_path import check_base_path, open_base_path
+from airflow_provider_zdirect.windows import Window
+
+if TYPE_CHECKING:
+    from airflow_provider_zdirect.datasets import Dataset
+    from airflow_provider_zdirect.extract import ExtractJob
+    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+    from airflow_provider_zdirect.operators.base import ZDirectOperator
+
+MAX_WAITS = 10
+
+
+class WindowTask(Protocol):
+    """A task that extracts windows, its arguments rendered."""
+
+    merchant_id: Any
+    window_from: Any
+    window_to: Any
+    base_path: str
+    storage_conn_id: Any
+    format: Any
+    max_rejected: Any
+    clip_to_retention: Any
+    timezone: Any
+    replace_with_empty: Any
+    accept_outside: Any
+
+
+def check_window_arguments(values: Mapping[str, Any]) -> None:
+    """Raise ZDirectConfigurationError for those of :class:`WindowTask` that are known at parse and wrong."""
+    for name in ("base_path", "conn_id"):
+        arguments.check_not_empty(values[name], name=name)
+    arguments.check(values["merchant_id"], arguments.check_merchant_id)
+    arguments.check_window(values["window_from"], values["window_to"])
+    arguments.check(values["base_path"], check_base_path)
+    arguments.check(values["format"], arguments.file_format)
+    arguments.check(values["max_rejected"], lambda most: arguments.count(most, name="max_rejected"))
+    arguments.check(values["timezone"], arguments.time_zone)
+    for name in ("clip_to_retention", "replace_with_empty", "accept_outside"):
+        arguments.check_flag(values[name], name=name)
+
+
+def run_window(task: WindowTask, context: Mapping[str, Any]) -> Window:
+    """The window from the arguments, else the run's data interval.
+
+    :raises WindowError: if there is neither.
+    """
+    window = arguments.window(task.window_from, task.window_to)
+    if window is not None:
+        return window
+    start, end = context.get("data_interval_start"), context.get("data_interval_end")
+    if start is None or end is None:
+        raise WindowError(
+            "This run has no data interval, and window_from and window_to are not given.",
+            remedy=arguments.NO_INTERVAL_REMEDY,
+        )
+    return Window(start, end)
+
+
+def window_job(
+    task: WindowTask,
+    hook: ZDirectHook,
+    context: Mapping[str, Any],
+    dataset: Dataset,
+    *,
+    filters: Mapping[str, str],
+    overlap: timedelta | None = None,
+) -> ExtractJob:
+    """The job of this task instance; a retry has the same.
+
+    :raises ZDirectConfigurationError: if an argument is wrong.
+    :raises WindowError: as :func:`run_window`.
+    """
+    from airflow_provider_zdirect.extract import ExtractJob
+
+    # Everything that can be wrong is looked at before the first request, which may be that for the merchant.
+    window = run_window(task, context)
+    base_path = open_base_path(task.base_path, arguments.given_text(task.storage_conn_id))
+    settings: dict[str, Any] = {
+        "overlap": overlap,
+        "format": arguments.file_format(task.format),
+        "max_rejected": arguments.count(task.max_rejected, name="max_rejected"),
+        "clip_to_retention": arguments.flag(task.clip_to_retention, name="clip_to_retention"),
+        "timezone": arguments.time_zone(task.timezone),
+        "replace_with_empty": arguments.flag(task.replace_with_empty, name="replace_with_empty"),
+        "accept_outside": arguments.flag(task.accept_outside, name="accept_outside"),
+        "filters": filters,
+        "environment": hook.config().environment,
+    }
+    merchant_id = arguments.given(task.merchant_id)
+    return ExtractJob(
+        dataset=dataset,
+        merchant_id=str(merchant_id) if merchant_id else hook.merchant_id(),
+        window=window,
+        fs=base_path.fs,
+        root=base_path.root,
+        base_uri=base_path.uri,
+        resume_key=resume_key(context["ti"]),
+        **settings,
+    )
+
+
+def resume_key(task_instance: Any) -> str:
+    """What a retry of this task instance has in common with its first try, and no other run."""
+    parts = (
+        task_instance.dag_id,
+        task_instance.run_id,
+        task_instance.task_id,
+        str(getattr(task_instance, "map_index", -1)),
+    )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+
+
+def wait_out(task: ZDirectOperator, error: ZDirectRetriableError, waits: int) -> NoReturn:
+    """Defer until the time that zDirect wants; the task's ``resume(context, event, waits)`` goes on then.
+
+    :param waits: waits before, one after the other.
+    :raises ZDirectRetriableError: the error, if there were too many.
+    """
+    if waits >= MAX_WAITS:
+        raise error
+    task.log.warning(
+        "%s Waiting %.0f s without a worker slot (wait %d of %d).", error, error.retry_after, waits + 1, MAX_WAITS
+    )
+    task.defer(
+        trigger=TimeDeltaTrigger(timedelta(seconds=error.retry_after)),
+        method_name="resume",
+        kwargs={"waits": waits + 1},
+    )
