@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 
+from airflow_provider_zdirect.ean import ean13
+
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # Two digits at a time, because labels are most of the work of a large page.
 PAIRS = tuple(high + low for high in DIGITS for low in DIGITS)
@@ -48,12 +50,6 @@ def merchant_id(seed: int, index: int) -> str:
 @lru_cache(maxsize=1024)
 def warehouse_id(seed: int, index: int) -> str:
     return stable_uuid(seed, "warehouse", index)
-
-
-def ean13(first_twelve: str) -> str:
-    """Twelve digits with their check digit (GS1: weights 1 and 3 in turn)."""
-    total = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(first_twelve))
-    return f"{first_twelve}{-total % 10}"
 
 
 @lru_cache(maxsize=64)

@@ -152,7 +152,7 @@ def _prescribed(status: int, action: Action) -> Reply:
 
 def _damaged(reply: Reply, action: Action, cursor: str | None) -> Reply:
     body = reply.body
-    if action.duplicate or action.repeat_cursor:
+    if body and (action.duplicate or action.repeat_cursor):
         answer = json.loads(body)
         for rows in _lists(answer):
             rows.extend(rows[: action.duplicate])

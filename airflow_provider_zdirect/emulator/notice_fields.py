@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from airflow_provider_zdirect.emulator.catalog import ean13
+from airflow_provider_zdirect.ean import is_ean13
 from airflow_provider_zdirect.emulator.parameters import parse_date, parse_uuid
 from airflow_provider_zdirect.emulator.problem import ProblemError
 
@@ -25,7 +25,6 @@ LOCATION, DELIVERY = "requested_zalando_location_id", "earliest_delivery_date"
 FIELDS = (MERCHANT, ITEMS, *TEXTS, *COUNTS, LOCATION, DELIVERY)
 # Quantities by EAN, in the order in which they were given.
 Items = tuple[tuple[str, int], ...]
-EAN = re.compile(r"[0-9]{13}")
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -74,7 +73,7 @@ def parse_items(content: Any) -> Items:
         if not isinstance(row, dict) or set(row) != {"ean", "quantity"}:
             raise ProblemError(400, "an item has the fields ean and quantity")
         ean, quantity = row["ean"], row["quantity"]
-        if not isinstance(ean, str) or not EAN.fullmatch(ean) or ean13(ean[:12]) != ean:
+        if not isinstance(ean, str) or not is_ean13(ean):
             raise ProblemError(400, f"ean must be 13 digits with a good check digit: {str(ean)[:60]}")
         if not is_whole(quantity, least=1):
             raise ProblemError(400, f"quantity of {ean} must be a whole number, 1 or more")

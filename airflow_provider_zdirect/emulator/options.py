@@ -25,7 +25,13 @@ CHOICES = {
     "purchase_order_parameter": ("purchase-order-number", "purchase_order_number"),
 }
 SHARES = ("late_share", "bad_records", "drift", "empty_reports", "liquidated_vanish", "liquidated_change")
-
+FLAGS = (
+    "null_defect_levels",
+    "to_inclusive",
+    "notices_without_merchant",
+    "tours_without_parameter",
+    "rate_limits",
+)
 # The least that each may be.
 WHOLE_NUMBERS = {"icm_page_size": 1, "icm_max_movements": 0, "most_eans": 1, "notices_page_size": 1, "notice_days": 0}
 PARAMETERS = ("changed_since_parameter", "notices_cursor_parameter")
@@ -144,13 +150,7 @@ class Options:
             share = getattr(self, name)
             if not isinstance(share, (int, float)) or not 0 <= share <= 1:
                 raise ValueError(f"{name} must be a share from 0 to 1")
-        for name in (
-            "null_defect_levels",
-            "to_inclusive",
-            "notices_without_merchant",
-            "tours_without_parameter",
-            "rate_limits",
-        ):
+        for name in FLAGS:
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be true or false")
         if not isinstance(self.volume, (int, float)) or self.volume < 0:

@@ -65,14 +65,13 @@ class SeededNotices:
             day += DAY
 
     def find(self, id: str) -> Notice | None:
-        for merchant_id in self.timeline.merchant_ids:
-            for found, seed in self.of_merchant(merchant_id):
-                if found == id:
-                    return _notice(self.timeline, id, seed)
-        return None
+        seed = _index(self).get(id)
+        return _notice(self.timeline, id, seed) if seed else None
 
-    def notice(self, id: str, seed: Seed) -> Notice:
-        return _notice(self.timeline, id, seed)
+
+@lru_cache(maxsize=16)
+def _index(world: SeededNotices) -> dict[str, Seed]:
+    return {id: seed for merchant_id in world.timeline.merchant_ids for id, seed in world.of_merchant(merchant_id)}
 
 
 @lru_cache(maxsize=20_000)

@@ -211,6 +211,8 @@ class EmulatorServer:
             said is as in the first record.
         :param merchant_id: only for this merchant; ``None``: for all that have the record, or a new one for all.
         """
+        if merchant_id is not None:
+            self.state.known_merchant(merchant_id)
         self.state.references.change(dataset, id, None if changes is None else dict(changes), merchant_id)
 
     def notices(self, merchant_id: str) -> list[dict[str, Any]]:
@@ -243,14 +245,14 @@ class EmulatorServer:
         """
         self.state.confirm_delivery_date(notice_id)
 
-    def script_liquidated(self, merchant_id: str, day: date, rows: Iterable[ScriptedRow]) -> None:
+    def script_liquidated(self, merchant_id: str, day: Moment, rows: Iterable[ScriptedRow]) -> None:
         """From now on that merchant and day have exactly these liquidated rows.
 
         :param day: the date that ``from`` and ``to`` select.
         :param rows: ``(body, visible_from, visible_until)``: fields that differ from a complete body, which all rows
             of the day share; the API shows the row from one aware time until another, or ``None`` if it stays.
         """
-        self.state.script.set(merchant_id, day, rows)
+        self.state.script.set(self.state.known_merchant(merchant_id), moment(day).date(), rows)
 
 
 def moment(value: Moment) -> datetime:

@@ -157,7 +157,11 @@ def test_a_script_is_about_one_merchant_and_ends_with_a_reset(server: EmulatorSe
     assert server.truth("liquidated_items", mine, SCRIPTED, SCRIPTED + DAY) == days[0]
 
 
-def test_a_script_needs_aware_times(server: EmulatorServer) -> None:
+def test_a_script_needs_a_merchant_and_aware_times(server: EmulatorServer) -> None:
+    server.script_liquidated(server.merchant_ids[0], "2026-03-08", [({}, NOON, None)])
+    assert len(server.truth("liquidated_items", server.merchant_ids[0], SCRIPTED, SCRIPTED + DAY)) == 1
+    with pytest.raises(ValueError, match="merchant"):
+        server.script_liquidated("nobody", SCRIPTED, [])
     with pytest.raises(ValueError, match="aware"):
         server.script_liquidated(server.merchant_ids[0], SCRIPTED, [({}, datetime(2026, 3, 9), None)])  # noqa: DTZ001
 

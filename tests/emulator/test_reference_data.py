@@ -159,6 +159,8 @@ def test_references_of_an_unknown_kind_or_merchant_are_refused(server: EmulatorS
         server.reference("orders", server.merchant_ids[0])
     with pytest.raises(ValueError, match="merchant"):
         server.reference("stock_locations", UNKNOWN)
+    with pytest.raises(ValueError, match="merchant"):
+        server.change_reference("sales_channels", GERMANY, {}, merchant_id=UNKNOWN)
     with pytest.raises(ValueError):
         server.set_options(stock_locations_shape="list")
 

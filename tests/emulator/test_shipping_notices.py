@@ -158,6 +158,13 @@ def test_an_unchanged_answer_is_304_with_its_tag_and_no_body(server: EmulatorSer
     assert len(tags) == 5
 
 
+def test_a_fault_on_an_unchanged_answer_leaves_it_as_it_is(server: EmulatorServer, api: httpx.Client) -> None:
+    tag = api.get(NOTICES).headers["ETag"]
+    server.faults.set([{"match": {"path": NOTICES}, "action": {"duplicate": 1}}])
+    answer = api.get(NOTICES, headers={"If-None-Match": tag})
+    assert (answer.status_code, answer.content) == (304, b"")
+
+
 def test_each_received_advice_has_a_notice(server: EmulatorServer) -> None:
     today = date(2026, 3, 10)
     for merchant in server.merchant_ids:

@@ -8,7 +8,8 @@ from itertools import chain, pairwise
 
 import pytest
 
-from airflow_provider_zdirect.emulator.catalog import ean13, merchant_id
+from airflow_provider_zdirect.ean import ean13
+from airflow_provider_zdirect.emulator.catalog import merchant_id
 from airflow_provider_zdirect.emulator.truth import Timeline
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
