@@ -19,7 +19,7 @@ PACKAGE = Path(airflow_provider_zdirect.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # What each part may import of the package: itself, and what stands below it (docs/architecture.md).
-VALUES = {"exceptions", "clock", "windows", "rate", "models", "dataset_row", "datasets"}
+VALUES = {"exceptions", "clock", "windows", "rate", "ean", "models", "dataset_row", "datasets"}
 STORAGE = VALUES | {"storage"}
 CLIENT = VALUES | {"client"}
 PIPELINE = STORAGE | CLIENT | {"request_plan", "progress", "manifest", "validation", "fetch_window", "extract"}
@@ -29,6 +29,8 @@ ALLOWED = {
     "windows": {"exceptions"},
     "models": {"models"},
     "rate": set(),
+    "ean": set(),
+    "table_files": {"exceptions"},
     "dataset_row": {"exceptions", "models", "rate"},
     "datasets": {"exceptions", "models", "rate", "dataset_row"},
     "storage": STORAGE,
@@ -41,7 +43,8 @@ ALLOWED = {
     "validation": VALUES,
     "fetch_window": PIPELINE,
     "extract": PIPELINE,
-    "intrastat": STORAGE | {"client", "report_calendar", "intrastat"},
+    "intrastat": STORAGE | {"client", "report_calendar", "table_files", "intrastat"},
+    "inbound": PIPELINE | {"table_files", "inbound"},
     "emulator": VALUES | {"emulator"},
 }
 

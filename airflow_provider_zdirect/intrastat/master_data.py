@@ -18,8 +18,6 @@ All but ``ean`` may be missing or blank; other columns are not looked at. Mass a
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,11 +25,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
 
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.intrastat.selection import master_data_kind
+from airflow_provider_zdirect.table_files import Row, TableFile
 
 DECIMALS = 6
 PER_PIECE = pa.decimal128(18, DECIMALS)
@@ -51,7 +48,6 @@ ALIASES = {
     "net_mass_kg": ("net_mass", "net_weight_kg", "net_weight"),
     "statistical_value": ("stat_value",),
 }
-_COLUMN_OF = {name: column for column, names in ALIASES.items() for name in (column, *names)}
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
@@ -72,26 +68,12 @@ class MasterDataFile:
 
         :raises ZDirectConfigurationError: if the file is missing, empty, of another kind, or a row of it is wrong.
         """
-        data = self._data()
-        rows = _csv_rows(data) if master_data_kind(self.uri) == "csv" else _parquet_rows(data)
+        master_data_kind(self.uri)
+        file = TableFile(self.fs, self.path, self.uri, "master_data", ALIASES)
         try:
-            return _table(rows)
+            return _table(file.rows())
         except _Wrong as error:
-            raise self._refusal(str(error), error.remedy) from error
-
-    def _data(self) -> bytes:
-        try:
-            data: bytes = self.fs.cat_file(self.path)
-        except (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError) as error:
-            raise self._refusal(
-                f"it cannot be read: {type(error).__name__}", "Put the file there, or leave master_data out."
-            ) from error
-        if not data.strip():
-            raise self._refusal("it is empty", "Give a file with a header and a row per EAN, or leave master_data out.")
-        return data
-
-    def _refusal(self, what: str, remedy: str) -> ZDirectConfigurationError:
-        return ZDirectConfigurationError(f"master_data={self.uri!r}: {what}.", remedy=remedy)
+            raise file.refusal(str(error), error.remedy) from error
 
 
 class _Wrong(Exception):
@@ -100,57 +82,7 @@ class _Wrong(Exception):
         self.remedy = remedy
 
 
-def _csv_rows(data: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each row with how to find it, as values by our names of the columns."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise _Wrong("it is not UTF-8", "Save it as CSV in UTF-8.") from None
-    header_line = text.lstrip("\r\n").partition("\n")[0]
-    delimiter = ";" if header_line.count(";") > header_line.count(",") else ","
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        header: list[str | None] | None = None
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if header is None:
-                header = _columns(cells)
-                continue
-            where = f"row {reader.line_num}"
-            if len(cells) != len(header):
-                raise _Wrong(
-                    f"{where} has {len(cells)} fields, and the header has {len(header)}",
-                    "Write decimals with a point, and put texts that hold the delimiter in quotes.",
-                )
-            yield where, {name: cell for name, cell in zip(header, cells, strict=True) if name}
-    except csv.Error as error:
-        raise _Wrong(f"row {reader.line_num} is no CSV ({error})") from error
-
-
-def _parquet_rows(data: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
-    try:
-        table = pq.read_table(io.BytesIO(data))
-    except (pa.ArrowException, OSError) as error:
-        raise _Wrong(f"it is no Parquet file ({type(error).__name__})") from error
-    names = _columns(table.column_names)
-    wanted = [number for number, name in enumerate(names) if name]
-    for number, row in enumerate(table.select(wanted).to_pylist(), start=1):
-        yield f"row {number}", {name: row[table.column_names[at]] for at, name in enumerate(names) if name}
-
-
-def _columns(header: list[str]) -> list[str | None]:
-    """Our name of each column, None for those that are not looked at."""
-    found = [_COLUMN_OF.get(re.sub(r"[\s_-]+", "_", name.strip().lower())) for name in header]
-    if "ean" not in found:
-        raise _Wrong(f"it has no column ean, only: {', '.join(header)[:300]}", "Name the column with the EANs ean.")
-    for column in ALIASES:
-        if found.count(column) > 1:
-            raise _Wrong(f"several of its columns mean {column}: {', '.join(header)[:300]}", "Leave one of them.")
-    return found
-
-
-def _table(rows: Iterator[tuple[str, dict[str, Any]]]) -> pa.Table:
+def _table(rows: Iterator[Row]) -> pa.Table:
     goods: dict[str, tuple[Any, ...]] = {}
     differing: set[str] = set()
     for where, row in rows:

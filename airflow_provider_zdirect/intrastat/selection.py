@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.table_files import table_kind
 from airflow_provider_zdirect.windows import Window
 
 _MONTH = re.compile(r"(?P<year>20\d\d)-(?P<month>0[1-9]|1[0-2])")
@@ -109,12 +110,7 @@ def master_data_kind(uri: str) -> str:
 
     :raises ZDirectConfigurationError: if it ends in anything else.
     """
-    kind = uri.rpartition(".")[2].lower()
-    if kind not in ("csv", "parquet"):
-        raise ZDirectConfigurationError(
-            f"master_data={uri!r} is of an unknown kind.", remedy="Give a file whose name ends in .csv or .parquet."
-        )
-    return kind
+    return table_kind(uri, name="master_data", kinds=("csv", "parquet"))
 
 
 def as_runs(days: Iterable[date]) -> str:

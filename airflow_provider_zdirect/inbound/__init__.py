@@ -1,0 +1,1 @@
+"""Deliveries to Zalando warehouses: written, watched and compared with what arrived. Without Airflow."""
