@@ -7,7 +7,7 @@ announced set. What is received is counted: every record of ``received_items`` i
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -38,8 +38,6 @@ SCHEMA = pa.schema(
 """``announced`` is null where the announced set is not known, ``dispatched`` where there is no dispatch set;
 ``expected`` is the one that counts, ``difference`` is received - expected, null where nothing is known to be expected.
 """
-
-RECEIVED_COLUMNS = ("zalando_advice_id", "ean", "received_timestamp")
 
 
 @dataclass
@@ -81,10 +79,10 @@ def reconcile(
     """A row per advice and EAN that was announced, dispatched or received.
 
     :param notices: ``shipping_notice_id``, ``zalando_advice_id`` and ``state`` of the present notices.
-    :param items: ``shipping_notice_id``, ``item_set`` (``announced`` or ``dispatched``), ``ean`` (null for a set without
-        items) and ``quantity`` of their item sets.
+    :param items: ``shipping_notice_id``, ``item_set`` (``announced`` or ``dispatched``), ``ean`` and ``quantity`` of
+        their item sets; ``ean`` is null for a set without items.
     :param tours: the present tours.
-    :param received: what :func:`count_received` gave.
+    :param received: what was received, by advice id and EAN.
     """
     deliveries = _deliveries(notices, items)
     arrivals = _arrivals(tours)
@@ -101,33 +99,6 @@ def reconcile(
         rows += [_row(delivery, ean, here.get(ean), arrivals) for ean in eans]
     rows.sort(key=lambda row: (row["zalando_advice_id"] or "", row["shipping_notice_id"] or "", row["ean"] or ""))
     return pa.Table.from_pylist(rows, schema=SCHEMA)
-
-
-def count_received(tables: Iterator[pa.Table]) -> dict[Key, Received]:
-    """Pieces per advice and EAN of received items.
-
-    :param tables: their rows, with RECEIVED_COLUMNS.
-    """
-    parts = [_grouped(table, "count") for table in tables if table.num_rows]
-    if not parts:
-        return {}
-    counted = _grouped(pa.concat_tables(parts), "sum").to_pylist()
-    return {
-        (row["zalando_advice_id"], row["ean"]): Received(row["pieces"], row["first"], row["last"]) for row in counted
-    }
-
-
-def _grouped(table: pa.Table, counting: str) -> pa.Table:
-    keys = ["zalando_advice_id", "ean"]
-    if counting == "count":
-        times = table.column("received_timestamp")
-        ones = pa.repeat(pa.scalar(1, pa.int64()), table.num_rows)
-        table = table.select(keys).append_column("pieces", ones).append_column("first", times)
-        table = table.append_column("last", times)
-    grouped = table.group_by(keys).aggregate([("pieces", "sum"), ("first", "min"), ("last", "max")])
-    return grouped.rename_columns(
-        [{"pieces_sum": "pieces", "first_min": "first", "last_max": "last"}.get(n, n) for n in grouped.column_names]
-    ).select([*keys, "pieces", "first", "last"])
 
 
 def _deliveries(notices: Iterable[dict[str, Any]], items: Iterable[dict[str, Any]]) -> list[Delivery]:

@@ -10,9 +10,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.intrastat.csv_text import lines_as_csv, table_as_csv
 from airflow_provider_zdirect.intrastat.file_names import MonthFiles
@@ -25,6 +22,7 @@ from airflow_provider_zdirect.intrastat.selection import Month
 from airflow_provider_zdirect.intrastat.summaries import goods_without_master_data
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.published_files import PublishedFile
+from airflow_provider_zdirect.storage.row_files import parquet_bytes
 
 
 @dataclass
@@ -58,7 +56,7 @@ class MonthPublisher:
         goods = goods_without_master_data(report) if with_master_data else None
         page = Page(report, self.movements, self.merchant_id, len(self.landed), [*self.findings, *findings], goods)
         rows = report.lines.num_rows
-        self._write(f"{names.folder}/{names.parquet}", _as_parquet(report.lines), rows)
+        self._write(f"{names.folder}/{names.parquet}", parquet_bytes(report.lines), rows)
         self._write(f"{names.folder}/{names.csv}", lines_as_csv(report.lines), rows)
         if goods is not None:
             self._write(f"{names.folder}/{names.goods}", table_as_csv(goods), goods.num_rows)
@@ -129,9 +127,3 @@ class MonthPublisher:
     def _write(self, path: str, data: bytes, rows: int) -> None:
         self.store.write(path, data)
         self.files.append(PublishedFile(path, rows, len(data), hashlib.sha256(data).hexdigest()))
-
-
-def _as_parquet(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    return sink.getvalue().to_pybytes()

@@ -92,6 +92,18 @@ def read_batches(
                     yield _conform(pa.json.read_json(io.BytesIO(b"".join(block)), parse_options=options), wanted)
 
 
+def parquet_bytes(table: pa.Table) -> bytes:
+    """A small table as a Parquet file."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue()
+
+
+def parquet_table(data: bytes) -> pa.Table:
+    """The table in a small Parquet file."""
+    return pq.read_table(io.BytesIO(data))
+
+
 def sha256(local: Path) -> str:
     with local.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,187 @@
+"""Item sets of a merchant's shipping notices: which goods were announced and dispatched, as a published table.
+
+zDirect allows 30 requests an hour for either kind of set (zDirect docs, *Shipping Notices*), so a set is fetched again
+only if it may have changed: not once it is locked, which it is after the confirmation that follows it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pyarrow as pa
+from fsspec import AbstractFileSystem
+
+from airflow_provider_zdirect.clock import Clock, SystemClock
+from airflow_provider_zdirect.exceptions import NotFoundError
+from airflow_provider_zdirect.inbound.reconciliation import ANNOUNCED, DISPATCHED
+from airflow_provider_zdirect.models.arrow import Lineage, arrow_schema, to_table
+from airflow_provider_zdirect.models.inbound import ShippingNotice
+from airflow_provider_zdirect.models.record import AdviceId, Count, Ean, Key, Record, Text
+from airflow_provider_zdirect.storage.latest_table import LatestTable
+from airflow_provider_zdirect.storage.layout import FORMATS, Layout
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+
+log = logging.getLogger(__name__)
+
+PUBLISH_EVERY = 20
+"""Sets that are fetched before they are published; a kill loses fewer than that."""
+
+TABLE = "shipping_notice_items"
+NOTICES = "shipping_notices_current"
+UNLOCKED = {
+    ANNOUNCED: frozenset({"initial"}),
+    DISPATCHED: frozenset({"ready_for_delivery_date", "ready_for_dispatch"}),
+}
+"""States in which a set may still change (zDirect docs, *Shipping Notices*); an unknown state is taken for locked, and
+the set is fetched once in it."""
+
+COUNT_FIELDS = {ANNOUNCED: "announced_item_count", DISPATCHED: "dispatch_item_count"}
+
+FetchSet = Callable[[str, str], Awaitable[dict[str, int] | None]]
+"""Notice id and kind -> pieces by EAN; None if there is no such set."""
+
+
+class NoticeItem(Record):
+    """One EAN of an item set. ``ean`` is null where the set has no items, or there is none."""
+
+    shipping_notice_id: Key
+    zalando_advice_id: AdviceId = None
+    item_set: Key
+    ean: Ean = None
+    quantity: Count = None
+    notice_state: Text = None
+    notice_item_count: Count = None
+
+
+@dataclass(frozen=True)
+class ItemSetJob:
+    """Whose item sets to fetch, and where the notices lie and the items go."""
+
+    merchant_id: str
+    fs: AbstractFileSystem
+    root: str
+    base_uri: str
+    environment: str
+    format: str = "parquet"
+
+    @property
+    def store(self) -> ObjectStore:
+        return ObjectStore(self.fs, self.root)
+
+    @property
+    def items(self) -> LatestTable:
+        return LatestTable(self.store, Layout(TABLE, self.merchant_id), arrow_schema(NoticeItem), FORMATS[self.format])
+
+    @property
+    def notices(self) -> LatestTable:
+        return LatestTable(self.store, Layout(NOTICES, self.merchant_id), arrow_schema(ShippingNotice))
+
+
+@dataclass(frozen=True)
+class WantedSet:
+    """An item set that may have changed since it was fetched."""
+
+    notice: dict[str, Any]
+    kind: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.notice["shipping_notice_id"], self.kind
+
+
+async def sync_item_sets(job: ItemSetJob, fetch: FetchSet, clock: Clock | None = None) -> dict[str, Any]:
+    """Fetch what may have changed, and publish the table; safe to repeat.
+
+    :returns: ``notices``, ``sets_fetched``, ``items``, ``uri``: small, for XCom.
+    :raises ZDirectError: if a set cannot be fetched; those before it are published.
+    """
+    syncing = _Syncing(job, clock or SystemClock())
+    wanted = list(syncing.wanted())
+    log.info(
+        "Item sets of merchant %s: %d notices, %d sets to fetch.", job.merchant_id, len(syncing.notices), len(wanted)
+    )
+    fetched = 0
+    try:
+        for want in wanted:
+            syncing.take(want, await _fetched(want, fetch))
+            fetched += 1
+            if fetched % PUBLISH_EVERY == 0:
+                syncing.publish()
+    finally:
+        syncing.publish()
+    return {
+        "merchant_id": job.merchant_id,
+        "uri": f"{job.base_uri.rstrip('/')}/{TABLE}/merchant_id={job.merchant_id}",
+        "notices": len(syncing.notices),
+        "sets_fetched": fetched,
+        "items": sum(1 for rows in syncing.held.values() for row in rows if row["ean"] is not None),
+    }
+
+
+class _Syncing:
+    """The table in memory: rows by notice and kind of set."""
+
+    def __init__(self, job: ItemSetJob, clock: Clock) -> None:
+        self.job = job
+        self.clock = clock
+        self.held: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for row in job.items.read().to_pylist():
+            self.held.setdefault((row["shipping_notice_id"], row["item_set"]), []).append(row)
+        self.notices = job.notices.read().to_pylist()
+        self._unpublished = False
+
+    def wanted(self) -> Iterator[WantedSet]:
+        for notice in self.notices:
+            for kind in (ANNOUNCED, DISPATCHED):
+                want = WantedSet(notice, kind)
+                if self._may_have_changed(want):
+                    yield want
+
+    def _may_have_changed(self, want: WantedSet) -> bool:
+        state, count = want.notice["state"], want.notice[COUNT_FIELDS[want.kind]]
+        if want.kind == DISPATCHED and state in UNLOCKED[ANNOUNCED]:
+            return False
+        held = self.held.get(want.key)
+        if held is None:
+            return True
+        was, of = held[0]["notice_state"], held[0]["notice_item_count"]
+        return was in UNLOCKED[want.kind] and (was, of) != (state, count)
+
+    def take(self, want: WantedSet, pieces: dict[str, int]) -> None:
+        notice, now = want.notice, self.clock.now()
+        common = {
+            "shipping_notice_id": notice["shipping_notice_id"],
+            "zalando_advice_id": notice["zalando_advice_id"],
+            "item_set": want.kind,
+            "notice_state": notice["state"],
+            "notice_item_count": notice[COUNT_FIELDS[want.kind]],
+        }
+        records = [NoticeItem(**common, ean=ean, quantity=pieces[ean]) for ean in sorted(pieces)]
+        records = records or [NoticeItem(**common)]
+        instant = timedelta(microseconds=1)
+        lineage = Lineage(self.job.merchant_id, self.job.environment, now, now + instant, now)
+        sources = [json.dumps(record.model_dump(mode="json")).encode() for record in records]
+        self.held[want.key] = to_table(NoticeItem, records, sources, lineage).to_pylist()
+        self._unpublished = True
+
+    def publish(self) -> None:
+        if not self._unpublished:
+            return
+        rows = [row for key in sorted(self.held) for row in self.held[key]]
+        self.job.items.replace(pa.Table.from_pylist(rows, schema=arrow_schema(NoticeItem)), self.clock.now())
+        self._unpublished = False
+
+
+async def _fetched(want: WantedSet, fetch: FetchSet) -> dict[str, int]:
+    if want.notice[COUNT_FIELDS[want.kind]] == 0:
+        return {}
+    try:
+        return await fetch(*want.key) or {}
+    except NotFoundError:
+        # Unconfirmed, what a notice without such a set answers; the notice itself is known.
+        return {}
