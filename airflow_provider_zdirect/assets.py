@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from airflow.providers.common.compat.sdk import Asset
+from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
 from airflow_provider_zdirect.datasets import get_dataset
 
@@ -19,6 +19,16 @@ def dataset_asset(name: str) -> Any:
     """
     # By URI alone, so that it is the same asset as Asset("zdirect://<dataset>") in an author's schedule.
     return Asset(uri=get_dataset(name).asset_uri)
+
+
+def changed_alias(name: str) -> Any:
+    """The alias through which a task updates the dataset's asset only if it changed something, for ``outlets``.
+
+    A DAG that is scheduled on the alias is triggered by such changes alone. A DatasetAlias on Airflow 2.11.
+
+    :raises ZDirectConfigurationError: if there is no such dataset.
+    """
+    return AssetAlias(f"zdirect_{get_dataset(name).name}_changed")
 
 
 def intrastat_asset() -> Any:

@@ -19,7 +19,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import Param, conf
 
-from airflow_provider_zdirect.datasets import DATASETS
+from airflow_provider_zdirect.datasets import DATASETS, ApiOption
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.arguments import NO_INTERVAL_REMEDY, given
 from airflow_provider_zdirect.windows import Window, parse_instant
@@ -29,6 +29,13 @@ WINDOW_TO = "{{ params['to'] or '' }}"
 CONN_ID = "{{ params.conn_id }}"
 BASE_PATH = "{{ params.base_path }}"
 PATH = "{{ params.path or '' }}"
+PURCHASE_ORDER_NUMBER = "{{ (params.purchase_order_number or '') | trim }}"
+REFETCH_PASSES = "{% for hours in params.refetch_after_hours %}{{ hours * 3600 }},{% endfor %}"
+"""Of the liquidation's re-fetch, in seconds."""
+LIQUIDATION_OPTIONS = {
+    "purchase_order_parameter": "{{ params.purchase_order_parameter }}",
+    "to": "{{ params.last_date }}",
+}
 
 
 def place_params() -> dict[str, Param]:
@@ -107,6 +114,37 @@ def path_param() -> dict[str, Param]:
     }
 
 
+def liquidation_params() -> dict[str, Param]:
+    """When liquidated items are fetched again, which of them, and how zDirect is asked."""
+    return {
+        "refetch_after_hours": Param(
+            [48],
+            type="array",
+            items={"type": "number", "exclusiveMinimum": 0},
+            minItems=1,
+            title="Fetch again after hours",
+            description="Hours after the window's end at which it is fetched again, and what changed is published.",
+        ),
+        "purchase_order_number": Param(
+            None,
+            type=["null", "string"],
+            title="Purchase order",
+            description="Only the rows of this purchase order; give each a base path of its own. Empty: all rows.",
+        ),
+        **{
+            name: Param(option.default, type="string", enum=list(option.choices), title=title, description=option.about)
+            for name, title, option in _liquidation_options()
+        },
+    }
+
+
+def _liquidation_options() -> Iterator[tuple[str, str, ApiOption]]:
+    options = DATASETS["liquidated_items"].options
+    yield "purchase_order_parameter", "Parameter of the purchase order", options["purchase_order_parameter"]
+    # The option's own name is that of the window's end among the DAG's parameters.
+    yield "last_date", "Last date of a request", options["to"]
+
+
 def report_params() -> dict[str, Param]:
     """What a monthly Intrastat report is about."""
     return {
@@ -135,6 +173,24 @@ def report_params() -> dict[str, Param]:
             type="boolean",
             title="Allow missing days",
             description="Report what is there, although daily reports of the month are missing; they are named in it.",
+        ),
+    }
+
+
+def inbound_params() -> dict[str, Param]:
+    """How zDirect is asked for notices and tours."""
+    cursor = DATASETS["shipping_notices"].options["cursor_parameter"]
+    return {
+        "tours_by": Param(
+            "advice",
+            type="string",
+            enum=["advice", "list"],
+            title="Tours by",
+            description="advice: one request per advice id that is under way, as zDirect documents it. list: one "
+            "request without an advice id, as at least one other client sends it; it tells the tours of all merchants.",
+        ),
+        "cursor_parameter": Param(
+            cursor.default, type="string", minLength=1, title="Parameter of the next page", description=cursor.about
         ),
     }
 

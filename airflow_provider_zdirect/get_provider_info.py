@@ -49,6 +49,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_provider_zdirect.operators.extract",
                     "airflow_provider_zdirect.operators.intrastat",
+                    "airflow_provider_zdirect.operators.liquidation",
                 ],
             }
         ],

@@ -1,0 +1,223 @@
+"""Liquidated items, fetched again when the last rows have come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
+
+from airflow_provider_zdirect.assets import changed_alias, dataset_asset
+from airflow_provider_zdirect.clock import Clock, SystemClock
+from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectRetriableError
+from airflow_provider_zdirect.operators import arguments
+from airflow_provider_zdirect.operators.base import ZDirectOperator
+from airflow_provider_zdirect.operators.retry import fail_fast
+from airflow_provider_zdirect.operators.window_job import check_window_arguments, wait_out, window_job
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_zdirect.datasets import Dataset
+    from airflow_provider_zdirect.extract import ExtractJob
+    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+    from airflow_provider_zdirect.liquidation_passes import FetchedWindow
+
+DATASET = "liquidated_items"
+FILTER = "purchase_order_number"
+PASS = timedelta(hours=48)
+"""zDirect docs, Stock Movements: fetch the same window again within the next 48 hours."""
+
+
+class ZDirectLiquidationRefetchOperator(ZDirectOperator):
+    """Fetches a window of ``liquidated_items`` once more at each of its passes, and says what has changed.
+
+    Each pass replaces the window's dates whose rows have changed; the former file of such a date is kept under
+    ``_revisions/``, the rows that were added, removed or changed under ``_changes/``. Rows have no identity, so a
+    date's rows are compared as multisets. A pass without any change writes neither.
+
+    Which passes were made is read from the window's manifest: one that another task has made (the DAG's first one, or
+    an earlier try of this task) is not made again, and of several that are due only one is. So a window whose last
+    pass is past is fetched once, or not at all if it was fetched after it; one that was never fetched is fetched and
+    published as soon as the task runs. Between passes, and after a retriable error, the task is deferred: it holds no
+    worker slot. What was published stays when a pass fails.
+
+    The asset ``zdirect://liquidated_items`` is updated only if the task has changed something, through the asset alias
+    ``zdirect_liquidated_items_changed``; a DAG may be scheduled on either. All arguments are templates; what is wrong
+    and known at parse is refused at parse.
+
+    :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
+    :param window_from: first instant of the window (aware datetime or ISO 8601 text), a midnight; None, blank and
+        ``None`` as text mean the run's data interval, for ``window_to`` likewise.
+    :param window_to: first instant after the window.
+    :param base_path: URL for ObjectStoragePath, or absolute local path, below which the data is written.
+    :param storage_conn_id: Airflow connection of the storage.
+    :param passes: how long after the window's end it is fetched again (timedelta or seconds), or several such: a list,
+        or comma separated seconds.
+    :param purchase_order_number: only the rows of this purchase order; None and blank mean all. What is published of a
+        date is then these rows, so give each purchase order a base path of its own.
+    :param replace_with_empty: let an answer without any record replace the published ones of a date; without it such an
+        answer fails the task and changes nothing.
+    :param format: ``parquet`` or ``jsonl``.
+    :param max_rejected: how many invalid records a pass may put aside before the task fails.
+    :param clip_to_retention: fetch what is left of a window that lies partly past zDirect's retention.
+    :param timezone: time zone of whole days.
+    :param api_options: other assumptions about facts of the API that nobody could confirm, by name:
+        ``purchase_order_parameter`` (``purchase-order-number`` or ``purchase_order_number``) and ``to`` (``inclusive``
+        or ``exclusive``), see ``docs/datasets.md``.
+    :param accept_outside: publish records of other dates than the one that was asked for, instead of failing.
+    :param path: another path than the dataset's own, with ``{merchant_id}`` in it, should zDirect's differ.
+    :param conn_id: the zDirect connection.
+    :returns: window, ``merchant_id``, ``uri``, ``manifest``, ``records``, ``rejected``; ``passes`` that were made and
+        when it was fetched last (``fetched_at``); ``changed``, and how many rows this task has ``added``, ``removed``
+        and ``changed`` (``changes``; all of them, if it was the first to publish), per date with the URI of the file
+        that holds them (``changed_dates``, cut to 31; null where nothing was published before).
+    :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
+    :raises AirflowFailException: if a retry cannot help; chained to the typed error.
+    :raises ZDirectRetriableError: if it can, after many waits.
+    """
+
+    template_fields: Sequence[str] = (
+        "merchant_id",
+        "window_from",
+        "window_to",
+        "base_path",
+        "storage_conn_id",
+        "passes",
+        "purchase_order_number",
+        "replace_with_empty",
+        "format",
+        "max_rejected",
+        "clip_to_retention",
+        "timezone",
+        "api_options",
+        "accept_outside",
+        "path",
+        "conn_id",
+    )
+
+    clock: Clock = SystemClock()
+
+    def __init__(
+        self,
+        *,
+        base_path: str,
+        merchant_id: str | None = None,
+        window_from: datetime | str | None = None,
+        window_to: datetime | str | None = None,
+        storage_conn_id: str | None = None,
+        passes: timedelta | float | str | Sequence[timedelta | float | str] = PASS,
+        purchase_order_number: str | None = None,
+        replace_with_empty: bool | str = True,
+        format: str = "parquet",
+        max_rejected: int | str = 0,
+        clip_to_retention: bool | str = False,
+        timezone: str = "UTC",
+        api_options: Mapping[str, Any] | str | None = None,
+        accept_outside: bool | str = False,
+        path: str | None = None,
+        conn_id: str = "zdirect_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(values=locals(), **kwargs)
+        self.merchant_id = merchant_id
+        self.window_from = window_from
+        self.window_to = window_to
+        self.base_path = base_path
+        self.storage_conn_id = storage_conn_id
+        self.passes = passes
+        self.purchase_order_number = purchase_order_number
+        self.replace_with_empty = replace_with_empty
+        self.format = format
+        self.max_rejected = max_rejected
+        self.clip_to_retention = clip_to_retention
+        self.timezone = timezone
+        self.api_options = api_options
+        self.accept_outside = accept_outside
+        self.path = path
+        self.conn_id = conn_id
+
+    @classmethod
+    def check_literals(cls, values: Mapping[str, Any]) -> None:
+        check_window_arguments(values)
+        arguments.check_not_empty(values["passes"], name="passes")
+        arguments.check(values["passes"], pass_delays)
+        options = arguments.literal_mapping(values["api_options"], name="api_options")
+        get_dataset(DATASET, None, arguments.literal(values["path"]), options)
+
+    @classmethod
+    def own_asset(cls, values: Mapping[str, Any]) -> Any | None:
+        return changed_alias(DATASET)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        return self._go_on(context, waits=0)
+
+    def resume(self, context: Context, event: Any = None, waits: int = 0) -> dict[str, Any]:
+        """Go on after a wait in the triggerer."""
+        return self._go_on(context, waits=waits)
+
+    def _go_on(self, context: Context, *, waits: int) -> dict[str, Any]:
+        from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+        from airflow_provider_zdirect.liquidation_passes import Passes, make_passes
+
+        try:
+            with fail_fast():
+                hook = ZDirectHook(self.conn_id)
+                delays = pass_delays(self.passes)
+                job = self._job(hook, context)
+                passes = Passes.after(job.window, delays, job.dataset)
+                fetched = asyncio.run(make_passes(job, passes, hook.client, self.clock))
+        except ZDirectRetriableError as error:
+            wait_out(self, error, waits)
+        now = self.clock.now()
+        if (moment := passes.next(now)) is not None:
+            self._wait_for(moment, now, fetched)
+        self.log.info("%s", fetched.in_words())
+        summary = fetched.as_dict(passes)
+        self._tell_asset(context, summary)
+        return summary
+
+    def _wait_for(self, moment: datetime, now: datetime, fetched: FetchedWindow) -> None:
+        self.log.info(
+            "%s of merchant %s, window %s: fetched at %s; the next pass is at %s, waiting without a worker slot.",
+            DATASET,
+            fetched.job.merchant_id,
+            fetched.job.window,
+            fetched.fetched_at.isoformat(timespec="seconds"),
+            moment.isoformat(timespec="seconds"),
+        )
+        self.defer(trigger=TimeDeltaTrigger(moment - now), method_name="resume")
+
+    def _job(self, hook: ZDirectHook, context: Context) -> ExtractJob:
+        options = arguments.mapping(self.api_options, name="api_options")
+        dataset: Dataset = get_dataset(DATASET, None, arguments.given_text(self.path), options)
+        filters = arguments.mapping({FILTER: self.purchase_order_number}, name=FILTER)
+        return window_job(self, hook, context, dataset, filters=filters)
+
+    def _tell_asset(self, context: Context, summary: dict[str, Any]) -> None:
+        alias = changed_alias(DATASET)
+        if not summary["changed"] or alias not in self.outlets:
+            return
+        told = ("uri", "merchant_id", "window_from", "window_to", "records", "rejected")
+        dates = sorted({change["date"] for change in summary["changed_dates"]})
+        # Flat: on Airflow 2 what goes through an alias has to be hashable.
+        extra = {**{name: summary[name] for name in told}, **summary["changes"], "dates": ",".join(dates)}
+        context["outlet_events"][alias].add(dataset_asset(DATASET), extra=extra)
+
+
+def pass_delays(value: Any) -> tuple[timedelta, ...]:
+    """How long after the window's end the passes are.
+
+    :raises ZDirectConfigurationError: if ``value`` is no duration, no list of them, or empty.
+    """
+    if isinstance(value, str):
+        # As a template renders it: 172800, "3600,172800", or a list as text.
+        value = [text for text in value.strip("[]() \n").split(",") if text.strip()]
+    several = value if isinstance(value, list | tuple) else [value]
+    delays = tuple(arguments.duration(delay, name="passes") for delay in several)
+    if not delays:
+        raise ZDirectConfigurationError("passes is empty.", remedy="Give at least one duration, for example 172800.")
+    return delays

@@ -1,0 +1,89 @@
+"""Liquidated items: every day for every merchant at once, and again when the last rows have come."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from airflow.providers.common.compat.sdk import DAG, task_group
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+from airflow_provider_zdirect.dag_params import (
+    BASE_PATH,
+    CONN_ID,
+    LIQUIDATION_OPTIONS,
+    PURCHASE_ORDER_NUMBER,
+    REFETCH_PASSES,
+    WINDOW_FROM,
+    WINDOW_TO,
+    liquidation_params,
+    place_params,
+    window_params,
+)
+from airflow_provider_zdirect.dag_tasks import merchants
+from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
+from airflow_provider_zdirect.operators.liquidation import ZDirectLiquidationRefetchOperator
+from airflow_provider_zdirect.operators.retry import retry_arguments
+
+DOC = """
+### Liquidated items
+
+Every day, for every merchant: the items of the day before that were sold to Zalando's off-price channel.
+
+zDirect's first answer may lack rows, and asks for a second fetch within 48 hours. So the day is published at once
+(`liquidated_items`), and fetched again 48 hours after its end (`refetch`), which waits without a worker slot; a run
+therefore lasts two days, and three run side by side. If the second answer differs, it replaces the first: the former
+file is kept under `_revisions/`, the rows that were added, removed or changed under `_changes/`.
+
+* The asset `zdirect://liquidated_items` is updated by the first fetch, and by the second one only if it changed
+  something; what, stands in the event, the log and the XCom. A DAG scheduled on the asset alias
+  `zdirect_liquidated_items_changed` runs for these changes only.
+* **Triggered by hand** it takes `from` and `to` (midnights, UTC); both empty means the day before the logical date
+  (which the dialog fills in; over the REST API, give one). What ended more than 48 hours ago is fetched once.
+* **Backfill** (UI or `airflow backfill create`) takes up to 100 days. On Airflow 2.11 it is `airflow dags backfill`;
+  should that end with "BackfillJob is deadlocked", give the same command again.
+* **One purchase order**: give `purchase_order_number`, and a `base_path` of its own. If zDirect ignores the filter, the
+  task fails and says so; the other spelling of `purchase_order_parameter` may be the right one.
+"""
+
+with DAG(
+    dag_id="zdirect_liquidation",
+    schedule=CronDataIntervalTimetable("0 0 * * *", timezone="UTC"),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    # A run lasts as long as its last pass is away; there has to be room for the runs of other days.
+    max_active_runs=32,
+    default_args=retry_arguments(),
+    params={**place_params(), **window_params(), **liquidation_params()},
+    tags=["zdirect", "zfs"],
+    doc_md=DOC,
+) as dag:
+
+    @task_group(prefix_group_id=False)
+    def merchant(merchant_id: str) -> None:
+        """One merchant; another one's failure does not stop it."""
+        first = ZDirectExtractOperator(
+            task_id="liquidated_items",
+            dataset="liquidated_items",
+            merchant_id=merchant_id,
+            window_from=WINDOW_FROM,
+            window_to=WINDOW_TO,
+            filters={"purchase_order_number": PURCHASE_ORDER_NUMBER},
+            api_options=LIQUIDATION_OPTIONS,
+            base_path=BASE_PATH,
+            conn_id=CONN_ID,
+            deferrable=True,
+        )
+        refetch = ZDirectLiquidationRefetchOperator(
+            task_id="refetch",
+            merchant_id=merchant_id,
+            window_from=WINDOW_FROM,
+            window_to=WINDOW_TO,
+            passes=REFETCH_PASSES,
+            purchase_order_number=PURCHASE_ORDER_NUMBER,
+            api_options=LIQUIDATION_OPTIONS,
+            base_path=BASE_PATH,
+            conn_id=CONN_ID,
+        )
+        first >> refetch
+
+    merchant.expand(merchant_id=merchants())
