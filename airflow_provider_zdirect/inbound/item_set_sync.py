@@ -17,7 +17,7 @@ import pyarrow as pa
 from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.exceptions import NotFoundError
+from airflow_provider_zdirect.exceptions import NotFoundError, RateLimitedError
 from airflow_provider_zdirect.inbound.reconciliation import ANNOUNCED, DISPATCHED
 from airflow_provider_zdirect.models.arrow import Lineage, arrow_schema, to_table
 from airflow_provider_zdirect.models.inbound import ShippingNotice
@@ -97,21 +97,24 @@ class WantedSet:
 async def sync_item_sets(job: ItemSetJob, fetch: FetchSet, clock: Clock | None = None) -> dict[str, Any]:
     """Fetch what may have changed, and publish the table; safe to repeat.
 
-    :returns: ``notices``, ``sets_fetched``, ``items``, ``uri``: small, for XCom.
-    :raises ZDirectError: if a set cannot be fetched; those before it are published.
+    :returns: ``notices``, ``sets_fetched``, ``sets_pending``, ``items``, ``uri``: small, for XCom; ``retry_after``, the
+        seconds until the rate limit lets the next set be fetched, if some are pending.
+    :raises ZDirectError: if a set cannot be fetched otherwise; those before it are published.
     """
     syncing = _Syncing(job, clock or SystemClock())
     wanted = list(syncing.wanted())
     log.info(
         "Item sets of merchant %s: %d notices, %d sets to fetch.", job.merchant_id, len(syncing.notices), len(wanted)
     )
-    fetched = 0
+    fetched, retry_after = 0, None
     try:
         for want in wanted:
             syncing.take(want, await _fetched(want, fetch))
             fetched += 1
             if fetched % PUBLISH_EVERY == 0:
                 syncing.publish()
+    except RateLimitedError as error:
+        retry_after = error.retry_after
     finally:
         syncing.publish()
     return {
@@ -119,6 +122,8 @@ async def sync_item_sets(job: ItemSetJob, fetch: FetchSet, clock: Clock | None =
         "uri": f"{job.base_uri.rstrip('/')}/{TABLE}/merchant_id={job.merchant_id}",
         "notices": len(syncing.notices),
         "sets_fetched": fetched,
+        "sets_pending": len(wanted) - fetched,
+        "retry_after": retry_after,
         "items": sum(1 for rows in syncing.held.values() for row in rows if row["ean"] is not None),
     }
 

@@ -61,11 +61,14 @@ class LatestTable:
         wanted = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
         return pa.concat_tables(tables) if tables else wanted.empty_table()
 
-    def replace(self, rows: pa.Table, at: datetime) -> PublishedFile | None:
-        """Publish ``rows`` as the table; None, and nothing written, if a later one is there already."""
+    def replace(self, rows: pa.Table, at: datetime) -> PublishedFile:
+        """Publish ``rows`` as the table.
+
+        :param at: the present; the table counts as made later than the former one even if a clock says otherwise.
+        """
         made = self.made_at()
-        if made is not None and made >= at:
-            return None
+        if made is not None:
+            at = max(at, made + timedelta(microseconds=1))
         with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
             span = Window(at, at + timedelta(microseconds=1))
             folder = self.layout.published(at.date())

@@ -1,0 +1,176 @@
+"""Deliveries to Zalando warehouses: what was announced in detail, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import Asset
+from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
+
+from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectRetriableError
+from airflow_provider_zdirect.operators import arguments
+from airflow_provider_zdirect.operators.base import ZDirectOperator
+from airflow_provider_zdirect.operators.base_path import check_base_path, open_base_path
+from airflow_provider_zdirect.operators.retry import fail_fast
+from airflow_provider_zdirect.operators.window_job import wait_out
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+    from airflow_provider_zdirect.inbound.item_set_sync import ItemSetJob
+
+
+class ZDirectInboundOperator(ZDirectOperator):
+    """What the operators of this module have in common: whose deliveries, and where they are published.
+
+    :param base_path: URL for ObjectStoragePath, or absolute local path, below which ``shipping_notices`` are published.
+    :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
+    :param storage_conn_id: Airflow connection of the storage.
+    :param format: ``parquet`` or ``jsonl``.
+    :param conn_id: the zDirect connection.
+    """
+
+    template_fields: Sequence[str] = ("base_path", "merchant_id", "storage_conn_id", "format", "conn_id")
+
+    def __init__(
+        self,
+        *,
+        base_path: str,
+        merchant_id: str | None = None,
+        storage_conn_id: str | None = None,
+        format: str = "parquet",
+        conn_id: str = "zdirect_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(values=locals(), **kwargs)
+        self.base_path = base_path
+        self.merchant_id = merchant_id
+        self.storage_conn_id = storage_conn_id
+        self.format = format
+        self.conn_id = conn_id
+
+    @classmethod
+    def check_literals(cls, values: Mapping[str, Any]) -> None:
+        for name in ("base_path", "conn_id"):
+            arguments.check_not_empty(values[name], name=name)
+        arguments.check(values["base_path"], check_base_path)
+        arguments.check(values["merchant_id"], arguments.check_merchant_id)
+        arguments.check(values["format"], arguments.file_format)
+
+    def place(self) -> dict[str, Any]:
+        """Merchant, filesystem, base path and format, checked."""
+        from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+
+        merchant_id = arguments.given_text(self.merchant_id)
+        if merchant_id is not None:
+            arguments.check_merchant_id(merchant_id)
+        file_format = arguments.file_format(self.format)
+        base_path = open_base_path(self.base_path, arguments.given_text(self.storage_conn_id))
+        return {
+            "merchant_id": (merchant_id or ZDirectHook(self.conn_id).merchant_id()).strip().lower(),
+            "fs": base_path.fs,
+            "root": base_path.root,
+            "base_uri": base_path.uri,
+            "format": file_format,
+        }
+
+
+class ZDirectItemSetsOperator(ZDirectInboundOperator):
+    """Fetches the item sets of the published shipping notices: which goods were announced and dispatched.
+
+    They become the table ``shipping_notice_items`` under ``base_path``. A set is fetched again only if it may have
+    changed. zDirect allows 30 requests an hour for either kind of set, so a first run over many notices takes hours; it
+    holds no worker slot meanwhile, and what was fetched is published on the way. Arguments are those of
+    :class:`ZDirectInboundOperator`, and:
+
+    :param deferrable: wait for the rate limit in the triggerer; without it, the task's retries have to.
+    :returns: ``notices``, ``sets_fetched`` (by the last attempt), ``sets_pending``, ``items``, ``uri``.
+    :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
+    :raises AirflowFailException: if a retry cannot help; chained to the typed error.
+    :raises ZDirectRetriableError: if it can.
+    """
+
+    def __init__(self, *, deferrable: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.deferrable = deferrable
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        return self._sync(waits=0)
+
+    def resume(self, context: Context, event: Any = None, waits: int = 0) -> dict[str, Any]:
+        """Go on after a wait in the triggerer."""
+        return self._sync(waits=waits)
+
+    def _sync(self, *, waits: int) -> dict[str, Any]:
+        from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+        from airflow_provider_zdirect.inbound.item_set_sync import ItemSetJob
+
+        try:
+            with fail_fast():
+                hook = ZDirectHook(self.conn_id)
+                job = ItemSetJob(**self.place(), environment=hook.config().environment)
+                summary = asyncio.run(_sync(hook, job))
+        except ZDirectRetriableError as error:
+            if not self.deferrable:
+                raise
+            wait_out(self, error, waits)
+        pause = summary.pop("retry_after")
+        if pause is None:
+            return summary
+        if not self.deferrable:
+            raise RateLimitedError(
+                f"Item sets of merchant {job.merchant_id}: {summary['sets_pending']} are left, and zDirect allows 30 "
+                "requests an hour.",
+                remedy="Nothing, if the task retries; or set deferrable=True.",
+                retry_after=pause,
+            )
+        self.log.info("%d item sets are left; going on in %.0f s.", summary["sets_pending"], pause)
+        # Waiting for one's turn is no failure, so it is not counted as long as something comes of it.
+        self.defer(
+            trigger=TimeDeltaTrigger(timedelta(seconds=pause)),
+            method_name="resume",
+            kwargs={"waits": 0 if summary["sets_fetched"] else waits + 1},
+        )
+        raise AssertionError("defer() does not return")
+
+
+class ZDirectInboundReconciliationOperator(ZDirectInboundOperator):
+    """Compares what was announced, dispatched and received, per advice and EAN.
+
+    From ``shipping_notices``, ``shipping_notice_items``, ``tours`` and ``received_items`` as they are published under
+    ``base_path``; it asks zDirect for nothing but, where none is given, the merchant. The table
+    ``inbound_reconciliation`` is replaced as a whole, if it is another than before. Arguments are those of
+    :class:`ZDirectInboundOperator`.
+
+    :returns: ``uri``, ``rows``, ``advices``, ``announced``, ``expected``, ``received`` (pieces), ``differing`` (rows).
+    :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
+    :raises AirflowFailException: if a retry cannot help; chained to the typed error.
+    """
+
+    ASSET_URI = "zdirect://inbound_reconciliation"
+
+    @classmethod
+    def own_asset(cls, values: Mapping[str, Any]) -> Any | None:
+        return Asset(uri=cls.ASSET_URI)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        from airflow_provider_zdirect.inbound.reconciliation_job import InboundPlace, reconcile_merchant
+
+        with fail_fast():
+            summary = reconcile_merchant(InboundPlace(**self.place()))
+        asset = Asset(uri=self.ASSET_URI)
+        if asset in self.outlets:
+            context["outlet_events"][asset].extra = summary
+        return summary
+
+
+async def _sync(hook: ZDirectHook, job: ItemSetJob) -> dict[str, Any]:
+    from airflow_provider_zdirect.inbound.item_set_sync import sync_item_sets
+    from airflow_provider_zdirect.inbound.notices import ShippingNotices
+
+    async with hook.client() as client:
+        return await sync_item_sets(job, ShippingNotices(client).item_set)

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+from clocks import FakeClock
+
+from airflow_provider_zdirect.exceptions import NotFoundError, RateLimitedError, ServerError
+from airflow_provider_zdirect.inbound import item_set_sync
+from airflow_provider_zdirect.inbound.item_set_sync import ItemSetJob, sync_item_sets
+from airflow_provider_zdirect.models.arrow import Lineage, to_table
+from airflow_provider_zdirect.models.inbound import ShippingNotice
+
+MERCHANT = "29809185-6a98-4691-a15b-e8d16839b6e8"
+EANS = ["4006381333931", "0191476239145"]
+
+
+class Zalando:
+    """Answers with item sets, and remembers what was asked."""
+
+    def __init__(self, **sets: dict[str, int] | Exception | None) -> None:
+        self.sets = sets
+        self.asked: list[tuple[str, str]] = []
+
+    async def __call__(self, notice_id: str, kind: str) -> dict[str, int] | None:
+        self.asked.append((notice_id, kind))
+        answer = self.sets.get(f"{notice_id}_{kind}")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Inbound:
+    """A base path with published notices."""
+
+    def __init__(self, root: Path) -> None:
+        self.job = ItemSetJob(
+            MERCHANT, fsspec.filesystem("file", skip_instance_cache=True), str(root), f"file://{root}", "production"
+        )
+        self.clock = FakeClock()
+
+    def publish(self, *notices: dict[str, Any]) -> None:
+        self.clock.advance(60)
+        now = self.clock.now()
+        records = [ShippingNotice(zalando_advice_id="10000001", **notice) for notice in notices]
+        lineage = Lineage(MERCHANT, "production", now, now, now)
+        sources = [json.dumps(notice).encode() for notice in notices]
+        self.job.notices.replace(to_table(ShippingNotice, records, sources, lineage), now)
+
+    def sync(self, zalando: Zalando) -> dict[str, Any]:
+        self.clock.advance(60)
+        return asyncio.run(sync_item_sets(self.job, zalando, self.clock))
+
+    def items(self) -> list[tuple[Any, ...]]:
+        names = ("shipping_notice_id", "item_set", "ean", "quantity")
+        return sorted((tuple(row[name] for name in names) for row in self.job.items.read().to_pylist()), key=repr)
+
+
+@pytest.fixture
+def inbound(tmp_path: Path) -> Inbound:
+    return Inbound(tmp_path)
+
+
+def test_announced_and_dispatched_goods_become_rows(inbound: Inbound) -> None:
+    inbound.publish({"shipping_notice_id": "n1", "state": "ready_for_receive"})
+    zalando = Zalando(n1_announced={EANS[0]: 2, EANS[1]: 3}, n1_dispatched={EANS[0]: 1})
+    summary = inbound.sync(zalando)
+    assert inbound.items() == [
+        ("n1", "announced", EANS[1], 3),
+        ("n1", "announced", EANS[0], 2),
+        ("n1", "dispatched", EANS[0], 1),
+    ]
+    assert (summary["notices"], summary["sets_fetched"], summary["items"], summary["retry_after"]) == (1, 2, 3, None)
+
+
+def test_a_locked_set_is_never_asked_for_again_not_even_one_that_does_not_exist(inbound: Inbound) -> None:
+    inbound.publish({"shipping_notice_id": "n1", "state": "ready_for_receive"})
+    inbound.sync(Zalando(n1_announced={EANS[0]: 2}, n1_dispatched=NotFoundError("none", status=404)))
+    assert inbound.items() == [("n1", "announced", EANS[0], 2), ("n1", "dispatched", None, None)]
+    again = Zalando()
+    inbound.sync(again)
+    assert again.asked == []
+
+
+def test_a_set_that_may_still_change_is_asked_for_when_the_notice_has_changed(inbound: Inbound) -> None:
+    inbound.publish({"shipping_notice_id": "n1", "state": "initial", "announced_item_count": 2})
+    inbound.sync(Zalando(n1_announced={EANS[0]: 2}))
+    same = Zalando()
+    inbound.sync(same)
+    assert same.asked == [], "neither state nor count has changed"
+    inbound.publish({"shipping_notice_id": "n1", "state": "initial", "announced_item_count": 5})
+    inbound.sync(Zalando(n1_announced={EANS[0]: 5}))
+    assert inbound.items() == [("n1", "announced", EANS[0], 5)]
+    inbound.publish({"shipping_notice_id": "n1", "state": "ready_for_delivery_date", "announced_item_count": 5})
+    locked = Zalando(n1_announced={EANS[1]: 5})
+    inbound.sync(locked)
+    assert ("n1", "announced") in locked.asked, "the last one before it was locked may be another of the same size"
+    assert ("n1", "announced", EANS[1], 5) in inbound.items()
+
+
+def test_no_request_is_spent_on_a_set_that_the_notice_says_is_empty(inbound: Inbound) -> None:
+    inbound.publish(
+        {
+            "shipping_notice_id": "n1",
+            "state": "ready_for_receive",
+            "announced_item_count": 4,
+            "dispatch_item_count": 0,
+        }
+    )
+    zalando = Zalando(n1_announced={EANS[0]: 4})
+    inbound.sync(zalando)
+    assert zalando.asked == [("n1", "announced")]
+
+
+@pytest.mark.parametrize("failure", [ServerError("down", retry_after=120.0), KeyboardInterrupt()])
+def test_what_was_fetched_before_a_failure_is_published(inbound: Inbound, failure: BaseException) -> None:
+    inbound.publish(
+        *({"shipping_notice_id": f"n{n}", "state": "initial", "announced_item_count": None} for n in range(1, 4))
+    )
+
+    class Failing(Zalando):
+        async def __call__(self, notice_id: str, kind: str) -> dict[str, int] | None:
+            if len(self.asked) == 2:
+                raise failure
+            return await super().__call__(notice_id, kind)
+
+    with pytest.raises(type(failure)):
+        inbound.sync(Failing(n1_announced={EANS[0]: 1}, n2_announced={EANS[0]: 2}))
+    rest = Zalando(n3_announced={EANS[0]: 3})
+    inbound.sync(rest)
+    assert rest.asked == [("n3", "announced")]
+    assert [item[3] for item in inbound.items()] == [1, 2, 3]
+
+
+def test_the_end_of_the_rate_limit_is_no_failure(inbound: Inbound) -> None:
+    inbound.publish({"shipping_notice_id": "n1", "state": "initial"}, {"shipping_notice_id": "n2", "state": "initial"})
+    full = RateLimitedError("full", retry_after=133.0)
+    summary = inbound.sync(Zalando(n1_announced={EANS[0]: 1}, n2_announced=full))
+    assert (summary["sets_fetched"], summary["sets_pending"], summary["retry_after"]) == (1, 1, 133.0)
+
+
+def test_many_sets_are_published_on_the_way(inbound: Inbound, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(item_set_sync, "PUBLISH_EVERY", 2)
+    inbound.publish(*({"shipping_notice_id": f"n{n}", "state": "initial"} for n in range(5)))
+    seen: list[int] = []
+
+    class Looking(Zalando):
+        async def __call__(self, notice_id: str, kind: str) -> dict[str, int] | None:
+            inbound.clock.advance(1)
+            seen.append(len(inbound.items()))
+            return {EANS[0]: 1}
+
+    inbound.sync(Looking())
+    assert seen == [0, 0, 2, 2, 4]
+    assert len(inbound.items()) == 5
+    assert len(list((Path(inbound.job.root) / "shipping_notice_items").rglob("*.parquet"))) == 1
