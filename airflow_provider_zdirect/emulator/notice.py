@@ -80,7 +80,7 @@ class Notice:
 
     @property
     def state(self) -> str:
-        """Of a notice as of a moment (source: zdirect-api.md section 9)."""
+        """Of a notice as of a moment (source: zDirect docs, *Shipping Notices*)."""
         if self.dispatched_at:
             return READY_FOR_RECEIVE
         if self.delivery_set_at:

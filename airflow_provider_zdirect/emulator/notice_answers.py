@@ -1,4 +1,4 @@
-"""How shipping notices are shown (source: zdirect-api.md section 9), with entity tags."""
+"""How shipping notices are shown (source: zDirect docs, *Shipping Notices*), with entity tags."""
 
 from __future__ import annotations
 

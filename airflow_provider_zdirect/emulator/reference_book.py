@@ -131,7 +131,7 @@ def _records(seed: int, dataset: str, merchant_id: str) -> tuple[dict[str, Any],
 
 
 def _stock_location(seed: int, number: int) -> dict[str, Any]:
-    """Source of the fields: zdirect-api.md section 8."""
+    """Source of the fields: zDirect docs, *ZFS Stock Locations*."""
     kind, abbreviation, latitude, longitude, capabilities = WAREHOUSES[number]
     city, country_code, *_, street, postal_code = ADDRESSES[number]
     return {

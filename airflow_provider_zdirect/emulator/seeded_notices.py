@@ -150,7 +150,7 @@ def _item_set(id: str, kind: str, posted_at: datetime, items: dict[str, int]) ->
 
 
 def _fields(rng: Random, world: int, seed: Seed) -> dict[str, Any]:
-    """Source of the fields: zdirect-api.md section 9."""
+    """Source of the fields: zDirect docs, *Shipping Notices*."""
     warehouse = rng.randrange(WAREHOUSE_COUNT)
     fields = {
         "zalando_merchant_id": seed.merchant_id,

@@ -58,7 +58,7 @@ def changed_eans(seed: int, merchant_id: str, since: datetime, now: datetime) ->
 
 
 def item(ean: str, level: Level) -> dict[str, Any]:
-    """An item quantity (source: zdirect-api.md section 7)."""
+    """An item quantity (source: zDirect docs, *Item Quantities*)."""
     offerable, non_offerable = sum(entry[1] for entry in level), sum(entry[2] for entry in level)
     return {
         "ean": ean,
