@@ -67,7 +67,7 @@ def tours_of(seed: int, notices: list[Notice], now: datetime) -> list[dict[str, 
 
 
 def _tour(notice: Notice, warehouse: int, now: datetime) -> dict[str, Any]:
-    """Source of the fields: zDirect docs, *Shipping Notices*, tracking; whether locations are texts is not confirmed."""
+    """Fields: zDirect docs, *Shipping Notices*, tracking; whether locations are texts is not confirmed."""
     assert notice.delivery_date is not None
     rng = Random(f"tour/{notice.id}")  # noqa: S311 - reproducible, not secret
     day = notice.delivery_date
