@@ -1,0 +1,140 @@
+"""What is to become of a shipping notice: values only, complete and checked before anything is asked of zDirect."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.inbound.item_set import ItemSet
+from airflow_provider_zdirect.inbound.notice_fields import REFERENCE
+from airflow_provider_zdirect.inbound.notice_options import POST, NoticeOptions
+
+CREATE, ANNOUNCE, CONFIRM_ANNOUNCEMENT = "create", "announce", "confirm_announcement"
+DISPATCH, CONFIRM_DISPATCH = "dispatch", "confirm_dispatch"
+OPERATIONS = (CREATE, ANNOUNCE, CONFIRM_ANNOUNCEMENT, DISPATCH, CONFIRM_DISPATCH)
+"""In the order of a notice's life (zDirect docs, *Shipping Notices*). Between confirm_announcement and the last two,
+ZFS Operations confirms a delivery date, which may take days: those are for a later task."""
+
+NOTICE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+ITEMS_OF = {ANNOUNCE: "items", DISPATCH: "dispatch_items"}
+
+
+@dataclass(frozen=True)
+class NoticePlan:
+    """Operations on one notice.
+
+    :param operations: some of :data:`OPERATIONS`, in their order.
+    :param merchant_id: whose it is; None if it is not known, which only an existing notice allows.
+    :param notice_id: its id; None if zDirect gives it one.
+    :param fields: what to create it with, as :func:`~.notice_fields.checked_fields` gives it.
+    :param announced: items to announce.
+    :param dispatched: items to dispatch.
+    """
+
+    operations: tuple[str, ...]
+    merchant_id: str | None
+    notice_id: str | None
+    options: NoticeOptions
+    fields: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    announced: ItemSet | None = None
+    dispatched: ItemSet | None = None
+
+
+def checked_operations(operations: Any) -> tuple[str, ...]:
+    """The operations of a list, or of a text with commas.
+
+    :raises ZDirectConfigurationError: if one is unknown, comes twice, or they are not in the order of a notice's life.
+    """
+    if isinstance(operations, str):
+        operations = [text.strip() for text in operations.strip("[]").split(",")]
+        operations = [text.strip("'\"") for text in operations if text]
+    if not isinstance(operations, list | tuple) or not operations:
+        raise _refusal("operations is empty", f"Give some of: {', '.join(OPERATIONS)}.")
+    for operation in operations:
+        if operation not in OPERATIONS:
+            raise _refusal(f"operations: {str(operation)[:60]!r} is unknown", f"Use: {', '.join(OPERATIONS)}.")
+    if list(operations) != [operation for operation in OPERATIONS if operation in operations]:
+        raise _refusal(
+            f"operations: {', '.join(operations)} is not the order of a notice's life",
+            f"It is {', '.join(OPERATIONS)}.",
+        )
+    return tuple(operations)
+
+
+def check_combination(
+    operations: tuple[str, ...],
+    create_by: str,
+    *,
+    notice: Mapping[str, Any] | None,
+    has_id: bool,
+    items: bool,
+    dispatch_items: bool,
+) -> None:
+    """Raise ZDirectConfigurationError if an argument is missing for an operation, or is given for none.
+
+    :param notice: the fields, as far as they are known.
+    """
+    if CREATE in operations:
+        if not notice:
+            raise _refusal("notice is empty", "Give the fields of the notice that is to be created.")
+        if create_by == POST and has_id:
+            raise _refusal(
+                "shipping_notice_id is given, but with create_by='post' zDirect gives the id",
+                "Leave one of the two out.",
+            )
+        if create_by == POST and not notice.get(REFERENCE):
+            raise _refusal(
+                f"notice has no {REFERENCE}, by which a retry would find what it created with create_by='post'",
+                f"Give a {REFERENCE} that no other notice has.",
+            )
+    else:
+        if notice:
+            raise _refusal("notice is given, but operations has no create", "Leave notice out, or add create.")
+        if not has_id:
+            raise _refusal(
+                "shipping_notice_id is missing", "Give the id of the notice, or add create to the operations."
+            )
+    for operation, given in ((ANNOUNCE, items), (DISPATCH, dispatch_items)):
+        name = ITEMS_OF[operation]
+        if operation in operations and not given:
+            raise _refusal(
+                f"operations has {operation}, but there are no {name}", f"Give {name} or {name}_path, or leave it out."
+            )
+        if given and operation not in operations:
+            raise _refusal(
+                f"{name} are given, but operations has no {operation}", f"Add {operation}, or leave them out."
+            )
+
+
+def checked_notice_id(text: Any) -> str:
+    """``text`` in lower case, if it can be the id of a notice: a UUID. It becomes part of a path.
+
+    :raises ZDirectConfigurationError: if it is anything else.
+    """
+    notice_id = str(text).strip().lower()
+    if not NOTICE_ID.fullmatch(notice_id):
+        raise ZDirectConfigurationError(
+            f"shipping_notice_id={str(text)[:60]!r} is not a UUID.",
+            remedy="Give the id that the task which created the notice returned, or that zDirect shows.",
+        )
+    return notice_id
+
+
+def derived_id(merchant_id: str, resume_key: str) -> str:
+    """The id of the notice that a task instance creates for a merchant: the same with every try.
+
+    A UUID that looks like one of version 4, as zDirect wants it (zDirect docs, creating).
+    """
+    digest = hashlib.sha256(f"shipping notice\n{merchant_id}\n{resume_key}".encode()).digest()
+    return str(uuid.UUID(bytes=digest[:16], version=4))
+
+
+def _refusal(what: str, remedy: str) -> ZDirectConfigurationError:
+    return ZDirectConfigurationError(f"{what}.", remedy=remedy)

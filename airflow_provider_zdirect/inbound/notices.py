@@ -1,0 +1,257 @@
+"""The Shipping Notices API as calls: look at a notice, find it, write it, its item sets and its confirmations.
+
+Facts: zDirect docs, *Shipping Notices* (getting, creating, announced and dispatch item sets). Nothing is decided here;
+that is done in :mod:`.steps`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from pydantic import ValidationError
+
+from airflow_provider_zdirect.client import Reply, ZDirectClient
+from airflow_provider_zdirect.client.failures import REFETCH_DELAY
+from airflow_provider_zdirect.ean import whole_number
+from airflow_provider_zdirect.exceptions import MalformedResponseError, NotFoundError
+from airflow_provider_zdirect.inbound.item_set import ItemSet
+from airflow_provider_zdirect.inbound.notice_fields import MERCHANT, REFERENCE
+from airflow_provider_zdirect.inbound.notice_options import FIRST, NoticeOptions
+from airflow_provider_zdirect.inbound.notice_plan import NOTICE_ID
+from airflow_provider_zdirect.models.inbound import ShippingNotice
+from airflow_provider_zdirect.rate import Rate, RateLimits
+
+PATH = "/zfs/shipping-notices"
+READ, WRITE = "/shipping-notices/read", "/shipping-notices/write"
+"""Scopes; their full text is not confirmed, and they are named in errors only."""
+
+ANNOUNCED, DISPATCHED = "announced", "dispatched"
+SET_PATHS = {ANNOUNCED: "announced-item-sets", DISPATCHED: "dispatch-item-sets"}
+CONFIRMATION_PATHS = {ANNOUNCED: "announcement-confirmations", DISPATCHED: "dispatch-confirmations"}
+
+_SANDBOX = Rate(10, 60, burst=5)
+ONE_NOTICE = RateLimits(Rate(10, 60, burst=5), _SANDBOX)
+"""Any method on a notice itself (zDirect docs, *Shipping Notices*, rate limits)."""
+
+PER_HOUR = RateLimits(Rate(30, 3600, burst=10), _SANDBOX)
+"""Each of the two kinds of item sets and of confirmations, any method (same source). Ten may follow each other at once,
+so that the requests for one notice do not wait for each other."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A notice as it was when it was looked at.
+
+    :param etag: names this state of it, for ``If-Match``; None if zDirect did not say.
+    :param content: as far as the model knows it.
+    :param fields: as zDirect sent it.
+    """
+
+    id: str
+    etag: str | None
+    content: ShippingNotice = field(repr=False)
+    fields: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def state(self) -> str | None:
+        return self.content.state
+
+    @property
+    def merchant_id(self) -> str | None:
+        # Examples show UUIDs in upper case, and with a blank in them.
+        text = re.sub(r"\s", "", self.content.zalando_merchant_id or "").lower()
+        return text or None
+
+    def item_count(self, kind: str) -> int | None:
+        """Items that zDirect counts in the set of that kind; None if it does not say."""
+        return self.content.announced_item_count if kind == ANNOUNCED else self.content.dispatch_item_count
+
+
+class ShippingNotices:
+    """The notices that an app may use.
+
+    :param client: an open one.
+    """
+
+    def __init__(self, client: ZDirectClient, options: NoticeOptions | None = None) -> None:
+        self._client = client
+        self._options = options or NoticeOptions.of()
+
+    async def get(self, notice_id: str, *, known: Notice | None = None) -> Notice:
+        """The notice as it is now.
+
+        :param known: it as it was before; the same object comes back if nothing has changed.
+        :raises NotFoundError: if there is none with that id.
+        """
+        reply = await self._send(
+            "GET",
+            f"/{notice_id}",
+            "shipping_notice",
+            ONE_NOTICE,
+            f"Shipping notice {notice_id}",
+            if_none_match=known.etag if known else None,
+        )
+        if reply.status == 304 and known is not None:
+            return known
+        return _notice(reply.content, notice_id, reply.etag)
+
+    async def find(self, merchant_id: str, reference: str) -> list[str]:
+        """Ids of the merchant's notices with that ``merchant_b2b_reference``, in the order of the list.
+
+        The list has the notices of all merchants of the app, and cannot be filtered (zDirect docs, getting). One that
+        does not say whose it is is looked at by itself; if that does not help, it is taken for the merchant's.
+        """
+        found: list[str] = []
+        async for page in self._client.pages(self._options.listed, merchant_id, {}):
+            for record in page.records:
+                fields = msgspec.json.decode(record)
+                if not isinstance(fields, dict) or str(fields.get(REFERENCE)).strip() != reference.strip():
+                    continue
+                notice = _notice(fields, None, None)
+                if notice.merchant_id is None:
+                    notice = await self.get(notice.id)
+                if notice.merchant_id in (merchant_id, None) and notice.id not in found:
+                    found.append(notice.id)
+        return found
+
+    async def put(self, notice_id: str, fields: Mapping[str, Any]) -> None:
+        """Create a notice under an id of one's own: a UUID of version 4 (zDirect docs, creating, older copy)."""
+        await self._send(
+            "PUT",
+            f"/{notice_id}",
+            "shipping_notice",
+            ONE_NOTICE,
+            f"Creation of shipping notice {notice_id}",
+            json=dict(fields),
+        )
+
+    async def post(self, fields: Mapping[str, Any]) -> str | None:
+        """Create a notice, to which zDirect gives an id (zDirect docs, creating, newer copy).
+
+        The limit of this request is not documented; it counts for that of the list, whose path it has.
+
+        :returns: the id, if the answer says it: as ``Location`` or in the body.
+        """
+        row = self._options.listed
+        what = f"Creation of a shipping notice of merchant {fields[MERCHANT]}"
+        reply = await self._send("POST", "", row.name, row.rate_limits, what, json=dict(fields))
+        if found := _id_in(reply.location):
+            return found
+        if not isinstance(reply.content, dict):
+            return None
+        try:
+            return _id_in(_notice(reply.content, None, None).id)
+        except MalformedResponseError:
+            # It is made; where it is can be found out.
+            return None
+
+    async def item_set(self, notice_id: str, kind: str) -> dict[str, int] | None:
+        """The set that counts, as pieces by EAN; None if there is none.
+
+        :param kind: ``announced`` or ``dispatched``.
+        :raises MalformedResponseError: if the answer is neither a set nor a list of sets.
+        """
+        path = SET_PATHS[kind]
+        what = f"Items {kind} of shipping notice {notice_id}"
+        try:
+            reply = await self._send("GET", f"/{notice_id}/{path}", path, PER_HOUR, what)
+        except NotFoundError:
+            # Whether there is an empty collection without a set is not confirmed; callers know that the notice is.
+            return None
+        return _current_set(reply.content, what, self._options.current_item_set == FIRST)
+
+    async def post_item_set(self, notice_id: str, kind: str, items: ItemSet, etag: str) -> None:
+        """Replace the set of that kind."""
+        path = SET_PATHS[kind]
+        what = f"Items to be {kind} of shipping notice {notice_id}"
+        await self._send("POST", f"/{notice_id}/{path}", path, PER_HOUR, what, json=items.as_body(), if_match=etag)
+
+    async def confirm(self, notice_id: str, kind: str, etag: str) -> None:
+        """Confirm the announcement or the dispatch; the set of that kind is locked then."""
+        path = CONFIRMATION_PATHS[kind]
+        what = f"{path.removesuffix('s').replace('-', ' ').capitalize()} of shipping notice {notice_id}"
+        body: dict[str, Any] | None = {} if self._options.confirmation_body == "object" else None
+        await self._send("POST", f"/{notice_id}/{path}", path, PER_HOUR, what, json=body, if_match=etag)
+
+    async def _send(
+        self, method: str, path: str, endpoint: str, limits: RateLimits, what: str, **arguments: Any
+    ) -> Reply:
+        if method == "GET":
+            arguments["expected"] = frozenset({200})
+        return await self._client.request(
+            method,
+            PATH + path,
+            rate=limits.of(self._client.config.environment),
+            endpoint=endpoint,
+            scope=READ if method == "GET" else WRITE,
+            what=what,
+            **arguments,
+        )
+
+
+def _notice(fields: Any, notice_id: str | None, etag: str | None) -> Notice:
+    try:
+        content = ShippingNotice.model_validate({"shipping_notice_id": notice_id, **fields} if notice_id else fields)
+    except (ValidationError, TypeError) as error:
+        reason = type(error).__name__
+        if isinstance(error, ValidationError):
+            reason = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3])
+        raise _malformed(f"Shipping notice {notice_id or ''}", f"the answer is no shipping notice ({reason})") from None
+    return Notice(notice_id or content.shipping_notice_id, etag, content, fields)
+
+
+def _current_set(content: Any, what: str, takes_first: bool) -> dict[str, int] | None:
+    """The set itself, or the one that counts of a list of sets; the latter bare or under whatever key."""
+    if content is None:
+        return None
+    if isinstance(content, dict) and not isinstance(content.get("items"), list):
+        lists = [value for value in content.values() if isinstance(value, list)]
+        if len(lists) != 1:
+            raise _malformed(what, f"the answer holds neither a set nor one list of sets: {', '.join(content)[:100]}")
+        content = lists[0]
+    if isinstance(content, list):
+        if not content:
+            return None
+        content = content[0 if takes_first else -1]
+    rows = content.get("items") if isinstance(content, dict) else None
+    if not isinstance(rows, list):
+        raise _malformed(what, "an item set has no list of items")
+    quantities: dict[str, int] = {}
+    for row in rows:
+        ean = _ean(row.get("ean")) if isinstance(row, dict) else None
+        quantity = _number(row.get("quantity")) if ean else None
+        if ean is None or quantity is None:
+            raise _malformed(what, f"an item has no EAN and quantity: {str(row)[:60]}")
+        quantities[ean] = quantities.get(ean, 0) + quantity
+    return quantities or None
+
+
+def _ean(value: Any) -> str | None:
+    """What zDirect holds is taken as it is, whatever its check digit."""
+    text = str(value).strip()
+    return text.zfill(13) if text.isascii() and text.isdigit() else None
+
+
+def _number(value: Any) -> int | None:
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,10}", value.strip()):
+        return int(value)
+    return whole_number(value)
+
+
+def _id_in(text: str | None) -> str | None:
+    """The id at the end of a link, or the text itself."""
+    end = (text or "").partition("?")[0].rstrip("/").rpartition("/")[2].lower()
+    return end if NOTICE_ID.fullmatch(end) else None
+
+
+def _malformed(what: str, reason: str) -> MalformedResponseError:
+    return MalformedResponseError(
+        f"{what}: {reason}.",
+        remedy="Nothing, if it passes with the retry; otherwise the API has changed: update the provider or report it.",
+        path=PATH,
+        retry_after=REFETCH_DELAY,
+    )

@@ -1,0 +1,347 @@
+"""The operations on a shipping notice, each safe to repeat: look first, then decide, then write.
+
+A run may be killed before or after any request. The next one starts at the beginning and looks at the notice: what has
+happened already is recognised and left alone, what contradicts it is a ConflictError, and only the rest is sent, with
+the ETag of the notice as it was looked at. So nothing is remembered anywhere but in zDirect.
+
+States (zDirect docs, *Shipping Notices*; ``ready_for_dispatch`` is known from public clients only)::
+
+    initial -> confirm_announcement -> ready_for_delivery_date -> ZFS Operations confirms a delivery date
+            -> ready_for_dispatch -> confirm_dispatch -> ready_for_receive
+
+A state that is none of these is not guessed: what it allows is left to zDirect's own answer.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_zdirect.client import ZDirectClient
+from airflow_provider_zdirect.client.failures import REFETCH_DELAY
+from airflow_provider_zdirect.exceptions import (
+    BadRequestError,
+    ConflictError,
+    MalformedResponseError,
+    NotFoundError,
+    ServerError,
+    ZDirectError,
+)
+from airflow_provider_zdirect.inbound import notice_plan as operations
+from airflow_provider_zdirect.inbound.item_set import ItemSet
+from airflow_provider_zdirect.inbound.notice_fields import MERCHANT, REFERENCE, differing_fields
+from airflow_provider_zdirect.inbound.notice_options import PUT
+from airflow_provider_zdirect.inbound.notice_plan import NoticePlan
+from airflow_provider_zdirect.inbound.notices import ANNOUNCED, DISPATCHED, Notice, ShippingNotices
+
+log = logging.getLogger(__name__)
+
+DONE, ALREADY = "done", "already"
+
+STATES = ("initial", "ready_for_delivery_date", "ready_for_dispatch", "ready_for_receive")
+"""In the order of a notice's life."""
+
+CONFIRMED_FROM = {ANNOUNCED: 1, DISPATCHED: 3}
+"""Places in :data:`STATES` from which on the set of a kind is confirmed, and so locked."""
+
+DISPATCH_FROM = 2
+
+MOST_TRIES = 3
+"""How often a write is sent with a newer ETag before somebody else's changes are an error."""
+
+AWAIT_DELIVERY_DATE = (
+    "Run the task again when ZFS Operations has confirmed the delivery date (state ready_for_dispatch)."
+)
+LOOK = "Look at the notice in zDirect; somebody else may have changed it."
+
+
+@dataclass(frozen=True)
+class NoticeResult:
+    """What became of a plan.
+
+    :param operations: ``done`` or ``already`` by operation.
+    """
+
+    notice: Notice
+    merchant_id: str | None
+    operations: dict[str, str]
+
+
+async def carry_out(plan: NoticePlan, client: ZDirectClient) -> NoticeResult:
+    """Carry out the operations of ``plan``, as far as that has not happened already.
+
+    :raises ConflictError: if the notice contradicts one; names notice, state, and what to do.
+    :raises ZDirectRetriableError: after any failure that leaves open what became of a write; running the same plan
+        again finds out.
+    """
+    return await _Run(plan, ShippingNotices(client, plan.options)).carry_out()
+
+
+class _Run:
+    def __init__(self, plan: NoticePlan, notices: ShippingNotices) -> None:
+        self._plan = plan
+        self._notices = notices
+        self._found: Notice | None = None
+        # The notice as it was when its set of that kind was known to be the plan's.
+        self._agreed: dict[str, tuple[Any, ...]] = {}
+
+    async def carry_out(self) -> NoticeResult:
+        steps: dict[str, Callable[[], Awaitable[str]]] = {
+            operations.CREATE: self._create,
+            operations.ANNOUNCE: lambda: self._post_set(ANNOUNCED, self._plan.announced),
+            operations.CONFIRM_ANNOUNCEMENT: lambda: self._confirm(ANNOUNCED, self._plan.announced),
+            operations.DISPATCH: lambda: self._post_set(DISPATCHED, self._plan.dispatched),
+            operations.CONFIRM_DISPATCH: lambda: self._confirm(DISPATCHED, self._plan.dispatched),
+        }
+        if operations.CREATE not in self._plan.operations:
+            await self._open()
+        results: dict[str, str] = {}
+        for operation in self._plan.operations:
+            results[operation] = await steps[operation]()
+            log.info("%s: %s %s; state %s.", self._what, operation, results[operation], self._notice.state)
+        return NoticeResult(self._notice, self._notice.merchant_id or self._plan.merchant_id, results)
+
+    @property
+    def _notice(self) -> Notice:
+        assert self._found is not None, "a step looked at it"
+        return self._found
+
+    @property
+    def _what(self) -> str:
+        notice_id = self._found.id if self._found else self._plan.notice_id
+        known = self._found.merchant_id if self._found else None
+        return f"Shipping notice {notice_id or '(new)'} of merchant {known or self._plan.merchant_id or '(unknown)'}"
+
+    @property
+    def _place(self) -> int | None:
+        """How far the notice has come, in :data:`STATES`; None for a state that is not known."""
+        return STATES.index(self._notice.state) if self._notice.state in STATES else None
+
+    def _is_from(self, place: int) -> bool:
+        return self._place is not None and self._place >= place
+
+    async def _open(self) -> None:
+        notice_id = self._plan.notice_id or ""
+        try:
+            self._found = await self._notices.get(notice_id)
+        except NotFoundError as error:
+            raise self._told(
+                error, "It does not exist", "Check shipping_notice_id, or add create to the operations."
+            ) from error
+        if self._plan.merchant_id and self._notice.merchant_id not in (None, self._plan.merchant_id):
+            raise ConflictError(
+                f"{self._what} is not one of merchant {self._plan.merchant_id}.",
+                remedy="Check shipping_notice_id and merchant_id.",
+            )
+
+    async def _look(self) -> None:
+        self._found = await self._notices.get(self._notice.id, known=self._notice)
+
+    # Creation
+
+    async def _create(self) -> str:
+        if await self._find():
+            return ALREADY
+        try:
+            made = await self._send_creation()
+        except (ConflictError, BadRequestError, NotFoundError) as error:
+            # Another try of the same task may have been quicker.
+            if await self._find():
+                return ALREADY
+            other = "post" if self._plan.options.create_by == PUT else "put"
+            remedy = (
+                f"Change the notice as the title says; if zDirect does not create this way, set create_by={other!r}."
+            )
+            raise self._told(error, "It cannot be created", remedy) from error
+        await self._open_created(made)
+        return DONE
+
+    async def _find(self) -> bool:
+        """Whether the notice is there; one with other fields is none to be taken for it."""
+        plan = self._plan
+        notice_id = plan.notice_id or await self._id_by_reference()
+        if notice_id is None:
+            return False
+        try:
+            self._found = await self._notices.get(notice_id)
+        except NotFoundError:
+            return False
+        if differing := differing_fields({MERCHANT: plan.merchant_id, **plan.fields}, self._notice.fields):
+            raise ConflictError(
+                f"{self._what} exists in state {self._notice.state}, and has other values than asked for in: "
+                f"{', '.join(differing)}.",
+                remedy="Give the values that it has; or, for another delivery, another "
+                + ("shipping_notice_id." if plan.options.create_by == PUT else f"{REFERENCE}."),
+            )
+        return True
+
+    async def _id_by_reference(self) -> str | None:
+        reference = self._plan.fields[REFERENCE]
+        found = await self._notices.find(self._plan.merchant_id or "", reference)
+        if len(found) > 1:
+            raise ConflictError(
+                f"Merchant {self._plan.merchant_id} has {len(found)} shipping notices with "
+                f"{REFERENCE}={reference!r}: {', '.join(found[:5])}.",
+                remedy=f"Give a {REFERENCE} that no other notice has; or go on with one of them, by shipping_notice_id "
+                "and without create.",
+            )
+        return found[0] if found else None
+
+    async def _send_creation(self) -> str | None:
+        fields = {MERCHANT: self._plan.merchant_id, **self._plan.fields}
+        if self._plan.options.create_by == PUT:
+            await self._notices.put(self._plan.notice_id or "", fields)
+            return self._plan.notice_id
+        return await self._notices.post(fields) or await self._id_by_reference()
+
+    async def _open_created(self, notice_id: str | None) -> None:
+        try:
+            if notice_id:
+                self._found = await self._notices.get(notice_id)
+                return
+        except NotFoundError as error:
+            if self._plan.options.create_by == PUT:
+                raise ServerError(
+                    f"{self._what}: zDirect took it, and does not show it yet.",
+                    remedy="Nothing, if the task retries.",
+                    retry_after=REFETCH_DELAY,
+                    path=error.path,
+                    flow_id=error.flow_id,
+                ) from error
+        # Not to be tried again: a notice that cannot be found would be made a second time.
+        raise ConflictError(
+            f"{self._what}: zDirect created it, and does not show it ({notice_id or 'its id is not told'}).",
+            remedy=f"Look for {REFERENCE}={self._plan.fields[REFERENCE]!r} in zDirect; if it is there, go on by "
+            "shipping_notice_id and without create.",
+        )
+
+    # Item sets
+
+    async def _post_set(self, kind: str, items: ItemSet | None) -> str:
+        wanted = _given(items)
+
+        async def has_happened() -> bool:
+            if await self._agrees(kind, wanted):
+                return True
+            if self._is_from(CONFIRMED_FROM[kind]):
+                raise ConflictError(
+                    f"{self._what} is in state {self._notice.state}, and its items {kind} are others than the "
+                    f"{wanted.pieces} pieces of {len(wanted)} EANs that were asked for; they are locked.",
+                    remedy="Check the items; what is missing needs another notice.",
+                )
+            return False
+
+        async def send(etag: str) -> None:
+            await self._notices.post_item_set(self._notice.id, kind, wanted, etag)
+
+        result = await self._change(f"The items cannot be {kind}", has_happened, send, kind)
+        # Whether zDirect counts pieces or EANs is not documented.
+        if result == DONE and self._notice.item_count(kind) in (wanted.pieces, len(wanted)):
+            self._agreed[kind] = self._version(kind)
+        return result
+
+    async def _agrees(self, kind: str, items: ItemSet) -> bool:
+        """Whether the set of that kind is ``items``; asks only if there is one."""
+        if self._notice.item_count(kind) == 0:
+            return False
+        if await self._notices.item_set(self._notice.id, kind) != dict(items.quantities):
+            return False
+        self._agreed[kind] = self._version(kind)
+        return True
+
+    def _version(self, kind: str) -> tuple[Any, ...]:
+        return self._notice.etag, self._notice.state, self._notice.item_count(kind)
+
+    # Confirmations
+
+    async def _confirm(self, kind: str, items: ItemSet | None) -> str:
+        async def has_happened() -> bool:
+            if self._is_from(CONFIRMED_FROM[kind]):
+                return True
+            # What is confirmed cannot be changed any more, so it has to be what this plan has posted.
+            if (
+                items is not None
+                and self._agreed.get(kind) != self._version(kind)
+                and not await self._agrees(kind, items)
+            ):
+                raise ConflictError(
+                    f"{self._what} is in state {self._notice.state}, and its items {kind} are no longer those of this "
+                    "task: somebody else has replaced them. They are not confirmed.",
+                    remedy="Find out which items are right; run the task again to post its own and confirm them.",
+                )
+            return False
+
+        async def send(etag: str) -> None:
+            await self._notices.confirm(self._notice.id, kind, etag)
+
+        result = await self._change(f"The items {kind} cannot be confirmed", has_happened, send, kind)
+        if result == DONE and self._place is not None and not self._is_from(CONFIRMED_FROM[kind]):
+            log.warning("%s: zDirect took the confirmation, and still shows %s.", self._what, self._notice.state)
+        return result
+
+    # Every change
+
+    async def _change(
+        self,
+        refused: str,
+        has_happened: Callable[[], Awaitable[bool]],
+        send: Callable[[str], Awaitable[None]],
+        kind: str,
+    ) -> str:
+        for tries in range(1, MOST_TRIES + 1):
+            if await has_happened():
+                return ALREADY
+            seen = self._notice
+            if seen.etag is None:
+                raise MalformedResponseError(
+                    f"{self._what}: the answer has no ETag, without which it cannot be changed.",
+                    remedy="If a proxy takes it away, let it pass; otherwise report it.",
+                    retry_after=REFETCH_DELAY,
+                )
+            try:
+                await send(seen.etag)
+            except (ConflictError, BadRequestError) as error:
+                # Which status means a stale ETag is not confirmed; whether it was stale can be seen.
+                await self._look()
+                if tries == MOST_TRIES and await has_happened():
+                    return ALREADY
+                if self._notice.etag == seen.etag or tries == MOST_TRIES:
+                    raise self._told(error, refused, self._remedy(error, kind)) from error
+                log.info("%s was changed meanwhile; looking again (%s).", self._what, error.message)
+            else:
+                await self._look()
+                return DONE
+        raise AssertionError("the last try returns or raises")
+
+    def _remedy(self, error: ZDirectError, kind: str) -> str:
+        if self._place is None:
+            return f"State {self._notice.state!r} is not known to this provider. {LOOK}"
+        if kind == DISPATCHED and not self._is_from(DISPATCH_FROM):
+            if self._place == 0:
+                return f"Confirm the announcement first (operation confirm_announcement). {AWAIT_DELIVERY_DATE}"
+            return AWAIT_DELIVERY_DATE
+        if self._place == 0 and self._notice.item_count(kind) == 0:
+            return "Announce items first (operation announce)."
+        if isinstance(error, BadRequestError):
+            return "Change what is sent as the title says; the same will be refused again."
+        return LOOK
+
+    def _told(self, error: ZDirectError, refused: str, remedy: str) -> ZDirectError:
+        """The error with what it is about."""
+        state = f"state {self._notice.state}" if self._found else "not there"
+        return type(error)(
+            f"{self._what} ({state}): {refused[0].lower()}{refused[1:]}. {error.message}",
+            remedy=remedy,
+            status=error.status,
+            path=error.path,
+            flow_id=error.flow_id,
+            title=error.title,
+        )
+
+
+def _given(items: ItemSet | None) -> ItemSet:
+    if items is None:
+        raise ValueError("a plan that posts items has some")
+    return items

@@ -1,0 +1,117 @@
+"""An emulator without other notices, whose clock is the client's, and clients that can be killed at any request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from emulated_time import EmulatedTime
+
+from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, RetryPolicy, Timeouts, Transport
+from airflow_provider_zdirect.client.client import ZDirectClient
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.exceptions import RateLimitedError
+from airflow_provider_zdirect.inbound.item_set import ItemSet
+from airflow_provider_zdirect.inbound.notice_options import NoticeOptions
+from airflow_provider_zdirect.inbound.notice_plan import NoticePlan
+from airflow_provider_zdirect.inbound.steps import NoticeResult, carry_out
+
+NOTICE_ID = "5b1f6a52-9d3c-4d6e-8f3a-0c9a5b7e1d24"
+FIELDS = {
+    "carrier_name": "DHL",
+    "pallets_count": 2,
+    "earliest_delivery_date": "2026-03-20",
+    "merchant_b2b_reference": "PO-1",
+    "contact_email": "inbound@merchant.example",
+}
+ITEMS = {"0191476239145": 3, "4006381333931": 1}
+FEWER = {"0191476239145": 2}
+ANNOUNCING = ("create", "announce", "confirm_announcement")
+DISPATCHING = ("dispatch", "confirm_dispatch")
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class DeadlyTransport(Transport):
+    """Sends until the moment of death.
+
+    :param dies: is asked before and after every request, with its number from 1 and ``before`` or ``after``.
+    """
+
+    def __init__(self, dies: Callable[[int, str], bool]) -> None:
+        super().__init__(Timeouts(10, 10, 10))
+        self._dies = dies
+        self.sent = 0
+
+    async def send(self, *arguments: Any, **options: Any) -> Any:
+        self.sent += 1
+        if self._dies(self.sent, "before"):
+            raise Killed
+        answer = await super().send(*arguments, **options)
+        if self._dies(self.sent, "after"):
+            raise Killed
+        return answer
+
+
+class NoticeWorld:
+    """One merchant's notices."""
+
+    def __init__(self, emulator: EmulatorServer) -> None:
+        self.emulator = emulator
+        self.clock = EmulatedTime(emulator)
+        self.limiter = MemoryRateLimiter(self.clock)
+        self.merchant_id = emulator.merchant_ids[0]
+
+    def plan(self, operations: tuple[str, ...] = ANNOUNCING, *, create_by: str = "put", **changes: Any) -> NoticePlan:
+        put = create_by == "put" or "create" not in operations
+        arguments: dict[str, Any] = {
+            "operations": operations,
+            "merchant_id": self.merchant_id,
+            "notice_id": NOTICE_ID if put else None,
+            "options": NoticeOptions.of(create_by, changes.pop("api_options", None)),
+            "fields": FIELDS if "create" in operations else {},
+            "announced": ItemSet(ITEMS) if "announce" in operations else None,
+            "dispatched": ItemSet(FEWER) if "dispatch" in operations else None,
+        }
+        return NoticePlan(**{**arguments, **changes})
+
+    def client(self, transport: Transport | None = None) -> ZDirectClient:
+        settings = self.emulator.state.settings
+        config = ClientConfig(settings.client_id, settings.client_secret, base_url=self.emulator.url)
+        policy = RetryPolicy(jitter=lambda: 0.0)
+        return ZDirectClient(config, clock=self.clock, limiter=self.limiter, transport=transport, policy=policy)
+
+    def run(self, plan: NoticePlan, transport: Transport | None = None) -> NoticeResult:
+        """Once, in a process of its own."""
+
+        async def go() -> NoticeResult:
+            async with self.client(transport) as client:
+                return await carry_out(plan, client)
+
+        return asyncio.run(go())
+
+    def run_in_turn(self, plan: NoticePlan, transport: Transport | None = None) -> NoticeResult:
+        """As a task does that waits for its turn."""
+        while True:
+            try:
+                return self.run(plan, transport)
+            except RateLimitedError as error:
+                asyncio.run(self.clock.sleep(error.retry_after))
+
+    def notices(self) -> list[dict[str, Any]]:
+        return self.emulator.notices(self.merchant_id)
+
+    def only(self) -> dict[str, Any]:
+        (notice,) = self.notices()
+        return notice
+
+    def writes(self) -> list[str]:
+        """What was asked to be changed, with the statuses of the answers."""
+        return [
+            f"{request.method} {request.path.removeprefix('/zfs/shipping-notices').lstrip('/')[37:]} {request.status}"
+            for request in self.emulator.requests
+            if request.method != "GET" and "/auth/" not in request.path
+        ]
