@@ -34,7 +34,7 @@ from airflow_provider_zdirect.progress import ProgressLog
 from airflow_provider_zdirect.request_plan import PlannedRequest, RequestPlan
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress, RequestProgress
 from airflow_provider_zdirect.storage.row_files import open_writer
-from airflow_provider_zdirect.validation import Rejected, validate
+from airflow_provider_zdirect.validation import take_valid
 
 log = logging.getLogger(__name__)
 
@@ -162,18 +162,19 @@ class WindowFetcher:
         self._check_echo(request, page)
         now = self.clock.now()
         lineage = Lineage(self.merchant_id, self.environment, self.plan.window.start, self.plan.window.end, now)
-        rejected: list[Rejected] = []
         with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
             local = Path(scratch) / "page.parquet"
             writer = open_writer(local, arrow_schema(self.dataset.model), suffix="parquet")
             rows = 0
-            for table, bad in validate(self.dataset.model, page.records, lineage):
+
+            def take(table: pa.Table) -> None:
+                nonlocal rows
                 self._check_filters(table)
                 done.outside += self._outside(request, table)
-                rejected += bad
                 rows += table.num_rows
-                if table.num_rows:
-                    writer.write(table)
+                writer.write(table)
+
+            rejected = take_valid(self.dataset.model, page.records, lineage, take)
             writer.close()
             if rows:
                 done.staged.append(self.checkpoint.stage(local, "parquet"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -41,6 +41,18 @@ def validate(
         batch = [bytes(source) for source in sources[start : start + BATCH]]
         records, accepted, rejected = _validate_batch(model, batch)
         yield to_table(model, records, accepted, lineage), rejected
+
+
+def take_valid(
+    model: type[Record], sources: Sequence[Any], lineage: Lineage, take: Callable[[pa.Table], object]
+) -> list[Rejected]:
+    """Give the rows of a page, in batches, to ``take``; the rejected records."""
+    rejected: list[Rejected] = []
+    for table, bad in validate(model, sources, lineage):
+        rejected += bad
+        if table.num_rows:
+            take(table)
+    return rejected
 
 
 def _validate_batch(model: type[Record], batch: list[bytes]) -> tuple[list[Record], list[bytes], list[Rejected]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
@@ -120,7 +120,7 @@ class ZDirectClient:
         parameters: Mapping[str, str],
         *,
         cursor: str | None = None,
-        added: Mapping[str, str] | None = None,
+        added: Callable[[], Mapping[str, str]] | None = None,
         known_as: str | None = None,
     ) -> AsyncIterator[Page]:
         """Every page of ``dataset`` that ``parameters`` select, in the server's order.
@@ -128,7 +128,7 @@ class ZDirectClient:
         :param merchant_id: UUID of the merchant.
         :param parameters: the filters, as :meth:`Dataset.parameters` gives them; sent with every page.
         :param cursor: where to go on; None starts at the first page.
-        :param added: texts that every record is given, by field.
+        :param added: texts that every record is given, by field; asked for whenever an answer has come.
         :param known_as: ETag of a former answer; if the first page is still that, it comes without records and is
             marked as unchanged.
         :raises CursorLoopError: if the server names a cursor that was followed before.
@@ -140,9 +140,11 @@ class ZDirectClient:
             selection[dataset.merchant_parameter] = merchant
         if dataset.paging is not None and dataset.paging.limit is not None:
             selection.setdefault(dataset.paging.limit_parameter, str(dataset.paging.limit))
-        added = dict(added or {})
-        if dataset.asked_date_field:
-            added[dataset.asked_date_field] = parameters["from"]
+        asked = {dataset.asked_date_field: parameters["from"]} if dataset.asked_date_field else {}
+
+        def parse(answer: Answer) -> Page:
+            return _page(answer, dataset, {**asked, **(added() if added else {})})
+
         filters = ", ".join(f"{name}={value}" for name, value in parameters.items())
         what = f"{dataset.name} of merchant {merchant}" + (f" ({filters})" if filters else "")
         # Digests, because cursors may be long and pages many.
@@ -164,7 +166,7 @@ class ZDirectClient:
                 headers={"If-None-Match": known_as} if known_as and number == 1 else {},
                 expected=frozenset({200, 304} if known_as and number == 1 else {200}),
             )
-            page = await self._caller.fetch(call, lambda answer: _page(answer, dataset, added))
+            page = await self._caller.fetch(call, parse)
             if page.next_cursor is not None and _digest(page.next_cursor) in followed:
                 raise CursorLoopError(
                     f"{call.what}: zDirect named a cursor that was followed before; the pages would never end.",

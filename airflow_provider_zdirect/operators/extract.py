@@ -1,4 +1,4 @@
-"""One window of one dataset for one merchant, from zDirect to object storage."""
+"""One window, or the present state, of one dataset for one merchant, from zDirect to object storage."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from airflow_provider_zdirect.exceptions import ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.retry import fail_fast
+from airflow_provider_zdirect.operators.state_job import check_no_window, state_job
 from airflow_provider_zdirect.operators.window_job import check_window_arguments, resume_key, wait_out, window_job
 
 if TYPE_CHECKING:
@@ -22,12 +23,29 @@ if TYPE_CHECKING:
 
     from airflow_provider_zdirect.extract import ExtractJob, ExtractResult
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+    from airflow_provider_zdirect.state_job import StateJob, StateResult
 
 __all__ = ["ZDirectExtractOperator", "resume_key"]
+
+TOLD = (
+    "uri",
+    "merchant_id",
+    "window_from",
+    "window_to",
+    "observed_at",
+    "snapshot_time",
+    "stored",
+    "records",
+    "rejected",
+)
+"""What the asset is told of the result; a present state has times of its own instead of a window."""
 
 
 class ZDirectExtractOperator(ZDirectOperator):
     """Fetches every record of a window and publishes it under ``base_path``, once.
+
+    A dataset without windows (``docs/datasets.md``) tells what is now: each snapshot is published once, or each version
+    of each record, with from when until when it was seen, and the latest under ``<dataset>_current``.
 
     A retry of the same task instance resumes where the last try ended. Retriable errors are raised with the delay
     that zDirect asks for, or, with ``deferrable=True``, waited for without a worker slot. All arguments but
@@ -36,7 +54,8 @@ class ZDirectExtractOperator(ZDirectOperator):
     :param dataset: name in the datasets table, for example ``received_items``.
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
     :param window_from: first instant of the window (aware datetime or ISO 8601 text); None, blank and ``None``
-        as text mean the run's data interval, for ``window_to`` likewise.
+        as text mean the run's data interval, for ``window_to`` likewise. For ``item_quantities`` without ``filters`` it
+        is the time since when stock has changed.
     :param window_to: first instant after the window.
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which the data is written.
     :param storage_conn_id: Airflow connection of the storage.
@@ -47,19 +66,21 @@ class ZDirectExtractOperator(ZDirectOperator):
     :param clip_to_retention: fetch what is left of a window that lies partly past zDirect's retention.
     :param timezone: time zone of whole days, for datasets that are asked for by date.
     :param replace_with_empty: let an answer without any record replace the published ones of a date, for datasets that
-        are asked for by date; without it such an answer fails the task and changes nothing.
+        are asked for by date, or end all records of a history; without it such an answer fails the task and changes
+        nothing.
     :param variant: another path for the dataset, for example ``legacy`` for ``received_items``.
     :param path: another path than the dataset's own, with ``{merchant_id}`` in it, should zDirect's differ; with
         ``variant="single_request"`` the one that pages, which is asked where a day holds too many movements.
-    :param filters: only records with these values, by field (``{"purchase_order_number": "PO123"}``); which a dataset
-        has is in ``docs/datasets.md``. Blank values are left out. What is published of a date is then these records.
+    :param filters: only records with these values, by field (``{"purchase_order_number": "PO123"}``; several, for
+        ``{"ean": [...]}``, as a list or comma separated); which a dataset has is in ``docs/datasets.md``. Blank values
+        are left out. What is published of a date is then these records.
     :param api_options: other assumptions about facts of the API that nobody could confirm, by name
         (``docs/datasets.md``).
     :param accept_outside: publish records that lie outside of the dates or times that were asked for, instead of
         failing.
     :param conn_id: the zDirect connection.
     :param deferrable: wait in the triggerer after a retriable error.
-    :returns: ``uri``, window, number of records and rejected ones, files; never records.
+    :returns: ``uri``, window or time, number of records and rejected ones, files; never records.
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
     :raises AirflowFailException: if a retry cannot help; chained to the typed error.
     :raises ZDirectRetriableError: if it can.
@@ -136,9 +157,13 @@ class ZDirectExtractOperator(ZDirectOperator):
         arguments.check_not_empty(values["dataset"], name="dataset")
         variant, path = arguments.literal(values["variant"]), arguments.literal(values["path"])
         options, filters = (arguments.literal_mapping(values[name], name=name) for name in ("api_options", "filters"))
-        arguments.check(
-            values["dataset"], lambda name: get_dataset(name, variant, path, options).filter_parameters(filters)
-        )
+
+        def check_dataset(name: Any) -> None:
+            dataset = get_dataset(name, variant, path, options)
+            dataset.filter_parameters(filters)
+            check_no_window(dataset, values)
+
+        arguments.check(values["dataset"], check_dataset)
         check_window_arguments(values)
         arguments.check(values["overlap"], lambda overlap: arguments.duration(overlap, name="overlap"))
 
@@ -169,7 +194,7 @@ class ZDirectExtractOperator(ZDirectOperator):
         self._tell_asset(context, summary)
         return summary
 
-    def _job(self, hook: ZDirectHook, context: Context) -> ExtractJob:
+    def _job(self, hook: ZDirectHook, context: Context) -> ExtractJob | StateJob:
         overlap = arguments.given(self.overlap)
         dataset = get_dataset(
             self.dataset,
@@ -177,12 +202,15 @@ class ZDirectExtractOperator(ZDirectOperator):
             arguments.given_text(self.path),
             arguments.mapping(self.api_options, name="api_options"),
         )
+        filters = arguments.mapping(self.filters, name="filters")
+        if dataset.keeping is not None:
+            return state_job(self, hook, context, dataset, filters=filters)
         return window_job(
             self,
             hook,
             context,
             dataset,
-            filters=arguments.mapping(self.filters, name="filters"),
+            filters=filters,
             overlap=None if overlap is None else arguments.duration(overlap, name="overlap"),
         )
 
@@ -190,12 +218,12 @@ class ZDirectExtractOperator(ZDirectOperator):
         asset = dataset_asset(self.dataset)
         if asset not in self.outlets:
             return
-        told = ("uri", "merchant_id", "window_from", "window_to", "records", "rejected")
-        context["outlet_events"][asset].extra = {name: summary[name] for name in told}
+        context["outlet_events"][asset].extra = {name: summary[name] for name in TOLD if name in summary}
 
 
-async def _fetch(hook: ZDirectHook, job: ExtractJob) -> ExtractResult:
-    from airflow_provider_zdirect.extract import extract
+async def _fetch(hook: ZDirectHook, job: ExtractJob | StateJob) -> ExtractResult | StateResult:
+    from airflow_provider_zdirect.extract import ExtractJob, extract
+    from airflow_provider_zdirect.extract_state import extract_state
 
     async with hook.client() as client:
-        return await extract(job, client)
+        return await (extract(job, client) if isinstance(job, ExtractJob) else extract_state(job, client))

@@ -7,6 +7,7 @@
     <base>/_changes/<dataset>/...                                                        and what differs
     <base>/_windows/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/<from>_<to>.<state>     open, published
     <base>/_parked/<dataset>/merchant_id=<id>/<from>_<to>/...                            late rows of open windows
+    <base>/_states/<dataset>/merchant_id=<id>/latest.json                                the last present state
     <base>/_staging/<dataset>/merchant_id=<id>/<from>_<to>-<resume key>/                 pages of unfinished windows
 
 Nothing but published data is ever under ``<base>/<dataset>/``.
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from airflow_provider_zdirect.windows import Window
 
@@ -27,6 +28,11 @@ _PUBLISHED = re.compile(
     r"^(?P<label>[0-9TZ.]+_[0-9TZ.]+)-(?:(?P<fetched>[0-9T.]+Z)-)?(?P<part>[0-9a-f]+)\.(parquet|jsonl\.gz)$"
 )
 _FETCHED = "%Y%m%dT%H%M%S.%fZ"
+
+
+def moment(at: datetime) -> Window:
+    """What stands for a single time where a window is needed: the microsecond that begins with it."""
+    return Window(at, at + timedelta(microseconds=1))
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,13 @@ class Layout:
     dataset: str
     merchant_id: str
 
+    @property
+    def merchant(self) -> str:
+        """The folder of all published data."""
+        return f"{self.dataset}/merchant_id={self.merchant_id}"
+
     def published(self, day: date) -> str:
-        return f"{self.dataset}/merchant_id={self.merchant_id}/date={day.isoformat()}"
+        return f"{self.merchant}/date={day.isoformat()}"
 
     def manifest(self, window: Window) -> str:
         return f"{self._beside('manifests', window.start.date())}/{window.label}.json"
@@ -87,6 +98,9 @@ class Layout:
 
     def parked(self, window: Window) -> str:
         return f"_parked/{self.dataset}/merchant_id={self.merchant_id}/{window.label}"
+
+    def latest_state(self) -> str:
+        return f"_states/{self.merchant}/latest.json"
 
     def staging(self, window: Window, resume_key: str) -> str:
         return f"_staging/{self.dataset}/merchant_id={self.merchant_id}/{window.label}-{resume_key}"

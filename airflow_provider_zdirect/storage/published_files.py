@@ -36,6 +36,7 @@ class FileBuilder:
 
     :param span: of the file's name; None: from the first to the last time that :meth:`cover` was told.
     :param fetched: goes into the name, see :class:`PublishedName`.
+    :param part: likewise; None: one that was never given.
     """
 
     def __init__(
@@ -47,8 +48,10 @@ class FileBuilder:
         *,
         span: Window | None = None,
         fetched: datetime | None = None,
+        part: str | None = None,
     ) -> None:
         self.rows = 0
+        self._part = part or uuid.uuid4().hex[:16]
         self._folder = folder
         self._suffix = suffix
         self._span = span
@@ -71,7 +74,7 @@ class FileBuilder:
     def publish(self, store: ObjectStore) -> PublishedFile:
         assert self._span is not None, "no span was given, and no time"
         self._writer.close()
-        name = PublishedName(self._span, uuid.uuid4().hex[:16], self._fetched)
+        name = PublishedName(self._span, self._part, self._fetched)
         path = f"{self._folder}/{name.file_name(self._suffix)}"
         published = PublishedFile(path, self.rows, self._local.stat().st_size, sha256(self._local))
         store.upload(self._local, path)

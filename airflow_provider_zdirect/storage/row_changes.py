@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from airflow_provider_zdirect.models.arrow import UNKNOWN_FIELDS
-from airflow_provider_zdirect.storage.row_files import as_json_value
+from airflow_provider_zdirect.storage.row_files import BATCH_ROWS, as_json_value
 
 Tables = Callable[[], Iterator[pa.Table]]
 """Gives the rows from their beginning, every time it is called."""
@@ -76,6 +76,12 @@ def contents(table: pa.Table) -> Iterator[tuple[bytes, dict[str, Any]]]:
     for row in table.select(names).to_pylist():
         text = json.dumps(row, default=as_json_value, sort_keys=True)
         yield hashlib.blake2b(text.encode(), digest_size=16).digest(), row
+
+
+def digests(table: pa.Table) -> Iterator[bytes]:
+    """Of every row, in order, as :func:`contents` has them."""
+    for batch in table.to_batches(max_chunksize=BATCH_ROWS):
+        yield from (digest for digest, _ in contents(pa.Table.from_batches([batch])))
 
 
 def _counted(tables: Iterator[pa.Table]) -> Counter[bytes]:
