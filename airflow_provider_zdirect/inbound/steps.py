@@ -200,6 +200,7 @@ class _Run:
         try:
             if notice_id:
                 self._found = await self._notices.get(notice_id)
+                self._check_it_can_be_found_again()
                 return
         except NotFoundError as error:
             if self._plan.options.create_by == PUT:
@@ -216,6 +217,13 @@ class _Run:
             remedy=f"Look for {REFERENCE}={self._plan.fields[REFERENCE]!r} in zDirect; if it is there, go on by "
             "shipping_notice_id and without create.",
         )
+
+    def _check_it_can_be_found_again(self) -> None:
+        if self._plan.options.create_by != PUT and not self._notice.fields.get(REFERENCE):
+            raise ConflictError(
+                f"{self._what} was created, and zDirect does not show its {REFERENCE}, by which a retry would find it.",
+                remedy="Go on by this shipping_notice_id and without create.",
+            )
 
     # Item sets
 

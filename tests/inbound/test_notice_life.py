@@ -1,0 +1,413 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from notice_world import ANNOUNCING, DISPATCHING, FEWER, FIELDS, ITEMS, NOTICE_ID, DeadlyTransport, NoticeWorld
+
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.exceptions import (
+    BadRequestError,
+    ConflictError,
+    MalformedResponseError,
+    NotFoundError,
+    PermissionDeniedError,
+    ServerError,
+    TransportError,
+    ZDirectError,
+)
+from airflow_provider_zdirect.inbound.item_set import ItemSet
+
+NOTICES = "/zfs/shipping-notices"
+
+
+@pytest.fixture
+def world() -> Iterator[NoticeWorld]:
+    with EmulatorServer(seed=7, now="2026-03-10T08:00:00+00:00", notice_days=0) as emulator:
+        yield NoticeWorld(emulator)
+
+
+class Colleague:
+    """Somebody else who works with the same notices."""
+
+    def __init__(self, world: NoticeWorld) -> None:
+        # Not counted: it is about the client under test.
+        world.emulator.set_options(rate_limits=False)
+        self._http = httpx.Client(base_url=world.emulator.url)
+        answer = self._http.post(
+            "/auth/token", data={"grant_type": "client_credentials"}, auth=("demo", "demo-secret")
+        ).json()
+        self._http.headers["Authorization"] = f"Bearer {answer['access_token']}"
+
+    def announce(self, quantities: dict[str, int]) -> None:
+        self.post("announced-item-sets", ItemSet(quantities).as_body())
+
+    def post(self, path: str, content: dict[str, Any]) -> None:
+        etag = self._http.get(f"{NOTICES}/{NOTICE_ID}").headers["ETag"]
+        answer = self._http.post(f"{NOTICES}/{NOTICE_ID}/{path}", json=content, headers={"If-Match": etag})
+        assert answer.status_code == 201, answer.text
+
+
+def meanwhile(act: Any, path: str, times: int = 1) -> Any:
+    """A transport that lets ``act`` happen just before each of the first requests to ``path``."""
+
+    class Interrupted(DeadlyTransport):
+        left = times
+
+        async def send(self, method: str, url: str, **options: Any) -> Any:
+            if method != "GET" and url.endswith(path) and self.left:
+                self.left -= 1
+                act()
+            return await super().send(method, url, **options)
+
+    return Interrupted(lambda *_: False)
+
+
+def test_a_notice_goes_through_its_whole_life(world: NoticeWorld) -> None:
+    first = world.run(world.plan())
+    assert first.operations == dict.fromkeys(ANNOUNCING, "done")
+    assert (first.notice.id, first.notice.state) == (NOTICE_ID, "ready_for_delivery_date")
+    world.emulator.confirm_delivery_date(NOTICE_ID)
+    last = world.run(world.plan(DISPATCHING))
+    assert last.operations == dict.fromkeys(DISPATCHING, "done")
+    told = world.only()
+    assert told["fields"] == {"zalando_merchant_id": world.merchant_id, **FIELDS}
+    assert (told["state"], told["announced"], told["dispatched"]) == ("ready_for_receive", ITEMS, FEWER)
+    assert last.notice.content.zalando_advice_id == told["zalando_advice_id"]
+    assert all(status.endswith("201") for status in world.writes())
+
+
+def test_a_repeat_of_everything_writes_nothing(world: NoticeWorld) -> None:
+    world.run(world.plan())
+    world.emulator.confirm_delivery_date(NOTICE_ID)
+    world.run(world.plan(DISPATCHING))
+    writes = world.writes()
+    # Counted in pieces of one process each; the clock gives the limits room again.
+    world.emulator.clock.advance(3600)
+    for operations in (ANNOUNCING, DISPATCHING):
+        assert world.run(world.plan(operations)).operations == dict.fromkeys(operations, "already")
+    assert world.writes() == writes
+
+
+@pytest.mark.parametrize("body", ["full", "empty"])
+@pytest.mark.parametrize("create_by", ["put", "post"])
+@pytest.mark.parametrize("shape", ["set", "list"])
+@pytest.mark.parametrize("extra", [{}, {"notices_without_merchant": True}, {"notice_id_field": "id"}, {"drift": 1.0}])
+def test_every_unconfirmed_shape_of_answers_is_understood(
+    world: NoticeWorld, body: str, create_by: str, shape: str, extra: dict[str, Any]
+) -> None:
+    if create_by == "post" and "drift" in extra:
+        pytest.skip("drift may hide the reference, without which post cannot be safe")
+    world.emulator.set_options(create_notice=create_by, created_notice_body=body, item_sets_shape=shape, **extra)
+    for expected in ("done", "already"):
+        result = world.run(world.plan(create_by=create_by))
+        assert result.operations == dict.fromkeys(ANNOUNCING, expected)
+        world.emulator.clock.advance(60)
+    told = world.only()
+    assert (told["id"], told["state"], told["announced"]) == (result.notice.id, "ready_for_delivery_date", ITEMS)
+
+
+@pytest.mark.parametrize("options", [{"confirmation_body": "none"}, {"current_item_set": "first"}])
+def test_other_assumptions_can_be_made(world: NoticeWorld, options: dict[str, str]) -> None:
+    world.emulator.set_options(item_sets_shape="list")
+    plan = world.plan(ANNOUNCING[:2] if "confirmation_body" in options else ANNOUNCING, api_options=options)
+    assert set(world.run(plan).operations.values()) == {"done"}
+    assert set(world.run(plan).operations.values()) == {"already"}
+
+
+def test_the_pages_of_the_list_are_followed_by_the_cursor_parameter_that_is_given(world: NoticeWorld) -> None:
+    world.emulator.set_options(create_notice="post", notices_page_size=1, notices_cursor_parameter="after")
+    for number in range(3):
+        plan = world.plan(("create",), create_by="post", api_options={"cursor_parameter": "after"})
+        world.run(_with(plan, merchant_b2b_reference=f"PO-{number}"))
+    again = _with(plan, merchant_b2b_reference="PO-1")
+    assert world.run(again).operations == {"create": "already"}
+    assert len(world.notices()) == 3
+
+
+def _with(plan: Any, **fields: Any) -> Any:
+    from dataclasses import replace
+
+    return replace(plan, fields={**plan.fields, **fields})
+
+
+def test_a_notice_of_another_merchant_with_the_same_reference_is_not_taken_for_ours(world: NoticeWorld) -> None:
+    world.emulator.set_options(create_notice="post")
+    other = world.emulator.merchant_ids[1]
+    world.run(world.plan(("create",), create_by="post", merchant_id=other))
+    assert world.run(world.plan(("create",), create_by="post")).operations == {"create": "done"}
+    assert len(world.notices()) == len(world.emulator.notices(other)) == 1
+
+
+def test_two_notices_with_the_reference_are_an_error_that_names_them(world: NoticeWorld) -> None:
+    world.emulator.set_options(create_notice="both")
+    ids = [NOTICE_ID, NOTICE_ID.replace("5b1f", "5b1e")]
+    for notice_id in ids:
+        world.run(world.plan(("create",), notice_id=notice_id))
+    with pytest.raises(ConflictError, match="has 2 shipping notices with merchant_b2b_reference='PO-1'") as caught:
+        world.run(world.plan(("create",), create_by="post"))
+    assert all(notice_id in str(caught.value) for notice_id in ids)
+    assert len(world.notices()) == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"carrier_name": "UPS"},
+        {"pallets_count": 3},
+        {"earliest_delivery_date": "2026-03-21"},
+        {"merchant_b2b_reference": "PO-2"},
+    ],
+)
+def test_a_notice_with_other_fields_is_a_conflict_that_names_them(world: NoticeWorld, changes: dict[str, Any]) -> None:
+    world.run(world.plan())
+    with pytest.raises(ConflictError, match=f"other values than asked for in: {next(iter(changes))}") as caught:
+        world.run(_with(world.plan(), **changes))
+    assert NOTICE_ID in str(caught.value)
+    assert "state ready_for_delivery_date" in str(caught.value)
+    assert FIELDS["contact_email"] not in str(caught.value)
+    assert world.only()["fields"]["carrier_name"] == "DHL"
+
+
+def test_fields_that_were_not_given_are_not_compared(world: NoticeWorld) -> None:
+    world.run(world.plan(("create",)))
+    plan = world.plan(("create",), fields={"pallets_count": 2})
+    assert world.run(plan).operations == {"create": "already"}
+
+
+def test_items_are_replaced_until_they_are_confirmed_and_a_conflict_afterwards(world: NoticeWorld) -> None:
+    world.run(world.plan(ANNOUNCING[:2], announced=ItemSet(FEWER)))
+    assert world.run(world.plan()).operations == {
+        "create": "already",
+        "announce": "done",
+        "confirm_announcement": "done",
+    }
+    with pytest.raises(ConflictError, match="locked") as caught:
+        world.run(world.plan(announced=ItemSet(FEWER)))
+    assert "state ready_for_delivery_date" in str(caught.value)
+    assert world.only()["announced"] == ITEMS
+
+
+def test_dispatching_other_items_after_the_confirmation_is_a_conflict(world: NoticeWorld) -> None:
+    world.run(world.plan())
+    world.emulator.confirm_delivery_date(NOTICE_ID)
+    world.run(world.plan(DISPATCHING))
+    with pytest.raises(ConflictError, match="its items dispatched are others than the 4 pieces of 2 EANs"):
+        world.run(world.plan(DISPATCHING, dispatched=ItemSet(ITEMS)))
+    assert world.only()["dispatched"] == FEWER
+
+
+@pytest.mark.parametrize("operations", [("confirm_dispatch",), DISPATCHING])
+def test_a_dispatch_before_the_delivery_date_says_what_to_wait_for(
+    world: NoticeWorld, operations: tuple[str, ...]
+) -> None:
+    world.run(world.plan())
+    with pytest.raises(ConflictError, match="when ZFS Operations has confirmed the delivery date") as caught:
+        world.run(world.plan(operations))
+    assert (caught.value.status, world.only()["state"]) == (409, "ready_for_delivery_date")
+    assert "state ready_for_delivery_date" in str(caught.value)
+    world.emulator.confirm_delivery_date(NOTICE_ID)
+    assert world.run(world.plan(operations)).notice.state == "ready_for_receive"
+
+
+def test_a_confirmation_without_items_says_to_announce_first(world: NoticeWorld) -> None:
+    with pytest.raises(ConflictError, match="Announce items first"):
+        world.run(world.plan(("create", "confirm_announcement")))
+    assert world.only()["state"] == "initial"
+
+
+STALE = [412, 409, 400, 428, 422]
+
+
+@pytest.mark.parametrize("status", STALE)
+def test_a_stale_etag_is_looked_at_again_whatever_status_it_has(world: NoticeWorld, status: int) -> None:
+    world.emulator.set_options(stale_etag_status=status)
+    world.run(world.plan(("create",)))
+    colleague = Colleague(world)
+    transport = meanwhile(lambda: colleague.announce(FEWER), "announced-item-sets")
+    result = world.run(world.plan(), transport)
+    assert set(result.operations.values()) == {"already", "done"}
+    assert world.only()["announced"] == ITEMS, "ours replaced the other one, as every set that is posted does"
+    assert f"POST announced-item-sets {status}" in world.writes()
+
+
+@pytest.mark.parametrize("status", STALE)
+def test_what_somebody_else_did_meanwhile_is_recognised(world: NoticeWorld, status: int) -> None:
+    world.emulator.set_options(stale_etag_status=status)
+    world.run(world.plan(ANNOUNCING[:2]))
+    colleague = Colleague(world)
+    transport = meanwhile(lambda: colleague.post("announcement-confirmations", {}), "announcement-confirmations")
+    assert set(world.run(world.plan(), transport).operations.values()) == {"already"}
+
+
+def test_items_that_somebody_else_replaced_are_not_confirmed(world: NoticeWorld) -> None:
+    world.run(world.plan(ANNOUNCING[:2]))
+    colleague = Colleague(world)
+    transport = meanwhile(lambda: colleague.announce(FEWER), "announcement-confirmations")
+    with pytest.raises(ConflictError, match="no longer those of this task"):
+        world.run(world.plan(), transport)
+    assert (world.only()["state"], world.only()["announced"]) == ("initial", FEWER)
+
+
+def test_a_notice_that_somebody_keeps_changing_is_an_error_in_the_end(world: NoticeWorld) -> None:
+    world.run(world.plan(("create",)))
+    colleague = Colleague(world)
+    numbers = iter(range(1, 100))
+    transport = meanwhile(lambda: colleague.announce({"4006381333931": next(numbers)}), "announced-item-sets", times=99)
+    with pytest.raises(ConflictError, match="the items cannot be announced"):
+        world.run(world.plan(), transport)
+    assert world.writes().count("POST announced-item-sets 412") == 3
+
+
+def test_two_processes_that_create_the_same_make_one(world: NoticeWorld) -> None:
+    transport = meanwhile(lambda: _create_elsewhere(world), NOTICE_ID)
+    assert world.run(world.plan(("create",)), transport).operations == {"create": "already"}
+    assert world.writes() == ["PUT  201", "PUT  412"]
+    assert world.only()
+
+
+def _create_elsewhere(world: NoticeWorld) -> None:
+    from threading import Thread
+
+    thread = Thread(target=lambda: world.run(world.plan(("create",))))
+    thread.start()
+    thread.join()
+
+
+@pytest.mark.parametrize(("offered", "asked"), [("post", "put"), ("put", "post")])
+def test_the_wrong_way_to_create_names_the_other_one(world: NoticeWorld, offered: str, asked: str) -> None:
+    world.emulator.set_options(create_notice=offered)
+    with pytest.raises(BadRequestError, match=f"set create_by='{offered}'"):
+        world.run(world.plan(create_by=asked))
+    assert not world.notices()
+
+
+def test_an_unknown_notice_is_an_error_with_what_to_do(world: NoticeWorld) -> None:
+    with pytest.raises(NotFoundError, match="Check shipping_notice_id, or add create"):
+        world.run(world.plan(("confirm_announcement",)))
+
+
+def test_a_notice_of_another_merchant_is_not_touched(world: NoticeWorld) -> None:
+    world.run(world.plan(("create",)))
+    with pytest.raises(ConflictError, match="is not one of merchant"):
+        world.run(world.plan(("announce",), merchant_id=world.emulator.merchant_ids[1]))
+    with pytest.raises(ConflictError, match="in: zalando_merchant_id"):
+        world.run(world.plan(merchant_id=world.emulator.merchant_ids[1]))
+    with pytest.raises(PermissionDeniedError):
+        world.run(world.plan(merchant_id=world.emulator.foreign_merchant_id, notice_id=NOTICE_ID.replace("5b", "6b")))
+    assert len(world.notices()) == 1
+
+
+def test_without_a_known_merchant_the_notice_says_whose_it_is(world: NoticeWorld) -> None:
+    world.run(world.plan(("create",)))
+    assert world.run(world.plan(("announce",), merchant_id=None)).merchant_id == world.merchant_id
+
+
+def _answer(world: NoticeWorld, path: str, method: str = "GET", times: int | None = None, **action: Any) -> None:
+    world.emulator.faults.add({"match": {"path": path, "method": method}, "action": action, "times": times})
+
+
+def test_an_unknown_state_is_left_to_zdirect(world: NoticeWorld) -> None:
+    world.run(world.plan(("create",)))
+    body = {"state": "on_hold", "zalando_merchant_id": world.merchant_id, "announced_item_count": 0}
+    _answer(world, f"{NOTICE_ID}$", status=200, body=body, headers={"ETag": '"another"'})
+    with pytest.raises(ConflictError, match="'on_hold' is not known to this provider"):
+        world.run(world.plan(("announce",)))
+    assert world.writes()[1:] == ["POST announced-item-sets 412"]
+
+
+def test_an_answer_without_etag_does_not_lead_to_a_write(world: NoticeWorld) -> None:
+    world.run(world.plan(("create",)))
+    _answer(world, f"{NOTICE_ID}$", status=200, body={"state": "initial", "announced_item_count": 0})
+    with pytest.raises(MalformedResponseError, match="no ETag"):
+        world.run(world.plan(("announce",)))
+    assert world.writes() == ["PUT  201"]
+
+
+@pytest.mark.parametrize("body", [[], "text", {"zalando_advice_id": []}, {"state": ["x"]}])
+def test_an_answer_that_is_no_notice_is_malformed(world: NoticeWorld, body: Any) -> None:
+    _answer(world, f"{NOTICE_ID}$", status=200, body=body if body != "text" else '"text"')
+    with pytest.raises(MalformedResponseError, match="no shipping notice"):
+        world.run(world.plan())
+    assert not world.writes()
+
+
+@pytest.mark.parametrize(
+    ("body", "announced"),
+    [
+        ({"items": [{"ean": 191476239145, "quantity": "3"}, {"ean": "4006381333931", "quantity": 1}]}, "already"),
+        ({"sets": [{"items": []}, {"items": [{"ean": e, "quantity": n} for e, n in ITEMS.items()]}]}, "already"),
+        ([{"items": [{"ean": e, "quantity": n} for e, n in ITEMS.items()]}], "already"),
+        ({"sets": []}, "done"),
+        ({"items": []}, "done"),
+        ({"sets": [{"href": "x"}]}, None),
+        ({"a": [], "b": []}, None),
+        ({}, None),
+        ({"items": [{"ean": "x", "quantity": 1}]}, None),
+        ({"items": [{"ean": "4006381333931", "quantity": 1.5}]}, None),
+    ],
+)
+def test_item_sets_come_in_two_shapes_and_anything_else_is_malformed(
+    world: NoticeWorld, body: Any, announced: str | None
+) -> None:
+    world.run(world.plan(ANNOUNCING[:2]))
+    _answer(world, "announced-item-sets$", status=200, body=body)
+    if announced is None:
+        with pytest.raises(MalformedResponseError):
+            world.run(world.plan(("announce",)))
+    else:
+        assert world.run(world.plan(("announce",))).operations == {"announce": announced}
+
+
+def test_a_collection_of_sets_that_is_not_found_has_none(world: NoticeWorld) -> None:
+    world.run(world.plan(ANNOUNCING[:2]))
+    _answer(world, "announced-item-sets$", status=404)
+    assert world.run(world.plan(("announce",))).operations == {"announce": "done"}
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "action", "error"),
+    [
+        (NOTICE_ID, "PUT", {"status": 503}, ServerError),
+        (NOTICE_ID, "PUT", {"reset": True}, TransportError),
+        (NOTICE_ID, "PUT", {"cut_body": True}, TransportError),
+        (NOTICE_ID, "PUT", {"malformed_json": True}, MalformedResponseError),
+        ("announced-item-sets", "POST", {"reset": True}, TransportError),
+        ("announced-item-sets", "POST", {"cut_body": 0}, TransportError),
+        ("announcement-confirmations", "POST", {"status": 500}, ServerError),
+        ("announcement-confirmations", "POST", {"cut_body": 0}, TransportError),
+    ],
+)
+@pytest.mark.parametrize("create_by", ["put", "post"])
+def test_a_failed_write_is_raised_at_once_and_its_repeat_finds_out_what_became_of_it(
+    world: NoticeWorld, path: str, method: str, action: dict[str, Any], error: type[ZDirectError], create_by: str
+) -> None:
+    world.emulator.set_options(create_notice=create_by)
+    if create_by == "post" and method == "PUT":
+        path, method = f"{NOTICES}$", "POST"
+    _answer(world, path, method, times=1, **action)
+    with pytest.raises(error):
+        world.run(world.plan(create_by=create_by))
+    world.emulator.clock.advance(120)
+    assert world.run(world.plan(create_by=create_by)).notice.state == "ready_for_delivery_date"
+    assert world.only()["announced"] == ITEMS
+
+
+def test_a_posted_notice_whose_reference_is_not_shown_is_left_to_a_person(world: NoticeWorld) -> None:
+    world.emulator.set_options(create_notice="post")
+    body = {"state": "initial", "zalando_merchant_id": world.merchant_id}
+    _answer(world, "shipping-notices/[-0-9a-f]+$", status=200, body=body, headers={"ETag": '"x"'})
+    with pytest.raises(ConflictError, match="does not show its merchant_b2b_reference") as caught:
+        world.run(world.plan(create_by="post"))
+    assert world.only()["id"] in str(caught.value)
+
+
+@pytest.mark.parametrize("create_by", ["put", "post"])
+def test_a_notice_that_is_not_shown_after_its_creation_is_not_made_again(world: NoticeWorld, create_by: str) -> None:
+    world.emulator.set_options(create_notice=create_by)
+    _answer(world, "shipping-notices/[-0-9a-f]+$", status=404)
+    with pytest.raises(ServerError if create_by == "put" else ConflictError, match="does not show it"):
+        world.run(world.plan(create_by=create_by))
+    assert len(world.notices()) == 1

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import date
+from typing import Any
+
+import pytest
+
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.inbound.notice_fields import FIELDS, checked_fields, differing_fields
+from airflow_provider_zdirect.inbound.notice_options import OWN_OPTIONS, NoticeOptions
+from airflow_provider_zdirect.inbound.notice_plan import checked_notice_id, checked_operations, derived_id
+
+WAREHOUSE = "6d5a3a5c-9e6f-4a7b-8c1d-2e3f4a5b6c7d"
+
+
+def test_fields_are_sent_in_the_form_that_zdirect_documents() -> None:
+    given = {
+        "carrier_name": "DHL",
+        "pallets_count": "2",
+        "colli_count": 3.0,
+        "hanging_goods_count": 0,
+        "earliest_delivery_date": date(2026, 11, 30),
+        "requested_zalando_location_id": WAREHOUSE.upper(),
+        "comments": "",
+        "contact_name": None,
+    }
+    expected = {
+        "carrier_name": "DHL",
+        "pallets_count": 2,
+        "colli_count": 3,
+        "hanging_goods_count": 0,
+        "earliest_delivery_date": "2026-11-30",
+        "requested_zalando_location_id": WAREHOUSE,
+    }
+    assert checked_fields(given) == expected
+    assert checked_fields(json.dumps(expected)) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"carrier": "DHL"}, "unknown field carrier"),
+        ({"zalando_merchant_id": WAREHOUSE}, "give the merchant as merchant_id"),
+        ({"announced_items": {}}, "with the operation announce"),
+        ({"pallets_count": -1}, "notice['pallets_count']='-1'"),
+        ({"pallets_count": 1.5}, "notice['pallets_count']='1.5'"),
+        ({"pallets_count": True}, "notice['pallets_count']='True'"),
+        ({"pallets_count": "many"}, "notice['pallets_count']='many'"),
+        ({"earliest_delivery_date": "30.11.2026"}, "notice['earliest_delivery_date']='30.11.2026'"),
+        ({"earliest_delivery_date": "2026-02-30"}, "is no date"),
+        ({"earliest_delivery_date": "2026-11-30T00:00:00+01:00"}, "is no date"),
+        ({"requested_zalando_location_id": "Erfurt"}, "is not a UUID"),
+        ({"carrier_name": 7}, "notice['carrier_name'] is no text, but int"),
+        (["carrier_name"], "is no mapping"),
+        ("carrier_name", "is no mapping"),
+    ],
+)
+def test_what_cannot_be_a_field_is_refused_with_what_to_do(fields: Any, named: str) -> None:
+    with pytest.raises(ZDirectConfigurationError) as caught:
+        checked_fields(fields)
+    assert named in str(caught.value)
+    if "unknown" in named:
+        assert all(name in str(caught.value) for name in FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there"),
+    [
+        ({"pallets_count": 2}, {"pallets_count": "2"}),
+        ({"pallets_count": 2}, {"pallets_count": 2.0}),
+        ({"earliest_delivery_date": "2026-03-20"}, {"earliest_delivery_date": "2026-03-20"}),
+        ({"earliest_delivery_date": "2026-03-20"}, {"earliest_delivery_date": "2026-03-20T00:00:00+01:00"}),
+        ({"earliest_delivery_date": "2026-03-20"}, {"earliest_delivery_date": "2026-03-19T23:00:00Z"}),
+        ({"earliest_delivery_date": "2026-07-20"}, {"earliest_delivery_date": "2026-07-19T22:00:00Z"}),
+        ({"requested_zalando_location_id": WAREHOUSE}, {"requested_zalando_location_id": WAREHOUSE.upper()}),
+        ({"comments": "Ramp 4"}, {"comments": " Ramp 4\n"}),
+        ({"comments": "Ramp 4"}, {}),
+        ({"comments": "Ramp 4"}, {"comments": None}),
+        ({}, {"comments": "Ramp 4"}),
+    ],
+)
+def test_the_same_value_in_another_form_is_no_difference(wanted: dict[str, Any], there: dict[str, Any]) -> None:
+    assert differing_fields(wanted, there) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there"),
+    [
+        ({"pallets_count": 2}, {"pallets_count": 3}),
+        ({"pallets_count": 2}, {"pallets_count": "two"}),
+        ({"earliest_delivery_date": "2026-03-20"}, {"earliest_delivery_date": "2026-03-21T00:00:00+01:00"}),
+        ({"requested_zalando_location_id": WAREHOUSE}, {"requested_zalando_location_id": WAREHOUSE[:-1] + "0"}),
+        ({"comments": "Ramp 4"}, {"comments": "ramp 4"}),
+    ],
+)
+def test_another_value_is_a_difference(wanted: dict[str, Any], there: dict[str, Any]) -> None:
+    assert differing_fields(wanted, there) == list(wanted)
+
+
+def test_the_id_of_a_task_instance_is_a_version_4_uuid_of_that_and_the_merchant() -> None:
+    made = derived_id("a-merchant", "a-key")
+    assert uuid.UUID(made).version == 4
+    assert made == checked_notice_id(made.upper())
+    assert derived_id("a-merchant", "a-key") == made
+    assert len({made, derived_id("another", "a-key"), derived_id("a-merchant", "another")}) == 3
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [["create", "announce"], "create, announce", "['create', 'announce']", ("create", "announce")],
+)
+def test_operations_are_a_list_or_a_text(operations: Any) -> None:
+    assert checked_operations(operations) == ("create", "announce")
+
+
+@pytest.mark.parametrize(
+    ("operations", "named"),
+    [
+        ([], "empty"),
+        ("", "empty"),
+        ("deliver", "'deliver' is unknown"),
+        (["announce", "create"], "not the order of a notice's life"),
+        (["create", "create"], "not the order of a notice's life"),
+        ([None], "unknown"),
+    ],
+)
+def test_other_operations_are_refused(operations: Any, named: str) -> None:
+    with pytest.raises(ZDirectConfigurationError, match=named):
+        checked_operations(operations)
+
+
+@pytest.mark.parametrize("text", ["", "4711", "../auth/me", "6d5a3a5c-9e6f-4a7b-8c1d-2e3f4a5b6c7d/x"])
+def test_what_is_no_id_never_becomes_part_of_a_path(text: str) -> None:
+    with pytest.raises(ZDirectConfigurationError, match="not a UUID"):
+        checked_notice_id(text)
+
+
+@pytest.mark.parametrize(
+    ("create_by", "options", "named"),
+    [
+        ("patch", {}, "create_by='patch'"),
+        ("put", {"current_item_set": "middle"}, "api_options"),
+        ("put", {"cursor": "x"}, "Use: current_item_set, confirmation_body, cursor_parameter"),
+    ],
+)
+def test_an_unknown_assumption_is_refused(create_by: str, options: dict[str, Any], named: str) -> None:
+    with pytest.raises(ZDirectConfigurationError, match=named):
+        NoticeOptions.of(create_by, options)
+
+
+def test_every_assumption_says_why_its_default_is_what_it_is() -> None:
+    options = NoticeOptions.of()
+    for name, option in OWN_OPTIONS.items():
+        assert len(option.about) > 80
+        assert getattr(options, name) == option.default
