@@ -17,6 +17,7 @@ from airflow_provider_zdirect.dag_params import (
     reports_by_merchant,
     window_of,
 )
+from airflow_provider_zdirect.operators.base_path import open_base_path
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.report_calendar import EMPTY_IS_CERTAIN_AFTER
@@ -89,3 +90,19 @@ def daily_reports(dataset: str) -> None:
 
     planned: Any = reports()
     report.expand_kwargs(planned) >> all_landed(planned)
+
+
+@task
+def advices_to_track(merchant_id: str) -> list[str]:
+    """The advice ids whose tours are asked for; none, if the list of all is."""
+    from airflow_provider_zdirect.inbound.reconciliation_job import InboundPlace, open_advices
+
+    params = get_current_context()["params"]
+    if params["tours_by"] == "list":
+        return []
+    with fail_fast():
+        base_path = open_base_path(params["base_path"])
+    advices = open_advices(InboundPlace(merchant_id.strip().lower(), base_path.fs, base_path.root, base_path.uri))
+    if not advices:
+        raise AirflowSkipException("No notice has an advice id whose tour is still to come.")
+    return advices
