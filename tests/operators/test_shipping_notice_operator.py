@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
+from emulated_time import EmulatedTime
+
+from airflow_provider_zdirect.client import Transport
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.exceptions import (
+    ConflictError,
+    RateLimitedError,
+    TransportError,
+    ZDirectConfigurationError,
+)
+from airflow_provider_zdirect.operators.shipping_notices import ZDirectShippingNoticeOperator
+
+MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
+NOTICE_ID = "5b1f6a52-9d3c-4d6e-8f3a-0c9a5b7e1d24"
+NOTICE = {"carrier_name": "DHL", "pallets_count": 2, "earliest_delivery_date": "2026-03-20"}
+REFERENCE = {"merchant_b2b_reference": "PO-1"}
+ITEMS = [{"ean": "0191476239145", "quantity": 3}, {"ean": "4006381333931", "quantity": 1}]
+QUANTITIES = {"0191476239145": 3, "4006381333931": 1}
+ANNOUNCING = ["create", "announce", "confirm_announcement"]
+DISPATCHING = ["dispatch", "confirm_dispatch"]
+
+
+def write(**arguments):
+    good = {"task_id": "write", "operations": ANNOUNCING, "notice": NOTICE, "items": ITEMS, "merchant_id": MERCHANT}
+    return ZDirectShippingNoticeOperator(**{**good, **arguments})
+
+
+def dispatch(**arguments):
+    good = {"operations": DISPATCHING, "notice": None, "items": None, "dispatch_items": ITEMS[:1]}
+    return write(**{**good, "shipping_notice_id": NOTICE_ID, **arguments})
+
+
+@pytest.fixture
+def world(monkeypatch):
+    """An emulator without other notices that zdirect_default points to, on whose time the client waits."""
+    with EmulatorServer(seed=7, now="2026-03-10T08:00:00+00:00", notice_days=0) as server:
+        connection = {
+            "conn_type": "zdirect",
+            "login": "demo",
+            "password": "demo-secret",
+            "host": server.url,
+            "extra": {"merchant_id": server.merchant_ids[0], "share_access": False},
+        }
+        monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
+        clock = EmulatedTime(server)
+        monkeypatch.setattr("airflow_provider_zdirect.client.client.SystemClock", lambda: clock)
+        yield server
+
+
+def only(world):
+    (notice,) = world.notices(world.merchant_ids[0])
+    return notice
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"operations": []}, "operations is empty"),
+        ({"operations": ["announce", "create"]}, "not the order"),
+        ({"operations": "create, deliver"}, "'deliver' is unknown"),
+        ({"notice": None}, "notice is empty"),
+        ({"notice": {"carrier": "DHL"}}, "unknown field carrier"),
+        ({"notice": {"carrier": "DHL", "comments": "{{ ds }}"}}, "unknown field carrier"),
+        ({"notice": {**NOTICE, "pallets_count": -1}}, "notice['pallets_count']='-1'"),
+        ({"shipping_notice_id": "4711"}, "shipping_notice_id='4711'"),
+        ({"items": None}, "operations has announce, but there are no items"),
+        ({"items": []}, "items has no items"),
+        ({"items": [{"ean": "4006381333930", "quantity": 1}]}, "fitting check digit"),
+        ({"items": "[{'ean': '4006381333931', 'quantity': 0}]"}, "quantity='0'"),
+        ({"items_path": "/data/items.csv"}, "items and items_path are both given"),
+        ({"items": None, "items_path": "items.csv"}, "relative"),
+        ({"items": None, "items_path": "/data/items.xlsx"}, ".csv, .parquet or .jsonl"),
+        ({"dispatch_items": ITEMS}, "dispatch_items are given, but operations has no dispatch"),
+        ({"merchant_id": "4711"}, "merchant_id='4711'"),
+        ({"create_by": "patch"}, "create_by='patch'"),
+        ({"create_by": "post"}, "notice has no merchant_b2b_reference"),
+        ({"create_by": "post", "notice": {**NOTICE, **REFERENCE}, "shipping_notice_id": NOTICE_ID}, "zDirect gives"),
+        ({"api_options": {"cursor": "x"}}, "api_options['cursor']"),
+        ({"api_options": {"current_item_set": "middle"}}, "api_options['current_item_set']='middle'"),
+        ({"conn_id": ""}, "conn_id is empty"),
+        ({"operations": "confirm_announcement", "items": None}, "notice is given"),
+        ({"operations": "confirm_announcement", "items": None, "notice": None}, "shipping_notice_id is missing"),
+    ],
+)
+def test_a_wrong_literal_is_refused_at_parse_with_task_parameter_and_remedy(arguments, named):
+    with pytest.raises(ZDirectConfigurationError, match="Task write") as caught:
+        write(**arguments)
+    assert named in str(caught.value)
+    assert caught.value.remedy
+
+
+def test_a_mapped_task_is_judged_at_parse_too():
+    with DAG("a_dag", schedule=None):
+        with pytest.raises(ZDirectConfigurationError, match="Task mapped: create_by='patch'"):
+            ZDirectShippingNoticeOperator.partial(task_id="mapped", operations=ANNOUNCING, create_by="patch")
+        mapped = ZDirectShippingNoticeOperator.partial(task_id="good", operations=ANNOUNCING, notice=NOTICE)
+        assert mapped.expand(items_path=["/a.csv", "/b.csv"]).retries == 5
+
+
+def test_templates_are_not_judged_at_parse():
+    task = write(**dict.fromkeys(ZDirectShippingNoticeOperator.template_fields, "{{ params.x }}"))
+    assert task.outlets == []
+    assert set(task.template_fields) == {
+        *("operations", "notice", "shipping_notice_id", "items", "items_path", "dispatch_items"),
+        *("dispatch_items_path", "merchant_id", "storage_conn_id", "create_by", "api_options", "conn_id"),
+    }
+    write(notice={**NOTICE, "merchant_b2b_reference": "PO-{{ ds }}"}, create_by="post")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"operations": "None"}, "operations is empty"),
+        ({"notice": {"carrier_name": ""}}, "notice is empty"),
+        ({"notice": "no json"}, "is no mapping"),
+        ({"items": [{"ean": "4006381333931", "quantity": 0}]}, "items has 1 error"),
+        ({"items": "nothing"}, "items is no list"),
+        ({"items": None, "items_path": "/nowhere/items.csv"}, "items_path='/nowhere/items.csv'"),
+        ({"items": "", "items_path": "nope://bucket/items.csv"}, "items_path='nope://bucket/items.csv'"),
+        ({"items": None}, "there are no items"),
+        ({"shipping_notice_id": "x"}, "shipping_notice_id='x'"),
+        ({"merchant_id": "x"}, "merchant_id='x'"),
+        ({"create_by": "x"}, "create_by='x'"),
+        ({"api_options": '{"x": 1}'}, "api_options['x']"),
+        ({"conn_id": "missing"}, "Connection 'missing'"),
+    ],
+)
+def test_a_wrong_rendered_value_fails_without_retry_and_before_any_request(arguments, named, world, context):
+    task = write()
+    for name, value in {"merchant_id": world.merchant_ids[0], **arguments}.items():
+        setattr(task, name, value)
+    with pytest.raises(AirflowFailException) as caught:
+        task.resume(context)
+    assert isinstance(caught.value.__cause__, ZDirectConfigurationError)
+    assert named in str(caught.value)
+    assert "What to do:" in str(caught.value)
+    assert not world.requests
+
+
+def test_a_file_with_errors_is_told_in_full_and_nothing_is_sent(world, context, tmp_path):
+    path = tmp_path / "items.csv"
+    path.write_text("ean,quantity\n4006381333930,1\n4006381333931,none\n4006381333931,2\n4006381333931,3\n")
+    with pytest.raises(AirflowFailException, match=r"has 3 errors: row 2: .* row 3: .* row 5: ") as caught:
+        write(items=None, items_path=str(path)).resume(context)
+    assert str(path) in str(caught.value)
+    assert not world.requests
+
+
+@pytest.mark.parametrize("create_by", ["put", "post"])
+def test_a_notice_is_announced_by_one_task_and_dispatched_by_a_later_one(world, context, tmp_path, create_by):
+    world.set_options(create_notice=create_by)
+    path = tmp_path / "items.jsonl"
+    path.write_text("\n".join(map(json.dumps, ITEMS)))
+    task = write(
+        notice={**NOTICE, **REFERENCE}, items=None, items_path=path.as_uri(), merchant_id=None, create_by=create_by
+    )
+    first = task.resume(context)
+    told = only(world)
+    assert first == {
+        "shipping_notice_id": told["id"],
+        "merchant_id": world.merchant_ids[0],
+        "zalando_advice_id": told["zalando_advice_id"],
+        "state": "ready_for_delivery_date",
+        "etag": first["etag"],
+        "operations": dict.fromkeys(ANNOUNCING, "done"),
+        "items": 2,
+        "pieces": 4,
+        "dispatch_items": None,
+        "dispatch_pieces": None,
+    }
+    assert (told["announced"], json.loads(json.dumps(first))) == (QUANTITIES, first)
+    later = dispatch(shipping_notice_id=first["shipping_notice_id"], merchant_id=None, create_by=create_by)
+    with pytest.raises(AirflowFailException, match="when ZFS Operations has confirmed") as caught:
+        later.resume(context)
+    assert isinstance(caught.value.__cause__, ConflictError)
+    world.confirm_delivery_date(told["id"])
+    last = later.resume(context)
+    assert (last["state"], last["items"], last["dispatch_items"], last["dispatch_pieces"]) == (
+        "ready_for_receive",
+        None,
+        1,
+        3,
+    )
+    assert only(world)["dispatched"] == {"0191476239145": 3}
+
+
+@pytest.mark.parametrize("text", [json.dumps(ITEMS), str(ITEMS)])
+def test_items_may_be_what_a_template_made_of_a_small_xcom(world, context, text):
+    task = write(items="{{ ti.xcom_pull('x') }}", merchant_id=None)
+    task.items = text
+    assert task.resume(context)["pieces"] == 4
+
+
+def test_the_id_belongs_to_the_task_instance_and_its_retry_has_the_same(world, context):
+    task = write(merchant_id=None, notice={**NOTICE, "comments": "{{ x }}"})
+    task.notice = {**NOTICE, "comments": "None"}
+    first = task.resume(context)
+    assert uuid.UUID(first["shipping_notice_id"]).version == 4
+    assert task.resume(context)["operations"] == dict.fromkeys(ANNOUNCING, "already")
+    assert "comments" not in only(world)["fields"]
+    for name, other in {"run_id": "b", "map_index": 1}.items():
+        ti = SimpleNamespace(**{**vars(context["ti"]), name: other})
+        assert task.resume({**context, "ti": ti})["shipping_notice_id"] != first["shipping_notice_id"]
+    assert len(world.notices(world.merchant_ids[0])) == 3
+
+
+def test_a_conflicting_repeat_fails_without_retry(world, context):
+    write(merchant_id=None, shipping_notice_id=NOTICE_ID).resume(context)
+    with pytest.raises(AirflowFailException, match="carrier_name") as caught:
+        write(merchant_id=None, shipping_notice_id=NOTICE_ID, notice={"carrier_name": "UPS"}).resume(context)
+    assert isinstance(caught.value.__cause__, ConflictError)
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("create_by", ["put", "post"])
+@pytest.mark.parametrize("after", [False, True])
+def test_killed_around_any_request_and_retried_there_is_one_notice(world, context, monkeypatch, create_by, after):
+    send = Transport.send
+    left = None
+
+    async def deadly(self, *arguments, **options):
+        nonlocal left
+        left -= 1
+        if left == 0 and not after:
+            raise Killed
+        answer = await send(self, *arguments, **options)
+        if left == 0:
+            raise Killed
+        return answer
+
+    monkeypatch.setattr(Transport, "send", deadly)
+    world.set_options(create_notice=create_by)
+    was_killed, made = True, 0
+    while was_killed:
+        made += 1
+        # Every number of a run that is killed is about a notice of its own; the limits have room again.
+        world.clock.advance(3600)
+        instance = {**context, "ti": SimpleNamespace(**{**vars(context["ti"]), "run_id": f"run {made}"})}
+        notice = {**NOTICE, "merchant_b2b_reference": f"PO-{made}"}
+        task = write(notice=notice, merchant_id=None, create_by=create_by)
+        left = made
+        try:
+            task.resume(instance)
+        except Killed:
+            world.clock.advance(120)
+            left = 0
+            task.resume(instance)
+        else:
+            was_killed = False
+        told = world.notices(world.merchant_ids[0])
+        assert len(told) == made
+        assert (told[-1]["state"], told[-1]["announced"]) == ("ready_for_delivery_date", QUANTITIES)
+    assert made > 8
+
+
+def test_a_lost_answer_is_left_to_the_retry_of_the_task(world, context):
+    world.faults.add({"match": {"path": "announced-item-sets", "method": "POST"}, "action": {"cut_body": 0}})
+    task = write(merchant_id=None)
+    with pytest.raises(TransportError) as caught:
+        task.resume(context)
+    assert caught.value.retry_after == 120
+    assert task.resume(context)["operations"] == {
+        "create": "already",
+        "announce": "already",
+        "confirm_announcement": "done",
+    }
+
+
+def test_deferrable_gives_the_slot_back_after_a_lost_answer(world, context):
+    world.faults.add({"match": {"method": "PUT"}, "action": {"reset": True}})
+    task = write(merchant_id=None, deferrable=True)
+    with pytest.raises(TaskDeferred) as deferred:
+        task.resume(context)
+    assert (deferred.value.method_name, deferred.value.kwargs) == ("resume", {"waits": 1})
+    assert task.resume(context, **deferred.value.kwargs)["state"] == "ready_for_delivery_date"
+
+
+def test_the_waits_after_failures_come_to_an_end(world, context):
+    world.faults.add({"match": {"method": "PUT"}, "action": {"reset": True}, "times": None})
+    with pytest.raises(TransportError):
+        write(merchant_id=None, deferrable=True).resume(context, waits=10)
+
+
+def test_a_full_hour_is_waited_for_without_a_worker_slot_however_many_are_before(world, context):
+    limit = {"status": 429, "headers": {"Retry-After": "200"}}
+    world.faults.add({"match": {"path": "announcement-confirmations"}, "action": limit, "times": 12})
+    task = write(merchant_id=None, deferrable=True)
+    arguments = {}
+    for turn in range(1, 13):
+        with pytest.raises(TaskDeferred) as deferred:
+            task.resume(context, **arguments)
+        arguments = deferred.value.kwargs
+        assert arguments == {"waits": 0, "turns": turn}
+        wait = deferred.value.trigger.moment - datetime.now(UTC)
+        assert timedelta(seconds=150) < wait <= timedelta(seconds=201)
+        world.clock.advance(200)
+    assert task.resume(context, **arguments)["operations"]["confirm_announcement"] == "done"
+    assert only(world)["state"] == "ready_for_delivery_date"
+
+
+def test_without_deferral_a_full_hour_is_for_the_retry_of_the_task(world, context):
+    limit = {"status": 429, "headers": {"Retry-After": "200"}}
+    world.faults.add({"match": {"path": "announcement-confirmations"}, "action": limit})
+    with pytest.raises(RateLimitedError) as caught:
+        write(merchant_id=None).resume(context)
+    assert caught.value.retry_after == 200
