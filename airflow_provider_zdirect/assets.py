@@ -36,6 +36,11 @@ def intrastat_asset() -> Any:
     return Asset(uri="zdirect://intrastat")
 
 
+def inbound_asset() -> Any:
+    """The asset that every inbound reconciliation updates, for ``outlets`` and ``schedule``."""
+    return Asset(uri="zdirect://inbound_reconciliation")
+
+
 def with_asset(outlets: Any, asset: Any | None) -> list[Any]:
     """The author's outlets and, if it is known and not among them, the asset."""
     outlets = [] if outlets is None else list(outlets) if isinstance(outlets, list | tuple) else [outlets]

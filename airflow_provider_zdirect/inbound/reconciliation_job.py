@@ -56,18 +56,20 @@ def reconcile_merchant(place: InboundPlace, clock: Clock | None = None) -> dict[
 
     :returns: ``uri``, ``rows``, ``advices``, ``announced``, ``expected``, ``received`` (pieces) and ``differing`` (rows
         with a difference); small, for XCom.
-    :raises ZDirectConfigurationError: if no notices are published.
+    :raises ZDirectConfigurationError: if the notices were never extracted.
     """
     clock = clock or SystemClock()
-    if place.notices.made_at() is None:
+    store = ObjectStore(place.fs, place.root)
+    # A merchant without any notice has no table of them, but they were asked for.
+    if not store.files_below(f"_manifests/shipping_notices/merchant_id={place.merchant_id}"):
         raise ZDirectConfigurationError(
-            f"No shipping notices of merchant {place.merchant_id} are published under {place.base_uri}.",
+            f"The shipping notices of merchant {place.merchant_id} were never extracted to {place.base_uri}.",
             remedy="Extract the dataset shipping_notices to the same base_path first.",
         )
     items = place.table(TABLE, arrow_schema(NoticeItem)).read(["shipping_notice_id", "item_set", "ean", "quantity"])
     # A dispatch set without items is one that there is not.
     there = pc.or_(pc.equal(items.column("item_set"), ANNOUNCED), pc.is_valid(items.column("ean")))
-    received = ReceivedCounts(ObjectStore(place.fs, place.root), place.merchant_id).count()
+    received = ReceivedCounts(store, place.merchant_id).count()
     table = reconcile(
         place.notices.read(["shipping_notice_id", "zalando_advice_id", "state"]).to_pylist(),
         items.filter(there).to_pylist(),
@@ -75,7 +77,7 @@ def reconcile_merchant(place: InboundPlace, clock: Clock | None = None) -> dict[
         received,
     )
     published = place.table(RECONCILIATION, SCHEMA)
-    if published.made_at() is None or not published.read().equals(table):
+    if (published.made_at() is None and table.num_rows) or not published.read().equals(table):
         published.replace(table, clock.now())
     else:
         published.tidy()

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import Asset
 from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 
+from airflow_provider_zdirect.assets import inbound_asset
 from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
@@ -151,18 +151,16 @@ class ZDirectInboundReconciliationOperator(ZDirectInboundOperator):
     :raises AirflowFailException: if a retry cannot help; chained to the typed error.
     """
 
-    ASSET_URI = "zdirect://inbound_reconciliation"
-
     @classmethod
     def own_asset(cls, values: Mapping[str, Any]) -> Any | None:
-        return Asset(uri=cls.ASSET_URI)
+        return inbound_asset()
 
     def execute(self, context: Context) -> dict[str, Any]:
         from airflow_provider_zdirect.inbound.reconciliation_job import InboundPlace, reconcile_merchant
 
         with fail_fast():
             summary = reconcile_merchant(InboundPlace(**self.place()))
-        asset = Asset(uri=self.ASSET_URI)
+        asset = inbound_asset()
         if asset in self.outlets:
             context["outlet_events"][asset].extra = summary
         return summary

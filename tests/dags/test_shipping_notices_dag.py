@@ -1,0 +1,70 @@
+"""The inbound DAG for real: notices, tours and item sets of every merchant, and the reconciliation."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import duckdb
+import pytest
+
+from airflow_provider_zdirect.client import ClientConfig, ZDirectClient
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.rate import Rate
+
+EANS = ("0191476239145", "4006381333931")
+RATE = Rate(100)
+TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+@pytest.fixture
+def emulator():
+    # Without the world's own notices, of which there are more than item sets may be asked for in a moment.
+    with EmulatorServer(seed=7, volume=0.5, notice_days=0, delivery_date_after_minutes=0) as server:
+        yield server
+
+
+def announce(emulator, number):
+    """A notice of the first merchant that was announced and dispatched."""
+    path = f"/zfs/shipping-notices/00000000-0000-4000-8000-00000000000{number}"
+
+    async def write():
+        async with ZDirectClient(ClientConfig("demo", "demo-secret", base_url=emulator.url)) as client:
+            fields = {"zalando_merchant_id": emulator.merchant_ids[0], "carrier_name": "DHL"}
+            await client.request("PUT", path, json=fields, rate=RATE)
+            for step, items in (
+                ("announced-item-sets", {"items": [{"ean": ean, "quantity": number} for ean in EANS]}),
+                ("announcement-confirmations", {}),
+                ("dispatch-item-sets", {"items": [{"ean": EANS[0], "quantity": number}]}),
+                ("dispatch-confirmations", {}),
+            ):
+                notice = await client.request("GET", path, rate=RATE)
+                await client.request("POST", f"{path}/{step}", json=items, if_match=notice.etag, rate=RATE)
+
+    asyncio.run(write())
+
+
+def test_every_merchant_gets_a_reconciliation(run_dag, emulator, tmp_path):
+    for number in (2, 3):
+        announce(emulator, number)
+    run = run_dag("zdirect_shipping_notices", TODAY)
+    assert run.state == "success", run.log[-5000:]
+    states = {(task.removeprefix("inbound."), index): state for task, index, state, _ in run.tasks}
+    first, second = (emulator.merchant_ids.index(merchant) for merchant in emulator.merchant_ids)
+    assert states["tours", first] == "success"
+    # A merchant without notices has no tours to ask for, and a reconciliation all the same.
+    assert states["tours", second] == "skipped"
+    assert states["reconcile", first] == states["reconcile", second] == "success"
+    files = f"{tmp_path}/inbound_reconciliation/**/*.parquet"
+    rows = duckdb.sql(
+        "SELECT ean, announced, dispatched, expected, received, difference, state, tour_number IS NOT NULL "
+        f"FROM read_parquet('{files}') ORDER BY ALL"
+    ).fetchall()
+    assert rows == [
+        (EANS[0], 2, 2, 2, 0, -2, "ready_for_receive", True),
+        (EANS[0], 3, 3, 3, 0, -3, "ready_for_receive", True),
+        (EANS[1], 2, 0, 0, 0, 0, "ready_for_receive", True),
+        (EANS[1], 3, 0, 0, 0, 0, "ready_for_receive", True),
+    ]
+    told = {uri.rstrip("/"): extra for uri, extra, _ in run.events if extra.get("merchant_id") == emulator.merchant_ids[0]}
+    assert told["zdirect://inbound_reconciliation"]["differing"] == 2
