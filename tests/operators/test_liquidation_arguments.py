@@ -1,0 +1,239 @@
+"""What the re-fetch of liquidated items is told: purchase order, spellings, dates; and what is wrong with that."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+from liquidated import DATASET, DAY, HOUR, Day, asked, files, published, truth
+
+from airflow_provider_zdirect.assets import changed_alias, dataset_asset
+from airflow_provider_zdirect.exceptions import (
+    FilterIgnoredError,
+    RetentionError,
+    WindowError,
+    ZDirectConfigurationError,
+)
+from airflow_provider_zdirect.operators.liquidation import ZDirectLiquidationRefetchOperator, pass_delays
+
+START = datetime(2026, 11, 10, tzinfo=UTC)
+END = START + DAY
+PASS = END + 48 * HOUR
+
+
+@pytest.fixture
+def emulator(emulator):
+    # By a frozen clock, since the passes are days apart; a token lasts as long, since eight are given a real minute.
+    emulator.clock.set(END + timedelta(minutes=1))
+    emulator.set_options(token_seconds=10_000_000)
+    return emulator
+
+
+@pytest.fixture
+def merchant(emulator):
+    return emulator.merchant_ids[0]
+
+
+@pytest.fixture
+def day(emulator, tmp_path):
+    return Day(emulator, tmp_path, START)
+
+
+@pytest.fixture
+def refetch(day):
+    return day.refetch
+
+
+@pytest.fixture
+def script(day):
+    return day.script
+
+
+SPELLINGS = ("purchase-order-number", "purchase_order_number")
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_one_purchase_order_is_asked_for_in_either_spelling(emulator, refetch, script, tmp_path, spelling):
+    emulator.set_options(purchase_order_parameter=spelling)
+    script(("PO1", {}, 0, None), ("PO2", {}, 0, None), ("PO1", {"quantity": 77}, 40, None))
+    run = refetch(purchase_order_number="PO1", api_options={"purchase_order_parameter": spelling})
+    result = run.finish()
+    assert result["records"] == published(tmp_path).total() == 2
+    assert all(json.loads(row)[2] == "PO1" for row in published(tmp_path))
+    assert asked(emulator) == [f"from=2026-11-10&to=2026-11-10&{spelling}=PO1"] * 2
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_spelling_that_zdirect_ignores_is_noticed_and_nothing_is_published(
+    emulator, refetch, script, tmp_path, spelling
+):
+    emulator.set_options(purchase_order_parameter=SPELLINGS[1 - SPELLINGS.index(spelling)])
+    script(("PO1", {}, 0, None), ("PO2", {}, 0, None))
+    run = refetch(purchase_order_number="PO1", api_options={"purchase_order_parameter": spelling})
+    with pytest.raises(AirflowFailException, match="purchase_order_parameter") as caught:
+        run.go_on()
+    assert isinstance(caught.value.__cause__, FilterIgnoredError)
+    assert files(tmp_path) == {}
+
+
+def test_one_purchase_order_does_not_replace_a_day_that_holds_all(emulator, refetch, script, tmp_path):
+    script(("PO1", {}, 0, None), ("PO2", {}, 0, None))
+    refetch("all").go_on()
+    before = files(tmp_path)
+    emulator.clock.advance(60)
+    with pytest.raises(AirflowFailException, match="base path of its own") as caught:
+        refetch("one", purchase_order_number="PO1").go_on()
+    assert isinstance(caught.value.__cause__, ZDirectConfigurationError)
+    assert files(tmp_path) == before
+
+
+def test_the_last_date_of_a_request_can_be_exclusive(emulator, merchant, refetch, tmp_path):
+    emulator.set_options(liquidated_to="exclusive")
+    emulator.clock.set(END + 20 * DAY)
+    refetch(api_options={"to": "exclusive"}, window_from=START - 3 * DAY).finish()
+    assert published(tmp_path) == truth(emulator, merchant, START - 3 * DAY, END)
+    assert published(tmp_path).total() > 0
+
+
+FAR = {"liquidation_date": "2026-11-02", "reporting_date": "2026-11-04"}
+
+
+def test_rows_of_other_dates_fail_the_task_and_nothing_is_published(emulator, refetch, script, tmp_path):
+    script(("PO1", {}, 0, None), ("PO2", FAR, 0, None))
+    with pytest.raises(AirflowFailException, match="accept_outside=True") as caught:
+        refetch().go_on()
+    assert isinstance(caught.value.__cause__, FilterIgnoredError)
+    assert files(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        {"liquidation_date": "2026-11-02", "reporting_date": "2026-11-10"},
+        {"liquidation_date": "2026-11-10", "reporting_date": "2026-11-30"},
+        {"liquidation_date": "2026-11-09", "reporting_date": "2026-11-30"},
+        {"liquidation_date": None, "reporting_date": "2026-11-30"},
+    ],
+)
+def test_either_date_may_be_the_one_that_was_asked_for(emulator, refetch, script, tmp_path, dates):
+    script(("PO1", dates, 0, None))
+    assert refetch().finish()["records"] == 1
+
+
+def test_rows_of_other_dates_are_published_under_the_date_asked_for_if_that_is_accepted(
+    emulator, merchant, refetch, script, tmp_path
+):
+    script(("PO1", {}, 0, None), ("PO2", FAR, 0, None))
+    result = refetch(accept_outside=True).finish()
+    assert result["records"] == 2
+    assert published(tmp_path, day=START.date()) == truth(emulator, merchant, START, END)
+
+
+def test_by_reporting_date_it_ends_with_the_truth_too(emulator, merchant, refetch, tmp_path):
+    emulator.set_options(liquidated_by="reporting_date", liquidated_change=0.3, liquidated_vanish=0.2, late_share=0.3)
+    refetch(window_from=START - 4 * DAY).finish()
+    assert published(tmp_path) == truth(emulator, merchant, START - 4 * DAY, END)
+
+
+def test_the_shape_of_the_older_docs_ends_with_the_truth_too(emulator, merchant, refetch, tmp_path):
+    emulator.set_options(liquidated_shape="seed", late_share=0.5)
+    refetch(window_from=START - 4 * DAY).finish()
+    assert published(tmp_path) == truth(emulator, merchant, START - 4 * DAY, END)
+
+
+def test_a_window_that_zdirect_no_longer_keeps_is_refused(emulator, refetch):
+    emulator.clock.set(END + 120 * DAY)
+    with pytest.raises(AirflowFailException) as caught:
+        refetch().go_on()
+    assert isinstance(caught.value.__cause__, RetentionError)
+    assert asked(emulator) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"passes": []}, "passes is empty"),
+        ({"passes": ""}, "passes is empty"),
+        ({"passes": "two days"}, "passes='two days'"),
+        ({"passes": [-1]}, "passes="),
+        ({"passes": [48 * HOUR, None]}, "passes=None"),
+        ({"merchant_id": "4711"}, "merchant_id='4711'"),
+        ({"base_path": "data"}, "base_path='data'"),
+        ({"conn_id": ""}, "conn_id is empty"),
+        ({"format": "csv"}, "format='csv'"),
+        ({"replace_with_empty": "perhaps"}, "replace_with_empty='perhaps'"),
+        ({"api_options": {"since_parameter": "x"}}, "since_parameter"),
+        ({"api_options": {"to": "both"}}, "both"),
+        ({"path": "liquidated"}, "path='liquidated'"),
+        ({"window_from": START.isoformat(), "window_to": START.isoformat()}, "zero-width"),
+    ],
+)
+def test_a_wrong_literal_is_refused_at_parse(refetch, arguments, named):
+    with pytest.raises(ZDirectConfigurationError, match="Task refetch") as caught:
+        refetch(**arguments)
+    assert named in str(caught.value)
+    assert caught.value.remedy
+
+
+def test_templates_are_not_judged_at_parse(refetch):
+    refetch(**dict.fromkeys(ZDirectLiquidationRefetchOperator.template_fields, "{{ params.x }}"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "named"),
+    [
+        ({"passes": "soon"}, ZDirectConfigurationError, "passes='soon'"),
+        ({"passes": 100 * DAY}, ZDirectConfigurationError, "100 days"),
+        ({"window_from": (START + HOUR).isoformat()}, WindowError, "whole days"),
+        ({"window_from": "", "window_to": ""}, WindowError, "no data interval"),
+        ({"window_to": (END + DAY).isoformat()}, WindowError, "future"),
+    ],
+)
+def test_a_wrong_rendered_value_fails_without_retry_and_before_any_request(
+    emulator, refetch, tmp_path, arguments, kind, named
+):
+    run = refetch()
+    for name, value in arguments.items():
+        setattr(run.task, name, value)
+    with pytest.raises(AirflowFailException) as caught:
+        run.go_on()
+    assert isinstance(caught.value.__cause__, kind)
+    assert named in str(caught.value)
+    assert asked(emulator) == []
+    assert files(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "hours"),
+    [
+        (48 * HOUR, [48]),
+        (172800, [48]),
+        ("172800", [48]),
+        ("3600,172800.0,", [1, 48]),
+        ("[3600, 172800]", [1, 48]),
+        ([3600, 48 * HOUR, "7200"], [1, 48, 2]),
+    ],
+)
+def test_passes_are_durations_or_lists_of_them(value, hours):
+    assert pass_delays(value) == tuple(number * HOUR for number in hours)
+
+
+def test_the_window_is_the_data_interval(emulator, merchant, refetch, tmp_path):
+    emulator.clock.set(PASS)
+    run = refetch(window_from=None, window_to=None)
+    context = {
+        "ti": SimpleNamespace(dag_id="a_dag", run_id="a_run", task_id="refetch", map_index=-1),
+        "outlet_events": run.told,
+        "data_interval_start": START,
+        "data_interval_end": END,
+    }
+    assert run.task.execute(context)["window_to"] == END.isoformat()
+
+
+def test_it_has_the_alias_as_its_outlet_and_the_retries_of_the_provider(refetch):
+    task = refetch(outlets=[dataset_asset("returned_items")]).task
+    assert task.outlets == [dataset_asset("returned_items"), changed_alias(DATASET)]
+    assert (task.retries, task.retry_delay) == (5, timedelta(minutes=2))

@@ -1,0 +1,380 @@
+"""The re-fetch of liquidated items, against the emulator over HTTP, and in its time."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+from liquidated import DATASET, DAY, HOUR, Day, Run, asked, changes_in, files, published, truth
+
+from airflow_provider_zdirect.assets import changed_alias, dataset_asset
+from airflow_provider_zdirect.exceptions import (
+    EmptyAnswerError,
+    PermissionDeniedError,
+    RejectedRecordsError,
+    ServerError,
+)
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+
+START = datetime(2026, 11, 10, tzinfo=UTC)
+END = START + DAY
+PASS = END + 48 * HOUR
+
+
+@pytest.fixture
+def emulator(emulator):
+    # By a frozen clock, since the passes are days apart; a token lasts as long, since eight are given a real minute.
+    emulator.clock.set(END + timedelta(minutes=1))
+    emulator.set_options(token_seconds=10_000_000)
+    return emulator
+
+
+@pytest.fixture
+def merchant(emulator):
+    return emulator.merchant_ids[0]
+
+
+@pytest.fixture
+def day(emulator, tmp_path):
+    return Day(emulator, tmp_path, START)
+
+
+@pytest.fixture
+def refetch(day):
+    return day.refetch
+
+
+@pytest.fixture
+def script(day):
+    return day.script
+
+
+def test_rows_that_come_late_vanish_or_change_are_all_in_the_final_data_once(
+    emulator, merchant, refetch, script, tmp_path
+):
+    script(
+        ("PO1", {"quantity": 3}, 0, None),
+        ("PO1", {"quantity": 3}, 0, None),
+        ("PO2", {}, 1, None),
+        ("PO3", {}, 30, None),
+        ("PO4", {}, 47, None),
+        ("PO5", {}, 0, 20),
+        ("PO6", {"quantity": 7}, 0, 12),
+        ("PO6", {"quantity": 5}, 12, None),
+    )
+    run = refetch()
+    assert run.go_on() is None
+    # Published at once, as it is.
+    assert published(tmp_path).total() == 4
+    first = [path for path in files(tmp_path) if path.startswith(DATASET)]
+    assert run.waits == [PASS]
+    emulator.clock.set(PASS)
+    result = run.go_on()
+    assert published(tmp_path) == truth(emulator, merchant, START, END)
+    assert published(tmp_path).total() == result["records"] == 6
+    assert asked(emulator) == ["from=2026-11-10&to=2026-11-10"] * 2
+    # The former file is kept, and what differs stands in a file of its own.
+    assert [path for path in files(tmp_path) if path.startswith("_revisions")] == [f"_revisions/{first[0]}"]
+    published_first, replaced = result["changed_dates"]
+    assert (published_first["added"], published_first["file"]) == (4, None)
+    assert {kind: replaced[kind] for kind in ("added", "removed", "changed")} == {
+        "added": 3,
+        "removed": 1,
+        "changed": 1,
+    }
+    lines = changes_in(replaced["file"])
+    orders = sorted((line["change"], (line["before"] or line["after"])["purchase_order_number"]) for line in lines)
+    assert orders == [("added", order) for order in ("PO2", "PO3", "PO4")] + [("changed", "PO6"), ("removed", "PO5")]
+    changed = [line for line in lines if line["change"] == "changed"]
+    assert [(line["before"]["quantity"], line["after"]["quantity"]) for line in changed] == [(7, 5)]
+    assert [
+        (line["before"]["quantity"], line["after"]["quantity"]) for line in lines if line["change"] == "changed"
+    ] == [(7, 5)]
+
+
+def first_pass(run: Run, other: str = "another_run") -> None:
+    """What the DAG's first task does, in the emulated time."""
+    first = Run(run.task, run.emulator, other)
+    assert first.go_on() is None
+
+
+def test_xcom_log_and_asset_say_what_changed(emulator, merchant, refetch, script, tmp_path, caplog, capsys):
+    script(("PO1", {}, 0, None), ("PO2", {}, 30, None), ("PO3", {}, 0, 9), ("PO4", {}, 31, None))
+    run = refetch()
+    first_pass(run)
+    with caplog.at_level(logging.INFO):
+        result = run.finish()
+    (date,) = result["changed_dates"]
+    assert result == {
+        "dataset": DATASET,
+        "merchant_id": merchant,
+        "window_from": START.isoformat(),
+        "window_to": END.isoformat(),
+        "uri": f"{tmp_path.as_uri()}/{DATASET}/merchant_id={merchant}",
+        "manifest": f"{tmp_path.as_uri()}/_manifests/{DATASET}/merchant_id={merchant}/date=2026-11-10/"
+        "20261110T000000Z_20261111T000000Z.json",
+        "records": 3,
+        "rejected": 0,
+        "passes": [PASS.isoformat()],
+        "fetched_at": PASS.isoformat(),
+        "changed": True,
+        "changes": {"added": 2, "removed": 1, "changed": 0},
+        "changed_dates": [date],
+        "changed_date_count": 1,
+    }
+    assert date["file"].startswith(f"{tmp_path.as_uri()}/_changes/{DATASET}/")
+    assert len(changes_in(date["file"])) == 3
+    json.dumps(result)
+    line = f"merchant {merchant}, window {START.isoformat()}..{END.isoformat()}: 2026-11-10: 2 rows added, 1 removed, 0"
+    assert line in caplog.text + capsys.readouterr().out
+    ((asset, extra),) = run.told[changed_alias(DATASET)].events
+    assert asset == dataset_asset(DATASET)
+    told = ("uri", "merchant_id", "window_from", "window_to", "records", "rejected")
+    assert extra == {name: result[name] for name in told} | {
+        "added": 2,
+        "removed": 1,
+        "changed": 0,
+        "dates": "2026-11-10",
+    }
+    # On Airflow 2 what goes through an alias has to be hashable.
+    assert hash(frozenset(extra.items()))
+
+
+def test_a_refetch_without_a_change_writes_nothing_and_tells_nobody(
+    emulator, refetch, script, tmp_path, caplog, capsys
+):
+    # The same rows in another order are the same.
+    script(("PO1", {"quantity": 1}, 0, 24), ("PO2", {}, 0, None), ("PO1", {"quantity": 1}, 24, None))
+    run = refetch()
+    first_pass(run)
+    before = files(tmp_path)
+    assert len(before) == 1
+    with caplog.at_level(logging.INFO):
+        result = run.finish()
+    assert len(asked(emulator)) == 2
+    assert files(tmp_path) == before
+    assert (result["changed"], result["changed_dates"]) == (False, [])
+    assert result["changes"] == {"added": 0, "removed": 0, "changed": 0}
+    assert run.events == []
+    assert "nothing changed" in caplog.text + capsys.readouterr().out
+
+
+def test_a_window_whose_passes_are_past_is_fetched_once(emulator, merchant, refetch, tmp_path):
+    emulator.clock.set(END + 20 * DAY)
+    run = refetch(window_from=START - 6 * DAY)
+    result = run.go_on()
+    days = [f"2026-11-{day:02d}" for day in range(4, 11)]
+    assert sorted(asked(emulator)) == [f"from={day}&to={day}" for day in days]
+    assert run.waits == []
+    assert published(tmp_path) == truth(emulator, merchant, START - 6 * DAY, END)
+    assert result["changed"]
+    # By another task it was fetched after its passes, so it is not at all.
+    again = refetch("another_run", window_from=START - 6 * DAY).go_on()
+    assert len(asked(emulator)) == 7
+    assert not again["changed"]
+    assert again["records"] == result["records"] > 0
+
+
+def test_several_passes_are_made_one_after_the_other_and_those_missed_are_one(emulator, refetch, script, tmp_path):
+    script(("PO1", {}, 0, None), *((f"PO{hour}", {}, hour - 0.5, None) for hour in (6, 24, 48, 72)))
+    run = refetch(passes=[72 * 3600, timedelta(hours=6), "86400", 48 * HOUR])
+    assert run.go_on() is None
+    assert run.due == END + 6 * HOUR
+    emulator.clock.set(run.due)
+    assert run.go_on() is None
+    assert run.due == END + 24 * HOUR
+    # The triggerer was away.
+    emulator.clock.set(END + 50 * HOUR)
+    assert run.go_on() is None
+    assert run.due == END + 72 * HOUR
+    emulator.clock.set(run.due)
+    result = run.go_on()
+    assert [change["added"] for change in result["changed_dates"]] == [1, 1, 2, 1]
+    assert result["passes"] == [(END + hours * HOUR).isoformat() for hours in (6, 24, 48, 72)]
+    assert len([path for path in files(tmp_path) if path.startswith("_revisions")]) == 3
+    assert published(tmp_path).total() == 5
+
+
+def test_a_worker_that_is_called_too_early_waits_for_the_rest(emulator, refetch):
+    run = refetch()
+    run.go_on()
+    emulator.clock.set(PASS - timedelta(seconds=3))
+    assert run.go_on() is None
+    assert run.due == PASS
+    assert len(asked(emulator)) == 1
+
+
+def test_a_retry_of_a_waiting_task_neither_repeats_nor_forgets_a_pass(emulator, refetch):
+    run = refetch()
+    run.go_on()
+    emulator.clock.set(END + 20 * HOUR)
+    assert run.retry() is None
+    assert run.due == PASS
+    assert len(asked(emulator)) == 1
+    emulator.clock.set(PASS)
+    assert run.retry() is not None
+    assert len(asked(emulator)) == 2
+    assert run.retry() is not None
+    assert len(asked(emulator)) == 2
+
+
+def test_a_day_of_which_all_rows_vanish_ends_empty_and_its_rows_are_kept_as_a_revision(
+    emulator, merchant, refetch, script, tmp_path
+):
+    script(("PO1", {}, 0, 5), ("PO2", {}, 0, 5))
+    result = refetch().finish()
+    assert published(tmp_path).total() == result["records"] == 0
+    assert result["changed_dates"][-1]["removed"] == 2
+    assert len([path for path in files(tmp_path) if path.startswith("_revisions")]) == 1
+
+
+def test_unless_that_is_not_wanted(emulator, refetch, script, tmp_path):
+    script(("PO1", {}, 0, 5))
+    run = refetch(replace_with_empty=False)
+    run.go_on()
+    before = files(tmp_path)
+    emulator.clock.set(PASS)
+    with pytest.raises(AirflowFailException, match="replace_with_empty=True") as caught:
+        run.go_on()
+    assert isinstance(caught.value.__cause__, EmptyAnswerError)
+    assert files(tmp_path) == before
+
+
+def test_a_day_that_was_empty_at_first_is_filled(emulator, merchant, refetch, script, tmp_path):
+    script(("PO1", {}, 47, None))
+    run = refetch()
+    first_pass(run)
+    assert published(tmp_path).total() == 0
+    result = run.finish()
+    assert published(tmp_path) == truth(emulator, merchant, START, END)
+    assert result["changes"] == {"added": 1, "removed": 0, "changed": 0}
+    assert [event["added"] for event in run.events] == [1]
+
+
+def test_a_second_pass_that_fails_leaves_the_first_and_is_waited_out(emulator, merchant, refetch, script, tmp_path):
+    script(("PO1", {}, 0, 9), ("PO2", {}, 30, None))
+    run = refetch()
+    run.go_on()
+    before = files(tmp_path)
+    emulator.clock.set(PASS)
+    emulator.faults.add({"match": {"path": "liquidated-items"}, "action": {"status": 500}, "times": 2})
+    for number in (1, 2):
+        assert run.go_on() is None
+        assert run._next == ("resume", {"waits": number})
+        # zDirect asks to wait at least two minutes.
+        assert timedelta(minutes=2) <= run.due - emulator.clock.now() < timedelta(minutes=3)
+        assert files(tmp_path) == before
+        emulator.clock.set(run.due)
+    result = run.go_on()
+    assert result["changes"] == {"added": 2, "removed": 1, "changed": 0}
+    assert published(tmp_path) == truth(emulator, merchant, START, END)
+
+
+def test_waits_come_to_an_end_and_the_error_is_the_tasks(emulator, refetch, tmp_path):
+    run = refetch()
+    run.go_on()
+    before = files(tmp_path)
+    emulator.clock.set(PASS)
+    emulator.faults.add({"match": {"path": "liquidated-items"}, "action": {"status": 503}, "times": None})
+    run._next = ("resume", {"waits": 10})
+    with pytest.raises(ServerError) as caught:
+        run.go_on()
+    assert caught.value.retry_after >= 120
+    assert files(tmp_path) == before
+    # The task's retry begins to wait anew.
+    assert run.retry() is None
+
+
+def test_a_second_pass_that_is_refused_fails_at_once_with_the_reason_and_leaves_the_first(
+    emulator, merchant, refetch, script, tmp_path
+):
+    script(("PO1", {}, 0, 9), ("PO2", {}, 30, None))
+    run = refetch()
+    run.go_on()
+    before = files(tmp_path)
+    emulator.clock.set(PASS)
+    emulator.faults.add({"match": {"path": "liquidated-items"}, "action": {"status": 403}})
+    with pytest.raises(AirflowFailException, match="status=403") as caught:
+        run.go_on()
+    assert isinstance(caught.value.__cause__, PermissionDeniedError)
+    assert "What to do:" in str(caught.value)
+    assert files(tmp_path) == before
+    # Cleared after somebody has put it right.
+    assert run.retry()["changed"]
+    assert published(tmp_path) == truth(emulator, merchant, START, END)
+
+
+def test_invalid_rows_of_a_second_pass_leave_the_first(emulator, refetch, script, tmp_path):
+    script(("PO1", {}, 0, None), ("PO2", {"quantity": "many"}, 30, None))
+    run = refetch()
+    run.go_on()
+    before = files(tmp_path)
+    emulator.clock.set(PASS)
+    with pytest.raises(AirflowFailException) as caught:
+        run.go_on()
+    assert isinstance(caught.value.__cause__, RejectedRecordsError)
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("method", "folder", "after"),
+    [
+        ("move", f"{DATASET}/", False),
+        ("write_json", "_manifests/", False),
+        ("write_json", "_manifests/", True),
+    ],
+    ids=["before the former file is kept", "before the manifest", "after the manifest"],
+)
+def test_a_task_that_is_killed_after_it_has_published_tells_the_changes_in_its_retry(
+    emulator, merchant, refetch, script, tmp_path, monkeypatch, method, folder, after
+):
+    script(("PO1", {}, 0, 9), ("PO2", {}, 30, None), ("PO2", {"ean": "4006381333931"}, 30, None))
+    run = refetch()
+    first_pass(run)
+    emulator.clock.set(PASS)
+    with monkeypatch.context() as patched:
+        patched.setattr(ObjectStore, method, killed(getattr(ObjectStore, method), folder, after=after))
+        with pytest.raises(KeyboardInterrupt):
+            run.go_on()
+    assert published(tmp_path) >= truth(emulator, merchant, START, END)
+    emulator.clock.advance(600)
+    result = run.retry()
+    assert result["changes"] == {"added": 2, "removed": 1, "changed": 0}
+    assert [event["added"] for event in run.events] == [2]
+    assert published(tmp_path) == truth(emulator, merchant, START, END)
+    assert len(files(tmp_path)) == 3
+    assert len(asked(emulator)) == 2
+
+
+def killed(real: Any, folder: str, *, after: bool) -> Any:
+    """The method, in a process that dies before or after it works on that folder."""
+
+    def dying(self: ObjectStore, path: str, *rest: Any) -> Any:
+        if path.startswith(folder):
+            if after:
+                real(self, path, *rest)
+            raise KeyboardInterrupt
+        return real(self, path, *rest)
+
+    return dying
+
+
+def test_pages_that_a_killed_try_has_left_from_before_a_pass_do_not_count_as_the_pass(
+    emulator, merchant, refetch, script, tmp_path, monkeypatch
+):
+    script(("PO1", {}, 0, None), ("PO2", {}, 47, None))
+    emulator.clock.set(PASS - HOUR - timedelta(minutes=1))
+    run = refetch()
+    with monkeypatch.context() as patched:
+        patched.setattr(ObjectStore, "write_json", killed(ObjectStore.write_json, "_manifests/", after=False))
+        with pytest.raises(KeyboardInterrupt):
+            run.go_on()
+    emulator.clock.set(PASS)
+    result = run.retry()
+    assert result["fetched_at"] >= PASS.isoformat()
+    assert published(tmp_path) == truth(emulator, merchant, START, END)
+    assert result["changes"]["added"] == 2
