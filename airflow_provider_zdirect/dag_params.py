@@ -21,6 +21,7 @@ from airflow.providers.common.compat.sdk import Param, conf
 
 from airflow_provider_zdirect.datasets import DATASETS, ApiOption
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
+from airflow_provider_zdirect.inbound.notice_options import OWN_OPTIONS
 from airflow_provider_zdirect.operators.arguments import NO_INTERVAL_REMEDY, given
 from airflow_provider_zdirect.windows import Window, parse_instant
 
@@ -180,6 +181,7 @@ def report_params() -> dict[str, Param]:
 def inbound_params() -> dict[str, Param]:
     """How zDirect is asked for notices and tours."""
     cursor = DATASETS["shipping_notices"].options["cursor_parameter"]
+    item_set = OWN_OPTIONS["current_item_set"]
     return {
         "tours_by": Param(
             "advice",
@@ -191,6 +193,13 @@ def inbound_params() -> dict[str, Param]:
         ),
         "cursor_parameter": Param(
             cursor.default, type="string", minLength=1, title="Parameter of the next page", description=cursor.about
+        ),
+        "current_item_set": Param(
+            item_set.default,
+            type="string",
+            enum=list(item_set.choices),
+            title="Item set that counts",
+            description=item_set.about,
         ),
     }
 

@@ -48,6 +48,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": INTEGRATION,
                 "python-modules": [
                     "airflow_provider_zdirect.operators.extract",
+                    "airflow_provider_zdirect.operators.inbound",
                     "airflow_provider_zdirect.operators.intrastat",
                     "airflow_provider_zdirect.operators.liquidation",
                     "airflow_provider_zdirect.operators.shipping_notices",

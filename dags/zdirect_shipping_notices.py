@@ -53,7 +53,9 @@ with DAG(
         tours = ZDirectExtractOperator(
             task_id="tours", dataset="tours", filters={"zalando_advice_id": advices}, **place
         )
-        item_sets = ZDirectItemSetsOperator(task_id="item_sets", **place)
+        item_sets = ZDirectItemSetsOperator(
+            task_id="item_sets", api_options={"current_item_set": "{{ params.current_item_set }}"}, **place
+        )
         # Tours may be skipped: where nothing is under way, there is none to ask for.
         reconcile = ZDirectInboundReconciliationOperator(task_id="reconcile", trigger_rule="none_failed", **place)
         notices >> [advices, item_sets]

@@ -11,6 +11,7 @@ from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 
 from airflow_provider_zdirect.assets import inbound_asset
 from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectRetriableError
+from airflow_provider_zdirect.inbound.notice_options import NoticeOptions
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import check_base_path, open_base_path
@@ -87,6 +88,8 @@ class ZDirectItemSetsOperator(ZDirectInboundOperator):
     holds no worker slot meanwhile, and what was fetched is published on the way. Arguments are those of
     :class:`ZDirectInboundOperator`, and:
 
+    :param api_options: ``current_item_set`` (default ``last``, or ``first``): the set that counts if zDirect lists
+        several.
     :param deferrable: wait for the rate limit in the triggerer; without it, the task's retries have to.
     :returns: ``notices``, ``sets_fetched`` (by the last attempt), ``sets_pending``, ``items``, ``uri``.
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
@@ -94,8 +97,16 @@ class ZDirectItemSetsOperator(ZDirectInboundOperator):
     :raises ZDirectRetriableError: if it can.
     """
 
-    def __init__(self, *, deferrable: bool = True, **kwargs: Any) -> None:
+    template_fields: Sequence[str] = (*ZDirectInboundOperator.template_fields, "api_options")
+
+    def __init__(
+        self, *, api_options: Mapping[str, Any] | str | None = None, deferrable: bool = True, **kwargs: Any
+    ) -> None:
+        if arguments.is_literal(api_options):
+            with arguments.naming(kwargs.get("task_id")):
+                _options(api_options)
         super().__init__(**kwargs)
+        self.api_options = api_options
         self.deferrable = deferrable
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -113,7 +124,7 @@ class ZDirectItemSetsOperator(ZDirectInboundOperator):
             with fail_fast():
                 hook = ZDirectHook(self.conn_id)
                 job = ItemSetJob(**self.place(), environment=hook.config().environment)
-                summary = asyncio.run(_sync(hook, job))
+                summary = asyncio.run(_sync(hook, job, _options(self.api_options)))
         except ZDirectRetriableError as error:
             if not self.deferrable:
                 raise
@@ -166,9 +177,13 @@ class ZDirectInboundReconciliationOperator(ZDirectInboundOperator):
         return summary
 
 
-async def _sync(hook: ZDirectHook, job: ItemSetJob) -> dict[str, Any]:
+def _options(values: Any) -> NoticeOptions:
+    return NoticeOptions.of(values=arguments.mapping(values, name="api_options"))
+
+
+async def _sync(hook: ZDirectHook, job: ItemSetJob, options: NoticeOptions) -> dict[str, Any]:
     from airflow_provider_zdirect.inbound.item_set_sync import sync_item_sets
     from airflow_provider_zdirect.inbound.notices import ShippingNotices
 
     async with hook.client() as client:
-        return await sync_item_sets(job, ShippingNotices(client).item_set)
+        return await sync_item_sets(job, ShippingNotices(client, options).item_set)

@@ -66,5 +66,7 @@ def test_every_merchant_gets_a_reconciliation(run_dag, emulator, tmp_path):
         (EANS[1], 2, 0, 0, 0, 0, "ready_for_receive", True),
         (EANS[1], 3, 0, 0, 0, 0, "ready_for_receive", True),
     ]
-    told = {uri.rstrip("/"): extra for uri, extra, _ in run.events if extra.get("merchant_id") == emulator.merchant_ids[0]}
+    told = {
+        uri.rstrip("/"): extra for uri, extra, _ in run.events if extra["merchant_id"] == emulator.merchant_ids[0]
+    }
     assert told["zdirect://inbound_reconciliation"]["differing"] == 2
