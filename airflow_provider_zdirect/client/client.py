@@ -259,11 +259,14 @@ class ZDirectClient:
         """
         headers = {name: etag for name, etag in (("If-Match", if_match), ("If-None-Match", if_none_match)) if etag}
         call = _plain_call(path, None, rate, endpoint, scope, "application/json", what or f"{method} {path}")
+        if method != "GET":
+            # Wanted with every PUT and POST, those without a body included (zDirect docs, Shipping Notices).
+            headers["Content-Type"] = "application/json"
         call = replace(
             call,
             method=method,
             body=None if json is None else msgspec.json.encode(json),
-            headers=headers if json is None else {**headers, "Content-Type": "application/json"},
+            headers=headers,
             expected=expected | {304} if if_none_match else expected,
         )
         return await self._caller.fetch(call, _reply)

@@ -145,12 +145,16 @@ async def test_what_is_sent_and_what_comes_back(server: ScriptedServer, make_cli
     assert "if-none-match" not in sent.headers
 
 
-async def test_without_a_body_none_is_claimed(server: ScriptedServer, make_client: MakeClient) -> None:
+async def test_without_a_body_the_type_that_zdirect_wants_is_told_all_the_same(
+    server: ScriptedServer, make_client: MakeClient
+) -> None:
     server.script = [reply(204)]
     answer = await make_client().request("POST", PATH, rate=RATE)
     assert (answer.status, answer.content, answer.etag, answer.location) == (204, None, None, None)
     assert server.requests[0].body == b""
-    assert "content-type" not in server.requests[0].headers
+    assert server.requests[0].headers["content-type"] == "application/json"
+    await make_client().request("GET", PATH, rate=RATE)
+    assert "content-type" not in server.requests[1].headers
 
 
 @pytest.mark.parametrize("headers", [{"ETag": '"a"'}, {}])
