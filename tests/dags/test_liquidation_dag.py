@@ -1,0 +1,239 @@
+"""The liquidation DAG for real: both tasks of every merchant, and what the asset is told; deferral and alias too."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from airflow.models.dagbag import DagBag
+from airflow_home import PROJECT
+from liquidated import DAY, asked, files, published, truth
+
+from airflow_provider_zdirect.assets import changed_alias, dataset_asset
+
+TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+LONG_AGO = TODAY - 20 * DAY
+ASSET = dataset_asset("liquidated_items").uri
+_moments = count(1)
+
+
+@pytest.fixture
+def moment() -> datetime:
+    """A logical date for a run by hand; another for each test, since Airflow keeps one run per date."""
+    return TODAY + timedelta(seconds=next(_moments))
+
+
+def test_both_tasks_run_for_every_merchant_and_an_old_day_is_fetched_once(run_dag, emulator, tmp_path):
+    emulator.set_options(volume=3)
+    run = run_dag("zdirect_liquidation", LONG_AGO)
+    assert run.state == "success", run.log[-5000:]
+    assert [task[:3] for task in run.tasks] == [
+        *(("liquidated_items", index, "success") for index in (0, 1)),
+        ("merchants", -1, "success"),
+        *(("refetch", index, "success") for index in (0, 1)),
+    ]
+    for merchant in emulator.merchant_ids:
+        assert published(tmp_path, merchant_id=merchant) == truth(emulator, merchant, LONG_AGO - DAY, LONG_AGO)
+    assert published(tmp_path).total() > 0
+    # One request per merchant, in one pass; and nothing waited.
+    assert len(asked(emulator)) == 2
+    assert "waiting without a worker slot" not in run.log
+    # Told by the first task of each, and by no second one.
+    assert [(uri, "added" in extra) for uri, extra, _ in run.events] == [(ASSET, False)] * 2
+
+
+def test_several_days_of_one_purchase_order_by_hand(run_dag, emulator, tmp_path, moment):
+    merchant, start = emulator.merchant_ids[1], LONG_AGO - 3 * DAY
+    emulator.set_options(purchase_order_parameter="purchase_order_number")
+    for number in range(3):
+        rows = [({"purchase_order_number": order}, start, None) for order in ("PO1", "PO2", "PO1")]
+        emulator.script_liquidated(merchant, (start + number * DAY).date(), rows)
+    run = run_dag(
+        "zdirect_liquidation",
+        moment,
+        **{"from": start.isoformat(), "to": LONG_AGO.isoformat(), "merchant_ids": [merchant]},
+        purchase_order_number=" PO1 ",
+        purchase_order_parameter="purchase_order_number",
+    )
+    assert run.state == "success", run.log[-5000:]
+    days = [f"{start + number * DAY:%Y-%m-%d}" for number in range(3)]
+    assert sorted(asked(emulator)) == [f"from={day}&to={day}&purchase_order_number=PO1" for day in days]
+    assert published(tmp_path).total() == 6
+    assert all(json.loads(row)[2] == "PO1" for row in published(tmp_path))
+
+
+def test_one_merchants_failure_stops_neither_task_of_another(run_dag, emulator, tmp_path, moment):
+    merchants = [emulator.foreign_merchant_id, emulator.merchant_ids[0]]
+    window = {"from": (LONG_AGO - DAY).isoformat(), "to": LONG_AGO.isoformat()}
+    run = run_dag("zdirect_liquidation", moment, merchant_ids=merchants, **window)
+    assert run.state == "failed"
+    states = {task[:2]: task[2] for task in run.tasks}
+    assert states["liquidated_items", 0] == "failed"
+    assert states["refetch", 0] == "upstream_failed"
+    assert states["liquidated_items", 1] == states["refetch", 1] == "success"
+    assert published(tmp_path) == truth(emulator, merchants[1], LONG_AGO - DAY, LONG_AGO)
+
+
+@pytest.fixture(scope="module")
+def dag() -> Any:
+    return DagBag(PROJECT / "dags" / "zdirect_liquidation.py").dags["zdirect_liquidation"]
+
+
+def test_its_runs_have_room_beside_each_other_and_the_form_says_what_everything_means(dag):
+    assert type(dag.timetable).__name__ == "CronDataIntervalTimetable"
+    assert not dag.catchup
+    assert dag.max_active_runs == 32
+    params = {name: dag.params.get_param(name) for name in dag.params}
+    assert set(params) == {
+        *("conn_id", "base_path", "merchant_ids", "from", "to"),
+        *("refetch_after_hours", "purchase_order_number", "purchase_order_parameter", "last_date"),
+    }
+    assert all(param.description and param.schema["title"] for param in params.values())
+    assert params["purchase_order_parameter"].schema["enum"] == ["purchase-order-number", "purchase_order_number"]
+    assert params["refetch_after_hours"].value == [48]
+    assert all(task.retries == 5 and task.retry_delay == timedelta(minutes=2) for task in dag.tasks)
+    assert dag.get_task("liquidated_items").deferrable
+    assert dag.get_task("liquidated_items").outlets == [dataset_asset("liquidated_items")]
+    assert dag.get_task("refetch").outlets == [changed_alias("liquidated_items")]
+
+
+PROGRAM = """
+import json, sys
+from datetime import UTC, datetime
+from inspect import signature
+
+from airflow.providers.common.compat.sdk import DAG, Asset, AssetAlias, task
+from airflow_provider_zdirect.operators.liquidation import ZDirectLiquidationRefetchOperator
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+with DAG("liquidation_again", schedule=None, start_date=START, params={"from": "", "to": "", "base_path": ""}) as dag:
+
+    @task
+    def passes(end: str) -> list[float]:
+        "One that is past, and one in six seconds."
+        return [3600.0, (datetime.now(UTC) - datetime.fromisoformat(end)).total_seconds() + 6]
+
+    ZDirectLiquidationRefetchOperator.partial(
+        task_id="refetch",
+        window_from="{{ params['from'] }}",
+        window_to="{{ params.to }}",
+        passes=passes("{{ params.to }}"),
+        base_path="{{ params.base_path }}",
+        retries=0,
+    ).expand(merchant_id=sys.argv[2].split())
+
+with DAG("on_asset", schedule=[Asset(uri="zdirect://liquidated_items")], start_date=START) as on_asset:
+    pass
+
+with DAG("on_alias", schedule=[AssetAlias("zdirect_liquidated_items_changed")], start_date=START) as on_alias:
+    pass
+
+if __name__ == "__main__":
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import inspect, text
+
+    if hasattr(dag, "sync_to_db"):
+        for each in (dag, on_asset, on_alias):
+            each.sync_to_db()
+    else:
+        from airflow.dag_processing.bundles.manager import DagBundlesManager
+        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+
+        DagBundlesManager().sync_bundles_to_db()
+        sync_bag_to_db(DagBag(dag_folder=sys.argv[1], bundle_name="dags-folder"), "dags-folder", None)
+    with create_session() as session:
+        for dag_id in ("on_asset", "on_alias"):
+            session.get(DagModel, dag_id).is_paused = False
+    report = []
+    for conf in json.loads(sys.argv[3]):
+        name = "logical_date" if "logical_date" in signature(dag.test).parameters else "execution_date"
+        run = dag.test(**{name: datetime.now(UTC)}, run_conf=conf)
+        with create_session() as session:
+            kind = "asset" if inspect(session.bind).has_table("asset_event") else "dataset"
+            found = session.execute(
+                text(
+                    f"SELECT {kind}.uri, event.extra, event.source_map_index FROM {kind}_event event "
+                    f"JOIN {kind} ON {kind}.id = event.{kind}_id "
+                    "WHERE event.source_dag_id = 'liquidation_again' AND event.source_run_id = :run_id ORDER BY 3"
+                ),
+                {"run_id": run.run_id},
+            ).fetchall()
+            queued = session.execute(text(f"SELECT target_dag_id FROM {kind}_dag_run_queue ORDER BY 1")).fetchall()
+            session.execute(text(f"DELETE FROM {kind}_dag_run_queue"))
+        report.append(
+            {
+                "state": str(run.state),
+                "events": [[uri, json.loads(extra), index] for uri, extra, index in found],
+                "queued": [dag_id for dag_id, in queued],
+                "results": [
+                    ti.xcom_pull(task_ids="refetch", map_indexes=ti.map_index)
+                    for ti in sorted(run.get_task_instances(), key=lambda ti: ti.map_index)
+                    if ti.task_id == "refetch"
+                ],
+            }
+        )
+    print("\\nreport: " + json.dumps(report))
+"""
+
+
+def test_a_change_updates_the_asset_and_starts_who_waits_for_it_and_no_change_does_not(emulator, tmp_path):
+    """Three runs of the re-fetch alone, deferred and resumed by Airflow: new rows, nothing new, a changed row."""
+    base, dags = tmp_path / "data", tmp_path / "dags"
+    dags.mkdir()
+    (dags / "program.py").write_text(PROGRAM)
+    first, second = emulator.merchant_ids
+    start, now = LONG_AGO - DAY, datetime.now(UTC)
+    stays, long_ago = {"purchase_order_number": "PO1"}, now - 10 * DAY
+    for merchant in emulator.merchant_ids:
+        emulator.script_liquidated(merchant, start.date(), [(stays, long_ago, None)])
+    window = {"from": start.isoformat(), "to": LONG_AGO.isoformat(), "base_path": base.as_uri()}
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW_CONN_ZDIRECT_DEFAULT": json.dumps(
+            {"conn_type": "zdirect", "login": "demo", "password": "demo-secret", "host": emulator.url}
+        ),
+    }
+
+    def python(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *arguments], capture_output=True, text=True, env=environment, timeout=300, check=False
+        )
+        assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
+        return done.stdout + done.stderr
+
+    def runs(*confs: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
+        printed = python(str(dags / "program.py"), str(dags), " ".join(emulator.merchant_ids), json.dumps(confs))
+        report = next(line for line in printed.splitlines() if line.startswith("report: "))
+        return json.loads(report.removeprefix("report: ")), printed
+
+    python("-m", "airflow", "db", "migrate")
+    (new, same), log = runs(window, window)
+    assert new["state"] == same["state"] == "success", log[-5000:]
+    assert "waiting without a worker slot" in log
+    assert [(uri, extra["added"], index) for uri, extra, index in new["events"]] == [(ASSET, 1, 0), (ASSET, 1, 1)]
+    assert set(new["queued"]) >= {"on_asset"}
+    assert (same["events"], same["queued"]) == ([], [])
+    assert [result["changed"] for result in same["results"]] == [False, False]
+    before = files(base)
+    emulator.script_liquidated(second, start.date(), [(stays | {"quantity": 99}, long_ago, None)])
+    (changed,), log = runs(window)
+    ((uri, extra, index),) = changed["events"]
+    told = {"added": 0, "removed": 0, "changed": 1, "dates": date.isoformat(start.date()), "merchant_id": second}
+    assert (uri, index) == (ASSET, 1)
+    assert extra.items() >= told.items()
+    assert changed["queued"] == ["on_alias", "on_asset"]
+    assert [result["changed"] for result in changed["results"]] == [False, True]
+    assert len(files(base)) == len(before) + 2
+    assert published(base, merchant_id=first) == truth(emulator, first, start, LONG_AGO)
+    assert published(base, merchant_id=second) == truth(emulator, second, start, LONG_AGO)
