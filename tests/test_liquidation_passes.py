@@ -1,0 +1,122 @@
+"""When a window of liquidated items is fetched again: the law of it, without any I/O but a manifest."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.extract import ExtractJob
+from airflow_provider_zdirect.liquidation_passes import Passes, fetched_window
+from airflow_provider_zdirect.storage.layout import Layout
+from airflow_provider_zdirect.windows import Window
+
+DATASET = get_dataset("liquidated_items")
+MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
+END = datetime(2026, 11, 11, tzinfo=UTC)
+WINDOW = Window(END - timedelta(days=2), END)
+HOUR = timedelta(hours=1)
+HOURS = st.integers(0, 90 * 24).map(lambda hours: hours * HOUR)
+
+
+@given(delays=st.lists(HOURS, min_size=1, max_size=6), begins=HOURS, late=st.lists(HOURS, max_size=20))
+def test_a_window_is_fetched_at_once_and_at_least_once_after_every_pass(delays, begins, late):
+    passes = Passes.after(WINDOW, delays, DATASET)
+    now, fetched, fetches = END + begins, None, []
+    waits = iter(late)
+    while True:
+        if passes.is_missing(fetched, now):
+            fetched = now
+            fetches.append(now)
+            assert not passes.is_missing(fetched, now)
+        if (moment := passes.next(now)) is None:
+            break
+        assert moment > now
+        # Whoever wakes the task may be late, and some passes may be past then.
+        now = moment + next(waits, timedelta(0))
+    assert fetches[0] == END + begins
+    for moment in passes.moments:
+        assert any(fetch >= moment for fetch in fetches)
+    assert len(fetches) <= 1 + sum(moment > END + begins for moment in passes.moments)
+    assert passes.made_until(fetches[-1]) == [moment.isoformat() for moment in passes.moments]
+
+
+def test_passes_are_in_order_and_once_each():
+    assert Passes.after(WINDOW, [48 * HOUR, HOUR, 48 * HOUR], DATASET).moments == (END + HOUR, END + 48 * HOUR)
+
+
+def test_a_pass_for_which_zdirect_will_not_keep_the_window_is_refused():
+    assert Passes.after(WINDOW, [timedelta(days=97)], DATASET).moments
+    with pytest.raises(ZDirectConfigurationError, match=r"passes: the last pass .* 100 days"):
+        Passes.after(WINDOW, [HOUR, timedelta(days=98)], DATASET)
+
+
+def landed(root: Path, manifest: dict[str, Any], **options: Any) -> ExtractJob:
+    path = root / Layout(DATASET.name, MERCHANT).manifest(WINDOW)
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(manifest))
+    return ExtractJob(
+        DATASET, MERCHANT, WINDOW, fsspec.filesystem("file"), str(root), root.as_uri(), "production",
+        resume_key="mine", **options,
+    )  # fmt: skip
+
+
+def change(day: int, hour: int, run: str) -> dict[str, Any]:
+    stamp = datetime(2026, 11, 13, hour, tzinfo=UTC).isoformat()
+    counts = {"added": 1, "removed": 2, "changed": 3}
+    return {"date": f"2026-11-{day:02d}", "fetched_at": stamp, "run": run, **counts, "file": None}
+
+
+def manifest(**changes: Any) -> dict[str, Any]:
+    days = {"2026-11-09": "2026-11-13T04:00:00+00:00", "2026-11-10": "2026-11-13T03:00:00+00:00"}
+    return {"days": days, "records": 9, "rejected": 1, "changes": [], **changes}
+
+
+def test_a_window_was_fetched_when_all_its_dates_were(tmp_path):
+    fetched = fetched_window(landed(tmp_path, manifest()))
+    assert fetched is not None
+    assert fetched.fetched_at == datetime(2026, 11, 13, 3, tzinfo=UTC)
+    assert fetched.in_words().endswith(": nothing changed.")
+
+
+def test_only_what_the_task_itself_has_changed_is_told_dates_in_order(tmp_path):
+    told = [change(10, 1, "mine"), change(9, 2, "another"), change(9, 5, "mine"), change(9, 4, "mine")]
+    fetched = fetched_window(landed(tmp_path, manifest(changes=told)))
+    assert fetched is not None
+    assert [(each["date"][-2:], each["fetched_at"][11:13]) for each in fetched.changes] == [
+        ("09", "04"),
+        ("09", "05"),
+        ("10", "01"),
+    ]
+    assert fetched.changed == {"added": 3, "removed": 6, "changed": 9}
+    summary = fetched.as_dict(Passes((END,)))
+    assert (summary["changed"], summary["changed_date_count"]) == (True, 2)
+
+
+def test_the_result_of_a_long_window_stays_small(tmp_path):
+    many = [change(day % 28 + 1, day % 24, "mine") for day in range(500)]
+    fetched = fetched_window(landed(tmp_path, manifest(changes=many)))
+    assert fetched is not None
+    assert len(json.dumps(fetched.as_dict(Passes((END,))))) < 8000
+    assert fetched.in_words().endswith("; and 469 more.")
+
+
+@pytest.mark.parametrize("filters", [{}, {"purchase_order_number": "PO2"}])
+def test_a_fetch_with_another_filter_is_none_of_this_window(tmp_path, filters):
+    job = landed(tmp_path, manifest(filters={"purchase_order_number": "PO1"}), filters=filters)
+    assert fetched_window(job) is None
+
+
+def test_a_window_without_a_manifest_was_not_fetched(tmp_path):
+    job = landed(tmp_path, manifest())
+    (path,) = tmp_path.rglob("*.json")
+    path.unlink()
+    assert fetched_window(job) is None
