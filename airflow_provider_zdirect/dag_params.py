@@ -90,12 +90,13 @@ def window_params() -> dict[str, Param]:
 
 
 def dataset_param(default: str) -> dict[str, Param]:
-    """``dataset``: one of the datasets table."""
+    """``dataset``: one of the datasets table that are asked for by windows."""
     return {
         "dataset": Param(
             default,
             type="string",
-            enum=list(DATASETS),
+            # Those of windows: a present state has no past to fill.
+            enum=[name for name, dataset in DATASETS.items() if dataset.keeping is None],
             title="Dataset",
             description="What to fetch.",
         )
@@ -144,6 +145,37 @@ def _liquidation_options() -> Iterator[tuple[str, str, ApiOption]]:
     yield "purchase_order_parameter", "Parameter of the purchase order", options["purchase_order_parameter"]
     # The option's own name is that of the window's end among the DAG's parameters.
     yield "last_date", "Last date of a request", options["to"]
+
+
+def quantity_params() -> dict[str, Param]:
+    """Which quantities are asked for besides the snapshots."""
+    return {
+        "eans": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "string"},
+            title="EANs",
+            description="The present stock of these EANs, one per line, with leading zeros. Empty: of none.",
+        ),
+        "changed_quantities": Param(
+            False,
+            type="boolean",
+            title="Changed quantities",
+            description="Without EANs: the present stock of all EANs whose stock has changed since the start of the "
+            "run's data interval, which must not lie more than 24 hours back.",
+        ),
+        "api_options": Param(
+            {},
+            type="object",
+            title="Unconfirmed facts of the API",
+            description="For these quantities: since_parameter, eans_per_request (docs/datasets.md).",
+        ),
+    }
+
+
+def asked_for_quantities(params: Mapping[str, Any]) -> list[str]:
+    """The merchants whose quantities are asked for besides the snapshots: all or none."""
+    return merchants_of(params) if params["eans"] or params["changed_quantities"] else []
 
 
 def report_params() -> dict[str, Param]:

@@ -12,6 +12,7 @@ from airflow_provider_zdirect.dag_params import (
     BASE_PATH,
     CONN_ID,
     PATH,
+    asked_for_quantities,
     changed_places,
     merchants_of,
     reports_by_merchant,
@@ -32,6 +33,13 @@ def merchants() -> list[str]:
     """The merchants of this run."""
     with fail_fast():
         return merchants_of(get_current_context()["params"])
+
+
+@task
+def merchants_to_ask() -> list[str]:
+    """Those whose quantities this run asks for besides the snapshots; none, if its parameters do not say so."""
+    with fail_fast():
+        return asked_for_quantities(get_current_context()["params"])
 
 
 def daily_reports(dataset: str) -> None:

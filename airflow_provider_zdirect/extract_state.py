@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import random
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -39,6 +40,7 @@ from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW
 log = logging.getLogger(__name__)
 
 MAX_OBSERVATIONS = 5
+_DICE = random.SystemRandom()
 NO_CHANGES = {"added": 0, "changed": 0, "removed": 0}
 STALE_AFTER = timedelta(hours=25)
 """A snapshot is up to 24 hours old (zDirect docs, Tracking inventory); an older one has had no successor."""
@@ -86,13 +88,15 @@ class _StateExtraction:
         started_at = self.clock.now()
         self._check_since(started_at)
         self.store.check_writable(self.job.base_uri)
-        for _ in range(MAX_OBSERVATIONS):
+        for number in range(MAX_OBSERVATIONS):
             standing = await asyncio.to_thread(self._standing)
             state = await self._fetch(standing)
             try:
                 return await asyncio.to_thread(self._publish, state, standing, started_at)
             except LaterObservation:
                 log.info("%s: another run has published a later state; asking again.", self.what)
+                # Runs that met must not meet again.
+                await self.clock.sleep(_DICE.uniform(0, 2.0**number))
         raise ConcurrentRunError(
             f"{self.what}: other runs published later states, {MAX_OBSERVATIONS} times in a row.",
             remedy="Let the retry do it; run fewer of them at once.",

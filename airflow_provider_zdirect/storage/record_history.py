@@ -3,22 +3,21 @@
 Beside it, under ``<dataset>_current``, lies the file of the versions that are valid now; it follows from the history.
 
 No lock is taken. A run reads the history, puts its observation behind it, writes the whole as a new file, and looks
-again. A file is deleted only if the one that stays holds all that was in it, and only by who has looked again and
-found nobody between; who has, begins anew. Files that lie beside one another (runs that met, or one that was killed)
-are read as one history: of each record, all that happened, in the order of time. ``docs/exactly-once.md`` has more.
+again. If another run has published something meanwhile, it begins anew, on top of that; if not, it deletes the files
+that it has read. So a file is deleted only by who has written another that holds all that was in it. (And by who has
+written it, if it turns out to come too late.) Files that lie beside one another, because runs met or one was killed,
+are read as one history: of each record, all that happened, in the order of time.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import random
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 
 import pyarrow as pa
 
@@ -28,6 +27,7 @@ from airflow_provider_zdirect.models.arrow import INSTANT, arrow_schema
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.published_files import FileBuilder, PublishedFile, measure
+from airflow_provider_zdirect.storage.record_versions import Seen, Version, as_one, digest_of, observe
 from airflow_provider_zdirect.storage.row_changes import digests
 from airflow_provider_zdirect.storage.row_files import BATCH_ROWS, read_batches
 from airflow_provider_zdirect.storage.row_selection import row_keys
@@ -36,88 +36,6 @@ VALID_FROM, VALID_TO = "_valid_from", "_valid_to"
 MAX_ROUNDS = 30
 LONGEST_STEP_BACK = 10.0
 _DICE = random.SystemRandom()
-
-
-@dataclass(frozen=True)
-class Version:
-    """A record as it was seen from one observation until the one in which it was another, or gone.
-
-    :param key: names the record.
-    :param digest: of its content.
-    :param valid_to: None: it still is so.
-    :param row: where its row is; two of the same content may have different ones.
-    """
-
-    key: str
-    valid_from: datetime
-    digest: bytes
-    valid_to: datetime | None = None
-    row: int = field(default=-1, compare=False)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """The content of an observed record.
-
-    :param row: where its row is.
-    """
-
-    digest: bytes
-    row: int = -1
-
-
-def observe(
-    history: Iterable[Version],
-    observed: Mapping[str, Seen],
-    at: datetime,
-    in_scope: Callable[[str], bool] = lambda key: True,
-) -> list[Version]:
-    """The history after an observation that is later than all of it.
-
-    :param history: versions of each record do not overlap.
-    :param observed: all records in scope, by key.
-    :param in_scope: which of the known records the observation would have seen, if they were still there.
-    """
-    versions, missing = [], dict(observed)
-    for version in history:
-        if version.valid_to is not None or (version.key not in observed and not in_scope(version.key)):
-            versions.append(version)
-        elif version.key in observed and observed[version.key].digest == version.digest:
-            versions.append(version)
-            del missing[version.key]
-        else:
-            versions.append(replace(version, valid_to=at))
-    versions += [Version(key, at, seen.digest, None, seen.row) for key, seen in missing.items()]
-    return _in_order(versions)
-
-
-def as_one(histories: Sequence[Iterable[Version]]) -> list[Version]:
-    """One history of all that happened in several: of each record the beginnings and ends, in the order of time.
-
-    One of them may be the beginning of another; then it is the other.
-    """
-    if len(histories) == 1:
-        return _in_order(histories[0])
-    # What begins at a time is what is true then, even if something else ends.
-    events: dict[str, dict[datetime, tuple[bool, bytes, int]]] = {}
-    for version in chain.from_iterable(histories):
-        times = events.setdefault(version.key, {})
-        begins = (True, version.digest, version.row)
-        times[version.valid_from] = max(times.get(version.valid_from, begins), begins)
-        if version.valid_to is not None:
-            times.setdefault(version.valid_to, (False, b"", -1))
-    versions: list[Version] = []
-    for key, times in events.items():
-        current: Version | None = None
-        for at, (is_beginning, digest, row) in sorted(times.items()):
-            if current is not None and is_beginning and current.digest == digest:
-                continue
-            if current is not None:
-                versions.append(replace(current, valid_to=at))
-            current = Version(key, at, digest, None, row) if is_beginning else None
-        if current is not None:
-            versions.append(current)
-    return _in_order(versions)
 
 
 class LaterObservation(Exception):
@@ -243,21 +161,10 @@ class RecordHistory:
         )
 
 
-def digest_of(contents: Iterable[tuple[str, bytes]]) -> str:
-    """One for a set of records.
-
-    :param contents: key and digest of each.
-    """
-    found = hashlib.blake2b(digest_size=16)
-    for key, digest in sorted(contents):
-        found.update(key.encode("utf-8", "surrogatepass") + b"\x1e" + digest)
-    return found.hexdigest()
-
-
 class _Recording:
     """One observation on its way into the history.
 
-    ``mine`` are files that hold it already; ``settled``: one of them was found to hold everything.
+    ``mine`` are the files that it has written; ``settled``: one of them was found to hold everything.
     """
 
     def __init__(
@@ -268,6 +175,7 @@ class _Recording:
         self.at = at
         self.scope = scope
         self.mine: set[str] = set()
+        self.changed = False
         self.settled = False
 
     def round(self) -> Recorded | None:
@@ -278,11 +186,16 @@ class _Recording:
             observed = pool.observed(self.rows)
             target = observe(base, observed, self.at, self._in_scope(pool, base))
             if target != base and self._is_outrun(files):
+                # What is void must not become part of the history; nobody relies on a file that is not his own.
+                for path in self.mine:
+                    history.store.delete(path)
                 raise LaterObservation
+            self.changed = self.changed or target != base
         if not target:
             return Recorded(None, None, False, self._changes(target))
-        holder = next((path for path in reversed(files) if pool.versions[path] == target), None)
-        if holder is None:
+        if len(files) == 1 and target == base:
+            holder = files[0]
+        else:
             last = max(version.valid_to or version.valid_from for version in target)
             first = min(version.valid_from for version in target)
             holder = history.write(history.layout, pool.take(target), first, last).path
@@ -298,7 +211,7 @@ class _Recording:
         if current is None:
             return None
         file = measure(history.store, holder, len(target))
-        return Recorded(file, current, bool(self.mine), self._changes(target))
+        return Recorded(file, current, self.changed, self._changes(target))
 
     def _keep_current(self, holder: str, pool: _Pool, versions: list[Version]) -> PublishedFile | None:
         """Let the file of what is valid now be that of this history; None if it is no longer the latest."""
@@ -332,8 +245,8 @@ class _Recording:
         return any(name.fetched >= self.at for name in names if name and name.fetched)
 
     def _changes(self, versions: list[Version]) -> dict[str, int]:
-        began = {version.key for version in versions if version.valid_from == self.at} if self.mine else set()
-        ended = {version.key for version in versions if version.valid_to == self.at} if self.mine else set()
+        began = {version.key for version in versions if version.valid_from == self.at} if self.changed else set()
+        ended = {version.key for version in versions if version.valid_to == self.at} if self.changed else set()
         return {"added": len(began - ended), "changed": len(began & ended), "removed": len(ended - began)}
 
 
@@ -344,15 +257,14 @@ class _Pool:
         self._h = history
         self._tables = [history.schema.empty_table()]
         self._size = 0
-        self.versions: dict[str, list[Version]] = {}
 
     def known(self, paths: list[str]) -> list[Version]:
         """The versions in those files, as one history."""
-        for path in paths:
-            tables = list(read_batches(self._h.store, path, self._h.schema))
-            found = self._versions(pa.concat_tables([self._h.schema.empty_table(), *tables]))
-            self.versions[path] = _in_order(found)
-        return as_one(list(self.versions.values()))
+        tables = [
+            pa.concat_tables([self._h.schema.empty_table(), *read_batches(self._h.store, path, self._h.schema)])
+            for path in paths
+        ]
+        return as_one([self._versions(rows) for rows in tables])
 
     def observed(self, rows: pa.Table) -> dict[str, Seen]:
         for name in (VALID_FROM, VALID_TO):
@@ -383,10 +295,6 @@ class _Pool:
         assert self._h.dataset.identity is not None
         keys = row_keys(rows, self._h.dataset.identity).to_pylist()
         return zip(keys, digests(rows), range(offset, self._size), strict=True)
-
-
-def _in_order(versions: Iterable[Version]) -> list[Version]:
-    return sorted(versions, key=lambda version: (version.key, version.valid_from))
 
 
 def _stem(path: str) -> str:

@@ -39,7 +39,19 @@ def test_every_file_holds_the_dag_of_its_name(dags):
     assert sorted(dags) == [file.stem for file in DAG_FILES]
 
 
-SCHEDULED = ["zdirect_stock_movements", "zdirect_backfill", "zdirect_icm_daily", "zdirect_cross_border_daily"]
+OWN_PARAMS = {
+    "zdirect_stock_movements": {"from", "to"},
+    "zdirect_backfill": {"from", "to", "dataset"},
+    "zdirect_icm_daily": {"from", "to", "path"},
+    "zdirect_cross_border_daily": {"from", "to", "path"},
+    "zdirect_liquidation": {"from", "to", "refetch_after_hours", "purchase_order_number", "purchase_order_parameter"},
+    "zdirect_inventory": {"eans", "changed_quantities", "api_options"},
+    "zdirect_reference_data": set(),
+    "zdirect_shipping_notices": {"tours_by", "cursor_parameter", "current_item_set"},
+}
+SCHEDULED = list(OWN_PARAMS)
+# What has no past: it is asked for as it is now, one run at a time.
+OF_NOW = ["zdirect_inventory", "zdirect_reference_data", "zdirect_shipping_notices"]
 DAILY_REPORTS = {
     "zdirect_icm_daily": "intra_community_movements",
     "zdirect_cross_border_daily": "cross_border_movements",
@@ -59,7 +71,7 @@ def test_a_scheduled_dag_has_data_intervals_and_does_not_catch_up(dags, dag_id):
 @pytest.mark.parametrize("dag_id", [*SCHEDULED, "zdirect_intrastat_monthly"])
 def test_every_parameter_is_described_in_the_form(dags, dag_id):
     params = {name: dags[dag_id].params.get_param(name) for name in dags[dag_id].params}
-    own = {"from", "to"} if dag_id in SCHEDULED else {"month", "countries", "master_data", "allow_missing_days"}
+    own = OWN_PARAMS.get(dag_id, {"month", "countries", "master_data", "allow_missing_days"})
     assert {"conn_id", "base_path", "merchant_ids"} | own <= set(params)
     assert all(param.description and param.schema["title"] for param in params.values())
     assert dags[dag_id].params["conn_id"] == "zdirect_default"
@@ -67,8 +79,27 @@ def test_every_parameter_is_described_in_the_form(dags, dag_id):
     assert dags[dag_id].params["merchant_ids"] is None
 
 
-def test_backfill_offers_every_dataset(dags):
-    assert dags["zdirect_backfill"].params.get_param("dataset").schema["enum"] == list(DATASETS)
+def test_backfill_offers_every_dataset_that_has_a_past(dags):
+    offered = dags["zdirect_backfill"].params.get_param("dataset").schema["enum"]
+    assert offered == [name for name, dataset in DATASETS.items() if dataset.keeping is None]
+
+
+@pytest.mark.parametrize("dag_id", OF_NOW)
+def test_what_is_asked_for_as_it_is_now_is_asked_for_by_one_run_at_a_time(dags, dag_id):
+    assert dags[dag_id].max_active_runs == 1
+
+
+def test_every_dataset_has_a_dag(dags):
+    fetched = {
+        task.dataset for dag in dags.values() for task in dag.tasks if isinstance(getattr(task, "dataset", 0), str)
+    }
+    mapped = {
+        task.partial_kwargs.get("dataset")
+        for dag in dags.values()
+        for task in dag.tasks
+        if hasattr(task, "partial_kwargs")
+    }
+    assert set(DATASETS) <= fetched | mapped
 
 
 def test_the_extract_tasks_update_their_assets(dags):

@@ -1,0 +1,116 @@
+"""ZDirectExtractOperator with datasets that tell what is now."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+
+from airflow_provider_zdirect.assets import dataset_asset
+from airflow_provider_zdirect.exceptions import RetentionError, ServerError, WindowError, ZDirectConfigurationError
+from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
+
+HOUR = timedelta(hours=1)
+NOW = datetime.now(UTC)
+INTERVAL = {"data_interval_start": NOW - 3 * HOUR, "data_interval_end": NOW - HOUR}
+
+
+def extract(**arguments):
+    return ZDirectExtractOperator(
+        **{"task_id": "extract", "dataset": "stock_locations", "base_path": "/nowhere", **arguments}
+    )
+
+
+@pytest.fixture
+def here(emulator, tmp_path):
+    return {"merchant_id": emulator.merchant_ids[0], "base_path": str(tmp_path)}
+
+
+def told(context, dataset):
+    return context["outlet_events"][dataset_asset(dataset)].extra
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"window_from": NOW - HOUR, "window_to": NOW}, "window_from="),
+        ({"dataset": "item_quantities", "filters": {"sku": "x"}}, "sku"),
+        ({"dataset": "item_quantities", "api_options": {"eans_per_request": 0}}, "eans_per_request"),
+        ({"filters": {"id": "x"}}, "stock_locations cannot be filtered by id"),
+    ],
+)
+def test_a_wrong_literal_is_refused_at_parse(arguments, named):
+    with pytest.raises(ZDirectConfigurationError, match="Task extract") as caught:
+        extract(**arguments)
+    assert named in str(caught.value)
+
+
+@pytest.mark.parametrize("dataset", ["stock_locations", "{{ params.dataset }}"])
+def test_a_state_needs_no_window_and_its_asset_learns_when_it_was(dataset, emulator, context, here):
+    task = extract(**here, dataset=dataset, outlets=[dataset_asset("stock_locations")])
+    task.dataset = "stock_locations"
+    before = datetime.now(UTC)
+    result = task.execute(context)
+    assert (result["records"], result["stored"], result["changes"]["added"]) == (4, True, 4)
+    assert before <= datetime.fromisoformat(result["observed_at"]) <= datetime.now(UTC)
+    names = ("uri", "merchant_id", "observed_at", "snapshot_time", "stored", "records", "rejected")
+    assert told(context, "stock_locations") == {name: result[name] for name in names}
+
+
+def test_a_window_by_template_is_no_harm_where_there_is_none(context, here):
+    task = extract(**here, window_from="{{ params['from'] }}", window_to="{{ params['to'] }}")
+    task.window_from, task.window_to = (NOW - HOUR).isoformat(), NOW.isoformat()
+    assert task.execute(context)["records"] == 4
+
+
+def test_changed_quantities_are_those_since_the_start_of_the_data_interval(emulator, context, here):
+    result = extract(dataset="item_quantities", **here).execute({**context, **INTERVAL})
+    assert datetime.fromisoformat(result["since"]) == INTERVAL["data_interval_start"]
+    (request,) = (request for request in emulator.requests if "item-quantities" in request.path)
+    assert request.query.startswith("from=")
+
+
+@pytest.mark.parametrize("eans", [["0001234567890", "0001234567891"], "0001234567890, 0001234567891"])
+def test_eans_need_no_interval(emulator, context, here, eans):
+    result = extract(dataset="item_quantities", filters={"ean": eans}, **here).execute(context)
+    assert result["since"] is None
+    assert result["not_answered"] == ["0001234567890", "0001234567891"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "interval", "kind", "said"),
+    [
+        ({}, {}, WindowError, "no data interval"),
+        (
+            {"window_from": (NOW - 30 * HOUR).isoformat(), "window_to": NOW.isoformat()},
+            {},
+            RetentionError,
+            "24 hours",
+        ),
+        ({"filters": {"ean": "123"}}, INTERVAL, ZDirectConfigurationError, "13 digits"),
+        ({"format": "xml"}, INTERVAL, ZDirectConfigurationError, "format='xml'"),
+        ({"merchant_id": "x"}, INTERVAL, ZDirectConfigurationError, "merchant_id='x'"),
+    ],
+)
+def test_a_wrong_rendered_value_fails_at_once_and_before_any_request(
+    arguments, interval, kind, said, emulator, context, here
+):
+    task = extract(dataset="item_quantities", **here)
+    for name, value in arguments.items():
+        setattr(task, name, value)
+    with pytest.raises(AirflowFailException) as caught:
+        task.execute({**context, **interval})
+    assert isinstance(caught.value.__cause__, kind)
+    assert said in str(caught.value)
+    assert not emulator.requests
+
+
+def test_a_retriable_error_is_left_to_the_retry_or_waited_for_without_a_slot(emulator, context, here):
+    emulator.faults.add({"match": {"path": "stock-locations"}, "action": {"status": 503}, "times": 2})
+    with pytest.raises(ServerError):
+        extract(**here).execute(context)
+    with pytest.raises(TaskDeferred) as deferred:
+        extract(**here, deferrable=True).execute(context)
+    assert deferred.value.kwargs == {"waits": 1}
+    assert extract(**here, deferrable=True).resume(context, waits=1)["stored"]

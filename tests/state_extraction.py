@@ -1,0 +1,48 @@
+"""Present states from the emulator to files, for tests."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+import fsspec
+from extraction import Extraction
+
+from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.extract_state import extract_state
+from airflow_provider_zdirect.state_job import StateJob, StateResult
+
+
+class StateExtraction(Extraction):
+    """Fetches states as tasks would, each with a client of its own."""
+
+    def state_job(self, dataset: str, **options: Any) -> StateJob:
+        return StateJob(
+            get_dataset(dataset, options=options.pop("api_options", None)),
+            options.pop("merchant_id", self.merchant_id),
+            fsspec.filesystem("file", skip_instance_cache=True),
+            str(self.root),
+            f"file://{self.root}",
+            self.environment,
+            **options,
+        )
+
+    async def fetch(self, dataset: str, **options: Any) -> StateResult:
+        async with self.client() as client:
+            return await extract_state(self.state_job(dataset, **options), client, self.clock())
+
+    def observe(self, dataset: str, **options: Any) -> StateResult:
+        return asyncio.run(self.fetch(dataset, **options))
+
+    def valid_at(self, dataset: str, at: datetime) -> list[dict[str, Any]]:
+        """The rows of a history that were valid at a time, by the definition of the two columns."""
+        return [
+            row
+            for row in self.published(dataset)
+            if instant(row["_valid_from"]) <= at and (row["_valid_to"] is None or at < instant(row["_valid_to"]))
+        ]
+
+
+def instant(value: datetime | str) -> datetime:
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
