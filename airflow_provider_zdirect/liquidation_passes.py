@@ -1,9 +1,9 @@
 """The passes over a window of liquidated items: when each is due, whether it was made, and what they changed.
 
 In exceptional cases zDirect does not answer everything at first, and asks to fetch the same window again within the
-next 48 hours (zDirect docs, Stock Movements, liquidated items; ``zdirect-api.md`` 4.3). So a window is fetched once as
-soon as possible, and once more at each of some moments after its end. Which of these fetches were made is read from the
-window's manifest, never from a bookmark.
+next 48 hours (zDirect docs, Stock Movements, liquidated items). So a window is fetched once as soon as possible, and
+once more at each of some moments after its end. Which of these fetches were made is read from the window's manifest,
+never from a bookmark.
 """
 
 from __future__ import annotations

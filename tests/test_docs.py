@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
+from collections import Counter
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from typing import Any
 import duckdb
 import pytest
 from extraction import Extraction
+from state_extraction import StateExtraction
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.inbound.reconciliation_job import InboundPlace, reconcile_merchant
 from airflow_provider_zdirect.windows import Window
 
 ROOT = Path(__file__).parent.parent
@@ -82,11 +85,41 @@ def test_the_dag_of_the_readme_is_one() -> None:
     assert (task.dag_id, task.dataset) == ("my_returns", "returned_items")
 
 
-def test_the_tasks_in_the_movement_reports_are_tasks() -> None:
+TASKS = {
+    "movement-reports.md": ["intrastat", "ready"],
+    "liquidation.md": ["refetch"],
+    "inbound.md": ["announce", "dispatch"],
+}
+
+
+@pytest.mark.parametrize("document", TASKS)
+def test_the_tasks_in_the_documents_are_tasks(document: str) -> None:
     from airflow.providers.common.compat.sdk import DAG
 
-    programs = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "movement-reports.md").read_text(), re.DOTALL)
+    programs = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / document).read_text(), re.DOTALL)
     with DAG("documented", schedule=None) as dag:
         for program in programs:
-            exec(compile(program, "movement-reports.md", "exec"), {})
-    assert sorted(dag.task_ids) == ["intrastat", "ready"]
+            exec(compile(program, document, "exec"), {})
+    assert sorted(dag.task_ids) == TASKS[document]
+
+
+def test_the_queries_of_the_documents_read_what_was_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with EmulatorServer(now="2026-11-20T10:00:00+00:00", notice_days=1) as emulator:
+        runs = StateExtraction(emulator, tmp_path / "zdirect")
+        runs.run("received_items", Window.of_day(date(2026, 11, 19)))
+        for dataset in ("item_quantity_snapshots", "stock_locations", "shipping_notices", "tours"):
+            runs.observe(dataset)
+        job = runs.state_job("tours")
+        reconcile_merchant(InboundPlace(job.merchant_id, job.fs, job.root, job.base_uri))
+        offerable: Counter[str] = Counter()
+        for (ean, _), (pieces, _) in emulator.quantities(runs.merchant_id, "2026-11-19T22:00:00+00:00").items():
+            offerable[ean] += pieces
+        locations = {place["id"] for place in emulator.reference("stock_locations", runs.merchant_id)}
+    monkeypatch.chdir(tmp_path)
+    (stock, known_at), (differing,) = (
+        re.findall(r'duckdb -c "(.*)"', (ROOT / "docs" / name).read_text()) for name in ("inventory.md", "inbound.md")
+    )
+    assert dict(duckdb.sql(stock).fetchall()) == offerable
+    assert {row[0] for row in duckdb.sql(known_at).fetchall()} == locations
+    # Nothing is known to be expected, as the item sets were not fetched.
+    assert duckdb.sql(differing).fetchall() == []
