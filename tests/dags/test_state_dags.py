@@ -100,6 +100,17 @@ def test_inventory_publishes_the_snapshot_and_the_eans_that_are_asked_for(run_da
     assert (extra["snapshot_time"], extra["stored"]) == (created.isoformat(), True)
 
 
+def test_inventory_without_wishes_asks_for_the_snapshots_only(run_dag, emulator, tmp_path):
+    emulator.set_options(inventory="zero")
+    merchant = emulator.merchant_ids[0]
+    run = run_dag("zdirect_inventory", datetime.now(UTC), merchant_ids=[merchant])
+    assert run.state == "success", run.log[-5000:]
+    states = {name: state for name, _, state, _ in run.tasks}
+    assert (states["item_quantity_snapshots"], states["item_quantities"]) == ("success", "skipped")
+    assert not [request for request in emulator.requests if "item-quantities" in request.path]
+    assert rows(tmp_path, "item_quantity_snapshots", merchant, "count(*)") == [(0,)], "no stock at all is a snapshot"
+
+
 def test_reference_data_keeps_what_is_now_and_what_was(run_dag, emulator, tmp_path):
     first = run_dag("zdirect_reference_data", datetime.now(UTC))
     assert first.state == "success", first.log[-5000:]
