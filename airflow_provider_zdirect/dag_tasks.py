@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, get_current_context, task, task_group
@@ -110,7 +110,8 @@ def advices_to_track(merchant_id: str) -> list[str]:
         return []
     with fail_fast():
         base_path = open_base_path(params["base_path"])
-    advices = open_advices(InboundPlace(merchant_id.strip().lower(), base_path.fs, base_path.root, base_path.uri))
+    place = InboundPlace(merchant_id.strip().lower(), base_path.fs, base_path.root, base_path.uri)
+    advices = open_advices(place, datetime.now(UTC))
     if not advices:
         raise AirflowSkipException("No notice has an advice id whose tour is still to come.")
     return advices

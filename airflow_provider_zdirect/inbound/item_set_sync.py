@@ -17,7 +17,7 @@ import pyarrow as pa
 from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.exceptions import NotFoundError, RateLimitedError
+from airflow_provider_zdirect.exceptions import MalformedResponseError, RateLimitedError
 from airflow_provider_zdirect.inbound.reconciliation import ANNOUNCED, DISPATCHED
 from airflow_provider_zdirect.models.arrow import Lineage, arrow_schema, to_table
 from airflow_provider_zdirect.models.inbound import ShippingNotice
@@ -33,12 +33,12 @@ PUBLISH_EVERY = 20
 
 TABLE = "shipping_notice_items"
 NOTICES = "shipping_notices_current"
-UNLOCKED = {
-    ANNOUNCED: frozenset({"initial"}),
-    DISPATCHED: frozenset({"ready_for_delivery_date", "ready_for_dispatch"}),
+LOCKED = {
+    ANNOUNCED: frozenset({"ready_for_delivery_date", "ready_for_dispatch", "ready_for_receive"}),
+    DISPATCHED: frozenset({"ready_for_receive"}),
 }
-"""States in which a set may still change (zDirect docs, *Shipping Notices*); an unknown state is taken for locked, and
-the set is fetched once in it."""
+"""States in which a set is locked (zDirect docs, *Shipping Notices*; ``ready_for_dispatch``: a public client). In any
+other state, also one of an unknown name, it may change."""
 
 COUNT_FIELDS = {ANNOUNCED: "announced_item_count", DISPATCHED: "dispatch_item_count"}
 
@@ -47,7 +47,7 @@ FetchSet = Callable[[str, str], Awaitable[dict[str, int] | None]]
 
 
 class NoticeItem(Record):
-    """One EAN of an item set. ``ean`` is null where the set has no items, or there is none."""
+    """One EAN of an item set. ``ean`` is null where zDirect said that there is no such set."""
 
     shipping_notice_id: Key
     zalando_advice_id: AdviceId = None
@@ -98,7 +98,8 @@ async def sync_item_sets(job: ItemSetJob, fetch: FetchSet, clock: Clock | None =
     """Fetch what may have changed, and publish the table; safe to repeat.
 
     :returns: ``notices``, ``sets_fetched``, ``sets_pending``, ``items``, ``uri``: small, for XCom; ``retry_after``, the
-        seconds until the rate limit lets the next set be fetched, if some are pending.
+        seconds until the rate limit lets the next set be fetched, if that is why some are pending.
+    :raises MalformedResponseError: if a set cannot be read; all others are published.
     :raises ZDirectError: if a set cannot be fetched otherwise; those before it are published.
     """
     syncing = _Syncing(job, clock or SystemClock())
@@ -107,9 +108,18 @@ async def sync_item_sets(job: ItemSetJob, fetch: FetchSet, clock: Clock | None =
         "Item sets of merchant %s: %d notices, %d sets to fetch.", job.merchant_id, len(syncing.notices), len(wanted)
     )
     fetched, retry_after = 0, None
+    unreadable: MalformedResponseError | None = None
     try:
         for want in wanted:
-            syncing.take(want, await _fetched(want, fetch))
+            try:
+                pieces = await _fetched(want, fetch)
+            except MalformedResponseError as error:
+                # The sets of other notices are not to wait for this one.
+                unreadable = unreadable or error
+                continue
+            if pieces is None:
+                continue
+            syncing.take(want, pieces)
             fetched += 1
             if fetched % PUBLISH_EVERY == 0:
                 syncing.publish()
@@ -117,6 +127,8 @@ async def sync_item_sets(job: ItemSetJob, fetch: FetchSet, clock: Clock | None =
         retry_after = error.retry_after
     finally:
         syncing.publish()
+    if unreadable is not None and retry_after is None:
+        raise unreadable
     return {
         "merchant_id": job.merchant_id,
         "uri": f"{job.base_uri.rstrip('/')}/{TABLE}/merchant_id={job.merchant_id}",
@@ -149,13 +161,14 @@ class _Syncing:
 
     def _may_have_changed(self, want: WantedSet) -> bool:
         state, count = want.notice["state"], want.notice[COUNT_FIELDS[want.kind]]
-        if want.kind == DISPATCHED and state in UNLOCKED[ANNOUNCED]:
+        if want.kind == DISPATCHED and state == "initial" and not count:
             return False
         held = self.held.get(want.key)
         if held is None:
             return True
         was, of = held[0]["notice_state"], held[0]["notice_item_count"]
-        return was in UNLOCKED[want.kind] and (was, of) != (state, count)
+        still_locked = {was, state} <= LOCKED[want.kind]
+        return count != of or (state != was and not still_locked)
 
     def take(self, want: WantedSet, pieces: dict[str, int]) -> None:
         notice, now = want.notice, self.clock.now()
@@ -182,11 +195,20 @@ class _Syncing:
         self._unpublished = False
 
 
-async def _fetched(want: WantedSet, fetch: FetchSet) -> dict[str, int]:
-    if want.notice[COUNT_FIELDS[want.kind]] == 0:
+async def _fetched(want: WantedSet, fetch: FetchSet) -> dict[str, int] | None:
+    """Pieces by EAN, none if there is no such set; None if zDirect contradicts itself, so that it is asked again."""
+    count = want.notice[COUNT_FIELDS[want.kind]]
+    if count == 0:
         return {}
-    try:
-        return await fetch(*want.key) or {}
-    except NotFoundError:
-        # Unconfirmed, what a notice without such a set answers; the notice itself is known.
-        return {}
+    pieces = await fetch(*want.key)
+    if count and not pieces:
+        log.warning(
+            "Shipping notice %s of merchant %s says that %d items are %s, and there is no such set. It is asked for "
+            "again by the next run.",
+            want.notice["shipping_notice_id"],
+            want.notice["zalando_merchant_id"],
+            count,
+            want.kind,
+        )
+        return None
+    return pieces or {}

@@ -44,8 +44,8 @@ class ReceivedCounts:
     store: ObjectStore
     merchant_id: str
 
-    def count(self) -> dict[Key, Received]:
-        """Pieces by advice id and EAN, over all published dates.
+    def count(self) -> tuple[dict[Key, Received], int]:
+        """Pieces by advice id and EAN over all published dates, and how many dates these are.
 
         :raises ConcurrentRunError: if other runs keep replacing the files.
         """
@@ -57,7 +57,7 @@ class ReceivedCounts:
         if counts.keys() != remembered.keys():
             table = pa.concat_tables([COUNTS.empty_table(), *counts.values()])
             self.store.write(self._memory, parquet_bytes(table))
-        return _added_up(counts.values())
+        return _added_up(counts.values()), len(counts)
 
     @property
     def _memory(self) -> str:
@@ -67,7 +67,11 @@ class ReceivedCounts:
         data = self.store.read(self._memory)
         if data is None:
             return {}
-        table = parquet_table(data)
+        try:
+            table = parquet_table(data).select(COUNTS.names).cast(COUNTS)
+        except (pa.ArrowException, KeyError):
+            # It only saves time.
+            return {}
         return {
             digest: table.filter(pc.equal(table.column("files"), digest))
             for digest in table.column("files").unique().to_pylist()
@@ -83,15 +87,16 @@ class ReceivedCounts:
 
     def _counted(self, files: list[str], digest: str) -> pa.Table:
         schema = arrow_schema(get_dataset("received_items").model)
+        wanted = pa.schema([schema.field(name) for name in COLUMNS])
+        folder = files[0].rpartition("/")[0]
         for _ in range(MAX_LOOKS):
             with contextlib.suppress(FileNotFoundError):
                 tables = [table for path in files for table in read_batches(self.store, path, schema, COLUMNS)]
-                return _counted(pa.concat_tables(tables), digest)
+                return _counted(pa.concat_tables([wanted.empty_table(), *tables]), digest)
             # Another run has replaced a file of that date; what it wrote instead has another name.
-            files = [path for path in self.store.files(files[0].rpartition("/")[0]) if PublishedName.parse(path)]
+            files = [path for path in self.store.files(folder) if PublishedName.parse(path)]
         raise ConcurrentRunError(
-            f"received_items of merchant {self.merchant_id}: other runs keep replacing files of "
-            f"{files[0].rpartition('/')[0]}.",
+            f"received_items of merchant {self.merchant_id}: other runs keep replacing files of {folder}.",
             remedy="Nothing, if the task retries.",
             retry_after=60.0,
         )

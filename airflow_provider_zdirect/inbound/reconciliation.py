@@ -36,7 +36,8 @@ SCHEMA = pa.schema(
     ]
 )
 """``announced`` is null where the announced set is not known, ``dispatched`` where there is no dispatch set;
-``expected`` is the one that counts, ``difference`` is received - expected, null where nothing is known to be expected.
+``expected`` is the one that counts, ``difference`` is received - expected; both are null where of one of the notices no
+set is known.
 """
 
 
@@ -46,7 +47,7 @@ class Delivery:
 
     :param announced: pieces by EAN; None: no set is known.
     :param dispatched: likewise; None: there is no dispatch set.
-    :param expected: of each notice the set that counts.
+    :param expected: of each notice the set that counts; None: not known of all of them.
     """
 
     advice_id: str | None
@@ -80,7 +81,7 @@ def reconcile(
 
     :param notices: ``shipping_notice_id``, ``zalando_advice_id`` and ``state`` of the present notices.
     :param items: ``shipping_notice_id``, ``item_set`` (``announced`` or ``dispatched``), ``ean`` and ``quantity`` of
-        their item sets; ``ean`` is null for a set without items.
+        their item sets.
     :param tours: the present tours.
     :param received: what was received, by advice id and EAN.
     """
@@ -102,23 +103,24 @@ def reconcile(
 
 
 def _deliveries(notices: Iterable[dict[str, Any]], items: Iterable[dict[str, Any]]) -> list[Delivery]:
-    sets: dict[str, dict[str, dict[str, int]]] = defaultdict(dict)
+    sets: dict[str, dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
     for item in items:
-        pieces = sets[item["shipping_notice_id"]].setdefault(item["item_set"], {})
-        if item["ean"] is not None:
-            pieces[item["ean"]] = pieces.get(item["ean"], 0) + item["quantity"]
+        pieces = sets[item["shipping_notice_id"]][item["item_set"]]
+        pieces[item["ean"]] = pieces.get(item["ean"], 0) + item["quantity"]
     found: dict[str, Delivery] = {}
     for notice in sorted(notices, key=lambda notice: str(notice["shipping_notice_id"])):
         notice_id, advice_id = notice["shipping_notice_id"], notice["zalando_advice_id"]
         # A notice that has no advice id yet stands for itself.
         delivery = found.setdefault(advice_id or f"notice {notice_id}", Delivery(advice_id))
+        announced, dispatched = sets[notice_id].get(ANNOUNCED), sets[notice_id].get(DISPATCHED)
+        counts = announced if dispatched is None else dispatched
+        known = counts is not None and (delivery.expected is not None or not delivery.notice_ids)
+        delivery.expected = _added(delivery.expected, counts) if known else None
+        delivery.announced = _added(delivery.announced, announced)
+        delivery.dispatched = _added(delivery.dispatched, dispatched)
         delivery.notice_ids.append(notice_id)
         if notice["state"] and notice["state"] not in delivery.states:
             delivery.states.append(notice["state"])
-        held = sets[notice_id]
-        delivery.announced = _added(delivery.announced, held.get(ANNOUNCED))
-        delivery.dispatched = _added(delivery.dispatched, held.get(DISPATCHED))
-        delivery.expected = _added(delivery.expected, held.get(DISPATCHED, held.get(ANNOUNCED)))
     return list(found.values())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ from airflow_provider_zdirect.datasets import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.inbound.item_set_sync import NOTICES, TABLE, NoticeItem
 from airflow_provider_zdirect.inbound.received_counts import ReceivedCounts
-from airflow_provider_zdirect.inbound.reconciliation import ANNOUNCED, SCHEMA, reconcile
+from airflow_provider_zdirect.inbound.reconciliation import SCHEMA, reconcile
 from airflow_provider_zdirect.models.arrow import arrow_schema
 from airflow_provider_zdirect.storage.latest_table import LatestTable
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout
@@ -24,8 +25,12 @@ from airflow_provider_zdirect.storage.object_store import ObjectStore
 log = logging.getLogger(__name__)
 
 RECONCILIATION = "inbound_reconciliation"
-FINISHED_TOURS = frozenset({"unloaded", "rejected", "canceled"})
-"""Statuses of a tour after which nothing comes any more (zDirect docs, *Shipping Notices*, tracking)."""
+FINISHED = "unloaded"
+"""Status of a tour that brought its goods (zDirect docs, *Shipping Notices*, tracking). One that was canceled or
+rejected may be followed by another of the same advice."""
+
+TRACKED_FOR = timedelta(days=100)
+"""After a delivery's date. Nobody says how long a tour may be late; so long zDirect keeps most movements."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,8 @@ class InboundPlace:
 def reconcile_merchant(place: InboundPlace, clock: Clock | None = None) -> dict[str, Any]:
     """Publish the reconciliation, if it is another than before.
 
-    :returns: ``uri``, ``rows``, ``advices``, ``announced``, ``expected``, ``received`` (pieces) and ``differing`` (rows
-        with a difference); small, for XCom.
+    :returns: ``uri``, ``rows``, ``advices``, ``announced``, ``expected``, ``received`` (pieces), ``received_dates``
+        (that are published) and ``differing`` (rows with a difference); small, for XCom.
     :raises ZDirectConfigurationError: if the notices were never extracted.
     """
     clock = clock or SystemClock()
@@ -67,12 +72,17 @@ def reconcile_merchant(place: InboundPlace, clock: Clock | None = None) -> dict[
             remedy="Extract the dataset shipping_notices to the same base_path first.",
         )
     items = place.table(TABLE, arrow_schema(NoticeItem)).read(["shipping_notice_id", "item_set", "ean", "quantity"])
-    # A dispatch set without items is one that there is not.
-    there = pc.or_(pc.equal(items.column("item_set"), ANNOUNCED), pc.is_valid(items.column("ean")))
-    received = ReceivedCounts(store, place.merchant_id).count()
+    received, dates = ReceivedCounts(store, place.merchant_id).count()
+    if not dates:
+        log.warning(
+            "No received items of merchant %s are published under %s, so everything counts as not received.",
+            place.merchant_id,
+            place.base_uri,
+        )
     table = reconcile(
         place.notices.read(["shipping_notice_id", "zalando_advice_id", "state"]).to_pylist(),
-        items.filter(there).to_pylist(),
+        # Without an EAN: zDirect said that there is no such set.
+        items.filter(pc.is_valid(items.column("ean"))).to_pylist(),
         place.tours.read(["zalando_advice_id", "tour_number", "current_status"]).to_pylist(),
         received,
     )
@@ -87,6 +97,7 @@ def reconcile_merchant(place: InboundPlace, clock: Clock | None = None) -> dict[
         "rows": table.num_rows,
         "advices": pc.count_distinct(table.column("zalando_advice_id")).as_py(),
         **{name: pc.sum(table.column(name)).as_py() or 0 for name in ("announced", "expected", "received")},
+        "received_dates": dates,
         "differing": pc.sum(pc.not_equal(table.column("difference"), 0)).as_py() or 0,
     }
     log.info(
@@ -100,12 +111,28 @@ def reconcile_merchant(place: InboundPlace, clock: Clock | None = None) -> dict[
     return summary
 
 
-def open_advices(place: InboundPlace) -> list[str]:
-    """Advice ids of the published notices whose tours are not known to be finished, sorted."""
-    finished = {
-        tour["zalando_advice_id"]
-        for tour in place.tours.read(["zalando_advice_id", "current_status"]).to_pylist()
-        if (tour["current_status"] or {}).get("status") in FINISHED_TOURS
-    }
-    advices = place.notices.read(["zalando_advice_id"]).column("zalando_advice_id").unique().to_pylist()
-    return sorted(advice for advice in advices if advice is not None and advice not in finished)
+def open_advices(place: InboundPlace, now: datetime) -> list[str]:
+    """Advice ids of the published notices of which tours may still come or change, sorted.
+
+    That are all but those whose tours are all finished, and those whose date of delivery is long past.
+    """
+    finished: dict[str, bool] = {}
+    for tour in place.tours.read(["zalando_advice_id", "current_status"]).to_pylist():
+        is_finished = (tour["current_status"] or {}).get("status") == FINISHED
+        finished[tour["zalando_advice_id"]] = is_finished and finished.get(tour["zalando_advice_id"], True)
+    columns = ["zalando_advice_id", "confirmed_delivery_date", "earliest_delivery_date"]
+    return sorted(
+        {
+            notice["zalando_advice_id"]
+            for notice in place.notices.read(columns).to_pylist()
+            if notice["zalando_advice_id"] is not None
+            and not finished.get(notice["zalando_advice_id"], False)
+            and not _is_long_past(notice, now)
+        }
+    )
+
+
+def _is_long_past(notice: dict[str, Any], now: datetime) -> bool:
+    confirmed, earliest = notice["confirmed_delivery_date"], notice["earliest_delivery_date"]
+    day = confirmed.date() if confirmed else earliest
+    return day is not None and day < (now - TRACKED_FOR).date()

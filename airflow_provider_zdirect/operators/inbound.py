@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from airflow_provider_zdirect.inbound.item_set_sync import ItemSetJob
 
 
+MAX_TURNS = 20
+"""Waits for the rate limit without a single set, one after the other: another task takes all of it."""
+
+
 class ZDirectInboundOperator(ZDirectOperator):
     """What the operators of this module have in common: whose deliveries, and where they are published.
 
@@ -45,9 +49,11 @@ class ZDirectInboundOperator(ZDirectOperator):
         storage_conn_id: str | None = None,
         format: str = "parquet",
         conn_id: str = "zdirect_default",
+        values: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(values=locals(), **kwargs)
+        # ``values``: arguments that a subclass has besides, to be judged at parse.
+        super().__init__(values={**locals(), **(values or {})}, **kwargs)
         self.base_path = base_path
         self.merchant_id = merchant_id
         self.storage_conn_id = storage_conn_id
@@ -102,21 +108,23 @@ class ZDirectItemSetsOperator(ZDirectInboundOperator):
     def __init__(
         self, *, api_options: Mapping[str, Any] | str | None = None, deferrable: bool = True, **kwargs: Any
     ) -> None:
-        if arguments.is_literal(api_options):
-            with arguments.naming(kwargs.get("task_id")):
-                _options(api_options)
-        super().__init__(**kwargs)
+        super().__init__(values={"api_options": api_options}, **kwargs)
         self.api_options = api_options
         self.deferrable = deferrable
 
+    @classmethod
+    def check_literals(cls, values: Mapping[str, Any]) -> None:
+        super().check_literals(values)
+        arguments.check(values["api_options"], _options)
+
     def execute(self, context: Context) -> dict[str, Any]:
-        return self._sync(waits=0)
+        return self._sync(waits=0, turns=0)
 
-    def resume(self, context: Context, event: Any = None, waits: int = 0) -> dict[str, Any]:
+    def resume(self, context: Context, event: Any = None, waits: int = 0, turns: int = 0) -> dict[str, Any]:
         """Go on after a wait in the triggerer."""
-        return self._sync(waits=waits)
+        return self._sync(waits=waits, turns=turns)
 
-    def _sync(self, *, waits: int) -> dict[str, Any]:
+    def _sync(self, *, waits: int, turns: int) -> dict[str, Any]:
         from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
         from airflow_provider_zdirect.inbound.item_set_sync import ItemSetJob
 
@@ -132,20 +140,16 @@ class ZDirectItemSetsOperator(ZDirectInboundOperator):
         pause = summary.pop("retry_after")
         if pause is None:
             return summary
-        if not self.deferrable:
+        turns = 0 if summary["sets_fetched"] else turns + 1
+        if not self.deferrable or turns > MAX_TURNS:
             raise RateLimitedError(
                 f"Item sets of merchant {job.merchant_id}: {summary['sets_pending']} are left, and zDirect allows 30 "
                 "requests an hour.",
-                remedy="Nothing, if the task retries; or set deferrable=True.",
+                remedy="Nothing, if the task retries; or set deferrable=True, and run fewer tasks for notices at once.",
                 retry_after=pause,
             )
         self.log.info("%d item sets are left; going on in %.0f s.", summary["sets_pending"], pause)
-        # Waiting for one's turn is no failure, so it is not counted as long as something comes of it.
-        self.defer(
-            trigger=TimeDeltaTrigger(timedelta(seconds=pause)),
-            method_name="resume",
-            kwargs={"waits": 0 if summary["sets_fetched"] else waits + 1},
-        )
+        self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=pause)), method_name="resume", kwargs={"turns": turns})
         raise AssertionError("defer() does not return")
 
 

@@ -9,7 +9,7 @@ import fsspec
 import pytest
 from clocks import FakeClock
 
-from airflow_provider_zdirect.exceptions import NotFoundError, RateLimitedError, ServerError
+from airflow_provider_zdirect.exceptions import MalformedResponseError, RateLimitedError, ServerError
 from airflow_provider_zdirect.inbound import item_set_sync
 from airflow_provider_zdirect.inbound.item_set_sync import ItemSetJob, sync_item_sets
 from airflow_provider_zdirect.models.arrow import Lineage, to_table
@@ -79,11 +79,49 @@ def test_announced_and_dispatched_goods_become_rows(inbound: Inbound) -> None:
 
 def test_a_locked_set_is_never_asked_for_again_not_even_one_that_does_not_exist(inbound: Inbound) -> None:
     inbound.publish({"shipping_notice_id": "n1", "state": "ready_for_receive"})
-    inbound.sync(Zalando(n1_announced={EANS[0]: 2}, n1_dispatched=NotFoundError("none", status=404)))
+    inbound.sync(Zalando(n1_announced={EANS[0]: 2}, n1_dispatched=None))
     assert inbound.items() == [("n1", "announced", EANS[0], 2), ("n1", "dispatched", None, None)]
     again = Zalando()
     inbound.sync(again)
     assert again.asked == []
+
+
+@pytest.mark.parametrize("nothing", [None, {}])
+def test_a_set_that_the_notice_counts_and_that_is_not_there_is_asked_for_again(
+    inbound: Inbound, nothing: dict[str, int] | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    counts = {"announced_item_count": 5, "dispatch_item_count": 3}
+    inbound.publish({"shipping_notice_id": "n1", "state": "ready_for_receive", **counts})
+    summary = inbound.sync(Zalando(n1_announced=nothing, n1_dispatched={EANS[0]: 3}))
+    assert (summary["sets_fetched"], summary["sets_pending"]) == (1, 1)
+    assert "says that 5 items are announced, and there is no such set" in caplog.text
+    inbound.sync(Zalando(n1_announced={EANS[0]: 5}))
+    assert inbound.items() == [("n1", "announced", EANS[0], 5), ("n1", "dispatched", EANS[0], 3)]
+
+
+@pytest.mark.parametrize("between", ["delivery_date_confirmed", "ready_for_dispatch", None])
+def test_a_state_of_an_unknown_name_does_not_freeze_a_set(inbound: Inbound, between: str | None) -> None:
+    states = [("initial", 0), (between, 0), ("ready_for_receive", 3)]
+    for state, dispatched in states:
+        counts = {"announced_item_count": 5, "dispatch_item_count": dispatched}
+        inbound.publish({"shipping_notice_id": "n1", "state": state, **counts})
+        inbound.sync(Zalando(n1_announced={EANS[0]: 5}, n1_dispatched={EANS[1]: 3} if dispatched else None))
+    assert inbound.items() == [("n1", "announced", EANS[0], 5), ("n1", "dispatched", EANS[1], 3)]
+
+
+def test_a_notice_that_went_back_is_looked_at_again(inbound: Inbound) -> None:
+    for state, pieces in (("ready_for_delivery_date", 5), ("initial", 9), ("ready_for_delivery_date", 9)):
+        inbound.publish({"shipping_notice_id": "n1", "state": state, "announced_item_count": pieces})
+        inbound.sync(Zalando(n1_announced={EANS[0]: pieces}))
+    assert ("n1", "announced", EANS[0], 9) in inbound.items()
+
+
+def test_a_set_that_cannot_be_read_does_not_hold_up_the_others(inbound: Inbound) -> None:
+    inbound.publish(*({"shipping_notice_id": f"n{n}", "state": "initial"} for n in (1, 2)))
+    unreadable = MalformedResponseError("no items", retry_after=120.0)
+    with pytest.raises(MalformedResponseError):
+        inbound.sync(Zalando(n1_announced=unreadable, n2_announced={EANS[0]: 2}))
+    assert inbound.items() == [("n2", "announced", EANS[0], 2)]
 
 
 def test_a_set_that_may_still_change_is_asked_for_when_the_notice_has_changed(inbound: Inbound) -> None:

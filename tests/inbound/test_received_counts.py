@@ -55,7 +55,7 @@ def expected(runs: Extraction) -> list[tuple[Any, ...]]:
 def counted(runs: Extraction) -> list[tuple[Any, ...]]:
     return sorted(
         (*key, came.pieces, round(came.first.timestamp() * 1e6), round(came.last.timestamp() * 1e6))
-        for key, came in counts(runs).count().items()
+        for key, came in counts(runs).count()[0].items()
     )
 
 
@@ -90,4 +90,25 @@ def test_what_was_remembered_of_dates_that_are_gone_does_not_count(runs: Extract
 
 def test_nothing_received_is_nothing(tmp_path: Path) -> None:
     store = ObjectStore(fsspec.filesystem("file"), str(tmp_path))
-    assert ReceivedCounts(store, "29809185-6a98-4691-a15b-e8d16839b6e8").count() == {}
+    assert ReceivedCounts(store, "29809185-6a98-4691-a15b-e8d16839b6e8").count() == ({}, 0)
+
+
+def test_what_cannot_be_remembered_is_counted_anew(runs: Extraction) -> None:
+    counted(runs)
+    (memory,) = (runs.root / "_states" / "received_counts").iterdir()
+    memory.write_bytes(b"")
+    assert counted(runs) == expected(runs)
+    assert counts(runs).count()[1] == 3
+
+
+def test_a_date_whose_files_are_all_gone_meanwhile_counts_nothing(runs: Extraction) -> None:
+    store = counts(runs).store
+    gone = next((runs.root / "received_items").rglob("date=2026-11-19"))
+
+    class Losing(CountingStore):
+        def open(self, path: str) -> Any:
+            shutil.rmtree(gone, ignore_errors=True)
+            return super().open(path)
+
+    ReceivedCounts(Losing(store.fs, store.root), runs.merchant_id).count()
+    assert counted(runs) == expected(runs)
