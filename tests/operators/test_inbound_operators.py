@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
+
+from airflow_provider_zdirect.assets import inbound_asset
+from airflow_provider_zdirect.client import ClientConfig, ZDirectClient
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.exceptions import RateLimitedError, ServerError, ZDirectConfigurationError
+from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
+from airflow_provider_zdirect.operators.inbound import (
+    MAX_TURNS,
+    ZDirectInboundReconciliationOperator,
+    ZDirectItemSetsOperator,
+)
+from airflow_provider_zdirect.rate import Rate
+
+EAN = "0191476239145"
+NOTICE = "/zfs/shipping-notices/00000000-0000-4000-8000-000000000001"
+
+
+@pytest.fixture
+def emulator(monkeypatch: pytest.MonkeyPatch):
+    with EmulatorServer(seed=7, notice_days=0, merchants=1) as server:
+        connection = {"conn_type": "zdirect", "login": "demo", "password": "demo-secret", "host": server.url}
+        monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
+        yield server
+
+
+@pytest.fixture
+def place(emulator, context, tmp_path) -> dict[str, Any]:
+    """A base path where the one notice of the merchant is published."""
+
+    async def announce() -> None:
+        async with ZDirectClient(ClientConfig("demo", "demo-secret", base_url=emulator.url)) as client:
+            fields = {"zalando_merchant_id": emulator.merchant_ids[0], "carrier_name": "DHL"}
+            await client.request("PUT", NOTICE, json=fields, rate=Rate(100))
+            notice = await client.request("GET", NOTICE, rate=Rate(100))
+            items = {"items": [{"ean": EAN, "quantity": 4}]}
+            path = f"{NOTICE}/announced-item-sets"
+            await client.request("POST", path, json=items, if_match=notice.etag, rate=Rate(100))
+
+    asyncio.run(announce())
+    place = {"base_path": tmp_path.as_uri()}
+    ZDirectExtractOperator(task_id="notices", dataset="shipping_notices", **place).execute(context)
+    return place
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments", "named"),
+    [
+        (ZDirectItemSetsOperator, {"base_path": "data"}, "base_path='data'"),
+        (ZDirectItemSetsOperator, {"format": "csv"}, "format='csv'"),
+        (ZDirectItemSetsOperator, {"api_options": {"current_item_set": "newest"}}, "current_item_set"),
+        (ZDirectItemSetsOperator, {"api_options": {"page": "1"}}, "'page'"),
+        (ZDirectInboundReconciliationOperator, {"merchant_id": "4711"}, "merchant_id='4711'"),
+        (ZDirectInboundReconciliationOperator, {"base_path": ""}, "base_path is empty"),
+    ],
+)
+def test_a_wrong_literal_is_refused_at_parse_also_in_a_mapped_task(operator, arguments, named):
+    arguments = {"task_id": "inbound", "base_path": "/data", **arguments}
+    with pytest.raises(ZDirectConfigurationError, match="Task inbound") as caught:
+        operator(**arguments)
+    assert named in str(caught.value)
+    with DAG("a_dag", schedule=None), pytest.raises(ZDirectConfigurationError, match="Task inbound"):
+        operator.partial(**arguments)
+
+
+def test_item_sets_then_the_reconciliation(place, context):
+    summary = ZDirectItemSetsOperator(task_id="item_sets", **place).execute(context)
+    assert (summary["notices"], summary["sets_fetched"], summary["sets_pending"], summary["items"]) == (1, 1, 0, 1)
+    reconcile = ZDirectInboundReconciliationOperator(task_id="reconcile", **place)
+    assert inbound_asset() in reconcile.outlets
+    found = reconcile.execute(context)
+    assert (found["rows"], found["announced"], found["received"], found["differing"]) == (1, 4, 0, 1)
+    assert context["outlet_events"][inbound_asset()].extra == found
+
+
+def test_a_reconciliation_without_notices_fails_at_once(emulator, context, tmp_path):
+    with pytest.raises(AirflowFailException, match="were never extracted to"):
+        ZDirectInboundReconciliationOperator(task_id="reconcile", base_path=tmp_path.as_uri()).execute(context)
+
+
+def test_the_rate_limit_is_waited_for_without_a_slot_and_not_for_ever(place, context, emulator):
+    emulator.faults.add(
+        {
+            "match": {"path": "announced-item-sets"},
+            "action": {"status": 429, "headers": {"Retry-After": "900"}},
+            "times": None,
+        }
+    )
+    task = ZDirectItemSetsOperator(task_id="item_sets", **place)
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(context)
+    assert deferred.value.method_name == "resume"
+    assert 800 < (deferred.value.trigger.moment - deferred.value.trigger.moment.now("UTC")).total_seconds() <= 900
+    assert deferred.value.kwargs == {"turns": 1}
+    with pytest.raises(RateLimitedError, match="1 are left"):
+        task.resume(context, turns=MAX_TURNS)
+    with pytest.raises(RateLimitedError, match="1 are left"):
+        ZDirectItemSetsOperator(task_id="item_sets", deferrable=False, **place).execute(context)
+
+
+def test_a_failure_is_waited_out_too(place, context, emulator):
+    emulator.faults.add({"match": {"path": "announced-item-sets"}, "action": {"status": 503}, "times": None})
+    with pytest.raises(TaskDeferred) as deferred:
+        ZDirectItemSetsOperator(task_id="item_sets", **place).execute(context)
+    assert deferred.value.kwargs == {"waits": 1}
+    with pytest.raises(ServerError):
+        ZDirectItemSetsOperator(task_id="item_sets", deferrable=False, **place).execute(context)
