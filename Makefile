@@ -5,7 +5,8 @@ PYTHON_2_11 ?= $(PYTHON)
 UV_VERSION = 0.13.9
 AIRFLOW_3_3 = 3.3.2
 AIRFLOW_2_11 = 2.11.2
-PYTEST = -m pytest -n 2 --dist loadfile
+# In the order of the files: reordered, the few long tests would come last, and one process wait for the other.
+PYTEST = -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 TESTS_2_11 = $(wildcard tests/hooks tests/operators tests/sensors tests/triggers tests/dags tests/storage)
 
 EXTRAS = dev,emulator,s3

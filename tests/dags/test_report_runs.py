@@ -67,6 +67,7 @@ def test_the_report_of_the_day_before_lands_for_every_merchant_and_the_daily_ass
     assert [event[2] for event in run.events if not event[0].rstrip("/").endswith("/daily")] == [None, None]
 
 
+@pytest.mark.newest_airflow
 def test_several_days_by_hand_are_one_report_each(run_dag, emulator, tmp_path, moment):
     merchant = emulator.merchant_ids[1]
     start, end = LONG_AGO - 3 * DAY, LONG_AGO
@@ -119,6 +120,7 @@ def test_the_intrastat_report_of_a_month_by_hand(run_dag, emulator, tmp_path, mo
         assert landed[0]
 
 
+@pytest.mark.newest_airflow
 def test_a_month_with_a_missing_report_is_refused_at_once_and_names_the_day(run_dag, emulator, tmp_path, month, moment):
     missing = date.fromisoformat(f"{month}-17")
     (manifest,) = (tmp_path / "_manifests" / ICM).rglob("*.json")

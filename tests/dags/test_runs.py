@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, time, timedelta, timezone
 
+import pytest
+
 HOUR = timedelta(hours=1)
 DATASETS = ("received_items", "returned_items")
 
@@ -26,6 +28,7 @@ def test_stock_movements_publishes_the_hour_of_every_merchant(run_dag, hour, emu
     assert sum(request.path == "/auth/token" for request in emulator.requests) == 1
 
 
+@pytest.mark.newest_airflow
 def test_stock_movements_by_hand_takes_window_and_merchant_from_the_form(run_dag, hour, emulator, published, truth):
     merchant = emulator.merchant_ids[0]
     # As the form sends it: another offset than UTC.
@@ -41,6 +44,7 @@ def test_stock_movements_by_hand_takes_window_and_merchant_from_the_form(run_dag
         assert not published(dataset, emulator.merchant_ids[1])
 
 
+@pytest.mark.newest_airflow
 def test_a_window_with_one_end_fails_at_once_and_says_what_to_do(run_dag, hour, emulator):
     run = run_dag("zdirect_stock_movements", hour + HOUR, **{"from": hour.isoformat()})
     assert run.state == "failed"
@@ -65,6 +69,7 @@ def test_backfill_by_hand_maps_over_days_and_merchants(run_dag, hour, emulator, 
         assert rows
 
 
+@pytest.mark.newest_airflow
 def test_backfill_without_a_window_takes_the_day_of_the_run(run_dag, hour, emulator, published, truth):
     merchant = emulator.merchant_ids[0]
     midnight = datetime.combine(hour.date(), time(), hour.tzinfo) - timedelta(days=1)
