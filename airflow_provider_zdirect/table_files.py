@@ -158,13 +158,25 @@ def _json_rows(data: bytes, file: TableFile) -> Iterator[Row]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_without_repeats)
         except (ValueError, RecursionError) as error:
             raise _Unreadable(f"row {number} is no JSON ({error})", "Write one JSON object a line.") from error
         if not isinstance(row, dict):
             raise _Unreadable(f"row {number} is no JSON object", "Write one JSON object a line.")
-        names = file.header_of(list(row))
+        try:
+            names = file.header_of(list(row))
+        except _Unreadable as error:
+            raise _Unreadable(f"row {number}: {error}", error.remedy) from error
         yield f"row {number}", {name: value for name, value in zip(names, row.values(), strict=True) if name}
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{name[:60]!r} is in it twice")
+        found[name] = value
+    return found
 
 
 def _text(data: bytes) -> str:

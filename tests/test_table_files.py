@@ -48,6 +48,12 @@ def test_parquet_has_the_values_of_its_columns(tmp_path: Path) -> None:
         ("items.jsonl", "", "it is empty"),
         ("items.jsonl", '{"ean": 1', "row 1 is no JSON"),
         ("items.jsonl", '{"ean": "1"}\n[1]', "row 2 is no JSON object"),
+        (
+            "items.jsonl",
+            '{"ean": "1"}\n{"ean": "2", "quantity": 1, "ean": "3"}',
+            "row 2 is no JSON ('ean' is in it twice)",
+        ),
+        ("items.jsonl", '{"ean": "1"}\n\n{"quantity": 1}', "row 3: it has no column ean, only: quantity"),
         ("items.jsonl", '{"sku": "1"}', "it has no column ean, only: sku"),
         ("items.jsonl", '{"ean": "1", "gtin": "2"}', "several of its columns mean ean"),
         ("items.jsonl", b"\xff\xfe", "not UTF-8"),
