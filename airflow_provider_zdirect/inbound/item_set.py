@@ -38,16 +38,18 @@ class ItemSet:
 
     @classmethod
     def of_list(cls, items: Any, *, name: str) -> ItemSet:
-        """The set in a list of ``{"ean": ..., "quantity": ...}``.
+        """The set in a list, or anything else to go through, of ``{"ean": ..., "quantity": ...}``.
 
         :param name: the parameter that it came in, for errors.
         :raises ZDirectConfigurationError: with what is wrong with each of its items.
         """
-        if not isinstance(items, list | tuple):
+        if not isinstance(items, Iterable) or isinstance(items, str | bytes | Mapping):
             raise ZDirectConfigurationError(
                 f"{name} is no list, but {type(items).__name__}.",
                 remedy=f'Give {name} as [{{"ean": "4006381333931", "quantity": 2}}], or a file as {name}_path.',
             )
+        # The results of mapped tasks are fetched while they are gone through.
+        items = list(items)
         if len(items) > MOST_IN_A_LIST:
             raise ZDirectConfigurationError(
                 f"{name} has {len(items)} items; a list may have {MOST_IN_A_LIST}, because Airflow keeps it in its "

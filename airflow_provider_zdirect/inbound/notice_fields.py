@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import uuid
 from collections.abc import Mapping
@@ -45,14 +44,13 @@ _ZONE = ZoneInfo("Europe/Berlin")
 def checked_fields(fields: Any) -> dict[str, Any]:
     """The fields as they are sent, without those that are blank.
 
-    :param fields: by name, or that as JSON.
+    :param fields: by name.
     :raises ZDirectConfigurationError: for an unknown name, or a value that the field cannot have.
     """
-    if isinstance(fields, str):
-        with suppress(ValueError):
-            fields = json.loads(fields)
     if not isinstance(fields, Mapping):
-        raise _refusal(f"notice={str(fields)[:100]!r} is no mapping", "Give it as {field: value}.")
+        # Not what it says: it may hold personal data.
+        size = f" of {len(fields)} characters" if isinstance(fields, str) else ""
+        raise _refusal(f"notice is no mapping, but {type(fields).__name__}{size}", "Give it as {field: value}.")
     for name in fields:
         if name in ELSEWHERE:
             raise _refusal(f"notice has the field {name}", f"Leave it out, and {ELSEWHERE[name]}.")
@@ -83,6 +81,9 @@ def _checked(name: str, value: Any) -> Any:
         return number
     if name == DELIVERY:
         return _checked_date(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        # A template that renders native objects makes a number of an order number.
+        value = str(value)
     if not isinstance(value, str):
         raise _refusal(f"notice[{name!r}] is no text, but {type(value).__name__}", "Give a text.")
     if name == LOCATION:

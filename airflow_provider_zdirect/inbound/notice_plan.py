@@ -70,26 +70,28 @@ def checked_operations(operations: Any) -> tuple[str, ...]:
 
 def check_combination(
     operations: tuple[str, ...],
-    create_by: str,
+    create_by: str | None,
     *,
     notice: Mapping[str, Any] | None,
-    has_id: bool,
-    items: bool,
-    dispatch_items: bool,
+    has_id: bool | None,
+    items: bool | None,
+    dispatch_items: bool | None,
 ) -> None:
     """Raise ZDirectConfigurationError if an argument is missing for an operation, or is given for none.
+
+    Of each argument, None means that it is not known whether or as what it will be given; nothing is refused for that.
 
     :param notice: the fields, as far as they are known.
     """
     if CREATE in operations:
-        if not notice:
+        if notice is not None and not notice:
             raise _refusal("notice is empty", "Give the fields of the notice that is to be created.")
         if create_by == POST and has_id:
             raise _refusal(
                 "shipping_notice_id is given, but with create_by='post' zDirect gives the id",
                 "Leave one of the two out.",
             )
-        if create_by == POST and not notice.get(REFERENCE):
+        if create_by == POST and notice is not None and not notice.get(REFERENCE):
             raise _refusal(
                 f"notice has no {REFERENCE}, by which a retry would find what it created with create_by='post'",
                 f"Give a {REFERENCE} that no other notice has.",
@@ -97,13 +99,13 @@ def check_combination(
     else:
         if notice:
             raise _refusal("notice is given, but operations has no create", "Leave notice out, or add create.")
-        if not has_id:
+        if has_id is False:
             raise _refusal(
                 "shipping_notice_id is missing", "Give the id of the notice, or add create to the operations."
             )
     for operation, given in ((ANNOUNCE, items), (DISPATCH, dispatch_items)):
         name = ITEMS_OF[operation]
-        if operation in operations and not given:
+        if operation in operations and given is False:
             raise _refusal(
                 f"operations has {operation}, but there are no {name}", f"Give {name} or {name}_path, or leave it out."
             )

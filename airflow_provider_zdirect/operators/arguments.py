@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
-import uuid
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import date, time, timedelta
@@ -15,6 +16,10 @@ from airflow_provider_zdirect.storage.layout import FORMATS
 from airflow_provider_zdirect.windows import Window, parse_instant
 
 T = TypeVar("T")
+LATER = "{{ known later }}"
+"""Stands for an argument of a mapped task that ``partial()`` was not given; it may come by ``expand()``, or not."""
+
+_MERCHANT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NO_INTERVAL_REMEDY = (
     "Trigger the run with a logical date (its data interval is then the last complete one), or give from and to as DAG "
     "params (window_from and window_to of the operator). A schedule needs CronDataIntervalTimetable."
@@ -71,15 +76,16 @@ def check(value: Any, parse: Callable[[Any], object]) -> None:
 
 
 def check_merchant_id(value: Any) -> None:
-    """Raise if ``value`` is no UUID. The client checks it again; importing the client would slow the parsing."""
-    try:
-        uuid.UUID(str(value).strip())
-    except ValueError:
+    """Raise if ``value`` is no UUID as zDirect writes it, in either case.
+
+    The client's ``checked_merchant_id`` takes the same ones; importing the client would slow the parsing.
+    """
+    if not _MERCHANT_ID.fullmatch(str(value).strip().lower()):
         raise ZDirectConfigurationError(
             f"merchant_id={value!r} is not a UUID.",
             remedy="Give the merchant's BPID as zDirect shows it, for example "
             "01924c48-49bb-40c2-9c32-ab582e6db6f4, or leave it out for the connection's merchant.",
-        ) from None
+        )
 
 
 def file_format(value: Any) -> str:
@@ -128,15 +134,23 @@ def check_flag(value: Any, *, name: str) -> None:
     check(value, lambda known: flag(known, name=name))
 
 
+def from_text(value: Any) -> Any:
+    """What a template made a text of, as JSON or as Python writes it; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    with suppress(ValueError, RecursionError):
+        return json.loads(value)
+    with suppress(ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return ast.literal_eval(value.strip())
+    return value
+
+
 def mapping(value: Any, *, name: str) -> dict[str, str]:
-    """Texts by name, from a mapping or a JSON object as text; blank values are left out.
+    """Texts by name, from a mapping or what :func:`from_text` takes for one; blank values are left out.
 
     :raises ZDirectConfigurationError: if it is anything else.
     """
-    value = given(value)
-    if isinstance(value, str):
-        with suppress(ValueError):
-            value = json.loads(value)
+    value = from_text(given(value))
     if value is None:
         return {}
     if not isinstance(value, Mapping) or any(isinstance(item, Mapping) for item in value.values()):

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -56,11 +53,19 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
     ========================  ===============================================  ==================================
     ``create``                the notice exists with the fields of ``notice``  it has other values in them
     ``announce``              the announced items are these                    they are others, and confirmed
-    ``confirm_announcement``  the state is ``ready_for_delivery_date`` or      the items were replaced meanwhile
+    ``confirm_announcement``  the state is ``ready_for_delivery_date`` or      the items are others than this task's
                               later
     ``dispatch``              the dispatch items are these                     they are others, and confirmed
-    ``confirm_dispatch``      the state is ``ready_for_receive``               no delivery date is confirmed yet
+    ``confirm_dispatch``      the state is ``ready_for_receive``               no delivery date is confirmed yet, or
+                                                                               the items are others than this task's
     ========================  ===============================================  ==================================
+
+    A confirmation is final. Before it, the task reads the items in zDirect and compares them with its own, so give
+    ``announce`` and ``confirm_announcement`` (``dispatch`` and ``confirm_dispatch``) to one task: alone, a confirmation
+    knows of no items and confirms whatever is there.
+
+    States after ``initial`` may have other names than is known. Should zDirect refuse ``confirm_announcement`` in an
+    unknown one, and the items are this task's or it has none, that counts as ``already``; ``confirm_dispatch`` fails.
 
     Between ``confirm_announcement`` and ``dispatch``, ZFS Operations confirms a delivery date; give the last two
     operations to a task that runs after that. Without ``dispatch``, the announced items count.
@@ -79,7 +84,8 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
         answer. ``zalando_merchant_id`` is filled in.
     :param shipping_notice_id: the notice; needed without ``create``. With ``create`` and ``create_by="put"`` a UUID of
         version 4 of your own; None makes one of merchant, DAG, run, task and map index, the same with every retry.
-    :param items: items to announce: ``[{"ean": "4006381333931", "quantity": 2}, ...]``, 1,000 at most.
+    :param items: items to announce: ``[{"ean": "4006381333931", "quantity": 2}, ...]``, 1,000 at most; a list, the
+        results of mapped tasks, or what a template made of them.
     :param items_path: a CSV (``,`` or ``;``), Parquet or JSON-lines file with the columns ``ean`` and ``quantity``
         instead; URL or absolute path.
     :param dispatch_items: items to dispatch, as ``items``.
@@ -91,6 +97,8 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
         copy by ``POST``, and is cut off where it would say whose the id is. The default is ``put``, which is documented
         in full, and cannot make a second notice when it is repeated. With ``post``, ``notice`` needs a
         ``merchant_b2b_reference`` that no other notice has: by it a retry finds, in zDirect's list, what was created.
+        Two attempts at the same moment may still make two notices; each looks at the list after its ``POST``, and one
+        that sees both fails with their ids before it announces anything.
     :param api_options: other assumptions about facts of the API that nobody could confirm, by name:
         ``cursor_parameter`` (default ``cursor``), how the next page of the list is asked for, as every other paged path
         of ZFS has it; ``current_item_set`` (default ``last``, or ``first``), which set counts if zDirect lists several,
@@ -160,6 +168,8 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
             arguments.check_not_empty(values[name], name=name)
         arguments.check(values["operations"], checked_operations)
         notice = values["notice"]
+        if arguments.is_literal(notice):
+            notice = arguments.from_text(notice)
         if isinstance(notice, Mapping):
             checked_fields({name: value for name, value in notice.items() if arguments.is_literal(value)})
         else:
@@ -170,14 +180,14 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
             _check_items(values[name], values[f"{name}_path"], name)
         options = arguments.literal_mapping(values["api_options"], name="api_options")
         arguments.check(values["create_by"], lambda create_by: NoticeOptions.of(create_by, options))
-        if arguments.is_literal(values["operations"]) and arguments.is_literal(values["create_by"]):
+        if arguments.is_literal(values["operations"]):
             check_combination(
                 checked_operations(values["operations"]),
-                values["create_by"],
+                arguments.literal(values["create_by"]),
                 notice=_known_fields(notice),
-                has_id=_is_given(values["shipping_notice_id"]),
-                items=_is_given(values["items"]) or _is_given(values["items_path"]),
-                dispatch_items=_is_given(values["dispatch_items"]) or _is_given(values["dispatch_items_path"]),
+                has_id=_is_any_given(values["shipping_notice_id"]),
+                items=_is_any_given(values["items"], values["items_path"]),
+                dispatch_items=_is_any_given(values["dispatch_items"], values["dispatch_items_path"]),
             )
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -218,7 +228,8 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
         operations = checked_operations(arguments.given(self.operations) or [])
         create_by = str(self.create_by)
         options = NoticeOptions.of(create_by, arguments.mapping(self.api_options, name="api_options"))
-        fields = checked_fields(_given_fields(self.notice)) if arguments.given(self.notice) is not None else {}
+        notice = arguments.from_text(arguments.given(self.notice))
+        fields = checked_fields(_given_fields(notice)) if notice is not None else {}
         notice_id = arguments.given_text(self.shipping_notice_id)
         items, dispatch_items = self._items("items"), self._items("dispatch_items")
         check_combination(
@@ -250,9 +261,10 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
 
     def _items(self, name: str) -> ItemSet | None:
         listed, path = getattr(self, name), arguments.given_text(getattr(self, f"{name}_path"))
+        listed = arguments.given(listed)
         _check_one_source(listed, path, name)
         if path is None:
-            return None if arguments.given(listed) is None else ItemSet.of_list(_listed(listed), name=name)
+            return None if listed is None else ItemSet.of_list(arguments.from_text(listed), name=name)
         _check_file(path, f"{name}_path")
         opened = open_path(path, arguments.given_text(self.storage_conn_id), name=f"{name}_path")
         return ItemSet.of_file(TableFile(opened.fs, opened.root, opened.uri, f"{name}_path", COLUMNS))
@@ -277,13 +289,13 @@ def _summary(result: NoticeResult, plan: NoticePlan) -> dict[str, Any]:
 
 def _check_items(listed: Any, path: Any, name: str) -> None:
     """Raise ZDirectConfigurationError for what is known of them and wrong."""
-    _check_one_source(listed, path, name)
-    arguments.check(listed, lambda value: ItemSet.of_list(_listed(value), name=name))
+    _check_one_source(arguments.literal(listed), arguments.literal(path), name)
+    arguments.check(listed, lambda value: ItemSet.of_list(arguments.from_text(value), name=name))
     arguments.check(path, lambda value: _check_file(value, f"{name}_path"))
 
 
 def _check_one_source(listed: Any, path: Any, name: str) -> None:
-    if arguments.literal(listed) is not None and arguments.literal(path) is not None:
+    if listed is not None and path is not None:
         raise ZDirectConfigurationError(
             f"{name} and {name}_path are both given.", remedy="Give one of them; the other one may be left out."
         )
@@ -294,26 +306,20 @@ def _check_file(path: Any, name: str) -> None:
     table_kind(str(path), name=name)
 
 
-def _is_given(value: Any) -> bool:
-    """Whether there is something, or a template that may turn out to be something."""
-    return not arguments.is_literal(value) or arguments.given(value) is not None
+def _is_any_given(*values: Any) -> bool | None:
+    """Whether one is something, or a template that may turn out to be something; None if that is not known yet."""
+    known = [value for value in values if value is not arguments.LATER]
+    if any(not arguments.is_literal(value) or arguments.given(value) is not None for value in known):
+        return True
+    return None if len(known) < len(values) else False
 
 
-def _listed(value: Any) -> Any:
-    """A list that a template made a text of, as JSON or as Python writes it."""
-    if not isinstance(value, str):
-        return value
-    with suppress(ValueError):
-        return json.loads(value)
-    with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
-        return ast.literal_eval(value.strip())
-    return value
-
-
-def _known_fields(notice: Any) -> Mapping[str, Any]:
+def _known_fields(notice: Any) -> Mapping[str, Any] | None:
     """The fields as far as they are known at parse; what a template will give may be any."""
     if isinstance(notice, Mapping):
         return notice
+    if notice is arguments.LATER:
+        return None
     if not arguments.is_literal(notice):
         return {REFERENCE: "{{ known later }}"}
     return checked_fields(notice) if arguments.given(notice) is not None else {}

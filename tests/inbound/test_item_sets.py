@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,18 @@ def test_a_list_is_what_zdirect_takes() -> None:
     items = ItemSet.of_list(ROWS, name="items")
     assert (items.quantities, len(items), items.pieces) == (GOOD, 2, 3)
     assert items.as_body() == {"items": ROWS}
+
+
+@pytest.mark.parametrize("items", [tuple(ROWS), deque(ROWS), (row for row in ROWS)])
+def test_anything_that_can_be_gone_through_is_a_list(items: Any) -> None:
+    """The results of mapped tasks are a sequence that is no list."""
+    assert ItemSet.of_list(items, name="items").quantities == GOOD
+
+
+@pytest.mark.parametrize("items", [json.dumps(ROWS), b"[]", ROWS[0], 7])
+def test_a_text_or_a_single_item_is_no_list(items: Any) -> None:
+    with pytest.raises(ZDirectConfigurationError, match="items is no list, but"):
+        ItemSet.of_list(items, name="items")
 
 
 @pytest.mark.parametrize("quantity", [2, "2", " 2 ", "2.0", 2.0, Decimal("2")])

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import uuid
 from datetime import date
 from typing import Any
@@ -25,6 +24,7 @@ def test_fields_are_sent_in_the_form_that_zdirect_documents() -> None:
         "requested_zalando_location_id": WAREHOUSE.upper(),
         "comments": "",
         "contact_name": None,
+        "merchant_b2b_reference": 4711,
     }
     expected = {
         "carrier_name": "DHL",
@@ -33,9 +33,10 @@ def test_fields_are_sent_in_the_form_that_zdirect_documents() -> None:
         "hanging_goods_count": 0,
         "earliest_delivery_date": "2026-11-30",
         "requested_zalando_location_id": WAREHOUSE,
+        "merchant_b2b_reference": "4711",
     }
     assert checked_fields(given) == expected
-    assert checked_fields(json.dumps(expected)) == expected
+    assert checked_fields(expected) == expected
 
 
 @pytest.mark.parametrize(
@@ -52,9 +53,10 @@ def test_fields_are_sent_in_the_form_that_zdirect_documents() -> None:
         ({"earliest_delivery_date": "2026-02-30"}, "is no date"),
         ({"earliest_delivery_date": "2026-11-30T00:00:00+01:00"}, "is no date"),
         ({"requested_zalando_location_id": "Erfurt"}, "is not a UUID"),
-        ({"carrier_name": 7}, "notice['carrier_name'] is no text, but int"),
+        ({"carrier_name": 7.0}, "notice['carrier_name'] is no text, but float"),
+        ({"carrier_name": True}, "notice['carrier_name'] is no text, but bool"),
         (["carrier_name"], "is no mapping"),
-        ("carrier_name", "is no mapping"),
+        ("carrier_name", "is no mapping, but str of 12 characters"),
     ],
 )
 def test_what_cannot_be_a_field_is_refused_with_what_to_do(fields: Any, named: str) -> None:
@@ -63,6 +65,12 @@ def test_what_cannot_be_a_field_is_refused_with_what_to_do(fields: Any, named: s
     assert named in str(caught.value)
     if "unknown" in named:
         assert all(name in str(caught.value) for name in FIELDS)
+
+
+def test_personal_data_of_a_broken_notice_are_not_told() -> None:
+    with pytest.raises(ZDirectConfigurationError) as caught:
+        checked_fields('{"contact_name": "Erika Mustermann"')
+    assert "Erika" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections import deque
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
+from certificates import read_once
 from emulated_time import EmulatedTime
 
-from airflow_provider_zdirect.client import Transport
+from airflow_provider_zdirect.client import FileRateLimiter, Transport, checked_merchant_id
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import (
     ConflictError,
@@ -17,6 +20,7 @@ from airflow_provider_zdirect.exceptions import (
     TransportError,
     ZDirectConfigurationError,
 )
+from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.shipping_notices import ZDirectShippingNoticeOperator
 
 MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
@@ -39,21 +43,31 @@ def dispatch(**arguments):
     return write(**{**good, "shipping_notice_id": NOTICE_ID, **arguments})
 
 
-@pytest.fixture
-def world(monkeypatch):
-    """An emulator without other notices that zdirect_default points to, on whose time the client waits."""
+@pytest.fixture(scope="module")
+def server():
     with EmulatorServer(seed=7, now="2026-03-10T08:00:00+00:00", notice_days=0) as server:
-        connection = {
-            "conn_type": "zdirect",
-            "login": "demo",
-            "password": "demo-secret",
-            "host": server.url,
-            "extra": {"merchant_id": server.merchant_ids[0], "share_access": False},
-        }
-        monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
-        clock = EmulatedTime(server)
-        monkeypatch.setattr("airflow_provider_zdirect.client.client.SystemClock", lambda: clock)
         yield server
+
+
+@pytest.fixture
+def world(server, monkeypatch, tmp_path_factory):
+    """An emulator without other notices that zdirect_default points to, on whose time the client waits."""
+    read_once(monkeypatch)
+    # Its time starts anew with every test, and so do the limits that it is held to.
+    limits = partial(FileRateLimiter, tmp_path_factory.mktemp("limits"))
+    monkeypatch.setattr("airflow_provider_zdirect.client.client.FileRateLimiter", limits)
+    server.reset()
+    connection = {
+        "conn_type": "zdirect",
+        "login": "demo",
+        "password": "demo-secret",
+        "host": server.url,
+        "extra": {"merchant_id": server.merchant_ids[0], "share_access": False},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
+    clock = EmulatedTime(server)
+    monkeypatch.setattr("airflow_provider_zdirect.client.client.SystemClock", lambda: clock)
+    return server
 
 
 def only(world):
@@ -81,6 +95,9 @@ def only(world):
         ({"items": None, "items_path": "/data/items.xlsx"}, ".csv, .parquet or .jsonl"),
         ({"dispatch_items": ITEMS}, "dispatch_items are given, but operations has no dispatch"),
         ({"merchant_id": "4711"}, "merchant_id='4711'"),
+        ({"merchant_id": MERCHANT.replace("-", "")}, f"merchant_id='{MERCHANT.replace('-', '')}'"),
+        ({"merchant_id": f"urn:uuid:{MERCHANT}"}, f"merchant_id='urn:uuid:{MERCHANT}'"),
+        ({"notice": "{'carrier': 'DHL'}"}, "unknown field carrier"),
         ({"create_by": "patch"}, "create_by='patch'"),
         ({"create_by": "post"}, "notice has no merchant_b2b_reference"),
         ({"create_by": "post", "notice": {**NOTICE, **REFERENCE}, "shipping_notice_id": NOTICE_ID}, "zDirect gives"),
@@ -106,6 +123,53 @@ def test_a_mapped_task_is_judged_at_parse_too():
         assert mapped.expand(items_path=["/a.csv", "/b.csv"]).retries == 5
 
 
+@pytest.mark.parametrize(
+    ("given", "expanded"),
+    [
+        ({"operations": ["create", "announce"], "notice": NOTICE}, {"items_path": ["/a.csv"]}),
+        ({"operations": ["create", "announce"], "items": ITEMS}, {"notice": [NOTICE]}),
+        ({"operations": DISPATCHING}, {"shipping_notice_id": [NOTICE_ID], "dispatch_items": [ITEMS]}),
+        ({"operations": "create", "notice": {**NOTICE, **REFERENCE}}, {"merchant_id": [MERCHANT]}),
+    ],
+)
+@pytest.mark.parametrize("create_by", [{}, {"create_by": "put"}, {"create_by": "post"}])
+def test_what_a_mapped_task_is_not_given_yet_is_neither_missing_nor_too_much(given, expanded, create_by):
+    if create_by == {"create_by": "post"} and "notice" in given:
+        given = {**given, "notice": {**NOTICE, **REFERENCE}}
+    with DAG("a_dag", schedule=None):
+        assert ZDirectShippingNoticeOperator.partial(task_id="mapped", **given, **create_by).expand(**expanded)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"operations": ["create"], "items": ITEMS}, "items are given, but operations has no announce"),
+        ({"operations": ["create"], "notice": {}}, "notice is empty"),
+        ({"operations": ["create"], "notice": NOTICE, "create_by": "post"}, "notice has no merchant_b2b_reference"),
+        ({"operations": ["create"], "shipping_notice_id": NOTICE_ID, "create_by": "post"}, "zDirect gives the id"),
+        ({"operations": ["announce"], "notice": NOTICE}, "notice is given, but operations has no create"),
+        ({"operations": ["announce"], "shipping_notice_id": None}, "shipping_notice_id is missing"),
+        ({"operations": ["announce"], "items": None, "items_path": None}, "there are no items"),
+    ],
+)
+def test_what_a_mapped_task_is_given_is_judged(given, named):
+    with pytest.raises(ZDirectConfigurationError, match=named):
+        ZDirectShippingNoticeOperator.partial(task_id="mapped", **given)
+
+
+def test_the_operators_take_those_merchant_ids_that_the_client_takes():
+    for text in (MERCHANT, f" {MERCHANT.upper()} ", MERCHANT.replace("-", ""), f"{{{MERCHANT}}}", "", f"{MERCHANT}/x"):
+        taken = []
+        for check in (arguments.check_merchant_id, checked_merchant_id):
+            try:
+                check(text)
+            except ZDirectConfigurationError:
+                taken.append(False)
+            else:
+                taken.append(True)
+        assert taken == [text.strip().lower() == MERCHANT] * 2, text
+
+
 def test_templates_are_not_judged_at_parse():
     task = write(**dict.fromkeys(ZDirectShippingNoticeOperator.template_fields, "{{ params.x }}"))
     assert task.outlets == []
@@ -127,6 +191,7 @@ def test_templates_are_not_judged_at_parse():
         ({"items": None, "items_path": "/nowhere/items.csv"}, "items_path='/nowhere/items.csv'"),
         ({"items": "", "items_path": "nope://bucket/items.csv"}, "items_path='nope://bucket/items.csv'"),
         ({"items": None}, "there are no items"),
+        ({"items": deque(ITEMS), "items_path": "/data/items.csv"}, "items and items_path are both given"),
         ({"shipping_notice_id": "x"}, "shipping_notice_id='x'"),
         ({"merchant_id": "x"}, "merchant_id='x'"),
         ({"create_by": "x"}, "create_by='x'"),
@@ -193,11 +258,20 @@ def test_a_notice_is_announced_by_one_task_and_dispatched_by_a_later_one(world, 
     assert only(world)["dispatched"] == {"0191476239145": 3}
 
 
-@pytest.mark.parametrize("text", [json.dumps(ITEMS), str(ITEMS)])
-def test_items_may_be_what_a_template_made_of_a_small_xcom(world, context, text):
-    task = write(items="{{ ti.xcom_pull('x') }}", merchant_id=None)
-    task.items = text
+@pytest.mark.parametrize("made", [json.dumps, str])
+def test_arguments_may_be_what_a_template_made_of_small_xcoms(world, context, made):
+    task = write(**dict.fromkeys(("items", "notice", "api_options"), "{{ ti.xcom_pull('x') }}"), merchant_id=None)
+    task.items, task.notice, task.api_options = made(ITEMS), made(NOTICE), made({"confirmation_body": "none"})
     assert task.resume(context)["pieces"] == 4
+    assert only(world)["fields"]["pallets_count"] == 2
+
+
+def test_arguments_may_be_native_objects_and_the_results_of_mapped_tasks(world, context):
+    task = write(notice={**NOTICE, "merchant_b2b_reference": "{{ x }}"}, merchant_id=None)
+    # A lazy sequence of XComs is a sequence that is no list, too.
+    task.items, task.notice = deque(ITEMS), {**NOTICE, "merchant_b2b_reference": 4711}
+    assert task.resume(context)["pieces"] == 4
+    assert only(world)["fields"]["merchant_b2b_reference"] == "4711"
 
 
 def test_the_id_belongs_to_the_task_instance_and_its_retry_has_the_same(world, context):
@@ -224,8 +298,7 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("create_by", ["put", "post"])
-@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(("create_by", "after"), [("put", False), ("post", True)])
 def test_killed_around_any_request_and_retried_there_is_one_notice(world, context, monkeypatch, create_by, after):
     send = Transport.send
     left = None
