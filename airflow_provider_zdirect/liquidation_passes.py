@@ -60,8 +60,9 @@ class Passes:
         """
         return fetched_at is None or any(fetched_at < moment <= now for moment in self.moments)
 
-    def next(self, now: datetime) -> datetime | None:
-        return next((moment for moment in self.moments if moment > now), None)
+    def next(self, fetched_at: datetime) -> datetime | None:
+        """The first that a fetch at that time has not made; it may be due by now."""
+        return next((moment for moment in self.moments if moment > fetched_at), None)
 
     def made_until(self, fetched_at: datetime) -> list[str]:
         """Those that a fetch at that time makes, as ISO text."""

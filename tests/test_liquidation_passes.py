@@ -37,9 +37,11 @@ def test_a_window_is_fetched_at_once_and_at_least_once_after_every_pass(delays, 
             fetched = now
             fetches.append(now)
             assert not passes.is_missing(fetched, now)
-        if (moment := passes.next(now)) is None:
+        if (moment := passes.next(fetched)) is None:
             break
+        # What is not fetched now is waited for, whenever that is looked at.
         assert moment > now
+        assert passes.is_missing(fetched, moment)
         # Whoever wakes the task may be late, and some passes may be past then.
         now = moment + next(waits, timedelta(0))
     assert fetches[0] == END + begins

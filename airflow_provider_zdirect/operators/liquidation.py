@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 
@@ -170,17 +170,19 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
                 job = self._job(hook, context)
                 passes = Passes.after(job.window, delays, job.dataset)
                 fetched = asyncio.run(make_passes(job, passes, hook.client, self.clock))
+                # By the fetch and not by the clock: a pass may have become due since that was looked at.
+                while (moment := passes.next(fetched.fetched_at)) is not None:
+                    if moment > (now := self.clock.now()):
+                        self._wait_for(moment, now, fetched)
+                    fetched = asyncio.run(make_passes(job, passes, hook.client, self.clock))
         except ZDirectRetriableError as error:
             wait_out(self, error, waits)
-        now = self.clock.now()
-        if (moment := passes.next(now)) is not None:
-            self._wait_for(moment, now, fetched)
         self.log.info("%s", fetched.in_words())
         summary = fetched.as_dict(passes)
         self._tell_asset(context, summary)
         return summary
 
-    def _wait_for(self, moment: datetime, now: datetime, fetched: FetchedWindow) -> None:
+    def _wait_for(self, moment: datetime, now: datetime, fetched: FetchedWindow) -> NoReturn:
         self.log.info(
             "%s of merchant %s, window %s: fetched at %s; the next pass is at %s, waiting without a worker slot.",
             DATASET,

@@ -11,6 +11,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from liquidated import DATASET, DAY, HOUR, Day, Run, asked, changes_in, files, published, truth
 
+from airflow_provider_zdirect import liquidation_passes
 from airflow_provider_zdirect.assets import changed_alias, dataset_asset
 from airflow_provider_zdirect.exceptions import (
     EmptyAnswerError,
@@ -18,6 +19,7 @@ from airflow_provider_zdirect.exceptions import (
     RejectedRecordsError,
     ServerError,
 )
+from airflow_provider_zdirect.liquidation_passes import make_passes
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 START = datetime(2026, 11, 10, tzinfo=UTC)
@@ -206,6 +208,24 @@ def test_a_worker_that_is_called_too_early_waits_for_the_rest(emulator, refetch)
     assert run.go_on() is None
     assert run.due == PASS
     assert len(asked(emulator)) == 1
+
+
+def test_a_pass_that_becomes_due_while_it_is_looked_at_is_made(
+    emulator, merchant, refetch, script, tmp_path, monkeypatch
+):
+    script(("PO1", {}, 0, None), ("PO2", {}, 30, None))
+    run = refetch()
+    run.go_on()
+    emulator.clock.set(PASS - timedelta(milliseconds=5))
+
+    async def slow(*arguments: Any) -> Any:
+        looked = await make_passes(*arguments)
+        emulator.clock.set(PASS + timedelta(milliseconds=5))
+        return looked
+
+    monkeypatch.setattr(liquidation_passes, "make_passes", slow)
+    assert run.go_on()["passes"] == [PASS.isoformat()]
+    assert published(tmp_path) == truth(emulator, merchant, START, END)
 
 
 def test_a_retry_of_a_waiting_task_neither_repeats_nor_forgets_a_pass(emulator, refetch):
