@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import os
+import ssl
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -157,6 +160,7 @@ class Transport:
                 client = httpx.AsyncClient(
                     follow_redirects=False,
                     trust_env=not loopback,
+                    verify=_certificates(not loopback, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
                     headers={"Accept-Encoding": "gzip"},
                 )
             except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
@@ -176,6 +180,12 @@ class Transport:
         self._clients.clear()
         for client in clients:
             await client.aclose()
+
+
+@functools.cache
+def _certificates(trust_env: bool, file: str | None, directory: str | None) -> ssl.SSLContext:
+    # Read once: that takes longer than anything else about a client. What the environment names is part of the key.
+    return httpx.create_ssl_context(trust_env=trust_env)
 
 
 def _in_words(error: Exception, limits: Timeouts) -> str:

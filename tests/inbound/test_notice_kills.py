@@ -8,7 +8,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from certificates import read_once
 from notice_world import (
     ANNOUNCING,
     DISPATCHING,
@@ -32,11 +31,6 @@ HOURLY = ("announced-item-sets", "dispatch-item-sets", "announcement-confirmatio
 def emulator() -> Iterator[EmulatorServer]:
     with notice_emulator() as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def certificates(monkeypatch: pytest.MonkeyPatch) -> None:
-    read_once(monkeypatch)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from certificates import read_once
 from notice_world import (
     ANNOUNCING,
     DISPATCHING,
@@ -35,8 +34,7 @@ def emulator() -> Iterator[EmulatorServer]:
 
 
 @pytest.fixture
-def world(emulator: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> NoticeWorld:
-    read_once(monkeypatch)
+def world(emulator: EmulatorServer) -> NoticeWorld:
     emulator.reset()
     return NoticeWorld(emulator)
 

@@ -9,7 +9,6 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from certificates import read_once
 from notice_world import (
     ANNOUNCING,
     DISPATCHING,
@@ -40,8 +39,7 @@ def emulator() -> Iterator[EmulatorServer]:
 
 
 @pytest.fixture
-def world(emulator: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> NoticeWorld:
-    read_once(monkeypatch)
+def world(emulator: EmulatorServer) -> NoticeWorld:
     emulator.reset()
     return NoticeWorld(emulator)
 

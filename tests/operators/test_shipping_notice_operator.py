@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
-from certificates import read_once
 from emulated_time import EmulatedTime
 
 from airflow_provider_zdirect.client import FileRateLimiter, Transport, checked_merchant_id
@@ -52,7 +51,6 @@ def server():
 @pytest.fixture
 def world(server, monkeypatch, tmp_path_factory):
     """An emulator without other notices that zdirect_default points to, on whose time the client waits."""
-    read_once(monkeypatch)
     # Its time starts anew with every test, and so do the limits that it is held to.
     limits = partial(FileRateLimiter, tmp_path_factory.mktemp("limits"))
     monkeypatch.setattr("airflow_provider_zdirect.client.client.FileRateLimiter", limits)
