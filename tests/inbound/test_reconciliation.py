@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_zdirect.inbound.reconciliation import Received, reconcile
@@ -111,6 +111,7 @@ WORLD = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=60)
 @given(WORLD)
 def test_it_is_what_sql_makes_of_the_same(world: dict[str, Any]) -> None:
     notices = [notice(notice_id, advice_id) for notice_id, advice_id in world["advices"].items()]
