@@ -168,6 +168,8 @@ class Dataset:
     :param merchant_field: field with the merchant, where an answer holds those of all merchants.
     :param records_within: key of an object that holds the list of records, where it is not at the top.
     :param snapshot_time_key: key of the time that the answer is of; every record is given it.
+    :param empty_snapshot: what a snapshot without records says: that there is no stock (``zero``), or nothing
+        (``refuse``).
     :param may_be_bare_list: whether the answer may be a list, without an object around it.
     """
 
@@ -208,6 +210,7 @@ class Dataset:
     merchant_field: str | None = None
     records_within: str | None = None
     snapshot_time_key: str | None = None
+    empty_snapshot: str = "zero"
     may_be_bare_list: bool = False
 
     @property

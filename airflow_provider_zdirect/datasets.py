@@ -226,6 +226,18 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 keeping=Keeping.SNAPSHOTS,
                 time_field="created",
                 identity=("ean", "stock_location_id"),
+                options=MappingProxyType(
+                    {
+                        "empty_snapshot": ApiOption(
+                            "zDirect lists EANs with stock only, so a snapshot with `created` and without EANs most "
+                            "likely says that there is none; nobody has seen one. `zero` publishes it so, and a later "
+                            "answer of the same `created` that has EANs replaces it; `refuse` fails the task.",
+                            "zero",
+                            lambda row, meaning: replace(row, empty_snapshot=meaning),
+                            ("zero", "refuse"),
+                        )
+                    }
+                ),
                 rate_limits=RateLimits(Rate(60, 3600, burst=5), Rate(10, 60, burst=3)),
                 scope="zfs-inventory/item-quantity/read",
                 source="zDirect docs, Item Quantities, GET /zfs/item-quantity-snapshots/{merchant_ID}; "

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+
 from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
@@ -93,7 +95,8 @@ class _StateExtraction:
             state = await self._fetch(standing)
             try:
                 return await asyncio.to_thread(self._publish, state, standing, started_at)
-            except LaterObservation:
+            except LaterObservation as later:
+                self._check_clock(later)
                 log.info("%s: another run has published a later state; asking again.", self.what)
                 # Runs that met must not meet again.
                 await self.clock.sleep(_DICE.uniform(0, 2.0**number))
@@ -102,6 +105,19 @@ class _StateExtraction:
             remedy="Let the retry do it; run fewer of them at once.",
             retry_after=self.dataset.refetch_delay,
         )
+
+    def _check_clock(self, later: LaterObservation) -> None:
+        """Raise ConcurrentRunError if asking again is no use: the later state is of a time that is still to come."""
+        now = self.clock.now()
+        if later.at > now + MAX_CLOCK_SKEW:
+            raise ConcurrentRunError(
+                f"{self.what}: the published history has a state of {later.at.isoformat()}, and it is "
+                f"{now.isoformat(timespec='seconds')} by the clock here; a changed state cannot be put behind it. "
+                "Nothing was published.",
+                remedy="Set the clocks of the workers: one was ahead, or this one is behind. What has changed is "
+                "recorded by the first run after that time; until then, runs fail only if something has changed.",
+                retry_after=self.dataset.refetch_delay,
+            ) from later
 
     def _check_since(self, now: datetime) -> None:
         since, retention = self.job.since, self.dataset.retention
@@ -154,15 +170,15 @@ class _StateExtraction:
 
     def _publish(self, state: FetchedState, standing: Standing | None, started_at: datetime) -> StateResult:
         at = state.created or state.observed_at
-        rejected_path = self._keep_rejected(state, at)
+        rejected_path = self._keep_rejected(state)
         if standing is None:
             outcome = self._publish_snapshot(state, at)
         else:
             if state.unchanged:
-                state = replace(state, rows=standing.rows)
+                state = replace(state, rows=self._rows_of(standing, state))
             outcome = self._record(state, standing)
         manifest_path = self.layout.manifest(moment(outcome.at))
-        if not outcome.keep_manifest or self.store.read(manifest_path) is None:
+        if not outcome.keep_manifest:
             manifest = self._manifest(state, outcome, rejected_path, started_at)
             self.store.write_json(manifest_path, manifest)
         self._report(state, outcome)
@@ -173,7 +189,8 @@ class _StateExtraction:
             return _Outcome(at, stored=False, empty_answer=self._sandbox and not state.rejected)
         if state.created and state.observed_at - state.created > STALE_AFTER:
             log.warning("%s: the last snapshot is of %s; there should be a later one.", self.what, state.created)
-        published = self.snapshots.publish(state.rows, at)
+        manifest = self.store.read_json(self.layout.manifest(moment(at))) or {}
+        published = self.snapshots.publish(state.rows, at, incomplete=manifest.get("rejected", 0) > 0)
         if published.differences:
             log.warning(
                 "%s: the snapshot of %s is published already, and zDirect now answers otherwise (%s). The published "
@@ -187,7 +204,8 @@ class _StateExtraction:
             published.stored,
             [published.file],
             published.differences.counts,
-            keep_manifest=not published.stored,
+            # Unless it is of another file: a run that was killed left it so.
+            keep_manifest=not published.stored and published.file.path in _files_of(manifest),
         )
 
     def _is_nothing(self, state: FetchedState) -> bool:
@@ -206,25 +224,42 @@ class _StateExtraction:
             )
         if state.rejected:
             return False
+        if self.dataset.empty_snapshot == "refuse":
+            raise EmptyAnswerError(
+                f"{self.what}: the snapshot of {state.created.isoformat()} has no EANs, and "
+                "api_options['empty_snapshot'] says that this is not to be taken for no stock; nothing was published.",
+                remedy="Clear the task to try again. If there is no stock, leave the option out.",
+            )
         log.warning("%s: no stock at all, says the snapshot of %s.", self.what, state.created.isoformat())
         return True
 
     def _record(self, state: FetchedState, standing: Standing) -> _Outcome:
-        scope = self._scope()
-        if scope is None and not state.rows.num_rows and standing.rows.num_rows and not self.job.replace_with_empty:
+        scope = self._scope(state)
+        if scope is None and not state.rows.num_rows and standing.count and not self.job.replace_with_empty:
             raise EmptyAnswerError(
-                f"{self.what}: zDirect answered without any record, and {standing.rows.num_rows} were valid until now. "
+                f"{self.what}: zDirect answered without any record, and {standing.count} were valid until now. "
                 "They were left as they are.",
                 remedy="Look in the zDirect portal whether there are none; if so, set replace_with_empty=True and "
                 "clear the task.",
             )
-        recorded = self.history.record(state.rows, state.observed_at, scope)
+        recorded = self.history.record(state.rows, state.observed_at, scope, standing)
         self._note(state)
         files = [file for file in (recorded.file, recorded.current_file) if file]
         empty = not state.rows.num_rows and self._sandbox
         return _Outcome(state.observed_at, recorded.stored, files, recorded.changes, empty)
 
-    def _scope(self) -> tuple[str, Collection[str]] | None:
+    def _rows_of(self, standing: Standing, state: FetchedState) -> pa.Table:
+        try:
+            return self.history.rows(standing)
+        except FileNotFoundError:
+            raise LaterObservation(state.observed_at) from None
+
+    def _scope(self, state: FetchedState) -> tuple[str, Collection[str]] | None:
+        """Which records are gone if they were not seen; None: any."""
+        if state.rejected:
+            # Any of those that were not seen may be among them.
+            assert self.dataset.identity is not None
+            return self.dataset.identity[0], ()
         asked = self._asked()
         if not asked or self.dataset.batched_filter is None:
             return None
@@ -244,15 +279,15 @@ class _StateExtraction:
         content = self.history.digest(state.rows)
         self.store.write_json(path, {"etag": state.etag, "answer": self._answer(), "content": content})
 
-    def _keep_rejected(self, state: FetchedState, at: datetime) -> str | None:
+    def _keep_rejected(self, state: FetchedState) -> str | None:
         """Write the invalid records beside the data; where.
 
         :raises RejectedRecordsError: if they are too many.
         """
-        path = self.layout.rejected(moment(at))
         if not state.rejected:
-            self.store.delete(path)
             return None
+        # By the time of the answer: that of a snapshot may have others already, which its manifest names.
+        path = self.layout.rejected(moment(state.observed_at))
         lines = b"".join(bad.as_line() for bad in state.rejected)
         self.store.write(path, gzip.compress(lines, mtime=0))
         if len(state.rejected) > self.job.max_rejected:
@@ -391,3 +426,7 @@ class _StateExtraction:
 
     def _uri(self, path: str) -> str:
         return f"{self.job.base_uri.rstrip('/')}/{path}"
+
+
+def _files_of(manifest: Mapping[str, Any]) -> set[str]:
+    return {file["path"] for file in manifest.get("files", ())}

@@ -31,6 +31,10 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectDataError,
 )
 from airflow_provider_zdirect.extract_state import extract_state
+from airflow_provider_zdirect.state_job import StateResult
+from airflow_provider_zdirect.storage import publish_snapshot
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.storage.published_files import PublishedFile
 
 NOW = datetime(2026, 11, 20, 12, 34, 56, 789, tzinfo=UTC)
 CREATED = datetime(2026, 11, 19, 22, tzinfo=UTC)
@@ -212,6 +216,106 @@ def test_what_one_answer_contradicts_is_rejected_not_guessed(runs: StateExtracti
     result = runs.observe(SNAPSHOTS, max_rejected=2)
     assert (result.records, result.rejected) == (1, 2)
     assert [row["ean"] for row in runs.published(SNAPSHOTS)] == ["0001234567891"]
+
+
+def manifest_of(result: StateResult) -> dict[str, Any]:
+    return json.loads(Path(result.manifest.removeprefix("file://")).read_text())
+
+
+def test_an_empty_snapshot_is_replaced_by_a_later_answer_of_the_same_time(runs: StateExtraction) -> None:
+    answer(runs, snapshot_of())
+    empty = runs.observe(SNAPSHOTS)
+    assert (empty.stored, empty.records) == (True, 0)
+    runs.emulator.clock.advance(60)
+    result = runs.observe(SNAPSHOTS)
+    assert result.stored
+    assert by_place(runs.published(SNAPSHOTS)) == runs.emulator.quantities(runs.merchant_id, CREATED)
+    assert [path.name for path in runs.paths("_revisions")] == [Path(empty.files[0]).name]
+    assert len(runs.paths(SNAPSHOTS)) == 1
+    assert (manifest_of(result)["state"]["stock"], manifest_of(result)["records"]) == ("some", result.records)
+    runs.emulator.clock.advance(60)
+    answer(runs, snapshot_of())
+    assert not runs.observe(SNAPSHOTS).stored, "not the other way round"
+    assert len(runs.published(SNAPSHOTS)) == result.records
+
+
+def test_an_empty_snapshot_may_be_refused(runs: StateExtraction) -> None:
+    answer(runs, snapshot_of())
+    with pytest.raises(EmptyAnswerError, match="not to be taken for no stock"):
+        runs.observe(SNAPSHOTS, api_options={"empty_snapshot": "refuse"})
+    assert not runs.paths(SNAPSHOTS)
+    with pytest.raises(ZDirectConfigurationError, match="zero, refuse"):
+        runs.observe(SNAPSHOTS, api_options={"empty_snapshot": "perhaps"})
+
+
+def test_a_snapshot_of_which_records_were_left_out_is_completed_by_a_later_answer(runs: StateExtraction) -> None:
+    good, bad = at_location(5), {"ean": "0001234567891", "total_quantity": "many"}
+    answer(runs, snapshot_of(good, bad))
+    partial = runs.observe(SNAPSHOTS, max_rejected=1)
+    runs.emulator.clock.advance(60)
+    answer(runs, snapshot_of(good, bad))
+    again = runs.observe(SNAPSHOTS, max_rejected=1)
+    assert (again.stored, manifest_of(again)["rejected"]) == (False, 1)
+    assert (runs.root / manifest_of(again)["rejected_file"]).exists()
+    runs.emulator.clock.advance(60)
+    answer(runs, snapshot_of(good, {**bad, "total_quantity": 7}))
+    result = runs.observe(SNAPSHOTS)
+    assert (result.stored, [row["ean"] for row in runs.published(SNAPSHOTS)]) == (True, [good["ean"], bad["ean"]])
+    assert (manifest_of(result)["rejected"], manifest_of(result)["rejected_file"]) == (0, None)
+    assert [path.name for path in runs.paths("_revisions")] == [Path(partial.files[0]).name]
+
+
+def test_an_answer_that_is_not_stored_leaves_the_account_of_the_stored_one(runs: StateExtraction) -> None:
+    good, bad = at_location(5), {"ean": "0001234567891", "total_quantity": "many"}
+    answer(runs, snapshot_of(good, bad))
+    runs.observe(SNAPSHOTS, max_rejected=1)
+    before = {path: path.read_bytes() for path in [*runs.paths("_manifests"), *runs.paths("_rejected")]}
+    for items in ((good,), ({**bad, "ean": "0001234567892"}, good)):
+        runs.emulator.clock.advance(60)
+        answer(runs, snapshot_of(*items))
+        assert not runs.observe(SNAPSHOTS, max_rejected=1).stored
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_run_that_is_killed_while_it_replaces_a_snapshot_is_mended_by_the_next(
+    runs: StateExtraction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(runs, snapshot_of())
+    runs.observe(SNAPSHOTS)
+
+    def killed(self: ObjectStore, *args: object) -> None:
+        raise KeyboardInterrupt
+
+    for method in ("move", "write_json"):
+        with monkeypatch.context() as patched:
+            patched.setattr(ObjectStore, method, killed)
+            with pytest.raises(KeyboardInterrupt):
+                runs.observe(SNAPSHOTS)
+        assert by_place(runs.published(SNAPSHOTS)) == runs.emulator.quantities(runs.merchant_id, CREATED)
+    result = runs.observe(SNAPSHOTS)
+    assert [path.name for path in runs.paths(SNAPSHOTS)] == [Path(result.files[0]).name]
+    assert [file["path"] for file in manifest_of(result)["files"]] == [
+        str(runs.paths(SNAPSHOTS)[0].relative_to(runs.root))
+    ]
+
+
+def test_a_file_that_another_run_deletes_before_it_is_measured_is_looked_for_again(
+    runs: StateExtraction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = StateExtraction(runs.emulator, runs.root / "others")
+    others.observe(SNAPSHOTS)
+    to_come, measuring = others.paths(SNAPSHOTS), publish_snapshot.measure
+
+    def measure(store: ObjectStore, path: str, count: int) -> PublishedFile:
+        while to_come:
+            to_come.pop().rename((runs.root / path).with_name(Path(path).name.replace("jsonl.gz", "parquet")))
+            store.delete(path)
+        return measuring(store, path, count)
+
+    monkeypatch.setattr(publish_snapshot, "measure", measure)
+    result = runs.observe(SNAPSHOTS, format="jsonl")
+    assert [path.suffix for path in runs.paths(SNAPSHOTS)] == [".parquet"]
+    assert result.files[0].endswith(".parquet")
 
 
 def test_too_many_invalid_records_publish_nothing_and_are_kept_beside(runs: StateExtraction) -> None:

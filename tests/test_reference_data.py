@@ -12,10 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clocks import FakeClock
 from state_extraction import StateExtraction, instant
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.exceptions import BadRequestError, EmptyAnswerError, RejectedRecordsError, ServerError
+from airflow_provider_zdirect.exceptions import (
+    BadRequestError,
+    ConcurrentRunError,
+    EmptyAnswerError,
+    RejectedRecordsError,
+    ServerError,
+)
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 NOW = datetime(2026, 11, 20, 4, tzinfo=UTC)
@@ -151,6 +158,40 @@ def test_an_invalid_record_ends_no_other(runs: StateExtraction) -> None:
     with pytest.raises(RejectedRecordsError, match="sales_channel_id"):
         runs.observe("sales_channels")
     assert not runs.paths("sales_channels")
+
+
+def test_an_observation_with_rejected_records_ends_nothing(runs: StateExtraction) -> None:
+    runs.observe("sales_channels")
+    known = runs.emulator.reference("sales_channels", runs.merchant_id)
+    contradicting = [{**known[1], "country_name": name} for name in "xy"]
+    new = {**known[0], "sales_channel_id": "11111111-2222-4333-8444-555555555555"}
+    for number, records in enumerate(
+        ([{**known[0], "live": "perhaps"}, *known[1:]], [known[0], *contradicting, *known[3:], new], [])
+    ):
+        runs.emulator.clock.advance(60)
+        answer(runs, "sales-channels", {"items": records or [{"live": True}]})
+        result = runs.observe("sales_channels", max_rejected=2)
+        assert dict(result.changes) == {"added": int(number == 1), "changed": 0, "removed": 0}
+        assert result.rejected > 0
+    runs.emulator.clock.advance(60)
+    assert dict(runs.observe("sales_channels").changes) == {"added": 0, "changed": 0, "removed": 1}
+    assert plain(runs.published("sales_channels_current"), "sales_channel_id") == truth(runs, "sales_channels")
+
+
+def test_a_history_of_a_clock_that_was_ahead_is_named_as_such(
+    runs: StateExtraction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(StateExtraction, "clock", lambda self: FakeClock(self.emulator.clock.now() + 3 * DAY))
+        runs.observe("sales_channels")
+    runs.emulator.clock.advance(60)
+    assert not runs.observe("sales_channels").stored, "what agrees is no error"
+    channel = runs.emulator.reference("sales_channels", runs.merchant_id)[0]["sales_channel_id"]
+    runs.emulator.change_reference("sales_channels", channel, {"country_name": "Other"})
+    with pytest.raises(ConcurrentRunError, match=r"state of 2026-11-23T04:00:00.*2026-11-20T04:01:00.*clock") as caught:
+        runs.observe("sales_channels")
+    assert "Set the clocks" in str(caught.value.remedy)
+    assert len(runs.requests("sales-channels")) == 3, "asking again at once is of no use"
 
 
 @ALL

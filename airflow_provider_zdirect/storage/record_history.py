@@ -7,6 +7,8 @@ again. If another run has published something meanwhile, it begins anew, on top 
 that it has read. So a file is deleted only by who has written another that holds all that was in it. (And by who has
 written it, if it turns out to come too late.) Files that lie beside one another, because runs met or one was killed,
 are read as one history: of each record, all that happened, in the order of time.
+
+Each row has a hash of what it says, so that what is known is compared without being decoded.
 """
 
 from __future__ import annotations
@@ -16,30 +18,44 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from airflow_provider_zdirect.datasets import Dataset
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
 from airflow_provider_zdirect.models.arrow import INSTANT, arrow_schema
+from airflow_provider_zdirect.storage.content_hash import content_hashes
+from airflow_provider_zdirect.storage.known_versions import (
+    VALID_FROM,
+    VALID_TO,
+    KnownVersions,
+    history_schema,
+    seen_in,
+)
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.published_files import FileBuilder, PublishedFile, measure
-from airflow_provider_zdirect.storage.record_versions import Seen, Version, as_one, digest_of, observe
-from airflow_provider_zdirect.storage.row_changes import digests
-from airflow_provider_zdirect.storage.row_files import BATCH_ROWS, read_batches
+from airflow_provider_zdirect.storage.record_versions import Version, digest_of, observe
+from airflow_provider_zdirect.storage.row_files import read_batches
 from airflow_provider_zdirect.storage.row_selection import row_keys
 
-VALID_FROM, VALID_TO = "_valid_from", "_valid_to"
 MAX_ROUNDS = 30
 LONGEST_STEP_BACK = 10.0
 _DICE = random.SystemRandom()
 
 
 class LaterObservation(Exception):
-    """Another run has published a later observation, which this one differs from; only a new one can say more."""
+    """Another run has published a later observation, which this one differs from; only a new one can say more.
+
+    :param at: when the later one says that it was made.
+    """
+
+    def __init__(self, at: datetime) -> None:
+        super().__init__(at)
+        self.at = at
 
 
 @dataclass(frozen=True)
@@ -62,12 +78,14 @@ class Recorded:
 class Standing:
     """What is valid now.
 
-    :param rows: with the columns of the dataset's files.
+    :param count: of records.
     :param digest: of the content; the same for the same rows.
+    :param known: what was read to say so.
     """
 
-    rows: pa.Table
+    count: int
     digest: str
+    known: KnownVersions
 
 
 @dataclass(frozen=True)
@@ -86,9 +104,13 @@ class RecordHistory:
 
     @property
     def schema(self) -> pa.Schema:
-        """Of the files: the dataset's columns and the two times."""
-        schema = arrow_schema(self.dataset.model)
-        return pa.schema([*schema, pa.field(VALID_FROM, INSTANT), pa.field(VALID_TO, INSTANT)])
+        """Of the files."""
+        return history_schema(self.dataset.model)
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        assert self.dataset.identity is not None
+        return self.dataset.identity
 
     @property
     def current_layout(self) -> Layout:
@@ -98,27 +120,44 @@ class RecordHistory:
         """What is valid now, by the history."""
         for _ in range(MAX_ROUNDS):
             with contextlib.suppress(FileNotFoundError):
-                pool = _Pool(self)
-                valid = [version for version in pool.known(self.files()) if version.valid_to is None]
-                rows = pool.take(valid).select(arrow_schema(self.dataset.model).names)
-                return Standing(rows, digest_of((version.key, version.digest) for version in valid))
+                known = self.read(self.files())
+                contents = ((version.key, version.digest) for version in known.valid)
+                return Standing(len(known.valid), digest_of(contents), known)
         raise self._met_too_often()
+
+    def rows(self, standing: Standing) -> pa.Table:
+        """The records that stand, with the columns of the dataset's files.
+
+        :raises FileNotFoundError: if another run has published something since.
+        """
+        rows = pa.concat_tables([self.schema.empty_table(), *standing.known.contents(standing.known.valid)])
+        return rows.select(arrow_schema(self.dataset.model).names)
 
     def digest(self, rows: pa.Table) -> str:
         """What :class:`Standing` would have, if just these rows were valid."""
-        assert self.dataset.identity is not None
-        return digest_of(zip(row_keys(rows, self.dataset.identity).to_pylist(), digests(rows), strict=True))
+        return digest_of(zip(row_keys(rows, self.identity).to_pylist(), content_hashes(rows), strict=True))
 
-    def record(self, rows: pa.Table, at: datetime, scope: tuple[str, Collection[str]] | None = None) -> Recorded:
+    def read(self, paths: list[str]) -> KnownVersions:
+        return KnownVersions.read(self.store, paths, self.schema, self.identity)
+
+    def record(
+        self,
+        rows: pa.Table,
+        at: datetime,
+        scope: tuple[str, Collection[str]] | None = None,
+        standing: Standing | None = None,
+    ) -> Recorded:
         """Put an observation behind the history; safe to repeat, and at the same time as any other.
 
         :param rows: each record once.
         :param at: when it was made.
-        :param scope: a field and the values of it that were asked for; None: all records were.
+        :param scope: a field and the values of it that were asked for; None: all records were. What is known, in scope
+            and not among ``rows`` is gone.
+        :param standing: what was valid before; its reading is not repeated if no run has published since.
         :raises LaterObservation: if the history has a later one and this one does not agree with it.
         :raises ConcurrentRunError: if other runs kept publishing all the time.
         """
-        run = _Recording(self, rows, at, scope)
+        run = _Recording(self, rows, at, scope, standing.known if standing else None)
         for number in range(MAX_ROUNDS):
             # Another run may delete a file between our listing and our reading; then we look again.
             with contextlib.suppress(FileNotFoundError):
@@ -140,7 +179,7 @@ class RecordHistory:
         return [path for _, _, path in sorted(dated)]
 
     def write(
-        self, layout: Layout, rows: pa.Table, first: datetime, last: datetime, part: str | None = None
+        self, layout: Layout, tables: Iterable[pa.Table], first: datetime, last: datetime, part: str | None = None
     ) -> PublishedFile:
         """A file whose rows began between ``first`` and ``last``."""
         with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
@@ -148,8 +187,8 @@ class RecordHistory:
                 self.schema, layout.published(last.date()), self.suffix, scratch, fetched=last, part=part
             )
             builder.cover(first, last)
-            for start in range(0, rows.num_rows, BATCH_ROWS):
-                builder.write(rows.slice(start, BATCH_ROWS))
+            for table in tables:
+                builder.write(table)
             return builder.publish(self.store)
 
     def _met_too_often(self) -> ConcurrentRunError:
@@ -168,37 +207,53 @@ class _Recording:
     """
 
     def __init__(
-        self, history: RecordHistory, rows: pa.Table, at: datetime, scope: tuple[str, Collection[str]] | None
+        self,
+        history: RecordHistory,
+        rows: pa.Table,
+        at: datetime,
+        scope: tuple[str, Collection[str]] | None,
+        known: KnownVersions | None,
     ) -> None:
         self.h = history
         self.rows = rows
         self.at = at
         self.scope = scope
+        self.known = known
+        self.seen = seen_in(rows, history.identity, 0)
         self.mine: set[str] = set()
         self.changed = False
         self.settled = False
 
     def round(self) -> Recorded | None:
         """None if another run came between."""
-        history, files, pool = self.h, self.h.files(), _Pool(self.h)
-        target = base = pool.known(files)
+        history, files = self.h, self.h.files()
+        if self.known is None or list(self.known.paths) != files:
+            self.known = history.read(files)
+        known = self.known
+        target = base = known.versions
         if not self.settled:
-            observed = pool.observed(self.rows)
-            target = observe(base, observed, self.at, self._in_scope(pool, base))
-            if target != base and self._is_outrun(files):
+            first = len(known.keys)
+            observed = {key: replace(seen, row=first + seen.row) for key, seen in self.seen.items()}
+            target = observe(base, observed, self.at, self._in_scope(known))
+            if target != base and (later := self._outrun_by(files)):
                 # What is void must not become part of the history; nobody relies on a file that is not his own.
                 for path in self.mine:
                     history.store.delete(path)
-                raise LaterObservation
+                raise LaterObservation(later)
             self.changed = self.changed or target != base
-        if not target:
-            return Recorded(None, None, False, self._changes(target))
+        if not target and not known.ended.num_rows:
+            return Recorded(None, None, False, self._changes(known, target))
         if len(files) == 1 and target == base:
             holder = files[0]
         else:
-            last = max(version.valid_to or version.valid_from for version in target)
-            first = min(version.valid_from for version in target)
-            holder = history.write(history.layout, pool.take(target), first, last).path
+            times = known.ended
+            firsts = [version.valid_from for version in target]
+            lasts = [version.valid_to or version.valid_from for version in target]
+            if times.num_rows:
+                firsts.append(pc.min(times.column(VALID_FROM)).as_py())
+                lasts.append(pc.max(times.column(VALID_TO)).as_py())
+            rows = known.all_with(target, self.rows)
+            holder = history.write(history.layout, rows, min(firsts), max(lasts)).path
             self.mine.add(holder)
         there = history.files()
         if not set(there) <= {*files, holder}:
@@ -207,94 +262,51 @@ class _Recording:
             if path != holder:
                 history.store.delete(path)
         self.settled = True
-        current = self._keep_current(holder, pool, target)
+        current = self._keep_current(holder, sum(version.valid_to is None for version in target))
         if current is None:
             return None
-        file = measure(history.store, holder, len(target))
-        return Recorded(file, current, self.changed, self._changes(target))
+        file = measure(history.store, holder, len(target) + known.ended.num_rows)
+        return Recorded(file, current, self.changed, self._changes(known, target))
 
-    def _keep_current(self, holder: str, pool: _Pool, versions: list[Version]) -> PublishedFile | None:
+    def _keep_current(self, holder: str, count: int) -> PublishedFile | None:
         """Let the file of what is valid now be that of this history; None if it is no longer the latest."""
-        history, valid = self.h, [version for version in versions if version.valid_to is None]
+        history = self.h
         name = PublishedName.parse(holder)
         assert name is not None
         assert name.fetched is not None
         held = [path for path in history.current_files() if path.rpartition("/")[2].startswith(_stem(holder))]
         if not held:
-            rows = pool.take(valid)
-            held = [history.write(history.current_layout, rows, name.span.start, name.fetched, name.part).path]
+            tables = read_batches(history.store, holder, history.schema)
+            valid = (table.filter(pc.is_null(table.column(VALID_TO))) for table in tables)
+            held = [history.write(history.current_layout, valid, name.span.start, name.fetched, name.part).path]
         if history.files() != [holder]:
             return None
         for path in history.current_files():
             if path != held[0]:
                 history.store.delete(path)
-        return measure(history.store, held[0], len(valid))
+        return measure(history.store, held[0], count)
 
-    def _in_scope(self, pool: _Pool, base: list[Version]) -> Callable[[str], bool]:
+    def _in_scope(self, known: KnownVersions) -> Callable[[str], bool]:
         if self.scope is None:
             return lambda key: True
         name, values = self.scope
-        asked = set(values)
-        known = [version for version in base if version.valid_to is None]
-        found = pool.take(known).column(name).to_pylist()
-        keys = {version.key for version, value in zip(known, found, strict=True) if value in asked}
-        return keys.__contains__
+        rows = pa.concat_tables([self.h.schema.empty_table(), *known.contents(known.valid)])
+        asked = rows.filter(pc.is_in(rows.column(name), value_set=pa.array(sorted(values), pa.string())))
+        return set(row_keys(asked, self.h.identity).to_pylist()).__contains__
 
-    def _is_outrun(self, files: list[str]) -> bool:
+    def _outrun_by(self, files: list[str]) -> datetime | None:
         names = (PublishedName.parse(path) for path in files if path not in self.mine)
-        return any(name.fetched >= self.at for name in names if name and name.fetched)
+        times = [name.fetched for name in names if name and name.fetched and name.fetched >= self.at]
+        return max(times, default=None)
 
-    def _changes(self, versions: list[Version]) -> dict[str, int]:
-        began = {version.key for version in versions if version.valid_from == self.at} if self.changed else set()
-        ended = {version.key for version in versions if version.valid_to == self.at} if self.changed else set()
+    def _changes(self, known: KnownVersions, versions: list[Version]) -> dict[str, int]:
+        if not self.changed:
+            return {"added": 0, "changed": 0, "removed": 0}
+        began = {version.key for version in versions if version.valid_from == self.at}
+        ended = {version.key for version in versions if version.valid_to == self.at}
+        for keys, name in ((began, VALID_FROM), (ended, VALID_TO)):
+            keys.update(known.ended.filter(pc.field(name) == pa.scalar(self.at, INSTANT)).column("key").to_pylist())
         return {"added": len(began - ended), "changed": len(began & ended), "removed": len(ended - began)}
-
-
-class _Pool:
-    """Rows from several places, as one table that versions point into."""
-
-    def __init__(self, history: RecordHistory) -> None:
-        self._h = history
-        self._tables = [history.schema.empty_table()]
-        self._size = 0
-
-    def known(self, paths: list[str]) -> list[Version]:
-        """The versions in those files, as one history."""
-        tables = [
-            pa.concat_tables([self._h.schema.empty_table(), *read_batches(self._h.store, path, self._h.schema)])
-            for path in paths
-        ]
-        return as_one([self._versions(rows) for rows in tables])
-
-    def observed(self, rows: pa.Table) -> dict[str, Seen]:
-        for name in (VALID_FROM, VALID_TO):
-            rows = rows.append_column(self._h.schema.field(name), pa.nulls(rows.num_rows, INSTANT))
-        return {key: Seen(digest, row) for key, digest, row in self._entries(rows)}
-
-    def take(self, versions: list[Version]) -> pa.Table:
-        """Their rows, with their times."""
-        rows = pa.concat_tables(self._tables).take(pa.array([version.row for version in versions], pa.int64()))
-        for name, values in (
-            (VALID_FROM, [version.valid_from for version in versions]),
-            (VALID_TO, [version.valid_to for version in versions]),
-        ):
-            position = rows.schema.get_field_index(name)
-            rows = rows.set_column(position, self._h.schema.field(name), pa.array(values, INSTANT))
-        return rows
-
-    def _versions(self, rows: pa.Table) -> list[Version]:
-        starts, ends = rows.column(VALID_FROM).to_pylist(), rows.column(VALID_TO).to_pylist()
-        return [
-            Version(key, start, digest, end, row)
-            for (key, digest, row), start, end in zip(self._entries(rows), starts, ends, strict=True)
-        ]
-
-    def _entries(self, rows: pa.Table) -> Iterable[tuple[str, bytes, int]]:
-        offset, self._size = self._size, self._size + rows.num_rows
-        self._tables.append(rows)
-        assert self._h.dataset.identity is not None
-        keys = row_keys(rows, self._h.dataset.identity).to_pylist()
-        return zip(keys, digests(rows), range(offset, self._size), strict=True)
 
 
 def _stem(path: str) -> str:

@@ -9,31 +9,31 @@ from datetime import datetime
 from itertools import chain
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Version:
     """A record as it was seen from one observation until the one in which it was another, or gone.
 
     :param key: names the record.
-    :param digest: of its content.
+    :param digest: of its content, 64 bits.
     :param valid_to: None: it still is so.
     :param row: where its row is; two of the same content may have different ones.
     """
 
     key: str
     valid_from: datetime
-    digest: bytes
+    digest: int
     valid_to: datetime | None = None
     row: int = field(default=-1, compare=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Seen:
     """The content of an observed record.
 
     :param row: where its row is.
     """
 
-    digest: bytes
+    digest: int
     row: int = -1
 
 
@@ -70,13 +70,13 @@ def as_one(histories: Sequence[Iterable[Version]]) -> list[Version]:
     if len(histories) == 1:
         return in_order(histories[0])
     # What begins at a time is what is true then, even if something else ends.
-    events: dict[str, dict[datetime, tuple[bool, bytes, int]]] = {}
+    events: dict[str, dict[datetime, tuple[bool, int, int]]] = {}
     for version in chain.from_iterable(histories):
         times = events.setdefault(version.key, {})
         begins = (True, version.digest, version.row)
         times[version.valid_from] = max(times.get(version.valid_from, begins), begins)
         if version.valid_to is not None:
-            times.setdefault(version.valid_to, (False, b"", -1))
+            times.setdefault(version.valid_to, (False, 0, -1))
     versions: list[Version] = []
     for key, times in events.items():
         current: Version | None = None
@@ -91,14 +91,14 @@ def as_one(histories: Sequence[Iterable[Version]]) -> list[Version]:
     return in_order(versions)
 
 
-def digest_of(contents: Iterable[tuple[str, bytes]]) -> str:
+def digest_of(contents: Iterable[tuple[str, int]]) -> str:
     """One for a set of records.
 
     :param contents: key and digest of each.
     """
     found = hashlib.blake2b(digest_size=16)
     for key, digest in sorted(contents):
-        found.update(key.encode("utf-8", "surrogatepass") + b"\x1e" + digest)
+        found.update(key.encode("utf-8", "surrogatepass") + b"\x1e" + digest.to_bytes(8, "big", signed=True))
     return found.hexdigest()
 
 

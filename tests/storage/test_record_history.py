@@ -17,12 +17,15 @@ from typing import Any
 import duckdb
 import fsspec
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_zdirect.datasets import DATASETS
 from airflow_provider_zdirect.models.arrow import Lineage, arrow_schema
+from airflow_provider_zdirect.storage import known_versions, row_files
+from airflow_provider_zdirect.storage.content_hash import content_hashes
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.record_history import LaterObservation, Recorded, RecordHistory
@@ -44,7 +47,7 @@ def day(number: float) -> datetime:
 
 
 def seen(world: World) -> dict[str, Seen]:
-    return {key: Seen(content.encode()) for key, content in world.items()}
+    return {key: Seen(ord(content)) for key, content in world.items()}
 
 
 def replayed(observations: list[World]) -> list[Version]:
@@ -58,9 +61,10 @@ def state(history: list[Version], at: datetime) -> World:
     """By definition: what is valid at a time, each record once."""
     valid = [v for v in history if v.valid_from <= at and (v.valid_to is None or at < v.valid_to)]
     assert len({version.key for version in valid}) == len(valid)
-    return {version.key: version.digest.decode() for version in valid}
+    return {version.key: chr(version.digest) for version in valid}
 
 
+@settings(max_examples=50)
 @given(st.lists(worlds, max_size=8))
 def test_the_state_at_any_time_is_the_last_observation_before_it(observations: list[World]) -> None:
     history = replayed(observations)
@@ -70,6 +74,7 @@ def test_the_state_at_any_time_is_the_last_observation_before_it(observations: l
     assert state(history, day(99)) == (observations[-1] if observations else {})
 
 
+@settings(max_examples=50)
 @given(st.lists(worlds, max_size=8))
 def test_versions_of_a_record_follow_one_another_and_two_neighbours_differ(observations: list[World]) -> None:
     for _, versions in itertools.groupby(replayed(observations), key=lambda version: version.key):
@@ -79,6 +84,7 @@ def test_versions_of_a_record_follow_one_another_and_two_neighbours_differ(obser
             assert before.valid_to < after.valid_from or before.digest != after.digest
 
 
+@settings(max_examples=50)
 @given(st.lists(worlds, max_size=6), st.data())
 def test_an_observation_that_is_made_again_changes_nothing(observations: list[World], data: st.DataObject) -> None:
     twice = [(number, world) for number, world in enumerate(observations) for _ in range(data.draw(st.integers(1, 2)))]
@@ -90,6 +96,7 @@ def test_an_observation_that_is_made_again_changes_nothing(observations: list[Wo
     ]
 
 
+@settings(max_examples=50)
 @given(worlds, worlds, st.sets(st.sampled_from("abcd")))
 def test_what_was_not_asked_for_stays(before: World, after: World, scope: set[str]) -> None:
     asked = {key: content for key, content in after.items() if key in scope}
@@ -97,6 +104,7 @@ def test_what_was_not_asked_for_stays(before: World, after: World, scope: set[st
     assert state(history, day(1)) == {key: content for key, content in before.items() if key not in scope} | asked
 
 
+@settings(max_examples=50)
 @given(st.lists(worlds, max_size=4), worlds, worlds)
 def test_histories_that_parted_are_one_in_any_order_and_one_and_its_beginning_are_it(
     common: list[World], mine: World, others: World
@@ -109,7 +117,7 @@ def test_histories_that_parted_are_one_in_any_order_and_one_and_its_beginning_ar
     one = as_one([first, second])
     # What began in either of them is told, for as long as neither says otherwise.
     for version in first:
-        assert state(one, version.valid_from).get(version.key) == version.digest.decode()
+        assert state(one, version.valid_from).get(version.key) == chr(version.digest)
     assert state(one, day(10.5)) == mine
 
 
@@ -220,6 +228,68 @@ def test_the_same_again_writes_nothing(tmp_path: Path) -> None:
     assert (again.stored, again.changes) == (False, {"added": 0, "changed": 0, "removed": 0})
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_a_history_of_many_batches_is_what_the_observations_make_of_it_and_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    for module in (row_files, known_versions):
+        monkeypatch.setattr(module, "BATCH_ROWS", 3)
+    dice = random.Random(seed)
+    observations = [{key: dice.choice("xyz") for key in "abcdefgh" if dice.random() < 0.7} for _ in range(8)]
+    channels = Channels(tmp_path)
+    for number, world in enumerate(observations):
+        history = channels.history()
+        history.record(channel_rows(world, day(number)), day(number), None, history.standing())
+        assert channels.current() == world
+    for number, world in enumerate(observations):
+        assert channels.state(day(number)) == channels.state(day(number + 0.9)) == world
+    (file,) = (tmp_path / "sales_channels").rglob("*.parquet")
+    rows = pq.read_table(file, partitioning=None).to_pylist()
+    assert rows == sorted(rows, key=lambda row: (row["sales_channel_id"], row["_valid_from"]))
+    assert len(rows) == len(replayed(observations))
+
+
+def test_what_is_known_is_read_once_and_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    channels = Channels(tmp_path)
+    for number, world in enumerate(WORLDS):
+        channels.record(world, day(number))
+    read, hashed = [], []
+    reading, hashing = known_versions.read_batches, known_versions.content_hashes
+
+    def read_batches(*args: Any) -> Any:
+        read.append(args[3])
+        return reading(*args)
+
+    def content_hashes(rows: pa.Table) -> Any:
+        hashed.append(rows.num_rows)
+        return hashing(rows)
+
+    monkeypatch.setattr(known_versions, "read_batches", read_batches)
+    monkeypatch.setattr(known_versions, "content_hashes", content_hashes)
+    history, rows = channels.history(), channel_rows(WORLDS[-1], day(9))
+    assert not history.record(rows, day(9), None, history.standing()).stored
+    assert read == [["sales_channel_id", "_content_hash", "_valid_from", "_valid_to"]]
+    assert hashed == [len(WORLDS[-1])]
+
+
+def test_what_was_read_before_another_run_published_is_read_again(tmp_path: Path) -> None:
+    channels = Channels(tmp_path)
+    channels.record(WORLDS[0], day(0))
+    history = channels.history()
+    standing = history.standing()
+    channels.record(WORLDS[1], day(1))
+    history.record(channel_rows(WORLDS[2], day(2)), day(2), None, standing)
+    assert [channels.state(day(number)) for number in range(3)] == WORLDS[:3]
+
+
+def test_a_field_that_no_record_has_is_no_change() -> None:
+    rows = channel_rows(WORLDS[0], day(0))
+    wider = rows.append_column("new_field", pa.nulls(rows.num_rows, pa.string()))
+    assert list(content_hashes(wider)) == list(content_hashes(rows))
+    other = rows.append_column("new_field", pa.array(["x"] * rows.num_rows))
+    assert not set(content_hashes(other)) & set(content_hashes(rows))
+
+
 def test_nothing_at_all_is_no_file(tmp_path: Path) -> None:
     recorded = Channels(tmp_path).record({}, day(0))
     assert (recorded.file, recorded.current_file, recorded.stored) == (None, None, False)
@@ -281,7 +351,7 @@ def test_only_what_was_asked_for_can_be_gone(tmp_path: Path) -> None:
     history.record(tour_rows(dict.fromkeys((one, two, three), "NEW"), day(0)), day(0))
     recorded = history.record(tour_rows({two: "OTHER"}, day(1)), day(1), ("zalando_advice_id", ["00000002"]))
     assert recorded.changes == {"added": 0, "changed": 1, "removed": 1}
-    rows = history.standing().rows.to_pylist()
+    rows = history.rows(history.standing()).to_pylist()
     assert sorted((row["tour_number"], row["type"]) for row in rows) == [("t1", "NEW"), ("t2", "OTHER")]
 
 
@@ -418,7 +488,7 @@ def test_runs_at_the_same_time_end_with_the_latest_observation_and_lose_none(tmp
 
 
 def test_the_same_observation_by_several_at_once_is_there_once(tmp_path: Path) -> None:
-    channels = Channels(tmp_path)
+    channels = Channels(tmp_path, pause=lambda seconds: time.sleep(seconds / 20))
     with ThreadPoolExecutor(max_workers=5) as pool:
         list(pool.map(lambda _: channels.record(WORLDS[3], day(0)), range(5)))
     assert channels.current() == channels.state(day(0)) == WORLDS[3]
@@ -427,7 +497,7 @@ def test_the_same_observation_by_several_at_once_is_there_once(tmp_path: Path) -
 
 def test_the_digest_of_what_stands_is_that_of_the_rows_that_were_observed(tmp_path: Path) -> None:
     channels = Channels(tmp_path)
-    assert channels.history().standing().rows.num_rows == 0
+    assert channels.history().standing().count == 0
     for number, world in enumerate(WORLDS):
         channels.record(world, day(number))
         rows = channel_rows(dict(reversed(world.items())), day(number + 50))
