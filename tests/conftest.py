@@ -10,7 +10,7 @@ from hypothesis import settings
 sys.path.insert(0, str(Path(__file__).parent))
 
 # Before anything imports Airflow: it reads its home and configuration once.
-import airflow_home  # noqa: E402, F401
+import airflow_home  # noqa: F401
 
 # How long an example takes says something about the machine only.
 settings.register_profile("patient", deadline=None)
