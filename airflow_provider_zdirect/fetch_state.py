@@ -85,7 +85,7 @@ def plan_state(dataset: Dataset, since: datetime | None, filters: Mapping[str, s
     :raises ZDirectConfigurationError: if a value cannot be one, or the dataset cannot be asked so.
     """
     dataset.filter_parameters(filters)
-    given = {name: values for name, text in filters.items() if (values := _values(dataset, name, text))}
+    given = {name: _values(dataset, name, text) for name, text in filters.items() if text.strip()}
     if given:
         assert dataset.batched_filter is not None
         ((name, values),) = given.items()
@@ -104,6 +104,11 @@ def plan_state(dataset: Dataset, since: datetime | None, filters: Mapping[str, s
 
 def _values(dataset: Dataset, name: str, text: str) -> list[str]:
     values = list(dict.fromkeys(value for part in text.split(",") if (value := part.strip())))
+    if not values:
+        raise ZDirectConfigurationError(
+            f"filters: {name}={text!r} of {dataset.name} holds no value.",
+            remedy=f"Give values, or leave {name} out for all records.",
+        )
     digits = DIGITS.get(name)
     wrong = [value for value in values if digits and not re.fullmatch(rf"[0-9]{{{digits}}}", value)]
     if wrong:
@@ -225,7 +230,7 @@ class StateFetcher:
     def _merchant_of(self, record: msgspec.Raw) -> str | None:
         content = msgspec.json.decode(record)
         value = content.get(self.dataset.merchant_field) if isinstance(content, dict) else None
-        return (str(value).strip().lower() or None) if value is not None else None
+        return ("".join(str(value).split()).lower() or None) if value is not None else None
 
     async def _is_only_merchant(self) -> bool:
         if self._only_merchant is None:

@@ -113,6 +113,19 @@ def test_days_of_changes_can_be_replayed(runs: StateExtraction, dataset: str) ->
     assert len(runs.paths(dataset)) == len(runs.paths(f"{dataset}_current")) == 1
 
 
+def test_case_and_blanks_of_ids_and_the_order_of_capabilities_are_no_change(runs: StateExtraction) -> None:
+    for dataset, key in KEYS.items():
+        runs.observe(dataset)
+        runs.emulator.clock.advance(60)
+        known = runs.emulator.reference(dataset, runs.merchant_id)
+        records = [{**record, key: f" {record[key].upper()[:8]} {record[key].upper()[8:]}"} for record in known]
+        if dataset == "stock_locations":
+            assert any(len(record["capabilities"] or ()) > 1 for record in records)
+            records = [{**record, "capabilities": (record["capabilities"] or [])[::-1] or None} for record in records]
+        answer(runs, dataset.replace("_", "-"), {"items": records} if dataset != "stock_locations" else records)
+        assert not runs.observe(dataset).stored, dataset
+
+
 def test_a_field_that_nobody_knew_is_a_change(runs: StateExtraction) -> None:
     runs.observe("sales_channels")
     runs.emulator.clock.advance(60)

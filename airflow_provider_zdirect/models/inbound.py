@@ -15,6 +15,8 @@ from airflow_provider_zdirect.models.record import (
     OptionalInstant,
     Record,
     Text,
+    Uuid,
+    UuidKey,
 )
 
 LINKS = (
@@ -34,8 +36,8 @@ class ShippingNotice(Record):
     zDirect gives the id as the end of the link ``self``; fields that are nothing but links are left out.
     """
 
-    shipping_notice_id: Key
-    zalando_merchant_id: Text = None
+    shipping_notice_id: UuidKey
+    zalando_merchant_id: Uuid = None
     zalando_advice_id: AdviceId = None
     state: Text = None
     carrier_name: Text = None
@@ -86,7 +88,7 @@ class Tour(Record):
 
     tour_number: Key
     zalando_advice_id: AdviceId = None
-    shipping_notice_id: Text = None
+    shipping_notice_id: Uuid = None
     type: Text = None
     from_location: AnyText = None
     to_location: AnyText = None

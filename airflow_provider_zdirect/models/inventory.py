@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_zdirect.models.record import Count, EanKey, Instant, Record, Text
+from airflow_provider_zdirect.models.record import Count, EanKey, Instant, Record, Uuid
 
 
 class QuantitiesByState(Record):
@@ -20,7 +20,7 @@ class StockAtLocation(Record):
     """
 
     ean: EanKey
-    stock_location_id: Text = None
+    stock_location_id: Uuid = None
     quantities_by_state: QuantitiesByState | None = None
     total_quantity: Count = None
     total_quantities_by_state: QuantitiesByState | None = None

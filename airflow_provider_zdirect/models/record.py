@@ -6,6 +6,7 @@ The rules, the same for every dataset (facts: zDirect docs, *Stock Movements*; p
   what it is about. Any other field may be missing or null.
 * Numbers that come as strings and strings that come as numbers are converted to the declared type.
 * Identifiers are text; one of fixed width (EAN, advice id, shipment number) gets lost leading zeros back.
+* A UUID by which records are known or paired is in lower case and without blanks.
 * An empty string means null.
 * Enumerations are open: an unknown value is kept as it is.
 * Unknown fields are kept, as JSON, in the column ``_unknown_fields``.
@@ -39,6 +40,10 @@ class Record(BaseModel):
 
 def _empty_is_null(value: Any) -> Any:
     return None if value == "" else value
+
+
+def _as_uuid(value: Any) -> Any:
+    return ("".join(value.split()).lower() or None) if isinstance(value, str) else value
 
 
 def _digits(width: int) -> BeforeValidator:
@@ -108,6 +113,12 @@ Key = Annotated[str, Field(min_length=1)]
 """Text that identifies a record: required and not empty."""
 
 Text = Annotated[str | None, BeforeValidator(_empty_is_null)]
+Uuid = Annotated[str | None, BeforeValidator(_as_uuid)]
+"""A UUID as text; zDirect writes one and the same in either case, and with blanks."""
+
+UuidKey = Annotated[str, BeforeValidator(_as_uuid), Field(min_length=1)]
+"""The same where it identifies a record."""
+
 Ean = Annotated[str | None, _digits(13)]
 """EAN-13 as text (zDirect: ``^[0-9]{13}$``); leading zeros matter."""
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from airflow_provider_zdirect.models.record import AnyText, Flag, Key, Number, OptionalInstant, Record, Text
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from airflow_provider_zdirect.models.record import AnyText, Flag, Number, OptionalInstant, Record, Text, UuidKey
+
+
+def _as_set(values: list[str | None] | None) -> list[str | None] | None:
+    return values and sorted(set(values), key=lambda value: (value is None, value or ""))
 
 
 class LocationAddress(Record):
@@ -18,21 +26,24 @@ class LocationAddress(Record):
 
 
 class StockLocation(Record):
-    """A warehouse or return center. Which fields are always there is unconfirmed, so only the id is required."""
+    """A warehouse or return center. Which fields are always there is unconfirmed, so only the id is required.
 
-    id: Key
+    The capabilities are a set, so they are in order.
+    """
+
+    id: UuidKey
     name: Text = None
     type: Text = None
     abbreviation: Text = None
     location: LocationAddress | None = None
     valid_from: OptionalInstant = None
-    capabilities: list[AnyText] | None = None
+    capabilities: Annotated[list[AnyText] | None, AfterValidator(_as_set)] = None
 
 
 class SalesChannel(Record):
     """A country in which the merchant sells; no field but the id is declared required, which we need."""
 
-    sales_channel_id: Key
+    sales_channel_id: UuidKey
     country_name: Text = None
     country_code: Text = None
     live: Flag = None
@@ -51,7 +62,7 @@ class CenterAddress(Record):
 class LogisticCenter(Record):
     """A warehouse of the merchant."""
 
-    logistic_center_id: Key
+    logistic_center_id: UuidKey
     name: Text = None
     type: Text = None
     address: CenterAddress | None = None

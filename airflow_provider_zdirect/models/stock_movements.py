@@ -14,6 +14,7 @@ from airflow_provider_zdirect.models.record import (
     Record,
     ShipmentNumber,
     Text,
+    Uuid,
 )
 
 
@@ -80,11 +81,11 @@ class LiquidatedItem(Record):
     merchant_name: Text = None
     merchant_id: Text = None
     purchase_order_number: Text = None
-    shipping_notice_number: Text = None
+    shipping_notice_number: Uuid = None
     ean: Ean = None
     sku_simple: Text = None
     quantity: Count = None
-    stock_location_id: Text = None
+    stock_location_id: Uuid = None
     liquidation_date: OptionalDate = None
     reporting_date: OptionalDate = None
     average_price_per_item: Money = None

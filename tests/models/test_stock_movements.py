@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_zdirect.datasets import DATASETS
 from airflow_provider_zdirect.models.arrow import Lineage, arrow_schema, record_hash
+from airflow_provider_zdirect.models.inbound import ShippingNotice, Tour
 from airflow_provider_zdirect.models.record import Record
 from airflow_provider_zdirect.models.stock_movements import LiquidatedItem, ReceivedItem, ReturnedItem
 from airflow_provider_zdirect.validation import BATCH, validate
@@ -31,6 +32,20 @@ def reason_for(model: type[Record], source: bytes) -> str:
     assert table.num_rows == 0
     assert rejected.record == source
     return rejected.reason
+
+
+def test_uuids_that_pair_records_are_the_same_in_either_case_and_with_blanks() -> None:
+    written, meant = " 01924C48-49BB-40c2 -9c32-ab582e6db6f4 ", "01924c48-49bb-40c2-9c32-ab582e6db6f4"
+    for model, others, names in (
+        (LiquidatedItem, {}, ("stock_location_id", "shipping_notice_number")),
+        (ShippingNotice, {}, ("shipping_notice_id", "zalando_merchant_id")),
+        (Tour, {"tour_number": "t"}, ("shipping_notice_id",)),
+    ):
+        row = row_of(model, {**others, **dict.fromkeys(names, written)})
+        assert {row[name] for name in names} == {meant}
+    assert row_of(LiquidatedItem, {"stock_location_id": " "})["stock_location_id"] is None
+    assert row_of(ReceivedItem, {**RECEIVED, "location_id": written})["location_id"] == written, "as it came"
+    reason_for(ShippingNotice, b'{"shipping_notice_id": " "}')
 
 
 def test_only_label_and_time_are_required() -> None:
