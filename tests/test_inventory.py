@@ -218,6 +218,18 @@ def test_what_one_answer_contradicts_is_rejected_not_guessed(runs: StateExtracti
     assert [row["ean"] for row in runs.published(SNAPSHOTS)] == ["0001234567891"]
 
 
+def test_what_nobody_knew_of_an_ean_or_of_a_place_is_kept(runs: StateExtraction) -> None:
+    item = {**at_location(5), "merchant_sku": "ABC", "quantities_by_state": {"offerable": 5, "damaged": 1}}
+    item["quantities_by_location"][0]["zone"] = "Z"
+    answer(runs, snapshot_of(item, {"ean": "0001234567891", "merchant_sku": "DEF"}))
+    runs.observe(SNAPSHOTS)
+    unknown = {row["ean"]: json.loads(row["_unknown_fields"]) for row in runs.published(SNAPSHOTS)}
+    assert unknown == {
+        "0001234567890": {"merchant_sku": "ABC", "zone": "Z", "total_quantities_by_state": {"damaged": 1}},
+        "0001234567891": {"merchant_sku": "DEF"},
+    }
+
+
 def manifest_of(result: StateResult) -> dict[str, Any]:
     return json.loads(Path(result.manifest.removeprefix("file://")).read_text())
 
@@ -445,6 +457,7 @@ def test_two_fetches_are_two_states(runs: StateExtraction) -> None:
         ({"since": NOW + HOUR}, WindowError, "in the future"),
         ({}, ZDirectConfigurationError, "neither asked for a time nor for ean"),
         ({"filters": {"ean": "123"}}, ZDirectConfigurationError, "not 13 digits"),
+        ({"filters": {"ean": ", "}}, ZDirectConfigurationError, "holds no value"),
         ({"filters": {"ean": "0001234567890"}, "since": NOW}, ZDirectConfigurationError, "at once"),
         ({"filters": {"sku": "x"}}, ZDirectConfigurationError, "cannot be filtered by sku"),
     ],

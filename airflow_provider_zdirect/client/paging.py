@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -71,7 +72,7 @@ def parse_page(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, st
         fields[dataset.snapshot_time_key] = msgspec.Raw(msgspec.json.encode(snapshot_time))
     if dataset.grouping is not None:
         records = [
-            _with_fields(record, {**fields, **common})
+            _with_fields(record, {**common, **fields})
             for group in records
             for common, record in _ungrouped(group, dataset.grouping, dataset)
         ]
@@ -104,12 +105,13 @@ def _snapshot_time(content: Mapping[str, msgspec.Raw], dataset: Dataset) -> str 
 def _ungrouped(
     group: msgspec.Raw, grouping: Grouping, dataset: Dataset
 ) -> Iterator[tuple[dict[str, msgspec.Raw], msgspec.Raw]]:
-    """The records of a group, each with what the group has in common."""
+    """The records of a group, each with what the group has in common: known fields, and whatever else it says."""
     try:
         content = _Object.decode(group)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _malformed(dataset, f"a group of {grouping.records_key} is no JSON object ({error})") from None
-    common = {}
+    understood = {grouping.records_key, *chain.from_iterable(grouping.fields.values())}
+    common = {key: value for key, value in content.items() if key not in understood}
     for name, keys in grouping.fields.items():
         values = [content[key] for key in keys if key in content]
         if values:
@@ -131,7 +133,8 @@ def _with_fields(record: msgspec.Raw, fields: Mapping[str, msgspec.Raw]) -> msgs
     if not fields or not source.startswith(b"{"):
         # What is no object is left to the validation, which keeps it as it came.
         return record
-    members = b",".join(b'"%s":%s' % (name.encode(), bytes(value)) for name, value in fields.items())
+    # The record's own fields stand behind them, and the last one of a name counts.
+    members = b",".join(msgspec.json.encode(name) + b":" + bytes(value) for name, value in fields.items())
     rest = source[1:].lstrip()
     return msgspec.Raw(b"{" + members + (b"" if rest.startswith(b"}") else b",") + rest)
 

@@ -147,12 +147,18 @@ def test_every_record_of_a_group_has_what_the_group_has_in_common() -> None:
         '{"transaction_date":"2026-11-16","movements":null}',
     )
     assert icm_page(*groups) == [
-        b'{"report_date":"2026-11-20","transaction_date":"2026-11-19","quantity": 1 }',
-        b'{"report_date":"2026-11-20","transaction_date":"2026-11-19"}',
-        b'{"report_date":"2026-11-20","transaction_date":"2026-11-18","quantity":-2}',
-        b'{"report_date":"2026-11-20","transaction_date":"2026-11-17","quantity":3}',
+        b'{"transaction_date":"2026-11-19","report_date":"2026-11-20","quantity": 1 }',
+        b'{"transaction_date":"2026-11-19","report_date":"2026-11-20"}',
+        b'{"transaction_date":"2026-11-18","report_date":"2026-11-20","quantity":-2}',
+        b'{"transaction_date":"2026-11-17","report_date":"2026-11-20","quantity":3}',
         b'{"report_date":"2026-11-20","quantity":4}',
     ]
+
+
+def test_what_else_a_group_says_is_said_of_its_records_unless_they_say_otherwise() -> None:
+    group = '{"transaction_date":"2026-11-19","a\\"b":{"c":1},"ean":"1","report_date":"x","movements":[{"ean":"2"},{}]}'
+    given = {"transaction_date": "2026-11-19", "report_date": "2026-11-20", 'a"b': {"c": 1}}
+    assert [json.loads(record) for record in icm_page(group)] == [{**given, "ean": "2"}, {**given, "ean": "1"}]
 
 
 def test_what_is_no_object_in_a_group_is_left_to_the_validation() -> None:
