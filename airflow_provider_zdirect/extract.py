@@ -9,7 +9,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -30,6 +30,7 @@ from airflow_provider_zdirect.fetch_window import WindowFetcher
 from airflow_provider_zdirect.manifest import Manifest
 from airflow_provider_zdirect.request_plan import plan_requests
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
+from airflow_provider_zdirect.storage.day_changes import published_changes
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout
 from airflow_provider_zdirect.storage.merge_rows import Merged, RowMerger
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -183,9 +184,9 @@ class _Extraction:
         self.dataset = job.dataset
         self.store = ObjectStore(job.fs, job.root)
         self.layout = Layout(job.dataset.name, job.merchant_id)
-        resume_key = job.resume_key or uuid.uuid4().hex
+        self.run_key = job.resume_key or uuid.uuid4().hex
         self.changes: list[dict[str, Any]] = []
-        self.checkpoint = Checkpoint(self.store, self.layout.staging(job.window, resume_key), self._fingerprint())
+        self.checkpoint = Checkpoint(self.store, self.layout.staging(job.window, self.run_key), self._fingerprint())
 
     async def run(self) -> ExtractResult:
         refuse_future(self.job.window, self.clock.now())
@@ -227,6 +228,10 @@ class _Extraction:
         manifest = self._manifest(progress, merged, rejected, rejected_path)
         manifest_path = self.layout.manifest(self.job.window)
         self.store.write_json(manifest_path, manifest.as_json())
+        while (changes := self._all_changes()) != manifest.changes:
+            # Another run has published meanwhile; of the two manifests the one that is written last is to tell both.
+            manifest = replace(manifest, changes=changes)
+            self.store.write_json(manifest_path, manifest.as_json())
         self.checkpoint.discard()
         self._report(manifest)
         return self._result(manifest, manifest_path)
@@ -291,8 +296,11 @@ class _Extraction:
             self.dataset,
             self.job.timezone,
             FORMATS[self.job.format],
+            self.run_key,
+            self.clock.now(),
             by_nothing=self.job.replace_with_empty,
-            only=self.job.filters,
+            # The sandbox answers with samples, whatever was asked for.
+            only=self.job.filters if self.job.environment == "production" else {},
         )
         files, new = [], NewRecords()
         for request in self.plan.requests:
@@ -301,17 +309,9 @@ class _Extraction:
             assert fetched.fetched_at is not None
             replaced = replacer.replace(request.day, fetched.staged, datetime.fromisoformat(fetched.fetched_at))
             files += replaced.files
-            if replaced.changes:
+            if replaced.change is not None:
                 new += NewRecords(in_window=sum(file.rows for file in replaced.files))
-                self.changes.append(
-                    {
-                        "date": request.day.isoformat(),
-                        "fetched_at": fetched.fetched_at,
-                        "run": self.job.resume_key,
-                        **replaced.changes.counts,
-                        "file": replaced.changes_file,
-                    }
-                )
+                self.changes.append(replaced.change.as_dict())
         return Merged(AnsweredRecords(sum(file.rows for file in files), None, None), files, new)
 
     def _keep_rejected(self, progress: Progress) -> tuple[int, str | None]:
@@ -374,10 +374,9 @@ class _Extraction:
         )
 
     def _all_changes(self) -> list[dict[str, Any]]:
-        """Those of earlier runs of the window, as its manifest has them, and this one's."""
-        before = (self.store.read_json(self.layout.manifest(self.job.window)) or {}).get("changes", [])
-        mine = {(change["date"], change["fetched_at"]) for change in self.changes}
-        return [change for change in before if (change["date"], change["fetched_at"]) not in mine] + self.changes
+        """Those of earlier runs of the window's dates, and this one's."""
+        days = {request.day for request in self.plan.requests if request.day is not None}
+        return [change.as_dict() for change in published_changes(self.store, self.layout, days)] if days else []
 
     def _result(self, manifest: Manifest, manifest_path: str) -> ExtractResult:
         return ExtractResult(

@@ -3,7 +3,7 @@
 In exceptional cases zDirect does not answer everything at first, and asks to fetch the same window again within the
 next 48 hours (zDirect docs, Stock Movements, liquidated items). So a window is fetched once as soon as possible, and
 once more at each of some moments after its end. Which of these fetches were made is read from the window's manifest,
-never from a bookmark.
+and what they changed from what they left under ``_changes``, never from a bookmark.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from airflow_provider_zdirect.client import ZDirectClient
@@ -19,9 +19,10 @@ from airflow_provider_zdirect.clock import Clock
 from airflow_provider_zdirect.datasets import Dataset, KeptDays
 from airflow_provider_zdirect.exceptions import ConcurrentRunError, ZDirectConfigurationError
 from airflow_provider_zdirect.extract import ExtractJob, extract
+from airflow_provider_zdirect.storage.day_changes import published_changes
 from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.windows import Window
+from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window
 
 MAX_FETCHES = 3
 KINDS = ("added", "removed", "changed")
@@ -43,22 +44,23 @@ class Passes:
 
         :raises ZDirectConfigurationError: if zDirect will not keep the window until then.
         """
-        moments = tuple(sorted({window.end + delay for delay in delays}))
         kept = dataset.retention
-        if isinstance(kept, KeptDays) and moments[-1] - window.start >= timedelta(days=kept.days):
+        if isinstance(kept, KeptDays) and max(delays) >= timedelta(days=kept.days) - window.duration:
             raise ZDirectConfigurationError(
-                f"passes: the last pass over {window} is at {moments[-1].isoformat()}, and zDirect keeps "
+                f"passes: the last pass over {window} is {max(delays)} after its end, and zDirect keeps "
                 f"{dataset.name} for {kept}.",
                 remedy="Choose passes sooner after the window's end, or shorter windows.",
             )
-        return cls(moments)
+        return cls(tuple(sorted({window.end + delay for delay in delays})))
 
     def is_missing(self, fetched_at: datetime | None, now: datetime) -> bool:
         """Whether the window has to be fetched now.
 
-        :param fetched_at: when it was fetched last.
+        :param fetched_at: when it was fetched last; by a clock that was ahead, that says nothing.
         """
-        return fetched_at is None or any(fetched_at < moment <= now for moment in self.moments)
+        if fetched_at is None or fetched_at > now + MAX_CLOCK_SKEW:
+            return True
+        return any(fetched_at < moment <= now for moment in self.moments)
 
     def next(self, fetched_at: datetime) -> datetime | None:
         """The first that a fetch at that time has not made; it may be due by now."""
@@ -71,11 +73,11 @@ class Passes:
 
 @dataclass(frozen=True)
 class FetchedWindow:
-    """What the manifest says of a window that was fetched.
+    """What is known of a window that was fetched.
 
     :param fetched_at: when the last answer for each of its dates came; the earliest of these.
     :param changes: what the job itself has changed so far, by date and fetch, as in the manifest: also what earlier
-        tries of it have.
+        tries of it have, though they may have been killed before they wrote one.
     """
 
     job: ExtractJob
@@ -131,17 +133,17 @@ class FetchedWindow:
 
 def fetched_window(job: ExtractJob) -> FetchedWindow | None:
     """What was fetched of the job's window; None if nothing was, or with other filters."""
-    store = ObjectStore(job.fs, job.root)
-    manifest = store.read_json(Layout(job.dataset.name, job.merchant_id).manifest(job.window))
+    store, layout = ObjectStore(job.fs, job.root), Layout(job.dataset.name, job.merchant_id)
+    manifest = store.read_json(layout.manifest(job.window))
     if manifest is None or manifest.get("filters", {}) != dict(job.filters):
         return None
-    own = (change for change in manifest.get("changes", []) if change["run"] == job.resume_key)
+    published = published_changes(store, layout, {date.fromisoformat(day) for day in manifest["days"]})
     return FetchedWindow(
         job,
         min(datetime.fromisoformat(fetched) for fetched in manifest["days"].values()),
         manifest["records"],
         manifest["rejected"],
-        tuple(sorted(own, key=lambda change: (change["date"], change["fetched_at"]))),
+        tuple(change.as_dict() for change in published if change.name.run == job.resume_key),
     )
 
 

@@ -28,9 +28,9 @@ class Manifest:
     :param bytes: bytes of the answers, over all attempts.
     :param files: the files that hold the window's records, with how many of them each.
     :param late_files: files with the late records that this run published.
-    :param changes: every publication of a date so far, by this run or earlier ones of the window, where the endpoint
-        asks for dates: ``date``, ``fetched_at``, ``run`` (who), ``added``, ``removed`` and ``changed`` rows, and the
-        ``file`` with them (null for the first publication).
+    :param changes: every publication of a date so far, by this run or others, where the endpoint asks for dates, as the
+        files under ``_changes`` tell it: ``date``, ``fetched_at``, ``run`` (who), ``added``, ``removed`` and
+        ``changed`` rows, and the ``file`` with them (null for the first publication).
     :param filters: only records with these values were asked for.
     :param first: time of the earliest record.
     """

@@ -275,6 +275,17 @@ def test_a_day_that_did_not_change_is_left_alone(runs: Extraction) -> None:
     assert not runs.paths("_revisions")
 
 
+def test_samples_of_the_sandbox_that_are_of_other_purchase_orders_replace_each_other(runs: Extraction) -> None:
+    runs.emulator.set_options(late_share=1.0, purchase_order_parameter="purchase_order_number")
+    sandbox = Extraction(runs.emulator, runs.root, environment="sandbox")
+    counts = []
+    for hours in (1, 50):
+        runs.emulator.clock.set(DAY.end + timedelta(hours=hours))
+        sandbox.run("liquidated_items", DAY, filters={"purchase_order_number": "PO1"})
+        counts.append(len(runs.published("liquidated_items")))
+    assert counts[0] < counts[1]
+
+
 @pytest.mark.parametrize("shape", ["spec", "seed"])
 def test_both_answer_keys_of_liquidation_are_read(runs: Extraction, shape: str) -> None:
     runs.emulator.set_options(liquidated_shape=shape)

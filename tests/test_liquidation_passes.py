@@ -16,7 +16,7 @@ from airflow_provider_zdirect.datasets import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.extract import ExtractJob
 from airflow_provider_zdirect.liquidation_passes import Passes, fetched_window
-from airflow_provider_zdirect.storage.layout import Layout
+from airflow_provider_zdirect.storage.layout import ChangesName, Layout, PublishedName
 from airflow_provider_zdirect.windows import Window
 
 DATASET = get_dataset("liquidated_items")
@@ -51,6 +51,12 @@ def test_a_window_is_fetched_at_once_and_at_least_once_after_every_pass(delays, 
     assert passes.made_until(fetches[-1]) == [moment.isoformat() for moment in passes.moments]
 
 
+def test_a_fetch_by_a_clock_that_was_ahead_does_not_make_a_pass():
+    passes, now = Passes.after(WINDOW, [48 * HOUR], DATASET), END + HOUR
+    assert passes.is_missing(now + timedelta(days=3), now)
+    assert not passes.is_missing(now + timedelta(seconds=50), now)
+
+
 def test_passes_are_in_order_and_once_each():
     assert Passes.after(WINDOW, [48 * HOUR, HOUR, 48 * HOUR], DATASET).moments == (END + HOUR, END + 48 * HOUR)
 
@@ -59,27 +65,30 @@ def test_a_pass_for_which_zdirect_will_not_keep_the_window_is_refused():
     assert Passes.after(WINDOW, [timedelta(days=97)], DATASET).moments
     with pytest.raises(ZDirectConfigurationError, match=r"passes: the last pass .* 100 days"):
         Passes.after(WINDOW, [HOUR, timedelta(days=98)], DATASET)
+    with pytest.raises(ZDirectConfigurationError, match=r"passes: the last pass .* 100 days"):
+        Passes.after(WINDOW, [timedelta(days=10_000_000)], DATASET)
 
 
-def landed(root: Path, manifest: dict[str, Any], **options: Any) -> ExtractJob:
-    path = root / Layout(DATASET.name, MERCHANT).manifest(WINDOW)
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(manifest))
+def landed(root: Path, manifest: dict[str, Any], *changes: tuple[int, int, str], **options: Any) -> ExtractJob:
+    """A window with that manifest, and publications of its dates: day, hour of the fetch, and who."""
+    layout = Layout(DATASET.name, MERCHANT)
+    files = {layout.manifest(WINDOW): json.dumps(manifest)}
+    for day, hour, run in changes:
+        date, fetched = datetime(2026, 11, day, tzinfo=UTC).date(), datetime(2026, 11, 13, hour, tzinfo=UTC)
+        files[f"{layout.changes(date)}/{ChangesName(fetched, run, 1, 2, 3, first=False).file_name}"] = ""
+        files[f"{layout.revisions(date)}/{PublishedName(WINDOW, 'a', fetched).file_name('parquet')}"] = ""
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
     return ExtractJob(
         DATASET, MERCHANT, WINDOW, fsspec.filesystem("file"), str(root), root.as_uri(), "production",
         resume_key="mine", **options,
     )  # fmt: skip
 
 
-def change(day: int, hour: int, run: str) -> dict[str, Any]:
-    stamp = datetime(2026, 11, 13, hour, tzinfo=UTC).isoformat()
-    counts = {"added": 1, "removed": 2, "changed": 3}
-    return {"date": f"2026-11-{day:02d}", "fetched_at": stamp, "run": run, **counts, "file": None}
-
-
-def manifest(**changes: Any) -> dict[str, Any]:
+def manifest(**values: Any) -> dict[str, Any]:
     days = {"2026-11-09": "2026-11-13T04:00:00+00:00", "2026-11-10": "2026-11-13T03:00:00+00:00"}
-    return {"days": days, "records": 9, "rejected": 1, "changes": [], **changes}
+    return {"days": days, "records": 9, "rejected": 1, **values}
 
 
 def test_a_window_was_fetched_when_all_its_dates_were(tmp_path):
@@ -90,8 +99,8 @@ def test_a_window_was_fetched_when_all_its_dates_were(tmp_path):
 
 
 def test_only_what_the_task_itself_has_changed_is_told_dates_in_order(tmp_path):
-    told = [change(10, 1, "mine"), change(9, 2, "another"), change(9, 5, "mine"), change(9, 4, "mine")]
-    fetched = fetched_window(landed(tmp_path, manifest(changes=told)))
+    told = [(10, 1, "mine"), (9, 2, "another"), (9, 5, "mine"), (9, 4, "mine"), (8, 4, "mine")]
+    fetched = fetched_window(landed(tmp_path, manifest(), *told))
     assert fetched is not None
     assert [(each["date"][-2:], each["fetched_at"][11:13]) for each in fetched.changes] == [
         ("09", "04"),
@@ -104,10 +113,11 @@ def test_only_what_the_task_itself_has_changed_is_told_dates_in_order(tmp_path):
 
 
 def test_the_result_of_a_long_window_stays_small(tmp_path):
-    many = [change(day % 28 + 1, day % 24, "mine") for day in range(500)]
-    fetched = fetched_window(landed(tmp_path, manifest(changes=many)))
+    days = {f"2026-11-{day:02d}": "2026-11-13T04:00:00+00:00" for day in range(1, 26)}
+    many = [(day, hour, "mine") for day in range(1, 26) for hour in range(20)]
+    fetched = fetched_window(landed(tmp_path, manifest(days=days), *many))
     assert fetched is not None
-    assert len(json.dumps(fetched.as_dict(Passes((END,))))) < 8000
+    assert len(json.dumps(fetched.as_dict(Passes((END,))))) < 16000
     assert fetched.in_words().endswith("; and 469 more.")
 
 

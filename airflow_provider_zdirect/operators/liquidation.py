@@ -37,7 +37,8 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
 
     Each pass replaces the window's dates whose rows have changed; the former file of such a date is kept under
     ``_revisions/``, the rows that were added, removed or changed under ``_changes/``. Rows have no identity, so a
-    date's rows are compared as multisets. A pass without any change writes neither.
+    date's rows are compared as multisets. A pass without any change writes neither. What the task tells is read from
+    ``_changes/``: also what a try of it has changed that was killed.
 
     Which passes were made is read from the window's manifest: one that another task has made (the DAG's first one, or
     an earlier try of this task) is not made again, and of several that are due only one is. So a window whose last
@@ -219,7 +220,12 @@ def pass_delays(value: Any) -> tuple[timedelta, ...]:
         # As a template renders it: 172800, "3600,172800", or a list as text.
         value = [text for text in value.strip("[]() \n").split(",") if text.strip()]
     several = value if isinstance(value, list | tuple) else [value]
-    delays = tuple(arguments.duration(delay, name="passes") for delay in several)
+    try:
+        delays = tuple(arguments.duration(delay, name="passes") for delay in several)
+    except OverflowError:
+        raise ZDirectConfigurationError(
+            f"passes={value!r} is longer than any duration.", remedy="Give passes as timedeltas or in seconds."
+        ) from None
     if not delays:
         raise ZDirectConfigurationError("passes is empty.", remedy="Give at least one duration, for example 172800.")
     return delays

@@ -4,7 +4,7 @@
     <base>/_manifests/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/<from>_<to>.json      complete windows
     <base>/_rejected/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/<from>_<to>.jsonl.gz   invalid records
     <base>/_revisions/<dataset>/...                                                      replaced data
-    <base>/_changes/<dataset>/...                                                        and what differs
+    <base>/_changes/<dataset>/.../<fetched>-added<n>-removed<n>-changed<n>-<run>.jsonl.gz    and what differs
     <base>/_windows/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/<from>_<to>.<state>     open, published
     <base>/_parked/<dataset>/merchant_id=<id>/<from>_<to>/...                            late rows of open windows
     <base>/_states/<dataset>/merchant_id=<id>/latest.json                                the last present state
@@ -26,6 +26,10 @@ FORMATS = {"parquet": "parquet", "jsonl": "jsonl.gz"}
 
 _PUBLISHED = re.compile(
     r"^(?P<label>[0-9TZ.]+_[0-9TZ.]+)-(?:(?P<fetched>[0-9T.]+Z)-)?(?P<part>[0-9a-f]+)\.(parquet|jsonl\.gz)$"
+)
+_CHANGES = re.compile(
+    r"^(?P<fetched>[0-9T.]+Z)-(?P<first>first-)?added(?P<added>\d+)-removed(?P<removed>\d+)-changed(?P<changed>\d+)"
+    r"-(?P<run>.+)\.jsonl\.gz$"
 )
 _FETCHED = "%Y%m%dT%H%M%S.%fZ"
 
@@ -58,12 +62,44 @@ class PublishedName:
         return cls(
             Window.from_label(match["label"]),
             match["part"],
-            datetime.strptime(fetched, _FETCHED).replace(tzinfo=UTC) if fetched else None,
+            _fetched(fetched) if fetched else None,
         )
 
     def file_name(self, suffix: str) -> str:
         fetched = f"{self.fetched.strftime(_FETCHED)}-" if self.fetched else ""
         return f"{self.span.label}-{fetched}{self.part}.{suffix}"
+
+
+@dataclass(frozen=True)
+class ChangesName:
+    """What the name of a file under ``_changes`` says of the fetch that it belongs to.
+
+    :param fetched: as in the name of the file that was published.
+    :param run: who fetched.
+    :param added: rows; of the first publication of a date: all.
+    :param first: nothing was published of the date before.
+    """
+
+    fetched: datetime
+    run: str
+    added: int
+    removed: int
+    changed: int
+    first: bool
+
+    @classmethod
+    def parse(cls, path: str) -> ChangesName | None:
+        """None if ``path`` is not of such a file."""
+        match = _CHANGES.match(path.rpartition("/")[2])
+        if match is None:
+            return None
+        counts = {kind: int(match[kind]) for kind in ("added", "removed", "changed")}
+        return cls(_fetched(match["fetched"]), match["run"], **counts, first=match["first"] is not None)
+
+    @property
+    def file_name(self) -> str:
+        counts = f"added{self.added}-removed{self.removed}-changed{self.changed}"
+        return f"{self.fetched.strftime(_FETCHED)}-{'first-' if self.first else ''}{counts}-{self.run}.jsonl.gz"
 
 
 @dataclass(frozen=True)
@@ -90,8 +126,16 @@ class Layout:
     def revisions(self, day: date) -> str:
         return self._beside("revisions", day)
 
-    def changes(self, day: date, fetched: datetime) -> str:
-        return f"{self._beside('changes', day)}/{fetched.strftime(_FETCHED)}.jsonl.gz"
+    @property
+    def revisions_of_all(self) -> str:
+        return f"_revisions/{self.merchant}"
+
+    def changes(self, day: date) -> str:
+        return self._beside("changes", day)
+
+    @property
+    def changes_of_all(self) -> str:
+        return f"_changes/{self.merchant}"
 
     def window_marks(self, day: date) -> str:
         return self._beside("windows", day)
@@ -107,3 +151,7 @@ class Layout:
 
     def _beside(self, what: str, day: date) -> str:
         return f"_{what}/{self.published(day)}"
+
+
+def _fetched(text: str) -> datetime:
+    return datetime.strptime(text, _FETCHED).replace(tzinfo=UTC)

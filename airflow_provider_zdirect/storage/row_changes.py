@@ -1,21 +1,25 @@
 """What differs between two sets of rows that nothing identifies: a comparison of multisets.
 
-Two rows are the same if all their fields are, unknown ones included; where they came from and when does not count.
+Two rows are the same if all their fields are, unknown ones included unless they are empty; where they came from and
+when does not count. Rows that came as the same text are not looked into.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter, defaultdict
+import tempfile
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
 
-from airflow_provider_zdirect.models.arrow import UNKNOWN_FIELDS
+from airflow_provider_zdirect.models.arrow import RECORD_HASH, UNKNOWN_FIELDS
 from airflow_provider_zdirect.storage.row_files import BATCH_ROWS, as_json_value
+
+_JSON = json.JSONEncoder(default=as_json_value, ensure_ascii=False).encode
 
 Tables = Callable[[], Iterator[pa.Table]]
 """Gives the rows from their beginning, every time it is called."""
@@ -23,81 +27,133 @@ Tables = Callable[[], Iterator[pa.Table]]
 
 @dataclass(frozen=True)
 class RowChanges:
-    """What became of rows.
+    """How many rows came, went, and changed: where enough is alike to take one that went for one that came."""
 
-    :param changed: rows as they were and as they are, where enough is alike to take the one for the other.
-    """
-
-    added: list[dict[str, Any]] = field(default_factory=list)
-    removed: list[dict[str, Any]] = field(default_factory=list)
-    changed: list[tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=list)
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed)
 
     @property
     def counts(self) -> dict[str, int]:
-        return {"added": len(self.added), "removed": len(self.removed), "changed": len(self.changed)}
-
-    def as_lines(self) -> bytes:
-        """A line of JSON for each."""
-        found = [
-            *({"change": "changed", "before": before, "after": after} for before, after in self.changed),
-            *({"change": "removed", "before": row, "after": None} for row in self.removed),
-            *({"change": "added", "before": None, "after": row} for row in self.added),
-        ]
-        return b"".join(json.dumps(line, default=as_json_value, ensure_ascii=False).encode() + b"\n" for line in found)
+        return asdict(self)
 
 
-def row_changes(before: Tables, after: Tables, alike: tuple[str, ...]) -> RowChanges:
+class _Row(NamedTuple):
+    """A row that only one side seems to have; its text lies in a file."""
+
+    digest: bytes
+    key: bytes
+    start: int
+    size: int
+
+
+def row_changes(
+    before: Tables, after: Tables, alike: tuple[str, ...], write: Callable[[bytes], object] | None = None
+) -> RowChanges:
     """The difference of two multisets of rows.
 
     :param alike: fields by which a row that is gone and one that came are taken for one that changed.
+    :param write: is given a line of JSON for each difference: ``change``, ``before`` and ``after``.
     """
-    were, are = _counted(before()), _counted(after())
-    gone = _surplus(before(), were - are) if were - are else []
-    came = _surplus(after(), are - were) if are - were else []
-    gone_by_key: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in gone:
-        gone_by_key[_key(row, alike)].append(row)
-    added, changed = [], []
-    for row in came:
-        same = gone_by_key[_key(row, alike)] if alike else []
-        if same:
-            changed.append((same.pop(0), row))
-        else:
-            added.append(row)
-    return RowChanges(added, [row for rows in gone_by_key.values() for row in rows], changed)
+    were, are = _hashes(before()), _hashes(after())
+    if were == are:
+        return RowChanges()
+    with tempfile.TemporaryFile() as texts:
+        gone, came = _surplus(before(), were - are, alike, texts), _surplus(after(), are - were, alike, texts)
+        del were, are
+        # Of another text, and yet the same.
+        gone_digests, came_digests = (Counter(row.digest for row in rows) for rows in (gone, came))
+        gone = _without(gone, gone_digests & came_digests)
+        came = _without(came, gone_digests & came_digests)
+        changed, removed, added = _paired(gone, came) if alike else ([], gone, came)
+        if write is not None:
 
+            def text(row: _Row | None) -> bytes:
+                if row is None:
+                    return b"null"
+                texts.seek(row.start)
+                return texts.read(row.size)
 
-def contents(table: pa.Table) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    """Every row without its lineage, and a digest of it."""
-    names = [name for name in table.column_names if not name.startswith("_") or name == UNKNOWN_FIELDS]
-    for row in table.select(names).to_pylist():
-        text = json.dumps(row, default=as_json_value, sort_keys=True)
-        yield hashlib.blake2b(text.encode(), digest_size=16).digest(), row
+            lines: tuple[tuple[bytes, list[tuple[_Row | None, _Row | None]]], ...] = (
+                (b"changed", [*changed]),
+                (b"removed", [(row, None) for row in removed]),
+                (b"added", [(None, row) for row in added]),
+            )
+            for change, pairs in lines:
+                for was, now in pairs:
+                    write(b'{"change": "%s", "before": %s, "after": %s}\n' % (change, text(was), text(now)))
+    return RowChanges(added=len(added), removed=len(removed), changed=len(changed))
 
 
 def digests(table: pa.Table) -> Iterator[bytes]:
-    """Of every row, in order, as :func:`contents` has them."""
+    """A digest of every row without its lineage, in order."""
     for batch in table.to_batches(max_chunksize=BATCH_ROWS):
-        yield from (digest for digest, _ in contents(pa.Table.from_batches([batch])))
+        yield from (digest for digest, _, _ in contents(pa.Table.from_batches([batch])))
 
 
-def _counted(tables: Iterator[pa.Table]) -> Counter[bytes]:
-    return Counter(digest for table in tables for digest, _ in contents(table))
+def contents(table: pa.Table) -> Iterator[tuple[bytes, dict[str, Any], bytes]]:
+    """Of every row: a digest, the row without its lineage, and that as JSON."""
+    names = [name for name in table.column_names if not name.startswith("_") or name == UNKNOWN_FIELDS]
+    for row in table.select(names).to_pylist():
+        text = content = _JSON(row).encode()
+        if unknown := row.get(UNKNOWN_FIELDS):
+            filled = _filled(fields := json.loads(unknown))
+            if filled != fields:
+                as_text = None if filled is None else json.dumps(filled, ensure_ascii=False, sort_keys=True)
+                content = _JSON({**row, UNKNOWN_FIELDS: as_text}).encode()
+        yield hashlib.blake2b(content, digest_size=16).digest(), row, text
 
 
-def _surplus(tables: Iterator[pa.Table], surplus: Counter[bytes]) -> list[dict[str, Any]]:
-    """As many rows of each content as ``surplus`` says."""
-    left, rows = Counter(surplus), []
+def _filled(fields: dict[str, Any]) -> dict[str, Any] | None:
+    """The fields that hold something: zDirect may begin to send an empty one for every record."""
+    nested = {name: _filled(value) if isinstance(value, dict) else value for name, value in fields.items()}
+    return {name: value for name, value in nested.items() if value not in (None, "")} or None
+
+
+def _hashes(tables: Iterator[pa.Table]) -> Counter[int]:
+    return Counter(found for table in tables for found in table.column(RECORD_HASH).to_pylist())
+
+
+def _surplus(tables: Iterator[pa.Table], left: Counter[int], alike: tuple[str, ...], texts: IO[bytes]) -> list[_Row]:
+    """As many rows of each hash as ``left`` says; their texts go to the end of the file."""
+    rows = []
+    start = texts.tell()
     for table in tables:
-        for digest, row in contents(table):
-            if left[digest] > 0:
-                left[digest] -= 1
-                rows.append(row)
+        mask = []
+        for found in table.column(RECORD_HASH).to_pylist():
+            mask.append(left[found] > 0)
+            if mask[-1]:
+                left[found] -= 1
+        for digest, row, text in contents(table.filter(pa.array(mask, pa.bool_()))):
+            key = hashlib.blake2b(repr([row[name] for name in alike]).encode(), digest_size=16).digest()
+            rows.append(_Row(digest, key, start, len(text)))
+            start += texts.write(text)
     return rows
 
 
-def _key(row: dict[str, Any], alike: tuple[str, ...]) -> str:
-    return json.dumps([row[name] for name in alike], default=as_json_value)
+def _without(rows: list[_Row], same: Counter[bytes]) -> list[_Row]:
+    same = Counter(same)
+    left = []
+    for row in rows:
+        if same[row.digest] > 0:
+            same[row.digest] -= 1
+        else:
+            left.append(row)
+    return left
+
+
+def _paired(gone: list[_Row], came: list[_Row]) -> tuple[list[tuple[_Row, _Row]], list[_Row], list[_Row]]:
+    """Rows with the same key as pairs, and those left over."""
+    by_key: dict[bytes, deque[_Row]] = defaultdict(deque)
+    for row in gone:
+        by_key[row.key].append(row)
+    pairs, added = [], []
+    for row in came:
+        if same := by_key.get(row.key):
+            pairs.append((same.popleft(), row))
+        else:
+            added.append(row)
+    return pairs, [row for rows in by_key.values() for row in rows], added
