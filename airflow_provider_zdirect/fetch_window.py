@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,9 @@ REQUESTS_AT_ONCE = 4
 """Requests of one window that run at the same time, at most; the rate limit is kept besides."""
 
 REASONS_KEPT = 5
+
+_PossibleDates = tuple[str | None, date]
+"""A field and the date that all rows have in it; no field: in any one."""
 
 FILTER_REMEDY = (
     "Clear the task to try again; if it stays, report it to Zalando's merchant support. If the records are right, "
@@ -165,12 +169,13 @@ class WindowFetcher:
         with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
             local = Path(scratch) / "page.parquet"
             writer = open_writer(local, arrow_schema(self.dataset.model), suffix="parquet")
-            rows = 0
+            rows, dates = 0, self._possible_dates(request)
 
             def take(table: pa.Table) -> None:
-                nonlocal rows
+                nonlocal rows, dates
                 self._check_filters(table)
                 done.outside += self._outside(request, table)
+                dates = self._dates_left(request, table, dates)
                 rows += table.num_rows
                 writer.write(table)
 
@@ -237,7 +242,8 @@ class WindowFetcher:
             outside = table.filter(pc.or_(pc.less(times, start), pc.greater(times, end)))
         certain = self.dataset.filter_confirmed or request.day is not None
         if outside.num_rows and certain and not self.accept_outside and self.environment == "production":
-            example = next((outside.column(name)[0] for name in (self.dataset.not_after, time_field) if name), None)
+            names = (name for name in (self.dataset.not_after, time_field, *self.dataset.dated_by) if name)
+            example = next((value for name in names if (value := outside.column(name)[0]).is_valid), None)
             raise FilterIgnoredError(
                 f"{self._what}: {outside.num_rows} of {table.num_rows} records lie outside of the requested "
                 f"{request.day or request.span}, for example one of {example}. zDirect did not apply the time filter; "
@@ -257,9 +263,43 @@ class WindowFetcher:
         for name in self.dataset.dated_by:
             dates = table.column(name)
             off = pc.or_(_is(pc.less, dates, day - slack), _is(pc.greater, dates, day + slack))
-            # A date that is not given contradicts nothing.
-            contradicting = pc.and_(contradicting, off)
-        return contradicting
+            contradicting = pc.and_(contradicting, pc.or_(pc.is_null(dates), off))
+        # A row without any date contradicts nothing.
+        return pc.and_(contradicting, self._has_date(table)) if self.dataset.dated_by else contradicting
+
+    def _possible_dates(self, request: PlannedRequest) -> frozenset[_PossibleDates]:
+        """Where an answer may have its dates, if nobody says which date is meant, or in which time zone."""
+        if request.day is None or self.dataset.filter_confirmed:
+            return frozenset()
+        shifts = (timedelta(days=-1), timedelta(days=1))
+        shifted = {(name, request.day + shift) for name in self.dataset.dated_by for shift in shifts}
+        return frozenset({(None, request.day), *shifted})
+
+    def _dates_left(
+        self, request: PlannedRequest, table: pa.Table, possible: frozenset[_PossibleDates]
+    ) -> frozenset[_PossibleDates]:
+        """Which of them can be said of these rows too.
+
+        :raises FilterIgnoredError: if none: what was asked for and a day beside it are not one answer.
+        """
+        left = frozenset(dates for dates in possible if self._explains(table, *dates))
+        if possible and not left and not self.accept_outside and self.environment == "production":
+            raise FilterIgnoredError(
+                f"{self._what}: asked for {request.day}, and the answer has records of that date and of one beside it. "
+                "These would be published under two dates; nothing was published.",
+                remedy=f"See whether the option `to` (api_options) is as zDirect has it. {FILTER_REMEDY}",
+            )
+        return left
+
+    def _explains(self, table: pa.Table, name: str | None, day: date) -> bool:
+        """Whether every row with a date has that one in that field, or, where it has none there, in another."""
+        on_day = {other: _is(pc.equal, table.column(other), day) for other in self.dataset.dated_by}
+        anywhere = reduce(pc.or_, on_day.values())
+        fits = anywhere if name is None else pc.or_(on_day[name], pc.and_(pc.is_null(table.column(name)), anywhere))
+        return bool(pc.all(pc.or_(fits, pc.invert(self._has_date(table)))).as_py())
+
+    def _has_date(self, table: pa.Table) -> pa.ChunkedArray:
+        return reduce(pc.or_, (pc.is_valid(table.column(name)) for name in self.dataset.dated_by))
 
 
 def _is(compare: Callable[..., Any], values: pa.ChunkedArray, value: Any) -> pa.ChunkedArray:

@@ -115,12 +115,72 @@ def test_rows_of_other_dates_fail_the_task_and_nothing_is_published(emulator, re
         {"liquidation_date": "2026-11-02", "reporting_date": "2026-11-10"},
         {"liquidation_date": "2026-11-10", "reporting_date": "2026-11-30"},
         {"liquidation_date": "2026-11-09", "reporting_date": "2026-11-30"},
-        {"liquidation_date": None, "reporting_date": "2026-11-30"},
+        {"liquidation_date": None, "reporting_date": "2026-11-10"},
+        {"liquidation_date": None, "reporting_date": None},
     ],
 )
 def test_either_date_may_be_the_one_that_was_asked_for(emulator, refetch, script, tmp_path, dates):
     script(("PO1", dates, 0, None))
     assert refetch().finish()["records"] == 1
+
+
+def dated(*dates: str | None) -> dict[str, str | None]:
+    return dict(zip(("liquidation_date", "reporting_date"), dates, strict=True))
+
+
+ASKED, EVE, NEXT, LATER = "2026-11-10", "2026-11-09", "2026-11-11", "2026-11-30"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [dated(None, LATER)],
+        [dated("2026-01-01", None)],
+        [dated(ASKED, ASKED), dated(EVE, EVE)],
+        [dated(ASKED, LATER), dated(EVE, LATER)],
+        [dated(ASKED, None), dated(None, NEXT)],
+        [dated(EVE, EVE), dated(NEXT, NEXT)],
+    ],
+    ids=["one far date", "the other far date", "two days", "two days by one date", "each by another", "both sides"],
+)
+def test_an_answer_to_more_than_was_asked_for_is_refused(refetch, script, tmp_path, rows):
+    script(*(("PO1", row, 0, None) for row in rows))
+    with pytest.raises(AirflowFailException) as caught:
+        refetch().go_on()
+    assert isinstance(caught.value.__cause__, FilterIgnoredError)
+    assert files(tmp_path) == {}
+    assert refetch(accept_outside=True).finish()["records"] == len(rows)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [dated(EVE, EVE), dated(EVE, ASKED), dated(EVE, LATER)],
+        [dated(NEXT, NEXT), dated(NEXT, None), dated(None, None)],
+        [dated("2026-11-02", ASKED), dated(ASKED, LATER)],
+    ],
+    ids=["the day before", "the day after", "either date"],
+)
+def test_rows_that_are_all_off_by_one_day_the_same_way_are_taken(refetch, script, rows):
+    script(*(("PO1", row, 0, None) for row in rows))
+    assert refetch().finish()["records"] == len(rows)
+
+
+def test_a_row_without_a_purchase_order_is_not_one_of_another(emulator, merchant, refetch, script, tmp_path):
+    order = {"purchase_order_number": "PO1"}
+    emulator.script_liquidated(
+        merchant,
+        START.date(),
+        [(order, END, None), (order | {"quantity": 9}, END + 40 * HOUR, None)],
+    )
+    body = json.dumps({"liquidated_items": [order | dated(ASKED, ASKED), dated(ASKED, ASKED)]})
+    emulator.faults.add({"match": {"path": "liquidated-items"}, "action": {"status": 200, "body": body}, "times": 1})
+    run = refetch(purchase_order_number="PO1")
+    run.go_on()
+    assert published(tmp_path).total() == 2
+    emulator.clock.set(PASS)
+    run.go_on()
+    assert published(tmp_path) == truth(emulator, merchant, START, END)
 
 
 def test_rows_of_other_dates_are_published_under_the_date_asked_for_if_that_is_accepted(
@@ -159,6 +219,8 @@ def test_a_window_that_zdirect_no_longer_keeps_is_refused(emulator, refetch):
         ({"passes": ""}, "passes is empty"),
         ({"passes": "two days"}, "passes='two days'"),
         ({"passes": [-1]}, "passes="),
+        ({"passes": "inf"}, "passes="),
+        ({"passes": [1e300]}, "passes="),
         ({"passes": [48 * HOUR, None]}, "passes=None"),
         ({"merchant_id": "4711"}, "merchant_id='4711'"),
         ({"base_path": "data"}, "base_path='data'"),
