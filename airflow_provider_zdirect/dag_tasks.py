@@ -101,13 +101,13 @@ def daily_reports(dataset: str) -> None:
 
 
 @task
-def advices_to_track(merchant_id: str) -> list[str]:
-    """The advice ids whose tours are asked for; none, if the list of all is."""
+def advices_to_track(merchant_id: str) -> list[str] | str:
+    """The advice ids whose tours are asked for; blank, if the list of all is."""
     from airflow_provider_zdirect.inbound.reconciliation_job import InboundPlace, open_advices
 
     params = get_current_context()["params"]
     if params["tours_by"] == "list":
-        return []
+        return ""
     with fail_fast():
         base_path = open_base_path(params["base_path"])
     place = InboundPlace(merchant_id.strip().lower(), base_path.fs, base_path.root, base_path.uri)

@@ -157,10 +157,16 @@ def mapping(value: Any, *, name: str) -> dict[str, str]:
         raise ZDirectConfigurationError(
             f"{name}={value!r} is no mapping.", remedy=f'Give {name} as {{"name": "value"}}, or leave it out.'
         )
+    for key, item in value.items():
+        if isinstance(item, list | tuple) and not item:
+            # Not taken for "not given", which would mean all: whoever gives a list wants what is in it.
+            raise ZDirectConfigurationError(
+                f"{name}[{key!r}] is an empty list.", remedy="Give values, or leave it out (or blank) for all."
+            )
     return {
         str(key): ",".join(map(str, item)) if isinstance(item, list | tuple) else str(item)
         for key, item in value.items()
-        if given(item) not in (None, [], ())
+        if given(item) is not None
     }
 
 

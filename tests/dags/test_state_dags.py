@@ -82,44 +82,30 @@ def test_inventory_publishes_the_snapshot_and_the_eans_that_are_asked_for(run_da
     created = last if last <= now else last - timedelta(days=1)
     truth = emulator.quantities(merchant, created)
     eans = sorted({ean for ean, _ in truth})[:130]
-    run = run_dag("zdirect_inventory", now, eans=eans, api_options={"eans_per_request": 50})
+    options = {"merchant_ids": [merchant], "eans": eans, "api_options": {"eans_per_request": 50}}
+    run = run_dag("zdirect_inventory", now, **options)
     assert run.state == "success", run.log[-5000:]
     names = ("item_quantities", "item_quantity_snapshots", "merchants", "merchants_to_ask")
-    assert [task[:3] for task in run.tasks] == [
-        *((name, index, "success") for name in names[:2] for index in (0, 1)),
-        *((name, -1, "success") for name in names[2:]),
-    ]
+    assert [task[0] for task in run.tasks] == list(names)
+    assert {task[2] for task in run.tasks} == {"success"}
     stock = "ean, stock_location_id, quantities_by_state.offerable, quantities_by_state.non_offerable"
-    for each in (merchant, other):
-        found = rows(tmp_path, "item_quantity_snapshots", each, stock)
-        assert {row[:2]: row[2:] for row in found} == emulator.quantities(each, created)
+    found = rows(tmp_path, "item_quantity_snapshots", merchant, stock)
+    assert {row[:2]: row[2:] for row in found} == truth
     assert {ean for (ean,) in rows(tmp_path, "item_quantities", merchant, "DISTINCT ean")} <= set(eans)
-    assert sum("item-quantities" in request.path for request in emulator.requests) == 6
+    assert sum("item-quantities" in request.path for request in emulator.requests) == 3
+    assert not [request for request in emulator.requests if other in request.path]
     assert {uri.rstrip("/") for uri, _, _ in run.events} == {f"zdirect://{name}" for name in names[:2]}
     extra = next(extra for uri, extra, _ in run.events if "snapshots" in uri)
     assert (extra["snapshot_time"], extra["stored"]) == (created.isoformat(), True)
 
 
-def test_inventory_without_wishes_asks_for_the_snapshots_only(run_dag, emulator, tmp_path):
-    emulator.set_options(inventory="zero")
-    merchant = emulator.merchant_ids[0]
-    run = run_dag("zdirect_inventory", datetime.now(UTC), merchant_ids=[merchant])
-    assert run.state == "success", run.log[-5000:]
-    states = {name: state for name, _, state, _ in run.tasks}
-    assert (states["item_quantity_snapshots"], states["item_quantities"]) == ("success", "skipped")
-    assert not [request for request in emulator.requests if "item-quantities" in request.path]
-    assert rows(tmp_path, "item_quantity_snapshots", merchant, "count(*)") == [(0,)], "no stock at all is a snapshot"
-
-
 def test_reference_data_keeps_what_is_now_and_what_was(run_dag, emulator, tmp_path):
-    first = run_dag("zdirect_reference_data", datetime.now(UTC))
-    assert first.state == "success", first.log[-5000:]
-    assert [task[:3] for task in first.tasks] == [
-        *((name, index, "success") for name in ("logistic_centers",) for index in (0, 1)),
-        ("merchants", -1, "success"),
-        *((name, index, "success") for name in ("sales_channels", "stock_locations") for index in (0, 1)),
-    ]
     merchant = emulator.merchant_ids[0]
+    first = run_dag("zdirect_reference_data", datetime.now(UTC), merchant_ids=[merchant])
+    assert first.state == "success", first.log[-5000:]
+    assert [(name, state) for name, _, state, _ in first.tasks] == [
+        (name, "success") for name in ("logistic_centers", "merchants", "sales_channels", "stock_locations")
+    ]
     for name in REFERENCE:
         (key,) = DATASETS[name].identity
         found = rows(tmp_path, f"{name}_current", merchant, key)

@@ -37,6 +37,8 @@ def told(context, dataset):
         ({"window_from": NOW - HOUR, "window_to": NOW}, "window_from="),
         ({"dataset": "item_quantities", "filters": {"sku": "x"}}, "sku"),
         ({"dataset": "item_quantities", "api_options": {"eans_per_request": 0}}, "eans_per_request"),
+        ({"dataset": "item_quantities", "filters": {"ean": []}}, "filters['ean'] is an empty list"),
+        ({"dataset": "tours", "filters": {"zalando_advice_id": ()}}, "filters['zalando_advice_id'] is an empty list"),
         ({"filters": {"id": "x"}}, "stock_locations cannot be filtered by id"),
     ],
 )
@@ -78,6 +80,11 @@ def test_eans_need_no_interval(emulator, context, here, eans):
     assert result["not_answered"] == ["0001234567890", "0001234567891"]
 
 
+def test_a_blank_filter_is_none(emulator, context, here):
+    extract(dataset="tours", filters={"zalando_advice_id": ""}, **here).execute(context)
+    assert [request.query for request in emulator.requests if "tours" in request.path] == [""]
+
+
 @pytest.mark.parametrize(
     ("arguments", "interval", "kind", "said"),
     [
@@ -88,6 +95,7 @@ def test_eans_need_no_interval(emulator, context, here, eans):
             RetentionError,
             "24 hours",
         ),
+        ({"filters": {"ean": []}}, INTERVAL, ZDirectConfigurationError, "empty list"),
         ({"filters": {"ean": "123"}}, INTERVAL, ZDirectConfigurationError, "13 digits"),
         ({"format": "xml"}, INTERVAL, ZDirectConfigurationError, "format='xml'"),
         ({"merchant_id": "x"}, INTERVAL, ZDirectConfigurationError, "merchant_id='x'"),
