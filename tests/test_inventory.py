@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from emulated_time import EmulatedTime
 from state_extraction import StateExtraction, instant
@@ -228,6 +230,19 @@ def test_what_nobody_knew_of_an_ean_or_of_a_place_is_kept(runs: StateExtraction)
         "0001234567890": {"merchant_sku": "ABC", "zone": "Z", "total_quantities_by_state": {"damaged": 1}},
         "0001234567891": {"merchant_sku": "DEF"},
     }
+
+
+def test_the_query_of_the_docs_tells_eans_without_locations(
+    runs: StateExtraction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = {"ean": "0001234567891", "quantities_by_state": {"offerable": 797}}
+    answer(runs, snapshot_of(at_location(5), alone))
+    runs.observe(SNAPSHOTS)
+    docs = Path(__file__).parent.parent / "docs" / "inventory.md"
+    query = re.findall(r'duckdb -c "(.*)"', docs.read_text())[0]
+    monkeypatch.chdir(runs.root)
+    found = duckdb.sql(query.replace("'zdirect/", "'")).fetchall()
+    assert sorted(found) == [("0001234567890", 5), ("0001234567891", 797)]
 
 
 def manifest_of(result: StateResult) -> dict[str, Any]:
