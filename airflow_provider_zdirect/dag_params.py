@@ -22,7 +22,7 @@ from airflow.providers.common.compat.sdk import Param, conf
 from airflow_provider_zdirect.datasets import DATASETS, ApiOption
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.inbound.notice_options import OWN_OPTIONS
-from airflow_provider_zdirect.operators.arguments import NO_INTERVAL_REMEDY, given
+from airflow_provider_zdirect.operators.arguments import given, run_interval
 from airflow_provider_zdirect.windows import Window, parse_instant
 
 WINDOW_FROM = "{{ params['from'] or '' }}"
@@ -77,14 +77,16 @@ def window_params() -> dict[str, Param]:
             type=["null", "string"],
             format="date-time",
             title="From",
-            description="First instant of the window. Empty: the start of the run's data interval.",
+            description="First instant of the window, such as 2026-11-12T00:00:00Z (a midnight, for what is asked for "
+            "by date). Empty: the start of the run's data interval.",
         ),
         "to": Param(
             None,
             type=["null", "string"],
             format="date-time",
             title="To",
-            description="First instant after the window. Empty: the end of the run's data interval.",
+            description="First instant after the window, such as 2026-11-13T00:00:00Z for the 12th. Empty: the end of "
+            "the run's data interval.",
         ),
     }
 
@@ -259,10 +261,7 @@ def window_of(params: Mapping[str, Any], context: Mapping[str, Any]) -> Window:
         raise WindowError("Only one of from and to is given.", remedy="Give both, or neither.")
     if start is not None:
         return Window(parse_instant(start, name="from"), parse_instant(end, name="to"))
-    interval = context.get("data_interval_start"), context.get("data_interval_end")
-    if None in interval:
-        raise WindowError("This run has no data interval, and from and to are not given.", remedy=NO_INTERVAL_REMEDY)
-    return Window(*interval)  # type: ignore[arg-type]
+    return run_interval(context)
 
 
 def days_by_merchant(window: Window, merchant_ids: list[str]) -> list[dict[str, str]]:

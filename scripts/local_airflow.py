@@ -166,6 +166,7 @@ class LocalAirflow:
         settings = {
             "CORE__DAGS_FOLDER": str(PROJECT / "dags"),
             "CORE__LOAD_EXAMPLES": "False",
+            "DAG_PROCESSOR__REFRESH_INTERVAL": "10",
             "CORE__EXECUTOR": "LocalExecutor",
             "CORE__PARALLELISM": "4",
             "CORE__TEST_CONNECTION": "Enabled",

@@ -24,8 +24,10 @@ def main() -> int:
                 "           The connection is in the environment, so the list in the UI does not show it.\n"
                 f"Data:      {airflow.data.relative_to(PROJECT)}\n"
                 f"Logs:      {airflow.logs.relative_to(PROJECT)}\n"
-                f"CLI:       AIRFLOW_HOME={airflow.home / 'airflow'} .venv/bin/airflow ...\n\n"
-                "Unpause or trigger a DAG in the UI. Ctrl-C stops everything.",
+                "DAGs:      dags (a file that you put there is seen after some seconds)\n"
+                f"CLI:       env AIRFLOW_HOME={airflow.home / 'airflow'} AIRFLOW__CORE__LOAD_EXAMPLES=False "
+                f"AIRFLOW__CORE__DAGS_FOLDER={PROJECT / 'dags'} .venv/bin/airflow ...\n\n"
+                "Unpause or trigger a DAG in the UI (unpausing starts its last run). Ctrl-C stops everything.",
                 flush=True,
             )
             while True:

@@ -41,6 +41,10 @@ PER_HOUR = RateLimits(Rate(30, 3600, burst=10), _SANDBOX)
 """Each of the two kinds of item sets and of confirmations, any method (same source). Ten may follow each other at once,
 so that the requests for one notice do not wait for each other."""
 
+IN_THE_BACKGROUND = RateLimits(Rate(22, 3600, burst=3), _SANDBOX)
+"""The same limit for who is in no hurry: the same time between two requests, but only a few at once, so that an
+announcement beside it finds room."""
+
 
 @dataclass(frozen=True)
 class Notice:
@@ -75,10 +79,14 @@ class ShippingNotices:
     """The notices that an app may use.
 
     :param client: an open one.
+    :param item_set_rates: at which item sets are read.
     """
 
-    def __init__(self, client: ZDirectClient, options: NoticeOptions | None = None) -> None:
+    def __init__(
+        self, client: ZDirectClient, options: NoticeOptions | None = None, item_set_rates: RateLimits = PER_HOUR
+    ) -> None:
         self._client = client
+        self._item_set_rates = item_set_rates
         self._options = options or NoticeOptions.of()
 
     async def get(self, notice_id: str, *, known: Notice | None = None) -> Notice:
@@ -158,7 +166,7 @@ class ShippingNotices:
         path = SET_PATHS[kind]
         what = f"Items {kind} of shipping notice {notice_id}"
         try:
-            reply = await self._send("GET", f"/{notice_id}/{path}", path, PER_HOUR, what)
+            reply = await self._send("GET", f"/{notice_id}/{path}", path, self._item_set_rates, what)
         except NotFoundError:
             # Whether there is an empty collection without a set is not confirmed; callers know that the notice is.
             return None

@@ -11,7 +11,7 @@ from datetime import date, time, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.storage.layout import FORMATS
 from airflow_provider_zdirect.windows import Window, parse_instant
 
@@ -20,9 +20,13 @@ LATER = "{{ known later }}"
 """Stands for an argument of a mapped task that ``partial()`` was not given; it may come by ``expand()``, or not."""
 
 _MERCHANT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+WINDOW_REMEDY = (
+    "Give from and to as DAG params, on the command line with --conf "
+    '\'{"from": "2026-11-12T00:00:00Z", "to": "2026-11-13T00:00:00Z"}\' (window_from and window_to of the operator)'
+)
 NO_INTERVAL_REMEDY = (
-    "Trigger the run with a logical date (its data interval is then the last complete one), or give from and to as DAG "
-    "params (window_from and window_to of the operator). A schedule needs CronDataIntervalTimetable."
+    f"{WINDOW_REMEDY}, or trigger the run in the UI with a logical date: its data interval is then the last complete "
+    "one before. A schedule needs CronDataIntervalTimetable."
 )
 
 
@@ -205,6 +209,28 @@ def window(window_from: Any, window_to: Any) -> Window | None:
                 remedy="Give both, or neither for the run's data interval.",
             )
     return Window(parse_instant(window_from, name="window_from"), parse_instant(window_to, name="window_to"))
+
+
+def run_interval(context: Mapping[str, Any]) -> Window:
+    """The run's data interval.
+
+    :raises WindowError: if it has none, or one that is not its logical date's.
+    """
+    start, end = context.get("data_interval_start"), context.get("data_interval_end")
+    if start is None or end is None:
+        raise WindowError(
+            "This run has no data interval, and from and to (window_from, window_to) are not given.",
+            remedy=NO_INTERVAL_REMEDY,
+        )
+    logical_date = context.get("logical_date")
+    if logical_date is not None and logical_date < start:
+        # Airflow 3's command line: the interval is the last one before the present, whatever the logical date is.
+        raise WindowError(
+            f"The run's logical date is {logical_date.isoformat()}, and its data interval begins after it, at "
+            f"{start.isoformat()}: `airflow dags trigger --logical-date` does not choose the interval.",
+            remedy=f"{WINDOW_REMEDY}.",
+        )
+    return Window(start, end)
 
 
 def check_window(window_from: Any, window_to: Any) -> None:

@@ -148,7 +148,14 @@ class ZDirectItemSetsOperator(ZDirectInboundOperator):
                 remedy="Nothing, if the task retries; or set deferrable=True, and run fewer tasks for notices at once.",
                 retry_after=pause,
             )
-        self.log.info("%d item sets are left; going on in %.0f s.", summary["sets_pending"], pause)
+        # At least: sets of the two kinds have a limit each, which other merchants and tasks share.
+        hours = summary["sets_pending"] / 2 * pause / 3600
+        self.log.info(
+            "%d item sets are left, which takes %.1f hours or more; going on in %.0f s.",
+            summary["sets_pending"],
+            hours,
+            pause,
+        )
         self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=pause)), method_name="resume", kwargs={"turns": turns})
         raise AssertionError("defer() does not return")
 
@@ -187,7 +194,7 @@ def _options(values: Any) -> NoticeOptions:
 
 async def _sync(hook: ZDirectHook, job: ItemSetJob, options: NoticeOptions) -> dict[str, Any]:
     from airflow_provider_zdirect.inbound.item_set_sync import sync_item_sets
-    from airflow_provider_zdirect.inbound.notices import ShippingNotices
+    from airflow_provider_zdirect.inbound.notices import IN_THE_BACKGROUND, ShippingNotices
 
     async with hook.client() as client:
-        return await sync_item_sets(job, ShippingNotices(client, options).item_set)
+        return await sync_item_sets(job, ShippingNotices(client, options, IN_THE_BACKGROUND).item_set)

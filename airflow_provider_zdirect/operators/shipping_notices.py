@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.common.compat.sdk import conf
 from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 
 from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectConfigurationError, ZDirectRetriableError
@@ -72,8 +71,8 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
 
     zDirect allows 30 requests an hour each for item sets and confirmations, and 10 a minute for a notice itself. The
     task keeps to that together with all others of its host. Where it has to wait for minutes, it waits without a
-    worker slot (``deferrable=True``), or fails for its retry. All arguments but ``deferrable`` are templates; what is
-    wrong and known at parse is refused at parse.
+    worker slot, or, with ``deferrable=False``, fails for its retry. All arguments but ``deferrable`` are templates;
+    what is wrong and known at parse is refused at parse.
 
     :param operations: one or more of ``create``, ``announce``, ``confirm_announcement``, ``dispatch``,
         ``confirm_dispatch``, in this order; a list or comma separated text.
@@ -144,7 +143,7 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
         create_by: str = PUT,
         api_options: Mapping[str, Any] | str | None = None,
         conn_id: str = "zdirect_default",
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        deferrable: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(values=locals(), **kwargs)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 
-from airflow_provider_zdirect.exceptions import WindowError, ZDirectRetriableError
+from airflow_provider_zdirect.exceptions import ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base_path import check_base_path, open_base_path
 from airflow_provider_zdirect.windows import Window
@@ -56,18 +56,12 @@ def check_window_arguments(values: Mapping[str, Any]) -> None:
 def run_window(task: WindowTask, context: Mapping[str, Any]) -> Window:
     """The window from the arguments, else the run's data interval.
 
-    :raises WindowError: if there is neither.
+    :raises WindowError: if there is neither, or the interval is not that of the logical date.
     """
     window = arguments.window(task.window_from, task.window_to)
     if window is not None:
         return window
-    start, end = context.get("data_interval_start"), context.get("data_interval_end")
-    if start is None or end is None:
-        raise WindowError(
-            "This run has no data interval, and window_from and window_to are not given.",
-            remedy=arguments.NO_INTERVAL_REMEDY,
-        )
-    return Window(start, end)
+    return arguments.run_interval(context)
 
 
 def window_job(

@@ -208,3 +208,15 @@ def test_the_asset_joins_the_authors_outlets_once():
     assert extract(outlets=[other]).outlets == [other, asset]
     assert extract(outlets=[asset]).outlets == [asset]
     assert extract(dataset="{{ params.dataset }}").outlets == []
+
+
+def test_an_interval_that_is_not_the_logical_dates_is_refused(emulator, context, tmp_path):
+    """As `airflow dags trigger --logical-date` makes it on Airflow 3: the last interval before the present."""
+    context |= {"data_interval_start": END - HOUR, "data_interval_end": END, "logical_date": END - 240 * HOUR}
+    with pytest.raises(AirflowFailException, match=r"does not choose the interval.*--conf"):
+        extract(base_path=tmp_path.as_uri()).execute(context)
+    assert not [request for request in emulator.requests if "returned" in request.path]
+    for right in (END - HOUR, END, END + HOUR):
+        extract(base_path=tmp_path.as_uri(), merchant_id=emulator.merchant_ids[0]).execute(
+            context | {"logical_date": right}
+        )

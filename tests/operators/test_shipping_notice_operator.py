@@ -338,7 +338,7 @@ def test_killed_around_any_request_and_retried_there_is_one_notice(world, contex
 
 def test_a_lost_answer_is_left_to_the_retry_of_the_task(world, context):
     world.faults.add({"match": {"path": "announced-item-sets", "method": "POST"}, "action": {"cut_body": 0}})
-    task = write(merchant_id=None)
+    task = write(merchant_id=None, deferrable=False)
     with pytest.raises(TransportError) as caught:
         task.resume(context)
     assert caught.value.retry_after == 120
@@ -351,7 +351,7 @@ def test_a_lost_answer_is_left_to_the_retry_of_the_task(world, context):
 
 def test_deferrable_gives_the_slot_back_after_a_lost_answer(world, context):
     world.faults.add({"match": {"method": "PUT"}, "action": {"reset": True}})
-    task = write(merchant_id=None, deferrable=True)
+    task = write(merchant_id=None)
     with pytest.raises(TaskDeferred) as deferred:
         task.resume(context)
     assert (deferred.value.method_name, deferred.value.kwargs) == ("resume", {"waits": 1})
@@ -361,13 +361,13 @@ def test_deferrable_gives_the_slot_back_after_a_lost_answer(world, context):
 def test_the_waits_after_failures_come_to_an_end(world, context):
     world.faults.add({"match": {"method": "PUT"}, "action": {"reset": True}, "times": None})
     with pytest.raises(TransportError):
-        write(merchant_id=None, deferrable=True).resume(context, waits=10)
+        write(merchant_id=None).resume(context, waits=10)
 
 
 def test_a_full_hour_is_waited_for_without_a_worker_slot_however_many_are_before(world, context):
     limit = {"status": 429, "headers": {"Retry-After": "200"}}
     world.faults.add({"match": {"path": "announcement-confirmations"}, "action": limit, "times": 12})
-    task = write(merchant_id=None, deferrable=True)
+    task = write(merchant_id=None)
     arguments = {}
     for turn in range(1, 13):
         with pytest.raises(TaskDeferred) as deferred:
@@ -385,5 +385,5 @@ def test_without_deferral_a_full_hour_is_for_the_retry_of_the_task(world, contex
     limit = {"status": 429, "headers": {"Retry-After": "200"}}
     world.faults.add({"match": {"path": "announcement-confirmations"}, "action": limit})
     with pytest.raises(RateLimitedError) as caught:
-        write(merchant_id=None).resume(context)
+        write(merchant_id=None, deferrable=False).resume(context)
     assert caught.value.retry_after == 200
