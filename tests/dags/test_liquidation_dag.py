@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
-from itertools import count
 from typing import Any
 
+import airflow_home
 import pytest
 from airflow.models.dagbag import DagBag
 from airflow_home import PROJECT
-from liquidated import DAY, asked, files, published, truth
+from liquidated import DAY, Day, asked, files, published, truth
 
 from airflow_provider_zdirect.assets import changed_alias, dataset_asset
 
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 LONG_AGO = TODAY - 20 * DAY
 ASSET = dataset_asset("liquidated_items").uri
-_moments = count(1)
-
-
-@pytest.fixture
-def moment() -> datetime:
-    """A logical date for a run by hand; another for each test, since Airflow keeps one run per date."""
-    return TODAY + timedelta(seconds=next(_moments))
 
 
 def test_both_tasks_run_for_every_merchant_and_an_old_day_is_fetched_once(run_dag, emulator, tmp_path):
-    emulator.set_options(volume=3)
     run = run_dag("zdirect_liquidation", LONG_AGO)
     assert run.state == "success", run.log[-5000:]
     assert [task[:3] for task in run.tasks] == [
@@ -48,36 +41,34 @@ def test_both_tasks_run_for_every_merchant_and_an_old_day_is_fetched_once(run_da
     assert [(uri, "added" in extra) for uri, extra, _ in run.events] == [(ASSET, False)] * 2
 
 
-def test_several_days_of_one_purchase_order_by_hand(run_dag, emulator, tmp_path, moment):
-    merchant, start = emulator.merchant_ids[1], LONG_AGO - 3 * DAY
+def test_one_merchants_failure_stops_neither_task_of_another_also_for_days_of_one_purchase_order(
+    run_dag, emulator, tmp_path
+):
+    merchant, start = emulator.merchant_ids[1], LONG_AGO - 2 * DAY
     emulator.set_options(purchase_order_parameter="purchase_order_number")
-    for number in range(3):
+    days = [start, start + DAY]
+    for day in days:
         rows = [({"purchase_order_number": order}, start, None) for order in ("PO1", "PO2", "PO1")]
-        emulator.script_liquidated(merchant, (start + number * DAY).date(), rows)
+        emulator.script_liquidated(merchant, day.date(), rows)
+    window = {"from": start.isoformat(), "to": LONG_AGO.isoformat()}
     run = run_dag(
         "zdirect_liquidation",
-        moment,
-        **{"from": start.isoformat(), "to": LONG_AGO.isoformat(), "merchant_ids": [merchant]},
+        TODAY,
+        merchant_ids=[emulator.foreign_merchant_id, merchant],
         purchase_order_number=" PO1 ",
         purchase_order_parameter="purchase_order_number",
+        **window,
     )
-    assert run.state == "success", run.log[-5000:]
-    days = [f"{start + number * DAY:%Y-%m-%d}" for number in range(3)]
-    assert sorted(asked(emulator)) == [f"from={day}&to={day}&purchase_order_number=PO1" for day in days]
-    assert published(tmp_path).total() == 6
-    assert all(json.loads(row)[2] == "PO1" for row in published(tmp_path))
-
-
-def test_one_merchants_failure_stops_neither_task_of_another(run_dag, emulator, tmp_path, moment):
-    merchants = [emulator.foreign_merchant_id, emulator.merchant_ids[0]]
-    window = {"from": (LONG_AGO - DAY).isoformat(), "to": LONG_AGO.isoformat()}
-    run = run_dag("zdirect_liquidation", moment, merchant_ids=merchants, **window)
     assert run.state == "failed"
     states = {task[:2]: task[2] for task in run.tasks}
     assert states["liquidated_items", 0] == "failed"
     assert states["refetch", 0] == "upstream_failed"
     assert states["liquidated_items", 1] == states["refetch", 1] == "success"
-    assert published(tmp_path) == truth(emulator, merchants[1], LONG_AGO - DAY, LONG_AGO)
+    assert sorted(asked(emulator)) == [
+        f"from={day:%Y-%m-%d}&to={day:%Y-%m-%d}&purchase_order_number=PO1" for day in days
+    ]
+    assert published(tmp_path).total() == 4
+    assert all(json.loads(row)[2] == "PO1" for row in published(tmp_path))
 
 
 @pytest.fixture(scope="module")
@@ -152,88 +143,76 @@ if __name__ == "__main__":
     with create_session() as session:
         for dag_id in ("on_asset", "on_alias"):
             session.get(DagModel, dag_id).is_paused = False
-    report = []
-    for conf in json.loads(sys.argv[3]):
-        name = "logical_date" if "logical_date" in signature(dag.test).parameters else "execution_date"
-        run = dag.test(**{name: datetime.now(UTC)}, run_conf=conf)
-        with create_session() as session:
-            kind = "asset" if inspect(session.bind).has_table("asset_event") else "dataset"
-            found = session.execute(
-                text(
-                    f"SELECT {kind}.uri, event.extra, event.source_map_index FROM {kind}_event event "
-                    f"JOIN {kind} ON {kind}.id = event.{kind}_id "
-                    "WHERE event.source_dag_id = 'liquidation_again' AND event.source_run_id = :run_id ORDER BY 3"
-                ),
-                {"run_id": run.run_id},
-            ).fetchall()
-            queued = session.execute(text(f"SELECT target_dag_id FROM {kind}_dag_run_queue ORDER BY 1")).fetchall()
-            session.execute(text(f"DELETE FROM {kind}_dag_run_queue"))
-        report.append(
-            {
-                "state": str(run.state),
-                "events": [[uri, json.loads(extra), index] for uri, extra, index in found],
-                "queued": [dag_id for dag_id, in queued],
-                "results": [
-                    ti.xcom_pull(task_ids="refetch", map_indexes=ti.map_index)
-                    for ti in sorted(run.get_task_instances(), key=lambda ti: ti.map_index)
-                    if ti.task_id == "refetch"
-                ],
-            }
-        )
+    name = "logical_date" if "logical_date" in signature(dag.test).parameters else "execution_date"
+    run = dag.test(**{name: datetime.now(UTC)}, run_conf=json.loads(sys.argv[3]))
+    with create_session() as session:
+        kind = "asset" if inspect(session.bind).has_table("asset_event") else "dataset"
+        found = session.execute(
+            text(
+                f"SELECT {kind}.uri, event.extra, event.source_map_index FROM {kind}_event event "
+                f"JOIN {kind} ON {kind}.id = event.{kind}_id "
+                "WHERE event.source_dag_id = 'liquidation_again' AND event.source_run_id = :run_id ORDER BY 3"
+            ),
+            {"run_id": run.run_id},
+        ).fetchall()
+        queued = session.execute(text(f"SELECT target_dag_id FROM {kind}_dag_run_queue ORDER BY 1")).fetchall()
+    instances = sorted(run.get_task_instances(), key=lambda ti: ti.map_index)
+    results = [ti for ti in instances if ti.task_id == "refetch"]
+    report = {
+        "state": str(run.state),
+        "events": [[uri, json.loads(extra), index] for uri, extra, index in found],
+        "queued": [dag_id for dag_id, in queued],
+        "results": [ti.xcom_pull(task_ids="refetch", map_indexes=ti.map_index) for ti in results],
+    }
     print("\\nreport: " + json.dumps(report))
 """
 
 
-def test_a_change_updates_the_asset_and_starts_who_waits_for_it_and_no_change_does_not(emulator, tmp_path):
-    """Three runs of the re-fetch alone, deferred and resumed by Airflow: new rows, nothing new, a changed row."""
+def test_a_change_updates_the_asset_and_starts_who_waits_for_it_and_no_change_does_not(emulator, tmp_path, monkeypatch):
+    """The re-fetch alone, deferred and resumed by Airflow: a changed row of one merchant, and nothing of another."""
     base, dags = tmp_path / "data", tmp_path / "dags"
     dags.mkdir()
     (dags / "program.py").write_text(PROGRAM)
-    first, second = emulator.merchant_ids
-    start, now = LONG_AGO - DAY, datetime.now(UTC)
-    stays, long_ago = {"purchase_order_number": "PO1"}, now - 10 * DAY
+    connection = {"conn_type": "zdirect", "login": "demo", "password": "demo-secret", "host": emulator.url}
+    monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
+    start = LONG_AGO - DAY
+    row, since = {"purchase_order_number": "PO1"}, datetime.now(UTC) - 10 * DAY
     for merchant in emulator.merchant_ids:
-        emulator.script_liquidated(merchant, start.date(), [(stays, long_ago, None)])
-    window = {"from": start.isoformat(), "to": LONG_AGO.isoformat(), "base_path": base.as_uri()}
-    environment = {
-        **os.environ,
-        "AIRFLOW_HOME": str(tmp_path),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
-        "AIRFLOW_CONN_ZDIRECT_DEFAULT": json.dumps(
-            {"conn_type": "zdirect", "login": "demo", "password": "demo-secret", "host": emulator.url}
-        ),
-    }
-
-    def python(*arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, *arguments], capture_output=True, text=True, env=environment, timeout=300, check=False
-        )
-        assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
-        return done.stdout + done.stderr
-
-    def runs(*confs: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
-        printed = python(str(dags / "program.py"), str(dags), " ".join(emulator.merchant_ids), json.dumps(confs))
-        report = next(line for line in printed.splitlines() if line.startswith("report: "))
-        return json.loads(report.removeprefix("report: ")), printed
-
-    python("-m", "airflow", "db", "migrate")
-    (new, same), log = runs(window, window)
-    assert new["state"] == same["state"] == "success", log[-5000:]
-    assert "waiting without a worker slot" in log
-    assert [(uri, extra["added"], index) for uri, extra, index in new["events"]] == [(ASSET, 1, 0), (ASSET, 1, 1)]
-    assert set(new["queued"]) >= {"on_asset"}
-    assert (same["events"], same["queued"]) == ([], [])
-    assert [result["changed"] for result in same["results"]] == [False, False]
+        emulator.script_liquidated(merchant, start.date(), [(row, since, None)])
+        assert Day(emulator, base, start).refetch(merchant_id=merchant).go_on() is not None
     before = files(base)
-    emulator.script_liquidated(second, start.date(), [(stays | {"quantity": 99}, long_ago, None)])
-    (changed,), log = runs(window)
-    ((uri, extra, index),) = changed["events"]
-    told = {"added": 0, "removed": 0, "changed": 1, "dates": date.isoformat(start.date()), "merchant_id": second}
+    same, changed = emulator.merchant_ids
+    emulator.script_liquidated(changed, start.date(), [(row | {"quantity": 99}, since, None)])
+    # A database of its own: other DAGs would wait for the asset too.
+    shutil.copy(airflow_home.HOME / "airflow.db", tmp_path)
+    conf = {"from": start.isoformat(), "to": LONG_AGO.isoformat(), "base_path": base.as_uri()}
+    done = subprocess.run(
+        [
+            *(sys.executable, str(dags / "program.py"), str(dags)),
+            *(" ".join(emulator.merchant_ids), json.dumps(conf)),
+        ],
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            "AIRFLOW_HOME": str(tmp_path),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        },
+        timeout=300,
+        check=False,
+    )
+    log = done.stdout + done.stderr
+    assert done.returncode == 0, log[-5000:]
+    report = json.loads(done.stdout.rpartition("\nreport: ")[2].partition("\n")[0])
+    assert report["state"] == "success", log[-5000:]
+    assert "waiting without a worker slot" in log
+    ((uri, extra, index),) = report["events"]
+    told = {"added": 0, "removed": 0, "changed": 1, "dates": date.isoformat(start.date()), "merchant_id": changed}
     assert (uri, index) == (ASSET, 1)
     assert extra.items() >= told.items()
-    assert changed["queued"] == ["on_alias", "on_asset"]
-    assert [result["changed"] for result in changed["results"]] == [False, True]
+    assert set(report["queued"]) >= {"on_asset", "on_alias"}
+    assert [result["changed"] for result in report["results"]] == [False, True]
     assert len(files(base)) == len(before) + 2
-    assert published(base, merchant_id=first) == truth(emulator, first, start, LONG_AGO)
-    assert published(base, merchant_id=second) == truth(emulator, second, start, LONG_AGO)
+    for merchant in (same, changed):
+        assert published(base, merchant_id=merchant) == truth(emulator, merchant, start, LONG_AGO)

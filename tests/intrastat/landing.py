@@ -94,7 +94,7 @@ class Landing:
         writer = ParquetWriter(local, arrow_schema(IntraCommunityMovement))
         writer.write(to_table(IntraCommunityMovement, records, sources, lineage))
         writer.close()
-        replacer = DayReplacer(self.store, self.layout, DATASET, zone, FORMATS[format])
+        replacer = DayReplacer(self.store, self.layout, DATASET, zone, FORMATS[format], "landing", self.fetched)
         files = replacer.replace(day, [local.name], self.fetched).files
         local.unlink()
         self.announce(window, [day], files=files, **facts)

@@ -200,15 +200,6 @@ def test_several_passes_are_made_one_after_the_other_and_those_missed_are_one(em
     assert published(tmp_path).total() == 5
 
 
-def test_a_worker_that_is_called_too_early_waits_for_the_rest(emulator, refetch):
-    run = refetch()
-    run.go_on()
-    emulator.clock.set(PASS - timedelta(seconds=3))
-    assert run.go_on() is None
-    assert run.due == PASS
-    assert len(asked(emulator)) == 1
-
-
 def test_a_pass_that_becomes_due_while_it_is_looked_at_is_made(
     emulator, merchant, refetch, script, tmp_path, monkeypatch
 ):
@@ -227,9 +218,12 @@ def test_a_pass_that_becomes_due_while_it_is_looked_at_is_made(
     assert published(tmp_path) == truth(emulator, merchant, START, END)
 
 
-def test_a_retry_of_a_waiting_task_neither_repeats_nor_forgets_a_pass(emulator, refetch):
+def test_a_task_that_is_called_too_early_or_tried_again_neither_repeats_nor_forgets_a_pass(emulator, refetch):
     run = refetch()
     run.go_on()
+    emulator.clock.set(PASS - 30 * HOUR)
+    assert run.go_on() is None
+    assert run.due == PASS
     emulator.clock.set(END + 20 * HOUR)
     assert run.retry() is None
     assert run.due == PASS
@@ -241,37 +235,29 @@ def test_a_retry_of_a_waiting_task_neither_repeats_nor_forgets_a_pass(emulator, 
     assert len(asked(emulator)) == 2
 
 
-def test_a_day_of_which_all_rows_vanish_ends_empty_and_its_rows_are_kept_as_a_revision(
+def test_a_day_may_be_filled_only_late_and_end_empty_and_its_rows_are_kept_as_a_revision(
     emulator, merchant, refetch, script, tmp_path
 ):
-    script(("PO1", {}, 0, 5), ("PO2", {}, 0, 5))
-    result = refetch().finish()
-    assert published(tmp_path).total() == result["records"] == 0
-    assert result["changed_dates"][-1]["removed"] == 2
-    assert len([path for path in files(tmp_path) if path.startswith("_revisions")]) == 1
-
-
-def test_unless_that_is_not_wanted(emulator, refetch, script, tmp_path):
-    script(("PO1", {}, 0, 5))
-    run = refetch(replace_with_empty=False)
-    run.go_on()
-    before = files(tmp_path)
+    script(("PO1", {}, 5, 30), ("PO2", {}, 5, 30))
+    run = refetch(passes=[6 * HOUR, 48 * HOUR])
+    first_pass(run)
+    assert published(tmp_path).total() == 0
+    emulator.clock.set(END + 6 * HOUR)
+    assert run.go_on() is None
+    assert published(tmp_path).total() == 2
     emulator.clock.set(PASS)
+    # Unless that is not wanted.
+    before = files(tmp_path)
+    run.task.replace_with_empty = False
     with pytest.raises(AirflowFailException, match="replace_with_empty=True") as caught:
         run.go_on()
     assert isinstance(caught.value.__cause__, EmptyAnswerError)
     assert files(tmp_path) == before
-
-
-def test_a_day_that_was_empty_at_first_is_filled(emulator, merchant, refetch, script, tmp_path):
-    script(("PO1", {}, 47, None))
-    run = refetch()
-    first_pass(run)
-    assert published(tmp_path).total() == 0
-    result = run.finish()
-    assert published(tmp_path) == truth(emulator, merchant, START, END)
-    assert result["changes"] == {"added": 1, "removed": 0, "changed": 0}
-    assert [event["added"] for event in run.events] == [1]
+    run.task.replace_with_empty = True
+    result = run.retry()
+    assert published(tmp_path).total() == result["records"] == 0
+    assert result["changes"] == {"added": 2, "removed": 2, "changed": 0}
+    assert len([path for path in files(tmp_path) if path.startswith("_revisions")]) == 1
 
 
 def test_a_second_pass_that_fails_leaves_the_first_and_is_waited_out(emulator, merchant, refetch, script, tmp_path):
