@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -184,7 +185,9 @@ def test_a_change_updates_the_asset_and_starts_who_waits_for_it_and_no_change_do
     same, changed = emulator.merchant_ids
     emulator.script_liquidated(changed, start.date(), [(row | {"quantity": 99}, since, None)])
     # A database of its own: other DAGs would wait for the asset too.
-    shutil.copy(airflow_home.HOME / "airflow.db", tmp_path)
+    # Through SQLite: who opens the file besides and closes it drops the locks that this process has on it.
+    with closing(sqlite3.connect(airflow_home.HOME / "airflow.db")) as database:
+        database.execute("VACUUM INTO ?", (str(tmp_path / "airflow.db"),))
     conf = {"from": start.isoformat(), "to": LONG_AGO.isoformat(), "base_path": base.as_uri()}
     done = subprocess.run(
         [
