@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 EXTRAS = {"s3": "s3", "s3a": "s3"}
@@ -69,6 +71,17 @@ def check_path(text: str, *, name: str) -> None:
 def check_base_path(base_path: str) -> None:
     """Raise ZDirectConfigurationError if the text cannot be a base path."""
     check_path(base_path, name="base_path")
+
+
+def check_place(values: Mapping[str, Any]) -> None:
+    """Raise ZDirectConfigurationError if ``base_path``, ``conn_id`` or ``merchant_id`` is known at parse and wrong.
+
+    :param values: an operator's arguments by name.
+    """
+    for name in ("base_path", "conn_id"):
+        arguments.check_not_empty(values[name], name=name)
+    arguments.check(values["base_path"], check_base_path)
+    arguments.check(values["merchant_id"], arguments.check_merchant_id)
 
 
 def _missing_support(text: str, name: str) -> str:

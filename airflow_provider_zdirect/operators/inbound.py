@@ -14,7 +14,7 @@ from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectRetriab
 from airflow_provider_zdirect.inbound.notice_options import NoticeOptions
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
-from airflow_provider_zdirect.operators.base_path import check_base_path, open_base_path
+from airflow_provider_zdirect.operators.base_path import check_place, open_base_path
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.window_job import wait_out
 
@@ -62,10 +62,7 @@ class ZDirectInboundOperator(ZDirectOperator):
 
     @classmethod
     def check_literals(cls, values: Mapping[str, Any]) -> None:
-        for name in ("base_path", "conn_id"):
-            arguments.check_not_empty(values[name], name=name)
-        arguments.check(values["base_path"], check_base_path)
-        arguments.check(values["merchant_id"], arguments.check_merchant_id)
+        check_place(values)
         arguments.check(values["format"], arguments.file_format)
 
     def place(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from airflow_provider_zdirect.assets import intrastat_asset
 from airflow_provider_zdirect.intrastat.selection import Month, master_data_kind, parse_countries
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
-from airflow_provider_zdirect.operators.base_path import check_base_path, check_path, open_base_path, open_path
+from airflow_provider_zdirect.operators.base_path import check_path, check_place, open_base_path, open_path
 from airflow_provider_zdirect.operators.retry import fail_fast
 
 if TYPE_CHECKING:
@@ -89,11 +89,8 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
 
     @classmethod
     def check_literals(cls, values: Mapping[str, Any]) -> None:
-        for name in ("base_path", "conn_id"):
-            arguments.check_not_empty(values[name], name=name)
-        arguments.check(values["base_path"], check_base_path)
+        check_place(values)
         arguments.check(values["month"], Month.parse)
-        arguments.check(values["merchant_id"], arguments.check_merchant_id)
         countries = values["countries"]
         if isinstance(countries, list | tuple) and all(map(arguments.is_literal, countries)):
             parse_countries(countries)

@@ -11,7 +11,7 @@ from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 
 from airflow_provider_zdirect.exceptions import ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
-from airflow_provider_zdirect.operators.base_path import check_base_path, open_base_path
+from airflow_provider_zdirect.operators.base_path import check_place, open_base_path
 from airflow_provider_zdirect.windows import Window
 
 if TYPE_CHECKING:
@@ -41,11 +41,8 @@ class WindowTask(Protocol):
 
 def check_window_arguments(values: Mapping[str, Any]) -> None:
     """Raise ZDirectConfigurationError for those of :class:`WindowTask` that are known at parse and wrong."""
-    for name in ("base_path", "conn_id"):
-        arguments.check_not_empty(values[name], name=name)
-    arguments.check(values["merchant_id"], arguments.check_merchant_id)
+    check_place(values)
     arguments.check_window(values["window_from"], values["window_to"])
-    arguments.check(values["base_path"], check_base_path)
     arguments.check(values["format"], arguments.file_format)
     arguments.check(values["max_rejected"], lambda most: arguments.count(most, name="max_rejected"))
     arguments.check(values["timezone"], arguments.time_zone)
