@@ -48,6 +48,9 @@ ALLOWED = {
     "extract_state": STORAGE | {"client", "fetch_state", "state_job", "manifest"},
     "intrastat": STORAGE | {"client", "report_calendar", "table_files", "intrastat"},
     "inbound": PIPELINE | {"table_files", "inbound"},
+    "personal_data": VALUES,
+    "orders": PIPELINE | {"personal_data", "table_files", "orders"},
+    "stocks": PIPELINE | {"table_files", "stocks"},
     "emulator": VALUES | {"emulator"},
 }
 

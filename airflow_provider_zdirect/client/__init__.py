@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow_provider_zdirect.client.auth import TokenProvider
     from airflow_provider_zdirect.client.calls import ClientStats
-    from airflow_provider_zdirect.client.client import Identity, Reply, ZDirectClient, checked_merchant_id
+    from airflow_provider_zdirect.client.client import JSON_API, Identity, Reply, ZDirectClient, checked_merchant_id
     from airflow_provider_zdirect.client.config import PRODUCTION_URL, SANDBOX_URL, ClientConfig
     from airflow_provider_zdirect.client.paging import Page, parse_page
     from airflow_provider_zdirect.client.problems import Problem, read_problem
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "auth": ("TokenProvider",),
     "calls": ("ClientStats",),
-    "client": ("Identity", "Reply", "ZDirectClient", "checked_merchant_id"),
+    "client": ("JSON_API", "Identity", "Reply", "ZDirectClient", "checked_merchant_id"),
     "config": ("PRODUCTION_URL", "SANDBOX_URL", "ClientConfig"),
     "paging": ("Page", "parse_page"),
     "problems": ("Problem", "read_problem"),
@@ -44,6 +44,7 @@ _MODULES = {
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "JSON_API",
     "PRODUCTION_URL",
     "SANDBOX_URL",
     "Answer",

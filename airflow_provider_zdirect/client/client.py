@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 ME_RATE = Rate(1, 1)
 """No limit of /auth/me is documented; nobody needs it more than once a second."""
 
+JSON_API = "application/vnd.api+json"
+"""Media type of the Orders API (zDirect docs, Orders, getting orders)."""
+
 _MERCHANT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -244,6 +247,7 @@ class ZDirectClient:
         endpoint: str | None = None,
         scope: str | None = None,
         what: str | None = None,
+        media_type: str = "application/json",
         expected: frozenset[int] = frozenset({200, 201, 202, 204}),
     ) -> Reply:
         """One request of any kind; parameters as :meth:`get`.
@@ -254,14 +258,15 @@ class ZDirectClient:
         :param json: the body, as what JSON can say; None sends none.
         :param if_match: ETag of what is to be changed.
         :param if_none_match: ETag of what is known already; a 304 is then an answer like any other.
+        :param media_type: of the body and of the answer; the Orders API has one of its own (:data:`JSON_API`).
         :param expected: statuses that are none of the failures.
         :raises ConflictError: 409, 412 and 428.
         """
         headers = {name: etag for name, etag in (("If-Match", if_match), ("If-None-Match", if_none_match)) if etag}
-        call = _plain_call(path, None, rate, endpoint, scope, "application/json", what or f"{method} {path}")
+        call = _plain_call(path, None, rate, endpoint, scope, media_type, what or f"{method} {path}")
         if method != "GET":
             # Wanted with every PUT and POST, those without a body included (zDirect docs, Shipping Notices).
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = media_type
         call = replace(
             call,
             method=method,

@@ -6,6 +6,7 @@ import sys
 import airflow_provider_zdirect.client as package
 
 PUBLIC = [
+    "JSON_API",
     "PRODUCTION_URL",
     "SANDBOX_URL",
     "Answer",

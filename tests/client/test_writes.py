@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from clocks import FakeClock
 
-from airflow_provider_zdirect.client import Rate
+from airflow_provider_zdirect.client import JSON_API, Rate
 from airflow_provider_zdirect.exceptions import (
     AuthenticationError,
     BadRequestError,
@@ -73,6 +73,13 @@ async def test_a_write_is_repeated_after_429_when_zdirect_wants_it(
     assert sum(clock.slept) >= 9
     assert server.requests[0].body == server.requests[1].body == b'{"a":1}'
     assert server.requests[1].headers["if-match"] == '"a"'
+
+
+async def test_the_orders_api_has_a_media_type_of_its_own(server: ScriptedServer, make_client: MakeClient) -> None:
+    server.script = [reply(204, None), MADE]
+    await make_client().request("PATCH", PATH, rate=RATE, json={}, media_type=JSON_API)
+    sent = server.requests[0].headers
+    assert (sent["content-type"], sent["accept"]) == ("application/vnd.api+json", "application/vnd.api+json")
 
 
 async def test_a_long_429_is_raised(server: ScriptedServer, make_client: MakeClient) -> None:
