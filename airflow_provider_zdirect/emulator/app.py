@@ -11,6 +11,7 @@ from airflow_provider_zdirect.emulator.auth import auth_router
 from airflow_provider_zdirect.emulator.front import Connections, Front
 from airflow_provider_zdirect.emulator.inventory import inventory_router
 from airflow_provider_zdirect.emulator.movement_reports import movement_reports_router
+from airflow_provider_zdirect.emulator.orders import orders_router
 from airflow_provider_zdirect.emulator.problem import PROBLEM_JSON, ProblemError, problem_body
 from airflow_provider_zdirect.emulator.reference_data import reference_data_router
 from airflow_provider_zdirect.emulator.shipping_notices import shipping_notices_router
@@ -33,6 +34,7 @@ def create_app(state: EmulatorState, connections: Connections | None = None) -> 
     app.include_router(reference_data_router(state))
     app.include_router(shipping_notices_router(state))
     app.include_router(tours_router(state))
+    app.include_router(orders_router(state))
     app.include_router(admin_router(state))
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(HTTPException, _http_error)

@@ -28,6 +28,10 @@ SCOPES = (
     # Not confirmed: the docs show only the end of these.
     "zfs/shipping-notices/read",
     "zfs/shipping-notices/write",
+    "orders/read",
+    "orders/write",
+    "products/stock/write",
+    "zss/shipping-document/read",
 )
 
 
@@ -78,7 +82,7 @@ def auth_router(state: EmulatorState) -> APIRouter:
                 "username": f"service-account-{client_id}",
                 "bpids": list(state.merchant_ids),
                 "groups": [],
-                "scopes": list(SCOPES),
+                "scopes": [scope for scope in SCOPES if scope not in state.options.missing_scopes],
             }
         )
 

@@ -18,7 +18,7 @@ class Limit:
     seconds: float
 
 
-# zDirect docs, rate limits of the respective API. That of sales-channels is not documented.
+# zDirect docs, rate limits of the respective API. Those of sales-channels and shipping-documents are not documented.
 LIMITS = {
     "returned-items": Limit(100, 1),
     "received-items": Limit(20, 1),
@@ -37,9 +37,23 @@ LIMITS = {
     "announcement-confirmations": Limit(30, 3600),
     "dispatch-confirmations": Limit(30, 3600),
     "tours": Limit(60, 60),
+    "orders": Limit(40, 60),
+    "orders-by-number": Limit(400, 60),
+    "order-items": Limit(2000, 60),
+    "order-lines": Limit(2000, 60),
+    "order-updates": Limit(2000, 60),
+    "orders-deletion-requests": Limit(40, 60),
+    "orders-other": Limit(2000, 60),
+    "shipping-documents": Limit(400, 60),
 }
 # The docs tell the environments apart for these only.
-SANDBOX_LIMITS = {operation: Limit(10, 60) for operation, limit in LIMITS.items() if limit.seconds > 1}
+SANDBOX_LIMITS = {
+    **{operation: Limit(10, 60) for operation, limit in LIMITS.items() if limit.seconds > 1},
+    "orders-by-number": Limit(100, 60),
+    **dict.fromkeys(
+        ("order-items", "order-lines", "order-updates", "orders-other", "shipping-documents"), Limit(40, 60)
+    ),
+}
 TOKEN_LIMIT = {"production": Limit(8, 60), "sandbox": Limit(1, 60)}
 
 

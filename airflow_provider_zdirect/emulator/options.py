@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -23,9 +24,26 @@ CHOICES = {
     "item_sets_shape": ("set", "list"),
     "inventory": ("stock", "zero", "empty", "missing"),
     "purchase_order_parameter": ("purchase-order-number", "purchase_order_number"),
+    "orders_next": ("given", "absent"),
+    "orders_time_filter": ("strict", "lenient", "ignored"),
+    "orders_sort": ("honoured", "ignored"),
+    "stocks_answer": ("results", "items"),
+    "stocks_pending_status": ("ACCEPTED", "FAILED", "REJECTED"),
 }
-SHARES = ("late_share", "bad_records", "drift", "empty_reports", "liquidated_vanish", "liquidated_change")
+SHARES = (
+    "late_share",
+    "bad_records",
+    "drift",
+    "empty_reports",
+    "liquidated_vanish",
+    "liquidated_change",
+    "stocks_failed",
+    "stocks_pending",
+    "zss_orders",
+)
 FLAGS = (
+    "first_tracking_counts",
+    "lines_from_initial",
     "null_defect_levels",
     "to_inclusive",
     "notices_without_merchant",
@@ -33,8 +51,18 @@ FLAGS = (
     "rate_limits",
 )
 # The least that each may be.
-WHOLE_NUMBERS = {"icm_page_size": 1, "icm_max_movements": 0, "most_eans": 1, "notices_page_size": 1, "notice_days": 0}
-PARAMETERS = ("changed_since_parameter", "notices_cursor_parameter")
+WHOLE_NUMBERS = {
+    "icm_page_size": 1,
+    "icm_max_movements": 0,
+    "most_eans": 1,
+    "notices_page_size": 1,
+    "notice_days": 0,
+    "orders_per_day": 0,
+    "order_days": 0,
+    "orders_page_limit": 1,
+}
+PARAMETERS = ("changed_since_parameter", "notices_cursor_parameter", "documents_order_parameter")
+DOCUMENT_PATH = re.compile(r"/[^{}]*\{document_id\}[^{}]*")
 ERROR_STATUSES = ("stale_etag_status", "missing_etag_status")
 
 
@@ -91,6 +119,28 @@ class Options:
     :param item_sets_shape: the item sets of a notice are answered as ``set`` (the current one) or ``list`` (all).
     :param delivery_date_after_minutes: minutes from an announcement to its delivery date; ``None``: only tests set it.
     :param tours_without_parameter: whether tours can be asked for without an advice; otherwise that is a 400.
+    :param orders_per_day: orders of each merchant and day.
+    :param order_days: orders are there of so many days before the moment when they are first asked for; 0: none at
+        all. Neither this nor ``orders_per_day`` changes orders that are there.
+    :param orders_page_limit: the most orders on a page; who asks for more gets so many.
+    :param orders_next: the list of orders has links to the other pages (``given``), or only to itself (``absent``).
+    :param orders_time_filter: ``strict``: a time with fractions of a second or a ``Z`` at its end makes the server
+        drop that filter and say nothing; ``lenient``: all times are honoured; ``ignored``: none is.
+    :param orders_sort: whether ``sort`` is ``honoured`` or ``ignored``, which is the default order.
+    :param order_update_seconds: seconds until tracking numbers that were sent for an order take effect.
+    :param first_tracking_counts: of the tracking numbers of an order only the first that is not empty counts, as an
+        older copy of the docs says.
+    :param lines_from_initial: a line can be shipped or canceled that was not reserved before, as examples of possible
+        transitions show.
+    :param stocks_answer: the list of an answer to stock updates: ``results`` with numbers as codes, or ``items`` with
+        texts, as in an older copy of the docs.
+    :param stocks_failed: share 0..1 of stock updates that fail; the next attempt has its own luck.
+    :param stocks_pending: share 0..1 of EANs that are not onboarded yet.
+    :param stocks_pending_status: status of updates for those, which is not documented.
+    :param zss_orders: share 0..1 of partner-fulfilled orders that have shipping documents.
+    :param documents_order_parameter: name of the parameter that asks for the documents of an order.
+    :param document_path: path of one document as PDF, which is not documented; ``{document_id}`` is in it.
+    :param missing_scopes: scopes of Orders, Stocks and Shipping Documents that the client lacks, a list.
     :param rate_limits: whether the documented limits are enforced, token requests included.
     :param token_seconds: life of an access token, in seconds.
     :param tokens_per_minute: token requests a minute; ``None`` follows the environment (8 or 1).
@@ -136,6 +186,23 @@ class Options:
     item_sets_shape: str = "set"
     delivery_date_after_minutes: float | None = None
     tours_without_parameter: bool = True
+    orders_per_day: int = 20
+    order_days: int = 5
+    orders_page_limit: int = 1000
+    orders_next: str = "given"
+    orders_time_filter: str = "strict"
+    orders_sort: str = "honoured"
+    order_update_seconds: float = 3
+    first_tracking_counts: bool = False
+    lines_from_initial: bool = False
+    stocks_answer: str = "results"
+    stocks_failed: float = 0.0
+    stocks_pending: float = 0.0
+    stocks_pending_status: str = "ACCEPTED"
+    zss_orders: float = 0.5
+    documents_order_parameter: str = "order_id"
+    document_path: str = "/zss/shipping-documents/{document_id}"
+    missing_scopes: tuple[str, ...] = ()
     rate_limits: bool = True
     token_seconds: int = 7200
     tokens_per_minute: int | None = None
@@ -170,6 +237,14 @@ class Options:
         minutes = self.delivery_date_after_minutes
         if minutes is not None and (not isinstance(minutes, (int, float)) or minutes < 0):
             raise ValueError("delivery_date_after_minutes must be a number, 0 or more, or null")
+        seconds = self.order_update_seconds
+        if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or seconds < 0:
+            raise ValueError("order_update_seconds must be a number, 0 or more")
+        if not isinstance(self.document_path, str) or not DOCUMENT_PATH.fullmatch(self.document_path):
+            raise ValueError("document_path must be a path with {document_id} in it")
+        if not isinstance(self.missing_scopes, (list, tuple)):
+            raise ValueError("missing_scopes must be a list of scopes")
+        object.__setattr__(self, "missing_scopes", tuple(self.missing_scopes))
         for name in PARAMETERS:
             if not isinstance(getattr(self, name), str) or not getattr(self, name):
                 raise ValueError(f"{name} must be the name of a parameter")
@@ -196,4 +271,5 @@ class Options:
         return replace(self, **changes)
 
     def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "report_holidays": list(self.report_holidays)}
+        lists = {"report_holidays": list(self.report_holidays), "missing_scopes": list(self.missing_scopes)}
+        return {**asdict(self), **lists}

@@ -7,7 +7,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,17 +19,18 @@ from airflow_provider_zdirect.emulator.clock import EmulatorClock
 from airflow_provider_zdirect.emulator.faults import FaultPlan
 from airflow_provider_zdirect.emulator.front import Connections
 from airflow_provider_zdirect.emulator.liquidation_script import ScriptedRow
+from airflow_provider_zdirect.emulator.moments import Moment, moment
 from airflow_provider_zdirect.emulator.options import Options
+from airflow_provider_zdirect.emulator.order_controls import OrderControls
 from airflow_provider_zdirect.emulator.state import EmulatorState, LoggedRequest, Settings
 from airflow_provider_zdirect.emulator.tours import tours_of
 from airflow_provider_zdirect.emulator.truth import Record
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
-Moment = datetime | date | str
 
 
-class EmulatorServer:
+class EmulatorServer(OrderControls):
     """A running emulator.
 
     :param now: moment to freeze the clock at (aware time or ISO string); ``None`` follows real time.
@@ -149,8 +149,8 @@ class EmulatorServer:
         self.state.options = self.state.options.changed(changes)
 
     def reset(self) -> None:
-        """Options and clock as at the start; no faults, tokens, used limits, scripts, changes, written
-        notices or logged requests."""
+        """Options and clock as at the start; no faults, tokens, used limits, scripts, changes, listeners, written
+        notices, changed orders or stocks, or logged requests."""
         self.state.options = self._first_options
         self.clock.set(self._first_now)
         self.faults.clear()
@@ -159,6 +159,8 @@ class EmulatorServer:
         self.state.script.clear()
         self.state.references.clear()
         self.state.notices.clear()
+        self.state.orders.clear()
+        self.state.listeners.clear()
         self.state.log.clear()
 
     def truth(
@@ -253,15 +255,6 @@ class EmulatorServer:
             of the day share; the API shows the row from one aware time until another, or ``None`` if it stays.
         """
         self.state.script.set(self.state.known_merchant(merchant_id), moment(day).date(), rows)
-
-
-def moment(value: Moment) -> datetime:
-    """An aware time; a date or a time without offset is meant in UTC."""
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    elif not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
-    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def _tracked_protocol(connections: Connections) -> type[asyncio.Protocol]:

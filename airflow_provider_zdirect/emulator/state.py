@@ -16,9 +16,11 @@ from airflow_provider_zdirect.emulator.clock import EmulatorClock
 from airflow_provider_zdirect.emulator.faults import FaultPlan
 from airflow_provider_zdirect.emulator.limits import Limiter
 from airflow_provider_zdirect.emulator.liquidation_script import LiquidationScript
+from airflow_provider_zdirect.emulator.listeners import Listeners
 from airflow_provider_zdirect.emulator.notice import Notice
 from airflow_provider_zdirect.emulator.notice_book import Key, NoticeBook
 from airflow_provider_zdirect.emulator.options import Options
+from airflow_provider_zdirect.emulator.order_book import OrderBook
 from airflow_provider_zdirect.emulator.reference_book import ReferenceBook
 from airflow_provider_zdirect.emulator.seeded_notices import SeededNotices
 from airflow_provider_zdirect.emulator.tokens import TokenBook
@@ -92,7 +94,10 @@ class EmulatorState:
         self.foreign_merchant_id = merchant_id(settings.seed, settings.merchants)
         self.tokens = TokenBook(settings.seed)
         self.limiter = Limiter(clock)
-        self.references = ReferenceBook(settings.seed, (*self.merchant_ids, self.foreign_merchant_id))
+        merchant_ids = (*self.merchant_ids, self.foreign_merchant_id)
+        self.references = ReferenceBook(settings.seed, merchant_ids)
+        self.orders = OrderBook(settings.seed, merchant_ids, clock, self.references, lambda: self.options)
+        self.listeners = Listeners()
         self.notices = NoticeBook()
         self.script = LiquidationScript(settings.seed)
         self.log: deque[LoggedRequest] = deque(maxlen=REMEMBERED_REQUESTS)

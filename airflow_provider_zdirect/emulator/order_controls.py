@@ -1,0 +1,152 @@
+"""What tests see and do of orders and returns, behind the back of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_zdirect.emulator.listeners import Callback
+from airflow_provider_zdirect.emulator.made_orders import SOME, Amount
+from airflow_provider_zdirect.emulator.moments import Moment, moment, order_time, whole_millisecond
+from airflow_provider_zdirect.emulator.order import (
+    APPROVED,
+    INITIAL,
+    LINE_STATUSES,
+    ORDER_STATUSES,
+    ORDER_TYPES,
+)
+from airflow_provider_zdirect.emulator.state import EmulatorState
+
+CHOICES = {"status": ORDER_STATUSES, "order_type": ORDER_TYPES}
+
+
+class OrderControls:
+    """Part of the server."""
+
+    state: EmulatorState
+
+    def orders(self, merchant_id: str) -> list[dict[str, Any]]:
+        """The merchant's orders at the emulator's now, in the order of their making, without drift.
+
+        :returns: of each its attributes and ``transitions``, ``items`` (each with its ``lines``, and those with their
+            ``transitions``), ``shipments``, and ``shipped_without_tracking``: a line of it was set to shipped before
+            a tracking number had taken effect.
+        """
+        book = self.state.orders
+        with book.lock:
+            return [order.as_truth() for order in book.of_merchant(self.state.known_merchant(merchant_id)).values()]
+
+    def add_orders(
+        self,
+        merchant_id: str,
+        count: int,
+        *,
+        start: Moment | None = None,
+        step_seconds: float = 1.0,
+        items: Amount = SOME,
+        lines: Amount = SOME,
+        **attributes: Any,
+    ) -> list[str]:
+        """More orders, approved and partner-fulfilled with reserved lines, if ``attributes`` say nothing else.
+
+        They are shown at once, those of the future too.
+
+        :param start: when the first is created and modified; default now.
+        :param step_seconds: so much later is each that follows.
+        :param items: number of items of each, or the least and the most; so are ``lines`` of each item.
+        :param attributes: fields of each order that are as given.
+        :returns: their ids.
+        :raises ValueError: for an unknown merchant, field or status.
+        """
+        first = moment(start) if start is not None else self.state.clock.now()
+        step = timedelta(seconds=step_seconds)
+        merchant_id = self.state.known_merchant(merchant_id)
+        return self.state.orders.add(merchant_id, count, first, step, items, lines, _checked(attributes))
+
+    def change_order(self, order_id: str, *, at: Moment | None = None, **attributes: Any) -> None:
+        """Change fields of an order.
+
+        :param at: what ``modified_at`` becomes; default now.
+        :raises ValueError: for an unknown order, field or status.
+        """
+        with self.state.orders.lock:
+            order = self.state.orders.known(order_id)
+            order.attributes.update(_checked(attributes))
+            order.touch(self._at(at))
+
+    def approve_order(self, order_id: str) -> None:
+        """What happens once the order is paid.
+
+        :raises ValueError: if it is unknown, or approved already.
+        """
+        with self.state.orders.lock:
+            order = self.state.orders.known(order_id)
+            if order.status != INITIAL:
+                raise ValueError(f"order {order_id} is {order.status}, not {INITIAL}")
+            order.move(APPROVED, self.state.clock.now())
+
+    def set_line(self, order_id: str, line_id: str, status: str) -> None:
+        """Give a line whatever status, as Zalando itself does.
+
+        :raises ValueError: for an unknown order, line or status.
+        """
+        if status not in LINE_STATUSES:
+            raise ValueError(f"status must be one of {', '.join(LINE_STATUSES)}")
+        with self.state.orders.lock:
+            order = self.state.orders.known(order_id)
+            if order.line(line_id) is None:
+                raise ValueError(f"order {order_id} has no line {line_id}")
+            order.move_line(line_id, status, self.state.clock.now(), "system")
+
+    def on_request(self, path_part: str, callback: Callback) -> None:
+        """From now on call ``callback(n)`` before the n-th admitted request is answered whose path contains that.
+
+        :param callback: called in the server's thread; ``n`` counts from 1.
+        """
+        self.state.listeners.add(path_part, callback)
+
+    def _at(self, at: Moment | None) -> datetime:
+        return moment(at) if at is not None else self.state.clock.now()
+
+
+def _checked(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = set(attributes) - CHANGEABLE
+    if unknown:
+        raise ValueError(f"an order has no field {', '.join(sorted(unknown))} that can be set")
+    for name, allowed in CHOICES.items():
+        if name in attributes and attributes[name] not in allowed:
+            raise ValueError(f"{name} must be one of {', '.join(allowed)}")
+    return {
+        name: order_time(whole_millisecond(value)) if isinstance(value, datetime) else value
+        for name, value in attributes.items()
+    }
+
+
+CHANGEABLE = frozenset(
+    (
+        "logistics_provider_id",
+        "order_number",
+        "order_date",
+        "merchant_order_id",
+        "sales_channel_id",
+        "locale",
+        "customer_number",
+        "customer_email",
+        "customer_phone",
+        "status",
+        "shipping_address",
+        "billing_address",
+        "shipment_number",
+        "tracking_number",
+        "return_tracking_number",
+        "order_lines_price_amount",
+        "order_lines_price_currency",
+        "delivery_end_date",
+        "exported",
+        "created_by",
+        "order_type",
+        "shipping_costs",
+        "stock_location_id",
+    )
+)
