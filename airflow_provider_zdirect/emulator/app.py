@@ -7,10 +7,14 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from airflow_provider_zdirect.emulator.admin import admin_router
+from airflow_provider_zdirect.emulator.announced_returns import announced_returns_router
 from airflow_provider_zdirect.emulator.auth import auth_router
+from airflow_provider_zdirect.emulator.deletion_requests import deletion_requests_router
 from airflow_provider_zdirect.emulator.front import Connections, Front
 from airflow_provider_zdirect.emulator.inventory import inventory_router
 from airflow_provider_zdirect.emulator.movement_reports import movement_reports_router
+from airflow_provider_zdirect.emulator.order_shipments import shipments_router
+from airflow_provider_zdirect.emulator.order_writes import order_writes_router
 from airflow_provider_zdirect.emulator.orders import orders_router
 from airflow_provider_zdirect.emulator.problem import PROBLEM_JSON, ProblemError, problem_body
 from airflow_provider_zdirect.emulator.reference_data import reference_data_router
@@ -35,6 +39,10 @@ def create_app(state: EmulatorState, connections: Connections | None = None) -> 
     app.include_router(shipping_notices_router(state))
     app.include_router(tours_router(state))
     app.include_router(orders_router(state))
+    app.include_router(order_writes_router(state))
+    app.include_router(shipments_router(state))
+    app.include_router(deletion_requests_router(state))
+    app.include_router(announced_returns_router(state))
     app.include_router(admin_router(state))
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(HTTPException, _http_error)

@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -95,6 +96,46 @@ class NoticeCursor:
         """:raises ProblemError: 400 for any other text."""
         created_at, id = _opened("shipping-notices", text)
         return cls(datetime.fromisoformat(created_at), id)
+
+
+@dataclass(frozen=True)
+class PlaceCursor:
+    """Position right after a record with this time and id, in a list with certain filters."""
+
+    at: datetime
+    id: str
+
+    def encode(self, operation: str, filters: list[str | None]) -> str:
+        return _sealed(operation, [*filters, self.at.isoformat(), self.id])
+
+    @classmethod
+    def decode(cls, text: str, operation: str, filters: list[str | None]) -> PlaceCursor:
+        """:raises ProblemError: 400 if this is no cursor, or one of another query."""
+        *found, at, id = _opened(operation, text)
+        _same_filters(found, filters)
+        return cls(datetime.fromisoformat(at), id)
+
+
+@dataclass(frozen=True)
+class OffsetCursor:
+    """Position after so many records, in a list with certain filters."""
+
+    offset: int
+
+    def encode(self, operation: str, filters: list[str]) -> str:
+        return _sealed(operation, [*filters, self.offset])
+
+    @classmethod
+    def decode(cls, text: str, operation: str, filters: list[str]) -> OffsetCursor:
+        """:raises ProblemError: 400 if this is no cursor, or one of another query."""
+        *found, offset = _opened(operation, text)
+        _same_filters(found, filters)
+        return cls(offset)
+
+
+def _same_filters(found: list[Any], filters: Sequence[str | None]) -> None:
+    if found != list(filters):
+        raise ProblemError(400, "cursor belongs to a request with other filters")
 
 
 def _sealed(operation: str, content: list[Any]) -> str:

@@ -88,7 +88,7 @@ class OrderMaker:
         for slot in range(end - per_day * days, end):
             rng = self._rng(f"{per_day}/{slot}")
             created_at = datetime.fromtimestamp((slot + rng.random()) * step, UTC)
-            order = self._order(rng, _planned(rng, created_at, now), SOME, SOME, {}, before)
+            order = self._order(rng, _planned(rng, _type_of(slot), created_at, now), SOME, SOME, {}, before)
             before = order if rng.random() < 0.1 else None
             yield order
 
@@ -256,9 +256,13 @@ def _amount(rng: Random, amount: Amount) -> int:
     return amount if isinstance(amount, int) else rng.randint(*amount)
 
 
-def _planned(rng: Random, created_at: datetime, now: datetime) -> Plan:
+def _type_of(slot: int) -> str:
+    """Seven of ten are fulfilled by the partner."""
+    return PARTNER if slot * 3 % 10 < 7 else ZALANDO
+
+
+def _planned(rng: Random, order_type: str, created_at: datetime, now: datetime) -> Plan:
     """What the order has become by now: first it is approved, a day or two later it is shipped, then maybe returned."""
-    order_type = PARTNER if rng.random() < 0.7 else ZALANDO
     approved_at = created_at + timedelta(hours=rng.uniform(1, 5))
     exported_at = approved_at + timedelta(hours=rng.uniform(0.5, 3))
     shipped_at = exported_at + timedelta(hours=rng.uniform(20, 50))

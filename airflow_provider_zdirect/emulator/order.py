@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -65,10 +64,10 @@ class Item:
 
     def count(self) -> None:
         """Set the quantities anew: of each status the lines that have it, and of ``initial`` all."""
-        found = Counter(line.status for line in self.lines)
-        for status in LINE_STATUSES:
-            self.attributes[f"quantity_{status}"] = found[status]
-        self.attributes["quantity_initial"] = len(self.lines)
+        statuses = [line.attributes["status"] for line in self.lines]
+        self.attributes["quantity_initial"] = len(statuses)
+        for status in LINE_STATUSES[1:]:
+            self.attributes[f"quantity_{status}"] = statuses.count(status)
 
 
 @dataclass(slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from airflow_provider_zdirect.emulator.catalog import stable_uuid
+from airflow_provider_zdirect.emulator.customer_wishes import Wish
 from airflow_provider_zdirect.emulator.listeners import Callback
 from airflow_provider_zdirect.emulator.made_orders import SOME, Amount
 from airflow_provider_zdirect.emulator.moments import Moment, moment, order_time, whole_millisecond
@@ -18,6 +20,14 @@ from airflow_provider_zdirect.emulator.order import (
 )
 from airflow_provider_zdirect.emulator.state import EmulatorState
 
+DELETION_FIELDS = (
+    "merchant_id",
+    "sales_channel_id",
+    "customer_number",
+    "order_id",
+    "order_number",
+    "shipping_address",
+)
 CHOICES = {"status": ORDER_STATUSES, "order_type": ORDER_TYPES}
 
 
@@ -98,6 +108,67 @@ class OrderControls:
             if order.line(line_id) is None:
                 raise ValueError(f"order {order_id} has no line {line_id}")
             order.move_line(line_id, status, self.state.clock.now(), "system")
+
+    def request_deletion(self, merchant_id: str, customer_number: str, requested_at: Moment | None = None) -> list[str]:
+        """What happens when a customer wants no data to be kept: a request for each of their orders.
+
+        :param requested_at: default now.
+        :returns: the ids of the orders.
+        :raises ValueError: for an unknown merchant, or a customer without orders.
+        """
+        at = whole_millisecond(self._at(requested_at))
+        with self.state.orders.lock:
+            orders = self.state.orders.of_merchant(self.state.known_merchant(merchant_id)).values()
+            theirs = [order for order in orders if order.attributes["customer_number"] == customer_number]
+            if not theirs:
+                raise ValueError(f"customer {customer_number} has no orders")
+            for order in theirs:
+                body = {name: order.attributes[name] for name in DELETION_FIELDS}
+                body["requested_at"] = order_time(at)
+                self.state.customer_wishes.want_deletion(Wish(at, order.id, merchant_id, body))
+        return [order.id for order in theirs]
+
+    def announce_return(
+        self,
+        order_id: str,
+        line_ids: Iterable[str] | None = None,
+        reason: str = "TOO_LARGE",
+        at: Moment | None = None,
+    ) -> str:
+        """A customer makes a return label for lines of an order.
+
+        :param line_ids: default all.
+        :param at: default now.
+        :returns: the id of the announced return.
+        :raises ValueError: for an unknown order or line.
+        """
+        time = whole_millisecond(self._at(at))
+        with self.state.orders.lock:
+            order = self.state.orders.known(order_id)
+            wanted = [line.id for _, line in order.lines()] if line_ids is None else list(line_ids)
+            lines = []
+            for line_id in wanted:
+                found = order.line(line_id)
+                if found is None:
+                    raise ValueError(f"order {order_id} has no line {line_id}")
+                lines.append({"order_line_id": line_id, "order_item_id": found[0].id, "return_reason": reason})
+            id = stable_uuid(order.id, "announced return", time, wanted)
+            shown = {name: order.attributes[name] for name in ("order_id", "order_number", "merchant_order_id")}
+            body = {
+                "announced_return_id": id,
+                "sales_channel_id": order.attributes["sales_channel_id"],
+                "return_tracking_number": order.attributes["return_tracking_number"] or f"{int(id[:8], 16):012d}",
+                "type": "ZALANDO_ONLINE_CREATED",
+                "orders": [{**shown, "order_lines": lines}],
+                "return_registered_at": order_time(time),
+            }
+            self.state.customer_wishes.announce_return(Wish(time, id, order.merchant_id, body))
+        return id
+
+    def announced_returns(self, merchant_id: str) -> list[dict[str, Any]]:
+        """All announced returns of the merchant, oldest first."""
+        merchant_id = self.state.known_merchant(merchant_id)
+        return [wish.body for wish in self.state.customer_wishes.returns(merchant_id)]
 
     def on_request(self, path_part: str, callback: Callback) -> None:
         """From now on call ``callback(n)`` before the n-th admitted request is answered whose path contains that.

@@ -160,6 +160,7 @@ class EmulatorServer(OrderControls):
         self.state.references.clear()
         self.state.notices.clear()
         self.state.orders.clear()
+        self.state.customer_wishes.clear()
         self.state.listeners.clear()
         self.state.log.clear()
 

@@ -13,6 +13,7 @@ from airflow_provider_zdirect.emulator import stock
 from airflow_provider_zdirect.emulator.bulk import BulkPages, BulkPlan
 from airflow_provider_zdirect.emulator.catalog import merchant_id, stable_uuid
 from airflow_provider_zdirect.emulator.clock import EmulatorClock
+from airflow_provider_zdirect.emulator.customer_wishes import CustomerWishes
 from airflow_provider_zdirect.emulator.faults import FaultPlan
 from airflow_provider_zdirect.emulator.limits import Limiter
 from airflow_provider_zdirect.emulator.liquidation_script import LiquidationScript
@@ -97,6 +98,7 @@ class EmulatorState:
         merchant_ids = (*self.merchant_ids, self.foreign_merchant_id)
         self.references = ReferenceBook(settings.seed, merchant_ids)
         self.orders = OrderBook(settings.seed, merchant_ids, clock, self.references, lambda: self.options)
+        self.customer_wishes = CustomerWishes()
         self.listeners = Listeners()
         self.notices = NoticeBook()
         self.script = LiquidationScript(settings.seed)

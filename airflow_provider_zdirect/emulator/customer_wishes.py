@@ -1,0 +1,47 @@
+"""What customers want: that their data be deleted, and to send back what they bought."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+
+class Wish(NamedTuple):
+    """One record as it is shown.
+
+    :param at: when it was made known; :param id: of the order or the return.
+    """
+
+    at: datetime
+    id: str
+    merchant_id: str
+    body: dict[str, Any]
+
+
+class CustomerWishes:
+    """Written by tests only. Lists only grow, so that routes can read them in other threads."""
+
+    def __init__(self) -> None:
+        self._deletions: list[Wish] = []
+        self._returns: list[Wish] = []
+
+    def want_deletion(self, wish: Wish) -> None:
+        self._deletions.append(wish)
+
+    def announce_return(self, wish: Wish) -> None:
+        self._returns.append(wish)
+
+    def deletions(self, merchant_id: str) -> list[Wish]:
+        """Oldest first."""
+        return sorted((wish for wish in self._deletions if wish.merchant_id == merchant_id), key=_place)
+
+    def returns(self, merchant_id: str) -> list[Wish]:
+        """Oldest first."""
+        return sorted((wish for wish in self._returns if wish.merchant_id == merchant_id), key=_place)
+
+    def clear(self) -> None:
+        self._deletions, self._returns = [], []
+
+
+def _place(wish: Wish) -> tuple[datetime, str]:
+    return wish.at, wish.id
