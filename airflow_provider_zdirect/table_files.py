@@ -49,7 +49,7 @@ class TableFile:
     :param uri: as people name it.
     :param name: the parameter that it came in, for errors.
     :param columns: by our name of a column, what else it may be called.
-    :param required: the column that it must have.
+    :param required: the column that it must have; of several, one of them.
     """
 
     fs: AbstractFileSystem
@@ -57,7 +57,7 @@ class TableFile:
     uri: str
     name: str
     columns: Mapping[str, tuple[str, ...]]
-    required: str = "ean"
+    required: str | tuple[str, ...] = "ean"
 
     def rows(self) -> Iterator[Row]:
         """Its rows, in order.
@@ -89,10 +89,11 @@ class TableFile:
     def header_of(self, header: Sequence[str]) -> list[str | None]:
         """As :meth:`columns_of`; the required column must be there."""
         found = self.columns_of(header)
-        if self.required not in found:
+        required = (self.required,) if isinstance(self.required, str) else self.required
+        if not set(required) & set(found):
+            names = " or ".join(required)
             raise _Unreadable(
-                f"it has no column {self.required}, only: {', '.join(header)[:300]}",
-                f"Name the column that holds it {self.required}.",
+                f"it has no column {names}, only: {', '.join(header)[:300]}", f"Name the column that holds it {names}."
             )
         return found
 
@@ -104,7 +105,7 @@ class TableFile:
                 f"it cannot be read: {type(error).__name__}", f"Put the file there, or leave {self.name} out."
             ) from error
         if not data.strip():
-            raise _Unreadable("it is empty", f"Give a file with a row per EAN, or leave {self.name} out.")
+            raise _Unreadable("it is empty", f"Give a file with rows, or leave {self.name} out.")
         return data
 
 

@@ -1,0 +1,1 @@
+"""What is done with orders beside fetching them: updates, shipping documents, what is missing. Without Airflow."""

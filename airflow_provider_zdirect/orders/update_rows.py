@@ -1,0 +1,305 @@
+"""What people want to be changed about orders: rows of a file or a list, each checked by itself before anything is sent.
+
+A row that says nothing that can be done is no reason to leave the others: it becomes a :class:`WrongRow`, and is told in
+the results beside them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from airflow_provider_zdirect.ean import whole_number
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.table_files import Row, TableFile
+
+MOST_IN_A_LIST = 1_000
+"""Rows of a list that is given as it is, and so goes through Airflow's database; more have to come as a file."""
+
+RESERVED, SHIPPED, CANCELED, RETURNED = "reserved", "shipped", "canceled", "returned"
+STATUSES = (RESERVED, SHIPPED, CANCELED, RETURNED)
+
+REASONS: Mapping[str, int] = MappingProxyType(
+    {
+        "UNKNOWN_CAUSE": 0,
+        "DISLIKE": 1,
+        "SIZE_BIG": 2,
+        "SIZE_SMALL": 3,
+        "VALUE_FOR_MONEY": 4,
+        "DELIVERY_TOO_LATE": 5,
+        "NOT_LIKE_IMAGINED": 6,
+        "ARTICLE_WRONG": 9,
+        "DEFECTIVE": 10,
+    }
+)
+"""Why something comes back (zDirect docs, *Orders*, returns)."""
+
+COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "order_id": ("order_uuid",),
+        "order_number": (),
+        "order_line_id": ("line_id",),
+        "external_id": ("ean", "merchant_sku", "sku"),
+        "merchant_order_id": (),
+        "tracking_number": ("tracking_code", "outbound_tracking_number"),
+        "return_tracking_number": ("return_tracking_code",),
+        "status": (),
+        "reason": ("return_reason",),
+        "outbound_logistic_center_id": ("logistic_center_id",),
+        "shipment": ("merchant_specified_shipment_id",),
+        "weight_grams": ("weight",),
+        "merchant_id": (),
+    }
+)
+"""Columns of a file, with what else they may be called."""
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_IDS = ("order_id", "order_line_id", "outbound_logistic_center_id", "merchant_id")
+_TEXTS = ("order_number", "external_id", "merchant_order_id", "tracking_number", "return_tracking_number", "shipment")
+_NUMBER_WITH_ZEROS = re.compile(r"[0-9]+\.0+")
+_LONGEST = 255
+_HEAVIEST = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class OrderUpdate:
+    """What is to become of an order, or of one of its lines. What is None stays as it is.
+
+    :param order_id: UUID in lower case; None if the order is named by ``order_number``.
+    :param order_line_id: UUID of the line that ``status`` is of; None with ``external_id`` None: of all lines.
+    :param merchant_order_id: number of the order at the merchant's; setting it exports the order.
+    :param tracking_number: of the parcel to the customer.
+    :param return_tracking_number: of the parcel back.
+    :param status: one of :data:`STATUSES`.
+    :param reason: code of :data:`REASONS`, for returns.
+    :param outbound_logistic_center_id: UUID of the logistic center that ships.
+    :param order_number: Zalando's number, which several orders may share.
+    :param external_id: the merchant's product identifier, or Zalando's: of all lines of that article.
+    :param shipment: the merchant's id of one of several parcels.
+    :param weight_grams: of that parcel.
+    :param row: number of the row that says so, for the results.
+    """
+
+    order_id: str | None
+    order_line_id: str | None = None
+    merchant_order_id: str | None = None
+    tracking_number: str | None = None
+    return_tracking_number: str | None = None
+    status: str | None = None
+    reason: int | None = None
+    outbound_logistic_center_id: str | None = None
+    order_number: str | None = None
+    external_id: str | None = None
+    shipment: str | None = None
+    weight_grams: int | None = None
+    row: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.status is not None and self.status not in STATUSES:
+            raise ValueError(f"status={self.status!r} is none of {', '.join(STATUSES)}")
+        if (self.order_id is None) == (self.order_number is None):
+            raise ValueError("an order is named either by order_id or by order_number")
+        if self.order_id is not None and not _ID.fullmatch(self.order_id):
+            raise ValueError(f"order_id={self.order_id[:60]!r} is no UUID in lower case")
+
+
+@dataclass(frozen=True)
+class WrongRow:
+    """A row of which nothing can be made.
+
+    :param what: why.
+    """
+
+    row: int | None
+    what: str
+    order_id: str | None = None
+    order_number: str | None = None
+
+
+@dataclass(frozen=True)
+class UpdateRows:
+    """The rows of one source.
+
+    :param of_others: rows of other merchants, which are left out.
+    """
+
+    updates: tuple[OrderUpdate, ...]
+    wrong: tuple[WrongRow, ...] = ()
+    of_others: int = 0
+
+
+def update_file(fs: Any, path: str, uri: str, name: str) -> TableFile:
+    """The file with updates of orders."""
+    return TableFile(fs, path, uri, name, COLUMNS, required=("order_id", "order_number"))
+
+
+def listed_updates(items: Any, *, name: str) -> list[Row]:
+    """The rows of a list of mappings.
+
+    :param name: the parameter that it came in, for errors.
+    :raises ZDirectConfigurationError: if it is anything else, too long, or a row has an unknown field.
+    """
+    if not isinstance(items, Iterable) or isinstance(items, str | bytes | Mapping):
+        raise ZDirectConfigurationError(
+            f"{name} is no list, but {type(items).__name__}.",
+            remedy=f'Give {name} as [{{"order_id": "...", "tracking_number": "..."}}], or a file as {name}_path.',
+        )
+    rows = list(items)
+    if len(rows) > MOST_IN_A_LIST:
+        raise ZDirectConfigurationError(
+            f"{name} has {len(rows)} rows; a list may have {MOST_IN_A_LIST}, because Airflow keeps it in its database.",
+            remedy=f"Write them to a CSV, Parquet or JSON-lines file, and give it as {name}_path.",
+        )
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, Mapping) or not row.keys() <= COLUMNS.keys():
+            unknown = sorted(set(row) - set(COLUMNS)) if isinstance(row, Mapping) else [type(row).__name__]
+            raise ZDirectConfigurationError(
+                f"{name}: item {number} is no row of an update ({', '.join(map(str, unknown))[:100]}).",
+                remedy=f"Use the fields: {', '.join(COLUMNS)}.",
+            )
+    return [(f"item {number}", dict(row)) for number, row in enumerate(rows, start=1)]
+
+
+def read_updates(
+    rows: Iterable[Row], *, merchant_id: str, default_reason: int | None = None, names_merchant: bool = False
+) -> UpdateRows:
+    """The updates in rows of :data:`COLUMNS`.
+
+    :param merchant_id: whose orders are updated; rows that name another merchant are left out.
+    :param default_reason: of returns without one.
+    :param names_merchant: a row without ``merchant_id`` is wrong.
+    """
+    updates: list[OrderUpdate] = []
+    wrong: list[WrongRow] = []
+    of_others = 0
+    for where, row in rows:
+        found = _read(row, int(where.rpartition(" ")[2]), merchant_id, default_reason, names_merchant)
+        if isinstance(found, OrderUpdate):
+            updates.append(found)
+        elif found is None:
+            of_others += 1
+        else:
+            wrong.append(found)
+    return UpdateRows(tuple(updates), tuple(wrong), of_others)
+
+
+def reason_code(value: Any) -> int:
+    """The code of a return reason, from code or name.
+
+    :raises ValueError: if there is none such.
+    """
+    text = str(value).strip()
+    number = whole_number(value)
+    name = re.sub(r"[\s-]+", "_", text.upper())
+    code = REASONS.get(name)
+    if number is None and (text.isascii() and text.isdigit()):
+        number = int(text)
+    if code is None and number in REASONS.values():
+        code = number
+    if code is None:
+        known = ", ".join(f"{name} ({code})" for name, code in REASONS.items())
+        raise ValueError(f"reason={text[:40]!r} is no return reason; there are {known}")
+    return code
+
+
+def _read(
+    row: Mapping[str, Any], number: int, merchant_id: str, default_reason: int | None, names_merchant: bool
+) -> OrderUpdate | WrongRow | None:
+    """The update, what is wrong with it, or None for another merchant's."""
+    told: dict[str, Any] = {}
+    try:
+        for name in _IDS:
+            if (text := _text(row.get(name), name)) is not None:
+                if not _ID.fullmatch(text.lower()):
+                    raise ValueError(f"{name}={text[:60]!r} is no UUID")
+                told[name] = text.lower()
+        owner = told.pop("merchant_id", None)
+        if owner not in (None, merchant_id):
+            return None
+        if owner is None and names_merchant:
+            raise ValueError("merchant_id is missing, and the file is for several merchants")
+        told |= {name: _text(row.get(name), name) for name in _TEXTS}
+        if told.get("order_id"):
+            # Both are fine; only one of them names exactly one order.
+            told["order_number"] = None
+        elif told["order_number"] is None:
+            raise ValueError("neither order_id nor order_number is given")
+        status = _text(row.get("status"), "status")
+        told["status"] = _status(status) if status else None
+        told["reason"] = _reason(row.get("reason"), told["status"], default_reason)
+        told["weight_grams"] = _weight(row.get("weight_grams"))
+        _check_sense(told)
+        return OrderUpdate(**{"order_id": None, **told}, row=number)
+    except ValueError as error:
+        return WrongRow(number, str(error), told.get("order_id"), told.get("order_number"))
+
+
+def _check_sense(told: Mapping[str, Any]) -> None:
+    wanted = ("merchant_order_id", "tracking_number", "return_tracking_number", "status")
+    if not any(told[name] for name in wanted):
+        raise ValueError(f"it says nothing to do: none of {', '.join(wanted)} is given")
+    for name in ("order_line_id", "external_id", "outbound_logistic_center_id"):
+        if told.get(name) and not told["status"] and not told["shipment"]:
+            raise ValueError(f"{name} is given without status: only a status is of a line")
+    if told.get("order_line_id") and told["external_id"]:
+        raise ValueError("order_line_id and external_id (ean, merchant_sku) are both given; one names the line")
+    if told["shipment"] and told["weight_grams"] is None:
+        raise ValueError("shipment is given without weight_grams, which zDirect requires of each")
+    if told["weight_grams"] is not None and not told["shipment"]:
+        raise ValueError("weight_grams is given without shipment")
+    if told["shipment"] and told["status"] not in (None, SHIPPED, CANCELED):
+        raise ValueError(f"a shipment can be shipped or canceled, not {told['status']}")
+
+
+def _text(value: Any, name: str) -> str | None:
+    """What a cell says; spreadsheets make a number of what looks like one."""
+    if value is None or isinstance(value, float) and value != value:
+        return None
+    if isinstance(value, bool | Mapping | list):
+        raise ValueError(f"{name} is no text")
+    number = whole_number(value)
+    text = str(value if number is None else number).strip()
+    if re.fullmatch(r"[0-9](\.[0-9]+)?[eE]\+[0-9]+", text):
+        raise ValueError(f"{name}={text!r} is a number that a spreadsheet has rounded; write it as text")
+    if len(text) > _LONGEST or not text.isprintable():
+        raise ValueError(f"{name} is longer than {_LONGEST} characters, or holds control characters")
+    return text or None
+
+
+def _status(text: str) -> str:
+    status = {"cancelled": CANCELED}.get(text.lower(), text.lower())
+    if status not in STATUSES:
+        raise ValueError(f"status={text[:40]!r} is unknown; use {', '.join(STATUSES)}")
+    return status
+
+
+def _reason(value: Any, status: str | None, default: int | None) -> int | None:
+    text = _text(value, "reason")
+    if status != RETURNED:
+        if text is not None:
+            raise ValueError("reason is given, but status is not returned")
+        return None
+    if text is None:
+        if default is None:
+            raise ValueError("status is returned, and there is no reason; give one, or a default_reason")
+        return default
+    return reason_code(text)
+
+
+def _weight(value: Any) -> int | None:
+    text = _text(value, "weight_grams")
+    if text is None:
+        return None
+    text = text.partition(".")[0] if _NUMBER_WITH_ZEROS.fullmatch(text) else text
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _HEAVIEST):
+        raise ValueError(f"weight_grams={text[:20]!r} is no whole number of 1 or more")
+    return int(text)
+
+
+def fingerprint_text(updates: Sequence[OrderUpdate | WrongRow]) -> str:
+    """What the rows say, as one text: the same for the same rows."""
+    return "\n".join(json.dumps(vars(update), sort_keys=True) for update in updates)
