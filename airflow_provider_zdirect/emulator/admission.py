@@ -36,6 +36,19 @@ def admit_client(state: EmulatorState, request: Request, operation: str, scope: 
     state.listeners.tell(request.url.path)
 
 
+def admit_updates(state: EmulatorState, request: Request, updates: int, scope: str) -> None:
+    """For a request with so many stock updates, which have a limit of their own.
+
+    :raises ProblemError: 401, 429, or 403 without the scope.
+    """
+    check_bearer(state, request)
+    refusal = state.stock_limiter.refusal(updates) if state.options.rate_limits else None
+    if refusal:
+        raise ProblemError(429, "too many stock updates", refusal)
+    check_scope(state, scope)
+    state.listeners.tell(request.url.path)
+
+
 def check_scope(state: EmulatorState, scope: str) -> None:
     if scope in state.options.missing_scopes:
         raise ProblemError(403, f"client {state.settings.client_id} lacks the scope {scope}")

@@ -18,9 +18,11 @@ from airflow_provider_zdirect.emulator.order_writes import order_writes_router
 from airflow_provider_zdirect.emulator.orders import orders_router
 from airflow_provider_zdirect.emulator.problem import PROBLEM_JSON, ProblemError, problem_body
 from airflow_provider_zdirect.emulator.reference_data import reference_data_router
+from airflow_provider_zdirect.emulator.shipping_documents import DocumentRoute, shipping_documents_router
 from airflow_provider_zdirect.emulator.shipping_notices import shipping_notices_router
 from airflow_provider_zdirect.emulator.state import EmulatorState
 from airflow_provider_zdirect.emulator.stock_movements import stock_movements_router
+from airflow_provider_zdirect.emulator.stocks import stocks_router
 from airflow_provider_zdirect.emulator.tours import tours_router
 
 
@@ -43,7 +45,10 @@ def create_app(state: EmulatorState, connections: Connections | None = None) -> 
     app.include_router(shipments_router(state))
     app.include_router(deletion_requests_router(state))
     app.include_router(announced_returns_router(state))
+    app.include_router(stocks_router(state))
+    app.include_router(shipping_documents_router(state))
     app.include_router(admin_router(state))
+    app.router.routes.append(DocumentRoute(state))
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(HTTPException, _http_error)
     return app

@@ -88,3 +88,40 @@ class Limiter:
     def clear(self) -> None:
         with self._lock:
             self._accepted.clear()
+
+
+# zDirect docs: Offers, Stocks; the same in both environments.
+STOCK_REQUESTS, STOCK_UPDATES = 60, 2000
+
+
+class MinuteLimiter:
+    """Stock updates: so many requests and so many updates in each minute of the clock, counted anew in the next.
+
+    While the clock is frozen, its minutes pass with real time here.
+    """
+
+    def __init__(self, clock: EmulatorClock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._start, self._minute, self._requests, self._updates = 0.0, -1.0, 0, 0
+        self.clear()
+
+    def refusal(self, updates: int) -> dict[str, str] | None:
+        """Headers of the 429 answer, or ``None`` if request and updates are within both limits and counted."""
+        with self._lock:
+            now = self._start + self._clock.elapsed()
+            if now // 60 != self._minute:
+                self._minute, self._requests, self._updates = now // 60, 0, 0
+            is_late = self._requests + 1 > STOCK_REQUESTS
+            if not is_late and self._updates + updates <= STOCK_UPDATES:
+                self._requests += 1
+                self._updates += updates
+                return None
+        limit = STOCK_REQUESTS if is_late else STOCK_UPDATES
+        return {"Retry-After": str(max(1, math.ceil(60 - now % 60))), "X-Rate-Limit": str(limit)}
+
+    def clear(self) -> None:
+        # The clock's time on the scale that never stands still.
+        with self._lock:
+            self._start = self._clock.now().timestamp() - self._clock.elapsed()
+            self._minute, self._requests, self._updates = -1.0, 0, 0

@@ -23,6 +23,7 @@ from airflow_provider_zdirect.emulator.moments import Moment, moment
 from airflow_provider_zdirect.emulator.options import Options
 from airflow_provider_zdirect.emulator.order_controls import OrderControls
 from airflow_provider_zdirect.emulator.state import EmulatorState, LoggedRequest, Settings
+from airflow_provider_zdirect.emulator.stock_controls import StockControls
 from airflow_provider_zdirect.emulator.tours import tours_of
 from airflow_provider_zdirect.emulator.truth import Record
 
@@ -30,7 +31,7 @@ START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 
 
-class EmulatorServer(OrderControls):
+class EmulatorServer(OrderControls, StockControls):
     """A running emulator.
 
     :param now: moment to freeze the clock at (aware time or ISO string); ``None`` follows real time.
@@ -156,11 +157,13 @@ class EmulatorServer(OrderControls):
         self.faults.clear()
         self.state.tokens.revoke_all()
         self.state.limiter.clear()
+        self.state.stock_limiter.clear()
         self.state.script.clear()
         self.state.references.clear()
         self.state.notices.clear()
         self.state.orders.clear()
         self.state.customer_wishes.clear()
+        self.state.stocks.clear()
         self.state.listeners.clear()
         self.state.log.clear()
 

@@ -12,10 +12,11 @@ from typing import Any
 from airflow_provider_zdirect.emulator import stock
 from airflow_provider_zdirect.emulator.bulk import BulkPages, BulkPlan
 from airflow_provider_zdirect.emulator.catalog import merchant_id, stable_uuid
+from airflow_provider_zdirect.emulator.channel_stock import ChannelStock
 from airflow_provider_zdirect.emulator.clock import EmulatorClock
 from airflow_provider_zdirect.emulator.customer_wishes import CustomerWishes
 from airflow_provider_zdirect.emulator.faults import FaultPlan
-from airflow_provider_zdirect.emulator.limits import Limiter
+from airflow_provider_zdirect.emulator.limits import Limiter, MinuteLimiter
 from airflow_provider_zdirect.emulator.liquidation_script import LiquidationScript
 from airflow_provider_zdirect.emulator.listeners import Listeners
 from airflow_provider_zdirect.emulator.notice import Notice
@@ -95,10 +96,12 @@ class EmulatorState:
         self.foreign_merchant_id = merchant_id(settings.seed, settings.merchants)
         self.tokens = TokenBook(settings.seed)
         self.limiter = Limiter(clock)
+        self.stock_limiter = MinuteLimiter(clock)
         merchant_ids = (*self.merchant_ids, self.foreign_merchant_id)
         self.references = ReferenceBook(settings.seed, merchant_ids)
         self.orders = OrderBook(settings.seed, merchant_ids, clock, self.references, lambda: self.options)
         self.customer_wishes = CustomerWishes()
+        self.stocks = ChannelStock(settings.seed)
         self.listeners = Listeners()
         self.notices = NoticeBook()
         self.script = LiquidationScript(settings.seed)

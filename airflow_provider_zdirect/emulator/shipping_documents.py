@@ -1,0 +1,114 @@
+"""Zalando Shipping Solution: labels and delivery slips (zDirect docs: ZSS Shipping Documents)."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from starlette.routing import Match, Route, compile_path
+from starlette.types import Scope
+
+from airflow_provider_zdirect.emulator.admission import admit_client
+from airflow_provider_zdirect.emulator.answers import json_answer
+from airflow_provider_zdirect.emulator.catalog import stable_uuid
+from airflow_provider_zdirect.emulator.order import Order
+from airflow_provider_zdirect.emulator.order_query import is_kept
+from airflow_provider_zdirect.emulator.parameters import parse_uuid, required
+from airflow_provider_zdirect.emulator.pdf import pdf
+from airflow_provider_zdirect.emulator.problem import ProblemError
+from airflow_provider_zdirect.emulator.state import EmulatorState
+
+READ = "zss/shipping-document/read"
+OPERATION = "shipping-documents"
+OUTBOUND, RETURN, SLIP = "OUTBOUND_LABEL", "RETURN_LABEL", "DELIVERY_SLIP"
+TYPES = (OUTBOUND, RETURN, SLIP)
+
+
+def shipping_documents_router(state: EmulatorState) -> APIRouter:
+    """The route that lists them."""
+    router = APIRouter()
+
+    @router.get("/zss/shipping-documents")
+    def shipping_documents(request: Request) -> Response:
+        admit_client(state, request, OPERATION, READ)
+        parameter = state.options.documents_order_parameter
+        with state.orders.lock:
+            order = _order(state, parse_uuid(required(request.query_params, parameter), parameter))
+            return json_answer({"documents": documents_of(state, order)})
+
+    return router
+
+
+class DocumentRoute(Route):
+    """The route of one document as PDF, whose path is an option."""
+
+    def __init__(self, state: EmulatorState) -> None:
+        def document(request: Request) -> Response:
+            admit_client(state, request, OPERATION, READ)
+            return _document(state, parse_uuid(request.path_params["document_id"], "document id"))
+
+        super().__init__(state.options.document_path, document, methods=["GET"])
+        self._state = state
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        self.path_regex, self.path_format, self.param_convertors = compile_path(self._state.options.document_path)
+        return super().matches(scope)
+
+
+def documents_of(state: EmulatorState, order: Order) -> list[dict[str, Any]]:
+    """The documents of an order, those of its default shipment; none if it is not shipped with Zalando's labels."""
+    rng = Random(f"{state.settings.seed}/{order.id}/documents")  # noqa: S311 - reproducible, not secret
+    if not order.is_partner_fulfilled or rng.random() >= state.options.zss_orders:
+        return []
+    shared = {
+        "shipment_id": order.shipments[0].id,
+        "order_id": order.id,
+        "shipment_number": order.attributes["shipment_number"],
+    }
+    documents = []
+    for type in TYPES:
+        document = {"id": stable_uuid(state.settings.seed, order.id, type), **shared, "type": type}
+        if type != SLIP:
+            document["tracking_id"] = f"{'ZSR' if type == RETURN else 'ZSO'}{rng.randrange(10**13):013d}"
+        documents.append(document)
+    return documents
+
+
+def _order(state: EmulatorState, order_id: str) -> Order:
+    order = state.orders.find(order_id)
+    if order is None or not is_kept(order, state.clock.now()):
+        raise ProblemError(404, f"order {order_id} is unknown")
+    if order.merchant_id not in state.merchant_ids:
+        raise ProblemError(403, f"client {state.settings.client_id} has no access to order {order_id}")
+    return order
+
+
+def _document(state: EmulatorState, document_id: str) -> Response:
+    with state.orders.lock:
+        for merchant_id in state.merchant_ids:
+            for order in state.orders.of_merchant(merchant_id).values():
+                # The id is made of the order, so most need no more than this.
+                if document_id not in (stable_uuid(state.settings.seed, order.id, type) for type in TYPES):
+                    continue
+                for document in documents_of(state, order):
+                    if document["id"] == document_id and is_kept(order, state.clock.now()):
+                        return Response(_pdf(order, document), media_type="application/pdf")
+    raise ProblemError(404, f"document {document_id} is unknown")
+
+
+def _pdf(order: Order, document: dict[str, Any]) -> bytes:
+    address = order.attributes["shipping_address"]
+    return pdf(
+        (
+            document["type"],
+            f"{address['first_name']} {address['last_name']}",
+            address["address_line_1"],
+            f"{address.get('zip_code', '')} {address['city']}",
+            address["country_code"],
+            f"Order {order.attributes['order_number']}",
+            f"Shipment {document['shipment_number']}",
+            document.get("tracking_id", ""),
+        )
+    )
