@@ -1,0 +1,323 @@
+"""Writing to orders, lines and shipments, and every refusal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+
+from .conftest import log_in
+from .order_calls import base, detail, line_paths, orders, patch, patch_line, patch_order, send, truth
+
+WEIGHT = {"value": 1250, "unit": "g"}
+
+
+@pytest.fixture(autouse=True)
+def without_limits_and_other_orders(server: EmulatorServer) -> None:
+    server.set_options(rate_limits=False, order_days=0)
+
+
+def add(server: EmulatorServer, lines: int = 2, **attributes: Any) -> str:
+    (id,) = server.add_orders(server.merchant_ids[0], 1, items=1, lines=lines, **attributes)
+    return id
+
+
+def paths(server: EmulatorServer, id: str) -> list[str]:
+    return list(line_paths(server, id).values())
+
+
+def possible(api: httpx.Client, path: str) -> list[str]:
+    shown: list[str] = api.get(path).json()["data"]["meta"]["possible_status_transitions"]
+    return shown
+
+
+def test_an_order_is_exported_at_once(server: EmulatorServer, api: httpx.Client) -> None:
+    id = add(server)
+    server.clock.advance(60)
+    answer = patch_order(server, api, id, merchant_order_id="SHOP-17")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer.headers["Location"] == f"{server.url}{base(server)}/{id}"
+    shown = api.get(answer.headers["Location"]).json()["data"]["attributes"]
+    assert (shown["merchant_order_id"], shown["exported"]) == ("SHOP-17", True)
+    assert (shown["modified_at"], shown["modified_by"]) == ("2026-03-10T12:31:00.000+00:00", "demo")
+    assert [order["id"] for order in orders(server, api, exported="true")["data"]] == [id]
+
+
+def test_tracking_numbers_take_effect_some_time_later(server: EmulatorServer, api: httpx.Client) -> None:
+    id = add(server)
+    assert patch_order(server, api, id, tracking_number="T1", return_tracking_number="R1").status_code == 204
+    for advance, expected in ((2.9, ("", "")), (0.1, ("T1", "R1"))):
+        server.clock.advance(advance)
+        known, shown = truth(server, id), api.get(f"{base(server)}/{id}").json()["data"]["attributes"]
+        assert (known["tracking_number"], known["return_tracking_number"]) == expected
+        assert (shown["tracking_number"], shown["return_tracking_number"]) == expected
+    assert truth(server, id)["modified_at"] == "2026-03-10T12:30:03.000+00:00"
+    assert truth(server, id)["shipments"][0]["tracking_number"] == "T1"
+    server.set_options(order_update_seconds=0)
+    patch_order(server, api, id, tracking_number="T2")
+    assert truth(server, id)["tracking_number"] == "T2"
+    server.set_options(first_tracking_counts=True)
+    patch_order(server, api, id, tracking_number="T3")
+    assert truth(server, id)["tracking_number"] == "T2"
+
+
+@pytest.mark.parametrize("wait", [0, 5])
+def test_what_is_shipped_too_early_is_shipped_without_tracking(
+    server: EmulatorServer, api: httpx.Client, wait: float
+) -> None:
+    id = add(server, lines=1)
+    (path,) = paths(server, id)
+    patch_order(server, api, id, tracking_number="T1")
+    server.clock.advance(wait)
+    assert patch_line(api, path, "shipped").status_code == 204
+    server.clock.advance(10)
+    known = truth(server, id)
+    assert (known["status"], known["tracking_number"]) == ("fulfilled", "T1")
+    assert known["shipped_without_tracking"] is (wait == 0)
+
+
+def test_a_line_goes_through_its_states_and_everything_else_is_a_conflict(
+    server: EmulatorServer, api: httpx.Client
+) -> None:
+    id = add(server, lines=1, status="initial", merchant_order_id="M1", exported=True)
+    (path,) = paths(server, id)
+    for status, allowed in (
+        ("initial", ["reserved"]),
+        ("reserved", ["shipped", "canceled"]),
+        ("shipped", ["returned"]),
+    ):
+        assert possible(api, path) == allowed
+        for other in {"initial", "reserved", "shipped", "returned", "canceled"} - set(allowed):
+            refused = patch_line(api, path, other)
+            assert (refused.status_code, detail(refused)["title"]) == (409, "Conflict")
+            assert status in detail(refused)["detail"]
+        server.clock.advance(60)
+        answer = patch_line(api, path, allowed[0])
+        assert (answer.status_code, answer.headers["Location"]) == (204, f"{server.url}{path}")
+    assert possible(api, path) == []
+    known = truth(server, id)
+    (item,) = known["items"]
+    (line,) = item["lines"]
+    assert [step["final_status"] for step in line["transitions"]] == ["reserved", "shipped", "returned"]
+    assert line["modified_at"] == item["modified_at"] == known["modified_at"] == "2026-03-10T12:33:00.000+00:00"
+    assert (item["quantity_initial"], item["quantity_shipped"], item["quantity_returned"]) == (1, 0, 1)
+    assert [step["final_status"] for step in known["transitions"]] == ["fulfilled"]
+    assert known["shipments"][0]["status"] == "shipped"
+
+
+def test_an_order_that_is_not_paid_allows_reservation_only(server: EmulatorServer, api: httpx.Client) -> None:
+    id = add(server, lines=1, status="initial")
+    (path,) = paths(server, id)
+    server.set_options(lines_from_initial=True)
+    assert possible(api, path) == ["reserved"]
+    assert patch_line(api, path, "canceled").status_code == 409
+    assert patch_line(api, path, "reserved").status_code == 204
+    assert possible(api, path) == []
+    assert patch_line(api, path, "canceled").status_code == 409
+    server.approve_order(id)
+    assert patch_line(api, path, "canceled").status_code == 204
+    known = truth(server, id)
+    assert (known["status"], known["shipments"][0]["status"]) == ("fulfilled", "canceled")
+
+
+def test_lines_can_be_allowed_to_skip_reservation(server: EmulatorServer, api: httpx.Client) -> None:
+    id = add(server, lines=1, status="initial")
+    server.approve_order(id)
+    (path,) = paths(server, id)
+    assert patch_line(api, path, "shipped").status_code == 409
+    server.set_options(lines_from_initial=True)
+    assert possible(api, path) == ["reserved", "shipped", "canceled"]
+    assert patch_line(api, path, "shipped").status_code == 204
+
+
+@pytest.mark.parametrize("reason", [9, "9"])
+def test_a_return_says_why(server: EmulatorServer, api: httpx.Client, reason: object) -> None:
+    id = add(server, lines=1, status="fulfilled")
+    (path,) = paths(server, id)
+    assert patch_line(api, path, "returned", reason=reason).status_code == 204
+    step = api.get(f"{path}/transitions").json()["data"][-1]["attributes"]
+    assert step["transition_reason"] == {"code": "9", "description": "ARTICLE_WRONG"}
+    assert truth(server, id)["status"] == "fulfilled"
+
+
+def test_a_line_remembers_where_it_was_sent_from(server: EmulatorServer, api: httpx.Client) -> None:
+    id = add(server, lines=1)
+    (path,) = paths(server, id)
+    center = server.reference("logistic_centers", server.merchant_ids[0])[0]["logistic_center_id"]
+    assert patch_line(api, path, "shipped", outbound_logistic_center_id=center).status_code == 204
+    assert api.get(path).json()["data"]["attributes"]["outbound_logistic_center_id"] == center
+
+
+def test_orders_of_zalando_cannot_be_written(server: EmulatorServer, api: httpx.Client) -> None:
+    id = add(server, lines=1, order_type="ZalandoFulfilled")
+    (path,) = paths(server, id)
+    assert possible(api, path) == []
+    content = {"order_lines": [{"order_line_id": path.rpartition("/")[2]}], "weight": WEIGHT}
+    for answer in (
+        patch_order(server, api, id, tracking_number="T1"),
+        patch_line(api, path, "shipped"),
+        send(api, "POST", f"{base(server)}/{id}/shipments", content),
+    ):
+        assert "fulfilled by Zalando" in detail(answer)["detail"]
+        assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("attributes", "pointer"),
+    [
+        ({"merchant_order_id": ""}, "merchant_order_id"),
+        ({"merchant_order_id": "a b"}, "merchant_order_id"),
+        ({"tracking_number": 17}, "tracking_number"),
+        ({"status": "approved"}, "status"),
+        ({}, ""),
+    ],
+)
+def test_what_is_wrong_with_a_change_is_named(
+    server: EmulatorServer, api: httpx.Client, attributes: dict[str, Any], pointer: str
+) -> None:
+    answer = patch_order(server, api, add(server), **attributes)
+    assert answer.status_code == 400
+    assert detail(answer)["source"]["pointer"] == f"/data/attributes/{pointer}".rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"status": "lost"},
+        {"status": "returned", "reason": 7},
+        {"status": "returned", "reason": True},
+        {"status": "shipped", "outbound_logistic_center_id": "Berlin"},
+    ],
+    ids=str,
+)
+def test_wrong_changes_of_lines_are_refused(
+    server: EmulatorServer, api: httpx.Client, attributes: dict[str, Any]
+) -> None:
+    (path,) = paths(server, add(server, lines=1))
+    assert patch(api, path, "OrderLine", **attributes).status_code == 400
+
+
+def test_writes_need_their_media_type_and_their_envelope(server: EmulatorServer, api: httpx.Client) -> None:
+    id = add(server)
+    path = f"{base(server)}/{id}"
+    good = {"data": {"type": "Order", "id": id, "attributes": {"merchant_order_id": "M1"}}}
+    assert detail(api.patch(path, json=good))["status"] == "415"
+    assert detail(api.post(f"{path}/shipments", json={}))["status"] == "415"
+    for wrong in ({}, {"data": []}, {"data": {"type": "Order"}}, {"data": {**good["data"], "type": "OrderLine"}}):
+        assert detail(send(api, "PATCH", path, wrong))["source"]["pointer"].startswith("/data")
+    assert detail(send(api, "PATCH", path, {"data": {**good["data"], "id": "1"}}))["source"] == {"pointer": "/data/id"}
+    broken = api.patch(path, content=b"{", headers={"Content-Type": "application/vnd.api+json; charset=utf-8"})
+    assert detail(broken)["status"] == "400"
+    assert truth(server, id)["exported"] is False
+    server.set_options(missing_scopes=["orders/write"])
+    assert detail(send(api, "PATCH", path, good))["status"] == "403"
+    assert send(api, "GET", path, None).status_code == 200
+    assert detail(send(api, "PATCH", f"{base(server)}/{server.merchant_ids[0]}", good))["status"] == "403"
+
+
+def test_unknown_orders_and_lines_cannot_be_written(server: EmulatorServer, api: httpx.Client) -> None:
+    (path,) = paths(server, add(server, lines=1))
+    unknown = server.merchant_ids[0]
+    assert patch_order(server, api, unknown, tracking_number="T").status_code == 404
+    assert patch_line(api, f"{path.rpartition('/')[0]}/{unknown}", "shipped").status_code == 404
+
+
+def test_writes_have_a_limit_of_their_own() -> None:
+    with EmulatorServer(environment="sandbox", order_days=0) as sandbox:
+        id = add(sandbox)
+        with httpx.Client(base_url=sandbox.url) as client:
+            log_in(client)
+            answers = [patch_order(sandbox, client, id, tracking_number=str(number)) for number in range(41)]
+            assert [answer.status_code for answer in answers] == [204] * 40 + [429]
+            assert "message" in answers[-1].json()
+            assert client.get(f"{base(sandbox)}/{id}").status_code == 200
+
+
+def test_an_order_is_shipped_in_two_parcels(server: EmulatorServer, api: httpx.Client) -> None:
+    id = add(server, lines=3)
+    path = f"{base(server)}/{id}/shipments"
+    first, second, third = line_paths(server, id)
+    (default,) = api.get(path).json()["shipments"]
+    assert [line["order_line_id"] for line in default["order_lines"]] == [first, second, third]
+    content = {"order_lines": [{"order_line_id": first}], "weight": WEIGHT, "tracking_number": "T1"}
+    created = send(api, "POST", path, content)
+    assert (created.status_code, list(created.json())) == (201, ["shipment_id"])
+    parcel = f"{path}/{created.json()['shipment_id']}"
+    shown = api.get(parcel).json()
+    assert (shown["status"], shown["weight"], shown["tracking_number"]) == ("initial", WEIGHT, "T1")
+    assert [len(shipment["order_lines"]) for shipment in api.get(path).json()["shipments"]] == [2, 1]
+    shipped = send(api, "PATCH", parcel, {"status": "shipped", "return_tracking_number": "R1"})
+    assert (shipped.status_code, shipped.headers["Location"]) == (204, f"{server.url}{parcel}")
+    statuses = [line["status"] for line in truth(server, id)["items"][0]["lines"]]
+    assert statuses == ["shipped", "reserved", "reserved"]
+    assert send(api, "PATCH", parcel, {"tracking_number": "T2"}).status_code == 403
+    rest = f"{path}/{default['shipment_id']}"
+    assert send(api, "PATCH", rest, {"tracking_number": "T3", "status": "shipped"}).status_code == 204
+    known = truth(server, id)
+    assert (known["status"], known["shipped_without_tracking"]) == ("fulfilled", False)
+    assert {shipment["status"] for shipment in known["shipments"]} == {"shipped"}
+    included = orders(server, api, include="shipments")["included"]
+    assert [shipment["attributes"] for shipment in included] == known["shipments"]
+    # A return is told by the line, whatever way it was sent.
+    assert patch_line(api, line_paths(server, id)[first], "returned").status_code == 204
+
+
+def test_shipments_and_lines_do_not_mix(server: EmulatorServer, api: httpx.Client) -> None:
+    by_lines, by_parcels = add(server), add(server)
+    first, second = line_paths(server, by_lines)
+    assert patch_line(api, line_paths(server, by_lines)[first], "shipped").status_code == 204
+    path = f"{base(server)}/{by_lines}/shipments"
+    content = {"order_lines": [{"order_line_id": second}], "weight": WEIGHT}
+    assert send(api, "POST", path, content).status_code == 409
+    default = truth(server, by_lines)["shipments"][0]["shipment_id"]
+    assert send(api, "PATCH", f"{path}/{default}", {"tracking_number": "T"}).status_code == 409
+    first, second = line_paths(server, by_parcels)
+    content = {"order_lines": [{"order_line_id": first}], "weight": WEIGHT}
+    assert send(api, "POST", f"{base(server)}/{by_parcels}/shipments", content).status_code == 201
+    assert patch_line(api, line_paths(server, by_parcels)[second], "shipped").status_code == 409
+
+
+def test_a_canceled_shipment_gives_its_lines_back(server: EmulatorServer, api: httpx.Client) -> None:
+    id = add(server)
+    path, (first, _) = f"{base(server)}/{id}/shipments", line_paths(server, id)
+    content = {"order_lines": [{"order_line_id": first}], "weight": WEIGHT}
+    parcel = send(api, "POST", path, content).json()["shipment_id"]
+    assert send(api, "POST", path, content).status_code == 409
+    assert send(api, "PATCH", f"{path}/{parcel}", {"status": "canceled"}).status_code == 204
+    assert send(api, "POST", path, content).status_code == 201
+
+
+def test_a_parcel_without_a_number_is_noted(server: EmulatorServer, api: httpx.Client) -> None:
+    id = add(server)
+    default = truth(server, id)["shipments"][0]["shipment_id"]
+    path = f"{base(server)}/{id}/shipments/{default}"
+    assert send(api, "PATCH", path, {"status": "canceled"}).status_code == 403
+    assert send(api, "PATCH", path, {"status": "shipped"}).status_code == 204
+    assert truth(server, id)["shipped_without_tracking"] is True
+
+
+def test_wrong_shipments_are_refused(server: EmulatorServer, api: httpx.Client) -> None:
+    id = add(server)
+    path, (first, second) = f"{base(server)}/{id}/shipments", line_paths(server, id)
+    lines = [{"order_line_id": first}]
+    for wrong in (
+        {"weight": WEIGHT},
+        {"order_lines": lines},
+        {"order_lines": [], "weight": WEIGHT},
+        {"order_lines": lines * 2, "weight": WEIGHT},
+        {"order_lines": [{"order_line_id": id}], "weight": WEIGHT},
+        {"order_lines": lines, "weight": {"value": 1, "unit": "kg"}},
+        {"order_lines": lines, "weight": WEIGHT, "tracking_number": 1},
+    ):
+        assert send(api, "POST", path, wrong).status_code == 400, wrong
+    default = f"{path}/{truth(server, id)['shipments'][0]['shipment_id']}"
+    assert send(api, "PATCH", default, {"status": "lost"}).status_code == 400
+    assert send(api, "PATCH", default, {"order_lines": [{"order_line_id": second}]}).status_code == 400
+    assert detail(api.get(f"{path}/{id}"))["status"] == "404"
+    unpaid = add(server, status="initial")
+    default = truth(server, unpaid)["shipments"][0]["shipment_id"]
+    answer = send(api, "PATCH", f"{base(server)}/{unpaid}/shipments/{default}", {"status": "shipped"})
+    assert (answer.status_code, truth(server, unpaid)["shipments"][0]["status"]) == (403, "initial")

@@ -1,0 +1,391 @@
+"""The list of orders and what belongs to an order, as they are read."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from time import monotonic
+from typing import Any
+
+import httpx
+import pytest
+
+from airflow_provider_zdirect.emulator.catalog import articles
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+
+from .conftest import NOW, log_in
+from .order_calls import ALL, JSON_API, base, detail, ids, orders, truth
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00")
+LATER = "2026-03-10T13:00:00+00:00"
+
+
+@pytest.fixture
+def bare(server: EmulatorServer) -> EmulatorServer:
+    """Without limits, and without orders but those that a test adds."""
+    server.set_options(rate_limits=False, order_days=0)
+    return server
+
+
+def test_the_orders_of_the_world_look_like_real_ones(server: EmulatorServer, api: httpx.Client) -> None:
+    merchant = server.merchant_ids[0]
+    found = server.orders(merchant)
+    assert len(found) == 100
+    kinds = Counter(order["order_type"] for order in found)
+    assert 65 <= kinds["PartnerFulfilled"] <= 75
+    by_status = {
+        status: [order["created_at"] for order in found if order["status"] == status]
+        for status in ("initial", "approved", "fulfilled")
+    }
+    assert all(by_status.values())
+    assert min(by_status["initial"]) > max(by_status["fulfilled"]) < NOW
+    assert len({order["customer_number"] for order in found}) < 100
+    assert len({order["order_number"] for order in found}) < 100
+    eans = {article.ean for article in articles(7, merchant)}
+    channels = {channel["sales_channel_id"] for channel in server.reference("sales_channels", merchant)}
+    statuses: Counter[str] = Counter()
+    for order in found:
+        assert order["sales_channel_id"] in channels
+        assert TIME.fullmatch(order["modified_at"])
+        assert 1 <= len(order["items"]) <= 3
+        assert order["order_lines_count"] == sum(len(item["lines"]) for item in order["items"])
+        (shipment,) = order["shipments"]
+        assert len(shipment["order_lines"]) == order["order_lines_count"]
+        for item in order["items"]:
+            assert item["external_id"] in eans
+            assert 1 <= len(item["lines"]) == item["quantity_initial"] <= 3
+            statuses.update(line["status"] for line in item["lines"])
+            for line in item["lines"]:
+                ways = [(step["original_status"], step["final_status"]) for step in line["transitions"]]
+                assert [after for _, after in ways][-1:] == [line["status"]] * bool(ways)
+                assert "refunds" in line or line["status"] != "returned"
+    assert set(statuses) == {"initial", "reserved", "shipped", "returned", "canceled"}
+    assert {order["merchant_order_id"] for order in found if not order["exported"]} == {""}
+    assert server.orders(server.merchant_ids[1]) != found
+    server.reset()
+    assert server.orders(merchant) == found
+
+
+def test_a_page_has_the_form_of_json_api(bare: EmulatorServer, api: httpx.Client) -> None:
+    (id,) = bare.add_orders(bare.merchant_ids[0], 1, items=2, lines=3)
+    page = orders(bare, api, include=ALL)
+    assert page["meta"] == {"copyright": "Zalando SE 2026 All rights reserved.", "number_of_results": 1}
+    (order,) = page["data"]
+    assert (order["type"], order["id"], order["attributes"]["status"]) == ("Order", id, "approved")
+    assert order["links"]["self"] == f"{bare.url}{base(bare)}/{id}"
+    kinds = Counter(resource["type"] for resource in page["included"])
+    assert kinds == {"OrderTransition": 1, "OrderItem": 2, "OrderLine": 6, "OrderLineTransition": 6, "Shipment": 1}
+    assert len({(resource["type"], resource["id"]) for resource in page["included"]}) == len(page["included"])
+    by_id = {resource["id"]: resource for resource in page["included"]}
+    items = [by_id[part["id"]] for part in order["relationships"]["order_items"]["data"]]
+    lines = [by_id[part["id"]] for item in items for part in item["relationships"]["order_lines"]["data"]]
+    assert {line["attributes"]["order_item_id"] for line in lines} == {item["id"] for item in items}
+    assert [line["meta"]["possible_status_transitions"] for line in lines] == [["shipped", "canceled"]] * 6
+    known = truth(bare, id)
+    assert [item["attributes"] for item in items] == [
+        {name: value for name, value in item.items() if name != "lines"} for item in known["items"]
+    ]
+    assert {name: known[name] for name in order["attributes"]} == order["attributes"]
+    plain = orders(bare, api)
+    assert "included" not in plain
+    assert "data" not in plain["data"][0]["relationships"]["order_items"]
+    only_lines = orders(bare, api, include="order_lines")
+    assert {resource["type"] for resource in only_lines["included"]} == {"OrderLine"}
+
+
+def test_what_belongs_to_an_order_is_read_by_itself(bare: EmulatorServer, api: httpx.Client) -> None:
+    (id,) = bare.add_orders(bare.merchant_ids[0], 1, items=2, lines=2)
+    path, known = f"{base(bare)}/{id}", truth(bare, id)
+    one = api.get(path, params={"include": "order_items"}).json()
+    assert (one["data"]["id"], len(one["included"])) == (id, 2)
+    assert api.get(path.upper().replace("/MERCHANTS/", "/merchants/").replace("/ORDERS/", "/orders/")).json()["data"]
+    steps = api.get(f"{path}/transitions").json()["data"]
+    assert [step["attributes"] for step in steps] == known["transitions"]
+    items = api.get(f"{path}/items", params={"include": "order_lines,order_lines.order_line_transitions"}).json()
+    assert [item["id"] for item in items["data"]] == [item["order_item_id"] for item in known["items"]]
+    assert Counter(part["type"] for part in items["included"]) == {"OrderLine": 4, "OrderLineTransition": 4}
+    item = items["data"][0]["links"]["self"]
+    assert api.get(item).json()["data"]["attributes"] == items["data"][0]["attributes"]
+    lines = api.get(f"{item}/lines", params={"include": "order_lines.order_line_transitions"}).json()
+    assert (len(lines["data"]), len(lines["included"])) == (2, 2)
+    line = lines["data"][0]["links"]["self"]
+    assert api.get(line).json()["data"]["id"] == lines["data"][0]["id"]
+    (step,) = api.get(f"{line}/transitions").json()["data"]
+    assert (step["attributes"]["original_status"], step["attributes"]["final_status"]) == ("initial", "reserved")
+    for unknown in (f"{base(bare)}/{bare.merchant_ids[0]}", f"{path}/items/{id}", f"{item}/lines/{id}"):
+        assert (api.get(unknown).status_code, detail(api.get(unknown))["title"]) == (404, "Not Found")
+    assert detail(api.get(f"{base(bare)}/nonsense"))["status"] == "400"
+    assert detail(api.get(f"{path}/items", params={"include": "shipments"}))["source"] == {"parameter": "include"}
+
+
+def test_pages_are_linked_and_the_last_has_no_next(bare: EmulatorServer, api: httpx.Client) -> None:
+    added = bare.add_orders(bare.merchant_ids[0], 7)
+    url, seen, links = f"{base(bare)}?page[size]=3&sort=modified_at&locale=", [], []
+    for _ in range(3):
+        page = api.get(url).json()
+        seen += [order["id"] for order in page["data"]]
+        links.append(page["links"])
+        assert page["meta"]["number_of_results"] == len(page["data"])
+        url = page["links"].get("next", "")
+    assert seen == added
+    assert url == ""
+    assert [sorted(link) for link in links] == [
+        ["first", "last", "next", "self"],
+        ["first", "last", "next", "prev", "self"],
+        ["first", "last", "prev", "self"],
+    ]
+    assert all(link.startswith(f"{bare.url}{base(bare)}?") for link in links[1].values())
+    assert links[1]["prev"] == links[0]["first"]
+    assert links[1]["next"] == links[0]["last"]
+    beyond = orders(bare, api, page_size=3, page_number=9)
+    assert (beyond["data"], "next" in beyond["links"]) == ([], False)
+    bare.set_options(orders_next="absent")
+    assert list(orders(bare, api, page_size=3)["links"]) == ["self"]
+
+
+def test_the_server_caps_the_size_of_a_page(bare: EmulatorServer, api: httpx.Client) -> None:
+    bare.add_orders(bare.merchant_ids[0], 60, items=1, lines=1)
+    assert len(orders(bare, api)["data"]) == 50
+    bare.set_options(orders_page_limit=10)
+    page = orders(bare, api, page_size=1000)
+    assert len(page["data"]) == 10
+    assert "page%5Bsize%5D=10" in page["links"]["next"]
+    assert len(api.get(page["links"]["last"]).json()["data"]) == 10
+
+
+def test_orders_are_sorted_by_any_of_five_fields(bare: EmulatorServer, api: httpx.Client) -> None:
+    bare.add_orders(bare.merchant_ids[0], 12, step_seconds=60)
+    known = bare.orders(bare.merchant_ids[0])
+    for name in ("order_number", "modified_at", "order_lines_price_amount", "order_lines_count", "order_date"):
+        expected = sorted(order[name] for order in known)
+        for sign in ("", "-"):
+            shown = [row["attributes"][name] for row in orders(bare, api, sort=f"{sign}{name}")["data"]]
+            assert shown == (expected[::-1] if sign else expected)
+    newest_first = [order["order_id"] for order in reversed(known)]
+    assert ids(bare, api) == newest_first
+    both = orders(bare, api, sort="order_lines_count,-modified_at")["data"]
+    keys = [(row["attributes"]["order_lines_count"], row["attributes"]["modified_at"]) for row in both]
+    assert keys == sorted(sorted(keys, key=lambda key: key[1], reverse=True), key=lambda key: key[0])
+    bare.set_options(orders_sort="ignored")
+    assert ids(bare, api, sort="modified_at") == newest_first
+
+
+def test_filters_choose_orders(bare: EmulatorServer, api: httpx.Client) -> None:
+    merchant = bare.merchant_ids[0]
+    plain, zalandos, unpaid, old = (
+        bare.add_orders(merchant, 1, **more)[0]
+        for more in (
+            {"merchant_order_id": "A1", "exported": True, "locale": "de-DE"},
+            {"order_type": "ZalandoFulfilled", "locale": "fr-FR"},
+            {"status": "initial", "order_number": "10203", "locale": "de-DE"},
+            {"status": "fulfilled", "order_number": "10203", "locale": "nl-NL"},
+        )
+    )
+    channel = truth(bare, plain)["sales_channel_id"]
+    assert set(ids(bare, api)) == {plain, zalandos, unpaid, old}
+    assert set(ids(bare, api, order_status="Approved")) == {plain, zalandos}
+    assert ids(bare, api, order_type="ZalandoFulfilled") == [zalandos]
+    assert set(ids(bare, api, order_number="10203")) == {unpaid, old}
+    assert set(ids(bare, api, locale="de-DE")) == {plain, unpaid}
+    assert set(ids(bare, api, exported="true")) == {plain, old}
+    assert ids(bare, api, exported="false", order_status="initial") == [unpaid]
+    assert plain in ids(bare, api, sales_channel_id=channel.upper())
+    assert ids(bare, api, sales_channel_id=merchant) == []
+
+
+def test_times_are_exclusive_and_are_of_creation_or_change(bare: EmulatorServer, api: httpx.Client) -> None:
+    first, second, third = bare.add_orders(bare.merchant_ids[0], 3, start="2026-03-10T10:00:00Z", step_seconds=60)
+    at = "2026-03-10T10:01:00+00:00"
+    assert ids(bare, api, created_after=at) == [third]
+    assert ids(bare, api, created_before=at) == [first]
+    bare.change_order(second, at="2026-03-10T11:00:00Z", locale="xx-XX")
+    assert ids(bare, api, last_updated_after="2026-03-10T10:59:59+00:00") == [second]
+    assert ids(bare, api, last_updated_after="2026-03-10T11:00:00+00:00") == []
+    assert ids(bare, api, last_updated_before="2026-03-10T12:00:00+01:00") == [third, first]
+    assert truth(bare, second)["locale"] == "xx-XX"
+
+
+@pytest.mark.parametrize("odd", ["2026-03-10T10:01:00Z", "2026-03-10T10:01:00.000+00:00"])
+def test_the_server_drops_times_that_it_does_not_like(bare: EmulatorServer, api: httpx.Client, odd: str) -> None:
+    added = bare.add_orders(bare.merchant_ids[0], 3, start="2026-03-10T10:00:00Z", step_seconds=60)
+    good = "2026-03-10T10:01:30+00:00"
+    assert set(ids(bare, api, last_updated_after=odd)) == set(added)
+    assert set(ids(bare, api, last_updated_after=odd, created_before=good)) == set(added[:2])
+    bare.set_options(orders_time_filter="lenient")
+    assert ids(bare, api, last_updated_after=odd) == added[2:]
+    bare.set_options(orders_time_filter="ignored")
+    assert set(ids(bare, api, last_updated_after=good)) == set(added)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"page[number]": "-1"},
+        {"page[size]": "0"},
+        {"page[size]": "many"},
+        {"sort": "status"},
+        {"include": "order_items,customers"},
+        {"order_status": "canceled"},
+        {"order_type": "partnerfulfilled"},
+        {"exported": "maybe"},
+        {"sales_channel_id": "de"},
+        {"created_after": "yesterday"},
+        {"last_updated_before": "2026-03-10T10:01:00 00:00"},
+    ],
+    ids=str,
+)
+def test_wrong_parameters_are_named(bare: EmulatorServer, api: httpx.Client, wrong: dict[str, str]) -> None:
+    assert detail(api.get(base(bare), params=wrong))["source"] == {"parameter": next(iter(wrong))}
+
+
+def test_refusals_have_the_form_of_json_api(bare: EmulatorServer, api: httpx.Client) -> None:
+    (id,) = bare.add_orders(bare.merchant_ids[0], 1)
+    assert detail(api.get(f"/merchants/{bare.foreign_merchant_id}/orders"))["status"] == "403"
+    assert detail(api.get(f"/merchants/{id}/orders"))["status"] == "404"
+    assert detail(api.get(f"/merchants/{bare.merchant_ids[1]}/orders/{id}"))["status"] == "404"
+    assert detail(httpx.get(f"{bare.url}{base(bare)}"))["status"] == "401"
+    bare.set_options(missing_scopes=["orders/read"])
+    assert "orders/read" in detail(api.get(base(bare)))["detail"]
+    assert "orders/read" not in api.get("/auth/me").json()["scopes"]
+
+
+def test_the_limit_answers_a_message(server: EmulatorServer, api: httpx.Client) -> None:
+    server.set_options(order_days=0)
+    answers = [api.get(base(server)) for _ in range(41)]
+    assert [answer.status_code for answer in answers] == [200] * 40 + [429]
+    refused = answers[-1]
+    assert list(refused.json()) == ["message"]
+    assert refused.headers["content-type"] == JSON_API
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert refused.headers["X-Rate-Limit"] == "40"
+    assert refused.headers["X-Flow-Id"]
+    # The list by order number has its own, and so has all else.
+    assert orders(server, api, order_number="1")["data"] == []
+    assert api.get(f"/merchants/{server.merchant_ids[0]}/announced-returns").status_code == 200
+
+
+def test_the_sandbox_has_lower_limits() -> None:
+    with EmulatorServer(environment="sandbox", order_days=0, tokens_per_minute=9) as sandbox:
+        with httpx.Client(base_url=sandbox.url) as client:
+            log_in(client)
+            assert [client.get(base(sandbox)).status_code for _ in range(11)] == [200] * 10 + [429]
+
+
+def test_orders_are_kept_for_a_year(bare: EmulatorServer, api: httpx.Client) -> None:
+    old, kept = bare.add_orders(bare.merchant_ids[0], 2, start="2025-03-10T12:00:00Z", step_seconds=3600)
+    assert ids(bare, api) == [kept]
+    assert api.get(f"{base(bare)}/{old}").status_code == 404
+
+
+def test_drift_changes_the_form_but_not_the_truth(bare: EmulatorServer, api: httpx.Client) -> None:
+    added = bare.add_orders(bare.merchant_ids[0], 20)
+    assert set(ids(bare, api)) == set(added)
+    bare.set_options(drift=0.5)
+    page = orders(bare, api, include=ALL)
+    shown = [order["id"] for order in page["data"]]
+    assert {id.lower() for id in shown} == set(added)
+    assert 0 < sum(id != id.lower() for id in shown) < 20
+    assert any("sustainability" in order["attributes"] for order in page["data"])
+    assert {order["order_id"] for order in bare.orders(bare.merchant_ids[0])} == set(added)
+
+
+def test_orders_are_added_at_given_times(bare: EmulatorServer) -> None:
+    merchant = bare.merchant_ids[0]
+    bare.add_orders(merchant, 3, start="2026-03-09T00:00:00.123456Z", step_seconds=0.5, items=1, lines=(2, 2))
+    found = bare.orders(merchant)
+    assert [order["created_at"][17:] for order in found] == ["00.123+00:00", "00.623+00:00", "01.123+00:00"]
+    assert [order["modified_at"] for order in found] == [order["created_at"] for order in found]
+    assert {(len(order["items"]), order["order_lines_count"]) for order in found} == {(1, 2)}
+    bare.add_orders(merchant, 2, step_seconds=0)
+    assert [order["modified_at"] for order in bare.orders(merchant)[3:]] == ["2026-03-10T12:30:00.000+00:00"] * 2
+    for wrong in ({"nonsense": 1}, {"status": "canceled"}, {"order_id": "1"}):
+        with pytest.raises(ValueError):
+            bare.add_orders(merchant, 1, **wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValueError):
+        bare.add_orders("nobody", 1)
+    with pytest.raises(ValueError):
+        bare.change_order(merchant)
+
+
+def test_tests_approve_orders_and_move_lines(bare: EmulatorServer) -> None:
+    (id,) = bare.add_orders(bare.merchant_ids[0], 1, status="initial", items=1, lines=2)
+    bare.clock.advance(60)
+    bare.approve_order(id)
+    known = truth(bare, id)
+    assert (known["status"], known["modified_at"]) == ("approved", "2026-03-10T12:31:00.000+00:00")
+    with pytest.raises(ValueError, match="not initial"):
+        bare.approve_order(id)
+    first, second = [line["order_line_id"] for line in known["items"][0]["lines"]]
+    bare.set_line(id, first, "shipped")
+    assert truth(bare, id)["status"] == "approved"
+    bare.set_line(id, second, "canceled")
+    (item,) = truth(bare, id)["items"]
+    assert truth(bare, id)["status"] == "fulfilled"
+    assert {name: item[f"quantity_{name}"] for name in ("initial", "reserved", "shipped", "canceled")} == {
+        "initial": 2,
+        "reserved": 0,
+        "shipped": 1,
+        "canceled": 1,
+    }
+    for line, status in ((id, "shipped"), (first, "lost")):
+        with pytest.raises(ValueError):
+            bare.set_line(id, line, status)
+
+
+def test_orders_change_in_the_middle_of_paging(bare: EmulatorServer, api: httpx.Client) -> None:
+    added = bare.add_orders(bare.merchant_ids[0], 4, start="2026-03-10T10:00:00Z", items=1, lines=1)
+    seen: list[int] = []
+
+    def change(number: int) -> None:
+        seen.append(number)
+        if number == 2:
+            bare.change_order(added[0], at=LATER)
+
+    bare.on_request("/orders", change)
+    assert httpx.get(f"{bare.url}{base(bare)}").status_code == 401
+    pages: list[dict[str, Any]] = [
+        orders(bare, api, sort="modified_at", page_size=2, page_number=number) for number in (0, 1)
+    ]
+    assert seen == [1, 2]
+    # The second page starts one order too late, since the first one has left the first page.
+    assert [order["id"] for page in pages for order in page["data"]] == [*added[:2], added[3], added[0]]
+    bare.reset()
+    log_in(api)
+    orders(bare, api)
+    assert seen == [1, 2]
+
+
+def test_thousands_of_orders_are_added_and_paged_fast(bare: EmulatorServer, api: httpx.Client) -> None:
+    started = monotonic()
+    added = bare.add_orders(bare.merchant_ids[0], 3_000, start="2026-03-09T00:00:00Z")
+    page = orders(bare, api, sort="modified_at", page_size=1000, page_number=1, include=ALL)
+    assert [order["id"] for order in page["data"]] == added[1000:2000]
+    # Far more than it takes, for a busy machine.
+    assert monotonic() - started < 10
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"orders_per_day": -1},
+        {"orders_page_limit": 0},
+        {"orders_next": "maybe"},
+        {"order_update_seconds": -1},
+        {"first_tracking_counts": 1},
+        {"stocks_failed": 2},
+        {"stocks_pending_status": "HELD"},
+        {"document_path": "/documents"},
+        {"documents_order_parameter": ""},
+        {"missing_scopes": "orders/read"},
+    ],
+    ids=str,
+)
+def test_wrong_options_are_refused(server: EmulatorServer, anonymous: httpx.Client, wrong: dict[str, object]) -> None:
+    assert anonymous.patch("/_emulator/options", json=wrong).status_code == 400
+
+
+def test_options_go_out_and_in_again(server: EmulatorServer, anonymous: httpx.Client) -> None:
+    changes = {"order_days": 0, "document_path": "/x/{document_id}.pdf", "missing_scopes": ["orders/write"]}
+    after = anonymous.patch("/_emulator/options", json=changes).json()
+    assert {name: after[name] for name in changes} == changes
+    assert anonymous.patch("/_emulator/options", json=after).json() == after
