@@ -13,6 +13,7 @@
     │   └── BadRequestError              zDirect refuses the request as it is (other 4xx)
     ├── ZDirectRetriableError            the same request may work later; carries ``retry_after``
     │   ├── RateLimitedError             429
+    │   │   └── UpdatesPausedError       so many orders are to be updated that the rate limit is used up
     │   ├── ServerError                  5xx
     │   ├── TransportError               no answer, or one that broke off
     │   ├── MalformedResponseError       a 200 that is not the JSON it should be
@@ -20,6 +21,7 @@
     │   └── ConcurrentRunError           another run of the same window took away or kept changing the same files
     └── ZDirectDataError                 the answer is well-formed and wrong; retrying repeats it
         ├── RejectedRecordsError         more invalid records than ``max_rejected``
+        ├── RejectedUpdatesError         more updates were refused, in conflict or failed than ``max_failed``
         ├── FilterIgnoredError           rows outside the requested window: the server dropped the filter
         ├── EmptyAnswerError             no record for a day of which some are published
         ├── TooManyRecordsError          zDirect cannot answer a period that holds so many records
@@ -145,6 +147,17 @@ class RateLimitedError(ZDirectRetriableError):
     """429: too many requests."""
 
 
+class UpdatesPausedError(RateLimitedError):
+    """So many orders are to be updated that the rate limit is used up; the rest goes on later.
+
+    :param progress: how many were settled before that.
+    """
+
+    def __init__(self, message: str, *, retry_after: float, progress: int = 0, **facts: object) -> None:
+        super().__init__(message, retry_after=retry_after, **facts)
+        self.progress = progress
+
+
 class ServerError(ZDirectRetriableError):
     """5xx: zDirect failed."""
 
@@ -171,6 +184,10 @@ class ZDirectDataError(ZDirectError):
 
 class RejectedRecordsError(ZDirectDataError):
     """More invalid records than ``max_rejected`` allows."""
+
+
+class RejectedUpdatesError(ZDirectDataError):
+    """More updates were refused, in conflict or failed than ``max_failed`` allows."""
 
 
 class FilterIgnoredError(ZDirectDataError):

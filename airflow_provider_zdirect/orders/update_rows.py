@@ -1,7 +1,7 @@
-"""What people want to be changed about orders: rows of a file or a list, each checked by itself before anything is sent.
+"""What people want to be changed about orders: rows of a file or a list, each checked before anything is sent.
 
-A row that says nothing that can be done is no reason to leave the others: it becomes a :class:`WrongRow`, and is told in
-the results beside them.
+A row that says nothing that can be done is no reason to leave the others: it becomes a :class:`WrongRow`, and is told
+in the results beside them.
 """
 
 from __future__ import annotations
@@ -257,7 +257,7 @@ def _check_sense(told: Mapping[str, Any]) -> None:
 
 def _text(value: Any, name: str) -> str | None:
     """What a cell says; spreadsheets make a number of what looks like one."""
-    if value is None or isinstance(value, float) and value != value:
+    if value is None or (isinstance(value, float) and value != value):
         return None
     if isinstance(value, bool | Mapping | list):
         raise ValueError(f"{name} is no text")
