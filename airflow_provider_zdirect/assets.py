@@ -41,10 +41,10 @@ def inbound_asset() -> Any:
     return Asset(uri="zdirect://inbound_reconciliation")
 
 
-def with_asset(outlets: Any, asset: Any | None) -> list[Any]:
-    """The author's outlets and, if it is known and not among them, the asset."""
+def with_assets(outlets: Any, assets: Iterable[Any]) -> list[Any]:
+    """The author's outlets and those of the assets that are not among them."""
     outlets = [] if outlets is None else list(outlets) if isinstance(outlets, list | tuple) else [outlets]
-    return outlets if asset is None or asset in outlets else [*outlets, asset]
+    return [*outlets, *(asset for asset in assets if asset not in outlets)]
 
 
 def daily_asset(name: str) -> Any:

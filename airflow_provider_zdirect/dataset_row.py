@@ -45,12 +45,81 @@ class Cursor:
     """Paging by an opaque cursor: the answer names the next one, absent, null or empty at the end.
 
     :param limit: records per page that are asked for; None leaves it to the server, where no such parameter is known.
+    :param next_within: key of the object that names the next page, where it is not at the top.
+    :param next_is_link: the next page is named by its address, which has the cursor as a parameter.
     """
 
     limit: int | None
     parameter: str = "cursor"
     limit_parameter: str = "limit"
     next_key: str = "next"
+    next_within: str | None = None
+    next_is_link: bool = False
+
+
+@dataclass(frozen=True)
+class TimeWalk:
+    """Paging by the records' own time, where the server pages by number: each request asks for what comes after the
+    last record of the one before. Pages by number shift when a record leaves them; a time does not.
+
+    The records come in ascending order of ``time_key``; the time in ``after_parameter`` is exclusive and has whole
+    seconds.
+
+    :param size: records per page that are asked for; the server may give fewer.
+    :param smallest: no server gives fewer on a page that is not the last one.
+    """
+
+    time_key: str
+    after_parameter: str
+    size: int
+    smallest: int
+    size_parameter: str = "page[size]"
+    number_parameter: str = "page[number]"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Records that come with those of another dataset, in the same answer, and become a dataset of their own.
+
+    :param resource: their ``type`` (JSON:API).
+    :param key: field that is given their ``id``.
+    :param owner: dataset of what they belong to, which names them in ``relationship``.
+    :param owner_field: field with what they belong to.
+    :param details: by field: a relationship whose resources become a list in it.
+    """
+
+    dataset: str
+    resource: str
+    key: str
+    owner: str
+    owner_field: str
+    relationship: str
+    details: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class Resources:
+    """An answer of JSON:API resources, whose attributes are the fields of the records.
+
+    :param inherited: by field of every part: the field of the main record that it is taken from.
+    """
+
+    parts: tuple[Part, ...]
+    inherited: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Latest:
+    """Records that change, of which the latest version is published besides, under ``<dataset>_current``.
+
+    :param identity: fields that together identify a record, whatever its version.
+    :param time_field: field that places it in time, and never changes.
+    :param version_field: time of the version; of equal ones the one that was fetched last counts.
+    """
+
+    identity: tuple[str, ...]
+    time_field: str
+    version_field: str
 
 
 @dataclass(frozen=True)
@@ -171,6 +240,17 @@ class Dataset:
     :param empty_snapshot: what a snapshot without records says: that there is no stock (``zero``), or nothing
         (``refuse``).
     :param may_be_bare_list: whether the answer may be a list, without an object around it.
+    :param span_parameters: the parameters of the window's start and end.
+    :param span_exclusive: the start is exclusive too, and both have whole seconds.
+    :param fixed_parameters: sent with every request.
+    :param media_type: of the answer.
+    :param left_out: fields that are never stored; for what names people only that they be forgotten.
+    :param resources: how JSON:API resources become records; None if the answer has records as they are.
+    :param part_of: the dataset with which this one comes; it cannot be asked for alone.
+    :param window_field: field with the time that tells to which window a record belongs, where it is not the time
+        field.
+    :param latest: what the latest version of a record is, where all versions are kept.
+    :param version_field: as in ``latest``, in the row of the latest versions.
     """
 
     name: str
@@ -186,7 +266,7 @@ class Dataset:
     time_field: str = ""
     retention: KeptDays | KeptCalendarYears | None = None
     keeping: Keeping | None = None
-    paging: Cursor | None = None
+    paging: Cursor | TimeWalk | None = None
     request_window: timedelta | None = None
     overlap: timedelta = timedelta(0)
     refetch_delay: float = 120.0
@@ -212,6 +292,40 @@ class Dataset:
     snapshot_time_key: str | None = None
     empty_snapshot: str = "zero"
     may_be_bare_list: bool = False
+    span_parameters: tuple[str, str] = ("from", "to")
+    span_exclusive: bool = False
+    fixed_parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    media_type: str = "application/json"
+    left_out: tuple[str, ...] = ()
+    resources: Resources | None = None
+    part_of: str | None = None
+    window_field: str | None = None
+    latest: Latest | None = None
+    version_field: str | None = None
+
+    @property
+    def cursor(self) -> Cursor | None:
+        """The paging, if it is by cursor."""
+        return self.paging if isinstance(self.paging, Cursor) else None
+
+    @property
+    def placed_by(self) -> str:
+        """The field with the time that tells to which window a record belongs."""
+        return self.window_field or self.time_field
+
+    def of_latest(self) -> Dataset | None:
+        """The row of the latest versions, ``<dataset>_current``."""
+        if self.latest is None:
+            return None
+        return replace(
+            self,
+            name=f"{self.name}_current",
+            identity=self.latest.identity,
+            time_field=self.latest.time_field,
+            window_field=self.placed_by,
+            version_field=self.latest.version_field,
+            latest=None,
+        )
 
     @property
     def asset_uri(self) -> str:
@@ -220,9 +334,21 @@ class Dataset:
 
     def parameters(self, start: datetime | date, end: datetime | date) -> dict[str, str]:
         """The query that selects ``start`` to ``end``."""
+        first, last = self.span_parameters
+        if self.span_exclusive:
+            assert isinstance(start, datetime)
+            assert isinstance(end, datetime)
+            after = start.replace(microsecond=0) - timedelta(seconds=1)
+            before = end.replace(microsecond=0) + timedelta(seconds=bool(end.microsecond))
+            return {first: in_whole_seconds(after), last: in_whole_seconds(before)}
         if not isinstance(end, datetime) and not self.to_inclusive:
             end += timedelta(days=1)
-        return {"from": as_parameter(start), "to": as_parameter(end)}
+        return {first: as_parameter(start), last: as_parameter(end)}
+
+    @property
+    def slack(self) -> timedelta:
+        """How far before what is asked for the answer may begin."""
+        return timedelta(seconds=1) if self.span_exclusive else timedelta(0)
 
     def filter_parameters(self, filters: Mapping[str, str]) -> dict[str, str]:
         """The query that selects the records with these values.
@@ -260,8 +386,13 @@ def cursor_option(default: str = "cursor") -> ApiOption:
     return ApiOption(
         "How `next` is given back is not documented for this endpoint; the other paged ones of ZFS call it `cursor`.",
         default,
-        lambda row, name: replace(row, paging=replace(row.paging or Cursor(limit=None), parameter=name)),
+        lambda row, name: replace(row, paging=replace(row.cursor or Cursor(limit=None), parameter=name)),
     )
+
+
+def in_whole_seconds(at: datetime) -> str:
+    """A time as the Orders API honours it (a public client's experience): with fractions or a Z it drops the filter."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
 
 
 def as_parameter(value: datetime | date) -> str:

@@ -20,6 +20,7 @@ from airflow_provider_zdirect.dataset_row import (
     Keeping,
     KeptCalendarYears,
     KeptDays,
+    TimeWalk,
     WindowKind,
     cursor_option,
 )
@@ -29,6 +30,7 @@ from airflow_provider_zdirect.models.inventory import ItemQuantity, ItemQuantity
 from airflow_provider_zdirect.models.movement_reports import CrossBorderMovement, IntraCommunityMovement
 from airflow_provider_zdirect.models.reference_data import LogisticCenter, SalesChannel, StockLocation
 from airflow_provider_zdirect.models.stock_movements import LiquidatedItem, ReceivedItem, ReturnedItem
+from airflow_provider_zdirect.order_datasets import ORDER_DATASETS
 from airflow_provider_zdirect.rate import Rate, RateLimits
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "Keeping",
     "KeptCalendarYears",
     "KeptDays",
+    "TimeWalk",
     "WindowKind",
     "get_dataset",
 ]
@@ -355,6 +358,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 scope="/shipping-notices/read",
                 source="zDirect docs, Shipping Notices, tracking, GET /zfs/tours",
             ),
+            *ORDER_DATASETS,
         )
     }
 )
@@ -382,6 +386,15 @@ def get_dataset(
     if dataset.when_too_many is not None:
         return replace(dataset, when_too_many=replace(dataset.when_too_many, path=path))
     return replace(dataset, path=path)
+
+
+def published_with(name: str) -> tuple[str, ...]:
+    """The datasets that a fetch of ``name`` publishes: itself, and what comes with it.
+
+    :raises ZDirectConfigurationError: if there is no such dataset.
+    """
+    resources = get_dataset(name).resources
+    return (name, *(part.dataset for part in resources.parts)) if resources else (name,)
 
 
 def _row(name: str, variant: str | None) -> Dataset:

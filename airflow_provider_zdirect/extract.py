@@ -19,7 +19,7 @@ from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.client import ZDirectClient, checked_merchant_id
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.datasets import Dataset, KeptDays, WindowKind
+from airflow_provider_zdirect.datasets import Dataset, KeptDays, WindowKind, get_dataset
 from airflow_provider_zdirect.exceptions import (
     ConcurrentRunError,
     RejectedRecordsError,
@@ -28,6 +28,7 @@ from airflow_provider_zdirect.exceptions import (
 )
 from airflow_provider_zdirect.fetch_window import WindowFetcher
 from airflow_provider_zdirect.manifest import Manifest
+from airflow_provider_zdirect.personal_data import PersonalData
 from airflow_provider_zdirect.request_plan import plan_requests
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
 from airflow_provider_zdirect.storage.day_changes import published_changes
@@ -62,7 +63,8 @@ class ExtractJob:
     :param timezone: where days begin, for endpoints that ask for dates.
     :param replace_with_empty: let an answer without records replace the published ones of a date.
     :param accept_outside: publish records that lie outside of what was asked for, instead of failing.
-    :param filters: only records with these values, by field; for endpoints that ask for dates.
+    :param filters: only records with these values, by field.
+    :param personal_data: what becomes of personal data.
     :param resume_key: attempts with the same key continue one another; None: this one continues nothing. Two that run
         at the same time need different keys.
     :raises ZDirectConfigurationError: if a value is not usable; it names the parameter.
@@ -83,9 +85,15 @@ class ExtractJob:
     replace_with_empty: bool = False
     accept_outside: bool = False
     filters: Mapping[str, str] = field(default_factory=dict)
+    personal_data: PersonalData = field(default_factory=PersonalData)
     resume_key: str | None = None
 
     def __post_init__(self) -> None:
+        if self.dataset.part_of is not None:
+            raise ZDirectConfigurationError(
+                f"dataset={self.dataset.name!r} comes with the {self.dataset.part_of}, in the same requests.",
+                remedy=f"Use dataset={self.dataset.part_of!r}; it publishes both.",
+            )
         object.__setattr__(self, "merchant_id", checked_merchant_id(self.merchant_id))
         if self.format not in FORMATS:
             raise ZDirectConfigurationError(
@@ -100,10 +108,6 @@ class ExtractJob:
                 f"max_rejected={self.max_rejected} is negative.", remedy="Give a number of zero or more."
             )
         self.dataset.filter_parameters(self.filters)
-        if self.filters and self.dataset.window is not WindowKind.DATE:
-            raise ZDirectConfigurationError(
-                f"filters: a window of {self.dataset.name} is published as a whole.", remedy="Leave filters out."
-            )
         try:
             ZoneInfo(self.timezone)
         except (ZoneInfoNotFoundError, ValueError) as error:
@@ -122,6 +126,7 @@ class ExtractResult:
     :param late_records: records of earlier windows that were found late and published now.
     :param files: URIs of the files that hold the window's records.
     :param changes: what this run has changed, by date, as in the manifest; where the endpoint asks for dates.
+    :param parts: by dataset: records of what came with the window's records.
     """
 
     dataset: str
@@ -138,6 +143,7 @@ class ExtractResult:
     requests: int
     files: tuple[str, ...]
     changes: tuple[dict[str, Any], ...] = ()
+    parts: Mapping[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able; ``files`` is cut to the first ten, ``file_count`` has the number."""
@@ -158,6 +164,7 @@ class ExtractResult:
             "files": list(self.files[:10]),
             "file_count": len(self.files),
             "changes": {kind: sum(change[kind] for change in self.changes) for kind in ("added", "removed", "changed")},
+            **({"parts": dict(self.parts)} if self.parts else {}),
         }
 
 
@@ -191,8 +198,8 @@ class _Extraction:
     async def run(self) -> ExtractResult:
         refuse_future(self.job.window, self.clock.now())
         progress = self._take_up_or_begin()
-        publisher = self._publisher()
-        if publisher is not None:
+        publishers = {dataset.name: self._publisher(dataset) for dataset in self._published_by_window()}
+        for publisher in publishers.values():
             publisher.announce()
         await WindowFetcher(
             self.dataset,
@@ -205,12 +212,13 @@ class _Extraction:
             self.clock,
             self.job.accept_outside,
             self.job.filters,
+            self.job.personal_data,
         ).fetch()
         # To the operating system, with what the pages took: publishing has needs of its own.
         pa.default_memory_pool().release_unused()
         # In a thread, because runs that meet wait for each other, and the event loop is the caller's.
         try:
-            return await asyncio.to_thread(self._publish, progress, publisher)
+            return await asyncio.to_thread(self._publish, progress, publishers)
         except FileNotFoundError as error:
             raise ConcurrentRunError(
                 f"{self.dataset.name} of merchant {self.job.merchant_id}, window {self.job.window}: a staged file is "
@@ -219,13 +227,33 @@ class _Extraction:
                 retry_after=self.dataset.refetch_delay,
             ) from error
 
-    def _publish(self, progress: Progress, publisher: WindowPublisher | None) -> ExtractResult:
+    def _published_by_window(self) -> list[Dataset]:
+        """What the window publishes: the dataset last, so that whose records are there has its parts there too."""
+        if self.dataset.window is WindowKind.DATE:
+            return []
+        parts = self.dataset.resources.parts if self.dataset.resources else ()
+        return [*(get_dataset(part.dataset) for part in parts), self.dataset]
+
+    def _publish(self, progress: Progress, publishers: Mapping[str, WindowPublisher]) -> ExtractResult:
         rejected, rejected_path = self._keep_rejected(progress)
         if rejected > self.job.max_rejected:
             self.checkpoint.discard()
             raise self._too_many_rejected(rejected, rejected_path, progress)
-        merged = self._replace_days(progress) if publisher is None else publisher.publish(_staged(progress))
-        manifest = self._manifest(progress, merged, rejected, rejected_path)
+        parts = {}
+        for name, publisher in publishers.items():
+            merged = publisher.publish(_staged(progress, None if name == self.dataset.name else name))
+            if name != self.dataset.name:
+                parts[name] = merged.answered.count
+                part = self._manifest(progress, merged, get_dataset(name))
+                self.store.write_json(Layout(name, self.job.merchant_id).manifest(self.job.window), part.as_json())
+        if not publishers:
+            merged = self._replace_days(progress)
+        manifest = replace(
+            self._manifest(progress, merged, self.dataset),
+            rejected=rejected,
+            rejected_file=rejected_path,
+            parts=parts,
+        )
         manifest_path = self.layout.manifest(self.job.window)
         self.store.write_json(manifest_path, manifest.as_json())
         while (changes := self._all_changes()) != manifest.changes:
@@ -283,11 +311,14 @@ class _Extraction:
             return Window.of_day(max(earliest.date(), earliest.astimezone(zone).date()), self.job.timezone).start
         return earliest
 
-    def _publisher(self) -> WindowPublisher | None:
-        if self.dataset.window is WindowKind.DATE:
-            return None
-        merger = RowMerger(self.store, self.layout, self.dataset, self.window, FORMATS[self.job.format])
-        return WindowPublisher(merger, WindowMarks(self.store, self.layout), self.plan.looked_back)
+    def _publisher(self, dataset: Dataset) -> WindowPublisher:
+        def merger(row: Dataset) -> RowMerger:
+            layout = Layout(row.name, self.job.merchant_id)
+            return RowMerger(self.store, layout, row, self.window, FORMATS[self.job.format])
+
+        marks = WindowMarks(self.store, Layout(dataset.name, self.job.merchant_id))
+        latest = dataset.of_latest()
+        return WindowPublisher(merger(dataset), marks, self.plan.looked_back, merger(latest) if latest else None)
 
     def _replace_days(self, progress: Progress) -> Merged:
         replacer = DayReplacer(
@@ -338,10 +369,10 @@ class _Extraction:
             "and clear the task.",
         )
 
-    def _manifest(self, progress: Progress, merged: Merged, rejected: int, rejected_path: str | None) -> Manifest:
+    def _manifest(self, progress: Progress, merged: Merged, dataset: Dataset) -> Manifest:
         looked_back = self.plan.looked_back
         return Manifest(
-            dataset=self.dataset.name,
+            dataset=dataset.name,
             merchant_id=self.job.merchant_id,
             environment=self.job.environment,
             path=self.dataset.path,
@@ -357,7 +388,7 @@ class _Extraction:
             records=merged.answered.count,
             new_records=merged.new.in_window,
             late_records=merged.new.outside,
-            rejected=rejected,
+            rejected=0,
             outside=progress.total("outside"),
             pages=progress.total("pages"),
             requests=progress.total("requests_sent"),
@@ -366,11 +397,11 @@ class _Extraction:
             last=merged.answered.last,
             started_at=progress.started_at,
             finished_at=self.clock.now().isoformat(),
-            rejected_file=rejected_path,
             files=sorted(merged.files, key=lambda file: file.path),
             late_files=sorted(merged.files_outside, key=lambda file: file.path),
             changes=self._all_changes(),
             filters=dict(self.job.filters),
+            personal_data=self.job.personal_data.told(self.dataset),
         )
 
     def _all_changes(self) -> list[dict[str, Any]]:
@@ -394,6 +425,7 @@ class _Extraction:
             requests=manifest.requests,
             files=tuple(self._uri(file.path) for file in manifest.files),
             changes=tuple(self.changes),
+            parts=manifest.parts,
         )
 
     def _report(self, manifest: Manifest) -> None:
@@ -431,6 +463,7 @@ class _Extraction:
             "overlap": self.job.overlap.total_seconds() if self.job.overlap is not None else None,
             "timezone": self.job.timezone,
             "filters": dict(self.job.filters),
+            "personal_data": self.job.personal_data.told(self.dataset),
             "to_inclusive": self.dataset.to_inclusive,
         }
 
@@ -438,5 +471,7 @@ class _Extraction:
         return f"{self.job.base_uri.rstrip('/')}/{path}"
 
 
-def _staged(progress: Progress) -> list[str]:
-    return [path for request in progress.requests.values() for path in request.staged]
+def _staged(progress: Progress, part: str | None) -> list[str]:
+    """Paths of the staged records, or of those of a part."""
+    requests = progress.requests.values()
+    return [path for request in requests for path in (request.parts_staged.get(part, []) if part else request.staged)]

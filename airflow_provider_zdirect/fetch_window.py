@@ -9,19 +9,20 @@ import asyncio
 import gzip
 import logging
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import reduce
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_zdirect.client import Page, ZDirectClient
 from airflow_provider_zdirect.clock import Clock
-from airflow_provider_zdirect.datasets import Dataset
+from airflow_provider_zdirect.datasets import Dataset, get_dataset
 from airflow_provider_zdirect.exceptions import (
     BadRequestError,
     CursorLoopError,
@@ -31,11 +32,12 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectRetriableError,
 )
 from airflow_provider_zdirect.models.arrow import Lineage, arrow_schema
+from airflow_provider_zdirect.personal_data import PersonalData
 from airflow_provider_zdirect.progress import ProgressLog
 from airflow_provider_zdirect.request_plan import PlannedRequest, RequestPlan
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress, RequestProgress
 from airflow_provider_zdirect.storage.row_files import open_writer
-from airflow_provider_zdirect.validation import take_valid
+from airflow_provider_zdirect.validation import Rejected, take_valid
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,7 @@ class WindowFetcher:
     clock: Clock
     accept_outside: bool = False
     filters: Mapping[str, str] = field(default_factory=dict)
+    personal_data: PersonalData = field(default_factory=PersonalData)
     _one_page_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     _failures: list[Exception] = field(default_factory=list)
 
@@ -166,23 +169,21 @@ class WindowFetcher:
         self._check_echo(request, page)
         now = self.clock.now()
         lineage = Lineage(self.merchant_id, self.environment, self.plan.window.start, self.plan.window.end, now)
+        dates = self._possible_dates(request)
+
+        def check(table: pa.Table) -> None:
+            nonlocal dates
+            self._check_filters(table)
+            done.outside += self._outside(request, table)
+            dates = self._dates_left(request, table, dates)
+
         with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
-            local = Path(scratch) / "page.parquet"
-            writer = open_writer(local, arrow_schema(self.dataset.model), suffix="parquet")
-            rows, dates = 0, self._possible_dates(request)
-
-            def take(table: pa.Table) -> None:
-                nonlocal rows, dates
-                self._check_filters(table)
-                done.outside += self._outside(request, table)
-                dates = self._dates_left(request, table, dates)
-                rows += table.num_rows
-                writer.write(table)
-
-            rejected = take_valid(self.dataset.model, page.records, lineage, take)
-            writer.close()
-            if rows:
-                done.staged.append(self.checkpoint.stage(local, "parquet"))
+            rows, staged, rejected = self._stage_rows(self.dataset, page.records, lineage, scratch, check)
+            done.staged += staged
+            for name, records in page.parts.items():
+                _, staged, bad = self._stage_rows(get_dataset(name), records, lineage, scratch)
+                done.parts_staged[name] = done.parts_staged.get(name, []) + staged
+                rejected += [replace(each, reason=f"{name}: {each.reason}") for each in bad]
             if rejected:
                 lines = Path(scratch) / "rejected.jsonl.gz"
                 lines.write_bytes(gzip.compress(b"".join(bad.as_line() for bad in rejected), mtime=0))
@@ -197,6 +198,30 @@ class WindowFetcher:
         self._count_traffic(done)
         self.checkpoint.save(self.progress, request.key)
 
+    def _stage_rows(
+        self,
+        dataset: Dataset,
+        records: Sequence[msgspec.Raw],
+        lineage: Lineage,
+        scratch: str,
+        check: Callable[[pa.Table], None] = lambda table: None,
+    ) -> tuple[int, list[str], list[Rejected]]:
+        """How many records are valid, the staged file with them, and the invalid ones."""
+        local = Path(scratch) / f"{dataset.name}.parquet"
+        writer = open_writer(local, arrow_schema(dataset.model), suffix="parquet")
+        rows = 0
+
+        def take(table: pa.Table) -> None:
+            nonlocal rows
+            check(table)
+            rows += table.num_rows
+            writer.write(table)
+
+        treated = [self.personal_data.treat(dataset, record) for record in records]
+        rejected = take_valid(dataset.model, treated, lineage, take)
+        writer.close()
+        return rows, [self.checkpoint.stage(local, "parquet")] if rows else [], rejected
+
     def _count_traffic(self, done: RequestProgress) -> None:
         # What was sent since the last page goes to this one; only the sum is ever told.
         requests, received = self.client.stats.requests, self.client.stats.bytes
@@ -206,9 +231,11 @@ class WindowFetcher:
 
     def _check_echo(self, request: PlannedRequest, page: Page) -> None:
         """Raise FilterIgnoredError if the answer says that it is one to other dates."""
+        if request.day is None:
+            return
         asked = {name: request.parameters[name] for name in ("from", "to")}
         answered = {name: str(page.query.get(name) or value)[:10] for name, value in asked.items()}
-        if request.day is not None and answered != asked and self.environment == "production":
+        if answered != asked and self.environment == "production":
             raise FilterIgnoredError(
                 f"{self._what}: asked for {asked['from']}, zDirect answered for {answered['from']} to "
                 f"{answered['to']}; nothing was published.",
@@ -237,7 +264,8 @@ class WindowFetcher:
             outside = table.filter(self._contradicts(table, request.day))
         else:
             times = table.column(time_field)
-            start, end = (pa.scalar(instant, times.type) for instant in (request.span.start, request.span.end))
+            first, last = request.span.start - self.dataset.slack, request.span.end
+            start, end = (pa.scalar(instant, times.type) for instant in (first, last))
             # Whether "to" is inclusive is unconfirmed, so a row at the very end is not outside.
             outside = table.filter(pc.or_(pc.less(times, start), pc.greater(times, end)))
         certain = self.dataset.filter_confirmed or request.day is not None

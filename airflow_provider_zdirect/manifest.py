@@ -32,6 +32,10 @@ class Manifest:
         files under ``_changes`` tell it: ``date``, ``fetched_at``, ``run`` (who), ``added``, ``removed`` and
         ``changed`` rows, and the ``file`` with them (null for the first publication).
     :param filters: only records with these values were asked for.
+    :param personal_data: what became of personal data: ``keep``, ``drop``, ``hash`` with a sign of the key; ``none``
+        if the dataset has none.
+    :param parts: by dataset: how many records came with the window's records; each has a manifest of its own, which
+        tells the same requests.
     :param first: time of the earliest record.
     """
 
@@ -61,6 +65,8 @@ class Manifest:
     late_files: list[PublishedFile] = field(default_factory=list)
     changes: list[dict[str, Any]] = field(default_factory=list)
     filters: dict[str, str] = field(default_factory=dict)
+    personal_data: str = "none"
+    parts: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         return {

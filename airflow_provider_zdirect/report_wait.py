@@ -54,8 +54,8 @@ async def look_at_report(client: ZDirectClient, dataset: Dataset, merchant_id: s
     """
     parameters = dataset.parameters(report_date, report_date)
     # Where no limit is documented none is sent.
-    if dataset.paging is not None and dataset.paging.limit is not None:
-        parameters[dataset.paging.limit_parameter] = "1"
+    if dataset.cursor is not None and dataset.cursor.limit is not None:
+        parameters[dataset.cursor.limit_parameter] = "1"
     try:
         # An async generator, that is: left at its first page, it has to be closed.
         pages = cast("AsyncGenerator[Page, None]", client.pages(dataset, merchant_id, parameters))

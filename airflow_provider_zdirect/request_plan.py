@@ -33,7 +33,8 @@ class PlannedRequest:
         if self.day is not None or self.span.duration < 2 * SHORTEST_SPAN:
             return None
         first, second = self.span.split((self.span.duration + RESOLUTION) // 2)
-        return _of_span(dataset, first), _of_span(dataset, second)
+        others = {name: value for name, value in self.parameters.items() if name not in dataset.span_parameters}
+        return _of_span(dataset, first, others), _of_span(dataset, second, others)
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def plan_requests(
 
     :param overlap: how far to look back before the window.
     :param timezone: where the days begin, for endpoints that ask for dates.
-    :param filters: value by field, for endpoints that ask for dates; they are sent besides.
+    :param filters: value by field; they are sent besides.
     :raises WindowError: if the endpoint asks for dates and the window does not consist of whole days.
     """
     if dataset.window is WindowKind.DATE:
@@ -84,9 +85,9 @@ def plan_requests(
     return RequestPlan(
         window,
         Window(asked.start, window.start) if overlap else None,
-        tuple(_of_span(dataset, span) for span in spans),
+        tuple(_of_span(dataset, span, dataset.filter_parameters(filters)) for span in spans),
     )
 
 
-def _of_span(dataset: Dataset, span: Window) -> PlannedRequest:
-    return PlannedRequest(span.label, dataset.parameters(span.start, span.end), span)
+def _of_span(dataset: Dataset, span: Window, others: Mapping[str, str]) -> PlannedRequest:
+    return PlannedRequest(span.label, {**dataset.parameters(span.start, span.end), **others}, span)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from airflow_provider_zdirect.datasets import DATASETS, Dataset, Keeping, WindowKind
+from airflow_provider_zdirect.datasets import DATASETS, Dataset, Keeping, TimeWalk, WindowKind
 from airflow_provider_zdirect.models.arrow import arrow_schema
 from airflow_provider_zdirect.rate import Rate, RateLimits
 
@@ -107,7 +107,9 @@ def _section(dataset: Dataset) -> Iterator[str]:
 def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
     yield "path", f"`{dataset.path}`"
     yield "scope", f"`{dataset.scope}`"
-    yield "window", _WINDOWS[dataset.window]
+    if dataset.part_of:
+        yield "comes with", f'`{dataset.part_of}`, in the same requests; it is fetched by `dataset="{dataset.part_of}"`'
+    yield "window", _window(dataset)
     if dataset.keeping:
         yield "kept here", _KEEPING[dataset.keeping]
     if dataset.time_field:
@@ -120,6 +122,11 @@ def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
     if dataset.window is WindowKind.DATE:
         identity += "; a fetched day replaces the day as a whole, and the former data moves to `_revisions`"
     yield "identity", identity
+    if latest := dataset.latest:
+        key = " + ".join(f"`{name}`" for name in latest.identity)
+        yield "latest versions", f"`{dataset.name}_current`: once per {key}, under the date of `{latest.time_field}`"
+    if dataset.left_out:
+        yield "never stored", ", ".join(f"`{name}`" for name in dataset.left_out)
     yield "paging", _paging(dataset)
     if dataset.when_too_many:
         yield "a day with too many records", f"comes from `{dataset.when_too_many.path}`"
@@ -132,6 +139,12 @@ def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
         yield "filters", ", ".join(f"`{name}`" for name in dataset.filters)
     yield "rate limit", _limits(dataset.rate_limits)
     yield "personal data", ", ".join(f"`{name}`" for name in dataset.personal_data) or "none"
+
+
+def _window(dataset: Dataset) -> str:
+    first, last = dataset.span_parameters
+    exclusive = "; both exclusive, in whole seconds" if dataset.span_exclusive else ""
+    return _WINDOWS[dataset.window].replace("`from`", f"`{first}`", 1).replace("`to`", f"`{last}`", 1) + exclusive
 
 
 def _limits(limits: RateLimits) -> str:
@@ -147,6 +160,9 @@ def _rate(rate: Rate) -> str:
 def _paging(dataset: Dataset) -> str:
     if dataset.paging is None:
         return "none"
+    if isinstance(dataset.paging, TimeWalk):
+        walk = dataset.paging
+        return f"{walk.size:,} records a page, in order of `{walk.time_key}`, each from the last time on"
     if dataset.paging.limit is None:
         return "cursor; zDirect decides how many records a page holds"
     return f"cursor, {dataset.paging.limit:,} records a page"
@@ -163,6 +179,8 @@ def _length(length: timedelta | None, none: str = "any") -> str:
 def _type(kind: pa.DataType) -> str:
     if pa.types.is_struct(kind):
         return "struct: " + ", ".join(f"`{field.name}` {_type(field.type)}" for field in kind)
+    if pa.types.is_list(kind):
+        return f"list of {_type(kind.value_type)}"
     return str(kind).replace("timestamp[us, tz=UTC]", "timestamp[us, UTC]")
 
 

@@ -19,10 +19,14 @@ PACKAGE = Path(airflow_provider_zdirect.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # What each part may import of the package: itself, and what stands below it (docs/architecture.md).
-VALUES = {"exceptions", "clock", "windows", "rate", "ean", "models", "dataset_row", "datasets"}
+VALUES = {"exceptions", "clock", "windows", "rate", "ean", "models", "dataset_row", "order_datasets", "datasets"}
 STORAGE = VALUES | {"storage"}
 CLIENT = VALUES | {"client"}
-PIPELINE = STORAGE | CLIENT | {"request_plan", "progress", "manifest", "validation", "fetch_window", "extract"}
+PIPELINE = (
+    STORAGE
+    | CLIENT
+    | {"request_plan", "progress", "manifest", "validation", "personal_data", "fetch_window", "extract"}
+)
 ALLOWED = {
     "exceptions": set(),
     "clock": set(),
@@ -32,7 +36,8 @@ ALLOWED = {
     "ean": set(),
     "table_files": {"exceptions"},
     "dataset_row": {"exceptions", "models", "rate"},
-    "datasets": {"exceptions", "models", "rate", "dataset_row"},
+    "order_datasets": {"models", "rate", "dataset_row"},
+    "datasets": {"exceptions", "models", "rate", "dataset_row", "order_datasets"},
     "storage": STORAGE,
     "client": CLIENT,
     "report_calendar": VALUES,
@@ -49,7 +54,7 @@ ALLOWED = {
     "intrastat": STORAGE | {"client", "report_calendar", "table_files", "intrastat"},
     "inbound": PIPELINE | {"table_files", "inbound"},
     "personal_data": VALUES,
-    "orders": PIPELINE | {"personal_data", "table_files", "orders"},
+    "orders": PIPELINE | {"table_files", "orders"},
     "stocks": PIPELINE | {"table_files", "stocks"},
     "emulator": VALUES | {"emulator"},
 }

@@ -18,26 +18,26 @@ from airflow_provider_zdirect.client.config import ClientConfig
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY, Call
 from airflow_provider_zdirect.client.paging import Page, parse_page
 from airflow_provider_zdirect.client.rates import FileRateLimiter, RateLimiter
+from airflow_provider_zdirect.client.resources import parse_resources
 from airflow_provider_zdirect.client.retry import RetryPolicy
+from airflow_provider_zdirect.client.time_walk import Position
 from airflow_provider_zdirect.client.token_stores import MemoryTokenStore
 from airflow_provider_zdirect.client.tokens import TokenStore
 from airflow_provider_zdirect.client.transport import Answer, Timeouts, Transport
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.datasets import Dataset
+from airflow_provider_zdirect.datasets import Dataset, TimeWalk
 from airflow_provider_zdirect.exceptions import (
     CursorLoopError,
     MalformedResponseError,
     ZDirectConfigurationError,
 )
+from airflow_provider_zdirect.order_datasets import JSON_API as JSON_API
 from airflow_provider_zdirect.rate import Rate
 
 log = logging.getLogger(__name__)
 
 ME_RATE = Rate(1, 1)
 """No limit of /auth/me is documented; nobody needs it more than once a second."""
-
-JSON_API = "application/vnd.api+json"
-"""Media type of the Orders API (zDirect docs, Orders, getting orders)."""
 
 _MERCHANT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -138,14 +138,21 @@ class ZDirectClient:
         :raises ZDirectError: if a page cannot be fetched; the pages before it were yielded.
         """
         merchant = checked_merchant_id(merchant_id)
-        selection = dict(parameters)
+        selection = {**dataset.fixed_parameters, **parameters}
         if dataset.merchant_parameter is not None:
             selection[dataset.merchant_parameter] = merchant
-        if dataset.paging is not None and dataset.paging.limit is not None:
-            selection.setdefault(dataset.paging.limit_parameter, str(dataset.paging.limit))
+        if dataset.cursor is not None and dataset.cursor.limit is not None:
+            selection.setdefault(dataset.cursor.limit_parameter, str(dataset.cursor.limit))
+        walk = dataset.paging if isinstance(dataset.paging, TimeWalk) else None
         asked = {dataset.asked_date_field: parameters["from"]} if dataset.asked_date_field else {}
 
+        def position() -> Position:
+            assert walk is not None
+            return Position.of(cursor, parameters[walk.after_parameter])
+
         def parse(answer: Answer) -> Page:
+            if walk is not None:
+                return parse_resources(answer.body, dataset, walk, position())
             return _page(answer, dataset, {**asked, **(added() if added else {})})
 
         filters = ", ".join(f"{name}={value}" for name, value in parameters.items())
@@ -155,9 +162,12 @@ class ZDirectClient:
         number = 0
         while True:
             number += 1
-            if cursor is not None and dataset.paging is not None:
+            if cursor is not None:
                 followed.add(_digest(cursor))
-                selection[dataset.paging.parameter] = cursor
+            if walk is not None:
+                selection |= position().parameters(walk)
+            elif cursor is not None and dataset.cursor is not None:
+                selection[dataset.cursor.parameter] = cursor
             call = Call(
                 what=what if number == 1 else f"{what}, page {number}",
                 path=dataset.path.format(merchant_id=merchant),
@@ -165,6 +175,7 @@ class ZDirectClient:
                 rate=dataset.rate_limits.of(self.config.environment),
                 parameters=dict(selection),
                 scope=dataset.scope,
+                accept=dataset.media_type,
                 refetch_delay=dataset.refetch_delay,
                 headers={"If-None-Match": known_as} if known_as and number == 1 else {},
                 expected=frozenset({200, 304} if known_as and number == 1 else {200}),

@@ -6,16 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from airflow_provider_zdirect.datasets import Dataset, Grouping
+from airflow_provider_zdirect.datasets import Cursor, Dataset, Grouping
 from airflow_provider_zdirect.exceptions import MalformedResponseError
 
 _ENVELOPE = frozenset({"merchant_id", "query"})
 """Keys beside the records that are known from the docs (Intra-Community and Cross-Border Movements)."""
 
 _Object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_Objects = dict[str, msgspec.Raw] | None
 _List = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -23,6 +25,7 @@ _List = msgspec.json.Decoder(list[msgspec.Raw])
 class Page:
     """Records of one answer, in the server's order.
 
+    :param parts: records that came with them, by the dataset that they are of.
     :param records: each as JSON, not yet decoded: a slice of the answer's own bytes, so that 100,000 records cost
         100,000 small views and no dicts (they keep the answer's body alive); a copy where something was added.
     :param next_cursor: where the next page is, or None at the end.
@@ -40,6 +43,7 @@ class Page:
     snapshot_time: str | None = None
     etag: str | None = None
     unchanged: bool = False
+    parts: Mapping[str, list[msgspec.Raw]] = field(default_factory=dict, repr=False)
 
 
 def parse_page(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, str] | None = None) -> Page:
@@ -56,15 +60,16 @@ def parse_page(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, st
     lists = {key: _records(content[key], key, dataset) for key in dataset.record_keys if key in content}
     filled = [key for key, records in lists.items() if records]
     if len(filled) > 1:
-        raise _malformed(dataset, f"the answer has records under more than one key ({', '.join(filled)})")
-    next_key = dataset.paging.next_key if dataset.paging else "next"
-    unknown = sorted(content.keys() - _ENVELOPE - {next_key, dataset.snapshot_time_key} - set(dataset.record_keys))
+        raise malformed(dataset, f"the answer has records under more than one key ({', '.join(filled)})")
+    paging = dataset.cursor or Cursor(limit=None)
+    known = {paging.next_key, paging.next_within, dataset.snapshot_time_key, *dataset.record_keys}
+    unknown = sorted(content.keys() - _ENVELOPE - known)
     if not lists and unknown:
         names = ", ".join(key[:40] for key in unknown[:5])
-        raise _malformed(dataset, f"the answer has no {' or '.join(dataset.record_keys)}, but {names}")
-    cursor = _cursor(content.get(next_key), dataset)
+        raise malformed(dataset, f"the answer has no {' or '.join(dataset.record_keys)}, but {names}")
+    cursor = _next(content, paging, dataset)
     if cursor is not None and dataset.paging is None:
-        raise _malformed(dataset, "the answer names a next page, although this endpoint is not known to page")
+        raise malformed(dataset, "the answer names a next page, although this endpoint is not known to page")
     records = lists[filled[0]] if filled else []
     fields = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in (added or {}).items()}
     snapshot_time = _snapshot_time(content, dataset)
@@ -78,6 +83,8 @@ def parse_page(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, st
         ]
     elif fields:
         records = [_with_fields(record, fields) for record in records]
+    if dataset.left_out:
+        records = [_without_fields(record, dataset.left_out) for record in records]
     return Page(records, cursor, len(body), _query(content.get("query")), snapshot_time)
 
 
@@ -91,7 +98,7 @@ def _content(body: bytes | bytearray, dataset: Dataset) -> dict[str, msgspec.Raw
         if inner is not None and memoryview(inner) != b"null":
             content |= _Object.decode(inner)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _malformed(dataset, f"the answer is no JSON object ({error})") from None
+        raise malformed(dataset, f"the answer is no JSON object ({error})") from None
     return content
 
 
@@ -109,7 +116,7 @@ def _ungrouped(
     try:
         content = _Object.decode(group)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _malformed(dataset, f"a group of {grouping.records_key} is no JSON object ({error})") from None
+        raise malformed(dataset, f"a group of {grouping.records_key} is no JSON object ({error})") from None
     understood = {grouping.records_key, *chain.from_iterable(grouping.fields.values())}
     common = {key: value for key, value in content.items() if key not in understood}
     for name, keys in grouping.fields.items():
@@ -121,7 +128,7 @@ def _ungrouped(
     elif grouping.keeps_empty:
         records = []
     else:
-        raise _malformed(dataset, f"a group has no {grouping.records_key}, but {', '.join(sorted(content)[:5])}")
+        raise malformed(dataset, f"a group has no {grouping.records_key}, but {', '.join(sorted(content)[:5])}")
     if not records and grouping.keeps_empty:
         records = [msgspec.Raw(b"{}")]
     for record in records:
@@ -139,13 +146,39 @@ def _with_fields(record: msgspec.Raw, fields: Mapping[str, msgspec.Raw]) -> msgs
     return msgspec.Raw(b"{" + members + (b"" if rest.startswith(b"}") else b",") + rest)
 
 
+def _without_fields(record: msgspec.Raw, names: tuple[str, ...]) -> msgspec.Raw:
+    try:
+        content = _Object.decode(record)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # It is not what it should be, so nobody knows what it holds.
+        return msgspec.Raw(b"null")
+    return msgspec.Raw(msgspec.json.encode({name: value for name, value in content.items() if name not in names}))
+
+
 def _records(raw: msgspec.Raw, key: str, dataset: Dataset) -> list[msgspec.Raw]:
     if memoryview(raw) == b"null":
         return []
     try:
         return _List.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _malformed(dataset, f"{key} is no list ({error})") from None
+        raise malformed(dataset, f"{key} is no list ({error})") from None
+
+
+def _next(content: Mapping[str, msgspec.Raw], paging: Cursor, dataset: Dataset) -> str | None:
+    """The cursor of the next page, from wherever the answer has it."""
+    if paging.next_within is not None:
+        try:
+            content = msgspec.json.decode(content.get(paging.next_within, b"null"), type=_Objects) or {}
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise malformed(dataset, f"{paging.next_within} cannot be read ({error})") from None
+    cursor = _cursor(content.get(paging.next_key), dataset)
+    if cursor is None or not paging.next_is_link:
+        return cursor
+    # Only the cursor is taken from the address; it is sent to the host that we know, not to one that an answer names.
+    found = dict(parse_qsl(urlsplit(cursor).query)).get(paging.parameter)
+    if not found:
+        raise malformed(dataset, f"the address of the next page has no {paging.parameter}")
+    return found
 
 
 def _cursor(raw: msgspec.Raw | None, dataset: Dataset) -> str | None:
@@ -155,14 +188,14 @@ def _cursor(raw: msgspec.Raw | None, dataset: Dataset) -> str | None:
     try:
         value = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _malformed(dataset, f"the cursor cannot be read ({error})") from None
+        raise malformed(dataset, f"the cursor cannot be read ({error})") from None
     if value is None or value == "":
         return None
     if isinstance(value, str):
         return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return bytes(raw).decode()
-    raise _malformed(dataset, f"the cursor is a {type(value).__name__}")
+    raise malformed(dataset, f"the cursor is a {type(value).__name__}")
 
 
 def _query(raw: msgspec.Raw | None) -> dict[str, Any]:
@@ -173,7 +206,8 @@ def _query(raw: msgspec.Raw | None) -> dict[str, Any]:
         return {}
 
 
-def _malformed(dataset: Dataset, what: str) -> MalformedResponseError:
+def malformed(dataset: Dataset, what: str) -> MalformedResponseError:
+    """The error for an answer that cannot be understood."""
     return MalformedResponseError(
         f"{dataset.name}: {what}.",
         remedy="Nothing, if it passes with the retry; otherwise the API has changed: update the provider or report it.",

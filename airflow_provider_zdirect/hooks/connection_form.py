@@ -63,6 +63,12 @@ EXTRA_FIELDS = (
         kind="number",
     ),
     ExtraField(
+        "personal_data_key",
+        "Key of personal data",
+        "Key of the hashes that replace names and addresses with personal_data=hash: at least 16 characters. "
+        "Keep it; another one makes other hashes.",
+    ),
+    ExtraField(
         "timeout",
         "Timeout (seconds)",
         "How long one answer may take. Blank: 900.",

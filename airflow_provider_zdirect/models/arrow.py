@@ -17,6 +17,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin
 
+import msgspec
 import pyarrow as pa
 
 from airflow_provider_zdirect.models.record import MONEY_DECIMALS, Record
@@ -107,10 +108,18 @@ def to_table(model: type[Record], records: Sequence[Record], sources: Sequence[b
         "_window_from": pa.repeat(pa.scalar(lineage.window_from, INSTANT), count),
         "_window_to": pa.repeat(pa.scalar(lineage.window_to, INSTANT), count),
         EXTRACTED_AT: pa.repeat(pa.scalar(lineage.extracted_at, INSTANT), count),
-        RECORD_HASH: pa.array([record_hash(source) for source in sources], pa.int64()),
+        RECORD_HASH: pa.array([record_hash(content_of(model, source)) for source in sources], pa.int64()),
         UNKNOWN_FIELDS: pa.array([_as_json(fields) for fields in unknown], pa.string()),
     }
     return pa.Table.from_pydict(columns, schema=schema)
+
+
+def content_of(model: type[Record], source: bytes) -> bytes:
+    """The record's JSON text, without what is not its own content."""
+    if not model.not_content:
+        return source
+    fields = msgspec.json.decode(source, type=dict[str, msgspec.Raw])
+    return msgspec.json.encode({name: value for name, value in fields.items() if name not in model.not_content})
 
 
 def record_hash(source: bytes) -> int:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -25,7 +25,12 @@ MONEY_DECIMALS = 18
 
 
 class Record(BaseModel):
-    """One record of a dataset, or an object nested in one."""
+    """One record of a dataset, or an object nested in one.
+
+    ``not_content``: fields in which two records may differ and still say the same.
+    """
+
+    not_content: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(extra="allow", coerce_numbers_to_str=True, frozen=False)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_zdirect.assets import with_asset
+from airflow_provider_zdirect.assets import with_assets
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.defaults import set_retries
 from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, set_retry_policy
@@ -36,7 +36,7 @@ class ZDirectOperator(BaseOperator):
             with arguments.naming(kwargs.get("task_id")):
                 self.check_literals(values)
         set_retry_policy(kwargs)
-        outlets = with_asset(outlets, self.own_asset(values))
+        outlets = with_assets(outlets, self.own_assets(values))
         super().__init__(retries=retries, retry_delay=retry_delay, outlets=outlets, **kwargs)
 
     @classmethod
@@ -46,7 +46,7 @@ class ZDirectOperator(BaseOperator):
         with arguments.naming(kwargs.get("task_id")):
             cls.check_literals(values)
         set_retries(kwargs)
-        kwargs["outlets"] = with_asset(kwargs.get("outlets"), cls.own_asset(values))
+        kwargs["outlets"] = with_assets(kwargs.get("outlets"), cls.own_assets(values))
         return super().partial(**kwargs)
 
     @classmethod
@@ -57,3 +57,9 @@ class ZDirectOperator(BaseOperator):
     def own_asset(cls, values: Mapping[str, Any]) -> Any | None:
         """The asset that the task updates, if it is known at parse."""
         return None
+
+    @classmethod
+    def own_assets(cls, values: Mapping[str, Any]) -> list[Any]:
+        """The assets that the task updates, as far as they are known at parse."""
+        asset = cls.own_asset(values)
+        return [] if asset is None else [asset]

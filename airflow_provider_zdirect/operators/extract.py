@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_zdirect.assets import dataset_asset
-from airflow_provider_zdirect.datasets import get_dataset
-from airflow_provider_zdirect.exceptions import ZDirectRetriableError
+from airflow_provider_zdirect.datasets import get_dataset, published_with
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.state_job import check_no_window, state_job
 from airflow_provider_zdirect.operators.window_job import check_window_arguments, resume_key, wait_out, window_job
+from airflow_provider_zdirect.personal_data import PersonalData, personal_data_mode
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -78,6 +79,8 @@ class ZDirectExtractOperator(ZDirectOperator):
         (``docs/datasets.md``).
     :param accept_outside: publish records that lie outside of the dates or times that were asked for, instead of
         failing.
+    :param personal_data: what becomes of names, addresses, e-mail and customer numbers: ``keep``, ``drop``, or
+        ``hash``, keyed with ``personal_data_key`` of the connection's extra. The country of an address stays.
     :param conn_id: the zDirect connection.
     :param deferrable: wait in the triggerer after a retriable error.
     :returns: ``uri``, window or time, number of records and rejected ones, files; never records.
@@ -104,6 +107,7 @@ class ZDirectExtractOperator(ZDirectOperator):
         "filters",
         "api_options",
         "accept_outside",
+        "personal_data",
         "conn_id",
     )
 
@@ -127,6 +131,7 @@ class ZDirectExtractOperator(ZDirectOperator):
         filters: Mapping[str, Any] | str | None = None,
         api_options: Mapping[str, Any] | str | None = None,
         accept_outside: bool | str = False,
+        personal_data: str = "keep",
         conn_id: str = "zdirect_default",
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
@@ -149,6 +154,7 @@ class ZDirectExtractOperator(ZDirectOperator):
         self.filters = filters
         self.api_options = api_options
         self.accept_outside = accept_outside
+        self.personal_data = personal_data
         self.conn_id = conn_id
         self.deferrable = deferrable
 
@@ -165,12 +171,13 @@ class ZDirectExtractOperator(ZDirectOperator):
 
         arguments.check(values["dataset"], check_dataset)
         check_window_arguments(values)
+        arguments.check(values["personal_data"], lambda mode: personal_data_mode(mode))
         arguments.check(values["overlap"], lambda overlap: arguments.duration(overlap, name="overlap"))
 
     @classmethod
-    def own_asset(cls, values: Mapping[str, Any]) -> Any | None:
+    def own_assets(cls, values: Mapping[str, Any]) -> list[Any]:
         name = arguments.literal(values["dataset"])
-        return dataset_asset(name) if isinstance(name, str) else None
+        return [dataset_asset(each) for each in published_with(name)] if isinstance(name, str) else []
 
     def execute(self, context: Context) -> dict[str, Any]:
         return self._extract(context, waits=0)
@@ -203,7 +210,13 @@ class ZDirectExtractOperator(ZDirectOperator):
             arguments.mapping(self.api_options, name="api_options"),
         )
         filters = arguments.mapping(self.filters, name="filters")
+        mode = personal_data_mode(self.personal_data)
         if dataset.keeping is not None:
+            if mode != "keep":
+                raise ZDirectConfigurationError(
+                    f"personal_data={mode!r}: {dataset.name} tells a present state, which is stored as it is.",
+                    remedy="Leave personal_data out; it is for datasets of windows.",
+                )
             return state_job(self, hook, context, dataset, filters=filters)
         return window_job(
             self,
@@ -211,14 +224,16 @@ class ZDirectExtractOperator(ZDirectOperator):
             context,
             dataset,
             filters=filters,
+            personal_data=PersonalData(mode, hook.personal_data_key() if mode == "hash" else None),
             overlap=None if overlap is None else arguments.duration(overlap, name="overlap"),
         )
 
     def _tell_asset(self, context: Context, summary: dict[str, Any]) -> None:
-        asset = dataset_asset(self.dataset)
-        if asset not in self.outlets:
-            return
-        context["outlet_events"][asset].extra = {name: summary[name] for name in TOLD if name in summary}
+        told = {name: summary[name] for name in TOLD if name in summary}
+        records = {self.dataset: summary["records"], **summary.get("parts", {})}
+        for name, count in records.items():
+            if (asset := dataset_asset(name)) in self.outlets:
+                context["outlet_events"][asset].extra = {**told, "records": count}
 
 
 async def _fetch(hook: ZDirectHook, job: ExtractJob | StateJob) -> ExtractResult | StateResult:

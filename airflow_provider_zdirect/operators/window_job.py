@@ -69,8 +69,11 @@ def window_job(
     *,
     filters: Mapping[str, str],
     overlap: timedelta | None = None,
+    **more: Any,
 ) -> ExtractJob:
     """The job of this task instance; a retry has the same.
+
+    :param more: other fields of the job.
 
     :raises ZDirectConfigurationError: if an argument is wrong.
     :raises WindowError: as :func:`run_window`.
@@ -90,6 +93,7 @@ def window_job(
         "accept_outside": arguments.flag(task.accept_outside, name="accept_outside"),
         "filters": filters,
         "environment": hook.config().environment,
+        **more,
     }
     merchant_id = arguments.given(task.merchant_id)
     return ExtractJob(

@@ -12,6 +12,7 @@ import json
 import uuid
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from airflow_provider_zdirect.storage.object_store import ObjectStore
 MAX_AGE = timedelta(hours=24)
 """An older checkpoint is not used: what was fetched then would miss what became visible since."""
 
-_VERSION = 1
+_VERSION = 2
 _REQUEST = "request-"
 
 
@@ -30,6 +31,7 @@ class RequestProgress:
 
     :param cursor: cursor of the next page; None before the first page and after the last.
     :param staged: paths of the staged Parquet files, in the order of the pages.
+    :param parts_staged: likewise, by dataset, of what came with the records.
     :param rejected_staged: paths of the staged files with invalid records.
     :param too_many: zDirect said that the request holds too many records; it is not asked again as it was.
     :param fetched_at: when the last page came, ISO 8601.
@@ -41,6 +43,7 @@ class RequestProgress:
     cursor: str | None = None
     too_many: bool = False
     staged: list[str] = field(default_factory=list)
+    parts_staged: dict[str, list[str]] = field(default_factory=dict)
     rejected_staged: list[str] = field(default_factory=list)
     pages: int = 0
     records: int = 0
@@ -50,6 +53,10 @@ class RequestProgress:
     fetched_at: str | None = None
     requests_sent: int = 0
     bytes_received: int = 0
+
+    def all_staged(self) -> list[str]:
+        """Paths of all staged files."""
+        return [*self.staged, *chain.from_iterable(self.parts_staged.values()), *self.rejected_staged]
 
 
 @dataclass
@@ -97,11 +104,11 @@ class Checkpoint:
         there = set(self.store.files(self.folder))
         progress = Progress(head["started_at"], head["plan"])
         saved = [path for path in there if path.rpartition("/")[2].startswith(_REQUEST)]
-        for request in self.store.read_many(saved):
-            found = json.loads(request)
-            staged = [*found["progress"]["staged"], *found["progress"]["rejected_staged"]]
-            if there.issuperset(staged):
-                progress.requests[found["request"]] = RequestProgress(**found["progress"])
+        for text in self.store.read_many(saved):
+            found = json.loads(text)
+            request = RequestProgress(**found["progress"])
+            if there.issuperset(request.all_staged()):
+                progress.requests[found["request"]] = request
         return progress
 
     def begin(self, progress: Progress) -> None:

@@ -15,7 +15,7 @@ import contextlib
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import islice
@@ -46,7 +46,7 @@ DAYS_AT_ONCE = 64
 
 Times: TypeAlias = pa.ChunkedArray
 RowFilter: TypeAlias = Callable[[Times], pa.ChunkedArray]
-"""From the times of rows to a mask of those to publish."""
+"""From the times that place rows in a window to a mask of those to publish."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,10 @@ class _Round:
         self.written_outside: list[PublishedFile] = []
         self.new = NewRecords()
 
+    @property
+    def _is_placed_by_time(self) -> bool:
+        return self.m.dataset.placed_by == self.m.dataset.time_field
+
     def run(self) -> None:
         """Settles if nobody else came between, and nothing had to be written anew."""
         with RowIndex(Path(self.scratch) / "rows.sqlite") as index:
@@ -188,11 +192,12 @@ class _Round:
     def _rows(self, source: int, path: str, wanted: RowFilter | None) -> Iterator[Iterator[Row]]:
         identity = self.m.dataset.identity or ()
         time_field = self.m.dataset.time_field
-        columns = list(dict.fromkeys([*identity, time_field, EXTRACTED_AT, RECORD_HASH]))
+        placed_by, version_field = self.m.dataset.placed_by, self.m.dataset.version_field or time_field
+        columns = list(dict.fromkeys([*identity, time_field, placed_by, version_field, EXTRACTED_AT, RECORD_HASH]))
         offset = 0
         for table in self._tables(source, path, columns):
-            times = table.column(time_field)
-            mask = pa.chunked_array([pa.repeat(True, len(times))]) if wanted is None else wanted(times)
+            times, placed = table.column(time_field), table.column(placed_by)
+            mask = pa.chunked_array([pa.repeat(True, len(times))]) if wanted is None else wanted(placed)
             yield (
                 row[:-1]
                 for row in zip(
@@ -203,7 +208,7 @@ class _Round:
                     table.column(RECORD_HASH).to_pylist(),
                     _days(times).to_pylist(),
                     times.cast(pa.int64()).to_pylist(),
-                    within(times, self.m.window).to_pylist(),
+                    within(placed, self.m.window).to_pylist(),
                     mask.to_pylist(),
                     strict=True,
                 )
@@ -211,11 +216,16 @@ class _Round:
             )
             offset += len(times)
 
-    def _versions(self, source: int, table: pa.Table) -> list[int]:
+    def _versions(self, source: int, table: pa.Table) -> Sequence[int | str]:
         if source < len(self.staged) and not self.m.dataset.replaces_known:
             # Older than anything: it adds records, and takes no fields from those that are there.
             return [0] * table.num_rows
-        return table.column(EXTRACTED_AT).cast(pa.int64()).to_pylist()
+        extracted = table.column(EXTRACTED_AT).cast(pa.int64()).to_pylist()
+        if (name := self.m.dataset.version_field) is None:
+            return extracted
+        versions = table.column(name).cast(pa.int64()).to_pylist()
+        # Texts of one length, in the order of both.
+        return [f"{version:020d}{seen:020d}" for version, seen in zip(versions, extracted, strict=True)]
 
     def _tables(self, source: int, path: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
         try:
@@ -247,7 +257,7 @@ class _Round:
 
     def _distribute(self, table: pa.Table, builders: dict[tuple[date, bool], FileBuilder]) -> None:
         times = table.column(self.m.dataset.time_field)
-        own = within(times, self.m.window)
+        own = within(table.column(self.m.dataset.placed_by), self.m.window)
         days = _days(times)
         for day_number in pc.unique(days).to_pylist():
             day = EPOCH.date() + timedelta(days=day_number)
@@ -259,13 +269,13 @@ class _Round:
                 rows = table if count == table.num_rows else table.filter(mask)
                 if (day, is_own) not in builders:
                     builders[day, is_own] = self._builder(day, is_own)
-                if not is_own:
+                if not (is_own and self._is_placed_by_time):
                     times_of = pc.min_max(rows.column(self.m.dataset.time_field)).as_py()
                     builders[day, is_own].cover(times_of["min"], times_of["max"])
                 builders[day, is_own].write(rows)
 
     def _builder(self, day: date, is_own: bool) -> FileBuilder:
-        span = Window.of_day(day).intersection(self.m.window) if is_own else None
+        span = Window.of_day(day).intersection(self.m.window) if is_own and self._is_placed_by_time else None
         return FileBuilder(self.schema, self.m.layout.published(day), self.m.suffix, self.scratch, span=span)
 
 

@@ -31,11 +31,13 @@ class WindowPublisher:
     """Publishes one window of a dataset whose records have an identity.
 
     :param looked_back: the time before the window that was asked for as well; None if none was.
+    :param latest: publishes the latest versions of the same records, where the dataset has such a table.
     """
 
     merger: RowMerger
     marks: WindowMarks
     looked_back: Window | None
+    latest: RowMerger | None = None
 
     def announce(self) -> None:
         """Tell other runs that this window is being fetched. To be called before its first request."""
@@ -51,7 +53,7 @@ class WindowPublisher:
         parked: dict[Window, str] = {}
         while True:
             states = self._states_before()
-            merged = _after(merged, self.merger.merge(staged, partial(self._publishable, published=states.published)))
+            merged = _after(merged, self._merge(staged, states.published))
             for path in parked.values():
                 self.merger.store.delete(path)
             parked = self._park(staged, states)
@@ -66,7 +68,7 @@ class WindowPublisher:
         folder = self.merger.layout.parked(self.merger.window)
         while paths := self.merger.store.files(folder):
             try:
-                taken = self.merger.merge([*staged, *paths], partial(self._publishable, published=published))
+                taken = self._merge([*staged, *paths], published)
             except FileNotFoundError:
                 if self.merger.store.files(folder) == paths:
                     raise
@@ -75,6 +77,13 @@ class WindowPublisher:
             merged = _after(merged, taken)
             for path in paths:
                 self.merger.store.delete(path)
+        return merged
+
+    def _merge(self, staged: list[str], published: frozenset[Window]) -> Merged:
+        wanted = partial(self._publishable, published=published)
+        merged = self.merger.merge(staged, wanted)
+        if self.latest is not None:
+            self.latest.merge(staged, wanted)
         return merged
 
     def _states_before(self) -> WindowStates:
@@ -108,7 +117,7 @@ class WindowPublisher:
             builder = FileBuilder(schema, merger.layout.parked(window), "parquet", scratch, span=merger.window)
             for path in staged:
                 for table in read_batches(merger.store, path, schema):
-                    times = table.column(merger.dataset.time_field)
+                    times = table.column(merger.dataset.placed_by)
                     rows = table.filter(pc.and_not(within(times, window), self._publishable(times, published)))
                     if rows.num_rows:
                         builder.write(rows)

@@ -1,7 +1,7 @@
 """Which row of which file holds each record: an index on the local disk, so that memory does not grow with rows.
 
-A record is known by its identity (text). Of several versions of it the one fetched last wins; of equal ones the
-one that is published already, so that nothing is written twice.
+A record is known by its identity (text). Of several versions of it the last one wins; of equal ones the one that is
+published already, so that nothing is written twice.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CACHE_KIB = 2 * 1024
 
 _TABLES = """
 CREATE TABLE record (
-    key TEXT PRIMARY KEY, source INTEGER, row INTEGER, seen INTEGER, hash INTEGER,
+    key TEXT PRIMARY KEY, source INTEGER, row INTEGER, seen, hash INTEGER,
     day INTEGER, instant INTEGER, in_window INTEGER, answered INTEGER
 ) WITHOUT ROWID;
 CREATE TABLE held (key TEXT, source INTEGER, PRIMARY KEY (key, source)) WITHOUT ROWID;
@@ -45,8 +45,8 @@ UNION
 SELECT source FROM held WHERE key IN (SELECT key FROM held GROUP BY key HAVING count(*) > 1)
 """
 
-Row = tuple[str, int, int, int, int, int, int, bool]
-"""key, source, row, seen (µs), hash, day (days since epoch), instant (µs), in window."""
+Row = tuple[str, int, int, int | str, int, int, int, bool]
+"""key, source, row, version (all numbers, or all texts), hash, day (days since epoch), instant (µs), in window."""
 
 Spans = dict[date, tuple[datetime, datetime]]
 """Days, each with the first and the last time on it."""
