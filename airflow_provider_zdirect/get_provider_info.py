@@ -40,7 +40,11 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [
             {
                 "integration-name": INTEGRATION,
-                "python-modules": ["airflow_provider_zdirect.hooks.zdirect"],
+                "python-modules": [
+                    "airflow_provider_zdirect.hooks.http",
+                    "airflow_provider_zdirect.hooks.http_auth",
+                    "airflow_provider_zdirect.hooks.zdirect",
+                ],
             }
         ],
         "operators": [
@@ -48,6 +52,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": INTEGRATION,
                 "python-modules": [
                     "airflow_provider_zdirect.operators.extract",
+                    "airflow_provider_zdirect.operators.http",
                     "airflow_provider_zdirect.operators.inbound",
                     "airflow_provider_zdirect.operators.intrastat",
                     "airflow_provider_zdirect.operators.liquidation",
@@ -58,13 +63,19 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [
             {
                 "integration-name": INTEGRATION,
-                "python-modules": ["airflow_provider_zdirect.sensors.report"],
+                "python-modules": [
+                    "airflow_provider_zdirect.sensors.http",
+                    "airflow_provider_zdirect.sensors.report",
+                ],
             }
         ],
         "triggers": [
             {
                 "integration-name": INTEGRATION,
-                "python-modules": ["airflow_provider_zdirect.triggers.report"],
+                "python-modules": [
+                    "airflow_provider_zdirect.triggers.http",
+                    "airflow_provider_zdirect.triggers.report",
+                ],
             }
         ],
     }

@@ -89,6 +89,7 @@ TASKS = {
     "movement-reports.md": {"intrastat", "ready"},
     "liquidation.md": {"refetch"},
     "inbound.md": {"dispatch"},  # of the last of its DAGs
+    "other-endpoints.md": {"granted", "centers", "channels"},
 }
 
 

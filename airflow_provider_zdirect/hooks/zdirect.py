@@ -10,6 +10,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
 
 from airflow_provider_zdirect.client import ClientConfig, Identity, ZDirectClient, checked_merchant_id
+from airflow_provider_zdirect.client.access import access_token
 from airflow_provider_zdirect.exceptions import (
     AuthenticationError,
     PermissionDeniedError,
@@ -29,6 +30,18 @@ TEST_PATIENCE: dict[str, Any] = {
 }
 """Somebody looks at the button of the connection form; seconds."""
 
+HTTP_ARGUMENTS = frozenset(
+    {
+        "method",
+        "auth_type",
+        "tcp_keep_alive",
+        "tcp_keep_alive_idle",
+        "tcp_keep_alive_count",
+        "tcp_keep_alive_interval",
+    }
+)
+"""What ``HttpOperator`` gives to the hook of its connection's type."""
+
 
 class ZDirectHook(BaseHook):
     """Gives a client of zDirect's API for an Airflow connection of type ``zdirect``.
@@ -37,6 +50,7 @@ class ZDirectHook(BaseHook):
     than the environment's own. Its extra holds the fields of :mod:`~airflow_provider_zdirect.hooks.connection_form`.
 
     :param conn_id: the connection.
+    :param http: :data:`HTTP_ARGUMENTS`, for :meth:`run`.
     """
 
     conn_name_attr = "conn_id"
@@ -44,9 +58,12 @@ class ZDirectHook(BaseHook):
     conn_type = connection_form.CONNECTION_TYPE
     hook_name = connection_form.HOOK_NAME
 
-    def __init__(self, conn_id: str = default_conn_name) -> None:
+    def __init__(self, conn_id: str = default_conn_name, **http: Any) -> None:
         super().__init__()
+        if unknown := http.keys() - HTTP_ARGUMENTS:
+            raise TypeError(f"ZDirectHook has no arguments {', '.join(sorted(unknown))}")
         self.conn_id = conn_id
+        self._http = http
         self._settings: tuple[ClientConfig, str | None, bool] | None = None
 
     @classmethod
@@ -79,6 +96,38 @@ class ZDirectHook(BaseHook):
         :raises ZDirectConfigurationError: as :meth:`config`.
         """
         return self._client(self.config())
+
+    def personal_data_key(self) -> str | None:
+        """The key of the hashes that replace personal data; masked in logs. None if the connection has none."""
+        self.config()
+        secret = _extra(self.get_connection(self.conn_id)).get("personal_data_key")
+        if secret is not None:
+            mask_secret(str(secret))
+        return None if secret is None else str(secret)
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        """One request of ``HttpOperator``, which works with the hook of its connection's type.
+
+        :returns: the ``requests.Response``; see :class:`~airflow_provider_zdirect.hooks.http.ZDirectHttpHook`.
+        """
+        return self._http_hook().run(*args, **kwargs)
+
+    def run_with_advanced_retry(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`run`, with the operator's ``retry_args``."""
+        return self._http_hook().run_with_advanced_retry(*args, **kwargs)
+
+    def _http_hook(self) -> Any:
+        from airflow_provider_zdirect.hooks.http import ZDirectHttpHook
+
+        return ZDirectHttpHook(http_conn_id=self.conn_id, **self._http)
+
+    async def access_token(self, *, refused: str | None = None) -> str:
+        """The shared access token, for requests that the client does not send.
+
+        :param refused: a token that zDirect has answered with 401; it is another one then.
+        """
+        config, _, share_access = await asyncio.to_thread(self._read)
+        return await shared_access_token(config, refused=refused, share=share_access)
 
     def merchant_ids(self) -> list[str]:
         """The connection's merchant, or else all merchants that ``/auth/me`` lists.
@@ -152,13 +201,7 @@ class ZDirectHook(BaseHook):
 
     def _client(self, config: ClientConfig) -> ZDirectClient:
         share_access = self._read()[2]
-        store = AirflowVariableTokenStore(
-            environment=config.environment,
-            base_url=config.address,
-            client_id=config.client_id,
-            client_secret=config.client_secret,
-        )
-        return ZDirectClient(config, tokens=store if share_access else None)
+        return ZDirectClient(config, tokens=_store(config) if share_access else None)
 
     def _read(self) -> tuple[ClientConfig, str | None, bool]:
         """Config, merchant and whether to share the token."""
@@ -179,6 +222,22 @@ class ZDirectHook(BaseHook):
                 error.message = f"Connection {self.conn_id!r}: {error.message}"
                 raise
         return self._settings
+
+
+async def shared_access_token(config: ClientConfig, *, refused: str | None = None, share: bool = True) -> str:
+    """The app's access token, masked in logs: that of all tasks, or without ``share`` one of its own."""
+    token = await access_token(config, _store(config) if share else None, refused=refused)
+    await asyncio.to_thread(mask_secret, token)
+    return token
+
+
+def _store(config: ClientConfig) -> AirflowVariableTokenStore:
+    return AirflowVariableTokenStore(
+        environment=config.environment,
+        base_url=config.address,
+        client_id=config.client_id,
+        client_secret=config.client_secret,
+    )
 
 
 def _settings(connection: Any) -> tuple[ClientConfig, str | None, bool]:

@@ -1,0 +1,148 @@
+"""The HTTP provider's hooks on a zDirect connection: its address, its shared token, and none of its secrets.
+
+The HTTP provider's own hooks cannot read such a connection: they take a blank host for no address, send each entry of
+the extra as a header, and the login and password with every request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowException, Connection
+from airflow.providers.http.hooks.http import HttpAsyncHook, HttpHook
+
+from airflow_provider_zdirect.client import ClientConfig
+from airflow_provider_zdirect.client.access import is_local, path_below
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.hooks.http_auth import ZDirectAuth
+from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+
+
+class ZDirectHttpHook(HttpHook):
+    """Sends requests to any endpoint of zDirect; used as the HTTP provider's ``HttpHook``.
+
+    An endpoint is a path, or a whole URL of the connection's address. An answer may take as long as the connection's
+    timeout says, unless ``extra_options`` have a ``timeout``.
+
+    :param method: the HTTP method.
+    :param http_conn_id: the zDirect connection.
+    :param auth_type: ``ZDirectAuth`` or None, which is the same.
+    """
+
+    default_conn_name = "zdirect_default"
+
+    def __init__(
+        self, method: str = "POST", http_conn_id: str = default_conn_name, auth_type: Any = None, **kwargs: Any
+    ) -> None:
+        check_auth_type(auth_type)
+        super().__init__(
+            method=method, http_conn_id=http_conn_id, auth_type=lambda: ZDirectAuth(conn_id=http_conn_id), **kwargs
+        )
+        self._zdirect = ZDirectHook(http_conn_id)
+
+    def get_connection(self, conn_id: str) -> Connection:  # type: ignore[override]
+        """The connection as the HTTP provider should see it."""
+        return _address_only(conn_id, self._zdirect.config())
+
+    def get_conn(self, *args: Any, **kwargs: Any) -> Any:
+        """A session of ``requests``."""
+        config = self._zdirect.config()
+        session = super().get_conn(*args, **kwargs)
+        if session.headers["User-Agent"].startswith("python-requests"):
+            session.headers["User-Agent"] = config.user_agent
+        if is_local(config.address):
+            session.trust_env = False
+        return session
+
+    def run(
+        self,
+        endpoint: str | None = None,
+        data: Any = None,
+        headers: dict[str, Any] | None = None,
+        extra_options: dict[str, Any] | None = None,
+        **request_kwargs: Any,
+    ) -> Any:
+        """Send one request; parameters as for ``HttpHook``.
+
+        :raises ZDirectConfigurationError: if the endpoint is elsewhere.
+        """
+        config = self._zdirect.config()
+        options = {"timeout": config.read_timeout, **(extra_options or {})}
+        return super().run(path_below(endpoint, config.address), data, headers, options, **request_kwargs)
+
+
+class ZDirectHttpAsyncHook(HttpAsyncHook):
+    """As :class:`ZDirectHttpHook`, for triggers and coroutines.
+
+    :param method: the HTTP method.
+    :param http_conn_id: the zDirect connection.
+    :param auth_type: ``ZDirectAuth`` or None, which is the same.
+    """
+
+    default_conn_name = "zdirect_default"
+
+    def __init__(
+        self, method: str = "POST", http_conn_id: str = default_conn_name, auth_type: Any = None, **kwargs: Any
+    ) -> None:
+        check_auth_type(auth_type)
+        super().__init__(method=method, http_conn_id=http_conn_id, **kwargs)
+        self._zdirect = ZDirectHook(http_conn_id)
+
+    def get_connection(self, conn_id: str) -> Connection:  # type: ignore[override]
+        """The connection as the HTTP provider should see it."""
+        return _address_only(conn_id, self._zdirect.config())
+
+    async def aget_connection(self, conn_id: str) -> Connection:  # type: ignore[override]
+        """As :meth:`get_connection`."""
+        return await asyncio.to_thread(self.get_connection, conn_id)
+
+    async def run(
+        self,
+        session: Any = None,
+        endpoint: str | None = None,
+        data: Any = None,
+        json: Any = None,
+        headers: dict[str, Any] | None = None,
+        extra_options: dict[str, Any] | None = None,
+    ) -> Any:
+        """Send one request; parameters as for ``HttpAsyncHook``.
+
+        :raises ZDirectConfigurationError: if the endpoint is elsewhere.
+        """
+        config = await asyncio.to_thread(self._zdirect.config)
+        own = {name: value for name, value in (headers or {}).items() if name.lower() != "authorization"}
+        request: dict[str, Any] = {
+            "endpoint": path_below(endpoint, config.address),
+            "data": data,
+            "json": json,
+            "extra_options": {"timeout": config.total_timeout, **(extra_options or {})},
+        }
+        token = await self._zdirect.access_token()
+        for is_last in (False, True):
+            sent = {"User-Agent": config.user_agent, **own, "Authorization": f"Bearer {token}"}
+            try:
+                response = await super().run(session, headers=sent, **request)
+            except AirflowException as error:
+                if is_last or not str(error).startswith("401"):
+                    raise
+            else:
+                if is_last or response.status != 401:
+                    return response
+                response.release()
+            token = await self._zdirect.access_token(refused=token)
+        raise AssertionError("the last answer is returned or raised")
+
+
+def check_auth_type(auth_type: Any) -> None:
+    """Raise ZDirectConfigurationError unless it is left out or ZDirectAuth."""
+    if auth_type is not None and not (isinstance(auth_type, type) and issubclass(auth_type, ZDirectAuth)):
+        raise ZDirectConfigurationError(
+            f"auth_type={getattr(auth_type, '__name__', auth_type)!r} would send the client secret instead of an "
+            "access token.",
+            remedy="Leave auth_type out, or give ZDirectAuth.",
+        )
+
+
+def _address_only(conn_id: str, config: ClientConfig) -> Connection:
+    return Connection(conn_id=conn_id, conn_type="http", host=config.address)

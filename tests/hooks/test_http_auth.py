@@ -1,0 +1,411 @@
+"""Endpoints that nobody modelled, through the HTTP provider's classes as they are, against real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
+from airflow.providers.http.hooks.http import HttpHook
+from airflow.providers.http.operators.http import HttpOperator
+from airflow.providers.http.triggers.http import HttpTrigger, serialize_auth_type
+
+from airflow_provider_zdirect.client.access import path_below
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.hooks.http import ZDirectHttpAsyncHook, ZDirectHttpHook
+from airflow_provider_zdirect.hooks.http_auth import ZDirectAuth
+from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+from airflow_provider_zdirect.operators.http import ZDirectHttpOperator
+from airflow_provider_zdirect.sensors.http import ZDirectHttpSensor
+
+pytestmark = pytest.mark.usefixtures("database", "connected")
+
+Connect = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def one_emulator() -> Iterator[EmulatorServer]:
+    with EmulatorServer(seed=7) as server:
+        yield server
+
+
+@pytest.fixture
+def emulator(one_emulator: EmulatorServer) -> EmulatorServer:
+    """Without a reset: a token that is shared from test to test saves the half second in which one is asked for."""
+    one_emulator.faults.clear()
+    one_emulator.state.log.clear()
+    one_emulator.state.limiter.clear()
+    return one_emulator
+
+
+@pytest.fixture
+def connected(connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As the form of the UI leaves a connection: with extras, of which some are no texts."""
+    connect(extra={"environment": "production", "share_access": True, "rate_share": 1.0, "timeout": 20})
+    # Each test has the token requests of a minute for itself.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+class Foreign(BaseHTTPRequestHandler):
+    """Somebody else's server; says 401 and notes what it was sent."""
+
+    def do_GET(self) -> None:
+        self.server.heard.append(dict(self.headers))  # type: ignore[attr-defined]
+        self.send_response(401)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def foreign() -> Iterator[ThreadingHTTPServer]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Foreign) as server:
+        server.heard = []  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def paths(emulator: EmulatorServer) -> list[tuple[str, int | None]]:
+    return [(request.path, request.status) for request in emulator.requests]
+
+
+def deferred(task: Any, method: str = "execute", **arguments: Any) -> TaskDeferred:
+    with pytest.raises(TaskDeferred) as caught:
+        getattr(task, method)({}, **arguments)
+    return caught.value
+
+
+def what_it_fires(trigger: Any) -> Any:
+    """The event of a trigger that was stored and loaded again, as a triggerer does."""
+    path, arguments = trigger.serialize()
+    arguments = json.loads(json.dumps(arguments))
+    module, _, name = path.rpartition(".")
+    loaded = getattr(__import__(module, fromlist=[name]), name)(**arguments)
+
+    async def first() -> Any:
+        async for event in loaded.run():
+            return event.payload
+        return None
+
+    return asyncio.run(asyncio.wait_for(first(), 20))
+
+
+def run_deferrable(task: Any) -> Any:
+    deferral = deferred(task)
+    while True:
+        event = what_it_fires(deferral.trigger)
+        arguments = deferral.kwargs or {}
+        try:
+            return getattr(task, deferral.method_name)({}, event=event, **arguments)
+        except TaskDeferred as again:
+            deferral = again
+
+
+def me(task_class: type = ZDirectHttpOperator, **arguments: Any) -> Any:
+    return task_class(task_id="me", method="GET", endpoint="/auth/me", **arguments)
+
+
+# In the worker
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        lambda: me(),
+        lambda: me(HttpOperator, http_conn_id="zdirect_default"),
+        lambda: me(HttpOperator, http_conn_id="zdirect_default", auth_type=ZDirectAuth),
+        lambda: me(HttpOperator, http_conn_id="zdirect_default", retry_args={"stop": lambda state: True}),
+    ],
+    ids=["own", "plain", "plain with auth_type", "plain with retry_args"],
+)
+def test_an_operator_calls_an_endpoint_on_the_connection(task, emulator):
+    assert json.loads(task().execute({}))["bpids"] == list(emulator.merchant_ids)
+
+
+def test_all_share_one_token(emulator):
+    emulator.state.tokens.revoke_all()
+    asyncio.run(_me(ZDirectHook()))
+    for task in (me(), me(deferrable=True), me(HttpOperator, http_conn_id="zdirect_default")):
+        run_deferrable(task) if task.deferrable else task.execute({})
+    requests.get(f"{emulator.url}/auth/me", auth=ZDirectAuth(), timeout=10).raise_for_status()
+    # The first one meets the token of the tests before, which is void.
+    assert paths(emulator).count(("/auth/me", 200)) == 5
+    assert paths(emulator).count(("/auth/token", 200)) == 1
+
+
+async def _me(hook: ZDirectHook) -> None:
+    async with hook.client() as client:
+        await client.me()
+
+
+def test_an_http_connection_with_the_apps_login_shares_the_same_token(connect, emulator, monkeypatch):
+    assert json.loads(me().execute({}))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_PLAIN",
+        json.dumps({"conn_type": "http", "host": emulator.url, "login": "demo", "password": "demo-secret"}),
+    )
+    HttpHook(method="GET", http_conn_id="plain", auth_type=ZDirectAuth).run("/auth/me")
+    assert [path for path in paths(emulator) if path != ("/auth/token", 200)] == [("/auth/me", 200)] * 2
+    assert paths(emulator).count(("/auth/token", 200)) <= 1
+
+
+def test_parameters_headers_bodies_and_checks_are_those_of_the_http_provider(emulator):
+    merchant = emulator.merchant_ids[0]
+    seen: list[int] = []
+    names = ZDirectHttpOperator(
+        task_id="channels",
+        method="GET",
+        endpoint="sales-channels",
+        data={"merchant_ids": merchant},
+        headers={"X-Flow-Id": "a-flow", "authorization": "Bearer another"},
+        response_check=lambda response: not seen.append(response.status_code),
+        response_filter=lambda response: len(response.json()["items"]),
+    ).execute({})
+    assert names > 0
+    assert seen == [200]
+    assert (emulator.requests[-1].flow_id, emulator.requests[-1].query) == ("a-flow", f"merchant_ids={merchant}")
+    answer = ZDirectHttpHook("POST").run(
+        f"/merchants/{merchant}/nowhere", json={"a": 1}, extra_options={"check_response": False}
+    )
+    assert answer.status_code == 404
+    assert answer.request.body == b'{"a": 1}'
+    assert answer.request.headers["User-Agent"].startswith("airflow-provider-zdirect/")
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_after_a_401_the_token_is_renewed_once(emulator, deferrable):
+    emulator.faults.add({"match": {"path": "/auth/me"}, "action": {"revoke_tokens": True}})
+    task = me(deferrable=deferrable)
+    assert "bpids" in (run_deferrable(task) if deferrable else task.execute({}))
+    assert paths(emulator)[-3:] == [("/auth/me", 401), ("/auth/token", 200), ("/auth/me", 200)]
+    emulator.faults.add({"match": {"path": "/auth/me"}, "action": {"status": 401}, "times": None})
+    with pytest.raises(AirflowException, match="401"):
+        run_deferrable(task) if deferrable else task.execute({})
+    assert [status for path, status in paths(emulator)[-3:] if path == "/auth/me"] == [401, 401]
+
+
+def test_a_body_is_sent_again_after_a_401(emulator):
+    merchant = emulator.merchant_ids[0]
+    emulator.faults.add({"match": {"method": "POST"}, "action": {"status": 401}})
+    # The first look for the token may be one as well.
+    answer = ZDirectHttpHook("POST").run(
+        f"/merchants/{merchant}/stocks", json={"items": []}, extra_options={"check_response": False}
+    )
+    assert answer.request.body == b'{"items": []}'
+    assert [status for path, status in paths(emulator) if "stocks" in path][-1] != 401
+
+
+# Not elsewhere
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "path"),
+    [
+        ("/auth/me", "/auth/me"),
+        ("auth/me", "/auth/me"),
+        (None, "/"),
+        ("/a?next=https://b.example/", "/a?next=https://b.example/"),
+        ("https://api.example/zdirect/orders?page=2", "/orders?page=2"),
+        ("@b.example/", "/@b.example/"),
+        (".b.example/", "/.b.example/"),
+        ("//b.example/", "//b.example/"),
+    ],
+)
+def test_an_endpoint_is_a_path_or_a_url_below_the_address(endpoint, path):
+    assert path_below(endpoint, "https://api.example/zdirect") == path
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://b.example/",
+        "http://api.example/zdirect/x",
+        "https://api.example/zdirecting",
+        "https://api.example/other",
+        "https://api.example/zdirect@b.example/",
+        "https://api.example:444/zdirect/",
+    ],
+)
+def test_any_other_url_is_refused(endpoint):
+    with pytest.raises(ZDirectConfigurationError, match="not sent there"):
+        path_below(endpoint, "https://api.example/zdirect")
+
+
+def test_a_request_elsewhere_is_refused_before_anything_is_sent(emulator, foreign):
+    elsewhere = f"http://127.0.0.1:{foreign.server_port}/auth/me"
+    with pytest.raises(AirflowFailException, match="not sent there"):
+        ZDirectHttpOperator(task_id="away", method="GET", endpoint=elsewhere).execute({})
+    with pytest.raises(AirflowException, match="not sent there"):
+        run_deferrable(ZDirectHttpOperator(task_id="away", method="GET", endpoint=elsewhere, deferrable=True))
+    with pytest.raises(ZDirectConfigurationError, match="not sent there"):
+        requests.get(elsewhere, auth=ZDirectAuth(), timeout=5)
+    with pytest.raises(ZDirectConfigurationError, match="no address of zDirect"):
+        requests.get("https://zdirect.invalid/auth/me", auth=ZDirectAuth("demo", "demo-secret"), timeout=5)
+    assert not foreign.heard
+    assert not [path for path, _ in paths(emulator) if path != "/auth/token"]
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_redirect_elsewhere_is_followed_without_the_token_and_its_401_renews_nothing(emulator, foreign, deferrable):
+    foreign.heard.clear()
+    location = f"http://127.0.0.1:{foreign.server_port}/taken"
+    emulator.faults.add(
+        {"match": {"path": "/auth/me"}, "action": {"status": 307, "headers": {"Location": location}}, "times": None}
+    )
+    task = me(deferrable=deferrable)
+    with pytest.raises(AirflowException, match="401"):
+        run_deferrable(task) if deferrable else task.execute({})
+    assert foreign.heard
+    assert not [name for heard in foreign.heard for name in heard if name.lower() == "authorization"]
+    assert "Bearer" not in str(foreign.heard)
+
+
+# In the triggerer
+
+
+def test_a_deferred_operator_returns_what_the_endpoint_said(emulator):
+    event = what_it_fires(deferred(me(deferrable=True)).trigger)
+    assert "Bearer" not in str(event)
+    filtered = me(deferrable=True, response_filter=lambda response: response.json()["username"])
+    assert run_deferrable(filtered) == "service-account-demo"
+
+
+def test_pages_are_followed_by_whole_urls(emulator):
+    merchant = emulator.merchant_ids[0]
+    url = f"{emulator.url}/sales-channels?merchant_ids={merchant}"
+    for deferrable in (False, True):
+        task = me(
+            deferrable=deferrable,
+            pagination_function=lambda last: {"endpoint": url} if "/auth/me" in last.url else None,
+            response_filter=lambda answers: [sorted(answer.json()) for answer in answers],
+        )
+        pages = run_deferrable(task) if deferrable else task.execute({})
+        assert [page[0] for page in pages] == ["bpids", "items"]
+
+
+def test_the_http_providers_own_trigger_refuses_the_auth_and_says_what_to_use(emulator):
+    """It could not work: of any other authentication it makes one with the client secret."""
+    from aiohttp import BasicAuth
+    from airflow.providers.http.hooks.http import SessionConfig
+
+    class BearerAuth(BasicAuth):
+        def encode(self) -> str:
+            return "Bearer token"
+
+    with pytest.warns(DeprecationWarning, match="BasicAuth"):
+        config = SessionConfig(base_url="https://api.example", auth=BearerAuth("demo", "demo-secret"))
+    assert config.auth is not None
+    assert config.auth.encode().startswith("Basic ")
+
+    trigger = HttpTrigger("zdirect_default", serialize_auth_type(ZDirectAuth), "GET", "/auth/me")
+    event = what_it_fires(trigger)
+    assert event["status"] == "error"
+    assert "ZDirectHttpOperator" in event["message"]
+    assert not emulator.requests
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_sensor_waits_while_there_is_nothing(emulator, deferrable):
+    emulator.faults.add({"match": {"path": "logistic"}, "action": {"status": 404}, "times": 2})
+    sensor = ZDirectHttpSensor(
+        task_id="there",
+        endpoint=f"/merchants/{emulator.merchant_ids[0]}/logistic-centers",
+        deferrable=deferrable,
+        poke_interval=0.05,
+        timeout=20,
+    )
+    if deferrable:
+        run_deferrable(sensor)
+    else:
+        while not sensor.poke({}):
+            pass
+    assert [status for path, status in paths(emulator) if "logistic" in path] == [404, 404, 200]
+
+
+def test_a_sensors_check_looks_at_the_answer(emulator):
+    sensor = ZDirectHttpSensor(
+        task_id="granted", endpoint="/auth/me", response_check=lambda response: "bpids" in response.json()
+    )
+    assert sensor.poke({}) is True
+    never = ZDirectHttpSensor(task_id="never", endpoint="/auth/me", response_check=lambda response: False)
+    assert never.poke({}) is False
+
+
+def test_a_deferred_sensor_fails_with_an_error_that_waiting_does_not_mend(emulator):
+    """The HTTP provider's own trigger would ask again at once, and for ever."""
+    emulator.faults.add({"match": {"path": "logistic"}, "action": {"status": 404}})
+    emulator.faults.add({"match": {"path": "logistic"}, "action": {"status": 403}, "times": None})
+    sensor = ZDirectHttpSensor(
+        task_id="there",
+        endpoint=f"/merchants/{emulator.merchant_ids[0]}/logistic-centers",
+        deferrable=True,
+        poke_interval=0.01,
+    )
+    with pytest.raises(AirflowException, match="403"):
+        what_it_fires(deferred(sensor).trigger)
+    assert [status for path, status in paths(emulator) if "logistic" in path] == [404, 403]
+
+
+def test_in_a_coroutine_the_async_hook_works_and_the_auth_says_so(emulator):
+    async def call() -> list[str]:
+        with pytest.raises(ZDirectConfigurationError, match="ZDirectHttpAsyncHook"):
+            ZDirectAuth()
+        answers = await asyncio.gather(*(ZDirectHttpAsyncHook("GET").run(endpoint="/auth/me") for _ in range(5)))
+        return [str(answer.status) for answer in answers]
+
+    assert asyncio.run(call()) == ["200"] * 5
+    assert [path for path, _ in paths(emulator)].count("/auth/token") <= 1
+
+
+# Errors and secrets
+
+
+def test_another_auth_type_would_send_the_secret_and_is_refused_at_parse(emulator):
+    from requests.auth import HTTPBasicAuth
+
+    with pytest.raises(ZDirectConfigurationError, match="HTTPBasicAuth"):
+        me(auth_type=HTTPBasicAuth)
+    with pytest.raises(ZDirectConfigurationError, match="HTTPBasicAuth"):
+        me(HttpOperator, http_conn_id="zdirect_default", auth_type=HTTPBasicAuth).execute({})
+    with pytest.raises(TypeError, match="conection"):
+        ZDirectHook(conection="typo")
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_wrong_secret_fails_at_once_and_is_in_no_text(connect, emulator, caplog, deferrable):
+    caplog.set_level(logging.DEBUG)
+    connect(password="wrong-and-secret")
+    task = me(deferrable=deferrable)
+    with pytest.raises(AirflowException, match="refused the client id or the client secret") as caught:
+        run_deferrable(task) if deferrable else task.execute({})
+    assert "wrong-and-secret" not in str(caught.value) + caplog.text
+
+
+@pytest.mark.parametrize("share", [True, False])
+def test_the_token_is_masked_and_in_no_log(connect, emulator, caplog, share):
+    from airflow.providers.common.compat.sdk import redact
+
+    caplog.set_level(logging.DEBUG)
+    connect(extra={"share_access": share})
+    emulator.faults.add({"match": {"path": "/auth/me"}, "action": {"status": 403, "body": "broken"}, "times": None})
+    for deferrable in (False, True):
+        with pytest.raises(AirflowException, match="403"):
+            run_deferrable(me(deferrable=True)) if deferrable else me().execute({})
+    tokens = list(emulator.state.tokens._expires_at)
+    assert tokens
+    for token in tokens:
+        assert token not in caplog.text
+        assert redact(f"a {token} b") == "a *** b"
