@@ -58,7 +58,7 @@ class Action:
     :param cut_body: bytes that are sent of the body (``true``: half) before the connection is closed.
     :param malformed_json: the body breaks off in the middle, with a matching Content-Length.
     :param duplicate: so many of the page's first records are sent again at its end.
-    :param repeat_cursor: ``next`` is the cursor that the request itself carried.
+    :param repeat_cursor: ``next`` is the cursor that the request itself carried, or among links the request itself.
     :param reset: the connection is reset without an answer.
     :param empty_body: the real status and headers, but no body.
     :param revoke_tokens: all tokens become invalid before the request is handled.

@@ -156,14 +156,24 @@ def _damaged(reply: Reply, action: Action, cursor: str | None) -> Reply:
         answer = json.loads(body)
         for rows in _lists(answer):
             rows.extend(rows[: action.duplicate])
-        if action.repeat_cursor and cursor:
-            answer["next"] = cursor
+        if action.repeat_cursor:
+            _repeat(answer, cursor)
         body = _json(answer)
     if action.malformed_json:
         body = body[: max(1, len(body) * 2 // 3)]
     if action.empty_body:
         body = b""
     return replace(reply, body=body).with_headers(action.headers)
+
+
+def _repeat(answer: Any, cursor: str | None) -> None:
+    """Let the answer name itself as the next page, in whatever way it names pages."""
+    if "links" in answer:
+        answer["links"]["next"] = answer["links"]["self"]
+    elif cursor and "cursor" in answer:
+        answer["cursor"]["next"] = cursor
+    elif cursor:
+        answer["next"] = cursor
 
 
 def _lists(answer: Any) -> list[list[Any]]:

@@ -217,9 +217,8 @@ def test_the_server_drops_times_that_it_does_not_like(bare: EmulatorServer, api:
     assert set(ids(bare, api, last_updated_after=good)) == set(added)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
+def test_wrong_parameters_are_named(bare: EmulatorServer, api: httpx.Client) -> None:
+    for wrong in (
         {"page[number]": "-1"},
         {"page[size]": "0"},
         {"page[size]": "many"},
@@ -231,11 +230,8 @@ def test_the_server_drops_times_that_it_does_not_like(bare: EmulatorServer, api:
         {"sales_channel_id": "de"},
         {"created_after": "yesterday"},
         {"last_updated_before": "2026-03-10T10:01:00 00:00"},
-    ],
-    ids=str,
-)
-def test_wrong_parameters_are_named(bare: EmulatorServer, api: httpx.Client, wrong: dict[str, str]) -> None:
-    assert detail(api.get(base(bare), params=wrong))["source"] == {"parameter": next(iter(wrong))}
+    ):
+        assert detail(api.get(base(bare), params=wrong))["source"] == {"parameter": next(iter(wrong))}
 
 
 def test_refusals_have_the_form_of_json_api(bare: EmulatorServer, api: httpx.Client) -> None:
@@ -357,16 +353,15 @@ def test_orders_change_in_the_middle_of_paging(bare: EmulatorServer, api: httpx.
 
 def test_thousands_of_orders_are_added_and_paged_fast(bare: EmulatorServer, api: httpx.Client) -> None:
     started = monotonic()
-    added = bare.add_orders(bare.merchant_ids[0], 3_000, start="2026-03-09T00:00:00Z")
+    added = bare.add_orders(bare.merchant_ids[0], 1_500, start="2026-03-09T00:00:00Z")
     page = orders(bare, api, sort="modified_at", page_size=1000, page_number=1, include=ALL)
-    assert [order["id"] for order in page["data"]] == added[1000:2000]
+    assert [order["id"] for order in page["data"]] == added[1000:]
     # Far more than it takes, for a busy machine.
     assert monotonic() - started < 10
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
+def test_wrong_options_are_refused(anonymous: httpx.Client) -> None:
+    for wrong in (
         {"orders_per_day": -1},
         {"orders_page_limit": 0},
         {"orders_next": "maybe"},
@@ -377,14 +372,11 @@ def test_thousands_of_orders_are_added_and_paged_fast(bare: EmulatorServer, api:
         {"document_path": "/documents"},
         {"documents_order_parameter": ""},
         {"missing_scopes": "orders/read"},
-    ],
-    ids=str,
-)
-def test_wrong_options_are_refused(server: EmulatorServer, anonymous: httpx.Client, wrong: dict[str, object]) -> None:
-    assert anonymous.patch("/_emulator/options", json=wrong).status_code == 400
+    ):
+        assert anonymous.patch("/_emulator/options", json=wrong).status_code == 400, wrong
 
 
-def test_options_go_out_and_in_again(server: EmulatorServer, anonymous: httpx.Client) -> None:
+def test_options_go_out_and_in_again(anonymous: httpx.Client) -> None:
     changes = {"order_days": 0, "document_path": "/x/{document_id}.pdf", "missing_scopes": ["orders/write"]}
     after = anonymous.patch("/_emulator/options", json=changes).json()
     assert {name: after[name] for name in changes} == changes
