@@ -99,6 +99,8 @@ class OrderMaker:
 
         :param number: of the orders that were added, which makes each another one.
         """
+        if not self._customers:
+            raise ValueError(f"merchant {self._merchant_id} has no sales channel")
         status = str(attributes.get("status", APPROVED))
         plan = Plan(
             order_type=str(attributes.get("order_type", PARTNER)),
