@@ -28,7 +28,9 @@ if __name__ == "__main__":
 
 def test_the_documented_dag_runs_with_one_token_for_all_its_tasks(database: None, tmp_path: Path) -> None:
     (program,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
-    program = re.sub(r"^(with DAG.*):$", r"\1 as dag:", program, flags=re.MULTILINE).replace("airflow.sdk", "airflow", 1)
+    program = re.sub(r"^(with DAG.*):$", r"\1 as dag:", program, flags=re.MULTILINE).replace(
+        "airflow.sdk", "airflow", 1
+    )
     file = tmp_path / "other_endpoints.py"
     file.write_text(program.replace("poke_interval=60", "poke_interval=1") + RUN)
     with EmulatorServer(seed=7) as emulator:
