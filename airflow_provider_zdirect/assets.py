@@ -41,6 +41,11 @@ def inbound_asset() -> Any:
     return Asset(uri="zdirect://inbound_reconciliation")
 
 
+def stock_updates_asset() -> Any:
+    """The asset that every run of stock updates tells its counts, for ``outlets`` and ``schedule``."""
+    return Asset(uri="zdirect://stock_updates")
+
+
 def with_assets(outlets: Any, assets: Iterable[Any]) -> list[Any]:
     """The author's outlets and those of the assets that are not among them."""
     outlets = [] if outlets is None else list(outlets) if isinstance(outlets, list | tuple) else [outlets]

@@ -1,0 +1,1 @@
+"""Stock updates of partner-fulfilled articles: from a feed to the levels at zDirect, without Airflow."""

@@ -1,0 +1,39 @@
+"""The sales channels in which a merchant's articles are for sale."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from airflow_provider_zdirect.client import ZDirectClient
+from airflow_provider_zdirect.client.failures import REFETCH_DELAY
+from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.exceptions import MalformedResponseError, ZDirectConfigurationError
+from airflow_provider_zdirect.models.reference_data import SalesChannel
+from airflow_provider_zdirect.stocks.stock_options import StockOptions
+
+
+async def live_channels(client: ZDirectClient, merchant_id: str, options: StockOptions) -> tuple[str, ...]:
+    """Ids of the live ones, sorted (zDirect docs, *Sales Channels*).
+
+    :raises MalformedResponseError: if one cannot be read; without it, stock would be missing somewhere.
+    :raises ZDirectConfigurationError: if none is live.
+    """
+    found: list[SalesChannel] = []
+    async for page in client.pages(get_dataset("sales_channels"), merchant_id, {}):
+        for record in page.records:
+            try:
+                found.append(SalesChannel.model_validate_json(bytes(record)))
+            except ValidationError as error:
+                raise MalformedResponseError(
+                    f"Sales channels of merchant {merchant_id}: one of them cannot be read "
+                    f"({error.error_count()} errors), so nobody knows where stock has to go. Nothing was sent.",
+                    remedy="Give sales_channel_ids, if it stays.",
+                    retry_after=REFETCH_DELAY,
+                ) from None
+    live = sorted({channel.sales_channel_id for channel in found if options.is_live(channel.live)})
+    if not live:
+        raise ZDirectConfigurationError(
+            f"Merchant {merchant_id} has {len(found)} sales channels, and none of them is live. Nothing was sent.",
+            remedy="Look in the zDirect portal; or give sales_channel_ids.",
+        )
+    return tuple(live)

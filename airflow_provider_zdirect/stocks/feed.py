@@ -1,0 +1,269 @@
+"""The merchant's stock as he tells it: rows of one or several files, each judged by itself.
+
+A bad row is put aside with its place and the reason; the others go on. What cannot be read as a table at all is an
+error, before anything is sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+from fsspec import AbstractFileSystem
+
+from airflow_provider_zdirect.ean import is_ean13, restored_ean, whole_number
+from airflow_provider_zdirect.exceptions import StorageUnavailableError
+from airflow_provider_zdirect.stocks.level import LARGEST
+from airflow_provider_zdirect.table_files import KINDS, TableFile, table_kind
+
+COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "ean": ("gtin", "ean13"),
+        "merchant_sku": ("sku", "merchant_article_id"),
+        "quantity": ("qty", "pieces", "stock"),
+        "sales_channel_id": ("sales_channel",),
+    }
+)
+"""Columns of a feed, with what else they may be called."""
+
+MAPPING_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"merchant_sku": COLUMNS["merchant_sku"], "ean": COLUMNS["ean"]}
+)
+MAX_LOOKS = 5
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_WHOLE = re.compile(r"(?P<number>[+-]?[0-9]{1,12})(\.0+)?")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a row stands.
+
+    :param row: as :mod:`~airflow_provider_zdirect.table_files` names it: ``row 7``.
+    """
+
+    file: str
+    row: str
+
+    def __str__(self) -> str:
+        return f"{self.row} of {self.file.rpartition('/')[2]}"
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that is put aside, as it came, and why."""
+
+    place: Place
+    reason: str
+    row: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class FeedRow:
+    """A row of which it is known what it is about.
+
+    :param channel: the only sales channel that it is for; None: for all.
+    :param quantity: None if it is none; ``reason`` says why.
+    """
+
+    place: Place
+    feed_time: datetime
+    ean: str
+    channel: str | None
+    quantity: int | None
+    reason: str
+    row: Mapping[str, Any]
+
+    def bad(self, reason: str | None = None) -> BadRow:
+        return BadRow(self.place, reason or self.reason, self.row)
+
+
+@dataclass(frozen=True)
+class SkuMapping:
+    """EANs by merchant SKU.
+
+    :param eans: by SKU.
+    :param wrong: SKUs of which the file says something that cannot be, with the reason.
+    """
+
+    eans: Mapping[str, str] = field(default_factory=dict)
+    wrong: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, file: TableFile) -> SkuMapping:
+        """The mapping in a file; an SKU that is in it twice with different EANs has none.
+
+        :raises ZDirectConfigurationError: if the file cannot be read.
+        """
+        eans: dict[str, str] = {}
+        wrong: dict[str, str] = {}
+        for where, row in file.rows():
+            sku = _text(row.get("merchant_sku"))
+            if not sku:
+                continue
+            ean = restored_ean(row.get("ean"))
+            if ean is None:
+                wrong[sku] = f"{where} of the mapping gives it {_shown(row.get('ean'))}, which is no EAN"
+            elif eans.setdefault(sku, ean) != ean:
+                wrong[sku] = f"the mapping gives it several EANs, in {where} another one than before"
+        return cls({sku: ean for sku, ean in eans.items() if sku not in wrong}, wrong)
+
+    def ean_of(self, sku: str) -> str | None:
+        """The EAN of an article as the merchant calls it: by SKU, or by the EAN itself."""
+        if sku in self.eans:
+            return self.eans[sku]
+        return sku if is_ean13(sku) and sku not in self.wrong else None
+
+
+@dataclass
+class Feed:
+    """What was read.
+
+    :param rows: with an EAN, and with a quantity or the reason why there is none.
+    :param bad: all others.
+    :param count: rows of either kind.
+    :param times: by file, of when its figures are.
+    """
+
+    rows: list[FeedRow] = field(default_factory=list)
+    bad: list[BadRow] = field(default_factory=list)
+    count: int = 0
+    times: dict[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FeedFiles:
+    """A file, or a folder with files: CSV, Parquet, JSON lines.
+
+    :param path: as ``fs`` names it.
+    :param uri: as people name it.
+    :param feed_time: of when the figures are; None: when the file was written last.
+    """
+
+    fs: AbstractFileSystem
+    path: str
+    uri: str
+    feed_time: datetime | None = None
+
+    def find(self) -> list[TableFile]:
+        """The files, by name; none if there is no such file or folder, or nothing in it."""
+        self.fs.invalidate_cache()
+        if not self.fs.exists(self.path):
+            return []
+        if not self.fs.isdir(self.path):
+            return [self._file(self.path, self.uri)]
+        names = sorted(name.rpartition("/")[2] for name in self.fs.ls(self.path, detail=False))
+        known = [name for name in names if name.rpartition(".")[2].lower() in KINDS and name[0] not in "._"]
+        return [self._file(f"{self.path}/{name}", f"{self.uri}/{name}") for name in known]
+
+    def read(self, files: list[TableFile], mapping: SkuMapping | None, now: datetime) -> Feed:
+        """All rows of ``files``.
+
+        :raises ZDirectConfigurationError: if a file cannot be read as a table, or has merchant SKUs without a mapping.
+        :raises StorageUnavailableError: if a file is being changed all the time.
+        """
+        feed = Feed()
+        for file in files:
+            table_kind(file.uri, name=file.name)
+            self._read_unchanged(file, mapping, now, feed)
+        return feed
+
+    def _file(self, path: str, uri: str) -> TableFile:
+        return TableFile(self.fs, path, uri, "stock_path", COLUMNS, ("ean", "merchant_sku"))
+
+    def _read_unchanged(self, file: TableFile, mapping: SkuMapping | None, now: datetime, feed: Feed) -> None:
+        """Read it as it was at one moment: the time and the figures have to belong together."""
+        for _ in range(MAX_LOOKS):
+            written = self._time_of(file)
+            # A file from the future is one of a machine whose clock is ahead; it must not outdo what comes later.
+            feed_time = min(written, now)
+            rows = [_judged(file, where, row, mapping, feed_time) for where, row in file.rows()]
+            if self._time_of(file) == written:
+                feed.times[file.uri] = feed_time
+                feed.count += len(rows)
+                feed.rows += [row for row in rows if isinstance(row, FeedRow)]
+                feed.bad += [row for row in rows if isinstance(row, BadRow)]
+                return
+        raise StorageUnavailableError(
+            f"stock_path={file.uri!r} was written anew {MAX_LOOKS} times while it was read.",
+            remedy="Write the feed to another name first, and rename it when it is complete.",
+            retry_after=60,
+        )
+
+    def _time_of(self, file: TableFile) -> datetime:
+        if self.feed_time is not None:
+            return self.feed_time
+        try:
+            self.fs.invalidate_cache()
+            time = self.fs.modified(file.path)
+        except FileNotFoundError:
+            raise file.refusal("it is gone", "Put the file there.") from None
+        except (NotImplementedError, AttributeError, KeyError, TypeError) as error:
+            raise file.refusal(
+                "the storage does not say when it was written", "Give feed_time: of when its figures are."
+            ) from error
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _judged(
+    file: TableFile, where: str, row: dict[str, Any], mapping: SkuMapping | None, feed_time: datetime
+) -> FeedRow | BadRow:
+    place = Place(file.uri, where)
+    if "quantity" not in row and table_kind(file.uri, name=file.name) != "jsonl":
+        raise file.refusal(f"{where} has no column quantity", "Name the column with the pieces quantity.")
+    ean, problem = _ean(file, row, mapping)
+    channel = _text(row.get("sales_channel_id")).lower() or None
+    if channel is not None and not _UUID.fullmatch(channel):
+        problem = problem or f"sales_channel_id={_shown(row['sales_channel_id'])} is no UUID"
+    if problem or ean is None:
+        return BadRow(place, problem, row)
+    quantity, reason = _quantity(row.get("quantity"))
+    return FeedRow(place, feed_time, ean, channel, quantity, reason, row)
+
+
+def _ean(file: TableFile, row: Mapping[str, Any], mapping: SkuMapping | None) -> tuple[str | None, str]:
+    if _text(row.get("ean")):
+        ean = restored_ean(row["ean"])
+        return ean, "" if ean else f"ean={_shown(row['ean'])} is no EAN with a fitting check digit"
+    sku = _text(row.get("merchant_sku"))
+    if not sku:
+        return None, "neither ean nor merchant_sku is given" if "merchant_sku" in row else "ean is missing"
+    if mapping is None:
+        raise file.refusal(
+            "it has merchant SKUs, and mapping_path is not given",
+            "Give mapping_path: a file with the columns merchant_sku and ean; or write EANs.",
+        )
+    if sku in mapping.wrong:
+        return None, f"merchant_sku={_shown(sku)}: {mapping.wrong[sku]}"
+    if sku not in mapping.eans:
+        return None, f"merchant_sku={_shown(sku)} is not in the mapping"
+    return mapping.eans[sku], ""
+
+
+def _quantity(value: Any) -> tuple[int | None, str]:
+    text = _text(value)
+    if not text:
+        return None, "quantity is missing"
+    number = whole_number(value)
+    if number is None and isinstance(value, str) and text.isascii() and (match := _WHOLE.fullmatch(text)):
+        number = int(match["number"])
+    if number is None:
+        return None, f"quantity={_shown(value)} is not a whole number"
+    if number < 0:
+        return None, f"quantity={number} is negative"
+    return (number, "") if number <= LARGEST else (None, f"quantity={number} is more than {LARGEST}")
+
+
+def _text(value: Any) -> str:
+    """A value of a cell as text, without blanks around it; a number that a spreadsheet made a float as it was."""
+    if value is None:
+        return ""
+    number = whole_number(value)
+    return str(value if number is None else number).strip()
+
+
+def _shown(value: Any) -> str:
+    return repr(_text(value)[:40])

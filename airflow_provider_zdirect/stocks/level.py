@@ -1,0 +1,66 @@
+"""What a stock level is, of what it is, and how new it is. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+Pair = tuple[str, str]
+"""Sales channel id and EAN: what zDirect keeps a level of (zDirect docs, *Updating Stock Levels*)."""
+
+LARGEST = 2**31 - 1
+"""zDirect's specification has quantities as int32."""
+
+ACCEPTED, PENDING, REJECTED, FAILED, MISSING = "accepted", "pending", "rejected", "failed", "missing"
+"""What became of a level: in force; held by zDirect until the article is onboarded; refused; not processed; not in the
+answer."""
+
+TAKEN = frozenset({ACCEPTED, PENDING})
+AGAIN = frozenset({FAILED, MISSING})
+"""What may go well the next time."""
+
+Version = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True)
+class Level:
+    """How many pieces of an article are for sale in a sales channel.
+
+    :param feed_time: of when the merchant's own figure is.
+    :param orders_time: until when the orders are known that were subtracted from it; where none are, when it was read.
+    """
+
+    quantity: int
+    feed_time: datetime
+    orders_time: datetime
+
+    @property
+    def version(self) -> Version:
+        """A level of a smaller version is older, and must never replace this one."""
+        return self.feed_time, self.orders_time
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A level that was sent, or is about to be.
+
+    :param sent_at: when; grows with each time that one run sends.
+    :param outcome: one of the above; None while nobody knows.
+    :param status: as zDirect said it, as the code and the description.
+    :param attempts: how often the run has sent the pair.
+    """
+
+    pair: Pair
+    level: Level
+    sent_at: datetime
+    run: str
+    outcome: str | None = None
+    status: str | None = None
+    code: int | None = None
+    description: str | None = None
+    attempts: int = 1
+
+    @property
+    def order(self) -> tuple[Version, datetime, bool]:
+        """Of several, the greatest is what zDirect has in the end, if all who sent keep to the rules."""
+        return self.level.version, self.sent_at, self.outcome is not None

@@ -1,0 +1,314 @@
+"""What was sent, by whom, and what became of it: small objects beside the data, which any number of runs write at once.
+
+    <base>/_sent/stock_updates/merchant_id=<id>/<run>-<sent at>-<random>.json    one batch
+    <base>/_sent/stock_updates/merchant_id=<id>/levels-<random>.parquet         what older batches came to
+
+A batch is written before its request, without outcomes, and once more after the answer. So nothing can be at zDirect
+that is not in here, whenever a process dies. All objects together tell, of each sales channel and EAN, the newest
+level (by its version, not by when it was sent) and what became of it: whatever order they are read in, and however
+often the same is in several of them. That is why batches can be put together to ``levels`` and deleted without any
+lock: first the new object is written, then those are deleted that are in it.
+
+A pair is *doubtful* if zDirect may have another level than the newest one: somebody has sent an older one after it, or
+shortly before it, and requests may overtake each other on their way.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from airflow_provider_zdirect.stocks.level import TAKEN, Level, Pair, Sent
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.storage.row_files import parquet_bytes, parquet_table
+
+SLACK = timedelta(minutes=15)
+"""A request that its sender never heard of again may have come so much later; the longest that a client waits."""
+
+ABANDONED = timedelta(days=1)
+"""After that nobody retries a run; others finish its books."""
+
+MAX_LOOKS = 10
+_INSTANT = pa.timestamp("us", "UTC")
+_LEVELS = pa.schema(
+    [
+        ("sales_channel_id", pa.string()),
+        ("ean", pa.string()),
+        ("quantity", pa.int64()),
+        ("feed_time", _INSTANT),
+        ("orders_time", _INSTANT),
+        ("sent_at", _INSTANT),
+        ("run", pa.string()),
+        ("outcome", pa.string()),
+        ("status", pa.string()),
+        ("code", pa.int64()),
+        ("description", pa.string()),
+        ("attempts", pa.int64()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One request.
+
+    :param name: of its object.
+    :param run: key of the run that sent it.
+    :param label: the run as people name it.
+    :param started_at: when that run began to send; tells its passes apart.
+    """
+
+    name: str
+    run: str
+    label: str
+    started_at: datetime
+    sent_at: datetime
+    items: tuple[Sent, ...]
+
+    @property
+    def is_open(self) -> bool:
+        return any(item.outcome is None for item in self.items)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "run": self.run,
+            "label": self.label,
+            "started_at": self.started_at.isoformat(),
+            "sent_at": self.sent_at.isoformat(),
+            "items": [
+                [
+                    *item.pair,
+                    item.level.quantity,
+                    item.level.feed_time.isoformat(),
+                    item.level.orders_time.isoformat(),
+                    item.outcome,
+                    item.status,
+                    item.code,
+                    item.description,
+                    item.attempts,
+                ]
+                for item in self.items
+            ],
+        }
+
+    @classmethod
+    def of_json(cls, name: str, content: dict[str, Any]) -> Batch:
+        run, sent_at = content["run"], datetime.fromisoformat(content["sent_at"])
+        items = tuple(
+            Sent(
+                (row[0], row[1]),
+                Level(row[2], datetime.fromisoformat(row[3]), datetime.fromisoformat(row[4])),
+                sent_at,
+                run,
+                *row[5:],
+            )
+            for row in content["items"]
+        )
+        return cls(name, run, content["label"], datetime.fromisoformat(content["started_at"]), sent_at, items)
+
+
+@dataclass
+class Fold:
+    """The newest of each pair: of what was taken, and of what was not."""
+
+    taken: dict[Pair, Sent] = field(default_factory=dict)
+    other: dict[Pair, Sent] = field(default_factory=dict)
+
+    def add(self, items: Iterable[Sent]) -> None:
+        for item in items:
+            kept = self.taken if item.outcome in TAKEN else self.other
+            known = kept.get(item.pair)
+            if known is None or known.order < item.order:
+                kept[item.pair] = item
+
+    def newest(self, pair: Pair) -> Sent | None:
+        found = [item for item in (self.taken.get(pair), self.other.get(pair)) if item is not None]
+        return max(found, key=lambda item: item.order, default=None)
+
+    def items(self) -> Iterator[Sent]:
+        """All that still says something."""
+        yield from self.taken.values()
+        for pair, item in self.other.items():
+            if self.newest(pair) is item:
+                yield item
+
+
+class SentLog:
+    """The log of one merchant, as far as it was read.
+
+    :param run: key of the run that reads it.
+    """
+
+    def __init__(self, store: ObjectStore, merchant_id: str, run: str) -> None:
+        self._store = store
+        self._folder = f"_sent/stock_updates/merchant_id={merchant_id}"
+        self._run = run
+        self._batches: dict[str, Batch] = {}
+        self._levels: dict[str, list[Sent]] = {}
+        self._fold = Fold()
+        self._items: dict[Pair, list[Sent]] = {}
+
+    def refresh(self) -> None:
+        """Read what has come since the last time."""
+        for look in range(MAX_LOOKS):
+            try:
+                self._read()
+            except FileNotFoundError:
+                # Put together by another run between our listing and our reading; then we look again.
+                if look == MAX_LOOKS - 1:
+                    raise
+            else:
+                return
+
+    def _read(self) -> None:
+        names = [path.rpartition("/")[2] for path in self._store.files(self._folder)]
+        batches = {name: self._batches[name] for name in names if name in self._batches}
+        levels = {name: self._levels[name] for name in names if name in self._levels}
+        for name in names:
+            if name.startswith("levels-") and name not in levels:
+                levels[name] = _sent_of(parquet_table(self._bytes(name)))
+                self._fold.add(levels[name])
+            elif name.endswith(".json") and (name not in batches or batches[name].is_open):
+                batches[name] = Batch.of_json(name, json.loads(self._bytes(name)))
+                self._fold.add(batches[name].items)
+        self._batches, self._levels = batches, levels
+        self._items = {}
+        for batch in batches.values():
+            for item in batch.items:
+                self._items.setdefault(item.pair, []).append(item)
+
+    def _bytes(self, name: str) -> bytes:
+        data = self._store.read(f"{self._folder}/{name}")
+        if data is None:
+            raise FileNotFoundError(name)
+        return data
+
+    def newest(self, pair: Pair) -> Sent | None:
+        """The newest level that anybody has sent or is sending."""
+        return self._fold.newest(pair)
+
+    def taken(self) -> list[Sent]:
+        """The newest level of each pair that zDirect has taken."""
+        return list(self._fold.taken.values())
+
+    def is_doubtful(self, pair: Pair) -> bool:
+        """Whether zDirect may have another level than the newest one."""
+        newest = self.newest(pair)
+        if newest is None:
+            return False
+        for item in self._items.get(pair, ()):
+            may_be_there = item.outcome is None or item.outcome in TAKEN
+            # What one run sends it sends one after the other; of others, requests may overtake each other.
+            slack = timedelta(0) if item.run == newest.run else SLACK
+            is_other = item.level.quantity != newest.level.quantity and item.order < newest.order
+            if may_be_there and is_other and newest.sent_at <= item.sent_at + slack:
+                return True
+        return False
+
+    def own(self) -> list[Batch]:
+        """This run's batches, in the order in which they were sent."""
+        return sorted((batch for batch in self._batches.values() if batch.run == self._run), key=lambda b: b.sent_at)
+
+    def abandoned(self, now: datetime) -> dict[str, list[Batch]]:
+        """The batches of runs that nobody will finish, by run."""
+        found: dict[str, list[Batch]] = {}
+        for batch in self._batches.values():
+            if batch.run != self._run:
+                found.setdefault(batch.run, []).append(batch)
+        return {
+            run: sorted(batches, key=lambda batch: batch.sent_at)
+            for run, batches in found.items()
+            if max(batch.sent_at for batch in batches) < now - ABANDONED
+        }
+
+    def announce(self, items: list[Sent], label: str, started_at: datetime, now: datetime) -> Batch:
+        """Write down a batch before its request."""
+        before = [batch.sent_at for batch in self.own()]
+        sent_at = max([now.astimezone(UTC), *(time + timedelta(microseconds=1) for time in before)])
+        name = f"{self._run}-{sent_at.strftime('%Y%m%dT%H%M%S.%fZ')}-{uuid.uuid4().hex[:8]}.json"
+        stamped = tuple(replace(item, sent_at=sent_at, run=self._run) for item in items)
+        batch = Batch(name, self._run, label, started_at, sent_at, stamped)
+        self._write(batch)
+        return batch
+
+    def record(self, batch: Batch, answered: list[Sent]) -> Batch:
+        """Write down what became of it."""
+        done = replace(batch, items=tuple(answered))
+        self._write(done)
+        self._batches[batch.name] = done
+        self._fold.add(done.items)
+        return done
+
+    def withdraw(self, batch: Batch) -> None:
+        """Forget a batch of which it is certain that it was not carried out."""
+        self._store.delete(f"{self._folder}/{batch.name}")
+
+    def _write(self, batch: Batch) -> None:
+        self._store.write(f"{self._folder}/{batch.name}", json.dumps(batch.as_json()).encode())
+
+    def put_together(self, batches: Iterable[Batch]) -> None:
+        """Make one object of these batches and of those that were made before, and delete them."""
+        self.refresh()
+        gone = {batch.name for batch in batches} & self._batches.keys()
+        fold = Fold()
+        for items in self._levels.values():
+            fold.add(items)
+        for name in gone:
+            fold.add(self._batches[name].items)
+        for name in gone:
+            fold.add(self._doubts(self._batches[name]))
+        old = [*gone, *self._levels]
+        if not gone and len(self._levels) < 2:
+            return
+        self._store.write(f"{self._folder}/levels-{uuid.uuid4().hex}.parquet", parquet_bytes(_table(fold.items())))
+        for name in old:
+            self._store.delete(f"{self._folder}/{name}")
+
+    def _doubts(self, batch: Batch) -> Iterator[Sent]:
+        """What remains of a batch when it is gone: pairs whose newest level has to be sent again."""
+        for item in batch.items:
+            newest = self.newest(item.pair)
+            if newest is not None and self.is_doubtful(item.pair):
+                at = max(item.sent_at, newest.sent_at) + timedelta(microseconds=1)
+                yield replace(newest, sent_at=at, outcome=None, status=None, code=None, description=None)
+
+
+def _sent_of(table: pa.Table) -> list[Sent]:
+    return [
+        Sent(
+            (row["sales_channel_id"], row["ean"]),
+            Level(row["quantity"], row["feed_time"], row["orders_time"]),
+            row["sent_at"],
+            row["run"],
+            *(row[name] for name in ("outcome", "status", "code", "description", "attempts")),
+        )
+        for row in table.to_pylist()
+    ]
+
+
+def _table(items: Iterable[Sent]) -> pa.Table:
+    return pa.Table.from_pylist([as_row(item) for item in items], schema=_LEVELS)
+
+
+def as_row(item: Sent) -> dict[str, Any]:
+    """A level with what became of it, by the names of the published columns."""
+    return {
+        "sales_channel_id": item.pair[0],
+        "ean": item.pair[1],
+        "quantity": item.level.quantity,
+        "feed_time": item.level.feed_time,
+        "orders_time": item.level.orders_time,
+        "sent_at": item.sent_at,
+        "run": item.run,
+        "outcome": item.outcome,
+        "status": item.status,
+        "code": item.code,
+        "description": item.description,
+        "attempts": item.attempts,
+    }

@@ -1,0 +1,112 @@
+"""2,000 stock updates a minute, counted by all processes of this host and user together.
+
+zDirect docs, *Updating Stock Levels*: 60 requests and 2,000 updates a minute, whichever is reached first, counted anew
+at the start of the next minute. Requests are paced by the client, as all are. Updates are counted here: no span of a
+minute, wherever it begins, has more than 2,000 of them, so it does not matter whose clock says when a minute starts.
+That are two full batches a minute; small ones go as they come.
+
+What is to be sent later is entered at once, so those who wait are served in the order in which they came.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from airflow_provider_zdirect.client.host_lock import host_lock, private_directory
+from airflow_provider_zdirect.exceptions import RateLimitedError
+
+log = logging.getLogger(__name__)
+
+UPDATES, SECONDS = 2_000, 60.0
+LATENCY = 1.0
+"""Seconds by which two requests may come closer to each other on their way."""
+
+Entry = tuple[float, int]
+"""When, in seconds since the epoch, and how many updates."""
+
+
+def reserve(entries: list[Entry], now: float, updates: int, span: float) -> tuple[list[Entry], float]:
+    """The entries with one more, and its time: the first at which no ``span`` seconds hold more than the limit.
+
+    :param entries: in order of time; the last ones may lie ahead.
+    :param updates: at most the limit.
+    """
+    # Further ahead than any queue is long: the clock was set back, or the file is not ours.
+    held = [(time, count) for time, count in entries if now < time + span and time < now + 86_400]
+    at = max([now, *(time for time, _ in held)])
+    while sum(count for time, count in held if time + span > at) + updates > UPDATES:
+        at = min(time + span for time, _ in held if time + span > at)
+    return [*held, (at, updates)], at
+
+
+@dataclass
+class UpdatePace:
+    """Lets updates through as the limit allows.
+
+    :param key: who has the limit: address and app.
+    :param share: the part of the limit that this host takes.
+    :param directory: where the counts are; None: a private directory below the host's temporary one.
+    """
+
+    key: str
+    share: float
+    directory: Path | None = None
+    _alone: list[Entry] | None = field(default=None, repr=False)
+
+    async def acquire(self, updates: int, now: float, *, max_wait: float) -> float:
+        """Seconds to wait before so many updates may be sent; they are entered.
+
+        :raises RateLimitedError: if that would be more than ``max_wait``; nothing is entered then.
+        """
+        wait = 0.0
+
+        def step(entries: list[Entry]) -> list[Entry]:
+            nonlocal wait
+            entered, at = reserve(entries, now, updates, SECONDS / self.share + LATENCY)
+            wait = at - now
+            return entered if wait <= max_wait else entries
+
+        await self._change(step)
+        if wait > max_wait:
+            raise RateLimitedError(
+                f"The limit of {UPDATES} stock updates a minute leaves no room for {wait:.0f} s.",
+                remedy="Nothing, if the task retries or defers; run fewer stock tasks at once if it happens often.",
+                retry_after=wait,
+            )
+        return wait
+
+    async def _change(self, step: Callable[[list[Entry]], list[Entry]]) -> None:
+        if self._alone is None:
+            try:
+                await self._change_file(step)
+                return
+            except OSError as error:
+                log.warning(
+                    "The count of stock updates is not shared with the other processes of this host: %s. Give a "
+                    "writable directory or lower rate_share.",
+                    error,
+                )
+                self._alone = []
+        self._alone = step(self._alone)
+
+    async def _change_file(self, step: Callable[[list[Entry]], list[Entry]]) -> None:
+        directory = self.directory or private_directory("zdirect-rates")
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = directory / f"{sha256(self.key.encode()).hexdigest()[:32]}.updates"
+        async with host_lock(path, patience=10, poll=0.01) as file:
+            entered = json.dumps(step(_entries(os.pread(file, 1_000_000, 0)))).encode()
+            os.pwrite(file, entered, 0)
+            os.ftruncate(file, len(entered))
+
+
+def _entries(content: bytes) -> list[Entry]:
+    try:
+        return sorted((float(time), int(count)) for time, count in json.loads(content or b"[]"))
+    except (ValueError, TypeError):
+        return []

@@ -1,0 +1,143 @@
+"""From the rows of a feed to the levels that zDirect is to have: one per sales channel and EAN. Pure functions.
+
+* A row without a sales channel is for all of them; one with a sales channel is for that one only, and comes before the
+  row for all.
+* Of the same EAN (and sales channel) in several files, the newest file says what is so; the rows of older ones are
+  left out.
+* In one file it must be there once. A repetition of the same quantity is put aside, and the first row counts; if the
+  quantities differ, or one of them is none, nobody knows which is right: all of them are put aside.
+* What is put aside because of its quantity is not replaced by a row for all sales channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from airflow_provider_zdirect.stocks.feed import BadRow, Feed, FeedRow
+from airflow_provider_zdirect.stocks.level import Level, Pair
+
+_Key = tuple[str, str | None]
+
+
+@dataclass(frozen=True)
+class OpenPieces:
+    """Pieces that customers have ordered and that are not shipped.
+
+    :param lines: by EAN, when each piece was ordered.
+    :param known_until: until when orders are known.
+    """
+
+    lines: Mapping[str, Sequence[datetime]]
+    known_until: datetime
+
+    def of(self, ean: str, since: datetime | None) -> int:
+        """Pieces of the EAN.
+
+        :param since: only of orders of that time or later.
+        """
+        ordered = self.lines.get(ean, ())
+        return len(ordered) if since is None else sum(at >= since for at in ordered)
+
+
+@dataclass
+class Wanted:
+    """What zDirect is to have.
+
+    :param levels: by sales channel and EAN.
+    :param bad: rows that were put aside.
+    :param superseded: rows of which a newer file says something else.
+    :param below_zero: EANs of which more is ordered than the feed has.
+    :param subtracted: open pieces that were subtracted, each EAN counted once.
+    """
+
+    levels: dict[Pair, Level] = field(default_factory=dict)
+    bad: list[BadRow] = field(default_factory=list)
+    superseded: int = 0
+    below_zero: list[str] = field(default_factory=list)
+    subtracted: int = 0
+
+
+def needs_channels(feed: Feed) -> bool:
+    """Whether a row is for all sales channels."""
+    return any(row.channel is None for row in feed.rows)
+
+
+def wanted_levels(
+    feed: Feed,
+    channels: Iterable[str],
+    read_at: datetime,
+    open_pieces: OpenPieces | None = None,
+    *,
+    since_feed: bool = False,
+) -> Wanted:
+    """The levels that the feed asks for.
+
+    :param channels: sales channels of the rows that name none.
+    :param read_at: when the feed was read.
+    :param open_pieces: what is subtracted from each level, which is 0 at least.
+    :param since_feed: subtract only what was ordered after the feed was made.
+    """
+    wanted = Wanted(bad=list(feed.bad))
+    rows = _one_each(feed.rows, wanted)
+    below: set[str] = set()
+    subtracted: dict[str, int] = {}
+
+    def put(pair: Pair, row: FeedRow) -> None:
+        assert row.quantity is not None
+        left, known_until = row.quantity, read_at
+        if open_pieces is not None:
+            known_until = open_pieces.known_until
+            pieces = open_pieces.of(row.ean, row.feed_time if since_feed else None)
+            subtracted[row.ean] = pieces
+            left -= pieces
+            if left < 0:
+                below.add(row.ean)
+        wanted.levels[pair] = Level(max(0, left), row.feed_time, known_until)
+
+    own = {(row.channel, row.ean) for (_, channel), row in rows.items() if channel is not None}
+    everywhere = list(dict.fromkeys(channels))
+    for row in rows.values():
+        if row.quantity is None:
+            continue
+        if row.channel is not None:
+            put((row.channel, row.ean), row)
+            continue
+        for channel in everywhere:
+            if (channel, row.ean) not in own:
+                put((channel, row.ean), row)
+    wanted.below_zero = sorted(below)
+    wanted.subtracted = sum(subtracted.values())
+    return wanted
+
+
+def _one_each(rows: Iterable[FeedRow], wanted: Wanted) -> dict[_Key, FeedRow]:
+    """The row that counts of each EAN and sales channel; without a quantity where none does."""
+    groups: dict[_Key, list[FeedRow]] = {}
+    for row in rows:
+        groups.setdefault((row.ean, row.channel), []).append(row)
+    found: dict[_Key, FeedRow] = {}
+    for key, group in groups.items():
+        newest = max(row.feed_time for row in group)
+        first, *others = [row for row in group if row.feed_time == newest]
+        wanted.superseded += len(group) - 1 - len(others)
+        found[key] = _agreed(first, others, wanted)
+    return found
+
+
+def _agreed(first: FeedRow, others: list[FeedRow], wanted: Wanted) -> FeedRow:
+    if any(row.quantity != first.quantity for row in others):
+        for row in (first, *others):
+            wanted.bad.append(row.bad(row.reason or _contradiction(row, first, others)))
+        return FeedRow(first.place, first.feed_time, first.ean, first.channel, None, "contradicted", first.row)
+    wanted.bad += [row.bad(row.reason or f"EAN {row.ean} was in {first.place} already") for row in others]
+    if first.quantity is None:
+        wanted.bad.append(first.bad())
+    return first
+
+
+def _contradiction(row: FeedRow, first: FeedRow, others: list[FeedRow]) -> str:
+    other = next(other for other in (first, *others) if other.quantity != row.quantity)
+    said = "no quantity" if other.quantity is None else f"quantity {other.quantity}"
+    return f"EAN {row.ean} has quantity {row.quantity} here and {said} in {other.place}; none of them is sent"
