@@ -8,14 +8,17 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent
 HOME = Path(tempfile.mkdtemp(prefix="zdirect-airflow-"))
+_MIGRATED = HOME / "migrated.db"
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 
 for _name in [name for name in os.environ if name.startswith(("AIRFLOW__", "AIRFLOW_CONN_", "ZDIRECT_"))]:
@@ -41,5 +44,18 @@ def airflow(*arguments: str) -> str:
 
 @cache
 def migrate() -> None:
-    """Create the database, once."""
+    """Create the database, once, and a second one that stays as it is."""
     airflow("db", "migrate")
+    _copy(HOME / "airflow.db", _MIGRATED)
+
+
+def copy_migrated(target: Path) -> None:
+    """A database in which nothing has happened yet."""
+    migrate()
+    _copy(_MIGRATED, target)
+
+
+def _copy(database: Path, target: Path) -> None:
+    # Through SQLite: who opens the file besides and closes it drops the locks that this process has on it.
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("VACUUM INTO ?", (str(target),))

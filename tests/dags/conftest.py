@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +12,9 @@ from typing import Any
 import airflow_home
 import duckdb
 import pytest
+import run_dag as run_dag_module
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+from warm_airflow import run_forked
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
@@ -69,15 +69,8 @@ def run_dag(emulator: EmulatorServer, tmp_path: Path) -> Callable[..., Outcome]:
     }
 
     def run(dag_id: str, logical_date: datetime, **conf: Any) -> Outcome:
-        command = [sys.executable, str(Path(__file__).parent / "run_dag.py")]
-        done = subprocess.run(
-            [*command, dag_id, logical_date.isoformat(), json.dumps(conf)],
-            capture_output=True,
-            text=True,
-            env=environment,
-            timeout=120,
-            check=False,
-        )
+        arguments = (dag_id, logical_date.isoformat(), json.dumps(conf))
+        done = run_forked(run_dag_module.main, *arguments, environment=environment)
         log = done.stdout + done.stderr
         assert done.returncode == 0, log[-5000:]
         report = json.loads(done.stdout.rpartition("\nreport: ")[2])

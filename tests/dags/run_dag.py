@@ -1,4 +1,4 @@
-"""Runs one DAG as ``dag.test()`` does and prints what came of it: ``run_dag.py <dag id> <logical date> <conf>``.
+"""Runs one DAG as ``dag.test()`` does and prints what came of it.
 
 In a process of its own, because dag.test() takes over logging, signals and the process's Airflow.
 """
@@ -6,7 +6,6 @@ In a process of its own, because dag.test() takes over logging, signals and the 
 from __future__ import annotations
 
 import json
-import sys
 from datetime import datetime
 from importlib.util import module_from_spec, spec_from_file_location
 from inspect import signature
@@ -54,7 +53,3 @@ def asset_events(dag_id: str, run_id: str) -> list[tuple[str, dict[str, Any], st
         )
         found = session.execute(text(query), {"dag_id": dag_id, "run_id": run_id}).fetchall()
     return [(uri, json.loads(extra), key) for uri, extra, key in found]
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

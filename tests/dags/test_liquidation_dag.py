@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
-import subprocess
-import sys
-from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -16,6 +12,7 @@ import pytest
 from airflow.models.dagbag import DagBag
 from airflow_home import PROJECT
 from liquidated import DAY, Day, asked, files, published, truth
+from warm_airflow import run_file, run_forked
 
 from airflow_provider_zdirect.assets import changed_alias, dataset_asset
 
@@ -185,25 +182,18 @@ def test_a_change_updates_the_asset_and_starts_who_waits_for_it_and_no_change_do
     same, changed = emulator.merchant_ids
     emulator.script_liquidated(changed, start.date(), [(row | {"quantity": 99}, since, None)])
     # A database of its own: other DAGs would wait for the asset too.
-    # Through SQLite: who opens the file besides and closes it drops the locks that this process has on it.
-    with closing(sqlite3.connect(airflow_home.HOME / "airflow.db")) as database:
-        database.execute("VACUUM INTO ?", (str(tmp_path / "airflow.db"),))
+    airflow_home.copy_migrated(tmp_path / "airflow.db")
     conf = {"from": start.isoformat(), "to": LONG_AGO.isoformat(), "base_path": base.as_uri()}
-    done = subprocess.run(
-        [
-            *(sys.executable, str(dags / "program.py"), str(dags)),
-            *(" ".join(emulator.merchant_ids), json.dumps(conf)),
-        ],
-        capture_output=True,
-        text=True,
-        env={
+    done = run_forked(
+        run_file,
+        *(str(dags / "program.py"), str(dags), " ".join(emulator.merchant_ids), json.dumps(conf)),
+        environment={
             **os.environ,
             "AIRFLOW_HOME": str(tmp_path),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         },
-        timeout=300,
-        check=False,
+        seconds=300,
     )
     log = done.stdout + done.stderr
     assert done.returncode == 0, log[-5000:]

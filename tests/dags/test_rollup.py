@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import airflow_home
 import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
+from warm_airflow import run_file, run_forked, run_module
 
 if not AIRFLOW_V_3_3_PLUS:
     pytest.skip("before Airflow 3.3 there is no rollup of partitions", allow_module_level=True)
@@ -68,16 +67,14 @@ def test_the_monthly_dag_runs_once_when_all_days_of_a_month_have_been_told(tmp_p
         "AIRFLOW__CORE__DAGS_FOLDER": str(airflow_home.PROJECT / "dags"),
     }
 
-    def python(*arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, *arguments], capture_output=True, text=True, env=environment, timeout=120, check=False
-        )
-        assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
-        return done.stdout
-
-    python("-m", "airflow", "db", "migrate")
-    python("-m", "airflow", "dags", "reserialize")
-    seen = json.loads(python("-c", PROGRAM).rpartition("seen: ")[2])
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    airflow_home.copy_migrated(tmp_path / "airflow.db")
+    filled = run_forked(run_module, "airflow", "dags", "reserialize", environment=environment)
+    assert filled.returncode == 0, (filled.stdout + filled.stderr)[-5000:]
+    done = run_forked(run_file, str(program), environment=environment)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
+    seen = json.loads(done.stdout.rpartition("seen: ")[2])
     assert seen == {
         "a day is missing": [],
         "another month has begun": [],
