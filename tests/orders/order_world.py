@@ -1,0 +1,158 @@
+"""An emulator with the orders that a test makes, whose clock is the client's, and clients that can be killed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import fsspec
+from emulated_time import EmulatedTime
+
+from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, RetryPolicy, Timeouts, Transport
+from airflow_provider_zdirect.client.client import ZDirectClient
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.orders.order_flow import UpdateRules
+from airflow_provider_zdirect.orders.order_updates import OrderUpdateJob, OrderUpdateResult, update_orders
+from airflow_provider_zdirect.orders.update_options import UpdateOptions
+from airflow_provider_zdirect.orders.update_rows import OrderUpdate, read_updates
+
+NOW = "2026-03-10T08:00:00+00:00"
+CODES = {"tracking_number": "OUT-1", "return_tracking_number": "BACK-1"}
+
+
+def order_emulator() -> EmulatorServer:
+    """One in which there are only those orders that a test makes."""
+    return EmulatorServer(seed=7, now=NOW, order_days=0)
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class DeadlyTransport(Transport):
+    """Sends until the moment of death.
+
+    :param dies: is asked before and after every request, with its number from 1 and ``before`` or ``after``.
+    """
+
+    def __init__(self, dies: Callable[[int, str], bool]) -> None:
+        super().__init__(Timeouts(10, 10, 10))
+        self._dies = dies
+        self.sent = 0
+
+    async def send(self, *arguments: Any, **options: Any) -> Any:
+        self.sent += 1
+        number = self.sent
+        if self._dies(number, "before"):
+            raise Killed
+        answer = await super().send(*arguments, **options)
+        if self._dies(number, "after"):
+            raise Killed
+        return answer
+
+
+class OrderWorld:
+    """One merchant's orders."""
+
+    def __init__(self, emulator: EmulatorServer, base: Path) -> None:
+        self.emulator = emulator
+        self.base = base
+        self.clock = EmulatedTime(emulator)
+        self.limiter = MemoryRateLimiter(self.clock)
+        self.merchant_id = emulator.merchant_ids[0]
+
+    def order(self, **attributes: Any) -> str:
+        """One more order, with two items of one line each."""
+        (order_id,) = self.emulator.add_orders(self.merchant_id, 1, **{"items": 2, "lines": 1, **attributes})
+        return order_id
+
+    def truth(self, order_id: str) -> dict[str, Any]:
+        return next(one for one in self.emulator.orders(self.merchant_id) if one["order_id"] == order_id)
+
+    def lines(self, order_id: str) -> dict[str, str]:
+        """Status by line."""
+        items = self.truth(order_id)["items"]
+        return {line["order_line_id"]: line["status"] for item in items for line in item["lines"]}
+
+    def job(self, rows: list[dict[str, Any]], **changes: Any) -> OrderUpdateJob:
+        read = read_updates(
+            [(f"row {number}", row) for number, row in enumerate(rows, start=2)], merchant_id=self.merchant_id
+        )
+        rules = {name: changes.pop(name) for name in list(changes) if name in UpdateRules.__annotations__}
+        fields: dict[str, Any] = {
+            "merchant_id": self.merchant_id,
+            "updates": read.updates,
+            "wrong": read.wrong,
+            "fs": fsspec.filesystem("file"),
+            "root": str(self.base),
+            "base_uri": self.base.as_uri(),
+            "run": "a-run",
+            "rules": UpdateRules(**rules),
+            "options": UpdateOptions.of(changes.pop("api_options", None)),
+        }
+        return OrderUpdateJob(**{**fields, **changes})
+
+    def client(self, transport: Transport | None = None, **settings: Any) -> ZDirectClient:
+        own = self.emulator.state.settings
+        config = ClientConfig(own.client_id, own.client_secret, base_url=self.emulator.url, **settings)
+        policy = RetryPolicy(jitter=lambda: 0.0)
+        return ZDirectClient(config, clock=self.clock, limiter=self.limiter, transport=transport, policy=policy)
+
+    def run(self, job: OrderUpdateJob, transport: Transport | None = None) -> OrderUpdateResult:
+        """Once, in a process of its own."""
+
+        async def go() -> OrderUpdateResult:
+            async with self.client(transport) as client:
+                return await update_orders(job, client, self.clock)
+
+        return asyncio.run(go())
+
+    def update(self, *rows: dict[str, Any], **changes: Any) -> dict[int, set[str]]:
+        """Outcomes by row, however many of them are bad."""
+        result = self.run(self.job(list(rows), **{"max_failed": None, **changes}))
+        return outcomes(result)
+
+    def writes(self, order_id: str = "") -> list[str]:
+        """What was asked to be changed, in order: the kind, and the status of the answer."""
+        return [
+            f"{request.method} {_kind(request.path)} {request.status}"
+            for request in self.emulator.requests
+            if request.method in ("PATCH", "POST") and "/auth/" not in request.path and order_id in request.path
+        ]
+
+    def published(self) -> list[tuple[Any, ...]]:
+        """Row, what and outcome of every published result, by DuckDB: independent of the code under test."""
+        files = f"{self.base}/order_updates/**/*.parquet"
+        return duckdb.sql(f"SELECT row, what, outcome FROM read_parquet('{files}') ORDER BY ALL").fetchall()
+
+
+def outcomes(result: OrderUpdateResult) -> dict[int, set[str]]:
+    found: dict[int, set[str]] = {}
+    for one in result.results:
+        found.setdefault(one.row or 0, set()).add(one.outcome)
+    return found
+
+
+def tracked(order_id: str, number: int = 1, **more: Any) -> dict[str, Any]:
+    """A row that exports and ships an order."""
+    return {
+        "order_id": order_id,
+        "merchant_order_id": f"M{number}",
+        "tracking_number": f"OUT-{number}",
+        "return_tracking_number": f"BACK-{number}",
+        "status": "shipped",
+        **more,
+    }
+
+
+def _kind(path: str) -> str:
+    for kind, name in (("/lines/", "line"), ("/shipments/", "shipment"), ("/shipments", "shipments")):
+        if kind in path:
+            return name
+    return "order"
+
+
+__all__ = ["CODES", "DeadlyTransport", "Killed", "OrderUpdate", "OrderWorld", "order_emulator", "outcomes", "tracked"]

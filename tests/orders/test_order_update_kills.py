@@ -1,0 +1,183 @@
+"""Killed between any two requests, before any object is written, and run again: the same end, and nothing twice."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from order_world import DeadlyTransport, Killed, OrderWorld, order_emulator, tracked
+
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.orders import order_updates
+from airflow_provider_zdirect.orders.order_updates import OrderUpdateJob
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+
+MOST = 60
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[EmulatorServer]:
+    with order_emulator() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is under way at the moment of death may be carried out or not; here it is known which."""
+    monkeypatch.setattr(order_updates, "MOST_AT_ONCE", 1)
+
+
+class Scene:
+    """Orders of every kind, and the rows that change them: the same in every scene."""
+
+    def __init__(self, emulator: EmulatorServer, base: Path) -> None:
+        emulator.reset()
+        self.world = world = OrderWorld(emulator, base)
+        self.shipped, self.numbered, self.parcels = world.order(), world.order(items=1), world.order()
+        number = world.truth(self.numbered)["order_number"]
+        first, second = world.lines(self.parcels)
+        parcel = {"order_id": self.parcels, "weight_grams": 900, "status": "shipped"}
+        self.rows: list[dict[str, Any]] = [
+            tracked(self.shipped),
+            {"order_number": number, "status": "canceled"},
+            {**parcel, "order_line_id": first, "shipment": "A", **_codes("A")},
+            {**parcel, "order_line_id": second, "shipment": "B", **_codes("B")},
+        ]
+
+    @property
+    def job(self) -> OrderUpdateJob:
+        return self.world.job(self.rows, split_shipments=True)
+
+    def run_and_kill(self, transport: DeadlyTransport | None = None) -> bool:
+        try:
+            self.world.run(self.job, transport)
+        except Killed:
+            return True
+        return False
+
+    def check(self) -> None:
+        world = self.world
+        assert set(world.lines(self.shipped).values()) == {"shipped"}
+        assert set(world.lines(self.numbered).values()) == {"canceled"}
+        assert set(world.lines(self.parcels).values()) == {"shipped"}
+        parcels = {
+            one["merchant_specified_shipment_id"]: (len(one["order_lines"]), one["tracking_number"], one["status"])
+            for one in world.truth(self.parcels)["shipments"]
+            if one["order_lines"]
+        }
+        assert parcels == {"A": (1, "OUT-A", "shipped"), "B": (1, "OUT-B", "shipped")}
+        assert not any(world.truth(one)["shipped_without_tracking"] for one in (self.shipped, self.parcels))
+        # Of each of the two parcels: made, numbers, shipped.
+        assert Counter(world.writes()) == {
+            "PATCH order 204": 2,
+            "PATCH line 204": 3,
+            "POST shipments 201": 2,
+            "PATCH shipment 204": 4,
+        }, "nothing was carried out twice"
+        assert Counter(world.published()) == {
+            **{(2, what, "done"): 1 for what in ("export", "tracking_number", "return_tracking_number")},
+            (2, "shipped", "done"): 2,
+            (3, "canceled", "done"): 1,
+            **{
+                (row, what, "done"): 1
+                for row in (4, 5)
+                for what in ("shipment", "tracking_number", "return_tracking_number", "shipped")
+            },
+        }, "each thing once, as done by this run, whichever of its tries did it"
+        assert not list(world.base.glob("_staging/order_updates/**/*.json"))
+
+
+def _codes(number: str) -> dict[str, str]:
+    return {"tracking_number": f"OUT-{number}", "return_tracking_number": f"BACK-{number}"}
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_around_any_request_and_run_again_all_is_done_once(
+    emulator: EmulatorServer, tmp_path: Path, moment: str
+) -> None:
+    number, was_killed = 0, True
+    while was_killed:
+        number += 1
+        scene = Scene(emulator, tmp_path / str(number))
+        was_killed = scene.run_and_kill(DeadlyTransport(lambda *at, number=number: at == (number, moment)))  # type: ignore[misc]
+        emulator.clock.advance(120)
+        if was_killed:
+            assert not scene.run_and_kill()
+        scene.check()
+        assert number < MOST
+    assert number > 20, "each request had its turn"
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_around_any_write_to_the_storage_and_run_again_all_is_done_once(
+    emulator: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    writes = {name: getattr(ObjectStore, name) for name in ("write", "upload", "delete_folder")}
+    number, was_killed = 0, True
+    while was_killed:
+        number += 1
+        scene, count = Scene(emulator, tmp_path / str(number)), Counter[str]()
+
+        def dying(name: str, number: int = number, count: Counter[str] = count) -> Any:
+            def write(*arguments: Any) -> None:
+                count["writes"] += 1
+                if (count["writes"], moment) == (number, "before"):
+                    raise Killed
+                writes[name](*arguments)
+                if (count["writes"], moment) == (number, "after"):
+                    raise Killed
+
+            return write
+
+        with monkeypatch.context() as patched:
+            for name in writes:
+                patched.setattr(ObjectStore, name, dying(name))
+            was_killed = scene.run_and_kill()
+        emulator.clock.advance(86_400)
+        if was_killed:
+            assert not scene.run_and_kill()
+        scene.check()
+        assert number < MOST
+    assert number > 5
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_killed_again_and_again_it_comes_to_the_same(emulator: EmulatorServer, tmp_path: Path, seed: int) -> None:
+    scene, rng = Scene(emulator, tmp_path), Random(seed)
+    deaths = iter([(rng.randint(1, 25), rng.choice(["before", "after"])) for _ in range(100)])
+    death = next(deaths)
+    while scene.run_and_kill(DeadlyTransport(lambda *at, death=death: at == death)):  # type: ignore[misc]
+        emulator.clock.advance(120)
+        death = next(deaths)
+    scene.check()
+
+
+def test_two_tries_at_the_same_time_come_to_the_same_end(emulator: EmulatorServer, tmp_path: Path) -> None:
+    """One that was believed dead goes on beside its retry."""
+    scene = Scene(emulator, tmp_path)
+    other = {"runs": 0}
+
+    class Beside(DeadlyTransport):
+        async def send(self, method: str, url: str, **options: Any) -> Any:
+            if method == "PATCH" and "/lines/" in url and not other["runs"]:
+                other["runs"] = 1
+                # In a thread, because the other run has a loop of its own.
+                thread = threading.Thread(target=scene.run_and_kill)
+                thread.start()
+                thread.join()
+            return await super().send(method, url, **options)
+
+    assert not scene.run_and_kill(Beside(lambda *_: False))
+    world = scene.world
+    assert set(world.lines(scene.shipped).values()) == {"shipped"}
+    assert set(world.lines(scene.parcels).values()) == {"shipped"}
+    assert len(world.truth(scene.parcels)["shipments"]) == 3
+    rows = world.published()
+    assert {outcome for _, _, outcome in rows} == {"done"}
+    assert len(rows) == 14
+    assert len(list(world.base.glob("order_updates/**/*.parquet"))) == 1

@@ -1,0 +1,376 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from order_world import CODES, DeadlyTransport, OrderWorld, order_emulator, outcomes, tracked
+
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.exceptions import (
+    PermissionDeniedError,
+    RejectedUpdatesError,
+    ServerError,
+    UpdatesPausedError,
+)
+from airflow_provider_zdirect.orders import order_updates
+
+SHARED = "10000000000001"
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[EmulatorServer]:
+    with order_emulator() as running:
+        yield running
+
+
+@pytest.fixture
+def world(emulator: EmulatorServer, tmp_path: Path) -> OrderWorld:
+    emulator.reset()
+    return OrderWorld(emulator, tmp_path)
+
+
+def test_an_order_is_exported_then_tracked_then_shipped_and_its_numbers_have_taken_effect(world: OrderWorld) -> None:
+    order_id = world.order()
+    result = world.run(world.job([tracked(order_id)]))
+    truth = world.truth(order_id)
+    assert (truth["merchant_order_id"], truth["exported"], truth["status"]) == ("M1", True, "fulfilled")
+    assert (truth["tracking_number"], truth["return_tracking_number"]) == ("OUT-1", "BACK-1")
+    assert set(world.lines(order_id).values()) == {"shipped"}
+    assert not truth["shipped_without_tracking"]
+    assert world.writes() == ["PATCH order 204"] * 2 + ["PATCH line 204"] * 2
+    tracking, line = ([r.time for r in world.emulator.requests if r.method == "PATCH"][n] for n in (1, 2))
+    assert (line - tracking).total_seconds() >= 5
+    assert result.as_dict() == {
+        "merchant_id": world.merchant_id,
+        "rows": 1,
+        **dict.fromkeys(("already", "refused", "conflict", "failed"), 0),
+        "done": 1,
+        "orders": 1,
+        "uri": f"{world.base.as_uri()}/order_updates/merchant_id={world.merchant_id}",
+        "requests": 6,
+        "applied_before": False,
+    }
+
+
+def test_what_is_so_already_is_not_sent_again(world: OrderWorld) -> None:
+    order_id = world.order()
+    world.update(tracked(order_id))
+    sent = world.writes()
+    assert world.update(tracked(order_id), run="another") == {2: {"already"}}
+    assert world.writes() == sent
+    # A line that came back had been shipped.
+    line_id = next(iter(world.lines(order_id)))
+    world.emulator.set_line(order_id, line_id, "returned")
+    assert world.update(tracked(order_id), run="a third") == {2: {"already"}}
+    assert world.writes() == sent
+
+
+def test_lines_are_canceled_returned_and_shipped_one_by_one(world: OrderWorld) -> None:
+    order_id = world.order(items=3)
+    first, second, third = world.lines(order_id)
+    item = next(i for i in world.truth(order_id)["items"] if i["lines"][0]["order_line_id"] == third)
+    rows = [
+        tracked(order_id, status="shipped"),
+        {"order_id": order_id, "order_line_id": first, "status": "cancelled"},
+        {"order_id": order_id, "external_id": item["external_id"], "status": "shipped"},
+    ]
+    assert world.update(*rows) == {2: {"done"}, 3: {"done"}, 4: {"done"}}
+    assert world.lines(order_id) == {first: "canceled", second: "shipped", third: "shipped"}
+    back = {"order_id": order_id, "order_line_id": second, "status": "returned", "reason": "size big"}
+    assert world.update(back, run="later") == {2: {"done"}}
+    truth = world.truth(order_id)
+    line = next(line for i in truth["items"] for line in i["lines"] if line["order_line_id"] == second)
+    assert line["transitions"][-1]["transition_reason"]["code"] == "2"
+    # Of all lines: of all but those that are canceled.
+    assert world.update({"order_id": order_id, "status": "shipped"}, run="x") == {2: {"already"}}
+
+
+@pytest.mark.parametrize(("option", "sent"), [("number", 10), ("text", "10")])
+def test_a_reason_is_sent_as_the_option_says(world: OrderWorld, option: str, sent: Any) -> None:
+    order_id = world.order(status="fulfilled", lines=1, items=1)
+    bodies: list[Any] = []
+    transport = Recorder(bodies)
+    job = world.job([{"order_id": order_id, "status": "returned", "reason": 10}], api_options={"reason_as": option})
+    world.run(job, transport)
+    assert bodies == [{"status": "returned", "reason": sent}]
+
+
+class Recorder(DeadlyTransport):
+    """Keeps the attributes that were written."""
+
+    def __init__(self, bodies: list[Any]) -> None:
+        super().__init__(lambda *_: False)
+        self._bodies = bodies
+
+    async def send(self, method: str, url: str, **options: Any) -> Any:
+        if method == "PATCH":
+            self._bodies.append(json.loads(options["body"])["data"]["attributes"])
+        return await super().send(method, url, **options)
+
+
+def test_a_line_that_is_not_reserved_is_reserved_first(world: OrderWorld) -> None:
+    order_id = world.order(items=1)
+    line_id = next(iter(world.lines(order_id)))
+    world.emulator.set_line(order_id, line_id, "initial")
+    assert world.update(tracked(order_id)) == {2: {"done"}}
+    assert world.writes()[2:] == ["PATCH line 204"] * 2
+    assert world.lines(order_id) == {line_id: "shipped"}
+
+
+def test_an_order_that_is_not_approved_can_only_be_reserved(world: OrderWorld) -> None:
+    order_id = world.order(status="initial")
+    row = {"order_id": order_id, "status": "shipped", **CODES}
+    assert world.update(row) == {2: {"refused"}}
+    assert world.writes() == []
+    assert world.update({"order_id": order_id, "status": "reserved"}, run="b") == {2: {"done"}}
+    assert set(world.lines(order_id).values()) == {"reserved"}
+
+
+REFUSALS: dict[str, Any] = {
+    "no return tracking": ({"return_tracking_number": None}, {}, "refused", "without return_tracking_number"),
+    "neither": ({"tracking_number": "", "return_tracking_number": None}, {}, "refused", "tracking_number and return"),
+    "unknown order": ({"order_id": UNKNOWN}, {}, "refused", "no such order"),
+    "unknown line": ({"order_line_id": UNKNOWN}, {}, "refused", "no such line"),
+    "unknown article": ({"external_id": "4711"}, {}, "refused", "no line with that external_id"),
+    "a shipment": ({"shipment": "A", "weight_grams": 5}, {}, "refused", "split_shipments=True allows it"),
+    "of Zalando's": ({}, {"order_type": "ZalandoFulfilled"}, "refused", "Zalando fulfils"),
+    "another number": ({}, {"tracking_number": "OTHER"}, "conflict", "has another tracking_number"),
+    "another return number": ({}, {"return_tracking_number": "OTHER"}, "conflict", "another return_tracking_number"),
+    "exported as another": ({}, {"merchant_order_id": "OTHER"}, "conflict", "another merchant_order_id"),
+    "no UUID": ({"order_id": "4711"}, {}, "refused", "is no UUID"),
+    "nothing to do": (dict.fromkeys(("merchant_order_id", *CODES, "status")), {}, "refused", "nothing to do"),
+}
+
+
+@pytest.mark.parametrize(("row", "attributes", "outcome", "why"), REFUSALS.values(), ids=list(REFUSALS))
+def test_what_cannot_be_is_told_and_nothing_of_the_row_is_sent(
+    world: OrderWorld, row: dict[str, Any], attributes: dict[str, Any], outcome: str, why: str
+) -> None:
+    order_id, good = world.order(**attributes), world.order()
+    with pytest.raises(RejectedUpdatesError, match="1 of 2 rows were not applied") as caught:
+        world.run(world.job([{**tracked(order_id), **row}, tracked(good, 2)]))
+    assert why in str(caught.value)
+    assert "row 2" in str(caught.value)
+    assert caught.value.remedy
+    assert world.writes(order_id) == []
+    assert set(world.lines(good).values()) == {"shipped"}, "all rows are tried"
+    assert {(number, result) for number, _, result in world.published()} >= {(2, outcome), (3, "done")}
+
+
+@pytest.mark.parametrize(
+    ("status", "there", "outcome"),
+    [
+        ("shipped", "canceled", "conflict"),
+        ("canceled", "shipped", "conflict"),
+        ("returned", "reserved", "conflict"),
+        ("returned", "canceled", "conflict"),
+        ("reserved", "shipped", "already"),
+        ("canceled", "canceled", "already"),
+    ],
+)
+def test_a_line_that_cannot_become_so_is_a_conflict(world: OrderWorld, status: str, there: str, outcome: str) -> None:
+    order_id = world.order(**CODES)
+    line_id = next(iter(world.lines(order_id)))
+    world.emulator.set_line(order_id, line_id, there)
+    row = {"order_id": order_id, "order_line_id": line_id, "status": status}
+    if status == "returned":
+        row["reason"] = "DEFECTIVE"
+    assert world.update(row) == {2: {outcome}}
+    assert world.writes() == []
+
+
+def test_rows_of_one_order_that_differ_are_refused_and_others_go_on(world: OrderWorld) -> None:
+    order_id = world.order()
+    first, second = world.lines(order_id)
+    codes = {"order_id": order_id, **CODES}
+    assert world.update(codes, {**codes, "tracking_number": "OUT-2"}) == {2: {"refused"}, 3: {"refused"}}
+    rows = [
+        codes,
+        {"order_id": order_id, "order_line_id": first, "status": "shipped"},
+        {"order_id": order_id, "order_line_id": first, "status": "canceled"},
+        {"order_id": order_id, "order_line_id": second, "status": "shipped"},
+    ]
+    assert world.update(*rows, run="b") == {2: {"done"}, 3: {"refused"}, 4: {"refused"}, 5: {"done"}}
+    assert world.lines(order_id) == {first: "reserved", second: "shipped"}
+
+
+def test_tracking_is_required_unless_it_is_not(world: OrderWorld) -> None:
+    order_id = world.order()
+    row = {"order_id": order_id, "status": "shipped"}
+    assert world.update(row) == {2: {"refused"}}
+    assert world.update(row, require_tracking=False, run="b") == {2: {"done"}}
+
+
+def test_another_number_is_replaced_only_if_asked_for_and_told_if_zdirect_keeps_the_first(world: OrderWorld) -> None:
+    order_id = world.order(tracking_number="FIRST", return_tracking_number="BACK-1")
+    row = {"order_id": order_id, "status": "shipped", **CODES}
+    assert world.update(row) == {2: {"conflict"}}
+    world.emulator.set_options(first_tracking_counts=True)
+    with_first = world.run(world.job([row], run="b", overwrite_tracking=True, max_failed=None))
+    assert outcomes(with_first) == {2: {"already", "conflict"}}
+    assert "still shows another one" in (with_first.results[0].reason or "")
+    assert set(world.lines(order_id).values()) == {"reserved"}
+    world.emulator.set_options(first_tracking_counts=False)
+    assert world.update(row, overwrite_tracking=True, run="c") == {2: {"already", "done"}}
+    assert world.truth(order_id)["tracking_number"] == "OUT-1"
+    assert set(world.lines(order_id).values()) == {"shipped"}
+
+
+def test_numbers_that_take_effect_late_are_waited_for_and_then_for_the_retry(world: OrderWorld) -> None:
+    world.emulator.set_options(order_update_seconds=17)
+    order_id = world.order()
+    assert world.update(tracked(order_id)) == {2: {"done"}}
+    assert not world.truth(order_id)["shipped_without_tracking"]
+    world.emulator.set_options(order_update_seconds=100)
+    late = world.order()
+    with pytest.raises(ServerError, match="does not show it yet, so nothing of the order was shipped") as caught:
+        world.run(world.job([tracked(late, 3)], run="b"))
+    assert caught.value.retry_after == 120
+    assert set(world.lines(late).values()) == {"reserved"}
+    world.emulator.clock.advance(120)
+    assert world.update(tracked(late, 3), run="b", max_failed=0) == {2: {"done"}}
+    assert not world.truth(late)["shipped_without_tracking"]
+    assert world.writes(late) == ["PATCH order 204"] * 2 + ["PATCH line 204"] * 2
+
+
+def test_with_the_option_wait_it_is_only_waited(world: OrderWorld) -> None:
+    world.emulator.set_options(order_update_seconds=100)
+    order_id = world.order()
+    assert world.update(tracked(order_id), api_options={"tracking_effect": "wait"}) == {2: {"done"}}
+    assert world.truth(order_id)["shipped_without_tracking"], "which is why it is not the default"
+
+
+def test_an_order_number_names_an_order_if_it_is_one_orders_only(world: OrderWorld) -> None:
+    order_id = world.order()
+    number = world.truth(order_id)["order_number"]
+    shared = {world.order(order_number=SHARED) for _ in range(2)}
+    rows = [{"order_number": text, **CODES} for text in (number, SHARED, "10999")]
+    result = world.run(world.job(rows, max_failed=2))
+    assert outcomes(result) == {2: {"done"}, 3: {"refused"}, 4: {"refused"}}
+    told = {one.row: one.reason or "" for one in result.results if one.reason}
+    assert all(order_id in told[3] for order_id in shared)
+    assert "no order has that number" in told[4]
+    assert [world.truth(one)["tracking_number"] for one in shared] == ["", ""]
+
+
+def test_one_failing_order_does_not_keep_the_others_and_the_retry_finds_it(world: OrderWorld) -> None:
+    orders = [world.order() for _ in range(4)]
+    world.emulator.faults.add({"match": {"path": orders[1], "method": "PATCH"}, "action": {"status": 503}, "times": 1})
+    job = world.job([tracked(order_id, number) for number, order_id in enumerate(orders)])
+    with pytest.raises(ServerError, match="1 of 4 rows could not be settled") as caught:
+        world.run(job)
+    assert caught.value.retry_after >= 120
+    assert [set(world.lines(one).values()) for one in orders] == [{"shipped"}, {"reserved"}, {"shipped"}, {"shipped"}]
+    assert {(row, outcome) for row, _, outcome in world.published()} >= {(2, "done"), (3, "failed"), (4, "done")}
+    world.emulator.clock.advance(120)
+    sent = len(world.emulator.requests)
+    result = world.run(job)
+    again = world.emulator.requests[sent:]
+    assert {request.path.split("/")[4] for request in again if "/orders/" in request.path} == {orders[1]}
+    assert result.rows["done"] == 4, "what the first try did is told as done by this run"
+    rows = world.published()
+    assert {outcome for _, _, outcome in rows} == {"done"}
+    assert len(rows) == len(set(rows)) + len(rows) // 5, "two lines each; everything else once"
+    assert len(list(world.base.glob("order_updates/**/*.parquet"))) == 1
+
+
+def test_where_the_app_may_not_the_rest_is_not_tried_and_told(world: OrderWorld) -> None:
+    job = world.job([tracked(UNKNOWN), {"order_id": "4711"}])
+    foreign = world.emulator.foreign_merchant_id
+    with pytest.raises(PermissionDeniedError):
+        world.run(order_updates.replace(job, merchant_id=foreign))
+    assert [(row, outcome) for row, _, outcome in world.published()] == [(2, "failed"), (3, "refused")]
+
+
+def test_after_many_failures_in_a_row_the_rest_is_not_tried(world: OrderWorld) -> None:
+    world.emulator.faults.add({"match": {"path": "/orders/"}, "action": {"status": 503}, "times": 99})
+    orders = world.emulator.add_orders(world.merchant_id, 60)
+    with pytest.raises(ServerError, match="60 of 60 rows"):
+        world.run(world.job([tracked(order_id) for order_id in orders]))
+    asked = [request for request in world.emulator.requests if "/orders/" in request.path]
+    assert len(asked) <= 10 + 16, "those under way"
+
+
+def test_a_limit_that_is_used_up_is_for_the_task_to_wait_and_it_goes_on_from_there(
+    world: OrderWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order_updates, "BATCH", 2)
+    orders = world.emulator.add_orders(world.merchant_id, 4, items=1, lines=1)
+    world.emulator.faults.add(
+        {"match": {"path": orders[3], "method": "PATCH"}, "action": {"status": 429, "headers": {"Retry-After": "300"}}}
+    )
+    job = world.job([tracked(order_id, number) for number, order_id in enumerate(orders)])
+    with pytest.raises(UpdatesPausedError, match="2 of 4 are settled") as caught:
+        world.run(job)
+    assert (caught.value.retry_after, caught.value.progress) == (300, 2)
+    assert not (world.base / "order_updates").exists(), "it is not over"
+    world.emulator.faults.clear()
+    world.emulator.clock.advance(300)
+    before = len(world.emulator.requests)
+    assert world.run(job).rows["done"] == 4
+    assert not [r for r in world.emulator.requests[before:] if orders[0] in r.path], "settled"
+
+
+def test_many_orders_wait_together(world: OrderWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(order_updates, "BATCH", 30)
+    orders = world.emulator.add_orders(world.merchant_id, 60, items=1, lines=1)
+    started = world.clock.now()
+    result = world.run(world.job([tracked(order_id, n) for n, order_id in enumerate(orders)]))
+    assert result.rows["done"] == 60
+    assert world.clock.slept.count(order_updates.SHIP_AFTER) == 2, "once for each batch"
+    assert result.requests == 60 * 5
+    # Two reads and three writes of each order; both limits are 2,000 a minute, of which nine tenths are taken.
+    assert (world.clock.now() - started).total_seconds() < 60 * 5 * 60 / 1800 + 2 * 5 + 5
+    assert not [request for request in world.emulator.requests if request.status == 429]
+    assert not any(world.truth(order_id)["shipped_without_tracking"] for order_id in orders[::20])
+
+
+def test_the_same_rows_are_not_applied_again_if_that_is_wanted(world: OrderWorld) -> None:
+    order_id = world.order()
+    rows = [tracked(order_id)]
+    assert not world.run(world.job(rows, skip_applied=True)).applied_before
+    before = len(world.emulator.requests)
+    again = world.run(world.job(rows, skip_applied=True, run="another"))
+    assert (again.applied_before, again.rows["done"], len(world.emulator.requests)) == (True, 1, before)
+    changed = world.run(world.job([*rows, {"order_id": world.order(), **CODES}], skip_applied=True, run="b"))
+    assert changed.rows == {"already": 1, "done": 1, "refused": 0, "conflict": 0, "failed": 0}
+    # What was not applied is no reason to leave it.
+    bad = [{"order_id": UNKNOWN, **CODES}]
+    for run in ("c", "d"):
+        with pytest.raises(RejectedUpdatesError):
+            world.run(world.job(bad, skip_applied=True, run=run))
+
+
+def test_results_name_row_order_line_what_and_when_and_nothing_personal(world: OrderWorld) -> None:
+    order_id = world.order(items=1)
+    world.run(world.job([tracked(order_id), {"order_id": "4711", **CODES}], max_failed=1))
+    truth = world.truth(order_id)
+    files = f"{world.base}/order_updates/**/*.parquet"
+    rows = duckdb.sql(
+        "SELECT row, order_id, order_number, order_line_id IS NOT NULL, what, outcome, sent_at IS NOT NULL, run, date "
+        f"FROM read_parquet('{files}', hive_partitioning=true, hive_types_autocast=false) ORDER BY row, what"
+    ).fetchall()
+    number = truth["order_number"]
+    assert rows == [
+        (2, order_id, number, False, "export", "done", True, "a-run", "2026-03-10"),
+        (2, order_id, number, False, "return_tracking_number", "done", True, "a-run", "2026-03-10"),
+        (2, order_id, number, True, "shipped", "done", True, "a-run", "2026-03-10"),
+        (2, order_id, number, False, "tracking_number", "done", True, "a-run", "2026-03-10"),
+        (3, None, None, False, "row", "refused", False, "a-run", "2026-03-10"),
+    ]
+    stored = b"".join(path.read_bytes() for path in world.base.rglob("*") if path.is_file())
+    for personal in ("OUT-1", truth["customer_number"], truth["shipping_address"]["last_name"]):
+        assert personal.encode() not in stored
+    assert not list(world.base.glob("_staging/order_updates/**/*.json"))
+
+
+def test_results_as_json_lines(world: OrderWorld) -> None:
+    job = world.job([tracked(world.order())], format="jsonl")
+    world.run(job)
+    files = f"{world.base}/order_updates/**/*.jsonl.gz"
+    assert duckdb.sql(f"SELECT count(*) FROM read_json('{files}')").fetchall() == [(5,)]

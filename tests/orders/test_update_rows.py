@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.orders.update_options import UpdateOptions
+from airflow_provider_zdirect.orders.update_rows import (
+    COLUMNS,
+    REASONS,
+    OrderUpdate,
+    WrongRow,
+    listed_updates,
+    read_updates,
+    reason_code,
+    update_file,
+)
+
+MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
+OTHER = "00f2a393-6889-4fc0-8cd9-86e454e6dfa3"
+ORDER = "5b1f6a52-9d3c-4d6e-8f3a-0c9a5b7e1d24"
+GOOD = {"order_id": ORDER, "tracking_number": "003403418039972556", "return_tracking_number": "R-1"}
+
+
+def read(row: dict[str, Any], **how: Any) -> OrderUpdate | WrongRow | None:
+    told = read_updates([("row 2", row)], merchant_id=MERCHANT, **how)
+    return next(iter([*told.updates, *told.wrong]), None)
+
+
+@pytest.mark.parametrize("kind", ["csv", "semicolons", "parquet", "jsonl"])
+def test_a_file_of_any_kind_says_the_same(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"tracking.{'csv' if kind == 'semicolons' else kind}"
+    rows = [{"Order ID": ORDER.upper(), "Tracking-Code": "003403418039972556", "return tracking number": "R-1"}]
+    if kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    elif kind == "jsonl":
+        path.write_text(json.dumps(rows[0]) + "\n")
+    else:
+        delimiter = "," if kind == "csv" else ";"
+        path.write_text(delimiter.join(rows[0]) + "\n" + delimiter.join(rows[0].values()) + "\n")
+    file = update_file(fsspec.filesystem("file"), str(path), str(path), "updates_path")
+    (update,) = read_updates(file.rows(), merchant_id=MERCHANT).updates
+    assert (update.order_id, update.tracking_number, update.return_tracking_number) == tuple(GOOD.values())
+
+
+def test_a_file_that_names_no_order_is_refused_as_a_whole(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("order,tracking_number\n1,2\n")
+    file = update_file(fsspec.filesystem("file"), str(tmp_path / "a.csv"), "a.csv", "updates_path")
+    with pytest.raises(ZDirectConfigurationError, match="no column order_id or order_number, only: order,"):
+        list(file.rows())
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ({"order_id": None}, "neither order_id nor order_number"),
+        ({"order_id": "4711"}, "order_id='4711' is no UUID"),
+        ({"tracking_number": None, "return_tracking_number": " "}, "nothing to do"),
+        ({"status": "sent"}, "status='sent' is unknown"),
+        ({"status": "returned"}, "there is no reason"),
+        ({"status": "returned", "reason": 7}, "reason='7' is no return reason"),
+        ({"reason": 1}, "status is not returned"),
+        ({"tracking_number": "3.40341E+17"}, "a number that a spreadsheet has rounded"),
+        ({"tracking_number": "a\nb"}, "control characters"),
+        ({"tracking_number": "x" * 256}, "longer than 255"),
+        ({"tracking_number": True}, "tracking_number is no text"),
+        ({"order_line_id": ORDER}, "order_line_id is given without status"),
+        ({"order_line_id": ORDER, "external_id": "1", "status": "shipped"}, "both given"),
+        ({"shipment": "A"}, "without weight_grams"),
+        ({"weight_grams": 5}, "without shipment"),
+        ({"shipment": "A", "weight_grams": 0}, "no whole number of 1 or more"),
+        ({"shipment": "A", "weight_grams": 5, "status": "returned", "reason": 1}, "can be shipped or canceled"),
+    ],
+)
+def test_a_wrong_row_says_what_is_wrong(row: dict[str, Any], why: str) -> None:
+    found = read({**GOOD, **row})
+    assert isinstance(found, WrongRow)
+    assert found.row == 2
+    assert why in found.what
+
+
+def test_rows_of_other_merchants_are_left_out_and_counted() -> None:
+    rows = [("row 2", {**GOOD, "merchant_id": MERCHANT.upper()}), ("row 3", {**GOOD, "merchant_id": OTHER})]
+    rows.append(("row 4", dict(GOOD)))
+    told = read_updates(rows, merchant_id=MERCHANT)
+    assert ([update.row for update in told.updates], told.of_others) == ([2, 4], 1)
+    strict = read_updates(rows, merchant_id=MERCHANT, names_merchant=True)
+    assert [(row.row, "merchant_id is missing" in row.what) for row in strict.wrong] == [(4, True)]
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_a_reason_is_a_name_or_a_number(name: str) -> None:
+    forms = (name, name.lower().replace("_", " "), REASONS[name], str(REASONS[name]), float(REASONS[name]))
+    assert {reason_code(form) for form in forms} == {REASONS[name]}
+
+
+def test_a_default_reason_is_for_returns_without_one() -> None:
+    back = {"order_id": ORDER, "status": "returned"}
+    assert read(back, default_reason=10) == OrderUpdate(ORDER, status="returned", reason=10, row=2)
+    assert read({**back, "reason": 2}, default_reason=10) == OrderUpdate(ORDER, status="returned", reason=2, row=2)
+    assert read({**GOOD}, default_reason=10) == OrderUpdate(**GOOD, row=2)
+
+
+CELLS = st.one_of(
+    st.none(),
+    st.text(max_size=8),
+    st.integers(),
+    st.floats(),
+    st.booleans(),
+    st.sampled_from([ORDER, ORDER.upper(), MERCHANT, OTHER, "shipped", "returned", "canceled", "9", "A"]),
+)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(sorted(COLUMNS)), CELLS), max_size=5))
+def test_whatever_the_rows_are_each_is_an_update_wrong_or_anothers(rows: list[dict[str, Any]]) -> None:
+    told = read_updates([(f"row {n}", row) for n, row in enumerate(rows)], merchant_id=MERCHANT)
+    assert len(told.updates) + len(told.wrong) + told.of_others == len(rows)
+    for update in told.updates:
+        again = {name: getattr(update, name) for name in COLUMNS if name != "merchant_id"}
+        assert read_updates([(f"row {update.row}", again)], merchant_id=MERCHANT).updates == (update,)
+
+
+@pytest.mark.parametrize(
+    ("items", "named"),
+    [
+        ("x", "is no list, but str"),
+        ({"order_id": ORDER}, "is no list, but dict"),
+        ([{"order_id": ORDER, "tracking": "x"}], "item 1 is no row of an update (tracking)"),
+        (["x"], "item 1 is no row"),
+        ([GOOD] * 1001, "has 1001 rows"),
+    ],
+)
+def test_a_list_that_is_none_is_refused(items: Any, named: str) -> None:
+    with pytest.raises(ZDirectConfigurationError) as caught:
+        listed_updates(items, name="updates")
+    assert named in str(caught.value)
+
+
+def test_options_are_named_and_checked() -> None:
+    assert UpdateOptions.of({"reason_as": "text"}) == UpdateOptions(reason_as="text")
+    for wrong in ({"reason": "text"}, {"reason_as": "word"}):
+        with pytest.raises(ZDirectConfigurationError, match="api_options"):
+            UpdateOptions.of(wrong)
+
+
+def test_an_update_that_names_no_order_cannot_be_made() -> None:
+    for wrong in ({"order_id": None}, {"order_id": "x"}, {"order_id": ORDER, "status": "sent"}):
+        with pytest.raises(ValueError):
+            OrderUpdate(**wrong)
