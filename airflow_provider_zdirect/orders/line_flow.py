@@ -196,10 +196,12 @@ class LineFlow(OrderFlow):
         return {what: value_of(wants[0]) for what in CODES if (wants := self._open(what))}
 
     def _hold_without_tracking(self, given: Mapping[str, object]) -> None:
-        missing = [NAMES[what] for what in CODES if not (given.get(what) or getattr(self.state, NAMES[what]))]
-        if not (self._rules.require_tracking and missing):
-            return
         rows = {want.update for want in self._open(SHIPPED)}
+        if not (rows and self._rules.require_tracking):
+            return
+        missing = [NAMES[what] for what in CODES if not (given.get(what) or getattr(self.state, NAMES[what]))]
+        if not missing:
+            return
         reason = f"nothing is shipped without {' and '.join(missing)}; require_tracking=False allows it"
         self._hold(rows, Outcome(REFUSED, reason=reason))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -68,13 +69,15 @@ OF_PARCEL = ("weight_grams", "tracking_number", "return_tracking_number", "statu
 class ShipmentFlow(OrderFlow):
     """See the module."""
 
-    _shipments: Mapping[str, ShipmentState]
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._shipments: Mapping[str, ShipmentState] = {}
+        self._parcels: dict[str, Parcel] = {}
+        # By parcel and code: when it was sent.
+        self._codes_sent: dict[tuple[str, str], datetime] = {}
 
     async def _decide(self) -> None:
         await self._look_at_shipments()
-        self._parcels: dict[str, Parcel] = {}
-        # By parcel and code: when it was sent.
-        self._codes_sent: dict[tuple[str, str], Any] = {}
         for update in self._updates:
             self._add(update)
         self._differing(EXPORT)
