@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -15,3 +16,16 @@ import airflow_home  # noqa: F401
 # How long an example takes says something about the machine only.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The two files that wait for a minute, apart from each other and while there is other work to do beside them.
+
+    Both are at the end of the alphabet: one process would have to do them when there is nothing left for the other.
+    """
+    restart, thousand = (
+        [item for item in items if item.path.name == name] for name in ("test_restart.py", "test_thousand_triggers.py")
+    )
+    others = [item for item in items if item not in restart and item not in thousand]
+    quarter, half = len(others) // 4, len(others) // 2
+    items[:] = [*others[:quarter], *restart, *others[quarter:half], *thousand, *others[half:]]

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import psutil
 import pytest
@@ -73,8 +74,10 @@ def test_a_thousand_triggers_wait_and_look_without_disturbing_each_other_or_zdir
         )
         return found, heart.longest_lag, took, memory_waiting
 
-    with EmulatorServer(seed=7, empty_reports=0.0, report_time="00:00") as emulator:
-        connect(emulator)
+    # Of an app that no other test has left a token for, at an address that is the same by chance.
+    client_id = str(uuid4())
+    with EmulatorServer(seed=7, client_id=client_id, empty_reports=0.0, report_time="00:00") as emulator:
+        connect(emulator, login=client_id)
         found, lag, took, memory_waiting = asyncio.run(scenario())
         requests = list(emulator.requests)
 
