@@ -46,6 +46,11 @@ def stock_updates_asset() -> Any:
     return Asset(uri="zdirect://stock_updates")
 
 
+def shipping_documents_asset() -> Any:
+    """The asset that every fetch of shipping documents updates, for ``outlets`` and ``schedule``."""
+    return Asset(uri="zdirect://shipping_documents")
+
+
 def with_assets(outlets: Any, assets: Iterable[Any]) -> list[Any]:
     """The author's outlets and those of the assets that are not among them."""
     outlets = [] if outlets is None else list(outlets) if isinstance(outlets, list | tuple) else [outlets]

@@ -18,10 +18,12 @@
     │   ├── TransportError               no answer, or one that broke off
     │   ├── MalformedResponseError       a 200 that is not the JSON it should be
     │   ├── StorageUnavailableError      the base path does not answer at the moment
+    │   ├── DocumentsNotReadyError       zDirect has no shipping documents yet of orders that must have some
     │   └── ConcurrentRunError           another run of the same window took away or kept changing the same files
     └── ZDirectDataError                 the answer is well-formed and wrong; retrying repeats it
         ├── RejectedRecordsError         more invalid records than ``max_rejected``
         ├── RejectedUpdatesError         more updates were refused, in conflict or failed than ``max_failed``
+        ├── ShippingDocumentsError       more orders' documents failed or contradict each other than ``max_failed``
         ├── FilterIgnoredError           rows outside the requested window: the server dropped the filter
         ├── EmptyAnswerError             no record for a day of which some are published
         ├── TooManyRecordsError          zDirect cannot answer a period that holds so many records
@@ -174,6 +176,10 @@ class StorageUnavailableError(ZDirectRetriableError):
     """The base path does not answer at the moment."""
 
 
+class DocumentsNotReadyError(ZDirectRetriableError):
+    """zDirect has no shipping documents yet of orders that must have some."""
+
+
 class ConcurrentRunError(ZDirectRetriableError):
     """Another run of the same window took away or kept changing the same files."""
 
@@ -188,6 +194,10 @@ class RejectedRecordsError(ZDirectDataError):
 
 class RejectedUpdatesError(ZDirectDataError):
     """More updates were refused, in conflict or failed than ``max_failed`` allows."""
+
+
+class ShippingDocumentsError(ZDirectDataError):
+    """More orders' shipping documents failed, or contradict each other, than ``max_failed``."""
 
 
 class FilterIgnoredError(ZDirectDataError):

@@ -1,0 +1,76 @@
+"""The orders that people name to have their shipping documents fetched: a list, or a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.orders.update_rows import MOST_IN_A_LIST
+from airflow_provider_zdirect.table_files import TableFile
+
+ORDER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType({"order_id": ("order_uuid",), "merchant_id": ()})
+
+SHOWN = 5
+
+
+def listed_orders(value: Any, *, name: str) -> list[str]:
+    """Order ids of a list, or of comma separated text; each once, in order.
+
+    :param name: the parameter that they came in, for errors.
+    :raises ZDirectConfigurationError: if it is no list, too long, or one is no UUID.
+    """
+    if isinstance(value, str):
+        value = [text for text in value.replace(",", " ").split() if text]
+    if not isinstance(value, Iterable) or isinstance(value, bytes | Mapping):
+        raise ZDirectConfigurationError(
+            f"{name} is no list, but {type(value).__name__}.",
+            remedy=f"Give {name} as a list of order ids, or a file with a column order_id.",
+        )
+    found = list(value)
+    if len(found) > MOST_IN_A_LIST:
+        raise ZDirectConfigurationError(
+            f"{name} has {len(found)} orders; a list may have {MOST_IN_A_LIST}, as Airflow keeps it in its database.",
+            remedy="Write them to a CSV, Parquet or JSON-lines file, and give it as orders_path.",
+        )
+    return _checked(((f"item {number}", order_id) for number, order_id in enumerate(found, start=1)), f"{name}: ")
+
+
+def orders_file(fs: Any, path: str, uri: str, name: str) -> TableFile:
+    """The file with ids of orders."""
+    return TableFile(fs, path, uri, name, COLUMNS, required="order_id")
+
+
+def orders_of_file(file: TableFile, merchant_id: str) -> list[str]:
+    """The ids in a file, each once, in order; rows that name another merchant are left out.
+
+    :raises ZDirectConfigurationError: if the file cannot be read, or an id is no UUID; names the rows.
+    """
+    rows = (
+        (where, row.get("order_id"))
+        for where, row in file.rows()
+        if str(row.get("merchant_id") or merchant_id).strip().lower() == merchant_id
+    )
+    return _checked(rows, f"{file.name}={file.uri!r}: ")
+
+
+def _checked(rows: Iterable[tuple[str, Any]], where: str) -> list[str]:
+    good: dict[str, None] = {}
+    bad: list[str] = []
+    for place, value in rows:
+        order_id = str(value or "").strip().lower()
+        if ORDER_ID.fullmatch(order_id):
+            good[order_id] = None
+        else:
+            bad.append(f"{place} ({str(value)[:60]!r})")
+    if bad:
+        more = f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+        raise ZDirectConfigurationError(
+            f"{where}{len(bad)} order ids are no UUIDs: {', '.join(bad[:SHOWN])}{more}.",
+            remedy="Give ids of orders (order_id), not their numbers.",
+        )
+    return list(good)
