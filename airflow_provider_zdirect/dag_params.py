@@ -97,8 +97,8 @@ def dataset_param(default: str) -> dict[str, Param]:
         "dataset": Param(
             default,
             type="string",
-            # Those of windows: a present state has no past to fill.
-            enum=[name for name, dataset in DATASETS.items() if dataset.keeping is None],
+            # Those of windows, for a present state has no past to fill; what comes with another is fetched with it.
+            enum=[name for name, dataset in DATASETS.items() if dataset.keeping is None and dataset.part_of is None],
             title="Dataset",
             description="What to fetch.",
         )

@@ -21,6 +21,7 @@ from airflow_provider_zdirect.dag_params import (
 from airflow_provider_zdirect.operators.base_path import open_base_path
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.retry import fail_fast
+from airflow_provider_zdirect.order_dag_params import erases_customers
 from airflow_provider_zdirect.report_calendar import EMPTY_IS_CERTAIN_AFTER
 from airflow_provider_zdirect.sensors.report import ZDirectReportReadySensor
 
@@ -40,6 +41,22 @@ def merchants_to_ask() -> list[str]:
     """Those whose quantities this run asks for besides the snapshots; none, if its parameters do not say so."""
     with fail_fast():
         return asked_for_quantities(get_current_context()["params"])
+
+
+@task
+def merchants_with_documents() -> list[str]:
+    """Those whose shipping documents this run fetches; none, if its parameters do not say so."""
+    params = get_current_context()["params"]
+    with fail_fast():
+        return merchants_of(params) if params["shipping_documents"] else []
+
+
+@task
+def merchants_to_erase_from() -> list[str]:
+    """Those whose deletion requests this run applies; none, if it is not for it to do."""
+    context = get_current_context()
+    with fail_fast():
+        return merchants_of(context["params"]) if erases_customers(context) else []
 
 
 def daily_reports(dataset: str) -> None:

@@ -19,6 +19,7 @@ from airflow_provider_zdirect.dag_params import (
 )
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.retry import fail_fast, retry_arguments
+from airflow_provider_zdirect.order_dag_params import PERSONAL_DATA, personal_data_param
 
 DOC = """
 ### Backfill of one dataset
@@ -42,7 +43,7 @@ with DAG(
     max_active_runs=2,
     max_active_tasks=8,
     default_args=retry_arguments(),
-    params={**dataset_param("received_items"), **window_params(), **place_params()},
+    params={**dataset_param("received_items"), **window_params(), **personal_data_param(), **place_params()},
     tags=["zdirect", "zfs"],
     doc_md=DOC,
 ) as dag:
@@ -58,6 +59,7 @@ with DAG(
     ZDirectExtractOperator.partial(
         task_id="extract",
         dataset="{{ params.dataset }}",
+        personal_data=PERSONAL_DATA,
         base_path=BASE_PATH,
         conn_id=CONN_ID,
         map_index_template="{{ task.window_from }} {{ task.merchant_id }}",

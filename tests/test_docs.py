@@ -85,7 +85,23 @@ def test_the_dag_of_the_readme_is_one() -> None:
     assert (task.dag_id, task.dataset) == ("my_returns", "returned_items")
 
 
+def test_the_query_of_the_orders_reads_what_was_sold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (query,) = re.findall(r'duckdb -c "(.*)"', (ROOT / "docs" / "orders.md").read_text())
+    day = Window.of_day(date(2026, 11, 19))
+    with EmulatorServer(now="2026-11-20T10:00:00+00:00", order_days=0) as emulator:
+        merchant = emulator.merchant_ids[0]
+        emulator.add_orders(merchant, 9, start=day.start)
+        Extraction(emulator, tmp_path / "zdirect").run("orders", day)
+        pieces: Counter[tuple[str, str]] = Counter()
+        for order in emulator.orders(merchant):
+            country = order["shipping_address"]["country_code"]
+            pieces.update({(item["external_id"], country): len(item["lines"]) for item in order["items"]})
+    monkeypatch.chdir(tmp_path)
+    assert {row[:2]: row[2] for row in duckdb.sql(query).fetchall()} == pieces
+
+
 TASKS = {
+    "orders.md": {"orders"},
     "movement-reports.md": {"intrastat", "ready"},
     "liquidation.md": {"refetch"},
     "inbound.md": {"dispatch"},  # of the last of its DAGs
