@@ -152,7 +152,7 @@ class SentLog:
         self._batches: dict[str, Batch] = {}
         self._levels: dict[str, list[Sent]] = {}
         self._fold = Fold()
-        self._items: dict[Pair, list[Sent]] = {}
+        self._last: dict[Pair, dict[str, Sent]] = {}
 
     def refresh(self) -> None:
         """Read what has come since the last time."""
@@ -178,10 +178,17 @@ class SentLog:
                 batches[name] = Batch.of_json(name, json.loads(self._bytes(name)))
                 self._fold.add(batches[name].items)
         self._batches, self._levels = batches, levels
-        self._items = {}
+        self._last = {}
         for batch in batches.values():
-            for item in batch.items:
-                self._items.setdefault(item.pair, []).append(item)
+            self._note(batch)
+
+    def _note(self, batch: Batch) -> None:
+        """Remember what each run has sent last of each pair, and zDirect may have."""
+        for item in batch.items:
+            if item.outcome is None or item.outcome in TAKEN:
+                last = self._last.setdefault(item.pair, {})
+                if item.run not in last or last[item.run].sent_at <= item.sent_at:
+                    last[item.run] = item
 
     def _bytes(self, name: str) -> bytes:
         data = self._store.read(f"{self._folder}/{name}")
@@ -197,19 +204,17 @@ class SentLog:
         """The newest level of each pair that zDirect has taken."""
         return list(self._fold.taken.values())
 
+    def is_older(self, pair: Pair) -> bool:
+        """Whether the last level that this run has sent is older than the newest one, and so may be in its place."""
+        newest, last = self.newest(pair), self._last.get(pair, {}).get(self._run)
+        return newest is not None and last is not None and _is_older(last, newest)
+
     def is_doubtful(self, pair: Pair) -> bool:
-        """Whether zDirect may have another level than the newest one."""
+        """Whether zDirect may have another level than the newest one, as far as this run has to care."""
         newest = self.newest(pair)
-        if newest is None:
-            return False
-        for item in self._items.get(pair, ()):
-            may_be_there = item.outcome is None or item.outcome in TAKEN
-            # What one run sends it sends one after the other; of others, requests may overtake each other.
-            slack = timedelta(0) if item.run == newest.run else SLACK
-            is_other = item.level.quantity != newest.level.quantity and item.order < newest.order
-            if may_be_there and is_other and newest.sent_at <= item.sent_at + slack:
-                return True
-        return False
+        return newest is not None and (
+            self.is_older(pair) or any(_may_replace(item, newest) for item in self._last.get(pair, {}).values())
+        )
 
     def own(self) -> list[Batch]:
         """This run's batches, in the order in which they were sent."""
@@ -235,6 +240,7 @@ class SentLog:
         stamped = tuple(replace(item, sent_at=sent_at, run=self._run) for item in items)
         batch = Batch(name, self._run, label, started_at, sent_at, stamped)
         self._write(batch)
+        self._batches[batch.name] = batch
         return batch
 
     def record(self, batch: Batch, answered: list[Sent]) -> Batch:
@@ -243,11 +249,13 @@ class SentLog:
         self._write(done)
         self._batches[batch.name] = done
         self._fold.add(done.items)
+        self._note(done)
         return done
 
     def withdraw(self, batch: Batch) -> None:
         """Forget a batch of which it is certain that it was not carried out."""
         self._store.delete(f"{self._folder}/{batch.name}")
+        del self._batches[batch.name]
 
     def _write(self, batch: Batch) -> None:
         self._store.write(f"{self._folder}/{batch.name}", json.dumps(batch.as_json()).encode())
@@ -271,12 +279,28 @@ class SentLog:
             self._store.delete(f"{self._folder}/{name}")
 
     def _doubts(self, batch: Batch) -> Iterator[Sent]:
-        """What remains of a batch when it is gone: pairs whose newest level has to be sent again."""
-        for item in batch.items:
+        """What remains of another run's batch when it is gone: pairs whose newest level has to be sent again."""
+        for item in batch.items if batch.run != self._run else ():
             newest = self.newest(item.pair)
-            if newest is not None and self.is_doubtful(item.pair):
+            if (
+                newest is not None
+                and self._last.get(item.pair, {}).get(item.run) is item
+                and _may_replace(item, newest)
+            ):
                 at = max(item.sent_at, newest.sent_at) + timedelta(microseconds=1)
                 yield replace(newest, sent_at=at, outcome=None, status=None, code=None, description=None)
+
+
+def _is_older(item: Sent, newest: Sent) -> bool:
+    return item.level.version < newest.level.version and item.level.quantity != newest.level.quantity
+
+
+def _may_replace(item: Sent, newest: Sent) -> bool:
+    """Whether an older level, the last that another run has sent, may have come after the newest one.
+
+    Its run mends that, unless it has died.
+    """
+    return item.run != newest.run and _is_older(item, newest) and newest.sent_at <= item.sent_at + SLACK
 
 
 def _sent_of(table: pa.Table) -> list[Sent]:

@@ -43,7 +43,7 @@ from airflow_provider_zdirect.stocks.feed import BadRow, Feed, Place, SkuMapping
 from airflow_provider_zdirect.stocks.level import AGAIN, FAILED, REJECTED, TAKEN, Level, Pair, Sent
 from airflow_provider_zdirect.stocks.open_orders import OpenOrders, PublishedOrders
 from airflow_provider_zdirect.stocks.results import UPDATES, StockTables
-from airflow_provider_zdirect.stocks.sent_log import SentLog
+from airflow_provider_zdirect.stocks.sent_log import Batch, SentLog
 from airflow_provider_zdirect.stocks.update_job import StockUpdateJob, StockUpdateResult, count_outcomes
 from airflow_provider_zdirect.stocks.update_pace import UpdatePace
 from airflow_provider_zdirect.stocks.wanted import Wanted, needs_channels, wanted_levels
@@ -110,7 +110,6 @@ class _Updating:
         self.log = SentLog(job.store, job.merchant_id, job.run)
         self.tables = StockTables(job.store, job.merchant_id, job.environment, job.format)
         self.updates = 0
-        self.attempts: dict[Pair, int] = {}
 
     async def run(self) -> StockUpdateResult | None:
         plan = await self._plan()
@@ -121,10 +120,8 @@ class _Updating:
         self.started_at = own[0].started_at if own else self.clock.now()
         levels = plan.wanted.levels
         due = {pair: sent for pair, level in levels.items() if (sent := self._due(pair, level))}
-        counts = self._count_left(levels, due)
         log.info(
-            "%s: %d rows, %d pairs; %d to send, %d unchanged, %d outdated.",
-            self.what, plan.feed.count, len(levels), len(due), counts["unchanged"], counts["outdated"],
+            "%s: %d rows, %d pairs, %d of them to send.", self.what, plan.feed.count, len(levels), len(due)
         )  # fmt: skip
         try:
             await self._send_all(due, levels)
@@ -132,9 +129,12 @@ class _Updating:
             # What was sent is told even if the rest was not; a retry adds to it.
             await asyncio.to_thread(self._publish)
             raise
-        rows = await asyncio.to_thread(self._close_books)
-        result = self._result(plan, counts, rows)
-        self._judge(result)
+        result = self._result(plan, await asyncio.to_thread(self._publish))
+        failure = self._judged(result)
+        # A retry that may mend it goes on with these books.
+        await asyncio.to_thread(self._close_books, [] if isinstance(failure, ServerError) else self.log.own())
+        if failure is not None:
+            raise failure
         return result
 
     # What is to be sent
@@ -204,16 +204,19 @@ class _Updating:
         """Whether this run has sent it, in this try or a former one."""
         return sent.run == self.job.run and sent.sent_at >= self.started_at
 
-    def _count_left(self, levels: dict[Pair, Level], due: dict[Pair, Level]) -> dict[str, int]:
+    def _count_left(self, levels: dict[Pair, Level], rows: list[dict[str, Any]]) -> dict[str, int]:
+        """How many pairs this run did not send, and why.
+
+        :param rows: what it did send.
+        """
+        sent = {(row["sales_channel_id"], row["ean"]) for row in rows}
         counts = {"unchanged": 0, "outdated": 0}
         for pair, level in levels.items():
             newest = self.log.newest(pair)
-            if newest is None or self._is_ours(newest):
+            if newest is None or pair in sent:
                 continue
-            if newest.level.version > level.version and newest.level.quantity != level.quantity:
-                counts["outdated"] += 1
-            elif pair not in due:
-                counts["unchanged"] += 1
+            is_newer = newest.level.version > level.version and newest.level.quantity != level.quantity
+            counts["outdated" if is_newer else "unchanged"] += 1
         return counts
 
     # Sending it
@@ -230,7 +233,7 @@ class _Updating:
             if failed:
                 attempt += 1
                 if attempt >= MAX_ATTEMPTS:
-                    again = {pair for pair in again if self.log.is_doubtful(pair)}
+                    again = {pair for pair in again if self.log.is_older(pair)}
                 else:
                     log.info("%s: sending %d updates again in %.0f s.", self.what, len(again), RETRY_PAUSE * attempt)
                     await self.clock.sleep(RETRY_PAUSE * attempt)
@@ -267,15 +270,13 @@ class _Updating:
             newest = self.log.newest(pair)
             if newest is None or newest.level.version <= level.version:
                 left[pair] = level
-            elif self.log.is_doubtful(pair):
+            elif self.log.is_older(pair):
                 left[pair] = newest.level
         return left
 
     async def _post(self, due: dict[Pair, Level]) -> set[Pair]:
-        for pair in due:
-            self.attempts[pair] = self.attempts.get(pair, 0) + 1
         now = self.clock.now()
-        items = [Sent(pair, level, now, self.job.run, attempts=self.attempts[pair]) for pair, level in due.items()]
+        items = [Sent(pair, level, now, self.job.run, attempts=1 + self._attempts(pair)) for pair, level in due.items()]
         batch = await asyncio.to_thread(self.log.announce, items, self.job.label, self.started_at, now)
         what = f"{self.what}, {len(due)} updates"
         try:
@@ -310,7 +311,11 @@ class _Updating:
         answered = outcomes(batch.items, reply.content, what=what)
         await asyncio.to_thread(self.log.record, batch, answered)
         await asyncio.to_thread(self.log.refresh)
-        return {item.pair for item in answered if item.outcome in AGAIN or self.log.is_doubtful(item.pair)}
+        return {item.pair for item in answered if item.outcome in AGAIN or self.log.is_older(item.pair)}
+
+    def _attempts(self, pair: Pair) -> int:
+        newest = self.log.newest(pair)
+        return newest.attempts if newest is not None and self._is_ours(newest) else 0
 
     # The books
 
@@ -318,19 +323,19 @@ class _Updating:
         own = self.log.own()
         return self.tables.publish(own) if own else []
 
-    def _close_books(self) -> list[dict[str, Any]]:
-        """Publish the results of this run, and of those that nobody will finish; put what they sent together."""
-        rows = self._publish()
-        closed = self.log.own()
+    def _close_books(self, closed: list[Batch]) -> None:
+        """Publish what zDirect has now, and the results of runs that nobody will finish; put together what they sent.
+
+        :param closed: of this run.
+        """
         for batches in self.log.abandoned(self.clock.now()).values():
             self.tables.publish(batches)
-            closed += batches
+            closed = [*closed, *batches]
         self.tables.publish_current(self.log.taken(), self.clock.now())
         # Last: as long as a batch is there, a retry knows what this run has done.
         self.log.put_together(closed)
-        return rows
 
-    def _result(self, plan: _Plan, counts: dict[str, int], rows: list[dict[str, Any]]) -> StockUpdateResult:
+    def _result(self, plan: _Plan, rows: list[dict[str, Any]]) -> StockUpdateResult:
         return StockUpdateResult(
             merchant_id=self.job.merchant_id,
             uri=self.job.uri(Layout(UPDATES, self.job.merchant_id).merchant),
@@ -344,27 +349,27 @@ class _Updating:
             updates=self.updates,
             open_pieces=plan.wanted.subtracted if plan.orders else None,
             below_zero=len(plan.wanted.below_zero),
-            **counts,
+            **self._count_left(plan.wanted.levels, rows),
             **count_outcomes(rows),
         )
 
-    def _judge(self, result: StockUpdateResult) -> None:
+    def _judged(self, result: StockUpdateResult) -> ZDirectError | None:
         log.info(
             "%s: %d updates sent; %d pairs accepted, %d pending, %d rejected, %d failed; %d rows put aside.",
             self.what, result.updates, result.accepted, result.pending, result.refused, result.failed, result.rejected,
         )  # fmt: skip
         if result.came_to_nothing <= self.job.max_rejected:
-            return
+            return None
         said = (
             f"{self.what}: {result.rejected} rows were put aside ({result.rejected_uri or 'no file'}), zDirect "
             f"rejected {result.refused} updates, and {result.failed} failed {MAX_ATTEMPTS} times ({result.uri}, column "
             f"outcome). That is more than max_rejected={self.job.max_rejected}. All others were sent."
         )
         if result.rejected + result.refused > self.job.max_rejected:
-            raise RejectedRecordsError(
+            return RejectedRecordsError(
                 said, remedy="Correct the feed, the mapping or the articles; the next run sends what is missing."
             )
-        raise ServerError(said, remedy="Nothing, if the task retries: it sends these again.", retry_after=RETRY_AFTER)
+        return ServerError(said, remedy="Nothing, if the task retries: it sends these again.", retry_after=RETRY_AFTER)
 
 
 def _batches(due: dict[Pair, Level]) -> Iterable[dict[Pair, Level]]:

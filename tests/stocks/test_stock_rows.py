@@ -1,0 +1,190 @@
+"""What a feed asks for, what an answer says, and what a minute holds: laws, without any request."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from fsspec.implementations.local import LocalFileSystem
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stock_world import ean
+
+from airflow_provider_zdirect.exceptions import MalformedResponseError, ZDirectConfigurationError
+from airflow_provider_zdirect.stocks.answer import outcomes
+from airflow_provider_zdirect.stocks.feed import Feed, FeedFiles, FeedRow, Place
+from airflow_provider_zdirect.stocks.level import Level, Sent
+from airflow_provider_zdirect.stocks.sent_log import Fold
+from airflow_provider_zdirect.stocks.update_pace import UPDATES, reserve
+from airflow_provider_zdirect.stocks.wanted import OpenPieces, wanted_levels
+
+NOW = datetime(2026, 3, 10, 8, tzinfo=UTC)
+CHANNELS = ["c1", "c2"]
+
+feed_rows = st.builds(
+    lambda number, code, channel, quantity, age: FeedRow(
+        Place("stock.csv", f"row {number}"),
+        NOW - timedelta(minutes=age),
+        ean(code),
+        channel,
+        quantity,
+        "" if quantity is not None else "quantity is missing",
+        {},
+    ),
+    st.integers(1, 99),
+    st.integers(1, 3),
+    st.sampled_from([None, "c1", "c9"]),
+    st.one_of(st.none(), st.integers(0, 3)),
+    st.integers(0, 1),
+)
+
+
+@given(st.lists(feed_rows, max_size=8), st.dictionaries(st.integers(1, 3).map(ean), st.integers(0, 4)))
+@settings(max_examples=150)
+def test_every_row_counts_or_is_put_aside_or_is_superseded_and_no_level_is_guessed(
+    rows: list[FeedRow], ordered: dict[str, int]
+) -> None:
+    pieces = OpenPieces({code: [NOW] * count for code, count in ordered.items()}, NOW)
+    wanted = wanted_levels(Feed(rows=rows), CHANNELS, NOW, pieces)
+    for (channel, code), level in wanted.levels.items():
+        said = [row for row in rows if row.ean == code and row.channel == channel]
+        said = said or [row for row in rows if row.ean == code and row.channel is None]
+        newest = max(row.feed_time for row in said)
+        quantities = {row.quantity for row in said if row.feed_time == newest}
+        assert len(quantities) == 1, "contradicting rows are not sent"
+        (quantity,) = quantities
+        assert quantity is not None
+        assert level.quantity == max(0, quantity - ordered.get(code, 0))
+    groups = {(row.ean, row.channel) for row in rows}
+    counting = {
+        (row.ean, row.channel)
+        for row in rows
+        if (row.channel or "c2", row.ean) in wanted.levels and row.quantity is not None
+    }
+    assert len(rows) == len(wanted.bad) + wanted.superseded + len(counting)
+    assert len(counting) <= len(groups)
+
+
+def sent(code: int, quantity: int = 1, *, minute: int = 0, version: int = 0, outcome: str | None = None) -> Sent:
+    version_time = NOW + timedelta(minutes=version)
+    return Sent(("c1", ean(code)), Level(quantity, version_time, NOW), NOW + timedelta(minutes=minute), "r", outcome)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.integers(0, 5), st.sampled_from([None, "accepted", "rejected", "failed"])),
+        max_size=8,
+    ),
+    st.randoms(),
+    st.integers(0, 8),
+)
+@settings(max_examples=100)
+def test_what_was_sent_comes_to_the_same_in_any_order_and_however_it_was_put_together(made, dice, cut) -> None:
+    items = [sent(1, version, minute=minute, version=version, outcome=outcome) for version, minute, outcome in made]
+    whole, part, rest = Fold(), Fold(), Fold()
+    whole.add(items)
+    shuffled = [*items, *items]
+    dice.shuffle(shuffled)
+    part.add(shuffled[:cut])
+    rest.add(part.items())
+    rest.add(shuffled[cut:])
+    rest.add(part.items())
+    found, expected = rest.newest(("c1", ean(1))), whole.newest(("c1", ean(1)))
+    assert (found and found.order) == (expected and expected.order)
+    assert {pair: item.order for pair, item in rest.taken.items()} == {
+        pair: item.order for pair, item in whole.taken.items()
+    }
+
+
+@given(st.lists(st.tuples(st.integers(1, 1000), st.floats(0, 40)), max_size=40))
+@settings(max_examples=100)
+def test_no_minute_holds_more_updates_than_are_allowed_and_two_full_batches_fit(batches) -> None:
+    entries, now, sent_at = [], 0.0, []
+    for updates, pause in batches:
+        now += pause
+        entries, at = reserve(entries, now, updates, 61.0)
+        assert at >= now
+        sent_at.append((at, updates))
+    for start, _ in sent_at:
+        assert sum(updates for at, updates in sent_at if start <= at < start + 60) <= UPDATES
+    full, times = [], []
+    for _ in range(5):
+        full, at = reserve(full, 0.0, 1000, 61.0)
+        times.append(at)
+    assert times == [0, 0, 61, 61, 122]
+
+
+@pytest.mark.parametrize(
+    ("result", "outcome"),
+    [
+        ({"status": "ACCEPTED", "code": 0}, "accepted"),
+        ({"status": "accepted", "code": "0"}, "accepted"),
+        ({"code": "0"}, "accepted"),
+        ({"status": "REJECTED", "code": "101", "description": "no"}, "rejected"),
+        ({"status": "FAILED", "code": 102}, "failed"),
+        ({"status": "FAILED", "code": "104"}, "pending"),
+        ({"status": "REJECTED", "code": 104}, "pending"),
+        ({"status": "ACCEPTED", "code": 104}, "pending"),
+        ({"status": "POSTPONED", "code": 7}, "failed"),
+        ({}, "failed"),
+        (None, "failed"),
+    ],
+)
+@pytest.mark.parametrize("key", ["results", "items"])
+def test_an_item_is_accepted_only_if_zdirect_says_so(key: str, result: object, outcome: str) -> None:
+    row = {"item": {"sales_channel_id": "C1", "ean": ean(1)}, "result": result}
+    (found,) = outcomes([sent(1)], {key: [row]}, what="stock")
+    assert found.outcome == outcome
+
+
+def test_what_an_answer_leaves_out_or_says_twice_is_not_accepted() -> None:
+    def row(code: int, status: str) -> dict[str, object]:
+        return {"item": {"sales_channel_id": "c1", "ean": int(ean(code))}, "result": {"status": status}}
+
+    answer = {"results": [row(1, "ACCEPTED"), row(1, "FAILED"), row(9, "ACCEPTED"), None, {"item": 3}]}
+    found = outcomes([sent(1), sent(2)], answer, what="stock")
+    assert [item.outcome for item in found] == ["failed", "missing"]
+    for nonsense in ({}, [], None, "ok", {"results": {}}):
+        with pytest.raises(MalformedResponseError):
+            outcomes([sent(1)], nonsense, what="stock")
+
+
+def test_files_of_every_kind_in_a_folder_are_one_feed_and_the_newest_says_what_is_so(tmp_path: Path) -> None:
+    import os
+
+    (tmp_path / "a.csv").write_text(f"EAN13;Qty\n{ean(1)};1\n{ean(2)};2\n")
+    pq.write_table(pa.table({"ean": [int(ean(2))], "quantity": [7.0]}), tmp_path / "b.parquet")
+    (tmp_path / "c.jsonl").write_text(f'{{"ean": "{ean(3)}", "quantity": 3}}\n{{"ean": "{ean(4)}"}}\n')
+    (tmp_path / "_half.csv").write_text("x")
+    (tmp_path / "notes.txt").write_text("x")
+    for minute, name in enumerate(("a.csv", "b.parquet", "c.jsonl")):
+        os.utime(tmp_path / name, (NOW.timestamp() + 60 * minute,) * 2)
+    files = FeedFiles(LocalFileSystem(), str(tmp_path), str(tmp_path))
+    feed = files.read(files.find(), None, NOW + timedelta(days=1))
+    wanted = wanted_levels(feed, ["c1"], NOW)
+    assert {code: level.quantity for (_, code), level in wanted.levels.items()} == {ean(1): 1, ean(2): 7, ean(3): 3}
+    assert wanted.superseded == 1
+    assert [(str(row.place), row.reason) for row in wanted.bad] == [("row 2 of c.jsonl", "quantity is missing")]
+    assert Counter(feed.times.values()) == Counter(NOW + timedelta(minutes=minute) for minute in range(3))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("stock.csv", "article,quantity\n1,2\n", "no column ean or merchant_sku"),
+        ("stock.csv", f"ean,amount\n{ean(1)},2\n", "no column quantity"),
+        ("stock.csv", f"ean,quantity\n{ean(1)}\n", "row 2 has 1 fields"),
+        ("stock.csv", "", "it is empty"),
+        ("stock.jsonl", "{\n", "row 1 is no JSON"),
+        ("stock.txt", "x", "of an unknown kind"),
+    ],
+)
+def test_what_is_no_feed_is_an_error_that_says_why(tmp_path: Path, name: str, content: str, said: str) -> None:
+    (tmp_path / name).write_text(content)
+    files = FeedFiles(LocalFileSystem(), str(tmp_path / name), name)
+    with pytest.raises(ZDirectConfigurationError, match=said):
+        files.read(files.find(), None, NOW)
