@@ -51,6 +51,11 @@ def shipping_documents_asset() -> Any:
     return Asset(uri="zdirect://shipping_documents")
 
 
+def order_updates_asset() -> Any:
+    """The asset that every update of orders updates, for ``outlets`` and ``schedule``."""
+    return Asset(uri="zdirect://order_updates")
+
+
 def with_assets(outlets: Any, assets: Iterable[Any]) -> list[Any]:
     """The author's outlets and those of the assets that are not among them."""
     outlets = [] if outlets is None else list(outlets) if isinstance(outlets, list | tuple) else [outlets]

@@ -154,14 +154,18 @@ def listed_updates(items: Any, *, name: str) -> list[Row]:
             f"{name} has {len(rows)} rows; a list may have {MOST_IN_A_LIST}, because Airflow keeps it in its database.",
             remedy=f"Write them to a CSV, Parquet or JSON-lines file, and give it as {name}_path.",
         )
+    called = {other: column for column, others in COLUMNS.items() for other in (column, *others)}
     for number, row in enumerate(rows, start=1):
-        if not isinstance(row, Mapping) or not row.keys() <= COLUMNS.keys():
-            unknown = sorted(set(row) - set(COLUMNS)) if isinstance(row, Mapping) else [type(row).__name__]
+        unknown = sorted(set(row) - set(called)) if isinstance(row, Mapping) else [type(row).__name__]
+        if unknown or len({called[field] for field in row}) < len(row):
             raise ZDirectConfigurationError(
-                f"{name}: item {number} is no row of an update ({', '.join(map(str, unknown))[:100]}).",
-                remedy=f"Use the fields: {', '.join(COLUMNS)}.",
+                f"{name}: item {number} is no row of an update ({', '.join(map(str, unknown or row))[:100]}).",
+                remedy=f"Use the fields: {', '.join(COLUMNS)}; each once.",
             )
-    return [(f"item {number}", dict(row)) for number, row in enumerate(rows, start=1)]
+    return [
+        (f"item {number}", {called[field]: value for field, value in row.items()})
+        for number, row in enumerate(rows, start=1)
+    ]
 
 
 def read_updates(

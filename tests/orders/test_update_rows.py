@@ -135,6 +135,7 @@ def test_whatever_the_rows_are_each_is_an_update_wrong_or_anothers(rows: list[di
         ({"order_id": ORDER}, "is no list, but dict"),
         ([{"order_id": ORDER, "tracking": "x"}], "item 1 is no row of an update (tracking)"),
         (["x"], "item 1 is no row"),
+        ([{**GOOD, "external_id": "1", "ean": "1", "status": "shipped"}], "item 1 is no row"),
         ([GOOD] * 1001, "has 1001 rows"),
     ],
 )
@@ -142,6 +143,11 @@ def test_a_list_that_is_none_is_refused(items: Any, named: str) -> None:
     with pytest.raises(ZDirectConfigurationError) as caught:
         listed_updates(items, name="updates")
     assert named in str(caught.value)
+
+
+def test_a_list_may_have_the_names_that_a_file_may_have() -> None:
+    (row,) = listed_updates([{"order_id": ORDER, "ean": "1", "tracking_code": "2"}], name="updates")
+    assert row == ("item 1", {"order_id": ORDER, "external_id": "1", "tracking_number": "2"})
 
 
 def test_options_are_named_and_checked() -> None:
