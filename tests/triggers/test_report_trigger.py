@@ -101,7 +101,7 @@ def test_it_fires_once_when_the_report_is_there(make_trigger, emulator):
 
 def test_an_empty_report_is_told_after_the_deadline(make_trigger, emulator):
     emulator.set_options(empty_reports=1.0)
-    event = fired(make_trigger())
+    event = fired(make_trigger(poll_interval=900.0))
     assert (event["status"], event["why"]) == ("empty", "empty")
     assert looks(emulator)[-1] >= NOON_AFTER + timedelta(hours=6)
 
