@@ -238,6 +238,72 @@ def inbound_params() -> dict[str, Param]:
     }
 
 
+def stock_params() -> dict[str, Param]:
+    """Where the stock feed is, and what of it is sent."""
+    return {
+        "stock_path": Param(
+            None,
+            type=["null", "string"],
+            title="Stock feed",
+            description="A CSV, Parquet or JSON-lines file, or a folder of them, with ean or merchant_sku, quantity "
+            "and, if wanted, sales_channel_id. {merchant_id} stands for the merchant, and is needed if there are "
+            "several. Empty: _inbox/stock.csv under the base path.",
+        ),
+        "mapping_path": Param(
+            None,
+            type=["null", "string"],
+            title="Mapping of merchant SKUs",
+            description="A file with merchant_sku and ean; needed if the feed or the orders have merchant SKUs.",
+        ),
+        "sales_channel_ids": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "string"},
+            title="Sales channels",
+            description="Where rows without a sales channel go, one id per line. Empty: all that are live.",
+        ),
+        "subtract_open_orders": Param(
+            False,
+            type="boolean",
+            title="Subtract open orders",
+            description="Subtract what is ordered and not shipped, by the published orders (zdirect_orders); for feeds "
+            "that do not know of these orders.",
+        ),
+        "include_zfs_orders": Param(
+            False,
+            type="boolean",
+            title="Orders that Zalando fulfils, too",
+            description="Subtract also what Zalando ships from its own warehouses.",
+        ),
+        "full_sync": Param(
+            False, type="boolean", title="Full sync", description="Send everything, also what zDirect has already."
+        ),
+        "max_rejected": Param(
+            0,
+            type="integer",
+            minimum=0,
+            title="Tolerated rows",
+            description="Rows and updates that may come to nothing before the run fails; all others are sent anyway.",
+        ),
+    }
+
+
+def stock_feeds(params: Mapping[str, Any], merchant_ids: list[str]) -> list[dict[str, str]]:
+    """Merchant and feed of every stock task.
+
+    :raises ZDirectConfigurationError: if several merchants would send the same feed.
+    """
+    default = f"{str(params['base_path']).rstrip('/')}/_inbox/stock.csv"
+    path = (given(params["stock_path"]) or default).strip()
+    if len(merchant_ids) > 1 and "{merchant_id}" not in path:
+        raise ZDirectConfigurationError(
+            f"stock_path={path!r} is one feed, and this run is for {len(merchant_ids)} merchants: "
+            f"{', '.join(merchant_ids[:5])}. Nobody knows whose stock it is.",
+            remedy="Put {merchant_id} into stock_path, with a file for each, or name one merchant in merchant_ids.",
+        )
+    return [{"merchant_id": merchant_id, "stock_path": path} for merchant_id in merchant_ids]
+
+
 def changed_places(context: Mapping[str, Any]) -> list[str]:
     """Those of ``place_params`` that this run was given other values for than the DAG has."""
     own = context["dag"].params

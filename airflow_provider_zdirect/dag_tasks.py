@@ -16,6 +16,7 @@ from airflow_provider_zdirect.dag_params import (
     changed_places,
     merchants_of,
     reports_by_merchant,
+    stock_feeds,
     window_of,
 )
 from airflow_provider_zdirect.operators.base_path import open_base_path
@@ -57,6 +58,14 @@ def merchants_to_erase_from() -> list[str]:
     context = get_current_context()
     with fail_fast():
         return merchants_of(context["params"]) if erases_customers(context) else []
+
+
+@task
+def feeds() -> list[dict[str, str]]:
+    """Merchant and stock feed of every merchant of this run."""
+    params = get_current_context()["params"]
+    with fail_fast():
+        return stock_feeds(params, merchants_of(params))
 
 
 def daily_reports(dataset: str) -> None:

@@ -234,7 +234,9 @@ class SentLog:
 
     def announce(self, items: list[Sent], label: str, started_at: datetime, now: datetime) -> Batch:
         """Write down a batch before its request."""
-        before = [batch.sent_at for batch in self.own()]
+        # After all that is known to have been sent, whatever the clocks of others say.
+        known = (self.newest(item.pair) for item in items)
+        before = [batch.sent_at for batch in self.own()] + [item.sent_at for item in known if item is not None]
         sent_at = max([now.astimezone(UTC), *(time + timedelta(microseconds=1) for time in before)])
         name = f"{self._run}-{sent_at.strftime('%Y%m%dT%H%M%S.%fZ')}-{uuid.uuid4().hex[:8]}.json"
         stamped = tuple(replace(item, sent_at=sent_at, run=self._run) for item in items)
