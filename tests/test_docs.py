@@ -106,6 +106,7 @@ TASKS = {
     "liquidation.md": {"refetch"},
     "inbound.md": {"dispatch"},  # of the last of its DAGs
     "other-endpoints.md": {"granted", "centers", "channels"},
+    "shipping-documents.md": {"shipping_documents"},
 }
 
 
