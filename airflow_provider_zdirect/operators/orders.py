@@ -237,7 +237,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
             "format": arguments.file_format(self.format),
             "environment": hook.config().environment,
         }
-        reading = {
+        reading: dict[str, Any] = {
             "default_reason": None if default_reason is None else _reason(default_reason),
             "names_merchant": arguments.flag(self.require_merchant_id, name="require_merchant_id"),
         }

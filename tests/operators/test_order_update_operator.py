@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import json
+from functools import partial
+
+import duckdb
+import pytest
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException, TaskDeferred
+from emulated_time import EmulatedTime
+
+from airflow_provider_zdirect.assets import order_updates_asset
+from airflow_provider_zdirect.client import FileRateLimiter
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.exceptions import ServerError, UpdatesPausedError, ZDirectConfigurationError
+from airflow_provider_zdirect.operators.orders import MAX_TURNS, ZDirectOrderUpdateOperator
+
+MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
+ORDER = "5b1f6a52-9d3c-4d6e-8f3a-0c9a5b7e1d24"
+ROW = {"order_id": ORDER, "tracking_number": "OUT", "return_tracking_number": "BACK"}
+UPDATES = [ROW]
+
+
+def update(**arguments):
+    return ZDirectOrderUpdateOperator(**{"task_id": "update", "base_path": "/data", "updates": UPDATES, **arguments})
+
+
+@pytest.fixture(scope="module")
+def server():
+    with EmulatorServer(seed=7, now="2026-03-10T08:00:00+00:00", order_days=0) as server:
+        yield server
+
+
+@pytest.fixture
+def world(server, monkeypatch, tmp_path_factory):
+    """An emulator without other orders that zdirect_default points to, on whose time client and task wait."""
+    limits = partial(FileRateLimiter, tmp_path_factory.mktemp("limits"))
+    monkeypatch.setattr("airflow_provider_zdirect.client.client.FileRateLimiter", limits)
+    server.reset()
+    connection = {
+        "conn_type": "zdirect",
+        "login": "demo",
+        "password": "demo-secret",
+        "host": server.url,
+        "extra": {"merchant_id": server.merchant_ids[0], "share_access": False},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
+    clock = EmulatedTime(server)
+    for module in ("client.client", "orders.order_updates"):
+        monkeypatch.setattr(f"airflow_provider_zdirect.{module}.SystemClock", lambda: clock)
+    return server
+
+
+def order(world):
+    (order_id,) = world.add_orders(world.merchant_ids[0], 1, items=1, lines=1)
+    return order_id
+
+
+def truth(world, order_id):
+    return next(one for one in world.orders(world.merchant_ids[0]) if one["order_id"] == order_id)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"updates": None}, "Neither updates nor updates_path"),
+        ({"updates_path": "/data/a.csv"}, "updates and updates_path are both given"),
+        ({"updates": {"order_id": ORDER}}, "updates is no list"),
+        ({"updates": [{**ROW, "track": 1}]}, "item 1 is no row of an update (track)"),
+        ({"updates": [{**ROW, "order_id": "4711"}]}, "item 1: order_id='4711' is no UUID"),
+        ({"updates": [{"order_id": ORDER, "status": "returned"}]}, "there is no reason"),
+        ({"updates": None, "updates_path": "a.csv"}, "relative"),
+        ({"updates": None, "updates_path": "/data/a.xlsx"}, ".csv, .parquet or .jsonl"),
+        ({"merchant_id": "4711"}, "merchant_id='4711'"),
+        ({"default_reason": 7}, "default_reason=7"),
+        ({"require_tracking": "perhaps"}, "require_tracking='perhaps'"),
+        ({"overwrite_tracking": "1"}, "overwrite_tracking='1'"),
+        ({"max_failed": -1}, "max_failed=-1"),
+        ({"missing_file": "wait"}, "missing_file='wait'"),
+        ({"format": "csv"}, "format='csv'"),
+        ({"api_options": {"reason": "x"}}, "api_options['reason']"),
+        ({"api_options": {"tracking_effect": "x"}}, "api_options['tracking_effect']='x'"),
+        ({"base_path": "data"}, "base_path='data'"),
+        ({"conn_id": ""}, "conn_id is empty"),
+    ],
+)
+def test_a_wrong_literal_is_refused_at_parse_with_task_parameter_and_remedy(arguments, named):
+    with pytest.raises(ZDirectConfigurationError, match="Task update") as caught:
+        update(**arguments)
+    assert named in str(caught.value)
+    assert caught.value.remedy
+
+
+def test_templates_and_mapped_arguments_are_judged_when_they_are_known():
+    templates = {name: f"{{{{ params.{name} }}}}" for name in ZDirectOrderUpdateOperator.template_fields}
+    update(**templates)
+    update(updates=[{**ROW, "order_id": "{{ params.order_id }}"}])
+    with DAG("a_dag", schedule=None):
+        mapped = ZDirectOrderUpdateOperator.partial(task_id="mapped", base_path="/data")
+        assert mapped.expand(updates_path=["/a.csv"]).retries == 5
+        with pytest.raises(ZDirectConfigurationError, match="Task wrong: max_failed"):
+            ZDirectOrderUpdateOperator.partial(task_id="wrong", base_path="/data", max_failed="x")
+
+
+def test_a_file_is_applied_published_and_told(world, context, tmp_path):
+    orders = [order(world) for _ in range(2)]
+    drop = tmp_path / "tracking.csv"
+    rows = [f"{one},M{n},OUT{n},BACK{n},shipped,{world.merchant_ids[0]}" for n, one in enumerate(orders)]
+    rows.append(f"{ORDER},M,OUT,BACK,shipped,{MERCHANT}")
+    names = "order_id,merchant_order_id,tracking_number,return_tracking_number,status,merchant_id"
+    drop.write_text("\n".join([names, *rows]))
+    task = update(updates=None, updates_path=str(tmp_path / "tracking.csv"), base_path=str(tmp_path / "base"))
+    told = task.execute(context)
+    assert (told["rows"], told["done"], told["orders"], told["of_others"]) == (2, 2, 2, 1)
+    assert [truth(world, one)["status"] for one in orders] == ["fulfilled"] * 2
+    assert context["outlet_events"][order_updates_asset()].extra == told
+    published = duckdb.sql(
+        f"SELECT DISTINCT row, outcome FROM read_parquet('{tmp_path}/base/order_updates/**/*.parquet')"
+    )
+    assert sorted(published.fetchall()) == [(2, "done"), (3, "done")]
+    sent = len(world.requests)
+    again = update(updates=None, updates_path=str(drop), base_path=str(tmp_path / "base"), skip_applied=True)
+    assert again.execute({**context, "ti": type(context["ti"])(**{**vars(context["ti"]), "run_id": "b"})})["done"] == 2
+    assert len(world.requests) == sent, "the same rows, by the same rules"
+    assert drop.exists()
+
+
+def test_a_path_may_name_the_merchant_and_a_file_may_be_missing(world, context, tmp_path):
+    (tmp_path / f"{world.merchant_ids[0]}.csv").write_text(f"order_id,tracking_number\n{order(world)},OUT\n")
+    told = update(updates=None, updates_path=f"{tmp_path}/{{merchant_id}}.csv", base_path=str(tmp_path)).execute(
+        context
+    )
+    assert told["done"] == 1
+    missing = {"updates": None, "updates_path": f"{tmp_path}/none.csv", "base_path": str(tmp_path)}
+    with pytest.raises(AirflowSkipException, match="There is no file"):
+        update(**missing, missing_file="skip").execute(context)
+    with pytest.raises(AirflowFailException, match="missing_file='skip'"):
+        update(**missing).execute(context)
+
+
+def test_rows_that_came_to_nothing_fail_the_task_by_the_stated_rule(world, context, tmp_path):
+    good = order(world)
+    rows = [ROW, {"order_id": good, "tracking_number": "OUT"}, {"order_number": "none", "tracking_number": "OUT"}]
+    with pytest.raises(AirflowFailException, match="2 of 3 rows were not applied, 1 may be") as caught:
+        update(updates=rows, base_path=str(tmp_path), max_failed=1).execute(context)
+    assert "row 1, order" in str(caught.value)
+    assert truth(world, good)["tracking_number"] == "OUT"
+    told = update(updates=rows, base_path=str(tmp_path), max_failed="2").execute(context)
+    assert (told["refused"], told["done"]) == (2, 1), "done by the first try of the same run"
+
+
+def test_rows_without_a_merchant_are_refused_where_they_need_one(world, context, tmp_path):
+    task = update(base_path=str(tmp_path), require_merchant_id=True)
+    with pytest.raises(AirflowFailException, match="merchant_id is missing"):
+        task.execute(context)
+
+
+def test_a_retriable_failure_is_waited_for_without_a_slot_and_so_is_the_limit(world, context, tmp_path):
+    orders = [order(world) for _ in range(2)]
+    rows = [{"order_id": one, "tracking_number": "OUT"} for one in orders]
+    task = update(updates=rows, base_path=str(tmp_path))
+    world.faults.add({"match": {"path": orders[0], "method": "PATCH"}, "action": {"status": 503}})
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(context)
+    assert (deferred.value.method_name, deferred.value.kwargs) == ("resume", {"waits": 1})
+    slow = {"status": 429, "headers": {"Retry-After": "300"}}
+    world.faults.add({"match": {"path": orders[0], "method": "PATCH"}, "action": slow})
+    with pytest.raises(TaskDeferred) as deferred:
+        task.resume(context, waits=1)
+    assert deferred.value.kwargs == {"waits": 1, "turns": 1}
+    assert deferred.value.trigger.moment is not None
+    world.clock.advance(300)
+    assert task.resume(context, waits=1, turns=1)["done"] == 2
+    world.faults.add({"match": {"path": ORDER}, "action": {"status": 503}})
+    with pytest.raises(ServerError):
+        update(base_path=str(tmp_path), deferrable=False).execute(context)
+    world.faults.add({"match": {"path": ORDER}, "action": slow})
+    with pytest.raises(UpdatesPausedError):
+        update(base_path=str(tmp_path), deferrable=False).execute(context)
+    world.clock.advance(300)
+    world.faults.add({"match": {"path": ORDER}, "action": slow})
+    with pytest.raises(UpdatesPausedError):
+        update(base_path=str(tmp_path)).resume(context, waits=10, turns=MAX_TURNS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"updates": "nothing"}, "updates is no list"),
+        ({"updates": "", "updates_path": ""}, "Neither updates nor updates_path"),
+        ({"updates": "", "updates_path": "nope://bucket/a.csv"}, "updates_path='nope://bucket/a.csv'"),
+        ({"merchant_id": "x"}, "merchant_id='x'"),
+        ({"default_reason": "x"}, "default_reason='x'"),
+        ({"max_failed": "x"}, "max_failed='x'"),
+        ({"conn_id": "missing"}, "Connection 'missing'"),
+    ],
+)
+def test_a_wrong_rendered_value_fails_without_retry_and_before_any_request(arguments, named, world, context, tmp_path):
+    task = update(base_path=str(tmp_path))
+    for name, value in arguments.items():
+        setattr(task, name, value)
+    with pytest.raises(AirflowFailException) as caught:
+        task.execute(context)
+    assert named in str(caught.value)
+    assert not world.requests
