@@ -37,7 +37,7 @@ def one_emulator() -> Iterator[EmulatorServer]:
 @pytest.fixture
 def emulator(one_emulator: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> EmulatorServer:
     """An emulator that zdirect_default points to; its tokens stay, so that they are not asked for with every test."""
-    one_emulator.set_options(zss_orders=1.0)
+    one_emulator.set_options(zss_orders=1.0, order_update_seconds=0.0)
     one_emulator.faults.clear()
     one_emulator.state.log.clear()
     # After tracking numbers it waits to see whether they are there; those who wait for it are other tests.

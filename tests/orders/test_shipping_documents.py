@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -121,6 +122,19 @@ def test_every_document_of_an_order_lies_in_its_folder_and_in_the_results(world)
     ).fetchall()[0]
     assert (world.base / path).stat().st_size == size
     assert code == label_codes(world, order_id)[0]
+
+
+def test_the_query_of_the_document_finds_the_labels(world):
+    document = Path(__file__).parent.parent.parent / "docs" / "shipping-documents.md"
+    (query,) = re.findall(r'duckdb -c "(.*)"', document.read_text())
+    order_id = world.order()
+    fetch(world, order_id)
+    fetch(world, order_id, run="another-run")
+    rows = duckdb.sql(query.replace("zdirect/", f"{world.base}/")).fetchall()
+    assert [(row[0], row[1], row[2]) for row in rows] == [
+        (order_id, kind, code) for kind, code in zip(TYPES[1:], label_codes(world, order_id), strict=True)
+    ]
+    assert all((world.base / row[3]).exists() for row in rows)
 
 
 def test_what_lies_there_is_not_fetched_again_by_another_run(world):
