@@ -177,10 +177,12 @@ class SentLog:
             elif name.endswith(".json") and (name not in batches or batches[name].is_open):
                 batches[name] = Batch.of_json(name, json.loads(self._bytes(name)))
                 self._fold.add(batches[name].items)
+                self._note(batches[name])
+        if self._batches.keys() - batches.keys():
+            self._last = {}
+            for batch in batches.values():
+                self._note(batch)
         self._batches, self._levels = batches, levels
-        self._last = {}
-        for batch in batches.values():
-            self._note(batch)
 
     def _note(self, batch: Batch) -> None:
         """Remember what each run has sent last of each pair, and zDirect may have."""

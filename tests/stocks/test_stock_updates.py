@@ -249,3 +249,25 @@ def test_a_limit_that_others_use_up_is_waited_for(world: StockWorld) -> None:
     world.emulator.faults.add({"match": {"path": "/stocks", "nth": 1}, "action": refused})
     assert world.run(world.job()).accepted == 2
     assert len(world.posts()) == 2
+
+
+def test_a_large_feed_with_one_in_a_hundred_bad_and_failing_ends_right_within_the_limits(world: StockWorld) -> None:
+    """As `benchmarks/stock_updates.py` does with 50,000 pairs."""
+    world.emulator.set_options(stocks_failed=0.01)
+    feed = rows(4000)
+    for bad in feed[::100]:
+        bad["quantity"] = "-1"
+    world.write("stock.csv", feed)
+    result = world.run(world.job(max_rejected=40))
+    good = [row for row in feed if row["quantity"] != "-1"]
+    assert world.levels() == {(channel, row["ean"]): row["quantity"] for channel in world.channels[:2] for row in good}
+    assert (result.rejected, result.accepted, result.failed) == (40, 7920, 0)
+    assert result.updates > 7920, "some failed and were sent again"
+    assert world.results("count(*), count(DISTINCT (sales_channel_id, ean)), min(outcome)") == [
+        (7920, 7920, "accepted")
+    ]
+    requests, updates = world.busiest_minute()
+    assert requests <= 60
+    assert updates <= 2000
+    assert not [request for request in world.posts() if request.status == 429]
+    assert len(world.posts()) <= 10

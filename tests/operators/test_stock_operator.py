@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import json
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException, TaskDeferred
+from emulated_time import EmulatedTime
+
+from airflow_provider_zdirect.assets import stock_updates_asset
+from airflow_provider_zdirect.client import FileRateLimiter
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.exceptions import RejectedRecordsError, ServerError, ZDirectConfigurationError
+from airflow_provider_zdirect.operators.stocks import ZDirectStockUpdateOperator
+from airflow_provider_zdirect.stocks import update_pace
+
+MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
+CHANNEL = "00f2a393-6889-4fc0-8cd9-86e454e6dfa3"
+EANS = ("0191476239145", "4006381333931")
+
+
+def update(**arguments):
+    return ZDirectStockUpdateOperator(**{"task_id": "stock", "base_path": "/data/zdirect", **arguments})
+
+
+@pytest.fixture(scope="module")
+def server():
+    with EmulatorServer(seed=7, now="2026-03-10T08:00:00+00:00", notice_days=0, order_days=0) as server:
+        yield server
+
+
+@pytest.fixture
+def world(server, monkeypatch, tmp_path_factory):
+    """An emulator that zdirect_default points to, on whose time the client waits."""
+    limits = tmp_path_factory.mktemp("limits")
+    monkeypatch.setattr("airflow_provider_zdirect.client.client.FileRateLimiter", partial(FileRateLimiter, limits))
+    monkeypatch.setattr(update_pace, "private_directory", lambda name: limits)
+    server.reset()
+    connection = {
+        "conn_type": "zdirect",
+        "login": "demo",
+        "password": "demo-secret",
+        "host": server.url,
+        "extra": {"merchant_id": server.merchant_ids[0], "share_access": False},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
+    clock = EmulatedTime(server)
+    for module in ("client.client", "stocks.stock_updates"):
+        monkeypatch.setattr(f"airflow_provider_zdirect.{module}.SystemClock", lambda: clock)
+    return server
+
+
+@pytest.fixture
+def feed(tmp_path):
+    """Writes a feed; the arguments of a task that sends it."""
+
+    def write(*rows, name="stock.csv"):
+        path = tmp_path / "_inbox" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n".join(["ean,quantity", *rows]) + "\n")
+        return {"base_path": tmp_path.as_uri()}
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"base_path": "zdirect"}, "base_path='zdirect'"),
+        ({"stock_path": "stock.csv"}, "stock_path='stock.csv'"),
+        ({"stock_path": "/data/stock.xlsx"}, ".csv, .parquet or .jsonl"),
+        ({"mapping_path": "/data/map"}, "mapping_path='/data/map'"),
+        ({"merchant_id": "4711"}, "merchant_id='4711'"),
+        ({"sales_channel_ids": ["de"]}, "sales_channel_ids: 'de' is not a UUID"),
+        ({"sales_channel_ids": f"{CHANNEL},x"}, "sales_channel_ids: 'x'"),
+        ({"subtract_open_orders": "perhaps"}, "subtract_open_orders='perhaps'"),
+        ({"include_zfs_orders": 2}, "include_zfs_orders=2"),
+        ({"full_sync": "x"}, "full_sync='x'"),
+        ({"orders_since": "yesterday"}, "orders_since='yesterday'"),
+        ({"feed_time": "2026-03-10T08:00:00"}, "feed_time=2026-03-10T08:00:00 has no time zone"),
+        ({"max_orders_age": -1}, "max_orders_age"),
+        ({"resend_after": "soon"}, "resend_after='soon'"),
+        ({"max_rejected": -1}, "max_rejected=-1"),
+        ({"missing_feed": "ignore"}, "missing_feed='ignore'"),
+        ({"format": "csv"}, "format='csv'"),
+        ({"api_options": {"live": "x"}}, "api_options['live']"),
+        ({"api_options": {"unknown_live": "maybe"}}, "api_options['unknown_live']='maybe'"),
+        ({"conn_id": ""}, "conn_id is empty"),
+    ],
+)
+def test_a_wrong_literal_is_refused_at_parse_with_task_parameter_and_remedy(arguments, named):
+    with pytest.raises(ZDirectConfigurationError, match="Task stock") as caught:
+        update(**arguments)
+    assert named in str(caught.value)
+    assert caught.value.remedy
+    with pytest.raises(ZDirectConfigurationError, match="Task stock"):
+        ZDirectStockUpdateOperator.partial(**{"task_id": "stock", "base_path": "/data/zdirect", **arguments})
+
+
+def test_templates_and_mapped_tasks_are_not_judged_at_parse_and_have_the_asset():
+    task = update(**dict.fromkeys(ZDirectStockUpdateOperator.template_fields, "{{ params.x }}"))
+    assert task.outlets == [stock_updates_asset()]
+    update(stock_path="s3://bucket/stock/{merchant_id}.csv", orders_since="feed", feed_time="{{ ts }}")
+    with DAG("a_dag", schedule=None):
+        mapped = ZDirectStockUpdateOperator.partial(task_id="mapped", base_path="/data").expand(merchant_id=[MERCHANT])
+    assert mapped.partial_kwargs["outlets"] == [stock_updates_asset()]
+
+
+def test_the_default_feed_goes_to_the_live_channels_and_the_asset_is_told_the_counts(world, feed, context):
+    task = update(**feed(f"{EANS[0]},3", f"{EANS[1]},0"))
+    # As templates render them.
+    for name in ("merchant_id", "sales_channel_ids", "mapping_path", "orders_since", "resend_after", "api_options"):
+        setattr(task, name, "None")
+    task.full_sync, task.max_rejected, task.max_orders_age = "False", "0", "7200"
+    result = task.execute(context)
+    live = [channel for channel in world.reference("sales_channels", world.merchant_ids[0]) if channel["live"]]
+    assert len(world.stock_levels(world.merchant_ids[0])) == result["accepted"] == 2 * len(live)
+    assert json.loads(json.dumps(result)) == result
+    told = context["outlet_events"][stock_updates_asset()].extra
+    assert (told["merchant_id"], told["accepted"], told["failed"]) == (world.merchant_ids[0], 2 * len(live), 0)
+    assert task.execute({**context, "ti": SimpleNamespace(**{**vars(context["ti"]), "run_id": "next"})})["sent"] == 0
+
+
+def test_a_merchant_has_a_feed_of_its_own(world, feed, context, tmp_path):
+    merchant_id = world.merchant_ids[1]
+    task = update(
+        **feed(f"{EANS[0]},3", name=f"{merchant_id}.csv"),
+        stock_path=f"{tmp_path}/_inbox/{{merchant_id}}.csv",
+        merchant_id=merchant_id.upper(),
+        sales_channel_ids=[CHANNEL.upper()],
+    )
+    assert task.execute(context)["accepted"] == 1
+    assert world.stock_levels(merchant_id) == {(CHANNEL, EANS[0]): 3}
+
+
+def test_without_a_feed_the_task_fails_or_is_skipped_and_says_where_it_looked(world, context, tmp_path):
+    with pytest.raises(AirflowFailException, match=r"no stock feed at .*_inbox/stock.csv.* What to do: Put a file"):
+        update(base_path=str(tmp_path)).execute(context)
+    with pytest.raises(AirflowSkipException, match="no stock feed"):
+        update(base_path=str(tmp_path), missing_feed="skip").execute(context)
+    assert not [request for request in world.requests if request.path.endswith("/stocks")]
+
+
+def test_rows_that_are_wrong_fail_the_task_for_good_after_the_others_were_sent(world, feed, context):
+    task = update(**feed(f"{EANS[0]},3", f"{EANS[1]},-2"), sales_channel_ids=CHANNEL)
+    with pytest.raises(AirflowFailException, match="1 rows were put aside") as caught:
+        task.execute(context)
+    assert isinstance(caught.value.__cause__, RejectedRecordsError)
+    assert world.stock_levels(world.merchant_ids[0]) == {(CHANNEL, EANS[0]): 3}
+
+
+def test_after_a_lost_answer_the_slot_is_given_back_and_the_levels_are_sent_again(world, feed, context):
+    world.faults.add({"match": {"path": "/stocks"}, "action": {"status": 503}})
+    task = update(**feed(f"{EANS[0]},3"), sales_channel_ids=[CHANNEL])
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(context)
+    assert (deferred.value.method_name, deferred.value.kwargs) == ("resume", {"waits": 1})
+    assert task.resume(context, **deferred.value.kwargs)["accepted"] == 1
+    world.faults.add({"match": {"path": "/stocks"}, "action": {"status": 503}})
+    task.deferrable, task.full_sync = False, True
+    with pytest.raises(ServerError):
+        task.execute({**context, "ti": SimpleNamespace(**{**vars(context["ti"]), "run_id": "next"})})
+
+
+def test_a_limit_that_others_use_up_for_long_is_waited_for_without_a_slot(world, feed, context):
+    limit = {"status": 429, "headers": {"Retry-After": "300"}}
+    world.faults.add({"match": {"path": "/stocks"}, "action": limit})
+    task = update(**feed(f"{EANS[0]},3"), sales_channel_ids=[CHANNEL])
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(context)
+    assert deferred.value.kwargs == {"waits": 0, "turns": 1}
+    world.clock.advance(301)
+    assert task.resume(context, **deferred.value.kwargs)["accepted"] == 1
