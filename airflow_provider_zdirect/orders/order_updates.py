@@ -11,7 +11,6 @@ refused token, a limit that is used up, failure after failure) the rest is not t
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -30,6 +29,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectError,
     ZDirectRetriableError,
 )
+from airflow_provider_zdirect.orders.at_once import MOST_AT_ONCE, for_each
 from airflow_provider_zdirect.orders.line_flow import LineFlow
 from airflow_provider_zdirect.orders.order_calls import OrderCalls
 from airflow_provider_zdirect.orders.order_flow import OrderFlow, UpdateRules, told
@@ -61,10 +61,6 @@ T = TypeVar("T")
 
 BATCH = 200
 """Orders that are waited for together, and of which the journal knows together."""
-
-AT_ONCE = {"sandbox": 6}
-"""Requests under way at the same time. In sandbox they are 1.7 s apart, and none may wait for more than 30 s."""
-MOST_AT_ONCE = 16
 
 SHIP_AFTER = 5.0
 """Seconds between tracking numbers and the status shipped (zDirect docs, *Orders*, preparing shipping)."""
@@ -177,7 +173,6 @@ class _Run:
             self._store, f"_staging/{DATASET}/merchant_id={job.merchant_id}/{job.run}-{job.digest[:16]}"
         )
         self._mark = f"_states/{DATASET}/merchant_id={job.merchant_id}/{job.digest}.json"
-        self._at_once = AT_ONCE.get(client.config.environment, MOST_AT_ONCE)
         # Why the rest is not tried.
         self._stop: ZDirectError | None = None
         self._failures_in_a_row = 0
@@ -285,33 +280,25 @@ class _Run:
         failed: Callable[[T, ZDirectRetriableError], object],
     ) -> None:
         """Take the step for all, some at once, until that would be in vain."""
-        free = asyncio.Semaphore(self._at_once)
 
         async def one(item: T) -> None:
-            async with free:
-                if self._stop is not None:
-                    return
-                try:
-                    await step(item)
-                except RateLimitedError as error:
+            if self._stop is not None:
+                return
+            try:
+                await step(item)
+            except RateLimitedError as error:
+                self._stop = self._stop or error
+            except ZDirectRetriableError as error:
+                failed(item, error)
+                self._failures_in_a_row += 1
+                if self._failures_in_a_row >= IN_VAIN:
                     self._stop = self._stop or error
-                except ZDirectRetriableError as error:
-                    failed(item, error)
-                    self._failures_in_a_row += 1
-                    if self._failures_in_a_row >= IN_VAIN:
-                        self._stop = self._stop or error
-                except ZDirectError as error:
-                    self._stop = self._stop or error
-                else:
-                    self._failures_in_a_row = 0
+            except ZDirectError as error:
+                self._stop = self._stop or error
+            else:
+                self._failures_in_a_row = 0
 
-        tasks = [asyncio.ensure_future(one(item)) for item in items]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await for_each(items, one, MOST_AT_ONCE[self._client.config.environment])
 
     # The end
 

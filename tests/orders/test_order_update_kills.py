@@ -29,7 +29,7 @@ def emulator() -> Iterator[EmulatorServer]:
 @pytest.fixture(autouse=True)
 def one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is under way at the moment of death may be carried out or not; here it is known which."""
-    monkeypatch.setattr(order_updates, "MOST_AT_ONCE", 1)
+    monkeypatch.setitem(order_updates.MOST_AT_ONCE, "production", 1)
 
 
 class Scene:
