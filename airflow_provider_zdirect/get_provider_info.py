@@ -56,6 +56,8 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_provider_zdirect.operators.inbound",
                     "airflow_provider_zdirect.operators.intrastat",
                     "airflow_provider_zdirect.operators.liquidation",
+                    "airflow_provider_zdirect.operators.order_tracking",
+                    "airflow_provider_zdirect.operators.orders",
                     "airflow_provider_zdirect.operators.shipping_documents",
                     "airflow_provider_zdirect.operators.shipping_notices",
                     "airflow_provider_zdirect.operators.stocks",
