@@ -56,6 +56,16 @@ def order_updates_asset() -> Any:
     return Asset(uri="zdirect://order_updates")
 
 
+def erasure_asset() -> Any:
+    """The asset that says that customers were erased from published orders, for ``schedule``."""
+    return Asset(uri="zdirect://order_erasures")
+
+
+def erasure_alias() -> Any:
+    """The alias through which a task updates that asset only if it erased something, for ``outlets``."""
+    return AssetAlias("zdirect_order_erasures_changed")
+
+
 def with_assets(outlets: Any, assets: Iterable[Any]) -> list[Any]:
     """The author's outlets and those of the assets that are not among them."""
     outlets = [] if outlets is None else list(outlets) if isinstance(outlets, list | tuple) else [outlets]

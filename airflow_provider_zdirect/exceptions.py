@@ -24,6 +24,7 @@
         ├── RejectedRecordsError         more invalid records than ``max_rejected``
         ├── RejectedUpdatesError         more updates were refused, in conflict or failed than ``max_failed``
         ├── ShippingDocumentsError       more orders' documents failed or contradict each other than ``max_failed``
+        ├── TracesLeftError              erased customers are still found in files
         ├── FilterIgnoredError           rows outside the requested window: the server dropped the filter
         ├── EmptyAnswerError             no record for a day of which some are published
         ├── TooManyRecordsError          zDirect cannot answer a period that holds so many records
@@ -198,6 +199,10 @@ class RejectedUpdatesError(ZDirectDataError):
 
 class ShippingDocumentsError(ZDirectDataError):
     """More orders' shipping documents failed, or contradict each other, than ``max_failed``."""
+
+
+class TracesLeftError(ZDirectDataError):
+    """After an erasure, something of the erased customers is still found in files; it names them."""
 
 
 class FilterIgnoredError(ZDirectDataError):

@@ -32,6 +32,7 @@ from airflow_provider_zdirect.personal_data import PersonalData
 from airflow_provider_zdirect.request_plan import plan_requests
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
 from airflow_provider_zdirect.storage.day_changes import published_changes
+from airflow_provider_zdirect.storage.erased_meanwhile import ErasedMeanwhile
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout
 from airflow_provider_zdirect.storage.merge_rows import Merged, RowMerger
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -194,6 +195,8 @@ class _Extraction:
         self.run_key = job.resume_key or uuid.uuid4().hex
         self.changes: list[dict[str, Any]] = []
         self.checkpoint = Checkpoint(self.store, self.layout.staging(job.window, self.run_key), self._fingerprint())
+        what = f"{self.dataset.name} of merchant {job.merchant_id}, window {job.window}"
+        self.erased = ErasedMeanwhile.of(self.dataset, job.merchant_id, self.checkpoint, what)
 
     async def run(self) -> ExtractResult:
         refuse_future(self.job.window, self.clock.now())
@@ -213,6 +216,7 @@ class _Extraction:
             self.job.accept_outside,
             self.job.filters,
             self.job.personal_data,
+            self.erased.ledger,
         ).fetch()
         # To the operating system, with what the pages took: publishing has needs of its own.
         pa.default_memory_pool().release_unused()
@@ -235,6 +239,7 @@ class _Extraction:
         return [*(get_dataset(part.dataset) for part in parts), self.dataset]
 
     def _publish(self, progress: Progress, publishers: Mapping[str, WindowPublisher]) -> ExtractResult:
+        self.erased.refuse(progress)
         rejected, rejected_path = self._keep_rejected(progress)
         if rejected > self.job.max_rejected:
             self.checkpoint.discard()
@@ -248,6 +253,7 @@ class _Extraction:
                 self.store.write_json(Layout(name, self.job.merchant_id).manifest(self.job.window), part.as_json())
         if not publishers:
             merged = self._replace_days(progress)
+        self.erased.erase_published(progress, rejected_path, self.clock.now())
         manifest = replace(
             self._manifest(progress, merged, self.dataset),
             rejected=rejected,

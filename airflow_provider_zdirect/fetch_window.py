@@ -36,6 +36,8 @@ from airflow_provider_zdirect.personal_data import PersonalData
 from airflow_provider_zdirect.progress import ProgressLog
 from airflow_provider_zdirect.request_plan import PlannedRequest, RequestPlan
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress, RequestProgress
+from airflow_provider_zdirect.storage.erased_people import ErasedPeople, ErasureLedger
+from airflow_provider_zdirect.storage.erased_rows import erased_line, is_theirs_line, without_erased
 from airflow_provider_zdirect.storage.row_files import open_writer
 from airflow_provider_zdirect.validation import Rejected, take_valid
 
@@ -70,6 +72,7 @@ class WindowFetcher:
     accept_outside: bool = False
     filters: Mapping[str, str] = field(default_factory=dict)
     personal_data: PersonalData = field(default_factory=PersonalData)
+    ledger: ErasureLedger | None = None
     _one_page_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     _failures: list[Exception] = field(default_factory=list)
 
@@ -170,6 +173,7 @@ class WindowFetcher:
         now = self.clock.now()
         lineage = Lineage(self.merchant_id, self.environment, self.plan.window.start, self.plan.window.end, now)
         dates = self._possible_dates(request)
+        people = self.ledger.people_of(page.records, now) if self.ledger else None
 
         def check(table: pa.Table) -> None:
             nonlocal dates
@@ -178,15 +182,15 @@ class WindowFetcher:
             dates = self._dates_left(request, table, dates)
 
         with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
-            rows, staged, rejected = self._stage_rows(self.dataset, page.records, lineage, scratch, check)
+            rows, staged, rejected = self._stage_rows(self.dataset, page.records, lineage, scratch, people, check)
             done.staged += staged
             for name, records in page.parts.items():
-                _, staged, bad = self._stage_rows(get_dataset(name), records, lineage, scratch)
+                _, staged, bad = self._stage_rows(get_dataset(name), records, lineage, scratch, people)
                 done.parts_staged[name] = done.parts_staged.get(name, []) + staged
                 rejected += [replace(each, reason=f"{name}: {each.reason}") for each in bad]
             if rejected:
                 lines = Path(scratch) / "rejected.jsonl.gz"
-                lines.write_bytes(gzip.compress(b"".join(bad.as_line() for bad in rejected), mtime=0))
+                lines.write_bytes(gzip.compress(b"".join(_line(bad, people) for bad in rejected), mtime=0))
                 done.rejected_staged.append(self.checkpoint.stage(lines, "jsonl.gz"))
         done.pages += 1
         done.records += rows
@@ -204,6 +208,7 @@ class WindowFetcher:
         records: Sequence[msgspec.Raw],
         lineage: Lineage,
         scratch: str,
+        people: ErasedPeople | None,
         check: Callable[[pa.Table], None] = lambda table: None,
     ) -> tuple[int, list[str], list[Rejected]]:
         """How many records are valid, the staged file with them, and the invalid ones."""
@@ -215,9 +220,12 @@ class WindowFetcher:
             nonlocal rows
             check(table)
             rows += table.num_rows
-            writer.write(table)
+            writer.write(without_erased(dataset, table, people) if people else table)
 
-        treated = [self.personal_data.treat(dataset, record) for record in records]
+        treated = [
+            self.personal_data.treat(dataset, record, erased=people is not None and people.has_record(record))
+            for record in records
+        ]
         rejected = take_valid(dataset.model, treated, lineage, take)
         writer.close()
         return rows, [self.checkpoint.stage(local, "parquet")] if rows else [], rejected
@@ -332,6 +340,11 @@ class WindowFetcher:
 
 def _is(compare: Callable[..., Any], values: pa.ChunkedArray, value: Any) -> pa.ChunkedArray:
     return pc.fill_null(compare(values, pa.scalar(value, values.type)), False)
+
+
+def _line(bad: Rejected, people: ErasedPeople | None) -> bytes:
+    line = bad.as_line()
+    return erased_line(line) if people and is_theirs_line(line, people) else line
 
 
 def _filter_options(dataset: Dataset) -> str:

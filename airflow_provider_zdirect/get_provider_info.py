@@ -58,6 +58,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_provider_zdirect.operators.liquidation",
                     "airflow_provider_zdirect.operators.order_tracking",
                     "airflow_provider_zdirect.operators.orders",
+                    "airflow_provider_zdirect.operators.order_erasure",
                     "airflow_provider_zdirect.operators.shipping_documents",
                     "airflow_provider_zdirect.operators.shipping_notices",
                     "airflow_provider_zdirect.operators.stocks",

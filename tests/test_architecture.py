@@ -20,7 +20,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # What each part may import of the package: itself, and what stands below it (docs/architecture.md).
 VALUES = {"exceptions", "clock", "windows", "rate", "ean", "models", "dataset_row", "order_datasets", "datasets"}
-STORAGE = VALUES | {"storage"}
+STORAGE = VALUES | {"storage", "personal_data"}
 CLIENT = VALUES | {"client"}
 PIPELINE = (
     STORAGE

@@ -85,8 +85,24 @@ def is_erased(store: ObjectStore, merchant_id: str, order_id: str) -> bool:
     return store.read(_erased_mark(merchant_id, order_id)) is not None
 
 
+def erased_orders(store: ObjectStore, merchant_id: str) -> set[str]:
+    """Ids of all orders whose documents must not be fetched."""
+    found = store.files(_erased_marks(merchant_id))
+    return {path.rpartition("/")[2].removesuffix(".json") for path in found}
+
+
+def orders_with_documents(store: ObjectStore, merchant_id: str) -> set[str]:
+    """Ids of all orders that have documents here."""
+    found = store.files(f"{FOLDER}/merchant_id={merchant_id}")
+    return {path.rpartition("order_id=")[2] for path in found}
+
+
+def _erased_marks(merchant_id: str) -> str:
+    return f"_states/{FOLDER}/merchant_id={merchant_id}/erased"
+
+
 def _erased_mark(merchant_id: str, order_id: str) -> str:
-    return f"_states/{FOLDER}/merchant_id={merchant_id}/erased/{order_id}.json"
+    return f"{_erased_marks(merchant_id)}/{order_id}.json"
 
 
 class DocumentCalls:

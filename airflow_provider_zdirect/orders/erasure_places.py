@@ -1,0 +1,153 @@
+"""All places under the base path where orders leave personal data, and erasing people from each of them.
+
+Other files about orders (windows, manifests, states, results of updates) hold nothing personal; the proof looks there
+too.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+import pyarrow as pa
+
+from airflow_provider_zdirect.datasets import Dataset
+from airflow_provider_zdirect.orders.documents import erase_documents, erased_orders, orders_with_documents
+from airflow_provider_zdirect.orders.erasure_texts import SoughtTexts, texts_in
+from airflow_provider_zdirect.storage.checkpoint import Checkpoint
+from airflow_provider_zdirect.storage.erased_files import FileEraser, erase_lines
+from airflow_provider_zdirect.storage.erased_people import ErasedPeople, ErasureLedger
+from airflow_provider_zdirect.storage.erased_rows import (
+    ORDER_DATASETS,
+    erased_line,
+    is_theirs_line,
+    lines_of,
+    staged_is_telling,
+)
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+
+
+class BegunErasures:
+    """Which runs have begun to erase and not come to their end: what they erased is still to be proved and told.
+
+    :param folder: relative to the base path.
+    """
+
+    def __init__(self, store: ObjectStore, folder: str) -> None:
+        self._store = store
+        self._folder = folder
+        self._marks = store.files(folder)
+        self._own: str | None = None
+
+    @property
+    def any(self) -> bool:
+        """This one included."""
+        return bool(self._marks)
+
+    def begin(self) -> None:
+        """To be called before anything is erased."""
+        if self._own is None:
+            self._own = f"{self._folder}/{uuid.uuid4().hex}"
+            self._store.write(self._own, b"")
+            self._marks.append(self._own)
+
+    def end(self) -> None:
+        for mark in self._marks:
+            self._store.delete(mark)
+
+
+@dataclass
+class PlaceEraser:
+    """Erases the ledger's people from all places of one merchant.
+
+    :param texts: what must not be found afterwards; what is erased is added.
+    :param begin: is called before anything is erased.
+    """
+
+    store: ObjectStore
+    ledger: ErasureLedger
+    texts: SoughtTexts
+    at: datetime
+    begin: Callable[[], None]
+    rows: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    files: set[str] = field(default_factory=set)
+    documents: int = 0
+
+    def erase(self) -> tuple[ErasedPeople, bool]:
+        """The people, and whether anything of them was found."""
+        before = len(self.files), self.documents
+        eraser = FileEraser(self.store, self.ledger, self.at, self._seen)
+        people = eraser.learn()
+        self._erase_staged(people)
+        done = eraser.erase(people)
+        for name, count in done.rows.items():
+            self.rows[name] += count
+        self.files |= done.files
+        # After the rows, which say what there is to look for.
+        self._erase_rejected(people)
+        self._erase_documents(people)
+        return people, (len(self.files), self.documents) != before
+
+    def _seen(self, dataset: Dataset, rows: pa.Table) -> None:
+        self.begin()
+        if dataset.personal_data:
+            for row in rows.select(list(dataset.personal_data)).to_pylist():
+                self.texts.add_order(row)
+
+    def _erase_staged(self, people: ErasedPeople) -> None:
+        """Discard unfinished windows that have fetched their orders: whoever meets this fetches them again."""
+        folders = defaultdict(list)
+        for name in ORDER_DATASETS:
+            place = f"_staging/{name}/merchant_id={self.ledger.merchant_id}"
+            for path in self.store.files_below(place):
+                folders[path.rpartition("/")[0]].append(path)
+        for folder, paths in folders.items():
+            if any(staged_is_telling(self.store, path, people) for path in paths):
+                self.begin()
+                Checkpoint(self.store, folder, {}).discard()
+                self.files.update(paths)
+
+    def _erase_rejected(self, people: ErasedPeople) -> None:
+        patterns = self.texts.compiled()
+        for name in ORDER_DATASETS:
+            for path in self.store.files_below(f"_rejected/{name}/merchant_id={self.ledger.merchant_id}"):
+
+                def is_theirs(line: bytes) -> bool:
+                    return is_rejected_of(line, people, self.texts, patterns)
+
+                try:
+                    if not any(is_theirs(line) and erased_line(line) != line for line in lines_of(self.store, path)):
+                        continue
+                except FileNotFoundError:
+                    continue
+                self.begin()
+                self.rows[f"_rejected/{name}"] += erase_lines(self.store, path, is_theirs)
+                self.files.add(path)
+
+    def _erase_documents(self, people: ErasedPeople) -> None:
+        merchant_id = self.ledger.merchant_id
+        marked = erased_orders(self.store, merchant_id)
+        there = orders_with_documents(self.store, merchant_id)
+        for order_id in sorted(people.orders):
+            if order_id in there:
+                self.begin()
+            if order_id in there or order_id not in marked:
+                self.documents += erase_documents(self.store, merchant_id, order_id, self.at)
+
+
+def is_rejected_of(line: bytes, people: ErasedPeople, texts: SoughtTexts, patterns: list[re.Pattern[str]]) -> bool:
+    """Whether a line with an invalid record is about erased people: by its ids, or, if it names nobody, by its texts.
+
+    :param patterns: compiled, of the texts.
+    """
+    if is_theirs_line(line, people):
+        return True
+    record = msgspec.json.decode(line).get("record")
+    if isinstance(record, dict) and record.get("customer_number"):
+        return False
+    return texts.are_in("\n".join(texts_in(record)), patterns)

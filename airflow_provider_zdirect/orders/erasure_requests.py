@@ -1,0 +1,71 @@
+"""The requests of customers that their data be deleted, as zDirect shows them for 30 days.
+
+Facts: zDirect docs, *Orders*, deletion requests. Unconfirmed is whether a customer is named once per order or once at
+all; either way, all orders with the customer number are erased.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from airflow_provider_zdirect.client import ZDirectClient
+from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.orders.erasure_texts import SoughtTexts
+from airflow_provider_zdirect.storage.erased_people import as_order_id
+
+DATASET = "order_deletion_requests"
+
+
+@dataclass
+class DeletionRequests:
+    """What was asked for. In memory only.
+
+    :param count: of requests.
+    :param orders: when each order's erasure was asked for, by order id.
+    :param customers: customer numbers.
+    :param texts: what must not be found afterwards.
+    :param unreadable: requests that name neither an order nor a customer.
+    """
+
+    count: int = 0
+    orders: dict[str, str | None] = field(default_factory=dict)
+    customers: set[str] = field(default_factory=set)
+    texts: SoughtTexts = field(default_factory=SoughtTexts)
+    unreadable: int = 0
+
+    def take(self, request: Any) -> None:
+        """Add one request, as it came."""
+        self.count += 1
+        content: Mapping[str, Any] = request if isinstance(request, Mapping) else {}
+        order_id, number = as_order_id(content.get("order_id")), _text(content.get("customer_number"))
+        if order_id is None and number is None:
+            self.unreadable += 1
+            return
+        if order_id is not None:
+            self.orders[order_id] = self.orders.get(order_id) or _text(content.get("requested_at"))
+        if number is not None:
+            self.customers.add(number)
+            self.texts.add(number)
+        self.texts.add_address(content.get("shipping_address"))
+
+
+async def fetch_requests(client: ZDirectClient, merchant_id: str) -> DeletionRequests:
+    """All requests that zDirect shows now.
+
+    :raises ZDirectError: if a page cannot be fetched.
+    """
+    requests = DeletionRequests()
+    # With what the published dataset leaves out: it is needed to find the rows, and not stored.
+    dataset = replace(get_dataset(DATASET), left_out=())
+    async for page in client.pages(dataset, merchant_id, {}):
+        for record in page.records:
+            requests.take(msgspec.json.decode(record))
+    return requests
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None or isinstance(value, bool | dict | list) else str(value).strip() or None

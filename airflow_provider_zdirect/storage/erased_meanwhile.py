@@ -1,0 +1,73 @@
+"""An extraction and an erasure at the same time: what was fetched before the erasure does not come back after it.
+
+An erasure enters people in the ledger, and then looks at what is published. An extraction publishes, and then looks at
+the ledger. At least one of the two looks comes after the other's write.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from airflow_provider_zdirect.datasets import Dataset
+from airflow_provider_zdirect.exceptions import ConcurrentRunError
+from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
+from airflow_provider_zdirect.storage.erased_files import FileEraser, erase_lines
+from airflow_provider_zdirect.storage.erased_people import ErasureLedger
+from airflow_provider_zdirect.storage.erased_rows import ORDER_DATASETS, is_theirs_line, staged_is_telling
+
+
+@dataclass(frozen=True)
+class ErasedMeanwhile:
+    """What an extraction does about erasures.
+
+    :param ledger: None where a dataset has nothing to do with orders.
+    :param what: is extracted, for errors.
+    """
+
+    ledger: ErasureLedger | None
+    checkpoint: Checkpoint
+    what: str
+    retry_after: float
+
+    @classmethod
+    def of(cls, dataset: Dataset, merchant_id: str, checkpoint: Checkpoint, what: str) -> ErasedMeanwhile:
+        ledger = ErasureLedger(checkpoint.store, merchant_id) if dataset.name in ORDER_DATASETS else None
+        return cls(ledger, checkpoint, what, dataset.refetch_delay)
+
+    def refuse(self, progress: Progress) -> None:
+        """To be called before publishing: begin anew if people are to be forgotten since pages of them were staged.
+
+        :raises ConcurrentRunError: then.
+        """
+        if self.ledger is None or not self._is_telling(progress):
+            return
+        self.checkpoint.discard()
+        raise ConcurrentRunError(
+            f"{self.what}: customers of some fetched orders have been erased since; nothing was published.",
+            remedy="Let the retry fetch the window again, without their personal data.",
+            retry_after=self.retry_after,
+        )
+
+    def erase_published(self, progress: Progress, rejected_path: str | None, at: datetime) -> None:
+        """To be called after publishing: erase people who were entered since :meth:`refuse`.
+
+        :param rejected_path: the published file with invalid records.
+        """
+        if self.ledger is None:
+            return
+        before = self.ledger.known.entries
+        if self.ledger.people().entries == before or not self._is_telling(progress):
+            return
+        eraser = FileEraser(self.checkpoint.store, self.ledger, at)
+        people = eraser.learn()
+        eraser.erase(people)
+        if rejected_path is not None:
+            erase_lines(self.checkpoint.store, rejected_path, partial(is_theirs_line, people=people))
+
+    def _is_telling(self, progress: Progress) -> bool:
+        assert self.ledger is not None
+        people = self.ledger.people()
+        staged = (path for request in progress.requests.values() for path in request.all_staged())
+        return bool(people) and any(staged_is_telling(self.checkpoint.store, path, people) for path in staged)
