@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import fsspec
+import pytest
+from clocks import FakeClock
+from extraction import Extraction
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectDataError
+from airflow_provider_zdirect.orders.missing_tracking import Deadlines, missing_of
+from airflow_provider_zdirect.orders.tracking_check import Overdue, TrackingCheck, check_tracking
+from airflow_provider_zdirect.windows import Window
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+CODES = {"tracking_number": "OUT", "return_tracking_number": "BACK"}
+EXPORTED = {"merchant_order_id": "M1", "exported": True}
+
+
+class Shop:
+    """Orders of every age, extracted as the DAG does it, and the look for overdue ones."""
+
+    def __init__(self, emulator: EmulatorServer, base: Path) -> None:
+        emulator.reset()
+        emulator.clock.set(NOW)
+        self.emulator = emulator
+        self.base = base
+        self.extraction = Extraction(emulator, base)
+        self.merchant_id = emulator.merchant_ids[0]
+
+    def order(self, hours_ago: float, **attributes: Any) -> str:
+        start = NOW - timedelta(hours=hours_ago)
+        (order_id,) = self.emulator.add_orders(self.merchant_id, 1, start=start, items=1, lines=1, **attributes)
+        return order_id
+
+    def extract(self, until: datetime = NOW, days: int = 20) -> None:
+        self.extraction.run("orders", Window(until - timedelta(days=days), until))
+
+    def check(self, at: datetime | None = None, **settings: Any) -> Overdue:
+        if at is not None:
+            self.emulator.clock.set(at)
+        check = TrackingCheck(
+            self.merchant_id,
+            fs=fsspec.filesystem("file"),
+            root=str(self.base),
+            base_uri=self.base.as_uri(),
+            **settings,
+        )
+
+        async def go() -> Overdue:
+            async with self.extraction.client() as client:
+                return await check_tracking(check, client, FakeClock(self.emulator.clock.now()))
+
+        return asyncio.run(go())
+
+    def published(self) -> list[tuple[Any, ...]]:
+        files = f"{self.base}/order_tracking_missing/**/*.parquet"
+        return duckdb.sql(f"SELECT order_id, missing, portal_url FROM read_parquet('{files}')").fetchall()
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[EmulatorServer]:
+    with EmulatorServer(now=NOW, order_days=0) as running:
+        yield running
+
+
+@pytest.fixture
+def shop(emulator: EmulatorServer, tmp_path: Path) -> Shop:
+    return Shop(emulator, tmp_path)
+
+
+def missing(found: Overdue) -> dict[str, tuple[str, ...]]:
+    return {order.order_id: order.missing for order in found.orders}
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_overdue_is_what_is_approved_and_the_partners_and_late(shop: Shop, live: bool) -> None:
+    nothing = shop.order(30, **EXPORTED)
+    outbound = shop.order(30.5, **EXPORTED, tracking_number="OUT")
+    export = shop.order(5)
+    quiet = shop.order(8 * 24, **EXPORTED, **CODES)
+    shop.order(30, **EXPORTED, **CODES)
+    shop.order(30, order_type="ZalandoFulfilled")
+    shop.order(2)
+    shop.order(23, **EXPORTED)
+    shop.order(40, status="initial")
+    shop.order(40, status="fulfilled")
+    shop.extract()
+    found = shop.check(live=live, portal_url="https://portal.example/{merchant_id}/{order_number}?id={order_id}")
+    assert missing(found) == {
+        quiet: ("update",),
+        outbound: ("return_tracking_number",),
+        nothing: ("tracking_number", "return_tracking_number"),
+        export: ("export",),
+    }
+    assert [order.order_id for order in found.orders] == [quiet, outbound, nothing, export], "the oldest first"
+    assert {row[0]: tuple(row[1]) for row in shop.published()} == missing(found)
+    number = next(o["order_number"] for o in shop.emulator.orders(shop.merchant_id) if o["order_id"] == nothing)
+    (link,) = [url for order_id, _, url in shop.published() if order_id == nothing]
+    assert link == f"https://portal.example/{shop.merchant_id}/{number}?id={nothing}"
+    told = found.as_dict()
+    assert (told["overdue"], told["told"], told["without_return_tracking_number"], told["without_export"]) == (
+        4,
+        4,
+        2,
+        1,
+    )
+    (row,) = [row for row in found.told_rows() if row["order_id"] == nothing]
+    assert (row["age_hours"], row["order_number"], row["portal_url"]) == (30, number, link)
+    looked = [request for request in shop.emulator.requests if request.path.count("/") == 4]
+    assert len(looked) == (4 if live else 0), "only what is overdue is looked at"
+
+
+def test_the_time_counts_from_the_approval_where_it_was_seen(shop: Shop) -> None:
+    paid_late, paid_long_ago = shop.order(60, status="initial"), shop.order(60, status="initial")
+    shop.extract(NOW - timedelta(hours=50))
+    for order_id, hours in ((paid_long_ago, 30), (paid_late, 10)):
+        shop.emulator.clock.set(NOW - timedelta(hours=hours))
+        shop.emulator.approve_order(order_id)
+        shop.emulator.change_order(order_id, **EXPORTED)
+    shop.emulator.clock.set(NOW)
+    shop.extract()
+    assert missing(shop.check()) == {paid_long_ago: ("tracking_number", "return_tracking_number")}
+    assert shop.check().orders[0].approved_at == NOW - timedelta(hours=30)
+
+
+def test_what_has_come_since_the_extraction_is_not_told(shop: Shop) -> None:
+    done, half, gone = (shop.order(30, **EXPORTED) for _ in range(3))
+    shop.extract()
+    shop.emulator.change_order(done, **CODES)
+    shop.emulator.change_order(half, tracking_number="OUT")
+    shop.emulator.change_order(gone, status="fulfilled")
+    assert missing(shop.check()) == {half: ("return_tracking_number",)}
+    assert set(missing(shop.check(live=False))) == {done, half, gone}
+
+
+def test_the_same_is_told_once_a_day_and_more_of_it_at_once(shop: Shop) -> None:
+    first, second = shop.order(30, **EXPORTED, tracking_number="OUT"), shop.order(20, **EXPORTED)
+    shop.extract()
+
+    def told(hours: float) -> set[str]:
+        found = shop.check(NOW + timedelta(hours=hours), live=False, max_orders_age=timedelta(days=9))
+        untold = {order.order_id for order in found.untold}
+        found.remember()
+        return untold
+
+    assert told(0) == {first}
+    assert told(1) == set()
+    assert told(5) == {second}, "it is late by now"
+    assert told(23.9) == set()
+    assert told(24) == {first}
+    assert told(29) == {second}
+    # Seven days without any change: something else is missing, which nobody was told of.
+    assert told(7 * 24 - 30) == {first, second}
+    assert told(7 * 24 - 29) == set()
+    shop.emulator.clock.set(NOW)
+    shop.emulator.change_order(first, **CODES)
+    shop.emulator.change_order(second, **CODES)
+    assert shop.check(live=True).orders == ()
+    shop.check().remember()
+    assert not shop.published()
+    assert (shop.base / "_states/order_tracking_missing").exists()
+
+
+def test_who_was_not_told_because_of_a_kill_is_told_again(shop: Shop) -> None:
+    order_id = shop.order(30, **EXPORTED)
+    shop.extract()
+    for _ in range(2):
+        assert [order.order_id for order in shop.check().untold] == [order_id]
+
+
+def test_orders_that_nobody_extracts_are_an_error_and_no_empty_list(shop: Shop) -> None:
+    with pytest.raises(ZDirectConfigurationError, match="never extracted") as caught:
+        shop.check()
+    assert "zdirect_orders" in str(caught.value.remedy)
+    shop.order(30)
+    shop.extract(NOW - timedelta(hours=7))
+    with pytest.raises(ZDirectDataError, match="known until 2026-11-20T05:00:00"):
+        shop.check()
+    shop.check(max_orders_age=timedelta(hours=8))
+
+
+HOURS = st.floats(0, 500, allow_nan=False)
+
+
+@given(HOURS, HOURS, st.booleans(), st.booleans(), st.booleans(), HOURS)
+def test_what_is_there_is_never_missing_and_what_is_late_stays_so(
+    approved: float, modified: float, out: bool, back: bool, exported: bool, later: float
+) -> None:
+    order = {
+        "tracking_number": "OUT" if out else None,
+        "return_tracking_number": "BACK" if back else None,
+        "exported": exported,
+        "merchant_order_id": None,
+        "modified_at": NOW - timedelta(hours=modified),
+    }
+    approved_at = NOW - timedelta(hours=approved)
+    found = set(missing_of(order, approved_at, Deadlines(), NOW))
+    assert not found & {name for name, there in (("tracking_number", out), ("export", exported)) if there}
+    assert ("return_tracking_number" in found) == (not back and NOW - approved_at >= timedelta(hours=24))
+    assert found <= set(missing_of(order, approved_at, Deadlines(), NOW + timedelta(hours=later)))
