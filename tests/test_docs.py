@@ -105,6 +105,7 @@ TASKS = {
     "movement-reports.md": {"intrastat", "ready"},
     "liquidation.md": {"refetch"},
     "inbound.md": {"dispatch"},  # of the last of its DAGs
+    "stocks.md": {"stock"},
     "other-endpoints.md": {"granted", "centers", "channels"},
     "shipping-documents.md": {"shipping_documents"},
 }

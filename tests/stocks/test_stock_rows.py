@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -154,8 +155,6 @@ def test_what_an_answer_leaves_out_or_says_twice_is_not_accepted() -> None:
 
 
 def test_files_of_every_kind_in_a_folder_are_one_feed_and_the_newest_says_what_is_so(tmp_path: Path) -> None:
-    import os
-
     (tmp_path / "a.csv").write_text(f"EAN13;Qty\n{ean(1)};1\n{ean(2)};2\n")
     pq.write_table(pa.table({"ean": [int(ean(2))], "quantity": [7.0]}), tmp_path / "b.parquet")
     (tmp_path / "c.jsonl").write_text(f'{{"ean": "{ean(3)}", "quantity": 3}}\n{{"ean": "{ean(4)}"}}\n')

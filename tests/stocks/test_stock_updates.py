@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 from stock_world import StockWorld, ean, stock_emulator
 
@@ -110,8 +113,6 @@ def test_an_older_feed_changes_nothing(world: StockWorld) -> None:
 
 
 def test_the_time_of_a_feed_is_when_its_file_was_written(world: StockWorld) -> None:
-    import os
-
     path = world.write("stock.csv", rows(1))
     os.utime(path, (world.start.timestamp(), world.start.timestamp()))
     assert world.run(world.job(minutes=None)).feed_time == world.start
@@ -271,3 +272,15 @@ def test_a_large_feed_with_one_in_a_hundred_bad_and_failing_ends_right_within_th
     assert updates <= 2000
     assert not [request for request in world.posts() if request.status == 429]
     assert len(world.posts()) <= 10
+
+
+def test_the_query_of_the_documents_shows_what_was_not_accepted(
+    world: StockWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (query,) = re.findall(r'duckdb -c "(.*)"', (Path(__file__).parents[2] / "docs" / "stocks.md").read_text())
+    world.emulator.set_options(stocks_pending=0.5)
+    world.write("stock.csv", rows(10))
+    pending = world.run(world.job()).pending
+    monkeypatch.chdir(world.root.parent)
+    assert pending
+    assert [row[3:5] for row in duckdb.sql(query).fetchall()] == [("pending", 104)] * pending
