@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import aiohttp
 from airflow.providers.common.compat.sdk import AirflowException, Connection
 from airflow.providers.http.hooks.http import HttpAsyncHook, HttpHook
 
@@ -108,8 +109,14 @@ class ZDirectHttpAsyncHook(HttpAsyncHook):
     ) -> Any:
         """Send one request; parameters as for ``HttpAsyncHook``.
 
+        :param session: of aiohttp; without one, the answer's body has been read when it is returned.
         :raises ZDirectConfigurationError: if the endpoint is elsewhere.
         """
+        if session is None:
+            async with aiohttp.ClientSession() as own_session:
+                answer = await self.run(own_session, endpoint, data, json, headers, extra_options)
+                await answer.read()
+                return answer
         config = await asyncio.to_thread(self._zdirect.config)
         own = {name: value for name, value in (headers or {}).items() if name.lower() != "authorization"}
         request: dict[str, Any] = {
