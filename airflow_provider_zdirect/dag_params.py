@@ -7,6 +7,7 @@ Their defaults come from environment variables, so that the DAG files run as the
 ``ZDIRECT_BASE_PATH``         where the data is written (``file://$AIRFLOW_HOME/zdirect``)
 ``ZDIRECT_MERCHANT_IDS``      comma separated; unset means the connection's merchant, or else all
 ``ZDIRECT_MASTER_DATA``       product master data for the Intrastat report
+``ZDIRECT_NOTIFY_EMAIL``      who is told of orders without tracking numbers; comma separated
 ============================  ==================================================================
 """
 
@@ -30,6 +31,12 @@ WINDOW_TO = "{{ params['to'] or '' }}"
 CONN_ID = "{{ params.conn_id }}"
 BASE_PATH = "{{ params.base_path }}"
 PATH = "{{ params.path or '' }}"
+TRACKING_PATH = "{{ params.tracking_path or (params.base_path ~ '/_inbox/tracking.csv') }}"
+ONE_FILE_FOR_SEVERAL = (
+    "{{ (ti.xcom_pull(task_ids='merchants') | list | length) > 1 "
+    "and '{merchant_id}' not in (params.tracking_path or '') }}"
+)
+"""Whether a run has several merchants, and one file with tracking numbers for all of them."""
 PURCHASE_ORDER_NUMBER = "{{ (params.purchase_order_number or '') | trim }}"
 REFETCH_PASSES = "{% for hours in params.refetch_after_hours %}{{ hours * 3600 }},{% endfor %}"
 """Of the liquidation's re-fetch, in seconds."""
@@ -302,6 +309,61 @@ def stock_feeds(params: Mapping[str, Any], merchant_ids: list[str]) -> list[dict
             remedy="Put {merchant_id} into stock_path, with a file for each, or name one merchant in merchant_ids.",
         )
     return [{"merchant_id": merchant_id, "stock_path": path} for merchant_id in merchant_ids]
+
+
+def tracking_params() -> dict[str, Param]:
+    """Where tracking numbers come from, and when somebody is told that they are missing."""
+    return {
+        "tracking_path": Param(
+            None,
+            type=["null", "string"],
+            title="File with tracking numbers",
+            description="CSV, Parquet or JSON lines with order_id or order_number, tracking_number, "
+            "return_tracking_number and, if wanted, merchant_order_id, status (shipped), merchant_id. Empty: "
+            "<base path>/_inbox/tracking.csv. {merchant_id} in it stands for the merchant.",
+        ),
+        "max_failed": Param(
+            0,
+            type="integer",
+            minimum=0,
+            title="Rows that may fail",
+            description="Rows of the file that may be refused, in conflict or failed before the task fails.",
+        ),
+        "overwrite_tracking": Param(
+            False,
+            type="boolean",
+            title="Overwrite tracking numbers",
+            description="Replace another tracking number that an order has; otherwise that is a conflict.",
+        ),
+        "grace_hours": Param(
+            24,
+            type="number",
+            minimum=0,
+            title="Hours of grace",
+            description="Hours after an order's approval in which its tracking numbers may come.",
+        ),
+        "remind_hours": Param(
+            24,
+            type="number",
+            minimum=0,
+            title="Remind after hours",
+            description="Hours after which the same order is told again.",
+        ),
+        "portal_url": Param(
+            None,
+            type=["null", "string"],
+            title="Link to an order",
+            description="For example https://.../{order_number}; {order_id}, {order_number} and {merchant_id} are "
+            "filled in. Empty: the page where partners log in, as the address of an order is not documented.",
+        ),
+        "notify_email": Param(
+            os.environ.get("ZDIRECT_NOTIFY_EMAIL") or None,
+            type=["null", "string"],
+            title="E-mail",
+            description="Who is told, comma separated; needs the SMTP provider and its connection smtp_default. Empty: "
+            "the task's log.",
+        ),
+    }
 
 
 def changed_places(context: Mapping[str, Any]) -> list[str]:

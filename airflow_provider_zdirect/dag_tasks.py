@@ -19,6 +19,7 @@ from airflow_provider_zdirect.dag_params import (
     stock_feeds,
     window_of,
 )
+from airflow_provider_zdirect.operators.arguments import given
 from airflow_provider_zdirect.operators.base_path import open_base_path
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.retry import fail_fast
@@ -141,3 +142,18 @@ def advices_to_track(merchant_id: str) -> list[str] | str:
     if not advices:
         raise AirflowSkipException("No notice has an advice id whose tour is still to come.")
     return advices
+
+
+@task(trigger_rule="none_failed")
+def all_is_well() -> None:
+    """Fails the run, if a task failed after which others went on."""
+
+
+def tell_of_missing_tracking(context: Any) -> None:
+    """A notifier: an e-mail to the parameter ``notify_email``; the task's log, if it is empty."""
+    from airflow_provider_zdirect.operators.order_tracking import log_missing_orders, mail_missing_orders
+
+    if addresses := given(context["params"]["notify_email"]):
+        mail_missing_orders(context, [text.strip() for text in str(addresses).split(",") if text.strip()])
+    else:
+        log_missing_orders(context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from html import escape
@@ -22,10 +23,15 @@ if TYPE_CHECKING:
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
     from airflow_provider_zdirect.orders.tracking_check import Overdue, TrackingCheck
 
+log = logging.getLogger(__name__)
+
 Notify = Callable[[Any], Any]
 
 MOST_SHOWN = 200
 """Orders in a text; the list itself has all."""
+
+SUBJECT = "zDirect: {{ missing_orders_count }} orders wait for tracking numbers, export or an update"
+CONTENT = "<p>Orders of merchant {{ missing_orders_merchant_id }}:</p>{{ missing_orders_html }}"
 
 _AGES = ("max_orders_age", "remind_after")
 _SPANS = {"grace_hours": 3600, "export_hours": 3600, "update_days": 86_400, "lookback_days": 86_400}
@@ -195,9 +201,7 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
                 "missing_orders_merchant_id": found.check.merchant_id,
             }
         )
-        if not self.notifier:
-            self.log.warning("%d orders are overdue:\n%s", len(rows), context["missing_orders_text"])
-        for notifier in self.notifier:
+        for notifier in self.notifier or [log_missing_orders]:
             with fail_fast():
                 notify(notifier, context)
 
@@ -281,6 +285,30 @@ def notify(notifier: Notify, context: Any) -> None:
         mine._update_context(context)
     mine.render_template_fields(context)
     mine.notify(context)
+
+
+def log_missing_orders(context: Any) -> None:
+    """A notifier that writes the orders to the task's log."""
+    log.warning("%d orders are overdue:\n%s", context["missing_orders_count"], context["missing_orders_text"])
+
+
+def mail_missing_orders(context: Any, to: Sequence[str], smtp_conn_id: str | None = None) -> None:
+    """A notifier that sends the orders by e-mail.
+
+    :param smtp_conn_id: None means the connection that Airflow is configured to use, ``smtp_default``.
+    :raises ZDirectConfigurationError: if the SMTP provider is not installed.
+    """
+    try:
+        from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+    except ImportError:
+        raise ZDirectConfigurationError(
+            "An e-mail is to be sent, and Airflow's SMTP provider is not installed.",
+            remedy="pip install apache-airflow-providers-smtp; or give no address, and the orders are in the log.",
+        ) from None
+    notify(
+        SmtpNotifier(to=list(to), subject=SUBJECT, html_content=CONTENT, smtp_conn_id=smtp_conn_id),
+        context,
+    )
 
 
 def as_text(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -41,17 +41,27 @@ def test_every_file_holds_the_dag_of_its_name(dags):
 
 OWN_PARAMS = {
     "zdirect_stock_movements": {"from", "to"},
-    "zdirect_backfill": {"from", "to", "dataset"},
+    "zdirect_backfill": {"from", "to", "dataset", "personal_data"},
+    "zdirect_orders": {"from", "to", "order_type", "level", "personal_data", "shipping_documents", "erase_customers"},
     "zdirect_icm_daily": {"from", "to", "path"},
     "zdirect_cross_border_daily": {"from", "to", "path"},
     "zdirect_liquidation": {"from", "to", "refetch_after_hours", "purchase_order_number", "purchase_order_parameter"},
     "zdirect_inventory": {"eans", "changed_quantities", "api_options"},
     "zdirect_reference_data": set(),
     "zdirect_shipping_notices": {"tours_by", "cursor_parameter", "current_item_set"},
+    "zdirect_order_tracking": {
+        *("tracking_path", "max_failed", "overwrite_tracking", "grace_hours", "remind_hours", "portal_url"),
+        "notify_email",
+    },
+    "zdirect_stock_sync": {
+        *("stock_path", "mapping_path", "sales_channel_ids", "subtract_open_orders", "include_zfs_orders"),
+        *("full_sync", "max_rejected"),
+    },
 }
 SCHEDULED = list(OWN_PARAMS)
 # What has no past: it is asked for as it is now, one run at a time.
-OF_NOW = ["zdirect_inventory", "zdirect_reference_data", "zdirect_shipping_notices"]
+OF_NOW = ["zdirect_inventory", "zdirect_reference_data", "zdirect_shipping_notices", "zdirect_stock_sync"]
+OF_NOW += ["zdirect_order_tracking"]
 DAILY_REPORTS = {
     "zdirect_icm_daily": "intra_community_movements",
     "zdirect_cross_border_daily": "cross_border_movements",
@@ -81,7 +91,7 @@ def test_every_parameter_is_described_in_the_form(dags, dag_id):
 
 def test_backfill_offers_every_dataset_that_has_a_past(dags):
     offered = dags["zdirect_backfill"].params.get_param("dataset").schema["enum"]
-    assert offered == [name for name, dataset in DATASETS.items() if dataset.keeping is None]
+    assert offered == [name for name, dataset in DATASETS.items() if not (dataset.keeping or dataset.part_of)]
 
 
 @pytest.mark.parametrize("dag_id", OF_NOW)
@@ -99,7 +109,9 @@ def test_every_dataset_has_a_dag(dags):
         for task in dag.tasks
         if hasattr(task, "partial_kwargs")
     }
-    assert set(DATASETS) <= fetched | mapped
+    # What comes with another dataset is published with it.
+    assert {name for name, dataset in DATASETS.items() if dataset.part_of is None} <= fetched | mapped
+    assert {dataset.part_of for dataset in DATASETS.values()} - {None} <= fetched | mapped
 
 
 def test_the_extract_tasks_update_their_assets(dags):

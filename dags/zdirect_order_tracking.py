@@ -1,0 +1,79 @@
+"""Tracking numbers: applied from a file, and told of where they are missing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from airflow.providers.common.compat.sdk import DAG, task_group
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+from airflow_provider_zdirect.dag_params import (
+    BASE_PATH,
+    CONN_ID,
+    ONE_FILE_FOR_SEVERAL,
+    TRACKING_PATH,
+    place_params,
+    tracking_params,
+)
+from airflow_provider_zdirect.dag_tasks import all_is_well, merchants, tell_of_missing_tracking
+from airflow_provider_zdirect.operators.order_tracking import ZDirectMissingTrackingOperator
+from airflow_provider_zdirect.operators.orders import ZDirectOrderUpdateOperator
+from airflow_provider_zdirect.operators.retry import retry_arguments
+
+DOC = """
+### Tracking numbers of orders
+
+Every hour, for every merchant:
+
+* `apply`: what the file `<base_path>/_inbox/tracking.csv` says of orders is done at zDirect: export, tracking numbers,
+  status. What became of each row is under `order_updates/`. A file that was applied stays where it is, and is not
+  applied again until it changes; without a file the task is skipped.
+* `missing`: approved orders without tracking or return tracking number after `grace_hours`, not exported within three
+  hours, or without any change for seven days, by the orders that `zdirect_orders` publishes under the same `base_path`,
+  and as they are now at zDirect. The list is under `order_tracking_missing/`, and whoever is in `notify_email` is told,
+  of each order once in `remind_hours`.
+
+A backfill is of no use: both are about now. See `docs/order-updates.md`, also for Slack and other notifiers.
+"""
+
+with DAG(
+    dag_id="zdirect_order_tracking",
+    # After zdirect_orders, which begins at the full hour.
+    schedule=CronDataIntervalTimetable("20 * * * *", timezone="UTC"),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    default_args=retry_arguments(),
+    params={**place_params(), **tracking_params()},
+    tags=["zdirect", "orders"],
+    doc_md=DOC,
+) as dag:
+
+    @task_group
+    def tracking(merchant_id: str) -> None:
+        """The orders of one merchant."""
+        place = {"merchant_id": merchant_id, "base_path": BASE_PATH, "conn_id": CONN_ID}
+        apply = ZDirectOrderUpdateOperator(
+            task_id="apply",
+            updates_path=TRACKING_PATH,
+            missing_file="skip",
+            skip_applied=True,
+            require_merchant_id=ONE_FILE_FOR_SEVERAL,
+            overwrite_tracking="{{ params.overwrite_tracking }}",
+            max_failed="{{ params.max_failed }}",
+            **place,
+        )
+        missing = ZDirectMissingTrackingOperator(
+            task_id="missing",
+            notifier=tell_of_missing_tracking,
+            grace_hours="{{ params.grace_hours }}",
+            remind_after="{{ params.remind_hours * 3600 }}",
+            portal_url="{{ params.portal_url or '' }}",
+            # Rows that were not applied are no reason to keep silent about other orders.
+            trigger_rule="all_done",
+            **place,
+        )
+        apply >> missing
+        [apply, missing] >> all_is_well()
+
+    tracking.expand(merchant_id=merchants())

@@ -1,0 +1,82 @@
+"""The DAG of tracking numbers for real: a file is applied, what is missing is found, published and told."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import fsspec
+import pytest
+
+from airflow_provider_zdirect.client import ClientConfig, ZDirectClient
+from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.extract import ExtractJob, extract
+from airflow_provider_zdirect.windows import Window
+
+NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+@pytest.fixture
+def emulator():
+    with EmulatorServer(seed=7, order_days=0) as server:
+        yield server
+
+
+def extracted(emulator, base, merchant_id):
+    """What zdirect_orders publishes."""
+    job = ExtractJob(
+        dataset=get_dataset("orders"),
+        merchant_id=merchant_id,
+        window=Window(NOW - timedelta(days=3), NOW),
+        fs=fsspec.filesystem("file"),
+        root=str(base),
+        base_uri=base.as_uri(),
+        environment="production",
+        resume_key="task",
+    )
+
+    async def run():
+        async with ZDirectClient(ClientConfig("demo", "demo-secret", base_url=emulator.url)) as client:
+            await extract(job, client)
+
+    asyncio.run(run())
+
+
+def test_a_file_is_applied_and_what_is_missing_is_told_although_a_row_was_refused(run_dag, emulator, tmp_path):
+    merchants = emulator.merchant_ids[:2]
+    orders = {}
+    for merchant_id in merchants:
+        start = NOW - timedelta(hours=30)
+        orders[merchant_id] = emulator.add_orders(merchant_id, 2, start=start, items=1, lines=1)
+        extracted(emulator, tmp_path, merchant_id)
+    (mine, late), (others, others_late) = orders.values()
+    rows = [
+        "order_id,merchant_order_id,tracking_number,return_tracking_number,status,merchant_id",
+        f"{mine},M1,OUT1,BACK1,shipped,{merchants[0]}",
+        f"{others},M2,OUT2,BACK2,shipped,{merchants[1]}",
+        "4711,M3,OUT3,BACK3,shipped,",
+    ]
+    (tmp_path / "_inbox").mkdir()
+    (tmp_path / "_inbox" / "tracking.csv").write_text("\n".join(rows))
+    run = run_dag("zdirect_order_tracking", NOW, merchant_ids=list(merchants), max_failed=0)
+    states = {}
+    for task_id, _, state, _ in run.tasks:
+        states.setdefault(task_id, set()).add(state)
+    # The last row says of no merchant that it is its order.
+    assert states["tracking.apply"] == {"failed"}, run.log[-5000:]
+    assert states["tracking.missing"] == {"success"}, run.log[-5000:]
+    assert states["tracking.all_is_well"] == {"upstream_failed"}
+    assert run.state == "failed", "although the last tasks went on"
+    for merchant_id, (first, second) in orders.items():
+        truth = {one["order_id"]: one for one in emulator.orders(merchant_id)}
+        assert (truth[first]["status"], truth[second]["status"]) == ("fulfilled", "approved")
+        assert not truth[first]["shipped_without_tracking"]
+        assert f"order {truth[second]['order_number']}, approved 30 hours ago" in run.log
+        assert truth[first]["shipping_address"]["last_name"] not in run.log
+    missing = duckdb.sql(f"SELECT order_id FROM read_parquet('{tmp_path}/order_tracking_missing/**/*.parquet')")
+    assert {row[0] for row in missing.fetchall()} == {late, others_late}
+    results = duckdb.sql(f"SELECT DISTINCT row, outcome FROM read_parquet('{tmp_path}/order_updates/**/*.parquet')")
+    assert sorted(results.fetchall()) == [(2, "done"), (3, "done"), (4, "refused")]
+    assert (tmp_path / "_inbox" / "tracking.csv").exists()
