@@ -244,7 +244,8 @@ class Dataset:
     :param span_exclusive: the start is exclusive too, and both have whole seconds.
     :param fixed_parameters: sent with every request.
     :param media_type: of the answer.
-    :param left_out: fields that are never stored; for what names people only that they be forgotten.
+    :param left_out: fields that are never stored, nor is any unknown one; for what names people only that they be
+        forgotten.
     :param resources: how JSON:API resources become records; None if the answer has records as they are.
     :param part_of: the dataset with which this one comes; it cannot be asked for alone.
     :param window_field: field with the time that tells to which window a record belongs, where it is not the time

@@ -84,7 +84,7 @@ def parse_page(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, st
     elif fields:
         records = [_with_fields(record, fields) for record in records]
     if dataset.left_out:
-        records = [_without_fields(record, dataset.left_out) for record in records]
+        records = [_without_fields(record, dataset) for record in records]
     return Page(records, cursor, len(body), _query(content.get("query")), snapshot_time)
 
 
@@ -146,13 +146,15 @@ def _with_fields(record: msgspec.Raw, fields: Mapping[str, msgspec.Raw]) -> msgs
     return msgspec.Raw(b"{" + members + (b"" if rest.startswith(b"}") else b",") + rest)
 
 
-def _without_fields(record: msgspec.Raw, names: tuple[str, ...]) -> msgspec.Raw:
+def _without_fields(record: msgspec.Raw, dataset: Dataset) -> msgspec.Raw:
     try:
         content = _Object.decode(record)
     except (msgspec.DecodeError, UnicodeDecodeError):
         # It is not what it should be, so nobody knows what it holds.
         return msgspec.Raw(b"null")
-    return msgspec.Raw(msgspec.json.encode({name: value for name, value in content.items() if name not in names}))
+    # Nor does anybody know what an unknown field holds, where records are about people who want to be forgotten.
+    known = dataset.model.model_fields.keys() - set(dataset.left_out)
+    return msgspec.Raw(msgspec.json.encode({name: value for name, value in content.items() if name in known}))
 
 
 def _records(raw: msgspec.Raw, key: str, dataset: Dataset) -> list[msgspec.Raw]:

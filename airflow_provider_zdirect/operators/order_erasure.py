@@ -30,7 +30,8 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
     Of their orders, in every file of past windows and beside them, names, addresses, e-mail, telephone and customer
     numbers become null, but for the country of an address; shipping documents are deleted. Orders that are fetched
     later are stored without them. Safe to repeat, and to run beside extractions. The asset
-    ``zdirect://order_erasures`` is updated only if something was erased. All arguments but ``deferrable`` are templates.
+    ``zdirect://order_erasures`` is updated only if something was erased. All arguments but ``deferrable`` are
+    templates.
 
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which ``orders`` are published.
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
