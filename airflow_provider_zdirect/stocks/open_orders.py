@@ -30,6 +30,10 @@ ORDERS, ITEMS, LINES = "orders_current", "order_items_current", "order_lines_cur
 OPEN = ("initial", "reserved")
 FULFILLED = "fulfilled"
 ZFS = "ZalandoFulfilled"
+COMPLETE = timedelta(days=7)
+"""So far back no window may be missing: zDirect expects every order to be updated within 7 days (zDirect docs, orders
+with pending updates)."""
+
 MAX_LOOKS = 10
 _INSTANT = pa.timestamp("us", "UTC")
 _SCHEMAS = {
@@ -99,7 +103,7 @@ class PublishedOrders:
         """Count them.
 
         :raises ZDirectConfigurationError: if orders were never extracted to this base path.
-        :raises ZDirectDataError: if they are older than ``max_age``.
+        :raises ZDirectDataError: if they are older than ``max_age``, or a window of the last days is missing.
         :raises ConcurrentRunError: if the files keep changing.
         """
         known_until = self._known_until(wanted, now)
@@ -114,17 +118,18 @@ class PublishedOrders:
         )
 
     def _known_until(self, wanted: OrdersWanted, now: datetime) -> datetime:
-        """The end of the last window that is complete."""
+        """The end of the last window that is complete, as are all of the days before."""
         paths = self.store.files_below(f"_manifests/orders/merchant_id={self.merchant_id}")
         labels = [path.rpartition("/")[2].removesuffix(".json") for path in paths if path.endswith(".json")]
-        known_until = max((Window.from_label(label).end for label in labels), default=None)
-        if known_until is None:
+        windows = sorted(Window.from_label(label) for label in labels)
+        if not windows:
             raise ZDirectConfigurationError(
                 f"The orders of merchant {self.merchant_id} were never extracted to {self.base_uri}, and open orders "
                 "are to be subtracted from the stock. Nothing was sent.",
                 remedy="Let the DAG zdirect_orders (dataset orders) write to the same base_path, or switch "
                 "subtract_open_orders off.",
             )
+        known_until = max(window.end for window in windows)
         if now - known_until > wanted.max_age:
             raise ZDirectDataError(
                 f"The orders of merchant {self.merchant_id} are known until {known_until.isoformat()} only, "
@@ -132,7 +137,21 @@ class PublishedOrders:
                 "subtracted, and their articles be sold again. Nothing was sent.",
                 remedy="Run zdirect_orders up to now; or raise max_orders_age, or switch subtract_open_orders off.",
             )
+        self._refuse_gap(windows, now)
         return min(known_until, now)
+
+    def _refuse_gap(self, windows: list[Window], now: datetime) -> None:
+        """Raise ZDirectDataError if a window of the last days is missing between others."""
+        until = windows[0].end
+        for window in windows:
+            if window.start > until and window.start > now - COMPLETE:
+                raise ZDirectDataError(
+                    f"The orders of merchant {self.merchant_id} that changed between {until.isoformat()} and "
+                    f"{window.start.isoformat()} were never extracted to {self.base_uri}. They would not be "
+                    "subtracted, and their articles be sold again. Nothing was sent.",
+                    remedy="Fetch that window with zdirect_orders (from and to in the trigger dialog, or a backfill).",
+                )
+            until = max(until, window.end)
 
     def _count(self, wanted: OrdersWanted, mapping: SkuMapping, known_until: datetime) -> OpenOrders:
         open_ids = self._open_ids(wanted)

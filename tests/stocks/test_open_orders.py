@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from extraction import Extraction
 from stock_world import StockWorld, ean, stock_emulator, write_orders
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import RejectedRecordsError, ZDirectConfigurationError, ZDirectDataError
-from airflow_provider_zdirect.stocks.open_orders import OrdersWanted
+from airflow_provider_zdirect.stocks.open_orders import OrdersWanted, PublishedOrders
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.windows import Window
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +95,44 @@ def test_orders_that_are_missing_or_too_old_are_an_error_before_anything_is_sent
     assert not world.posts()
     world.run(world.job(orders=OrdersWanted(max_age=timedelta(hours=4))))
     assert levels(world)[0] == 9
+
+
+def test_a_window_that_is_missing_in_between_is_an_error_unless_it_is_long_past(world: StockWorld) -> None:
+    write_orders(world, [{"lines": [(ean(1), "initial")]}])
+    (manifest,) = world.root.glob("_manifests/orders/**/*.json")
+    earlier = manifest.with_name("20260309T100000Z_20260309T230000Z.json")
+    earlier.write_text("{}")
+    with pytest.raises(ZDirectDataError, match=r"between 2026-03-09T23:00:00.*and 2026-03-10T00:00:00"):
+        world.run(world.job(orders=OrdersWanted()))
+    assert not world.posts()
+    earlier.rename(manifest.with_name("20260309T100000Z_20260310T003000Z.json"))
+    manifest.with_name("20260301T000000Z_20260302T000000Z.json").write_text("{}")
+    with pytest.raises(ZDirectDataError):
+        world.run(world.job(orders=OrdersWanted()))
+    manifest.with_name("20260303T000000Z_20260309T100000Z.json").write_text("{}")
+    world.run(world.job(orders=OrdersWanted()))
+    assert levels(world)[0] == 9
+
+
+@pytest.mark.parametrize("format", ["parquet", "jsonl"])
+def test_orders_as_they_are_extracted_are_counted_as_zdirect_has_them(world: StockWorld, format: str) -> None:
+    world.emulator.set_options(order_days=3, orders_per_day=30)
+    now = world.clock.now()
+    orders = world.emulator.orders(world.merchant_id)
+    Extraction(world.emulator, world.root).run("orders", Window(now - timedelta(days=5), now), format=format)
+    store = ObjectStore(world.fs, str(world.root))
+    found = PublishedOrders(store, world.merchant_id, "base").open_pieces(OrdersWanted(), None, now)
+    truth = Counter(
+        item["external_id"]
+        for order in orders
+        if order["status"] != "fulfilled" and order["order_type"] == "PartnerFulfilled"
+        for item in order["items"]
+        for line in item["lines"]
+        if line["status"] in ("initial", "reserved")
+    )
+    assert truth.total() > 50
+    assert {article: len(pieces) for article, pieces in found.pieces.lines.items()} == truth
+    assert not found.unmapped
 
 
 def test_later_orders_win_over_earlier_ones_of_the_same_feed(world: StockWorld) -> None:
