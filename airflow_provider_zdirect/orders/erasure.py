@@ -26,7 +26,7 @@ from airflow_provider_zdirect.orders.erasure_places import BegunErasures, PlaceE
 from airflow_provider_zdirect.orders.erasure_proof import Proof, prove
 from airflow_provider_zdirect.orders.erasure_requests import DeletionRequests, fetch_requests
 from airflow_provider_zdirect.personal_data import SHORTEST_KEY, PersonalData
-from airflow_provider_zdirect.storage.erased_people import ErasedPeople, ErasureLedger, customer_mark
+from airflow_provider_zdirect.storage.erased_people import ErasedPeople, ErasureLedger
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -161,8 +161,7 @@ class _Erasure:
         return self.ledger.add(
             at=self.now,
             orders=requests.orders,
-            customers=(customer_mark(self.job.merchant_id, number) for number in requests.customers),
-            keyed=(keyed.digest(number) for number in requests.customers) if keyed else (),
+            customers=requests.customers | ({keyed.digest(each) for each in requests.customers} if keyed else set()),
         )
 
     def _certificate_of(self, people: ErasedPeople) -> str | None:
@@ -179,7 +178,6 @@ class _Erasure:
                 "erased_at": self.now.isoformat(),
                 "package_version": __version__,
                 "ledger": sorted(entry.rpartition("/")[2] for entry in people.entries),
-                "customers": len(people.customers),
                 "orders": len(people.orders),
                 "erased": dict(sorted(eraser.rows.items())),
                 "files_rewritten_or_deleted": sorted(eraser.files),

@@ -11,7 +11,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 import pyarrow as pa
@@ -30,6 +30,9 @@ from airflow_provider_zdirect.storage.erased_rows import (
     staged_is_telling,
 )
 from airflow_provider_zdirect.storage.object_store import ObjectStore
+
+
+ABANDONED_AFTER = timedelta(hours=1)
 
 
 class BegunErasures:
@@ -84,6 +87,7 @@ class PlaceEraser:
         eraser = FileEraser(self.store, self.ledger, self.at, self._seen)
         people = eraser.learn()
         self._erase_staged(people)
+        self._erase_unfinished_writes(people)
         done = eraser.erase(people)
         for name, count in done.rows.items():
             self.rows[name] += count
@@ -111,6 +115,21 @@ class PlaceEraser:
                 self.begin()
                 Checkpoint(self.store, folder, {}).discard()
                 self.files.update(paths)
+
+    def _erase_unfinished_writes(self, people: ErasedPeople) -> None:
+        """Where objects are written beside and renamed, a write that was killed leaves the whole."""
+        for path in self.store.files("_staging/_tmp"):
+            try:
+                is_left = staged_is_telling(self.store, path, people)
+            except (pa.ArrowInvalid, EOFError, ValueError):
+                # Half an object; one that is still being written is let alone.
+                is_left = self.at - self.store.fs.modified(self.store.full(path)) > ABANDONED_AFTER
+            except FileNotFoundError:
+                continue
+            if is_left:
+                self.begin()
+                self.store.delete(path)
+                self.files.add(path)
 
     def _erase_rejected(self, people: ErasedPeople) -> None:
         patterns = self.texts.compiled()

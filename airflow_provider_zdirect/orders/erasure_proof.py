@@ -116,9 +116,9 @@ class _Search:
             self.proof.rows += 1
             is_record = path.startswith(("_rejected/", "_staging/"))
             if is_record and is_rejected_of(line, self.people, self.texts, self.compiled):
-                self.proof.found[path] += erased_line(line) != line
-            elif not is_record and self._is_in("\n".join(texts_in(msgspec.json.decode(line)))):
-                self.proof.found[path] += 1
+                self._found(path, erased_line(line) != line)
+            elif not is_record:
+                self._found(path, self._is_in("\n".join(texts_in(msgspec.json.decode(line)))))
 
     def _search_whole(self, path: str) -> None:
         folder, _, name = path.rpartition("/")
@@ -126,7 +126,7 @@ class _Search:
             # What a document shows cannot be read, so it is known by the order that it belongs to.
             order_id = folder.rpartition("order_id=")[2]
             if order_id in self.people.orders and folder == documents_folder(self.people.merchant_id, order_id):
-                self.proof.found[path] += 1
+                self._found(path, 1)
         if name.endswith(".pdf"):
             return
         data = self.store.read(path)
@@ -135,7 +135,11 @@ class _Search:
         text = data.decode(errors="replace")
         if name.endswith(".json"):
             text = "\n".join(texts_in(msgspec.json.decode(data)))
-        self.proof.found[path] += self._is_in(text)
+        self._found(path, self._is_in(text))
+
+    def _found(self, path: str, traces: int) -> None:
+        if traces:
+            self.proof.found[path] += traces
 
     def _is_in(self, text: str) -> bool:
         return self.texts.are_in(text, self.compiled)
@@ -149,8 +153,7 @@ class _Search:
             has_other = pc.is_valid(rows.column("customer_number").combine_chunks())
             self.proof.of_others += _count(pc.and_(matching, has_other))
             matching = pc.and_not(matching, has_other)
-        if traces := _count(left) + _count(matching):
-            self.proof.found[path] += traces
+        self._found(path, _count(left) + _count(matching))
 
     def _matching(self, rows: pa.Table) -> pa.Array:
         """Rows with one of the texts in any column."""

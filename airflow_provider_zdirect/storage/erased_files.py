@@ -102,8 +102,8 @@ class FileEraser:
         """
         people = self.ledger.people()
         for _ in range(MAX_LOOKS):
-            orders, keyed, missed = self._found(people)
-            entered = self.ledger.add(at=self.at, orders=dict.fromkeys(sorted(orders)), keyed=keyed)
+            orders, hashed, missed = self._found(people)
+            entered = self.ledger.add(at=self.at, orders=dict.fromkeys(sorted(orders)), customers=hashed)
             if entered.entries == people.entries and not missed:
                 return people
             people = entered
@@ -112,7 +112,7 @@ class FileEraser:
     def _found(self, people: ErasedPeople) -> tuple[set[str], set[str], bool]:
         """Order ids, hashes, and whether a file has gone before it was read."""
         orders: set[str] = set()
-        keyed: set[str] = set()
+        hashed: set[str] = set()
         missed = False
         for dataset in (row for row in order_tables() if people and "customer_number" in row.personal_data):
             for path in self._published(dataset):
@@ -121,10 +121,10 @@ class FileEraser:
                         theirs = rows.filter(is_theirs(rows, people))
                         orders.update(theirs.column("order_id").to_pylist())
                         numbers = pc.unique(theirs.column("customer_number")).to_pylist()
-                        keyed.update(number for number in numbers if number and _HASHED.fullmatch(number))
+                        hashed.update(number for number in numbers if number and _HASHED.fullmatch(number))
                 except FileNotFoundError:
                     missed = True
-        return orders, keyed, missed
+        return orders, hashed, missed
 
     def erase(self, people: ErasedPeople) -> ErasedRows:
         """Erase, and look again until nothing is found.

@@ -37,15 +37,14 @@ class ErasedPeople:
 
     :param orders: ids of their orders, as far as they are known; each with when its erasure was asked for, if that was
         said.
-    :param customers: marks of their customer numbers, see :func:`customer_mark`.
-    :param keyed: what stands in place of these numbers where personal data is hashed.
+    :param customers: marks of their customer numbers, and of what stands in place of these where personal data is
+        hashed; see :func:`customer_mark`.
     :param entries: names of the ledger's objects that say so.
     """
 
     merchant_id: str
     orders: Mapping[str, str | None] = field(default_factory=dict)
     customers: frozenset[str] = frozenset()
-    keyed: frozenset[str] = frozenset()
     entries: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
@@ -58,9 +57,7 @@ class ErasedPeople:
 
     def has_customer(self, number: Any) -> bool:
         """Whether a value of ``customer_number``, plain or hashed, is of one of them."""
-        if number is None or not (self.customers or self.keyed):
-            return False
-        return str(number) in self.keyed or customer_mark(self.merchant_id, number) in self.customers
+        return bool(self.customers) and number is not None and customer_mark(self.merchant_id, number) in self.customers
 
     def has_record(self, record: bytes | bytearray | memoryview | msgspec.Raw) -> bool:
         """Whether a record, as JSON, is of one of them; False for what is no object."""
@@ -98,16 +95,13 @@ class ErasureLedger:
         known = self.known
         new = [path for path in self.store.files(f"{self.folder}/ledger") if path not in known.entries]
         if new:
-            orders, customers, keyed = dict(known.orders), set(known.customers), set(known.keyed)
+            orders, customers = dict(known.orders), set(known.customers)
             for text in self.store.read_many(new):
                 entry = json.loads(text)
                 for order_id, requested_at in entry["orders"].items():
                     orders[order_id] = orders.get(order_id) or requested_at
                 customers.update(entry["customers"])
-                keyed.update(entry["keyed"])
-            self.known = ErasedPeople(
-                self.merchant_id, orders, frozenset(customers), frozenset(keyed), known.entries | set(new)
-            )
+            self.known = ErasedPeople(self.merchant_id, orders, frozenset(customers), known.entries | set(new))
         return self.known
 
     def add(
@@ -115,18 +109,17 @@ class ErasureLedger:
         *,
         at: datetime,
         orders: Mapping[str, str | None] | None = None,
-        customers: Iterable[str] = (),
-        keyed: Iterable[str] = (),
+        customers: Iterable[Any] = (),
     ) -> ErasedPeople:
         """Enter what is not there yet; what the ledger says then.
 
         :param at: the present.
+        :param customers: customer numbers, or hashes of them, of which only marks are entered.
         """
         known = self.people()
         entry = {
             "orders": {key: since for key, since in sorted((orders or {}).items()) if key not in known.orders},
-            "customers": sorted(set(customers) - known.customers),
-            "keyed": sorted(set(keyed) - known.keyed),
+            "customers": sorted({customer_mark(self.merchant_id, each) for each in customers} - known.customers),
         }
         if not any(entry.values()):
             return known
@@ -146,7 +139,7 @@ class ErasureLedger:
 
 
 def customer_mark(merchant_id: str, customer_number: Any) -> str:
-    """SHA-256 of the merchant and the customer number, regardless of case and of blanks around it."""
+    """SHA-256 of the merchant and what stands in ``customer_number``, regardless of case and of blanks around it."""
     return hashlib.sha256(f"{merchant_id}\n{str(customer_number).strip().lower()}".encode()).hexdigest()
 
 

@@ -99,7 +99,8 @@ def erased(dataset: Dataset, rows: pa.Table, at: datetime | None = None) -> pa.T
         rows = _with(rows, name, _forgotten(_whole(rows, name)))
     if at is not None:
         later = pc.add(_whole(rows, EXTRACTED_AT), pa.scalar(timedelta(microseconds=1), pa.duration("us")))
-        rows = _with(rows, EXTRACTED_AT, pc.max_element_wise(later, pa.scalar(at, INSTANT)))
+        now = pa.scalar(at, INSTANT)
+        rows = _with(rows, EXTRACTED_AT, pc.if_else(pc.greater(later, now), later, now))
     # Of what stays, so that the same is known again, whenever it is fetched.
     content = rows.select([name for name in dataset.model.model_fields if name not in dataset.model.not_content])
     hashes = [
