@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+import json
+import socket
+import threading
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import fsspec
+import pytest
+from airflow.providers.common.compat.notifier import BaseNotifier
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
+from emulated_time import EmulatedTime
+
+from airflow_provider_zdirect.client import ClientConfig, FileRateLimiter, MemoryRateLimiter, ZDirectClient
+from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.extract import ExtractJob, extract
+from airflow_provider_zdirect.operators.order_tracking import (
+    MOST_SHOWN,
+    Notifiers,
+    ZDirectMissingTrackingOperator,
+    as_html,
+    as_text,
+    mail_missing_orders,
+)
+from airflow_provider_zdirect.windows import Window
+
+NOW = datetime(2026, 3, 10, 8, tzinfo=UTC)
+ONE = {"items": 1, "lines": 1, "merchant_order_id": "<b>"}
+
+
+def find(**arguments):
+    return ZDirectMissingTrackingOperator(**{"task_id": "missing", "base_path": "/data", **arguments})
+
+
+@pytest.fixture(scope="module")
+def server():
+    with EmulatorServer(seed=7, now=NOW, order_days=0) as server:
+        yield server
+
+
+@pytest.fixture
+def world(server, monkeypatch, tmp_path_factory):
+    limits = partial(FileRateLimiter, tmp_path_factory.mktemp("limits"))
+    monkeypatch.setattr("airflow_provider_zdirect.client.client.FileRateLimiter", limits)
+    server.reset()
+    connection = {
+        "conn_type": "zdirect",
+        "login": "demo",
+        "password": "demo-secret",
+        "host": server.url,
+        "extra": {"merchant_id": server.merchant_ids[0], "share_access": False},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
+    clock = EmulatedTime(server)
+    for module in ("client.client", "orders.tracking_check"):
+        monkeypatch.setattr(f"airflow_provider_zdirect.{module}.SystemClock", lambda: clock)
+    return server
+
+
+@pytest.fixture
+def late(world, tmp_path):
+    """Two late orders, extracted below ``tmp_path``."""
+    merchant_id = world.merchant_ids[0]
+    orders = world.add_orders(merchant_id, 2, start=NOW - timedelta(hours=30), step_seconds=0, **ONE)
+    job = ExtractJob(
+        dataset=get_dataset("orders"),
+        merchant_id=merchant_id,
+        window=Window(NOW - timedelta(days=3), NOW),
+        fs=fsspec.filesystem("file"),
+        root=str(tmp_path),
+        base_uri=tmp_path.as_uri(),
+        environment="production",
+        resume_key="task",
+    )
+    clock = EmulatedTime(world)
+
+    async def run():
+        config = ClientConfig("demo", "demo-secret", base_url=world.url)
+        async with ZDirectClient(config, clock=clock, limiter=MemoryRateLimiter(clock)) as client:
+            await extract(job, client, clock=clock)
+
+    asyncio.run(run())
+    return orders
+
+
+@pytest.fixture
+def full_context(context):
+    with DAG("a_dag", schedule=None) as dag:
+        return {**context, "dag": dag}
+
+
+class Kept(BaseNotifier):
+    """Keeps what it was told."""
+
+    template_fields = ("text",)
+
+    def __init__(self, text, kept, fails=False):
+        super().__init__()
+        self.text = text
+        self.kept = kept
+        self.fails = fails
+
+    def notify(self, context):
+        if self.fails:
+            raise OSError("nobody answers")
+        self.kept.append(self.text)
+
+
+TEXT = "{{ missing_orders_count }} of {{ missing_orders_merchant_id }}: {{ missing_orders[0].portal_url }}"
+
+
+def test_any_notifier_is_called_with_what_is_new_and_not_again(world, late, full_context, tmp_path):
+    kept, calls = [], []
+    notifiers = [Kept(TEXT, kept), lambda context: calls.append(context["missing_orders"])]
+    task = find(notifier=notifiers, base_path=str(tmp_path), portal_url="https://p.example/{order_id}")
+    told = task.execute(full_context)
+    assert (told["overdue"], told["told"], told["without_tracking_number"]) == (2, 2, 2)
+    assert kept == [f"2 of {world.merchant_ids[0]}: https://p.example/{late[0]}"]
+    assert [row["order_id"] for row in calls[0]] == late
+    assert set(calls[0][0]) == {
+        *("order_id", "order_number", "merchant_order_id", "approved_at", "age_hours", "missing", "portal_url"),
+    }, "nothing personal"
+    assert notifiers[0].text == TEXT, "its templates are rendered in a copy"
+    assert task.execute(full_context)["told"] == 0
+    world.clock.advance(24 * 3600)
+    again = find(notifier=notifiers, base_path=str(tmp_path), max_orders_age=2 * 86_400)
+    assert again.execute(full_context)["told"] == 2
+    assert (len(kept), len(calls)) == (2, 2)
+
+
+def test_a_notifier_that_fails_fails_the_task_and_the_retry_tells_it(late, full_context, tmp_path):
+    kept = []
+    with pytest.raises(OSError, match="nobody answers"):
+        find(notifier=Kept(TEXT, kept, fails=True), base_path=str(tmp_path)).execute(full_context)
+    assert find(notifier=Kept(TEXT, kept), base_path=str(tmp_path)).execute(full_context)["told"] == 2
+    assert len(kept) == 1
+
+
+class Mailbox:
+    """An SMTP server for one e-mail."""
+
+    def __init__(self):
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        self.data = b""
+        self.rcpt = []
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self):
+        connection, _ = self._socket.accept()
+        with connection, connection.makefile("rb") as lines:
+            connection.sendall(b"220 here\r\n")
+            for line in lines:
+                command = line[:4].upper()
+                if command == b"DATA":
+                    connection.sendall(b"354 go\r\n")
+                    while (content := lines.readline()) != b".\r\n":
+                        self.data += content
+                if command == b"RCPT":
+                    self.rcpt.append(line.decode().partition("<")[2].partition(">")[0])
+                connection.sendall(b"221 bye\r\n" if command == b"QUIT" else b"250 ok\r\n")
+                if command == b"QUIT":
+                    return
+
+    def mail(self):
+        self._thread.join(10)
+        self._socket.close()
+        return email.message_from_bytes(self.data, policy=email.policy.default)
+
+
+def test_an_email_has_the_list_with_links(world, late, full_context, tmp_path, monkeypatch):
+    pytest.importorskip("airflow.providers.smtp")
+    mailbox = Mailbox()
+    connection = {
+        "conn_type": "smtp",
+        "host": "127.0.0.1",
+        "port": mailbox.port,
+        "extra": {"from_email": "airflow@shop.example", "disable_ssl": True, "disable_tls": True},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+    to = ["ship@shop.example", "b@shop.example"]
+    task = find(
+        notifier=lambda context: mail_missing_orders(context, to),
+        base_path=str(tmp_path),
+        portal_url="https://p.example/{order_number}",
+    )
+    task.execute(full_context)
+    mail = mailbox.mail()
+    content = mail.get_body(("html",)).get_content()
+    assert mail["subject"] == "zDirect: 2 orders wait for tracking numbers, export or an update"
+    assert mailbox.rcpt == to
+    orders = {one["order_id"]: one for one in world.orders(world.merchant_ids[0])}
+    for order_id in late:
+        number = orders[order_id]["order_number"]
+        assert f'<a href="https://p.example/{number}">{number}</a></td><td>&lt;b&gt;</td><td>30</td>' in content
+        assert orders[order_id]["customer_email"] not in content
+
+
+def test_without_a_notifier_it_is_in_the_log_and_without_a_late_order_nobody_is_told(
+    world, late, full_context, tmp_path, caplog
+):
+    quiet = []
+    find(notifier=Kept(TEXT, quiet), base_path=str(tmp_path), grace_hours=31, export_hours=31).execute(full_context)
+    assert quiet == []
+    find(base_path=str(tmp_path)).execute(full_context)
+    assert "2 orders are overdue" in caplog.text
+    assert "approved 30 hours ago: without tracking number, return tracking number; https://" in caplog.text
+
+
+def test_a_long_list_is_cut_in_a_text_and_links_to_all():
+    row = {"order_number": None, "order_id": "an-id", "merchant_order_id": None, "age_hours": 30}
+    rows = [{**row, "missing": ["export"], "portal_url": 'https://p/"'}] * (MOST_SHOWN + 3)
+    assert as_text(rows).splitlines()[-1] == "and 3 more"
+    html = as_html(rows, "s3://bucket/<all>")
+    assert html.count("<tr>") == MOST_SHOWN + 1
+    assert "<p>and 3 more</p><p>All that are overdue: s3://bucket/&lt;all&gt;</p>" in html
+    assert "https://p/&quot;" in html
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"notifier": "ops@shop.example"}, "notifier: str is no notifier"),
+        ({"grace_hours": "soon"}, "grace_hours='soon' is no number of hours"),
+        ({"update_days": -1}, "update_days=-1 is no number of days"),
+        ({"remind_after": "x"}, "remind_after='x'"),
+        ({"live_check": "x"}, "live_check='x'"),
+        ({"portal_url": "portal"}, "portal_url='portal'"),
+        ({"format": "csv"}, "format='csv'"),
+        ({"base_path": "data"}, "base_path='data'"),
+    ],
+)
+def test_a_wrong_literal_is_refused_at_parse(arguments, named):
+    with pytest.raises(ZDirectConfigurationError) as caught:
+        find(**arguments)
+    assert named in str(caught.value)
+    assert caught.value.remedy
+
+
+def test_a_notifier_does_not_make_a_new_version_of_the_dag_with_every_parse():
+    for notifier in (Kept(TEXT, []), print, [Kept(TEXT, []), len]):
+        assert " at 0x" not in str(Notifiers.of(notifier))
+    with DAG("a_dag", schedule=None):
+        mapped = ZDirectMissingTrackingOperator.partial(task_id="m", base_path="/data", notifier=print)
+        assert isinstance(mapped.expand(merchant_id=["a"]).partial_kwargs["notifier"], Notifiers)
+
+
+def test_what_fails_is_waited_for_or_told(world, full_context, tmp_path):
+    with pytest.raises(AirflowFailException, match="never extracted"):
+        find(base_path=str(tmp_path)).execute(full_context)
+
+
+def test_a_retriable_failure_is_waited_for_without_a_slot(world, late, full_context, tmp_path):
+    world.faults.add({"match": {"path": late[0]}, "action": {"status": 503}})
+    task = find(base_path=str(tmp_path))
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(full_context)
+    assert deferred.value.method_name == "resume"
+    assert task.resume(full_context, waits=1)["told"] == 2
