@@ -31,7 +31,6 @@ from airflow_provider_zdirect.storage.erased_rows import (
 )
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
-
 ABANDONED_AFTER = timedelta(hours=1)
 
 

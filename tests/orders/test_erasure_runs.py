@@ -1,0 +1,202 @@
+"""Erasures that are killed, and that run beside extractions and one another."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from erasure_world import CUSTOMER, FIRST, NOW, PERSON, SECOND, ErasureWorld
+
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.exceptions import ConcurrentRunError
+from airflow_provider_zdirect.orders.erasure import ErasureResult, _Erasure
+from airflow_provider_zdirect.orders.erasure_requests import DeletionRequests
+from airflow_provider_zdirect.storage.erased_meanwhile import ErasedMeanwhile
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+
+WRITES = ("write", "upload", "delete", "delete_folder")
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[EmulatorServer]:
+    with EmulatorServer(now=NOW) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(running: EmulatorServer) -> EmulatorServer:
+    running.reset()
+    running.clock.set(NOW)
+    running.set_options(order_days=0)
+    return running
+
+
+@pytest.fixture
+def world(emulator: EmulatorServer, tmp_path: Path) -> ErasureWorld:
+    return ErasureWorld(emulator, tmp_path)
+
+
+def erase(world: ErasureWorld) -> ErasureResult:
+    """With the requests as they are, without asking for them."""
+    requests = DeletionRequests()
+    for wish in world.emulator.state.customer_wishes.deletions(world.merchant_id):
+        requests.take(wish.body)
+    return _Erasure(world.erasure_job(), world.store, requests, world.clock().now()).run()
+
+
+def test_killed_at_any_write_and_run_again_all_is_erased_and_told(emulator, tmp_path, monkeypatch):
+    filled = ErasureWorld(emulator, tmp_path / "filled")
+    filled.fill()
+    filled.request_deletion()
+    counts, others = filled.counts(), filled.rows_of_others()
+    originals: dict[str, Callable[..., None]] = {name: getattr(ObjectStore, name) for name in WRITES}
+    number, was_killed = 0, True
+    while was_killed:
+        number += 1
+        world = ErasureWorld(emulator, tmp_path / str(number))
+        world.orders = filled.orders
+        shutil.copytree(filled.root, world.root)
+        done = Counter[str]()
+
+        def dying(name: str, number: int = number, done: Counter[str] = done) -> Any:
+            def write(*arguments: Any) -> None:
+                done["writes"] += 1
+                # Before it, or after it.
+                if done["writes"] == number and number % 2:
+                    raise Killed
+                originals[name](*arguments)
+                if done["writes"] == number:
+                    raise Killed
+
+            return write
+
+        with monkeypatch.context() as patched:
+            for name in WRITES:
+                patched.setattr(ObjectStore, name, dying(name))
+            try:
+                erase(world)
+                was_killed = False
+            except Killed:
+                pass
+        result = erase(world)
+        assert not world.traces(), number
+        assert (world.counts(), world.rows_of_others()) == (counts, others), number
+        assert len(world.certificates()) >= 1
+        assert result.certificate
+        shutil.rmtree(world.root)
+    assert number > 20
+
+
+def test_an_extraction_whose_staged_pages_are_erased_fetches_them_again(world, emulator):
+    world.add(FIRST.start, 1, **PERSON)
+    world.add(FIRST.start, 60)
+    world.request_deletion()
+    emulator.set_options(orders_page_limit=50)
+    emulator.on_request("/orders", lambda number: erase(world) if number == 2 else None)
+    with pytest.raises(ConcurrentRunError) as raised:
+        world.fetch(FIRST)
+    assert raised.value.retry_after
+    assert not world.traces()
+    world.fetch(FIRST)
+    assert len(world.published("orders")) == 61
+    assert not world.traces()
+    world.is_erased()
+
+
+def test_what_was_fetched_before_the_ledger_was_written_is_not_published_after_it(world, emulator):
+    world.add(FIRST.start, 1, **PERSON)
+    world.add(FIRST.start, 60)
+    world.request_deletion()
+    emulator.set_options(orders_page_limit=50)
+
+    def enter(number: int) -> None:
+        if number == 2:
+            # The erasure has not come to the staged pages yet.
+            _Erasure(world.erasure_job(), world.store, asked(world), NOW)._enter()
+
+    emulator.on_request("/orders", enter)
+    with pytest.raises(ConcurrentRunError, match="customers of some fetched orders have been erased since"):
+        world.fetch(FIRST)
+    assert not world.traces()
+    assert not world.published("orders")
+    world.fetch(FIRST)
+    world.is_erased()
+    assert not world.traces()
+
+
+def test_an_erasure_that_comes_while_an_extraction_publishes_is_made_up_for(world, monkeypatch):
+    """It looks before anything is published, and enters its people after the extraction has looked at the ledger."""
+    world.add(FIRST.start, 1, **PERSON, order_date="yesterday")
+    world.add(FIRST.start, 1, **PERSON)
+    world.add(FIRST.start, 5)
+    world.request_deletion()
+    refuse = ErasedMeanwhile.refuse
+
+    def and_then(self: ErasedMeanwhile, progress: Any) -> None:
+        refuse(self, progress)
+        erase(world)
+        # What it staged is gone, so let it be as if it had looked there a moment before.
+        assert not world.published("orders")
+
+    monkeypatch.setattr(ErasedMeanwhile, "refuse", and_then)
+    monkeypatch.setattr("airflow_provider_zdirect.orders.erasure_places.PlaceEraser._erase_staged", lambda *_: None)
+    monkeypatch.setattr("airflow_provider_zdirect.orders.erasure.prove", lambda *_: Nothing)
+    world.fetch(FIRST)
+    assert len(world.published("orders")) == 6
+    assert not world.traces()
+    world.is_erased()
+
+
+class Nothing:
+    found = ()
+    files = rows = texts = of_others = 0
+
+
+def test_erasures_and_extractions_at_once_come_to_the_same(world, emulator):
+    for window in (FIRST, SECOND):
+        world.add(window.start, 3, **PERSON)
+        world.add(window.start, 9)
+        world.fetch(window)
+    counts, others = world.counts(), world.rows_of_others()
+    world.request_deletion()
+    failures: list[BaseException] = []
+
+    def until_done(job: Callable[[], object]) -> None:
+        for _ in range(9):
+            try:
+                job()
+                return
+            except ConcurrentRunError:
+                continue
+            except BaseException as error:
+                failures.append(error)
+                return
+
+    jobs = [lambda: erase(world)] * 2 + [lambda: world.fetch(FIRST, resume_key="a"), lambda: world.fetch(SECOND)]
+    threads = [threading.Thread(target=until_done, args=(job,)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert not world.traces()
+    assert (world.counts(), {name: set(rows) for name, rows in world.rows_of_others().items()}) == (
+        counts,
+        {name: set(rows) for name, rows in others.items()},
+    )
+    world.is_erased()
+
+
+def asked(world: ErasureWorld) -> DeletionRequests:
+    requests = DeletionRequests()
+    requests.take({"customer_number": CUSTOMER})
+    return requests
