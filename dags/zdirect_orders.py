@@ -1,0 +1,81 @@
+"""Orders with their items and lines, announced returns, and the wishes of customers to be forgotten."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from airflow.providers.common.compat.sdk import DAG
+from airflow.timetables.interval import CronDataIntervalTimetable
+from airflow_provider_zdirect.operators.order_erasure import ZDirectOrderErasureOperator
+
+from airflow_provider_zdirect.dag_params import (
+    BASE_PATH,
+    CONN_ID,
+    WINDOW_FROM,
+    WINDOW_TO,
+    place_params,
+    window_params,
+)
+from airflow_provider_zdirect.dag_tasks import merchants, merchants_to_erase_from, merchants_with_documents
+from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
+from airflow_provider_zdirect.operators.retry import retry_arguments
+from airflow_provider_zdirect.operators.shipping_documents import ZDirectShippingDocumentsOperator
+from airflow_provider_zdirect.order_dag_params import ORDER_PERSONAL_DATA, ORDER_TYPE, order_params
+
+DOC = """
+### Orders
+
+Every hour, for every merchant: the orders that were modified in the hour before, with their items and lines, in pages
+of 1,000 orders. Under `<base_path>/orders/`, `order_items/` and `order_lines/` lies every version that was seen, once;
+under `orders_current/`, `order_items_current/` and `order_lines_current/` the latest one. Returns that customers have
+announced are under `announced_returns/`.
+
+* **Triggered by hand** it takes `from` and `to`, or, if both are empty, the last full hour. **Backfill** works for the
+  last year; zDirect tells each order as it is now, so a version that was replaced before anybody asked is gone.
+* `personal_data`: keep it, drop it, or store keyed hashes; `level` = `stock only` drops it in any case.
+* `shipping_documents`: labels and slips of Zalando Shipping Solutions, and both tracking codes from them.
+* Once a day, customers who asked zDirect to be forgotten are erased from all that is stored (`erase_customers`), and a
+  certificate is written; see `docs/personal-data.md`.
+"""
+
+with DAG(
+    dag_id="zdirect_orders",
+    # Hourly, because an approved order is to be exported within three hours (zDirect docs, Orders, exporting).
+    schedule=CronDataIntervalTimetable("0 * * * *", timezone="UTC"),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=4,
+    default_args=retry_arguments(),
+    params={**place_params(), **window_params(), **order_params()},
+    tags=["zdirect", "orders"],
+    doc_md=DOC,
+) as dag:
+    place = {"base_path": BASE_PATH, "conn_id": CONN_ID, "map_index_template": "{{ task.merchant_id }}"}
+    window = {"window_from": WINDOW_FROM, "window_to": WINDOW_TO}
+    merchant_ids = merchants()
+    orders = ZDirectExtractOperator.partial(
+        task_id="orders",
+        dataset="orders",
+        filters={"order_type": ORDER_TYPE},
+        personal_data=ORDER_PERSONAL_DATA,
+        **window,
+        **place,
+    ).expand(merchant_id=merchant_ids)
+    ZDirectExtractOperator.partial(task_id="announced_returns", dataset="announced_returns", **window, **place).expand(
+        merchant_id=merchant_ids
+    )
+    documents = ZDirectShippingDocumentsOperator.partial(
+        task_id="shipping_documents", fill_tracking=True, **place
+    ).expand(merchant_id=merchants_with_documents())
+    forgetful = merchants_to_erase_from()
+    requests = ZDirectExtractOperator.partial(
+        task_id="order_deletion_requests", dataset="order_deletion_requests", **place
+    ).expand(merchant_id=forgetful)
+    erasure = ZDirectOrderErasureOperator.partial(
+        task_id="erase_customers",
+        # Whatever became of the rest: who wants to be forgotten is forgotten.
+        trigger_rule="all_done",
+        **place,
+    ).expand(merchant_id=forgetful)
+    orders >> documents >> erasure
+    requests >> erasure

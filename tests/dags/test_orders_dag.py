@@ -1,0 +1,81 @@
+"""The orders DAG for real: orders with all that belongs to them, returns, and customers who want to be forgotten."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+HOUR = timedelta(hours=1)
+NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+START = NOW - 30 * HOUR
+
+
+def rows(tmp_path: Any, dataset: str) -> list[dict[str, Any]]:
+    files = (tmp_path / dataset).rglob("*.parquet")
+    return [row for file in files for row in pq.read_table(file, partitioning=None).to_pylist()]
+
+
+def count_by_merchant(tmp_path: Any, dataset: str) -> Counter[str]:
+    return Counter(row["_merchant_id"] for row in rows(tmp_path, dataset))
+
+
+def test_every_order_lands_and_who_wants_to_be_forgotten_is(run_dag, emulator, tmp_path):
+    emulator.set_options(order_days=0)
+    sold: dict[str, list[dict[str, Any]]] = {}
+    for merchant in emulator.merchant_ids:
+        ids = emulator.add_orders(merchant, 12, start=START, step_seconds=240, items=2, lines=1)
+        emulator.add_orders(merchant, 2, start=START, customer_number="9988776655", order_type="ZalandoFulfilled")
+        emulator.announce_return(ids[0], at=START + timedelta(minutes=1))
+        sold[merchant] = emulator.orders(merchant)
+    forgotten = emulator.merchant_ids[0]
+    gone = emulator.request_deletion(forgotten, "9988776655")
+    run = run_dag("zdirect_orders", NOW, **{"from": START.isoformat(), "to": (START + HOUR).isoformat()})
+    assert run.state == "success", run.log[-5000:]
+    states = {task[:2]: task[2] for task in run.tasks}
+    for task in ("orders", "announced_returns", "order_deletion_requests", "erase_customers"):
+        assert [states[task, index] for index in (0, 1)] == ["success"] * 2
+    assert states["shipping_documents", -1] == "skipped"
+    assert count_by_merchant(tmp_path, "orders_current") == {merchant: 14 for merchant in sold}
+    assert count_by_merchant(tmp_path, "order_lines_current") == {
+        merchant: sum(len(item["lines"]) for order in orders for item in order["items"])
+        for merchant, orders in sold.items()
+    }
+    assert count_by_merchant(tmp_path, "announced_returns") == {merchant: 1 for merchant in sold}
+    for dataset in ("orders", "orders_current"):
+        left = {row["order_id"]: row["customer_number"] for row in rows(tmp_path, dataset)}
+        for merchant, orders in sold.items():
+            for order in orders:
+                erased = merchant == forgotten and order["order_id"] in gone
+                assert left[order["order_id"]] == (None if erased else order["customer_number"])
+    told = Counter(uri.rstrip("/") for uri, _, _ in run.events)
+    for dataset in ("orders", "order_items", "order_lines", "announced_returns"):
+        assert told[f"zdirect://{dataset}"] == 2
+
+
+@pytest.mark.newest_airflow
+def test_orders_of_one_type_for_the_stock_alone_have_nothing_personal(run_dag, emulator, tmp_path):
+    emulator.set_options(order_days=0)
+    merchant = emulator.merchant_ids[0]
+    for kind in ("PartnerFulfilled", "ZalandoFulfilled"):
+        emulator.add_orders(merchant, 3, start=START, order_type=kind)
+    run = run_dag(
+        "zdirect_orders",
+        NOW,
+        merchant_ids=[merchant],
+        order_type="PartnerFulfilled",
+        level="stock only",
+        erase_customers=False,
+        **{"from": START.isoformat(), "to": (START + HOUR).isoformat()},
+    )
+    assert run.state == "success", run.log[-5000:]
+    assert [task[2] for task in run.tasks if task[0] == "erase_customers"] == ["skipped"]
+    found = duckdb.sql(
+        f"SELECT order_type, count(*), count(customer_number), count(shipping_address.last_name), "
+        f"count(shipping_address.country_code) FROM '{tmp_path}/orders_current/**/*.parquet' GROUP BY ALL"
+    )
+    assert found.fetchall() == [("PartnerFulfilled", 3, 0, 0, 3)]
