@@ -50,6 +50,7 @@ lint: .venv/.ready
 bench: .venv/.ready
 	.venv/bin/python benchmarks/run.py
 	.venv/bin/python benchmarks/icm_backfill.py
+	.venv/bin/python benchmarks/stock_updates.py
 
 docs: .venv/.ready
 	.venv/bin/python scripts/generate_docs.py

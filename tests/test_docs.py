@@ -100,6 +100,17 @@ def test_the_query_of_the_orders_reads_what_was_sold(tmp_path: Path, monkeypatch
     assert {row[:2]: row[2] for row in duckdb.sql(query).fetchall()} == pieces
 
 
+def test_the_tests_that_the_comparison_names_are_there() -> None:
+    rows = [line for line in (ROOT / "docs" / "koongo.md").read_text().splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 15
+    for row in rows:
+        proof = row.rstrip(" |").rpartition("|")[2]
+        named = re.findall(r"`(tests/[^`]+)`", proof)
+        assert named or "Airflow's own" in proof, row
+        for path, _, test in (name.partition("::") for name in named):
+            assert f"def {test}" in (ROOT / path).read_text(), test
+
+
 TASKS = {
     "orders.md": {"orders"},
     "order-updates.md": {"missing"},  # of the last of its DAGs

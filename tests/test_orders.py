@@ -239,6 +239,14 @@ def test_orders_of_one_type(here, emulator, kind):
     assert {row["order_type"] for row in here.published("orders")} == {kind}
 
 
+def test_orders_of_one_sales_channel(here, emulator):
+    channels = [channel["sales_channel_id"] for channel in emulator.reference("sales_channels", here.merchant_id)][:2]
+    for channel in channels:
+        emulator.add_orders(here.merchant_id, 2, start=DAY.start, sales_channel_id=channel)
+    assert here.run("orders", DAY, filters={"sales_channel_id": channels[0]}).records == 2
+    assert {row["sales_channel_id"] for row in here.published("orders")} == {channels[0]}
+
+
 def test_items_and_lines_cannot_be_asked_for_alone(here):
     with pytest.raises(ZDirectConfigurationError, match=r"comes with the orders.*dataset='orders'"):
         here.run("order_lines", DAY)
