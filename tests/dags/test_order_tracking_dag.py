@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import duckdb
 import fsspec
+import jinja2
 import pytest
 
 from airflow_provider_zdirect.client import ClientConfig, ZDirectClient
+from airflow_provider_zdirect.dag_params import ONE_FILE_FOR_SEVERAL
 from airflow_provider_zdirect.datasets import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.extract import ExtractJob, extract
@@ -45,38 +48,42 @@ def extracted(emulator, base, merchant_id):
 
 
 def test_a_file_is_applied_and_what_is_missing_is_told_although_a_row_was_refused(run_dag, emulator, tmp_path):
-    merchants = emulator.merchant_ids[:2]
-    orders = {}
-    for merchant_id in merchants:
-        start = NOW - timedelta(hours=30)
-        orders[merchant_id] = emulator.add_orders(merchant_id, 2, start=start, items=1, lines=1)
-        extracted(emulator, tmp_path, merchant_id)
-    (mine, late), others = orders.values()
+    merchant_id = emulator.merchant_ids[0]
+    mine, late = emulator.add_orders(merchant_id, 2, start=NOW - timedelta(hours=30), items=1, lines=1)
+    extracted(emulator, tmp_path, merchant_id)
     rows = [
         "order_id,merchant_order_id,tracking_number,return_tracking_number,status,merchant_id",
-        f"{mine},M1,OUT1,BACK1,shipped,{merchants[0]}",
+        f"{mine},M1,OUT1,BACK1,shipped,",
         "4711,M3,OUT3,BACK3,shipped,",
+        f"{late},M4,OUT4,BACK4,shipped,{emulator.merchant_ids[1]}",
     ]
     (tmp_path / "_inbox").mkdir()
     (tmp_path / "_inbox" / "tracking.csv").write_text("\n".join(rows))
-    run = run_dag("zdirect_order_tracking", NOW, merchant_ids=list(merchants), max_failed=0)
+    run = run_dag("zdirect_order_tracking", NOW, merchant_ids=[merchant_id], max_failed=0)
     states = {}
     for task_id, _, state, _ in run.tasks:
         states.setdefault(task_id, set()).add(state)
-    # The last row says of no merchant that it is its order.
     assert states["tracking.apply"] == {"failed"}, run.log[-5000:]
     assert states["tracking.missing"] == {"success"}, run.log[-5000:]
     assert states["tracking.all_is_well"] == {"upstream_failed"}
     assert run.state == "failed", "although the last tasks went on"
-    truth = {one["order_id"]: one for merchant_id in merchants for one in emulator.orders(merchant_id)}
+    truth = {one["order_id"]: one for one in emulator.orders(merchant_id)}
     assert truth[mine]["status"] == "fulfilled"
     assert not truth[mine]["shipped_without_tracking"]
-    for order_id in (late, *others):
-        assert truth[order_id]["status"] == "approved"
-        assert f"order {truth[order_id]['order_number']}, approved 30 hours ago" in run.log
-        assert truth[order_id]["customer_email"] not in run.log
+    assert truth[late]["status"] == "approved", "the row is another merchant's"
+    assert f"order {truth[late]['order_number']}, approved 30 hours ago" in run.log
+    assert truth[late]["customer_email"] not in run.log
     missing = duckdb.sql(f"SELECT order_id FROM read_parquet('{tmp_path}/order_tracking_missing/**/*.parquet')")
-    assert {row[0] for row in missing.fetchall()} == {late, *others}
+    assert {row[0] for row in missing.fetchall()} == {late}
     results = duckdb.sql(f"SELECT DISTINCT row, outcome FROM read_parquet('{tmp_path}/order_updates/**/*.parquet')")
     assert sorted(results.fetchall()) == [(2, "done"), (3, "refused")]
     assert (tmp_path / "_inbox" / "tracking.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("merchants", "path", "needed"),
+    [(["a"], None, "False"), (["a", "b"], None, "True"), (["a", "b"], "/in/{merchant_id}.csv", "False")],
+)
+def test_rows_have_to_name_their_merchant_where_one_file_is_for_several(merchants, path, needed):
+    context = {"ti": SimpleNamespace(xcom_pull=lambda task_ids: merchants), "params": {"tracking_path": path}}
+    assert jinja2.Template(ONE_FILE_FOR_SEVERAL).render(context) == needed

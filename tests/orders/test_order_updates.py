@@ -317,15 +317,15 @@ def test_a_limit_that_is_used_up_is_for_the_task_to_wait_and_it_goes_on_from_the
 
 
 def test_many_orders_wait_together(world: OrderWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(order_updates, "BATCH", 30)
-    orders = world.emulator.add_orders(world.merchant_id, 60, items=1, lines=1)
+    monkeypatch.setattr(order_updates, "BATCH", 20)
+    orders = world.emulator.add_orders(world.merchant_id, 40, items=1, lines=1)
     started = world.clock.now()
     result = world.run(world.job([tracked(order_id, n) for n, order_id in enumerate(orders)]))
-    assert result.rows["done"] == 60
+    assert result.rows["done"] == 40
     assert world.clock.slept.count(order_updates.SHIP_AFTER) == 2, "once for each batch"
-    assert result.requests == 60 * 5
+    assert result.requests == 40 * 5
     # Two reads and three writes of each order; both limits are 2,000 a minute, of which nine tenths are taken.
-    assert (world.clock.now() - started).total_seconds() < 60 * 5 * 60 / 1800 + 2 * 5 + 5
+    assert (world.clock.now() - started).total_seconds() < 40 * 5 * 60 / 1800 + 2 * 5 + 5
     assert not [request for request in world.emulator.requests if request.status == 429]
     assert not any(world.truth(order_id)["shipped_without_tracking"] for order_id in orders[::20])
 
