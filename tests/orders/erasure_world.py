@@ -124,11 +124,20 @@ class ErasureWorld(Extraction):
     def fetch(self, window: Window, **options: Any) -> None:
         self.run("orders", window, **{**self.options, "max_rejected": 9, "resume_key": str(window), **options})
 
-    def fill(self) -> None:
-        """Past windows with versions, a rejected order, parked and staged ones, labels and returns."""
-        mine = self.add(FIRST.start, 2, **PERSON)
+    def fill(self, *, few: bool = False) -> None:
+        """Past windows with versions, a rejected order, parked and staged ones, labels and returns.
+
+        :param few: only one window, with one order of the person, and no returns.
+        """
+        mine = self.add(FIRST.start, 1 if few else 2, **PERSON)
         self.add(FIRST.start + timedelta(minutes=5), 5)
+        if few:
+            self.add(FIRST.start + timedelta(minutes=30), 1, **PERSON, order_date="yesterday")
         self.fetch(FIRST)
+        self._put_labels(mine)
+        self.break_off(Window(START - 3 * HOUR, START - 2 * HOUR))
+        if few:
+            return
         self.emulator.change_order(mine[0], at=SECOND.start + timedelta(minutes=50), tracking_number="T1")
         self.add(SECOND.start + timedelta(minutes=20), 5)
         self.add(SECOND.start + timedelta(minutes=30), 1, **PERSON, order_date="yesterday")
@@ -139,11 +148,12 @@ class ErasureWorld(Extraction):
         late = self.add(THIRD.start + timedelta(minutes=30), 1, **PERSON)
         self.add(THIRD.start + timedelta(minutes=31), 1)
         self.fetch(Window(THIRD.end, THIRD.end + HOUR))
-        # A window that broke off after its first page.
         self.emulator.announce_return(mine[0], at=FIRST.start + timedelta(minutes=40))
         self.run("announced_returns", FIRST, format=self.options["format"])
-        self.break_off(Window(START - 3 * HOUR, START - 2 * HOUR))
-        for order_id in (*mine, *late):
+        self._put_labels(late)
+
+    def _put_labels(self, order_ids: list[str]) -> None:
+        for order_id in order_ids:
             folder = documents_folder(self.merchant_id, order_id)
             self.store.write(f"{folder}/1-OUTBOUND_LABEL.pdf", "Zebulonia Quastenflosser".encode("latin-1"))
             self.store.write_json(f"{folder}/documents.json", [])

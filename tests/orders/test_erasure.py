@@ -38,8 +38,7 @@ def world(emulator: EmulatorServer, tmp_path: Path) -> ErasureWorld:
     return ErasureWorld(emulator, tmp_path)
 
 
-@pytest.mark.parametrize("mode", ["keep", "hash"])
-@pytest.mark.parametrize("format", ["parquet", "jsonl"])
+@pytest.mark.parametrize(("mode", "format"), [("keep", "parquet"), ("hash", "jsonl")])
 def test_nothing_of_an_erased_customer_is_left_anywhere_and_nobody_else_is_touched(emulator, tmp_path, mode, format):
     world = ErasureWorld(emulator, tmp_path, mode, format)
     world.fill()

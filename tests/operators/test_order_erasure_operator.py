@@ -1,0 +1,162 @@
+"""The operator that erases customers, as Airflow runs it; and the dataset of deletion requests, which names nobody."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import duckdb
+import pytest
+from airflow.exceptions import TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_zdirect.assets import erasure_alias, erasure_asset
+from airflow_provider_zdirect.client.paging import parse_page
+from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.emulator.customer_wishes import Wish
+from airflow_provider_zdirect.exceptions import ServerError, TracesLeftError, ZDirectConfigurationError
+from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
+from airflow_provider_zdirect.operators.order_erasure import ZDirectOrderErasureOperator
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+DAY = {"window_from": "2026-11-19T00:00:00Z", "window_to": "2026-11-20T00:00:00Z"}
+PERSON = {
+    "customer_number": "98765432101",
+    "customer_email": "zebulonia.q@unheard-of.example",
+    "shipping_address": {"last_name": "Quastenflosser", "address_line_1": "Nirgendwogasse 417a", "country_code": "AT"},
+}
+SOUGHT = ("98765432101", "unheard-of", "Quastenflosser", "Nirgendwogasse")
+
+
+@pytest.fixture
+def emulator(emulator, monkeypatch):
+    connection = json.loads(os.environ["AIRFLOW_CONN_ZDIRECT_DEFAULT"])
+    connection["extra"] = {"merchant_id": emulator.merchant_ids[0]}
+    monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
+    emulator.clock.set(NOW)
+    emulator.set_options(order_days=0, token_seconds=10_000_000)
+    return emulator
+
+
+def unpacked(base: Path) -> str:
+    texts = []
+    for path in base.rglob("*"):
+        if path.suffix == ".parquet":
+            texts.append(str(duckdb.sql(f"FROM read_parquet('{path}')").fetchall()))
+        elif path.suffix == ".gz":
+            texts.append(gzip.decompress(path.read_bytes()).decode())
+        elif path.is_file():
+            texts.append(path.read_text())
+    return "\n".join(texts)
+
+
+class Events(dict[Any, Any]):
+    """Of an alias: what was added."""
+
+    def __missing__(self, alias: Any) -> SimpleNamespace:
+        added: list[tuple[Any, dict[str, Any]]] = []
+        event = SimpleNamespace(added=added, add=lambda asset, extra: added.append((asset, extra)))
+        return self.setdefault(alias, event)
+
+
+def task(base: Path, **arguments: Any) -> ZDirectOrderErasureOperator:
+    return ZDirectOrderErasureOperator(task_id="erase", base_path=f"file://{base}", **arguments)
+
+
+def test_customers_are_erased_and_the_asset_is_told_only_then(emulator, context, tmp_path):
+    merchant_id = emulator.merchant_ids[0]
+    start = NOW - timedelta(hours=30)
+    emulator.add_orders(merchant_id, 2, start=start, **PERSON)
+    emulator.add_orders(merchant_id, 3, start=start)
+    extract = ZDirectExtractOperator(task_id="orders", dataset="orders", base_path=f"file://{tmp_path}", **DAY)
+    extract.execute(context)
+    assert all(text in unpacked(tmp_path) for text in SOUGHT)
+    emulator.request_deletion(merchant_id, PERSON["customer_number"])
+    events = Events()
+    operator = task(tmp_path, merchant_id=merchant_id.upper(), deferrable=False)
+    result = operator.execute({**context, "outlet_events": events})
+    assert not any(text in unpacked(tmp_path) for text in SOUGHT)
+    certificate = json.loads(Path(result["certificate"].removeprefix("file://")).read_text())
+    assert (certificate["found"], certificate["orders"]) == (0, 2)
+    assert (result["requests"], result["orders"], result["erased"], result["changed"]) == (2, 2, 4, True)
+    ((asset, extra),) = events[erasure_alias()].added
+    assert asset == erasure_asset()
+    assert extra["certificate"] == result["certificate"]
+    hash(tuple(extra.items()))
+    again = Events()
+    assert operator.execute({**context, "outlet_events": again})["changed"] is False
+    assert not again
+
+
+def test_a_busy_zdirect_is_waited_for_without_a_slot_or_by_the_retry(emulator, context, tmp_path):
+    emulator.faults.set([{"match": {"path": "deletion"}, "action": {"status": 503}, "times": 2}])
+    with pytest.raises(ServerError) as raised:
+        task(tmp_path, deferrable=False).execute(context)
+    assert raised.value.retry_after >= 120
+    operator = task(tmp_path, deferrable=True)
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(context)
+    assert operator.resume(context, **deferred.value.kwargs)["orders"] == 0
+
+
+def test_traces_that_are_left_fail_the_task_at_once(emulator, context, tmp_path):
+    merchant_id = emulator.merchant_ids[0]
+    emulator.add_orders(merchant_id, 1, start=NOW - timedelta(hours=1), **PERSON)
+    emulator.request_deletion(merchant_id, PERSON["customer_number"])
+    planted = tmp_path / "order_updates" / f"merchant_id={merchant_id}" / "note.json"
+    planted.parent.mkdir(parents=True)
+    planted.write_text(json.dumps({"reason": PERSON["customer_email"], "customer": PERSON["customer_number"]}))
+    with pytest.raises(AirflowFailException, match=r"order_updates/.*note\.json") as raised:
+        task(tmp_path).execute(context)
+    assert isinstance(raised.value.__cause__, TracesLeftError)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [({"base_path": "data"}, "relative"), ({"merchant_id": "me"}, "merchant_id"), ({"conn_id": ""}, "conn_id")],
+)
+def test_what_is_wrong_is_refused_at_parse(wrong, named):
+    with pytest.raises(ZDirectConfigurationError, match=named):
+        ZDirectOrderErasureOperator(**{"task_id": "erase", "base_path": "/data", **wrong})
+    with pytest.raises(ZDirectConfigurationError, match=f"erase.*{named}"):
+        ZDirectOrderErasureOperator.partial(**{"task_id": "erase", "base_path": "/data", **wrong})
+
+
+def test_it_is_mapped_and_what_is_not_known_yet_is_no_error():
+    from airflow.providers.common.compat.sdk import DAG
+
+    with DAG("erasing", schedule=None):
+        mapped = ZDirectOrderErasureOperator.partial(task_id="erase", base_path="{{ params.base_path }}").expand(
+            merchant_id=["01924c48-49bb-40c2-9c32-ab582e6db6f4"]
+        )
+    assert erasure_alias() in mapped.partial_kwargs["outlets"]
+
+
+def test_published_deletion_requests_name_no_customer_nor_do_rejected_ones(emulator, context, tmp_path):
+    merchant_id = emulator.merchant_ids[0]
+    emulator.add_orders(merchant_id, 2, start=NOW - timedelta(hours=30), **PERSON)
+    emulator.request_deletion(merchant_id, PERSON["customer_number"])
+    body = {**PERSON, "sales_channel_id": None, "requested_at": "yesterday", "order_id": "1"}
+    emulator.state.customer_wishes.want_deletion(Wish(NOW, "1", merchant_id, body))
+    operator = ZDirectExtractOperator(
+        task_id="requests", dataset="order_deletion_requests", base_path=f"file://{tmp_path}", max_rejected=1
+    )
+    result = operator.execute(context)
+    assert (result["records"], result["rejected"]) == (2, 1)
+    assert {path.parts[0] for path in (path.relative_to(tmp_path) for path in tmp_path.rglob("*.*"))} >= {
+        "order_deletion_requests",
+        "_rejected",
+        "_manifests",
+    }
+    assert not any(text in unpacked(tmp_path) for text in SOUGHT)
+
+
+def test_what_nobody_knows_of_a_deletion_request_is_not_stored_either():
+    answer = {"items": [{"order_id": "1", "requested_at": None, **PERSON, "billing_address": {"city": "X"}}]}
+    (record,) = parse_page(json.dumps(answer).encode(), get_dataset("order_deletion_requests")).records
+    assert json.loads(bytes(record)) == {"order_id": "1", "requested_at": None}
