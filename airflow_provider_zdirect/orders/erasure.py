@@ -198,7 +198,7 @@ class _Erasure:
             f"{self.what}: {sum(proof.found.values())} traces are left in {len(proof.found)} files under "
             f"{self.job.base_uri}: {shown}{f' and {more} more' if more > 0 else ''}. No certificate was written.",
             remedy="Erase them by hand (delete the file, and run its windows again where it is published data), then "
-            "clear the task. If a text is found by chance, it is some other field that has a customer's number in it.",
+            "clear the task. If it is found by chance (a number of something else), report it.",
         )
 
     def _report(self, result: ErasureResult) -> None:

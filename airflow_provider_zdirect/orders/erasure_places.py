@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
+import zlib
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,7 +32,8 @@ from airflow_provider_zdirect.storage.erased_rows import (
 )
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
-ABANDONED_AFTER = timedelta(hours=1)
+ABANDONED_AFTER = timedelta(hours=24)
+"""As with checkpoints: what is older is not used any more."""
 
 
 class BegunErasures:
@@ -119,16 +121,16 @@ class PlaceEraser:
         """Where objects are written beside and renamed, a write that was killed leaves the whole."""
         for path in self.store.files("_staging/_tmp"):
             try:
-                is_left = staged_is_telling(self.store, path, people)
-            except (pa.ArrowInvalid, EOFError, ValueError):
-                # Half an object; one that is still being written is let alone.
-                is_left = self.at - self.store.fs.modified(self.store.full(path)) > ABANDONED_AFTER
+                if staged_is_telling(self.store, path, people):
+                    self.begin()
+                    self.store.delete(path)
+                    self.files.add(path)
             except FileNotFoundError:
                 continue
-            if is_left:
-                self.begin()
-                self.store.delete(path)
-                self.files.add(path)
+            except (pa.ArrowException, msgspec.MsgspecError, zlib.error, EOFError, OSError):
+                # Half an object, of whatever; one that is still being written is let alone.
+                if self.at - self.store.fs.modified(self.store.full(path)) > ABANDONED_AFTER:
+                    self.store.delete(path)
 
     def _erase_rejected(self, people: ErasedPeople) -> None:
         patterns = self.texts.compiled()

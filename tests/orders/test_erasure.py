@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -120,6 +122,23 @@ def test_dropped_data_leave_nothing_to_erase_and_the_certificate_says_so(emulato
     result = world.erase()
     assert (result.changed, result.orders) == (False, 2)
     assert len(world.certificates()) == 1
+
+
+def test_writes_that_were_killed_leave_nothing(world):
+    world.add(FIRST.start, 2, **PERSON)
+    world.fetch(FIRST)
+    (whole,) = world.paths("orders")
+    beside = world.root / "_staging" / "_tmp"
+    shutil.copy(whole, beside / "0-whole.parquet")
+    half = whole.read_bytes()[: whole.stat().st_size // 2]
+    long_ago = (NOW - timedelta(days=2)).timestamp()
+    for name, at in (("1-half.parquet", long_ago), ("2-now.parquet", NOW.timestamp())):
+        (beside / name).write_bytes(half)
+        os.utime(beside / name, (at, at))
+    world.request_deletion()
+    world.erase()
+    # What may still be being written is somebody's; it is looked at the next time.
+    assert [path.name for path in beside.iterdir()] == ["2-now.parquet"]
 
 
 def test_with_nobody_to_erase_nothing_is_written(world):
