@@ -154,6 +154,10 @@ def test_published_deletion_requests_name_no_customer_nor_do_rejected_ones(emula
         "_manifests",
     }
     assert not any(text in unpacked(tmp_path) for text in SOUGHT)
+    # After 30 days zDirect shows none of them, which is as it should be.
+    emulator.clock.advance(31 * 86_400)
+    operator.replace_with_empty = True
+    assert operator.execute(context)["changes"]["removed"] == 2
 
 
 def test_what_nobody_knows_of_a_deletion_request_is_not_stored_either():

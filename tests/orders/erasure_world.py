@@ -112,6 +112,10 @@ class ErasureWorld(Extraction):
         self.orders: list[str] = []
 
     @property
+    def erasures(self) -> str:
+        return f"_erasures/orders/merchant_id={self.merchant_id}"
+
+    @property
     def store(self) -> ObjectStore:
         return ObjectStore(self.job("orders", FIRST).fs, str(self.root))
 
@@ -222,6 +226,6 @@ class ErasureWorld(Extraction):
             assert row["_unknown_fields"] is None
 
     def certificates(self) -> list[dict[str, Any]]:
-        found = self.paths(f"_erasures/orders/merchant_id={self.merchant_id}/certificates")
+        found = self.paths(f"{self.erasures}/certificates")
         assert all(re.fullmatch(r"[0-9TZ.]+-[0-9a-f]{16}\.json", path.name) for path in found)
         return [json.loads(path.read_text()) for path in found]

@@ -54,7 +54,7 @@ def as_rows(records: list[dict[str, Any]]) -> pa.Table:
     return to_table(ORDERS.model, found, sources, Lineage("m", "production", AT, AT + timedelta(1), AT))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(orders, max_size=6))
 def test_of_theirs_nothing_personal_stays_and_of_others_everything_in_the_same_order(records):
     rows = as_rows(records)
