@@ -69,7 +69,11 @@ with DAG(
     ).expand(merchant_id=merchants_with_documents())
     forgetful = merchants_to_erase_from()
     requests = ZDirectExtractOperator.partial(
-        task_id="order_deletion_requests", dataset="order_deletion_requests", **place
+        task_id="order_deletion_requests",
+        dataset="order_deletion_requests",
+        # Each is shown for 30 days, so there may be none left.
+        replace_with_empty=True,
+        **place,
     ).expand(merchant_id=forgetful)
     erasure = ZDirectOrderErasureOperator.partial(
         task_id="erase_customers",
