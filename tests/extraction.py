@@ -14,14 +14,13 @@ from urllib.parse import parse_qsl
 import duckdb
 import fsspec
 from clocks import FakeClock
+from own_emulator import config_of
 
-from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, MemoryTokenStore, ZDirectClient
+from airflow_provider_zdirect.client import MemoryRateLimiter, MemoryTokenStore, ZDirectClient
 from airflow_provider_zdirect.datasets import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.extract import ExtractJob, ExtractResult, extract
 from airflow_provider_zdirect.windows import Window
-
-CREDENTIALS = {"client_id": "demo", "client_secret": "demo-secret"}
 
 
 @dataclass
@@ -42,7 +41,7 @@ class Extraction:
 
     def client(self) -> ZDirectClient:
         clock = self.clock()
-        config = ClientConfig(**CREDENTIALS, base_url=self.emulator.url, environment=self.environment)
+        config = config_of(self.emulator, environment=self.environment)
         return ZDirectClient(config, tokens=self.tokens, clock=clock, limiter=MemoryRateLimiter(clock))
 
     def job(

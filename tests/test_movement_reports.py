@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from extraction import CREDENTIALS, Extraction
+from extraction import Extraction
 from hypothesis import given
 from hypothesis import strategies as st
+from own_emulator import config_of
 
-from airflow_provider_zdirect.client import ClientConfig, FileRateLimiter, ZDirectClient
+from airflow_provider_zdirect.client import FileRateLimiter, ZDirectClient
 from airflow_provider_zdirect.datasets import DATASETS, get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import (
@@ -386,7 +387,7 @@ def test_reports_are_fetched_at_most_ten_times_a_second(tmp_path: Path) -> None:
 
         async def both() -> None:
             # Six a second, so that a process that is held up for half a second does not send eleven in one.
-            config = ClientConfig(**CREDENTIALS, base_url=emulator.url, rate_share=0.6)
+            config = config_of(emulator, rate_share=0.6)
             async with ZDirectClient(config, limiter=FileRateLimiter(tmp_path / "rates")) as client:
                 await asyncio.gather(
                     *(extract(runs.job(dataset, window), client, clock=runs.clock()) for dataset in (ICM, CROSS_BORDER))

@@ -14,6 +14,7 @@ import duckdb
 import pytest
 import run_dag as run_dag_module
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+from own_emulator import connection_to, own_emulator
 from warm_airflow import run_forked
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
@@ -40,7 +41,7 @@ def database() -> None:
 
 @pytest.fixture
 def emulator() -> Iterator[EmulatorServer]:
-    with EmulatorServer(seed=7, volume=0.5) as server:
+    with own_emulator(seed=7, volume=0.5) as server:
         yield server
 
 
@@ -61,7 +62,7 @@ class Outcome:
 @pytest.fixture
 def run_dag(emulator: EmulatorServer, tmp_path: Path) -> Callable[..., Outcome]:
     """Run a DAG against the emulator, writing below ``tmp_path``."""
-    connection = {"conn_type": "zdirect", "login": "demo", "password": "demo-secret", "host": emulator.url}
+    connection = connection_to(emulator)
     environment = {
         **os.environ,
         "AIRFLOW_CONN_ZDIRECT_DEFAULT": json.dumps(connection),

@@ -12,6 +12,7 @@ import pytest
 from airflow.models.dagbag import DagBag
 from airflow_home import PROJECT
 from liquidated import DAY, Day, asked, files, published, truth
+from own_emulator import connection_to
 from warm_airflow import run_file, run_forked
 
 from airflow_provider_zdirect.assets import changed_alias, dataset_asset
@@ -171,7 +172,7 @@ def test_a_change_updates_the_asset_and_starts_who_waits_for_it_and_no_change_do
     base, dags = tmp_path / "data", tmp_path / "dags"
     dags.mkdir()
     (dags / "program.py").write_text(PROGRAM)
-    connection = {"conn_type": "zdirect", "login": "demo", "password": "demo-secret", "host": emulator.url}
+    connection = connection_to(emulator)
     monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
     start = LONG_AGO - DAY
     row, since = {"purchase_order_number": "PO1"}, datetime.now(UTC) - 10 * DAY

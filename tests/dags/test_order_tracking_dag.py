@@ -10,11 +10,11 @@ import duckdb
 import fsspec
 import jinja2
 import pytest
+from own_emulator import config_of, own_emulator
 
-from airflow_provider_zdirect.client import ClientConfig, ZDirectClient
+from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.dag_params import ONE_FILE_FOR_SEVERAL
 from airflow_provider_zdirect.datasets import get_dataset
-from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.extract import ExtractJob, extract
 from airflow_provider_zdirect.windows import Window
 
@@ -23,7 +23,7 @@ NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 
 @pytest.fixture
 def emulator():
-    with EmulatorServer(seed=7, order_days=0) as server:
+    with own_emulator(seed=7, order_days=0) as server:
         yield server
 
 
@@ -41,7 +41,7 @@ def extracted(emulator, base, merchant_id):
     )
 
     async def run():
-        async with ZDirectClient(ClientConfig("demo", "demo-secret", base_url=emulator.url)) as client:
+        async with ZDirectClient(config_of(emulator)) as client:
             await extract(job, client)
 
     asyncio.run(run())

@@ -11,10 +11,10 @@ import duckdb
 import pytest
 from airflow.models.dagbag import DagBag
 from airflow.providers.common.compat.sdk import AirflowSkipException
+from own_emulator import config_of, own_emulator
 
 from airflow_provider_zdirect import dag_tasks
-from airflow_provider_zdirect.client import ClientConfig, ZDirectClient
-from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.rate import Rate
 
@@ -26,7 +26,7 @@ TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 @pytest.fixture
 def emulator():
     # Without the world's own notices, of which there are more than item sets may be asked for in a moment.
-    with EmulatorServer(seed=7, volume=0.5, notice_days=0, delivery_date_after_minutes=0) as server:
+    with own_emulator(seed=7, volume=0.5, notice_days=0, delivery_date_after_minutes=0) as server:
         yield server
 
 
@@ -35,7 +35,7 @@ def announce(emulator, number):
     path = f"/zfs/shipping-notices/00000000-0000-4000-8000-00000000000{number}"
 
     async def write():
-        async with ZDirectClient(ClientConfig("demo", "demo-secret", base_url=emulator.url)) as client:
+        async with ZDirectClient(config_of(emulator)) as client:
             fields = {"zalando_merchant_id": emulator.merchant_ids[0], "carrier_name": "DHL"}
             await client.request("PUT", path, json=fields, rate=RATE)
             for step, items in (

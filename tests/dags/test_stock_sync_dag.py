@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import duckdb
 import pytest
+from own_emulator import own_emulator
 
 from airflow_provider_zdirect.dag_params import stock_feeds
 from airflow_provider_zdirect.ean import ean13
-from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 
 EAN = ean13("400000000001")
@@ -17,7 +17,7 @@ EAN = ean13("400000000001")
 
 @pytest.fixture
 def emulator():
-    with EmulatorServer(seed=7, notice_days=0, order_days=0) as server:
+    with own_emulator(seed=7, notice_days=0, order_days=0) as server:
         yield server
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import airflow_home
 import pytest
+from own_emulator import connection_to, own_emulator
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
@@ -17,7 +18,7 @@ def database() -> None:
 
 @pytest.fixture
 def emulator() -> Iterator[EmulatorServer]:
-    with EmulatorServer(seed=7) as server:
+    with own_emulator(seed=7) as server:
         yield server
 
 
@@ -26,13 +27,7 @@ def connect(monkeypatch: pytest.MonkeyPatch, emulator: EmulatorServer) -> Callab
     """Set the fields of zdirect_default; without any it is a working connection to the emulator."""
 
     def set_fields(**fields: Any) -> None:
-        connection = {
-            "conn_type": "zdirect",
-            "login": "demo",
-            "password": "demo-secret",
-            "host": emulator.url,
-            **fields,
-        }
+        connection = connection_to(emulator, **fields)
         monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
 
     set_fields()

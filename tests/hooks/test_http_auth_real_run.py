@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
-
-from airflow_provider_zdirect.emulator.server import EmulatorServer
+from own_emulator import connection_to, own_emulator
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "other-endpoints.md"
 
@@ -37,10 +36,10 @@ def test_the_documented_dag_runs_with_one_token_for_all_its_tasks(database: None
     )
     file = tmp_path / "other_endpoints.py"
     file.write_text(program.replace("poke_interval=60", "poke_interval=1") + RUN)
-    with EmulatorServer(seed=7) as emulator:
+    with own_emulator(seed=7) as emulator:
         emulator.faults.add({"match": {"path": "logistic"}, "action": {"status": 404}, "times": 1})
         merchant = emulator.merchant_ids[0]
-        connection = {"conn_type": "zdirect", "login": "demo", "password": "demo-secret", "host": emulator.url}
+        connection = connection_to(emulator)
         done = subprocess.run(
             [sys.executable, str(file)],
             capture_output=True,

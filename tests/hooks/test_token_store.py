@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 from airflow.models.variable import Variable
 from clocks import FakeClock
+from own_emulator import config_of
 
-from airflow_provider_zdirect.client import ClientConfig, Token, ZDirectClient
+from airflow_provider_zdirect.client import Token, ZDirectClient
 from airflow_provider_zdirect.hooks import token_store
 from airflow_provider_zdirect.hooks.token_store import AirflowVariableTokenStore
 
@@ -111,14 +112,16 @@ def test_a_lease_that_ran_out_holds_nobody_up(store, clock):
 
 
 def test_ten_tasks_that_start_together_ask_once(emulator):
-    def config():
-        return ClientConfig(client_id="demo", client_secret="demo-secret", base_url=emulator.url)
+    app = emulator.state.settings
 
     async def task():
         store = AirflowVariableTokenStore(
-            environment="production", base_url=emulator.url, client_id="demo", client_secret="demo-secret"
+            environment="production",
+            base_url=emulator.url,
+            client_id=app.client_id,
+            client_secret=app.client_secret,
         )
-        async with ZDirectClient(config(), tokens=store) as client:
+        async with ZDirectClient(config_of(emulator), tokens=store) as client:
             return await client.me()
 
     async def together():

@@ -12,9 +12,10 @@ import duckdb
 import pyarrow as pa
 import pytest
 from emulated_time import EmulatedTime
-from extraction import CREDENTIALS, Extraction
+from extraction import Extraction
+from own_emulator import config_of
 
-from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, ZDirectClient
+from airflow_provider_zdirect.client import MemoryRateLimiter, ZDirectClient
 from airflow_provider_zdirect.datasets import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer, moment
 from airflow_provider_zdirect.extract_state import extract_state
@@ -52,7 +53,7 @@ class Inbound:
         self.limiter = MemoryRateLimiter(self.time)
 
     def client(self) -> ZDirectClient:
-        config = ClientConfig(**CREDENTIALS, base_url=self.emulator.url)
+        config = config_of(self.emulator)
         return ZDirectClient(config, tokens=self.runs.tokens, clock=self.time, limiter=self.limiter)
 
     @property

@@ -7,6 +7,7 @@ from typing import Any
 
 import airflow_home
 import pytest
+from own_emulator import connection_to, own_emulator
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
@@ -19,8 +20,8 @@ def database() -> None:
 @pytest.fixture
 def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorServer]:
     """An emulator that zdirect_default points to."""
-    with EmulatorServer(seed=7) as server:
-        connection = {"conn_type": "zdirect", "login": "demo", "password": "demo-secret", "host": server.url}
+    with own_emulator(seed=7) as server:
+        connection = connection_to(server)
         monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
         yield server
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
+from own_emulator import config_of, connection_to, own_emulator
 
 from airflow_provider_zdirect.assets import inbound_asset
-from airflow_provider_zdirect.client import ClientConfig, ZDirectClient
-from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.exceptions import RateLimitedError, ServerError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.inbound import (
@@ -25,8 +25,8 @@ NOTICE = "/zfs/shipping-notices/00000000-0000-4000-8000-000000000001"
 
 @pytest.fixture
 def emulator(monkeypatch: pytest.MonkeyPatch):
-    with EmulatorServer(seed=7, notice_days=0, merchants=1) as server:
-        connection = {"conn_type": "zdirect", "login": "demo", "password": "demo-secret", "host": server.url}
+    with own_emulator(seed=7, notice_days=0, merchants=1) as server:
+        connection = connection_to(server)
         monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
         yield server
 
@@ -36,7 +36,7 @@ def place(emulator, context, tmp_path) -> dict[str, Any]:
     """A base path where the one notice of the merchant is published."""
 
     async def announce() -> None:
-        async with ZDirectClient(ClientConfig("demo", "demo-secret", base_url=emulator.url)) as client:
+        async with ZDirectClient(config_of(emulator)) as client:
             fields = {"zalando_merchant_id": emulator.merchant_ids[0], "carrier_name": "DHL"}
             await client.request("PUT", NOTICE, json=fields, rate=Rate(100))
             notice = await client.request("GET", NOTICE, rate=Rate(100))

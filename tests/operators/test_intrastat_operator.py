@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 from extraction import Extraction
+from own_emulator import connection_to, own_emulator
 
 from airflow_provider_zdirect.assets import dataset_asset, intrastat_asset
-from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import MissingReportsError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.intrastat import ZDirectIntrastatReportOperator
 from airflow_provider_zdirect.windows import Window
@@ -25,7 +25,7 @@ OCTOBER, NOVEMBER, DECEMBER = (datetime(2026, month, 1, tzinfo=UTC) for month in
 @pytest.fixture(scope="module")
 def landed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Extraction]:
     """November of one merchant, landed once for all tests."""
-    with EmulatorServer(
+    with own_emulator(
         seed=7, now="2026-12-05T21:00:00+00:00", rate_limits=False, empty_reports=0, merchants=1
     ) as server:
         runs = Extraction(server, tmp_path_factory.mktemp("landed"))
@@ -35,7 +35,7 @@ def landed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Extraction]:
 
 @pytest.fixture(autouse=True)
 def connection(landed: Extraction, monkeypatch: pytest.MonkeyPatch) -> None:
-    fields = {"conn_type": "zdirect", "login": "demo", "password": "demo-secret", "host": landed.emulator.url}
+    fields = connection_to(landed.emulator)
     monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(fields))
     landed.emulator.state.log.clear()
 

@@ -14,10 +14,10 @@ import pytest
 from airflow.providers.common.compat.notifier import BaseNotifier
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
 from emulated_time import EmulatedTime
+from own_emulator import config_of, connection_to, own_emulator
 
-from airflow_provider_zdirect.client import ClientConfig, FileRateLimiter, MemoryRateLimiter, ZDirectClient
+from airflow_provider_zdirect.client import FileRateLimiter, MemoryRateLimiter, ZDirectClient
 from airflow_provider_zdirect.datasets import get_dataset
-from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.extract import ExtractJob, extract
 from airflow_provider_zdirect.operators.order_tracking import (
@@ -40,7 +40,7 @@ def find(**arguments):
 
 @pytest.fixture(scope="module")
 def server():
-    with EmulatorServer(seed=7, now=NOW, order_days=0) as server:
+    with own_emulator(seed=7, now=NOW, order_days=0) as server:
         yield server
 
 
@@ -49,13 +49,7 @@ def world(server, monkeypatch, tmp_path_factory):
     limits = partial(FileRateLimiter, tmp_path_factory.mktemp("limits"))
     monkeypatch.setattr("airflow_provider_zdirect.client.client.FileRateLimiter", limits)
     server.reset()
-    connection = {
-        "conn_type": "zdirect",
-        "login": "demo",
-        "password": "demo-secret",
-        "host": server.url,
-        "extra": {"merchant_id": server.merchant_ids[0], "share_access": False},
-    }
+    connection = connection_to(server, extra={"merchant_id": server.merchant_ids[0], "share_access": False})
     monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
     clock = EmulatedTime(server)
     for module in ("client.client", "orders.tracking_check"):
@@ -81,7 +75,7 @@ def late(world, tmp_path):
     clock = EmulatedTime(world)
 
     async def run():
-        config = ClientConfig("demo", "demo-secret", base_url=world.url)
+        config = config_of(world)
         async with ZDirectClient(config, clock=clock, limiter=MemoryRateLimiter(clock)) as client:
             await extract(job, client, clock=clock)
 
@@ -170,7 +164,8 @@ class Mailbox:
                     return
 
     def mail(self):
-        self._thread.join(10)
+        self._thread.join(60)
+        assert not self._thread.is_alive()
         self._socket.close()
         return email.message_from_bytes(self.data, policy=email.policy.default)
 

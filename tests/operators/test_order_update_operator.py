@@ -7,10 +7,10 @@ import duckdb
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException, TaskDeferred
 from emulated_time import EmulatedTime
+from own_emulator import connection_to, own_emulator
 
 from airflow_provider_zdirect.assets import order_updates_asset
 from airflow_provider_zdirect.client import FileRateLimiter
-from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ServerError, UpdatesPausedError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.orders import MAX_TURNS, ZDirectOrderUpdateOperator
 
@@ -26,7 +26,7 @@ def update(**arguments):
 
 @pytest.fixture(scope="module")
 def server():
-    with EmulatorServer(seed=7, now="2026-03-10T08:00:00+00:00", order_days=0) as server:
+    with own_emulator(seed=7, now="2026-03-10T08:00:00+00:00", order_days=0) as server:
         yield server
 
 
@@ -36,13 +36,7 @@ def world(server, monkeypatch, tmp_path_factory):
     limits = partial(FileRateLimiter, tmp_path_factory.mktemp("limits"))
     monkeypatch.setattr("airflow_provider_zdirect.client.client.FileRateLimiter", limits)
     server.reset()
-    connection = {
-        "conn_type": "zdirect",
-        "login": "demo",
-        "password": "demo-secret",
-        "host": server.url,
-        "extra": {"merchant_id": server.merchant_ids[0], "share_access": False},
-    }
+    connection = connection_to(server, extra={"merchant_id": server.merchant_ids[0], "share_access": False})
     monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
     clock = EmulatedTime(server)
     for module in ("client.client", "orders.order_updates"):

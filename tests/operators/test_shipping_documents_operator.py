@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from own_emulator import connection_to, own_emulator
 
 from airflow_provider_zdirect.assets import shipping_documents_asset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
@@ -30,7 +31,7 @@ DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "shipping-documents.md
 
 @pytest.fixture(scope="module")
 def one_emulator() -> Iterator[EmulatorServer]:
-    with EmulatorServer(seed=7, order_days=0, zss_orders=1.0) as server:
+    with own_emulator(seed=7, order_days=0, zss_orders=1.0) as server:
         yield server
 
 
@@ -42,13 +43,7 @@ def emulator(one_emulator: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> E
     one_emulator.state.log.clear()
     # After tracking numbers it waits to see whether they are there; those who wait for it are other tests.
     monkeypatch.setattr(order_updates, "SHIP_AFTER", 0.0)
-    connection = {
-        "conn_type": "zdirect",
-        "login": "demo",
-        "password": "demo-secret",
-        "host": one_emulator.url,
-        "extra": {"merchant_id": one_emulator.merchant_ids[0]},
-    }
+    connection = connection_to(one_emulator, extra={"merchant_id": one_emulator.merchant_ids[0]})
     monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
     return one_emulator
 

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
 from emulated_time import EmulatedTime
+from own_emulator import connection_to, own_emulator
 
 from airflow_provider_zdirect.client import FileRateLimiter, Transport, checked_merchant_id
-from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import (
     ConflictError,
     RateLimitedError,
@@ -44,7 +44,7 @@ def dispatch(**arguments):
 
 @pytest.fixture(scope="module")
 def server():
-    with EmulatorServer(seed=7, now="2026-03-10T08:00:00+00:00", notice_days=0) as server:
+    with own_emulator(seed=7, now="2026-03-10T08:00:00+00:00", notice_days=0) as server:
         yield server
 
 
@@ -55,13 +55,7 @@ def world(server, monkeypatch, tmp_path_factory):
     limits = partial(FileRateLimiter, tmp_path_factory.mktemp("limits"))
     monkeypatch.setattr("airflow_provider_zdirect.client.client.FileRateLimiter", limits)
     server.reset()
-    connection = {
-        "conn_type": "zdirect",
-        "login": "demo",
-        "password": "demo-secret",
-        "host": server.url,
-        "extra": {"merchant_id": server.merchant_ids[0], "share_access": False},
-    }
+    connection = connection_to(server, extra={"merchant_id": server.merchant_ids[0], "share_access": False})
     monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
     clock = EmulatedTime(server)
     monkeypatch.setattr("airflow_provider_zdirect.client.client.SystemClock", lambda: clock)
@@ -375,7 +369,7 @@ def test_a_full_hour_is_waited_for_without_a_worker_slot_however_many_are_before
         arguments = deferred.value.kwargs
         assert arguments == {"waits": 0, "turns": turn}
         wait = deferred.value.trigger.moment - datetime.now(UTC)
-        assert timedelta(seconds=150) < wait <= timedelta(seconds=201)
+        assert timedelta(seconds=120) < wait <= timedelta(seconds=201)
         world.clock.advance(200)
     assert task.resume(context, **arguments)["operations"]["confirm_announcement"] == "done"
     assert only(world)["state"] == "ready_for_delivery_date"

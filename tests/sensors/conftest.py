@@ -9,6 +9,7 @@ from typing import Any
 import airflow_home
 import pytest
 from emulated_time import EmulatedTime
+from own_emulator import connection_to, own_emulator
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.sensors.report import ZDirectReportReadySensor
@@ -22,13 +23,8 @@ def database() -> None:
 @pytest.fixture
 def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorServer]:
     """An emulator that zdirect_default points to; it is the morning after Friday, 20 November 2026."""
-    with EmulatorServer(seed=7, now="2026-11-21T06:00:00Z", empty_reports=0.0, token_seconds=10**7) as server:
-        connection = {
-            "conn_type": "zdirect",
-            "login": "demo",
-            "password": "demo-secret",
-            "host": server.url,
-        }
+    with own_emulator(seed=7, now="2026-11-21T06:00:00Z", empty_reports=0.0, token_seconds=10**7) as server:
+        connection = connection_to(server)
         monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
         yield server
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import airflow_home
 import pytest
+from own_emulator import connection_to
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
@@ -20,13 +21,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Let a connection point to an emulator."""
 
     def point(emulator: EmulatorServer, conn_id: str = "zdirect_default", **fields: Any) -> None:
-        connection = {
-            "conn_type": "zdirect",
-            "login": "demo",
-            "password": "demo-secret",
-            "host": emulator.url,
-            **fields,
-        }
+        connection = connection_to(emulator, **fields)
         monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
 
     return point
