@@ -32,7 +32,7 @@ class Done:
 
 
 def run_forked(
-    target: Callable[..., None], *arguments: str, environment: Mapping[str, str], seconds: float = 120
+    target: Callable[..., None], *arguments: str, environment: Mapping[str, str], seconds: float = 300
 ) -> Done:
     """Call a function, which is at the top of a module, in a process of its own.
 

@@ -263,7 +263,7 @@ def test_ten_processes_that_start_together_make_one_token_request(emulator: Emul
     ]
     for process in processes:
         process.start()
-    assert [names.get(timeout=120) for _ in range(10)] == ["demo"] * 10
+    assert [names.get(timeout=300) for _ in range(10)] == ["demo"] * 10
     for process in processes:
         process.join()
     paths = [request.path for request in emulator.requests]

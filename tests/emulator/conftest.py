@@ -26,7 +26,7 @@ def server(shared_server: EmulatorServer) -> EmulatorServer:
 
 @pytest.fixture
 def anonymous(server: EmulatorServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, timeout=30) as client:
+    with httpx.Client(base_url=server.url, timeout=120) as client:
         yield client
 
 

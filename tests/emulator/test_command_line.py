@@ -40,7 +40,7 @@ def test_the_command_serves_and_ends_on_a_signal(tmp_path: Path) -> None:
                 assert ask_token(client, secret="x").status_code == 401
         finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 @pytest.mark.parametrize(

@@ -357,7 +357,7 @@ def test_thousands_of_orders_are_added_and_paged_fast(bare: EmulatorServer, api:
     page = orders(bare, api, sort="modified_at", page_size=1000, page_number=1, include=ALL)
     assert [order["id"] for order in page["data"]] == added[1000:]
     # Far more than it takes, for a busy machine.
-    assert monotonic() - started < 10
+    assert monotonic() - started < 30
 
 
 def test_wrong_options_are_refused(anonymous: httpx.Client) -> None:

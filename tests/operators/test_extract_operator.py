@@ -160,7 +160,7 @@ def test_deferrable_gives_the_slot_back_until_the_time_zdirect_wants(failing, co
     assert deferred.value.method_name == "resume"
     assert deferred.value.kwargs == {"waits": 1}
     wait = deferred.value.trigger.moment - datetime.now(UTC)
-    assert timedelta(seconds=100) < wait <= timedelta(seconds=130)
+    assert timedelta(seconds=60) < wait <= timedelta(seconds=130)
 
 
 def test_the_waits_of_a_deferrable_task_come_to_an_end(failing, context):

@@ -6,11 +6,9 @@ import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
 
+from own_emulator import connection_to, own_emulator
 from warm_airflow import run_file, run_forked
-
-from airflow_provider_zdirect.emulator.server import EmulatorServer
 
 DAGS = Path(__file__).parent / "dags"
 DATASET = "intra_community_movements"
@@ -18,32 +16,37 @@ DATASET = "intra_community_movements"
 
 def test_mapped_sensors_wait_in_their_triggers_and_find_the_report():
     run_forked(print, environment=os.environ)  # What takes long the first time.
-    due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=11)
-    # Of an app that no other test has left a token for, at an address that is the same by chance.
-    client_id = str(uuid4())
-    with EmulatorServer(seed=7, client_id=client_id, empty_reports=0.0, report_time="00:00") as emulator:
-        connection = {"conn_type": "zdirect", "login": client_id, "password": "demo-secret", "host": emulator.url}
+    # A busy machine may come to the sensors when their reports are due already; then there is nothing to wait for.
+    for seconds in (11, 45, 180):
+        due, merchants, done, looks = run_with_reports_due_in(seconds)
+        log = done.stdout + done.stderr
+        if "running trigger in line" in log:
+            break
+    assert done.returncode == 0, log[-5000:]
+    state, tasks = json.loads(done.stdout.rpartition("\nreport: ")[2])
+    assert state == "success", log[-5000:]
+    found = {"dataset": DATASET, "report_date": f"{due - timedelta(days=1):%Y-%m-%d}", "why": "movements"}
+    assert tasks == [[index, "success", {**found, "merchant_id": merchant}] for index, merchant in enumerate(merchants)]
+    assert len(looks) == 2
+    assert min(look.time for look in looks) >= due
+    assert "running trigger in line" in log, log[-5000:]
+
+
+def run_with_reports_due_in(seconds):
+    """When they were due, for which merchants, what the run came to, and the requests for reports."""
+    due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
+    with own_emulator(seed=7, empty_reports=0.0, report_time="00:00") as emulator:
         done = run_forked(
             run_file,
             str(DAGS / "waits.py"),
             environment={
                 **os.environ,
                 "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
-                "AIRFLOW_CONN_ZDIRECT_DEFAULT": json.dumps(connection),
+                "AIRFLOW_CONN_ZDIRECT_DEFAULT": json.dumps(connection_to(emulator)),
                 "ZDIRECT_TEST_DUE": due.isoformat(),
                 "ZDIRECT_TEST_MERCHANTS": " ".join(emulator.merchant_ids),
             },
-            seconds=180,
+            seconds=seconds + 300,
         )
         looks = [request for request in emulator.requests if "community" in request.path]
-    log = done.stdout + done.stderr
-    assert done.returncode == 0, log[-5000:]
-    state, tasks = json.loads(done.stdout.rpartition("\nreport: ")[2])
-    assert state == "success", log[-5000:]
-    found = {"dataset": DATASET, "report_date": f"{due - timedelta(days=1):%Y-%m-%d}", "why": "movements"}
-    assert tasks == [
-        [index, "success", {**found, "merchant_id": merchant}] for index, merchant in enumerate(emulator.merchant_ids)
-    ]
-    assert len(looks) == 2
-    assert min(look.time for look in looks) >= due
-    assert "running trigger in line" in log, log[-5000:]
+        return due, emulator.merchant_ids, done, looks

@@ -9,8 +9,8 @@ from importlib import import_module
 import psutil
 import pytest
 from emulated_time import EmulatedTime, looks
+from own_emulator import own_emulator
 
-from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 from airflow_provider_zdirect.triggers.report import ZDirectReportReadyTrigger
 
@@ -32,7 +32,7 @@ STORED = {
 
 @pytest.fixture
 def emulator(connect):
-    with EmulatorServer(seed=7, now="2026-11-21T06:00:00Z", empty_reports=0.0, token_seconds=10**7) as server:
+    with own_emulator(seed=7, now="2026-11-21T06:00:00Z", empty_reports=0.0, token_seconds=10**7) as server:
         connect(server, extra={"share_access": False})
         yield server
 
@@ -179,14 +179,20 @@ def test_a_cancelled_trigger_leaves_nothing_behind(make_trigger, emulator, momen
     trigger.clock = other.clock = RealTime(emulator)
     if moment != "before it is due":
         emulator.clock.set(NOON_AFTER)
+    arrived = {"before it is due": lambda: True, "between two looks": lambda: len(looks(emulator)) == 2}
     if moment == "during a look":
-        emulator.faults.add({"match": {"path": "cross-border"}, "action": {"hang": True}, "times": None})
+        hanging = emulator.faults.add({"match": {"path": "cross-border"}, "action": {"hang": True}, "times": None})
+        arrived[moment] = lambda: hanging.hits == 2
     else:
         emulator.set_options(report_time="14:00")
 
     async def scenario():
         tasks = [asyncio.create_task(events(each)) for each in (trigger, other)]
-        await asyncio.sleep(1.5)
+        async with asyncio.timeout(60):
+            while not arrived[moment]():
+                await asyncio.sleep(0.05)
+        # For what comes after a look, and for what should not come at all.
+        await asyncio.sleep(0.5)
         open_between = connections_to(emulator)
         for task in tasks:
             task.cancel()
@@ -203,7 +209,7 @@ def test_a_cancelled_trigger_leaves_nothing_behind(make_trigger, emulator, momen
 
 def test_a_cancelled_trigger_does_not_disturb_those_that_share_its_client(make_trigger, emulator):
     emulator.clock.set(NOON_AFTER)
-    emulator.faults.add({"match": {"path": "/auth/token"}, "action": {"delay": 0.5}})
+    asking = emulator.faults.add({"match": {"path": "/auth/token"}, "action": {"delay": 0.5}})
     triggers = [make_trigger() for _ in range(5)]
     for trigger in triggers:
         trigger.clock = RealTime(emulator)
@@ -211,7 +217,9 @@ def test_a_cancelled_trigger_does_not_disturb_those_that_share_its_client(make_t
     async def scenario():
         tasks = [asyncio.create_task(events(trigger)) for trigger in triggers]
         # The first one is asking for the token that all wait for.
-        await asyncio.sleep(0.3)
+        async with asyncio.timeout(60):
+            while not asking.hits:
+                await asyncio.sleep(0.02)
         tasks[0].cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await tasks[0]
