@@ -66,12 +66,15 @@ class Extraction:
     def run(self, dataset: str, window: Window, **options: Any) -> ExtractResult:
         return asyncio.run(self.extract(dataset, window, **options))
 
-    def published(self, dataset: str) -> list[dict[str, Any]]:
-        """Every published row, as the API named and wrote its fields."""
+    def published(self, dataset: str, columns: str = "*") -> list[dict[str, Any]]:
+        """Every published row, as the API named and wrote its fields.
+
+        :param columns: those of Parquet files that are read; of many rows all take long.
+        """
         rows: list[dict[str, Any]] = []
         if list((self.root / dataset).rglob("*.parquet")):
             found = duckdb.sql(
-                f"SELECT * FROM read_parquet('{self.root}/{dataset}/**/*.parquet', hive_partitioning = false, "
+                f"SELECT {columns} FROM read_parquet('{self.root}/{dataset}/**/*.parquet', hive_partitioning = false, "
                 "union_by_name = true)"
             )
             rows += [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]

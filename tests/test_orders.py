@@ -61,13 +61,17 @@ def versions(rows: list[dict[str, Any]], key: str) -> Counter[tuple[str, datetim
     return Counter((row[key], instant(row["modified_at"])) for row in rows)
 
 
+def published_versions(here: Extraction, name: str, key: str) -> Counter[tuple[str, datetime]]:
+    return versions(here.published(name, f"{key}, modified_at"), key)
+
+
 def is_all_there(here: Extraction, orders: list[dict[str, Any]]) -> None:
     """The latest versions are just these orders, with all that belongs to them."""
     items = [item for order in orders for item in order["items"]]
     lines = [line for item in items for line in item["lines"]]
-    assert versions(here.published("orders_current"), "order_id") == versions(orders, "order_id")
-    assert versions(here.published("order_items_current"), "order_item_id") == versions(items, "order_item_id")
-    assert versions(here.published("order_lines_current"), "order_line_id") == versions(lines, "order_line_id")
+    assert published_versions(here, "orders_current", "order_id") == versions(orders, "order_id")
+    assert published_versions(here, "order_items_current", "order_item_id") == versions(items, "order_item_id")
+    assert published_versions(here, "order_lines_current", "order_line_id") == versions(lines, "order_line_id")
 
 
 def test_ten_thousand_orders_take_few_requests_and_are_all_there(here, emulator):
@@ -78,8 +82,8 @@ def test_ten_thousand_orders_take_few_requests_and_are_all_there(here, emulator)
     assert result.records == 10_000
     assert len(here.requests("/orders")) <= 30
     is_all_there(here, orders)
-    assert versions(here.published("orders"), "order_id") == versions(orders, "order_id")
-    assert result.parts == {name: len(here.published(name)) for name in PARTS}
+    assert published_versions(here, "orders", "order_id") == versions(orders, "order_id")
+    assert result.parts == {name: len(here.published(name, "order_id")) for name in PARTS}
     lines = duckdb.sql(
         f"SELECT count(*), sum(line.price.amount) FROM '{here.root}/order_lines/**/*.parquet' AS line "
         f"JOIN '{here.root}/order_items/**/*.parquet' AS item USING (order_item_id, order_id) "
@@ -156,7 +160,7 @@ def test_windows_in_any_order_keep_every_version_and_the_latest_one(here, emulat
     hours = [Window(DAY.start + timedelta(hours=n), DAY.start + timedelta(hours=n + 1)) for n in range(4)]
     ids = emulator.add_orders(here.merchant_id, 20, start=DAY.start, step_seconds=60)
     here.run("orders", hours[0])
-    seen = versions(here.published("orders"), "order_id")
+    seen = published_versions(here, "orders", "order_id")
     first = versions(here.published("order_lines"), "order_line_id")
     for number, order_id in enumerate(ids[:10]):
         emulator.change_order(order_id, at=hours[2].start + timedelta(minutes=number), tracking_number=f"T{number}")
@@ -165,7 +169,7 @@ def test_windows_in_any_order_keep_every_version_and_the_latest_one(here, emulat
     stamp = {path: path.stat().st_mtime_ns for path in here.paths("order_lines")}
     here.run("orders", hours[0])
     here.run("orders", hours[1])
-    assert versions(here.published("orders"), "order_id") == seen
+    assert published_versions(here, "orders", "order_id") == seen
     assert set(seen.values()) == {1}
     is_all_there(here, emulator.orders(here.merchant_id))
     current = {row["order_id"]: row["tracking_number"] for row in here.published("orders_current")}
