@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -61,6 +62,13 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _IDS = ("order_id", "order_line_id", "outbound_logistic_center_id", "merchant_id")
 _TEXTS = ("order_number", "external_id", "merchant_order_id", "tracking_number", "return_tracking_number", "shipment")
 _NUMBER_WITH_ZEROS = re.compile(r"[0-9]+\.0+")
+_ROUNDED = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+[0-9]+|[0-9]+[.,][0-9]+[eE][0-9]+")
+_EXACT = 10**15
+"""Below it, floating point numbers are the whole numbers that somebody wrote."""
+_NO_VALUE = re.compile(
+    r"#(n/a|nv|ref!|bezug!|value!|wert!|name\?|div/0!|num!|zahl!|null!)|nan|nat|null|none|<na>", re.IGNORECASE
+)
+"""What spreadsheets and programs write where they have no value."""
 _LONGEST = 255
 _HEAVIEST = 2**31 - 1
 
@@ -111,7 +119,7 @@ class OrderUpdate:
 class WrongRow:
     """A row of which nothing can be made.
 
-    :param what: why.
+    :param what: why; what the cells hold is not in it, because columns may be mixed up, and some are personal.
     """
 
     row: int | None
@@ -125,11 +133,13 @@ class UpdateRows:
     """The rows of one source.
 
     :param of_others: rows of other merchants, which are left out.
+    :param others: the ids of these.
     """
 
     updates: tuple[OrderUpdate, ...]
     wrong: tuple[WrongRow, ...] = ()
     of_others: int = 0
+    others: tuple[str, ...] = ()
 
 
 def update_file(fs: Any, path: str, uri: str, name: str) -> TableFile:
@@ -179,16 +189,16 @@ def read_updates(
     """
     updates: list[OrderUpdate] = []
     wrong: list[WrongRow] = []
-    of_others = 0
+    of_others: Counter[str] = Counter()
     for where, row in rows:
         found = _read(row, int(where.rpartition(" ")[2]), merchant_id, default_reason, names_merchant)
         if isinstance(found, OrderUpdate):
             updates.append(found)
-        elif found is None:
-            of_others += 1
+        elif isinstance(found, str):
+            of_others[found] += 1
         else:
             wrong.append(found)
-    return UpdateRows(tuple(updates), tuple(wrong), of_others)
+    return UpdateRows(tuple(updates), tuple(wrong), of_others.total(), tuple(of_others))
 
 
 def reason_code(value: Any) -> int:
@@ -206,24 +216,26 @@ def reason_code(value: Any) -> int:
         code = number
     if code is None:
         known = ", ".join(f"{name} ({code})" for name, code in REASONS.items())
-        raise ValueError(f"reason={text[:40]!r} is no return reason; there are {known}")
+        raise ValueError(f"reason is no return reason; there are {known}")
     return code
 
 
 def _read(
     row: Mapping[str, Any], number: int, merchant_id: str, default_reason: int | None, names_merchant: bool
-) -> OrderUpdate | WrongRow | None:
-    """The update, what is wrong with it, or None for another merchant's."""
+) -> OrderUpdate | WrongRow | str:
+    """The update, what is wrong with it, or whose it is, if it is another merchant's."""
     told: dict[str, Any] = {}
     try:
+        # The names of the order come first, so that a row is known as one of it, whatever else is wrong.
+        told["order_number"] = _text(row.get("order_number"), "order_number")
         for name in _IDS:
             if (text := _text(row.get(name), name)) is not None:
                 if not _ID.fullmatch(text.lower()):
-                    raise ValueError(f"{name}={text[:60]!r} is no UUID")
+                    raise ValueError(f"{name} is no UUID")
                 told[name] = text.lower()
-        owner = told.pop("merchant_id", None)
-        if owner not in (None, merchant_id):
-            return None
+        owner: str | None = told.pop("merchant_id", None)
+        if owner is not None and owner != merchant_id:
+            return owner
         if owner is None and names_merchant:
             raise ValueError("merchant_id is missing, and the file is for several merchants")
         told |= {name: _text(row.get(name), name) for name in _TEXTS}
@@ -267,8 +279,12 @@ def _text(value: Any, name: str) -> str | None:
         raise ValueError(f"{name} is no text")
     number = whole_number(value)
     text = str(value if number is None else number).strip()
-    if re.fullmatch(r"[0-9](\.[0-9]+)?[eE]\+[0-9]+", text):
-        raise ValueError(f"{name}={text!r} is a number that a spreadsheet has rounded; write it as text")
+    if _ROUNDED.fullmatch(text) or (isinstance(value, float) and abs(value) >= _EXACT):
+        raise ValueError(f"{name} is a number that a spreadsheet or program has rounded; write it as text")
+    if name in _TEXTS and _NUMBER_WITH_ZEROS.fullmatch(text):
+        raise ValueError(f"{name} is a decimal, of which a program may have made a number; write it as text")
+    if _NO_VALUE.fullmatch(text):
+        raise ValueError(f"{name} holds a word for no value, such as #N/A or nan; leave the cell blank")
     if len(text) > _LONGEST or not text.isprintable():
         raise ValueError(f"{name} is longer than {_LONGEST} characters, or holds control characters")
     return text or None
@@ -277,7 +293,7 @@ def _text(value: Any, name: str) -> str | None:
 def _status(text: str) -> str:
     status = {"cancelled": CANCELED}.get(text.lower(), text.lower())
     if status not in STATUSES:
-        raise ValueError(f"status={text[:40]!r} is unknown; use {', '.join(STATUSES)}")
+        raise ValueError(f"status is unknown; use {', '.join(STATUSES)}")
     return status
 
 
@@ -300,7 +316,7 @@ def _weight(value: Any) -> int | None:
         return None
     text = text.partition(".")[0] if _NUMBER_WITH_ZEROS.fullmatch(text) else text
     if not (text.isascii() and text.isdigit() and 0 < int(text) <= _HEAVIEST):
-        raise ValueError(f"weight_grams={text[:20]!r} is no whole number of 1 or more")
+        raise ValueError(f"weight_grams is no whole number of 1 or more")
     return int(text)
 
 

@@ -60,7 +60,7 @@ def truth(world, order_id):
         ({"updates_path": "/data/a.csv"}, "updates and updates_path are both given"),
         ({"updates": {"order_id": ORDER}}, "updates is no list"),
         ({"updates": [{**ROW, "track": 1}]}, "item 1 is no row of an update (track)"),
-        ({"updates": [{**ROW, "order_id": "4711"}]}, "item 1: order_id='4711' is no UUID"),
+        ({"updates": [{**ROW, "order_id": "4711"}]}, "item 1: order_id is no UUID"),
         ({"updates": [{"order_id": ORDER, "status": "returned"}]}, "there is no reason"),
         ({"updates": None, "updates_path": "a.csv"}, "relative"),
         ({"updates": None, "updates_path": "/data/a.xlsx"}, ".csv, .parquet or .jsonl"),

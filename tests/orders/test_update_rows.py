@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -58,17 +59,22 @@ def test_a_file_that_names_no_order_is_refused_as_a_whole(tmp_path: Path) -> Non
         list(file.rows())
 
 
+ROUNDED = ("3.40341E+17", "3,40434E+17", "3.40341E17", "34E+16", 340434160000000013.0, float(10**15))
+
+
 @pytest.mark.parametrize(
     ("row", "why"),
     [
         ({"order_id": None}, "neither order_id nor order_number"),
-        ({"order_id": "4711"}, "order_id='4711' is no UUID"),
+        ({"order_id": "4711"}, "order_id is no UUID"),
         ({"tracking_number": None, "return_tracking_number": " "}, "nothing to do"),
-        ({"status": "sent"}, "status='sent' is unknown"),
+        ({"status": "sent"}, "status is unknown"),
         ({"status": "returned"}, "there is no reason"),
-        ({"status": "returned", "reason": 7}, "reason='7' is no return reason"),
+        ({"status": "returned", "reason": 7}, "reason is no return reason"),
         ({"reason": 1}, "status is not returned"),
-        ({"tracking_number": "3.40341E+17"}, "a number that a spreadsheet has rounded"),
+        *(({"tracking_number": cell}, "has rounded; write it as text") for cell in ROUNDED),
+        *(({"return_tracking_number": cell}, "a word for no value") for cell in ("#N/A", "#NV", "nan", "None", "NULL")),
+        ({"merchant_order_id": "3404341600000001.0"}, "merchant_order_id is a decimal"),
         ({"tracking_number": "a\nb"}, "control characters"),
         ({"tracking_number": "x" * 256}, "longer than 255"),
         ({"tracking_number": True}, "tracking_number is no text"),
@@ -87,11 +93,30 @@ def test_a_wrong_row_says_what_is_wrong(row: dict[str, Any], why: str) -> None:
     assert why in found.what
 
 
+def test_what_looks_like_a_broken_number_and_is_none_stays() -> None:
+    for code in ("1E12345", "#1001", "NANCY-1", "3404.341"):
+        assert isinstance(found := read({**GOOD, "tracking_number": code}), OrderUpdate)
+        assert found.tracking_number == code
+    for number in (123456789012345.0, 340434160000000013, Decimal("340434160000000013")):
+        assert isinstance(found := read({**GOOD, "tracking_number": number}), OrderUpdate)
+        assert found.tracking_number == str(int(number))
+
+
+def test_a_wrong_row_is_known_as_one_of_its_order_and_does_not_quote_its_cells() -> None:
+    name = "Erika Mustermann, Hauptstr. 1"
+    found = read({"order_number": "10105", "order_line_id": name, "status": name})
+    assert isinstance(found, WrongRow)
+    assert (found.order_number, name in found.what) == ("10105", False)
+    for column in ("order_id", "status", "reason", "weight_grams"):
+        assert isinstance(found := read({**GOOD, "status": "returned", column: name}), WrongRow)
+        assert name not in found.what
+
+
 def test_rows_of_other_merchants_are_left_out_and_counted() -> None:
     rows = [("row 2", {**GOOD, "merchant_id": MERCHANT.upper()}), ("row 3", {**GOOD, "merchant_id": OTHER})]
     rows.append(("row 4", dict(GOOD)))
     told = read_updates(rows, merchant_id=MERCHANT)
-    assert ([update.row for update in told.updates], told.of_others) == ([2, 4], 1)
+    assert ([update.row for update in told.updates], told.of_others, told.others) == ([2, 4], 1, (OTHER,))
     strict = read_updates(rows, merchant_id=MERCHANT, names_merchant=True)
     assert [(row.row, "merchant_id is missing" in row.what) for row in strict.wrong] == [(4, True)]
 
