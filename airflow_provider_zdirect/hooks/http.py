@@ -76,6 +76,9 @@ class ZDirectHttpHook(HttpHook):
 class ZDirectHttpAsyncHook(HttpAsyncHook):
     """As :class:`ZDirectHttpHook`, for triggers and coroutines.
 
+    A request is sent once: ``HttpAsyncHook`` would repeat it two times after a failure, a write as well.
+    ``retry_limit=3`` does so here.
+
     :param method: the HTTP method.
     :param http_conn_id: the zDirect connection.
     :param auth_type: ``ZDirectAuth`` or None, which is the same.
@@ -87,7 +90,7 @@ class ZDirectHttpAsyncHook(HttpAsyncHook):
         self, method: str = "POST", http_conn_id: str = default_conn_name, auth_type: Any = None, **kwargs: Any
     ) -> None:
         check_auth_type(auth_type)
-        super().__init__(method=method, http_conn_id=http_conn_id, **kwargs)
+        super().__init__(method=method, http_conn_id=http_conn_id, **{"retry_limit": 1, **kwargs})
         self._zdirect = ZDirectHook(http_conn_id)
 
     def get_connection(self, conn_id: str) -> Connection:  # type: ignore[override]

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
+import requests
 from airflow.providers.common.compat.sdk import AirflowException
 from airflow.providers.http.triggers.http import HttpSensorTrigger, HttpTrigger
 from airflow.triggers.base import TriggerEvent
@@ -31,6 +32,14 @@ class ZDirectHttpTrigger(HttpTrigger):
 
     def _get_async_hook(self) -> ZDirectHttpAsyncHook:
         return ZDirectHttpAsyncHook(method=self.method, http_conn_id=self.http_conn_id)
+
+    @staticmethod
+    async def _convert_response(client_response: aiohttp.ClientResponse) -> requests.Response:
+        # aiohttp has thrown away the bodies of redirects; HttpTrigger would read them, and fail.
+        response = _converted(client_response, await client_response.read())
+        response.encoding = client_response.get_encoding()
+        response.history = [_converted(redirect, b"") for redirect in client_response.history]
+        return response
 
 
 class ZDirectHttpSensorTrigger(HttpSensorTrigger):
@@ -78,3 +87,15 @@ class ZDirectHttpSensorTrigger(HttpSensorTrigger):
             else:
                 yield TriggerEvent(True)
                 return
+
+
+def _converted(answer: aiohttp.ClientResponse, body: bytes) -> requests.Response:
+    response = requests.Response()
+    response._content = body
+    response.status_code = answer.status
+    response.reason = str(answer.reason)
+    response.url = str(answer.url)
+    response.headers.update(answer.headers)
+    for name, cookie in answer.cookies.items():
+        response.cookies.set(name, cookie.value)
+    return response

@@ -120,7 +120,7 @@ def run_deferrable(task: Any) -> Any:
 
 
 def me(task_class: type = ZDirectHttpOperator, **arguments: Any) -> Any:
-    return task_class(task_id="me", method="GET", endpoint="/auth/me", **arguments)
+    return task_class(**{"task_id": "me", "method": "GET", "endpoint": "/auth/me", **arguments})
 
 
 # In the worker
@@ -275,7 +275,37 @@ def test_a_redirect_elsewhere_is_followed_without_the_token_and_its_401_renews_n
     assert "Bearer" not in str(foreign.heard)
 
 
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_redirect_within_zdirect_is_followed_with_the_token(emulator, deferrable):
+    moved = {"status": 307, "headers": {"Location": f"{emulator.url}/auth/me"}, "body": {"moved": True}}
+    emulator.faults.add({"match": {"path": "/moved"}, "action": moved, "times": None})
+    task = ZDirectHttpOperator(
+        task_id="moved",
+        method="GET",
+        endpoint="/moved",
+        deferrable=deferrable,
+        response_filter=lambda answer: (
+            answer.json()["username"],
+            [(one.status_code, one.headers["location"], one.url) for one in answer.history],
+        ),
+    )
+    (name, history) = run_deferrable(task) if deferrable else task.execute({})
+    assert name == username(emulator)
+    assert history == [(307, f"{emulator.url}/auth/me", f"{emulator.url}/moved")]
+
+
 # In the triggerer
+
+
+def test_a_deferred_request_that_fails_is_sent_once(emulator):
+    """Whether the first one was carried out is not known; the HTTP provider's own hook sends it three times."""
+    emulator.faults.add({"match": {"path": "/stocks"}, "action": {"status": 500}, "times": None})
+    task = me(endpoint=f"/merchants/{emulator.merchant_ids[0]}/stocks", deferrable=True)
+    for task.method in ("POST", "PATCH", "GET"):
+        emulator.state.log.clear()
+        with pytest.raises(AirflowException, match="500"):
+            run_deferrable(task)
+        assert [status for path, status in paths(emulator) if "stocks" in path] == [500]
 
 
 def test_a_deferred_operator_returns_what_the_endpoint_said(emulator):
