@@ -54,7 +54,7 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
         blank text): any number.
     :param format: of the results: ``parquet`` or ``jsonl``.
     :param api_options: assumptions about facts of the API that nobody could confirm, by name: ``order_parameter``,
-        ``document_path``, ``no_documents``, ``requests_per_minute``; see docs/shipping-documents.md.
+        ``document_path``, ``no_documents``, ``unnamed_order``, ``requests_per_minute``; see docs/shipping-documents.md.
     :param conn_id: the zDirect connection.
     :param deferrable: wait in the triggerer after a retriable error.
     :returns: ``merchant_id``, ``orders``, of them ``fetched``, ``already``, ``missing``, ``erased``, ``conflict`` and

@@ -21,8 +21,9 @@ from airflow_provider_zdirect.exceptions import (
     FilterIgnoredError,
     MalformedResponseError,
     NotFoundError,
+    ShippingDocumentsError,
 )
-from airflow_provider_zdirect.orders.documents_options import HOLE, LIST_PATH, NOT_FOUND, DocumentOptions
+from airflow_provider_zdirect.orders.documents_options import HOLE, LIST_PATH, NOT_FOUND, REFUSE, DocumentOptions
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 FOLDER = "shipping_documents"
@@ -118,6 +119,7 @@ class DocumentCalls:
 
         :raises NotFoundError: if zDirect does not know it.
         :raises FilterIgnoredError: if the answer is about another order.
+        :raises ShippingDocumentsError: if it does not name the order, see ``unnamed_order``.
         """
         what = f"Shipping documents of order {order_id}"
         try:
@@ -145,9 +147,16 @@ class DocumentCalls:
         if not isinstance(entry, dict) or not (document_id := _text(entry.get("id"))):
             raise _malformed(what, "a document of the answer has no id", LIST_PATH)
         told = (_text(entry.get("order_id")) or "").lower()
-        if told != order_id:
+        if not told and self._options.unnamed_order == REFUSE:
+            raise ShippingDocumentsError(
+                f"{what}: zDirect answered document {document_id[:60]}, and not of which order it is.",
+                remedy="Compare it with the order in the portal; if it is the right one, give "
+                "api_options={'unnamed_order': 'trust'}.",
+                path=LIST_PATH,
+            )
+        if told and told != order_id:
             raise FilterIgnoredError(
-                f"{what}: zDirect answered a document of {f'order {told[:60]}' if told else 'an unnamed order'}.",
+                f"{what}: zDirect answered a document of order {told[:60]}.",
                 remedy="Nothing was fetched of it. Find out which parameter asks for an order, and give it as "
                 "api_options={'order_parameter': ...}.",
                 path=LIST_PATH,

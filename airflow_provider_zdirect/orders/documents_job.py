@@ -12,6 +12,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 from fsspec import AbstractFileSystem
@@ -170,7 +171,9 @@ class _Run:
                 if self._stop is None:
                     await self._try(order_id)
 
-        tasks = [asyncio.ensure_future(one(order_id)) for order_id in order_ids]
+        # In another order with every try, so that it is not always the same ones that are tried before it is in vain.
+        shuffled = Random(f"{job.run} {self._clock.now()}").sample(order_ids, len(order_ids))  # noqa: S311
+        tasks = [asyncio.ensure_future(one(order_id)) for order_id in shuffled]
         try:
             await asyncio.gather(*tasks)
         finally:
@@ -188,6 +191,8 @@ class _Run:
             self._done[order_id] = await self._fetch(order_id)
         except NotFoundError as error:
             self._fail(order_id, error, _not_found(error))
+        except ShippingDocumentsError as error:
+            self._fail(order_id, error, f"{error.message} {error.remedy}")
         except PermissionDeniedError as error:
             self._denied = self._denied or error
             self._count(error)
@@ -215,25 +220,31 @@ class _Run:
     async def _fetch(self, order_id: str) -> OrderDocuments:
         folder = documents_folder(self._job.merchant_id, order_id)
         if self._is_erased(order_id):
-            return OrderDocuments(order_id, ERASED, reason="its personal data was erased")
+            return self._erased(order_id)
         entries = self._known(folder)
         if entries is None:
             listed = await self._calls.list(order_id)
             if not listed:
                 return OrderDocuments(order_id, MISSING, reason="zDirect has no documents of it yet")
-            entries = await self._download(folder, listed)
-            if self._is_erased(order_id):
-                # While they were being fetched.
-                delete_documents(self._store, self._job.merchant_id, order_id)
-                return OrderDocuments(order_id, ERASED, reason="its personal data was erased")
+            entries = await self._download(order_id, folder, listed)
+            if entries is None:
+                return self._erased(order_id)
         return self._outcome(order_id, entries)
+
+    def _erased(self, order_id: str) -> OrderDocuments:
+        """Erased before, or while its documents were being fetched, maybe by a task that was killed over it."""
+        delete_documents(self._store, self._job.merchant_id, order_id)
+        return OrderDocuments(order_id, ERASED, reason="its personal data was erased")
 
     def _known(self, folder: str) -> list[dict[str, Any]] | None:
         """What an earlier try of this run wrote; None if it did not come so far."""
         index = self._store.read_json(f"{folder}/{INDEX}")
         return index["documents"] if index and index.get("run") == self._job.run else None
 
-    async def _download(self, folder: str, listed: Sequence[ShippingDocument]) -> list[dict[str, Any]]:
+    async def _download(
+        self, order_id: str, folder: str, listed: Sequence[ShippingDocument]
+    ) -> list[dict[str, Any]] | None:
+        """Entries of all documents; None if the order is erased meanwhile."""
         there = set(self._store.files(folder))
         index = self._store.read_json(f"{folder}/{INDEX}") or {}
         before = {entry["path"]: entry for entry in [*index.get("documents", []), *index.get("withdrawn", [])]}
@@ -256,12 +267,14 @@ class _Run:
             if data is None:
                 data = await self._calls.download(document)
                 self._store.write(path, data)
+                if self._is_erased(order_id):
+                    return None
             entries[path] = {**facts, **self._measured(data), "fetched_by": self._job.run}
         documents = list(entries.values())
         withdrawn = [entry for path, entry in before.items() if path not in entries]
         told = {"run": self._job.run, "documents": documents, "withdrawn": withdrawn}
         self._store.write_json(f"{folder}/{INDEX}", told)
-        return documents
+        return None if self._is_erased(order_id) else documents
 
     def _measured(self, data: bytes) -> dict[str, Any]:
         return {

@@ -15,6 +15,7 @@ from airflow_provider_zdirect.rate import Rate
 LIST_PATH = "/zss/shipping-documents"
 HOLE = "{document_id}"
 EMPTY, NOT_FOUND = "empty", "not_found"
+REFUSE, TRUST = "refuse", "trust"
 
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _PER_MINUTE = MappingProxyType({"production": 400, "sandbox": 40})
@@ -39,6 +40,15 @@ OPTIONS: Mapping[str, ApiOption] = MappingProxyType(
             lambda row, _: row,
             (EMPTY, NOT_FOUND),
         ),
+        "unnamed_order": ApiOption(
+            "Whether every document names its order is not confirmed; in the docs it does. `refuse`: an order counts "
+            "as failed if one of its documents does not, because nothing else shows that zDirect heeded the "
+            "parameter, and a label on the wrong parcel is worse than none; `trust`: it is of the order that was "
+            "asked for. Documents of another order end the task either way.",
+            REFUSE,
+            lambda row, _: row,
+            (REFUSE, TRUST),
+        ),
         "requests_per_minute": ApiOption(
             "The rate limit is not documented. `default` is that of the same documents for returns (ZRS): 400 in "
             "production, 40 in sandbox.",
@@ -56,6 +66,7 @@ class DocumentOptions:
     order_parameter: str = "order_id"
     document_path: str = f"{LIST_PATH}/{HOLE}"
     no_documents: str = EMPTY
+    unnamed_order: str = REFUSE
     requests_per_minute: str = "default"
 
     @classmethod

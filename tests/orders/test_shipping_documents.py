@@ -226,6 +226,23 @@ def test_an_answer_about_another_order_ends_the_task_before_a_label_is_taken_for
     assert not there(world, order_id)
 
 
+def test_an_order_whose_documents_do_not_name_it_fails_alone_unless_that_is_trusted(world):
+    order_id, other = world.order(), world.order()
+    documents = world.emulator.shipping_documents(order_id)
+    del documents[1]["order_id"]
+    answer = {"status": 200, "body": {"documents": documents}}
+    asking = {"path": "documents$", "query": {"order_id": order_id}}
+    world.emulator.faults.add({"match": asking, "action": answer, "times": None})
+    with pytest.raises(ShippingDocumentsError, match=f"(?s)1 of 2 orders.*{order_id}.*unnamed_order"):
+        fetch(world, order_id, other)
+    assert (tuple(there(world, order_id)), tuple(there(world, other))) == ((), TYPES)
+    assert fetch(world, order_id, other, api_options={"unnamed_order": "trust"}).orders["fetched"] == 2
+    assert tuple(there(world, order_id)) == TYPES
+    documents[0]["order_id"] = other
+    with pytest.raises(FilterIgnoredError):
+        fetch(world, order_id, run="another-run", api_options={"unnamed_order": "trust"})
+
+
 def test_parameter_path_and_limit_are_options(world):
     world.emulator.set_options(documents_order_parameter="order", document_path="/zss/documents/{document_id}/pdf")
     order_id = world.order()
@@ -246,6 +263,7 @@ def test_parameter_path_and_limit_are_options(world):
         {"document_path": "https://elsewhere/{document_id}"},
         {"requests_per_minute": "many"},
         {"no_documents": "perhaps"},
+        {"unnamed_order": "perhaps"},
     ],
 )
 def test_an_impossible_option_is_refused(options):
@@ -288,6 +306,19 @@ def test_an_outage_ends_the_run_soon_and_a_used_up_limit_at_once(world):
     with pytest.raises(RateLimitedError) as caught:
         fetch(world, *orders, run="another-run")
     assert caught.value.retry_after >= 60
+
+
+def test_orders_that_always_fail_do_not_keep_the_others_from_being_fetched(world):
+    orders = [world.order() for _ in range(40)]
+    broken, good = orders[:16], orders[16:]
+    for order_id in broken:
+        match = {"query": {"order_id": order_id}}
+        world.emulator.faults.add({"match": match, "action": {"status": 503}, "times": None})
+    for run in ("a-run", "a-run", "another-run"):
+        with pytest.raises(ServerError):
+            fetch(world, *orders, run=run)
+        world.emulator.clock.advance(3600)
+    assert all(tuple(there(world, order_id)) == TYPES for order_id in good)
 
 
 def test_killed_before_or_after_any_request_the_retry_comes_to_the_same_end(world):
@@ -445,6 +476,39 @@ def test_an_erasure_while_documents_are_being_fetched_wins(world):
     )
     assert fetch(world, order_id).orders["erased"] == 1
     assert not there(world, order_id)
+
+
+@pytest.mark.parametrize("next_run", ["a-run", "another-run"])
+def test_a_document_that_a_killed_task_wrote_after_the_erasure_goes_with_the_next_try(world, monkeypatch, next_run):
+    order_id = world.order()
+    write = ObjectStore.write
+
+    def dying(store: ObjectStore, path: str, data: bytes) -> None:
+        if path.endswith(".pdf"):
+            erase_documents(store, world.merchant_id, order_id, world.clock.now())
+        write(store, path, data)
+        if path.endswith(".pdf"):
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ObjectStore, "write", dying)
+        with pytest.raises(Killed):
+            fetch(world, order_id)
+    assert len(there(world, order_id)) == 1
+    assert fetch(world, order_id, run=next_run).orders["erased"] == 1
+    assert not (world.base / documents_folder(world.merchant_id, order_id)).exists()
+
+
+def test_an_erasure_between_two_documents_ends_the_fetching(world):
+    order_id = world.order()
+    store = ObjectStore(fsspec.filesystem("file"), str(world.base))
+    label = world.emulator.shipping_documents(order_id)[0]["id"]
+    world.emulator.on_request(
+        label, lambda number: erase_documents(store, world.merchant_id, order_id, world.clock.now())
+    )
+    assert fetch(world, order_id).orders["erased"] == 1
+    assert len([path for path in asked(world) if "documents/" in path]) == 1
+    assert not (world.base / documents_folder(world.merchant_id, order_id)).exists()
 
 
 # Which orders
