@@ -102,10 +102,12 @@ class Resources:
     """An answer of JSON:API resources, whose attributes are the fields of the records.
 
     :param inherited: by field of every part: the field of the main record that it is taken from.
+    :param counted: a part, and the field of the main record that says how many of it belong to it.
     """
 
     parts: tuple[Part, ...]
     inherited: Mapping[str, str]
+    counted: tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -236,6 +238,8 @@ class Dataset:
     :param merchant_parameter: parameter of the merchant id, where it is not part of the path.
     :param merchant_field: field with the merchant, where an answer holds those of all merchants.
     :param records_within: key of an object that holds the list of records, where it is not at the top.
+    :param may_become_empty: whether an answer without records may end all that are known; where it is no sign of an
+        error.
     :param snapshot_time_key: key of the time that the answer is of; every record is given it.
     :param empty_snapshot: what a snapshot without records says: that there is no stock (``zero``), or nothing
         (``refuse``).
@@ -298,6 +302,7 @@ class Dataset:
     fixed_parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     media_type: str = "application/json"
     left_out: tuple[str, ...] = ()
+    may_become_empty: bool = False
     resources: Resources | None = None
     part_of: str | None = None
     window_field: str | None = None

@@ -235,7 +235,8 @@ class _StateExtraction:
 
     def _record(self, state: FetchedState, standing: Standing) -> _Outcome:
         scope = self._scope(state)
-        if scope is None and not state.rows.num_rows and standing.count and not self.job.replace_with_empty:
+        may_be_empty = self.job.replace_with_empty or self.dataset.may_become_empty
+        if scope is None and not state.rows.num_rows and standing.count and not may_be_empty:
             raise EmptyAnswerError(
                 f"{self.what}: zDirect answered without any record, and {standing.count} were valid until now. "
                 "They were left as they are.",

@@ -253,7 +253,7 @@ class WindowFetcher:
     def _check_filters(self, table: pa.Table) -> None:
         """Raise FilterIgnoredError if a row has another value than was asked for."""
         for name, value in self.filters.items():
-            others = table.filter(_is(pc.not_equal, table.column(name), value))
+            others = table.filter(_is(pc.not_equal, pc.utf8_lower(table.column(name)), value.lower()))
             if others.num_rows and self.environment == "production":
                 raise FilterIgnoredError(
                     f"{self._what}: asked for {name}={value}, and {others.num_rows} of {table.num_rows} records have "

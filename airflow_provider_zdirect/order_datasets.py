@@ -61,6 +61,7 @@ _ORDERS = Dataset(
         inherited=MappingProxyType(
             {"order_id": "order_id", "order_date": "order_date", "order_modified_at": "modified_at"}
         ),
+        counted=("order_lines", "order_lines_count"),
     ),
     filters=MappingProxyType(
         {
@@ -153,6 +154,8 @@ ORDER_DATASETS = (
         keeping=Keeping.HISTORY,
         identity=("order_id",),
         left_out=("customer_number", "shipping_address"),
+        # Each is shown for 30 days, so there may be none left.
+        may_become_empty=True,
         paging=Cursor(limit=1000, next_within="cursor"),
         rate_limits=ORDER_LIST_LIMITS,
         scope="orders/read",

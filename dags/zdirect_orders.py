@@ -71,8 +71,6 @@ with DAG(
     requests = ZDirectExtractOperator.partial(
         task_id="order_deletion_requests",
         dataset="order_deletion_requests",
-        # Each is shown for 30 days, so there may be none left.
-        replace_with_empty=True,
         **place,
     ).expand(merchant_id=forgetful)
     erasure = ZDirectOrderErasureOperator.partial(

@@ -179,6 +179,16 @@ def test_windows_in_any_order_keep_every_version_and_the_latest_one(here, emulat
     assert {path: path.stat().st_mtime_ns for path in here.paths("order_lines")} == stamp
 
 
+@pytest.mark.parametrize("later", ["2026-11-17T23:59:59+00:00", "2026-11-18T00:00:00+00:00"])
+def test_an_order_is_current_once_even_if_its_date_is_told_otherwise(here, emulator, later):
+    start = DAY.start
+    (order_id,) = emulator.add_orders(here.merchant_id, 1, start=start, order_date="2026-11-17T23:59:59.550+00:00")
+    here.run("orders", DAY)
+    emulator.change_order(order_id, at=DAY.end + timedelta(hours=1), order_date=later)
+    here.run("orders", Window(DAY.end, DAY.end + timedelta(hours=2)))
+    is_all_there(here, emulator.orders(here.merchant_id))
+
+
 def test_an_order_that_is_seen_late_lands_in_its_window_and_with_its_lines(here, emulator):
     first, second = (Window(DAY.start + timedelta(hours=n), DAY.start + timedelta(hours=n + 1)) for n in (5, 6))
     here.run("orders", first)
@@ -247,7 +257,7 @@ def test_orders_of_one_sales_channel(here, emulator):
     channels = [channel["sales_channel_id"] for channel in emulator.reference("sales_channels", here.merchant_id)][:2]
     for channel in channels:
         emulator.add_orders(here.merchant_id, 2, start=DAY.start, sales_channel_id=channel)
-    assert here.run("orders", DAY, filters={"sales_channel_id": channels[0]}).records == 2
+    assert here.run("orders", DAY, filters={"sales_channel_id": channels[0].upper()}).records == 2
     assert {row["sales_channel_id"] for row in here.published("orders")} == {channels[0]}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -177,7 +177,9 @@ def _next(content: Mapping[str, msgspec.Raw], paging: Cursor, dataset: Dataset) 
     if cursor is None or not paging.next_is_link:
         return cursor
     # Only the cursor is taken from the address; it is sent to the host that we know, not to one that an answer names.
-    found = dict(parse_qsl(urlsplit(cursor).query)).get(paging.parameter)
+    # Not by parse_qsl, which takes a plus for a blank: cursors may have one, and have no blanks.
+    parameters = (part.partition("=") for part in urlsplit(cursor).query.split("&"))
+    found = {unquote(name): unquote(value) for name, _, value in parameters}.get(paging.parameter)
     if not found:
         raise malformed(dataset, f"the address of the next page has no {paging.parameter}")
     return found

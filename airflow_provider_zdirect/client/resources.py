@@ -7,8 +7,8 @@ must not look like a whole one.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -37,7 +37,7 @@ class _Relationship(msgspec.Struct):
 
 
 class _Resource(msgspec.Struct):
-    id: str | int
+    id: str | int | None = None
     type: str = ""
     attributes: dict[str, msgspec.Raw] | None = None
     relationships: dict[str, _Relationship | None] | None = None
@@ -57,7 +57,7 @@ class _Resource(msgspec.Struct):
 
 
 class _Answer(msgspec.Struct):
-    data: list[_Resource] | None
+    data: list[_Resource] | None = None
     included: list[_Resource] | None = None
     links: dict[str, Any] | None = None
 
@@ -66,6 +66,7 @@ _Key = tuple[str, str]
 """Type and identity of a resource."""
 
 _Decoder = msgspec.json.Decoder(_Answer)
+_BESIDE = {"data", "included", "links", "meta", "jsonapi"}
 
 
 def parse_resources(body: bytes | bytearray, dataset: Dataset, walk: TimeWalk, position: Position) -> Page:
@@ -79,12 +80,16 @@ def parse_resources(body: bytes | bytearray, dataset: Dataset, walk: TimeWalk, p
         answer = _Decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise malformed(dataset, f"the answer is no list of resources ({error})") from None
+    if answer.data is None and (unknown := msgspec.json.decode(body, type=dict[str, msgspec.Raw]).keys() - _BESIDE):
+        raise malformed(dataset, f"the answer has no data, but {', '.join(sorted(unknown))[:100]}")
     resources = answer.data or []
-    included = {_key(resource): resource for resource in answer.included or []}
+    # What has no identity belongs to nothing.
+    included = {_key(resource): resource for resource in answer.included or [] if resource.id is not None}
     records, parts = _records(resources, included, dataset)
-    times = list(_times(resources, walk))
-    for (_, one), (_, other) in pairwise(times):
-        if other < one:
+    times = [(_identity(resource.id), _time(resource, walk)) for resource in resources]
+    for one, other in pairwise(at for _, at in times if at):
+        # Pages are told apart by whole seconds.
+        if other.replace(microsecond=0) < one.replace(microsecond=0):
             raise FilterIgnoredError(
                 f"{dataset.name}: zDirect did not answer in order of {walk.time_key} ({one.isoformat()} stands before "
                 f"{other.isoformat()}); pages would have gaps, and nothing was published.",
@@ -108,46 +113,57 @@ def _records(
     """The records by identity, and those of each part."""
     assert dataset.resources is not None
     assert dataset.latest is not None
-    (key_field,) = dataset.latest.identity
+    (key,) = dataset.latest.identity
     records: dict[str, dict[str, Any]] = {}
-    owners = {dataset.name: {_identity(resource.id): resource for resource in resources}}
-    inherited: dict[str, dict[str, Any]] = {}
-    for identity, resource in owners[dataset.name].items():
+    owners: dict[str, dict[str, _Resource]] = {dataset.name: {}}
+    # The record that each resource belongs to in the end, and what it is given by it.
+    roots: dict[str, tuple[str, dict[str, Any]]] = {}
+    for resource in resources:
+        identity = _identity(resource.id if resource.id is not None else resource.text(key))
         created = resource.text("created_at") or resource.text("order_date")
-        record = {key_field: identity, "modified_at": created, **resource.fields()}
-        records[identity] = record
-        inherited[identity] = {name: record.get(source) for name, source in dataset.resources.inherited.items()}
+        records[identity] = {key: identity, "modified_at": created, **resource.fields()}
+        owners[dataset.name][identity] = resource
+        common = {name: records[identity].get(source) for name, source in dataset.resources.inherited.items()}
+        roots[identity] = identity, common
     levels = {dataset.name: records}
     for part in dataset.resources.parts:
-        found = _owned(part, owners[part.owner], included, levels[part.owner])
-        levels[part.dataset] = {}
+        level: dict[str, dict[str, Any]] = {}
+        heirs: dict[str, tuple[str, dict[str, Any]]] = {}
         owners[part.dataset] = {}
-        # By owner, so that each record is given what its order says.
-        heirs: dict[str, dict[str, Any]] = {}
-        for owner, resource in found:
-            identity = _identity(resource.id)
-            common = inherited[owner]
-            levels[part.dataset][identity] = {
-                **common,
-                part.key: identity,
-                "modified_at": resource.text("created_at") or common.get("order_modified_at"),
-                part.owner_field: owner,
-                **_details(part, resource, included),
-                **resource.fields(),
-            }
-            owners[part.dataset][identity] = resource
-            heirs[identity] = common
-        inherited = heirs
+        for owner, found, missing in _owned(part, owners[part.owner], included):
+            root, common = roots[owner]
+            if missing:
+                # Half an order is none: it is marked as well as what lacks something.
+                for record in (levels[part.owner][owner], records[root]):
+                    record[MISSING] = sorted({*record.get(MISSING, []), *missing})
+            for identity, each in found.items():
+                level[identity] = {
+                    **common,
+                    part.key: identity,
+                    "modified_at": each.text("created_at") or common.get("order_modified_at"),
+                    part.owner_field: owner,
+                    **_details(part, each, included),
+                    **each.fields(),
+                }
+                heirs[identity] = root, common
+            owners[part.dataset].update(found)
+        for kind, identity in included:
+            if kind == part.resource and identity not in level:
+                level[identity] = {part.key: identity, MISSING: [f"the {part.owner_field}"]}
+        levels[part.dataset], roots = level, heirs
+    part_name, count_field = dataset.resources.counted
+    there = Counter(roots[identity][0] for identity in levels[part_name] if identity in roots)
+    for identity, record in records.items():
+        said = _number(record.get(count_field))
+        if there[identity] < said:
+            record.setdefault(MISSING, [f"{said - there[identity]} of {said} {part_name}"])
     return records, {part.dataset: levels[part.dataset] for part in dataset.resources.parts}
 
 
 def _owned(
-    part: Part,
-    owners: Mapping[str, _Resource],
-    included: Mapping[_Key, _Resource],
-    records: Mapping[str, dict[str, Any]],
-) -> Iterable[tuple[str, _Resource]]:
-    """Owner and resource of every part; what an owner should have and has not is marked in its record."""
+    part: Part, owners: Mapping[str, _Resource], included: Mapping[_Key, _Resource]
+) -> Iterator[tuple[str, dict[str, _Resource], list[str]]]:
+    """Of each owner, what belongs to it by identity, and what should and did not come."""
     by_owner: dict[str, dict[str, _Resource]] = defaultdict(dict)
     for (kind, identity), resource in included.items():
         if kind == part.resource and (owner := resource.text(part.owner_field)):
@@ -163,10 +179,7 @@ def _owned(
                 missing.append(f"{part.resource} {identity}")
         if not found and not missing:
             missing.append(f"any {part.resource}")
-        if missing:
-            records[owner][MISSING] = missing
-        for each in found.values():
-            yield owner, each
+        yield owner, found, missing
 
 
 def _details(part: Part, resource: _Resource, included: Mapping[_Key, _Resource]) -> dict[str, Any]:
@@ -179,22 +192,25 @@ def _details(part: Part, resource: _Resource, included: Mapping[_Key, _Resource]
     return details
 
 
-def _times(resources: list[_Resource], walk: TimeWalk) -> Iterable[tuple[str, datetime]]:
-    for resource in resources:
-        # One without a time is left to the validation.
-        if text := resource.text(walk.time_key):
-            try:
-                at = datetime.fromisoformat(text)
-            except ValueError:
-                continue
-            if at.tzinfo is not None:
-                yield _identity(resource.id), at
+def _time(resource: _Resource, walk: TimeWalk) -> datetime | None:
+    # One without a time is left to the validation.
+    try:
+        at = datetime.fromisoformat(resource.text(walk.time_key) or "")
+    except ValueError:
+        return None
+    return at if at.tzinfo is not None else None
 
 
 def _key(resource: _Resource) -> _Key:
     return resource.type, _identity(resource.id)
 
 
-def _identity(value: str | int) -> str:
+def _identity(value: Any) -> str:
     """zDirect writes one and the same UUID in either case, and with blanks."""
-    return "".join(str(value).split()).lower()
+    return "".join(str("" if value is None else value).split()).lower()
+
+
+def _number(value: Any) -> int:
+    """A count, if it is one."""
+    found = msgspec.json.decode(value) if value is not None else 0
+    return found if isinstance(found, int) else 0

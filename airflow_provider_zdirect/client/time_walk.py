@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 from airflow_provider_zdirect.dataset_row import TimeWalk, in_whole_seconds
+from airflow_provider_zdirect.exceptions import CursorLoopError
 
 SECOND = timedelta(seconds=1)
 
@@ -28,6 +29,7 @@ class Position:
     :param largest: records on the largest page so far.
     :param seen: sum of the digests of the records that this walk through the first second has met.
     :param before: the same of the walk before; None if this is the first.
+    :param page: the digest of the page before, where pages are counted.
     """
 
     after: datetime
@@ -35,6 +37,7 @@ class Position:
     largest: int = 0
     seen: int = 0
     before: int | None = None
+    page: int = 0
 
     @classmethod
     def of(cls, cursor: str | None, after: str) -> Position:
@@ -57,18 +60,29 @@ class Position:
             walk.size_parameter: str(walk.size),
         }
 
-    def next(self, walk: TimeWalk, records: Sequence[tuple[str, datetime]], more: bool) -> Position | None:
+    def next(self, walk: TimeWalk, records: Sequence[tuple[str, datetime | None]], more: bool) -> Position | None:
         """The position behind a page; None if that was the last one.
 
-        :param records: identity and time of the page's records, in order of time.
+        :param records: identity and time of the page's records, in order of time as far as they have one.
         :param more: whether the server says that there is a next page.
+        :raises CursorLoopError: if the page is the one before once more.
         """
+        page = sum(_digest(*record) for record in records) % 2**63
+        if self.number and records and page == self.page:
+            raise CursorLoopError(
+                f"page {self.number} is page {self.number - 1} once more; the pages would never end.",
+                remedy=f"{walk.number_parameter} may have another name: api_options page_parameters.",
+            )
         # Without a word of the server, a page is the last one only if it is smaller than the server makes them.
-        last = not records or (not more and len(records) < max(self.largest, walk.smallest))
+        size = max(self.largest, min(walk.smallest, walk.size))
+        last = not more and len(records) < size
         first_second = self.after + SECOND
-        met = sum(_digest(*record) for record in records if first_second <= record[1] < first_second + SECOND)
-        here = replace(self, largest=max(self.largest, len(records)), seen=(self.seen + met) % 2**63)
-        onward = records[-1][1].replace(microsecond=0) - SECOND if records else self.after
+        met = sum(
+            _digest(*record) for record in records if record[1] and record[1].replace(microsecond=0) == first_second
+        )
+        here = replace(self, largest=max(self.largest, len(records)), seen=(self.seen + met) % 2**63, page=page)
+        latest = max((at for _, at in records if at), default=None)
+        onward = latest.replace(microsecond=0) - SECOND if latest else self.after
         if onward <= self.after and not last:
             return replace(here, number=self.number + 1)
         if self.number and here.seen != self.before:
@@ -76,6 +90,6 @@ class Position:
         return None if last else Position(onward, largest=here.largest)
 
 
-def _digest(identity: str, at: datetime) -> int:
-    text = f"{identity}|{at.isoformat()}"
+def _digest(identity: str, at: datetime | None) -> int:
+    text = f"{identity}|{at.isoformat() if at else ''}"
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big")

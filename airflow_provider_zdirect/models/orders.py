@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from pydantic import model_validator
+from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
 
 from airflow_provider_zdirect.models.record import (
     AnyText,
@@ -23,7 +23,34 @@ MISSING = "_missing"
 """What an answer should have had beside a record, and has not; :mod:`~airflow_provider_zdirect.client.resources`."""
 
 
-class _Resource(Record):
+class _Part(Record):
+    """A record of the Orders API, or an object in one.
+
+    ``lenient``: fields that neither identify a record, nor place it, nor count; the sandbox has strange values in them
+    (public clients' experience). One that cannot be read is null, and stands among the unknown fields as it came.
+    """
+
+    lenient: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _whatever_can_be_read(cls, content: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(content, dict):
+            return read(content)
+        content = {name: value for name, value in content.items() if value != ""}
+        try:
+            return read(content)
+        except ValidationError as error:
+            strange = {str(item["loc"][0]) for item in error.errors() if item["loc"]}
+            if not strange or not strange <= cls.lenient:
+                raise
+        record = read({name: value for name, value in content.items() if name not in strange})
+        assert record.__pydantic_extra__ is not None
+        record.__pydantic_extra__.update({name: content[name] for name in strange})
+        return record
+
+
+class _Resource(_Part):
     """A record that is complete only with what belongs to it."""
 
     @model_validator(mode="before")
@@ -34,7 +61,7 @@ class _Resource(Record):
         return content
 
 
-class ServicePoint(Record):
+class ServicePoint(_Part):
     """Where a parcel is left for its receiver."""
 
     service_point_name: Text = None
@@ -42,8 +69,10 @@ class ServicePoint(Record):
     service_point_member_id: Text = None
 
 
-class Address(Record):
+class Address(_Part):
     """A postal address. Personal data."""
+
+    lenient = frozenset({"service_point_details"})
 
     address_id: Text = None
     first_name: Text = None
@@ -58,20 +87,20 @@ class Address(Record):
     service_point_details: ServicePoint | None = None
 
 
-class Phone(Record):
+class Phone(_Part):
     """Personal data."""
 
     number: Text = None
 
 
-class Price(Record):
+class Price(_Part):
     """An amount in major units, and its currency (ISO 4217)."""
 
     amount: Money = None
     currency: Text = None
 
 
-class Refund(Record):
+class Refund(_Part):
     """Money that went back to the customer; seen in answers, not in the OpenAPI file."""
 
     date: AnyText = None
@@ -81,15 +110,17 @@ class Refund(Record):
     currency: Text = None
 
 
-class TransitionReason(Record):
+class TransitionReason(_Part):
     """Why a line changed its status: a code and what it means."""
 
     code: AnyText = None
     description: AnyText = None
 
 
-class Transition(Record):
+class Transition(_Part):
     """A change of the status of a line."""
+
+    lenient = frozenset({"created_at", "transition_reason"})
 
     original_status: Text = None
     final_status: Text = None
@@ -98,7 +129,7 @@ class Transition(Record):
     transition_reason: TransitionReason | None = None
 
 
-class MerchantIdentifier(Record):
+class MerchantIdentifier(_Part):
     """The merchant's own mark of one item."""
 
     type: Text = None
@@ -107,6 +138,18 @@ class MerchantIdentifier(Record):
 
 class Order(_Resource):
     """An order, as it was at ``modified_at``."""
+
+    lenient = frozenset(
+        {
+            "billing_address",
+            "created_at",
+            "customer_phone",
+            "delivery_end_date",
+            "exported",
+            "shipping_address",
+            "shipping_costs",
+        }
+    )
 
     order_id: UuidKey
     order_number: Text = None
@@ -145,7 +188,8 @@ class _OfOrder(_Resource):
     ``order_modified_at`` is that of the order with which this version was first seen.
     """
 
-    not_content: ClassVar[frozenset[str]] = frozenset({"order_modified_at"})
+    not_content = frozenset({"order_modified_at"})
+    lenient = frozenset({"created_at", "merchant_specified_identifier", "transitions"})
 
     order_id: UuidKey
     order_date: Instant
@@ -186,7 +230,7 @@ class OrderLine(_OfOrder):
     transitions: list[Transition] | None = None
 
 
-class ReturnedOrderLine(Record):
+class ReturnedOrderLine(_Part):
     """A line that a customer sends back, and the customer's reason."""
 
     order_line_id: Uuid = None
@@ -194,7 +238,7 @@ class ReturnedOrderLine(Record):
     return_reason: AnyText = None
 
 
-class ReturnedOrder(Record):
+class ReturnedOrder(_Part):
     """What an announced return holds of one order."""
 
     order_id: Uuid = None
@@ -203,7 +247,7 @@ class ReturnedOrder(Record):
     order_lines: list[ReturnedOrderLine] | None = None
 
 
-class AnnouncedReturn(Record):
+class AnnouncedReturn(_Part):
     """A return that a customer announced; it may hold lines of several orders."""
 
     announced_return_id: UuidKey
@@ -214,8 +258,10 @@ class AnnouncedReturn(Record):
     orders: list[ReturnedOrder] | None = None
 
 
-class OrderDeletionRequest(Record):
+class OrderDeletionRequest(_Part):
     """An order of a customer who asked that his data be deleted, without these data."""
+
+    lenient = frozenset({"requested_at"})
 
     order_id: UuidKey
     order_number: Text = None

@@ -40,6 +40,10 @@ class Record(BaseModel):
         for name, value in self.__dict__.items():
             if isinstance(value, Record) and (nested := value.unknown_fields()):
                 unknown[name] = nested
+            if isinstance(value, list):
+                each = [item.unknown_fields() for item in value if isinstance(item, Record)]
+                if any(each):
+                    unknown[name] = each
         return unknown or None
 
 

@@ -174,7 +174,7 @@ class _Round:
     def _held_files(self) -> dict[int, str]:
         """Published files that may hold a record of the watched times, numbered behind the staged ones."""
         paths = []
-        for day, (first, last) in sorted(self.watched.items()):
+        for day, (first, last) in sorted(self._watched_days().items()):
             for path in self.m.store.files(self.m.layout.published(day)):
                 name = PublishedName.parse(path)
                 if name is None:
@@ -188,6 +188,13 @@ class _Round:
                 if name.span.start <= last and first < name.span.end:
                     paths.append(path)
         return dict(enumerate(paths, start=len(self.staged)))
+
+    def _watched_days(self) -> Spans:
+        if self.m.dataset.version_field is None:
+            return self.watched
+        # Another version may tell the time with another precision, or in another zone: near is close enough.
+        days = {day + timedelta(days=shift) for day in self.watched for shift in (-1, 0, 1)}
+        return {day: (Window.of_day(day).start, Window.of_day(day).end) for day in days}
 
     def _rows(self, source: int, path: str, wanted: RowFilter | None) -> Iterator[Iterator[Row]]:
         identity = self.m.dataset.identity or ()

@@ -182,3 +182,15 @@ def test_a_group_in_another_shape_is_malformed_and_not_empty(group: str, said: s
 def test_texts_that_are_added_are_escaped() -> None:
     (record,) = parse_page(b'{"items":[{"movements":[{}]}]}', ICM, {"report_date": 'a"b'}).records
     assert json.loads(bytes(record)) == {"report_date": 'a"b'}
+
+
+def test_a_next_page_that_is_named_by_its_address_gives_its_cursor() -> None:
+    """A plus is a plus, and the host is of no interest."""
+    link = "https://elsewhere.example/merchants/m/announced-returns?limit=50&cursor=ab+c%3D%2B"
+    page = parse_page(json.dumps({"data": [], "links": {"next": link}}).encode(), get_dataset("announced_returns"))
+    assert page.next_cursor == "ab+c=+"
+    for links in ({}, None, {"next": ""}, {"next": None}):
+        body = json.dumps({"data": [], "links": links}).encode()
+        assert parse_page(body, get_dataset("announced_returns")).next_cursor is None
+    with pytest.raises(MalformedResponseError, match="has no cursor"):
+        parse_page(b'{"data": [], "links": {"next": "https://x/?page=2"}}', get_dataset("announced_returns"))

@@ -67,6 +67,12 @@ def rows(page: Page, name: str = "orders") -> list[dict[str, Any]]:
     return [msgspec.json.decode(record) for record in (page.records if name == "orders" else page.parts[name])]
 
 
+def tables(page: Page, name: str) -> list[Any]:
+    found: list[Any] = []
+    assert not take_valid(get_dataset(name).model, page.records, Lineage("m", "p", NOW, NOW, NOW), found.append)
+    return found
+
+
 def reasons(page: Page, name: str) -> list[str]:
     records = page.records if name == "orders" else page.parts[name]
     lineage = Lineage("m", "production", NOW, NOW, NOW)
@@ -110,6 +116,7 @@ def test_identities_in_another_case_are_the_same() -> None:
     [
         ([], "orders", f"the answer has not OrderItem {ITEM} that belongs to it"),
         ([item()], "order_items", f"the answer has not OrderLine {LINE} that belongs to it"),
+        ([item()], "orders", f"the answer has not OrderLine {LINE} that belongs to it"),
         ([item(relationships={}), line(relationships={})], "order_items", "the answer has not any OrderLine"),
     ],
 )
@@ -134,12 +141,75 @@ def test_an_unsorted_answer_is_refused() -> None:
         parse([order(), later])
 
 
-@pytest.mark.parametrize("body", [b"[]", b"{}", b'{"data": {}}', b'{"data": [1]}', b'{"data": [{"id": null}]}', b"<"])
+@pytest.mark.parametrize("body", [b"[]", b'{"data": {}}', b'{"data": [1]}', b"<", b'{"orders": []}'])
 def test_what_is_no_list_of_resources_is_malformed(body: bytes) -> None:
     dataset = get_dataset("orders")
     assert isinstance(dataset.paging, TimeWalk)
-    with pytest.raises(MalformedResponseError, match="orders: the answer is no list of resources"):
+    with pytest.raises(MalformedResponseError, match="orders: the answer (is no list of resources|has no data)"):
         parse_resources(body, dataset, dataset.paging, Position(NOW))
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"links": {}, "meta": {}}', b'{"data": null}', b'{"data": []}'])
+def test_an_answer_that_says_nothing_else_is_empty(body: bytes) -> None:
+    dataset = get_dataset("orders")
+    assert isinstance(dataset.paging, TimeWalk)
+    page = parse_resources(body, dataset, dataset.paging, Position(NOW))
+    assert (page.records, page.next_cursor) == ([], None)
+
+
+def test_orders_without_a_time_count_for_the_size_of_a_page() -> None:
+    page = [{**order(), "id": str(number)} for number in range(1000)]
+    del page[0]["attributes"]["modified_at"]
+    assert parse(page).next_cursor is not None
+    for each in page:
+        each["attributes"].pop("modified_at", None)
+    assert parse(page[:60], links={"next": "https://example.com"}).next_cursor is not None
+
+
+def test_an_order_with_fewer_lines_than_it_says_is_rejected() -> None:
+    (found,) = reasons(parse([order(order_lines_count=2)], [item(), line(), STEP]), "orders")
+    assert "1 of 2 order_lines" in found
+    assert not reasons(parse([order(order_lines_count=1)], [item(), line(), STEP]), "orders")
+
+
+def test_a_line_that_belongs_to_no_order_is_rejected() -> None:
+    page = parse([order()], [item(), line(), line(id="stray", relationships=None)])
+    (found,) = reasons(page, "order_lines")
+    assert "the order_item_id" in found
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("delivery_end_date", "1970-01-01T00:00:00.000+00:00"),
+        ("delivery_end_date", "0001-01-01T00:00:00Z"),
+        ("delivery_end_date", "2019-01-01"),
+        ("customer_phone", "+49 1"),
+        ("shipping_address", {"city": "X", "service_point_details": [1]}),
+        ("created_at", 5),
+    ],
+)
+def test_a_strange_value_of_what_matters_little_is_kept_aside(name: str, value: Any) -> None:
+    page = parse([order(**{name: value})], [item(), line()])
+    (table,) = tables(page, "orders")
+    (row,) = table.to_pylist()
+    unknown = json.loads(row["_unknown_fields"])
+    if name == "shipping_address":
+        assert (row[name]["city"], unknown) == ("X", {name: {"service_point_details": [1]}})
+    else:
+        assert (row[name], unknown) == (None, {name: value})
+
+
+def test_an_empty_text_is_null_whatever_the_field_is() -> None:
+    empty = dict.fromkeys(("customer_phone", "billing_address", "delivery_end_date", "order_lines_count"), "")
+    (table,) = tables(parse([order(**empty)], [item(), line()]), "orders")
+    (row,) = table.to_pylist()
+    assert ({row[name] for name in empty}, row["_unknown_fields"]) == ({None}, None)
+
+
+@pytest.mark.parametrize("name", ["modified_at", "order_date", "order_lines_count", "order_lines_price_amount"])
+def test_a_strange_value_of_what_matters_is_rejected(name: str) -> None:
+    assert reasons(parse([order(**{name: "many"})], [item(), line()]), "orders")
 
 
 def test_an_answer_without_orders_is_empty() -> None:

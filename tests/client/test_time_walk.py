@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_zdirect.client.time_walk import Position
 from airflow_provider_zdirect.dataset_row import TimeWalk
+from airflow_provider_zdirect.exceptions import CursorLoopError
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
 END = START + timedelta(hours=1)
@@ -69,3 +71,18 @@ def test_times_that_are_apart_take_hardly_more_requests_than_pages(count: int, s
         position = position.next(WALK, page, more)
     # Each page has one record in common with the one before.
     assert server.requests <= -(-count // (size - 1)) + 2
+
+
+def test_a_server_that_gives_the_same_page_again_and_again_is_noticed() -> None:
+    records = [(f"order {number}", START) for number in range(5)]
+    position = Position(START - timedelta(seconds=1)).next(WALK, records, True)
+    assert position is not None
+    with pytest.raises(CursorLoopError, match=r"page\[number\] may have another name"):
+        position.next(WALK, records, True)
+
+
+def test_pages_that_are_smaller_than_any_server_makes_them_are_not_the_end() -> None:
+    small = TimeWalk("modified_at", "after", size=20, smallest=50)
+    records = [(f"order {number}", START + timedelta(seconds=number)) for number in range(20)]
+    assert Position(START - timedelta(seconds=1)).next(small, records, False) is not None
+    assert Position(START - timedelta(seconds=1)).next(small, records[:19], False) is None

@@ -156,7 +156,6 @@ def test_published_deletion_requests_name_no_customer_nor_do_rejected_ones(emula
     assert not any(text in unpacked(tmp_path) for text in SOUGHT)
     # After 30 days zDirect shows none of them, which is as it should be.
     emulator.clock.advance(31 * 86_400)
-    operator.replace_with_empty = True
     assert operator.execute(context)["changes"]["removed"] == 2
 
 
