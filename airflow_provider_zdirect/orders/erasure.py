@@ -158,10 +158,11 @@ class _Erasure:
     def _enter(self) -> ErasedPeople:
         requests, key = self.requests, self.job.key
         keyed = PersonalData("hash", key) if key and len(key) >= SHORTEST_KEY else None
+        hashed = {keyed.digest(number): asked for number, asked in requests.customers.items()} if keyed else {}
         return self.ledger.add(
             at=self.now,
             orders=requests.orders,
-            customers=requests.customers | ({keyed.digest(each) for each in requests.customers} if keyed else set()),
+            customers={**requests.customers, **hashed},
         )
 
     def _certificate_of(self, people: ErasedPeople) -> str | None:

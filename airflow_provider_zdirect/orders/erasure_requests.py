@@ -15,7 +15,7 @@ import msgspec
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.datasets import get_dataset
 from airflow_provider_zdirect.orders.erasure_texts import SoughtTexts
-from airflow_provider_zdirect.storage.erased_people import as_order_id
+from airflow_provider_zdirect.storage.erased_people import as_order_id, as_time
 
 DATASET = "order_deletion_requests"
 
@@ -26,14 +26,14 @@ class DeletionRequests:
 
     :param count: of requests.
     :param orders: when each order's erasure was asked for, by order id.
-    :param customers: customer numbers.
+    :param customers: when each customer asked for it last, by customer number.
     :param texts: what must not be found afterwards.
     :param unreadable: requests that name neither an order nor a customer.
     """
 
     count: int = 0
     orders: dict[str, str | None] = field(default_factory=dict)
-    customers: set[str] = field(default_factory=set)
+    customers: dict[str, str | None] = field(default_factory=dict)
     texts: SoughtTexts = field(default_factory=SoughtTexts)
     unreadable: int = 0
 
@@ -45,10 +45,12 @@ class DeletionRequests:
         if order_id is None and number is None:
             self.unreadable += 1
             return
+        requested_at = _text(content.get("requested_at"))
         if order_id is not None:
-            self.orders[order_id] = self.orders.get(order_id) or _text(content.get("requested_at"))
+            self.orders[order_id] = self.orders.get(order_id) or requested_at
         if number is not None:
-            self.customers.add(number)
+            times = [time for each in (requested_at, self.customers.get(number)) if (time := as_time(each))]
+            self.customers[number] = max(times).isoformat() if times else None
             self.texts.add(number)
         self.texts.add_address(content.get("shipping_address"))
 

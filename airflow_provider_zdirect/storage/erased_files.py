@@ -44,6 +44,9 @@ from airflow_provider_zdirect.storage.row_index import EPOCH
 MAX_LOOKS = 10
 RETRY_SECONDS = 60.0
 
+WHOSE = ["order_id", "customer_number", "order_date"]
+"""Columns of orders that say whose a row is."""
+
 _HASHED = re.compile(r"[0-9a-f]{32}")
 """As a keyed hash looks."""
 
@@ -109,19 +112,21 @@ class FileEraser:
             people = entered
         raise self._kept_changing()
 
-    def _found(self, people: ErasedPeople) -> tuple[set[str], set[str], bool]:
-        """Order ids, hashes, and whether a file has gone before it was read."""
+    def _found(self, people: ErasedPeople) -> tuple[set[str], dict[str, str | None], bool]:
+        """Order ids; hashes, with when their erasure was asked for; whether a file has gone before it was read."""
         orders: set[str] = set()
-        hashed: set[str] = set()
+        hashed: dict[str, str | None] = {}
         missed = False
         for dataset in (row for row in order_tables() if people and "customer_number" in row.personal_data):
             for path in self._published(dataset):
                 try:
-                    for rows in self._tables(dataset, path, ["order_id", "customer_number"]):
+                    for rows in self._tables(dataset, path, WHOSE):
                         theirs = rows.filter(is_theirs(rows, people))
-                        orders.update(theirs.column("order_id").to_pylist())
-                        numbers = pc.unique(theirs.column("customer_number")).to_pylist()
-                        hashed.update(number for number in numbers if number and _HASHED.fullmatch(number))
+                        for row in theirs.select(["order_id", "customer_number"]).to_pylist():
+                            order_id, number = row["order_id"], row["customer_number"]
+                            orders.add(order_id)
+                            if number and _HASHED.fullmatch(number):
+                                hashed[number] = max(hashed.get(number) or "", people.orders.get(order_id) or "")
                 except FileNotFoundError:
                     missed = True
         return orders, hashed, missed
@@ -248,7 +253,7 @@ class FileEraser:
         try:
             if dataset.personal_data:
                 # Addresses are read only where there is an order of theirs.
-                tables = self._tables(dataset, path, ["order_id", "customer_number"])
+                tables = self._tables(dataset, path, WHOSE)
                 if not any(pc.any(is_theirs(rows, people)).as_py() for rows in tables):
                     return False
             tables = self._tables(dataset, path, telling_columns(dataset))

@@ -5,6 +5,8 @@
 
 zDirect shows a request for 30 days; the ledger keeps it, since a window may be fetched again much later. It never holds
 the data themselves: order ids, and hashes of customer numbers. Objects are added and never changed.
+
+A customer is forgotten up to the request: an order that is placed later has to be shipped.
 """
 
 from __future__ import annotations
@@ -13,18 +15,23 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from airflow_provider_zdirect import __version__
+from airflow_provider_zdirect.exceptions import StorageUnavailableError
 from airflow_provider_zdirect.storage.object_store import ObjectStore
+
+
+RETRY_SECONDS = 60.0
 
 
 class _Who(msgspec.Struct):
     order_id: Any = None
     customer_number: Any = None
+    order_date: Any = None
     orders: Any = None
 
 
@@ -38,13 +45,13 @@ class ErasedPeople:
     :param orders: ids of their orders, as far as they are known; each with when its erasure was asked for, if that was
         said.
     :param customers: marks of their customer numbers, and of what stands in place of these where personal data is
-        hashed; see :func:`customer_mark`.
+        hashed (see :func:`customer_mark`); each with when they asked for it last.
     :param entries: names of the ledger's objects that say so.
     """
 
     merchant_id: str
     orders: Mapping[str, str | None] = field(default_factory=dict)
-    customers: frozenset[str] = frozenset()
+    customers: Mapping[str, datetime] = field(default_factory=dict)
     entries: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
@@ -55,23 +62,36 @@ class ErasedPeople:
         """The same for the same entries."""
         return hashlib.sha256("\n".join(sorted(self.entries)).encode()).hexdigest()[:16]
 
-    def has_customer(self, number: Any) -> bool:
-        """Whether a value of ``customer_number``, plain or hashed, is of one of them."""
-        return bool(self.customers) and number is not None and customer_mark(self.merchant_id, number) in self.customers
+    @property
+    def asked_last(self) -> datetime | None:
+        """When the last of them asked for it."""
+        return max(self.customers.values(), default=None)
+
+    def asked_at(self, number: Any) -> datetime | None:
+        """When the customer with that ``customer_number``, plain or hashed, asked for it; None: it is another one."""
+        if not self.customers or number is None:
+            return None
+        return self.customers.get(customer_mark(self.merchant_id, number))
 
     def has_record(self, record: bytes | bytearray | memoryview | msgspec.Raw) -> bool:
         """Whether a record, as JSON, is of one of them; False for what is no object."""
         if not self:
             return False
         who = _who(record)
-        return any(order_id in self.orders for order_id in _order_ids(who)) or self.has_customer(who.customer_number)
+        return any(order_id in self.orders for order_id in _order_ids(who)) or self._placed(who)
 
     def orders_found(self, records: Iterable[msgspec.Raw]) -> set[str]:
         """Ids of orders that are theirs by the customer number, and are not known yet."""
         if not self.customers:
             return set()
-        found = (who for record in records if self.has_customer((who := _who(record)).customer_number))
+        found = (who for record in records if self._placed(who := _who(record)))
         return {order_id for who in found for order_id in _order_ids(who)} - self.orders.keys()
+
+    def _placed(self, who: _Who) -> bool:
+        """Whether it is an order that one of them placed before asking."""
+        asked = self.asked_at(who.customer_number)
+        placed = as_time(who.order_date)
+        return asked is not None and (placed is None or placed <= asked)
 
 
 class ErasureLedger:
@@ -95,13 +115,23 @@ class ErasureLedger:
         known = self.known
         new = [path for path in self.store.files(f"{self.folder}/ledger") if path not in known.entries]
         if new:
-            orders, customers = dict(known.orders), set(known.customers)
-            for text in self.store.read_many(new):
+            orders, customers = dict(known.orders), dict(known.customers)
+            texts = self.store.read_many(new)
+            if len(texts) != len(new):
+                raise StorageUnavailableError(
+                    f"Erased customers of merchant {self.merchant_id}: {len(new) - len(texts)} of {len(new)} objects "
+                    f"in {self.folder}/ledger are listed and cannot be read.",
+                    remedy="Nothing, if the task retries; nobody may be forgotten to be erased.",
+                    retry_after=RETRY_SECONDS,
+                )
+            for text in texts:
                 entry = json.loads(text)
                 for order_id, requested_at in entry["orders"].items():
                     orders[order_id] = orders.get(order_id) or requested_at
-                customers.update(entry["customers"])
-            self.known = ErasedPeople(self.merchant_id, orders, frozenset(customers), known.entries | set(new))
+                for mark, asked in entry["customers"].items():
+                    at = datetime.fromisoformat(asked)
+                    customers[mark] = max(at, customers.get(mark, at))
+            self.known = ErasedPeople(self.merchant_id, orders, customers, known.entries | set(new))
         return self.known
 
     def add(
@@ -109,17 +139,24 @@ class ErasureLedger:
         *,
         at: datetime,
         orders: Mapping[str, str | None] | None = None,
-        customers: Iterable[Any] = (),
+        customers: Mapping[Any, str | None] | None = None,
     ) -> ErasedPeople:
         """Enter what is not there yet; what the ledger says then.
 
         :param at: the present.
-        :param customers: customer numbers, or hashes of them, of which only marks are entered.
+        :param customers: customer numbers, or hashes of them, of which only marks are entered; each with when its
+            erasure was asked for. Where that is not said, the present is entered, once.
         """
         known = self.people()
+        asked: dict[str, datetime] = {}
+        for number, requested_at in (customers or {}).items():
+            mark, time = customer_mark(self.merchant_id, number), as_time(requested_at)
+            before = max(filter(None, (known.customers.get(mark), asked.get(mark))), default=None)
+            if before is None or (time is not None and time > before):
+                asked[mark] = time or at
         entry = {
             "orders": {key: since for key, since in sorted((orders or {}).items()) if key not in known.orders},
-            "customers": sorted({customer_mark(self.merchant_id, each) for each in customers} - known.customers),
+            "customers": {mark: time.isoformat() for mark, time in sorted(asked.items())},
         }
         if not any(entry.values()):
             return known
@@ -146,6 +183,15 @@ def customer_mark(merchant_id: str, customer_number: Any) -> str:
 def as_order_id(value: Any) -> str | None:
     """An order id as it is published; zDirect writes one and the same in either case, and with blanks."""
     return ("".join(value.split()).lower() or None) if isinstance(value, str) else None
+
+
+def as_time(value: Any) -> datetime | None:
+    """A time as zDirect writes it; None if it is none."""
+    try:
+        time = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _who(record: bytes | bytearray | memoryview | msgspec.Raw) -> _Who:

@@ -35,7 +35,7 @@ ORDER_DATASETS = ("orders", "order_items", "order_lines", "announced_returns")
 
 _NOTHING = msgspec.Raw(b"null")
 _IDS = ("order_id", "order_item_id", "order_line_id", "announced_return_id")
-_WHOSE = ("order_id", "customer_number", "orders")
+_WHOSE = ("order_id", "customer_number", "order_date", "orders")
 
 
 def order_tables() -> list[Dataset]:
@@ -59,8 +59,9 @@ def is_theirs(rows: pa.Table, people: ErasedPeople) -> pa.Array:
         theirs = pc.or_(theirs, pc.is_in(_whole(rows, "order_id"), value_set=ids))
     if "customer_number" in rows.column_names:
         numbers = _whole(rows, "customer_number")
-        named = [number for number in pc.unique(numbers).to_pylist() if people.has_customer(number)]
-        theirs = pc.or_(theirs, pc.is_in(numbers, value_set=pa.array(named, pa.string())))
+        named = {each: asked for each in pc.unique(numbers).to_pylist() if (asked := people.asked_at(each))}
+        at = pc.index_in(numbers, value_set=pa.array(list(named), pa.string()))
+        theirs = pc.or_(theirs, placed_before(rows, pa.array(list(named.values()), INSTANT).take(at)))
     if "orders" in rows.column_names:
         several = [
             any(order["order_id"] in people.orders for order in orders or () if order)
@@ -68,6 +69,12 @@ def is_theirs(rows: pa.Table, people: ErasedPeople) -> pa.Array:
         ]
         theirs = pc.or_(theirs, pa.array(several, pa.bool_()))
     return theirs
+
+
+def placed_before(rows: pa.Table, asked: pa.Array | pa.Scalar) -> pa.Array:
+    """Which rows are of orders that were placed before these times; False where there is none."""
+    earlier = pc.fill_null(pc.less_equal(_whole(rows, "order_date"), asked), True)
+    return pc.and_(earlier, pc.is_valid(asked))
 
 
 def is_telling(dataset: Dataset, rows: pa.Table) -> pa.Array:
@@ -170,8 +177,10 @@ def lines_of(store: ObjectStore, path: str) -> Iterator[bytes]:
 
 def dataset_of_columns(names: list[str]) -> Dataset | None:
     """The dataset whose files have these columns; None if it is none of orders."""
-    rows = (get_dataset(name) for name in ORDER_DATASETS)
-    return next((row for row in rows if arrow_schema(row.model).names == names), None)
+    tables = {name: set(arrow_schema(get_dataset(name).model).names) for name in ORDER_DATASETS}
+    # Older files do not have all columns of today; the table is the one that lacks the fewest of them.
+    lacking = {name: len(columns.difference(names)) for name, columns in tables.items() if columns.issuperset(names)}
+    return get_dataset(min(lacking, key=lambda name: lacking[name])) if lacking and EXTRACTED_AT in names else None
 
 
 def _whole(rows: pa.Table, name: str) -> pa.Array:

@@ -100,8 +100,13 @@ class ObjectStore:
 
     def read_many(self, paths: list[str]) -> list[bytes]:
         """The bytes of several objects, read at once where the filesystem can; those that are gone are left out."""
-        found = self.fs.cat([self.full(path) for path in paths], on_error="omit") if paths else {}
-        return list(found.values()) if isinstance(found, dict) else [found]
+        # Not "omit", which would leave out whatever could not be read, too.
+        found = self.fs.cat([self.full(path) for path in paths], on_error="return") if paths else {}
+        there = [data for data in found.values() if not isinstance(data, FileNotFoundError)]
+        for data in there:
+            if isinstance(data, BaseException):
+                raise data
+        return there
 
     def read_json(self, path: str) -> Any:
         """The object parsed, or None if there is none."""

@@ -15,10 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from erasure_world import CUSTOMER, EVERYWHERE, FIRST, NOW, PERSON, SECOND, THIRD, ErasureWorld, all_texts
+from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_zdirect.emulator.customer_wishes import Wish
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.exceptions import RejectedRecordsError, TracesLeftError
+from airflow_provider_zdirect.exceptions import RejectedRecordsError, StorageUnavailableError, TracesLeftError
+from airflow_provider_zdirect.storage.erased_people import ErasureLedger
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +102,54 @@ def test_orders_that_the_request_does_not_name_are_found_by_the_customer_and_tho
     assert (again.requests, again.orders) == (0, 4)
     ledger = " ".join(path.read_text() for path in world.paths("_erasures"))
     assert all(order_id in ledger for order_id in (*world.orders, *later))
+
+
+@pytest.mark.parametrize("error", [OSError("503 SlowDown"), PermissionError("403"), FileNotFoundError("404")])
+def test_a_ledger_that_cannot_be_read_stops_the_extraction_and_the_erasure(world, monkeypatch, error):
+    world.add(FIRST.start, 1, **PERSON)
+    read = LocalFileSystem.cat_file
+    failed: list[str] = []
+
+    def failing_once(self: LocalFileSystem, path: str, *arguments: object, **options: object) -> bytes:
+        if "/ledger/" in path and not failed:
+            failed.append(path)
+            raise error
+        return read(self, path, *arguments, **options)
+
+    ErasureLedger(world.store, world.merchant_id).add(at=NOW, customers={CUSTOMER: None})
+    monkeypatch.setattr(LocalFileSystem, "cat_file", failing_once)
+    for job in (lambda: world.fetch(FIRST), world.erase):
+        failed.clear()
+        with pytest.raises(StorageUnavailableError if isinstance(error, FileNotFoundError) else type(error)):
+            job()
+        assert failed
+        job()
+    assert not world.traces()
+    world.is_erased()
+
+
+@pytest.mark.parametrize("mode", ["keep", "hash"])
+def test_an_order_that_is_placed_after_the_request_can_be_shipped_until_its_customer_asks_again(
+    emulator, tmp_path, mode
+):
+    world = ErasureWorld(emulator, tmp_path, mode)
+    world.add(FIRST.start, 1, **PERSON)
+    world.fetch(FIRST)
+    emulator.request_deletion(world.merchant_id, CUSTOMER, FIRST.end)
+    (later,) = world.add(SECOND.start + timedelta(minutes=30), 1, **PERSON)
+    world.fetch(SECOND)
+    world.erase()
+    left = {row["order_id"]: row for row in world.published("orders_current")}
+    assert left[later]["shipping_address"]["last_name"]
+    assert left[later]["customer_number"]
+    assert left[world.orders[0]]["customer_number"] is None
+    assert len(world.certificates()) == 1
+    world.fetch(FIRST)
+    assert not world.erase().changed
+    emulator.request_deletion(world.merchant_id, CUSTOMER, SECOND.end)
+    world.erase()
+    assert not world.traces()
+    world.is_erased()
 
 
 def test_rows_with_hashes_of_a_key_that_is_gone_are_found_by_those_that_the_request_names(emulator, tmp_path):

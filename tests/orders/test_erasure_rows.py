@@ -18,7 +18,7 @@ from airflow_provider_zdirect.storage.erased_rows import erased, is_telling, is_
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 ORDERS = get_dataset("orders")
-PEOPLE = ErasedPeople("m", {"a": None}, frozenset({customer_mark("m", "X1")}), frozenset({"entry"}))
+PEOPLE = ErasedPeople("m", {"a": None}, {customer_mark("m", "X1"): AT}, frozenset({"entry"}))
 
 texts = st.none() | st.sampled_from(["x", "Ünïcode 5"])
 addresses = st.none() | st.fixed_dictionaries(
