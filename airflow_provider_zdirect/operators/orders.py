@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -11,7 +13,13 @@ from airflow.providers.common.compat.sdk import AirflowSkipException
 from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 
 from airflow_provider_zdirect.assets import order_updates_asset
-from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectConfigurationError, ZDirectRetriableError
+from airflow_provider_zdirect.exceptions import (
+    RateLimitedError,
+    ZDirectConfigurationError,
+    ZDirectDataError,
+    ZDirectFatalError,
+    ZDirectRetriableError,
+)
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import (
@@ -36,7 +44,10 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-    from airflow_provider_zdirect.orders.order_updates import OrderUpdateJob, OrderUpdateResult
+    from airflow_provider_zdirect.orders.update_input import KeptRows
+    from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult
+
+log = logging.getLogger(__name__)
 
 MERCHANT = "{merchant_id}"
 MAX_TURNS = 50
@@ -70,7 +81,8 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
     are tried. Then the task fails if more rows came to nothing than ``max_failed``.
 
     What became of each row is published as ``order_updates`` under ``base_path``: ``already``, ``done``, ``refused``,
-    ``conflict`` or ``failed``, with the reason. The task may be killed at any moment and retried. zDirect allows 2,000
+    ``conflict`` or ``failed``, with the reason. The task may be killed at any moment and retried; a retry goes on with
+    the rows that the first try read, even if the file was replaced. zDirect allows 2,000
     updates a minute, 40 in sandbox; a longer wait for that is without a worker slot, or, with ``deferrable=False``, for
     the retry. All arguments but ``deferrable`` are templates; what is wrong and known at parse is refused at parse.
 
@@ -89,8 +101,9 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
     :param overwrite_tracking: replace another tracking number that is there; otherwise that is a conflict.
     :param split_shipments: let orders be shipped in several parcels, a pilot feature of zDirect.
     :param max_failed: how many rows may be refused, in conflict or failed before the task fails.
-    :param skip_applied: do nothing if the same rows were applied before, by whatever run; for a file that stays.
-    :param missing_file: ``fail``, or ``skip`` the task, if there is no file at ``updates_path``.
+    :param skip_applied: do nothing if the same rows were what this task applied last, and all of them were; for a file
+        that stays.
+    :param missing_file: ``fail``, or ``skip`` the task, if there is no file at ``updates_path``, or an empty one.
     :param storage_conn_id: Airflow connection of the storage.
     :param format: ``parquet`` or ``jsonl``, of the results.
     :param api_options: assumptions about facts of the API that nobody could confirm, by name: ``reason_as`` (default
@@ -196,8 +209,14 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         try:
             with fail_fast():
                 hook = ZDirectHook(self.conn_id)
-                job, of_others = self._job(hook, context)
-                result = asyncio.run(_update(hook, job))
+                job, kept, of_others = self._job(hook, context)
+                try:
+                    result = asyncio.run(_update(hook, job))
+                except (ZDirectFatalError, ZDirectDataError):
+                    # What comes after it is a new beginning, with a file that was corrected.
+                    kept.delete()
+                    raise
+                kept.delete()
         except ZDirectRetriableError as error:
             if not self.deferrable:
                 raise
@@ -221,11 +240,13 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         )
         raise AssertionError("defer() raises")
 
-    def _job(self, hook: ZDirectHook, context: Context) -> tuple[OrderUpdateJob, int]:
+    def _job(self, hook: ZDirectHook, context: Context) -> tuple[OrderUpdateJob, KeptRows, int]:
         """Everything that can be wrong is looked at before the first request, which may be that for the merchant."""
         from airflow_provider_zdirect.orders.order_flow import UpdateRules
-        from airflow_provider_zdirect.orders.order_updates import OrderUpdateJob
+        from airflow_provider_zdirect.orders.update_input import KeptRows
+        from airflow_provider_zdirect.orders.update_job import OrderUpdateJob
         from airflow_provider_zdirect.orders.update_options import UpdateOptions
+        from airflow_provider_zdirect.storage.object_store import ObjectStore
 
         storage_conn_id = arguments.given_text(self.storage_conn_id)
         default_reason = arguments.given(self.default_reason)
@@ -253,9 +274,17 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         base_path = open_base_path(self.base_path, storage_conn_id)
         rows = None if listed is None else listed_updates(arguments.from_text(listed), name="updates")
         merchant_id = (merchant_id or hook.merchant_id()).strip().lower()
-        if rows is None:
+        run = resume_key(context["ti"])
+        kept = KeptRows(ObjectStore(base_path.fs, base_path.root), merchant_id, run)
+        if rows is not None:
+            told = read_updates(rows, merchant_id=merchant_id, **reading)
+        elif (there := kept.read()) is not None:
+            self.log.info("Going on with the rows that the first try of this run read.")
+            told = there
+        else:
             rows = self._rows_of_file(str(path), merchant_id, storage_conn_id)
-        told = read_updates(rows, merchant_id=merchant_id, **reading)
+            told = read_updates(rows, merchant_id=merchant_id, **reading)
+            kept.write(told)
         self._tell(told, merchant_id)
         job = OrderUpdateJob(
             merchant_id=merchant_id,
@@ -264,29 +293,42 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
             fs=base_path.fs,
             root=base_path.root,
             base_uri=base_path.uri,
-            run=resume_key(context["ti"]),
+            run=run,
+            task=task_key(context["ti"]),
             **settings,
         )
-        return job, told.of_others
+        return job, kept, told.of_others
 
     def _rows_of_file(self, path: str, merchant_id: str, storage_conn_id: str | None) -> list[Row]:
         opened = open_path(path.replace(MERCHANT, merchant_id), storage_conn_id, name="updates_path")
         opened.fs.invalidate_cache()
-        if not opened.fs.exists(opened.root):
-            said = f"There is no file at updates_path={opened.uri!r} for merchant {merchant_id}."
+        there = opened.fs.exists(opened.root)
+        if not there or opened.fs.size(opened.root) == 0:
+            # An empty one has not even a header: nothing was put there (yet).
+            what = "an empty" if there else "no"
+            said = f"There is {what} file at updates_path={opened.uri!r} for merchant {merchant_id}."
             if _missing_file(self.missing_file) == "skip":
                 raise AirflowSkipException(said)
             raise ZDirectConfigurationError(
                 said,
-                remedy=f"Put a file there ({', '.join(f'.{kind}' for kind in KINDS)}); with missing_file='skip' the "
-                "task is skipped.",
+                remedy=f"Put one with rows there ({', '.join(f'.{kind}' for kind in KINDS)}); with missing_file='skip' "
+                "the task is skipped.",
             )
         return list(update_file(opened.fs, opened.root, opened.uri, "updates_path").rows())
 
     def _tell(self, told: UpdateRows, merchant_id: str) -> None:
-        others = f"; {told.of_others} rows of other merchants are left out" if told.of_others else ""
+        others = ""
+        if told.of_others:
+            others = f"; {told.of_others} rows of other merchants ({', '.join(told.others[:20])}) are left out"
+            if not (told.updates or told.wrong):
+                log.warning("All rows are of other merchants; is their merchant_id right?")
         wrong = f"; {len(told.wrong)} rows are wrong" if told.wrong else ""
-        self.log.info("%d updates of orders of merchant %s%s%s.", len(told.updates), merchant_id, wrong, others)
+        log.info("%d updates of orders of merchant %s%s%s.", len(told.updates), merchant_id, wrong, others)
+
+
+def task_key(task_instance: Any) -> str:
+    """What all runs of a task have in common, and no other task."""
+    return hashlib.sha256(f"{task_instance.dag_id}\n{task_instance.task_id}".encode()).hexdigest()[:24]
 
 
 _FLAGS = ("require_tracking", "overwrite_tracking", "split_shipments")

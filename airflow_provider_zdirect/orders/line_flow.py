@@ -72,8 +72,8 @@ class LineFlow(OrderFlow):
     """See the module."""
 
     async def _decide(self) -> None:
-        for update in self._updates:
-            self._add(update)
+        unfound = [update for update in self._updates if not self._add(update)]
+        self._refuse_all_lines(unfound)
         self._leave_to_own_rows()
         self._hold_impossible_lines()
         for what in NAMES:
@@ -107,6 +107,8 @@ class LineFlow(OrderFlow):
 
     def expire(self) -> None:
         self.waits = False
+        if not self._shows_export():
+            self.error = self._hidden(EXPORT)
         for what in CODES:
             wants = self._open(what)
             if what not in self._sent_at or not wants:
@@ -118,12 +120,7 @@ class LineFlow(OrderFlow):
                 reason = f"zDirect took the {NAMES[what]}, and still shows another one"
                 self._hold((want.update for want in wants), Outcome(CONFLICT, reason=reason))
             else:
-                self.error = ServerError(
-                    f"Order {self.order_id}: zDirect took the {NAMES[what]}, and does not show it yet, so nothing of "
-                    "the order was shipped.",
-                    remedy=NOT_SHOWN,
-                    retry_after=REFETCH_DELAY,
-                )
+                self.error = self._hidden(what)
 
     async def finish(self) -> None:
         self._hold_without_tracking(self._sent_at)
@@ -132,36 +129,43 @@ class LineFlow(OrderFlow):
 
     # Deciding
 
-    def _add(self, update: OrderUpdate) -> None:
-        """The wants of a row."""
+    def _add(self, update: OrderUpdate) -> bool:
+        """The wants of a row; False if nothing can be made of it."""
+        lines = self._lines_of(update)
         if update.shipment is not None:
             hint = "" if self._rules.split_shipments else "; split_shipments=True allows it"
-            return self._refuse_rows([update], f"a shipment is given, but the order is not shipped in parcels{hint}")
-        lines = self._lines_of(update)
+            lines = f"a shipment is given, but the order is not shipped in parcels{hint}"
         if isinstance(lines, str):
-            return self._refuse_rows([update], lines)
+            self._refuse_rows([update], lines)
+            return False
         for what, name in NAMES.items():
             if getattr(update, name) is not None:
                 self._wants[Want(update, what)] = None
         if update.status:
             for line_id in lines:
                 self._wants[Want(update, update.status, line_id)] = None
-        return None
+        return True
 
     def _lines_of(self, update: OrderUpdate) -> list[str] | str:
         """The lines that a row's status is of, or what is wrong."""
         lines = self.state.lines
         if update.order_line_id is not None:
             return [update.order_line_id] if update.order_line_id in lines else "the order has no such line"
+        whose = "the order"
         if update.external_id is not None:
             of_article = self.state.articles.get(update.external_id, frozenset())
-            found = [line_id for line_id in lines if line_id in of_article]
-            return found or "the order has no line with that external_id"
+            lines = {line_id: line for line_id, line in lines.items() if line_id in of_article}
+            whose = "that article"
+            if not lines:
+                return "the order has no line with that external_id"
         if update.status is None:
             return []
         # Of all lines means: of all that have not been canceled.
         left = [line.id for line in lines.values() if update.status == CANCELED or line.status != CANCELED]
-        return left or "all lines of the order are canceled"
+        if update.external_id is not None and update.status in (CANCELED, RETURNED) and len(left) > 1:
+            hint = f"name those that are {update.status} by order_line_id"
+            return f"the order has {len(left)} pieces of that article; {hint}"
+        return left or f"all lines of {whose} are canceled"
 
     def _leave_to_own_rows(self) -> None:
         """A line that a row names has the status of that row, not that of a row for all lines."""
@@ -213,8 +217,21 @@ class LineFlow(OrderFlow):
                 found[want.line_id].append(want)
         return dict(found)
 
+    def _hidden(self, what: str) -> ServerError:
+        return ServerError(
+            f"Order {self.order_id}: zDirect took the {NAMES[what]}, and does not show it yet, so nothing of the order "
+            "was shipped.",
+            remedy=NOT_SHOWN,
+            retry_after=REFETCH_DELAY,
+        )
+
+    def _shows_export(self) -> bool:
+        """Only then zDirect names the statuses that are possible after it."""
+        sent = {value_of(want) for want in self._wants if want.what == EXPORT and EXPORT in self._sent_at}
+        return not (sent and self._lines()) or self.state.merchant_order_id in sent
+
     def _not_shown(self) -> bool:
-        return any(
+        return not self._shows_export() or any(
             getattr(self.state, NAMES[what]) != value_of(wants[0])
             for what in CODES
             if what in self._sent_at and (wants := self._open(what))

@@ -5,12 +5,13 @@ Facts: zDirect docs, *Orders* (getting, exporting, preparing shipping, split shi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from airflow_provider_zdirect.client import JSON_API, ZDirectClient
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
-from airflow_provider_zdirect.exceptions import FilterIgnoredError, MalformedResponseError
+from airflow_provider_zdirect.exceptions import FilterIgnoredError, MalformedResponseError, PermissionDeniedError
 from airflow_provider_zdirect.orders.order_state import (
     OrderState,
     ShipmentState,
@@ -46,11 +47,19 @@ class OrderCalls:
         self._path = f"/merchants/{merchant_id}/orders"
         self._merchant_id = merchant_id
         self._options = options
+        # By scope: how many requests were allowed, and how many were not.
+        self._allowed: Counter[str] = Counter()
+        self._forbidden: Counter[str] = Counter()
+
+    def may_not(self, scope: str, at_least: int = 5) -> bool:
+        """Whether so many requests of the scope were forbidden, and none was allowed: not one order, but the app."""
+        return self._forbidden[scope] >= at_least and not self._allowed[scope]
 
     async def get(self, order_id: str) -> OrderState:
         """The order as it is now, with its lines: one request.
 
         :raises NotFoundError: if the merchant has none such.
+        :raises MalformedResponseError: if its lines are not told; no order is without.
         """
         what = self._what(order_id)
         content = await self._get(f"/{order_id}", {"include": "order_items,order_lines"}, OTHER, "order", what)
@@ -63,20 +72,22 @@ class OrderCalls:
         state = _read(order_state, content, what, self._path)
         if state.id != order_id:
             raise _malformed(what, f"the answer is order {state.id[:40]}", self._path)
+        if not state.lines:
+            raise _malformed(what, "the answer has no order lines", self._path)
         return state
 
     async def find(self, order_number: str) -> list[str]:
         """Ids of the merchant's orders with that number; several orders may share it.
 
-        :raises FilterIgnoredError: if the server answers orders with other numbers only.
+        :raises FilterIgnoredError: if the server answers orders with other numbers, too.
         """
         what = f"Orders of merchant {self._merchant_id} with order_number={order_number}"
         content = await self._get("", {"order_number": order_number}, BY_NUMBER, "orders by number", what)
         listed = _read(listed_orders, content, what, self._path)
         found = [order_id for order_id, number in listed if number == order_number]
-        if listed and not found:
+        if len(found) < len(listed):
             raise FilterIgnoredError(
-                f"{what}: zDirect answered {len(listed)} orders, none of which has that number.",
+                f"{what}: zDirect answered {len(listed)} orders, {len(found)} of which have that number.",
                 remedy="Name the orders by order_id; the filter for order numbers does not work.",
                 path=self._path,
             )
@@ -119,7 +130,7 @@ class OrderCalls:
         return f"order {order_id} of merchant {self._merchant_id}"
 
     async def _get(self, path: str, parameters: Mapping[str, str], limits: RateLimits, endpoint: str, what: str) -> Any:
-        return await self._client.get(
+        request = self._client.get(
             self._path + path,
             parameters,
             rate=limits.of(self._client.config.environment),
@@ -128,10 +139,11 @@ class OrderCalls:
             accept=JSON_API,
             what=what[:1].upper() + what[1:],
         )
+        return await self._counted(READ, request)
 
     async def _write(self, method: str, path: str, body: Any, what: str) -> None:
         limits, endpoint = (WRITES, "order updates") if method == "PATCH" else (OTHER, "order")
-        await self._client.request(
+        request = self._client.request(
             method,
             self._path + path,
             rate=limits.of(self._client.config.environment),
@@ -141,6 +153,16 @@ class OrderCalls:
             what=what,
             media_type=JSON_API,
         )
+        await self._counted(WRITE, request)
+
+    async def _counted(self, scope: str, request: Awaitable[T]) -> T:
+        try:
+            answer = await request
+        except PermissionDeniedError:
+            self._forbidden[scope] += 1
+            raise
+        self._allowed[scope] += 1
+        return answer
 
 
 def _resource(kind: str, resource_id: str, attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ whole, and other rows of the order go on.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -82,10 +82,17 @@ class OrderFlow(ABC):
     """The updates of one order.
 
     :param updates: its rows.
+    :param wrong: ids and numbers of orders of which another row is wrong.
     """
 
     def __init__(
-        self, calls: OrderCalls, rules: UpdateRules, clock: Clock, order_id: str, updates: Sequence[OrderUpdate]
+        self,
+        calls: OrderCalls,
+        rules: UpdateRules,
+        clock: Clock,
+        order_id: str,
+        updates: Sequence[OrderUpdate],
+        wrong: Set[str] = frozenset(),
     ) -> None:
         self.order_id = order_id
         self.error: ZDirectRetriableError | None = None
@@ -95,6 +102,7 @@ class OrderFlow(ABC):
         self._rules = rules
         self._clock = clock
         self._updates = tuple(updates)
+        self._wrong = wrong
         self._state: OrderState | None = None
         self._wants: dict[Want, Outcome | None] = {}
         self._sent_at: dict[str, datetime] = {}
@@ -144,6 +152,15 @@ class OrderFlow(ABC):
 
     # Telling
 
+    def give_up(self, error: ZDirectError) -> None:
+        """zDirect does not let this order be seen or changed (any more); others go on."""
+        if self._wants:
+            self._tell(list(self._wants), Outcome(REFUSED, error.status, told(error)))
+        else:
+            self._refuse_rows(self._updates, told(error), error.status)
+        self.waits = False
+        self.is_finished = True
+
     def results(self) -> list[RowResult]:
         """What became of each row; what is open has failed."""
         number = self._state.number if self._state else None
@@ -191,6 +208,18 @@ class OrderFlow(ABC):
         """Of rows that have no wants yet."""
         for update in updates:
             self._wants[Want(update, ROW)] = Outcome(REFUSED, code, short_reason(reason))
+
+    def _refuse_all_lines(self, unfound: Collection[OrderUpdate]) -> None:
+        """Hold the rows for all lines of the order, if a row that may have meant one of them came to nothing.
+
+        :param unfound: rows whose line the order does not have.
+        """
+        if not unfound and not {self.order_id, self.state.number} & self._wrong:
+            return
+        reason = "another row of the order is wrong, or names no line of it, and may mean one of these lines"
+        of_lines = [update for update in self._updates if update.status or update.shipment]
+        held = [update for update in of_lines if not (update.order_line_id or update.external_id)]
+        self._hold(held, Outcome(REFUSED, reason=reason))
 
     def _open(self, what: str) -> list[Want]:
         return [want for want in self._wants if want.what == what and self._is_open(want)]

@@ -5,40 +5,41 @@ are sent; five seconds after the last of them all are looked at again; then the 
 are shipped. So 10,000 orders wait 50 times for five seconds, and not 14 hours. Single orders are read: zDirect
 allows 2,000 of these requests a minute, and 40 of those for lists, which cannot be asked for certain orders.
 
-An order of which a request failed is left for the retry, and the others go on; only where that would be in vain (a
-refused token, a limit that is used up, failure after failure) the rest is not tried. A retry goes on from the journal.
+An order of which a request failed, or that zDirect does not let be changed, is told, and the others go on; only where
+that would be in vain (a refused token, a limit that is used up, failure after failure) no further orders are begun,
+and those that were looked at are finished as far as that goes. A retry goes on from the journal, and takes the orders
+that failed last.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any, TypeVar
-
-from fsspec import AbstractFileSystem
+from typing import TypeVar
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.exceptions import (
+    FilterIgnoredError,
+    NotFoundError,
+    PermissionDeniedError,
     RateLimitedError,
-    RejectedUpdatesError,
     UpdatesPausedError,
     ZDirectError,
     ZDirectRetriableError,
 )
 from airflow_provider_zdirect.orders.at_once import MOST_AT_ONCE, for_each
 from airflow_provider_zdirect.orders.line_flow import LineFlow
-from airflow_provider_zdirect.orders.order_calls import OrderCalls
-from airflow_provider_zdirect.orders.order_flow import OrderFlow, UpdateRules, told
+from airflow_provider_zdirect.orders.order_calls import READ, WRITE, OrderCalls
+from airflow_provider_zdirect.orders.order_flow import CODES, OrderFlow, told
 from airflow_provider_zdirect.orders.shipment_flow import ShipmentFlow
+from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult, rejected
 from airflow_provider_zdirect.orders.update_journal import UpdateJournal
-from airflow_provider_zdirect.orders.update_options import LOOK, UpdateOptions
+from airflow_provider_zdirect.orders.update_options import LOOK
 from airflow_provider_zdirect.orders.update_results import (
     ALREADY,
-    CONFLICT,
     DATASET,
     DONE,
     FAILED,
@@ -51,7 +52,7 @@ from airflow_provider_zdirect.orders.update_results import (
     outcomes_by_row,
     short_reason,
 )
-from airflow_provider_zdirect.orders.update_rows import OrderUpdate, WrongRow, fingerprint_text
+from airflow_provider_zdirect.orders.update_rows import OrderUpdate
 from airflow_provider_zdirect.storage.layout import FORMATS
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
@@ -59,8 +60,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-BATCH = 200
-"""Orders that are waited for together, and of which the journal knows together."""
+BATCH = {"sandbox": 20, "production": 200}
+"""Orders that are waited for together, and of which the journal knows together. In sandbox 40 requests a minute are
+allowed, and what was looked at is to be finished before these are used up."""
 
 SHIP_AFTER = 5.0
 """Seconds between tracking numbers and the status shipped (zDirect docs, *Orders*, preparing shipping)."""
@@ -69,84 +71,7 @@ LOOK_EVERY, LOOK_FOR, FEWEST_LOOKS = 5.0, 60.0, 3
 """Seconds, and how often at least, in which tracking numbers are waited for to be shown."""
 
 IN_VAIN = 10
-"""Failures without any success between them, after which the rest is not tried."""
-
-SHOWN = 10
-
-
-@dataclass(frozen=True)
-class OrderUpdateJob:
-    """Updates of one merchant's orders.
-
-    :param fs: the filesystem; :param root: the base path as ``fs`` names it; :param base_uri: as people name it.
-    :param run: the same with every try of the same task run, and of no other.
-    :param wrong: rows of which nothing could be made; they are told in the results.
-    :param max_failed: rows that may be refused, in conflict or failed before that is an error; None: any number.
-    :param skip_applied: do nothing if the same rows were applied before by the same rules, by whatever run.
-    """
-
-    merchant_id: str
-    updates: Sequence[OrderUpdate]
-    fs: AbstractFileSystem
-    root: str
-    base_uri: str
-    run: str
-    wrong: Sequence[WrongRow] = ()
-    rules: UpdateRules = field(default_factory=UpdateRules)
-    options: UpdateOptions = field(default_factory=UpdateOptions)
-    max_failed: int | None = 0
-    skip_applied: bool = False
-    format: str = "parquet"
-    environment: str = "production"
-
-    @property
-    def digest(self) -> str:
-        """What is asked for, in short."""
-        parts = (
-            self.merchant_id,
-            self.environment,
-            repr(self.rules),
-            repr(self.options),
-            fingerprint_text([*self.updates, *self.wrong]),
-        )
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
-
-
-@dataclass(frozen=True)
-class OrderUpdateResult:
-    """What became of a job.
-
-    :param rows: how many came to each outcome; of what a row wants, the worst counts.
-    :param orders: how many orders the rows name.
-    :param uri: where the results are.
-    :param applied_before: the same had been applied, so nothing was done; the rest is what was told then.
-    :param results: in the order of the rows; empty if ``applied_before``.
-    """
-
-    merchant_id: str
-    rows: Mapping[str, int]
-    orders: int
-    uri: str
-    requests: int
-    applied_before: bool = False
-    results: tuple[RowResult, ...] = field(default=(), repr=False)
-
-    @property
-    def failed(self) -> int:
-        """Rows that are neither done nor were so already."""
-        return sum(self.rows[outcome] for outcome in (REFUSED, CONFLICT, FAILED))
-
-    def as_dict(self) -> dict[str, Any]:
-        """Small, for XCom."""
-        return {
-            "merchant_id": self.merchant_id,
-            "rows": sum(self.rows.values()),
-            **{outcome: self.rows[outcome] for outcome in OUTCOMES},
-            "orders": self.orders,
-            "uri": self.uri,
-            "requests": self.requests,
-            "applied_before": self.applied_before,
-        }
+"""Failures of what was begun after the last success was, after which the rest is not tried."""
 
 
 async def update_orders(job: OrderUpdateJob, client: ZDirectClient, clock: Clock | None = None) -> OrderUpdateResult:
@@ -172,33 +97,46 @@ class _Run:
         self._journal = UpdateJournal(
             self._store, f"_staging/{DATASET}/merchant_id={job.merchant_id}/{job.run}-{job.digest[:16]}"
         )
-        self._mark = f"_states/{DATASET}/merchant_id={job.merchant_id}/{job.digest}.json"
-        # Why the rest is not tried.
+        self._mark = f"_states/{DATASET}/merchant_id={job.merchant_id}/{job.task}.json"
+        named = {name for row in job.wrong for name in (row.order_id, row.order_number) if name}
+        self._wrong = frozenset(named)
+        # Why no further orders are begun.
         self._stop: ZDirectError | None = None
-        self._failures_in_a_row = 0
+        self._forbidden: ZDirectError | None = None
+        # By number: why the order is not known; and what the search cannot say.
         self._errors: dict[str, ZDirectRetriableError] = {}
+        self._unfindable: dict[str, ZDirectError] = {}
+        # Those that are not settled.
         self._flows: dict[str, OrderFlow] = {}
+        self._tracked_before: frozenset[str] = frozenset()
 
     async def carry_out(self) -> OrderUpdateResult:
-        if self._job.skip_applied and (mark := self._store.read_json(self._mark)) is not None:
+        mark = self._store.read_json(self._mark)
+        if mark is not None and mark["digest"] != self._job.digest:
+            # From now on it is not known any more what is so, until all of this is.
+            self._store.delete(self._mark)
+        elif mark is not None and self._job.skip_applied:
             log.info("Orders of merchant %s: the same rows were applied on %s.", self._job.merchant_id, mark["at"])
             return OrderUpdateResult(
                 self._job.merchant_id, mark["rows"], mark["orders"], mark["uri"], requests=0, applied_before=True
             )
         self._journal.open()
+        self._tracked_before = frozenset(order_id for order_id, _, what in self._journal.sent if what in CODES)
         before = len(self._journal.settled) + len(self._journal.numbers)
         await self._find_numbers()
         orders = self._by_order()
         todo = [order_id for order_id in orders if order_id not in self._journal.settled]
-        for start in range(0, len(todo), BATCH):
+        todo.sort(key=self._journal.failed.__contains__)
+        for start in range(0, len(todo), self._batch):
             if self._stop is None:
-                await self._update({order_id: orders[order_id] for order_id in todo[start : start + BATCH]})
+                await self._update({order_id: orders[order_id] for order_id in todo[start : start + self._batch]})
                 log.info(
                     "Orders of merchant %s: %d of %d settled.",
                     self._job.merchant_id,
                     len(self._journal.settled),
                     len(orders),
                 )
+        self._journal.note_failed(order_id for order_id, flow in self._flows.items() if flow.error)
         if isinstance(self._stop, RateLimitedError):
             self._pause(self._stop, len(orders), before)
         return self._conclude(orders)
@@ -209,14 +147,18 @@ class _Run:
         """Which order has a number: one request each, of which 400 are allowed a minute."""
         numbers = {update.order_number for update in self._job.updates if update.order_number}
         todo = sorted(numbers - self._journal.numbers.keys())
-        for start in range(0, len(todo), BATCH):
+        for start in range(0, len(todo), self._batch):
             found: dict[str, list[str]] = {}
 
             async def find(number: str, found: dict[str, list[str]] = found) -> None:
-                found[number] = await self._calls.find(number)
+                try:
+                    found[number] = await self._calls.find(number)
+                except FilterIgnoredError as error:
+                    self._unfindable[number] = error
 
-            await self._each(todo[start : start + BATCH], find, self._errors.__setitem__)
-            self._journal.found(found)
+            if self._stop is None:
+                await self._each(todo[start : start + self._batch], find, self._errors.__setitem__)
+                self._journal.found(found)
 
     def _by_order(self) -> dict[str, list[OrderUpdate]]:
         """The rows of every order that is known."""
@@ -232,46 +174,73 @@ class _Run:
 
     # A batch
 
+    @property
+    def _batch(self) -> int:
+        return BATCH[self._client.config.environment]
+
     async def _update(self, orders: Mapping[str, Sequence[OrderUpdate]]) -> None:
+        """Each step for those that took the one before."""
         flows = [self._flow(order_id, updates) for order_id, updates in orders.items()]
         self._flows.update({flow.order_id: flow for flow in flows})
-        await self._step(flows, lambda flow: flow.look())
-        self._journal.about_to_send(
-            (sent for flow in flows if flow.error is None for sent in flow.to_send()), self._clock.now()
-        )
-        await self._step(flows, lambda flow: flow.prepare())
-        await self._wait_for_effect(flows)
+        looked = await self._step(flows, lambda flow: flow.look())
+        self._journal.about_to_send((sent for flow in looked for sent in flow.to_send()), self._clock.now())
+        prepared = await self._step(looked, lambda flow: flow.prepare())
+        shown = await self._wait_for_effect(prepared)
 
         async def finish(flow: OrderFlow) -> None:
             await flow.finish()
             flow.is_finished = True
 
-        await self._step(flows, finish)
-        self._journal.settle({flow.order_id: self._by_this_run(flow.results()) for flow in flows if flow.is_finished})
+        await self._step(shown, finish)
+        settled = [flow for flow in flows if flow.is_finished]
+        self._journal.settle({flow.order_id: self._by_this_run(flow.results()) for flow in settled})
+        for flow in settled:
+            del self._flows[flow.order_id]
 
     def _flow(self, order_id: str, updates: Sequence[OrderUpdate]) -> OrderFlow:
         in_parcels = self._rules.split_shipments and any(update.shipment for update in updates)
         kind = ShipmentFlow if in_parcels else LineFlow
-        return kind(self._calls, self._rules, self._clock, order_id, updates)
+        return kind(self._calls, self._rules, self._clock, order_id, updates, self._wrong)
 
-    async def _wait_for_effect(self, flows: Sequence[OrderFlow]) -> None:
+    async def _wait_for_effect(self, flows: Sequence[OrderFlow]) -> list[OrderFlow]:
+        """Those whose tracking numbers have taken effect."""
         started, looks = self._clock.now(), 0
-        while waiting := [flow for flow in flows if flow.waits and flow.error is None]:
-            if self._stop is not None:
-                return
+        left = list(flows)
+        while waiting := [flow for flow in left if flow.waits]:
             await self._clock.sleep(SHIP_AFTER if looks == 0 else LOOK_EVERY)
-            await self._step(waiting, lambda flow: flow.look_again())
+            looked = await self._step(waiting, lambda flow: flow.look_again())
+            left = [flow for flow in left if flow not in waiting or flow in looked]
             looks += 1
             if looks >= FEWEST_LOOKS and self._clock.now() - started >= timedelta(seconds=LOOK_FOR):
-                for flow in waiting:
-                    if flow.waits and flow.error is None:
+                for flow in looked:
+                    if flow.waits:
                         flow.expire()
+        if looks == 0 and any(flow.order_id in self._tracked_before for flow in left):
+            # An earlier try sent them, perhaps just before it was killed.
+            await self._clock.sleep(SHIP_AFTER)
+        return left
 
-    async def _step(self, flows: Sequence[OrderFlow], step: Callable[[OrderFlow], Awaitable[None]]) -> None:
+    async def _step(self, flows: Sequence[OrderFlow], step: Callable[[OrderFlow], Awaitable[None]]) -> list[OrderFlow]:
+        """Those that took the step, and are not finished by it."""
+        took: list[OrderFlow] = []
+
+        async def one(flow: OrderFlow) -> None:
+            try:
+                await step(flow)
+            except (NotFoundError, PermissionDeniedError) as error:
+                flow.give_up(error)
+                if isinstance(error, PermissionDeniedError):
+                    self._forbidden = error
+                if any(map(self._calls.may_not, (READ, WRITE))):
+                    raise
+            else:
+                took.append(flow)
+
         def failed(flow: OrderFlow, error: ZDirectRetriableError) -> None:
             flow.error = error
 
-        await self._each([flow for flow in flows if flow.error is None], step, failed)
+        await self._each([flow for flow in flows if flow.error is None], one, failed)
+        return took
 
     async def _each(
         self,
@@ -280,23 +249,28 @@ class _Run:
         failed: Callable[[T, ZDirectRetriableError], object],
     ) -> None:
         """Take the step for all, some at once, until that would be in vain."""
+        stop: ZDirectError | None = None
+        begun = last_success = 0
+        failures: list[int] = []
 
         async def one(item: T) -> None:
-            if self._stop is not None:
+            nonlocal stop, begun, last_success
+            if stop is not None:
                 return
+            begun += 1
+            mine = begun
             try:
                 await step(item)
-            except RateLimitedError as error:
-                self._stop = self._stop or error
-            except ZDirectRetriableError as error:
-                failed(item, error)
-                self._failures_in_a_row += 1
-                if self._failures_in_a_row >= IN_VAIN:
-                    self._stop = self._stop or error
             except ZDirectError as error:
+                if isinstance(error, ZDirectRetriableError) and not isinstance(error, RateLimitedError):
+                    failed(item, error)
+                    failures.append(mine)
+                    if sum(place > last_success for place in failures) < IN_VAIN:
+                        return
+                stop = stop or error
                 self._stop = self._stop or error
             else:
-                self._failures_in_a_row = 0
+                last_success = max(last_success, mine)
 
         await for_each(items, one, MOST_AT_ONCE[self._client.config.environment])
 
@@ -319,6 +293,8 @@ class _Run:
     def _conclude(self, orders: Mapping[str, Sequence[OrderUpdate]]) -> OrderUpdateResult:
         job = self._job
         now = self._clock.now()
+        if self._stop is None and self._calls.may_not(READ, at_least=1):
+            self._stop = self._forbidden
         file = ResultFile(self._store, job.merchant_id, job.run, job.environment, FORMATS[job.format])
         results = keep_done(self._results(orders), file.read())
         if results:
@@ -339,8 +315,17 @@ class _Run:
         if self._stop is not None:
             raise self._stop
         if job.max_failed is not None and result.failed > job.max_failed:
-            raise _rejected(job, result)
-        mark = {"at": now.isoformat(), "rows": result.rows, "orders": result.orders, "uri": result.uri}
+            raise rejected(job, result)
+        if result.failed:
+            # Nobody will say again what came to nothing, so it is not to be skipped.
+            return result
+        mark = {
+            "digest": job.digest,
+            "at": now.isoformat(),
+            "rows": result.rows,
+            "orders": result.orders,
+            "uri": result.uri,
+        }
         self._store.write_json(self._mark, mark)
         return result
 
@@ -378,6 +363,8 @@ class _Run:
         number = update.order_number
         if number is None:
             return None
+        if (unfindable := self._unfindable.get(number)) is not None:
+            return RowResult(update.row, None, ROW, REFUSED, number, reason=told(unfindable))
         if number not in self._journal.numbers:
             if (error := self._errors.get(number)) is None:
                 return self._untried(update, None)
@@ -406,18 +393,3 @@ class _Run:
             title=first.title,
             retry_after=max(error.retry_after for error in errors),
         ) from first
-
-
-def _rejected(job: OrderUpdateJob, result: OrderUpdateResult) -> RejectedUpdatesError:
-    bad = [one for one in result.results if one.outcome in (REFUSED, CONFLICT, FAILED)]
-    shown = "; ".join(
-        f"row {one.row}, {'order ' + (one.order_id or one.order_number or '?')}: {one.what} {one.outcome}, {one.reason}"
-        for one in bad[:SHOWN]
-    )
-    more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-    return RejectedUpdatesError(
-        f"Orders of merchant {job.merchant_id}: {result.failed} of {sum(result.rows.values())} rows were not applied, "
-        f"{job.max_failed} may be. {shown}{more}.",
-        remedy="Correct these rows and run the task again; the others were tried, and are left alone then. All "
-        f"results: {result.uri}.",
-    )

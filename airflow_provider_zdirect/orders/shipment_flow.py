@@ -80,6 +80,7 @@ class ShipmentFlow(OrderFlow):
         await self._look_at_shipments()
         for update in self._updates:
             self._add(update)
+        self._refuse_all_lines([row for row in self._updates if row.shipment and isinstance(self._lines_of(row), str)])
         self._differing(EXPORT)
         self._compare(EXPORT, self.state.merchant_order_id, "the order")
         self._gather()
@@ -95,7 +96,7 @@ class ShipmentFlow(OrderFlow):
         made = False
         for parcel in self._parcels.values():
             wants = self._of(parcel, SHIPMENT)
-            if wants and await self._send(wants, partial(self._calls.post_shipment, self.order_id, parcel.as_body())):
+            if wants and await self._send(wants, partial(self._post, parcel)):
                 self._tell(wants, Outcome(DONE, sent_at=self._sent_at[SHIPMENT]))
                 made = True
         if made:
@@ -244,6 +245,16 @@ class ShipmentFlow(OrderFlow):
 
     def _there(self, parcel: Parcel) -> ShipmentState | None:
         return next((one for one in self._shipments.values() if one.merchant_id == parcel.id), None)
+
+    async def _post(self, parcel: Parcel) -> None:
+        try:
+            await self._calls.post_shipment(self.order_id, parcel.as_body())
+        except ConflictError:
+            # Another run may have been quicker, with the same.
+            await self._look_at_shipments()
+            there = self._there(parcel)
+            if there is None or there.line_ids != parcel.line_ids:
+                raise
 
     async def _send_codes(self, parcel: Parcel) -> None:
         wants = [want for what in CODES for want in self._of(parcel, what)]

@@ -29,6 +29,7 @@ class UpdateJournal:
     :param settled: results by order id.
     :param numbers: ids of the orders with a number.
     :param sent: by what was about to be sent: when first.
+    :param failed: orders of which a request failed.
     """
 
     store: ObjectStore
@@ -36,6 +37,7 @@ class UpdateJournal:
     settled: dict[str, list[RowResult]] = field(default_factory=dict)
     numbers: dict[str, list[str]] = field(default_factory=dict)
     sent: dict[Sent, datetime] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
 
     def open(self) -> UpdateJournal:
         """Read what is there."""
@@ -44,6 +46,7 @@ class UpdateJournal:
             self.numbers.update(entry.get("numbers", {}))
             for order_id, results in entry.get("settled", {}).items():
                 self.settled[order_id] = [RowResult.of_json(result) for result in results]
+            self.failed.update(entry.get("failed", []))
             for order_id, line_id, what in entry.get("sent", []):
                 self._note((order_id, line_id, what), datetime.fromisoformat(entry["at"]))
         return self
@@ -62,6 +65,12 @@ class UpdateJournal:
             settled = {order_id: [one.as_json() for one in rows] for order_id, rows in results.items()}
             self._write({"settled": settled})
             self.settled.update(results)
+
+    def note_failed(self, order_ids: Iterable[str]) -> None:
+        """Note orders of which a request failed: the next try takes them last."""
+        if new := sorted(set(order_ids) - self.failed):
+            self._write({"failed": new})
+            self.failed.update(new)
 
     def found(self, numbers: Mapping[str, list[str]]) -> None:
         """Note which orders have a number."""

@@ -316,7 +316,7 @@ def _weight(value: Any) -> int | None:
         return None
     text = text.partition(".")[0] if _NUMBER_WITH_ZEROS.fullmatch(text) else text
     if not (text.isascii() and text.isdigit() and 0 < int(text) <= _HEAVIEST):
-        raise ValueError(f"weight_grams is no whole number of 1 or more")
+        raise ValueError("weight_grams is no whole number of 1 or more")
     return int(text)
 
 

@@ -95,7 +95,7 @@ def test_templates_and_mapped_arguments_are_judged_when_they_are_known():
             ZDirectOrderUpdateOperator.partial(task_id="wrong", base_path="/data", max_failed="x")
 
 
-def test_a_file_is_applied_published_and_told(world, context, tmp_path):
+def test_a_file_is_applied_published_and_told(world, context, tmp_path, caplog):
     orders = [order(world) for _ in range(2)]
     drop = tmp_path / "tracking.csv"
     rows = [f"{one},M{n},OUT{n},BACK{n},shipped,{world.merchant_ids[0]}" for n, one in enumerate(orders)]
@@ -116,6 +116,30 @@ def test_a_file_is_applied_published_and_told(world, context, tmp_path):
     assert again.execute({**context, "ti": type(context["ti"])(**{**vars(context["ti"]), "run_id": "b"})})["done"] == 2
     assert len(world.requests) == sent, "the same rows, by the same rules"
     assert drop.exists()
+    drop.write_text(f"{names}\n{rows[-1]}")
+    again.execute(context)
+    assert f"({MERCHANT}) are left out" in caplog.text
+    assert "All rows are of other merchants" in caplog.text
+
+
+def test_a_retry_goes_on_with_the_file_that_the_first_try_found_and_the_next_run_with_the_new_one(
+    world, context, tmp_path
+):
+    first, second, third = (order(world) for _ in range(3))
+    drop = tmp_path / "drop.csv"
+    drop.write_text(f"order_id,tracking_number\n{first},OUT\n{second},OUT\n")
+    task = update(updates=None, updates_path=str(drop), base_path=str(tmp_path / "base"))
+    world.faults.add({"match": {"path": second, "method": "PATCH"}, "action": {"status": 503}, "times": 1})
+    with pytest.raises(TaskDeferred):
+        task.execute(context)
+    drop.write_text(f"order_id,tracking_number\n{third},OUT\n{ORDER},OUT\n")
+    assert task.resume(context, waits=1)["done"] == 2
+    assert [truth(world, one)["tracking_number"] for one in (first, second, third)] == ["OUT", "OUT", ""]
+    assert not list(tmp_path.glob("base/_staging/**/*.json"))
+    with pytest.raises(AirflowFailException, match="1 of 2 rows"):
+        task.execute(context)
+    drop.write_text(f"order_id,tracking_number\n{third},OUT\n")
+    assert task.execute(context)["rows"] == 1, "a file that was corrected is read"
 
 
 def test_a_path_may_name_the_merchant_and_a_file_may_be_missing(world, context, tmp_path):
@@ -124,6 +148,11 @@ def test_a_path_may_name_the_merchant_and_a_file_may_be_missing(world, context, 
         context
     )
     assert told["done"] == 1
+    (tmp_path / "empty.csv").touch()
+    with pytest.raises(AirflowSkipException, match="There is an empty file"):
+        update(
+            updates=None, updates_path=f"{tmp_path}/empty.csv", base_path=str(tmp_path), missing_file="skip"
+        ).execute(context)
     missing = {"updates": None, "updates_path": f"{tmp_path}/none.csv", "base_path": str(tmp_path)}
     with pytest.raises(AirflowSkipException, match="There is no file"):
         update(**missing, missing_file="skip").execute(context)
@@ -133,7 +162,7 @@ def test_a_path_may_name_the_merchant_and_a_file_may_be_missing(world, context, 
 
 def test_rows_that_came_to_nothing_fail_the_task_by_the_stated_rule(world, context, tmp_path):
     good = order(world)
-    rows = [ROW, {"order_id": good, "tracking_number": "OUT"}, {"order_number": "none", "tracking_number": "OUT"}]
+    rows = [ROW, {"order_id": good, "tracking_number": "OUT"}, {"order_number": "10999", "tracking_number": "OUT"}]
     with pytest.raises(AirflowFailException, match="2 of 3 rows were not applied, 1 may be") as caught:
         update(updates=rows, base_path=str(tmp_path), max_failed=1).execute(context)
     assert "row 1, order" in str(caught.value)

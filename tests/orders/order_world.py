@@ -15,7 +15,8 @@ from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, Ret
 from airflow_provider_zdirect.client.client import ZDirectClient
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.orders.order_flow import UpdateRules
-from airflow_provider_zdirect.orders.order_updates import OrderUpdateJob, OrderUpdateResult, update_orders
+from airflow_provider_zdirect.orders.order_updates import update_orders
+from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult
 from airflow_provider_zdirect.orders.update_options import UpdateOptions
 from airflow_provider_zdirect.orders.update_rows import OrderUpdate, read_updates
 

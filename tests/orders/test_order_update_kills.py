@@ -14,7 +14,7 @@ from order_world import DeadlyTransport, Killed, OrderWorld, order_emulator, tra
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.orders import order_updates
-from airflow_provider_zdirect.orders.order_updates import OrderUpdateJob
+from airflow_provider_zdirect.orders.update_job import OrderUpdateJob
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 MOST = 60
@@ -146,6 +146,20 @@ def test_killed_around_any_write_to_the_storage_and_run_again_all_is_done_once(
     assert number > 5
 
 
+def test_killed_after_the_numbers_the_next_try_still_leaves_five_seconds(
+    emulator: EmulatorServer, tmp_path: Path
+) -> None:
+    emulator.reset()
+    world = OrderWorld(emulator, tmp_path)
+    job = world.job([tracked(world.order(items=1), merchant_order_id=None)])
+    with pytest.raises(Killed):
+        world.run(job, DeadlyTransport(lambda *_: bool(world.writes())))
+    emulator.clock.advance(3.5)  # they are shown by then
+    world.run(job)
+    numbers, line = (request.time for request in emulator.requests if request.method == "PATCH")
+    assert (line - numbers).total_seconds() >= order_updates.SHIP_AFTER
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_killed_again_and_again_it_comes_to_the_same(emulator: EmulatorServer, tmp_path: Path, seed: int) -> None:
     scene, rng = Scene(emulator, tmp_path), Random(seed)
@@ -155,6 +169,27 @@ def test_killed_again_and_again_it_comes_to_the_same(emulator: EmulatorServer, t
         emulator.clock.advance(120)
         death = next(deaths)
     scene.check()
+
+
+def test_two_runs_that_make_the_same_parcel(emulator: EmulatorServer, tmp_path: Path) -> None:
+    emulator.reset()
+    world = OrderWorld(emulator, tmp_path)
+    order_id = world.order(items=1)
+    row = {"order_id": order_id, "shipment": "A", "weight_grams": 9, "status": "shipped", **_codes("A")}
+    other: list[Any] = []
+
+    class Beside(DeadlyTransport):
+        async def send(self, method: str, url: str, **options: Any) -> Any:
+            if method == "POST" and "/shipments" in url and not other:
+                job = world.job([row], split_shipments=True, run="quicker")
+                thread = threading.Thread(target=lambda: other.append(world.run(job)))
+                thread.start()
+                thread.join()
+            return await super().send(method, url, **options)
+
+    result = world.run(world.job([row], split_shipments=True), Beside(lambda *_: False))
+    assert (result.failed, other[0].failed) == (0, 0)
+    assert len(world.truth(order_id)["shipments"]) == 2
 
 
 def test_two_tries_at_the_same_time_come_to_the_same_end(emulator: EmulatorServer, tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ from order_world import CODES, DeadlyTransport, OrderWorld, order_emulator, outc
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import (
+    MalformedResponseError,
     PermissionDeniedError,
     RejectedUpdatesError,
     ServerError,
@@ -255,6 +259,16 @@ def test_an_order_number_names_an_order_if_it_is_one_orders_only(world: OrderWor
     told = {one.row: one.reason or "" for one in result.results if one.reason}
     assert all(order_id in told[3] for order_id in shared)
     assert "no order has that number" in told[4]
+
+    class Deaf(DeadlyTransport):
+        async def send(self, method: str, url: str, **options: Any) -> Any:
+            options["params"] = {n: v for n, v in (options.get("params") or {}).items() if n != "order_number"}
+            return await super().send(method, url, **options)
+
+    rows = [{"order_number": number, **CODES}, {"order_id": order_id, **CODES}]
+    result = world.run(world.job(rows, max_failed=1, run="b"), Deaf(lambda *_: False))
+    assert outcomes(result) == {2: {"refused"}, 3: {"already"}}
+    assert "3 orders, 1 of which have that number" in (result.results[0].reason or "")
     assert [world.truth(one)["tracking_number"] for one in shared] == ["", ""]
 
 
@@ -283,8 +297,117 @@ def test_where_the_app_may_not_the_rest_is_not_tried_and_told(world: OrderWorld)
     job = world.job([tracked(UNKNOWN), {"order_id": "4711"}])
     foreign = world.emulator.foreign_merchant_id
     with pytest.raises(PermissionDeniedError):
-        world.run(order_updates.replace(job, merchant_id=foreign))
-    assert [(row, outcome) for row, _, outcome in world.published()] == [(2, "failed"), (3, "refused")]
+        world.run(replace(job, merchant_id=foreign))
+    assert [(row, outcome) for row, _, outcome in world.published()] == [(2, "refused"), (3, "refused")]
+
+
+def test_what_zdirect_does_not_let_be_changed_is_refused_and_others_go_on(world: OrderWorld) -> None:
+    gone, forbidden, good = world.order(), world.order(), world.order()
+    world.emulator.faults.add(
+        {"match": {"path": forbidden, "method": "PATCH"}, "action": {"status": 403}, "times": None}
+    )
+    count = Counter[str]()
+
+    class Forgetful(DeadlyTransport):
+        async def send(self, method: str, url: str, **options: Any) -> Any:
+            answer = await super().send(method, url, **options)
+            count[method] += gone in url
+            return replace(answer, status=404) if gone in url and count["GET"] > 1 else answer
+
+    rows = [tracked(one, number) for number, one in enumerate((forbidden, gone, good))]
+    result = world.run(world.job(rows, max_failed=2), Forgetful(lambda *_: False))
+    assert outcomes(result) == {2: {"refused"}, 3: {"done", "refused"}, 4: {"done"}}
+    assert {one.status_code for one in result.results if one.outcome == "refused"} == {403, 404}
+    world.emulator.faults.add(
+        {"match": {"path": "/orders/", "method": "PATCH"}, "action": {"status": 403}, "times": None}
+    )
+    many = [tracked(world.order(), number) for number in range(10, 16)]
+    with pytest.raises(PermissionDeniedError):
+        world.run(world.job(many, max_failed=None, run="b"))
+
+
+def test_orders_that_fail_come_last_with_the_next_try(world: OrderWorld) -> None:
+    bad = world.emulator.add_orders(world.merchant_id, 12, items=1, lines=1)
+    good = world.emulator.add_orders(world.merchant_id, 30, items=1, lines=1)
+    for order_id in bad:
+        world.emulator.faults.add({"match": {"path": order_id}, "action": {"status": 500}, "times": None})
+    job = world.job([tracked(order_id, number) for number, order_id in enumerate([*bad, *good])])
+    for _ in range(2):
+        with pytest.raises(ServerError):
+            world.run(job)
+        world.emulator.clock.advance(120)
+    assert {status for order_id in good for status in world.lines(order_id).values()} == {"shipped"}
+
+
+def test_a_row_for_all_lines_waits_until_every_row_of_the_order_is_right(world: OrderWorld) -> None:
+    for number, wrong in enumerate(({"status": "cancled"}, {"order_line_id": UNKNOWN, "status": "canceled"})):
+        order_id, good = world.order(), world.order()
+        line_id = next(iter(world.lines(order_id)))
+        of_line = {"order_id": order_id, "order_line_id": line_id, **wrong}
+        rows = [tracked(order_id, number), of_line, tracked(good, number + 2)]
+        assert world.update(*rows, run=str(number)) == {2: {"refused"}, 3: {"refused"}, 4: {"done"}}
+        assert set(world.lines(order_id).values()) == {"reserved"}
+    number = world.truth(order_id)["order_number"]
+    rows = [tracked(order_id), {"order_number": number, "status": "cancled"}]
+    assert world.update(*rows, run="by number")[2] == {"refused"}
+
+
+def test_pieces_of_one_article(world: OrderWorld) -> None:
+    order_id = world.order(items=1, lines=2, **CODES)
+    first, second = world.lines(order_id)
+    article = {"order_id": order_id, "external_id": world.truth(order_id)["items"][0]["external_id"]}
+    assert world.update({**article, "status": "canceled"}) == {2: {"refused"}}, "which of them?"
+    world.emulator.set_line(order_id, first, "canceled")
+    assert world.update({**article, "status": "shipped"}, run="b") == {2: {"done"}}
+    assert world.lines(order_id) == {first: "canceled", second: "shipped"}
+    assert world.update({**article, "status": "returned", "reason": 1}, run="c") == {2: {"done"}}
+
+
+class Rewriting(DeadlyTransport):
+    """Answers reads of the order otherwise."""
+
+    def __init__(self, order_id: str, change: Callable[[Any], object]) -> None:
+        super().__init__(lambda *_: False)
+        self._order_id = order_id
+        self._change = change
+
+    async def send(self, method: str, url: str, **options: Any) -> Any:
+        answer = await super().send(method, url, **options)
+        if method != "GET" or self._order_id not in url:
+            return answer
+        content = json.loads(bytes(answer.body))
+        self._change(content)
+        return replace(answer, body=bytearray(json.dumps(content).encode()))
+
+
+def test_an_export_that_is_shown_late_is_waited_for(world: OrderWorld) -> None:
+    order_id = world.order(items=1)
+    until = world.clock.now() + timedelta(seconds=9)
+
+    def hide(content: Any) -> None:
+        if world.clock.now() < until:
+            content["data"]["attributes"].update(exported=False, merchant_order_id="")
+            for part in content["included"]:
+                part["meta"] = {"possible_status_transitions": []}
+
+    job = world.job([tracked(order_id)])
+    assert world.run(job, Rewriting(order_id, hide)).rows["done"] == 1
+    until = world.clock.now() + timedelta(days=1)
+    late = world.order(items=1)
+    with pytest.raises(ServerError, match="took the merchant_order_id, and does not show it yet"):
+        world.run(world.job([tracked(late, 2)], run="b"), Rewriting(late, hide))
+
+
+def test_an_order_without_lines_in_the_answer_is_asked_for_again(world: OrderWorld) -> None:
+    order_id = world.order()
+
+    def drop(content: Any) -> None:
+        content["included"] = []
+        if isinstance(content["data"], list):
+            content["data"] = []
+
+    with pytest.raises(MalformedResponseError, match="no order lines"):
+        world.run(world.job([tracked(order_id)]), Rewriting(order_id, drop))
 
 
 def test_after_many_failures_in_a_row_the_rest_is_not_tried(world: OrderWorld) -> None:
@@ -299,7 +422,7 @@ def test_after_many_failures_in_a_row_the_rest_is_not_tried(world: OrderWorld) -
 def test_a_limit_that_is_used_up_is_for_the_task_to_wait_and_it_goes_on_from_there(
     world: OrderWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(order_updates, "BATCH", 2)
+    monkeypatch.setitem(order_updates.BATCH, "production", 2)
     orders = world.emulator.add_orders(world.merchant_id, 4, items=1, lines=1)
     world.emulator.faults.add(
         {"match": {"path": orders[3], "method": "PATCH"}, "action": {"status": 429, "headers": {"Retry-After": "300"}}}
@@ -317,7 +440,7 @@ def test_a_limit_that_is_used_up_is_for_the_task_to_wait_and_it_goes_on_from_the
 
 
 def test_many_orders_wait_together(world: OrderWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(order_updates, "BATCH", 20)
+    monkeypatch.setitem(order_updates.BATCH, "production", 20)
     orders = world.emulator.add_orders(world.merchant_id, 40, items=1, lines=1)
     started = world.clock.now()
     result = world.run(world.job([tracked(order_id, n) for n, order_id in enumerate(orders)]))
@@ -339,11 +462,18 @@ def test_the_same_rows_are_not_applied_again_if_that_is_wanted(world: OrderWorld
     assert (again.applied_before, again.rows["done"], len(world.emulator.requests)) == (True, 1, before)
     changed = world.run(world.job([*rows, {"order_id": world.order(), **CODES}], skip_applied=True, run="b"))
     assert changed.rows == {"already": 1, "done": 1, "refused": 0, "conflict": 0, "failed": 0}
-    # What was not applied is no reason to leave it.
-    bad = [{"order_id": UNKNOWN, **CODES}]
-    for run in ("c", "d"):
-        with pytest.raises(RejectedUpdatesError):
-            world.run(world.job(bad, skip_applied=True, run=run))
+    # What came to nothing is no reason to leave it, even if that was tolerated; nor is what was applied before another.
+    late = world.order(status="initial")
+    bad = [tracked(late)]
+    assert world.run(world.job(bad, skip_applied=True, max_failed=1, run="c")).rows["refused"] == 1
+    world.emulator.approve_order(late)
+    assert world.run(world.job(bad, skip_applied=True, run="d")).rows["done"] == 1
+    for run, code in (("e", "A"), ("f", "B"), ("g", "A")):
+        row = {"order_id": order_id, "tracking_number": code}
+        world.run(world.job([row], run=run, skip_applied=True, overwrite_tracking=True))
+        assert world.truth(order_id)["tracking_number"] == code
+    other = world.job([row], run="h", skip_applied=True, overwrite_tracking=True, task="another")
+    assert not world.run(other).applied_before
 
 
 def test_results_name_row_order_line_what_and_when_and_nothing_personal(world: OrderWorld) -> None:

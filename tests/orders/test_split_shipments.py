@@ -59,6 +59,7 @@ def test_rows_of_one_parcel_name_its_lines(world: OrderWorld) -> None:
 @pytest.mark.parametrize(
     ("change", "outcome"),
     [
+        ({"tracking_number": None}, "refused"),
         ({"return_tracking_number": None}, "refused"),
         ({"order_line_id": "00000000-0000-4000-8000-000000000000"}, "refused"),
     ],
@@ -66,6 +67,14 @@ def test_rows_of_one_parcel_name_its_lines(world: OrderWorld) -> None:
 def test_a_parcel_that_cannot_be_is_not_made(world: OrderWorld, change: dict[str, Any], outcome: str) -> None:
     assert update(world, parcel(world.order(), **change)) == {2: {outcome}}
     assert world.writes() == []
+
+
+def test_a_parcel_without_both_codes_is_not_shipped_and_another_one_is(world: OrderWorld) -> None:
+    order_id = world.order()
+    first, second = world.lines(order_id)
+    whole, half = parcel(order_id, first), parcel(order_id, second, shipment="B", return_tracking_number=None)
+    assert update(world, whole, half) == {2: {"done"}, 3: {"refused"}}
+    assert world.lines(order_id) == {first: "shipped", second: "reserved"}
 
 
 def test_lines_and_parcels_are_not_mixed_in_one_order(world: OrderWorld) -> None:
