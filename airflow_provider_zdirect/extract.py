@@ -240,20 +240,22 @@ class _Extraction:
 
     def _publish(self, progress: Progress, publishers: Mapping[str, WindowPublisher]) -> ExtractResult:
         self.erased.refuse(progress)
-        rejected, rejected_path = self._keep_rejected(progress)
-        if rejected > self.job.max_rejected:
-            self.checkpoint.discard()
-            raise self._too_many_rejected(rejected, rejected_path, progress)
-        parts = {}
-        for name, publisher in publishers.items():
-            merged = publisher.publish(_staged(progress, None if name == self.dataset.name else name))
-            if name != self.dataset.name:
-                parts[name] = merged.answered.count
-                part = self._manifest(progress, merged, get_dataset(name))
-                self.store.write_json(Layout(name, self.job.merchant_id).manifest(self.job.window), part.as_json())
-        if not publishers:
-            merged = self._replace_days(progress)
-        self.erased.erase_published(progress, rejected_path, self.clock.now())
+        try:
+            rejected, rejected_path = self._keep_rejected(progress)
+            if rejected > self.job.max_rejected:
+                self.checkpoint.discard()
+                raise self._too_many_rejected(rejected, rejected_path, progress)
+            parts = {}
+            for name, publisher in publishers.items():
+                merged = publisher.publish(_staged(progress, None if name == self.dataset.name else name))
+                if name != self.dataset.name:
+                    parts[name] = merged.answered.count
+                    part = self._manifest(progress, merged, get_dataset(name))
+                    self.store.write_json(Layout(name, self.job.merchant_id).manifest(self.job.window), part.as_json())
+            if not publishers:
+                merged = self._replace_days(progress)
+        finally:
+            self.erased.erase_published(self.layout.rejected(self.job.window), self.clock.now())
         manifest = replace(
             self._manifest(progress, merged, self.dataset),
             rejected=rejected,

@@ -14,22 +14,24 @@ from airflow_provider_zdirect.datasets import Dataset
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
 from airflow_provider_zdirect.storage.erased_files import FileEraser, erase_lines
-from airflow_provider_zdirect.storage.erased_people import ErasureLedger
+from airflow_provider_zdirect.storage.erased_people import ErasedPeople, ErasureLedger
 from airflow_provider_zdirect.storage.erased_rows import ORDER_DATASETS, is_theirs_line, staged_is_telling
 
 
-@dataclass(frozen=True)
+@dataclass
 class ErasedMeanwhile:
     """What an extraction does about erasures.
 
     :param ledger: None where a dataset has nothing to do with orders.
     :param what: is extracted, for errors.
+    :param before: what the ledger said before publishing.
     """
 
     ledger: ErasureLedger | None
     checkpoint: Checkpoint
     what: str
     retry_after: float
+    before: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, dataset: Dataset, merchant_id: str, checkpoint: Checkpoint, what: str) -> ErasedMeanwhile:
@@ -41,7 +43,11 @@ class ErasedMeanwhile:
 
         :raises ConcurrentRunError: then.
         """
-        if self.ledger is None or not self._is_telling(progress):
+        if self.ledger is None:
+            return
+        people = self.ledger.people()
+        self.before = people.entries
+        if not self._is_telling(people, progress):
             return
         self.checkpoint.discard()
         raise ConcurrentRunError(
@@ -50,24 +56,20 @@ class ErasedMeanwhile:
             retry_after=self.retry_after,
         )
 
-    def erase_published(self, progress: Progress, rejected_path: str | None, at: datetime) -> None:
-        """To be called after publishing: erase people who were entered since :meth:`refuse`.
+    def erase_published(self, rejected_path: str, at: datetime) -> None:
+        """To be called after publishing, also if that failed: erase people who were entered since :meth:`refuse`.
 
-        :param rejected_path: the published file with invalid records.
+        The staged pages say nothing of them any more: the erasure may have deleted these.
+
+        :param rejected_path: where invalid records are published.
         """
-        if self.ledger is None:
-            return
-        before = self.ledger.known.entries
-        if self.ledger.people().entries == before or not self._is_telling(progress):
+        if self.ledger is None or self.ledger.people().entries == self.before:
             return
         eraser = FileEraser(self.checkpoint.store, self.ledger, at)
         people = eraser.learn()
         eraser.erase(people)
-        if rejected_path is not None:
-            erase_lines(self.checkpoint.store, rejected_path, partial(is_theirs_line, people=people))
+        erase_lines(self.checkpoint.store, rejected_path, partial(is_theirs_line, people=people))
 
-    def _is_telling(self, progress: Progress) -> bool:
-        assert self.ledger is not None
-        people = self.ledger.people()
+    def _is_telling(self, people: ErasedPeople, progress: Progress) -> bool:
         staged = (path for request in progress.requests.values() for path in request.all_staged())
         return bool(people) and any(staged_is_telling(self.checkpoint.store, path, people) for path in staged)
