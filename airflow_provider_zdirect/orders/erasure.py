@@ -1,10 +1,11 @@
 """Erasing the customers of a merchant who asked for it, from all that was published of their orders, and proving it.
 
-requests -> ledger -> staged pages, parked and published rows, invalid records, documents -> proof -> certificate
+requests -> ledger -> search -> staged, parked and published rows, invalid records, documents -> proof -> certificate
 
 The ledger comes first: from then on nothing that is fetched brings the data back. Each run applies the whole ledger, so
-a run may be killed anywhere and be repeated. Then everything is searched for what is known of these people; the
-certificate says that nothing was found, and is written last.
+a run may be killed anywhere and be repeated. Everything is searched for what is known of these people: before anything
+is erased, since nobody knows it any more if the run is killed then, and afterwards. The certificate says that nothing
+was found, and is written last.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from airflow_provider_zdirect.orders.erasure_places import BegunErasures, PlaceE
 from airflow_provider_zdirect.orders.erasure_proof import Proof, prove
 from airflow_provider_zdirect.orders.erasure_requests import DeletionRequests, fetch_requests
 from airflow_provider_zdirect.personal_data import SHORTEST_KEY, PersonalData
+from airflow_provider_zdirect.storage.erased_files import FileEraser
 from airflow_provider_zdirect.storage.erased_people import ErasedPeople, ErasureLedger
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
@@ -116,12 +118,13 @@ class _Erasure:
         self.requests = requests
         self.now = now
         self.ledger = ErasureLedger(store, job.merchant_id)
+        self.begun = BegunErasures(store, f"{self.ledger.folder}/begun")
         self.what = f"Erased customers of merchant {job.merchant_id}"
 
     def run(self) -> ErasureResult:
         people = self._enter()
-        begun = BegunErasures(self.store, f"{self.ledger.folder}/begun")
-        eraser = PlaceEraser(self.store, self.ledger, self.requests.texts, self.now, begun.begin)
+        begun = self.begun
+        eraser = PlaceEraser(self.store, self.ledger, self.requests.texts, self.now, self._begin)
         certificate = None
         if people:
             for _ in range(MAX_ROUNDS):
@@ -130,10 +133,13 @@ class _Erasure:
                 if not found and not begun.any and certificate is not None:
                     break
                 proof = prove(self.store, people, self.requests.texts)
+                proof.found.update(set(begun.traces_left()).difference(proof.found))
                 if not proof.found:
                     certificate = self._certify(people, eraser, proof)
                     break
+                self.ledger.add(at=self.now, orders=dict.fromkeys(sorted(proof.theirs)))
             else:
+                begun.begin(proof.found)
                 raise self._traces_left(proof)
         result = ErasureResult(
             merchant_id=self.job.merchant_id,
@@ -164,6 +170,13 @@ class _Erasure:
             orders=requests.orders,
             customers={**requests.customers, **hashed},
         )
+
+    def _begin(self, people: ErasedPeople) -> None:
+        """Search while everything is still there that says what to search for, and note what was found."""
+        if not self.begun.is_own:
+            texts = self.requests.texts
+            FileEraser(self.store, self.ledger, self.now, texts.add_rows).look(people)
+            self.begun.begin(prove(self.store, people, texts).elsewhere)
 
     def _certificate_of(self, people: ErasedPeople) -> str | None:
         """The last one of these people."""
@@ -199,7 +212,8 @@ class _Erasure:
             f"{self.what}: {sum(proof.found.values())} traces are left in {len(proof.found)} files under "
             f"{self.job.base_uri}: {shown}{f' and {more} more' if more > 0 else ''}. No certificate was written.",
             remedy="Erase them by hand (delete the file, and run its windows again where it is published data), then "
-            "clear the task. If it is found by chance (a number of something else), report it.",
+            "clear the task. What was found once has to change or go. If it is found by chance (a number of something "
+            f"else), report it, and delete what is in {self.begun.folder}.",
         )
 
     def _report(self, result: ErasureResult) -> None:

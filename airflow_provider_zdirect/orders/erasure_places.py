@@ -6,11 +6,13 @@ too.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import uuid
 import zlib
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -39,12 +41,15 @@ ABANDONED_AFTER = timedelta(hours=24)
 class BegunErasures:
     """Which runs have begun to erase and not come to their end: what they erased is still to be proved and told.
 
+    What they erased is not known any more, and cannot be searched for again. So each mark names the files with traces
+    that were found while it was, by what these files held.
+
     :param folder: relative to the base path.
     """
 
     def __init__(self, store: ObjectStore, folder: str) -> None:
         self._store = store
-        self._folder = folder
+        self.folder = folder
         self._marks = store.files(folder)
         self._own: str | None = None
 
@@ -53,16 +58,35 @@ class BegunErasures:
         """This one included."""
         return bool(self._marks)
 
-    def begin(self) -> None:
-        """To be called before anything is erased."""
+    @property
+    def is_own(self) -> bool:
+        """Whether this run has begun."""
+        return self._own is not None
+
+    def begin(self, traces: Iterable[str]) -> None:
+        """To be called before anything is erased, and again if more is found.
+
+        :param traces: files with traces that are not erased.
+        """
         if self._own is None:
-            self._own = f"{self._folder}/{uuid.uuid4().hex}"
-            self._store.write(self._own, b"")
+            self._own = f"{self.folder}/{uuid.uuid4().hex}"
             self._marks.append(self._own)
+        content = {path: digest for path in sorted(traces) if (digest := self._digest(path)) is not None}
+        self._store.write_json(self._own, {"traces": content})
+
+    def traces_left(self) -> list[str]:
+        """Files with traces that are as they were when these were found."""
+        marks = [json.loads(text) for text in self._store.read_many(self._marks)]
+        found = {(path, digest) for mark in marks for path, digest in mark["traces"].items()}
+        return sorted({path for path, digest in found if self._digest(path) == digest})
 
     def end(self) -> None:
         for mark in self._marks:
             self._store.delete(mark)
+
+    def _digest(self, path: str) -> str | None:
+        data = self._store.read(path)
+        return None if data is None else hashlib.sha256(data).hexdigest()
 
 
 @dataclass
@@ -70,14 +94,14 @@ class PlaceEraser:
     """Erases the ledger's people from all places of one merchant.
 
     :param texts: what must not be found afterwards; what is erased is added.
-    :param begin: is called before anything is erased.
+    :param begin: is called before anything of these people is erased.
     """
 
     store: ObjectStore
     ledger: ErasureLedger
     texts: SoughtTexts
     at: datetime
-    begin: Callable[[], None]
+    begin: Callable[[ErasedPeople], None]
     rows: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     files: set[str] = field(default_factory=set)
     documents: int = 0
@@ -85,7 +109,12 @@ class PlaceEraser:
     def erase(self) -> tuple[ErasedPeople, bool]:
         """The people, and whether anything of them was found."""
         before = len(self.files), self.documents
-        eraser = FileEraser(self.store, self.ledger, self.at, self._seen)
+
+        def seen(dataset: Dataset, rows: pa.Table) -> None:
+            self.begin(people)
+            self.texts.add_rows(dataset, rows)
+
+        eraser = FileEraser(self.store, self.ledger, self.at, seen)
         people = eraser.learn()
         self._erase_staged(people)
         self._erase_unfinished_writes(people)
@@ -98,12 +127,6 @@ class PlaceEraser:
         self._erase_documents(people)
         return people, (len(self.files), self.documents) != before
 
-    def _seen(self, dataset: Dataset, rows: pa.Table) -> None:
-        self.begin()
-        if dataset.personal_data:
-            for row in rows.select(list(dataset.personal_data)).to_pylist():
-                self.texts.add_order(row)
-
     def _erase_staged(self, people: ErasedPeople) -> None:
         """Discard unfinished windows that have fetched their orders: whoever meets this fetches them again."""
         folders = defaultdict(list)
@@ -113,7 +136,7 @@ class PlaceEraser:
                 folders[path.rpartition("/")[0]].append(path)
         for folder, paths in folders.items():
             if any(staged_is_telling(self.store, path, people) for path in paths):
-                self.begin()
+                self.begin(people)
                 Checkpoint(self.store, folder, {}).discard()
                 self.files.update(paths)
 
@@ -122,7 +145,7 @@ class PlaceEraser:
         for path in self.store.files("_staging/_tmp"):
             try:
                 if staged_is_telling(self.store, path, people):
-                    self.begin()
+                    self.begin(people)
                     self.store.delete(path)
                     self.files.add(path)
             except FileNotFoundError:
@@ -145,7 +168,7 @@ class PlaceEraser:
                         continue
                 except FileNotFoundError:
                     continue
-                self.begin()
+                self.begin(people)
                 self.rows[f"_rejected/{name}"] += erase_lines(self.store, path, is_theirs)
                 self.files.add(path)
 
@@ -155,7 +178,7 @@ class PlaceEraser:
         there = orders_with_documents(self.store, merchant_id)
         for order_id in sorted(people.orders):
             if order_id in there:
-                self.begin()
+                self.begin(people)
             if order_id in there or order_id not in marked:
                 self.documents += erase_documents(self.store, merchant_id, order_id, self.at)
 

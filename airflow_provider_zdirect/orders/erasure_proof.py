@@ -2,7 +2,8 @@
 
 Of every row that is theirs, what may be personal is null; and none of their texts (customer number, e-mail, telephone,
 or family name with street) is found in any file, whatever it is. A row of another customer with the same e-mail or
-telephone is that customer's own: it is counted, and left.
+telephone is that customer's own: it is counted, and left. So is an order that was placed after the request. An order
+with such a text that names no customer is taken for theirs.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from airflow_provider_zdirect.datasets import Dataset
-from airflow_provider_zdirect.models.arrow import arrow_schema
+from airflow_provider_zdirect.models.arrow import INSTANT, arrow_schema
 from airflow_provider_zdirect.orders.documents import documents_folder
 from airflow_provider_zdirect.orders.erasure_places import is_rejected_of
 from airflow_provider_zdirect.orders.erasure_texts import SoughtTexts, texts_in
@@ -27,6 +28,7 @@ from airflow_provider_zdirect.storage.erased_rows import (
     erased_line,
     lines_of,
     order_tables,
+    placed_before,
     to_erase,
 )
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -43,8 +45,10 @@ class Proof:
     """What was searched, and found.
 
     :param texts: that were searched for.
-    :param of_others: rows of other customers with such a text.
+    :param of_others: rows of other customers, or of later orders, with such a text.
     :param found: traces by file.
+    :param elsewhere: those of these files that are not about to be erased.
+    :param theirs: ids of orders that name no customer, and have such a text.
     """
 
     files: int = 0
@@ -52,6 +56,8 @@ class Proof:
     texts: int = 0
     of_others: int = 0
     found: Counter[str] = field(default_factory=Counter)
+    elsewhere: set[str] = field(default_factory=set)
+    theirs: set[str] = field(default_factory=set)
 
 
 def prove(store: ObjectStore, people: ErasedPeople, texts: SoughtTexts) -> Proof:
@@ -83,6 +89,7 @@ class _Search:
         self.people = people
         self.texts = texts
         self.patterns = list(texts.patterns())
+        self.streets = list(texts.street_patterns())
         self.compiled = texts.compiled()
         self.tables = {table.name: table for table in order_tables()}
         self.proof = Proof(texts=len(texts.single) + len(texts.together))
@@ -103,8 +110,12 @@ class _Search:
         with self.store.open(path) as file:
             parquet = pq.ParquetFile(file)
             dataset = dataset_of_columns(parquet.schema_arrow.names)
-            for batch in parquet.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
-                self._search_rows(path, dataset, pa.Table.from_batches([batch]))
+            if dataset is None:
+                for batch in parquet.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
+                    self._search_rows(path, None, pa.Table.from_batches([batch]))
+                return
+        for rows in read_batches(self.store, path, arrow_schema(dataset.model)):
+            self._search_rows(path, dataset, rows)
 
     def _search_lines(self, path: str) -> None:
         dataset = self.tables.get(path.partition("/")[0])
@@ -118,7 +129,7 @@ class _Search:
             if is_record and is_rejected_of(line, self.people, self.texts, self.compiled):
                 self._found(path, erased_line(line) != line)
             elif not is_record:
-                self._found(path, self._is_in("\n".join(texts_in(msgspec.json.decode(line)))))
+                self._found(path, self._is_in("\n".join(texts_in(msgspec.json.decode(line)))), elsewhere=True)
 
     def _search_whole(self, path: str) -> None:
         folder, _, name = path.rpartition("/")
@@ -134,12 +145,15 @@ class _Search:
             raise FileNotFoundError(path)
         text = data.decode(errors="replace")
         if name.endswith(".json"):
-            text = "\n".join(texts_in(msgspec.json.decode(data)))
-        self._found(path, self._is_in(text))
+            # Numbers in files of this package are counts.
+            text = "\n".join(texts_in(msgspec.json.decode(data), numbers=not path.startswith("_")))
+        self._found(path, self._is_in(text), elsewhere=True)
 
-    def _found(self, path: str, traces: int) -> None:
+    def _found(self, path: str, traces: int, *, elsewhere: bool = False) -> None:
         if traces:
             self.proof.found[path] += traces
+            if elsewhere:
+                self.proof.elsewhere.add(path)
 
     def _is_in(self, text: str) -> bool:
         return self.texts.are_in(text, self.compiled)
@@ -148,25 +162,39 @@ class _Search:
         self.proof.rows += rows.num_rows
         left = pa.repeat(False, rows.num_rows) if dataset is None else to_erase(dataset, rows, self.people)
         matching = pc.and_not(self._matching(rows), left)
+        elsewhere = True
         if dataset is not None and "customer_number" in dataset.personal_data:
-            # Theirs would be among those that are left, so these are of somebody else.
-            has_other = pc.is_valid(rows.column("customer_number").combine_chunks())
-            self.proof.of_others += _count(pc.and_(matching, has_other))
-            matching = pc.and_not(matching, has_other)
-        self._found(path, _count(left) + _count(matching))
+            # Theirs would be among those that are left, so these are of somebody else, or of a later order.
+            of_other = pc.is_valid(rows.column("customer_number").combine_chunks())
+            if (asked := self.people.asked_last) is not None:
+                of_other = pc.or_(of_other, pc.invert(placed_before(rows, pa.scalar(asked, INSTANT))))
+            self.proof.of_others += _count(pc.and_(matching, of_other))
+            matching = pc.and_not(matching, of_other)
+            self.proof.theirs.update(rows.filter(matching).column("order_id").to_pylist())
+            elsewhere = False
+        self._found(path, _count(left))
+        self._found(path, _count(matching), elsewhere=elsewhere)
 
     def _matching(self, rows: pa.Table) -> pa.Array:
-        """Rows with one of the texts in any column."""
+        """Rows with one of the texts in any column, or with name and street in whichever."""
+        numbers = self._with_text(rows, self.patterns)
+        for number in self._with_text(rows, self.streets) - numbers:
+            if self._is_in("\n".join(texts_in(rows.slice(number, 1).to_pylist(), numbers=False))):
+                numbers.add(number)
+        return pa.array([number in numbers for number in range(rows.num_rows)], pa.bool_())
+
+    def _with_text(self, rows: pa.Table, patterns: list[str]) -> set[int]:
+        """Numbers of the rows with a text of this kind in any column."""
         numbers: set[int] = set()
         for column in rows.columns:
             for values, of_rows in _texts(column.combine_chunks(), pa.array(range(rows.num_rows), pa.int64())):
                 if values.null_count == len(values):
                     continue
-                for pattern in self.patterns:
+                for pattern in patterns:
                     hits = pc.fill_null(pc.match_substring_regex(values, pattern), False)
                     if _count(hits):
                         numbers.update(of_rows.filter(hits).to_pylist())
-        return pa.array([number in numbers for number in range(rows.num_rows)], pa.bool_())
+        return numbers
 
 
 def _texts(values: pa.Array, of_rows: pa.Array) -> Iterator[tuple[pa.Array, pa.Array]]:

@@ -7,6 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
+
+from airflow_provider_zdirect.datasets import Dataset
+
 SHORTEST = 6
 """Characters; anything shorter would be found by chance."""
 
@@ -40,6 +44,12 @@ class SoughtTexts:
             if name and len(street) >= SHORTEST:
                 self.together.add((name, street))
 
+    def add_rows(self, dataset: Dataset, rows: pa.Table) -> None:
+        """Look for what these rows say of persons."""
+        if dataset.personal_data:
+            for row in rows.select(list(dataset.personal_data)).to_pylist():
+                self.add_order(row)
+
     def add_order(self, row: Mapping[str, Any]) -> None:
         """Look for what a row of ``orders`` says of a person."""
         self.add(row.get("customer_number"))
@@ -50,10 +60,11 @@ class SoughtTexts:
 
     def patterns(self) -> Iterator[str]:
         """Regular expressions that find the single texts, but not within longer words or numbers."""
-        texts = sorted(self.single)
-        for start in range(0, len(texts), AT_ONCE):
-            some = texts[start : start + AT_ONCE]
-            yield f"(?:^|{_EDGE})(?:{'|'.join(map(re.escape, some))})(?:$|{_EDGE})"
+        return _patterns(self.single)
+
+    def street_patterns(self) -> Iterator[str]:
+        """Regular expressions that find the streets, which mean nobody without the name."""
+        return _patterns({street for _, street in self.together})
 
     def compiled(self) -> list[re.Pattern[str]]:
         return [re.compile(pattern) for pattern in self.patterns()]
@@ -68,16 +79,26 @@ class SoughtTexts:
         return any(name in text and street in text for name, street in self.together)
 
 
-def texts_in(value: Any) -> Iterable[str]:
-    """All texts in what JSON says, keys included."""
+def _patterns(texts: set[str]) -> Iterator[str]:
+    in_order = sorted(texts)
+    for start in range(0, len(in_order), AT_ONCE):
+        some = in_order[start : start + AT_ONCE]
+        yield f"(?:^|{_EDGE})(?:{'|'.join(map(re.escape, some))})(?:$|{_EDGE})"
+
+
+def texts_in(value: Any, *, numbers: bool = True) -> Iterable[str]:
+    """All texts in what JSON says, keys included.
+
+    :param numbers: take them as texts.
+    """
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for key, inner in value.items():
             yield str(key)
-            yield from texts_in(inner)
+            yield from texts_in(inner, numbers=numbers)
     elif isinstance(value, list):
         for inner in value:
-            yield from texts_in(inner)
-    elif value is not None and not isinstance(value, bool):
+            yield from texts_in(inner, numbers=numbers)
+    elif numbers and value is not None and not isinstance(value, bool):
         yield str(value)

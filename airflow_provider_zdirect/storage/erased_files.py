@@ -26,7 +26,6 @@ from airflow_provider_zdirect.exceptions import ConcurrentRunError
 from airflow_provider_zdirect.models.arrow import arrow_schema
 from airflow_provider_zdirect.storage.erased_people import ErasedPeople, ErasureLedger
 from airflow_provider_zdirect.storage.erased_rows import (
-    ORDER_DATASETS,
     erased,
     erased_line,
     is_theirs,
@@ -131,6 +130,18 @@ class FileEraser:
                     missed = True
         return orders, hashed, missed
 
+    def look(self, people: ErasedPeople) -> None:
+        """Give ``seen`` the rows that :meth:`erase` would erase."""
+        for dataset in order_tables():
+            for path in [*self._published(dataset), *self._parked(dataset)]:
+                if not self._is_telling(dataset, path, people):
+                    continue
+                try:
+                    for rows in self._tables(dataset, path):
+                        self.seen(dataset, rows.filter(to_erase(dataset, rows, people)))
+                except FileNotFoundError:
+                    continue
+
     def erase(self, people: ErasedPeople) -> ErasedRows:
         """Erase, and look again until nothing is found.
 
@@ -223,8 +234,8 @@ class FileEraser:
     def _erase_parked(self, people: ErasedPeople, done: ErasedRows) -> int:
         """How many files there were. Who takes parked rows up looks again if a file has gone."""
         count = 0
-        for dataset in (row for row in order_tables() if row.name in ORDER_DATASETS):
-            for path in self.store.files_below(f"_parked/{dataset.name}/merchant_id={self.merchant_id}"):
+        for dataset in order_tables():
+            for path in self._parked(dataset):
                 if self._is_telling(dataset, path, people):
                     self._replace_parked(dataset, path, people, done)
                     count += 1
@@ -260,6 +271,9 @@ class FileEraser:
             return any(pc.any(to_erase(dataset, rows, people)).as_py() for rows in tables)
         except FileNotFoundError:
             return True
+
+    def _parked(self, dataset: Dataset) -> list[str]:
+        return self.store.files_below(f"_parked/{dataset.name}/merchant_id={self.merchant_id}")
 
     def _published(self, dataset: Dataset) -> list[str]:
         found = self.store.files_below(Layout(dataset.name, self.merchant_id).merchant)

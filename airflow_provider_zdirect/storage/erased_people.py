@@ -24,7 +24,6 @@ from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.exceptions import StorageUnavailableError
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
-
 RETRY_SECONDS = 60.0
 
 

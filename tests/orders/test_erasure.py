@@ -271,6 +271,32 @@ def test_another_customer_with_the_same_contact_is_counted_and_left(world):
     assert left == {world.orders[0]: None, other: PERSON["customer_email"]}
 
 
+@pytest.mark.parametrize("same", ["customer_email", "shipping_address"])
+def test_an_order_that_names_no_customer_and_has_their_contact_is_theirs(world, same):
+    world.add(FIRST.start, 1, **PERSON)
+    nobody = dict.fromkeys(PERSON, None) | {"customer_number": "", same: PERSON[same]}
+    (unnamed,) = world.add(FIRST.start, 1, **nobody)
+    world.fetch(FIRST)
+    world.emulator.request_deletion(world.merchant_id, CUSTOMER)
+    result = world.erase()
+    assert result.orders == 2
+    assert {row["order_id"] for row in world.published("orders")} == {unnamed, *world.orders}
+    assert not world.traces()
+    assert not world.erase().changed
+
+
+def test_a_number_in_a_manifest_is_no_customer(world):
+    world.add(FIRST.start, 60)
+    world.fetch(FIRST)
+    (manifest,) = world.paths("_manifests/orders")
+    number = str(json.loads(manifest.read_text())["bytes"])
+    assert len(number) >= 6
+    world.add(SECOND.start, 1, **{**PERSON, "customer_number": number})
+    world.fetch(SECOND)
+    world.emulator.request_deletion(world.merchant_id, number)
+    assert world.erase().certificate
+
+
 def test_a_request_that_names_nobody_fails_the_task_and_all_others_are_carried_out(world, emulator):
     world.add(FIRST.start, 1, **PERSON)
     world.fetch(FIRST)

@@ -14,7 +14,15 @@ from airflow_provider_zdirect.datasets import get_dataset
 from airflow_provider_zdirect.models.arrow import EXTRACTED_AT, RECORD_HASH, Lineage, arrow_schema, to_table
 from airflow_provider_zdirect.orders.erasure_texts import SoughtTexts
 from airflow_provider_zdirect.storage.erased_people import ErasedPeople, customer_mark
-from airflow_provider_zdirect.storage.erased_rows import erased, is_telling, is_theirs, to_erase, without_erased
+from airflow_provider_zdirect.storage.erased_rows import (
+    ORDER_DATASETS,
+    dataset_of_columns,
+    erased,
+    is_telling,
+    is_theirs,
+    to_erase,
+    without_erased,
+)
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 ORDERS = get_dataset("orders")
@@ -104,3 +112,13 @@ def test_texts_are_found_as_words_and_not_within_longer_numbers():
     # What is too short would be found by chance.
     sought.add("12345")
     assert len(sought.single) == 3
+
+
+def test_the_table_of_a_file_is_known_by_its_columns_also_where_it_is_older_than_some_of_them():
+    for name in ORDER_DATASETS:
+        names = arrow_schema(get_dataset(name).model).names
+        assert dataset_of_columns(names).name == name
+        older = [column for column in names if column not in ("sales_channel_id", "description")]
+        assert dataset_of_columns(older).name == name
+        assert dataset_of_columns([*names, "of_somebody_else"]) is None
+    assert dataset_of_columns(["order_id"]) is None

@@ -16,10 +16,10 @@ import pytest
 from erasure_world import CUSTOMER, EVERYWHERE, FIRST, NOW, PERSON, SECOND, ErasureWorld
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.exceptions import ConcurrentRunError
+from airflow_provider_zdirect.exceptions import ConcurrentRunError, TracesLeftError
 from airflow_provider_zdirect.orders.erasure import ErasureResult, _Erasure
+from airflow_provider_zdirect.orders.erasure_places import PlaceEraser
 from airflow_provider_zdirect.orders.erasure_requests import DeletionRequests
-from airflow_provider_zdirect.storage.erased_meanwhile import ErasedMeanwhile
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 WRITES = ("write", "upload", "delete", "delete_folder")
@@ -145,32 +145,63 @@ def test_what_was_fetched_before_the_ledger_was_written_is_not_published_after_i
     assert not world.traces()
 
 
-def test_an_erasure_that_comes_while_an_extraction_publishes_is_made_up_for(world, monkeypatch):
-    """It looks before anything is published, and enters its people after the extraction has looked at the ledger."""
+@pytest.mark.parametrize("place", ["_rejected/orders/", "orders/", "orders_current/"])
+def test_an_erasure_that_comes_while_an_extraction_publishes_leaves_nothing(world, monkeypatch, place):
+    """It deletes what is staged, looks before this file is published, and certifies that nothing is found."""
     world.add(FIRST.start, 1, **PERSON, order_date="yesterday")
     world.add(FIRST.start, 1, **PERSON)
     world.add(FIRST.start, 5)
     world.request_deletion()
-    refuse = ErasedMeanwhile.refuse
+    erased: list[ErasureResult] = []
 
-    def and_then(self: ErasedMeanwhile, progress: Any) -> None:
-        refuse(self, progress)
-        erase(world)
-        # What it staged is gone, so let it be as if it had looked there a moment before.
-        assert not world.published("orders")
+    def with_erasure(name: str) -> Any:
+        original = getattr(ObjectStore, name)
 
-    monkeypatch.setattr(ErasedMeanwhile, "refuse", and_then)
-    monkeypatch.setattr("airflow_provider_zdirect.orders.erasure_places.PlaceEraser._erase_staged", lambda *_: None)
-    monkeypatch.setattr("airflow_provider_zdirect.orders.erasure.prove", lambda *_: Nothing)
+        def write(store: ObjectStore, *arguments: Any) -> None:
+            if not erased and arguments[-1 if name == "upload" else 0].startswith(place):
+                monkeypatch.undo()
+                erased.append(erase(world))
+            original(store, *arguments)
+
+        return write
+
+    for name in ("write", "upload"):
+        monkeypatch.setattr(ObjectStore, name, with_erasure(name))
+    with contextlib.suppress(ConcurrentRunError):
+        world.fetch(FIRST)
+    assert erased[0].certificate
+    assert not world.traces()
     world.fetch(FIRST)
     assert len(world.published("orders")) == 6
     assert not world.traces()
     world.is_erased()
 
 
-class Nothing:
-    found = ()
-    files = rows = texts = of_others = 0
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_trace_that_only_erased_rows_could_tell_is_not_forgotten(world, monkeypatch, killed):
+    """Nobody knows the e-mail address after it was erased."""
+    world.add(FIRST.start, 1, **PERSON)
+    world.fetch(FIRST)
+    world.request_deletion()
+    copy = f"orders_export/merchant_id={world.merchant_id}/mails.csv"
+    world.store.write(copy, f"id;mail\n1;{PERSON['customer_email']}\n".encode())
+    with monkeypatch.context() as patched:
+        if killed:
+            patched.setattr(PlaceEraser, "_erase_rejected", dying)
+        with pytest.raises(Killed if killed else TracesLeftError):
+            erase(world)
+    for _ in range(2):
+        with pytest.raises(TracesLeftError, match=r"mails\.csv"):
+            erase(world)
+    assert not world.certificates()
+    world.store.write(copy, b"id;mail\n")
+    assert erase(world).changed
+    assert len(world.certificates()) == 1
+    assert not world.paths(f"{world.erasures}/begun")
+
+
+def dying(*_: object) -> None:
+    raise Killed
 
 
 def test_erasures_and_extractions_at_once_come_to_the_same(world, emulator):
