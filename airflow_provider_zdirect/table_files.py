@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,9 @@ KINDS = ("csv", "parquet", "jsonl")
 
 Row = tuple[str, dict[str, Any]]
 """How to find the row (``row 7``), and its values by our names of the columns."""
+
+PutAside = Callable[[str, str, Any], None]
+"""Takes a row that is none: how to find it, what is wrong with it, and what is there."""
 
 
 def table_kind(uri: str, *, name: str, kinds: Sequence[str] = KINDS) -> str:
@@ -59,15 +62,16 @@ class TableFile:
     columns: Mapping[str, tuple[str, ...]]
     required: str | tuple[str, ...] = "ean"
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, put_aside: PutAside | None = None) -> Iterator[Row]:
         """Its rows, in order.
 
+        :param put_aside: takes rows that are none, if the others can be read all the same; None: they are errors.
         :raises ZDirectConfigurationError: if the file is missing, empty, or not of its kind.
         """
         readers = {"csv": _csv_rows, "parquet": _parquet_rows, "jsonl": _json_rows}
         reader = readers[table_kind(self.uri, name=self.name)]
         try:
-            yield from reader(self._data(), self)
+            yield from reader(self._data(), self, put_aside)
         except _Unreadable as error:
             raise self.refusal(str(error), error.remedy) from error
 
@@ -115,7 +119,7 @@ class _Unreadable(Exception):
         self.remedy = remedy
 
 
-def _csv_rows(data: bytes, file: TableFile) -> Iterator[Row]:
+def _csv_rows(data: bytes, file: TableFile, put_aside: PutAside | None = None) -> Iterator[Row]:
     text = _text(data)
     header_line = text.lstrip("\r\n").partition("\n")[0]
     delimiter = ";" if header_line.count(";") > header_line.count(",") else ","
@@ -130,8 +134,12 @@ def _csv_rows(data: bytes, file: TableFile) -> Iterator[Row]:
                 continue
             where = f"row {reader.line_num}"
             if len(cells) != len(header):
+                said = f"{len(cells)} fields, and the header has {len(header)}"
+                if put_aside is not None:
+                    put_aside(where, f"it has {said}", cells)
+                    continue
                 raise _Unreadable(
-                    f"{where} has {len(cells)} fields, and the header has {len(header)}",
+                    f"{where} has {said}",
                     "Write decimals with a point, and put texts that hold the delimiter in quotes.",
                 )
             yield where, {name: cell for name, cell in zip(header, cells, strict=True) if name}
@@ -139,7 +147,7 @@ def _csv_rows(data: bytes, file: TableFile) -> Iterator[Row]:
         raise _Unreadable(f"row {reader.line_num} is no CSV ({error})") from error
 
 
-def _parquet_rows(data: bytes, file: TableFile) -> Iterator[Row]:
+def _parquet_rows(data: bytes, file: TableFile, put_aside: PutAside | None = None) -> Iterator[Row]:
     # Here, so that what a file may be called can be said without it: DAG files are parsed often.
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -154,21 +162,30 @@ def _parquet_rows(data: bytes, file: TableFile) -> Iterator[Row]:
         yield f"row {number}", {name: row[table.column_names[at]] for at, name in enumerate(names) if name}
 
 
-def _json_rows(data: bytes, file: TableFile) -> Iterator[Row]:
+def _json_rows(data: bytes, file: TableFile, put_aside: PutAside | None = None) -> Iterator[Row]:
     for number, line in enumerate(_text(data).split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line, object_pairs_hook=_without_repeats)
-        except (ValueError, RecursionError) as error:
-            raise _Unreadable(f"row {number} is no JSON ({error})", "Write one JSON object a line.") from error
-        if not isinstance(row, dict):
-            raise _Unreadable(f"row {number} is no JSON object", "Write one JSON object a line.")
-        try:
-            names = file.header_of(list(row))
+            yield f"row {number}", _json_row(line, file)
         except _Unreadable as error:
-            raise _Unreadable(f"row {number}: {error}", error.remedy) from error
-        yield f"row {number}", {name: value for name, value in zip(names, row.values(), strict=True) if name}
+            if put_aside is None:
+                raise _Unreadable(f"row {number}{error}", error.remedy) from error
+            put_aside(f"row {number}", str(error).removeprefix(":").strip(), line)
+
+
+def _json_row(line: str, file: TableFile) -> dict[str, Any]:
+    try:
+        row = json.loads(line, object_pairs_hook=_without_repeats)
+    except (ValueError, RecursionError) as error:
+        raise _Unreadable(f" is no JSON ({error})", "Write one JSON object a line.") from error
+    if not isinstance(row, dict):
+        raise _Unreadable(" is no JSON object", "Write one JSON object a line.")
+    try:
+        names = file.header_of(list(row))
+    except _Unreadable as error:
+        raise _Unreadable(f": {error}", error.remedy) from error
+    return {name: value for name, value in zip(names, row.values(), strict=True) if name}
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

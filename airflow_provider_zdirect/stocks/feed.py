@@ -1,7 +1,7 @@
 """The merchant's stock as he tells it: rows of one or several files, each judged by itself.
 
-A bad row is put aside with its place and the reason; the others go on. What cannot be read as a table at all is an
-error, before anything is sent.
+A bad row is put aside with its place and the reason; the others go on. What cannot be read as a table at all, or has no
+row that can be read, is an error before anything is sent; of several files, such a one is put aside.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 
 from fsspec import AbstractFileSystem
 
-from airflow_provider_zdirect.ean import is_ean13, restored_ean, whole_number
-from airflow_provider_zdirect.exceptions import StorageUnavailableError
+from airflow_provider_zdirect.ean import restored_ean, whole_number
+from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError
 from airflow_provider_zdirect.stocks.level import LARGEST
 from airflow_provider_zdirect.table_files import KINDS, TableFile, table_kind
 
@@ -35,7 +35,9 @@ MAPPING_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 MAX_LOOKS = 5
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_WHOLE = re.compile(r"(?P<number>[+-]?[0-9]{1,12})(\.0+)?")
+_WHOLE = re.compile(r"(?P<number>[+-]?[0-9]{1,12})(\.0{1,2})?")
+_GROUPS = re.compile(r"[+-]?[0-9]{1,3}([.,][0-9]{3})+")
+SHORTEST_UPC = 12
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class FeedRow:
 
     :param channel: the only sales channel that it is for; None: for all.
     :param quantity: None if it is none; ``reason`` says why.
+    :param row: as it came, of a row without a quantity; None: the others are too many to keep them.
     """
 
     place: Place
@@ -75,10 +78,13 @@ class FeedRow:
     channel: str | None
     quantity: int | None
     reason: str
-    row: Mapping[str, Any]
+    row: Mapping[str, Any] | None = None
 
     def bad(self, reason: str | None = None) -> BadRow:
-        return BadRow(self.place, reason or self.reason, self.row)
+        row = self.row
+        if row is None:
+            row = {"ean": self.ean, "quantity": self.quantity, "sales_channel_id": self.channel}
+        return BadRow(self.place, reason or self.reason, row)
 
 
 @dataclass(frozen=True)
@@ -112,10 +118,11 @@ class SkuMapping:
         return cls({sku: ean for sku, ean in eans.items() if sku not in wrong}, wrong)
 
     def ean_of(self, sku: str) -> str | None:
-        """The EAN of an article as the merchant calls it: by SKU, or by the EAN itself."""
+        """The EAN of an article as the merchant calls it: by SKU, or by the EAN (or UPC) itself."""
         if sku in self.eans:
             return self.eans[sku]
-        return sku if is_ean13(sku) and sku not in self.wrong else None
+        # One in ten shorter numbers would be an EAN by chance, and may be an SKU.
+        return restored_ean(sku) if len(sku) >= SHORTEST_UPC and sku not in self.wrong else None
 
 
 @dataclass
@@ -162,13 +169,23 @@ class FeedFiles:
     def read(self, files: list[TableFile], mapping: SkuMapping | None, now: datetime) -> Feed:
         """All rows of ``files``.
 
-        :raises ZDirectConfigurationError: if a file cannot be read as a table, or has merchant SKUs without a mapping.
-        :raises StorageUnavailableError: if a file is being changed all the time.
+        :raises ZDirectConfigurationError: if no file can be read as a table, or the only one; or it has merchant SKUs
+            without a mapping.
+        :raises StorageUnavailableError: if a file is being changed all the time, or is gone.
         """
         feed = Feed()
         for file in files:
             table_kind(file.uri, name=file.name)
-            self._read_unchanged(file, mapping, now, feed)
+            try:
+                self._read_unchanged(file, mapping, now, feed)
+            except ZDirectConfigurationError as error:
+                if not self.fs.exists(file.path):
+                    raise _gone(file) from error
+                refused = error
+                feed.bad.append(BadRow(Place(file.uri, "the whole"), error.message, {}))
+                feed.count += 1
+        if not feed.times:
+            raise refused
         return feed
 
     def _file(self, path: str, uri: str) -> TableFile:
@@ -180,12 +197,26 @@ class FeedFiles:
             written = self._time_of(file)
             # A file from the future is one of a machine whose clock is ahead; it must not outdo what comes later.
             feed_time = min(written, now)
-            rows = [_judged(file, where, row, mapping, feed_time) for where, row in file.rows()]
+            rows: list[FeedRow] = []
+            bad: list[BadRow] = []
+            broken: list[BadRow] = []
+
+            def put_aside(where: str, why: str, content: Any, broken: list[BadRow] = broken) -> None:
+                broken.append(BadRow(Place(file.uri, where), why, {"content": content}))
+
+            for where, values in file.rows(put_aside):
+                row = _judged(file, where, values, mapping, feed_time)
+                if isinstance(row, FeedRow):
+                    rows.append(row)
+                else:
+                    bad.append(row)
             if self._time_of(file) == written:
+                if broken and not rows:
+                    raise file.refusal(f"{broken[0].place.row}: {broken[0].reason}; and no row can be sent")
                 feed.times[file.uri] = feed_time
-                feed.count += len(rows)
-                feed.rows += [row for row in rows if isinstance(row, FeedRow)]
-                feed.bad += [row for row in rows if isinstance(row, BadRow)]
+                feed.count += len(rows) + len(bad) + len(broken)
+                feed.rows += rows
+                feed.bad += [*bad, *broken]
                 return
         raise StorageUnavailableError(
             f"stock_path={file.uri!r} was written anew {MAX_LOOKS} times while it was read.",
@@ -199,13 +230,21 @@ class FeedFiles:
         try:
             self.fs.invalidate_cache()
             time = self.fs.modified(file.path)
-        except FileNotFoundError:
-            raise file.refusal("it is gone", "Put the file there.") from None
+        except FileNotFoundError as error:
+            raise _gone(file) from error
         except (NotImplementedError, AttributeError, KeyError, TypeError) as error:
             raise file.refusal(
                 "the storage does not say when it was written", "Give feed_time: of when its figures are."
             ) from error
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _gone(file: TableFile) -> StorageUnavailableError:
+    return StorageUnavailableError(
+        f"stock_path={file.uri!r} is gone since it was looked for.",
+        remedy="Nothing: the retry reads what is there then. Replace a feed by renaming the new one.",
+        retry_after=60,
+    )
 
 
 def _judged(
@@ -221,7 +260,7 @@ def _judged(
     if problem or ean is None:
         return BadRow(place, problem, row)
     quantity, reason = _quantity(row.get("quantity"))
-    return FeedRow(place, feed_time, ean, channel, quantity, reason, row)
+    return FeedRow(place, feed_time, ean, channel, quantity, reason, row if quantity is None else None)
 
 
 def _ean(file: TableFile, row: Mapping[str, Any], mapping: SkuMapping | None) -> tuple[str | None, str]:
@@ -250,6 +289,8 @@ def _quantity(value: Any) -> tuple[int | None, str]:
     number = whole_number(value)
     if number is None and isinstance(value, str) and text.isascii() and (match := _WHOLE.fullmatch(text)):
         number = int(match["number"])
+    if number is None and isinstance(value, str) and _GROUPS.fullmatch(text):
+        return None, f"quantity={_shown(value)} may be thousands or a fraction; write it without a point or comma"
     if number is None:
         return None, f"quantity={_shown(value)} is not a whole number"
     if number < 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 Pair = tuple[str, str]
 """Sales channel id and EAN: what zDirect keeps a level of (zDirect docs, *Updating Stock Levels*)."""
@@ -15,11 +15,15 @@ ACCEPTED, PENDING, REJECTED, FAILED, MISSING = "accepted", "pending", "rejected"
 """What became of a level: in force; held by zDirect until the article is onboarded; refused; not processed; not in the
 answer."""
 
+CONFIRMED = "confirmed"
+"""Not sent: a newer feed says the same as what zDirect has taken, so its version counts from now on."""
+
 TAKEN = frozenset({ACCEPTED, PENDING})
 AGAIN = frozenset({FAILED, MISSING})
 """What may go well the next time."""
 
 Version = tuple[datetime, datetime]
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -27,17 +31,18 @@ class Level:
     """How many pieces of an article are for sale in a sales channel.
 
     :param feed_time: of when the merchant's own figure is.
-    :param orders_time: until when the orders are known that were subtracted from it; where none are, when it was read.
+    :param orders_time: until when the orders are known that were subtracted from it; None where none are, which is
+        older than any: so orders count as soon as they are to be subtracted.
     """
 
     quantity: int
     feed_time: datetime
-    orders_time: datetime
+    orders_time: datetime | None = None
 
     @property
     def version(self) -> Version:
         """A level of a smaller version is older, and must never replace this one."""
-        return self.feed_time, self.orders_time
+        return self.feed_time, self.orders_time or _NEVER
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Pieces that customers have ordered and that have not left the merchant's warehouse, from the published orders.
 
-A piece is open while its line is ``initial`` or ``reserved`` and its order is not ``fulfilled`` (zDirect docs,
-*Orders*). The merchant's stock is one, so open pieces of all sales channels count.
+A piece is open until its line is ``shipped``, ``returned`` or ``canceled``, or its order ``fulfilled`` (zDirect docs,
+*Orders*). One that was shipped after the feed was made is still in the feed's figure, so it counts until the next feed;
+a canceled one does not. The merchant's stock is one, so open pieces of all sales channels count.
 
 Lines are read before orders, and orders before items: what is published meanwhile may be a line whose order is not
 there yet. It counts, so that nothing is sold twice.
@@ -10,6 +11,7 @@ there yet. It counts, so that nothing is sold twice.
 from __future__ import annotations
 
 import contextlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,15 +23,16 @@ import pyarrow.compute as pc
 
 from airflow_provider_zdirect.exceptions import ConcurrentRunError, ZDirectConfigurationError, ZDirectDataError
 from airflow_provider_zdirect.stocks.feed import SkuMapping
-from airflow_provider_zdirect.stocks.wanted import OpenPieces
+from airflow_provider_zdirect.stocks.wanted import OpenPieces, Piece
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import read_batches
 from airflow_provider_zdirect.windows import Window
 
 ORDERS, ITEMS, LINES = "orders_current", "order_items_current", "order_lines_current"
-OPEN = ("initial", "reserved")
+SHIPPED = ("shipped", "returned")
+CANCELED = "canceled"
 FULFILLED = "fulfilled"
-ZFS = "ZalandoFulfilled"
+PARTNER, ZFS = "PartnerFulfilled", "ZalandoFulfilled"
 COMPLETE = timedelta(days=7)
 """So far back no window may be missing: zDirect expects every order to be updated within 7 days (zDirect docs, orders
 with pending updates)."""
@@ -76,6 +79,10 @@ class OrdersWanted:
     since_feed: bool = False
     include_zfs: bool = False
 
+    @property
+    def types(self) -> tuple[str, ...]:
+        return (PARTNER, ZFS) if self.include_zfs else (PARTNER,)
+
 
 @dataclass(frozen=True)
 class OpenOrders:
@@ -93,92 +100,136 @@ class PublishedOrders:
     """The published orders of a merchant.
 
     :param base_uri: the base path as people name it.
+    :param environment: whose orders count.
     """
 
     store: ObjectStore
     merchant_id: str
     base_uri: str
+    environment: str
 
-    def open_pieces(self, wanted: OrdersWanted, mapping: SkuMapping | None, now: datetime) -> OpenOrders:
+    def open_pieces(
+        self, wanted: OrdersWanted, mapping: SkuMapping | None, now: datetime, feed_time: datetime
+    ) -> OpenOrders:
         """Count them.
 
+        :param feed_time: of the oldest file of the feed; what was shipped before counts for none.
         :raises ZDirectConfigurationError: if orders were never extracted to this base path.
         :raises ZDirectDataError: if they are older than ``max_age``, or a window of the last days is missing.
         :raises ConcurrentRunError: if the files keep changing.
         """
-        known_until = self._known_until(wanted, now)
+        needed_from = wanted.since or (feed_time if wanted.since_feed else None)
+        needed_from = max(now - COMPLETE, needed_from) if needed_from else now - COMPLETE
+        known_until = self._known_until(wanted, now, needed_from)
         for _ in range(MAX_LOOKS):
             # Another run may replace a file between our listing and our reading; then we look again.
             with contextlib.suppress(FileNotFoundError):
-                return self._count(wanted, mapping or SkuMapping(), known_until)
+                return self._count(wanted, mapping or SkuMapping(), known_until, feed_time)
         raise ConcurrentRunError(
             f"{ORDERS} of merchant {self.merchant_id}: other runs replaced its files, {MAX_LOOKS} times in a row.",
             remedy="Let the retry do it.",
             retry_after=60,
         )
 
-    def _known_until(self, wanted: OrdersWanted, now: datetime) -> datetime:
-        """The end of the last window that is complete, as are all of the days before."""
-        paths = self.store.files_below(f"_manifests/orders/merchant_id={self.merchant_id}")
-        labels = [path.rpartition("/")[2].removesuffix(".json") for path in paths if path.endswith(".json")]
-        windows = sorted(Window.from_label(label) for label in labels)
+    def _known_until(self, wanted: OrdersWanted, now: datetime, needed_from: datetime) -> datetime:
+        """The end of the last window of the orders that are wanted; all from ``needed_from`` on are there."""
+        windows = self._windows(now)
+        known_until = now
+        for order_type in wanted.types:
+            ours = sorted(window for window, types in windows if order_type in types)
+            self._refuse_old(ours, order_type, wanted, now)
+            self._refuse_gap(ours, order_type, needed_from)
+            known_until = min(known_until, max(window.end for window in ours))
+        return known_until
+
+    def _windows(self, now: datetime) -> list[tuple[Window, tuple[str, ...]]]:
+        """The complete windows of this environment that say something of the last days, and of which orders."""
+        paths = [
+            path
+            for path in self.store.files_below(f"_manifests/orders/merchant_id={self.merchant_id}")
+            if path.endswith(".json")
+        ]
+        labels = {path: Window.from_label(path.rpartition("/")[2].removesuffix(".json")) for path in paths}
+        last = max((window.end for window in labels.values()), default=now)
+        recent = [path for path, window in labels.items() if window.end >= min(last, now - COMPLETE)]
+        found = []
+        for data in self.store.read_many(recent):
+            manifest = json.loads(data)
+            span = manifest["window"]
+            window = Window(datetime.fromisoformat(span["from"]), datetime.fromisoformat(span["to"]))
+            if manifest["environment"] == self.environment:
+                found.append((window, _types(manifest["filters"])))
+        return found
+
+    def _refuse_old(self, windows: list[Window], order_type: str, wanted: OrdersWanted, now: datetime) -> None:
         if not windows:
             raise ZDirectConfigurationError(
-                f"The orders of merchant {self.merchant_id} were never extracted to {self.base_uri}, and open orders "
-                "are to be subtracted from the stock. Nothing was sent.",
-                remedy="Let the DAG zdirect_orders (dataset orders) write to the same base_path, or switch "
-                "subtract_open_orders off.",
+                f"The {order_type} orders of merchant {self.merchant_id} ({self.environment}) were never extracted to "
+                f"{self.base_uri}, or not all of them, and open orders are to be subtracted from the stock. Nothing "
+                "was sent.",
+                remedy="Let the DAG zdirect_orders (dataset orders) write these orders to the same base_path, or "
+                "switch subtract_open_orders off.",
             )
         known_until = max(window.end for window in windows)
         if now - known_until > wanted.max_age:
             raise ZDirectDataError(
-                f"The orders of merchant {self.merchant_id} are known until {known_until.isoformat()} only, "
-                f"{now - known_until} ago ({wanted.max_age} is allowed). Orders that came since would not be "
+                f"The {order_type} orders of merchant {self.merchant_id} are known until {known_until.isoformat()} "
+                f"only, {now - known_until} ago ({wanted.max_age} is allowed). Orders that came since would not be "
                 "subtracted, and their articles be sold again. Nothing was sent.",
                 remedy="Run zdirect_orders up to now; or raise max_orders_age, or switch subtract_open_orders off.",
             )
-        self._refuse_gap(windows, now)
-        return min(known_until, now)
 
-    def _refuse_gap(self, windows: list[Window], now: datetime) -> None:
-        """Raise ZDirectDataError if a window of the last days is missing between others."""
-        until = windows[0].end
+    def _refuse_gap(self, windows: list[Window], order_type: str, needed_from: datetime) -> None:
+        """Raise ZDirectDataError if a window is missing since ``needed_from``."""
+        until = needed_from
         for window in windows:
-            if window.start > until and window.start > now - COMPLETE:
+            if window.start > until:
                 raise ZDirectDataError(
-                    f"The orders of merchant {self.merchant_id} that changed between {until.isoformat()} and "
-                    f"{window.start.isoformat()} were never extracted to {self.base_uri}. They would not be "
+                    f"The {order_type} orders of merchant {self.merchant_id} that changed between {until.isoformat()} "
+                    f"and {window.start.isoformat()} were never extracted to {self.base_uri}. They would not be "
                     "subtracted, and their articles be sold again. Nothing was sent.",
-                    remedy="Fetch that window with zdirect_orders (from and to in the trigger dialog, or a backfill).",
+                    remedy="Fetch that time with zdirect_orders (from and to in the trigger dialog, or a backfill); or "
+                    "subtract only orders since a time from which they are known (orders_since).",
                 )
             until = max(until, window.end)
 
-    def _count(self, wanted: OrdersWanted, mapping: SkuMapping, known_until: datetime) -> OpenOrders:
-        open_ids = self._open_ids(wanted)
-        lines = [line for line in self._latest(LINES, "order_line_id", open_ids, wanted) if line["status"] in OPEN]
+    def _count(
+        self, wanted: OrdersWanted, mapping: SkuMapping, known_until: datetime, feed_time: datetime
+    ) -> OpenOrders:
+        ids = self._line_ids(wanted, feed_time)
+        lines = [line for line in self._latest(LINES, "order_line_id", ids, wanted) if line["status"] != CANCELED]
         found = self._latest(ORDERS, "order_id", {line["order_id"] for line in lines}, wanted)
         orders = {order["order_id"]: order for order in found}
-        ours = [line for line in lines if _counts(orders.get(line["order_id"]), line, wanted)]
-        found = self._latest(ITEMS, "order_item_id", {line["order_item_id"] for line in ours}, wanted)
+        ours = []
+        for line in lines:
+            order = orders.get(line["order_id"])
+            piece = Piece(_ordered_at(order, line), _shipped_at(order, line))
+            is_there = piece.shipped_at is None or piece.shipped_at > feed_time
+            if is_there and _counts(order, piece, wanted):
+                ours.append((line["order_item_id"], piece))
+        found = self._latest(ITEMS, "order_item_id", {item_id for item_id, _ in ours}, wanted)
         items = {item["order_item_id"]: item["external_id"] for item in found}
-        pieces: dict[str, list[datetime]] = {}
+        pieces: dict[str, list[Piece]] = {}
         unmapped: Counter[str] = Counter()
-        for line in ours:
-            called = (items.get(line["order_item_id"]) or "").strip()
+        for item_id, piece in ours:
+            called = (items.get(item_id) or "").strip()
             ean = mapping.ean_of(called)
             if ean is None:
-                unmapped[called or f"(order item {line['order_item_id']})"] += 1
+                unmapped[called or f"(order item {item_id})"] += 1
             else:
-                pieces.setdefault(ean, []).append(_ordered_at(orders.get(line["order_id"]), line))
+                pieces.setdefault(ean, []).append(piece)
         return OpenOrders(OpenPieces(pieces, known_until), dict(unmapped))
 
-    def _open_ids(self, wanted: OrdersWanted) -> set[str]:
-        """Lines that are open by a row of theirs, which need not be the latest one. Few of a year's."""
+    def _line_ids(self, wanted: OrdersWanted, feed_time: datetime) -> set[str]:
+        """Lines that may count, by a row of theirs, which need not be the latest one. Few of a year's."""
         found: set[str] = set()
+        done = pa.array([*SHIPPED, CANCELED], pa.string())
         for path in self._files(LINES, wanted.since):
-            for batch in read_batches(self.store, path, _SCHEMAS[LINES], ["order_line_id", "status"]):
-                is_open = pc.is_in(batch["status"], pa.array(OPEN, pa.string()))
-                found.update(batch.filter(is_open)["order_line_id"].to_pylist())
+            columns = ["order_line_id", "status", "modified_at"]
+            for batch in read_batches(self.store, path, _SCHEMAS[LINES], columns):
+                is_open = pc.invert(pc.is_in(batch["status"], done))
+                is_later = pc.fill_null(pc.greater(batch["modified_at"], pa.scalar(feed_time, _INSTANT)), False)
+                found.update(batch.filter(pc.or_(is_open, is_later))["order_line_id"].to_pylist())
         return found
 
     def _latest(self, table: str, key: str, among: set[str], wanted: OrdersWanted) -> Iterable[dict[str, Any]]:
@@ -201,12 +252,27 @@ class PublishedOrders:
                 yield path
 
 
-def _counts(order: Mapping[str, Any] | None, line: Mapping[str, Any], wanted: OrdersWanted) -> bool:
-    if order is not None and order["status"] == FULFILLED:
-        return False
+def _types(filters: Mapping[str, str]) -> tuple[str, ...]:
+    """Order types of which all orders were asked for."""
+    given = {name: value for name, value in filters.items() if value}
+    if given.keys() - {"order_type"}:
+        return ()
+    return tuple(given.values()) or (PARTNER, ZFS)
+
+
+def _counts(order: Mapping[str, Any] | None, piece: Piece, wanted: OrdersWanted) -> bool:
     if order is not None and order["order_type"] == ZFS and not wanted.include_zfs:
         return False
-    return wanted.since is None or _ordered_at(order, line) >= wanted.since
+    return wanted.since is None or piece.ordered_at >= wanted.since
+
+
+def _shipped_at(order: Mapping[str, Any] | None, line: Mapping[str, Any]) -> datetime | None:
+    """When a piece left the warehouse, or a little later; None if it is there."""
+    if line["status"] in SHIPPED:
+        return _modified(line)
+    if order is not None and order["status"] == FULFILLED:
+        return max(_modified(order), _modified(line))
+    return None
 
 
 def _ordered_at(order: Mapping[str, Any] | None, line: Mapping[str, Any]) -> datetime:

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from airflow_provider_zdirect.stocks.level import Sent
-from airflow_provider_zdirect.stocks.sent_log import Batch, as_row
+from airflow_provider_zdirect.stocks.sent_log import Batch, as_row, levels_table
 from airflow_provider_zdirect.storage.latest_table import LatestTable
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout, PublishedName, moment
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -69,10 +69,9 @@ class StockTables:
 
     def publish_current(self, items: Iterable[Sent], now: datetime) -> None:
         """What zDirect has now, if it is another than what is published."""
-        rows = sorted((self._row(item) for item in items), key=lambda row: (row["sales_channel_id"], row["ean"]))
-        table = pa.Table.from_pylist(rows, schema=CURRENT_SCHEMA)
+        table = levels_table(items, CURRENT_SCHEMA, _merchant_id=self.merchant_id, _environment=self.environment)
         current = LatestTable(self.store, Layout(CURRENT, self.merchant_id), CURRENT_SCHEMA, self._suffix)
-        if (current.made_at() is None and rows) or not current.read().equals(table):
+        if (current.made_at() is None and table.num_rows) or not current.read().equals(table):
             current.replace(table, now)
         else:
             current.tidy()

@@ -1,7 +1,8 @@
 """What was sent, by whom, and what became of it: small objects beside the data, which any number of runs write at once.
 
     <base>/_sent/stock_updates/merchant_id=<id>/<run>-<sent at>-<random>.json    one batch
-    <base>/_sent/stock_updates/merchant_id=<id>/levels-<random>.parquet         what older batches came to
+    <base>/_sent/stock_updates/merchant_id=<id>/levels-<random>.parquet         what older batches came to, and levels
+                                                                                that newer feeds have confirmed
 
 A batch is written before its request, without outcomes, and once more after the answer. So nothing can be at zDirect
 that is not in here, whenever a process dies. All objects together tell, of each sales channel and EAN, the newest
@@ -11,20 +12,26 @@ lock: first the new object is written, then those are deleted that are in it.
 
 A pair is *doubtful* if zDirect may have another level than the newest one: somebody has sent an older one after it, or
 shortly before it, and requests may overtake each other on their way.
+
+A level that a newer feed repeats is not sent, but *confirmed*: its newer version is written down, since a feed between
+the two must not replace it. A confirmation is kept beside what was sent, and holds as long as that is the same level:
+who sends another one, and has not seen the confirmation, makes the pair doubtful.
 """
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
 
-from airflow_provider_zdirect.stocks.level import TAKEN, Level, Pair, Sent
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.stocks.level import CONFIRMED, TAKEN, Level, Pair, Sent
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import parquet_bytes, parquet_table
 
@@ -62,6 +69,7 @@ class Batch:
     :param run: key of the run that sent it.
     :param label: the run as people name it.
     :param started_at: when that run began to send; tells its passes apart.
+    :param address: of the zDirect that it was sent to.
     """
 
     name: str
@@ -70,6 +78,7 @@ class Batch:
     started_at: datetime
     sent_at: datetime
     items: tuple[Sent, ...]
+    address: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -81,12 +90,13 @@ class Batch:
             "label": self.label,
             "started_at": self.started_at.isoformat(),
             "sent_at": self.sent_at.isoformat(),
+            "address": self.address,
             "items": [
                 [
                     *item.pair,
                     item.level.quantity,
                     item.level.feed_time.isoformat(),
-                    item.level.orders_time.isoformat(),
+                    item.level.orders_time and item.level.orders_time.isoformat(),
                     item.outcome,
                     item.status,
                     item.code,
@@ -103,39 +113,63 @@ class Batch:
         items = tuple(
             Sent(
                 (row[0], row[1]),
-                Level(row[2], datetime.fromisoformat(row[3]), datetime.fromisoformat(row[4])),
+                Level(row[2], datetime.fromisoformat(row[3]), row[4] and datetime.fromisoformat(row[4])),
                 sent_at,
                 run,
                 *row[5:],
             )
             for row in content["items"]
         )
-        return cls(name, run, content["label"], datetime.fromisoformat(content["started_at"]), sent_at, items)
+        started_at = datetime.fromisoformat(content["started_at"])
+        return cls(name, run, content["label"], started_at, sent_at, items, content.get("address", ""))
 
 
 @dataclass
 class Fold:
-    """The newest of each pair: of what was taken, and of what was not."""
+    """The newest of each pair: of what was taken, of what was not, and of what was confirmed."""
 
     taken: dict[Pair, Sent] = field(default_factory=dict)
     other: dict[Pair, Sent] = field(default_factory=dict)
+    confirmed: dict[Pair, Sent] = field(default_factory=dict)
 
     def add(self, items: Iterable[Sent]) -> None:
         for item in items:
-            kept = self.taken if item.outcome in TAKEN else self.other
+            kept = self.taken if item.outcome in TAKEN else self.confirmed if item.outcome == CONFIRMED else self.other
             known = kept.get(item.pair)
             if known is None or known.order < item.order:
                 kept[item.pair] = item
 
     def newest(self, pair: Pair) -> Sent | None:
-        found = [item for item in (self.taken.get(pair), self.other.get(pair)) if item is not None]
-        return max(found, key=lambda item: item.order, default=None)
+        """The newest level; its outcome is None if it was confirmed, and another one was sent."""
+        sent, confirmed = self._sent(pair), self.confirmed.get(pair)
+        if sent is None or confirmed is None or confirmed.level.version <= sent.level.version:
+            return sent
+        if self.is_contradicted(pair):
+            return replace(confirmed, outcome=None)
+        return replace(sent, level=confirmed.level, run=confirmed.run)
+
+    def is_contradicted(self, pair: Pair) -> bool:
+        """Whether the newest level was confirmed only, and zDirect may have another one."""
+        sent, confirmed = self._sent(pair), self.confirmed.get(pair)
+        if sent is None or confirmed is None or confirmed.level.version <= sent.level.version:
+            return False
+        return sent.outcome not in TAKEN or sent.level.quantity != confirmed.level.quantity
+
+    def _sent(self, pair: Pair) -> Sent | None:
+        taken, other = self.taken.get(pair), self.other.get(pair)
+        if taken is None or other is None:
+            return taken or other
+        return taken if taken.order >= other.order else other
 
     def items(self) -> Iterator[Sent]:
         """All that still says something."""
         yield from self.taken.values()
         for pair, item in self.other.items():
-            if self.newest(pair) is item:
+            if self._sent(pair) is item:
+                yield item
+        for pair, item in self.confirmed.items():
+            sent = self._sent(pair)
+            if sent is None or sent.level.version < item.level.version:
                 yield item
 
 
@@ -143,10 +177,12 @@ class SentLog:
     """The log of one merchant, as far as it was read.
 
     :param run: key of the run that reads it.
+    :param address: of the zDirect that it sends to.
     """
 
-    def __init__(self, store: ObjectStore, merchant_id: str, run: str) -> None:
+    def __init__(self, store: ObjectStore, merchant_id: str, run: str, address: str) -> None:
         self._store = store
+        self._address = address
         self._folder = f"_sent/stock_updates/merchant_id={merchant_id}"
         self._run = run
         self._batches: dict[str, Batch] = {}
@@ -155,7 +191,10 @@ class SentLog:
         self._last: dict[Pair, dict[str, Sent]] = {}
 
     def refresh(self) -> None:
-        """Read what has come since the last time."""
+        """Read what has come since the last time.
+
+        :raises ZDirectConfigurationError: if it is the log of another zDirect, which has other levels.
+        """
         for look in range(MAX_LOOKS):
             try:
                 self._read()
@@ -172,10 +211,13 @@ class SentLog:
         levels = {name: self._levels[name] for name in names if name in self._levels}
         for name in names:
             if name.startswith("levels-") and name not in levels:
-                levels[name] = _sent_of(parquet_table(self._bytes(name)))
+                table = parquet_table(self._bytes(name))
+                self._check((table.schema.metadata or {}).get(b"address", b"").decode())
+                levels[name] = _sent_of(table)
                 self._fold.add(levels[name])
             elif name.endswith(".json") and (name not in batches or batches[name].is_open):
                 batches[name] = Batch.of_json(name, json.loads(self._bytes(name)))
+                self._check(batches[name].address)
                 self._fold.add(batches[name].items)
                 self._note(batches[name])
         if self._batches.keys() - batches.keys():
@@ -192,6 +234,15 @@ class SentLog:
                 if item.run not in last or last[item.run].sent_at <= item.sent_at:
                     last[item.run] = item
 
+    def _check(self, address: str) -> None:
+        if address != self._address:
+            raise ZDirectConfigurationError(
+                f"{self._store.full(self._folder)} tells what {address or 'another zDirect'} has, and this run sends "
+                f"to {self._address}. Nothing was sent.",
+                remedy="Give each environment a base_path of its own. If it is the same zDirect under another address, "
+                "delete that folder, and run once with full_sync.",
+            )
+
     def _bytes(self, name: str) -> bytes:
         data = self._store.read(f"{self._folder}/{name}")
         if data is None:
@@ -204,7 +255,8 @@ class SentLog:
 
     def taken(self) -> list[Sent]:
         """The newest level of each pair that zDirect has taken."""
-        return list(self._fold.taken.values())
+        newest = ((item, self.newest(pair)) for pair, item in self._fold.taken.items())
+        return [new if new is not None and new.outcome in TAKEN else item for item, new in newest]
 
     def is_older(self, pair: Pair) -> bool:
         """Whether the last level that this run has sent is older than the newest one, and so may be in its place."""
@@ -215,7 +267,9 @@ class SentLog:
         """Whether zDirect may have another level than the newest one, as far as this run has to care."""
         newest = self.newest(pair)
         return newest is not None and (
-            self.is_older(pair) or any(_may_replace(item, newest) for item in self._last.get(pair, {}).values())
+            self._fold.is_contradicted(pair)
+            or self.is_older(pair)
+            or any(_may_replace(item, newest) for item in self._last.get(pair, {}).values())
         )
 
     def own(self) -> list[Batch]:
@@ -242,7 +296,7 @@ class SentLog:
         sent_at = max([now.astimezone(UTC), *(time + timedelta(microseconds=1) for time in before)])
         name = f"{self._run}-{sent_at.strftime('%Y%m%dT%H%M%S.%fZ')}-{uuid.uuid4().hex[:8]}.json"
         stamped = tuple(replace(item, sent_at=sent_at, run=self._run) for item in items)
-        batch = Batch(name, self._run, label, started_at, sent_at, stamped)
+        batch = Batch(name, self._run, label, started_at, sent_at, stamped, self._address)
         self._write(batch)
         self._batches[batch.name] = batch
         return batch
@@ -255,6 +309,14 @@ class SentLog:
         self._fold.add(done.items)
         self._note(done)
         return done
+
+    def confirm(self, levels: Mapping[Pair, Level]) -> None:
+        """Write down newer versions of levels that zDirect has taken."""
+        known = ((level, self.newest(pair)) for pair, level in levels.items())
+        items = [
+            replace(item, level=level, run=self._run, outcome=CONFIRMED) for level, item in known if item is not None
+        ]
+        self._write_levels(items)
 
     def withdraw(self, batch: Batch) -> None:
         """Forget a batch of which it is certain that it was not carried out."""
@@ -275,12 +337,19 @@ class SentLog:
             fold.add(self._batches[name].items)
         for name in gone:
             fold.add(self._doubts(self._batches[name]))
-        old = [*gone, *self._levels]
         if not gone and len(self._levels) < 2:
             return
-        self._store.write(f"{self._folder}/levels-{uuid.uuid4().hex}.parquet", parquet_bytes(_table(fold.items())))
-        for name in old:
+        # What this run has confirmed, and looked after: nobody can have sent another level without seeing it.
+        own = [item.pair for item in fold.confirmed.values() if item.run == self._run]
+        settled = [fold.newest(pair) for pair in own if not self.is_doubtful(pair)]
+        fold.add(item for item in settled if item is not None and item.outcome in TAKEN)
+        self._write_levels(fold.items())
+        for name in [*gone, *self._levels]:
             self._store.delete(f"{self._folder}/{name}")
+
+    def _write_levels(self, items: Iterable[Sent]) -> None:
+        table = _table(items).replace_schema_metadata({"address": self._address})
+        self._store.write(f"{self._folder}/levels-{uuid.uuid4().hex}.parquet", parquet_bytes(table))
 
     def _doubts(self, batch: Batch) -> Iterator[Sent]:
         """What remains of another run's batch when it is gone: pairs whose newest level has to be sent again."""
@@ -308,35 +377,44 @@ def _may_replace(item: Sent, newest: Sent) -> bool:
 
 
 def _sent_of(table: pa.Table) -> list[Sent]:
+    # Columns, and equal values once: there may be a million rows.
+    once: dict[Any, Any] = {}
+    columns = [[once.setdefault(value, value) for value in table[name].to_pylist()] for name in _LEVELS.names]
     return [
-        Sent(
-            (row["sales_channel_id"], row["ean"]),
-            Level(row["quantity"], row["feed_time"], row["orders_time"]),
-            row["sent_at"],
-            row["run"],
-            *(row[name] for name in ("outcome", "status", "code", "description", "attempts")),
-        )
-        for row in table.to_pylist()
+        Sent((channel, ean), Level(quantity, feed_time, orders_time), *more)
+        for channel, ean, quantity, feed_time, orders_time, *more in zip(*columns, strict=True)
     ]
 
 
 def _table(items: Iterable[Sent]) -> pa.Table:
-    return pa.Table.from_pylist([as_row(item) for item in items], schema=_LEVELS)
+    return levels_table(items, _LEVELS)
+
+
+def levels_table(items: Iterable[Sent], schema: pa.Schema, **lineage: str) -> pa.Table:
+    """The levels by columns, sorted by sales channel and EAN.
+
+    :param lineage: columns that have one value.
+    """
+    items = sorted(items, key=lambda item: item.pair)
+    columns = [
+        pa.repeat(pa.scalar(lineage[column.name], column.type), len(items))
+        if column.name in lineage
+        else pa.array((_CELLS[column.name](item) for item in items), column.type)
+        for column in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+_CELLS: Mapping[str, Callable[[Sent], Any]] = {
+    "sales_channel_id": lambda item: item.pair[0],
+    "ean": lambda item: item.pair[1],
+    "quantity": lambda item: item.level.quantity,
+    "feed_time": lambda item: item.level.feed_time,
+    "orders_time": lambda item: item.level.orders_time,
+    **{name: attrgetter(name) for name in ("sent_at", "run", "outcome", "status", "code", "description", "attempts")},
+}
 
 
 def as_row(item: Sent) -> dict[str, Any]:
     """A level with what became of it, by the names of the published columns."""
-    return {
-        "sales_channel_id": item.pair[0],
-        "ean": item.pair[1],
-        "quantity": item.level.quantity,
-        "feed_time": item.level.feed_time,
-        "orders_time": item.level.orders_time,
-        "sent_at": item.sent_at,
-        "run": item.run,
-        "outcome": item.outcome,
-        "status": item.status,
-        "code": item.code,
-        "description": item.description,
-        "attempts": item.attempts,
-    }
+    return {name: cell(item) for name, cell in _CELLS.items()}

@@ -2,6 +2,7 @@
 
 What is sent are absolute levels, so sending one twice changes nothing. What matters is the order: an older feed must
 not replace a newer one. Each level has a version: of when the feed is, then until when the subtracted orders are known.
+A newer feed that says the same as what zDirect has is not sent, but its version is written down like a level that was.
 A run that is killed, or meets another one, keeps to these rules (:mod:`.sent_log`):
 
 1. *Announce, send, record.* A batch is written down before its request, and what became of it after the answer.
@@ -40,7 +41,7 @@ from airflow_provider_zdirect.rate import Rate
 from airflow_provider_zdirect.stocks.answer import outcomes
 from airflow_provider_zdirect.stocks.channels import live_channels
 from airflow_provider_zdirect.stocks.feed import BadRow, Feed, Place, SkuMapping
-from airflow_provider_zdirect.stocks.level import AGAIN, FAILED, REJECTED, TAKEN, Level, Pair, Sent
+from airflow_provider_zdirect.stocks.level import AGAIN, REJECTED, TAKEN, Level, Pair, Sent
 from airflow_provider_zdirect.stocks.open_orders import OpenOrders, PublishedOrders
 from airflow_provider_zdirect.stocks.results import UPDATES, StockTables
 from airflow_provider_zdirect.stocks.sent_log import Batch, SentLog
@@ -66,6 +67,9 @@ LONGEST_STAY = 120.0
 """Seconds of a wait for the rate limit for which the worker slot is kept; two full batches need half of it."""
 
 RETRY_AFTER = 300.0
+MAX_HALVES = 30
+"""How often a run halves a batch that is refused as a whole; one wrong update is found by ten."""
+
 MAX_ROUNDS = 20
 """Of sending again what others have made doubtful, for one attempt."""
 
@@ -81,7 +85,8 @@ async def update_stocks(
     :raises ZDirectConfigurationError: if the feed or the mapping cannot be read, or there is no sales channel; nothing
         was sent.
     :raises ZDirectDataError: if the orders that are to be subtracted are too old; nothing was sent.
-    :raises RejectedRecordsError: if more came to nothing than ``max_rejected``; everything else was sent.
+    :raises RejectedRecordsError: if more came to nothing than ``max_rejected``; everything else was sent, unless open
+        pieces of more articles than that are of an unknown EAN: then nothing was.
     :raises ZDirectRetriableError: if the rest can be sent later.
     """
     return await _Updating(job, client, clock or SystemClock(), pace).run()
@@ -107,9 +112,10 @@ class _Updating:
         config = client.config
         self.pace = pace or UpdatePace(f"{config.address} {config.client_id} stock updates", config.rate_share)
         self.what = f"Stock of merchant {job.merchant_id}"
-        self.log = SentLog(job.store, job.merchant_id, job.run)
+        self.log = SentLog(job.store, job.merchant_id, job.run, f"{config.environment} {config.address}")
         self.tables = StockTables(job.store, job.merchant_id, job.environment, job.format)
         self.updates = 0
+        self.halves = 0
 
     async def run(self) -> StockUpdateResult | None:
         plan = await self._plan()
@@ -119,7 +125,7 @@ class _Updating:
         own = self.log.own()
         self.started_at = own[0].started_at if own else self.clock.now()
         levels = plan.wanted.levels
-        due = {pair: sent for pair, level in levels.items() if (sent := self._due(pair, level))}
+        due = await self._all_due(levels)
         log.info(
             "%s: %d rows, %d pairs, %d of them to send.", self.what, plan.feed.count, len(levels), len(due)
         )  # fmt: skip
@@ -146,28 +152,37 @@ class _Updating:
         now = self.clock.now()
         mapping = await asyncio.to_thread(SkuMapping.read, self.job.mapping) if self.job.mapping else None
         feed = await asyncio.to_thread(self.job.feed.read, files, mapping, now)
-        orders = await asyncio.to_thread(self._open_orders, mapping, now)
+        orders = await asyncio.to_thread(self._open_orders, mapping, now, min(feed.times.values()))
         channels: tuple[str, ...] = ()
         if needs_channels(feed):
             channels = self.job.sales_channel_ids or await live_channels(
                 self.client, self.job.merchant_id, self.job.options
             )
         since_feed = self.job.orders is not None and self.job.orders.since_feed
-        wanted = wanted_levels(feed, channels, now, orders.pieces if orders else None, since_feed=since_feed)
+        wanted = wanted_levels(feed, channels, orders.pieces if orders else None, since_feed=since_feed)
         if wanted.below_zero:
             log.warning(
                 "%s: of %d EANs more is ordered than the feed has; their level is 0: %s.",
                 self.what, len(wanted.below_zero), ", ".join(wanted.below_zero[:SHOWN]),
             )  # fmt: skip
-        bad = [*wanted.bad, *_unmapped(orders)]
+        unmapped = _unmapped(orders)
+        bad = [*wanted.bad, *unmapped]
         uri = await asyncio.to_thread(self._keep_bad, feed, bad)
+        if len(unmapped) > self.job.max_rejected:
+            raise RejectedRecordsError(
+                f"{self.what}: open orders have {len(unmapped)} articles that are neither EANs nor in the mapping "
+                f"({uri}). Their pieces would not be subtracted, and be sold again. That is more than "
+                f"max_rejected={self.job.max_rejected}. Nothing was sent.",
+                remedy="Add them to the mapping file (mapping_path).",
+            )
         return _Plan(feed, wanted, orders, len(channels), len(bad), uri)
 
-    def _open_orders(self, mapping: SkuMapping | None, now: datetime) -> OpenOrders | None:
-        if self.job.orders is None:
+    def _open_orders(self, mapping: SkuMapping | None, now: datetime, feed_time: datetime) -> OpenOrders | None:
+        job = self.job
+        if job.orders is None:
             return None
-        published = PublishedOrders(self.job.store, self.job.merchant_id, self.job.base_uri)
-        return published.open_pieces(self.job.orders, mapping, now)
+        published = PublishedOrders(job.store, job.merchant_id, job.base_uri, job.environment)
+        return published.open_pieces(job.orders, mapping, now, feed_time)
 
     def _keep_bad(self, feed: Feed, bad: list[BadRow]) -> str | None:
         """Write what was put aside, in place of what a former try of this run has."""
@@ -183,6 +198,21 @@ class _Updating:
             log.warning("%s, %s: %s.", self.what, row.place, row.reason)
         log.warning("%s: %d rows were put aside, see %s.", self.what, len(bad), self.job.uri(path))
         return self.job.uri(path)
+
+    async def _all_due(self, levels: dict[Pair, Level]) -> dict[Pair, Level]:
+        """What has to be sent; of what has not, newer versions are written down."""
+        due = {pair: sent for pair, level in levels.items() if (sent := self._due(pair, level))}
+        same = {pair: level for pair, level in levels.items() if pair not in due and self._is_newer(pair, level)}
+        if same:
+            await asyncio.to_thread(self.log.confirm, same)
+            # Who has looked before that, and sends something older, may not look again.
+            await asyncio.to_thread(self.log.refresh)
+            due |= {pair: sent for pair, level in same.items() if (sent := self._due(pair, level))}
+        return due
+
+    def _is_newer(self, pair: Pair, level: Level) -> bool:
+        newest = self.log.newest(pair)
+        return newest is not None and newest.outcome in TAKEN and newest.level.version < level.version
 
     def _due(self, pair: Pair, level: Level) -> Level | None:
         """What has to be sent of a pair: its newest level, if zDirect may not have it."""
@@ -225,7 +255,7 @@ class _Updating:
         attempt = 0
         for _ in range(MAX_ROUNDS):
             again: set[Pair] = set()
-            for batch in _batches(due):
+            for batch in _batches(due, BATCH):
                 again |= await self._send(batch, levels)
             if not again:
                 return
@@ -262,6 +292,13 @@ class _Updating:
                 if stayed > LONGEST_STAY:
                     raise
                 await self.clock.sleep(error.retry_after)
+            except BadRequestError as error:
+                self.halves += 1
+                log.warning("%s: a batch of %d updates was refused: %s", self.what, len(due), error.message)
+                again: set[Pair] = set()
+                for half in _batches(due, (len(due) + 1) // 2):
+                    again |= await self._send(half, levels)
+                return again
 
     def _still_due(self, due: dict[Pair, Level], levels: dict[Pair, Level]) -> dict[Pair, Level]:
         """Without those of which a newer version was announced since; that run sends them."""
@@ -301,14 +338,16 @@ class _Updating:
             await asyncio.to_thread(self.log.withdraw, batch)
             raise
         except BadRequestError as error:
-            refused = [
-                replace(item, outcome=FAILED, code=error.status, description=str(error.title or error.message)[:500])
-                for item in batch.items
+            if len(due) > 1 and self.halves < MAX_HALVES:
+                await asyncio.to_thread(self.log.withdraw, batch)
+                raise
+            description = str(error.title or error.message)[:500]
+            answered = [
+                replace(item, outcome=REJECTED, code=error.status, description=description) for item in batch.items
             ]
-            await asyncio.to_thread(self.log.record, batch, refused)
-            raise
+        else:
+            answered = outcomes(batch.items, reply.content, what=what)
         self.updates += len(due)
-        answered = outcomes(batch.items, reply.content, what=what)
         await asyncio.to_thread(self.log.record, batch, answered)
         await asyncio.to_thread(self.log.refresh)
         return {item.pair for item in answered if item.outcome in AGAIN or self.log.is_older(item.pair)}
@@ -365,30 +404,33 @@ class _Updating:
             f"rejected {result.refused} updates, and {result.failed} failed {MAX_ATTEMPTS} times ({result.uri}, column "
             f"outcome). That is more than max_rejected={self.job.max_rejected}. All others were sent."
         )
-        if result.rejected + result.refused > self.job.max_rejected:
-            return RejectedRecordsError(
-                said, remedy="Correct the feed, the mapping or the articles; the next run sends what is missing."
+        remedy = "Correct the feed, the mapping or the articles; the next run sends what is missing."
+        if result.failed:
+            return ServerError(
+                said, remedy=f"A retry of the task sends those again that failed. {remedy}", retry_after=RETRY_AFTER
             )
-        return ServerError(said, remedy="Nothing, if the task retries: it sends these again.", retry_after=RETRY_AFTER)
+        return RejectedRecordsError(said, remedy=remedy)
 
 
-def _batches(due: dict[Pair, Level]) -> Iterable[dict[Pair, Level]]:
+def _batches(due: dict[Pair, Level], size: int) -> Iterable[dict[Pair, Level]]:
     pairs = list(due)
-    for start in range(0, len(pairs), BATCH):
-        yield {pair: due[pair] for pair in pairs[start : start + BATCH]}
+    for start in range(0, len(pairs), size):
+        yield {pair: due[pair] for pair in pairs[start : start + size]}
 
 
 def _as_item(item: Sent) -> dict[str, Any]:
     return {"sales_channel_id": item.pair[0], "ean": item.pair[1], "quantity": item.level.quantity}
 
 
-def _unmapped(orders: OpenOrders | None) -> Iterable[BadRow]:
-    for called, pieces in sorted((orders.unmapped if orders else {}).items()):
-        yield BadRow(
+def _unmapped(orders: OpenOrders | None) -> list[BadRow]:
+    return [
+        BadRow(
             Place("order_lines_current", "open orders"),
             f"{pieces} open pieces of {called[:60]!r}, which is neither an EAN nor in the mapping: not subtracted",
             {"external_id": called, "open_pieces": pieces},
         )
+        for called, pieces in sorted((orders.unmapped if orders else {}).items())
+    ]
 
 
 def _line(row: BadRow) -> bytes:

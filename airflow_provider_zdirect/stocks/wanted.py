@@ -22,23 +22,37 @@ _Key = tuple[str, str | None]
 
 
 @dataclass(frozen=True)
-class OpenPieces:
-    """Pieces that customers have ordered and that are not shipped.
+class Piece:
+    """One piece that a customer has ordered.
 
-    :param lines: by EAN, when each piece was ordered.
+    :param shipped_at: None: it is in the warehouse.
+    """
+
+    ordered_at: datetime
+    shipped_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class OpenPieces:
+    """Pieces that customers have ordered and that are not shipped, or were not when the feed was made.
+
+    :param pieces: by EAN.
     :param known_until: until when orders are known.
     """
 
-    lines: Mapping[str, Sequence[datetime]]
+    pieces: Mapping[str, Sequence[Piece]]
     known_until: datetime
 
-    def of(self, ean: str, since: datetime | None) -> int:
-        """Pieces of the EAN.
+    def of(self, ean: str, feed_time: datetime, *, since_feed: bool) -> int:
+        """Pieces of the EAN that a feed of that time has, and that are not for sale.
 
-        :param since: only of orders of that time or later.
+        :param since_feed: only what was ordered after the feed was made.
         """
-        ordered = self.lines.get(ean, ())
-        return len(ordered) if since is None else sum(at >= since for at in ordered)
+        return sum(
+            (piece.shipped_at is None or piece.shipped_at > feed_time)
+            and (not since_feed or piece.ordered_at >= feed_time)
+            for piece in self.pieces.get(ean, ())
+        )
 
 
 @dataclass
@@ -67,7 +81,6 @@ def needs_channels(feed: Feed) -> bool:
 def wanted_levels(
     feed: Feed,
     channels: Iterable[str],
-    read_at: datetime,
     open_pieces: OpenPieces | None = None,
     *,
     since_feed: bool = False,
@@ -75,7 +88,6 @@ def wanted_levels(
     """The levels that the feed asks for.
 
     :param channels: sales channels of the rows that name none.
-    :param read_at: when the feed was read.
     :param open_pieces: what is subtracted from each level, which is 0 at least.
     :param since_feed: subtract only what was ordered after the feed was made.
     """
@@ -86,10 +98,10 @@ def wanted_levels(
 
     def put(pair: Pair, row: FeedRow) -> None:
         assert row.quantity is not None
-        left, known_until = row.quantity, read_at
+        left, known_until = row.quantity, None
         if open_pieces is not None:
             known_until = open_pieces.known_until
-            pieces = open_pieces.of(row.ean, row.feed_time if since_feed else None)
+            pieces = open_pieces.of(row.ean, row.feed_time, since_feed=since_feed)
             subtracted[row.ean] = pieces
             left -= pieces
             if left < 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -88,6 +89,7 @@ class StockWorld:
         self.merchant_id = emulator.merchant_ids[0]
         self.pace = UpdatePace("test", 0.9, root.parent / f"{root.name}-pace")
         self.fs: LocalFileSystem = LocalFileSystem()
+        self.environment = "production"
 
     @property
     def channels(self) -> list[str]:
@@ -121,7 +123,7 @@ class StockWorld:
             fs=changes.pop("fs", self.fs),
             root=str(self.root),
             base_uri=self.root.as_uri(),
-            environment="production",
+            environment=self.environment,
             feed=FeedFiles(self.fs, path, path, at),
             mapping=mapping,
             run=run,
@@ -135,7 +137,9 @@ class StockWorld:
 
     def client(self, transport: Transport | None = None) -> ZDirectClient:
         settings = self.emulator.state.settings
-        config = ClientConfig(settings.client_id, settings.client_secret, base_url=self.emulator.url)
+        config = ClientConfig(
+            settings.client_id, settings.client_secret, base_url=self.emulator.url, environment=self.environment
+        )
         policy = RetryPolicy(jitter=lambda: 0.0)
         return ZDirectClient(config, clock=self.clock, limiter=self.limiter, transport=transport, policy=policy)
 
@@ -190,6 +194,16 @@ class StockWorld:
         return duckdb.sql(query).fetchall()
 
 
+def write_manifest(world: StockWorld, start: str, end: str, *, environment: str = "production", **filters: str) -> Path:
+    """That the orders of a window were extracted."""
+    folder = world.root / f"_manifests/orders/merchant_id={world.merchant_id}/date=2026-03-10"
+    folder.mkdir(parents=True, exist_ok=True)
+    span = {name: datetime.fromisoformat(at).isoformat() for name, at in (("from", start), ("to", end))}
+    path = folder / f"{start}_{end}.json"
+    path.write_text(json.dumps({"window": span, "environment": environment, "filters": filters}))
+    return path
+
+
 def write_orders(
     world: StockWorld, orders: Iterable[Mapping[str, Any]], *, known_until: str = "20260310T075500Z"
 ) -> None:
@@ -198,7 +212,7 @@ def write_orders(
     for number, order in enumerate(orders):
         order_id = f"00000000-0000-4000-8000-{number:012d}"
         at = order.get("at", world.start)
-        common = {"order_date": at, "modified_at": at}
+        common = {"order_date": at, "modified_at": order.get("modified", at)}
         if order.get("published", True):
             tables["orders"].append(
                 {
@@ -226,6 +240,4 @@ def write_orders(
         path.mkdir(parents=True, exist_ok=True)
         if rows:
             pq.write_table(pa.Table.from_pylist(rows), path / "20260310T000000Z_20260310T080000Z-ab.parquet")
-    manifest = world.root / f"_manifests/orders/merchant_id={world.merchant_id}/date=2026-03-10"
-    manifest.mkdir(parents=True, exist_ok=True)
-    (manifest / f"20260310T000000Z_{known_until}.json").write_text("{}")
+    write_manifest(world, "20260303T000000Z", known_until)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from extraction import Extraction
-from stock_world import StockWorld, ean, stock_emulator, write_orders
+from stock_world import StockWorld, ean, stock_emulator, write_manifest, write_orders
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import RejectedRecordsError, ZDirectConfigurationError, ZDirectDataError
+from airflow_provider_zdirect.personal_data import PersonalData
 from airflow_provider_zdirect.stocks.open_orders import OrdersWanted, PublishedOrders
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import Window
@@ -43,7 +44,7 @@ def test_lines_that_are_not_shipped_are_subtracted_everywhere_and_no_level_is_be
             {"lines": [(ean(1), "initial"), (ean(1), "reserved"), (ean(1), "shipped"), (ean(2), "canceled")]},
             {"lines": [(ean(2), "initial")], "status": "fulfilled"},
             {"lines": [(ean(2), "initial")], "type": "ZalandoFulfilled"},
-            {"lines": [(ean(3), "returned"), (ean(3), "initial")], "published": False},
+            {"lines": [(ean(3), "returned"), (ean(3), "on_hold")], "published": False},
             {"lines": [(ean(4), "reserved")] * 12},
         ],
     )
@@ -75,15 +76,40 @@ def test_only_orders_since_a_time_or_since_the_feed(world: StockWorld) -> None:
         assert levels(world)[0] == left
 
 
-def test_articles_are_known_by_the_mapping_and_what_is_not_is_told_and_fails_the_run(world: StockWorld) -> None:
-    mapping = world.write("map.csv", [{"merchant_sku": "SKU-1", "ean": ean(1)}])
+@pytest.mark.parametrize("since_feed", [False, True])
+def test_what_was_shipped_after_the_feed_was_made_counts_until_the_next_feed(
+    world: StockWorld, since_feed: bool
+) -> None:
+    wanted = OrdersWanted(since_feed=since_feed)
+    at, later = (world.start + timedelta(minutes=minutes) for minutes in (10, 20))
     write_orders(
-        world, [{"lines": [("SKU-1", "initial"), ("SKU-2", "initial"), ("SKU-2", "initial"), ("", "initial")]}]
+        world,
+        [
+            {"lines": [(ean(1), "shipped"), (ean(2), "canceled"), (ean(3), "returned")], "at": at, "modified": later},
+            {"lines": [(ean(4), "reserved"), (ean(4), "canceled")], "status": "fulfilled", "at": at, "modified": later},
+        ],
     )
-    with pytest.raises(RejectedRecordsError, match="2 rows were put aside"):
-        world.run(world.job(mapping=mapping, orders=OrdersWanted()))
-    assert levels(world) == [9, 10, 10, 10], "all the same, what can be sent is sent"
+    world.run(world.job(orders=wanted))
+    assert levels(world) == [9, 10, 9, 9]
+    world.run(world.job(orders=wanted, run="b" * 24, minutes=20))
+    assert levels(world) == [10] * 4
+
+
+def test_articles_are_known_by_the_mapping_and_what_is_not_fails_the_run_before_anything_is_sent(
+    world: StockWorld,
+) -> None:
+    mapping = world.write("map.csv", [{"merchant_sku": "SKU-1", "ean": ean(1)}])
+    upc = "0191476239145"
+    world.write("stock.csv", [{"ean": code, "quantity": 10} for code in (ean(1), ean(2), upc)])
+    open_lines = [(called, "initial") for called in ("SKU-1", "SKU-2", "SKU-2", "", upc[1:], "96385074")]
+    write_orders(world, [{"lines": open_lines}])
+    with pytest.raises(RejectedRecordsError, match=r"3 articles that are neither .* Nothing was sent"):
+        world.run(world.job(mapping=mapping, orders=OrdersWanted(), max_rejected=2))
+    assert not world.posts()
     assert ["2 open pieces of 'SKU-2'" in reason for _, reason in world.rejected()].count(True) == 1
+    result = world.run(world.job(mapping=mapping, orders=OrdersWanted(), max_rejected=3))
+    assert {code: level for (_, code), level in world.levels().items()} == {ean(1): 9, ean(2): 10, upc: 9}
+    assert (result.open_pieces, result.rejected) == (2, 3)
 
 
 def test_orders_that_are_missing_or_too_old_are_an_error_before_anything_is_sent(world: StockWorld) -> None:
@@ -97,31 +123,65 @@ def test_orders_that_are_missing_or_too_old_are_an_error_before_anything_is_sent
     assert levels(world)[0] == 9
 
 
-def test_a_window_that_is_missing_in_between_is_an_error_unless_it_is_long_past(world: StockWorld) -> None:
+def test_a_window_that_is_missing_in_the_last_days_is_an_error_unless_all_wanted_orders_came_later(
+    world: StockWorld,
+) -> None:
     write_orders(world, [{"lines": [(ean(1), "initial")]}])
     (manifest,) = world.root.glob("_manifests/orders/**/*.json")
-    earlier = manifest.with_name("20260309T100000Z_20260309T230000Z.json")
-    earlier.write_text("{}")
-    with pytest.raises(ZDirectDataError, match=r"between 2026-03-09T23:00:00.*and 2026-03-10T00:00:00"):
+    manifest.unlink()
+    write_manifest(world, "20260310T060000Z", "20260310T075500Z")
+    with pytest.raises(ZDirectDataError, match=r"between 2026-03-03T08:00:00.*and 2026-03-10T06:00:00"):
         world.run(world.job(orders=OrdersWanted()))
-    assert not world.posts()
-    earlier.rename(manifest.with_name("20260309T100000Z_20260310T003000Z.json"))
-    manifest.with_name("20260301T000000Z_20260302T000000Z.json").write_text("{}")
     with pytest.raises(ZDirectDataError):
+        world.run(world.job(orders=OrdersWanted(since=world.start - timedelta(hours=2))))
+    assert not world.posts()
+    for number, wanted in enumerate([OrdersWanted(since=world.start), OrdersWanted(since_feed=True)]):
+        world.run(world.job(orders=wanted, run=f"{number}" * 24, minutes=number - 1))
+        assert levels(world)[0] == 9
+    write_manifest(world, "20260303T000000Z", "20260310T050000Z")
+    with pytest.raises(ZDirectDataError, match=r"between 2026-03-10T05:00:00.*and 2026-03-10T06:00:00"):
         world.run(world.job(orders=OrdersWanted()))
-    manifest.with_name("20260303T000000Z_20260309T100000Z.json").write_text("{}")
+    write_manifest(world, "20260310T050000Z", "20260310T060000Z")
+    assert world.run(world.job(orders=OrdersWanted(), run="c" * 24)).open_pieces == 1
+
+
+def test_windows_of_other_orders_and_of_another_environment_say_nothing(world: StockWorld) -> None:
+    write_orders(world, [{"lines": [(ean(1), "initial")]}], known_until="20260310T050000Z")
+    for filters in (
+        {"order_type": "ZalandoFulfilled"},
+        {"environment": "sandbox"},
+        {"order_type": "PartnerFulfilled", "sales_channel_id": world.channels[0]},
+    ):
+        write_manifest(world, "20260310T050000Z", "20260310T075500Z", **filters)
+        with pytest.raises(ZDirectDataError, match=r"PartnerFulfilled orders .* known until 2026-03-10T05"):
+            world.run(world.job(orders=OrdersWanted()))
+    write_manifest(world, "20260310T050000Z", "20260310T075500Z", order_type="PartnerFulfilled")
+    with pytest.raises(ZDirectDataError, match="ZalandoFulfilled orders"):
+        world.run(world.job(orders=OrdersWanted(include_zfs=True)))
+    assert not world.posts()
     world.run(world.job(orders=OrdersWanted()))
     assert levels(world)[0] == 9
 
 
-@pytest.mark.parametrize("format", ["parquet", "jsonl"])
-def test_orders_as_they_are_extracted_are_counted_as_zdirect_has_them(world: StockWorld, format: str) -> None:
+def test_orders_count_as_soon_as_they_are_to_be_subtracted(world: StockWorld) -> None:
+    write_orders(world, [{"lines": [(ean(1), "initial")]}], known_until="20260310T063000Z")
+    world.run(world.job())
+    world.run(world.job(run="b" * 24, orders=OrdersWanted()))
+    assert levels(world)[0] == 9, "with the same feed, and orders that are known for less long"
+
+
+@pytest.mark.parametrize(("format", "personal_data"), [("parquet", "keep"), ("jsonl", "drop")])
+def test_orders_as_they_are_extracted_are_counted_as_zdirect_has_them(
+    world: StockWorld, format: str, personal_data: str
+) -> None:
     world.emulator.set_options(order_days=3, orders_per_day=30)
     now = world.clock.now()
     orders = world.emulator.orders(world.merchant_id)
-    Extraction(world.emulator, world.root).run("orders", Window(now - timedelta(days=5), now), format=format)
-    store = ObjectStore(world.fs, str(world.root))
-    found = PublishedOrders(store, world.merchant_id, "base").open_pieces(OrdersWanted(), None, now)
+    extraction = Extraction(world.emulator, world.root)
+    window = Window(now - timedelta(days=8), now)
+    extraction.run("orders", window, format=format, personal_data=PersonalData(personal_data))
+    published = PublishedOrders(ObjectStore(world.fs, str(world.root)), world.merchant_id, "base", "production")
+    found = published.open_pieces(OrdersWanted(), None, now, feed_time=now)
     truth = Counter(
         item["external_id"]
         for order in orders
@@ -131,7 +191,7 @@ def test_orders_as_they_are_extracted_are_counted_as_zdirect_has_them(world: Sto
         if line["status"] in ("initial", "reserved")
     )
     assert truth.total() > 50
-    assert {article: len(pieces) for article, pieces in found.pieces.lines.items()} == truth
+    assert {article: len(pieces) for article, pieces in found.pieces.pieces.items()} == truth
     assert not found.unmapped
 
 
@@ -139,7 +199,7 @@ def test_later_orders_win_over_earlier_ones_of_the_same_feed(world: StockWorld) 
     write_orders(world, [{"lines": [(ean(1), "initial")]}], known_until="20260310T075500Z")
     world.run(world.job(orders=OrdersWanted()))
     for path in world.root.glob("_manifests/**/*.json"):
-        path.rename(path.with_name("20260310T000000Z_20260310T070000Z.json"))
+        path.unlink()
     write_orders(world, [{"lines": [(ean(1), "shipped")]}], known_until="20260310T070000Z")
     result = world.run(world.job(orders=OrdersWanted(), run="b" * 24))
     assert (levels(world)[0], result.outdated) == (9, 2)

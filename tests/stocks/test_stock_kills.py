@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import random
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -18,6 +20,7 @@ from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ServerError
 from airflow_provider_zdirect.stocks import stock_updates
 from airflow_provider_zdirect.stocks.open_orders import OrdersWanted
+from airflow_provider_zdirect.stocks.sent_log import SentLog
 from airflow_provider_zdirect.stocks.update_job import StockUpdateJob
 
 A, B, C = "a" * 24, "b" * 24, "c" * 24
@@ -204,6 +207,67 @@ def test_a_newer_feed_that_died_before_its_answer_is_not_replaced_by_an_older_on
     assert world.run(older).outdated == 2
     assert world.run(newer).accepted == 6
     assert is_newer(world)
+
+
+def three_feeds(world: StockWorld) -> tuple[StockUpdateJob, StockUpdateJob]:
+    """The oldest was sent; of the two others, the newest says the same as it."""
+    for name, quantity in (("first", 5), ("older", 9), ("newest", 5)):
+        world.write(f"{name}.csv", [{"ean": ean(number), "quantity": quantity} for number in range(2)])
+    world.run(world.job("first.csv", run=C))
+    # They ask for the sales channels, which is after they have read their feeds and before they send.
+    older, newest = (
+        world.job(f"{name}.csv", run=run, minutes=minutes, sales_channel_ids=())
+        for name, run, minutes in (("older", A, 1), ("newest", B, 2))
+    )
+    return older, newest
+
+
+@pytest.mark.parametrize("meeting", ["older waits", "newest waits", "newest waits with its confirmation"])
+def test_a_newest_feed_that_equals_what_zdirect_has_wins_wherever_it_meets_an_older_one_and_dies(
+    make: Callable[[], StockWorld], monkeypatch: pytest.MonkeyPatch, meeting: str
+) -> None:
+    confirm = SentLog.confirm
+    for moment in (None, *range(1, 6)):
+        world = make()
+        older, newest = three_feeds(world)
+        fate = Fate(moment)
+        met: list[str] = []
+
+        def run_older(world: StockWorld = world, job: StockUpdateJob = older, met: list[str] = met) -> None:
+            met.append("older")
+            world.run(job)
+
+        def run_newest(world: StockWorld = world, job: StockUpdateJob = newest, fate: Fate = fate) -> None:
+            with contextlib.suppress(Killed):
+                world.run(*mortal(job, fate))
+
+        def confirm_late(log: SentLog, levels: Any, run: Any = run_older, met: list[str] = met) -> None:
+            if not met:
+                run_elsewhere(run)
+            confirm(log, levels)
+
+        other = run_newest if meeting == "older waits" else run_older
+        if meeting == "newest waits with its confirmation":
+            monkeypatch.setattr(SentLog, "confirm", confirm_late)
+        else:
+            on_first_look = {1: other}
+            world.emulator.on_request(
+                "/sales-channels", lambda n, looks=on_first_look: n in looks and run_elsewhere(looks[n])
+            )
+        (run_older if meeting == "older waits" else run_newest)()
+        if moment is not None:
+            world.emulator.clock.advance(120)
+            world.run(newest)
+        assert met or moment is not None
+        assert set(world.levels().values()) == {5}, f"killed at {moment}"
+        monkeypatch.setattr(SentLog, "confirm", confirm)
+
+
+def run_elsewhere(what: Callable[[], None]) -> None:
+    """In a thread, since asyncio has one loop in each."""
+    thread = threading.Thread(target=what)
+    thread.start()
+    thread.join()
 
 
 def test_runs_at_once_end_with_the_newest_feed(make: Callable[[], StockWorld]) -> None:

@@ -15,13 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stock_world import ean
 
-from airflow_provider_zdirect.exceptions import MalformedResponseError, ZDirectConfigurationError
+from airflow_provider_zdirect.exceptions import (
+    MalformedResponseError,
+    StorageUnavailableError,
+    ZDirectConfigurationError,
+)
 from airflow_provider_zdirect.stocks.answer import outcomes
 from airflow_provider_zdirect.stocks.feed import Feed, FeedFiles, FeedRow, Place
 from airflow_provider_zdirect.stocks.level import Level, Sent
 from airflow_provider_zdirect.stocks.sent_log import Fold
 from airflow_provider_zdirect.stocks.update_pace import UPDATES, reserve
-from airflow_provider_zdirect.stocks.wanted import OpenPieces, wanted_levels
+from airflow_provider_zdirect.stocks.wanted import OpenPieces, Piece, wanted_levels
 
 NOW = datetime(2026, 3, 10, 8, tzinfo=UTC)
 CHANNELS = ["c1", "c2"]
@@ -34,7 +38,6 @@ feed_rows = st.builds(
         channel,
         quantity,
         "" if quantity is not None else "quantity is missing",
-        {},
     ),
     st.integers(1, 99),
     st.integers(1, 3),
@@ -49,8 +52,8 @@ feed_rows = st.builds(
 def test_every_row_counts_or_is_put_aside_or_is_superseded_and_no_level_is_guessed(
     rows: list[FeedRow], ordered: dict[str, int]
 ) -> None:
-    pieces = OpenPieces({code: [NOW] * count for code, count in ordered.items()}, NOW)
-    wanted = wanted_levels(Feed(rows=rows), CHANNELS, NOW, pieces)
+    pieces = OpenPieces({code: [Piece(NOW)] * count for code, count in ordered.items()}, NOW)
+    wanted = wanted_levels(Feed(rows=rows), CHANNELS, pieces)
     for (channel, code), level in wanted.levels.items():
         said = [row for row in rows if row.ean == code and row.channel == channel]
         said = said or [row for row in rows if row.ean == code and row.channel is None]
@@ -164,7 +167,7 @@ def test_files_of_every_kind_in_a_folder_are_one_feed_and_the_newest_says_what_i
         os.utime(tmp_path / name, (NOW.timestamp() + 60 * minute,) * 2)
     files = FeedFiles(LocalFileSystem(), str(tmp_path), str(tmp_path))
     feed = files.read(files.find(), None, NOW + timedelta(days=1))
-    wanted = wanted_levels(feed, ["c1"], NOW)
+    wanted = wanted_levels(feed, ["c1"])
     assert {code: level.quantity for (_, code), level in wanted.levels.items()} == {ean(1): 1, ean(2): 7, ean(3): 3}
     assert wanted.superseded == 1
     assert [(str(row.place), row.reason) for row in wanted.bad] == [("row 2 of c.jsonl", "quantity is missing")]
@@ -174,11 +177,49 @@ def test_files_of_every_kind_in_a_folder_are_one_feed_and_the_newest_says_what_i
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
+        ("s.csv", f"ean,quantity,name\n{ean(1)},1,shoe\n{ean(2)},0,shirt, red\n", ["it has 4 fields, and the header"]),
+        ("s.jsonl", f'{{"ean": {ean(1)}, "quantity": 1}}\n{{"quantity": 3}}\n{{\n', ["no column ean", "is no JSON"]),
+        ("s.csv", f"ean;quantity\n{ean(1)};1.0\n{ean(2)};1.000\n{ean(3)};1,000\n", ["may be thousands"] * 2),
+        ("s.csv", f"ean;quantity\n{ean(1)};1.00\n{ean(2)};1.0000\n", ["is not a whole number"]),
+    ],
+)
+def test_a_row_that_is_none_does_not_stop_the_others(tmp_path: Path, name: str, content: str, said: list[str]) -> None:
+    (tmp_path / name).write_text(content)
+    files = FeedFiles(LocalFileSystem(), str(tmp_path / name), name)
+    feed = files.read(files.find(), None, NOW)
+    good = [row for row in feed.rows if row.quantity is not None]
+    bad = [row.bad() for row in feed.rows if row.quantity is None] + feed.bad
+    assert [(row.ean, row.quantity) for row in good] == [(ean(1), 1)]
+    assert [text in row.reason for text, row in zip(said, bad, strict=True)] == [True] * len(said)
+    assert feed.count == 1 + len(said)
+    assert all(row.row for row in bad)
+
+
+def test_a_broken_file_of_a_folder_does_not_stop_the_others_and_one_that_is_gone_is_read_by_the_retry(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a.csv").write_text(f"ean,quantity\n{ean(1)},1\n")
+    (tmp_path / "b.csv").write_text("")
+    files = FeedFiles(LocalFileSystem(), str(tmp_path), "feed", NOW)
+    feed = files.read(files.find(), None, NOW)
+    assert [row.ean for row in feed.rows] == [ean(1)]
+    assert ["it is empty" in row.reason for row in feed.bad] == [True]
+    found = files.find()
+    (tmp_path / "a.csv").unlink()
+    with pytest.raises(StorageUnavailableError, match="is gone"):
+        files.read(found, None, NOW)
+    with pytest.raises(ZDirectConfigurationError, match="it is empty"):
+        files.read(files.find(), None, NOW)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
         ("stock.csv", "article,quantity\n1,2\n", "no column ean or merchant_sku"),
         ("stock.csv", f"ean,amount\n{ean(1)},2\n", "no column quantity"),
-        ("stock.csv", f"ean,quantity\n{ean(1)}\n", "row 2 has 1 fields"),
+        ("stock.csv", f"ean,quantity\n{ean(1)}\n", "row 2: it has 1 fields"),
         ("stock.csv", "", "it is empty"),
-        ("stock.jsonl", "{\n", "row 1 is no JSON"),
+        ("stock.jsonl", "{\n", "row 1: is no JSON"),
         ("stock.txt", "x", "of an unknown kind"),
     ],
 )

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
-from stock_world import StockWorld, ean, stock_emulator
+from stock_world import DeadlyTransport, StockWorld, ean, stock_emulator
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import (
-    BadRequestError,
     MalformedResponseError,
     RejectedRecordsError,
     ServerError,
     ZDirectConfigurationError,
 )
+from airflow_provider_zdirect.stocks import stock_updates
 from airflow_provider_zdirect.stocks.stock_options import StockOptions
 
 
@@ -159,6 +161,17 @@ def test_failed_updates_are_sent_again_a_few_times_then_told_and_left_to_a_retry
     assert [row[3] for row in world.results()] == ["accepted"] * 4
 
 
+def test_what_failed_is_left_to_a_retry_even_if_a_row_is_bad(world: StockWorld) -> None:
+    world.emulator.set_options(stocks_failed=1.0)
+    world.write("stock.csv", [*rows(1), {"ean": "7", "quantity": 1}])
+    with pytest.raises(ServerError, match=r"1 rows were put aside.* 2 failed"):
+        world.run(world.job())
+    world.emulator.set_options(stocks_failed=0.0)
+    with pytest.raises(RejectedRecordsError):
+        world.run(world.job())
+    assert len(world.levels()) == 2
+
+
 def test_what_zdirect_rejects_is_told_and_fails_the_run_after_all_else(world: StockWorld) -> None:
     unknown = "5b1f6a52-9d3c-4d6e-8f3a-0c9a5b7e1d24"
     world.write("stock.csv", [*rows(2), {"ean": ean(9), "quantity": 1, "sales_channel_id": unknown}])
@@ -222,12 +235,65 @@ def test_a_wrong_answer_leaves_open_what_became_of_the_batch_and_the_retry_sends
     assert len(world.results()) == 4
 
 
-def test_a_batch_that_is_refused_as_a_whole_is_told_item_by_item(world: StockWorld) -> None:
-    world.write("stock.csv", rows(2))
-    world.emulator.faults.add({"match": {"path": "/stocks"}, "action": {"status": 400}})
-    with pytest.raises(BadRequestError):
-        world.run(world.job())
-    assert world.results("outcome, code") == [("failed", 400)] * 4
+def test_a_batch_that_is_refused_as_a_whole_is_halved_until_the_wrong_update_is_found(
+    world: StockWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stock_updates, "BATCH", 8)
+    world.write("stock.csv", rows(10))
+    channel = world.channels[0]
+    refusing = Refusing(ean(3))
+    with pytest.raises(RejectedRecordsError, match="zDirect rejected 1 updates"):
+        world.run(world.job(sales_channel_ids=(channel,)), refusing)
+    assert world.levels() == {(channel, row["ean"]): row["quantity"] for row in rows(10) if row["ean"] != ean(3)}
+    assert refusing.sizes == [8, 4, 2, 2, 1, 1, 4, 2]
+    assert [row[1:] for row in world.results("ean, outcome, code, attempts") if row[0] == ean(3)] == [
+        ("rejected", 400, 1)
+    ]
+    monkeypatch.setattr(stock_updates, "MAX_HALVES", 1)
+    world.write("stock.csv", rows(10, quantity=70))
+    with pytest.raises(RejectedRecordsError, match="zDirect rejected 4 updates"):
+        world.run(world.job(sales_channel_ids=(channel,), run="b" * 24, minutes=1), Refusing(ean(3)))
+    assert sum(level >= 70 for level in world.levels().values()) == 6
+
+
+class Refusing(DeadlyTransport):
+    """A zDirect that refuses every request with this EAN as a whole."""
+
+    def __init__(self, wrong: str) -> None:
+        super().__init__(lambda: False)
+        self.wrong = wrong
+        self.sizes: list[int] = []
+
+    async def send(self, method: str, url: str, **options: Any) -> Any:
+        if url.endswith("/stocks"):
+            items = json.loads(options["body"])["items"]
+            self.sizes.append(len(items))
+            if any(item["ean"] == self.wrong for item in items):
+                options["body"] = b"{}"
+        return await super().send(method, url, **options)
+
+
+def test_what_one_zdirect_has_says_nothing_of_another(world: StockWorld) -> None:
+    world.write("stock.csv", rows(1))
+    assert world.run(world.job()).sent == 2
+    world.environment = "sandbox"
+    with pytest.raises(ZDirectConfigurationError, match=r"tells what production http.*this run sends to sandbox http"):
+        world.run(world.job(run="b" * 24))
+
+
+def test_a_newer_feed_that_changes_nothing_keeps_older_ones_from_coming_back(world: StockWorld) -> None:
+    for name, quantity in (("mon", 5), ("tue", 9), ("wed", 5)):
+        world.write(f"{name}.csv", [{"ean": ean(1), "quantity": quantity}])
+    world.run(world.job("mon.csv", run="a" * 24))
+    again = world.run(world.job("wed.csv", run="b" * 24, minutes=20))
+    assert (again.sent, again.unchanged, len(world.posts())) == (0, 2, 1)
+    assert world.run(world.job("tue.csv", run="c" * 24, minutes=10)).outdated == 2
+    assert set(world.levels().values()) == {5}
+    told = world.results("feed_time AT TIME ZONE 'UTC'", "stock_updates_current")[0][0]
+    assert told == (world.start + timedelta(minutes=20)).replace(tzinfo=None)
+    world.emulator.clock.advance(3600)
+    later = world.job("wed.csv", run="d" * 24, minutes=30, resend_after=timedelta(hours=1))
+    assert world.run(later).sent == 2, "since it was sent, not since it was confirmed"
 
 
 def test_both_limits_are_kept_by_merchants_that_share_them(world: StockWorld) -> None:
