@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from airflow_provider_zdirect.datasets import get_dataset
 from airflow_provider_zdirect.exceptions import ConcurrentRunError, ZDirectConfigurationError, ZDirectDataError
@@ -110,19 +111,25 @@ class TrackedOrders:
     base_uri: str
 
     def known_until(self) -> datetime:
-        """The end of the last window of orders that is complete.
+        """The end of the last window of orders that is complete, the partner's orders among them.
 
         :raises ZDirectConfigurationError: if orders were never extracted to this base path.
         """
         paths = self.store.files_below(f"_manifests/{ORDERS}/merchant_id={self.merchant_id}")
-        labels = [path.rpartition("/")[2].removesuffix(".json") for path in paths if path.endswith(".json")]
-        if not labels:
-            raise ZDirectConfigurationError(
-                f"The orders of merchant {self.merchant_id} were never extracted to {self.base_uri}, so nobody can say "
-                "which of them have no tracking numbers.",
-                remedy="Let the DAG zdirect_orders (dataset orders) write to the same base_path.",
-            )
-        return max(Window.from_label(label).end for label in labels)
+        ends = {
+            path: Window.from_label(path.rpartition("/")[2].removesuffix(".json")).end
+            for path in paths
+            if path.endswith(".json")
+        }
+        for path in sorted(ends, key=ends.__getitem__, reverse=True):
+            manifest = self.store.read_json(path) or {}
+            if (manifest.get("filters") or {}).get("order_type") != ZALANDO_FULFILLED:
+                return ends[path]
+        raise ZDirectConfigurationError(
+            f"The orders of merchant {self.merchant_id} that the partner fulfils were never extracted to "
+            f"{self.base_uri}, so nobody can say which of them have no tracking numbers.",
+            remedy="Let the DAG zdirect_orders (dataset orders) write to the same base_path.",
+        )
 
     def check_age(self, now: datetime, most: timedelta) -> datetime:
         """As :meth:`known_until`.
@@ -156,30 +163,44 @@ class TrackedOrders:
     def _overdue(self, deadlines: Deadlines, now: datetime) -> list[OverdueOrder]:
         # A day of grace: the date in a path is that of the order, which may be a little older than its approval.
         since = (now - deadlines.lookback - timedelta(days=1)).date().isoformat()
-        orders = _latest(row for row in self._rows(CURRENT, since) if row["order_type"] != ZALANDO_FULFILLED)
-        candidates = {order["order_id"]: order for order in orders if order["status"] == APPROVED}
-        # Only an approval within the longest of these matters; a later version than that tells it.
-        recent = (now - max(deadlines.tracking, deadlines.export) - timedelta(days=1)).date().isoformat()
-        approvals = _approvals(self._rows(ORDERS, recent), candidates) if candidates else {}
+        candidates = _approved(row for row in self._rows(CURRENT, since) if row["order_type"] != ZALANDO_FULFILLED)
+        late = {
+            order_id: order
+            for order_id, order in candidates.items()
+            if missing_of(order, _created(order), deadlines, now)
+        }
+        approvals = self._approvals(late)
         found = []
-        for order in candidates.values():
-            approved_at = approvals.get(order["order_id"]) or order["created_at"] or order["order_date"]
-            missing = missing_of(order, approved_at, deadlines, now)
-            if missing:
-                found.append(
-                    OverdueOrder(
-                        **{name: order[name] for name in _TAKEN},
-                        approved_at=approved_at,
-                        missing=missing,
-                    )
-                )
+        for order_id, order in late.items():
+            approved_at = approvals.get(order_id, _created(order))
+            if missing := missing_of(order, approved_at, deadlines, now):
+                told = {name: order[name] for name in _TAKEN}
+                found.append(OverdueOrder(**told, approved_at=approved_at, missing=missing))
         return sorted(found, key=lambda order: (order.approved_at, order.order_id))
 
-    def _rows(self, table: str, since: str) -> Iterator[dict[str, Any]]:
+    def _approvals(self, late: Mapping[str, Mapping[str, Any]]) -> dict[str, datetime]:
+        """When orders were approved that were seen before that: the time of the first version that is."""
+        if not late:
+            return {}
+        # An order may wait for days for its approval. The date in a path is that of the version.
+        since = min(_created(order) for order in late.values()) - timedelta(days=1)
+        waited: set[str] = set()
+        first: dict[str, datetime] = {}
+        for version in self._rows(ORDERS, since.date().isoformat(), among=list(late)):
+            order_id, at = version["order_id"], version["modified_at"]
+            if version["status"] == INITIAL:
+                waited.add(order_id)
+            elif version["status"] == APPROVED and at is not None:
+                first[order_id] = min(at, first.get(order_id, at))
+        return {order_id: at for order_id, at in first.items() if order_id in waited}
+
+    def _rows(self, table: str, since: str, among: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
         schema = arrow_schema(get_dataset(ORDERS).model)
         for path in self.store.files_below(f"{table}/merchant_id={self.merchant_id}"):
             if path.rpartition("/date=")[2].partition("/")[0] >= since:
                 for batch in read_batches(self.store, path, schema, COLUMNS):
+                    if among is not None:
+                        batch = batch.filter(pc.is_in(batch["order_id"], value_set=pa.array(among, pa.string())))
                     yield from batch.to_pylist()
 
 
@@ -201,41 +222,40 @@ def missing_of(order: Mapping[str, Any], approved_at: datetime, deadlines: Deadl
     return tuple(found)
 
 
-def still_missing(order: OverdueOrder, state: OrderState | None) -> tuple[str, ...]:
+def still_missing(order: OverdueOrder, state: OrderState) -> tuple[str, ...]:
     """What is overdue of it as it is now; nothing, if it is not to be shipped any more."""
-    if state is None or state.status != APPROVED:
+    if state.status != APPROVED:
         return ()
     there = {
         TRACKING: state.tracking_number,
         RETURN_TRACKING: state.return_tracking_number,
         EXPORT: state.exported or state.merchant_order_id,
+        UPDATE: state.modified_at and order.modified_at and state.modified_at > order.modified_at,
     }
     return tuple(name for name in order.missing if not there.get(name))
 
 
-def _latest(rows: Iterable[dict[str, Any]]) -> Sequence[dict[str, Any]]:
-    """While a run replaces a file, a reader may meet an order twice."""
-    found: dict[str, dict[str, Any]] = {}
+def _approved(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The orders whose latest version is approved; of the others, which are many, only the time is kept.
+
+    While a run replaces a file, a reader may meet an order twice.
+    """
+    latest: dict[str, datetime] = {}
+    approved: dict[str, dict[str, Any]] = {}
     for row in rows:
-        known = found.get(row["order_id"])
-        if known is None or _modified(known) <= _modified(row):
-            found[row["order_id"]] = row
-    return list(found.values())
-
-
-def _approvals(versions: Iterable[dict[str, Any]], among: Mapping[str, Any]) -> dict[str, datetime]:
-    """When orders were approved that were seen before that: the time of the first version that is."""
-    waited: set[str] = set()
-    first: dict[str, datetime] = {}
-    for version in versions:
-        order_id, at = version["order_id"], version["modified_at"]
-        if order_id not in among or at is None:
+        order_id, at = row["order_id"], _modified(row)
+        if order_id in latest and latest[order_id] > at:
             continue
-        if version["status"] == INITIAL:
-            waited.add(order_id)
-        elif version["status"] == APPROVED:
-            first[order_id] = min(at, first.get(order_id, at))
-    return {order_id: at for order_id, at in first.items() if order_id in waited}
+        latest[order_id] = at
+        approved.pop(order_id, None)
+        if row["status"] == APPROVED:
+            approved[order_id] = row
+    return approved
+
+
+def _created(order: Mapping[str, Any]) -> datetime:
+    at: datetime = order["created_at"] or order["order_date"]
+    return at
 
 
 def _modified(row: Mapping[str, Any]) -> datetime:

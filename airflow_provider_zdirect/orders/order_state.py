@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 ZALANDO_FULFILLED = "ZalandoFulfilled"
@@ -43,6 +44,7 @@ class OrderState:
     """The order.
 
     :param articles: ids of lines by what names their article: the merchant's identifier and Zalando's.
+    :param modified_at: None if it is not told.
     """
 
     id: str
@@ -55,6 +57,7 @@ class OrderState:
     return_tracking_number: str | None
     lines: Mapping[str, LineState]
     articles: Mapping[str, frozenset[str]]
+    modified_at: datetime | None = None
 
 
 def order_state(content: Any) -> OrderState:
@@ -98,6 +101,7 @@ def order_state(content: Any) -> OrderState:
         return_tracking_number=_text(told.get("return_tracking_number")),
         lines=lines,
         articles={article: frozenset(found) for article, found in articles.items()},
+        modified_at=_instant(told.get("modified_at")),
     )
 
 
@@ -178,6 +182,14 @@ def _own_id(part: Mapping[str, Any]) -> str | None:
 def _id(value: Any) -> str | None:
     # Real answers have UUIDs in upper case, and with a blank in them.
     return "".join(str(value).split()).lower() or None if value else None
+
+
+def _instant(value: Any) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(str(value).strip())
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _text(value: Any) -> str | None:

@@ -13,7 +13,7 @@ from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.exceptions import NotFoundError
+from airflow_provider_zdirect.exceptions import NotFoundError, RateLimitedError, ZDirectRetriableError
 from airflow_provider_zdirect.orders.at_once import MOST_AT_ONCE, for_each
 from airflow_provider_zdirect.orders.missing_tracking import (
     DATASET,
@@ -24,7 +24,7 @@ from airflow_provider_zdirect.orders.missing_tracking import (
     still_missing,
 )
 from airflow_provider_zdirect.orders.order_calls import OrderCalls
-from airflow_provider_zdirect.orders.order_state import APPROVED, OrderState
+from airflow_provider_zdirect.orders.order_state import APPROVED
 from airflow_provider_zdirect.orders.update_options import UpdateOptions
 from airflow_provider_zdirect.storage.latest_table import LatestTable
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout
@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 
 PORTAL_URL = "https://partner.zalando.com"
 """Where partners log in. Under which address zDirect shows one order is not documented."""
+
+IN_VAIN = 10
+"""Failures without one look that worked, after which no further order is looked at."""
 
 MOST_LOOKS = 500
 """Orders that are looked at live; if more are overdue, something else is wrong than that the list is an hour old."""
@@ -174,21 +177,32 @@ async def check_tracking(check: TrackingCheck, client: ZDirectClient, clock: Clo
 async def _as_they_are(
     check: TrackingCheck, client: ZDirectClient, orders: Sequence[OverdueOrder]
 ) -> list[OverdueOrder]:
-    """The orders of which it is still so."""
+    """The orders of which it is still so. One that cannot be looked at stays as it was published.
+
+    :raises ZDirectRetriableError: if none can be.
+    """
     calls = OrderCalls(client, check.merchant_id, UpdateOptions())
     if len(orders) > MOST_LOOKS:
         log.warning("%d orders are overdue; only the oldest %d are looked at live.", len(orders), MOST_LOOKS)
     missing: dict[str, tuple[str, ...]] = {}
+    failures: list[ZDirectRetriableError] = []
 
     async def look(order: OverdueOrder) -> None:
-        state: OrderState | None = None
         try:
-            state = await calls.get(order.order_id)
+            missing[order.order_id] = still_missing(order, await calls.get(order.order_id))
         except NotFoundError:
-            log.warning("Order %s is not at zDirect any more.", order.order_id)
-        missing[order.order_id] = still_missing(order, state)
+            log.warning("Order %s is not found at zDirect; it is told as it was published.", order.order_id)
+        except RateLimitedError:
+            raise
+        except ZDirectRetriableError as error:
+            log.warning("Order %s cannot be looked at, and is told as it was published: %s", order.order_id, error)
+            failures.append(error)
+            if len(failures) >= IN_VAIN and not missing:
+                raise
 
     await for_each(orders[:MOST_LOOKS], look, MOST_AT_ONCE[client.config.environment])
+    if failures and not missing:
+        raise failures[0]
     looked = [replace(order, missing=missing.get(order.order_id, order.missing)) for order in orders]
     return [order for order in looked if order.missing]
 

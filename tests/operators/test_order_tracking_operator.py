@@ -17,6 +17,7 @@ from emulated_time import EmulatedTime
 from own_emulator import config_of, connection_to, own_emulator
 
 from airflow_provider_zdirect.client import FileRateLimiter, MemoryRateLimiter, ZDirectClient
+from airflow_provider_zdirect.dag_tasks import tell_of_missing_tracking
 from airflow_provider_zdirect.datasets import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.extract import ExtractJob, extract
@@ -26,7 +27,6 @@ from airflow_provider_zdirect.operators.order_tracking import (
     ZDirectMissingTrackingOperator,
     as_html,
     as_text,
-    mail_missing_orders,
 )
 from airflow_provider_zdirect.windows import Window
 
@@ -182,11 +182,12 @@ def test_an_email_has_the_list_with_links(world, late, full_context, tmp_path, m
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
     to = ["ship@shop.example", "b@shop.example"]
     task = find(
-        notifier=lambda context: mail_missing_orders(context, to),
+        # As the DAG does it.
+        notifier=tell_of_missing_tracking,
         base_path=str(tmp_path),
         portal_url="https://p.example/{order_number}",
     )
-    task.execute(full_context)
+    task.execute({**full_context, "params": {"notify_email": ", ".join(to)}})
     mail = mailbox.mail()
     content = mail.get_body(("html",)).get_content()
     assert mail["subject"] == "zDirect: 2 orders wait for tracking numbers, export or an update"
@@ -204,6 +205,11 @@ def test_without_a_notifier_it_is_in_the_log_and_without_a_late_order_nobody_is_
     quiet = []
     find(notifier=Kept(TEXT, quiet), base_path=str(tmp_path), grace_hours=31, export_hours=31).execute(full_context)
     assert quiet == []
+    nobody = {**full_context, "params": {"notify_email": ""}}
+    find(base_path=str(tmp_path), notifier=tell_of_missing_tracking).execute(nobody)
+    assert "2 orders are overdue" in caplog.text
+    caplog.clear()
+    (tmp_path / "_states").rename(tmp_path / "forgotten")
     find(base_path=str(tmp_path)).execute(full_context)
     assert "2 orders are overdue" in caplog.text
     assert "approved 30 hours ago: without tracking number, return tracking number; https://" in caplog.text
@@ -253,9 +259,10 @@ def test_what_fails_is_waited_for_or_told(world, full_context, tmp_path):
 
 
 def test_a_retriable_failure_is_waited_for_without_a_slot(world, late, full_context, tmp_path):
-    world.faults.add({"match": {"path": late[0]}, "action": {"status": 503}})
+    world.faults.add({"match": {"path": "/orders/"}, "action": {"status": 503}, "times": None})
     task = find(base_path=str(tmp_path))
     with pytest.raises(TaskDeferred) as deferred:
         task.execute(full_context)
     assert deferred.value.method_name == "resume"
+    world.faults.clear()
     assert task.resume(full_context, waits=1)["told"] == 2

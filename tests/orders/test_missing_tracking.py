@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectDataError
+from airflow_provider_zdirect.exceptions import ServerError, ZDirectConfigurationError, ZDirectDataError
 from airflow_provider_zdirect.orders.missing_tracking import Deadlines, missing_of
 from airflow_provider_zdirect.orders.tracking_check import Overdue, TrackingCheck, check_tracking
 from airflow_provider_zdirect.windows import Window
@@ -132,6 +132,17 @@ def test_the_time_counts_from_the_approval_where_it_was_seen(shop: Shop) -> None
     assert shop.check().orders[0].approved_at == NOW - timedelta(hours=30)
 
 
+def test_the_time_counts_from_the_approval_however_long_that_took(shop: Shop) -> None:
+    paid_late = shop.order(5 * 24, status="initial")
+    shop.extract(NOW - timedelta(hours=2))
+    shop.emulator.clock.set(NOW - timedelta(hours=1))
+    shop.emulator.approve_order(paid_late)
+    shop.emulator.clock.set(NOW)
+    shop.extract()
+    assert missing(shop.check()) == {}
+    assert missing(shop.check(NOW + timedelta(hours=2))) == {paid_late: ("export",)}
+
+
 def test_what_has_come_since_the_extraction_is_not_told(shop: Shop) -> None:
     done, half, gone = (shop.order(30, **EXPORTED) for _ in range(3))
     shop.extract()
@@ -140,6 +151,28 @@ def test_what_has_come_since_the_extraction_is_not_told(shop: Shop) -> None:
     shop.emulator.change_order(gone, status="fulfilled")
     assert missing(shop.check()) == {half: ("return_tracking_number",)}
     assert set(missing(shop.check(live=False))) == {done, half, gone}
+
+
+def test_an_order_that_was_just_updated_is_not_told_as_one_without_any_update(shop: Shop) -> None:
+    quiet, changed = shop.order(8 * 24, **EXPORTED), shop.order(8 * 24, **EXPORTED)
+    shop.extract()
+    shop.emulator.change_order(changed, tracking_number="OUT")
+    codes = ("tracking_number", "return_tracking_number")
+    assert missing(shop.check()) == {quiet: (*codes, "update"), changed: codes[1:]}
+
+
+def test_what_cannot_be_looked_at_is_told_as_it_was_published(shop: Shop) -> None:
+    broken, gone, fine, done = (shop.order(30, **EXPORTED) for _ in range(4))
+    shop.extract()
+    shop.emulator.change_order(done, **CODES)
+    for order_id, status in ((broken, 500), (gone, 404)):
+        shop.emulator.faults.add({"match": {"path": order_id}, "action": {"status": status}, "times": None})
+    assert set(missing(shop.check())) == {broken, gone, fine} == {row[0] for row in shop.published()}
+    shop.emulator.faults.clear()
+    shop.emulator.faults.add({"match": {"path": "/orders/"}, "action": {"status": 500}, "times": None})
+    with pytest.raises(ServerError):
+        shop.check()
+    shop.emulator.faults.clear()
 
 
 def test_the_same_is_told_once_a_day_and_more_of_it_at_once(shop: Shop) -> None:
@@ -182,6 +215,10 @@ def test_orders_that_nobody_extracts_are_an_error_and_no_empty_list(shop: Shop) 
         shop.check()
     assert "zdirect_orders" in str(caught.value.remedy)
     shop.order(30)
+    window = Window(NOW - timedelta(days=20), NOW)
+    shop.extraction.run("orders", window, filters={"order_type": "ZalandoFulfilled"})
+    with pytest.raises(ZDirectConfigurationError, match="never extracted"):
+        shop.check()
     shop.extract(NOW - timedelta(hours=7))
     with pytest.raises(ZDirectDataError, match="known until 2026-11-20T05:00:00"):
         shop.check()
