@@ -56,9 +56,14 @@ def merchants_with_documents() -> list[str]:
 @task
 def merchants_to_erase_from() -> list[str]:
     """Those whose deletion requests this run applies; none, if it is not for it to do."""
+    from airflow_provider_zdirect.orders.erasure import last_erasure
+
     context = get_current_context()
+    params = context["params"]
     with fail_fast():
-        return merchants_of(context["params"]) if erases_customers(context) else []
+        place = open_base_path(params["base_path"])
+        last = {each: last_erasure(place.fs, place.root, each) for each in merchants_of(params)}
+        return [each for each in last if erases_customers(context, last[each])]
 
 
 @task

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.providers.common.compat.sdk import Param
@@ -37,8 +38,8 @@ def order_params() -> dict[str, Param]:
             type="string",
             enum=["both", "PartnerFulfilled", "ZalandoFulfilled"],
             title="Orders",
-            description="Those that the merchant ships (PartnerFulfilled), those that Zalando ships (ZalandoFulfilled), "
-            "or both.",
+            description="Those that the merchant ships (PartnerFulfilled), those that Zalando ships "
+            "(ZalandoFulfilled), or both.",
         ),
         "level": Param(
             ORDERS_AND_STOCK,
@@ -59,15 +60,23 @@ def order_params() -> dict[str, Param]:
             True,
             type="boolean",
             title="Erase customers",
-            description="Once a day, and whenever the DAG is triggered by hand: erase the customers from the stored "
-            "orders who have asked zDirect for it.",
+            description="Once a day (in the run of midnight UTC, or the next one if that did not take place), and "
+            "whenever the DAG is triggered by hand: erase the customers from the stored orders who have asked zDirect "
+            "for it.",
         ),
     }
 
 
-def erases_customers(context: Mapping[str, Any]) -> bool:
-    """Whether this run applies deletion requests: the first of a day, and those by hand; never one that fills in."""
+def erases_customers(context: Mapping[str, Any], last: datetime | None) -> bool:
+    """Whether this run applies a merchant's deletion requests: the first of a day, any other scheduled one if the last
+    time is more than a day ago, and those by hand; never one that fills in.
+
+    :param last: when they were applied last.
+    """
     if not context["params"]["erase_customers"]:
         return False
     run_type = str(getattr(context["dag_run"].run_type, "value", context["dag_run"].run_type))
-    return run_type == "manual" or (run_type == "scheduled" and context["data_interval_end"].hour == 0)
+    if run_type != "scheduled":
+        return run_type == "manual"
+    end = context["data_interval_end"]
+    return end.hour == 0 or last is None or end - last > timedelta(days=1)

@@ -111,6 +111,20 @@ async def erase_customers(job: ErasureJob, client: ZDirectClient, clock: Clock |
     return await asyncio.to_thread(_Erasure(job, store, requests, clock.now()).run)
 
 
+def last_erasure(fs: AbstractFileSystem, root: str, merchant_id: str) -> datetime | None:
+    """When the deletion requests of a merchant were applied last; None: never.
+
+    :param root: the base path as ``fs`` names it.
+    """
+    store = ObjectStore(fs, root)
+    told = store.read_json(_last(ErasureLedger(store, checked_merchant_id(merchant_id))))
+    return datetime.fromisoformat(told["at"]) if told else None
+
+
+def _last(ledger: ErasureLedger) -> str:
+    return f"{ledger.folder}/last.json"
+
+
 class _Erasure:
     def __init__(self, job: ErasureJob, store: ObjectStore, requests: DeletionRequests, now: datetime) -> None:
         self.job = job
@@ -140,6 +154,7 @@ class _Erasure:
                 self.ledger.add(at=self.now, orders=dict.fromkeys(sorted(proof.theirs)))
             else:
                 begun.begin(proof.found)
+                self._note()
                 raise self._traces_left(proof)
         result = ErasureResult(
             merchant_id=self.job.merchant_id,
@@ -152,6 +167,7 @@ class _Erasure:
             changed=begun.any,
         )
         begun.end()
+        self._note()
         self._report(result)
         if self.requests.unreadable:
             raise RejectedRecordsError(
@@ -160,6 +176,10 @@ class _Erasure:
                 remedy="Look at them in zDirect (GET /merchants/<id>/orders-deletion-requests), and report it.",
             )
         return result
+
+    def _note(self) -> None:
+        """That all that can be erased now is."""
+        self.store.write_json(_last(self.ledger), {"at": self.now.isoformat()})
 
     def _enter(self) -> ErasedPeople:
         requests, key = self.requests, self.job.key

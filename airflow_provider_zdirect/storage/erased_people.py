@@ -2,6 +2,8 @@
 
     <base>/_erasures/orders/merchant_id=<id>/ledger/<name>.json                  requests, per run that had new ones
     <base>/_erasures/orders/merchant_id=<id>/certificates/<time>-<ledger>.json   what was erased; nothing is left
+    <base>/_erasures/orders/merchant_id=<id>/begun/<run>                         runs that did not come to their end
+    <base>/_erasures/orders/merchant_id=<id>/last.json                           when requests were applied last
 
 zDirect shows a request for 30 days; the ledger keeps it, since a window may be fetched again much later. It never holds
 the data themselves: order ids, and hashes of customer numbers. Objects are added and never changed.

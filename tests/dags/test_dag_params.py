@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_zdirect.dag_params import days_by_merchant, window_of
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
+from airflow_provider_zdirect.order_dag_params import erases_customers
 from airflow_provider_zdirect.windows import Window, parse_instant
 
 START = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -51,3 +53,29 @@ def test_without_from_and_to_the_window_is_the_data_interval(nothing):
 def test_half_a_window_or_none_at_all_says_what_to_give(params, said):
     with pytest.raises(WindowError, match=said):
         window_of(params, {})
+
+
+@pytest.mark.parametrize(
+    ("run_type", "hour", "hours_ago", "erases"),
+    [
+        ("scheduled", 0, 1, True),
+        ("scheduled", 5, 5, False),
+        ("scheduled", 5, 24, False),
+        ("scheduled", 5, 25, True),
+        ("scheduled", 5, None, True),
+        ("manual", 5, 1, True),
+        ("backfill", 0, None, False),
+    ],
+)
+def test_customers_are_erased_once_a_day_also_where_the_run_of_midnight_did_not_take_place(
+    run_type, hour, hours_ago, erases
+):
+    end = START.replace(hour=hour)
+    context = {
+        "params": {"erase_customers": True},
+        "dag_run": SimpleNamespace(run_type=run_type),
+        "data_interval_end": end,
+    }
+    last = None if hours_ago is None else end - timedelta(hours=hours_ago)
+    assert erases_customers(context, last) is erases
+    assert erases_customers({**context, "params": {"erase_customers": False}}, last) is False

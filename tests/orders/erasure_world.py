@@ -190,8 +190,9 @@ class ErasureWorld(Extraction):
         return asyncio.run(go())
 
     def files(self) -> dict[Path, int]:
-        """All files, each with when it was written."""
-        return {path: path.stat().st_mtime_ns for path in self.root.rglob("*") if path.is_file()}
+        """All files, each with when it was written, but for the one that says when the last erasure was."""
+        files = (path for path in self.root.rglob("*") if path.is_file() and path.name != "last.json")
+        return {path: path.stat().st_mtime_ns for path in files}
 
     def traces(self) -> Counter[str]:
         return traces(self.root, all_texts(self.mode))

@@ -20,6 +20,7 @@ from fsspec.implementations.local import LocalFileSystem
 from airflow_provider_zdirect.emulator.customer_wishes import Wish
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import RejectedRecordsError, StorageUnavailableError, TracesLeftError
+from airflow_provider_zdirect.orders.erasure import last_erasure
 from airflow_provider_zdirect.storage.erased_people import ErasureLedger
 
 
@@ -195,8 +196,10 @@ def test_with_nobody_to_erase_nothing_is_written(world):
     world.add(FIRST.start, 2)
     world.fetch(FIRST)
     before = world.files()
+    assert last_erasure(world.store.fs, world.store.root, world.merchant_id) is None
     result = world.erase()
     assert (result.changed, result.certificate, result.requests) == (False, None, 0)
+    assert last_erasure(world.store.fs, world.store.root, world.merchant_id) == NOW
     assert world.files() == before
 
 
