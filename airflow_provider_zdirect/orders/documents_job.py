@@ -53,6 +53,7 @@ from airflow_provider_zdirect.orders.documents_results import (
 from airflow_provider_zdirect.orders.order_flow import UpdateRules
 from airflow_provider_zdirect.orders.order_updates import OrderUpdateJob, OrderUpdateResult, update_orders
 from airflow_provider_zdirect.orders.update_rows import OrderUpdate
+from airflow_provider_zdirect.storage.erased_people import ErasureLedger
 from airflow_provider_zdirect.storage.layout import FORMATS
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
@@ -154,6 +155,7 @@ class _Run:
         self._clock = clock
         self._calls = DocumentCalls(client, job.options)
         self._store = ObjectStore(job.fs, job.root)
+        self._ledger = ErasureLedger(self._store, job.merchant_id)
         self._done: dict[str, OrderDocuments] = {}
         self._errors: list[ZDirectRetriableError] = []
         self._denied: PermissionDeniedError | None = None
@@ -301,7 +303,8 @@ class _Run:
         return OrderDocuments(order_id, FETCHED if fetched else ALREADY, rows, fetched, only, reason=reason)
 
     def _is_erased(self, order_id: str) -> bool:
-        return is_erased(self._store, self._job.merchant_id, order_id)
+        # The ledger also has orders that were fetched since its last erasure.
+        return order_id in self._ledger.people().orders or is_erased(self._store, self._job.merchant_id, order_id)
 
     # The end
 

@@ -41,6 +41,7 @@ from airflow_provider_zdirect.orders.documents_job import IN_VAIN, DocumentsJob,
 from airflow_provider_zdirect.orders.documents_listed import listed_orders, orders_file, orders_of_file
 from airflow_provider_zdirect.orders.documents_options import DocumentOptions
 from airflow_provider_zdirect.orders.documents_orders import orders_without_codes
+from airflow_provider_zdirect.storage.erased_people import ErasureLedger
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 TYPES = ("DELIVERY_SLIP", "OUTBOUND_LABEL", "RETURN_LABEL")
@@ -463,6 +464,16 @@ def test_an_erased_orders_documents_go_and_never_come_back(world):
         assert fetch(world, order_id, run=run, fill_tracking=True).orders["erased"] == 1
     assert len(asked(world)) == before
     assert not (world.base / documents_folder(world.merchant_id, order_id)).exists()
+    assert tuple(there(world, other)) == TYPES
+
+
+def test_documents_of_an_order_that_the_ledger_names_are_not_fetched(world):
+    """An extraction has entered it, and no erasure has come by yet."""
+    order_id, other = world.order(), world.order()
+    store = ObjectStore(fsspec.filesystem("file"), str(world.base))
+    ErasureLedger(store, world.merchant_id).add(at=world.clock.now(), orders={order_id: None})
+    assert fetch(world, order_id, other).orders["erased"] == 1
+    assert not there(world, order_id)
     assert tuple(there(world, other)) == TYPES
 
 
