@@ -25,22 +25,26 @@ def count_by_merchant(tmp_path: Any, dataset: str) -> Counter[str]:
 
 
 def test_every_order_lands_and_who_wants_to_be_forgotten_is(run_dag, emulator, tmp_path):
-    emulator.set_options(order_days=0)
+    emulator.set_options(order_days=0, zss_orders=1.0)
     sold: dict[str, list[dict[str, Any]]] = {}
+    zalandos = {"start": START, "order_type": "ZalandoFulfilled"}
     for merchant in emulator.merchant_ids:
-        ids = emulator.add_orders(merchant, 12, start=START, step_seconds=240, items=2, lines=1)
-        emulator.add_orders(merchant, 2, start=START, customer_number="9988776655", order_type="ZalandoFulfilled")
+        ids = emulator.add_orders(merchant, 12, step_seconds=240, items=2, lines=1, **zalandos)
+        emulator.add_orders(merchant, 1, customer_number="9988776655", **zalandos)
         emulator.announce_return(ids[0], at=START + timedelta(minutes=1))
-        sold[merchant] = emulator.orders(merchant)
     forgotten = emulator.merchant_ids[0]
+    shipped = emulator.add_orders(forgotten, 3, start=START)
+    shipped += emulator.add_orders(forgotten, 1, start=START, customer_number="9988776655")
+    for merchant in emulator.merchant_ids:
+        sold[merchant] = emulator.orders(merchant)
     gone = emulator.request_deletion(forgotten, "9988776655")
-    run = run_dag("zdirect_orders", NOW, **{"from": START.isoformat(), "to": (START + HOUR).isoformat()})
+    window = {"from": START.isoformat(), "to": (START + HOUR).isoformat()}
+    run = run_dag("zdirect_orders", NOW, shipping_documents=True, **window)
     assert run.state == "success", run.log[-5000:]
     states = {task[:2]: task[2] for task in run.tasks}
-    for task in ("orders", "announced_returns", "order_deletion_requests", "erase_customers"):
-        assert [states[task, index] for index in (0, 1)] == ["success"] * 2
-    assert states["shipping_documents", -1] == "skipped"
-    assert count_by_merchant(tmp_path, "orders_current") == dict.fromkeys(sold, 14)
+    tasks = ("orders", "announced_returns", "shipping_documents", "order_deletion_requests", "erase_customers")
+    assert [states[task, index] for task in tasks for index in (0, 1)] == ["success"] * 10
+    assert count_by_merchant(tmp_path, "orders_current") == {name: len(orders) for name, orders in sold.items()}
     assert count_by_merchant(tmp_path, "order_lines_current") == {
         merchant: sum(len(item["lines"]) for order in orders for item in order["items"])
         for merchant, orders in sold.items()
@@ -52,6 +56,15 @@ def test_every_order_lands_and_who_wants_to_be_forgotten_is(run_dag, emulator, t
             for order in orders:
                 erased = merchant == forgotten and order["order_id"] in gone
                 assert left[order["order_id"]] == (None if erased else order["customer_number"])
+    labeled = Counter(path.parent.name.partition("=")[2] for path in tmp_path.rglob("*.pdf"))
+    assert labeled == dict.fromkeys(shipped[:3], 3)
+    documents = [row for row in rows(tmp_path, "shipping_document_results") if row["outcome"] == "fetched"]
+    assert Counter(row["order_id"] for row in documents) == dict.fromkeys(shipped, 3)
+    codes = {(row["order_id"], row["type"]): row["tracking_id"] for row in documents}
+    for order in emulator.orders(forgotten):
+        if order["order_id"] in shipped:
+            assert order["tracking_number"] == codes[order["order_id"], "OUTBOUND_LABEL"]
+            assert order["return_tracking_number"] == codes[order["order_id"], "RETURN_LABEL"]
     told = Counter(uri.rstrip("/") for uri, _, _ in run.events)
     for dataset in ("orders", "order_items", "order_lines", "announced_returns"):
         assert told[f"zdirect://{dataset}"] == 2
@@ -73,7 +86,8 @@ def test_orders_of_one_type_for_the_stock_alone_have_nothing_personal(run_dag, e
         **{"from": START.isoformat(), "to": (START + HOUR).isoformat()},
     )
     assert run.state == "success", run.log[-5000:]
-    assert [task[2] for task in run.tasks if task[0] == "erase_customers"] == ["skipped"]
+    for name in ("erase_customers", "shipping_documents"):
+        assert [task[2] for task in run.tasks if task[0] == name] == ["skipped"]
     found = duckdb.sql(
         f"SELECT order_type, count(*), count(customer_number), count(shipping_address.last_name), "
         f"count(shipping_address.country_code) FROM '{tmp_path}/orders_current/**/*.parquet' GROUP BY ALL"
