@@ -141,7 +141,7 @@ def test_published_deletion_requests_name_no_customer_nor_do_rejected_ones(emula
     merchant_id = emulator.merchant_ids[0]
     emulator.add_orders(merchant_id, 2, start=NOW - timedelta(hours=30), **PERSON)
     emulator.request_deletion(merchant_id, PERSON["customer_number"])
-    body = {**PERSON, "sales_channel_id": None, "requested_at": "yesterday", "order_id": "1"}
+    body = {**PERSON, "sales_channel_id": None, "requested_at": "yesterday", "order_id": None}
     emulator.state.customer_wishes.want_deletion(Wish(NOW, "1", merchant_id, body))
     operator = ZDirectExtractOperator(
         task_id="requests", dataset="order_deletion_requests", base_path=f"file://{tmp_path}", max_rejected=1
