@@ -60,7 +60,7 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
     :param sales_channel_ids: where rows go that name no sales channel; a list, or comma separated; None means all that
         zDirect says are live.
     :param subtract_open_orders: subtract from each level the pieces that are ordered and not shipped, by the published
-        orders under ``base_path`` (dataset ``orders``); for feeds that do not know of them.
+        orders under ``base_path`` (dataset ``orders``, complete for seven days); for feeds that do not know of them.
     :param include_zfs_orders: subtract those too that Zalando fulfils from its own warehouses.
     :param orders_since: subtract only what was ordered at this time or later (aware datetime or ISO 8601 text), or
         ``feed``: after the feed was made. None: all.

@@ -40,7 +40,7 @@ _GROUPS = re.compile(r"[+-]?[0-9]{1,3}([.,][0-9]{3})+")
 SHORTEST_UPC = 12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a row stands.
 
@@ -63,7 +63,7 @@ class BadRow:
     row: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FeedRow:
     """A row of which it is known what it is about.
 

@@ -26,7 +26,7 @@ Version = tuple[datetime, datetime]
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Level:
     """How many pieces of an article are for sale in a sales channel.
 
@@ -45,7 +45,7 @@ class Level:
         return self.feed_time, self.orders_time or _NEVER
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sent:
     """A level that was sent, or is about to be.
 

@@ -131,6 +131,7 @@ class Fold:
     taken: dict[Pair, Sent] = field(default_factory=dict)
     other: dict[Pair, Sent] = field(default_factory=dict)
     confirmed: dict[Pair, Sent] = field(default_factory=dict)
+    _known: dict[Pair, Sent] = field(default_factory=dict)
 
     def add(self, items: Iterable[Sent]) -> None:
         for item in items:
@@ -138,22 +139,27 @@ class Fold:
             known = kept.get(item.pair)
             if known is None or known.order < item.order:
                 kept[item.pair] = item
+                self._known.pop(item.pair, None)
 
     def newest(self, pair: Pair) -> Sent | None:
         """The newest level; its outcome is None if it was confirmed, and another one was sent."""
-        sent, confirmed = self._sent(pair), self.confirmed.get(pair)
-        if sent is None or confirmed is None or confirmed.level.version <= sent.level.version:
+        if pair not in self.confirmed:
+            return self._sent(pair)
+        if pair in self._known:
+            return self._known[pair]
+        sent, confirmed = self._sent(pair), self.confirmed[pair]
+        if sent is None or confirmed.level.version <= sent.level.version:
             return sent
-        if self.is_contradicted(pair):
-            return replace(confirmed, outcome=None)
-        return replace(sent, level=confirmed.level, run=confirmed.run)
+        newest = replace(sent, level=confirmed.level, run=confirmed.run)
+        if sent.outcome not in TAKEN or sent.level.quantity != confirmed.level.quantity:
+            newest = replace(confirmed, outcome=None)
+        self._known[pair] = newest
+        return newest
 
     def is_contradicted(self, pair: Pair) -> bool:
         """Whether the newest level was confirmed only, and zDirect may have another one."""
-        sent, confirmed = self._sent(pair), self.confirmed.get(pair)
-        if sent is None or confirmed is None or confirmed.level.version <= sent.level.version:
-            return False
-        return sent.outcome not in TAKEN or sent.level.quantity != confirmed.level.quantity
+        newest = self.newest(pair) if pair in self.confirmed else None
+        return newest is not None and newest.outcome is None and newest is not self.other.get(pair)
 
     def _sent(self, pair: Pair) -> Sent | None:
         taken, other = self.taken.get(pair), self.other.get(pair)
@@ -260,17 +266,17 @@ class SentLog:
 
     def is_older(self, pair: Pair) -> bool:
         """Whether the last level that this run has sent is older than the newest one, and so may be in its place."""
-        newest, last = self.newest(pair), self._last.get(pair, {}).get(self._run)
+        last = self._last[pair].get(self._run) if pair in self._last else None
+        newest = self.newest(pair) if last is not None else None
         return newest is not None and last is not None and _is_older(last, newest)
 
     def is_doubtful(self, pair: Pair) -> bool:
         """Whether zDirect may have another level than the newest one, as far as this run has to care."""
-        newest = self.newest(pair)
-        return newest is not None and (
-            self._fold.is_contradicted(pair)
-            or self.is_older(pair)
-            or any(_may_replace(item, newest) for item in self._last.get(pair, {}).values())
-        )
+        if self._fold.is_contradicted(pair) or self.is_older(pair):
+            return True
+        last = self._last.get(pair)
+        newest = self.newest(pair) if last is not None else None
+        return newest is not None and last is not None and any(_may_replace(item, newest) for item in last.values())
 
     def own(self) -> list[Batch]:
         """This run's batches, in the order in which they were sent."""
@@ -377,9 +383,7 @@ def _may_replace(item: Sent, newest: Sent) -> bool:
 
 
 def _sent_of(table: pa.Table) -> list[Sent]:
-    # Columns, and equal values once: there may be a million rows.
-    once: dict[Any, Any] = {}
-    columns = [[once.setdefault(value, value) for value in table[name].to_pylist()] for name in _LEVELS.names]
+    columns = [_values(table[name]) for name in _LEVELS.names]
     return [
         Sent((channel, ean), Level(quantity, feed_time, orders_time), *more)
         for channel, ean, quantity, feed_time, orders_time, *more in zip(*columns, strict=True)
@@ -399,10 +403,24 @@ def levels_table(items: Iterable[Sent], schema: pa.Schema, **lineage: str) -> pa
     columns = [
         pa.repeat(pa.scalar(lineage[column.name], column.type), len(items))
         if column.name in lineage
-        else pa.array((_CELLS[column.name](item) for item in items), column.type)
+        else _column(map(_CELLS[column.name], items), column.type)
         for column in schema
     ]
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    """Each value of a column, equal ones as one object: there may be a million rows, and few times."""
+    encoded = column.combine_chunks().dictionary_encode()
+    values = encoded.dictionary.to_pylist()
+    return [None if at is None else values[at] for at in encoded.indices.to_pylist()]
+
+
+def _column(values: Iterable[Any], kind: pa.DataType) -> pa.Array:
+    """The opposite: each value that there is is converted once."""
+    places: dict[Any, int] = {}
+    at = [places.setdefault(value, len(places)) for value in values]
+    return pa.array(list(places), kind).take(pa.array(at, pa.int32()))
 
 
 _CELLS: Mapping[str, Callable[[Sent], Any]] = {

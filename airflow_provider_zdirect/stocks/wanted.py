@@ -21,7 +21,7 @@ from airflow_provider_zdirect.stocks.level import Level, Pair
 _Key = tuple[str, str | None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Piece:
     """One piece that a customer has ordered.
 

@@ -250,10 +250,8 @@ def test_a_newest_feed_that_equals_what_zdirect_has_wins_wherever_it_meets_an_ol
         if meeting == "newest waits with its confirmation":
             monkeypatch.setattr(SentLog, "confirm", confirm_late)
         else:
-            on_first_look = {1: other}
-            world.emulator.on_request(
-                "/sales-channels", lambda n, looks=on_first_look: n in looks and run_elsewhere(looks[n])
-            )
+            looks = [other]
+            world.emulator.on_request("/sales-channels", lambda n, looks=looks: looks and run_elsewhere(looks.pop()))
         (run_older if meeting == "older waits" else run_newest)()
         if moment is not None:
             world.emulator.clock.advance(120)
