@@ -145,7 +145,7 @@ def test_an_unsorted_answer_is_refused() -> None:
 def test_what_is_no_list_of_resources_is_malformed(body: bytes) -> None:
     dataset = get_dataset("orders")
     assert isinstance(dataset.paging, TimeWalk)
-    with pytest.raises(MalformedResponseError, match="orders: the answer (is no list of resources|has no data)"):
+    with pytest.raises(MalformedResponseError, match=r"orders: the answer (is no list of resources|has no data)"):
         parse_resources(body, dataset, dataset.paging, Position(NOW))
 
 
