@@ -6,11 +6,9 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
-from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 
 from airflow_provider_zdirect.assets import order_updates_asset
 from airflow_provider_zdirect.exceptions import (
@@ -29,7 +27,7 @@ from airflow_provider_zdirect.operators.base_path import (
     open_path,
 )
 from airflow_provider_zdirect.operators.retry import fail_fast
-from airflow_provider_zdirect.operators.window_job import resume_key, wait_out
+from airflow_provider_zdirect.operators.window_job import resume_key, wait_for_turn, wait_out
 from airflow_provider_zdirect.orders.update_rows import (
     COLUMNS,
     UpdateRows,
@@ -222,23 +220,13 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
                 raise
             turns = 0 if getattr(error, "progress", 0) else turns
             if isinstance(error, RateLimitedError) and turns < MAX_TURNS:
-                self._wait_for_turn(error, waits, turns)
+                wait_for_turn(self, error, waits, turns)
             wait_out(self, error, waits)
         summary = {**result.as_dict(), "of_others": of_others}
         asset = order_updates_asset()
         if asset in self.outlets:
             context["outlet_events"][asset].extra = summary
         return summary
-
-    def _wait_for_turn(self, error: RateLimitedError, waits: int, turns: int) -> NoReturn:
-        """As ``wait_out``, for a limit that is used up; no failure, so there may be more of them."""
-        self.log.info("%s Waiting %.0f s without a worker slot for this task's turn.", error.message, error.retry_after)
-        self.defer(
-            trigger=TimeDeltaTrigger(timedelta(seconds=error.retry_after)),
-            method_name="resume",
-            kwargs={"waits": waits, "turns": turns + 1},
-        )
-        raise AssertionError("defer() raises")
 
     def _job(self, hook: ZDirectHook, context: Context) -> tuple[OrderUpdateJob, KeptRows, int]:
         """Everything that can be wrong is looked at before the first request, which may be that for the merchant."""

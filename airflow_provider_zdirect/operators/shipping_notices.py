@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
-
-from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectConfigurationError, ZDirectRetriableError
 from airflow_provider_zdirect.inbound.item_set import COLUMNS, ItemSet
@@ -25,7 +22,7 @@ from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import check_path, open_path
 from airflow_provider_zdirect.operators.retry import fail_fast
-from airflow_provider_zdirect.operators.window_job import resume_key, wait_out
+from airflow_provider_zdirect.operators.window_job import resume_key, wait_for_turn, wait_out
 from airflow_provider_zdirect.table_files import TableFile, table_kind
 
 if TYPE_CHECKING:
@@ -208,19 +205,9 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
             if not self.deferrable:
                 raise
             if isinstance(error, RateLimitedError) and turns < MAX_TURNS:
-                self._wait_for_turn(error, waits, turns)
+                wait_for_turn(self, error, waits, turns)
             wait_out(self, error, waits)
         return _summary(result, plan)
-
-    def _wait_for_turn(self, error: RateLimitedError, waits: int, turns: int) -> NoReturn:
-        """As ``wait_out``, for a limit that others use up; no failure, so there may be more of them."""
-        self.log.info("%s Waiting %.0f s without a worker slot for this task's turn.", error.message, error.retry_after)
-        self.defer(
-            trigger=TimeDeltaTrigger(timedelta(seconds=error.retry_after)),
-            method_name="resume",
-            kwargs={"waits": waits, "turns": turns + 1},
-        )
-        raise AssertionError("defer() raises")
 
     def _plan(self, hook: ZDirectHook, context: Context) -> NoticePlan:
         """Everything that can be wrong is looked at before the first request, which may be that for the merchant."""

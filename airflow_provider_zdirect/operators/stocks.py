@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
-from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 
 from airflow_provider_zdirect.assets import stock_updates_asset
 from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectConfigurationError, ZDirectRetriableError
@@ -16,7 +15,7 @@ from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import check_path, check_place, open_base_path, open_path
 from airflow_provider_zdirect.operators.retry import fail_fast
-from airflow_provider_zdirect.operators.window_job import resume_key, wait_out
+from airflow_provider_zdirect.operators.window_job import resume_key, wait_for_turn, wait_out
 from airflow_provider_zdirect.table_files import KINDS, TableFile, table_kind
 from airflow_provider_zdirect.windows import parse_instant
 
@@ -190,7 +189,7 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
             if not self.deferrable:
                 raise
             if isinstance(error, RateLimitedError) and turns < MAX_TURNS:
-                self._wait_for_turn(error, waits, turns)
+                wait_for_turn(self, error, waits, turns)
             wait_out(self, error, waits)
         assert result is not None
         summary = result.as_dict()
@@ -209,16 +208,6 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
             remedy=f"Put a file there ({', '.join(f'.{kind}' for kind in KINDS)}), or a folder with such files; with "
             "missing_feed='skip' the task is skipped.",
         )
-
-    def _wait_for_turn(self, error: RateLimitedError, waits: int, turns: int) -> NoReturn:
-        """As ``wait_out``, for a limit that others use up; no failure, so there may be more of them."""
-        self.log.info("%s Waiting %.0f s without a worker slot for this task's turn.", error.message, error.retry_after)
-        self.defer(
-            trigger=TimeDeltaTrigger(timedelta(seconds=error.retry_after)),
-            method_name="resume",
-            kwargs={"waits": waits, "turns": turns + 1},
-        )
-        raise AssertionError("defer() raises")
 
     def _job(self, hook: ZDirectHook, context: Context) -> StockUpdateJob:
         """Everything that can be wrong is looked at before the first request, which may be that for the merchant."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 
-from airflow_provider_zdirect.exceptions import ZDirectRetriableError
+from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base_path import check_place, open_base_path
 from airflow_provider_zdirect.windows import Window
@@ -135,3 +135,20 @@ def wait_out(task: ZDirectOperator, error: ZDirectRetriableError, waits: int) ->
         method_name="resume",
         kwargs={"waits": waits + 1},
     )
+
+
+def wait_for_turn(task: ZDirectOperator, error: RateLimitedError, waits: int, turns: int) -> NoReturn:
+    """As :func:`wait_out`, for a limit that is used up: no failure, so the task may allow more of these.
+
+    The task's ``resume(context, event, waits, turns)`` goes on then.
+
+    :param waits: waits after failures before.
+    :param turns: waits for its turn before.
+    """
+    task.log.info("%s Waiting %.0f s without a worker slot for this task's turn.", error.message, error.retry_after)
+    task.defer(
+        trigger=TimeDeltaTrigger(timedelta(seconds=error.retry_after)),
+        method_name="resume",
+        kwargs={"waits": waits, "turns": turns + 1},
+    )
+    raise AssertionError("defer() raises")
