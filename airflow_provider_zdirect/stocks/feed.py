@@ -182,7 +182,7 @@ class FeedFiles:
                 if not self.fs.exists(file.path):
                     raise _gone(file) from error
                 refused = error
-                feed.bad.append(BadRow(Place(file.uri, "the whole"), error.message, {}))
+                feed.bad.append(BadRow(Place(file.uri, "the whole"), error.message.rstrip("."), {}))
                 feed.count += 1
         if not feed.times:
             raise refused

@@ -112,7 +112,7 @@ class _Updating:
         config = client.config
         self.pace = pace or UpdatePace(f"{config.address} {config.client_id} stock updates", config.rate_share)
         self.what = f"Stock of merchant {job.merchant_id}"
-        self.log = SentLog(job.store, job.merchant_id, job.run, f"{config.environment} {config.address}")
+        self.log = SentLog(job.store, job.merchant_id, job.run, f"{job.environment} {config.address}")
         self.tables = StockTables(job.store, job.merchant_id, job.environment, job.format)
         self.updates = 0
         self.halves = 0
