@@ -25,7 +25,7 @@ CLIENT = VALUES | {"client"}
 PIPELINE = (
     STORAGE
     | CLIENT
-    | {"request_plan", "progress", "manifest", "validation", "personal_data", "fetch_window", "extract"}
+    | {"request_plan", "progress", "manifest", "validation", "personal_data", "fetch_window", "extract_job", "extract"}
 )
 ALLOWED = {
     "exceptions": set(),
@@ -47,6 +47,7 @@ ALLOWED = {
     "manifest": STORAGE,
     "validation": VALUES,
     "fetch_window": PIPELINE,
+    "extract_job": PIPELINE,
     "extract": PIPELINE,
     "fetch_state": STORAGE | {"client", "validation"},
     "state_job": STORAGE | {"client", "fetch_state"},
