@@ -7,6 +7,7 @@ Their defaults come from environment variables, so that the DAG files run as the
 ``ZDIRECT_BASE_PATH``         where the data is written (``file://$AIRFLOW_HOME/zdirect``)
 ``ZDIRECT_MERCHANT_IDS``      comma separated; unset means the connection's merchant, or else all
 ``ZDIRECT_MASTER_DATA``       product master data for the Intrastat report
+``ZDIRECT_<PARAMETER>``       any parameter of the orders, tracking and stock DAGs
 ``ZDIRECT_NOTIFY_EMAIL``      who is told of orders without tracking numbers; comma separated
 ============================  ==================================================================
 """
@@ -24,6 +25,7 @@ from airflow_provider_zdirect.datasets import DATASETS, ApiOption
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.inbound.notice_options import OWN_OPTIONS
 from airflow_provider_zdirect.operators.arguments import given, run_interval
+from airflow_provider_zdirect.param_defaults import from_environment
 from airflow_provider_zdirect.windows import Window, parse_instant
 
 WINDOW_FROM = "{{ params['from'] or '' }}"
@@ -247,7 +249,7 @@ def inbound_params() -> dict[str, Param]:
 
 def stock_params() -> dict[str, Param]:
     """Where the stock feed is, and what of it is sent."""
-    return {
+    params = {
         "stock_path": Param(
             None,
             type=["null", "string"],
@@ -293,6 +295,7 @@ def stock_params() -> dict[str, Param]:
             description="Rows and updates that may come to nothing before the run fails; all others are sent anyway.",
         ),
     }
+    return from_environment(params)
 
 
 def stock_feeds(params: Mapping[str, Any], merchant_ids: list[str]) -> list[dict[str, str]]:

@@ -388,6 +388,15 @@ def get_dataset(
     return replace(dataset, path=path)
 
 
+def check_stands_alone(dataset: Dataset) -> None:
+    """Raise ZDirectConfigurationError if the dataset cannot be asked for without another."""
+    if dataset.part_of is not None:
+        raise ZDirectConfigurationError(
+            f"dataset={dataset.name!r} comes with the {dataset.part_of}, in the same requests.",
+            remedy=f"Use dataset={dataset.part_of!r}; it publishes both.",
+        )
+
+
 def published_with(name: str) -> tuple[str, ...]:
     """The datasets that a fetch of ``name`` publishes: itself, and what comes with it.
 
@@ -402,7 +411,7 @@ def _row(name: str, variant: str | None) -> Dataset:
     if dataset is None:
         raise ZDirectConfigurationError(
             f"dataset={name!r} is not a dataset of this provider.",
-            remedy=f"Use one of: {', '.join(DATASETS)}.",
+            remedy=f"Use one of: {', '.join(row.name for row in DATASETS.values() if row.part_of is None)}.",
         )
     if variant is None:
         return dataset

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.client import checked_merchant_id
-from airflow_provider_zdirect.datasets import Dataset
+from airflow_provider_zdirect.datasets import Dataset, check_stands_alone
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.personal_data import PersonalData
 from airflow_provider_zdirect.storage.layout import FORMATS
@@ -60,11 +60,7 @@ class ExtractJob:
     resume_key: str | None = None
 
     def __post_init__(self) -> None:
-        if self.dataset.part_of is not None:
-            raise ZDirectConfigurationError(
-                f"dataset={self.dataset.name!r} comes with the {self.dataset.part_of}, in the same requests.",
-                remedy=f"Use dataset={self.dataset.part_of!r}; it publishes both.",
-            )
+        check_stands_alone(self.dataset)
         object.__setattr__(self, "merchant_id", checked_merchant_id(self.merchant_id))
         if self.format not in FORMATS:
             raise ZDirectConfigurationError(

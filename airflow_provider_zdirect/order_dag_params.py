@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import Param
 
+from airflow_provider_zdirect.param_defaults import from_environment
 from airflow_provider_zdirect.personal_data import MODES
 
 ORDERS_AND_STOCK, STOCK_ONLY = "orders and stock", "stock only"
@@ -18,7 +19,7 @@ PERSONAL_DATA = "{{ params.personal_data }}"
 
 def personal_data_param() -> dict[str, Param]:
     """``personal_data``: what becomes of it."""
-    return {
+    params = {
         "personal_data": Param(
             "keep",
             type="string",
@@ -28,11 +29,12 @@ def personal_data_param() -> dict[str, Param]:
             "(personal_data_key of the connection). The country stays.",
         )
     }
+    return from_environment(params)
 
 
 def order_params() -> dict[str, Param]:
     """Which orders are fetched, and what of them is stored."""
-    return {
+    params = {
         "order_type": Param(
             "both",
             type="string",
@@ -65,6 +67,7 @@ def order_params() -> dict[str, Param]:
             "for it.",
         ),
     }
+    return from_environment(params)
 
 
 def erases_customers(context: Mapping[str, Any], last: datetime | None) -> bool:

@@ -15,7 +15,7 @@ from airflow_provider_zdirect.dag_params import (
     place_params,
     window_params,
 )
-from airflow_provider_zdirect.dag_tasks import merchants, merchants_to_erase_from, merchants_with_documents
+from airflow_provider_zdirect.dag_tasks import all_is_well, merchants, merchants_to_erase_from, merchants_with_documents
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.order_erasure import ZDirectOrderErasureOperator
 from airflow_provider_zdirect.operators.retry import retry_arguments
@@ -61,9 +61,9 @@ with DAG(
         **window,
         **place,
     ).expand(merchant_id=merchant_ids)
-    ZDirectExtractOperator.partial(task_id="announced_returns", dataset="announced_returns", **window, **place).expand(
-        merchant_id=merchant_ids
-    )
+    returns = ZDirectExtractOperator.partial(
+        task_id="announced_returns", dataset="announced_returns", **window, **place
+    ).expand(merchant_id=merchant_ids)
     documents = ZDirectShippingDocumentsOperator.partial(
         task_id="shipping_documents", fill_tracking=True, **place
     ).expand(merchant_id=merchants_with_documents())
@@ -81,3 +81,4 @@ with DAG(
     ).expand(merchant_id=forgetful)
     orders >> documents >> erasure
     requests >> erasure
+    [orders, returns, documents, requests, erasure] >> all_is_well()

@@ -97,7 +97,7 @@ def test_the_query_of_the_orders_reads_what_was_sold(tmp_path: Path, monkeypatch
             country = order["shipping_address"]["country_code"]
             pieces.update({(item["external_id"], country): len(item["lines"]) for item in order["items"]})
     monkeypatch.chdir(tmp_path)
-    assert {row[:2]: row[2] for row in duckdb.sql(query).fetchall()} == pieces
+    assert {row[:2]: row[3] for row in duckdb.sql(query).fetchall()} == pieces
 
 
 def test_the_tests_that_the_comparison_names_are_there() -> None:

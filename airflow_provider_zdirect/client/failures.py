@@ -118,7 +118,8 @@ def failure_of(
     if status == 404:
         return NotFoundError(
             f"{said}, not found.",
-            remedy="Check merchant_id (it must be one of those that /auth/me lists) and, if host is set, the address.",
+            remedy="Check merchant_id (the connection's Test button lists those that the app may use) and, if host is "
+            "set, the address.",
             **facts,  # type: ignore[arg-type]
         )
     if status in (409, 412, 428):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_zdirect.assets import dataset_asset
-from airflow_provider_zdirect.datasets import get_dataset, published_with
+from airflow_provider_zdirect.datasets import check_stands_alone, get_dataset, published_with
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
@@ -166,6 +166,7 @@ class ZDirectExtractOperator(ZDirectOperator):
 
         def check_dataset(name: Any) -> None:
             dataset = get_dataset(name, variant, path, options)
+            check_stands_alone(dataset)
             dataset.filter_parameters(filters)
             check_no_window(dataset, values)
 

@@ -164,6 +164,33 @@ def test_the_environment_sets_the_defaults(monkeypatch):
     assert [params[name].value for name in params] == ["mine", "s3://bucket/zdirect", ["a", "b"]]
 
 
+def test_the_environment_sets_what_scheduled_runs_of_orders_and_stock_do(monkeypatch):
+    from airflow_provider_zdirect.dag_params import stock_params
+    from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+    from airflow_provider_zdirect.order_dag_params import order_params
+
+    settings = {"PERSONAL_DATA": "hash", "ORDER_TYPE": "PartnerFulfilled", "SHIPPING_DOCUMENTS": "True"}
+    settings |= {
+        "SUBTRACT_OPEN_ORDERS": "on",
+        "MAX_REJECTED": "5",
+        "SALES_CHANNEL_IDS": "a, b",
+        "MAPPING_PATH": "m.csv",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(f"ZDIRECT_{name}", value)
+    values = {name: param.value for name, param in {**order_params(), **stock_params()}.items()}
+    assert values["order_type"] == "PartnerFulfilled"
+    assert (values["personal_data"], values["shipping_documents"]) == ("hash", True)
+    assert (values["subtract_open_orders"], values["max_rejected"]) == (True, 5)
+    assert (values["sales_channel_ids"], values["mapping_path"]) == (["a", "b"], "m.csv")
+    assert (values["erase_customers"], values["full_sync"]) == (True, False)
+    for name, value in (("PERSONAL_DATA", "hsah"), ("MAX_REJECTED", "-1"), ("MAX_REJECTED", "few"), ("FULL_SYNC", "2")):
+        with monkeypatch.context() as wrong:
+            wrong.setenv(f"ZDIRECT_{name}", value)
+            with pytest.raises(ZDirectConfigurationError, match=f"ZDIRECT_{name}='{value}' is no default"):
+                {**order_params(), **stock_params()}
+
+
 def test_parsing_loads_neither_arrow_nor_http():
     code = (
         "import runpy, sys, warnings; warnings.simplefilter('ignore')\n"

@@ -93,3 +93,19 @@ def test_orders_of_one_type_for_the_stock_alone_have_nothing_personal(run_dag, e
         f"count(shipping_address.country_code) FROM '{tmp_path}/orders_current/**/*.parquet' GROUP BY ALL"
     )
     assert found.fetchall() == [("PartnerFulfilled", 3, 0, 0, 3)]
+
+
+@pytest.mark.newest_airflow
+def test_a_run_that_could_not_fetch_the_orders_has_failed_whatever_else_went_well(run_dag, emulator, tmp_path):
+    emulator.set_options(order_days=0)
+    merchant = emulator.merchant_ids[0]
+    window = {"from": START.isoformat(), "to": (START + HOUR).isoformat()}
+    # The connection has no key for hashes.
+    run = run_dag("zdirect_orders", NOW, merchant_ids=[merchant], personal_data="hash", **window)
+    states = {task[0]: task[2] for task in run.tasks}
+    assert (states["orders"], states["erase_customers"], states["announced_returns"]) == (
+        "failed",
+        "success",
+        "success",
+    )
+    assert (states["all_is_well"], run.state) == ("upstream_failed", "failed")
