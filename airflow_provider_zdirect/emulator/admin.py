@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from airflow_provider_zdirect.emulator.admin_body import json_body, or_400
 from airflow_provider_zdirect.emulator.parameters import parse_moment, parse_time, required
 from airflow_provider_zdirect.emulator.problem import ProblemError
 from airflow_provider_zdirect.emulator.state import EmulatorState
@@ -32,10 +30,10 @@ def admin_router(state: EmulatorState) -> APIRouter:
 
     @router.put("/faults")
     async def set_faults(request: Request) -> Response:
-        plan = await _body(request)
+        plan = await json_body(request)
         if not isinstance(plan, list) or not all(isinstance(fault, dict) for fault in plan):
             raise ProblemError(400, "a fault plan is a list of objects")
-        _or_400(state.faults.set, plan)
+        or_400(state.faults.set, plan)
         return JSONResponse(state.faults.as_list())
 
     @router.delete("/faults")
@@ -49,7 +47,7 @@ def admin_router(state: EmulatorState) -> APIRouter:
         start = parse_moment(required(query, "from"), "from")
         end = parse_moment(required(query, "to"), "to")
         as_sent = query.get("as_sent", "false").lower() == "true"
-        records = _or_400(state.truth, dataset, required(query, "merchant_id"), start, end, as_sent)
+        records = or_400(state.truth, dataset, required(query, "merchant_id"), start, end, as_sent)
         return JSONResponse({"count": len(records), "records": records})
 
     @router.get("/clock")
@@ -58,11 +56,11 @@ def admin_router(state: EmulatorState) -> APIRouter:
 
     @router.put("/clock")
     async def set_clock(request: Request) -> Response:
-        change = await _body(request)
+        change = await json_body(request)
         if not isinstance(change, dict) or len(change) != 1 or not {"now", "advance"} & set(change):
             raise ProblemError(400, 'give {"now": time or null} or {"advance": seconds}')
         if "advance" in change:
-            state.clock.advance(_or_400(float, change["advance"]))
+            state.clock.advance(or_400(float, change["advance"]))
         else:
             state.clock.set(parse_time(str(change["now"]), "now") if change["now"] else None)
         return _clock(state)
@@ -77,10 +75,10 @@ def admin_router(state: EmulatorState) -> APIRouter:
 
     @router.patch("/options")
     async def change_options(request: Request) -> Response:
-        changes = await _body(request)
+        changes = await json_body(request)
         if not isinstance(changes, dict):
             raise ProblemError(400, "options are an object")
-        state.options = _or_400(state.options.changed, changes)
+        state.options = or_400(state.options.changed, changes)
         return JSONResponse(state.options.as_dict())
 
     return router
@@ -88,17 +86,3 @@ def admin_router(state: EmulatorState) -> APIRouter:
 
 def _clock(state: EmulatorState) -> Response:
     return JSONResponse({"now": state.clock.now().isoformat(), "frozen": state.clock.frozen})
-
-
-async def _body(request: Request) -> Any:
-    try:
-        return json.loads(await request.body())
-    except ValueError as error:
-        raise ProblemError(400, f"the body is not JSON: {error}") from error
-
-
-def _or_400(call: Any, *arguments: Any) -> Any:
-    try:
-        return call(*arguments)
-    except (ValueError, TypeError) as error:
-        raise ProblemError(400, str(error)) from error

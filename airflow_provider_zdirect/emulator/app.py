@@ -13,6 +13,7 @@ from airflow_provider_zdirect.emulator.deletion_requests import deletion_request
 from airflow_provider_zdirect.emulator.front import Connections, Front
 from airflow_provider_zdirect.emulator.inventory import inventory_router
 from airflow_provider_zdirect.emulator.movement_reports import movement_reports_router
+from airflow_provider_zdirect.emulator.order_admin import order_admin_router
 from airflow_provider_zdirect.emulator.order_shipments import shipments_router
 from airflow_provider_zdirect.emulator.order_writes import order_writes_router
 from airflow_provider_zdirect.emulator.orders import orders_router
@@ -48,6 +49,7 @@ def create_app(state: EmulatorState, connections: Connections | None = None) -> 
     app.include_router(stocks_router(state))
     app.include_router(shipping_documents_router(state))
     app.include_router(admin_router(state))
+    app.include_router(order_admin_router(state))
     app.router.routes.append(DocumentRoute(state))
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(HTTPException, _http_error)
