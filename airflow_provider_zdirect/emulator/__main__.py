@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
+import shlex
 import signal
 import sys
+import textwrap
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,19 +21,24 @@ def parser() -> argparse.ArgumentParser:
         description="A zDirect server with invented, reproducible data. No authentication under /_emulator: "
         "keep it on loopback.",
     )
-    cli.add_argument("--host", default="127.0.0.1")
-    cli.add_argument("--port", type=int, default=8088)
-    cli.add_argument("--seed", type=int, default=7, help="the world; same seed, same data")
-    cli.add_argument("--client-id", default="demo")
-    cli.add_argument("--client-secret", default="demo-secret")
-    cli.add_argument("--merchants", type=int, default=2)
-    cli.add_argument("--environment", choices=("production", "sandbox"), default="production")
-    cli.add_argument("--now", metavar="ISO", help="freeze the clock at this time")
-    cli.add_argument("--volume", type=float, default=1.0, help="multiplier of records")
-    cli.add_argument("--faults", metavar="FILE", type=Path, help="fault plan as JSON")
-    cli.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="any option, e.g. drift=0.2")
+    cli.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
+    cli.add_argument("--port", type=int, default=8088, help="default: %(default)s; 0 takes a free one")
+    cli.add_argument("--seed", type=int, default=7, help="the world; same seed, same data; default: %(default)s")
+    cli.add_argument("--client-id", default="demo", help="default: %(default)s")
+    cli.add_argument("--client-secret", default="demo-secret", help="default: %(default)s")
+    cli.add_argument("--merchants", type=int, default=2, help="number of merchants; default: %(default)s")
+    cli.add_argument(
+        "--environment", choices=("production", "sandbox"), default="production", help="default: %(default)s"
+    )
+    cli.add_argument("--now", metavar="ISO", help="freeze the clock at this time; default: the real time")
+    cli.add_argument("--volume", type=float, default=1.0, help="multiplier of records; default: %(default)s")
+    cli.add_argument("--faults", metavar="FILE", type=Path, help="fault plan as JSON; default: no faults")
+    cli.add_argument(
+        "--option", action="append", default=[], metavar="NAME=VALUE", help="any option, e.g. drift=0.2; repeatable"
+    )
+    cli.add_argument("--list-options", action="store_true", help="print all options with their defaults, and end")
     cli.add_argument("--bulk-received-items", type=int, metavar="N", help="benchmark: so many items at once")
-    cli.add_argument("--bulk-page-size", type=int, default=100_000, metavar="M")
+    cli.add_argument("--bulk-page-size", type=int, default=100_000, metavar="M", help="default: %(default)s")
     cli.add_argument("--bulk-from", metavar="ISO", help="default: start of the last full UTC day")
     cli.add_argument("--bulk-to", metavar="ISO", help="default: end of the last full UTC day")
     return cli
@@ -39,6 +47,9 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     cli = parser()
     args = cli.parse_args(arguments)
+    if args.list_options:
+        print(listed_options())
+        return 0
     try:
         from airflow_provider_zdirect.emulator.bulk import BulkPlan
         from airflow_provider_zdirect.emulator.server import EmulatorServer, moment
@@ -67,8 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
             client_id=args.client_id,
             client_secret=args.client_secret,
             environment=args.environment,
-            volume=args.volume,
-            **dict(_option(text) for text in args.option),
+            **_chosen(args),
         )
     except (ValueError, OSError) as error:
         cli.error(str(error))
@@ -79,8 +89,45 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, lambda *_: stopped.set())
     with server:
         print(f"zDirect emulator ready at {server.url}, merchants {', '.join(server.merchant_ids)}", flush=True)
+        print(_connection(server.url, args), flush=True)
         stopped.wait()
     return 0
+
+
+def listed_options() -> str:
+    """Each option as ``--option`` takes it, with its default, what it may be, and what it means."""
+    from airflow_provider_zdirect.emulator.options import CHOICES, Options
+
+    described = re.findall(r":param (\w+): (.*?)(?=\n\s*:param |\Z)", Options.__doc__ or "", re.DOTALL)
+    meanings = {name: " ".join(text.replace("``", "`").split()) for name, text in described}
+    lines = []
+    for name, default in Options().as_dict().items():
+        value = default if isinstance(default, str) else json.dumps(default)
+        choices = [choice or "(empty)" for choice in CHOICES.get(name, ())]
+        lines.append(f"{name}={value}" + (f"   [{' | '.join(choices)}]" if choices else ""))
+        lines.append(textwrap.fill(meanings.get(name, ""), 110, initial_indent="    ", subsequent_indent="    "))
+    return "\n".join(lines)
+
+
+def _connection(url: str, args: argparse.Namespace) -> str:
+    """The line that makes Airflow talk to the emulator."""
+    fields = {
+        "conn_type": "zdirect",
+        "login": args.client_id,
+        "password": args.client_secret,
+        "host": url,
+        "extra": {"environment": args.environment},
+    }
+    return f"export AIRFLOW_CONN_ZDIRECT_DEFAULT={shlex.quote(json.dumps(fields))}"
+
+
+def _chosen(args: argparse.Namespace) -> dict[str, Any]:
+    """:raises ValueError: for an unknown option, which may not be another argument of the server either."""
+    from airflow_provider_zdirect.emulator.options import Options
+
+    chosen = {"volume": args.volume, **dict(_option(text) for text in args.option)}
+    Options().changed(chosen)
+    return chosen
 
 
 def _option(text: str) -> tuple[str, Any]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -9,7 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from airflow_provider_zdirect.emulator.__main__ import main
 from airflow_provider_zdirect.emulator.catalog import merchant_id
+from airflow_provider_zdirect.emulator.options import Options
 
 from .conftest import ask_token, log_in
 
@@ -31,6 +34,15 @@ def test_the_command_serves_and_ends_on_a_signal(tmp_path: Path) -> None:
             line = process.stdout.readline()
             assert merchant_id(3, 0) in line
             url = line.split(" at ")[1].split(",")[0]
+            name, connection = process.stdout.readline().removeprefix("export ").split("=", 1)
+            assert name == "AIRFLOW_CONN_ZDIRECT_DEFAULT"
+            assert json.loads(*shlex.split(connection)) == {
+                "conn_type": "zdirect",
+                "login": "demo",
+                "password": "demo-secret",
+                "host": url,
+                "extra": {"environment": "production"},
+            }
             with httpx.Client(base_url=url) as client:
                 log_in(client)
                 assert client.get("/auth/me").status_code == 503
@@ -44,7 +56,7 @@ def test_the_command_serves_and_ends_on_a_signal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--now", "soon"], ["--option", "nonsense=1"], ["--faults", "missing.json"], ["--merchants", "0"]]
+    "arguments", [["--now", "soon"], ["--option", "seed=1"], ["--faults", "missing.json"], ["--merchants", "0"]]
 )
 def test_wrong_arguments_end_with_a_message(arguments: list[str]) -> None:
     result = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, env=environment(), timeout=60)
@@ -60,3 +72,16 @@ def test_missing_libraries_are_named_with_the_way_to_install_them() -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), timeout=60)
     assert result.returncode == 2
     assert 'pip install "airflow-provider-zdirect[emulator]"' in result.stderr
+
+
+def test_every_option_is_listed_with_its_default_and_meaning(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list-options"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    names = [line.partition("=")[0] for line in lines if not line.startswith(" ")]
+    assert names == list(Options().as_dict())
+    assert all(line.strip() for line in lines), "an option that the docstring does not explain"
+    assert "last_page_next=absent   [absent | empty | null]" in lines
+    assert "tokens_per_minute=null" in lines
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "--list-options" in capsys.readouterr().out
