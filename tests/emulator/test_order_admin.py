@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,6 +13,8 @@ import pytest
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
 from .order_calls import truth
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "emulator.md"
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +93,21 @@ def test_a_return_is_announced_over_http(server: EmulatorServer, anonymous: http
     refused(anonymous, "announced-returns", {"order_id": "none"}, "order none is unknown")
     refused(anonymous, "announced-returns", {"order_id": order_id, "reason": 1}, "reason must be a text")
     refused(anonymous, "announced-returns", {"order_id": order_id, "line_ids": "all"}, "line_ids must be a list")
+
+
+def test_every_curl_of_the_document_works(server: EmulatorServer, anonymous: httpx.Client) -> None:
+    (order_id,) = add(server, anonymous, status="initial", customer_number="31400000001")
+    lines = re.findall(r"^ *(curl .*)$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(lines) > 15
+    for line in lines:
+        values = {"$EMULATOR": "/_emulator", "$MERCHANT": server.merchant_ids[0], "$ORDER": order_id}
+        for name, value in values.items():
+            line = line.replace(name, value)
+        _, *words = shlex.split(line)
+        given = {}
+        for flag in {"-X", "-d"} & set(words):
+            at = words.index(flag)
+            _, given[flag] = words.pop(at), words.pop(at)
+        (url,) = words
+        answer = anonymous.request(given.get("-X", "GET"), url, content=given.get("-d"))
+        assert answer.is_success, (line, answer.text)
