@@ -240,8 +240,11 @@ class OrderFlow(ABC):
         if value_of(wants[0]) == there:
             self._tell(wants, Outcome(ALREADY))
         elif not (what in CODES and self._rules.overwrite_tracking):
-            hint = "; overwrite_tracking=True replaces it" if what in CODES else ""
-            reason = f"{whose} has another {NAMES[what]}{hint}"
+            if what in CODES:
+                hint = "overwrite_tracking=True replaces it"
+            else:
+                hint = f"zDirect has {there!r}; leave the column blank, or write that one"
+            reason = f"{whose} has another {NAMES[what]}; {hint}"
             self._hold((want.update for want in wants), Outcome(CONFLICT, reason=reason))
 
     async def _export(self) -> None:

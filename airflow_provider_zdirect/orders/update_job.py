@@ -12,7 +12,7 @@ from fsspec import AbstractFileSystem
 from airflow_provider_zdirect.exceptions import RejectedUpdatesError
 from airflow_provider_zdirect.orders.order_flow import UpdateRules
 from airflow_provider_zdirect.orders.update_options import UpdateOptions
-from airflow_provider_zdirect.orders.update_results import CONFLICT, FAILED, OUTCOMES, REFUSED, RowResult
+from airflow_provider_zdirect.orders.update_results import CONFLICT, FAILED, OUTCOMES, REFUSED, RowResult, row_key
 from airflow_provider_zdirect.orders.update_rows import OrderUpdate, WrongRow, fingerprint_text
 
 SHOWN = 10
@@ -96,10 +96,14 @@ class OrderUpdateResult:
 
 
 def rejected(job: OrderUpdateJob, result: OrderUpdateResult) -> RejectedUpdatesError:
-    """The error that names the first rows that came to nothing."""
-    bad = [one for one in result.results if one.outcome in (REFUSED, CONFLICT, FAILED)]
+    """The error that names the first rows that came to nothing, each with the first cause."""
+    first: dict[Any, RowResult] = {}
+    for number, one in enumerate(result.results):
+        if one.outcome in (REFUSED, CONFLICT, FAILED):
+            first.setdefault(row_key(one, number), one)
+    bad = list(first.values())
     shown = "; ".join(
-        f"row {one.row}, {'order ' + (one.order_id or one.order_number or '?')}: {one.what} {one.outcome}, {one.reason}"
+        f"row {one.row}, order {one.order_id or one.order_number or '?'}: {one.reason or one.outcome}"
         for one in bad[:SHOWN]
     )
     more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""

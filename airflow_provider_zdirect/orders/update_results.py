@@ -99,11 +99,19 @@ class RowResult:
 _FIELDS = tuple(field.name for field in fields(RowResult))
 
 
+def row_key(result: RowResult, number: int) -> Any:
+    """What results of the same row have in common.
+
+    :param number: of the result.
+    """
+    return result.row if result.row is not None else ("without number", result.order_id or number)
+
+
 def outcomes_by_row(results: Iterable[RowResult]) -> Counter[str]:
     """How many rows came to which outcome; of what a row wants, the worst counts."""
     worst: dict[Any, str] = {}
     for number, result in enumerate(results):
-        row = result.row if result.row is not None else ("without number", result.order_id or number)
+        row = row_key(result, number)
         worst[row] = max(worst.get(row, ALREADY), result.outcome, key=OUTCOMES.index)
     return Counter(dict.fromkeys(OUTCOMES, 0)) + Counter(worst.values())
 

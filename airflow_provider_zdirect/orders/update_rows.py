@@ -69,6 +69,7 @@ _NO_VALUE = re.compile(
     r"#(n/a|nv|ref!|bezug!|value!|wert!|name\?|div/0!|num!|zahl!|null!)|nan|nat|null|none|<na>", re.IGNORECASE
 )
 """What spreadsheets and programs write where they have no value."""
+_WORD = re.compile(r"[A-Za-z_]{1,20}")
 _LONGEST = 255
 _HEAVIEST = 2**31 - 1
 
@@ -119,7 +120,8 @@ class OrderUpdate:
 class WrongRow:
     """A row of which nothing can be made.
 
-    :param what: why; what the cells hold is not in it, because columns may be mixed up, and some are personal.
+    :param what: why; what the cells hold is not in it (but for a status of one short word), because columns may be
+        mixed up, and some are personal.
     """
 
     row: int | None
@@ -293,7 +295,9 @@ def _text(value: Any, name: str) -> str | None:
 def _status(text: str) -> str:
     status = {"cancelled": CANCELED}.get(text.lower(), text.lower())
     if status not in STATUSES:
-        raise ValueError(f"status is unknown; use {', '.join(STATUSES)}")
+        # Anything else may be of another column, and personal.
+        quoted = f" {text!r}" if _WORD.fullmatch(text) else ""
+        raise ValueError(f"status{quoted} is unknown; use {', '.join(STATUSES)}")
     return status
 
 
