@@ -45,7 +45,14 @@ from airflow_provider_zdirect.stocks.level import AGAIN, REJECTED, TAKEN, Level,
 from airflow_provider_zdirect.stocks.open_orders import OpenOrders, PublishedOrders
 from airflow_provider_zdirect.stocks.results import UPDATES, StockTables
 from airflow_provider_zdirect.stocks.sent_log import Batch, SentLog
-from airflow_provider_zdirect.stocks.update_job import StockUpdateJob, StockUpdateResult, count_outcomes
+from airflow_provider_zdirect.stocks.update_job import (
+    MAX_ATTEMPTS,
+    SHOWN,
+    StockUpdateJob,
+    StockUpdateResult,
+    count_outcomes,
+    what_came_to_nothing,
+)
 from airflow_provider_zdirect.stocks.update_pace import UpdatePace
 from airflow_provider_zdirect.stocks.wanted import Wanted, needs_channels, wanted_levels
 from airflow_provider_zdirect.storage.layout import Layout
@@ -57,8 +64,6 @@ BATCH = 1_000
 
 REQUESTS = Rate(60, 60)
 SCOPE = "products/stock/write"
-MAX_ATTEMPTS = 4
-"""How often an update that failed is sent in one run."""
 
 RETRY_PAUSE = 20.0
 """Seconds before failed updates are sent again, times the number of attempts."""
@@ -72,8 +77,6 @@ MAX_HALVES = 30
 
 MAX_ROUNDS = 20
 """Of sending again what others have made doubtful, for one attempt."""
-
-SHOWN = 5
 
 
 async def update_stocks(
@@ -100,7 +103,7 @@ class _Plan:
     wanted: Wanted
     orders: OpenOrders | None
     channels: int
-    rejected: int
+    bad: list[BadRow]
     rejected_uri: str | None
 
 
@@ -136,7 +139,7 @@ class _Updating:
             await asyncio.to_thread(self._publish)
             raise
         result = self._result(plan, await asyncio.to_thread(self._publish))
-        failure = self._judged(result)
+        failure = self._judged(result, plan.bad)
         # A retry that may mend it goes on with these books.
         await asyncio.to_thread(self._close_books, [] if isinstance(failure, ServerError) else self.log.own())
         if failure is not None:
@@ -175,7 +178,7 @@ class _Updating:
                 f"max_rejected={self.job.max_rejected}. Nothing was sent.",
                 remedy="Add them to the mapping file (mapping_path).",
             )
-        return _Plan(feed, wanted, orders, len(channels), len(bad), uri)
+        return _Plan(feed, wanted, orders, len(channels), bad, uri)
 
     def _open_orders(self, mapping: SkuMapping | None, now: datetime, feed_time: datetime) -> OpenOrders | None:
         job = self.job
@@ -196,7 +199,8 @@ class _Updating:
         self.job.store.write(path, gzip.compress(lines, mtime=0))
         for row in bad[:SHOWN]:
             log.warning("%s, %s: %s.", self.what, row.place, row.reason)
-        log.warning("%s: %d rows were put aside, see %s.", self.what, len(bad), self.job.uri(path))
+        more = f"and {len(bad) - SHOWN} more; " if len(bad) > SHOWN else ""
+        log.warning("%s: %s%d rows were put aside, see %s.", self.what, more, len(bad), self.job.uri(path))
         return self.job.uri(path)
 
     async def _all_due(self, levels: dict[Pair, Level]) -> dict[Pair, Level]:
@@ -380,7 +384,7 @@ class _Updating:
             uri=self.job.uri(Layout(UPDATES, self.job.merchant_id).merchant),
             feed_time=max(plan.feed.times.values(), default=None),
             rows=plan.feed.count,
-            rejected=plan.rejected,
+            rejected=len(plan.bad),
             rejected_uri=plan.rejected_uri,
             superseded=plan.wanted.superseded,
             sales_channels=plan.channels,
@@ -392,7 +396,7 @@ class _Updating:
             **count_outcomes(rows),
         )
 
-    def _judged(self, result: StockUpdateResult) -> ZDirectError | None:
+    def _judged(self, result: StockUpdateResult, bad: list[BadRow]) -> ZDirectError | None:
         log.info(
             "%s: %d updates sent; %d pairs accepted, %d pending, %d rejected, %d failed; %d rows put aside.",
             self.what, result.updates, result.accepted, result.pending, result.refused, result.failed, result.rejected,
@@ -400,9 +404,8 @@ class _Updating:
         if result.came_to_nothing <= self.job.max_rejected:
             return None
         said = (
-            f"{self.what}: {result.rejected} rows were put aside ({result.rejected_uri or 'no file'}), zDirect "
-            f"rejected {result.refused} updates, and {result.failed} failed {MAX_ATTEMPTS} times ({result.uri}, column "
-            f"outcome). That is more than max_rejected={self.job.max_rejected}. All others were sent."
+            f"{self.what}: {what_came_to_nothing(result, bad)}. "
+            f"That is more than max_rejected={self.job.max_rejected}. All others were sent."
         )
         remedy = "Correct the feed, the mapping or the articles; the next run sends what is missing."
         if result.failed:

@@ -11,12 +11,18 @@ from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.client import checked_merchant_id
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.stocks.feed import FeedFiles
+from airflow_provider_zdirect.stocks.feed import BadRow, FeedFiles
 from airflow_provider_zdirect.stocks.open_orders import OrdersWanted
 from airflow_provider_zdirect.stocks.stock_options import StockOptions
 from airflow_provider_zdirect.storage.layout import FORMATS
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.table_files import TableFile
+
+MAX_ATTEMPTS = 4
+"""How often an update that failed is sent in one run."""
+
+SHOWN = 5
+"""Rows that an error names."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,21 @@ class StockUpdateResult:
     @property
     def came_to_nothing(self) -> int:
         return self.rejected + self.refused + self.failed
+
+
+def what_came_to_nothing(result: StockUpdateResult, bad: Sequence[BadRow]) -> str:
+    """What of it came to nothing, for the error; the first of the bad rows with their reasons."""
+    parts = []
+    if bad:
+        shown = "; ".join(f"{row.place}: {row.reason}" for row in bad[:SHOWN])
+        more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+        parts.append(f"{len(bad)} rows were put aside ({result.rejected_uri}): {shown}{more}")
+    where = f"({result.uri}, column outcome)"
+    if result.refused:
+        parts.append(f"zDirect rejected {result.refused} updates {where}")
+    if result.failed:
+        parts.append(f"{result.failed} updates failed {MAX_ATTEMPTS} times {where}")
+    return ". ".join(parts)
 
 
 def count_outcomes(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:

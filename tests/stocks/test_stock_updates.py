@@ -24,6 +24,9 @@ from airflow_provider_zdirect.exceptions import (
 from airflow_provider_zdirect.stocks import stock_updates
 from airflow_provider_zdirect.stocks.stock_options import StockOptions
 
+QUERIES = re.findall(r'duckdb -c "(.*)"', (Path(__file__).parents[2] / "docs" / "stocks.md").read_text())
+"""Of what was put aside, and of what was not accepted."""
+
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[EmulatorServer]:
@@ -149,7 +152,7 @@ def test_pending_updates_are_taken_whatever_status_goes_with_their_code(
 def test_failed_updates_are_sent_again_a_few_times_then_told_and_left_to_a_retry(world: StockWorld) -> None:
     world.emulator.set_options(stocks_failed=1.0)
     world.write("stock.csv", rows(2))
-    with pytest.raises(ServerError, match="4 failed 4 times") as caught:
+    with pytest.raises(ServerError, match="4 updates failed 4 times") as caught:
         world.run(world.job())
     assert caught.value.retry_after > 0
     assert len(world.posts()) == 4
@@ -164,7 +167,7 @@ def test_failed_updates_are_sent_again_a_few_times_then_told_and_left_to_a_retry
 def test_what_failed_is_left_to_a_retry_even_if_a_row_is_bad(world: StockWorld) -> None:
     world.emulator.set_options(stocks_failed=1.0)
     world.write("stock.csv", [*rows(1), {"ean": "7", "quantity": 1}])
-    with pytest.raises(ServerError, match=r"1 rows were put aside.* 2 failed"):
+    with pytest.raises(ServerError, match=r"1 rows were put aside.* 2 updates failed"):
         world.run(world.job())
     world.emulator.set_options(stocks_failed=0.0)
     with pytest.raises(RejectedRecordsError):
@@ -175,22 +178,30 @@ def test_what_failed_is_left_to_a_retry_even_if_a_row_is_bad(world: StockWorld) 
 def test_what_zdirect_rejects_is_told_and_fails_the_run_after_all_else(world: StockWorld) -> None:
     unknown = "5b1f6a52-9d3c-4d6e-8f3a-0c9a5b7e1d24"
     world.write("stock.csv", [*rows(2), {"ean": ean(9), "quantity": 1, "sales_channel_id": unknown}])
-    with pytest.raises(RejectedRecordsError, match="zDirect rejected 1 updates"):
+    with pytest.raises(RejectedRecordsError, match="zDirect rejected 1 updates") as caught:
         world.run(world.job())
+    assert " 0 " not in str(caught.value)
+    assert "put aside" not in str(caught.value)
     assert len(world.levels()) == 4
     assert world.results("description", "stock_updates")[-1][0] is None
     assert [row for row in world.results("ean, outcome, code") if row[1] != "accepted"] == [(ean(9), "rejected", 101)]
     assert world.run(world.job(run="b" * 24, minutes=1, max_rejected=1)).refused == 1
 
 
-def test_bad_rows_are_put_aside_with_place_and_reason_and_the_others_sent(world: StockWorld) -> None:
+def test_bad_rows_are_put_aside_with_place_and_reason_and_the_others_sent(
+    world: StockWorld, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.write(
         "stock.csv",
         "EAN;Quantity\n"
         f"{ean(1)};5\n4006381333930;5\n{ean(2)};-1\n{ean(3)};2.5\n{ean(4)};\n{ean(5)};1\n{ean(5)};2\n{ean(6)};3\n{ean(6)};3\n",
     )
-    with pytest.raises(RejectedRecordsError, match="7 rows were put aside"):
+    with pytest.raises(RejectedRecordsError, match="7 rows were put aside") as caught:
         world.run(world.job())
+    assert "row 4 of stock.csv: quantity=-1 is negative; " in str(caught.value)
+    assert "; and 2 more. That is more" in str(caught.value)
+    assert "rejected 0" not in str(caught.value)
+    assert "and 2 more; 7 rows were put aside, see " in caplog.text
     assert {code: level for (_, code), level in world.levels().items()} == {ean(1): 5, ean(6): 3}
     reasons = dict(world.rejected())
     assert list(reasons) == ["row 10", "row 3", "row 4", "row 5", "row 6", "row 7", "row 8"]
@@ -203,6 +214,10 @@ def test_bad_rows_are_put_aside_with_place_and_reason_and_the_others_sent(world:
         "row 10": "was in row 9 of stock.csv already",
     }.items():
         assert said in reasons[row]
+    monkeypatch.chdir(world.root.parent)
+    found = duckdb.sql(QUERIES[0].replace('\\"', '"')).fetchall()
+    assert {where: reason for _, _, where, reason in found} == reasons
+    assert {Path(file).name for _, file, _, _ in found} == {"stock.csv"}
     assert world.run(world.job(max_rejected=7)).rejected == 7
 
 
@@ -343,10 +358,9 @@ def test_a_large_feed_with_one_in_a_hundred_bad_and_failing_ends_right_within_th
 def test_the_query_of_the_documents_shows_what_was_not_accepted(
     world: StockWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (query,) = re.findall(r'duckdb -c "(.*)"', (Path(__file__).parents[2] / "docs" / "stocks.md").read_text())
     world.emulator.set_options(stocks_pending=0.5)
     world.write("stock.csv", rows(10))
     pending = world.run(world.job()).pending
     monkeypatch.chdir(world.root.parent)
     assert pending
-    assert [row[3:5] for row in duckdb.sql(query).fetchall()] == [("pending", 104)] * pending
+    assert [row[3:5] for row in duckdb.sql(QUERIES[1]).fetchall()] == [("pending", 104)] * pending
