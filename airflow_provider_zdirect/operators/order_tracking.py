@@ -10,6 +10,8 @@ from datetime import timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
@@ -293,29 +295,44 @@ def log_missing_orders(context: Any) -> None:
 
 
 def mail_missing_orders(context: Any, to: Sequence[str], smtp_conn_id: str | None = None) -> None:
-    """A notifier that sends the orders by e-mail.
+    """A notifier that sends the orders by e-mail, and writes them to the task's log before that.
 
     :param smtp_conn_id: None means the connection that Airflow is configured to use, ``smtp_default``.
-    :raises ZDirectConfigurationError: if the SMTP provider is not installed.
+    :raises ZDirectConfigurationError: if the SMTP provider is not installed, or its connection does not do.
     """
+    log_missing_orders(context)
     try:
         from airflow.providers.smtp.notifications.smtp import SmtpNotifier
     except ImportError:
         raise ZDirectConfigurationError(
             "An e-mail is to be sent, and Airflow's SMTP provider is not installed.",
-            remedy="pip install apache-airflow-providers-smtp; or give no address, and the orders are in the log.",
+            remedy="pip install apache-airflow-providers-smtp; or empty notify_email: the orders are in the log.",
         ) from None
-    notify(
-        SmtpNotifier(to=list(to), subject=SUBJECT, html_content=CONTENT, smtp_conn_id=smtp_conn_id),
-        context,
-    )
+    notifier = SmtpNotifier(to=list(to), subject=SUBJECT, html_content=CONTENT, smtp_conn_id=smtp_conn_id)
+    _check_smtp(notifier.smtp_conn_id, notifier.from_email)
+    notify(notifier, context)
+
+
+def _check_smtp(conn_id: str, from_email: str | None) -> None:
+    """What the notifier raises does not say what to do."""
+    wrong = None
+    try:
+        if not (BaseHook.get_connection(conn_id).extra_dejson.get("from_email") or from_email):
+            wrong = "has no from_email"
+    except AirflowNotFoundException:
+        wrong = "is not there"
+    if wrong:
+        raise ZDirectConfigurationError(
+            f"An e-mail is to be sent, and the connection {conn_id} {wrong}.",
+            remedy=f"Create the connection {conn_id} (type SMTP: host, port, login, extra from_email), or empty "
+            "notify_email: the orders are in the log.",
+        )
 
 
 def as_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """A line per order."""
     lines = [
-        f"order {row['order_number'] or row['order_id']}, approved {row['age_hours']} hours ago: without "
-        f"{_missing(row)}; {row['portal_url']}"
+        f"order {_name(row)}, approved {row['age_hours']} hours ago: without {_missing(row)}; {row['portal_url']}"
         for row in rows[:MOST_SHOWN]
     ]
     return "\n".join([*lines, *_more(rows)])
@@ -323,15 +340,20 @@ def as_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def as_html(rows: Sequence[Mapping[str, Any]], uri: str) -> str:
     """A table with a row per order."""
-    head = "<tr><th>Order</th><th>Your number</th><th>Approved (hours ago)</th><th>Missing</th></tr>"
+    head = "<tr><th>Order</th><th>Order id</th><th>Your number</th><th>Approved (hours ago)</th><th>Missing</th></tr>"
     body = "".join(
         f'<tr><td><a href="{escape(row["portal_url"])}">{escape(row["order_number"] or row["order_id"])}</a></td>'
-        f"<td>{escape(row['merchant_order_id'] or '')}</td><td>{row['age_hours']}</td>"
-        f"<td>{escape(_missing(row))}</td></tr>"
+        f"<td>{escape(row['order_id'])}</td><td>{escape(row['merchant_order_id'] or '')}</td>"
+        f"<td>{row['age_hours']}</td><td>{escape(_missing(row))}</td></tr>"
         for row in rows[:MOST_SHOWN]
     )
     more = "".join(f"<p>{text}</p>" for text in _more(rows))
     return f"<table>{head}{body}</table>{more}<p>All that are overdue: {escape(uri)}</p>"
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    """Several orders may share a number."""
+    return f"{row['order_number']} ({row['order_id']})" if row["order_number"] else str(row["order_id"])
 
 
 def _missing(row: Mapping[str, Any]) -> str:

@@ -195,8 +195,26 @@ def test_an_email_has_the_list_with_links(world, late, full_context, tmp_path, m
     orders = {one["order_id"]: one for one in world.orders(world.merchant_ids[0])}
     for order_id in late:
         number = orders[order_id]["order_number"]
-        assert f'<a href="https://p.example/{number}">{number}</a></td><td>&lt;b&gt;</td><td>30</td>' in content
+        assert (
+            f'<a href="https://p.example/{number}">{number}</a></td><td>{order_id}</td><td>&lt;b&gt;</td><td>30</td>'
+            in content
+        )
         assert orders[order_id]["customer_email"] not in content
+
+
+@pytest.mark.parametrize(
+    ("connection", "wrong"), [(None, "is not there"), ({"conn_type": "smtp"}, "has no from_email")]
+)
+def test_without_a_connection_for_emails_the_list_is_in_the_log_and_the_error_says_what_to_do(
+    late, full_context, tmp_path, monkeypatch, caplog, connection, wrong
+):
+    pytest.importorskip("airflow.providers.smtp")
+    if connection:
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+    task = find(notifier=tell_of_missing_tracking, base_path=str(tmp_path))
+    with pytest.raises(AirflowFailException, match=f"connection smtp_default {wrong}.*Create the connection"):
+        task.execute({**full_context, "params": {"notify_email": "ship@shop.example"}})
+    assert "2 orders are overdue" in caplog.text
 
 
 def test_without_a_notifier_it_is_in_the_log_and_without_a_late_order_nobody_is_told(
@@ -212,7 +230,12 @@ def test_without_a_notifier_it_is_in_the_log_and_without_a_late_order_nobody_is_
     (tmp_path / "_states").rename(tmp_path / "forgotten")
     find(base_path=str(tmp_path)).execute(full_context)
     assert "2 orders are overdue" in caplog.text
-    assert "approved 30 hours ago: without tracking number, return tracking number; https://" in caplog.text
+    numbers = {one["order_id"]: one["order_number"] for one in world.orders(world.merchant_ids[0])}
+    for order_id in late:
+        line = (
+            f"order {numbers[order_id]} ({order_id}), approved 30 hours ago: without tracking number, return tracking"
+        )
+        assert line in caplog.text
 
 
 def test_a_long_list_is_cut_in_a_text_and_links_to_all():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,8 +19,10 @@ from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ServerError, ZDirectConfigurationError, ZDirectDataError
 from airflow_provider_zdirect.orders.missing_tracking import Deadlines, missing_of
 from airflow_provider_zdirect.orders.tracking_check import Overdue, TrackingCheck, check_tracking
+from airflow_provider_zdirect.orders.update_rows import read_updates, update_file
 from airflow_provider_zdirect.windows import Window
 
+QUERIES = re.findall(r'duckdb -c "(.*)"', (Path(__file__).parents[2] / "docs" / "order-updates.md").read_text())
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 CODES = {"tracking_number": "OUT", "return_tracking_number": "BACK"}
 EXPORTED = {"merchant_order_id": "M1", "exported": True}
@@ -81,6 +84,21 @@ def missing(found: Overdue) -> dict[str, tuple[str, ...]]:
     return {order.order_id: order.missing for order in found.orders}
 
 
+def assert_file_to_fill_in(shop: Shop, orders: set[str]) -> None:
+    """The query of the documents writes one, of which a row is an update once it has numbers."""
+    (query,) = [text.replace("'zdirect/", f"'{shop.base}/") for text in QUERIES if text.startswith("COPY")]
+    path = shop.base / "tracking.csv"
+    duckdb.sql(query.replace("'tracking.csv'", f"'{path}'"))
+    header, *lines = path.read_text().splitlines()
+    assert header == "order_id,order_number,tracking_number,return_tracking_number,status"
+    assert {line.partition(",")[0] for line in lines} == orders
+    path.write_text("\n".join([header, *(line.replace(",,,", ",OUT,BACK,shipped") for line in lines)]))
+    rows = update_file(fsspec.filesystem("file"), str(path), "tracking.csv", "updates_path").rows()
+    read = read_updates(rows, merchant_id=shop.merchant_id)
+    assert not read.wrong
+    assert {update.order_id for update in read.updates} == orders
+
+
 @pytest.mark.parametrize("live", [True, False])
 def test_overdue_is_what_is_approved_and_the_partners_and_late(shop: Shop, live: bool) -> None:
     nothing = shop.order(30, **EXPORTED)
@@ -115,6 +133,7 @@ def test_overdue_is_what_is_approved_and_the_partners_and_late(shop: Shop, live:
     )
     (row,) = [row for row in found.told_rows() if row["order_id"] == nothing]
     assert (row["age_hours"], row["order_number"], row["portal_url"]) == (30, number, link)
+    assert_file_to_fill_in(shop, {outbound, nothing})
     looked = [request for request in shop.emulator.requests if request.path.count("/") == 4]
     assert len(looked) == (4 if live else 0), "only what is overdue is looked at"
 
