@@ -316,7 +316,7 @@ def stock_feeds(params: Mapping[str, Any], merchant_ids: list[str]) -> list[dict
 
 def tracking_params() -> dict[str, Param]:
     """Where tracking numbers come from, and when somebody is told that they are missing."""
-    return {
+    params = {
         "tracking_path": Param(
             None,
             type=["null", "string"],
@@ -337,6 +337,19 @@ def tracking_params() -> dict[str, Param]:
             type="boolean",
             title="Overwrite tracking numbers",
             description="Replace another tracking number that an order has; otherwise that is a conflict.",
+        ),
+        "require_tracking": Param(
+            True,
+            type="boolean",
+            title="Require tracking numbers",
+            description="Ship nothing that has not both tracking numbers.",
+        ),
+        "default_reason": Param(
+            None,
+            type=["null", "string"],
+            title="Reason of returns",
+            description="Of returned lines without a reason: DISLIKE, SIZE_BIG, DEFECTIVE, ..., or a number. Empty: "
+            "such rows are refused.",
         ),
         "grace_hours": Param(
             24,
@@ -367,6 +380,7 @@ def tracking_params() -> dict[str, Param]:
             "the task's log.",
         ),
     }
+    return from_environment(params)
 
 
 def changed_places(context: Mapping[str, Any]) -> list[str]:

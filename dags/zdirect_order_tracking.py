@@ -60,6 +60,8 @@ with DAG(
             skip_applied=True,
             require_merchant_id=ONE_FILE_FOR_SEVERAL,
             overwrite_tracking="{{ params.overwrite_tracking }}",
+            require_tracking="{{ params.require_tracking }}",
+            default_reason="{{ params.default_reason or '' }}",
             max_failed="{{ params.max_failed }}",
             **place,
         )

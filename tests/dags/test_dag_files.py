@@ -51,7 +51,7 @@ OWN_PARAMS = {
     "zdirect_shipping_notices": {"tours_by", "cursor_parameter", "current_item_set"},
     "zdirect_order_tracking": {
         *("tracking_path", "max_failed", "overwrite_tracking", "grace_hours", "remind_hours", "portal_url"),
-        "notify_email",
+        *("notify_email", "require_tracking", "default_reason"),
     },
     "zdirect_stock_sync": {
         *("stock_path", "mapping_path", "sales_channel_ids", "subtract_open_orders", "include_zfs_orders"),
@@ -165,7 +165,7 @@ def test_the_environment_sets_the_defaults(monkeypatch):
 
 
 def test_the_environment_sets_what_scheduled_runs_of_orders_and_stock_do(monkeypatch):
-    from airflow_provider_zdirect.dag_params import stock_params
+    from airflow_provider_zdirect.dag_params import stock_params, tracking_params
     from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
     from airflow_provider_zdirect.order_dag_params import order_params
 
@@ -176,8 +176,14 @@ def test_the_environment_sets_what_scheduled_runs_of_orders_and_stock_do(monkeyp
         "SALES_CHANNEL_IDS": "a, b",
         "MAPPING_PATH": "m.csv",
     }
+    settings |= {"REQUIRE_TRACKING": "no", "GRACE_HOURS": "1.5"}
     for name, value in settings.items():
         monkeypatch.setenv(f"ZDIRECT_{name}", value)
+    assert [tracking_params()[name].value for name in ("require_tracking", "grace_hours", "default_reason")] == [
+        False,
+        1.5,
+        None,
+    ]
     values = {name: param.value for name, param in {**order_params(), **stock_params()}.items()}
     assert values["order_type"] == "PartnerFulfilled"
     assert (values["personal_data"], values["shipping_documents"]) == ("hash", True)

@@ -47,19 +47,29 @@ def extracted(emulator, base, merchant_id):
     asyncio.run(run())
 
 
+def lines_of(emulator, merchant_id, order_id):
+    (order,) = (one for one in emulator.orders(merchant_id) if one["order_id"] == order_id)
+    return [line for item in order["items"] for line in item["lines"]]
+
+
 def test_a_file_is_applied_and_what_is_missing_is_told_although_a_row_was_refused(run_dag, emulator, tmp_path):
     merchant_id = emulator.merchant_ids[0]
-    mine, late = emulator.add_orders(merchant_id, 2, start=NOW - timedelta(hours=30), items=1, lines=1)
+    mine, late, bare, back = emulator.add_orders(merchant_id, 4, start=NOW - timedelta(hours=30), items=1, lines=1)
+    (line_id,) = (line["order_line_id"] for line in lines_of(emulator, merchant_id, back))
+    emulator.set_line(back, line_id, "shipped")
     extracted(emulator, tmp_path, merchant_id)
     rows = [
         "order_id,merchant_order_id,tracking_number,return_tracking_number,status,merchant_id",
         f"{mine},M1,OUT1,BACK1,shipped,",
         "4711,M3,OUT3,BACK3,shipped,",
         f"{late},M4,OUT4,BACK4,shipped,{emulator.merchant_ids[1]}",
+        f"{bare},M5,,,shipped,",
+        f"{back},,,,returned,",
     ]
     (tmp_path / "_inbox").mkdir()
     (tmp_path / "_inbox" / "tracking.csv").write_text("\n".join(rows))
-    run = run_dag("zdirect_order_tracking", NOW, merchant_ids=[merchant_id], max_failed=0)
+    params = {"max_failed": 0, "require_tracking": False, "default_reason": "DEFECTIVE"}
+    run = run_dag("zdirect_order_tracking", NOW, merchant_ids=[merchant_id], **params)
     states = {}
     for task_id, _, state, _ in run.tasks:
         states.setdefault(task_id, set()).add(state)
@@ -70,13 +80,15 @@ def test_a_file_is_applied_and_what_is_missing_is_told_although_a_row_was_refuse
     truth = {one["order_id"]: one for one in emulator.orders(merchant_id)}
     assert truth[mine]["status"] == "fulfilled"
     assert not truth[mine]["shipped_without_tracking"]
+    assert truth[bare]["shipped_without_tracking"]
+    assert [line["status"] for line in lines_of(emulator, merchant_id, back)] == ["returned"]
     assert truth[late]["status"] == "approved", "the row is another merchant's"
-    assert f"order {truth[late]['order_number']}, approved 30 hours ago" in run.log
+    assert f"order {truth[late]['order_number']} ({late}), approved 30 hours ago" in run.log
     assert truth[late]["customer_email"] not in run.log
     missing = duckdb.sql(f"SELECT order_id FROM read_parquet('{tmp_path}/order_tracking_missing/**/*.parquet')")
     assert {row[0] for row in missing.fetchall()} == {late}
     results = duckdb.sql(f"SELECT DISTINCT row, outcome FROM read_parquet('{tmp_path}/order_updates/**/*.parquet')")
-    assert sorted(results.fetchall()) == [(2, "done"), (3, "refused")]
+    assert sorted(results.fetchall()) == [(2, "done"), (3, "refused"), (5, "done"), (6, "done")]
     assert (tmp_path / "_inbox" / "tracking.csv").exists()
 
 
