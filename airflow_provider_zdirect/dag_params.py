@@ -377,7 +377,7 @@ def tracking_params() -> dict[str, Param]:
             type=["null", "string"],
             title="E-mail",
             description="Who is told, comma separated; needs the SMTP provider and its connection smtp_default. Empty: "
-            "the task's log.",
+            "only the task's log.",
         ),
     }
     return from_environment(params)

@@ -155,7 +155,7 @@ def all_is_well() -> None:
 
 
 def tell_of_missing_tracking(context: Any) -> None:
-    """A notifier: an e-mail to the parameter ``notify_email``; the task's log, if it is empty."""
+    """A notifier: the task's log, and an e-mail to the parameter ``notify_email``, if it is given."""
     from airflow_provider_zdirect.operators.order_tracking import log_missing_orders, mail_missing_orders
 
     if addresses := given(context["params"]["notify_email"]):
