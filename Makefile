@@ -7,7 +7,7 @@ AIRFLOW_3_3 = 3.3.2
 AIRFLOW_2_11 = 2.11.2
 # In the order of the files: reordered, the few long tests would come last, and one process wait for the other.
 PYTEST = -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-TESTS_2_11 = $(wildcard tests/hooks tests/operators tests/sensors tests/triggers tests/dags tests/storage)
+TESTS_2_11 = $(wildcard tests/hooks tests/operators tests/sensors tests/triggers tests/dags)
 
 EXTRAS = dev,emulator,s3
 UV = .venv/bin/uv

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from own_emulator import connection_to, own_emulator
+from warm_airflow import run_file, run_forked
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "other-endpoints.md"
 
@@ -29,7 +28,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(not AIRFLOW_V_3_0_PLUS, reason="takes long, and the parts of it run on every version")
-def test_the_documented_dag_runs_with_one_token_for_all_its_tasks(database: None, tmp_path: Path) -> None:
+def test_the_documented_dag_runs_with_one_token_for_all_its_tasks(tmp_path: Path) -> None:
     (program,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
     program = re.sub(r"^(with DAG.*):$", r"\1 as dag:", program, flags=re.MULTILINE).replace(
         "airflow.sdk", "airflow", 1
@@ -40,18 +39,15 @@ def test_the_documented_dag_runs_with_one_token_for_all_its_tasks(database: None
         emulator.faults.add({"match": {"path": "logistic"}, "action": {"status": 404}, "times": 1})
         merchant = emulator.merchant_ids[0]
         connection = connection_to(emulator)
-        done = subprocess.run(
-            [sys.executable, str(file)],
-            capture_output=True,
-            text=True,
-            env={
+        done = run_forked(
+            run_file,
+            str(file),
+            environment={
                 **os.environ,
                 "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path),
                 "AIRFLOW_CONN_ZDIRECT_DEFAULT": json.dumps({**connection, "extra": {"share_access": True}}),
                 "ZDIRECT_TEST_MERCHANT": merchant,
             },
-            timeout=180,
-            check=False,
         )
         asked = [(request.path.rpartition("/")[2], request.status) for request in emulator.requests]
         centers = [center["name"] for center in emulator.reference("logistic_centers", merchant)]
