@@ -12,7 +12,6 @@ from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from airflow_provider_zdirect.assets import order_updates_asset
 from airflow_provider_zdirect.exceptions import (
-    RateLimitedError,
     ZDirectConfigurationError,
     ZDirectDataError,
     ZDirectFatalError,
@@ -27,7 +26,7 @@ from airflow_provider_zdirect.operators.base_path import (
     open_path,
 )
 from airflow_provider_zdirect.operators.retry import fail_fast
-from airflow_provider_zdirect.operators.window_job import resume_key, wait_for_turn, wait_out
+from airflow_provider_zdirect.operators.window_job import resume_key, wait_or_raise
 from airflow_provider_zdirect.orders.update_rows import (
     COLUMNS,
     UpdateRows,
@@ -216,12 +215,8 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
                     raise
                 kept.delete()
         except ZDirectRetriableError as error:
-            if not self.deferrable:
-                raise
             turns = 0 if getattr(error, "progress", 0) else turns
-            if isinstance(error, RateLimitedError) and turns < MAX_TURNS:
-                wait_for_turn(self, error, waits, turns)
-            wait_out(self, error, waits)
+            wait_or_raise(self, error, waits, turns, MAX_TURNS)
         summary = {**result.as_dict(), "of_others": of_others}
         asset = order_updates_asset()
         if asset in self.outlets:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectConfigurationError, ZDirectRetriableError
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectRetriableError
 from airflow_provider_zdirect.inbound.item_set import COLUMNS, ItemSet
 from airflow_provider_zdirect.inbound.notice_fields import REFERENCE, checked_fields
 from airflow_provider_zdirect.inbound.notice_options import PUT, NoticeOptions
@@ -22,7 +22,7 @@ from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import check_path, open_path
 from airflow_provider_zdirect.operators.retry import fail_fast
-from airflow_provider_zdirect.operators.window_job import resume_key, wait_for_turn, wait_out
+from airflow_provider_zdirect.operators.window_job import resume_key, wait_or_raise
 from airflow_provider_zdirect.table_files import TableFile, table_kind
 
 if TYPE_CHECKING:
@@ -202,11 +202,7 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
                 plan = self._plan(hook, context)
                 result = asyncio.run(_carry_out(hook, plan))
         except ZDirectRetriableError as error:
-            if not self.deferrable:
-                raise
-            if isinstance(error, RateLimitedError) and turns < MAX_TURNS:
-                wait_for_turn(self, error, waits, turns)
-            wait_out(self, error, waits)
+            wait_or_raise(self, error, waits, turns, MAX_TURNS)
         return _summary(result, plan)
 
     def _plan(self, hook: ZDirectHook, context: Context) -> NoticePlan:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from airflow_provider_zdirect.assets import stock_updates_asset
-from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectConfigurationError, ZDirectRetriableError
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import check_path, check_place, open_base_path, open_path
 from airflow_provider_zdirect.operators.retry import fail_fast
-from airflow_provider_zdirect.operators.window_job import resume_key, wait_for_turn, wait_out
+from airflow_provider_zdirect.operators.window_job import resume_key, wait_or_raise
 from airflow_provider_zdirect.table_files import KINDS, TableFile, table_kind
 from airflow_provider_zdirect.windows import parse_instant
 
@@ -186,11 +186,7 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
                 if result is None:
                     self._end_without_feed(job)
         except ZDirectRetriableError as error:
-            if not self.deferrable:
-                raise
-            if isinstance(error, RateLimitedError) and turns < MAX_TURNS:
-                wait_for_turn(self, error, waits, turns)
-            wait_out(self, error, waits)
+            wait_or_raise(self, error, waits, turns, MAX_TURNS)
         assert result is not None
         summary = result.as_dict()
         asset = stock_updates_asset()

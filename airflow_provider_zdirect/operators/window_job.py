@@ -137,14 +137,19 @@ def wait_out(task: ZDirectOperator, error: ZDirectRetriableError, waits: int) ->
     )
 
 
-def wait_for_turn(task: ZDirectOperator, error: RateLimitedError, waits: int, turns: int) -> NoReturn:
-    """As :func:`wait_out`, for a limit that is used up: no failure, so the task may allow more of these.
+def wait_or_raise(task: Any, error: ZDirectRetriableError, waits: int, turns: int, most_turns: int) -> NoReturn:
+    """As :func:`wait_out`, for a task that may not be deferrable, and that waits for its turn where a limit is used up:
+    that is no failure, so there may be more of these waits.
 
     The task's ``resume(context, event, waits, turns)`` goes on then.
 
     :param waits: waits after failures before.
     :param turns: waits for its turn before.
     """
+    if not task.deferrable:
+        raise error
+    if not isinstance(error, RateLimitedError) or turns >= most_turns:
+        wait_out(task, error, waits)
     task.log.info("%s Waiting %.0f s without a worker slot for this task's turn.", error.message, error.retry_after)
     task.defer(
         trigger=TimeDeltaTrigger(timedelta(seconds=error.retry_after)),
