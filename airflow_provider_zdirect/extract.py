@@ -140,6 +140,7 @@ class _Extraction:
             rejected=rejected,
             rejected_file=rejected_path,
             parts=parts,
+            repaired=progress.total("repaired"),
         )
         manifest_path = self.layout.manifest(self.job.window)
         self.store.write_json(manifest_path, manifest.as_json())
@@ -313,6 +314,7 @@ class _Extraction:
             files=tuple(self._uri(file.path) for file in manifest.files),
             changes=tuple(self.changes),
             parts=manifest.parts,
+            repaired=manifest.repaired,
         )
 
     def _report(self, manifest: Manifest) -> None:
@@ -330,6 +332,14 @@ class _Extraction:
             manifest.pages,
             manifest.requests,
         )
+        if manifest.repaired:
+            log.warning(
+                "%s of merchant %s, window %s: %d records came with damaged texts; U+FFFD stands for what was damaged.",
+                manifest.dataset,
+                manifest.merchant_id,
+                manifest.window,
+                manifest.repaired,
+            )
         if manifest.outside:
             log.warning(
                 "%s of merchant %s, window %s: %d records lie outside of what was asked for. They were published "

@@ -94,6 +94,7 @@ class ExtractResult:
     :param files: URIs of the files that hold the window's records.
     :param changes: what this run has changed, by date, as in the manifest; where the endpoint asks for dates.
     :param parts: by dataset: records of what came with the window's records.
+    :param repaired: records that came with damaged texts, which were mended.
     """
 
     dataset: str
@@ -111,6 +112,7 @@ class ExtractResult:
     files: tuple[str, ...]
     changes: tuple[dict[str, Any], ...] = ()
     parts: Mapping[str, int] = field(default_factory=dict)
+    repaired: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able; ``files`` is cut to the first ten, ``file_count`` has the number."""
@@ -126,6 +128,7 @@ class ExtractResult:
             "late_records": self.late_records,
             "rejected": self.rejected,
             "rejected_uri": self.rejected_uri,
+            "repaired": self.repaired,
             "pages": self.pages,
             "requests": self.requests,
             "files": list(self.files[:10]),

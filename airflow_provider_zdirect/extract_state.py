@@ -336,6 +336,7 @@ class _StateExtraction:
             files=outcome.files,
             changes=[{"observed_at": outcome.at.isoformat(), **changes} for changes in stored],
             filters=dict(self.job.filters),
+            repaired=state.repaired,
         )
         missing = self._not_answered(state)
         return {
@@ -381,6 +382,10 @@ class _StateExtraction:
             state.pages,
             state.requests,
         )
+        if state.repaired:
+            log.warning(
+                "%s: %d records came with damaged texts; U+FFFD stands for what was damaged.", self.what, state.repaired
+            )
         if outcome.empty_answer:
             log.warning(
                 "%s: the answer holds no records, and in sandbox zDirect answers without values: this says nothing of "
@@ -423,6 +428,7 @@ class _StateExtraction:
             not_answered=tuple(self._not_answered(state)),
             of_others=state.of_others,
             files=tuple(self._uri(file.path) for file in outcome.files),
+            repaired=state.repaired,
         )
 
     def _uri(self, path: str) -> str:

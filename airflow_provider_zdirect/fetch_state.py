@@ -26,11 +26,12 @@ from airflow_provider_zdirect.datasets import Dataset, WindowKind
 from airflow_provider_zdirect.exceptions import FilterIgnoredError, ZDirectConfigurationError, ZDirectDataError
 from airflow_provider_zdirect.models.arrow import Lineage, arrow_schema
 from airflow_provider_zdirect.models.record import Instant
+from airflow_provider_zdirect.models.rejected import NOT_READABLE, Rejected
 from airflow_provider_zdirect.storage.layout import moment
 from airflow_provider_zdirect.storage.row_changes import digests
 from airflow_provider_zdirect.storage.row_files import as_json_value
 from airflow_provider_zdirect.storage.row_selection import row_keys
-from airflow_provider_zdirect.validation import Rejected, take_valid
+from airflow_provider_zdirect.validation import take_valid
 
 DIGITS = {"ean": 13, "zalando_advice_id": 8}
 """Digits of the values that records can be asked for by (zDirect: ``^[0-9]{13}$``, ``^[0-9]{8}$``)."""
@@ -60,6 +61,7 @@ class FetchedState:
     :param rows: the valid records, each once.
     :param rejected: the invalid ones.
     :param of_others: records of other merchants, which were left out.
+    :param repaired: records with damaged texts that were mended.
     :param etag: names the answer, if it was a single one.
     :param unchanged: zDirect said that the answer is the one that was known; there are no rows then.
     :param requests: HTTP requests, those that were repeated included.
@@ -70,6 +72,7 @@ class FetchedState:
     rows: pa.Table
     rejected: list[Rejected] = field(default_factory=list)
     of_others: int = 0
+    repaired: int = 0
     pages: int = 0
     requests: int = 0
     bytes: int = 0
@@ -213,7 +216,8 @@ class StateFetcher:
         window = moment(state.created or state.observed_at)
         start = self.since or window.start
         lineage = Lineage(self.merchant_id, self.environment, start, window.end, self.clock.now())
-        state.rejected += take_valid(self.dataset.model, records, lineage, take)
+        state.rejected += [*take_valid(self.dataset.model, records, lineage, take), *page.rejected]
+        state.repaired += page.repaired
         return tables
 
     async def _own(self, records: list[msgspec.Raw], state: FetchedState) -> Any:
@@ -228,9 +232,15 @@ class StateFetcher:
                 state.of_others += 1
 
     def _merchant_of(self, record: msgspec.Raw) -> str | None:
-        content = msgspec.json.decode(record)
+        try:
+            content = msgspec.json.decode(record)
+        except NOT_READABLE:
+            return None
         value = content.get(self.dataset.merchant_field) if isinstance(content, dict) else None
-        return ("".join(str(value).split()).lower() or None) if value is not None else None
+        # A damaged one names nobody: it may be this one.
+        if value is None or "\ufffd" in str(value):
+            return None
+        return "".join(str(value).split()).lower() or None
 
     async def _is_only_merchant(self) -> bool:
         if self._only_merchant is None:

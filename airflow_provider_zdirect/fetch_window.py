@@ -32,6 +32,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectRetriableError,
 )
 from airflow_provider_zdirect.models.arrow import Lineage, arrow_schema
+from airflow_provider_zdirect.models.rejected import Rejected
 from airflow_provider_zdirect.personal_data import PersonalData
 from airflow_provider_zdirect.progress import ProgressLog
 from airflow_provider_zdirect.request_plan import PlannedRequest, RequestPlan
@@ -39,7 +40,7 @@ from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress, Re
 from airflow_provider_zdirect.storage.erased_people import ErasedPeople, ErasureLedger
 from airflow_provider_zdirect.storage.erased_rows import erased_line, is_theirs_line, without_erased
 from airflow_provider_zdirect.storage.row_files import open_writer
-from airflow_provider_zdirect.validation import Rejected, take_valid
+from airflow_provider_zdirect.validation import take_valid
 
 log = logging.getLogger(__name__)
 
@@ -183,6 +184,7 @@ class WindowFetcher:
 
         with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
             rows, staged, rejected = self._stage_rows(self.dataset, page.records, lineage, scratch, people, check)
+            rejected += [self._without_personal_data(bad) for bad in page.rejected]
             done.staged += staged
             for name, records in page.parts.items():
                 _, staged, bad = self._stage_rows(get_dataset(name), records, lineage, scratch, people)
@@ -195,6 +197,7 @@ class WindowFetcher:
         done.pages += 1
         done.records += rows
         done.rejected += len(rejected)
+        done.repaired += page.repaired
         done.reasons = (done.reasons + [bad.reason for bad in rejected[:REASONS_KEPT]])[:REASONS_KEPT]
         done.cursor = page.next_cursor
         done.done = page.next_cursor is None
@@ -229,6 +232,9 @@ class WindowFetcher:
         rejected = take_valid(dataset.model, treated, lineage, take)
         writer.close()
         return rows, [self.checkpoint.stage(local, "parquet")] if rows else [], rejected
+
+    def _without_personal_data(self, bad: Rejected) -> Rejected:
+        return replace(bad, record=bytes(self.personal_data.treat(self.dataset, msgspec.Raw(bad.record))))
 
     def _count_traffic(self, done: RequestProgress) -> None:
         # What was sent since the last page goes to this one; only the sum is ever told.

@@ -23,6 +23,7 @@ class Manifest:
     :param records: records of the window that zDirect answered, each once.
     :param new_records: those among them that were not published before.
     :param late_records: records of other windows that were published for the first time: late ones of earlier windows.
+    :param repaired: records that came with damaged texts, which were mended (U+FFFD stands for what was damaged).
     :param outside: records outside of what was asked for (see ``docs/exactly-once.md``).
     :param requests: HTTP requests, over all attempts.
     :param bytes: bytes of the answers, over all attempts.
@@ -67,6 +68,7 @@ class Manifest:
     filters: dict[str, str] = field(default_factory=dict)
     personal_data: str = "none"
     parts: dict[str, int] = field(default_factory=dict)
+    repaired: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return {

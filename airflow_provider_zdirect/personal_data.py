@@ -16,13 +16,14 @@ import msgspec
 
 from airflow_provider_zdirect.dataset_row import Dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.models.rejected import NOT_READABLE
 
 MODES = ("keep", "drop", "hash")
 SHORTEST_KEY = 16
 KEPT = frozenset({"country_code"})
 """Parts of personal fields that say nothing of a person."""
 
-_NOT_SHOWN = msgspec.Raw(b'"(not an object; left out, because it may hold personal data)"')
+_NOT_SHOWN = msgspec.Raw(b'"(not a readable object; left out, because it may hold personal data)"')
 
 
 def personal_data_mode(mode: object) -> str:
@@ -78,17 +79,17 @@ class PersonalData:
         mode = "drop" if erased else self.mode
         if mode == "keep" or not dataset.personal_data:
             return record
+        treated: dict[str, Any] = {}
         try:
             content = msgspec.json.decode(record, type=dict[str, msgspec.Raw])
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            for name, value in content.items():
+                if name in dataset.personal_data:
+                    treated[name] = self._treated(msgspec.json.decode(value), mode)
+                elif name in dataset.model.model_fields or name.startswith("_"):
+                    treated[name] = value
+                # What nobody knows may be personal.
+        except NOT_READABLE:
             return _NOT_SHOWN
-        treated: dict[str, Any] = {}
-        for name, value in content.items():
-            if name in dataset.personal_data:
-                treated[name] = self._treated(msgspec.json.decode(value), mode)
-            elif name in dataset.model.model_fields or name.startswith("_"):
-                treated[name] = value
-            # What nobody knows may be personal.
         return msgspec.Raw(msgspec.json.encode(treated))
 
     def _treated(self, value: Any, mode: str) -> Any:

@@ -63,7 +63,7 @@ async def look_at_report(client: ZDirectClient, dataset: Dataset, merchant_id: s
             page = await anext(pages)
     except TooManyRecordsError:
         return Sight.TOO_MANY
-    return Sight.MOVEMENTS if page.records or page.next_cursor is not None else Sight.EMPTY
+    return Sight.MOVEMENTS if page.records or page.rejected or page.next_cursor is not None else Sight.EMPTY
 
 
 def report_in_words(dataset: str, merchant_id: str | None, report_date: date) -> str:

@@ -88,6 +88,7 @@ class StateResult:
     :param not_answered: values that were asked for and of which no record came.
     :param of_others: records of other merchants, which were left out.
     :param files: URIs of the files that hold the state.
+    :param repaired: records that came with damaged texts, which were mended.
     """
 
     dataset: str
@@ -110,6 +111,7 @@ class StateResult:
     not_answered: tuple[str, ...]
     of_others: int
     files: tuple[str, ...]
+    repaired: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able; ``not_answered`` is cut to the first twenty, ``not_answered_count`` has the number."""
@@ -125,6 +127,7 @@ class StateResult:
             "records": self.records,
             "rejected": self.rejected,
             "rejected_uri": self.rejected_uri,
+            "repaired": self.repaired,
             "pages": self.pages,
             "requests": self.requests,
             "stored": self.stored,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -13,21 +11,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from airflow_provider_zdirect.models.arrow import Lineage, to_table
 from airflow_provider_zdirect.models.record import Record
+from airflow_provider_zdirect.models.rejected import Rejected
+
+_NO_ROW = (ValueError, OverflowError, RecursionError, pa.ArrowException)
+"""A valid record may still have what Arrow, or JSON for the unknown fields, cannot say."""
 
 BATCH = 2_000
 """Records that are Python objects at the same time; the rest of a page stays JSON text."""
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """A record that is not valid, as it came, and why."""
-
-    record: bytes
-    reason: str
-
-    def as_line(self) -> bytes:
-        # The record is valid JSON of its own, so it is set in as it is, to the last digit.
-        return b'{"reason":%s,"record":%s}\n' % (json.dumps(self.reason).encode(), self.record)
 
 
 def validate(
@@ -40,7 +30,12 @@ def validate(
     for start in range(0, len(sources), BATCH):
         batch = [bytes(source) for source in sources[start : start + BATCH]]
         records, accepted, rejected = _validate_batch(model, batch)
-        yield to_table(model, records, accepted, lineage), rejected
+        try:
+            table = to_table(model, records, accepted, lineage)
+        except _NO_ROW:
+            table, more = _each_to_table(model, records, accepted, lineage)
+            rejected += more
+        yield table, rejected
 
 
 def take_valid(
@@ -71,6 +66,18 @@ def _validate_each(model: type[Record], batch: list[bytes]) -> tuple[list[Record
         except ValidationError as error:
             rejected.append(Rejected(source, _reason(error)))
     return records, accepted, rejected
+
+
+def _each_to_table(
+    model: type[Record], records: list[Record], accepted: list[bytes], lineage: Lineage
+) -> tuple[pa.Table, list[Rejected]]:
+    tables, rejected = [to_table(model, [], [], lineage)], []
+    for record, source in zip(records, accepted, strict=True):
+        try:
+            tables.append(to_table(model, [record], [source], lineage))
+        except _NO_ROW as error:
+            rejected.append(Rejected(source, f"record: it cannot be a row ({type(error).__name__})"))
+    return pa.concat_tables(tables).combine_chunks(), rejected
 
 
 def _reason(error: ValidationError) -> str:

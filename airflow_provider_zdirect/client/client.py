@@ -15,6 +15,7 @@ import msgspec
 from airflow_provider_zdirect.client.auth import TokenEndpoint, TokenProvider
 from airflow_provider_zdirect.client.calls import Caller, ClientStats
 from airflow_provider_zdirect.client.config import ClientConfig
+from airflow_provider_zdirect.client.cutting import mended
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY, Call
 from airflow_provider_zdirect.client.paging import Page, parse_page
 from airflow_provider_zdirect.client.rates import FileRateLimiter, RateLimiter
@@ -31,6 +32,7 @@ from airflow_provider_zdirect.exceptions import (
     MalformedResponseError,
     ZDirectConfigurationError,
 )
+from airflow_provider_zdirect.models.rejected import NOT_READABLE
 from airflow_provider_zdirect.order_datasets import JSON_API as JSON_API
 from airflow_provider_zdirect.rate import Rate
 
@@ -339,8 +341,8 @@ def _reply(answer: Answer) -> Reply:
 
 def _decode(body: bytearray) -> Any:
     try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return msgspec.json.decode(mended(bytes(body)))
+    except (ValueError, *NOT_READABLE) as error:
         raise MalformedResponseError(
             f"the answer is no JSON ({error}).",
             remedy="Nothing, if it passes with the retry; otherwise check host.",

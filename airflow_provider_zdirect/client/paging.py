@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from airflow_provider_zdirect.client.cutting import cut_elements, cut_members, is_utf8, mended
 from airflow_provider_zdirect.datasets import Cursor, Dataset, Grouping
 from airflow_provider_zdirect.exceptions import MalformedResponseError
+from airflow_provider_zdirect.models.rejected import NOT_READABLE, Rejected
 
 _ENVELOPE = frozenset({"merchant_id", "query"})
 """Keys beside the records that are known from the docs (Intra-Community and Cross-Border Movements)."""
@@ -22,18 +25,34 @@ _List = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 @dataclass(frozen=True)
+class _Reader:
+    """How objects and lists are taken apart; what is in them is not looked at."""
+
+    members: Callable[[bytes | bytearray | msgspec.Raw], dict[str, msgspec.Raw]]
+    elements: Callable[[bytes | bytearray | msgspec.Raw], list[msgspec.Raw]]
+
+
+_STRICT = _Reader(_Object.decode, _List.decode)
+_CUT = _Reader(cut_members, cut_elements)
+"""For an answer that is not valid JSON as a whole; slower."""
+
+
+@dataclass(frozen=True)
 class Page:
     """Records of one answer, in the server's order.
 
     :param parts: records that came with them, by the dataset that they are of.
     :param records: each as JSON, not yet decoded: a slice of the answer's own bytes, so that 100,000 records cost
-        100,000 small views and no dicts (they keep the answer's body alive); a copy where something was added.
+        100,000 small views and no dicts (they keep the answer's body alive); a copy where something was added or
+        mended. Each is valid JSON in UTF-8.
     :param next_cursor: where the next page is, or None at the end.
     :param size: bytes of the body.
     :param query: what the server says it was asked (``from``, ``to``, ...), where it says so.
     :param snapshot_time: of when the records are, as the answer says it, where the dataset has such a key.
     :param etag: the answer's ETag.
     :param unchanged: the answer is the one that was known, and its records were not sent again.
+    :param rejected: what could be cut out as a record, or a part of one, and not be decoded.
+    :param repaired: records, and parts, with damaged texts that were mended (U+FFFD stands for what was damaged).
     """
 
     records: list[msgspec.Raw] = field(repr=False)
@@ -44,6 +63,8 @@ class Page:
     etag: str | None = None
     unchanged: bool = False
     parts: Mapping[str, list[msgspec.Raw]] = field(default_factory=dict, repr=False)
+    rejected: list[Rejected] = field(default_factory=list, repr=False)
+    repaired: int = 0
 
 
 def parse_page(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, str] | None = None) -> Page:
@@ -54,10 +75,21 @@ def parse_page(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, st
     An absent or null list is an empty page (no list key is required by the OpenAPI files), but only if nothing else
     is there that is not understood: a renamed list must not look like "no records".
 
+    One damaged record does not spoil the others: see :mod:`.cutting`.
+
     :raises MalformedResponseError: if ``body`` is not such a page.
     """
-    content = _content(body, dataset)
-    lists = {key: _records(content[key], key, dataset) for key in dataset.record_keys if key in content}
+    if is_utf8(body):
+        try:
+            return _parse(body, dataset, added or {}, _STRICT)
+        except MalformedResponseError:
+            pass
+    return _parse(body, dataset, added or {}, _CUT)
+
+
+def _parse(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, str], reader: _Reader) -> Page:
+    content = _content(body, dataset, reader)
+    lists = {key: _records(content[key], key, dataset, reader) for key in dataset.record_keys if key in content}
     filled = [key for key, records in lists.items() if records]
     if len(filled) > 1:
         raise malformed(dataset, f"the answer has records under more than one key ({', '.join(filled)})")
@@ -71,7 +103,7 @@ def parse_page(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, st
     if cursor is not None and dataset.paging is None:
         raise malformed(dataset, "the answer names a next page, although this endpoint is not known to page")
     records = lists[filled[0]] if filled else []
-    fields = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in (added or {}).items()}
+    fields = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in added.items()}
     snapshot_time = _snapshot_time(content, dataset)
     if dataset.snapshot_time_key and snapshot_time:
         fields[dataset.snapshot_time_key] = msgspec.Raw(msgspec.json.encode(snapshot_time))
@@ -79,25 +111,47 @@ def parse_page(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, st
         records = [
             _with_fields(record, {**common, **fields})
             for group in records
-            for common, record in _ungrouped(group, dataset.grouping, dataset)
+            for common, record in _ungrouped(group, dataset.grouping, dataset, reader)
         ]
     elif fields:
         records = [_with_fields(record, fields) for record in records]
+    rejected: list[Rejected] = []
+    repaired = 0
+    if reader is _CUT:
+        records, rejected, repaired = _readable(records)
     if dataset.left_out:
         records = [_without_fields(record, dataset) for record in records]
-    return Page(records, cursor, len(body), _query(content.get("query")), snapshot_time)
+        # What cannot be decoded may hold what is to be left out.
+        rejected = [replace(bad, record=b"null") for bad in rejected]
+    query = _query(content.get("query"))
+    return Page(records, cursor, len(body), query, snapshot_time, rejected=rejected, repaired=repaired)
 
 
-def _content(body: bytes | bytearray, dataset: Dataset) -> dict[str, msgspec.Raw]:
+def _readable(records: list[msgspec.Raw]) -> tuple[list[msgspec.Raw], list[Rejected], int]:
+    """Those that can be decoded, if need be mended; the others; and how many were mended."""
+    readable, rejected, repaired = [], [], 0
+    for record in records:
+        source = bytes(record)
+        try:
+            sound = mended(source)
+        except ValueError as error:
+            rejected.append(Rejected(source, f"record: {error}"))
+            continue
+        repaired += sound is not source
+        readable.append(msgspec.Raw(sound))
+    return readable, rejected, repaired
+
+
+def _content(body: bytes | bytearray, dataset: Dataset, reader: _Reader) -> dict[str, msgspec.Raw]:
     """The answer's object; a bare list, where the dataset may come as one, is taken for its records."""
     if dataset.may_be_bare_list and bytes(body[:100]).lstrip().startswith(b"["):
         return {dataset.record_keys[0]: msgspec.Raw(body)}
     try:
-        content = _Object.decode(body)
+        content = reader.members(body)
         inner = content.pop(dataset.records_within, None) if dataset.records_within else None
         if inner is not None and memoryview(inner) != b"null":
-            content |= _Object.decode(inner)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            content |= reader.members(inner)
+    except NOT_READABLE as error:
         raise malformed(dataset, f"the answer is no JSON object ({error})") from None
     return content
 
@@ -105,17 +159,20 @@ def _content(body: bytes | bytearray, dataset: Dataset) -> dict[str, msgspec.Raw
 def _snapshot_time(content: Mapping[str, msgspec.Raw], dataset: Dataset) -> str | None:
     if dataset.snapshot_time_key is None or dataset.snapshot_time_key not in content:
         return None
-    value = msgspec.json.decode(content[dataset.snapshot_time_key])
+    try:
+        value = msgspec.json.decode(content[dataset.snapshot_time_key])
+    except NOT_READABLE as error:
+        raise malformed(dataset, f"{dataset.snapshot_time_key} cannot be read ({error})") from None
     return value if isinstance(value, str) and value else None
 
 
 def _ungrouped(
-    group: msgspec.Raw, grouping: Grouping, dataset: Dataset
+    group: msgspec.Raw, grouping: Grouping, dataset: Dataset, reader: _Reader
 ) -> Iterator[tuple[dict[str, msgspec.Raw], msgspec.Raw]]:
     """The records of a group, each with what the group has in common: known fields, and whatever else it says."""
     try:
-        content = _Object.decode(group)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        content = reader.members(group)
+    except NOT_READABLE as error:
         raise malformed(dataset, f"a group of {grouping.records_key} is no JSON object ({error})") from None
     understood = {grouping.records_key, *chain.from_iterable(grouping.fields.values())}
     common = {key: value for key, value in content.items() if key not in understood}
@@ -124,7 +181,7 @@ def _ungrouped(
         if values:
             common[name] = values[0]
     if grouping.records_key in content:
-        records = _records(content[grouping.records_key], grouping.records_key, dataset)
+        records = _records(content[grouping.records_key], grouping.records_key, dataset, reader)
     elif grouping.keeps_empty:
         records = []
     else:
@@ -141,15 +198,23 @@ def _with_fields(record: msgspec.Raw, fields: Mapping[str, msgspec.Raw]) -> msgs
         # What is no object is left to the validation, which keeps it as it came.
         return record
     # The record's own fields stand behind them, and the last one of a name counts.
-    members = b",".join(msgspec.json.encode(name) + b":" + bytes(value) for name, value in fields.items())
+    members = b",".join(_name(name) + b":" + bytes(value) for name, value in fields.items())
     rest = source[1:].lstrip()
     return msgspec.Raw(b"{" + members + (b"" if rest.startswith(b"}") else b",") + rest)
+
+
+def _name(name: str) -> bytes:
+    try:
+        return msgspec.json.encode(name)
+    except UnicodeEncodeError:
+        # A damaged one, for which the record is rejected.
+        return json.dumps(name).encode()
 
 
 def _without_fields(record: msgspec.Raw, dataset: Dataset) -> msgspec.Raw:
     try:
         content = _Object.decode(record)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_READABLE:
         # It is not what it should be, so nobody knows what it holds.
         return msgspec.Raw(b"null")
     # Nor does anybody know what an unknown field holds, where records are about people who want to be forgotten.
@@ -157,12 +222,12 @@ def _without_fields(record: msgspec.Raw, dataset: Dataset) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode({name: value for name, value in content.items() if name in known}))
 
 
-def _records(raw: msgspec.Raw, key: str, dataset: Dataset) -> list[msgspec.Raw]:
+def _records(raw: msgspec.Raw, key: str, dataset: Dataset, reader: _Reader) -> list[msgspec.Raw]:
     if memoryview(raw) == b"null":
         return []
     try:
-        return _List.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return reader.elements(raw)
+    except NOT_READABLE as error:
         raise malformed(dataset, f"{key} is no list ({error})") from None
 
 
@@ -171,7 +236,7 @@ def _next(content: Mapping[str, msgspec.Raw], paging: Cursor, dataset: Dataset) 
     if paging.next_within is not None:
         try:
             content = msgspec.json.decode(content.get(paging.next_within, b"null"), type=_Objects) or {}
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except NOT_READABLE as error:
             raise malformed(dataset, f"{paging.next_within} cannot be read ({error})") from None
     cursor = _cursor(content.get(paging.next_key), dataset)
     if cursor is None or not paging.next_is_link:
@@ -191,7 +256,7 @@ def _cursor(raw: msgspec.Raw | None, dataset: Dataset) -> str | None:
         return None
     try:
         value = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except NOT_READABLE as error:
         raise malformed(dataset, f"the cursor cannot be read ({error})") from None
     if value is None or value == "":
         return None
@@ -205,7 +270,7 @@ def _cursor(raw: msgspec.Raw | None, dataset: Dataset) -> str | None:
 def _query(raw: msgspec.Raw | None) -> dict[str, Any]:
     try:
         return msgspec.json.decode(raw or b"{}", type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_READABLE:
         # It is for information; what is no object says nothing.
         return {}
 

@@ -2,24 +2,28 @@
 
 Resources belong together by their ``relationships``, or, where these have no data, by the fields that name the owner. A
 record that comes without what belongs to it is marked (``_missing``), so that the validation rejects it: half an order
-must not look like a whole one.
+must not look like a whole one. So is the owner of a resource that cannot be decoded, which is rejected itself.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
 import msgspec
 
+from airflow_provider_zdirect.client.cutting import cut_elements, cut_members, is_utf8, mended
 from airflow_provider_zdirect.client.paging import Page, malformed
 from airflow_provider_zdirect.client.time_walk import Position
 from airflow_provider_zdirect.dataset_row import Dataset, Part, TimeWalk
 from airflow_provider_zdirect.exceptions import FilterIgnoredError
 from airflow_provider_zdirect.models.orders import MISSING
+from airflow_provider_zdirect.models.rejected import NOT_READABLE, Rejected
 
 _NOTHING = (b"null", b'""')
 
@@ -52,7 +56,7 @@ class _Resource(msgspec.Struct):
 
     def text(self, name: str) -> str | None:
         """An attribute, if it is a text."""
-        value = msgspec.json.decode((self.attributes or {}).get(name, b"null"))
+        value = _value((self.attributes or {}).get(name, b"null"))
         return value if isinstance(value, str) else None
 
 
@@ -66,7 +70,23 @@ _Key = tuple[str, str]
 """Type and identity of a resource."""
 
 _Decoder = msgspec.json.Decoder(_Answer)
+_ResourceDecoder = msgspec.json.Decoder(_Resource)
 _BESIDE = {"data", "included", "links", "meta", "jsonapi"}
+
+
+@dataclass
+class _Read:
+    """An answer.
+
+    :param unread: resources of ``data`` that cannot be decoded.
+    :param unread_parts: those of ``included``.
+    :param repaired: resources with damaged texts that were mended.
+    """
+
+    answer: _Answer
+    unread: list[Rejected] = field(default_factory=list)
+    unread_parts: list[Rejected] = field(default_factory=list)
+    repaired: int = 0
 
 
 def parse_resources(body: bytes | bytearray, dataset: Dataset, walk: TimeWalk, position: Position) -> Page:
@@ -76,17 +96,17 @@ def parse_resources(body: bytes | bytearray, dataset: Dataset, walk: TimeWalk, p
     :raises MalformedResponseError: if ``body`` is not such a page.
     :raises FilterIgnoredError: if the records do not come in order of time.
     """
-    try:
-        answer = _Decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise malformed(dataset, f"the answer is no list of resources ({error})") from None
-    if answer.data is None and (unknown := msgspec.json.decode(body, type=dict[str, msgspec.Raw]).keys() - _BESIDE):
+    read = _read(body, dataset)
+    answer = read.answer
+    if answer.data is None and (unknown := cut_members(body).keys() - _BESIDE):
         raise malformed(dataset, f"the answer has no data, but {', '.join(sorted(unknown))[:100]}")
     resources = answer.data or []
     # What has no identity belongs to nothing.
     included = {_key(resource): resource for resource in answer.included or [] if resource.id is not None}
-    records, parts = _records(resources, included, dataset)
+    records, parts = _records(resources, included, read.unread_parts, dataset)
     times = [(_identity(resource.id), _time(resource, walk)) for resource in resources]
+    # They count for the size of the page.
+    times += [(hashlib.sha256(bad.record).hexdigest(), None) for bad in read.unread]
     for one, other in pairwise(at for _, at in times if at):
         # Pages are told apart by whole seconds.
         if other.replace(microsecond=0) < one.replace(microsecond=0):
@@ -104,11 +124,50 @@ def parse_resources(body: bytes | bytearray, dataset: Dataset, walk: TimeWalk, p
             name: [msgspec.Raw(msgspec.json.encode(record)) for record in found.values()]
             for name, found in parts.items()
         },
+        rejected=read.unread + read.unread_parts,
+        repaired=read.repaired,
     )
 
 
+def _read(body: bytes | bytearray, dataset: Dataset) -> _Read:
+    """The answer; resource by resource, if it cannot be decoded as a whole."""
+    if is_utf8(body):
+        try:
+            return _Read(_Decoder.decode(body))
+        except NOT_READABLE:
+            pass
+    try:
+        content = cut_members(body)
+        lists = {
+            key: cut_elements(content[key]) if content.get(key, b"null") != b"null" else None
+            for key in ("data", "included")
+        }
+        links = msgspec.json.decode(content.get("links", b"null"), type=dict[str, Any] | None)
+    except NOT_READABLE as error:
+        raise malformed(dataset, f"the answer is no list of resources ({error})") from None
+    read = _Read(_Answer(links=links))
+    for key, unread in (("data", read.unread), ("included", read.unread_parts)):
+        if (elements := lists[key]) is not None:
+            setattr(read.answer, key, [resource for raw in elements if (resource := _resource(bytes(raw), unread, read))])
+    return read
+
+
+def _resource(source: bytes, unread: list[Rejected], read: _Read) -> _Resource | None:
+    try:
+        sound = mended(source)
+        resource = _ResourceDecoder.decode(sound)
+    except (ValueError, *NOT_READABLE) as error:
+        unread.append(Rejected(source, f"resource: {error}"))
+        return None
+    read.repaired += sound is not source
+    return resource
+
+
 def _records(
-    resources: list[_Resource], included: Mapping[_Key, _Resource], dataset: Dataset
+    resources: list[_Resource],
+    included: Mapping[_Key, _Resource],
+    unread: Sequence[Rejected],
+    dataset: Dataset,
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """The records by identity, and those of each part."""
     assert dataset.resources is not None
@@ -130,7 +189,7 @@ def _records(
         level: dict[str, dict[str, Any]] = {}
         heirs: dict[str, tuple[str, dict[str, Any]]] = {}
         owners[part.dataset] = {}
-        for owner, found, missing in _owned(part, owners[part.owner], included):
+        for owner, found, missing in _owned(part, owners[part.owner], included, unread):
             root, common = roots[owner]
             if missing:
                 # Half an order is none: it is marked as well as what lacks something.
@@ -161,7 +220,7 @@ def _records(
 
 
 def _owned(
-    part: Part, owners: Mapping[str, _Resource], included: Mapping[_Key, _Resource]
+    part: Part, owners: Mapping[str, _Resource], included: Mapping[_Key, _Resource], unread: Sequence[Rejected]
 ) -> Iterator[tuple[str, dict[str, _Resource], list[str]]]:
     """Of each owner, what belongs to it by identity, and what should and did not come."""
     by_owner: dict[str, dict[str, _Resource]] = defaultdict(dict)
@@ -171,7 +230,10 @@ def _owned(
     for owner, resource in owners.items():
         found = by_owner[owner]
         missing = []
-        for reference in resource.related(part.relationship):
+        references = resource.related(part.relationship)
+        if not references and any(owner.encode() in bad.record.lower() for bad in unread):
+            missing.append(f"a readable {part.resource}")
+        for reference in references:
             identity = _identity(reference.id)
             if (part.resource, identity) in included:
                 found[identity] = included[part.resource, identity]
@@ -212,5 +274,13 @@ def _identity(value: Any) -> str:
 
 def _number(value: Any) -> int:
     """A count, if it is one."""
-    found = msgspec.json.decode(value) if value is not None else 0
+    found = _value(value) if value is not None else 0
     return found if isinstance(found, int) else 0
+
+
+def _value(raw: msgspec.Raw | bytes) -> Any:
+    """What an attribute says; None where that cannot be decoded, which is left to the validation."""
+    try:
+        return msgspec.json.decode(raw)
+    except NOT_READABLE:
+        return None

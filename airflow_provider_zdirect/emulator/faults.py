@@ -53,7 +53,8 @@ class Action:
 
     :param status: answer with this status instead of the real answer.
     :param headers: headers added to the answer.
-    :param body: body that goes with ``status``: an object is sent as JSON, a string as it is.
+    :param body: body that goes with ``status``: an object is sent as JSON, a string as it is; U+DC80 to U+DCFF in it
+        are the bytes 0x80 to 0xFF, for what is not UTF-8.
     :param delay: seconds of real time before anything else.
     :param cut_body: bytes that are sent of the body (``true``: half) before the connection is closed.
     :param malformed_json: the body breaks off in the middle, with a matching Content-Length.

@@ -144,7 +144,7 @@ def _prescribed(status: int, action: Action) -> Reply:
     if action.body is None:
         body, kind = problem_body(status, "a fault of the emulator's plan"), PROBLEM_JSON
     elif isinstance(action.body, str):
-        body, kind = action.body.encode(), "text/plain; charset=utf-8"
+        body, kind = action.body.encode("utf-8", "surrogateescape"), "text/plain; charset=utf-8"
     else:
         body, kind = _json(action.body), PROBLEM_JSON if status >= 400 else "application/json"
     return Reply(status, ((b"content-type", kind.encode()),), body)

@@ -115,6 +115,13 @@ class ShippingNotices:
         """
         found: list[str] = []
         async for page in self._client.pages(self._options.listed, merchant_id, {}):
+            if page.rejected:
+                raise MalformedResponseError(
+                    f"Shipping notices of merchant {merchant_id}: {len(page.rejected)} of them cannot be read, so "
+                    f"nobody knows whether {reference} is there already.",
+                    remedy="No action needed if the retry succeeds; otherwise report it to Zalando's merchant support.",
+                    retry_after=REFETCH_DELAY,
+                )
             for record in page.records:
                 fields = msgspec.json.decode(record)
                 if not isinstance(fields, dict) or str(fields.get(REFERENCE)).strip() != reference.strip():

@@ -136,4 +136,6 @@ def _plain(value: Any) -> Any:
 
 
 def _as_json(fields: dict[str, Any] | None) -> str | None:
-    return None if fields is None else json.dumps(fields, ensure_ascii=False, sort_keys=True, default=str)
+    if fields is None:
+        return None
+    return json.dumps(fields, ensure_ascii=False, sort_keys=True, default=str, allow_nan=False)

@@ -8,6 +8,7 @@ The rules, the same for every dataset (facts: zDirect docs, *Stock Movements*; p
 * Identifiers are text; one of fixed width (EAN, advice id, shipment number) gets lost leading zeros back.
 * A UUID by which records are known or paired is in lower case and without blanks.
 * An empty string means null.
+* Damaged text (U+FFFD) does not identify a record, nor what it belongs to; elsewhere it is kept.
 * Enumerations are open: an unknown value is kept as it is.
 * Unknown fields are kept, as JSON, in the column ``_unknown_fields``.
 """
@@ -15,6 +16,7 @@ The rules, the same for every dataset (facts: zDirect docs, *Stock Movements*; p
 from __future__ import annotations
 
 import json
+import math
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import Annotated, Any, ClassVar
@@ -48,10 +50,20 @@ class Record(BaseModel):
 
 
 def _empty_is_null(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        # JSON has no such number; 1e400 is read as one.
+        raise ValueError("number is out of range")
     return None if value == "" else value
 
 
+def _undamaged(value: Any) -> Any:
+    if isinstance(value, str) and "\ufffd" in value:
+        raise ValueError("text that identifies is damaged (U+FFFD)")
+    return _empty_is_null(value)
+
+
 def _as_uuid(value: Any) -> Any:
+    value = _undamaged(value)
     return ("".join(value.split()).lower() or None) if isinstance(value, str) else value
 
 
@@ -64,7 +76,7 @@ def _digits(width: int) -> BeforeValidator:
             return f"{value:0{width}d}"
         if isinstance(value, str) and value.isascii() and value.isdigit():
             return value.zfill(width)
-        return _empty_is_null(value)
+        return _undamaged(value)
 
     return BeforeValidator(restore)
 
@@ -97,7 +109,7 @@ def _date_as_written(value: Any) -> Any:
 
 
 def _as_text(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True) if isinstance(value, (dict, list)) else value
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False) if isinstance(value, (dict, list)) else value
 
 
 def _no_truth_value(value: Any) -> Any:
@@ -118,7 +130,7 @@ def _storable(value: Decimal | None) -> Decimal | None:
     return value
 
 
-Key = Annotated[str, Field(min_length=1)]
+Key = Annotated[str, BeforeValidator(_undamaged), Field(min_length=1)]
 """Text that identifies a record: required and not empty."""
 
 Text = Annotated[str | None, BeforeValidator(_empty_is_null)]

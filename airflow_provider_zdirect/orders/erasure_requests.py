@@ -14,6 +14,7 @@ import msgspec
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.models.rejected import NOT_READABLE
 from airflow_provider_zdirect.orders.erasure_texts import SoughtTexts
 from airflow_provider_zdirect.storage.erased_people import as_order_id, as_time
 
@@ -28,7 +29,7 @@ class DeletionRequests:
     :param orders: when each order's erasure was asked for, by order id.
     :param customers: when each customer asked for it last, by customer number.
     :param texts: what must not be found afterwards.
-    :param unreadable: requests that name neither an order nor a customer.
+    :param unreadable: requests that name neither an order nor a customer, or cannot be read.
     """
 
     count: int = 0
@@ -42,6 +43,8 @@ class DeletionRequests:
         self.count += 1
         content: Mapping[str, Any] = request if isinstance(request, Mapping) else {}
         order_id, number = as_order_id(content.get("order_id")), _text(content.get("customer_number"))
+        # A damaged one is nobody's.
+        order_id, number = (None if text and "\ufffd" in text else text for text in (order_id, number))
         if order_id is None and number is None:
             self.unreadable += 1
             return
@@ -65,8 +68,17 @@ async def fetch_requests(client: ZDirectClient, merchant_id: str) -> DeletionReq
     dataset = replace(get_dataset(DATASET), left_out=())
     async for page in client.pages(dataset, merchant_id, {}):
         for record in page.records:
-            requests.take(msgspec.json.decode(record))
+            requests.take(_decoded(record))
+        for _ in page.rejected:
+            requests.take(None)
     return requests
+
+
+def _decoded(record: msgspec.Raw) -> Any:
+    try:
+        return msgspec.json.decode(record)
+    except NOT_READABLE:
+        return None
 
 
 def _text(value: Any) -> str | None:

@@ -20,7 +20,7 @@ async def live_channels(client: ZDirectClient, merchant_id: str, options: StockO
     """
     found: list[SalesChannel] = []
     async for page in client.pages(get_dataset("sales_channels"), merchant_id, {}):
-        for record in page.records:
+        for record in (*page.records, *(bad.record for bad in page.rejected)):
             try:
                 found.append(SalesChannel.model_validate_json(bytes(record)))
             except ValidationError as error:

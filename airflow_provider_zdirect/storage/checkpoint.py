@@ -48,6 +48,7 @@ class RequestProgress:
     pages: int = 0
     records: int = 0
     rejected: int = 0
+    repaired: int = 0
     outside: int = 0
     reasons: list[str] = field(default_factory=list)
     fetched_at: str | None = None

