@@ -74,7 +74,9 @@ def mended(record: bytes) -> bytes:
     if _is_valid(record):
         return record
     text = record.decode(errors="replace")
-    if any("\ufffd" in found[1] or _ESCAPE.sub(_whole, found[1]) != found[1] for found in _TEXT.finditer(text) if found[2]):
+    if any(
+        "\ufffd" in found[1] or _ESCAPE.sub(_whole, found[1]) != found[1] for found in _TEXT.finditer(text) if found[2]
+    ):
         raise ValueError("the name of a field is damaged")
     result = _TEXT.sub(_mended_text, text).encode()
     try:

@@ -148,7 +148,9 @@ def _read(body: bytes | bytearray, dataset: Dataset) -> _Read:
     read = _Read(_Answer(links=links))
     for key, unread in (("data", read.unread), ("included", read.unread_parts)):
         if (elements := lists[key]) is not None:
-            setattr(read.answer, key, [resource for raw in elements if (resource := _resource(bytes(raw), unread, read))])
+            setattr(
+                read.answer, key, [resource for raw in elements if (resource := _resource(bytes(raw), unread, read))]
+            )
     return read
 
 

@@ -109,7 +109,11 @@ def _date_as_written(value: Any) -> Any:
 
 
 def _as_text(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False) if isinstance(value, (dict, list)) else value
+    return (
+        json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False)
+        if isinstance(value, (dict, list))
+        else value
+    )
 
 
 def _no_truth_value(value: Any) -> Any:

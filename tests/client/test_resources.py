@@ -216,3 +216,110 @@ def test_an_answer_without_orders_is_empty() -> None:
     page = parse([])
     assert (page.records, page.next_cursor) == ([], None)
     assert parse(None).records == []
+
+
+OTHER, OTHER_ITEM, OTHER_LINE = (f"{digit * 8}-0000-4000-8000-000000000000" for digit in "def")
+
+
+def renamed(resource: dict[str, Any]) -> dict[str, Any]:
+    """The same of another order."""
+    text = json.dumps(resource)
+    for one, other in ((ORDER, OTHER), (ITEM, OTHER_ITEM), (LINE, OTHER_LINE)):
+        text = text.replace(one, other)
+    return json.loads(text)
+
+
+def without_references(*resources: dict[str, Any]) -> list[dict[str, Any]]:
+    """Resources that belong together by their fields alone."""
+    bare = json.loads(json.dumps(resources))
+    for each, owner in zip(bare, (None, ("order_id", ORDER), ("order_item_id", ITEM)), strict=True):
+        each["relationships"] = {}
+        if owner:
+            each["attributes"][owner[0]] = owner[1]
+    return bare
+
+
+def parse_damaged(data: list[Any], included: list[Any], at: str, damage: bytes, **more: Any) -> Page:
+    dataset = get_dataset("orders")
+    assert isinstance(dataset.paging, TimeWalk)
+    body = json.dumps({"data": data, "included": included, **more}).encode()
+    assert body.count(at.encode()) == 1
+    return parse_resources(body.replace(at.encode(), damage), dataset, dataset.paging, Position(NOW))
+
+
+def published(page: Page, name: str) -> list[str]:
+    found: list[Any] = []
+    records = page.records if name == "orders" else page.parts[name]
+    take_valid(get_dataset(name).model, records, Lineage("m", "p", NOW, NOW, NOW), found.append)
+    key = f"{name.removesuffix('s')}_id"
+    return [row[key] for table in found for row in table.to_pylist()]
+
+
+LEVELS = ("orders", "order_items", "order_lines")
+
+
+@pytest.mark.parametrize("damage", [rb"\ud83d", b"\xfc", b"a\nb"])
+@pytest.mark.parametrize("level", range(3))
+def test_a_damaged_text_in_a_resource_is_repaired(level: int, damage: bytes) -> None:
+    own = [order(), item(), line()]
+    own[level]["attributes"]["created_by"] = "@@"
+    page = parse_damaged([own[0]], own[1:], "@@", damage)
+    assert [published(page, name) for name in LEVELS] == [[ORDER], [ITEM], [LINE]]
+    assert (page.repaired, page.rejected) == (1, [])
+
+
+@pytest.mark.parametrize("damage", [b"NaN", rb'"\x41"', b"[" * 5000 + b"]" * 5000, b"5"])
+@pytest.mark.parametrize("by_reference", [True, False])
+@pytest.mark.parametrize("level", range(3))
+def test_half_an_order_is_none_if_a_resource_cannot_be_decoded(level: int, damage: bytes, by_reference: bool) -> None:
+    """The resource is rejected, and so is whose it is; the other order and what belongs to it are published."""
+    own = [order(), item(), line()] if by_reference else without_references(order(), item(), line())
+    own[level]["relationships" if damage == b"5" else "mark"] = "@@"
+    other = [renamed(each) for each in (order(), item(), line())]
+    page = parse_damaged([own[0], other[0]], [*own[1:], *other[1:]], '"@@"', damage)
+    assert [published(page, name)[-1:] for name in LEVELS] == [[OTHER], [OTHER_ITEM], [OTHER_LINE]]
+    (bad,) = page.rejected
+    assert bad.reason.startswith("resource: ")
+    assert not {ORDER, *([ITEM] if level else [])} & {each for name in LEVELS[:2] for each in published(page, name)}
+
+
+def test_an_item_that_cannot_be_decoded_is_missed_beside_its_sibling() -> None:
+    bare_order, bare_item, bare_line = without_references(order(), item(), line())
+    sibling = {**json.loads(json.dumps(bare_item)), "id": OTHER_ITEM, "mark": "@@"}
+    page = parse_damaged([bare_order], [bare_item, bare_line, sibling], '"@@"', b"NaN")
+    assert published(page, "orders") == []
+    (found,) = reasons(page, "orders")
+    assert "a readable OrderItem" in found
+
+
+@pytest.mark.parametrize("resource", [b"1", b"null", b'"x"', b"[]", b'{"id":1.5}', b'{"attributes":[]}', b'{"id":NaN}'])
+def test_what_is_not_a_resource_is_rejected_alone(resource: bytes) -> None:
+    page = parse_damaged([order(), "@@"], [item(), line(), STEP], '"@@"', resource)
+    assert [published(page, name) for name in LEVELS] == [[ORDER], [ITEM], [LINE]]
+    assert [bad.record for bad in page.rejected] == [resource]
+
+
+def test_orders_that_cannot_be_decoded_count_for_the_size_of_a_page() -> None:
+    data: list[Any] = [{**order(), "id": str(number)} for number in range(1000)]
+    data[7] = "@@"
+    assert parse_damaged(data, [], '"@@"', b"NaN").next_cursor is not None
+    assert parse_damaged(data[:49], [], '"@@"', b"NaN").next_cursor is None
+    assert parse_damaged(data[:50], [], '"@@"', b"NaN").next_cursor is not None
+
+
+@pytest.mark.parametrize("name", ["order_id", "order_item_id", "modified_at", "order_date"])
+def test_a_part_is_not_known_by_a_damaged_text(name: str) -> None:
+    leaf = line()
+    leaf["attributes"][name] = "2026-11@@"
+    page = parse_damaged([order()], [item(), leaf], "@@", rb"\ud83d")
+    assert published(page, "order_lines") == []
+    assert len(reasons(page, "order_lines")) == 1
+
+
+@pytest.mark.parametrize("cut", [b"]", b"}", b'"', b","])
+def test_an_answer_of_resources_that_breaks_off_is_malformed(cut: bytes) -> None:
+    dataset = get_dataset("orders")
+    assert isinstance(dataset.paging, TimeWalk)
+    body = json.dumps({"data": [order(locale="@@")], "included": [item(), line()]}).encode().replace(b"@@", rb"\ud83d")
+    with pytest.raises(MalformedResponseError):
+        parse_resources(body[: body.rindex(cut)], dataset, dataset.paging, Position(NOW))

@@ -12,14 +12,17 @@ from hypothesis import strategies as st
 
 from airflow_provider_zdirect.datasets import get_dataset
 from airflow_provider_zdirect.models.arrow import EXTRACTED_AT, RECORD_HASH, Lineage, arrow_schema, to_table
+from airflow_provider_zdirect.models.rejected import Rejected
 from airflow_provider_zdirect.orders.erasure_texts import SoughtTexts
 from airflow_provider_zdirect.storage.erased_people import ErasedPeople, customer_mark
 from airflow_provider_zdirect.storage.erased_rows import (
     ORDER_DATASETS,
     dataset_of_columns,
     erased,
+    erased_line,
     is_telling,
     is_theirs,
+    is_theirs_line,
     to_erase,
     without_erased,
 )
@@ -122,3 +125,16 @@ def test_the_table_of_a_file_is_known_by_its_columns_also_where_it_is_older_than
         assert dataset_of_columns(older).name == name
         assert dataset_of_columns([*names, "of_somebody_else"]) is None
     assert dataset_of_columns(["order_id"]) is None
+
+
+def test_a_rejected_record_that_cannot_be_decoded_may_be_anybodys_and_is_erased():
+    lines = [
+        Rejected(record, "a reason").as_line()
+        for record in (b'{"order_id":"b","x":NaN}', b'{"order_id":"b","x":"\xff"', b'{"order_id":"b","x":1e400}')
+    ]
+    assert not any(is_theirs_line(line, ErasedPeople("m")) for line in lines)
+    for line in lines:
+        assert is_theirs_line(line, PEOPLE)
+        assert msgspec.json.decode(erased_line(line)) == {"reason": "a reason", "record": {}}
+        assert erased_line(erased_line(line)) == erased_line(line)
+    assert not is_theirs_line(Rejected(b'{"order_id":"b"}', "a reason").as_line(), PEOPLE)
