@@ -37,7 +37,9 @@ Every dataset lies under `<base_path>/<dataset>/merchant_id=<id>/date=<YYYY-MM-D
 
 ## How a record becomes a row
 
-* A field of the API is a column of the same name. A nested object is a struct, a list is a list.
+* A field of the API is a column of the same name. A nested object is a struct, a list is a list. A field that is called
+  like a folder (`merchant_id` of orders, for example) is the column `api_merchant_id`, since readers take `merchant_id`
+  from the folder's name.
 * Identifiers are text. One of fixed width (EAN 13, advice id 8, return shipment number 16 digits) that came with fewer
   digits gets its leading zeros back. Times are `timestamp[us, UTC]`, dates are dates, money is `decimal128(38, 18)`.
 * Only what identifies a record and places it in time is required, and the quantity of a movement. Everything else may
@@ -45,8 +47,17 @@ Every dataset lies under `<base_path>/<dataset>/merchant_id=<id>/date=<YYYY-MM-D
   An empty string is null. Numbers that come as text, and text that comes as numbers, are converted.
 * Enumerations are open: an unknown value is kept.
 * Unknown fields are kept as JSON in `_unknown_fields`, at any depth.
-* A record that cannot be read all the same goes to `<base_path>/_rejected/...` with the reason. It is counted in the
-  manifest, the log and XCom, and fails the task if there are more than `max_rejected` (default 0).
+* Damaged text is repaired: U+FFFD stands for half a surrogate pair (`\\ud83d`) and for bytes that are not UTF-8, and a
+  raw control character is kept. The manifest, the log and XCom count such records as `repaired`. Text that identifies a
+  record or what it belongs to is not repaired.
+* A record that cannot be read all the same (invalid JSON such as `NaN`, numbers that are out of range, a damaged field
+  name, a missing key) goes to `<base_path>/_rejected/...` with the reason, and all others are published. It is counted
+  in the manifest, the log and XCom, and fails the task if there are more than `max_rejected` (default 0). An order is
+  rejected with any item or line of it that cannot be decoded. Of a field that a record has twice, the last one counts.
+* Each line of a file under `_rejected/` has `reason` and `record`, the record as it came. If the record is not valid
+  JSON, `record` is its text, and `base64` has its bytes where they are not UTF-8.
+* An answer that breaks off, or in which it is not certain where a record ends, is malformed as a whole: it is fetched
+  again, and nothing of it is published.
 
 ## Lineage columns
 
@@ -61,8 +72,32 @@ Every dataset lies under `<base_path>/<dataset>/merchant_id=<id>/date=<YYYY-MM-D
 """
 
 
+READING = """\
+
+## Reading the tables
+
+Each folder `<base_path>/<dataset>/` is one table: Parquet files with the same columns, in folders `merchant_id=` and
+`date=`, which readers show as columns. Nothing else lies there.
+
+```python
+import duckdb
+import pandas
+import polars
+import pyarrow.dataset
+
+in_pandas = pandas.read_parquet("zdirect/returned_items")
+in_polars = polars.read_parquet("zdirect/returned_items", hive_partitioning=True)
+in_arrow = pyarrow.dataset.dataset("zdirect/returned_items", partitioning="hive").to_table()
+in_duckdb = duckdb.sql("FROM read_parquet('zdirect/returned_items/**/*.parquet', hive_partitioning = true)")
+```
+
+In Spark: `spark.read.parquet("s3a://bucket/zdirect/returned_items")`; a Glue crawler takes the folder as one table.
+`shipping_documents/` holds PDF files and is not a table.
+"""
+
+
 def document() -> str:
-    return "\n".join([INTRODUCTION, *(line for dataset in DATASETS.values() for line in _section(dataset))])
+    return "\n".join([INTRODUCTION.rstrip("\n"), READING, *(line for dataset in DATASETS.values() for line in _section(dataset))])
 
 
 def _section(dataset: Dataset) -> Iterator[str]:

@@ -20,6 +20,7 @@ from airflow_provider_zdirect.client import MemoryRateLimiter, MemoryTokenStore,
 from airflow_provider_zdirect.datasets import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.extract import ExtractJob, ExtractResult, extract
+from airflow_provider_zdirect.models.arrow import field_of
 from airflow_provider_zdirect.windows import Window
 
 
@@ -80,7 +81,7 @@ class Extraction:
             rows += [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
         for path in (self.root / dataset).rglob("*.jsonl.gz"):
             rows += [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
-        return rows
+        return [{field_of(column): value for column, value in row.items()} for row in rows]
 
     def keys(self, dataset: str) -> list[tuple[str, datetime]]:
         """Label and time of every published row, sorted."""

@@ -1,4 +1,4 @@
-"""What a page needs that is not valid JSON as a whole: its records cut out one by one, and damaged texts mended. No I/O.
+"""What a page needs that is not valid JSON as a whole: records cut out one by one, damaged texts mended. No I/O.
 
 Cutting looks at strings, brackets and commas only, so that no damage within a text or a number disturbs it. Where these
 do not fit together, nobody can say where a record ends: such an answer is malformed, as one that breaks off is.

@@ -3,6 +3,9 @@
 A declared field is a column of the same name. A nested object is a struct, a list is a list. Text is ``string``,
 a time ``timestamp[us, UTC]``, a date ``date32``, a count ``int64``, money ``decimal128(38, 18)``. Lineage columns
 start with ``_`` and stand behind the fields.
+
+The one exception: a field that is called like a folder of the table (``merchant_id=...``) is a column ``api_<field>``.
+Readers make a column of the folder's name, and pandas, Spark and Glue refuse a table that has it twice.
 """
 
 from __future__ import annotations
@@ -27,6 +30,11 @@ INSTANT = pa.timestamp("us", "UTC")
 UNKNOWN_FIELDS = "_unknown_fields"
 RECORD_HASH = "_record_hash"
 EXTRACTED_AT = "_extracted_at"
+
+PARTITIONS = frozenset({"merchant_id", "date"})
+"""Names of the folders that published files lie in, which readers show as columns."""
+
+_OF_THE_API = "api_"
 
 _LINEAGE = (
     ("_merchant_id", pa.string()),
@@ -63,10 +71,21 @@ class Lineage:
     extracted_at: datetime
 
 
+def column_of(field: str) -> str:
+    """The column of a field of the API."""
+    return f"{_OF_THE_API}{field}" if field in PARTITIONS else field
+
+
+def field_of(column: str) -> str:
+    """The field of the API that a column holds."""
+    field = column.removeprefix(_OF_THE_API)
+    return field if field in PARTITIONS else column
+
+
 @cache
 def arrow_schema(model: type[Record]) -> pa.Schema:
     """The schema of a dataset's files: the model's fields, then the lineage columns."""
-    fields = [pa.field(name, arrow_type(info.annotation)) for name, info in model.model_fields.items()]
+    fields = [pa.field(column_of(name), arrow_type(info.annotation)) for name, info in model.model_fields.items()]
     return pa.schema(fields + [pa.field(name, kind) for name, kind in _LINEAGE])
 
 
@@ -99,7 +118,8 @@ def to_table(model: type[Record], records: Sequence[Record], sources: Sequence[b
     schema = arrow_schema(model)
     columns: dict[str, pa.Array] = {}
     for name in model.model_fields:
-        columns[name] = pa.array([_plain(getattr(record, name)) for record in records], schema.field(name).type)
+        column = column_of(name)
+        columns[column] = pa.array([_plain(getattr(record, name)) for record in records], schema.field(column).type)
     count = len(records)
     unknown = [record.unknown_fields() for record in records]
     columns |= {

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from airflow_provider_zdirect.models.arrow import UNKNOWN_FIELDS
+from airflow_provider_zdirect.models.arrow import UNKNOWN_FIELDS, field_of
 from airflow_provider_zdirect.storage.row_files import BATCH_ROWS, as_json_value
 
 
@@ -21,7 +21,8 @@ def content_hashes(table: pa.Table) -> Iterator[int]:
     names = [name for name in table.column_names if not name.startswith("_") or name == UNKNOWN_FIELDS]
     for batch in table.select(names).to_batches(max_chunksize=BATCH_ROWS):
         for row in batch.to_pylist():
-            text = json.dumps(_said(row), default=as_json_value, sort_keys=True)
+            said = _said({field_of(name): value for name, value in row.items()})
+            text = json.dumps(said, default=as_json_value, sort_keys=True)
             digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
             yield int.from_bytes(digest, "big", signed=True)
 

@@ -23,6 +23,7 @@ from airflow_provider_zdirect.models.arrow import (
     RECORD_HASH,
     UNKNOWN_FIELDS,
     arrow_schema,
+    column_of,
     record_hash,
 )
 from airflow_provider_zdirect.models.rejected import NOT_READABLE
@@ -110,7 +111,8 @@ def erased(dataset: Dataset, rows: pa.Table, at: datetime | None = None) -> pa.T
         now = pa.scalar(at, INSTANT)
         rows = _with(rows, EXTRACTED_AT, pc.if_else(pc.greater(later, now), later, now))
     # Of what stays, so that the same is known again, whenever it is fetched.
-    content = rows.select([name for name in dataset.model.model_fields if name not in dataset.model.not_content])
+    fields = [name for name in dataset.model.model_fields if name not in dataset.model.not_content]
+    content = rows.select([column_of(name) for name in fields]).rename_columns(fields)
     hashes = [
         record_hash(json.dumps(row, default=as_json_value, ensure_ascii=False, sort_keys=True).encode())
         for row in content.to_pylist()
@@ -184,7 +186,8 @@ def dataset_of_columns(names: list[str]) -> Dataset | None:
     """The dataset whose files have these columns; None if it is none of orders."""
     tables = {name: set(arrow_schema(get_dataset(name).model).names) for name in ORDER_DATASETS}
     # Older files do not have all columns of today; the table is the one that lacks the fewest of them.
-    lacking = {name: len(columns.difference(names)) for name, columns in tables.items() if columns.issuperset(names)}
+    there = [column_of(name) for name in names]
+    lacking = {name: len(columns.difference(there)) for name, columns in tables.items() if columns.issuperset(there)}
     return get_dataset(min(lacking, key=lambda name: lacking[name])) if lacking and EXTRACTED_AT in names else None
 
 

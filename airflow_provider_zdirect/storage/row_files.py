@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.json
 import pyarrow.parquet as pq
 
+from airflow_provider_zdirect.models.arrow import field_of
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 BATCH_ROWS = 8_192
@@ -73,18 +75,20 @@ def read_batches(
 ) -> Iterator[pa.Table]:
     """The rows of a file in batches, in order, with exactly the columns of ``schema`` (or those named).
 
-    A column that an older file does not have is null.
+    A column that an older file does not have is null; one that it has under the name of the API's field is taken.
     """
     wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+    renamed = [pa.field(field_of(field.name), field.type) for field in wanted if field_of(field.name) != field.name]
+    sought = pa.schema([*wanted, *renamed])
     with store.open(path) as file:
         if path.endswith(".parquet"):
             parquet = pq.ParquetFile(file)
-            present = [name for name in wanted.names if name in parquet.schema_arrow.names]
+            present = [name for name in sought.names if name in parquet.schema_arrow.names]
             for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=present, use_threads=False):
                 yield _conform(pa.Table.from_batches([batch]), wanted)
         else:
             options = pa.json.ParseOptions(
-                explicit_schema=pa.schema([pa.field(field.name, _in_json(field.type)) for field in wanted]),
+                explicit_schema=pa.schema([pa.field(field.name, _in_json(field.type)) for field in sought]),
                 unexpected_field_behavior="ignore",
             )
             with gzip.open(file) as lines:
@@ -121,12 +125,11 @@ def _in_json(kind: pa.DataType) -> pa.DataType:
 
 
 def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    columns = [
-        table.column(field.name).cast(field.type)
-        if field.name in table.column_names
-        else pa.nulls(table.num_rows, field.type)
-        for field in schema
-    ]
+    columns = []
+    for field in schema:
+        names = [name for name in dict.fromkeys((field.name, field_of(field.name))) if name in table.column_names]
+        found = [table.column(name).cast(field.type) for name in names]
+        columns.append(pc.coalesce(*found) if len(found) > 1 else (found or [pa.nulls(table.num_rows, field.type)])[0])
     return pa.Table.from_arrays(columns, schema=schema)
 
 

@@ -1,4 +1,4 @@
-"""Records are cut out of an answer that is not valid JSON as a whole, or the answer is malformed; nothing in between."""
+"""Records are cut out of an answer that is not valid JSON as a whole, or the answer is malformed: nothing between."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_zdirect.datasets import DATASETS
-from airflow_provider_zdirect.models.arrow import Lineage, arrow_schema, record_hash
+from airflow_provider_zdirect.models.arrow import Lineage, arrow_schema, column_of, record_hash
 from airflow_provider_zdirect.models.inbound import ShippingNotice, Tour
 from airflow_provider_zdirect.models.record import Record
 from airflow_provider_zdirect.models.stock_movements import LiquidatedItem, ReceivedItem, ReturnedItem
@@ -153,7 +153,8 @@ def test_every_dataset_has_a_schema_that_holds_its_key_and_lineage(dataset: Any)
     schema = arrow_schema(dataset.model)
     assert {*(dataset.identity or ()), *filter(None, [dataset.time_field])} <= set(schema.names)
     assert schema.field("_extracted_at").type == pa.timestamp("us", "UTC")
-    assert [name for name in schema.names if not name.startswith("_")] == list(dataset.model.model_fields)
+    columns = [column_of(field) for field in dataset.model.model_fields]
+    assert [name for name in schema.names if not name.startswith("_")] == columns
 
 
 json_values = st.recursive(
