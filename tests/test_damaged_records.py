@@ -474,3 +474,13 @@ def test_a_report_whose_only_movement_is_damaged_is_not_empty(emulator: Emulator
     dataset = get_dataset("intra_community_movements")
     look = with_client(runs, lambda client: look_at_report(client, dataset, runs.merchant_id, DAY))
     assert asyncio.run(look) is Sight.MOVEMENTS
+
+
+def test_a_damaged_text_in_a_single_answer_does_not_stop_what_it_is_asked_for(
+    emulator: EmulatorServer, tmp_path: Path
+) -> None:
+    runs = StateExtraction(emulator, tmp_path)
+    shape = Shape("/auth/me", lambda n: {}, listed("bpids"), "bpids")
+    answer_with(emulator, shape, rb'{"username":"Haus \ud83d","bpids":["%s"]}' % runs.merchant_id.encode())
+    identity = asyncio.run(with_client(runs, lambda client: client.me()))
+    assert (identity.username, identity.merchant_ids) == ("Haus \ufffd", (runs.merchant_id,))

@@ -109,11 +109,9 @@ def _date_as_written(value: Any) -> Any:
 
 
 def _as_text(value: Any) -> Any:
-    return (
-        json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False)
-        if isinstance(value, (dict, list))
-        else value
-    )
+    if not isinstance(value, (dict, list)):
+        return value
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False)
 
 
 def _no_truth_value(value: Any) -> Any:
