@@ -9,12 +9,14 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from state_extraction import StateExtraction
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.models.arrow import field_of
+from airflow_provider_zdirect.storage.content_hash import content_hashes
 from airflow_provider_zdirect.storage.erased_rows import dataset_of_columns
 from airflow_provider_zdirect.windows import Window
 
@@ -94,3 +96,10 @@ def test_an_older_file_of_orders_is_known_as_one() -> None:
     dataset = dataset_of_columns(older)
     assert dataset is not None
     assert dataset.name == "orders"
+
+
+def test_the_hash_of_a_row_does_not_depend_on_the_name_of_the_column() -> None:
+    """It is kept in the files of a history, where another one is another version."""
+    row = {"order_id": "1", "requested_at": None}
+    now, then = (pa.Table.from_pylist([{**row, name: "m"}]) for name in ("api_merchant_id", "merchant_id"))
+    assert list(content_hashes(now)) == list(content_hashes(then))
