@@ -76,7 +76,9 @@ def _each_to_table(
         try:
             tables.append(to_table(model, [record], [source], lineage))
         except _NO_ROW as error:
-            rejected.append(Rejected(source, f"record: it holds a value that cannot be stored ({type(error).__name__})"))
+            rejected.append(
+                Rejected(source, f"record: it holds a value that cannot be stored ({type(error).__name__})")
+            )
     return pa.concat_tables(tables).combine_chunks(), rejected
 
 

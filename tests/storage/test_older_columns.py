@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -18,6 +19,8 @@ from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.models.arrow import field_of
 from airflow_provider_zdirect.storage.content_hash import content_hashes
 from airflow_provider_zdirect.storage.erased_rows import dataset_of_columns
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.storage.row_files import open_writer, read_batches
 from airflow_provider_zdirect.windows import Window
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -89,6 +92,21 @@ def test_what_an_earlier_version_published_is_the_same_when_it_is_fetched_again(
         assert all(row["merchant_id"] for row in now)
         known = {json.dumps(row, default=str, sort_keys=True) for row in now}
         assert {json.dumps(row, default=str, sort_keys=True) for row in before[name]} <= known
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl.gz"])
+@pytest.mark.parametrize("column", ["merchant_id", "api_merchant_id"])
+def test_a_column_is_read_under_either_name(tmp_path: Path, suffix: str, column: str) -> None:
+    written, wanted = (
+        pa.schema([("order_id", pa.string()), (name, pa.string())]) for name in (column, "api_merchant_id")
+    )
+    writer = open_writer(tmp_path / f"file.{suffix}", written, suffix=suffix)
+    writer.write(pa.Table.from_pylist([{"order_id": "1", column: "m"}, {"order_id": "2"}], schema=written))
+    writer.close()
+    store = ObjectStore(fsspec.filesystem("file"), str(tmp_path))
+    tables = read_batches(store, f"file.{suffix}", wanted, ["api_merchant_id", "order_id"])
+    rows = [row for table in tables for row in table.to_pylist()]
+    assert rows == [{"api_merchant_id": "m", "order_id": "1"}, {"api_merchant_id": None, "order_id": "2"}]
 
 
 def test_an_older_file_of_orders_is_known_as_one() -> None:
