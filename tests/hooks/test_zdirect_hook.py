@@ -7,7 +7,8 @@ import pytest
 from airflow.providers.common.compat.sdk import redact
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.hooks.zdirect import ZDirectHook, _base_url
+from airflow_provider_zdirect.hooks.connection import base_url
+from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -87,6 +88,13 @@ def test_an_unusable_field_is_named_with_its_connection_and_nothing_is_sent(conn
     assert not emulator.requests
 
 
+def test_what_an_unusable_connection_holds_is_not_shown(connect):
+    connect(login="hidden-login\n", password="hidden-secret\u200b", host="hidden:pw@localhost")
+    _, message = ZDirectHook().test_connection()
+    assert "client_id" in message
+    assert "hidden" not in message
+
+
 def test_a_missing_connection_says_how_to_add_it():
     with pytest.raises(ZDirectConfigurationError, match="AIRFLOW_CONN_NOT_THERE"):
         ZDirectHook("not_there").config()
@@ -113,12 +121,12 @@ def test_numbers_may_come_as_text(connect):
         ("localhost", "http", 8088, "http://localhost:8088"),
         ("http://localhost", "", 8088, "http://localhost:8088"),
         ("http://localhost:8088", "", 9, "http://localhost:8088"),
-        ("gateway.example/zdirect", None, 8443, "https://gateway.example:8443/zdirect"),
+        ("gateway.example/zdirect", "https", 8443, "https://gateway.example:8443/zdirect"),
         ("http://[::1]", None, 8088, "http://[::1]:8088"),
     ],
 )
 def test_host_schema_and_port_make_one_address(host, schema, port, address):
-    assert _base_url(SimpleNamespace(host=host, schema=schema, port=port)) == address
+    assert base_url(SimpleNamespace(host=host, schema=schema, port=port)) == address
 
 
 def test_the_merchant_of_the_connection_needs_no_request(connect, emulator):
