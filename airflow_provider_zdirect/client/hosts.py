@@ -40,6 +40,8 @@ def split_address(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
+        # Empty and overlong labels, which no name server can be asked for.
+        (host or "").encode("idna")
     except ValueError:
         raise _wrong(f"host={url!r} is not an address.") from None
     if parts.scheme not in DEFAULT_PORTS or not host or port == 0:

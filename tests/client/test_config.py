@@ -60,6 +60,8 @@ def test_the_address(settings: dict[str, Any], address: str) -> None:
         ({"base_url": "https://gateway\xa0.example.com"}, "host"),
         ({"base_url": "https://gate way.example.com"}, "host"),
         ({"base_url": "http://localhost:0"}, "host"),
+        ({"base_url": "https://gateway..example.com"}, "host"),
+        ({"base_url": f"https://{'x' * 64}.example.com"}, "host"),
         ({"base_url": "http://localhost:80880"}, "host"),
         ({"base_url": PRODUCTION_URL + "/auth/token"}, "neither a path nor a port"),
         ({"base_url": PRODUCTION_URL + ":8443"}, "neither a path nor a port"),
