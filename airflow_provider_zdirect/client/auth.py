@@ -258,7 +258,7 @@ class TokenProvider:
         if held is None and isinstance(failure, NotConnectedError) and not self._config.is_zalando:
             # A token, even an expired one, shows that the address was right; without one it is most likely wrong.
             raise ZDirectConfigurationError(
-                f"{self._config.address}{self._config.source} cannot be reached. {failure.message}",
+                f"{failure.message} The address cannot be reached, and has never given an access token.",
                 remedy="Correct host in the connection (scheme, name, port), or start what should answer there; "
                 "behind a proxy, check HTTPS_PROXY and NO_PROXY.",
                 path=TOKEN_PATH,

@@ -60,8 +60,8 @@ async def test_a_refused_port_is_named_with_address_and_connection_and_not_tried
     async with client_at(refused) as client:
         with pytest.raises(ZDirectConfigurationError, match="refused") as caught:
             await client.me()
-    assert f"{refused} (connection 'shop') cannot be reached" in str(caught.value)
-    assert "Correct host" in str(caught.value)
+    for part in ("(connection 'shop')", refused, "cannot be reached", "Correct host"):
+        assert part in str(caught.value)
     assert "the-secret" not in str(caught.value)
     assert clock.slept == []
 
@@ -74,7 +74,8 @@ async def test_so_is_a_host_that_nobody_knows(
     async with client_at("https://zdirect-gateway.invalid") as client:
         with pytest.raises(ZDirectConfigurationError, match="cannot be resolved") as caught:
             await client.me()
-    assert "https://zdirect-gateway.invalid (connection 'shop')" in str(caught.value)
+    assert "https://zdirect-gateway.invalid" in str(caught.value)
+    assert "(connection 'shop')" in str(caught.value)
     assert clock.slept == []
 
 

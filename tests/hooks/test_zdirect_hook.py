@@ -52,7 +52,8 @@ def test_an_unreachable_host_is_named(connect):
     connect(host=f"http://127.0.0.1:{port}")
     works, message = ZDirectHook().test_connection()
     assert not works
-    assert "cannot be reached" in message
+    for part in ("'zdirect_default'", f"http://127.0.0.1:{port}", "refused", "cannot be reached"):
+        assert part in message
 
 
 def test_the_limit_of_token_requests_is_named_with_the_time_to_wait(connect, emulator):
@@ -142,8 +143,15 @@ def test_without_a_merchant_in_the_connection_all_granted_ones_count(connect, em
         ZDirectHook().merchant_id()
 
 
-def test_secret_and_token_are_masked_in_logs(connect, emulator):
-    connect(password="demo-secret")
+def test_secrets_and_token_are_masked_in_logs(connect, emulator):
+    connect(password="demo-secret", extra={"personal_data_secret": "key-of-all-hashes"})
+    assert ZDirectHook().personal_data_key() == "key-of-all-hashes"
     assert ZDirectHook().test_connection()[0]
     token = next(iter(emulator.state.tokens._expires_at))
-    assert redact(f"a {token} b demo-secret") == "a *** b ***"
+    assert redact(f"a {token} b demo-secret c key-of-all-hashes") == "a *** b *** c ***"
+
+
+def test_secrets_of_a_connection_that_cannot_be_used_are_masked_as_well(connect):
+    connect(password="another-secret", extra={"personal_data_secret": "another-key ", "timeout": "soon"})
+    assert not ZDirectHook().test_connection()[0]
+    assert redact("a another-secret b another-key c") == "a *** b ***c"
