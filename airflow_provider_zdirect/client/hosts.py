@@ -11,7 +11,6 @@ PRODUCTION_URL = "https://api.merchants.zalando.com"
 SANDBOX_URL = "https://api-sandbox.merchants.zalando.com"
 
 ZALANDO_HOSTS = frozenset(urlsplit(url).hostname for url in (PRODUCTION_URL, SANDBOX_URL))
-DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 def is_loopback(host: str) -> bool:
@@ -44,7 +43,7 @@ def split_address(url: str) -> SplitResult:
         (host or "").encode("idna")
     except ValueError:
         raise _wrong(f"host={url!r} is not an address.") from None
-    if parts.scheme not in DEFAULT_PORTS or not host or port == 0:
+    if parts.scheme not in ("https", "http") or not host or port == 0:
         raise _wrong(f"host={url!r} is not an address.")
     if parts.scheme == "http" and not is_loopback(host):
         raise _wrong(f"host={url!r} is plain HTTP, which would send the client secret unencrypted.")
@@ -52,7 +51,7 @@ def split_address(url: str) -> SplitResult:
 
 
 def base_url(text: str) -> str:
-    """``text`` as a base URL: without the scheme's own port, without a slash at the end.
+    """``text`` as a base URL: with a scheme, without a slash at the end.
 
     :param text: for example ``http://localhost:8088/``. zDirect's own host names do not need the scheme.
     :raises ZDirectConfigurationError: as :func:`split_address`, and if there is no scheme, a query, a fragment, or
@@ -70,10 +69,11 @@ def base_url(text: str) -> str:
     if parts.query or parts.fragment:
         raise _wrong(f"host={text!r} has a query or a fragment.")
     path = parts.path.rstrip("/")
-    if host in ZALANDO_HOSTS and (path or parts.port not in (None, 443)):
+    if host not in ZALANDO_HOSTS:
+        return f"{parts.scheme}://{parts.netloc.lower()}{path}"
+    if path or parts.port not in (None, 443):
         raise _wrong(f"host={text!r}: zDirect's own address has neither a path nor a port.")
-    name = parts.netloc.lower().removesuffix(":").removesuffix(f":{DEFAULT_PORTS[parts.scheme]}")
-    return f"{parts.scheme}://{name}{path}"
+    return f"{parts.scheme}://{host}"
 
 
 def _wrong(what: str) -> ZDirectConfigurationError:

@@ -16,6 +16,8 @@ from airflow_provider_zdirect.personal_data import SHORTEST_KEY
 MASKED = "***"
 """What Airflow shows in place of a secret."""
 
+DEFAULT_PORTS = {"https": 443, "http": 80}
+
 _FIELDS = {field.name: field for field in EXTRA_FIELDS}
 
 
@@ -108,7 +110,7 @@ def base_url(connection: Any) -> str | None:
         host = f"{connection.schema}://{host}"
     scheme, mark, rest = host.rpartition("://")
     name, slash, path = rest.partition("/")
-    if port and ":" not in name.rpartition("]")[2]:
+    if port and port != DEFAULT_PORTS.get(scheme.lower()) and ":" not in name.rpartition("]")[2]:
         name = f"{name}:{port}"
     return f"{scheme}{mark}{name}{slash}{path}"
 

@@ -124,6 +124,9 @@ def test_numbers_may_come_as_text(connect):
         ("http://localhost:8088", "", 9, "http://localhost:8088"),
         ("gateway.example/zdirect", "https", 8443, "https://gateway.example:8443/zdirect"),
         ("http://[::1]", None, 8088, "http://[::1]:8088"),
+        ("https://gateway.example", None, 443, "https://gateway.example"),
+        ("https://gateway.example:8443", None, 443, "https://gateway.example:8443"),
+        ("http://localhost", None, 443, "http://localhost:443"),
     ],
 )
 def test_host_schema_and_port_make_one_address(host, schema, port, address):
