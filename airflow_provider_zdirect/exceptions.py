@@ -16,6 +16,7 @@
     │   │   └── UpdatesPausedError       so many orders are to be updated that the rate limit is used up
     │   ├── ServerError                  5xx
     │   ├── TransportError               no answer, or one that broke off
+    │   │   └── NotConnectedError        no connection: unknown host, refused port, no TLS
     │   ├── MalformedResponseError       a 200 that is not the JSON it should be
     │   ├── StorageUnavailableError      the base path does not answer at the moment
     │   ├── DocumentsNotReadyError       zDirect has no shipping documents yet of orders that must have some
@@ -167,6 +168,10 @@ class ServerError(ZDirectRetriableError):
 
 class TransportError(ZDirectRetriableError):
     """No answer came, or one that broke off."""
+
+
+class NotConnectedError(TransportError):
+    """No connection could be made: the host is unknown, the port refused, or TLS does not work."""
 
 
 class MalformedResponseError(ZDirectRetriableError):

@@ -26,7 +26,7 @@ def personal_data_param() -> dict[str, Param]:
             enum=list(MODES),
             title="Personal data",
             description="Of names, addresses, e-mail and customer numbers: keep them, drop them, or store keyed hashes "
-            "(personal_data_key of the connection). The country stays.",
+            "(personal_data_secret of the connection). The country stays.",
         )
     }
     return from_environment(params)

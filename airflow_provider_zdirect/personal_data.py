@@ -56,7 +56,7 @@ class PersonalData:
         if self.mode == "hash" and len(self.key or "") < SHORTEST_KEY:
             raise ZDirectConfigurationError(
                 f"personal_data='hash' needs a key of at least {SHORTEST_KEY} characters.",
-                remedy="Put one into personal_data_key of the connection's extra, and keep it: another one makes "
+                remedy="Put one into personal_data_secret of the connection's extra, and keep it: another one makes "
                 "other hashes.",
             )
 

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_zdirect.client.config import ClientConfig
-from airflow_provider_zdirect.client.failures import Call, failure_of, flow_id_of
+from airflow_provider_zdirect.client.failures import Call, failure_of, flow_id_of, no_answer
 from airflow_provider_zdirect.client.rates import RateLimiter
 from airflow_provider_zdirect.client.retry import RetryPolicy
 from airflow_provider_zdirect.client.tokens import Token, TokenStore, token_key
@@ -26,7 +26,10 @@ from airflow_provider_zdirect.clock import Clock
 from airflow_provider_zdirect.exceptions import (
     AuthenticationError,
     MalformedResponseError,
+    NotConnectedError,
     RateLimitedError,
+    TransportError,
+    ZDirectConfigurationError,
     ZDirectRetriableError,
 )
 from airflow_provider_zdirect.rate import Rate, RateLimits
@@ -70,18 +73,21 @@ class TokenEndpoint:
         asked_at = self._clock.now()
         flow_id = str(uuid.uuid4())
         credentials = base64.b64encode(f"{config.client_id}:{config.client_secret}".encode()).decode()
-        answer = await self._transport.send(
-            "POST",
-            config.address + TOKEN_PATH,
-            headers={
-                "Authorization": f"Basic {credentials}",
-                "Accept": "application/json",
-                "User-Agent": config.user_agent,
-                "X-Flow-Id": flow_id,
-            },
-            form={"grant_type": "client_credentials"},
-            timeouts=Timeouts(connect=config.connect_timeout, read=TOKEN_TIMEOUT, total=2 * TOKEN_TIMEOUT),
-        )
+        try:
+            answer = await self._transport.send(
+                "POST",
+                config.address + TOKEN_PATH,
+                headers={
+                    "Authorization": f"Basic {credentials}",
+                    "Accept": "application/json",
+                    "User-Agent": config.user_agent,
+                    "X-Flow-Id": flow_id,
+                },
+                form={"grant_type": "client_credentials"},
+                timeouts=Timeouts(connect=config.connect_timeout, read=TOKEN_TIMEOUT, total=2 * TOKEN_TIMEOUT),
+            )
+        except TransportError as error:
+            raise no_answer(error, self.call, source=config.source, flow_id=flow_id) from None
         secrets = (config.client_secret, credentials)
         flow_id = flow_id_of(answer, flow_id, secrets)
         failure = failure_of(
@@ -94,7 +100,7 @@ class TokenEndpoint:
         )
         if answer.status in (400, 401) and failure is not None:
             raise AuthenticationError(
-                f"{self.call.what}: zDirect refused the client id or the client secret.",
+                f"{self.call.what}{config.source}: zDirect refused the client id or the client secret.",
                 remedy="Copy both again from the app in the zDirect portal (login and password of the connection), and "
                 f"check that the app belongs to the environment {config.environment} at {config.address}.",
                 status=answer.status,
@@ -168,6 +174,7 @@ class TokenProvider:
     async def get(self) -> Token:
         """A token with enough life left.
 
+        :raises ZDirectConfigurationError: if another address than zDirect's own cannot be reached, and never was.
         :raises RateLimitedError: if the token endpoint is closed for longer than ``max_inline_wait``.
         :raises AuthenticationError: if the client id or the secret is refused.
         """
@@ -248,6 +255,14 @@ class TokenProvider:
         """The ageing token, if it still lives: no reason to fail a task while it does."""
         held = self._held
         now = self._clock.now()
+        if held is None and isinstance(failure, NotConnectedError) and not self._config.is_zalando:
+            # A token, even an expired one, shows that the address was right; without one it is most likely wrong.
+            raise ZDirectConfigurationError(
+                f"{failure.message} The address cannot be reached, and has never given an access token.",
+                remedy="Correct host in the connection (scheme, name, port), or start what should answer there; "
+                "behind a proxy, check HTTPS_PROXY and NO_PROXY.",
+                path=TOKEN_PATH,
+            )
         if held is None or _same(held, refused) or held.remaining(now) <= LAST_USE:
             raise failure
         log.warning(

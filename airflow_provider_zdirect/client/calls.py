@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from airflow_provider_zdirect.client.auth import TokenProvider
 from airflow_provider_zdirect.client.config import ClientConfig
-from airflow_provider_zdirect.client.failures import Call, failure_of, flow_id_of
+from airflow_provider_zdirect.client.failures import Call, failure_of, flow_id_of, no_answer
 from airflow_provider_zdirect.client.rates import RateLimiter
 from airflow_provider_zdirect.client.retry import RetryPolicy
 from airflow_provider_zdirect.client.tokens import Token
@@ -186,27 +186,19 @@ class Caller:
                 body=call.body,
             )
         except TransportError as error:
-            reason, remedy = error.message, error.remedy
-        else:
-            self._stats.bytes += len(answer.body)
-            secrets = (config.client_secret, token.access_token)
-            flow_id = flow_id_of(answer, flow_id, secrets)
-            log.debug(
-                "%s: %d, %d bytes in %.2f s, flow id %s.",
-                call.what,
-                answer.status,
-                len(answer.body),
-                answer.elapsed,
-                flow_id,
-            )
-            return _Exchange(answer, flow_id, secrets)
-        raise TransportError(
-            f"{call.what}: {reason}",
-            remedy=remedy,
-            path=call.path,
-            flow_id=flow_id,
-            retry_after=call.refetch_delay,
+            raise no_answer(error, call, source=config.source, flow_id=flow_id) from None
+        self._stats.bytes += len(answer.body)
+        secrets = (config.client_secret, token.access_token)
+        flow_id = flow_id_of(answer, flow_id, secrets)
+        log.debug(
+            "%s: %d, %d bytes in %.2f s, flow id %s.",
+            call.what,
+            answer.status,
+            len(answer.body),
+            answer.elapsed,
+            flow_id,
         )
+        return _Exchange(answer, flow_id, secrets)
 
     def _pace(self, call: Call) -> str:
         return f"{self._config.address} {self._config.client_id} {call.endpoint}"

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from dataclasses import dataclass, field
 from typing import ClassVar
 from urllib.parse import urlsplit
 
 from airflow_provider_zdirect import __version__
-from airflow_provider_zdirect.client.hosts import base_url
+from airflow_provider_zdirect.client.hosts import PRODUCTION_URL, SANDBOX_URL, base_url
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-
-PRODUCTION_URL = "https://api.merchants.zalando.com"
-SANDBOX_URL = "https://api-sandbox.merchants.zalando.com"
 
 _URLS = {"production": PRODUCTION_URL, "sandbox": SANDBOX_URL}
 
@@ -23,9 +21,9 @@ class ClientConfig:
 
     :param client_id: of the app in the zDirect portal (login of the Airflow connection).
     :param client_secret: of the same app (password); never shown.
-    :param environment: ``production`` or ``sandbox``; both have their own address and tokens (zDirect docs, API
-        overview).
-    :param base_url: another address, for example the emulator's; None is the environment's own.
+    :param environment: ``production`` or ``sandbox``, in any case; both have their own address and tokens (zDirect
+        docs, API overview).
+    :param base_url: another address with its scheme, for example the emulator's; None is the environment's own.
     :param user_agent: sent with every request.
     :param connect_timeout: seconds for a connection.
     :param read_timeout: seconds for the next byte.
@@ -35,6 +33,7 @@ class ClientConfig:
     :param max_inline_wait: longest wait inside a request, in seconds; longer ones are raised as a retriable error.
     :param max_attempts: how often one request is sent at most.
     :param token_margin: seconds of life that a token must have left to be used.
+    :param conn_id: the Airflow connection that all this comes from, for error messages.
     :raises ZDirectConfigurationError: if a value cannot be used; names it.
     """
 
@@ -53,9 +52,12 @@ class ClientConfig:
     max_inline_wait: float = 30.0
     max_attempts: int = 4
     token_margin: float = 300.0
+    conn_id: str | None = None
 
     def __post_init__(self) -> None:
-        if self.environment not in _URLS:
+        if isinstance(self.environment, str):
+            object.__setattr__(self, "environment", self.environment.strip().lower())
+        if self.environment not in tuple(_URLS):
             raise ZDirectConfigurationError(
                 f"environment={self.environment!r} is not an environment of zDirect.",
                 remedy="Use production or sandbox.",
@@ -72,15 +74,26 @@ class ClientConfig:
         """The base URL, without a slash at the end."""
         return self.base_url or _URLS[self.environment]
 
+    @property
+    def is_zalando(self) -> bool:
+        """Whether the address is zDirect's own, and so certainly right."""
+        return self.address in _URLS.values()
+
+    @property
+    def source(self) -> str:
+        """The connection, as part of an error message; empty without one."""
+        return f" (connection {self.conn_id!r})" if self.conn_id else ""
+
     def _check_credentials(self) -> None:
         for name, value, where in (
             ("client_id", self.client_id, "login"),
             ("client_secret", self.client_secret, "password"),
         ):
-            if not value or not value.strip() or not value.isprintable():
+            if fault := blank_in(value):
                 raise ZDirectConfigurationError(
-                    f"{name} is empty or holds characters that cannot be sent.",
-                    remedy=f"Copy it from the app in the zDirect portal into the connection's {where}.",
+                    f"{name} (the connection's {where}) {fault}.",
+                    remedy=f"Copy it again from the app in the zDirect portal into the connection's {where}, without "
+                    "anything before or after it.",
                 )
         if ":" in self.client_id:
             raise ZDirectConfigurationError(
@@ -118,3 +131,23 @@ class ClientConfig:
                     f"host is the {environment} address, but environment={self.environment!r}.",
                     remedy=f"Set environment to {environment}, or leave host empty.",
                 )
+
+
+def blank_in(value: str) -> str | None:
+    """What is wrong with the blanks of a secret: a phrase that does not show it; None if nothing is.
+
+    What is copied from a web page or a file often ends with a blank or a line break, which nobody sees.
+    """
+    if not value or not value.strip():
+        return "is empty"
+    for position, where in ((0, "starts with"), (-1, "ends with")):
+        if value[position].isspace() or not value[position].isprintable():
+            return f"{where} {_named(value[position])}"
+    hidden = next((character for character in value if not character.isprintable()), None)
+    return f"holds {_named(hidden)}, which cannot be sent" if hidden else None
+
+
+def _named(character: str) -> str:
+    usual = {" ": "a space", "\t": "a tab", "\n": "a line break", "\r": "a line break"}
+    name = unicodedata.name(character, "control character").lower()
+    return usual.get(character, f"an invisible character (U+{ord(character):04X}, {name})")

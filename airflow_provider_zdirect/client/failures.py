@@ -19,6 +19,7 @@ from airflow_provider_zdirect.exceptions import (
     RateLimitedError,
     ServerError,
     TooManyRecordsError,
+    TransportError,
     ZDirectConfigurationError,
     ZDirectError,
 )
@@ -67,6 +68,21 @@ class Call:
 def flow_id_of(answer: Answer, sent: str, secrets: Iterable[str]) -> str:
     """``X-Flow-Id`` of the answer, or the one that was sent."""
     return (tidy(answer.headers.get("x-flow-id", ""), secrets) or sent)[:100]
+
+
+def no_answer(error: TransportError, call: Call, *, source: str, flow_id: str) -> TransportError:
+    """``error`` as one of ``call``.
+
+    :param source: the connection, see :attr:`ClientConfig.source`.
+    :param flow_id: ``X-Flow-Id`` that was sent.
+    """
+    return type(error)(
+        f"{call.what}{source}: {error.message}",
+        remedy=error.remedy,
+        path=call.path,
+        flow_id=flow_id,
+        retry_after=call.refetch_delay,
+    )
 
 
 def failure_of(

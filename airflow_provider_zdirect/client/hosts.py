@@ -7,6 +7,11 @@ from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 
+PRODUCTION_URL = "https://api.merchants.zalando.com"
+SANDBOX_URL = "https://api-sandbox.merchants.zalando.com"
+
+ZALANDO_HOSTS = frozenset(urlsplit(url).hostname for url in (PRODUCTION_URL, SANDBOX_URL))
+
 
 def is_loopback(host: str) -> bool:
     """Whether ``host`` is this machine: ``localhost``, ``127.0.0.0/8`` or ``::1``."""
@@ -27,14 +32,18 @@ def split_address(url: str) -> SplitResult:
     """
     # Whitespace, backslashes and user parts are read differently by different URL parsers, and so could send
     # a token to another host than the one that was checked here.
-    if any(character in url for character in "\\@") or any(ord(character) <= 32 for character in url):
-        raise _wrong("host is not a plain address; it holds a blank, a backslash or a user name.")
+    if any(character in "\\@ " or not character.isprintable() for character in url):
+        raise _wrong(
+            "host is not a plain address; it holds a blank, an invisible character, a backslash or a user name."
+        )
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
+        # Empty and overlong labels, which no name server can be asked for.
+        (host or "").encode("idna")
     except ValueError:
         raise _wrong(f"host={url!r} is not an address.") from None
-    if parts.scheme not in ("https", "http") or not host:
+    if parts.scheme not in ("https", "http") or not host or port == 0:
         raise _wrong(f"host={url!r} is not an address.")
     if parts.scheme == "http" and not is_loopback(host):
         raise _wrong(f"host={url!r} is plain HTTP, which would send the client secret unencrypted.")
@@ -44,16 +53,27 @@ def split_address(url: str) -> SplitResult:
 def base_url(text: str) -> str:
     """``text`` as a base URL: with a scheme, without a slash at the end.
 
-    :param text: for example ``api.merchants.zalando.com`` or ``http://localhost:8088/``.
-    :raises ZDirectConfigurationError: as :func:`split_address`, and if there is a query or a fragment.
+    :param text: for example ``http://localhost:8088/``. zDirect's own host names do not need the scheme.
+    :raises ZDirectConfigurationError: as :func:`split_address`, and if there is no scheme, a query, a fragment, or
+        a path or port at zDirect's own addresses.
     """
     url = text.strip()
-    if "://" not in url:
-        url = f"https://{url}"
-    parts = split_address(url)
+    has_scheme = "://" in url
+    parts = split_address(url if has_scheme else f"https://{url}")
+    host = parts.hostname or ""
+    if not has_scheme and host not in ZALANDO_HOSTS:
+        raise ZDirectConfigurationError(
+            f"host={text!r} has no scheme.",
+            remedy=f"Give it as {'http' if is_loopback(host) else 'https'}://{url}.",
+        )
     if parts.query or parts.fragment:
         raise _wrong(f"host={text!r} has a query or a fragment.")
-    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+    path = parts.path.rstrip("/")
+    if host not in ZALANDO_HOSTS:
+        return f"{parts.scheme}://{parts.netloc.lower()}{path}"
+    if path or parts.port not in (None, 443):
+        raise _wrong(f"host={text!r}: zDirect's own address has neither a path nor a port.")
+    return f"{parts.scheme}://{host}"
 
 
 def _wrong(what: str) -> ZDirectConfigurationError:

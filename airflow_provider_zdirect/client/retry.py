@@ -6,6 +6,7 @@ failure                     in the request, if short enough       then raised wi
 429                         ``Retry-After``, else about 60 s      the same
 5xx, unexpected 2xx         larger of ``Retry-After`` and 120 s   the same
 reset, cut body, timeout    1, 2, 4 s and jitter                  120 s
+no connection, ever         never, unless it is zDirect's own     never: fatal
 malformed JSON in a 200     1, 2 s and jitter, twice              120 s
 401                         one new token                         never: AuthenticationError
 3xx, other 4xx              never                                 never: fatal

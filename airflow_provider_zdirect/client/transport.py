@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from airflow_provider_zdirect.client.hosts import is_loopback, split_address
-from airflow_provider_zdirect.exceptions import TransportError, ZDirectConfigurationError
+from airflow_provider_zdirect.exceptions import NotConnectedError, TransportError, ZDirectConfigurationError
 
 RETRY_AFTER = 120.0
 """Seconds that a :class:`TransportError` asks to wait: the two minutes of zDirect's own advice for a failed fetch."""
@@ -99,12 +100,13 @@ class Transport:
 
         :param form: fields of an ``application/x-www-form-urlencoded`` body.
         :param body: any other body.
-        :raises TransportError: if no complete answer came.
+        :raises TransportError: if no complete answer came; NotConnectedError if the address could not be reached.
         :raises ZDirectConfigurationError: if ``url`` is plain HTTP to another machine.
         """
         address = split_address(url)
         limits = timeouts or self._timeouts
         started = time.monotonic()
+        kind: type[TransportError] = TransportError
         try:
             async with asyncio.timeout(limits.total):
                 answer = await self._exchange(
@@ -120,6 +122,8 @@ class Transport:
                 )
         except TimeoutError:
             failure = f"the answer was not complete after {limits.total:g} s"
+        except httpx.ConnectError as error:
+            failure, kind = _in_words(error, limits), NotConnectedError if _refusal(error) else TransportError
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
             failure = _in_words(error, limits)
         except (OSError, UnicodeError, ValueError) as error:
@@ -129,8 +133,8 @@ class Transport:
                 return answer
             failure = answer
         # Raised out here so that the library's exception, which may quote a header, is not even the context.
-        raise TransportError(
-            f"No answer from {address.hostname}: {failure}.",
+        raise kind(
+            f"No answer from {address.scheme}://{address.netloc}: {failure}.",
             remedy="If it happens again, check the network, the proxy settings (HTTPS_PROXY, NO_PROXY) and "
             "SSL_CERT_FILE of the machine that ran the task.",
             path=address.path,
@@ -197,7 +201,7 @@ def _in_words(error: Exception, limits: Timeouts) -> str:
         case httpx.TimeoutException():
             return f"timed out ({type(error).__name__})"
         case httpx.ConnectError() | httpx.ProxyError():
-            return f"no connection ({str(error)[:160]})"
+            return f"no connection ({_refusal(error) or str(error)[:160]})"
         case httpx.RemoteProtocolError() | httpx.ReadError():
             return f"the connection broke off ({str(error)[:160] or type(error).__name__})"
         case httpx.DecodingError():
@@ -205,3 +209,26 @@ def _in_words(error: Exception, limits: Timeouts) -> str:
         case _:
             # Texts of the others may quote a request header.
             return f"the exchange failed ({type(error).__name__})"
+
+
+def _refusal(error: BaseException) -> str | None:
+    """Why no connection could be made, if the address may be wrong."""
+    for cause in _causes(error):
+        match cause:
+            case socket.gaierror():
+                return f"the host name cannot be resolved: {cause.strerror}"
+            case ConnectionRefusedError():
+                return "refused: nothing listens on that port"
+            case ssl.SSLCertVerificationError():
+                return f"its certificate is not accepted: {cause.verify_message}"
+            case ssl.SSLError(reason="WRONG_VERSION_NUMBER" | "HTTP_REQUEST" | "RECORD_LAYER_FAILURE"):
+                return "it does not speak TLS: should the address start with http://?"
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and those behind it. One of a host with several addresses is a group."""
+    yield error
+    for cause in (error.__cause__ or error.__context__, *getattr(error, "exceptions", ())):
+        if cause is not None:
+            yield from _causes(cause)

@@ -12,19 +12,25 @@ from typing import Any, Literal
 CONNECTION_TYPE = "zdirect"
 HOOK_NAME = "Zalando zDirect"
 
+PERSONAL_DATA_SECRET = "personal_data_secret"  # noqa: S105
+"""Its name has a word in it by which Airflow knows what to mask: in the form, the REST API and logs."""
+
+STORED = "RATHER_LONG_SENSITIVE_FIELD_PLACEHOLDER"
+"""What the form of Airflow 2.11 takes for "as it is stored" (``airflow.www.views.SENSITIVE_FIELD_PLACEHOLDER``)."""
+
 
 @dataclass(frozen=True)
 class ExtraField:
     """One entry of the connection's extra.
 
-    :param kind: JSON type; a blank field means ``default``.
+    :param kind: JSON type, or a secret, which is a text that is not shown; a blank field means ``default``.
     :param choices: the only values allowed, the default first.
     """
 
     name: str
     label: str
     description: str
-    kind: Literal["string", "number", "boolean"] = "string"
+    kind: Literal["string", "number", "boolean", "secret"] = "string"
     default: str | bool | None = None
     choices: tuple[str, ...] = ()
 
@@ -52,7 +58,7 @@ EXTRA_FIELDS = (
     ),
     ExtraField(
         "rate_share",
-        "Share of the rate limits",
+        "Share of the rate limits (0 to 1)",
         "The part of each documented rate limit that one worker host may use, above 0 and at most 1. Blank: 0.9.",
         kind="number",
     ),
@@ -63,25 +69,28 @@ EXTRA_FIELDS = (
         kind="number",
     ),
     ExtraField(
-        "personal_data_key",
-        "Key of personal data",
-        "Key of the hashes that replace names and addresses with personal_data=hash: at least 16 characters. "
+        PERSONAL_DATA_SECRET,
+        "Secret key of personal data (at least 16 characters)",
+        "Key of the hashes that replace names and addresses with personal_data=hash. "
         "Keep it; another one makes other hashes.",
+        kind="secret",
     ),
     ExtraField(
         "timeout",
         "Timeout (seconds)",
-        "How long one answer may take. Blank: 900.",
+        "How many seconds one answer may take. Blank: 900.",
         kind="number",
     ),
 )
 
-HIDDEN_FIELDS = ("schema", "port", "extra")
+HIDDEN_FIELDS = ("schema", "extra")
 RELABELING = {"login": "Client id", "password": "Client secret", "host": "Base URL"}
 PLACEHOLDERS = {
     "login": "the app's client id",
     "password": "the app's client secret",
     "host": "blank: the environment's own address",
+    # Airflow 3.3 answers "Bad Request" to its Test button if the stored connection has no port (it asks for port 0).
+    "port": "443 (without a port, Airflow 3.3 does not test a saved connection)",
 }
 
 
@@ -92,7 +101,8 @@ def conn_fields() -> dict[str, dict[str, Any]]:
             "label": field.label,
             "description": field.description,
             "schema": {
-                "type": [field.kind, "null"],
+                "type": ["string" if field.kind == "secret" else field.kind, "null"],
+                **({"format": "password"} if field.kind == "secret" else {}),
                 **({"default": field.default} if field.default is not None else {}),
                 **({"enum": list(field.choices)} if field.choices else {}),
             },
@@ -108,14 +118,29 @@ def ui_field_behaviour() -> dict[str, Any]:
 
 def widgets() -> dict[str, Any]:
     """The fields as form widgets (Airflow before 3.2)."""
-    from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+    from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
     from flask_babel import lazy_gettext
-    from wtforms import BooleanField, StringField
+    from wtforms import BooleanField, PasswordField, StringField
     from wtforms.validators import AnyOf, Optional
+
+    class StoredSecretWidget(BS3PasswordFieldWidget):
+        """Shows a placeholder for a stored secret: Airflow 2.11 deletes one whose field is sent back empty."""
+
+        def __call__(self, field: Any, **kwargs: Any) -> Any:
+            self.hide_value = False
+            return super().__call__(field, value=STORED if field.data else "", **kwargs)
 
     def widget(field: ExtraField) -> Any:
         if field.kind == "boolean":
             return BooleanField(lazy_gettext(field.label), default=field.default, description=field.description)
+        if field.kind == "secret":
+            return PasswordField(
+                lazy_gettext(field.label),
+                widget=StoredSecretWidget(),
+                validators=[Optional()],
+                default=field.default,
+                description=field.description,
+            )
         # Numbers are text here: the form knows whole numbers only.
         return StringField(
             lazy_gettext(field.label),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import replace
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
 
-from airflow_provider_zdirect.client import ClientConfig, Identity, ZDirectClient, checked_merchant_id
+from airflow_provider_zdirect.client import ClientConfig, Identity, ZDirectClient
 from airflow_provider_zdirect.client.access import access_token
 from airflow_provider_zdirect.exceptions import (
     AuthenticationError,
@@ -20,6 +19,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectError,
 )
 from airflow_provider_zdirect.hooks import connection_form
+from airflow_provider_zdirect.hooks.connection import ConnectionSettings, read_settings, secrets_of
 from airflow_provider_zdirect.hooks.token_store import AirflowVariableTokenStore
 
 TEST_PATIENCE: dict[str, Any] = {
@@ -64,7 +64,7 @@ class ZDirectHook(BaseHook):
             raise TypeError(f"ZDirectHook has no arguments {', '.join(sorted(unknown))}")
         self.conn_id = conn_id
         self._http = http
-        self._settings: tuple[ClientConfig, str | None, bool] | None = None
+        self._settings: ConnectionSettings | None = None
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class ZDirectHook(BaseHook):
 
         :raises ZDirectConfigurationError: if it is missing or says something unusable; names connection and field.
         """
-        return self._read()[0]
+        return self._read().config
 
     def client(self) -> ZDirectClient:
         """A client for this connection: an async context manager, for one event loop.
@@ -99,11 +99,7 @@ class ZDirectHook(BaseHook):
 
     def personal_data_key(self) -> str | None:
         """The key of the hashes that replace personal data; masked in logs. None if the connection has none."""
-        self.config()
-        secret = _extra(self.get_connection(self.conn_id)).get("personal_data_key")
-        if secret is not None:
-            mask_secret(str(secret))
-        return None if secret is None else str(secret)
+        return self._read().personal_data_secret
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """One request of ``HttpOperator``, which works with the hook of its connection's type.
@@ -126,18 +122,18 @@ class ZDirectHook(BaseHook):
 
         :param refused: a token that zDirect has answered with 401; it is another one then.
         """
-        config, _, share_access = await asyncio.to_thread(self._read)
-        return await shared_access_token(config, refused=refused, share=share_access)
+        settings = await asyncio.to_thread(self._read)
+        return await shared_access_token(settings.config, refused=refused, share=settings.share_access)
 
     def merchant_ids(self) -> list[str]:
         """The connection's merchant, or else all merchants that ``/auth/me`` lists.
 
         :raises ZDirectConfigurationError: if there is none.
         """
-        config, merchant_id, _ = self._read()
-        if merchant_id:
-            return [merchant_id]
-        return self._granted(asyncio.run(self._me(config)))
+        settings = self._read()
+        if settings.merchant_id:
+            return [settings.merchant_id]
+        return self._granted(asyncio.run(self._me(settings.config)))
 
     def merchant_id(self) -> str:
         """The connection's merchant, or else the only one that the app may use.
@@ -151,7 +147,7 @@ class ZDirectHook(BaseHook):
 
         :raises ZDirectConfigurationError: as :meth:`config`.
         """
-        return self._read()[1]
+        return self._read().merchant_id
 
     async def find_merchant_id(self, client: ZDirectClient) -> str:
         """As :meth:`merchant_id`, for coroutines, with a client of this hook.
@@ -180,7 +176,8 @@ class ZDirectHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Ask zDirect who the app is; whether it may work as the connection says, and why not."""
         try:
-            config, merchant_id, _ = self._read()
+            settings = self._read()
+            config, merchant_id = settings.config, settings.merchant_id
             identity = asyncio.run(self._me(replace(config, **TEST_PATIENCE)))
         except ZDirectError as error:
             return False, _diagnosis(error)
@@ -200,11 +197,9 @@ class ZDirectHook(BaseHook):
             return await client.me()
 
     def _client(self, config: ClientConfig) -> ZDirectClient:
-        share_access = self._read()[2]
-        return ZDirectClient(config, tokens=_store(config) if share_access else None)
+        return ZDirectClient(config, tokens=_store(config) if self._read().share_access else None)
 
-    def _read(self) -> tuple[ClientConfig, str | None, bool]:
-        """Config, merchant and whether to share the token."""
+    def _read(self) -> ConnectionSettings:
         if self._settings is None:
             try:
                 connection = self.get_connection(self.conn_id)
@@ -214,13 +209,9 @@ class ZDirectHook(BaseHook):
                     remedy=f"Add it (type {self.conn_type}) in the UI, with `airflow connections add`, "
                     f"or as AIRFLOW_CONN_{self.conn_id.upper()}.",
                 ) from error
-            if connection.password:
-                mask_secret(connection.password)
-            try:
-                self._settings = _settings(connection)
-            except ZDirectConfigurationError as error:
-                error.message = f"Connection {self.conn_id!r}: {error.message}"
-                raise
+            for secret in secrets_of(connection):
+                mask_secret(secret)
+            self._settings = read_settings(self.conn_id, connection)
         return self._settings
 
 
@@ -238,86 +229,6 @@ def _store(config: ClientConfig) -> AirflowVariableTokenStore:
         client_id=config.client_id,
         client_secret=config.client_secret,
     )
-
-
-def _settings(connection: Any) -> tuple[ClientConfig, str | None, bool]:
-    if connection.conn_type not in (ZDirectHook.conn_type, "", None):
-        raise ZDirectConfigurationError(
-            f"its type is {connection.conn_type!r}.", remedy=f"Use a connection of type {ZDirectHook.conn_type}."
-        )
-    extra = _extra(connection)
-    for field, what in (("login", "client id"), ("password", "client secret")):
-        if not getattr(connection, field):
-            raise ZDirectConfigurationError(
-                f"{field} is empty.", remedy=f"Put the {what} of the app in the zDirect portal into {field}."
-            )
-    patience: dict[str, float] = {}
-    for name in ("rate_share", "max_inline_wait"):
-        if (value := _number(extra, name)) is not None:
-            patience[name] = value
-    if (timeout := _number(extra, "timeout")) is not None:
-        usual = ClientConfig
-        patience |= {
-            "total_timeout": timeout,
-            "read_timeout": min(timeout, usual.read_timeout),
-            "connect_timeout": min(timeout, usual.connect_timeout),
-        }
-    config = ClientConfig(
-        client_id=connection.login,
-        client_secret=connection.password,
-        environment=extra.get("environment") or "production",
-        base_url=_base_url(connection),
-        **patience,  # type: ignore[arg-type]
-    )
-    merchant_id = checked_merchant_id(str(extra["merchant_id"])) if extra.get("merchant_id") else None
-    return config, merchant_id, _flag(extra, "share_access", default=True)
-
-
-def _base_url(connection: Any) -> str | None:
-    """Host with the scheme and port that URI connections keep apart; None means the environment's own address."""
-    host = (connection.host or "").strip().rstrip("/")
-    if not host:
-        return None
-    if "://" not in host:
-        host = f"{connection.schema or 'https'}://{host}"
-    scheme, _, rest = host.partition("://")
-    name, slash, path = rest.partition("/")
-    if connection.port and not name.rpartition("]")[2].count(":"):
-        name = f"{name}:{connection.port}"
-    return f"{scheme}://{name}{slash}{path}"
-
-
-def _extra(connection: Any) -> dict[str, Any]:
-    try:
-        extra = json.loads(connection.extra) if connection.extra else {}
-    except ValueError as error:
-        raise ZDirectConfigurationError(
-            "extra is not valid JSON.", remedy='Give an object, for example {"environment": "sandbox"}.'
-        ) from error
-    if not isinstance(extra, dict):
-        raise ZDirectConfigurationError(
-            "extra is not a JSON object.", remedy='Give an object, for example {"environment": "sandbox"}.'
-        )
-    # Airflow's older forms and `connections add` may leave blanks for what was not filled in.
-    return {name: value for name, value in extra.items() if value not in (None, "")}
-
-
-def _number(extra: dict[str, Any], name: str) -> float | None:
-    if name not in extra:
-        return None
-    try:
-        return float(extra[name])
-    except (TypeError, ValueError):
-        raise ZDirectConfigurationError(
-            f"extra {name}={extra[name]!r} is not a number.", remedy=f"Leave {name} out, or give a number."
-        ) from None
-
-
-def _flag(extra: dict[str, Any], name: str, *, default: bool) -> bool:
-    text = str(extra.get(name, default)).strip().lower()
-    if text not in ("true", "false"):
-        raise ZDirectConfigurationError(f"extra {name}={extra[name]!r} is neither true nor false.", remedy="Give one.")
-    return text == "true"
 
 
 def _diagnosis(error: ZDirectError) -> str:

@@ -80,7 +80,7 @@ class ZDirectExtractOperator(ZDirectOperator):
     :param accept_outside: publish records that lie outside of the dates or times that were asked for, instead of
         failing.
     :param personal_data: what becomes of names, addresses, e-mail and customer numbers: ``keep``, ``drop``, or
-        ``hash``, keyed with ``personal_data_key`` of the connection's extra. The country of an address stays.
+        ``hash``, keyed with ``personal_data_secret`` of the connection's extra. The country of an address stays.
     :param conn_id: the zDirect connection.
     :param deferrable: wait in the triggerer after a retriable error.
     :returns: ``uri``, window or time, number of records and rejected ones, files; never records.

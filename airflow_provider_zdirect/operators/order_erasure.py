@@ -36,8 +36,8 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which ``orders`` are published.
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
     :param storage_conn_id: Airflow connection of the storage.
-    :param conn_id: the zDirect connection. With ``personal_data_key``, rows in which personal data is hashed are found
-        by the customer's hash too.
+    :param conn_id: the zDirect connection. With ``personal_data_secret``, rows in which personal data is hashed are
+        found by the customer's hash too.
     :param deferrable: wait in the triggerer after a retriable error.
     :returns: ``requests``, ``orders`` (of the whole ledger), ``erased`` rows, ``files`` written anew or deleted,
         ``documents`` deleted, ``certificate``; nothing personal.

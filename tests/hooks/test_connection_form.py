@@ -55,10 +55,23 @@ def test_both_forms_show_the_same_fields():
         assert widget.kwargs["description"] == metadata[name]["description"]
 
 
-def test_no_field_has_a_name_that_airflow_takes_for_a_secret():
-    """It would show *** in the form, save that, and mask "true" in every log."""
-    shown = dict.fromkeys(NAMES, "shown")
-    assert redact(shown) == shown
+def test_airflow_takes_the_secret_fields_and_no_others_for_secrets():
+    """Another one would be *** in the form, be saved like that, and mask "true" in every log."""
+    shown = redact({field.name: "shown" for field in EXTRA_FIELDS})
+    assert {name for name, value in shown.items() if value == "***"} == {
+        field.name for field in EXTRA_FIELDS if field.kind == "secret"
+    }
+
+
+def test_every_number_has_its_unit_or_range_in_the_label():
+    for field in EXTRA_FIELDS:
+        if field.kind == "number":
+            assert field.label.endswith(("(seconds)", "(0 to 1)"))
+
+
+def test_a_port_can_be_entered():
+    """Airflow 3.3 does not test a stored connection without one."""
+    assert "port" not in ui_field_behaviour()["hidden-fields"]
 
 
 def test_both_forms_treat_the_standard_fields_alike():

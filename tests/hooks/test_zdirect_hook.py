@@ -7,7 +7,8 @@ import pytest
 from airflow.providers.common.compat.sdk import redact
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.hooks.zdirect import ZDirectHook, _base_url
+from airflow_provider_zdirect.hooks.connection import base_url
+from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -51,7 +52,8 @@ def test_an_unreachable_host_is_named(connect):
     connect(host=f"http://127.0.0.1:{port}")
     works, message = ZDirectHook().test_connection()
     assert not works
-    assert "cannot be reached" in message
+    for part in ("'zdirect_default'", f"http://127.0.0.1:{port}", "refused", "cannot be reached"):
+        assert part in message
 
 
 def test_the_limit_of_token_requests_is_named_with_the_time_to_wait(connect, emulator):
@@ -87,6 +89,13 @@ def test_an_unusable_field_is_named_with_its_connection_and_nothing_is_sent(conn
     assert not emulator.requests
 
 
+def test_what_an_unusable_connection_holds_is_not_shown(connect):
+    connect(login="hidden-login\n", password="hidden-secret\u200b", host="hidden:pw@localhost")
+    _, message = ZDirectHook().test_connection()
+    assert "client_id" in message
+    assert "hidden" not in message
+
+
 def test_a_missing_connection_says_how_to_add_it():
     with pytest.raises(ZDirectConfigurationError, match="AIRFLOW_CONN_NOT_THERE"):
         ZDirectHook("not_there").config()
@@ -113,12 +122,15 @@ def test_numbers_may_come_as_text(connect):
         ("localhost", "http", 8088, "http://localhost:8088"),
         ("http://localhost", "", 8088, "http://localhost:8088"),
         ("http://localhost:8088", "", 9, "http://localhost:8088"),
-        ("gateway.example/zdirect", None, 8443, "https://gateway.example:8443/zdirect"),
+        ("gateway.example/zdirect", "https", 8443, "https://gateway.example:8443/zdirect"),
         ("http://[::1]", None, 8088, "http://[::1]:8088"),
+        ("https://gateway.example", None, 443, "https://gateway.example"),
+        ("https://gateway.example:8443", None, 443, "https://gateway.example:8443"),
+        ("http://localhost", None, 443, "http://localhost:443"),
     ],
 )
 def test_host_schema_and_port_make_one_address(host, schema, port, address):
-    assert _base_url(SimpleNamespace(host=host, schema=schema, port=port)) == address
+    assert base_url(SimpleNamespace(host=host, schema=schema, port=port)) == address
 
 
 def test_the_merchant_of_the_connection_needs_no_request(connect, emulator):
@@ -134,8 +146,15 @@ def test_without_a_merchant_in_the_connection_all_granted_ones_count(connect, em
         ZDirectHook().merchant_id()
 
 
-def test_secret_and_token_are_masked_in_logs(connect, emulator):
-    connect(password="demo-secret")
+def test_secrets_and_token_are_masked_in_logs(connect, emulator):
+    connect(password="demo-secret", extra={"personal_data_secret": "key-of-all-hashes"})
+    assert ZDirectHook().personal_data_key() == "key-of-all-hashes"
     assert ZDirectHook().test_connection()[0]
     token = next(iter(emulator.state.tokens._expires_at))
-    assert redact(f"a {token} b demo-secret") == "a *** b ***"
+    assert redact(f"a {token} b demo-secret c key-of-all-hashes") == "a *** b *** c ***"
+
+
+def test_secrets_of_a_connection_that_cannot_be_used_are_masked_as_well(connect):
+    connect(password="another-secret", extra={"personal_data_secret": "another-key ", "timeout": "soon"})
+    assert not ZDirectHook().test_connection()[0]
+    assert redact("a another-secret b another-key c") == "a *** b ***c"

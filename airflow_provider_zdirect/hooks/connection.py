@@ -1,0 +1,185 @@
+"""What a zDirect connection says: every field read and checked once, before anything is sent."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_zdirect.client import ClientConfig, checked_merchant_id
+from airflow_provider_zdirect.client.config import blank_in
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.hooks.connection_form import CONNECTION_TYPE, EXTRA_FIELDS, PERSONAL_DATA_SECRET
+from airflow_provider_zdirect.personal_data import SHORTEST_KEY
+
+MASKED = "***"
+"""What Airflow shows in place of a secret."""
+
+DEFAULT_PORTS = {"https": 443, "http": 80}
+
+_FIELDS = {field.name: field for field in EXTRA_FIELDS}
+
+
+@dataclass(frozen=True)
+class ConnectionSettings:
+    """A connection, checked.
+
+    :param config: address, app and patience.
+    :param merchant_id: the merchant to work for; None means all that the app may use.
+    :param share_access: whether the access token is shared by the whole deployment.
+    :param personal_data_secret: key of the hashes that replace personal data.
+    """
+
+    config: ClientConfig
+    merchant_id: str | None
+    share_access: bool
+    personal_data_secret: str | None = field(repr=False)
+
+
+def read_settings(conn_id: str, connection: Any) -> ConnectionSettings:
+    """The settings of an Airflow connection.
+
+    :raises ZDirectConfigurationError: if a field cannot be used, or the extra has a key that nobody knows; names
+        connection and field, and never shows a secret.
+    """
+    try:
+        return _settings(conn_id, connection)
+    except ZDirectConfigurationError as error:
+        error.message = f"Connection {conn_id!r}: {error.message}"
+        raise
+
+
+def secrets_of(connection: Any) -> list[str]:
+    """What must not appear in logs, whether or not it can be used."""
+    try:
+        extra = json.loads(connection.extra or "{}")
+    except ValueError:
+        extra = {}
+    secret = extra.get(PERSONAL_DATA_SECRET) if isinstance(extra, dict) else None
+    return [text for text in (connection.password, secret) if text and isinstance(text, str)]
+
+
+def _settings(conn_id: str, connection: Any) -> ConnectionSettings:
+    if connection.conn_type not in (CONNECTION_TYPE, "", None):
+        raise ZDirectConfigurationError(
+            f"its type is {connection.conn_type!r}.", remedy=f"Use a connection of type {CONNECTION_TYPE}."
+        )
+    for name, what in (("login", "client id"), ("password", "client secret")):
+        value = getattr(connection, name)
+        if fault := "is empty" if not value else f"is {MASKED}, not the secret itself" if value == MASKED else None:
+            raise ZDirectConfigurationError(
+                f"{name} {fault}.", remedy=f"Put the {what} of the app in the zDirect portal into {name}."
+            )
+    extra = _extra(connection)
+    patience: dict[str, float] = {name: extra[name] for name in ("rate_share", "max_inline_wait") if name in extra}
+    if (timeout := extra.get("timeout")) is not None:
+        patience |= {
+            "total_timeout": timeout,
+            "read_timeout": min(timeout, ClientConfig.read_timeout),
+            "connect_timeout": min(timeout, ClientConfig.connect_timeout),
+        }
+    config = ClientConfig(
+        client_id=connection.login,
+        client_secret=connection.password,
+        environment=extra.get("environment", "production"),
+        base_url=base_url(connection),
+        conn_id=conn_id,
+        **patience,  # type: ignore[arg-type]
+    )
+    return ConnectionSettings(
+        config=config,
+        merchant_id=checked_merchant_id(extra["merchant_id"]) if "merchant_id" in extra else None,
+        share_access=extra.get("share_access", True),
+        personal_data_secret=extra.get(PERSONAL_DATA_SECRET),
+    )
+
+
+def base_url(connection: Any) -> str | None:
+    """Host with the scheme and port that URI connections keep apart; None means the environment's own address."""
+    host = (connection.host or "").strip().rstrip("/")
+    port = connection.port or None
+    if not host:
+        if port not in (None, 443):
+            raise ZDirectConfigurationError(
+                f"port={port}, but host is empty.",
+                remedy="Give host as well, for example http://localhost; zDirect itself is at port 443.",
+            )
+        return None
+    if "://" not in host and connection.schema:
+        host = f"{connection.schema}://{host}"
+    scheme, mark, rest = host.rpartition("://")
+    name, slash, path = rest.partition("/")
+    if port and port != DEFAULT_PORTS.get(scheme.lower()) and ":" not in name.rpartition("]")[2]:
+        name = f"{name}:{port}"
+    return f"{scheme}{mark}{name}{slash}{path}"
+
+
+def _extra(connection: Any) -> dict[str, Any]:
+    """The extra's fields that are filled in, each of its type."""
+    try:
+        extra = json.loads(connection.extra) if connection.extra else {}
+    except ValueError:
+        # Not as the cause: it holds the whole text.
+        extra = None
+    if not isinstance(extra, dict):
+        raise ZDirectConfigurationError(
+            "extra is not a valid JSON object.", remedy='Give an object, for example {"environment": "sandbox"}.'
+        )
+    if unknown := [name for name in extra if name not in _FIELDS]:
+        raise ZDirectConfigurationError(
+            f"extra has the unknown {'key' if len(unknown) == 1 else 'keys'} "
+            f"{'; '.join(_with_nearest(name) for name in unknown[:5])}.",
+            remedy=f"Correct or remove it. The keys are {', '.join(_FIELDS)}.",
+        )
+    # Airflow's older forms and `connections add` may leave blanks for what was not filled in.
+    filled = {
+        name: value
+        for name, value in extra.items()
+        if value is not None and not (isinstance(value, str) and not value.strip())
+    }
+    return {name: _value(name, value) for name, value in filled.items()}
+
+
+def _with_nearest(name: str) -> str:
+    # Airflow's first forms put the connection type before the name.
+    meant = name.strip().lower().removeprefix(f"extra__{CONNECTION_TYPE}__").replace("-", "_")
+    nearest = difflib.get_close_matches(meant, _FIELDS, n=1, cutoff=0.4)
+    return f"{name[:60]!r}" + (f" (did you mean {nearest[0]!r}?)" if nearest else "")
+
+
+def _value(name: str, value: Any) -> str | float | bool:
+    match _FIELDS[name].kind:
+        case "secret":
+            fault = "is not a text" if not isinstance(value, str) else blank_in(value)
+            if value == MASKED:
+                fault = f"is {MASKED}, not the secret itself"
+            if not fault and len(value) < SHORTEST_KEY:
+                fault = f"is shorter than {SHORTEST_KEY} characters"
+            if fault:
+                raise ZDirectConfigurationError(
+                    f"extra {name} {fault}.", remedy=f"Put the right text into {name}, or leave it out."
+                )
+            return str(value)
+        case "number":
+            if not isinstance(value, bool):
+                try:
+                    return float(value)
+                except (TypeError, ValueError):
+                    pass
+            raise _wrong(name, value, "a number")
+        case "boolean":
+            text = str(value).strip().lower()
+            if text not in ("true", "false"):
+                raise _wrong(name, value, "true or false")
+            return text == "true"
+        case _:
+            if not isinstance(value, str):
+                raise _wrong(name, value, "a text")
+            return value.strip()
+
+
+def _wrong(name: str, value: Any, wanted: str) -> ZDirectConfigurationError:
+    return ZDirectConfigurationError(
+        f"extra {name}={value!r:.60} is not {wanted}.", remedy=f"Leave {name} out, or give {wanted}."
+    )
