@@ -1,4 +1,4 @@
-"""What Airflow hands to a task as ``outlet_events``, without Airflow's database."""
+"""Stands in for ``outlet_events`` of a task's context."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class OutletEvent:
 
 
 class OutletEvents(dict[str, OutletEvent]):
-    """The events by URI of the asset, or name of the alias: Airflow 3.0 and 3.1 cannot hash either."""
+    """Events by URI of the asset, or name of the alias: assets are not hashable on Airflow 3.0 and 3.1."""
 
     def __getitem__(self, outlet: Any) -> OutletEvent:
         return self.setdefault(getattr(outlet, "uri", None) or outlet.name, OutletEvent())

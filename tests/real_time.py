@@ -1,7 +1,7 @@
-"""The machine's time, for tests of a real Airflow, which knows no other; all other tests have a fixed present.
+"""The machine's time, for tests of a real Airflow, which has no other; all other tests have a fixed present.
 
-The emulated world is made by chance: one hour in fourteen and one day in ten have no records. A test that needs some
-asks the emulator for a window that has them, at whatever time it runs.
+The emulated world is random: one hour in fourteen and one day in ten have no records. A test that needs records takes
+a window in which the emulator has some, at whatever time it runs.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def now() -> datetime:

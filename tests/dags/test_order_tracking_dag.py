@@ -55,7 +55,7 @@ def lines_of(emulator, merchant_id, order_id):
 
 def test_a_file_is_applied_and_what_is_missing_is_told_although_a_row_was_refused(run_dag, emulator, tmp_path):
     merchant_id = emulator.merchant_ids[0]
-    # It is told in whole hours; half an hour more, so that they are thirty when the run comes to it, too.
+    # The age is logged in whole hours; with half an hour more it is still 30 when the task logs it.
     approved = real_time.now() - timedelta(hours=30, minutes=30)
     mine, late, bare, back = emulator.add_orders(merchant_id, 4, start=approved, items=1, lines=1)
     (line_id,) = (line["order_line_id"] for line in lines_of(emulator, merchant_id, back))
