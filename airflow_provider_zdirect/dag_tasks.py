@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, get_current_context, task, task_group
 
 from airflow_provider_zdirect.assets import daily_asset, tell_daily_asset
+from airflow_provider_zdirect.clock import SystemClock
 from airflow_provider_zdirect.dag_params import (
     BASE_PATH,
     CONN_ID,
@@ -143,7 +144,7 @@ def advices_to_track(merchant_id: str) -> list[str] | str:
     with fail_fast():
         base_path = open_base_path(params["base_path"])
     place = InboundPlace(merchant_id.strip().lower(), base_path.fs, base_path.root, base_path.uri)
-    advices = open_advices(place, datetime.now(UTC))
+    advices = open_advices(place, SystemClock().now())
     if not advices:
         raise AirflowSkipException("No notice has an advice id whose tour is still to come.")
     return advices

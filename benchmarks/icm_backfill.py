@@ -26,14 +26,16 @@ sys.path.insert(0, str(PROJECT / "scripts"))
 from local_airflow import LocalAirflow  # noqa: E402
 from sessions import StartError  # noqa: E402
 
+from airflow_provider_zdirect.report_calendar import EMPTY_IS_CERTAIN_AFTER  # noqa: E402
+
 DAILY, MONTHLY, DATASET = "zdirect_icm_daily", "zdirect_intrastat_monthly", "intra_community_movements"
 HOME = PROJECT / ".bench" / "icm"
 LONGEST = 3600.0
 LONGEST_RUN = 600.0
-"""Seconds of one run, on a busy machine; a wait for an empty report would take three days."""
+"""Seconds of one run, on a busy machine; a wait for an empty report would take days."""
 REQUESTS_PER_SECOND = 10
-LONG_PAST = 5
-"""Days ago."""
+LONG_PAST = EMPTY_IS_CERTAIN_AFTER.days + 2
+"""Days ago. An empty report of a later day would be waited for."""
 
 
 def main() -> int:
@@ -43,7 +45,6 @@ def main() -> int:
     shutil.rmtree(HOME, ignore_errors=True)
     airflow = LocalAirflow(HOME)
     today = datetime.now(UTC).date()
-    # The last three days are not long past: an empty report of theirs would be waited for.
     days = [today - timedelta(days=n) for n in range(args.days, LONG_PAST - 1, -1)]
     try:
         with airflow.running():

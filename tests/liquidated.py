@@ -8,14 +8,16 @@ import threading
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import duckdb
+import real_time
 from airflow.providers.common.compat.sdk import TaskDeferred
 from emulated_time import EmulatedTime
+from outlet_events import OutletEvents
 
 from airflow_provider_zdirect.assets import changed_alias
 from airflow_provider_zdirect.emulator.server import EmulatorServer
@@ -84,16 +86,6 @@ def asked(emulator: EmulatorServer) -> list[str]:
     ]
 
 
-class Told(dict[Any, Any]):
-    """Stands for ``outlet_events``: what the task tells through its alias."""
-
-    def __missing__(self, key: Any) -> SimpleNamespace:
-        events: list[tuple[Any, dict[str, Any]]] = []
-        return self.setdefault(
-            key, SimpleNamespace(events=events, add=lambda asset, extra: events.append((asset, extra)))
-        )
-
-
 @dataclass(frozen=True)
 class Day:
     """One day of one merchant, and tasks that fetch it again.
@@ -154,14 +146,14 @@ class Run:
     task: ZDirectLiquidationRefetchOperator
     emulator: EmulatorServer
     run_id: str = "a_run"
-    told: Told = field(default_factory=Told)
+    told: OutletEvents = field(default_factory=OutletEvents)
     waits: list[datetime] = field(default_factory=list)
     result: dict[str, Any] | None = None
     _next: tuple[str, dict[str, Any]] = ("execute", {})
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        return [extra for _, extra in self.told[changed_alias(DATASET)].events]
+        return [extra for _, extra in self.told[changed_alias(DATASET)].added]
 
     @property
     def due(self) -> datetime:
@@ -185,7 +177,7 @@ class Run:
             self.result = getattr(self.task, method)(context, **arguments)
         except TaskDeferred as deferred:
             self._next = (deferred.method_name, deferred.kwargs or {})
-            wait = deferred.trigger.moment - datetime.now(UTC)
+            wait = deferred.trigger.moment - real_time.now()
             self.waits.append(before + timedelta(seconds=round(wait.total_seconds())))
             return None
         return self.result

@@ -10,7 +10,6 @@ import signal
 import sys
 import textwrap
 import threading
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         from airflow_provider_zdirect.emulator.bulk import BulkPlan
+        from airflow_provider_zdirect.emulator.clock import EmulatorClock
         from airflow_provider_zdirect.emulator.server import EmulatorServer, moment
     except ModuleNotFoundError as error:
         if error.name not in ("fastapi", "starlette", "uvicorn"):
@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         bulk = None
         if args.bulk_received_items:
-            now = moment(args.now) if args.now else datetime.now(UTC)
+            now = EmulatorClock(moment(args.now) if args.now else None).now()
             bulk = BulkPlan.of_yesterday(args.bulk_received_items, args.bulk_page_size, now)
             start = moment(args.bulk_from) if args.bulk_from else bulk.start
             end = moment(args.bulk_to) if args.bulk_to else bulk.end

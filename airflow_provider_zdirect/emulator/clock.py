@@ -23,7 +23,7 @@ class EmulatorClock:
 
     def now(self) -> datetime:
         """The present moment, aware, in UTC."""
-        return self._frozen or datetime.now(UTC) + self._offset
+        return self._frozen or datetime.now(UTC) + self._offset  # noqa: TID251 - here it is read for all
 
     def set(self, now: datetime | None) -> None:
         """Freeze at a moment, or with ``None`` return to real time."""

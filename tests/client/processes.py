@@ -29,9 +29,9 @@ def send_five(directory: Path, start: Barrier, sent: Queue[float]) -> None:
     async def main() -> None:
         limiter = FileRateLimiter(directory)
         start.wait(240)
-        sent.put(time.time())
+        sent.put(time.monotonic())
         for _ in range(5):
             await limiter.acquire("orders", Rate(50), max_wait=60)
-            sent.put(time.time())
+            sent.put(time.monotonic())
 
     asyncio.run(main())

@@ -12,6 +12,7 @@ from typing import Any
 import airflow_home
 import duckdb
 import pytest
+import real_time
 import run_dag as run_dag_module
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from own_emulator import connection_to, own_emulator
@@ -41,7 +42,7 @@ def database() -> None:
 
 @pytest.fixture
 def emulator() -> Iterator[EmulatorServer]:
-    with own_emulator(seed=7, volume=0.5) as server:
+    with own_emulator(seed=7, volume=0.5, empty_reports=0.0) as server:
         yield server
 
 
@@ -81,13 +82,19 @@ def run_dag(emulator: EmulatorServer, tmp_path: Path) -> Callable[..., Outcome]:
     return run
 
 
-_hours_ago = count(6)
+# Read once: Airflow keeps one run per date, and tests before and after the full hour would count to the same one.
+_newest = real_time.this_hour() - 6 * HOUR
+_past_hours = (_newest - number * HOUR for number in count())
 
 
 @pytest.fixture
-def hour() -> datetime:
-    """The start of an hour that is over, and in which all late records have become visible; another for each test."""
-    return datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - next(_hours_ago) * HOUR
+def hour(emulator: EmulatorServer) -> datetime:
+    """The start of an hour that is over, in which every merchant has items, and all late ones have become visible.
+
+    Another for each test.
+    """
+    items = ("received_items", "returned_items")
+    return next(start for start in _past_hours if real_time.has_records(emulator, items, start, HOUR))
 
 
 @pytest.fixture

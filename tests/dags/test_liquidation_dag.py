@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import airflow_home
 import pytest
+import real_time
 from airflow.models.dagbag import DagBag
 from airflow_home import PROJECT
 from liquidated import DAY, Day, asked, files, published, truth
@@ -17,13 +18,14 @@ from warm_airflow import run_file, run_forked
 
 from airflow_provider_zdirect.assets import changed_alias, dataset_asset
 
-TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+TODAY = real_time.today()
 LONG_AGO = TODAY - 20 * DAY
 ASSET = dataset_asset("liquidated_items").uri
 
 
 def test_both_tasks_run_for_every_merchant_and_an_old_day_is_fetched_once(run_dag, emulator, tmp_path):
-    run = run_dag("zdirect_liquidation", LONG_AGO)
+    day = real_time.latest_with_records(emulator, "liquidated_items", before=LONG_AGO, length=DAY)
+    run = run_dag("zdirect_liquidation", day + DAY)
     assert run.state == "success", run.log[-5000:]
     assert [task[:3] for task in run.tasks] == [
         *(("liquidated_items", index, "success") for index in (0, 1)),
@@ -31,7 +33,7 @@ def test_both_tasks_run_for_every_merchant_and_an_old_day_is_fetched_once(run_da
         *(("refetch", index, "success") for index in (0, 1)),
     ]
     for merchant in emulator.merchant_ids:
-        assert published(tmp_path, merchant_id=merchant) == truth(emulator, merchant, LONG_AGO - DAY, LONG_AGO)
+        assert published(tmp_path, merchant_id=merchant) == truth(emulator, merchant, day, day + DAY)
     assert published(tmp_path).total() > 0
     # One request per merchant, in one pass; and nothing waited.
     assert len(asked(emulator)) == 2
@@ -175,7 +177,7 @@ def test_a_change_updates_the_asset_and_starts_who_waits_for_it_and_no_change_do
     connection = connection_to(emulator)
     monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
     start = LONG_AGO - DAY
-    row, since = {"purchase_order_number": "PO1"}, datetime.now(UTC) - 10 * DAY
+    row, since = {"purchase_order_number": "PO1"}, TODAY - 10 * DAY
     for merchant in emulator.merchant_ids:
         emulator.script_liquidated(merchant, start.date(), [(row, since, None)])
         assert Day(emulator, base, start).refetch(merchant_id=merchant).go_on() is not None

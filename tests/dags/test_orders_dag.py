@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+import real_time
 
 HOUR = timedelta(hours=1)
-NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+NOW = real_time.this_hour()
 START = NOW - 30 * HOUR
 
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+import real_time
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from extraction import Extraction
 
 from airflow_provider_zdirect.windows import Window
 
 DAY = timedelta(days=1)
-TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+TODAY = real_time.today()
 LONG_AGO = TODAY - 20 * DAY
 ICM, CROSS_BORDER = "intra_community_movements", "cross_border_movements"
 PARTITIONS = AIRFLOW_V_3_3_PLUS

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from datetime import UTC, datetime
 
 import airflow_home
 import duckdb
 import pytest
+import real_time
 from airflow.models.dagbag import DagBag
 from airflow.providers.common.compat.sdk import AirflowSkipException
 from own_emulator import config_of, own_emulator
@@ -20,7 +20,7 @@ from airflow_provider_zdirect.rate import Rate
 
 EANS = ("0191476239145", "4006381333931")
 RATE = Rate(100)
-TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+TODAY = real_time.today()
 
 
 @pytest.fixture

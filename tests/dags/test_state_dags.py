@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
 
 import airflow_home
 import duckdb
 import pytest
+import real_time
 from airflow.models.dagbag import DagBag
 from airflow.timetables.interval import CronDataIntervalTimetable
 
@@ -77,9 +78,10 @@ def rows(tmp_path, dataset, merchant, columns):
 
 def test_inventory_publishes_the_snapshot_and_the_eans_that_are_asked_for(run_dag, emulator, tmp_path):
     merchant, other = emulator.merchant_ids
-    now = datetime.now(UTC)
-    last = datetime.combine(now.date(), time(22), UTC)
-    created = last if last <= now else last - timedelta(days=1)
+    now = real_time.now()
+    # Half a day ago, so that none is made before the run asks for it.
+    created = now.replace(second=0, microsecond=0) - timedelta(hours=12)
+    emulator.set_options(snapshot_time=f"{created:%H:%M}")
     truth = emulator.quantities(merchant, created)
     eans = sorted({ean for ean, _ in truth})[:130]
     options = {"merchant_ids": [merchant], "eans": eans, "api_options": {"eans_per_request": 50}}
@@ -101,7 +103,7 @@ def test_inventory_publishes_the_snapshot_and_the_eans_that_are_asked_for(run_da
 
 def test_reference_data_keeps_what_is_now_and_what_was(run_dag, emulator, tmp_path):
     merchant = emulator.merchant_ids[0]
-    first = run_dag("zdirect_reference_data", datetime.now(UTC), merchant_ids=[merchant])
+    first = run_dag("zdirect_reference_data", real_time.now(), merchant_ids=[merchant])
     assert first.state == "success", first.log[-5000:]
     assert [(name, state) for name, _, state, _ in first.tasks] == [
         (name, "success") for name in ("logistic_centers", "merchants", "sales_channels", "stock_locations")

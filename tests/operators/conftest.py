@@ -7,8 +7,12 @@ from typing import Any
 
 import airflow_home
 import pytest
+from clocks import NOON
+from emulated_time import EmulatedTime
+from outlet_events import OutletEvents
 from own_emulator import connection_to, own_emulator
 
+from airflow_provider_zdirect.clock import SystemClock
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
 
@@ -26,9 +30,13 @@ def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorServer]:
         yield server
 
 
-class OutletEvents(dict):
-    def __missing__(self, asset: Any) -> SimpleNamespace:
-        return self.setdefault(asset, SimpleNamespace(extra={}))
+@pytest.fixture
+def fixed_present(emulator: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The emulator's clock stands at ``NOON``, and operators that make their own clock follow it."""
+    emulator.clock.set(NOON)
+    clock = EmulatedTime(emulator)
+    for name in ("now", "sleep"):
+        monkeypatch.setattr(SystemClock, name, staticmethod(getattr(clock, name)))
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+import real_time
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
+from clocks import NOON
 
 from airflow_provider_zdirect.assets import dataset_asset
 from airflow_provider_zdirect.exceptions import (
@@ -17,7 +19,9 @@ from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator, r
 
 MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
 HOUR = timedelta(hours=1)
-END = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - 5 * HOUR
+END = NOON - 5 * HOUR
+
+pytestmark = pytest.mark.usefixtures("fixed_present")
 
 
 def extract(**arguments):
@@ -159,7 +163,7 @@ def test_deferrable_gives_the_slot_back_until_the_time_zdirect_wants(failing, co
         failing(deferrable=True).resume(context)
     assert deferred.value.method_name == "resume"
     assert deferred.value.kwargs == {"waits": 1}
-    wait = deferred.value.trigger.moment - datetime.now(UTC)
+    wait = deferred.value.trigger.moment - real_time.now()
     assert timedelta(seconds=60) < wait <= timedelta(seconds=130)
 
 

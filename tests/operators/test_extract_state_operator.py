@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from clocks import NOON
 
 from airflow_provider_zdirect.assets import dataset_asset
 from airflow_provider_zdirect.exceptions import RetentionError, ServerError, WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 
 HOUR = timedelta(hours=1)
-NOW = datetime.now(UTC)
-INTERVAL = {"data_interval_start": NOW - 3 * HOUR, "data_interval_end": NOW - HOUR}
+INTERVAL = {"data_interval_start": NOON - 3 * HOUR, "data_interval_end": NOON - HOUR}
+
+pytestmark = pytest.mark.usefixtures("fixed_present")
 
 
 def extract(**arguments):
@@ -34,7 +36,7 @@ def told(context, dataset):
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ({"window_from": NOW - HOUR, "window_to": NOW}, "window_from="),
+        ({"window_from": NOON - HOUR, "window_to": NOON}, "window_from="),
         ({"dataset": "item_quantities", "filters": {"sku": "x"}}, "sku"),
         ({"dataset": "item_quantities", "api_options": {"eans_per_request": 0}}, "eans_per_request"),
         ({"dataset": "item_quantities", "filters": {"ean": []}}, "filters['ean'] is an empty list"),
@@ -52,17 +54,16 @@ def test_a_wrong_literal_is_refused_at_parse(arguments, named):
 def test_a_state_needs_no_window_and_its_asset_learns_when_it_was(dataset, emulator, context, here):
     task = extract(**here, dataset=dataset, outlets=[dataset_asset("stock_locations")])
     task.dataset = "stock_locations"
-    before = datetime.now(UTC)
     result = task.execute(context)
     assert (result["records"], result["stored"], result["changes"]["added"]) == (4, True, 4)
-    assert before <= datetime.fromisoformat(result["observed_at"]) <= datetime.now(UTC)
+    assert NOON <= datetime.fromisoformat(result["observed_at"]) <= emulator.clock.now()
     names = ("uri", "merchant_id", "observed_at", "snapshot_time", "stored", "records", "rejected")
     assert told(context, "stock_locations") == {name: result[name] for name in names}
 
 
 def test_a_window_by_template_is_no_harm_where_there_is_none(context, here):
     task = extract(**here, window_from="{{ params['from'] }}", window_to="{{ params['to'] }}")
-    task.window_from, task.window_to = (NOW - HOUR).isoformat(), NOW.isoformat()
+    task.window_from, task.window_to = (NOON - HOUR).isoformat(), NOON.isoformat()
     assert task.execute(context)["records"] == 4
 
 
@@ -90,7 +91,7 @@ def test_a_blank_filter_is_none(emulator, context, here):
     [
         ({}, {}, WindowError, "no data interval"),
         (
-            {"window_from": (NOW - 30 * HOUR).isoformat(), "window_to": NOW.isoformat()},
+            {"window_from": (NOON - 30 * HOUR).isoformat(), "window_to": NOON.isoformat()},
             {},
             RetentionError,
             "24 hours",

@@ -132,7 +132,7 @@ def test_xcom_log_and_asset_say_what_changed(emulator, merchant, refetch, script
     json.dumps(result)
     line = f"merchant {merchant}, window {START.isoformat()}..{END.isoformat()}: 2026-11-10: 2 rows added, 1 removed, 0"
     assert line in caplog.text + capsys.readouterr().out
-    ((asset, extra),) = run.told[changed_alias(DATASET)].events
+    ((asset, extra),) = run.told[changed_alias(DATASET)].added
     assert asset == dataset_asset(DATASET)
     told = ("uri", "merchant_id", "window_from", "window_to", "records", "rejected")
     assert extra == {name: result[name] for name in told} | {

@@ -7,13 +7,13 @@ import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import duckdb
 import pytest
 from airflow.exceptions import TaskDeferred
 from airflow.providers.common.compat.sdk import AirflowFailException
+from outlet_events import OutletEvents
 
 from airflow_provider_zdirect.assets import erasure_alias, erasure_asset
 from airflow_provider_zdirect.client.paging import parse_page
@@ -34,7 +34,7 @@ SOUGHT = ("98765432101", "unheard-of", "Quastenflosser", "Nirgendwogasse")
 
 
 @pytest.fixture
-def emulator(emulator, monkeypatch):
+def emulator(emulator, fixed_present, monkeypatch):
     connection = json.loads(os.environ["AIRFLOW_CONN_ZDIRECT_DEFAULT"])
     connection["extra"] = {"merchant_id": emulator.merchant_ids[0]}
     monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
@@ -55,15 +55,6 @@ def unpacked(base: Path) -> str:
     return "\n".join(texts)
 
 
-class Events(dict[Any, Any]):
-    """Of an alias: what was added."""
-
-    def __missing__(self, alias: Any) -> SimpleNamespace:
-        added: list[tuple[Any, dict[str, Any]]] = []
-        event = SimpleNamespace(added=added, add=lambda asset, extra: added.append((asset, extra)))
-        return self.setdefault(alias, event)
-
-
 def task(base: Path, **arguments: Any) -> ZDirectOrderErasureOperator:
     return ZDirectOrderErasureOperator(task_id="erase", base_path=f"file://{base}", **arguments)
 
@@ -77,7 +68,7 @@ def test_customers_are_erased_and_the_asset_is_told_only_then(emulator, context,
     extract.execute(context)
     assert all(text in unpacked(tmp_path) for text in SOUGHT)
     emulator.request_deletion(merchant_id, PERSON["customer_number"])
-    events = Events()
+    events = OutletEvents()
     operator = task(tmp_path, merchant_id=merchant_id.upper(), deferrable=False)
     result = operator.execute({**context, "outlet_events": events})
     assert not any(text in unpacked(tmp_path) for text in SOUGHT)
@@ -88,7 +79,7 @@ def test_customers_are_erased_and_the_asset_is_told_only_then(emulator, context,
     assert asset == erasure_asset()
     assert extra["certificate"] == result["certificate"]
     hash(tuple(extra.items()))
-    again = Events()
+    again = OutletEvents()
     assert operator.execute({**context, "outlet_events": again})["changed"] is False
     assert not again
 

@@ -3,11 +3,12 @@ from __future__ import annotations
 import json
 import uuid
 from collections import deque
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from types import SimpleNamespace
 
 import pytest
+import real_time
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
 from emulated_time import EmulatedTime
 from own_emulator import connection_to, own_emulator
@@ -368,7 +369,7 @@ def test_a_full_hour_is_waited_for_without_a_worker_slot_however_many_are_before
             task.resume(context, **arguments)
         arguments = deferred.value.kwargs
         assert arguments == {"waits": 0, "turns": turn}
-        wait = deferred.value.trigger.moment - datetime.now(UTC)
+        wait = deferred.value.trigger.moment - real_time.now()
         assert timedelta(seconds=120) < wait <= timedelta(seconds=201)
         world.clock.advance(200)
     assert task.resume(context, **arguments)["operations"]["confirm_announcement"] == "done"

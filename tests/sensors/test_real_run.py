@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
+import real_time
 from own_emulator import connection_to, own_emulator
 from warm_airflow import run_file, run_forked
 
@@ -34,7 +35,7 @@ def test_mapped_sensors_wait_in_their_triggers_and_find_the_report():
 
 def run_with_reports_due_in(seconds):
     """When they were due, for which merchants, what the run came to, and the requests for reports."""
-    due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
+    due = real_time.now().replace(microsecond=0) + timedelta(seconds=seconds)
     with own_emulator(seed=7, empty_reports=0.0, report_time="00:00") as emulator:
         done = run_forked(
             run_file,

@@ -6,10 +6,11 @@ import json
 import sys
 import time
 import urllib.request
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import airflow_home
 import pytest
+import real_time
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
 sys.path.insert(0, str(airflow_home.PROJECT / "scripts"))
@@ -71,7 +72,7 @@ def set_options(airflow, **options):
 def test_a_waiting_sensor_survives_the_death_of_its_triggerer(airflow):
     set_options(airflow, empty_reports=1.0, report_time="00:00")
     merchant_id = catalog.merchant_id(Settings().seed, 0)
-    due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=45)
+    due = real_time.now().replace(microsecond=0) + timedelta(seconds=45)
     conf = {
         "merchant_id": merchant_id,
         "report_date": (due.date() - timedelta(days=1)).isoformat(),

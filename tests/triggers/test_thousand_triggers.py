@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import psutil
 import pytest
+import real_time
 from own_emulator import own_emulator
 
 from airflow_provider_zdirect.triggers.report import ZDirectReportReadyTrigger
@@ -52,12 +53,12 @@ def test_a_thousand_triggers_wait_and_look_without_disturbing_each_other_or_zdir
         heart, process = Heart(), psutil.Process()
         beating = asyncio.create_task(heart.beat())
         memory = process.memory_info().rss
-        due = datetime.now(UTC) + timedelta(seconds=5)
+        due = real_time.now() + timedelta(seconds=5)
         later = due + timedelta(days=1)
         waiting = [asyncio.create_task(event_of(trigger(number, later))) for number in range(CROWD - DUE)]
         crowd = [asyncio.create_task(event_of(trigger(number, due))) for number in range(DUE)]
         await asyncio.sleep(1)
-        assert not emulator.requests or datetime.now(UTC) >= due, "nothing is asked before it is due"
+        assert not emulator.requests or real_time.now() >= due, "nothing is asked before it is due"
         memory_waiting = process.memory_info().rss - memory
         cpu_before, started = time.process_time(), time.monotonic()
         found = [event for (event,) in await asyncio.gather(*crowd)]
