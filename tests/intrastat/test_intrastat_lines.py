@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import logging
+import re
 from datetime import date
 from pathlib import Path
 
@@ -253,3 +254,12 @@ def test_a_rerun_replaces_what_was_there(landing: Landing, tmp_path: Path) -> No
     assert [report["country"] for report in landing.manifest()["reports"]] == ["DE", "PL"]
     assert list(landing.folder("CZ").iterdir()) == [notes]
     assert len(landing.manifest()["files"]) == len(landing.written()) - 1 == 6
+
+
+def test_the_query_of_the_documents_finds_merchant_month_and_country(landing: Landing) -> None:
+    document = Path(__file__).parent.parent.parent / "docs" / "movement-reports.md"
+    (documented,) = re.findall(r'duckdb -c "(.*)"', document.read_text())
+    landing.land_month({1: [movement("DE", "PL", 3)]})
+    landing.report()
+    rows = query(documented.replace("'zdirect/", f"'{landing.root}/"))
+    assert [tuple(row.values()) for row in rows] == [("2026-11", "DE", "dispatch", 3), ("2026-11", "PL", "arrival", 3)]
