@@ -119,10 +119,13 @@ class _Extraction:
     async def _judge_empty_reports(self, fetcher: WindowFetcher, progress: Progress) -> None:
         """Find out which empty reports are certain to be empty, and say why."""
         for request in self.plan.requests:
-            because = await self._why_empty(fetcher, progress, request) if progress.of(request.key).is_empty else None
-            # It may have been fetched again.
             if not progress.of(request.key).is_empty:
                 continue
+            because = await self._why_empty(fetcher, progress, request)
+            # It may have been fetched again, and hold movements now.
+            if not progress.of(request.key).is_empty:
+                continue
+            self.empty_because[request.key] = because
             what = f"{self.dataset.name} of merchant {self.job.merchant_id}, report of {request.day}"
             if because is None:
                 log.warning(
@@ -132,10 +135,12 @@ class _Extraction:
                 )
             else:
                 log.info("%s: empty, because %s.", what, because)
-            self.empty_because[request.key] = because
 
     async def _why_empty(self, fetcher: WindowFetcher, progress: Progress, request: PlannedRequest) -> str | None:
-        """None if it is not certain; what a later report makes certain is fetched again."""
+        """Why the report is certain to be empty; None if it is not.
+
+        What a later report makes certain is fetched again before.
+        """
         fetched = progress.of(request.key)
         assert request.day is not None
         assert fetched.fetched_at is not None

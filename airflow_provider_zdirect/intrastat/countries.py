@@ -39,9 +39,9 @@ EU = {
 NAMES = {**EU, "GB": "United Kingdom"}
 
 ALIASES = {"EL": "GR", "UK": "GB"}
-"""Codes by which the EU's forms name countries that have another code in ISO 3166-1, which is zDirect's."""
+"""Codes that the EU writes for countries which have another one in ISO 3166-1, as zDirect sends it."""
 
-# XI (Northern Ireland) and XK (Kosovo) are none of ISO's, and are the customs'.
+# XI (Northern Ireland) and XK (Kosovo) are codes of the EU's customs, not of ISO 3166-1.
 _ALL = """
 AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ
 CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR GA GB

@@ -26,7 +26,7 @@ class CountryFiles:
     """Names of a country's files, in its folders.
 
     :param folder: of the table, relative to the base path.
-    :param report_folder: of what people read, likewise.
+    :param report_folder: of page and CSV files, likewise.
     """
 
     folder: str
