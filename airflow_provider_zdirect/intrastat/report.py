@@ -150,17 +150,23 @@ def _check_complete(
         return
     first, last = job.month.days[0], job.month.days[-1]
     due = {day for day in job.month.days if DueCalendar().due(day) <= now}
+    overdue = due.intersection(missing).difference(uncertain)
     said, remedy = [], []
-    if not due.issuperset(missing):
+    if due.issuperset(missing):
+        if overdue:
+            said.append(
+                f"{len(overdue)} of {len(job.month.days)} daily reports of {DATASET.name} are not published under "
+                f"{job.base_uri}: {as_runs(overdue)}."
+            )
+    else:
         state = "has not begun" if now.date() < first else "is not over" if now.date() <= last else "has just ended"
         last_due = f"{DueCalendar().due(last):%Y-%m-%d %H:%M} UTC"
         said.append(f"the month {state}. Its last daily report, that of {last}, is due at {last_due}.")
         remedy.append(f"Run it after {last_due}, once the last report has landed.")
-    if overdue := due.intersection(missing).difference(uncertain):
-        said.append(
-            f"{len(overdue)} of {len(job.month.days)} daily reports of {DATASET.name} are not published under "
-            f"{job.base_uri}, although they are due: {as_runs(overdue)}."
-        )
+        if overdue:
+            said.append(
+                f"Not published under {job.base_uri} so far: {as_runs(missing)}; of these are due: {as_runs(overdue)}."
+            )
     if uncertain:
         said.append(fetched_too_early(uncertain))
     if overdue or uncertain:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect.assets import intrastat_asset
+from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.intrastat.selection import Month, master_data_kind, parse_countries
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
@@ -67,6 +68,8 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
         "conn_id",
     )
 
+    clock: Clock = SystemClock()
+
     def __init__(
         self,
         *,
@@ -109,7 +112,7 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
         from airflow_provider_zdirect.intrastat.report import report_month
 
         with fail_fast():
-            summary = report_month(self._job(context)).as_dict()
+            summary = report_month(self._job(context), clock=self.clock).as_dict()
         self._tell_asset(context, summary)
         return summary
 
