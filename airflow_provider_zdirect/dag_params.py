@@ -204,7 +204,8 @@ def report_params() -> dict[str, Param]:
             type=["null", "array"],
             items={"type": "string"},
             title="Countries of declaration",
-            description="ISO codes such as DE, one per line. Empty: every country that the month's movements touch.",
+            description="ISO codes such as DE, one per line; EL is GR, UK is GB, XI is Northern Ireland. Empty: every "
+            "country that the month's movements touch.",
         ),
         "master_data": Param(
             os.environ.get("ZDIRECT_MASTER_DATA") or None,

@@ -39,6 +39,19 @@ def merchants() -> list[str]:
         return merchants_of(get_current_context()["params"])
 
 
+@task(task_id="merchants")
+def merchants_to_report() -> list[str]:
+    """The merchants of a run that reports a month; what it is to report is checked first."""
+    from airflow_provider_zdirect.intrastat.selection import Month, parse_countries
+
+    params = get_current_context()["params"]
+    with fail_fast():
+        parse_countries(params["countries"])
+        if (month := given(params["month"])) is not None:
+            Month.parse(month)
+        return merchants_of(params)
+
+
 @task
 def merchants_to_ask() -> list[str]:
     """Those whose quantities this run asks for besides the snapshots; none, if its parameters do not say so."""

@@ -27,7 +27,9 @@ from airflow_provider_zdirect.exceptions import (
 from airflow_provider_zdirect.extract_job import ExtractJob, ExtractResult
 from airflow_provider_zdirect.fetch_window import WindowFetcher
 from airflow_provider_zdirect.manifest import Manifest
-from airflow_provider_zdirect.request_plan import plan_requests
+from airflow_provider_zdirect.report_calendar import DAY, REPORTS, is_long_due, why_empty
+from airflow_provider_zdirect.report_wait import later_report
+from airflow_provider_zdirect.request_plan import PlannedRequest, plan_requests
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
 from airflow_provider_zdirect.storage.day_changes import published_changes
 from airflow_provider_zdirect.storage.erased_meanwhile import ErasedMeanwhile
@@ -73,6 +75,7 @@ class _Extraction:
         self.layout = Layout(job.dataset.name, job.merchant_id)
         self.run_key = job.resume_key or uuid.uuid4().hex
         self.changes: list[dict[str, Any]] = []
+        self.empty_because: dict[str, str | None] = {}
         self.checkpoint = Checkpoint(self.store, self.layout.staging(job.window, self.run_key), self._fingerprint())
         what = f"{self.dataset.name} of merchant {job.merchant_id}, window {job.window}"
         self.erased = ErasedMeanwhile.of(self.dataset, job.merchant_id, self.checkpoint, what)
@@ -83,7 +86,7 @@ class _Extraction:
         publishers = {dataset.name: self._publisher(dataset) for dataset in self._published_by_window()}
         for publisher in publishers.values():
             publisher.announce()
-        await WindowFetcher(
+        fetcher = WindowFetcher(
             self.dataset,
             self.job.merchant_id,
             self.job.environment,
@@ -96,7 +99,10 @@ class _Extraction:
             self.job.filters,
             self.job.personal_data,
             self.erased.ledger,
-        ).fetch()
+        )
+        await fetcher.fetch()
+        if self.dataset.name in REPORTS:
+            await self._judge_empty_reports(fetcher, progress)
         # To the operating system, with what the pages took: publishing has needs of its own.
         pa.default_memory_pool().release_unused()
         # In a thread, because runs that meet wait for each other, and the event loop is the caller's.
@@ -109,6 +115,45 @@ class _Extraction:
                 remedy="Let the retry fetch what is missing.",
                 retry_after=self.dataset.refetch_delay,
             ) from error
+
+    async def _judge_empty_reports(self, fetcher: WindowFetcher, progress: Progress) -> None:
+        """Find out which empty reports are certain to be empty, and say why."""
+        for request in self.plan.requests:
+            if not progress.of(request.key).is_empty:
+                continue
+            because = await self._why_empty(fetcher, progress, request)
+            # It may have been fetched again, and hold movements now.
+            if not progress.of(request.key).is_empty:
+                continue
+            self.empty_because[request.key] = because
+            what = f"{self.dataset.name} of merchant {self.job.merchant_id}, report of {request.day}"
+            if because is None:
+                log.warning(
+                    "%s: empty, and there is no report of a later date, so it may not have been made yet. The day is "
+                    "not complete; fetch it again later.",
+                    what,
+                )
+            else:
+                log.info("%s: empty, because %s.", what, because)
+
+    async def _why_empty(self, fetcher: WindowFetcher, progress: Progress, request: PlannedRequest) -> str | None:
+        """Why the report is certain to be empty; None if it is not.
+
+        What a later report makes certain is fetched again before.
+        """
+        fetched = progress.of(request.key)
+        assert request.day is not None
+        assert fetched.fetched_at is not None
+        if is_long_due(request.day, datetime.fromisoformat(fetched.fetched_at)):
+            return why_empty(None)
+        last = self.clock.now().date() - DAY
+        later = await later_report(self.client, self.dataset, self.job.merchant_id, request.day, last)
+        fetcher.count_traffic(fetched)
+        if later is None:
+            return None
+        # It may have been made between the two answers.
+        await fetcher.fetch_again(request)
+        return why_empty(later)
 
     def _published_by_window(self) -> list[Dataset]:
         """What the window publishes: the dataset last, so that whose records are there has its parts there too."""
@@ -290,6 +335,7 @@ class _Extraction:
             changes=self._all_changes(),
             filters=dict(self.job.filters),
             personal_data=self.job.personal_data.told(self.dataset),
+            empty_because=self.empty_because,
         )
 
     def _all_changes(self) -> list[dict[str, Any]]:

@@ -95,6 +95,14 @@ class WindowFetcher:
         if self._failures:
             raise min(self._failures, key=_rank)
 
+    async def fetch_again(self, request: PlannedRequest) -> None:
+        """Fetch a request anew, whatever there is of it.
+
+        :raises ZDirectError: if that fails.
+        """
+        self._forget(request)
+        await self._fetch_request(request)
+
     async def _in_turn(self, slots: asyncio.Semaphore, request: PlannedRequest) -> None:
         async with slots:
             # After a failure nothing new is asked for, and what is under way still comes in and is kept.
@@ -137,8 +145,11 @@ class WindowFetcher:
         self.progress.of(request.key).done = all(self.progress.of(half.key).done for half in halves)
 
     def _forget(self, request: PlannedRequest) -> None:
-        """Of what was fetched of a request; not that it is too large."""
-        self.progress.requests[request.key] = RequestProgress(too_many=self.progress.of(request.key).too_many)
+        """Of what was fetched of a request; not that it is too large, nor what it has cost."""
+        former = self.progress.of(request.key)
+        self.progress.requests[request.key] = RequestProgress(
+            too_many=former.too_many, requests_sent=former.requests_sent, bytes_received=former.bytes_received
+        )
 
     async def _fetch_or_start_again(self, request: PlannedRequest, dataset: Dataset) -> None:
         if request.day is not None and self.progress.of(request.key).cursor is not None:
@@ -202,7 +213,7 @@ class WindowFetcher:
         done.cursor = page.next_cursor
         done.done = page.next_cursor is None
         done.fetched_at = now.isoformat()
-        self._count_traffic(done)
+        self.count_traffic(done)
         self.checkpoint.save(self.progress, request.key)
 
     def _stage_rows(
@@ -236,7 +247,8 @@ class WindowFetcher:
     def _without_personal_data(self, bad: Rejected) -> Rejected:
         return replace(bad, record=bytes(self.personal_data.treat(self.dataset, msgspec.Raw(bad.record))))
 
-    def _count_traffic(self, done: RequestProgress) -> None:
+    def count_traffic(self, done: RequestProgress) -> None:
+        """Add what was sent and received since the last count."""
         # What was sent since the last page goes to this one; only the sum is ever told.
         requests, received = self.client.stats.requests, self.client.stats.bytes
         done.requests_sent += requests - self._counted[0]

@@ -19,6 +19,8 @@ class Manifest:
     :param clipped: its front part that zDirect no longer keeps, if clipping was allowed.
     :param days: the dates that were asked for, where the endpoint asks for dates, each with the time at which its last
         page came; each was replaced as a whole.
+    :param empty_because: those of them whose daily report was empty, each with why that is certain; null: it is not, as
+        the report may not have been made yet.
     :param overlap_seconds: how far before the window late records were looked for.
     :param records: records of the window that zDirect answered, each once.
     :param new_records: those among them that were not published before.
@@ -69,6 +71,7 @@ class Manifest:
     personal_data: str = "none"
     parts: dict[str, int] = field(default_factory=dict)
     repaired: int = 0
+    empty_because: dict[str, str | None] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         return {

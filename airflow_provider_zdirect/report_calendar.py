@@ -3,6 +3,10 @@
 zDirect docs, Intra-Community Movements: reports are made once a day; the one of the day before is to be fetched at or
 after 12:00 CET on business days. zDirect docs, Cross-Border Movements (OpenAPI 1.1): after 12:00 UTC. Unconfirmed:
 whether reports are made at weekends, and what holidays count; so both are the caller's choice.
+
+An empty answer may also be that to a report which has not been made yet. Reports are made once a day, in order, so an
+empty report is certain if a report of a later date was there before it was found empty, or if it was due long ago.
+Only a later report of the same merchant counts: nothing says that the reports of all merchants are made together.
 """
 
 from __future__ import annotations
@@ -15,6 +19,9 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+
+REPORTS = ("intra_community_movements", "cross_border_movements")
+"""The datasets that zDirect makes once a day."""
 
 NOON = time(12)
 EMPTY_IS_CERTAIN_AFTER = timedelta(days=6)
@@ -55,6 +62,24 @@ class DueCalendar:
 
     def _is_business_day(self, day: date) -> bool:
         return day.weekday() < SATURDAY and not any(day in public_holidays(code) for code in self.holidays)
+
+
+def is_long_due(report_date: date, asked_at: datetime) -> bool:
+    """Whether an empty answer of that moment is certain without any other."""
+    return asked_at >= DueCalendar().due(report_date) + EMPTY_IS_CERTAIN_AFTER
+
+
+def why_empty(later: str | None, after: timedelta = EMPTY_IS_CERTAIN_AFTER) -> str:
+    """Why a report counts as empty, for logs, results and manifests.
+
+    :param later: the later report that was there, in words; None: so much time has passed.
+    :param after: how long after it was due it was still empty.
+    """
+    if later is not None:
+        return f"{later} is there"
+    hours = after / timedelta(hours=1)
+    number, unit = (hours, "hour") if hours % 24 else (hours / 24, "day")
+    return f"{number:g} {unit}{'' if number == 1 else 's'} have passed since it was due"
 
 
 @lru_cache(maxsize=64)

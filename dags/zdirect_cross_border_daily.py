@@ -21,7 +21,7 @@ lands it under `base_path`. A report replaces what was fetched of its date befor
 asset `zdirect://cross_border_movements/daily` is updated, with the report date as partition key where Airflow has
 partitions. (Not by a run that was triggered with another connection, base path or other merchants.)
 
-* A report that is still empty six days later counts as empty; the day is then complete, without rows.
+* An empty report counts once Zalando has one of a later day, or after six days; the day is then complete, without rows.
 * **Triggered by hand** it takes `from` and `to` (midnights, UTC), a report per day; both empty means the day before the
   logical date (which the dialog fills in; over the REST API, give one).
 * **Backfill** (UI or `airflow backfill create`) takes up to 100 days; days long past are not waited for. On Airflow

@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_zdirect.assets import daily_asset, monthly_schedule
 from airflow_provider_zdirect.dag_params import BASE_PATH, CONN_ID, place_params, report_params
-from airflow_provider_zdirect.dag_tasks import merchants
+from airflow_provider_zdirect.dag_tasks import merchants_to_report
 from airflow_provider_zdirect.operators.intrastat import ZDirectIntrastatReportOperator
 from airflow_provider_zdirect.operators.retry import retry_arguments
 
@@ -16,7 +16,8 @@ DOC = """
 ### Intrastat, month by month
 
 For every merchant and country of declaration: arrivals and dispatches per counterpart country and article, from the
-movements that `zdirect_icm_daily` has landed, as Parquet, CSV and a page to read under `<base_path>/intrastat/`.
+movements that `zdirect_icm_daily` has landed: a table under `<base_path>/intrastat/`, a page to read and CSV files
+under `<base_path>/_reports/intrastat/`.
 
 * Runs when the reports of all days of a month are there (partition rollup, Airflow 3.3; days that land while this DAG
   is paused are not counted); elsewhere on the 7th, for the month before.
@@ -45,4 +46,4 @@ with DAG(
         base_path=BASE_PATH,
         conn_id=CONN_ID,
         map_index_template="{{ task.merchant_id }}",
-    ).expand(merchant_id=merchants())
+    ).expand(merchant_id=merchants_to_report())

@@ -21,7 +21,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectFatalError,
 )
 from airflow_provider_zdirect.report_calendar import DueCalendar
-from airflow_provider_zdirect.report_wait import JITTER, ReportWait, Sight, look_at_report
+from airflow_provider_zdirect.report_wait import JITTER, Look, ReportWait, Sight, look_at_report
 
 ICM, CBM = "intra_community_movements", "cross_border_movements"
 FRIDAY = date(2026, 11, 20)
@@ -36,7 +36,7 @@ def emulator() -> Iterator[EmulatorServer]:
         yield server
 
 
-def wait_for(
+def look_for(
     emulator: EmulatorServer,
     *,
     dataset: str = ICM,
@@ -47,22 +47,26 @@ def wait_for(
     time: EmulatedTime | None = None,
     secret: str = "demo-secret",
     empty_after: timedelta = timedelta(hours=6),
-) -> Sight:
+) -> Look:
     """What the wait came to; the emulator's clock then stands at its end."""
     clock = time or EmulatedTime(emulator)
     due = (calendar or DueCalendar()).due(day)
 
-    async def wait() -> Sight:
+    async def wait() -> Look:
         config = ClientConfig("demo", secret, base_url=emulator.url)
         async with ZDirectClient(config, clock=clock, limiter=MemoryRateLimiter(clock)) as client:
             return await ReportWait("the report", due, due + empty_after, 120.0).until_decided(
-                lambda: look_at_report(
-                    client, get_dataset(dataset, variant), merchant_id or emulator.merchant_ids[0], day
+                lambda last: look_at_report(
+                    client, get_dataset(dataset, variant), merchant_id or emulator.merchant_ids[0], day, last
                 ),
                 clock,
             )
 
     return asyncio.run(wait())
+
+
+def wait_for(emulator: EmulatorServer, **options: Any) -> Sight | None:
+    return look_for(emulator, **options).sight
 
 
 @pytest.mark.parametrize("dataset", [ICM, CBM])

@@ -1,11 +1,13 @@
 """Where reports lie under the base path. Names only, no I/O.
 
-    <base>/intrastat/merchant_id=<id>/month=<YYYY-MM>/country=<CC>/intrastat-<YYYY-MM>-<CC>.parquet, .csv, .html
-    <base>/intrastat/merchant_id=<id>/month=<YYYY-MM>/country=<CC>/goods-without-master-data.csv
-    <base>/intrastat/merchant_id=<id>/month=<YYYY-MM>/movements-without-country.csv
+    <base>/intrastat/merchant_id=<id>/month=<YYYY-MM>/country=<CC>/intrastat-<YYYY-MM>-<CC>.parquet
+    <base>/_reports/intrastat/merchant_id=<id>/month=<YYYY-MM>/country=<CC>/intrastat-<YYYY-MM>-<CC>.csv, .html
+    <base>/_reports/intrastat/merchant_id=<id>/month=<YYYY-MM>/country=<CC>/goods-without-master-data.csv
+    <base>/_reports/intrastat/merchant_id=<id>/month=<YYYY-MM>/movements-without-country.csv
     <base>/_manifests/intrastat/merchant_id=<id>/<YYYY-MM>.json
 
-Every Parquet file under ``<base>/intrastat/`` is published data.
+Under ``<base>/intrastat/`` there is nothing but Parquet files, and these do not repeat what their folders say: so
+whatever reads tables by their folders reads this one.
 """
 
 from __future__ import annotations
@@ -21,12 +23,14 @@ UNPLACED = "movements-without-country.csv"
 
 @dataclass(frozen=True)
 class CountryFiles:
-    """Names of a country's files, in its folder.
+    """Names of a country's files, in its folders.
 
-    :param folder: relative to the base path.
+    :param folder: of the table, relative to the base path.
+    :param report_folder: of page and CSV files, likewise.
     """
 
     folder: str
+    report_folder: str
     stem: str
 
     @property
@@ -58,19 +62,26 @@ class MonthFiles:
         return f"intrastat/merchant_id={self.merchant_id}/month={self.month}"
 
     @property
+    def report_folder(self) -> str:
+        return f"_reports/{self.folder}"
+
+    @property
     def manifest(self) -> str:
         return f"_manifests/intrastat/merchant_id={self.merchant_id}/{self.month}.json"
 
     @property
     def unplaced(self) -> str:
-        return f"{self.folder}/{UNPLACED}"
+        return f"{self.report_folder}/{UNPLACED}"
 
     def of(self, country: str) -> CountryFiles:
-        return CountryFiles(f"{self.folder}/country={country}", f"intrastat-{self.month}-{country}")
+        folder = f"country={country}"
+        return CountryFiles(
+            f"{self.folder}/{folder}", f"{self.report_folder}/{folder}", f"intrastat-{self.month}-{country}"
+        )
 
     def country_of(self, path: str) -> str | None:
         """The country whose file this is; None if it is no file that a report writes for a country."""
-        match = re.fullmatch(rf"{re.escape(self.folder)}/country=([A-Z]{{2}})/([^/]+)", path)
+        match = re.fullmatch(rf"(?:_reports/)?{re.escape(self.folder)}/country=([A-Z]{{2}})/([^/]+)", path)
         if match is None:
             return None
         country, name = match.groups()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from airflow_provider_zdirect.intrastat.countries import EU
+from airflow_provider_zdirect.intrastat.countries import EU, titled
 from airflow_provider_zdirect.intrastat.landed_days import LandedDay
 from airflow_provider_zdirect.intrastat.lines import CountryReport
 from airflow_provider_zdirect.intrastat.movements import Movements
@@ -36,6 +36,7 @@ def month_findings(
     """
     return [
         *_missing(missing),
+        *_no_movement(movements),
         *_without_country(movements),
         *_within_country(movements.within_country),
         *_empty_too_early(uncertain),
@@ -44,8 +45,32 @@ def month_findings(
     ]
 
 
-def country_findings(report: CountryReport) -> list[Finding]:
-    """What concerns the report of one country."""
+def country_findings(report: CountryReport, movements: Movements) -> list[Finding]:
+    """What concerns the report of one country.
+
+    :param movements: those of the month.
+    """
+    return [*_nothing_to_report(report, movements), *_outside_of_the_eu(report)]
+
+
+def _nothing_to_report(report: CountryReport, movements: Movements) -> list[Finding]:
+    if report.lines.num_rows:
+        return []
+    name = titled(report.country)
+    if report.country in movements.countries:
+        return [
+            Finding(
+                f"No movement crosses the border of {name}",
+                f"The movements of {report.month} from or to it lie within the country, or lack the other country.",
+            )
+        ]
+    text = f"In no movement of {report.month} is it the country of source or of destination, so this report is empty."
+    if report.country == "XI":
+        text += " Zalando names countries by ISO codes, which have none for Northern Ireland: goods there are under GB."
+    return [Finding(f"No movement touches {name}", text)]
+
+
+def _outside_of_the_eu(report: CountryReport) -> list[Finding]:
     codes = {report.country, *report.lines.column("counterpart_country").unique().to_pylist()}
     outside = sorted(codes.difference(EU))
     if not outside or not report.lines.num_rows:
@@ -68,6 +93,12 @@ def _missing(missing: tuple[date, ...]) -> list[Finding]:
             f"The movements that Zalando reported on {as_runs(missing)} are not in these figures.",
         )
     ]
+
+
+def _no_movement(movements: Movements) -> list[Finding]:
+    if movements.count:
+        return []
+    return [Finding("No movements", "None of the daily reports that were used holds a movement.")]
 
 
 def _without_country(movements: Movements) -> list[Finding]:
@@ -104,8 +135,8 @@ def _empty_too_early(uncertain: tuple[date, ...]) -> list[Finding]:
 def fetched_too_early(uncertain: tuple[date, ...]) -> str:
     return (
         f"The reports of {as_runs(uncertain)} held no movement when they were fetched, less than "
-        f"{EMPTY_IS_CERTAIN_AFTER.days} days after they were due; they may not have been made by then. Fetch them "
-        "again."
+        f"{EMPTY_IS_CERTAIN_AFTER.days} days after they were due and before a later report was seen; they may not have "
+        "been made by then. Fetch them again."
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from airflow_provider_zdirect.intrastat.selection import Month
-from airflow_provider_zdirect.report_calendar import EMPTY_IS_CERTAIN_AFTER, DueCalendar
+from airflow_provider_zdirect.report_calendar import is_long_due
 from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import Window
@@ -21,6 +22,7 @@ class LandedDay:
     :param has_file: whether that run named a file of the day; a report without movements may have none.
     :param environment: ``production`` or ``sandbox``.
     :param rejected: invalid records that this run put aside, for all of its days together.
+    :param empty_because: why the report is certain to be empty, if it is empty, and as far as that run knew.
     :param manifest: path of its manifest.
     """
 
@@ -29,12 +31,26 @@ class LandedDay:
     has_file: bool
     environment: str
     rejected: int
+    empty_because: str | None
     manifest: str
 
-    @property
-    def is_certain(self) -> bool:
-        """Whether an empty report counts, because it must have been made when it was fetched."""
-        return self.fetched >= DueCalendar().due(self.day) + EMPTY_IS_CERTAIN_AFTER
+
+def uncertain_days(landed: Mapping[date, LandedDay], empty: Collection[date]) -> tuple[date, ...]:
+    """Those of the empty days whose report may not have been made yet when it was fetched.
+
+    :param empty: the days among those that landed whose report has no movement.
+    """
+    with_movements = [landed[day] for day in landed if day not in empty]
+
+    def is_certain(found: LandedDay) -> bool:
+        # A later report that was fetched afterwards does not say that this one had been made before.
+        return (
+            found.empty_because is not None
+            or is_long_due(found.day, found.fetched)
+            or any(later.day > found.day and later.fetched <= found.fetched for later in with_movements)
+        )
+
+    return tuple(day for day in empty if not is_certain(landed[day]))
 
 
 def landed_days(store: ObjectStore, layout: Layout, month: Month) -> dict[date, LandedDay]:
@@ -76,5 +92,7 @@ def _landed(layout: Layout, day: date, manifest: dict[str, Any], path: str) -> L
         has_file=any(file["path"].startswith(folder) for file in manifest["files"]),
         environment=manifest["environment"],
         rejected=manifest["rejected"],
+        # Manifests of earlier releases do not have it.
+        empty_because=manifest.get("empty_because", {}).get(day.isoformat()),
         manifest=path,
     )

@@ -14,11 +14,11 @@ from airflow_provider_zdirect.intrastat.selection import Month
 FLOWS = ("arrival", "dispatch")
 TOTAL = pa.decimal128(38, DECIMALS)
 TYPES = pa.list_(pa.struct([("movement_type", pa.string()), ("net_quantity", pa.int64()), ("movements", pa.int64())]))
+FOLDERS = ("merchant_id", "month", "country")
+"""Columns that a table's folders have, as ``month=2026-11``; a reader that knows folders would find them twice."""
 LINES = pa.schema(
     [
-        ("merchant_id", pa.string()),
-        ("month", pa.string()),
-        ("country", pa.string()),
+        *((name, pa.string()) for name in FOLDERS),
         ("flow", pa.string()),
         ("counterpart_country", pa.string()),
         *((name, pa.string()) for name in ARTICLE),
@@ -33,8 +33,9 @@ LINES = pa.schema(
         ("has_master_data", pa.bool_()),
     ]
 )
-"""The columns of a report. ``movement_type`` is "" where zDirect gave none. The last five come from the master data
-and are null without; ``net_mass_kg`` and ``statistical_value`` are those of the net quantity."""
+"""The columns of a report; its Parquet file does not have FOLDERS. ``movement_type`` is "" where zDirect gave none. The
+last five come from the master data and are null without; ``net_mass_kg`` and ``statistical_value`` are those of the net
+quantity."""
 
 KEYS = ["flow", "counterpart_country", *ARTICLE, "transaction_month"]
 

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from airflow_provider_zdirect.datasets import get_dataset
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
+from airflow_provider_zdirect.intrastat.countries import ALIASES
 from airflow_provider_zdirect.models.arrow import arrow_schema
 from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -150,8 +151,10 @@ def _batches(store: ObjectStore, files: list[str]) -> Iterator[pa.Table]:
 
 
 def _country(rows: pa.Table, side: str) -> pa.ChunkedArray:
-    """The code of the country, upper case; null if there is none, or something that is none."""
+    """The ISO code of the country, upper case; null if there is none, or something that is none."""
     code = pc.utf8_upper(pc.utf8_trim_whitespace(_location(rows, side, "country_code")))
+    for alias, iso in ALIASES.items():
+        code = pc.if_else(pc.equal(code, alias), iso, code)
     return pc.if_else(pc.match_substring_regex(code, r"^[A-Z]{2}$"), code, pa.scalar(None, pa.string()))
 
 

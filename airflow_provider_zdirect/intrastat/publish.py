@@ -8,14 +8,15 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
+from itertools import chain
 from typing import Any
 
 from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.intrastat.csv_text import lines_as_csv, table_as_csv
-from airflow_provider_zdirect.intrastat.file_names import MonthFiles
+from airflow_provider_zdirect.intrastat.file_names import UNPLACED, MonthFiles
 from airflow_provider_zdirect.intrastat.findings import Finding
 from airflow_provider_zdirect.intrastat.landed_days import LandedDay
-from airflow_provider_zdirect.intrastat.lines import CountryReport
+from airflow_provider_zdirect.intrastat.lines import FOLDERS, CountryReport
 from airflow_provider_zdirect.intrastat.movements import Movements
 from airflow_provider_zdirect.intrastat.page import Page
 from airflow_provider_zdirect.intrastat.selection import Month
@@ -56,11 +57,11 @@ class MonthPublisher:
         goods = goods_without_master_data(report) if with_master_data else None
         page = Page(report, self.movements, self.merchant_id, len(self.landed), [*self.findings, *findings], goods)
         rows = report.lines.num_rows
-        self._write(f"{names.folder}/{names.parquet}", parquet_bytes(report.lines), rows)
-        self._write(f"{names.folder}/{names.csv}", lines_as_csv(report.lines), rows)
+        self._write(f"{names.folder}/{names.parquet}", parquet_bytes(report.lines.drop_columns(FOLDERS)), rows)
+        self._write(f"{names.report_folder}/{names.csv}", lines_as_csv(report.lines), rows)
         if goods is not None:
-            self._write(f"{names.folder}/{names.goods}", table_as_csv(goods), goods.num_rows)
-        self._write(f"{names.folder}/{names.html}", page.html(names), rows)
+            self._write(f"{names.report_folder}/{names.goods}", table_as_csv(goods), goods.num_rows)
+        self._write(f"{names.report_folder}/{names.html}", page.html(names), rows)
 
     def finish(
         self,
@@ -114,9 +115,11 @@ class MonthPublisher:
         """Delete what an earlier run wrote and this one would not; the countries that this run did not look at."""
         written = {file.path for file in self.files}
         untouched = set()
-        for path in self.store.files_below(self.names.folder):
+        folders = (self.names.folder, self.names.report_folder)
+        for path in chain.from_iterable(map(self.store.files_below, folders)):
             country = self.names.country_of(path)
-            if path in written or (country is None and path != self.names.unplaced):
+            # Earlier releases wrote everything beside the tables.
+            if path in written or (country is None and not path.endswith(f"/month={self.month}/{UNPLACED}")):
                 continue
             if country is not None and countries is not None and country not in countries:
                 untouched.add(country)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -18,13 +18,14 @@ from fsspec import AbstractFileSystem
 from airflow_provider_zdirect.client import checked_merchant_id
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.exceptions import MissingReportsError
-from airflow_provider_zdirect.intrastat.findings import country_findings, fetched_too_early, month_findings
-from airflow_provider_zdirect.intrastat.landed_days import LandedDay, landed_days
+from airflow_provider_zdirect.intrastat.findings import Finding, country_findings, fetched_too_early, month_findings
+from airflow_provider_zdirect.intrastat.landed_days import LandedDay, landed_days, uncertain_days
 from airflow_provider_zdirect.intrastat.lines import CountryReport, country_report
 from airflow_provider_zdirect.intrastat.master_data import MasterDataFile
 from airflow_provider_zdirect.intrastat.movements import DATASET, Movements, read_movements
 from airflow_provider_zdirect.intrastat.publish import MonthPublisher
 from airflow_provider_zdirect.intrastat.selection import Month, as_runs
+from airflow_provider_zdirect.report_calendar import DueCalendar
 from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
@@ -63,7 +64,8 @@ class ReportSummary:
     :param arrivals: net quantity.
     :param dispatches: net quantity.
     :param without_master_data: lines whose goods the master data does not know; None if there is no master data.
-    :param uri: the folder of its files.
+    :param findings: what concerns this country only and may be wrong or missing, in words.
+    :param uri: the folder of its table; page and CSV lie elsewhere.
     """
 
     country: str
@@ -71,10 +73,15 @@ class ReportSummary:
     dispatches: int
     lines: int
     without_master_data: int | None
+    findings: tuple[str, ...]
     uri: str
     html: str
     csv: str
     parquet: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {**self.__dict__, "findings": list(self.findings)}
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,8 @@ class IntrastatResult:
     :param movements: rows of the month, those without a country included.
     :param without_country: rows that no report can hold, because a country is missing.
     :param within_country: rows that cross no border.
-    :param uri: the folder of the month.
+    :param findings: what concerns the reports of all countries and may be wrong or missing, in words.
+    :param uri: the folder of the month's tables.
     """
 
     month: Month
@@ -96,6 +104,7 @@ class IntrastatResult:
     movements: int
     without_country: int
     within_country: int
+    findings: tuple[str, ...]
     uri: str
     manifest: str
     reports: tuple[ReportSummary, ...]
@@ -106,7 +115,8 @@ class IntrastatResult:
             **self.__dict__,
             "month": str(self.month),
             "missing_days": [day.isoformat() for day in self.missing_days],
-            "reports": [dict(report.__dict__) for report in self.reports],
+            "findings": list(self.findings),
+            "reports": [report.as_dict() for report in self.reports],
         }
 
 
@@ -120,31 +130,58 @@ def report_month(job: IntrastatJob, *, clock: Clock | None = None) -> IntrastatR
     """
     store, layout = ObjectStore(job.fs, job.root), Layout(DATASET.name, job.merchant_id)
     master_data = job.master_data.read() if job.master_data else None
+    clock = clock or SystemClock()
     landed = landed_days(store, layout, job.month)
-    _check_complete(job, landed)
+    _check_complete(job, landed, clock.now())
     movements = read_movements(store, layout, landed, frozenset(day for day in landed if landed[day].has_file))
-    uncertain = tuple(day for day in movements.empty_days if not landed[day].is_certain)
-    landed = {day: found for day, found in landed.items() if day not in (*movements.lost_days, *uncertain)}
+    landed = {day: found for day, found in landed.items() if day not in movements.lost_days}
+    uncertain = uncertain_days(landed, movements.empty_days)
+    landed = {day: found for day, found in landed.items() if day not in uncertain}
     movements = replace(movements, empty_days=tuple(day for day in movements.empty_days if day in landed))
-    _check_complete(job, landed, uncertain)
-    return _publish(job, store, movements, landed, uncertain, master_data, clock or SystemClock())
+    _check_complete(job, landed, clock.now(), uncertain)
+    return _publish(job, store, movements, landed, uncertain, master_data, clock)
 
 
-def _check_complete(job: IntrastatJob, landed: dict[date, LandedDay], uncertain: tuple[date, ...] = ()) -> None:
+def _check_complete(
+    job: IntrastatJob, landed: dict[date, LandedDay], now: datetime, uncertain: tuple[date, ...] = ()
+) -> None:
     missing = _missing(job, landed)
     if not missing or (job.allow_missing_days and landed):
         return
+    first, last = job.month.days[0], job.month.days[-1]
+    due = {day for day in job.month.days if DueCalendar().due(day) <= now}
+    overdue = due.intersection(missing).difference(uncertain)
+    said, remedy = [], []
+    if due.issuperset(missing):
+        if overdue:
+            said.append(
+                f"{len(overdue)} of {len(job.month.days)} daily reports of {DATASET.name} are not published under "
+                f"{job.base_uri}: {as_runs(overdue)}."
+            )
+    else:
+        state = "has not begun" if now.date() < first else "is not over" if now.date() <= last else "has just ended"
+        last_due = f"{DueCalendar().due(last):%Y-%m-%d %H:%M} UTC"
+        said.append(f"the month {state}. Its last daily report, that of {last}, is due at {last_due}.")
+        remedy.append(f"Run it after {last_due}, once the last report has landed.")
+        if overdue:
+            said.append(
+                f"Not published under {job.base_uri} so far: {as_runs(missing)}; of these are due: {as_runs(overdue)}."
+            )
+    if uncertain:
+        said.append(fetched_too_early(uncertain))
+    if overdue or uncertain:
+        remedy.append(
+            "Run or backfill zdirect_icm_daily for these days (a report is there at 12:00 UTC of the day after)."
+        )
+    if landed:
+        remedy.append("Or set allow_missing_days=True for a report that names the missing days.")
+    else:
+        remedy.append(
+            "Check month, merchant_id and base_path if reports should be there. allow_missing_days does not help, "
+            f"since there is no report of {job.month} at all."
+        )
     raise MissingReportsError(
-        f"Intrastat {job.month} of merchant {job.merchant_id}: {len(missing)} of {len(job.month.days)} daily reports "
-        f"of {DATASET.name} are not published under {job.base_uri}: {as_runs(missing)}."
-        + (f" {fetched_too_early(uncertain)}" if uncertain else ""),
-        remedy="Run or backfill zdirect_icm_daily for these days (a day's report is there at 12:00 UTC of the next)"
-        + (
-            ", or set allow_missing_days=True for a report that names them as missing."
-            if landed
-            else f"; check month, merchant_id and base_path if they should be there. "
-            f"allow_missing_days does not help, since there is no report of {job.month} at all."
-        ),
+        f"Intrastat {job.month} of merchant {job.merchant_id}: {' '.join(said)}", remedy=" ".join(remedy)
     )
 
 
@@ -169,11 +206,11 @@ def _publish(
     summaries = []
     for country in job.countries or movements.countries:
         report = country_report(movements.flows, country, job.month, job.merchant_id, master_data)
-        own = country_findings(report)
+        own = country_findings(report, movements)
         for finding in own:
             log.warning("Intrastat %s of merchant %s, %s: %s", job.month, job.merchant_id, country, finding)
         publisher.write_country(report, own, with_master_data=master_data is not None)
-        summaries.append(_summary(job, publisher, report, master_data is not None))
+        summaries.append(_summary(job, publisher, report, own, master_data is not None))
         log.info(
             "Intrastat %s of merchant %s, %s: arrivals %s, dispatches %s (net quantities), %s lines. "
             "This is not tax advice.",
@@ -184,7 +221,7 @@ def _publish(
     used = None
     if job.master_data is not None and master_data is not None:
         used = {"uri": job.master_data.uri, "eans": master_data.num_rows}
-    manifest = publisher.finish(job.countries, [dict(summary.__dict__) for summary in summaries], used, clock.now())
+    manifest = publisher.finish(job.countries, [summary.as_dict() for summary in summaries], used, clock.now())
     return IntrastatResult(
         month=job.month,
         merchant_id=job.merchant_id,
@@ -193,25 +230,28 @@ def _publish(
         movements=movements.count,
         without_country=movements.unplaced.num_rows,
         within_country=movements.within_country,
+        findings=tuple(map(str, findings)),
         uri=_uri(job, publisher.names.folder),
         manifest=_uri(job, manifest),
         reports=tuple(summaries),
     )
 
 
-def _summary(job: IntrastatJob, publisher: MonthPublisher, report: CountryReport, with_master: bool) -> ReportSummary:
+def _summary(
+    job: IntrastatJob, publisher: MonthPublisher, report: CountryReport, findings: list[Finding], with_master: bool
+) -> ReportSummary:
     names = publisher.names.of(report.country)
-    folder = _uri(job, names.folder)
     return ReportSummary(
         country=report.country,
         arrivals=report.net_quantity("arrival"),
         dispatches=report.net_quantity("dispatch"),
         lines=report.lines.num_rows,
         without_master_data=report.without_master_data.num_rows if with_master else None,
-        uri=folder,
-        html=f"{folder}/{names.html}",
-        csv=f"{folder}/{names.csv}",
-        parquet=f"{folder}/{names.parquet}",
+        findings=tuple(map(str, findings)),
+        uri=_uri(job, names.folder),
+        html=_uri(job, f"{names.report_folder}/{names.html}"),
+        csv=_uri(job, f"{names.report_folder}/{names.csv}"),
+        parquet=_uri(job, f"{names.folder}/{names.parquet}"),
     )
 
 

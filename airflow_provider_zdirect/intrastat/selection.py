@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.intrastat.countries import ALIASES, all_codes
 from airflow_provider_zdirect.table_files import table_kind
 from airflow_provider_zdirect.windows import Window
 
 _MONTH = re.compile(r"(?P<year>20\d\d)-(?P<month>0[1-9]|1[0-2])")
-_COUNTRY = re.compile(r"[A-Z]{2}")
 _MOST_ZONE_OFFSET = timedelta(hours=14)
 
 
@@ -83,10 +83,11 @@ class Month:
 
 
 def parse_countries(value: Any) -> tuple[str, ...] | None:
-    """Country codes (ISO 3166-1 alpha-2), sorted, each once; None if none is given.
+    """Country codes (ISO 3166-1 alpha-2, and XI for Northern Ireland), sorted, each once; None if none is given.
 
-    :param value: a code, several in a list, or comma separated.
-    :raises ZDirectConfigurationError: if something is no such code.
+    :param value: a code, several in a list, or comma separated; blanks and case do not matter. ``EL`` is ``GR``, and
+        ``UK`` is ``GB``.
+    :raises ZDirectConfigurationError: if something is not such a code.
     """
     if value is None:
         return None
@@ -95,13 +96,14 @@ def parse_countries(value: Any) -> tuple[str, ...] | None:
         raise ZDirectConfigurationError(
             f"countries={value!r} is neither text nor a list.", remedy='Give "DE", ["DE", "PL"] or "DE,PL".'
         )
-    codes = {str(part).strip().upper() for part in parts if str(part).strip()}
-    for code in sorted(codes):
-        if not _COUNTRY.fullmatch(code):
-            raise ZDirectConfigurationError(
-                f"countries={value!r}: {code!r} is not a country code.",
-                remedy="Give codes of two letters (ISO 3166-1 alpha-2), such as DE or PL.",
-            )
+    given = (str(part).strip().upper() for part in parts)
+    codes = {ALIASES.get(code, code) for code in given if code}
+    if unknown := sorted(codes - all_codes()):
+        raise ZDirectConfigurationError(
+            f"countries={value!r}: {', '.join(map(repr, unknown))} is not a country code.",
+            remedy="Give codes of two letters (ISO 3166-1 alpha-2) such as DE or PL: GR or EL for Greece, GB or UK for "
+            "the United Kingdom, XI for Northern Ireland.",
+        )
     return tuple(sorted(codes)) or None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect.assets import intrastat_asset
+from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.intrastat.selection import Month, master_data_kind, parse_countries
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
@@ -23,8 +24,9 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
     """Makes a month's report per country of declaration from the landed ``intra_community_movements``.
 
     For every country: arrivals and dispatches, net of corrections, per counterpart country, article and month of
-    transaction, as Parquet, CSV and one HTML page under ``<base_path>/intrastat/``. A movement belongs to the month of
-    the daily report that names it. Every day of the month needs a published report; running again replaces the files.
+    transaction, as Parquet under ``<base_path>/intrastat/``, as CSV and one HTML page under
+    ``<base_path>/_reports/intrastat/``. A movement belongs to the month of the daily report that names it. Every day of
+    the month needs a published report; running again replaces the files.
     It asks zDirect for nothing but, where none is given, the merchant. All arguments are templates; what is wrong and
     known at parse is refused at parse. **This is not tax advice.**
 
@@ -34,9 +36,10 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
         the month that the run's data interval starts in (UTC; if the interval is a month that began up to 14 hours
         before in another time zone, that month).
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
-    :param countries: countries of declaration, ISO 3166-1 alpha-2: one code, a list, or comma separated text; None
-        means every country that a movement of the month comes from or goes to. With None, files of countries that no
-        longer occur are deleted.
+    :param countries: countries of declaration, ISO 3166-1 alpha-2: one code, a list, or comma separated text; blanks
+        and case do not matter, ``EL`` is ``GR``, ``UK`` is ``GB``, ``XI`` is Northern Ireland. None means every country
+        that a movement of the month comes from or goes to. With None, files of countries that no longer occur are
+        deleted.
     :param master_data: CSV or Parquet file (absolute path or URL, same storage connection) with a row per EAN and any
         of ``cn8_code``, ``net_mass_kg``, ``statistical_value`` (of one piece) and ``country_of_origin``; see
         :mod:`airflow_provider_zdirect.intrastat.master_data`.
@@ -45,8 +48,9 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
     :param storage_conn_id: Airflow connection of the storage.
     :param conn_id: the zDirect connection.
     :returns: ``month``, ``merchant_id``, ``days``, ``missing_days``, ``movements``, ``without_country``,
-        ``within_country``, ``uri``, ``manifest``, and ``reports``: per country net quantities of ``arrivals`` and
-        ``dispatches``, ``lines``, ``without_master_data`` (lines) and the URIs of folder and files.
+        ``within_country``, ``findings`` (what may be wrong or missing, in words), ``uri``, ``manifest``, and
+        ``reports``: per country net quantities of ``arrivals`` and ``dispatches``, ``lines``, ``without_master_data``
+        (lines), ``findings``, and the URIs of folder and files.
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
     :raises AirflowFailException: if a retry cannot help, as when daily reports are missing (``MissingReportsError``);
         chained to the typed error.
@@ -63,6 +67,8 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
         "storage_conn_id",
         "conn_id",
     )
+
+    clock: Clock = SystemClock()
 
     def __init__(
         self,
@@ -106,7 +112,7 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
         from airflow_provider_zdirect.intrastat.report import report_month
 
         with fail_fast():
-            summary = report_month(self._job(context)).as_dict()
+            summary = report_month(self._job(context), clock=self.clock).as_dict()
         self._tell_asset(context, summary)
         return summary
 

@@ -24,9 +24,10 @@ from airflow_provider_zdirect.exceptions import ZDirectError, ZDirectFatalError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.defaults import set_retries
 from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, fail_fast, set_retry_policy
-from airflow_provider_zdirect.report_calendar import NOON
+from airflow_provider_zdirect.report_calendar import NOON, why_empty
 from airflow_provider_zdirect.report_wait import (
     SHORTEST_POLL_INTERVAL,
+    Answer,
     Look,
     Sight,
     look_at_report,
@@ -49,10 +50,11 @@ TIMEOUT_ON_AIRFLOW_2 = "Trigger/execution timeout"
 class ZDirectReportReadySensor(BaseSensorOperator):
     """Waits until the report of a day's movements between countries is there.
 
-    A report counts as there when an answer holds movements; as empty when an answer still holds none ``empty_after``
-    the moment at which it was due. What cannot help (a wrong merchant, a missing scope, ...) fails the task at once and
-    without a retry; what may pass (5xx, 429, no answer) is waited out. With ``deferrable=True`` no worker slot is held;
-    of a report that is due already the first look is still the worker's, so that a backfill does not wait.
+    A report counts as there when an answer holds movements; as empty when an answer holds none although the report of
+    a later day is there, or still holds none ``empty_after`` the moment at which it was due. What cannot help (a wrong
+    merchant, a missing scope, ...) fails the task at once and without a retry; what may pass (5xx, 429, no answer) is
+    waited out. With ``deferrable=True`` no worker slot is held; of a report that is due already the first look is still
+    the worker's, so that a backfill does not wait.
 
     ``timeout``, ``soft_fail``, ``mode`` and ``poke_interval`` are those of every sensor; there are never less than
     ``poll_interval`` seconds between two looks. All arguments but ``deferrable`` are templates; what is wrong and known
@@ -71,14 +73,14 @@ class ZDirectReportReadySensor(BaseSensorOperator):
         or ``["DE", "PL", "DE-BE"]``. Has no effect without ``business_days_only``.
     :param poll_interval: pause between two looks (timedelta or seconds), two minutes or more; up to a quarter is added.
     :param empty_after: how long after the due moment an empty answer is taken for an empty report (timedelta or
-        seconds).
+        seconds), if no later report is there before.
     :param on_empty: what to make of an empty report: ``success``, ``skip`` or ``fail``.
     :param variant: another path for the dataset, for example ``single_request`` for ``intra_community_movements``.
     :param path: another path than the dataset's own, with ``{merchant_id}`` in it, should zDirect's differ.
     :param conn_id: the zDirect connection.
     :param deferrable: wait in the triggerer.
     :returns: ``dataset``, ``merchant_id``, ``report_date`` and ``why``: ``movements``, ``too_many_movements`` or
-        ``empty``.
+        ``empty``; with the last also ``empty_because``.
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
     :raises AirflowFailException: if waiting cannot help, or the report is empty and ``on_empty`` is ``fail``.
     :raises AirflowSkipException: if the report is empty and ``on_empty`` is ``skip``.
@@ -184,7 +186,7 @@ class ZDirectReportReadySensor(BaseSensorOperator):
         if look.sight is None:
             self._pause = look.pause
             return PokeReturnValue(False)
-        return PokeReturnValue(True, self._conclude(plan, look.sight.value))
+        return PokeReturnValue(True, self._conclude(plan, look.sight.value, look.later))
 
     def _get_next_poke_interval(self, started_at: Any, run_duration: Any, poke_count: int) -> float:
         interval = super()._get_next_poke_interval(started_at, run_duration, poke_count)
@@ -202,7 +204,7 @@ class ZDirectReportReadySensor(BaseSensorOperator):
             if plan.wait.seconds_until_due(self.clock) <= 0:
                 plan, look = asyncio.run(self._look(plan, hook))
                 if look.sight is not None:
-                    return self._conclude(plan, look.sight.value)
+                    return self._conclude(plan, look.sight.value, look.later)
                 # The trigger's first look is the second one.
                 next_look = self.clock.now() + timedelta(seconds=look.pause)
                 plan = replace(plan, wait=replace(plan.wait, due=next_look))
@@ -237,7 +239,8 @@ class ZDirectReportReadySensor(BaseSensorOperator):
                 merchant_id=event["merchant_id"],
                 report_date=date.fromisoformat(event["report_date"]),
             )
-        return self._conclude(plan, event["why"])
+        # A trigger that an earlier release stored does not look for later reports.
+        return self._conclude(plan, event["why"], event.get("later_report"))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """As for every sensor; on Airflow 2 too the end of ``timeout`` is one that is not retried."""
@@ -258,18 +261,24 @@ class ZDirectReportReadySensor(BaseSensorOperator):
         merchant_id = plan.merchant_id
         async with hook.client() as client:
 
-            async def ask() -> Sight:
+            async def ask(last: date | None) -> Answer:
                 nonlocal merchant_id
                 merchant_id = merchant_id or await hook.find_merchant_id(client)
-                return await look_at_report(client, plan.dataset, merchant_id, plan.report_date)
+                return await look_at_report(client, plan.dataset, merchant_id, plan.report_date, last)
 
             look = await plan.wait.look_once(ask, self.clock)
         return replace(plan, merchant_id=merchant_id), look
 
-    def _conclude(self, plan: ReportPlan, why: str) -> dict[str, Any]:
+    def _conclude(self, plan: ReportPlan, why: str, later: str | None) -> dict[str, Any]:
         what = report_in_words(plan.dataset.name, plan.merchant_id, plan.report_date)
+        found = {"why": why}
+        if why == Sight.EMPTY.value:
+            found["empty_because"] = why_empty(later, plan.wait.empty_from - plan.wait.due)
         if why == Sight.EMPTY.value and plan.on_empty != "success":
-            said = f"{what}: no movements, although it was due at {plan.wait.due.isoformat(timespec='seconds')}."
+            said = (
+                f"{what}: no movements, although it was due at {plan.wait.due.isoformat(timespec='seconds')} and "
+                f"{found['empty_because']}."
+            )
             if plan.on_empty == "skip":
                 raise AirflowSkipException(said)
             raise AirflowFailException(
@@ -277,12 +286,12 @@ class ZDirectReportReadySensor(BaseSensorOperator):
                 "international warehousing is enabled; if the report was made later, clear the task; if days without "
                 "movements are normal, set on_empty to success or skip."
             )
-        self.log.info("%s: %s.", what, why)
+        self.log.info("%s: %s.", what, ", because ".join(found.values()))
         return {
             "dataset": plan.dataset.name,
             "merchant_id": plan.merchant_id,
             "report_date": plan.report_date.isoformat(),
-            "why": why,
+            **found,
         }
 
     def _plan(self, context: Context) -> ReportPlan:

@@ -10,11 +10,8 @@ from typing import Any
 from airflow_provider_zdirect.datasets import Dataset, get_dataset
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators import arguments
-from airflow_provider_zdirect.report_calendar import DAY, DueCalendar, public_holidays
+from airflow_provider_zdirect.report_calendar import DAY, REPORTS, DueCalendar, public_holidays
 from airflow_provider_zdirect.report_wait import SHORTEST_POLL_INTERVAL, ReportWait, report_in_words
-
-REPORTS = ("intra_community_movements", "cross_border_movements")
-"""The datasets that zDirect makes once a day."""
 
 ON_EMPTY = ("success", "skip", "fail")
 

@@ -55,6 +55,11 @@ class RequestProgress:
     requests_sent: int = 0
     bytes_received: int = 0
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the whole answer had no record, not even an invalid one."""
+        return self.done and not self.records and not self.rejected
+
     def all_staged(self) -> list[str]:
         """Paths of all staged files."""
         return [*self.staged, *chain.from_iterable(self.parts_staged.values()), *self.rejected_staged]

@@ -9,6 +9,7 @@
     <base>/_parked/<dataset>/merchant_id=<id>/<from>_<to>/...                            late rows of open windows
     <base>/_states/<dataset>/merchant_id=<id>/latest.json                                the last present state
     <base>/_staging/<dataset>/merchant_id=<id>/<from>_<to>-<resume key>/                 pages of unfinished windows
+    <base>/_reports/intrastat/merchant_id=<id>/month=<YYYY-MM>/...                       pages and CSV for people
     <base>/_erasures/orders/merchant_id=<id>/...                                       who must be forgotten, and proofs
 
 Nothing but published data is ever under ``<base>/<dataset>/``.

@@ -12,7 +12,7 @@ from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets import get_dataset
 from airflow_provider_zdirect.exceptions import TransportError, ZDirectDataError, ZDirectError, ZDirectFatalError
 from airflow_provider_zdirect.hooks.shared_clients import ClientShare
-from airflow_provider_zdirect.report_wait import ReportWait, Sight, look_at_report, report_in_words
+from airflow_provider_zdirect.report_wait import Answer, Look, ReportWait, Sight, look_at_report, report_in_words
 
 
 class ZDirectReportReadyTrigger(BaseTrigger):
@@ -85,12 +85,15 @@ class ZDirectReportReadyTrigger(BaseTrigger):
             "report_date": self.report_date,
         }
         try:
-            sight, event["merchant_id"] = await self._wait()
+            look, event["merchant_id"] = await self._wait()
         except (ZDirectFatalError, ZDirectDataError) as error:
             return event | {"status": "failed", "kind": type(error).__name__, "message": str(error)}
-        return event | {"status": "empty" if sight is Sight.EMPTY else "ready", "why": sight.value}
+        if look.sight is Sight.EMPTY:
+            return event | {"status": "empty", "why": Sight.EMPTY.value, "later_report": look.later}
+        assert look.sight is not None
+        return event | {"status": "ready", "why": look.sight.value}
 
-    async def _wait(self) -> tuple[Sight, str]:
+    async def _wait(self) -> tuple[Look, str]:
         dataset = get_dataset(self.dataset, self.variant, self.path)
         report_date = date.fromisoformat(self.report_date)
         wait = ReportWait(
@@ -103,7 +106,7 @@ class ZDirectReportReadyTrigger(BaseTrigger):
         merchant_id = self.merchant_id
         async with ClientShare(self.conn_id) as share:
 
-            async def ask() -> Sight:
+            async def ask(last: date | None) -> Answer:
                 nonlocal merchant_id
                 shared = await share.get()
                 try:
@@ -117,8 +120,8 @@ class ZDirectReportReadyTrigger(BaseTrigger):
                         retry_after=self.poll_interval,
                     ) from error
                 merchant_id = merchant_id or await shared.merchant_id()
-                return await look_at_report(client, dataset, merchant_id, report_date)
+                return await look_at_report(client, dataset, merchant_id, report_date, last)
 
-            sight = await wait.until_decided(ask, self.clock)
+            look = await wait.until_decided(ask, self.clock)
         assert merchant_id is not None
-        return sight, merchant_id
+        return look, merchant_id

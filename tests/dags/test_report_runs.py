@@ -85,6 +85,43 @@ def test_several_days_by_hand_are_one_report_each(run_dag, emulator, tmp_path, m
     assert not [event for event in run.events if event[0].rstrip("/").endswith("/daily")]
 
 
+@pytest.mark.parametrize(
+    ("dag_id", "dataset", "path"),
+    [
+        ("zdirect_icm_daily", ICM, "intra-community"),
+        ("zdirect_cross_border_daily", CROSS_BORDER, "cross-border"),
+    ],
+)
+def test_a_backfill_of_last_week_with_an_empty_day_ends_at_once(
+    run_dag, emulator, tmp_path, moment, dag_id, dataset, path
+):
+    merchant, empty = emulator.merchant_ids[0], f"{TODAY - 4 * DAY:%Y-%m-%d}"
+    emulator.set_options(empty_reports=0.0)
+    asked = {"from": empty, "to": empty}
+    answer = {"status": 200, "body": {"items": [], "query": asked}}
+    emulator.faults.add({"match": {"path": path, "query": asked}, "action": answer, "times": None})
+    # Days 8 to 2 ago: of the latter the report has been there since yesterday.
+    start, end = TODAY - 8 * DAY, TODAY - DAY
+    window = {"from": start.isoformat(), "to": end.isoformat(), "merchant_ids": [merchant]}
+    run = run_dag(dag_id, moment, **window)
+    assert run.state == "success", run.log[-5000:]
+    landed = [task[2:] for task in run.tasks if task[0].startswith("report.")]
+    assert landed == [("success", 1)] * 14
+    truth = emulator.truth(dataset, merchant, start, end)
+    there = [row for row in truth if row["report_date"] != empty]
+    assert published(tmp_path / dataset) == multiset(there)
+    assert {row["report_date"] for row in there} == {f"{start + n * DAY:%Y-%m-%d}" for n in (0, 1, 2, 3, 5, 6)}
+    # The sensor's and the extraction's: the day, a later one, the day again.
+    queries = Counter(request.query.split("&limit=")[0] for request in emulator.requests if path in request.path)
+    assert queries[f"from={empty}&to={empty}"] == 4
+    assert sum(queries.values()) == 6 * 2 + 4 + 2
+    manifests = [json.loads(file.read_text()) for file in (tmp_path / "_manifests" / dataset).rglob("*.json")]
+    because = {day: why for manifest in manifests for day, why in manifest["empty_because"].items()}
+    assert because.keys() == {empty}
+    assert because[empty].startswith(f"a report of {TODAY - 3 * DAY:%Y-%m-%d} to ")
+    assert f"empty, because {because[empty]}" in run.log
+
+
 _runs = count(1)
 
 
@@ -109,7 +146,9 @@ def test_the_intrastat_report_of_a_month_by_hand(run_dag, emulator, tmp_path, mo
     run = run_dag("zdirect_intrastat_monthly", moment, month=month, merchant_ids=[merchant], countries=["PL"])
     assert run.state == "success", run.log[-5000:]
     folder = tmp_path / "intrastat" / f"merchant_id={merchant}" / f"month={month}" / "country=PL"
-    assert {path.suffix for path in folder.iterdir()} == {".parquet", ".csv", ".html"}
+    assert {path.suffix for path in folder.iterdir()} == {".parquet"}
+    for_people = tmp_path / "_reports" / folder.relative_to(tmp_path)
+    assert {path.suffix for path in for_people.iterdir()} == {".csv", ".html"}
     movements = f"'{tmp_path}/{ICM}/**/*.parquet'"
     for flow, own in (("arrival", "destination"), ("dispatch", "source")):
         reported = duckdb.sql(f"SELECT sum(net_quantity) FROM '{folder}/*.parquet' WHERE flow = '{flow}'").fetchall()[0]
@@ -119,6 +158,14 @@ def test_the_intrastat_report_of_a_month_by_hand(run_dag, emulator, tmp_path, mo
         ).fetchall()[0]
         assert reported == landed
         assert landed[0]
+
+
+@pytest.mark.newest_airflow
+def test_an_unknown_country_is_refused_by_the_first_task(run_dag, emulator, tmp_path, moment):
+    run = run_dag("zdirect_intrastat_monthly", moment, month="2026-10", countries=["DE", "ZZ"])
+    assert [task[0::2] for task in run.tasks if task[0] == "merchants"] == [("merchants", "failed")]
+    assert "'ZZ' is not a country code" in run.log
+    assert not emulator.requests
 
 
 @pytest.mark.newest_airflow

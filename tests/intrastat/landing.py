@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import fsspec
+from clocks import FakeClock
 
 from airflow_provider_zdirect.datasets import get_dataset
 from airflow_provider_zdirect.intrastat.master_data import MasterDataFile
@@ -53,10 +54,15 @@ def november(day: int) -> date:
 
 @dataclass
 class Landing:
-    """One base path. :param fetched: when the next report is fetched."""
+    """One base path.
+
+    :param fetched: when the next report is fetched.
+    :param now: when the month is reported.
+    """
 
     root: Path
     fetched: datetime = datetime(2026, 12, 8, 6, tzinfo=UTC)
+    now: datetime = datetime(2026, 12, 9, 6, tzinfo=UTC)
     _staged: int = field(default=0)
 
     @property
@@ -138,12 +144,17 @@ class Landing:
                 **options,
             }
         )
-        return report_month(job)
+        return report_month(job, clock=FakeClock(self.now))
 
     def file(self, country: str, suffix: str) -> Path:
-        return self.folder(country) / f"intrastat-2026-11-{country}.{suffix}"
+        folder = self.table_folder(country) if suffix == "parquet" else self.folder(country)
+        return folder / f"intrastat-2026-11-{country}.{suffix}"
 
     def folder(self, country: str) -> Path:
+        """Of what people read."""
+        return self.root / f"_reports/intrastat/merchant_id={MERCHANT}/month=2026-11/country={country}"
+
+    def table_folder(self, country: str) -> Path:
         return self.root / f"intrastat/merchant_id={MERCHANT}/month=2026-11/country={country}"
 
     def html(self, country: str) -> str:
@@ -157,9 +168,9 @@ class Landing:
         return json.loads((self.root / f"_manifests/intrastat/merchant_id={MERCHANT}/2026-11.json").read_text())
 
     def written(self) -> dict[str, bytes]:
-        """The bytes of every file under ``intrastat/``."""
-        folder = self.root / "intrastat"
-        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        """The bytes of every table and every file for people."""
+        paths = [path for folder in ("intrastat", "_reports/intrastat") for path in (self.root / folder).rglob("*")]
+        return {str(path.relative_to(self.root)): path.read_bytes() for path in paths if path.is_file()}
 
 
 def query(sql: str) -> list[dict[str, Any]]:

@@ -137,6 +137,93 @@ def test_an_empty_report_that_was_fetched_early_is_a_missing_one(landing: Landin
     assert landing.report().missing_days == ()
 
 
+def land_all_but(landing: Landing, *still_to_land: int) -> None:
+    """The other days of the month, with movements, each fetched the day after."""
+    for day in NOVEMBER.days:
+        if day.day not in still_to_land:
+            landing.fetched = datetime(day.year, day.month, day.day, 13, tzinfo=UTC) + timedelta(days=1)
+            landing.land(day, [movement()])
+
+
+def test_an_empty_report_counts_if_its_manifest_says_why(landing: Landing) -> None:
+    land_all_but(landing, 8)
+    landing.fetched = datetime(2026, 11, 9, 12, tzinfo=UTC)
+    landing.land(november(8), [], empty_because={"2026-11-08": None})
+    with pytest.raises(MissingReportsError, match=r"2026-11-08 held no movement .* before a later report was seen"):
+        landing.report()
+    landing.land(november(8), [], empty_because={"2026-11-08": "the report of 2026-11-09 is there"})
+    assert landing.report().missing_days == ()
+    assert landing.manifest()["empty_days"] == ["2026-11-08"]
+
+
+@pytest.mark.parametrize(("minutes", "is_complete"), [(-1, False), (0, True), (60, True)])
+def test_an_empty_report_counts_if_a_later_one_with_movements_had_landed_before(
+    landing: Landing, minutes: int, is_complete: bool
+) -> None:
+    land_all_but(landing, 8)
+    # land() adds a minute.
+    landing.fetched = datetime(2026, 11, 10, 13, tzinfo=UTC) + timedelta(minutes=minutes)
+    landing.land(november(8), [])
+    if is_complete:
+        assert landing.report().missing_days == ()
+    else:
+        with pytest.raises(MissingReportsError, match="2026-11-08 held no movement"):
+            landing.report()
+
+
+def test_empty_reports_do_not_make_each_other_certain(landing: Landing) -> None:
+    land_all_but(landing, 28, 29, 30)
+    landing.fetched = datetime(2026, 12, 2, 13, tzinfo=UTC)
+    for day in (30, 29, 28):
+        landing.land(november(day), [])
+    with pytest.raises(MissingReportsError, match="The reports of 2026-11-28 to 2026-11-30 held no movement"):
+        landing.report()
+
+
+@pytest.mark.parametrize(
+    ("now", "landed", "said"),
+    [
+        (datetime(2026, 10, 20, tzinfo=UTC), 0, ["the month has not begun", "due at 2026-12-01 12:00 UTC"]),
+        (datetime(2026, 11, 28, 13, tzinfo=UTC), 27, ["the month is not over", "due at 2026-12-01 12:00 UTC"]),
+        (datetime(2026, 11, 30, 23, 59, tzinfo=UTC), 29, ["the month is not over", "that of 2026-11-30"]),
+        (datetime(2026, 12, 1, 6, tzinfo=UTC), 29, ["the month has just ended", "Run it after 2026-12-01 12:00 UTC"]),
+    ],
+)
+def test_a_month_whose_last_report_is_not_due_is_refused_with_when_it_will_be(
+    landing: Landing, now: datetime, landed: int, said: list[str]
+) -> None:
+    for day in NOVEMBER.days[:landed]:
+        landing.land(day, [movement()])
+    landing.now = now
+    with pytest.raises(MissingReportsError) as caught:
+        landing.report()
+    assert all(part in str(caught.value) for part in said)
+    assert "published" not in str(caught.value), "nothing that is due is missing"
+    assert "Run or backfill" not in str(caught.value)
+    assert not (landing.root / "intrastat").exists()
+
+
+def test_of_a_month_that_is_not_over_only_reports_that_are_due_are_called_missing(incomplete: Landing) -> None:
+    incomplete.now = datetime(2026, 11, 8, 13, tzinfo=UTC)
+    for day in range(9, 31):
+        folder = incomplete.root / incomplete.layout.manifest(Window.of_day(november(day)))
+        folder.unlink(missing_ok=True)
+    with pytest.raises(MissingReportsError, match="the month is not over") as caught:
+        incomplete.report()
+    assert "so far: 2026-11-03, 2026-11-07 to 2026-11-30; of these are due: 2026-11-03, 2026-11-07." in str(
+        caught.value
+    )
+    assert incomplete.report(allow_missing_days=True).days == 5
+
+
+def test_a_month_that_is_over_is_not_called_unfinished(incomplete: Landing) -> None:
+    incomplete.now = datetime(2026, 12, 1, 12, tzinfo=UTC)
+    with pytest.raises(MissingReportsError, match="4 of 30 daily reports") as caught:
+        incomplete.report()
+    assert "the month" not in str(caught.value)
+    assert "is due at" not in str(caught.value)
+
+
 def test_a_report_with_movements_counts_at_once(landing: Landing) -> None:
     landing.land_month({day: [movement()] for day in range(1, 30)})
     landing.fetched = datetime(2026, 12, 1, 6, tzinfo=UTC)

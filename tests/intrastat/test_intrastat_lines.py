@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import json
 import logging
+import re
 from datetime import date
 from pathlib import Path
 
 import pytest
-from landing import MERCHANT, Landing, movement
+from landing import MERCHANT, Landing, movement, query
 
-from airflow_provider_zdirect.intrastat.lines import LINES
+from airflow_provider_zdirect.intrastat.lines import FOLDERS, LINES
+from airflow_provider_zdirect.intrastat.selection import parse_countries
 
 
 def test_a_movement_is_an_arrival_there_and_a_dispatch_here(landing: Landing) -> None:
@@ -114,8 +117,101 @@ def test_countries_that_are_asked_for_are_reported_even_if_nothing_moved(landing
     result = landing.report(countries=("CZ", "PL"))
     assert [(report.country, report.lines) for report in result.reports] == [("CZ", 0), ("PL", 1)]
     assert not landing.folder("DE").exists()
+    assert not landing.table_folder("DE").exists()
     assert landing.lines("CZ") == []
     assert "None." in landing.html("CZ")
+
+
+def test_a_country_that_nothing_touches_is_a_finding_on_the_page_and_in_the_result(
+    landing: Landing, caplog: pytest.LogCaptureFixture
+) -> None:
+    landing.land_month({1: [movement("DE", "GB"), movement("FR", "FR"), movement("IT", None)]})
+    with caplog.at_level(logging.WARNING):
+        result = landing.report(countries=("CZ", "DE", "FR", "IT", "XI"))
+    found = {report.country: " ".join(report.findings) for report in result.reports}
+    assert found["CZ"].startswith("No movement touches Czechia (CZ): In no movement of 2026-11")
+    assert "goods there are under GB" in found["XI"]
+    assert found["FR"].startswith("No movement crosses the border of France (FR)")
+    assert found["IT"].startswith("No movement crosses the border of Italy (IT)")
+    assert "No movement" not in found["DE"]
+    for country in ("CZ", "XI"):
+        assert "No movement touches" in landing.html(country)
+    assert "No movement touches" not in landing.html("DE")
+    assert "CZ: No movement touches Czechia (CZ)" in caplog.text
+    told = {report["country"]: report["findings"] for report in landing.manifest()["reports"]}
+    assert told == {report.country: list(report.findings) for report in result.reports}
+    assert json.loads(json.dumps(result.as_dict()))["reports"][0]["findings"] == list(result.reports[0].findings)
+
+
+def test_a_month_without_movements_says_so(landing: Landing) -> None:
+    landing.land_month()
+    assert [finding.partition(":")[0] for finding in landing.report().findings] == ["No movements"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "asked", "published", "name"),
+    [
+        ("GR", "el", "GR", "Greece (GR)"),
+        ("EL", "GR", "GR", "Greece (GR)"),
+        (" el ", None, "GR", "Greece (GR)"),
+        ("GB", " uk", "GB", "United Kingdom (GB)"),
+        ("UK", "GB", "GB", "United Kingdom (GB)"),
+        ("XI", "xi", "XI", "Northern Ireland (XI)"),
+    ],
+)
+def test_greece_and_the_united_kingdom_have_one_code_in_the_table_whatever_they_are_called(
+    landing: Landing, sent: str, asked: str | None, published: str, name: str
+) -> None:
+    landing.land_month({1: [movement("DE", sent, 3)], 2: [movement("DE", published, 4)]})
+    result = landing.report(countries=parse_countries(asked))
+    assert [(r.country, r.arrivals) for r in result.reports if r.country != "DE"] == [(published, 7)]
+    assert f"Arrivals in {name}" in landing.html(published)
+
+
+def test_the_table_has_no_column_twice_and_nothing_but_parquet_beside_it(landing: Landing) -> None:
+    import pyarrow.dataset as ds
+
+    landing.land_month({1: [movement("DE", "PL", 3), movement(None, "PL")]})
+    landing.report()
+    assert {path.suffix for path in (landing.root / "intrastat").rglob("*") if path.is_file()} == {".parquet"}
+    # As pandas, Spark and Polars do: the folders are columns, and the files must agree with them.
+    table = ds.dataset(landing.root / "intrastat", format="parquet", partitioning="hive").to_table()
+    assert sorted(table.column_names) == sorted(LINES.names)
+    assert sorted((row["country"], row["net_quantity"]) for row in table.to_pylist()) == [("DE", 3), ("PL", 3)]
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    for frame in (pandas.read_parquet(landing.root / "intrastat"), polars.read_parquet(landing.root / "intrastat")):
+        assert sorted(frame.columns) == sorted(LINES.names)
+        assert sorted(zip(*(frame[name].to_list() for name in (*FOLDERS, "net_quantity")), strict=True)) == [
+            (MERCHANT, "2026-11", "DE", 3),
+            (MERCHANT, "2026-11", "PL", 3),
+        ]
+
+
+def test_duckdb_makes_columns_of_the_folders_and_the_csv_has_them(landing: Landing) -> None:
+    landing.land_month({1: [movement("DE", "PL", 3)]})
+    landing.report()
+    by_folder = query(
+        "SELECT merchant_id, month, country, sum(net_quantity) AS quantity "
+        f"FROM read_parquet('{landing.root}/intrastat/**/*.parquet', hive_partitioning = true) GROUP BY ALL ORDER BY 3"
+    )
+    assert [tuple(row.values()) for row in by_folder] == [
+        (MERCHANT, "2026-11", "DE", 3),
+        (MERCHANT, "2026-11", "PL", 3),
+    ]
+    (row,) = csv.DictReader(landing.file("PL", "csv").open())
+    assert [row[name] for name in FOLDERS] == [MERCHANT, "2026-11", "PL"]
+
+
+def test_what_an_earlier_release_wrote_beside_the_tables_is_deleted(landing: Landing) -> None:
+    landing.land_month({1: [movement("DE", "PL"), movement(None, "PL")]})
+    landing.report()
+    old = [landing.table_folder("PL") / f"intrastat-2026-11-PL.{suffix}" for suffix in ("csv", "html")]
+    old += [landing.table_folder("PL").parent / "movements-without-country.csv", landing.table_folder("XX") / "own.txt"]
+    for path in old:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("from then")
+    landing.report()
+    assert [path for path in old if path.exists()] == old[-1:]
 
 
 def test_places_outside_of_the_eu_are_pointed_out(landing: Landing) -> None:
@@ -146,7 +242,8 @@ def test_the_schema_is_the_same_whatever_is_in_the_report(landing: Landing, tmp_
     master.write_text("ean,cn8\n4012345678901,61091000\n")
     landing.report(countries=("CZ", "PL"), master_data=master)
     schemas += [pq.read_schema(landing.file(country, "parquet")) for country in ("CZ", "PL")]
-    assert all(schema.equals(LINES) for schema in schemas)
+    assert all(schema.names == [name for name in LINES.names if name not in FOLDERS] for schema in schemas)
+    assert all(schema.field(name) == LINES.field(name) for schema in schemas for name in schema.names)
 
 
 def test_a_rerun_replaces_what_was_there(landing: Landing, tmp_path: Path) -> None:
@@ -169,3 +266,12 @@ def test_a_rerun_replaces_what_was_there(landing: Landing, tmp_path: Path) -> No
     assert [report["country"] for report in landing.manifest()["reports"]] == ["DE", "PL"]
     assert list(landing.folder("CZ").iterdir()) == [notes]
     assert len(landing.manifest()["files"]) == len(landing.written()) - 1 == 6
+
+
+def test_the_query_of_the_documents_finds_merchant_month_and_country(landing: Landing) -> None:
+    document = Path(__file__).parent.parent.parent / "docs" / "movement-reports.md"
+    (documented,) = re.findall(r'duckdb -c "(.*)"', document.read_text())
+    landing.land_month({1: [movement("DE", "PL", 3)]})
+    landing.report()
+    rows = query(documented.replace("'zdirect/", f"'{landing.root}/"))
+    assert [tuple(row.values()) for row in rows] == [("2026-11", "DE", "dispatch", 3), ("2026-11", "PL", "arrival", 3)]

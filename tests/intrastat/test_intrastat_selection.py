@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.intrastat.countries import ALIASES, EU, all_codes
 from airflow_provider_zdirect.intrastat.selection import Month, as_runs, parse_countries
 
 MONTHS = st.builds(Month, st.integers(2000, 2098), st.integers(1, 12))
@@ -74,7 +75,45 @@ def test_no_countries_means_all() -> None:
     assert [parse_countries(value) for value in (None, "", " , ", [])] == [None] * 4
 
 
-@pytest.mark.parametrize("value", ["DEU", "D", "../x", ["DE", "1"], "Germany", 49, {"DE": 1}])
+@pytest.mark.parametrize("value", ["el, uk", ["EL", "Uk", " GB"], "GR,UK,GR"])
+def test_codes_of_the_customs_are_those_that_zdirect_has(value: object) -> None:
+    assert parse_countries(value) == ("GB", "GR")
+
+
+def test_northern_ireland_has_the_code_of_the_customs() -> None:
+    assert parse_countries(" xi ") == ("XI",)
+
+
+@given(st.sets(st.sampled_from(sorted(all_codes() | ALIASES.keys()))), st.data())
+def test_order_case_blanks_and_repetition_of_codes_do_not_matter(codes: set[str], data: st.DataObject) -> None:
+    expected = tuple(sorted({ALIASES.get(code, code) for code in codes})) or None
+    blank = st.sampled_from(["", " ", "\t"])
+    written = [
+        data.draw(blank) + data.draw(st.sampled_from([code, code.lower(), code.title()])) + data.draw(blank)
+        for code in [*codes, *codes, ""]
+    ]
+    written = data.draw(st.permutations(written))
+    assert parse_countries(written) == parse_countries(",".join(written)) == expected
+
+
+@given(
+    st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=2, max_size=2).filter(
+        lambda code: code not in {*all_codes(), *ALIASES}
+    )
+)
+def test_two_letters_that_are_nobodys_code_are_refused(code: str) -> None:
+    with pytest.raises(ZDirectConfigurationError, match=f"'{code}' is not a country code.*GR or EL for Greece"):
+        parse_countries(f"DE,{code}")
+
+
+def test_every_country_of_the_eu_is_a_code_and_all_are_two_letters() -> None:
+    assert all_codes() > EU.keys()
+    assert all(len(code) == 2 and code.isupper() for code in all_codes())
+    assert len(all_codes()) == 251, "249 of ISO 3166-1, Northern Ireland and Kosovo"
+    assert not all_codes() & ALIASES.keys()
+
+
+@pytest.mark.parametrize("value", ["DEU", "D", "../x", ["DE", "1"], "Germany", 49, {"DE": 1}, "ZZ", ["DE", "XX"]])
 def test_what_is_no_country_is_refused(value: object) -> None:
     with pytest.raises(ZDirectConfigurationError, match="countries="):
         parse_countries(value)

@@ -49,7 +49,7 @@ def reported(root: Path) -> list[tuple[Any, ...]]:
     rows = query(
         f"""SELECT {", ".join(KEYS)}, t.movement_type AS type, t.net_quantity AS quantity, t.movements AS movements
         FROM (SELECT *, unnest(movement_types) AS t
-              FROM read_parquet('{root}/intrastat/**/*.parquet', hive_partitioning = false))"""
+              FROM read_parquet('{root}/intrastat/**/*.parquet', hive_partitioning = true))"""
     )
     return sorted(tuple(map(str, row.values())) for row in rows)
 
@@ -81,7 +81,8 @@ def expected(root: Path, kind: str = "parquet") -> list[tuple[Any, ...]]:
 
 
 def written(root: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in (root / "intrastat").rglob("*") if path.is_file()}
+    paths = [path for folder in ("intrastat", "_reports/intrastat") for path in (root / folder).rglob("*")]
+    return {str(path): path.read_bytes() for path in paths if path.is_file()}
 
 
 @pytest.mark.parametrize("format", ["parquet", "jsonl"])
@@ -106,7 +107,7 @@ def test_csv_holds_the_same_lines_as_parquet(runs: Extraction) -> None:
         names = [*KEYS, "net_quantity", "movements"]
         columns = ", ".join(names)
         read = f"read_csv('{summary.csv.removeprefix('file://')}', all_varchar = true)"
-        parquet = f"read_parquet('{summary.parquet.removeprefix('file://')}', hive_partitioning = false)"
+        parquet = f"read_parquet('{summary.parquet.removeprefix('file://')}', hive_partitioning = true)"
         assert [tuple(row.values()) for row in query(f"SELECT {columns} FROM {read}")] == [
             tuple(str(value) for value in row.values()) for row in query(f"SELECT {columns} FROM {parquet}")
         ]

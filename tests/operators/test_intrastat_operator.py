@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+from clocks import FakeClock
 from extraction import Extraction
 from own_emulator import connection_to, own_emulator
 
@@ -41,7 +42,9 @@ def connection(landed: Extraction, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def report(**arguments: Any) -> ZDirectIntrastatReportOperator:
-    return ZDirectIntrastatReportOperator(**{"task_id": "report", "base_path": "/nowhere", **arguments})
+    task = ZDirectIntrastatReportOperator(**{"task_id": "report", "base_path": "/nowhere", **arguments})
+    task.clock = FakeClock(DECEMBER.replace(day=6))
+    return task
 
 
 def execute(task: ZDirectIntrastatReportOperator, context: dict[str, Any], **rendered: Any) -> dict[str, Any]:
@@ -63,6 +66,8 @@ def execute(task: ZDirectIntrastatReportOperator, context: dict[str, Any], **ren
         ({"countries": "DEU"}, "'DEU'"),
         ({"countries": ["DE", "../PL"]}, "'../PL'"),
         ({"countries": 49}, "countries=49"),
+        ({"countries": "DE, ZZ"}, "'ZZ'"),
+        ({"countries": ["el", "XX"]}, "'XX'"),
         ({"master_data": "master.csv"}, "master_data='master.csv'"),
         ({"master_data": "/data/master.xlsx"}, "master_data='/data/master.xlsx'"),
         ({"allow_missing_days": "perhaps"}, "allow_missing_days='perhaps'"),
@@ -115,7 +120,9 @@ def test_the_result_is_small_and_the_asset_learns_of_it(landed, context):
         for kind in ("html", "csv", "parquet"):
             path = Path(entry[kind].removeprefix("file://"))
             assert path.stat().st_size
-            assert path.parent == Path(entry["uri"].removeprefix("file://"))
+            table = Path(entry["uri"].removeprefix("file://"))
+            for_people = landed.root / "_reports" / table.relative_to(landed.root)
+            assert path.parent == (table if kind == "parquet" else for_people)
     extra = context["outlet_events"][intrastat_asset()].extra
     assert extra["countries"] == ["DE", "IT", "NL", "PL"]
     assert {name: extra[name] for name in ("month", "merchant_id", "days", "without_country")} == {
@@ -170,6 +177,16 @@ def test_missing_days_are_allowed_as_text_too(landed, context, tmp_path):
         execute(report(), context, base_path=str(tmp_path), month="2026-11", allow_missing_days="False")
     result = execute(report(), context, base_path=str(tmp_path), month="2026-11", allow_missing_days="True")
     assert result["missing_days"] == [f"2026-11-{day}" for day in range(21, 31)]
+
+
+def test_a_month_that_is_not_over_is_refused_as_such(landed, context, tmp_path):
+    task = report()
+    task.clock = FakeClock(NOVEMBER.replace(day=28, hour=13))
+    with pytest.raises(AirflowFailException, match="the month is not over") as caught:
+        execute(task, context, base_path=str(tmp_path), month="2026-11")
+    assert isinstance(caught.value.__cause__, MissingReportsError)
+    assert "that of 2026-11-30, is due at 2026-12-01 12:00 UTC" in str(caught.value)
+    assert "30 of 30" not in str(caught.value)
 
 
 def test_master_data_comes_from_the_storage(landed, context, tmp_path):

@@ -32,7 +32,7 @@ def test_a_report_is_replaced_in_the_bucket_by_a_worker_that_has_listed_it_befor
     runs.run("intra_community_movements", OCTOBER)
     first = report(runs, fs)
     assert (first.days, first.movements) == (31, len(runs.published("intra_community_movements")))
-    before = runs.bucket.versions()
+    before = runs.bucket.names()
     runs.emulator.set_options(volume=3)
     # Of two fetches at the very same time, either may win.
     runs.emulator.clock.set(datetime(2026, 11, 20, 22, tzinfo=UTC))
@@ -45,7 +45,7 @@ def test_a_report_is_replaced_in_the_bucket_by_a_worker_that_has_listed_it_befor
         page = runs.local(entry.html).read_text()
         assert "Goods without master data" in page
         assert entry.without_master_data == entry.lines
-        assert {f"{PREFIX}{uri.removeprefix(runs.bucket.uri)}" for uri in (entry.csv, entry.html)} <= before.keys()
+        assert {f"{PREFIX}{uri.removeprefix(runs.bucket.uri)}" for uri in (entry.csv, entry.html)} <= {*before}
     for file in json.loads(runs.local(second.manifest).read_text())["files"]:
         data = (runs.bucket.mirror / file["path"]).read_bytes()
         assert hashlib.sha256(data).hexdigest() == file["sha256"]

@@ -81,6 +81,47 @@ def test_an_empty_day_of_the_past_is_decided_at_once(mode, make_sensor, emulator
     assert len(looks(emulator)) == 4
 
 
+def forget_movements(emulator, day, times=None):
+    asked = {"from": day, "to": day}
+    answer = {"status": 200, "body": {"items": [], "query": asked}}
+    emulator.faults.add({"match": {"path": "-movements/", "query": asked}, "action": answer, "times": times})
+
+
+@ALL_MODES
+@pytest.mark.parametrize("dataset", ["intra_community_movements", "cross_border_movements"])
+def test_an_empty_day_is_decided_by_the_first_look_if_a_later_report_is_there(
+    mode, dataset, make_sensor, emulator, context
+):
+    forget_movements(emulator, "2026-11-20")
+    # Two days after it was due, and four before an empty report counts by itself.
+    emulator.clock.set(datetime(2026, 11, 23, 12, tzinfo=UTC))
+    sensor = make_sensor(dataset=dataset, empty_after=timedelta(days=6), **mode)
+    assert sensor.execute(context) == {
+        "dataset": dataset,
+        "merchant_id": emulator.merchant_ids[0],
+        "report_date": "2026-11-20",
+        "why": "empty",
+        "empty_because": "a report of 2026-11-21 to 2026-11-22 is there",
+    }
+    assert len(looks(emulator)) == 3
+
+
+@ALL_MODES
+def test_a_report_that_is_made_during_the_look_is_not_called_empty(mode, make_sensor, emulator, context):
+    forget_movements(emulator, "2026-11-20", times=1)
+    emulator.clock.set(datetime(2026, 11, 23, 12, tzinfo=UTC))
+    found = make_sensor(empty_after=timedelta(days=6), **mode).execute(context)
+    assert (found["why"], "empty_because" in found) == ("movements", False)
+
+
+@ALL_MODES
+def test_an_empty_day_that_a_later_report_decides_is_what_on_empty_is_about(mode, make_sensor, emulator, context):
+    forget_movements(emulator, "2026-11-20")
+    emulator.clock.set(datetime(2026, 11, 23, 12, tzinfo=UTC))
+    with pytest.raises(AirflowFailException, match="a report of 2026-11-21 to 2026-11-22 is there"):
+        make_sensor(on_empty="fail", empty_after=timedelta(days=6), **mode).execute(context)
+
+
 @ALL_MODES
 def test_too_many_movements_are_movements(mode, make_sensor, emulator, context):
     emulator.set_options(icm_max_movements=0)
@@ -151,8 +192,15 @@ def test_the_event_of_the_trigger_becomes_the_result(make_sensor, emulator, cont
     sensor = make_sensor()
     ready = {**event, "status": "ready", "why": "movements"}
     assert sensor.resume_execution("execute_complete", {"event": ready}, context) == {**event, "why": "movements"}
-    empty = {**event, "status": "empty", "why": "empty"}
-    assert sensor.resume_execution("execute_complete", {"event": empty}, context)["why"] == "empty"
+    empty = {**event, "status": "empty", "why": "empty", "later_report": "the report of 2026-11-21"}
+    found = sensor.resume_execution("execute_complete", {"event": empty}, context)
+    assert (found["why"], found["empty_because"]) == ("empty", "the report of 2026-11-21 is there")
+    by_time = {**empty, "later_report": None}
+    found = sensor.resume_execution("execute_complete", {"event": by_time}, context)
+    assert found["empty_because"] == "6 hours have passed since it was due"
+    del by_time["later_report"]
+    earlier_release = sensor.resume_execution("execute_complete", {"event": by_time}, context)
+    assert earlier_release["empty_because"] == "6 hours have passed since it was due"
     with pytest.raises(AirflowSkipException):
         make_sensor(on_empty="skip").resume_execution("execute_complete", {"event": empty}, context)
     with pytest.raises(AirflowFailException):

@@ -102,8 +102,20 @@ def test_it_fires_once_when_the_report_is_there(make_trigger, emulator):
 def test_an_empty_report_is_told_after_the_deadline(make_trigger, emulator):
     emulator.set_options(empty_reports=1.0)
     event = fired(make_trigger(poll_interval=900.0))
-    assert (event["status"], event["why"]) == ("empty", "empty")
+    assert (event["status"], event["why"], event["later_report"]) == ("empty", "empty", None)
     assert looks(emulator)[-1] >= NOON_AFTER + timedelta(hours=6)
+
+
+def test_an_empty_report_is_told_as_soon_as_a_later_one_is_there(make_trigger, emulator):
+    asked = {"from": "2026-11-20", "to": "2026-11-20"}
+    answer = {"status": 200, "body": {"items": [], "query": asked}}
+    emulator.faults.add({"match": {"path": "cross-border", "query": asked}, "action": answer, "times": None})
+    emulator.clock.set(datetime(2026, 11, 22, 9, tzinfo=UTC))
+    event = fired(make_trigger(empty_from="2026-11-27T12:00:00+00:00"))
+    assert (event["status"], event["why"]) == ("empty", "empty")
+    assert event["later_report"] == "the report of 2026-11-21"
+    appeared = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
+    assert appeared <= looks(emulator)[-1] <= appeared + timedelta(minutes=3)
 
 
 def test_too_many_movements_are_told_as_ready(make_trigger, emulator):
