@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from airflow_provider_zdirect.dag_params import (
     window_of,
 )
 from airflow_provider_zdirect.operators.arguments import given
-from airflow_provider_zdirect.operators.base_path import open_base_path
+from airflow_provider_zdirect.operators.base_path import BasePath, open_base_path
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.order_dag_params import erases_customers
@@ -61,7 +62,7 @@ def merchants_to_erase_from() -> list[str]:
     context = get_current_context()
     params = context["params"]
     with fail_fast():
-        place = open_base_path(params["base_path"])
+        place = _open_to_read(params)
         last = {each: last_erasure(place.fs, place.root, each) for each in merchants_of(params)}
         return [each for each in last if erases_customers(context, last[each])]
 
@@ -72,6 +73,13 @@ def feeds() -> list[dict[str, str]]:
     params = get_current_context()["params"]
     with fail_fast():
         return stock_feeds(params, merchants_of(params))
+
+
+def _open_to_read(params: Mapping[str, Any]) -> BasePath:
+    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+
+    environment = ZDirectHook(params["conn_id"]).config().environment
+    return open_base_path(params["base_path"], environment=environment, writes=False)
 
 
 def daily_reports(dataset: str) -> None:
@@ -141,7 +149,7 @@ def advices_to_track(merchant_id: str) -> list[str] | str:
     if params["tours_by"] == "list":
         return ""
     with fail_fast():
-        base_path = open_base_path(params["base_path"])
+        base_path = _open_to_read(params)
     place = InboundPlace(merchant_id.strip().lower(), base_path.fs, base_path.root, base_path.uri)
     advices = open_advices(place, datetime.now(UTC))
     if not advices:

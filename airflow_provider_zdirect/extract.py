@@ -30,10 +30,11 @@ from airflow_provider_zdirect.manifest import Manifest
 from airflow_provider_zdirect.request_plan import plan_requests
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
 from airflow_provider_zdirect.storage.day_changes import published_changes
+from airflow_provider_zdirect.storage.environment import claim_environment
 from airflow_provider_zdirect.storage.erased_meanwhile import ErasedMeanwhile
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout
 from airflow_provider_zdirect.storage.merge_rows import Merged, RowMerger
-from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.storage.object_store import ObjectStore, naming_base_path
 from airflow_provider_zdirect.storage.publish_window import WindowPublisher
 from airflow_provider_zdirect.storage.replace_day import DayReplacer
 from airflow_provider_zdirect.storage.row_index import AnsweredRecords, NewRecords
@@ -161,11 +162,13 @@ class _Extraction:
             if (progress := self.checkpoint.load(now)) is None:
                 raise
         else:
-            self.store.check_writable(self.job.base_uri)
+            with naming_base_path(self.job.base_uri):
+                claim_environment(self.store, self.job.environment, self.job.base_uri)
             progress = self.checkpoint.load(now)
             if progress is None:
                 progress = Progress(now.isoformat(), plan)
-                self.checkpoint.begin(progress)
+                with naming_base_path(self.job.base_uri):
+                    self.checkpoint.begin(progress)
         self._set_plan(progress.plan)
         return progress
 

@@ -235,7 +235,7 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
         merchant_id = arguments.given_text(self.merchant_id)
         if merchant_id is not None:
             arguments.check_merchant_id(merchant_id)
-        base_path = open_base_path(self.base_path, storage_conn_id)
+        base_path = open_base_path(self.base_path, storage_conn_id, environment=settings["environment"])
         merchant_id = (merchant_id or hook.merchant_id()).strip().lower()
         feed = open_path(stock_path.replace(MERCHANT, merchant_id), storage_conn_id, name="stock_path")
         mapping = None
