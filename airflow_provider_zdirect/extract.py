@@ -28,6 +28,7 @@ from airflow_provider_zdirect.extract_job import ExtractJob, ExtractResult
 from airflow_provider_zdirect.fetch_window import WindowFetcher
 from airflow_provider_zdirect.manifest import Manifest
 from airflow_provider_zdirect.request_plan import plan_requests
+from airflow_provider_zdirect.storage.abandoned import remove_abandoned
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
 from airflow_provider_zdirect.storage.day_changes import published_changes
 from airflow_provider_zdirect.storage.environment import claim_environment
@@ -120,10 +121,21 @@ class _Extraction:
 
     def _publish(self, progress: Progress, publishers: Mapping[str, WindowPublisher]) -> ExtractResult:
         self.erased.refuse(progress)
+        if not all(publisher.marks.is_announced(self.job.window) for publisher in publishers.values()):
+            self.checkpoint.discard()
+            raise ConcurrentRunError(
+                f"{self.dataset.name} of merchant {self.job.merchant_id}, window {self.job.window}: its mark under "
+                "_windows is gone, so other runs may have left its late records alone. This attempt stood still for a "
+                "day, or somebody has deleted the mark.",
+                remedy="Let the retry fetch the window anew.",
+                retry_after=self.dataset.refetch_delay,
+            )
         try:
             rejected, rejected_path = self._keep_rejected(progress)
             if rejected > self.job.max_rejected:
                 self.checkpoint.discard()
+                for publisher in publishers.values():
+                    publisher.marks.withdraw(self.job.window)
                 raise self._too_many_rejected(rejected, rejected_path, progress)
             parts = {}
             for name, publisher in publishers.items():
@@ -149,6 +161,9 @@ class _Extraction:
             manifest = replace(manifest, changes=changes)
             self.store.write_json(manifest_path, manifest.as_json())
         self.checkpoint.discard()
+        marks = [publisher.marks for publisher in publishers.values()]
+        # By the storage's clock, which is that of the machines.
+        remove_abandoned(self.store, self.layout, SystemClock().now(), marks)
         self._report(manifest)
         return self._result(manifest, manifest_path)
 

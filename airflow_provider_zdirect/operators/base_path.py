@@ -60,11 +60,11 @@ def open_base_path(
     """
     opened = open_path(base_path, storage_conn_id, name="base_path")
     store = ObjectStore(opened.fs, opened.root)
-    with naming_base_path(base_path, opened.storage):
-        if environment is not None:
+    if environment is not None:
+        with naming_base_path(base_path, opened.storage):
             claim_environment(store, environment, opened.uri, writes=writes)
-        if writes:
-            store.check_writable(base_path)
+    if writes:
+        store.check_writable(base_path, opened.storage)
     return opened
 
 

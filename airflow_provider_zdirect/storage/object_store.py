@@ -56,15 +56,16 @@ class ObjectStore:
     def full(self, path: str) -> str:
         return f"{self.root.rstrip('/')}/{path}"
 
-    def check_writable(self, base_uri: str) -> None:
+    def check_writable(self, base_uri: str, storage: str = "") -> None:
         """Write and delete a small object.
 
         :param base_uri: the base path as people name it.
+        :param storage: which connection and address it is reached by, in words.
         :raises ZDirectConfigurationError: if the base path is not there or may not be written to.
         :raises StorageUnavailableError: if the storage does not answer, which may pass.
         """
         probe = f"_staging/_tmp/{uuid.uuid4().hex}"
-        with naming_base_path(base_uri):
+        with naming_base_path(base_uri, storage):
             self.write(probe, b"")
             self.delete(probe)
 
@@ -172,13 +173,23 @@ class ObjectStore:
         with suppress(FileNotFoundError):
             self.fs.rm_file(self.full(path))
 
+    def delete_all(self, paths: Sequence[str]) -> None:
+        """Delete several; no error if some are gone already."""
+        if "s3" in self._protocols:
+            self._delete_at_once([self.full(path) for path in paths])
+            return
+        for path in paths:
+            self.delete(path)
+        if not self.writes_whole_objects:
+            for folder in {self.full(path).rpartition("/")[0] for path in paths}:
+                # It is not empty, or somebody else has deleted it.
+                with suppress(OSError):
+                    self.fs.rmdir(folder)
+
     def delete_folder(self, folder: str) -> None:
         """Delete with all that is in it; no error if it is gone already."""
-        if "s3" in self._protocols:
-            self._delete_at_once([self.full(path) for path in self.files_below(folder)])
-        elif self.writes_whole_objects:
-            for path in self.files_below(folder):
-                self.delete(path)
+        if self.writes_whole_objects:
+            self.delete_all(self.files_below(folder))
         else:
             for details in [*self._tree(self.full(folder)), {"name": self.full(folder), "type": "directory"}]:
                 if details["type"] == "directory":

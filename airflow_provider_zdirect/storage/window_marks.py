@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -38,6 +38,24 @@ class WindowMarks:
     def publish(self, window: Window) -> None:
         self._mark(window, _PUBLISHED)
 
+    def is_announced(self, window: Window) -> bool:
+        """Whether the announcement is there still: a task that stood still for a day may have been cleared up after."""
+        return self.store.read(self._path(window, window.start.date(), _OPEN)) is not None
+
+    def withdraw(self, window: Window, *, before: datetime | None = None) -> None:
+        """Take an announcement back, unless the window is published: nobody fetches it any more.
+
+        :param before: unless it was announced later than that.
+        """
+        for day in window.utc_dates():
+            written = self.store.written_below(self.layout.window_marks(day))
+            mark = self._path(window, day, _OPEN)
+            if mark not in written or self._path(window, day, _PUBLISHED) in written:
+                continue
+            if before is not None and written[mark] > before:
+                return
+            self.store.delete(mark)
+
     def of_days(self, days: Iterable[date]) -> WindowStates:
         announced: set[Window] = set()
         published: set[Window] = set()
@@ -52,4 +70,7 @@ class WindowMarks:
 
     def _mark(self, window: Window, state: str) -> None:
         for day in window.utc_dates():
-            self.store.write(f"{self.layout.window_marks(day)}/{window.label}{state}", b"")
+            self.store.write(self._path(window, day, state), b"")
+
+    def _path(self, window: Window, day: date, state: str) -> str:
+        return f"{self.layout.window_marks(day)}/{window.label}{state}"
