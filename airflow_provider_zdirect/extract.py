@@ -121,7 +121,7 @@ class _Extraction:
 
     def _publish(self, progress: Progress, publishers: Mapping[str, WindowPublisher]) -> ExtractResult:
         self.erased.refuse(progress)
-        if not all(publisher.marks.is_announced(self.job.window) for publisher in publishers.values()):
+        if not all(publisher.is_announced() for publisher in publishers.values()):
             self.checkpoint.discard()
             raise ConcurrentRunError(
                 f"{self.dataset.name} of merchant {self.job.merchant_id}, window {self.job.window}: its mark under "
@@ -135,7 +135,7 @@ class _Extraction:
             if rejected > self.job.max_rejected:
                 self.checkpoint.discard()
                 for publisher in publishers.values():
-                    publisher.marks.withdraw(self.job.window)
+                    publisher.withdraw()
                 raise self._too_many_rejected(rejected, rejected_path, progress)
             parts = {}
             for name, publisher in publishers.items():
@@ -162,8 +162,7 @@ class _Extraction:
             self.store.write_json(manifest_path, manifest.as_json())
         self.checkpoint.discard()
         marks = [publisher.marks for publisher in publishers.values()]
-        # By the storage's clock, which is that of the machines.
-        remove_abandoned(self.store, self.layout, SystemClock().now(), marks)
+        remove_abandoned(self.store, self.layout, self.clock.now(), marks)
         self._report(manifest)
         return self._result(manifest, manifest_path)
 

@@ -71,6 +71,18 @@ def test_a_later_run_removes_what_is_older_than_a_day(runs: Extraction) -> None:
     assert runs.keys("returned_items") == runs.truth("returned_items", whole(HOURS))
 
 
+def test_so_it_is_with_a_window_that_was_clipped_to_what_zdirect_keeps(runs: Extraction) -> None:
+    start = runs.emulator.clock.now() - timedelta(days=100, hours=2)
+    window = Window(start, start + timedelta(hours=6))
+    runs.emulator.faults.set([{"match": {"path": "returned-items", "nth": 3}, "action": {"status": 503}, "times": 1}])
+    with pytest.raises(ServerError):
+        runs.run("returned_items", window, clip_to_retention=True)
+    assert [len(found) for found in left(runs)] == [1, 1]
+    age([*runs.paths("_staging"), *runs.paths("_windows")], DAY * 2)
+    runs.run("returned_items", HOURS[4])
+    assert left(runs) == (set(), set())
+
+
 def test_what_is_younger_than_a_day_is_left_and_taken_up(runs: Extraction) -> None:
     give_up(runs, whole(HOURS[:3]))
     age([*runs.paths("_staging"), *runs.paths("_windows")], DAY * 0.9)

@@ -170,7 +170,7 @@ class _Erasure:
         )
         begun.end()
         self._note()
-        remove_abandoned(self.store, Layout(STAGED_AS, self.job.merchant_id), SystemClock().now())
+        remove_abandoned(self.store, Layout(STAGED_AS, self.job.merchant_id), self.now)
         self._report(result)
         if self.requests.unreadable:
             raise RejectedRecordsError(

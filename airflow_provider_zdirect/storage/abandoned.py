@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from airflow_provider_zdirect.clock import SystemClock
 from airflow_provider_zdirect.storage.checkpoint import MAX_AGE
 from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -26,7 +27,6 @@ def remove_abandoned(store: ObjectStore, layout: Layout, now: datetime, marks: I
 
     An error is logged and not raised: the caller has done its own work.
 
-    :param now: by the clock of the storage.
     :param marks: those of all datasets that are announced with a window.
     """
     try:
@@ -42,18 +42,32 @@ def _remove(store: ObjectStore, layout: Layout, now: datetime, marks: list[Windo
         folder = path.removeprefix(f"{layout.staged}/").partition("/")[0]
         paths[folder].append(path)
         written[folder] = max(at, written.get(folder, at))
-    abandoned = {folder for folder, at in written.items() if now - at > MAX_AGE}
+
+    def is_over(at: datetime) -> bool:
+        # By the run's clock and by the machine's; one that is behind that of the storage says nothing.
+        ages = [age for age in (now - at, SystemClock().now() - at) if age >= timedelta(0)]
+        return bool(ages) and min(ages) > MAX_AGE
+
+    abandoned = {folder for folder, at in written.items() if is_over(at)}
     in_use = {_label(folder) for folder in written.keys() - abandoned}
     for folder in sorted(abandoned):
+        # The marks first: nothing else leads to them.
+        if _label(folder) not in in_use:
+            for each in marks:
+                each.withdraw(_window(store, layout, folder), if_made=is_over)
         # These files, not the folder: a task that was cleared this moment may begin anew in it.
         store.delete_all(paths[folder])
         log.info("Removed what a task that was given up had left: %s/%s.", layout.staged, folder)
-        if _label(folder) not in in_use:
-            for each in marks:
-                each.withdraw(Window.from_label(_label(folder)), before=now - MAX_AGE)
     if not store.writes_whole_objects:
         unfinished = store.written_below("_staging/_tmp")
-        store.delete_all([path for path, at in unfinished.items() if now - at > MAX_AGE])
+        store.delete_all([path for path, at in unfinished.items() if is_over(at)])
+
+
+def _window(store: ObjectStore, layout: Layout, folder: str) -> Window:
+    """The window that was announced: where it was clipped to what zDirect keeps, only the checkpoint says so."""
+    window = Window.from_label(_label(folder))
+    head = store.read_json(f"{layout.staged}/{folder}/checkpoint.json")
+    return window if head is None else Window(datetime.fromisoformat(head["plan"]["from"]), window.end)
 
 
 def _label(folder: str) -> str:

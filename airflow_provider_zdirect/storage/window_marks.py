@@ -6,7 +6,7 @@ asked for its time (announced), and whether they have published what they found 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -38,21 +38,21 @@ class WindowMarks:
     def publish(self, window: Window) -> None:
         self._mark(window, _PUBLISHED)
 
-    def is_announced(self, window: Window) -> bool:
-        """Whether the announcement is there still: a task that stood still for a day may have been cleared up after."""
+    def is_open(self, window: Window) -> bool:
+        """Whether it has been announced, by its first date."""
         return self.store.read(self._path(window, window.start.date(), _OPEN)) is not None
 
-    def withdraw(self, window: Window, *, before: datetime | None = None) -> None:
+    def withdraw(self, window: Window, *, if_made: Callable[[datetime], bool] | None = None) -> None:
         """Take an announcement back, unless the window is published: nobody fetches it any more.
 
-        :param before: unless it was announced later than that.
+        :param if_made: whether to, by the time when it was announced last.
         """
         for day in window.utc_dates():
             written = self.store.written_below(self.layout.window_marks(day))
             mark = self._path(window, day, _OPEN)
             if mark not in written or self._path(window, day, _PUBLISHED) in written:
                 continue
-            if before is not None and written[mark] > before:
+            if if_made is not None and not if_made(written[mark]):
                 return
             self.store.delete(mark)
 
