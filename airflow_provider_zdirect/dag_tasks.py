@@ -21,7 +21,7 @@ from airflow_provider_zdirect.dag_params import (
     window_of,
 )
 from airflow_provider_zdirect.operators.arguments import given
-from airflow_provider_zdirect.operators.base_path import BasePath, open_base_path
+from airflow_provider_zdirect.operators.base_path import BasePath, known_environment, open_base_path
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.order_dag_params import erases_customers
@@ -78,7 +78,8 @@ def feeds() -> list[dict[str, str]]:
 def _open_to_read(params: Mapping[str, Any]) -> BasePath:
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
-    environment = ZDirectHook(params["conn_id"]).config().environment
+    conn_id = params.get("conn_id")
+    environment = known_environment(ZDirectHook(conn_id)) if conn_id else None
     return open_base_path(params["base_path"], environment=environment, writes=False)
 
 

@@ -44,7 +44,7 @@ class BasePath:
 def open_base_path(
     base_path: str, storage_conn_id: str | None = None, *, environment: str | None = None, writes: bool = True
 ) -> BasePath:
-    """The base path, after one small object was written there and deleted again.
+    """The base path, after it was tried: one small object was written there and deleted again.
 
     :param base_path: a URL with the scheme of a filesystem of Airflow, or an absolute local path. The connection may
         stand before the bucket (``s3://my_conn@bucket/zdirect``). Characters mean themselves, ``?``, ``#`` and ``%``
@@ -52,18 +52,19 @@ def open_base_path(
     :param storage_conn_id: Airflow connection of the storage; None means the one that the URL names.
     :param environment: that of the zDirect connection, to which the base path belongs from now on; None: that is not
         looked at.
-    :param writes: False for tasks that only read: nothing is written, and a base path of another environment is refused
-        all the same.
+    :param writes: False for tasks that only read: a base path of another environment is refused all the same, but none
+        gets its first record. It is tried only if it has none.
     :raises ZDirectConfigurationError: if it is relative, of an unknown kind or of another environment, or cannot be
         written to.
     :raises StorageUnavailableError: if the storage does not answer.
     """
     opened = open_path(base_path, storage_conn_id, name="base_path")
     store = ObjectStore(opened.fs, opened.root)
+    recorded = False
     if environment is not None:
         with naming_base_path(base_path, opened.storage):
-            claim_environment(store, environment, opened.uri, writes=writes)
-    if writes:
+            recorded = claim_environment(store, environment, opened.uri, writes=writes)
+    if writes or not recorded:
         store.check_writable(base_path, opened.storage)
     return opened
 
@@ -98,7 +99,7 @@ def open_path(text: str, storage_conn_id: str | None = None, *, name: str) -> Ba
     try:
         # For the filesystem only: of the path, it drops a ``?`` at the end.
         fs: Any = ObjectStoragePath(f"{scheme or 'file'}:///", conn_id=conn_id).fs
-        root = str(fs._strip_protocol(path))
+        root = str(fs._strip_protocol(f"{scheme}://{path}" if scheme else path))
     except Exception as error:
         raise ZDirectConfigurationError(
             f"{name}={text!r} cannot be used: {type(error).__name__}: {error}.",
@@ -163,10 +164,12 @@ def _check_connection(conn_id: str, text: str, *, name: str, parameter: str) -> 
 def _check_read_literally(fs: Any, root: str, path: str, text: str, *, name: str) -> None:
     """Refuse a name that the filesystem would read otherwise, and so write somewhere else."""
     inside = f"{root.rstrip('/')}/x"
+    # Some filesystems know the host by their connection, and leave it out.
+    literal = path.strip("/").endswith(root.strip("/"))
     read = str(fs._strip_protocol(inside))
     if callable(split := getattr(fs, "split_path", None)):
         read = "/".join(split(inside)[:2])
-    if read.lstrip("/") != inside.lstrip("/") or root.strip("/") != path.strip("/"):
+    if not literal or read.lstrip("/") != inside.lstrip("/"):
         raise ZDirectConfigurationError(
             f"{name}={text!r}: the filesystem would read this name as {read.removesuffix('/x')!r}.",
             remedy="Give a path without special characters (?, #, ::).",

@@ -13,7 +13,7 @@ from airflow_provider_zdirect.storage.object_store import ObjectStore
 RECORD = "_environment/environment.json"
 
 
-def claim_environment(store: ObjectStore, environment: str, base_uri: str, *, writes: bool = True) -> None:
+def claim_environment(store: ObjectStore, environment: str, base_uri: str, *, writes: bool = True) -> bool:
     """Let the base path belong to an environment; of two first runs, one wins.
 
     A base path that has no record yet, because an earlier version of this package wrote to it, gets one.
@@ -21,13 +21,14 @@ def claim_environment(store: ObjectStore, environment: str, base_uri: str, *, wr
     :param environment: ``production`` or ``sandbox``, as the zDirect connection says.
     :param base_uri: the base path as people name it.
     :param writes: whether to write the record, if there is none.
+    :returns: whether it has a record.
     :raises ZDirectConfigurationError: if it belongs to another one.
     """
     found = store.read(RECORD)
     if found is None and writes:
         found = store.write_if_absent(RECORD, json.dumps({"environment": environment}).encode())
     if found is None:
-        return
+        return False
     try:
         owner = json.loads(found)["environment"]
     except (ValueError, TypeError, KeyError):
@@ -42,3 +43,4 @@ def claim_environment(store: ObjectStore, environment: str, base_uri: str, *, wr
             f"for {owner}. If {owner} was a mistake: empty the base path, or delete {base_uri}/{RECORD} if all data in "
             f"it are of {environment}.",
         )
+    return True

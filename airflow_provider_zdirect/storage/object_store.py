@@ -204,17 +204,17 @@ class ObjectStore:
         """Details by path of all objects below a folder."""
         self.fs.invalidate_cache()
         full = self.full(folder)
-        if "s3" in self._protocols:
-            # Asked so, s3fs lists once; asked for the folder, it asks twice more if there is nothing.
-            parent, _, name = full.rpartition("/")
-            found = self.fs.find(parent, prefix=f"{name}/", detail=True)
-        elif self.writes_whole_objects:
-            try:
+        try:
+            if "s3" in self._protocols:
+                # Asked so, s3fs lists once; asked for the folder, it asks twice more if there is nothing.
+                parent, _, name = full.rpartition("/")
+                found = self.fs.find(parent, prefix=f"{name}/", detail=True)
+            elif self.writes_whole_objects:
                 found = self.fs.find(full, detail=True)
-            except FileNotFoundError:
-                found = {}
-        else:
-            found = {each["name"]: each for each in self._tree(full) if each["type"] != "directory"}
+            else:
+                found = {each["name"]: each for each in self._tree(full) if each["type"] != "directory"}
+        except FileNotFoundError:
+            return {}
         start = len(self.full(""))
         return {name[start:]: details for name, details in found.items()}
 

@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_zdirect import operators
+from airflow_provider_zdirect import dag_tasks, operators
 from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import open_base_path, open_path
@@ -274,7 +274,25 @@ def test_the_first_run_of_an_operator_writes_the_environment_of_its_connection_d
     assert json.loads((tmp_path / RECORD).read_text()) == {"environment": "sandbox"}
 
 
-def test_tasks_that_only_read_a_base_path_write_nothing(tmp_path: Path) -> None:
-    folder = tmp_path / "zd"
-    open_base_path(str(folder), environment="production", writes=False)
-    assert not folder.exists()
+def test_nor_do_the_tasks_of_the_dags_read_it(sandbox: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_base_path(str(tmp_path), environment="production")
+    params = {
+        "conn_id": "zdirect_default",
+        "base_path": str(tmp_path),
+        "tours_by": "advice",
+        "merchant_ids": sandbox.merchant_ids,
+    }
+    monkeypatch.setattr(dag_tasks, "get_current_context", lambda: {"params": params})
+    for task in (dag_tasks.merchants_to_erase_from, lambda: dag_tasks.advices_to_track.function("x")):
+        with pytest.raises(AirflowFailException, match="belongs to production"):
+            getattr(task, "function", task)()
+
+
+def test_tasks_that_only_read_a_base_path_leave_nothing_there_and_are_refused_as_well(tmp_path: Path) -> None:
+    open_base_path(str(tmp_path), environment="sandbox", writes=False)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    with pytest.raises(ZDirectConfigurationError, match="cannot be written to"):
+        open_base_path("/proc/zdirect", environment="sandbox", writes=False)
+    open_base_path(str(tmp_path), environment="production")
+    with pytest.raises(ZDirectConfigurationError, match="belongs to production"):
+        open_base_path(str(tmp_path), environment="sandbox", writes=False)

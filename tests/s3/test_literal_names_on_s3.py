@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,6 +30,20 @@ def test_every_operation_takes_a_name_as_it_is_and_leaves_the_neighbour_alone(
     other.write("folder/deep/b", b"theirs")
     use_every_operation(ObjectStore(plain(), f"{bucket.name}/{name}/zd"), tmp_path)
     assert bucket.names() == [f"{neighbour_of(name)}/zd/folder/{path}" for path in ("a", "deep/b")]
+
+
+def test_a_whole_bucket_is_a_base_path_too(
+    bucket: Bucket, plain: Callable[..., s3fs.S3FileSystem], tmp_path: Path
+) -> None:
+    use_every_operation(ObjectStore(plain(), bucket.name), tmp_path)
+    assert bucket.names() == []
+
+
+def test_of_first_runs_at_the_same_moment_one_wins(bucket: Bucket, plain: Callable[..., s3fs.S3FileSystem]) -> None:
+    stores = [ObjectStore(plain(), bucket.root) for _ in range(4)]
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        found = list(pool.map(lambda number: stores[number].write_if_absent("a", str(number).encode()), range(4)))
+    assert set(found) == {stores[0].read("a")}
 
 
 def test_a_window_that_is_retried_is_published_once(runs: S3Extraction, small_pages: None) -> None:
