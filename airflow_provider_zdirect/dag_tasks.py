@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +22,7 @@ from airflow_provider_zdirect.dag_params import (
     window_of,
 )
 from airflow_provider_zdirect.operators.arguments import given
-from airflow_provider_zdirect.operators.base_path import open_base_path
+from airflow_provider_zdirect.operators.base_path import BasePath, known_environment, open_base_path
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.order_dag_params import erases_customers
@@ -75,7 +76,7 @@ def merchants_to_erase_from() -> list[str]:
     context = get_current_context()
     params = context["params"]
     with fail_fast():
-        place = open_base_path(params["base_path"])
+        place = _open_to_read(params)
         last = {each: last_erasure(place.fs, place.root, each) for each in merchants_of(params)}
         return [each for each in last if erases_customers(context, last[each])]
 
@@ -86,6 +87,14 @@ def feeds() -> list[dict[str, str]]:
     params = get_current_context()["params"]
     with fail_fast():
         return stock_feeds(params, merchants_of(params))
+
+
+def _open_to_read(params: Mapping[str, Any]) -> BasePath:
+    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+
+    conn_id = params.get("conn_id")
+    environment = known_environment(ZDirectHook(conn_id)) if conn_id else None
+    return open_base_path(params["base_path"], environment=environment, writes=False)
 
 
 def daily_reports(dataset: str) -> None:
@@ -155,7 +164,7 @@ def advices_to_track(merchant_id: str) -> list[str] | str:
     if params["tours_by"] == "list":
         return ""
     with fail_fast():
-        base_path = open_base_path(params["base_path"])
+        base_path = _open_to_read(params)
     place = InboundPlace(merchant_id.strip().lower(), base_path.fs, base_path.root, base_path.uri)
     advices = open_advices(place, SystemClock().now())
     if not advices:

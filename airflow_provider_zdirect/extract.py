@@ -30,12 +30,14 @@ from airflow_provider_zdirect.manifest import Manifest
 from airflow_provider_zdirect.report_calendar import DAY, REPORTS, is_long_due, why_empty
 from airflow_provider_zdirect.report_wait import later_report
 from airflow_provider_zdirect.request_plan import PlannedRequest, plan_requests
+from airflow_provider_zdirect.storage.abandoned import remove_abandoned
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
 from airflow_provider_zdirect.storage.day_changes import published_changes
+from airflow_provider_zdirect.storage.environment import claim_environment
 from airflow_provider_zdirect.storage.erased_meanwhile import ErasedMeanwhile
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout
 from airflow_provider_zdirect.storage.merge_rows import Merged, RowMerger
-from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.storage.object_store import ObjectStore, naming_base_path
 from airflow_provider_zdirect.storage.publish_window import WindowPublisher
 from airflow_provider_zdirect.storage.replace_day import DayReplacer
 from airflow_provider_zdirect.storage.row_index import AnsweredRecords, NewRecords
@@ -164,10 +166,21 @@ class _Extraction:
 
     def _publish(self, progress: Progress, publishers: Mapping[str, WindowPublisher]) -> ExtractResult:
         self.erased.refuse(progress)
+        if not all(publisher.is_announced() for publisher in publishers.values()):
+            self.checkpoint.discard()
+            raise ConcurrentRunError(
+                f"{self.dataset.name} of merchant {self.job.merchant_id}, window {self.job.window}: its mark under "
+                "_windows is gone, so other runs may have left its late records alone. This attempt stood still for a "
+                "day, or somebody has deleted the mark.",
+                remedy="Let the retry fetch the window anew.",
+                retry_after=self.dataset.refetch_delay,
+            )
         try:
             rejected, rejected_path = self._keep_rejected(progress)
             if rejected > self.job.max_rejected:
                 self.checkpoint.discard()
+                for publisher in publishers.values():
+                    publisher.withdraw()
                 raise self._too_many_rejected(rejected, rejected_path, progress)
             parts = {}
             for name, publisher in publishers.items():
@@ -194,6 +207,8 @@ class _Extraction:
             manifest = replace(manifest, changes=changes)
             self.store.write_json(manifest_path, manifest.as_json())
         self.checkpoint.discard()
+        marks = [publisher.marks for publisher in publishers.values()]
+        remove_abandoned(self.store, self.layout, self.clock.now(), marks)
         self._report(manifest)
         return self._result(manifest, manifest_path)
 
@@ -207,11 +222,13 @@ class _Extraction:
             if (progress := self.checkpoint.load(now)) is None:
                 raise
         else:
-            self.store.check_writable(self.job.base_uri)
+            with naming_base_path(self.job.base_uri):
+                claim_environment(self.store, self.job.environment, self.job.base_uri)
             progress = self.checkpoint.load(now)
             if progress is None:
                 progress = Progress(now.isoformat(), plan)
-                self.checkpoint.begin(progress)
+                with naming_base_path(self.job.base_uri):
+                    self.checkpoint.begin(progress)
         self._set_plan(progress.plan)
         return progress
 

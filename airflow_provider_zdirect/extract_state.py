@@ -32,8 +32,9 @@ from airflow_provider_zdirect.exceptions import (
 from airflow_provider_zdirect.fetch_state import FetchedState, StateFetcher, plan_state
 from airflow_provider_zdirect.manifest import Manifest
 from airflow_provider_zdirect.state_job import NAMED, StateJob, StateResult
+from airflow_provider_zdirect.storage.environment import claim_environment
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout, moment
-from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.storage.object_store import ObjectStore, naming_base_path
 from airflow_provider_zdirect.storage.publish_snapshot import SnapshotPublisher
 from airflow_provider_zdirect.storage.published_files import PublishedFile
 from airflow_provider_zdirect.storage.record_history import LaterObservation, RecordHistory, Standing
@@ -89,6 +90,8 @@ class _StateExtraction:
     async def run(self) -> StateResult:
         started_at = self.clock.now()
         self._check_since(started_at)
+        with naming_base_path(self.job.base_uri):
+            claim_environment(self.store, self.job.environment, self.job.base_uri)
         self.store.check_writable(self.job.base_uri)
         for number in range(MAX_OBSERVATIONS):
             standing = await asyncio.to_thread(self._standing)

@@ -20,8 +20,9 @@ from airflow_provider_zdirect.datasets import Dataset, KeptDays
 from airflow_provider_zdirect.exceptions import ConcurrentRunError, ZDirectConfigurationError
 from airflow_provider_zdirect.extract import ExtractJob, extract
 from airflow_provider_zdirect.storage.day_changes import published_changes
+from airflow_provider_zdirect.storage.environment import claim_environment
 from airflow_provider_zdirect.storage.layout import Layout
-from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.storage.object_store import ObjectStore, naming_base_path
 from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window
 
 MAX_FETCHES = 3
@@ -158,6 +159,8 @@ async def make_passes(
     :param client: makes a client, if one is needed.
     :raises ZDirectError: as :func:`~.extract.extract`; what was published stays then.
     """
+    with naming_base_path(job.base_uri):
+        claim_environment(ObjectStore(job.fs, job.root), job.environment, job.base_uri)
     for _ in range(MAX_FETCHES):
         fetched = fetched_window(job)
         if fetched is not None and not passes.is_missing(fetched.fetched_at, clock.now()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import glob
 import gzip
 import json
 from dataclasses import dataclass, field
@@ -74,8 +75,9 @@ class Extraction:
         """
         rows: list[dict[str, Any]] = []
         if list((self.root / dataset).rglob("*.parquet")):
+            root = glob.escape(str(self.root))
             found = duckdb.sql(
-                f"SELECT {columns} FROM read_parquet('{self.root}/{dataset}/**/*.parquet', hive_partitioning = false, "
+                f"SELECT {columns} FROM read_parquet('{root}/{dataset}/**/*.parquet', hive_partitioning = false, "
                 "union_by_name = true)"
             )
             rows += [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]

@@ -301,6 +301,24 @@ def test_a_process_that_is_killed_and_run_again(runs: Extraction, killed_at_page
     assert not runs.paths("_staging")
 
 
+def test_a_base_path_whose_name_looks_like_a_pattern_holds_it_too(
+    shared_emulator: EmulatorServer, tmp_path: Path
+) -> None:
+    shared_emulator.reset()
+    runs = Extraction(shared_emulator, tmp_path / "ERP [prod] a?b*c 100% a%20b+#ü")
+    runs.emulator.faults.add({"match": {"path": "returned-items", "nth": 4}, "action": {"status": 503}})
+    with pytest.raises(ServerError):
+        runs.run("returned_items", whole(HOURS))
+    assert runs.paths("_staging")
+    before = runs.requests("returned-items")
+    runs.run("returned_items", whole(HOURS))
+    assert not [query for query in runs.requests("returned-items")[len(before) :] if query in before]
+    runs.run("returned_items", HOURS[2])
+    assert runs.keys("returned_items") == runs.truth("returned_items", whole(HOURS))
+    assert not runs.paths("_staging")
+    assert list(tmp_path.iterdir()) == [runs.root]
+
+
 CHANGES = ("write", "upload", "move", "delete", "delete_folder")
 
 

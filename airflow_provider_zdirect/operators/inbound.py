@@ -14,7 +14,7 @@ from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectRetriab
 from airflow_provider_zdirect.inbound.notice_options import NoticeOptions
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
-from airflow_provider_zdirect.operators.base_path import check_place, open_base_path
+from airflow_provider_zdirect.operators.base_path import check_place, known_environment, open_base_path
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.window_job import wait_out
 
@@ -73,9 +73,12 @@ class ZDirectInboundOperator(ZDirectOperator):
         if merchant_id is not None:
             arguments.check_merchant_id(merchant_id)
         file_format = arguments.file_format(self.format)
-        base_path = open_base_path(self.base_path, arguments.given_text(self.storage_conn_id))
+        hook = ZDirectHook(self.conn_id)
+        base_path = open_base_path(
+            self.base_path, arguments.given_text(self.storage_conn_id), environment=known_environment(hook)
+        )
         return {
-            "merchant_id": (merchant_id or ZDirectHook(self.conn_id).merchant_id()).strip().lower(),
+            "merchant_id": (merchant_id or hook.merchant_id()).strip().lower(),
             "fs": base_path.fs,
             "root": base_path.root,
             "base_uri": base_path.uri,

@@ -10,7 +10,13 @@ from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.intrastat.selection import Month, master_data_kind, parse_countries
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
-from airflow_provider_zdirect.operators.base_path import check_path, check_place, open_base_path, open_path
+from airflow_provider_zdirect.operators.base_path import (
+    check_path,
+    check_place,
+    known_environment,
+    open_base_path,
+    open_path,
+)
 from airflow_provider_zdirect.operators.retry import fail_fast
 
 if TYPE_CHECKING:
@@ -46,7 +52,7 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
     :param allow_missing_days: report although daily reports of the month are missing; they are then named in the
         report, the manifest and the result. A month without any report is refused all the same.
     :param storage_conn_id: Airflow connection of the storage.
-    :param conn_id: the zDirect connection.
+    :param conn_id: the zDirect connection. If it exists, its environment has to be that of ``base_path``.
     :returns: ``month``, ``merchant_id``, ``days``, ``missing_days``, ``movements``, ``without_country``,
         ``within_country``, ``findings`` (what may be wrong or missing, in words), ``uri``, ``manifest``, and
         ``reports``: per country net quantities of ``arrivals`` and ``dispatches``, ``lines``, ``without_master_data``
@@ -117,6 +123,7 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
         return summary
 
     def _job(self, context: Context) -> IntrastatJob:
+        from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
         from airflow_provider_zdirect.intrastat.report import IntrastatJob
 
         # Everything that can be wrong is looked at before the merchant is asked for, which may take a request.
@@ -128,10 +135,11 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
             arguments.check_merchant_id(merchant_id)
         storage_conn_id = arguments.given_text(self.storage_conn_id)
         master_data = self._master_data(storage_conn_id)
-        base_path = open_base_path(self.base_path, storage_conn_id)
+        hook = ZDirectHook(self.conn_id)
+        base_path = open_base_path(self.base_path, storage_conn_id, environment=known_environment(hook))
         return IntrastatJob(
             month=month,
-            merchant_id=merchant_id or self._merchant_of_connection(),
+            merchant_id=merchant_id or hook.merchant_id(),
             fs=base_path.fs,
             root=base_path.root,
             base_uri=base_path.uri,
@@ -157,11 +165,6 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
         _check_master_data(text)
         opened = open_path(text, storage_conn_id, name="master_data")
         return MasterDataFile(opened.fs, opened.root, opened.uri)
-
-    def _merchant_of_connection(self) -> str:
-        from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-
-        return ZDirectHook(self.conn_id).merchant_id()
 
     def _tell_asset(self, context: Context, summary: dict[str, Any]) -> None:
         asset = intrastat_asset()

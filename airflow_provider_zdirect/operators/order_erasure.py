@@ -105,7 +105,9 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
         merchant_id = arguments.given_text(self.merchant_id)
         if merchant_id is not None:
             arguments.check_merchant_id(merchant_id)
-        place = open_base_path(self.base_path, arguments.given_text(self.storage_conn_id))
+        place = open_base_path(
+            self.base_path, arguments.given_text(self.storage_conn_id), environment=hook.config().environment
+        )
         key = hook.personal_data_key()
         return ErasureJob(merchant_id or hook.merchant_id(), place.fs, place.root, place.uri, key)
 

@@ -225,7 +225,9 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
         merchant_id = arguments.given_text(self.merchant_id)
         if merchant_id is not None:
             arguments.check_merchant_id(merchant_id)
-        base_path = open_base_path(self.base_path, arguments.given_text(self.storage_conn_id))
+        base_path = open_base_path(
+            self.base_path, arguments.given_text(self.storage_conn_id), environment=settings["environment"]
+        )
         return TrackingCheck(
             merchant_id=(merchant_id or hook.merchant_id()).strip().lower(),
             fs=base_path.fs,

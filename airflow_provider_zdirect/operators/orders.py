@@ -254,7 +254,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
             arguments.check_merchant_id(merchant_id)
         listed = arguments.given(self.updates)
         _check_sources(listed, path, known=True)
-        base_path = open_base_path(self.base_path, storage_conn_id)
+        base_path = open_base_path(self.base_path, storage_conn_id, environment=settings["environment"])
         rows = None if listed is None else listed_updates(arguments.from_text(listed), name="updates")
         merchant_id = (merchant_id or hook.merchant_id()).strip().lower()
         run = resume_key(context["ti"])

@@ -162,10 +162,15 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
         }
         for name in ("fill_tracking", "overwrite_tracking", "require_documents"):
             settings[name] = arguments.flag(getattr(self, name), name=name)
+        orders_path = arguments.given_text(self.orders_path)
+        if orders_path is not None:
+            _check_file(orders_path)
         merchant_id = arguments.given_text(self.merchant_id)
         if merchant_id is not None:
             arguments.check_merchant_id(merchant_id)
-        base_path = open_base_path(self.base_path, arguments.given_text(self.storage_conn_id))
+        base_path = open_base_path(
+            self.base_path, arguments.given_text(self.storage_conn_id), environment=settings["environment"]
+        )
         merchant_id = (merchant_id or hook.merchant_id()).strip().lower()
         return DocumentsJob(
             merchant_id=merchant_id,
@@ -185,7 +190,6 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
         if listed is not None:
             return listed_orders(arguments.from_text(listed), name="order_ids")
         if path is not None:
-            _check_file(path)
             opened = open_path(path, arguments.given_text(self.storage_conn_id), name="orders_path")
             return orders_of_file(orders_file(opened.fs, opened.root, opened.uri, "orders_path"), merchant_id)
         return orders_without_codes(ObjectStore(base_path.fs, base_path.root), merchant_id)

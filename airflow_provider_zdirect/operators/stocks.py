@@ -13,7 +13,13 @@ from airflow_provider_zdirect.assets import stock_updates_asset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
-from airflow_provider_zdirect.operators.base_path import check_path, check_place, open_base_path, open_path
+from airflow_provider_zdirect.operators.base_path import (
+    check_base_path,
+    check_path,
+    check_place,
+    open_base_path,
+    open_path,
+)
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.window_job import resume_key, wait_or_raise
 from airflow_provider_zdirect.table_files import KINDS, TableFile, table_kind
@@ -212,6 +218,7 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
         from airflow_provider_zdirect.stocks.update_job import StockUpdateJob
 
         storage_conn_id = arguments.given_text(self.storage_conn_id)
+        check_base_path(self.base_path)
         stock_path = arguments.given_text(self.stock_path) or f"{str(self.base_path).rstrip('/')}/_inbox/stock.csv"
         mapping_path = arguments.given_text(self.mapping_path)
         feed_time, resend_after = arguments.given(self.feed_time), arguments.given(self.resend_after)
@@ -235,7 +242,7 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
         merchant_id = arguments.given_text(self.merchant_id)
         if merchant_id is not None:
             arguments.check_merchant_id(merchant_id)
-        base_path = open_base_path(self.base_path, storage_conn_id)
+        base_path = open_base_path(self.base_path, storage_conn_id, environment=settings["environment"])
         merchant_id = (merchant_id or hook.merchant_id()).strip().lower()
         feed = open_path(stock_path.replace(MERCHANT, merchant_id), storage_conn_id, name="stock_path")
         mapping = None

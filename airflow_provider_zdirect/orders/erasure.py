@@ -27,8 +27,10 @@ from airflow_provider_zdirect.orders.erasure_places import BegunErasures, PlaceE
 from airflow_provider_zdirect.orders.erasure_proof import Proof, prove
 from airflow_provider_zdirect.orders.erasure_requests import DeletionRequests, fetch_requests
 from airflow_provider_zdirect.personal_data import SHORTEST_KEY, PersonalData
-from airflow_provider_zdirect.storage.erased_files import FileEraser
+from airflow_provider_zdirect.storage.abandoned import remove_abandoned
+from airflow_provider_zdirect.storage.erased_files import STAGED_AS, FileEraser
 from airflow_provider_zdirect.storage.erased_people import ErasedPeople, ErasureLedger
+from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -168,6 +170,7 @@ class _Erasure:
         )
         begun.end()
         self._note()
+        remove_abandoned(self.store, Layout(STAGED_AS, self.job.merchant_id), self.now)
         self._report(result)
         if self.requests.unreadable:
             raise RejectedRecordsError(

@@ -43,6 +43,9 @@ from airflow_provider_zdirect.storage.row_index import EPOCH
 MAX_LOOKS = 10
 RETRY_SECONDS = 60.0
 
+STAGED_AS = "order_erasures"
+"""Where rows are staged, as if it was a dataset."""
+
 WHOSE = ["order_id", "customer_number", "order_date"]
 """Columns of orders that say whose a row is."""
 
@@ -177,7 +180,7 @@ class FileEraser:
 
     def _replace(self, dataset: Dataset, paths: list[str], suffix: str, people: ErasedPeople, done: ErasedRows) -> None:
         """Publish what stays of the rows in files of one date."""
-        staging = f"_staging/order_erasures/merchant_id={self.merchant_id}/{moment(self.at).label}-{uuid.uuid4().hex}"
+        staging = Layout(STAGED_AS, self.merchant_id).staging(moment(self.at), uuid.uuid4().hex)
         with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
             staged = [
                 staged

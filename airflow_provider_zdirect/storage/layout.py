@@ -11,6 +11,7 @@
     <base>/_staging/<dataset>/merchant_id=<id>/<from>_<to>-<resume key>/                 pages of unfinished windows
     <base>/_reports/intrastat/merchant_id=<id>/month=<YYYY-MM>/...                       pages and CSV for people
     <base>/_erasures/orders/merchant_id=<id>/...                                       who must be forgotten, and proofs
+    <base>/_environment/environment.json                                           production or sandbox
 
 Nothing but published data is ever under ``<base>/<dataset>/``.
 """
@@ -148,8 +149,13 @@ class Layout:
     def latest_state(self) -> str:
         return f"_states/{self.merchant}/latest.json"
 
+    @property
+    def staged(self) -> str:
+        """The folder of all unfinished windows."""
+        return f"_staging/{self.merchant}"
+
     def staging(self, window: Window, resume_key: str) -> str:
-        return f"_staging/{self.dataset}/merchant_id={self.merchant_id}/{window.label}-{resume_key}"
+        return f"{self.staged}/{window.label}-{resume_key}"
 
     def _beside(self, what: str, day: date) -> str:
         return f"_{what}/{self.published(day)}"

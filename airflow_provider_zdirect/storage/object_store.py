@@ -3,19 +3,25 @@
 What the rest of the package relies on: an object appears whole or not at all, a listing is never stale, and
 deleting what is gone already is no error. S3, GCS and Azure give the first two by themselves; on a local disk
 (and anything else that is no object store) an object is written beside and renamed.
+
+Names are literal: a base path may hold blanks, ``[``, ``?`` and ``*``. So nothing here calls ``cat``, ``mv``, ``rm``,
+``copy``, ``get`` or ``put`` of fsspec, which take such names for patterns, but those that take one file each.
 """
 
 from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
 from fsspec import AbstractFileSystem
 
-from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError
+from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError, ZDirectError
 
 WHOLE_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "r2", "memory"})
 
@@ -25,6 +31,12 @@ MAX_LOOKS = 10
 
 CHUNK = 8 * 1024 * 1024
 """Bytes of an object in memory at the same time; s3fs would take 50 MB, and ten times as many to upload."""
+
+MOST_AT_ONCE = 1000
+"""Objects that S3 deletes with one request (AWS S3 docs, DeleteObjects)."""
+
+_TIMES = ("LastModified", "mtime", "last_modified", "updated", "created")
+"""When an object was written last, in a listing's details: S3, local disk, Azure, GCS, memory."""
 
 
 @dataclass(frozen=True)
@@ -44,28 +56,18 @@ class ObjectStore:
     def full(self, path: str) -> str:
         return f"{self.root.rstrip('/')}/{path}"
 
-    def check_writable(self, base_uri: str) -> None:
+    def check_writable(self, base_uri: str, storage: str = "") -> None:
         """Write and delete a small object.
 
         :param base_uri: the base path as people name it.
+        :param storage: which connection and address it is reached by, in words.
         :raises ZDirectConfigurationError: if the base path is not there or may not be written to.
         :raises StorageUnavailableError: if the storage does not answer, which may pass.
         """
         probe = f"_staging/_tmp/{uuid.uuid4().hex}"
-        try:
+        with naming_base_path(base_uri, storage):
             self.write(probe, b"")
-        except Exception as error:  # storage libraries have errors of their own, botocore's are not even OSError
-            said = f"base_path={base_uri!r} cannot be written to: {type(error).__name__}: {error}"
-            if _may_pass(error):
-                raise StorageUnavailableError(
-                    said, remedy="Check the storage's endpoint, if it stays.", retry_after=RETRY_SECONDS
-                ) from error
-            raise ZDirectConfigurationError(
-                said,
-                remedy="Create the bucket or folder, and let the storage connection (storage_conn_id) write to it; "
-                "check its credentials and endpoint.",
-            ) from error
-        self.delete(probe)
+            self.delete(probe)
 
     def files(self, folder: str) -> list[str]:
         """Paths of the objects in a folder that holds nothing else, sorted; empty if there is no such folder."""
@@ -79,13 +81,11 @@ class ObjectStore:
 
     def files_below(self, folder: str) -> list[str]:
         """Paths of all objects in a folder and the folders in it, sorted; empty if there is no such folder."""
-        self.fs.invalidate_cache()
-        try:
-            names = self.fs.find(self.full(folder))
-        except FileNotFoundError:
-            return []
-        start = len(self.full(""))
-        return sorted(name[start:] for name in names)
+        return sorted(self._find(folder))
+
+    def written_below(self, folder: str) -> dict[str, datetime]:
+        """As :meth:`files_below`, with the time when each object was written last, by the storage's clock."""
+        return {path: self._written(path, details) for path, details in self._find(folder).items()}
 
     def open(self, path: str) -> IO[bytes]:
         return self.fs.open(self.full(path), "rb", block_size=CHUNK)
@@ -94,15 +94,15 @@ class ObjectStore:
         """The object's bytes, or None if there is none."""
         self.fs.invalidate_cache()
         try:
-            return self.fs.cat_file(self.full(path))
+            return self.fs.cat_file(self.full(path), **self._read_options)
         except FileNotFoundError:
             return None
 
     def read_many(self, paths: list[str]) -> list[bytes]:
         """The bytes of several objects, read at once where the filesystem can; those that are gone are left out."""
-        # Not "omit", which would leave out whatever could not be read, too.
-        found = self.fs.cat([self.full(path) for path in paths], on_error="return") if paths else {}
-        there = [data for data in found.values() if not isinstance(data, FileNotFoundError)]
+        full = [self.full(path) for path in paths]
+        found = self.fs.cat_ranges(full, None, None, on_error="return", **self._read_options) if full else []
+        there = [data for data in found if not isinstance(data, FileNotFoundError)]
         for data in there:
             if isinstance(data, BaseException):
                 raise data
@@ -122,6 +122,27 @@ class ObjectStore:
             self.fs.pipe_file(beside, data)
             self._rename(beside, path)
 
+    def write_if_absent(self, path: str, data: bytes) -> bytes:
+        """Write a small object if there is none; what is there then, whoever wrote it.
+
+        Where the storage cannot do this in one step (see the conditional writes of S3, GCS and Azure), the later of two
+        that write at the same moment may win.
+        """
+        try:
+            if self.writes_whole_objects:
+                self.fs.pipe_file(self.full(path), data, mode="create")
+            else:
+                self._link(path, data)
+        except Exception as error:  # each storage has an error of its own for "it is there"
+            if (found := self.read(path)) is not None:
+                return found
+            if isinstance(error, OSError) and self.writes_whole_objects and "not impl" not in str(error).lower():
+                raise
+            # The storage has no conditional writes, or the disk no links.
+            self.write(path, data)
+        found = self.read(path)
+        return data if found is None else found
+
     def write_json(self, path: str, value: Any) -> None:
         self.write(path, json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n")
 
@@ -136,28 +157,105 @@ class ObjectStore:
 
     def move(self, path: str, new_path: str) -> None:
         """Rename; no error if ``path`` is gone already."""
+        self.fs.invalidate_cache()
         try:
             if self.writes_whole_objects:
-                self.fs.mv(self.full(path), self.full(new_path))
+                self.fs.cp_file(self.full(path), self.full(new_path))
+                self.delete(path)
             else:
                 self._rename(self.full(path), new_path)
         except FileNotFoundError:
-            return
+            if self.fs.exists(self.full(path)):
+                raise
 
     def delete(self, path: str) -> None:
         """Delete; no error if it is gone already."""
-        try:
+        with suppress(FileNotFoundError):
             self.fs.rm_file(self.full(path))
-        except FileNotFoundError:
+
+    def delete_all(self, paths: Sequence[str]) -> None:
+        """Delete several; no error if some are gone already."""
+        if "s3" in self._protocols:
+            self._delete_at_once([self.full(path) for path in paths])
             return
+        for path in paths:
+            self.delete(path)
+        if not self.writes_whole_objects:
+            for folder in {self.full(path).rpartition("/")[0] for path in paths}:
+                # It is not empty, or somebody else has deleted it.
+                with suppress(OSError):
+                    self.fs.rmdir(folder)
 
     def delete_folder(self, folder: str) -> None:
         """Delete with all that is in it; no error if it is gone already."""
+        if self.writes_whole_objects:
+            self.delete_all(self.files_below(folder))
+        else:
+            for details in [*self._tree(self.full(folder)), {"name": self.full(folder), "type": "directory"}]:
+                if details["type"] == "directory":
+                    # Somebody else may delete it, or put something there.
+                    with suppress(OSError):
+                        self.fs.rmdir(details["name"])
+                else:
+                    with suppress(FileNotFoundError):
+                        self.fs.rm_file(details["name"])
+
+    def _find(self, folder: str) -> dict[str, Mapping[str, Any]]:
+        """Details by path of all objects below a folder."""
+        self.fs.invalidate_cache()
+        full = self.full(folder)
         try:
-            self.fs.invalidate_cache()
-            self.fs.rm(self.full(folder), recursive=True)
+            if "s3" in self._protocols:
+                # Asked so, s3fs lists once; asked for the folder, it asks twice more if there is nothing.
+                parent, _, name = full.rpartition("/")
+                found = self.fs.find(parent, prefix=f"{name}/", detail=True)
+            elif self.writes_whole_objects:
+                found = self.fs.find(full, detail=True)
+            else:
+                found = {each["name"]: each for each in self._tree(full) if each["type"] != "directory"}
+        except FileNotFoundError:
+            return {}
+        start = len(self.full(""))
+        return {name[start:]: details for name, details in found.items()}
+
+    def _tree(self, full: str) -> Iterator[Mapping[str, Any]]:
+        """Details of all that is in a folder, folders after what is in them.
+
+        ``find`` of fsspec leaves out folders that cannot be listed, whatever the reason.
+        """
+        try:
+            listing = self.fs.ls(full, detail=True)
         except FileNotFoundError:
             return
+        for details in listing:
+            if details["type"] == "directory":
+                yield from self._tree(details["name"])
+            yield details
+
+    def _written(self, path: str, details: Mapping[str, Any]) -> datetime:
+        time = next((details[name] for name in _TIMES if details.get(name) is not None), None)
+        if isinstance(time, int | float):
+            return datetime.fromtimestamp(time, UTC)
+        if isinstance(time, str):
+            time = datetime.fromisoformat(time)
+        time = time or self.fs.modified(self.full(path))
+        return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+    def _delete_at_once(self, full: Sequence[str]) -> None:
+        """On S3. Not s3fs's ``rm``, which takes names for patterns and does not report what could not be deleted."""
+        for start in range(0, len(full), MOST_AT_ONCE):
+            named = [self.fs.split_path(path) for path in full[start : start + MOST_AT_ONCE]]
+            answer = self.fs.call_s3(
+                "delete_objects",
+                Bucket=named[0][0],
+                Delete={"Objects": [{"Key": key} for _, key, _ in named], "Quiet": True},
+            )
+            self.fs.invalidate_cache()
+            if errors := answer.get("Errors"):
+                raise OSError(
+                    f"{len(errors)} objects could not be deleted, the first of them {errors[0].get('Key')}: "
+                    f"{errors[0].get('Code')} {errors[0].get('Message')}"
+                )
 
     @property
     def _protocols(self) -> tuple[str, ...]:
@@ -167,6 +265,21 @@ class ObjectStore:
     @property
     def _upload_options(self) -> dict[str, int]:
         return {"chunksize": CHUNK, "max_concurrency": 2} if "s3" in self._protocols else {}
+
+    @property
+    def _read_options(self) -> dict[str, int]:
+        # One request, so that the bytes are of one version; s3fs would ask for the size first, and then for pieces.
+        return {"max_concurrency": 1} if "s3" in self._protocols else {}
+
+    def _link(self, path: str, data: bytes) -> None:
+        """Let the object appear whole, and only if there is none."""
+        beside = self._beside(path)
+        self.fs.pipe_file(beside, data)
+        try:
+            self.fs.makedirs(self.full(path).rpartition("/")[0], exist_ok=True)
+            self.fs.link(beside, self.full(path))
+        finally:
+            self.fs.rm_file(beside)
 
     def _beside(self, path: str) -> str:
         temporary = self.full(f"_staging/_tmp/{uuid.uuid4().hex}-{path.rpartition('/')[2]}")
@@ -185,6 +298,35 @@ class ObjectStore:
                     raise
             else:
                 return
+
+
+@contextmanager
+def naming_base_path(base_uri: str, storage: str = "") -> Iterator[None]:
+    """Turn the errors of a storage library into those of this package; others of this package pass.
+
+    :param base_uri: the base path as people name it.
+    :param storage: which connection and address it is reached by, in words.
+    :raises ZDirectConfigurationError: if the base path is not there or may not be written to.
+    :raises StorageUnavailableError: if the storage does not answer, which may pass.
+    """
+    try:
+        yield
+    except ZDirectError:
+        raise
+    except Exception as error:  # storage libraries have errors of their own, botocore's are not even OSError
+        by = f" (by {storage})" if storage else ""
+        said = f"base_path={base_uri!r}{by} cannot be written to: {type(error).__name__}: {error}"
+        if _may_pass(error):
+            raise StorageUnavailableError(
+                said,
+                remedy="Check that the storage runs and that its endpoint is right, if it stays.",
+                retry_after=RETRY_SECONDS,
+            ) from error
+        raise ZDirectConfigurationError(
+            said,
+            remedy="Create the bucket or folder, and let the storage connection (storage_conn_id) write to it and "
+            "delete from it; check its credentials and endpoint.",
+        ) from error
 
 
 def _may_pass(error: Exception) -> bool:

@@ -43,6 +43,14 @@ class WindowPublisher:
         """Tell other runs that this window is being fetched. To be called before its first request."""
         self.marks.announce(self.merger.window)
 
+    def is_announced(self) -> bool:
+        """Whether that is so still: the mark of a task that stood still for a day may have been removed."""
+        return self.marks.is_open(self.merger.window)
+
+    def withdraw(self) -> None:
+        """Tell other runs that nobody fetches this window any more."""
+        self.marks.withdraw(self.merger.window)
+
     def publish(self, staged: list[str]) -> Merged:
         """Publish the staged rows; safe to repeat, and at the same time as any other run.
 

@@ -43,9 +43,13 @@ def world(emulator: EmulatorServer, tmp_path: Path) -> ErasureWorld:
     return ErasureWorld(emulator, tmp_path)
 
 
-@pytest.mark.parametrize(("mode", "format"), [("keep", "parquet"), ("hash", "jsonl")])
-def test_nothing_of_an_erased_customer_is_left_anywhere_and_nobody_else_is_touched(emulator, tmp_path, mode, format):
-    world = ErasureWorld(emulator, tmp_path, mode, format)
+@pytest.mark.parametrize(
+    ("mode", "format", "folder"), [("keep", "parquet", "ERP [prod] a?b*"), ("hash", "jsonl", "plain")]
+)
+def test_nothing_of_an_erased_customer_is_left_anywhere_and_nobody_else_is_touched(
+    emulator, tmp_path, mode, format, folder
+):
+    world = ErasureWorld(emulator, tmp_path / folder, mode, format)
     world.fill()
     places = {path.partition("/")[0] for path in world.traces()}
     assert places == {"orders", "orders_current", "_parked", "_rejected", "_staging", "shipping_documents"}

@@ -22,11 +22,15 @@ PREFIX = "zdirect/landing"
 
 @dataclass
 class Bucket:
-    """:param mirror: folder that :meth:`download` fills with what lies below the prefix."""
+    """:param mirror: folder that :meth:`download` fills with what lies below the prefix.
+
+    :param prefix: the base path in the bucket.
+    """
 
     endpoint: str
     name: str
     mirror: Path
+    prefix: str = PREFIX
 
     @classmethod
     def create(cls, endpoint: str, mirror: Path) -> Bucket:
@@ -46,7 +50,7 @@ class Bucket:
 
     @property
     def root(self) -> str:
-        return f"{self.name}/{PREFIX}"
+        return f"{self.name}/{self.prefix}"
 
     @property
     def uri(self) -> str:
@@ -62,19 +66,19 @@ class Bucket:
         self.mirror.mkdir(parents=True)
         client = self.client
         for key in self.names():
-            assert key.startswith(f"{PREFIX}/"), "an object beside the base path"
-            local = self.mirror / key.removeprefix(f"{PREFIX}/")
+            assert key.startswith(f"{self.prefix}/"), "an object beside the base path"
+            local = self.mirror / key.removeprefix(f"{self.prefix}/")
             local.parent.mkdir(parents=True, exist_ok=True)
             client.download_file(self.name, key, str(local))
 
     def versions(self) -> dict[str, tuple[str, Any]]:
         """Checksum and time of every object outside of the marks and manifests."""
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=f"{PREFIX}/")
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=f"{self.prefix}/")
         return {
             found["Key"]: (found["ETag"], found["LastModified"])
             for page in pages
             for found in page.get("Contents", [])
-            if not found["Key"].removeprefix(f"{PREFIX}/").startswith("_")
+            if not found["Key"].removeprefix(f"{self.prefix}/").startswith("_")
         }
 
 

@@ -138,7 +138,7 @@ def test_nothing_but_published_data_lies_in_the_dataset_s_folder(runs: S3Extract
     runs.run("received_items", HOURS[0])
     names = [key.removeprefix(f"{PREFIX}/") for key in runs.bucket.names()]
     assert all(name.endswith(".parquet") for name in names if not name.startswith("_"))
-    assert {name.partition("/")[0] for name in names} == {"received_items", "_manifests", "_windows"}
+    assert {name.partition("/")[0] for name in names} == {"received_items", "_manifests", "_windows", "_environment"}
 
 
 def test_a_listing_never_comes_from_a_cache(runs: S3Extraction, plain: Callable[..., s3fs.S3FileSystem]) -> None:

@@ -1,0 +1,298 @@
+"""Where a base path leads: to the folder that its text names, of one environment, by a connection that exists."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import os
+import pkgutil
+import socket
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_zdirect import dag_tasks, operators
+from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError
+from airflow_provider_zdirect.operators.base import ZDirectOperator
+from airflow_provider_zdirect.operators.base_path import open_base_path, open_path
+from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
+from airflow_provider_zdirect.operators.inbound import ZDirectInboundReconciliationOperator, ZDirectItemSetsOperator
+from airflow_provider_zdirect.operators.intrastat import ZDirectIntrastatReportOperator
+from airflow_provider_zdirect.operators.liquidation import ZDirectLiquidationRefetchOperator
+from airflow_provider_zdirect.operators.order_erasure import ZDirectOrderErasureOperator
+from airflow_provider_zdirect.operators.order_tracking import ZDirectMissingTrackingOperator
+from airflow_provider_zdirect.operators.orders import ZDirectOrderUpdateOperator
+from airflow_provider_zdirect.operators.shipping_documents import ZDirectShippingDocumentsOperator
+from airflow_provider_zdirect.operators.shipping_notices import ZDirectShippingNoticeOperator
+from airflow_provider_zdirect.operators.stocks import ZDirectStockUpdateOperator
+from airflow_provider_zdirect.storage.environment import RECORD, claim_environment
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+
+WINDOW = {"window_from": "2026-11-10T00:00:00Z", "window_to": "2026-11-11T00:00:00Z"}
+UPDATE = {"order_id": "3c8bb0ec-2a2d-4f8e-9b1d-4b6b2f6a2a0e", "merchant_order_id": "M-1"}
+
+WRITERS: dict[type[ZDirectOperator], dict[str, Any]] = {
+    ZDirectExtractOperator: {"dataset": "returned_items"},
+    ZDirectLiquidationRefetchOperator: {"passes": timedelta(days=2)},
+    ZDirectIntrastatReportOperator: {"month": "2026-10"},
+    ZDirectStockUpdateOperator: {},
+    ZDirectOrderUpdateOperator: {"updates": [UPDATE]},
+    ZDirectMissingTrackingOperator: {},
+    ZDirectShippingDocumentsOperator: {"order_ids": [UPDATE["order_id"]]},
+    ZDirectOrderErasureOperator: {},
+    ZDirectItemSetsOperator: {},
+    ZDirectInboundReconciliationOperator: {},
+}
+
+ELSEWHERE = (
+    "data/zd",
+    "./data",
+    "../data",
+    "~/zd",
+    "file://data/zd",
+    "file://~/zd",
+    "file://./zd",
+    "file://localhost/zd",
+    "FILE://data/zd",
+    "local://data/zd",
+    "file:data/zd",
+    "file:/data/zd",
+    "file:///~/zd",
+    "/~/zd",
+    "file://",
+    "file:///",
+    "/",
+    "s3://",
+    "s3:///zd",
+    "s3:/bucket/zd",
+    "s3:bucket/zd",
+    "/s3://bucket/zd",
+    "s3://s3://bucket/zd",
+    "file:///s3://bucket/zd",
+    "s3://bucket/a/../zd",
+    "s3://bucket/./zd",
+    " s3://bucket/zd",
+    "s3://bucket/zd ",
+    "/data/zd\n",
+    "s3://bucket/a\tb",
+    "simplecache::s3://bucket/zd",
+    "://bucket/zd",
+)
+
+
+def all_operators() -> list[type[ZDirectOperator]]:
+    modules = [
+        importlib.import_module(f"{operators.__name__}.{name}")
+        for _, name, _ in pkgutil.iter_modules(operators.__path__)
+    ]
+    classes = {each for module in modules for _, each in inspect.getmembers(module, inspect.isclass)}
+    return sorted((each for each in classes if issubclass(each, ZDirectOperator)), key=lambda each: each.__name__)
+
+
+PATHS = [
+    (operator, name)
+    for operator in all_operators()
+    for name in operator.template_fields
+    if name.endswith("_path") or name == "master_data"
+]
+
+
+def test_every_parameter_that_is_a_path_is_among_those_tried() -> None:
+    assert {name for _, name in PATHS} == {
+        *("base_path", "stock_path", "mapping_path", "updates_path", "orders_path", "master_data"),
+        *("items_path", "dispatch_items_path"),
+    }
+    assert {operator for operator, name in PATHS if name == "base_path"} >= set(WRITERS)
+
+
+@pytest.mark.parametrize(("operator", "name"), PATHS, ids=lambda each: getattr(each, "__name__", each))
+def test_a_path_that_leads_elsewhere_is_refused_at_parse_by_every_parameter(
+    operator: type[ZDirectOperator], name: str
+) -> None:
+    for text in ELSEWHERE:
+        text = text if name == "base_path" or text.endswith(("/", " ", "\n", ":")) else f"{text}/a.csv"
+        with DAG("a_dag", schedule=None), pytest.raises(ZDirectConfigurationError, match=f"{name}=") as caught:
+            operator.partial(task_id="task", **{name: text})
+        assert repr(text) in str(caught.value)
+        assert caught.value.remedy
+
+
+@pytest.mark.parametrize("text", ELSEWHERE)
+def test_and_when_it_runs_and_nothing_is_written(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ZDirectConfigurationError, match="base_path="):
+        open_base_path(text)
+    with pytest.raises(ZDirectConfigurationError, match="stock_path="):
+        open_path(text, name="stock_path")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments", "name"),
+    [
+        *((operator, arguments, "base_path") for operator, arguments in WRITERS.items()),
+        (ZDirectStockUpdateOperator, {}, "stock_path"),
+        (ZDirectStockUpdateOperator, {}, "mapping_path"),
+        (ZDirectIntrastatReportOperator, {"month": "2026-10"}, "master_data"),
+        (ZDirectOrderUpdateOperator, {}, "updates_path"),
+        (ZDirectShippingDocumentsOperator, {}, "orders_path"),
+        (
+            ZDirectShippingNoticeOperator,
+            {"operations": "announce", "shipping_notice_id": UPDATE["order_id"]},
+            "items_path",
+        ),
+    ],
+    ids=lambda each: getattr(each, "__name__", str(each)[:12]),
+)
+def test_what_a_template_renders_is_judged_likewise(
+    operator: type[ZDirectOperator], arguments: dict[str, Any], name: str, emulator: Any, context: Any, tmp_path: Path
+) -> None:
+    place = {} if operator is ZDirectShippingNoticeOperator else {"base_path": str(tmp_path)}
+    if "window_from" in operator.template_fields:
+        place |= WINDOW
+    task = operator(task_id="task", **{**place, **arguments, name: "{{ params.x }}"})
+    setattr(task, name, "file://data/zd.csv")
+    with pytest.raises(AirflowFailException, match=f"{name}='file://data/zd.csv' has one slash too few"):
+        task.execute(context)
+    assert not emulator.requests
+
+
+NAME = st.text(
+    st.one_of(st.sampled_from("[]?*#%&+:;@=~ .-$\\"), st.characters(exclude_categories=("Cs",))),
+    min_size=1,
+    max_size=20,
+).filter(lambda name: "/" not in name)
+
+
+@given(NAME, st.sampled_from(["/data/", "file:///data/", "local:///data/", "s3://bucket/", "s3a://a.bucket/deep/"]))
+@settings(max_examples=300)
+def test_a_path_is_read_as_it_stands_or_refused(name: str, before: str) -> None:
+    try:
+        opened = open_path(f"{before}{name}/zd", name="base_path")
+    except ZDirectConfigurationError:
+        return
+    folder = f"{before.rpartition('://')[2]}{name}/zd"
+    assert opened.root == folder
+    inside = f"{opened.root}/x"
+    assert opened.fs._strip_protocol(inside) == inside
+    if not before.startswith("s3"):
+        return
+    bucket, _, key = inside.partition("/")
+    assert opened.fs.split_path(inside)[:2] == (bucket, key)
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "ERP [prod]", "a?b", "a?", "a#b", "a*", "100%", "a%20b", "a+b", "ü 東京", "a::b"]
+)
+@pytest.mark.parametrize("before", ["file://", ""])
+def test_a_local_base_path_may_have_any_name(name: str, before: str, tmp_path: Path) -> None:
+    open_base_path(f"{before}{tmp_path}/{name}/zd", environment="production")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name / "zd" / RECORD).is_file()
+
+
+@pytest.mark.parametrize(
+    ("base_path", "storage_conn_id", "named"),
+    [
+        ("s3://bucket/zd", "no_such_storage", "storage_conn_id='no_such_storage'"),
+        ("s3://no_such_storage@bucket/zd", None, "base_path='s3://no_such_storage@bucket/zd'"),
+        ("/data/zd", "no_such_storage", "storage_conn_id='no_such_storage'"),
+    ],
+)
+def test_a_storage_connection_that_does_not_exist_is_named_and_not_tried_again(
+    base_path: str, storage_conn_id: str | None, named: str, emulator: Any, context: Any
+) -> None:
+    task = ZDirectExtractOperator(
+        task_id="task", dataset="returned_items", base_path=base_path, storage_conn_id=storage_conn_id, **WINDOW
+    )
+    with pytest.raises(AirflowFailException) as caught:
+        task.execute(context)
+    assert named in str(caught.value)
+    assert "the storage connection 'no_such_storage' does not exist" in str(caught.value)
+    assert "AIRFLOW_CONN_NO_SUCH_STORAGE" in str(caught.value)
+    assert not emulator.requests
+
+
+def test_a_storage_endpoint_that_refuses_is_named_with_address_and_connection(
+    emulator: Any, context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    quick = {"retries": {"max_attempts": 1}, "connect_timeout": 1}
+    extra = {"endpoint_url": url, "region_name": "us-east-1", "config_kwargs": quick}
+    storage = {"conn_type": "aws", "login": "testing", "password": "testing-secret", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_REFUSING_STORAGE", json.dumps(storage))
+    task = ZDirectExtractOperator(
+        task_id="task",
+        dataset="returned_items",
+        base_path="s3://bucket/zd",
+        storage_conn_id="refusing_storage",
+        **WINDOW,
+    )
+    with pytest.raises(StorageUnavailableError) as caught:
+        task.execute(context)
+    assert "storage connection 'refusing_storage'" in str(caught.value)
+    assert f"endpoint {url}" in str(caught.value)
+    assert "testing-secret" not in str(caught.value)
+    assert not emulator.requests
+
+
+@pytest.fixture
+def sandbox(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The connection is for the sandbox."""
+    connection = json.loads(os.environ["AIRFLOW_CONN_ZDIRECT_DEFAULT"])
+    connection["extra"] = {"environment": "sandbox", "merchant_id": emulator.merchant_ids[0]}
+    monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
+    return emulator
+
+
+@pytest.mark.parametrize("operator", WRITERS, ids=lambda each: each.__name__)
+def test_no_operator_writes_to_a_base_path_of_another_environment(
+    operator: type[ZDirectOperator], sandbox: Any, context: Any, tmp_path: Path
+) -> None:
+    opened = open_base_path(str(tmp_path), environment="production")
+    claim_environment(ObjectStore(opened.fs, opened.root), "production", str(tmp_path))
+    more = WINDOW if "window_from" in operator.template_fields else {}
+    task = operator(task_id="task", base_path=str(tmp_path), **WRITERS[operator], **more)
+    with pytest.raises(AirflowFailException, match="belongs to production, and the zDirect connection is for sandbox"):
+        task.execute(context)
+    assert not sandbox.requests
+    assert [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()] == [Path(RECORD)]
+
+
+def test_the_first_run_of_an_operator_writes_the_environment_of_its_connection_down(
+    sandbox: Any, context: Any, tmp_path: Path
+) -> None:
+    ZDirectOrderErasureOperator(task_id="task", base_path=str(tmp_path)).execute(context)
+    assert json.loads((tmp_path / RECORD).read_text()) == {"environment": "sandbox"}
+
+
+def test_nor_do_the_tasks_of_the_dags_read_it(sandbox: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_base_path(str(tmp_path), environment="production")
+    params = {
+        "conn_id": "zdirect_default",
+        "base_path": str(tmp_path),
+        "tours_by": "advice",
+        "merchant_ids": sandbox.merchant_ids,
+    }
+    monkeypatch.setattr(dag_tasks, "get_current_context", lambda: {"params": params})
+    for task in (dag_tasks.merchants_to_erase_from, lambda: dag_tasks.advices_to_track.function("x")):
+        with pytest.raises(AirflowFailException, match="belongs to production"):
+            getattr(task, "function", task)()
+
+
+def test_tasks_that_only_read_a_base_path_leave_nothing_there_and_are_refused_as_well(tmp_path: Path) -> None:
+    open_base_path(str(tmp_path), environment="sandbox", writes=False)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    with pytest.raises(ZDirectConfigurationError, match="cannot be written to"):
+        open_base_path("/proc/zdirect", environment="sandbox", writes=False)
+    open_base_path(str(tmp_path), environment="production")
+    with pytest.raises(ZDirectConfigurationError, match="belongs to production"):
+        open_base_path(str(tmp_path), environment="sandbox", writes=False)

@@ -1,0 +1,99 @@
+"""Whatever a base path is called, it is that folder and no other: no name is taken for a pattern."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+
+import fsspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from literal_names import NAMES, neighbour_of, use_every_operation
+
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+
+ANY_NAME = st.text(
+    st.one_of(st.sampled_from("[]?*{}!%+#&~ -.aXb'\"\\:ü"), st.characters(exclude_categories=("Cs", "Cc"))),
+    min_size=1,
+    max_size=30,
+).filter(lambda name: "/" not in name and name not in (".", ".."))
+
+
+def use_beside_a_neighbour(kind: str, folder: str, name: str) -> None:
+    fs = fsspec.filesystem(kind, skip_instance_cache=True)
+    other = ObjectStore(fs, f"{folder}/{neighbour_of(name)}/zd")
+    other.write("folder/a", b"theirs")
+    other.write("folder/deep/b", b"theirs")
+    use_every_operation(
+        ObjectStore(fs, f"{folder}/{name}/zd"), Path(folder if kind == "file" else tempfile.gettempdir())
+    )
+    assert other.files_below("folder") == ["folder/a", "folder/deep/b"]
+    assert other.read_many(["folder/a", "folder/deep/b"]) == [b"theirs"] * 2
+
+
+@pytest.mark.parametrize("kind", ["file", "memory"])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_operation_takes_a_name_as_it_is_and_leaves_the_neighbour_alone(
+    kind: str, name: str, tmp_path: Path
+) -> None:
+    use_beside_a_neighbour(kind, str(tmp_path), name)
+
+
+@given(ANY_NAME)
+@settings(max_examples=60)
+def test_so_it_is_with_any_name(name: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        use_beside_a_neighbour("file", folder, name)
+        use_beside_a_neighbour("memory", folder, name)
+
+
+def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ObjectStore(fsspec.filesystem("file", skip_instance_cache=True), str(tmp_path))
+    store.write("folder/deep/a", b"")
+    listing = type(store.fs).ls
+
+    def stale(self: object, path: str, *arguments: object, **options: object) -> object:
+        if path.endswith("deep"):
+            raise OSError(116, "Stale file handle")
+        return listing(self, path, *arguments, **options)
+
+    monkeypatch.setattr(type(store.fs), "ls", stale)
+    with pytest.raises(OSError, match="Stale"):
+        store.files_below("folder")
+
+
+def test_a_move_that_fails_is_no_move_of_what_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ObjectStore(fsspec.filesystem("file", skip_instance_cache=True), str(tmp_path))
+    store.write("a", b"1")
+
+    def nowhere(self: object, *_: object) -> None:
+        raise FileNotFoundError("the folder it is moved to")
+
+    monkeypatch.setattr(type(store.fs), "mv", nowhere)
+    with pytest.raises(FileNotFoundError):
+        store.move("a", "b")
+    assert store.read("a") == b"1"
+
+
+def test_an_object_is_written_once_whoever_comes_first(tmp_path: Path) -> None:
+    for kind, root in (("file", str(tmp_path)), ("memory", f"/{tmp_path.name}")):
+        store = ObjectStore(fsspec.filesystem(kind), root)
+        assert store.write_if_absent("folder/a", b"first") == b"first"
+        assert store.write_if_absent("folder/a", b"second") == b"first"
+        assert store.read("folder/a") == b"first"
+
+
+def test_nothing_of_the_package_calls_what_expands_patterns() -> None:
+    import airflow_provider_zdirect
+
+    package = Path(airflow_provider_zdirect.__file__).parent
+    calls = re.compile(r"\bfs\.(cat|rm|get|put|copy|cp|glob|expand_path|move|rename|delete|download|upload|du)\(")
+    found = [
+        f"{path.name}: {line.strip()}"
+        for path in package.rglob("*.py")
+        for line in path.read_text().splitlines()
+        if calls.search(line)
+    ]
+    assert not found
