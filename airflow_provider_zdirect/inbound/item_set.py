@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_zdirect.ean import restored_ean, whole_number
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.table_files import Row, TableFile
+from airflow_provider_zdirect.merchant_files.ean import restored_ean, whole_number
+from airflow_provider_zdirect.merchant_files.tables import Row, TableFile
 
 MOST_IN_A_LIST = 1_000
 """EANs of a list that is given as it is, and so goes through Airflow's database; more have to come as a file."""

@@ -28,7 +28,7 @@ import pyarrow as pa
 from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.intrastat.selection import master_data_kind
-from airflow_provider_zdirect.table_files import Row, TableFile
+from airflow_provider_zdirect.merchant_files.tables import Row, TableFile
 
 DECIMALS = 6
 PER_PIECE = pa.decimal128(18, DECIMALS)

@@ -17,6 +17,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectFatalError,
     ZDirectRetriableError,
 )
+from airflow_provider_zdirect.merchant_files.tables import KINDS, Row, table_kind
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import (
@@ -35,7 +36,6 @@ from airflow_provider_zdirect.orders.update_rows import (
     reason_code,
     update_file,
 )
-from airflow_provider_zdirect.table_files import KINDS, Row, table_kind
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -18,12 +18,12 @@ from airflow_provider_zdirect.inbound.notice_plan import (
     checked_operations,
     derived_id,
 )
+from airflow_provider_zdirect.merchant_files.tables import TableFile, table_kind
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import check_path, open_path
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.window_job import resume_key, wait_or_raise
-from airflow_provider_zdirect.table_files import TableFile, table_kind
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -11,12 +11,12 @@ from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from airflow_provider_zdirect.assets import stock_updates_asset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectRetriableError
+from airflow_provider_zdirect.merchant_files.tables import KINDS, TableFile, table_kind
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import check_path, check_place, open_base_path, open_path
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.window_job import resume_key, wait_or_raise
-from airflow_provider_zdirect.table_files import KINDS, TableFile, table_kind
 from airflow_provider_zdirect.windows import parse_instant
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Any
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.orders.update_rows import MOST_IN_A_LIST
-from airflow_provider_zdirect.table_files import TableFile
 
 ORDER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

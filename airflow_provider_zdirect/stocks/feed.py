@@ -15,10 +15,10 @@ from typing import Any
 
 from fsspec import AbstractFileSystem
 
-from airflow_provider_zdirect.ean import restored_ean, whole_number
 from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError
+from airflow_provider_zdirect.merchant_files.ean import restored_ean, whole_number
+from airflow_provider_zdirect.merchant_files.tables import KINDS, TableFile, table_kind
 from airflow_provider_zdirect.stocks.level import LARGEST
-from airflow_provider_zdirect.table_files import KINDS, TableFile, table_kind
 
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -44,7 +44,7 @@ SHORTEST_UPC = 12
 class Place:
     """Where a row stands.
 
-    :param row: as :mod:`~airflow_provider_zdirect.table_files` names it: ``row 7``.
+    :param row: as :mod:`~airflow_provider_zdirect.merchant_files.tables` names it: ``row 7``.
     """
 
     file: str

@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.inbound.item_set import COLUMNS, ItemSet
-from airflow_provider_zdirect.table_files import TableFile
+from airflow_provider_zdirect.merchant_files.tables import TableFile
 
 GOOD = {"0191476239145": 2, "4006381333931": 1}
 ROWS = [{"ean": ean, "quantity": quantity} for ean, quantity in GOOD.items()]

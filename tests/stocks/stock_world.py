@@ -18,14 +18,14 @@ from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, RetryPolicy, Timeouts, Transport
 from airflow_provider_zdirect.client.client import ZDirectClient
-from airflow_provider_zdirect.ean import ean13
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ZDirectRetriableError
+from airflow_provider_zdirect.merchant_files.ean import ean13
+from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.stocks.feed import MAPPING_COLUMNS, FeedFiles
 from airflow_provider_zdirect.stocks.stock_updates import update_stocks
 from airflow_provider_zdirect.stocks.update_job import StockUpdateJob, StockUpdateResult
 from airflow_provider_zdirect.stocks.update_pace import UpdatePace
-from airflow_provider_zdirect.table_files import TableFile
 
 NOW = "2026-03-10T08:00:00+00:00"
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.table_files import TableFile, table_kind
+from airflow_provider_zdirect.merchant_files.tables import TableFile, table_kind
 
 COLUMNS = {"ean": ("gtin",), "quantity": ("pieces",)}
 ROWS = [{"ean": "0191476239145", "quantity": 2}, {"ean": "4006381333931", "quantity": 1}]

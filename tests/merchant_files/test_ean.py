@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_zdirect.ean import ean13, is_ean13, restored_ean
+from airflow_provider_zdirect.merchant_files.ean import ean13, is_ean13, restored_ean
 
 TWELVE = st.text("0123456789", min_size=12, max_size=12)
 
