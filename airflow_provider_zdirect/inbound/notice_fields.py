@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.merchant_files.ean import whole_number
+from airflow_provider_zdirect.merchant_files.cells import whole_number
 
 MERCHANT = "zalando_merchant_id"
 REFERENCE = "merchant_b2b_reference"

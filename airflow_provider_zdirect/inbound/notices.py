@@ -21,7 +21,7 @@ from airflow_provider_zdirect.inbound.item_set import ItemSet
 from airflow_provider_zdirect.inbound.notice_fields import MERCHANT, REFERENCE
 from airflow_provider_zdirect.inbound.notice_options import FIRST, NoticeOptions
 from airflow_provider_zdirect.inbound.notice_plan import NOTICE_ID
-from airflow_provider_zdirect.merchant_files.ean import whole_number
+from airflow_provider_zdirect.merchant_files.cells import whole_number
 from airflow_provider_zdirect.models.inbound import ShippingNotice
 from airflow_provider_zdirect.rate import Rate, RateLimits
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from decimal import Decimal
 from typing import Any
+
+from airflow_provider_zdirect.merchant_files.cells import ROUNDED, CellError, bare, is_scientific, without_zero_decimals
 
 DIGITS = 13
 SHORTEST = 8
 """Digits of the shortest number that is an EAN when zeros are put before it: EAN-8, UPC-A, EAN-13."""
+_ROUNDED_ZEROS = "000000"
+"""At the end of what was rounded to ``4.00638E+12``; next to no article has such a number."""
 
 
 def ean13(first_twelve: str) -> str:
     """Twelve digits with their check digit (weights 1 and 3 in turn)."""
-    total = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(first_twelve))
+    total = sum(map(int, first_twelve[::2])) + 3 * sum(map(int, first_twelve[1::2]))
     return f"{first_twelve}{-total % 10}"
 
 
@@ -22,22 +24,33 @@ def is_ean13(text: str) -> bool:
     return len(text) == DIGITS and text.isascii() and text.isdigit() and ean13(text[:-1]) == text
 
 
-def restored_ean(value: Any) -> str | None:
-    """The EAN that was meant, with the leading zeros that spreadsheets drop; None if it is none.
+def read_ean(value: Any) -> str:
+    """The EAN in a cell, with the leading zeros that spreadsheets drop.
 
-    :param value: text, or a whole number; a UPC (12 digits) is an EAN with a zero before it.
+    :param value: text, or a whole number; a UPC (12 digits) is an EAN with a zero before it, and so is a GTIN-14 that
+        begins with a zero, which it has too many.
+    :raises CellError: if it is none, or may be another one than was meant.
     """
-    number = whole_number(value)
-    text = str(value if number is None else number).strip()
+    text = without_zero_decimals(bare(value))
+    if not (text.isascii() and text.isdigit()):
+        raise CellError(ROUNDED if is_scientific(text) else "is not a valid EAN, which has 13 digits")
+    if len(text) > DIGITS and not (len(text) == DIGITS + 1 and text[0] == "0"):
+        packing = " (a GTIN-14 that does not begin with 0 is of a package)" if len(text) == DIGITS + 1 else ""
+        raise CellError(f"is not a valid EAN: it has {len(text)} digits, not 13{packing}")
     # A handful of digits is no EAN that lost its zeros; one in ten of them would have a fitting check digit.
-    if not SHORTEST <= len(text) <= DIGITS:
-        return None
-    text = text.zfill(DIGITS)
-    return text if is_ean13(text) and int(text) else None
+    if len(text) < SHORTEST:
+        raise CellError(f"is not a valid EAN: it has {len(text)} digits, not 13")
+    text = text[-DIGITS:].zfill(DIGITS)
+    if text.endswith(_ROUNDED_ZEROS):
+        raise CellError(f"is not a valid EAN: it ends with {len(_ROUNDED_ZEROS)} zeros, as rounded numbers do")
+    if not is_ean13(text):
+        raise CellError("is not a valid EAN: its check digit does not fit")
+    return text
 
 
-def whole_number(value: Any) -> int | None:
-    """A number without a fraction as such, whatever type it came in; None for anything else, texts too."""
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not math.isfinite(value):
+def restored_ean(value: Any) -> str | None:
+    """As :func:`read_ean`; None if it is none."""
+    try:
+        return read_ean(value)
+    except CellError:
         return None
-    return int(value) if value == int(value) else None

@@ -249,7 +249,9 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
             return None if listed is None else ItemSet.of_list(arguments.from_text(listed), name=name)
         _check_file(path, f"{name}_path")
         opened = open_path(path, arguments.given_text(self.storage_conn_id), name=f"{name}_path")
-        return ItemSet.of_file(TableFile(opened.fs, opened.root, opened.uri, f"{name}_path", COLUMNS))
+        return ItemSet.of_file(
+            TableFile(opened.fs, opened.root, opened.uri, f"{name}_path", COLUMNS, ("ean", "quantity"))
+        )
 
 
 def _summary(result: NoticeResult, plan: NoticePlan) -> dict[str, Any]:

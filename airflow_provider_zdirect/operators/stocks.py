@@ -241,7 +241,9 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
         mapping = None
         if mapping_path is not None:
             opened = open_path(mapping_path.replace(MERCHANT, merchant_id), storage_conn_id, name="mapping_path")
-            mapping = TableFile(opened.fs, opened.root, opened.uri, "mapping_path", MAPPING_COLUMNS, "merchant_sku")
+            mapping = TableFile(
+                opened.fs, opened.root, opened.uri, "mapping_path", MAPPING_COLUMNS, ("merchant_sku", "ean")
+            )
         ti = context["ti"]
         return StockUpdateJob(
             merchant_id=merchant_id,

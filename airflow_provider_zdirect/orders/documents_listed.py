@@ -42,7 +42,7 @@ def listed_orders(value: Any, *, name: str) -> list[str]:
 
 def orders_file(fs: Any, path: str, uri: str, name: str) -> TableFile:
     """The file with ids of orders."""
-    return TableFile(fs, path, uri, name, COLUMNS, required="order_id")
+    return TableFile(fs, path, uri, name, COLUMNS, required=("order_id",))
 
 
 def orders_of_file(file: TableFile, merchant_id: str) -> list[str]:

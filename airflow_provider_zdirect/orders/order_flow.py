@@ -8,7 +8,7 @@ whole, and other rows of the order go on.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence, Set
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectError,
     ZDirectRetriableError,
 )
+from airflow_provider_zdirect.merchant_files.tracking_number import same_number
 from airflow_provider_zdirect.orders.order_calls import OrderCalls
 from airflow_provider_zdirect.orders.order_state import ZALANDO_FULFILLED, OrderState
 from airflow_provider_zdirect.orders.update_journal import Sent
@@ -246,6 +247,21 @@ class OrderFlow(ABC):
                 hint = f"zDirect has {there!r}; leave the column blank, or write that one"
             reason = f"{whose} has another {NAMES[what]}; {hint}"
             self._hold((want.update for want in wants), Outcome(CONFLICT, reason=reason))
+
+    def _hold_equal_codes(self, wants: Mapping[str, Sequence[Want]], there: object) -> bool:
+        """Hold rows by which the number of the parcel would be that of the way back, too.
+
+        :param wants: those of each code.
+        :param there: the order or shipment as it is.
+        :returns: whether it would be.
+        """
+        now = {what: value_of(wants[what][0]) if wants[what] else getattr(there, NAMES[what], None) for what in CODES}
+        of_either = [want for what in CODES for want in wants[what]]
+        if not of_either or not all(now.values()) or not same_number(*map(str, now.values())):
+            return False
+        reason = "tracking_number and return_tracking_number would be the same; every parcel has its own"
+        self._hold((want.update for want in of_either), Outcome(REFUSED, reason=reason))
+        return True
 
     async def _export(self) -> None:
         """Before all else (zDirect docs, *Orders*, exporting)."""

@@ -60,9 +60,9 @@ def test_a_file_is_applied_and_what_is_missing_is_told_although_a_row_was_refuse
     extracted(emulator, tmp_path, merchant_id)
     rows = [
         "order_id,merchant_order_id,tracking_number,return_tracking_number,status,merchant_id",
-        f"{mine},M1,OUT1,BACK1,shipped,",
-        "4711,M3,OUT3,BACK3,shipped,",
-        f"{late},M4,OUT4,BACK4,shipped,{emulator.merchant_ids[1]}",
+        f"{mine},M1,OUT-10001,BACK-10001,shipped,",
+        "4711,M3,OUT-10003,BACK-10003,shipped,",
+        f"{late},M4,OUT-10004,BACK-10004,shipped,{emulator.merchant_ids[1]}",
         f"{bare},M5,,,shipped,",
         f"{back},,,,returned,",
     ]

@@ -73,7 +73,10 @@ def test_parquet_is_read_whatever_type_its_numbers_have(tmp_path: Path, kind: pa
 @pytest.mark.parametrize(
     ("row", "named"),
     [
-        ({"ean": "4006381333930", "quantity": 1}, "ean='4006381333930' is no EAN with a fitting check digit"),
+        (
+            {"ean": "4006381333930", "quantity": 1},
+            "ean='4006381333930' is not a valid EAN: its check digit does not fit",
+        ),
         ({"ean": "4.00638E+12", "quantity": 1}, "ean='4.00638E+12'"),
         ({"ean": "", "quantity": 1}, "ean is missing"),
         ({"quantity": 1}, "ean is missing"),

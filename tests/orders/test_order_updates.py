@@ -43,7 +43,7 @@ def test_an_order_is_exported_then_tracked_then_shipped_and_its_numbers_have_tak
     result = world.run(world.job([tracked(order_id)]))
     truth = world.truth(order_id)
     assert (truth["merchant_order_id"], truth["exported"], truth["status"]) == ("M1", True, "fulfilled")
-    assert (truth["tracking_number"], truth["return_tracking_number"]) == ("OUT-1", "BACK-1")
+    assert (truth["tracking_number"], truth["return_tracking_number"]) == ("OUT-10001", "BACK-10001")
     assert set(world.lines(order_id).values()) == {"shipped"}
     assert not truth["shipped_without_tracking"]
     assert world.writes() == ["PATCH order 204"] * 2 + ["PATCH line 204"] * 2
@@ -194,7 +194,7 @@ def test_rows_of_one_order_that_differ_are_refused_and_others_go_on(world: Order
     order_id = world.order()
     first, second = world.lines(order_id)
     codes = {"order_id": order_id, **CODES}
-    assert world.update(codes, {**codes, "tracking_number": "OUT-2"}) == {2: {"refused"}, 3: {"refused"}}
+    assert world.update(codes, {**codes, "tracking_number": "OUT-10002"}) == {2: {"refused"}, 3: {"refused"}}
     rows = [
         codes,
         {"order_id": order_id, "order_line_id": first, "status": "shipped"},
@@ -213,7 +213,7 @@ def test_tracking_is_required_unless_it_is_not(world: OrderWorld) -> None:
 
 
 def test_another_number_is_replaced_only_if_asked_for_and_told_if_zdirect_keeps_the_first(world: OrderWorld) -> None:
-    order_id = world.order(tracking_number="FIRST", return_tracking_number="BACK-1")
+    order_id = world.order(tracking_number="FIRST", return_tracking_number="BACK-10001")
     row = {"order_id": order_id, "status": "shipped", **CODES}
     assert world.update(row) == {2: {"conflict"}}
     world.emulator.set_options(first_tracking_counts=True)
@@ -223,7 +223,7 @@ def test_another_number_is_replaced_only_if_asked_for_and_told_if_zdirect_keeps_
     assert set(world.lines(order_id).values()) == {"reserved"}
     world.emulator.set_options(first_tracking_counts=False)
     assert world.update(row, overwrite_tracking=True, run="c") == {2: {"already", "done"}}
-    assert world.truth(order_id)["tracking_number"] == "OUT-1"
+    assert world.truth(order_id)["tracking_number"] == "OUT-10001"
     assert set(world.lines(order_id).values()) == {"shipped"}
 
 
@@ -470,7 +470,7 @@ def test_the_same_rows_are_not_applied_again_if_that_is_wanted(world: OrderWorld
     assert world.run(world.job(bad, skip_applied=True, max_failed=1, run="c")).rows["refused"] == 1
     world.emulator.approve_order(late)
     assert world.run(world.job(bad, skip_applied=True, run="d")).rows["done"] == 1
-    for run, code in (("e", "A"), ("f", "B"), ("g", "A")):
+    for run, code in (("e", "OUT-10003"), ("f", "OUT-10004"), ("g", "OUT-10003")):
         row = {"order_id": order_id, "tracking_number": code}
         world.run(world.job([row], run=run, skip_applied=True, overwrite_tracking=True))
         assert world.truth(order_id)["tracking_number"] == code
@@ -496,7 +496,7 @@ def test_results_name_row_order_line_what_and_when_and_nothing_personal(world: O
         (3, None, None, False, "row", "refused", False, "a-run", "2026-03-10"),
     ]
     stored = b"".join(path.read_bytes() for path in world.base.rglob("*") if path.is_file())
-    for personal in ("OUT-1", truth["customer_number"], truth["shipping_address"]["last_name"]):
+    for personal in ("OUT-10001", truth["customer_number"], truth["shipping_address"]["last_name"]):
         assert personal.encode() not in stored
     assert not list(world.base.glob("_staging/order_updates/**/*.json"))
 

@@ -116,7 +116,7 @@ class StockWorld:
         at = None if minutes is None else self.start + timedelta(minutes=minutes)
         mapping = changes.pop("mapping", None)
         if isinstance(mapping, str):
-            mapping = TableFile(self.fs, mapping, mapping, "mapping_path", MAPPING_COLUMNS, "merchant_sku")
+            mapping = TableFile(self.fs, mapping, mapping, "mapping_path", MAPPING_COLUMNS, ("merchant_sku", "ean"))
         changes.setdefault("sales_channel_ids", tuple(self.channels[:2]))
         return StockUpdateJob(
             merchant_id=self.merchant_id,

@@ -178,7 +178,7 @@ def test_files_of_every_kind_in_a_folder_are_one_feed_and_the_newest_says_what_i
     ("name", "content", "said"),
     [
         ("s.csv", f"ean,quantity,name\n{ean(1)},1,shoe\n{ean(2)},0,shirt, red\n", ["it has 4 fields, and the header"]),
-        ("s.jsonl", f'{{"ean": {ean(1)}, "quantity": 1}}\n{{"quantity": 3}}\n{{\n', ["no column ean", "is no JSON"]),
+        ("s.jsonl", f'{{"ean": {ean(1)}, "quantity": 1}}\n{{"quantity": 3}}\n{{\n', ["no column ean", "is not JSON"]),
         ("s.csv", f"ean;quantity\n{ean(1)};1.0\n{ean(2)};1.000\n{ean(3)};1,000\n", ["may be thousands"] * 2),
         ("s.csv", f"ean;quantity\n{ean(1)};1.00\n{ean(2)};1.0000\n", ["is not a whole number"]),
     ],
@@ -219,7 +219,7 @@ def test_a_broken_file_of_a_folder_does_not_stop_the_others_and_one_that_is_gone
         ("stock.csv", f"ean,amount\n{ean(1)},2\n", "no column quantity"),
         ("stock.csv", f"ean,quantity\n{ean(1)}\n", "row 2: it has 1 fields"),
         ("stock.csv", "", "it is empty"),
-        ("stock.jsonl", "{\n", "row 1: is no JSON"),
+        ("stock.jsonl", "{\n", "row 1: it is not JSON"),
         ("stock.txt", "x", "of an unknown kind"),
     ],
 )
