@@ -98,6 +98,7 @@ class OrderFlow(ABC):
         self.order_id = order_id
         self.error: ZDirectRetriableError | None = None
         self.is_finished = False
+        self.is_missing = False
         self.waits = False
         self._calls = calls
         self._rules = rules
@@ -120,6 +121,7 @@ class OrderFlow(ABC):
         try:
             self._state = await self._calls.get(self.order_id)
         except NotFoundError as error:
+            self.is_missing = True
             reason = "the merchant has no such order, or zDirect does not keep it any more (a year)"
             return self._refuse_rows(self._updates, reason, error.status)
         if self.state.order_type == ZALANDO_FULFILLED:
@@ -150,6 +152,22 @@ class OrderFlow(ABC):
     @abstractmethod
     async def finish(self) -> None:
         """Set statuses."""
+
+    # Of several merchants
+
+    @property
+    def may_be_of_another(self) -> bool:
+        """Whether its rows do not say whose order it is."""
+        return all(update.of_any for update in self._updates)
+
+    @property
+    def owner(self) -> str | None:
+        """The merchant whose order it is, if it was seen and says so."""
+        return self._state.merchant_id if self._state else None
+
+    def leave(self) -> None:
+        """It is another merchant's, whose task sees to it: there is nothing to do, and nothing to tell."""
+        self._updates, self._wants = (), {}
 
     # Telling
 

@@ -93,6 +93,7 @@ class OrderUpdate:
     :param shipment: the merchant's id of one of several parcels.
     :param weight_grams: of that parcel.
     :param row: number of the row that says so, for the results.
+    :param of_any: the row does not say whose order it is, and may be of any merchant of the file.
     """
 
     order_id: str | None
@@ -108,6 +109,7 @@ class OrderUpdate:
     shipment: str | None = None
     weight_grams: int | None = None
     row: int | None = None
+    of_any: bool = False
 
     def __post_init__(self) -> None:
         if self.status is not None and self.status not in STATUSES:
@@ -183,19 +185,26 @@ def listed_updates(items: Any, *, name: str) -> list[Row]:
 
 
 def read_updates(
-    rows: Iterable[Row], *, merchant_id: str, default_reason: int | None = None, names_merchant: bool = False
+    rows: Iterable[Row],
+    *,
+    merchant_id: str,
+    default_reason: int | None = None,
+    names_merchant: bool = False,
+    is_shared: bool = False,
 ) -> UpdateRows:
     """The updates in rows of :data:`COLUMNS`.
 
     :param merchant_id: whose orders are updated; rows that name another merchant are left out.
     :param default_reason: of returns without one.
     :param names_merchant: a row without ``merchant_id`` is wrong.
+    :param is_shared: the file has orders of several merchants; a row without ``merchant_id`` may be of any of them, and
+        has to name its order by ``order_id``: merchants may have orders of the same number.
     """
     updates: list[OrderUpdate] = []
     wrong: list[WrongRow] = []
     of_others: Counter[str] = Counter()
     for where, row in rows:
-        found = _read(row, int(where.rpartition(" ")[2]), merchant_id, default_reason, names_merchant)
+        found = _read(row, int(where.rpartition(" ")[2]), merchant_id, default_reason, names_merchant, is_shared)
         if isinstance(found, OrderUpdate):
             updates.append(found)
         elif isinstance(found, str):
@@ -225,7 +234,12 @@ def reason_code(value: Any) -> int:
 
 
 def _read(
-    row: Mapping[str, Any], number: int, merchant_id: str, default_reason: int | None, names_merchant: bool
+    row: Mapping[str, Any],
+    number: int,
+    merchant_id: str,
+    default_reason: int | None,
+    names_merchant: bool,
+    is_shared: bool,
 ) -> OrderUpdate | WrongRow | str:
     """The update, what is wrong with it, or whose it is, if it is another merchant's."""
     told: dict[str, Any] = {}
@@ -242,6 +256,10 @@ def _read(
             return owner
         if owner is None and names_merchant:
             raise ValueError("merchant_id is missing, and the file is for several merchants")
+        if owner is None and is_shared:
+            if not told.get("order_id"):
+                raise ValueError("give order_id or merchant_id: several merchants may have an order of that number")
+            told["of_any"] = True
         told |= {name: _cell(row, name, read_code) for name in _TEXTS}
         told |= {name: _cell(row, name, read_tracking_number) for name in _CODES}
         if told.get("order_id"):

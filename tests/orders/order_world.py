@@ -142,8 +142,8 @@ def tracked(order_id: str, number: int = 1, **more: Any) -> dict[str, Any]:
     return {
         "order_id": order_id,
         "merchant_order_id": f"M{number}",
-        "tracking_number": f"OUT-{number}",
-        "return_tracking_number": f"BACK-{number}",
+        "tracking_number": f"OUT-1000{number}",
+        "return_tracking_number": f"BACK-1000{number}",
         "status": "shipped",
         **more,
     }

@@ -93,7 +93,7 @@ class Scene:
 
 
 def _codes(number: str) -> dict[str, str]:
-    return {"tracking_number": f"OUT-{number}", "return_tracking_number": f"BACK-{number}"}
+    return {"tracking_number": f"OUT-1000{number}", "return_tracking_number": f"BACK-1000{number}"}
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

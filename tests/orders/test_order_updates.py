@@ -147,7 +147,7 @@ REFUSALS: dict[str, Any] = {
     "another number": ({}, {"tracking_number": "OTHER"}, "conflict", "has another tracking_number"),
     "another return number": ({}, {"return_tracking_number": "OTHER"}, "conflict", "another return_tracking_number"),
     "exported as another": ({}, {"merchant_order_id": "OTHER"}, "conflict", EXPORTED),
-    "no UUID": ({"order_id": "4711"}, {}, "refused", "is no UUID"),
+    "no UUID": ({"order_id": "4711"}, {}, "refused", "is not a UUID"),
     "nothing to do": (dict.fromkeys(("merchant_order_id", *CODES, "status")), {}, "refused", "nothing to do"),
 }
 
