@@ -215,8 +215,7 @@ class _Csv:
             at += taken
             if not any(map(str.strip, cells)):
                 continue
-            if len(cells) > width and not any(map(str.strip, cells[width:])):
-                del cells[width:]
+            cells = self._trimmed(cells)
             if not problem and len(cells) != width:
                 problem = f"it has {len(cells)} fields, and the header has {width}"
             row = {} if problem else {name: cells[number] for number, name in wanted}
@@ -252,23 +251,38 @@ class _Csv:
         """The cells of a row with quotes, how many lines it takes, and what is wrong with it."""
         reader = csv.reader(self._lines_of_row(at), delimiter=self.delimiter, strict=True)
         try:
-            return next(reader), reader.line_num, ""
+            cells = self._trimmed(next(reader))
         except csv.Error:
             pass
+        else:
+            if reader.line_num == 1 or len(cells) == self._width:
+                return cells, reader.line_num, ""
         # One of its quotes is wrong. If it stands where nobody looks, that does not matter.
-        cells = self._lines[at].rstrip("\r\n").split(self.delimiter)
-        read = [cell for cell, name in zip(cells, self._names, strict=False) if name]
-        if len(cells) == self._width and not any('"' in cell for cell in read):
+        cells = self._trimmed(self._lines[at].rstrip("\r\n").split(self.delimiter))
+        if len(cells) == self._width and self._is_read_without_quotes(cells):
             return cells, 1, ""
         return cells, 1, "it has a quote that is not closed, or text after the closing one"
+
+    def _trimmed(self, cells: list[str]) -> list[str]:
+        """Without blank fields after the last column: many programs end each row with a delimiter."""
+        return cells if any(map(str.strip, cells[self._width :])) else cells[: self._width]
 
     def _lines_of_row(self, at: int) -> Iterator[str]:
         """A row and lines that may belong to it: a text with line breaks, but none that looks like the next row."""
         yield self._lines[at]
         for number in range(at + 1, min(at + _LINES_OF_A_ROW, len(self._lines))):
-            if self._lines[number].count(self.delimiter) >= self._width - 1:
+            if self._could_be_row(self._lines[number]):
                 return
             yield self._lines[number]
+
+    def _could_be_row(self, line: str) -> bool:
+        """Whether it has enough fields, and no quote in those that are looked at."""
+        if line.count(self.delimiter) < self._width - 1:
+            return False
+        return self._is_read_without_quotes(line.split(self.delimiter))
+
+    def _is_read_without_quotes(self, cells: Sequence[str]) -> bool:
+        return not any(name and '"' in cell for name, cell in zip(self._names, cells, strict=False))
 
 
 def _not_utf8(row: Mapping[str, str]) -> str:

@@ -72,6 +72,7 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _IDS = ("order_id", "order_line_id", "outbound_logistic_center_id", "merchant_id")
 _TEXTS = ("order_number", "external_id", "merchant_order_id", "shipment")
 _CODES = ("tracking_number", "return_tracking_number")
+_ADDRESS = re.compile(r"\S@\S")
 _WORD = re.compile(r"[A-Za-z_]{1,20}")
 _HEAVIEST = 2**31 - 1
 
@@ -303,7 +304,7 @@ def _cell(row: Mapping[str, Any], name: str, read: Callable[[Any], T]) -> T | No
         return read(row.get(name)) or None
     except CellError as error:
         # Numbers of parcels are not personal, and who has to correct them has to find them.
-        said = f"{name}={shown(row[name])}" if name in _CODES and "@" not in str(row[name]) else name
+        said = f"{name}={shown(row[name])}" if name in _CODES and not _ADDRESS.search(str(row[name])) else name
         raise ValueError(f"{said} {error}") from error
 
 
