@@ -110,7 +110,7 @@ def master_data_kind(uri: str) -> str:
 
     :raises ZDirectConfigurationError: if it ends in anything else.
     """
-    return table_kind(uri, name="master_data", kinds=("csv", "parquet"))
+    return table_kind(uri, name="master_data", kinds=("tsv", "csv", "parquet"))
 
 
 def as_runs(days: Iterable[date]) -> str:

@@ -23,7 +23,7 @@ from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-KINDS = ("csv", "tsv", "parquet", "jsonl")
+KINDS = ("tsv", "csv", "parquet", "jsonl")
 GZIPPED = ("csv", "tsv", "jsonl")
 
 Row = tuple[str, dict[str, Any]]

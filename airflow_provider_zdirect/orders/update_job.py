@@ -95,7 +95,6 @@ class OrderUpdateResult:
             "orders": self.orders,
             "uri": self.uri,
             "requests": self.requests,
-            "of_others": self.of_others,
             "applied_before": self.applied_before,
         }
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from landing import Landing, movement, query
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
@@ -183,3 +187,125 @@ def test_totals_are_exact_where_floats_would_not_be(landing: Landing, tmp_path: 
     assert [row["net_mass_kg"] for row in landing.lines("PL")] == [Decimal("1000000000.000001"), Decimal(-(10**9))]
     total = query(f"SELECT sum(net_mass_kg) AS it FROM read_parquet('{landing.file('PL', 'parquet')}')")
     assert total == [{"it": Decimal("0.000001")}]
+
+
+@pytest.mark.parametrize(
+    ("cell", "code"),
+    [
+        ("1012100.0", "01012100"),
+        ("1012100.00", "01012100"),
+        ("1012100,0", "01012100"),
+        ("61091000.0", "61091000"),
+        ("1012100", "01012100"),
+        ("0101 21 00", "01012100"),
+        ("1012.10.00", "10121000"),
+        ("101.21.00", "01012100"),
+        ("6109 1000", "61091000"),
+        ("61 09 10 00", "61091000"),
+        ('="01012100"', "01012100"),
+        ("'01012100", "01012100"),
+        (1012100, "01012100"),
+        (1012100.0, "01012100"),
+        (Decimal("1012100.0"), "01012100"),
+        ("nan", None),
+        ("610910", None),
+        ("610910.0", None),
+        ("610910.00", None),
+        (610910.0, None),
+        ("101210.0", None),
+        ("6109100000", None),
+        ("6109 10 00 00", None),
+        ("6109.1", None),
+        (6109.1, None),
+        ("6109.10", None),
+        ("61.091.000", None),
+        ("6.1091E+07", None),
+        ("00000000", None),
+        (True, None),
+    ],
+)
+def test_a_code_is_read_as_it_was_meant_or_refused(tmp_path: Path, cell: Any, code: str | None) -> None:
+    pq.write_table(pa.table({"ean": ["4006381333931"], "cn8": [cell]}), tmp_path / "master.parquet")
+    if code is None:
+        with pytest.raises(ZDirectConfigurationError, match="row 1: cn8_code="):
+            read(tmp_path / "master.parquet")
+    else:
+        assert [row["cn8_code"] for row in read(tmp_path / "master.parquet")] == [code]
+
+
+WAYS_TO_WRITE_A_CODE = (
+    str,
+    int,
+    float,
+    Decimal,
+    "{}.0".format,
+    "{},00".format,
+    "{}00".format,
+    lambda code: code.lstrip("0"),
+    lambda code: Decimal(f"{code}.0"),
+    lambda code: f"{int(code)}.0",
+    lambda code: f"{code[:4]}.{code[4:6]}.{code[6:]}",
+    lambda code: f"{code[:4]} {code[4:]}",
+    lambda code: f"{code[:6]}.{code[6:]}",
+    lambda code: float(f"{code[:4]}.{code[4:]}"),
+    lambda code: f"{float(code):.3E}",
+    lambda code: code[:6],
+    lambda code: f"{code[:6]}.0",
+)
+
+
+@given(st.from_regex("(0[1-9]|[1-9][0-9])[0-9]{6}", fullmatch=True), st.sampled_from(WAYS_TO_WRITE_A_CODE))
+def test_a_code_never_becomes_another_one(code: str, written_as: Any) -> None:
+    fs = fsspec.filesystem("memory")
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"ean": ["4006381333931"], "cn8": [written_as(code)]}), sink)
+    fs.pipe_file("/codes.parquet", sink.getvalue())
+    try:
+        (row,) = MasterDataFile(fs, "/codes.parquet", "codes.parquet").read().to_pylist()
+    except ZDirectConfigurationError:
+        return
+    assert row["cn8_code"] == code
+
+
+def test_a_blank_cell_that_made_floats_of_a_column_changes_no_code(tmp_path: Path) -> None:
+    text = "ean,cn8_code,net_mass_kg\n4006381333931,1012100.0,0.25\n0191476239145,,0.1\n"
+    second, first = read(written(tmp_path, text))
+    assert (first["cn8_code"], second["cn8_code"]) == ("01012100", None)
+
+
+@pytest.mark.parametrize(
+    ("cell", "why"),
+    [
+        ("12", "it has 2 digits, not 13"),
+        ("4006381333932", "its check digit does not fit"),
+        ("4.00638E+12", "has rounded"),
+        ("4006380000000", "as rounded numbers do"),
+        ("14006381333938", "is of a package"),
+        ("n/a", "is not a valid EAN"),
+    ],
+)
+def test_an_ean_that_cannot_be_right_is_refused_with_its_row(tmp_path: Path, cell: str, why: str) -> None:
+    with pytest.raises(ZDirectConfigurationError, match=re.escape(f"row 2: ean='{cell}' ")) as caught:
+        read(written(tmp_path, f"ean,cn8_code\n{cell},61091000\n"))
+    assert why in str(caught.value)
+
+
+def test_eans_are_read_as_everywhere(tmp_path: Path) -> None:
+    text = 'ean,cn8\n04006381333931,61091000\n="0191476239145",61091000\n5901234123457.0,61091000\n'
+    assert [row["ean"] for row in read(written(tmp_path, text))] == ["0191476239145", "4006381333931", "5901234123457"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "amount"),
+    [("12,00", "12"), ("0,25", "0.25"), ("0,250", "0.25"), ("1,5", "1.5"), ("1234,500", "1234.5"), ("1,250", None),
+     ("1.234,50", None), ("1,2,3", None), ("0.25", "0.25"), ('="0,25"', "0.25")],
+)  # fmt: skip
+def test_a_comma_is_one_of_decimals_where_semicolons_separate_and_it_cannot_be_of_thousands(
+    tmp_path: Path, cell: str, amount: str | None
+) -> None:
+    path = written(tmp_path, f"ean;net_mass_kg\n4006381333931;{cell}\n")
+    if amount is None:
+        with pytest.raises(ZDirectConfigurationError, match="row 2: net_mass_kg="):
+            read(path)
+    else:
+        assert [row["net_mass_kg"] for row in read(path)] == [Decimal(amount)]

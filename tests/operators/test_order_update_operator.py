@@ -63,7 +63,7 @@ def truth(world, order_id):
         ({"updates": [{**ROW, "order_id": "4711"}]}, "item 1: order_id is not a UUID"),
         ({"updates": [{"order_id": ORDER, "status": "returned"}]}, "there is no reason"),
         ({"updates": None, "updates_path": "a.csv"}, "relative"),
-        ({"updates": None, "updates_path": "/data/a.xlsx"}, ".csv, .tsv, .parquet or .jsonl"),
+        ({"updates": None, "updates_path": "/data/a.xlsx"}, ".csv, .parquet or .jsonl"),
         ({"merchant_id": "4711"}, "merchant_id='4711'"),
         ({"default_reason": 7}, "default_reason=7"),
         ({"require_tracking": "perhaps"}, "require_tracking='perhaps'"),

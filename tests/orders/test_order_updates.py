@@ -21,6 +21,7 @@ from airflow_provider_zdirect.exceptions import (
     UpdatesPausedError,
 )
 from airflow_provider_zdirect.orders import order_updates
+from airflow_provider_zdirect.orders.update_rows import read_updates
 
 SHARED = "10000000000001"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -506,3 +507,50 @@ def test_results_as_json_lines(world: OrderWorld) -> None:
     world.run(job)
     files = f"{world.base}/order_updates/**/*.jsonl.gz"
     assert duckdb.sql(f"SELECT count(*) FROM read_json('{files}')").fetchall() == [(5,)]
+
+
+def test_rows_together_do_not_make_the_number_of_the_parcel_that_of_the_way_back(world: OrderWorld) -> None:
+    code = "003404341600000001"
+    order_id, halfway = world.order(), world.order(tracking_number=code)
+    rows = [
+        {"order_id": order_id, "tracking_number": code},
+        {"order_id": order_id, "return_tracking_number": code.lstrip("0"), "status": "shipped"},
+        {"order_id": halfway, "return_tracking_number": code},
+    ]
+    result = world.run(world.job(rows, max_failed=None))
+    assert outcomes(result) == {2: {"refused"}, 3: {"refused"}, 4: {"refused"}}
+    assert {one.reason for one in result.results} == {
+        "tracking_number and return_tracking_number would be the same; every parcel has its own"
+    }
+    assert not world.writes()
+
+
+def test_nothing_of_a_row_with_a_placeholder_is_sent_and_no_line_of_its_order_shipped(world: OrderWorld) -> None:
+    good, bad = world.order(), world.order()
+    rows = [tracked(good), tracked(bad, tracking_number="n/a"), {"order_id": bad, **CODES, "status": "shipped"}]
+    with pytest.raises(RejectedUpdatesError) as caught:
+        world.run(world.job(rows))
+    said = str(caught.value)
+    assert "2 of 3 rows were not applied. " in said
+    assert f"row 3, order {bad}: tracking_number='n/a' " in said
+    assert "may be" not in said.partition("row 3")[0]
+    assert world.truth(good)["status"] == "fulfilled"
+    assert not any("line" in write for write in world.writes(bad))
+
+
+def test_an_order_of_another_merchant_of_the_file_is_left_to_that_merchant(world: OrderWorld) -> None:
+    other = world.emulator.merchant_ids[1]
+    mine = world.order()
+    (theirs,) = world.emulator.add_orders(other, 1, items=1, lines=1)
+    nobodys = "5b1f6a52-9d3c-4d6e-8f3a-0c9a5b7e1d24"
+    rows = [(f"row {n}", tracked(one, n)) for n, one in enumerate((mine, theirs, nobodys), start=2)]
+    read = read_updates(rows, merchant_id=world.merchant_id, is_shared=True)
+    job = world.job([], updates=read.updates, wrong=read.wrong, others=(other,), max_failed=None)
+    result = world.run(job)
+    assert outcomes(result) == {2: {"done"}, 4: {"refused"}}
+    assert (result.orders, result.of_others, result.rows["refused"]) == (2, 1, 1)
+    assert not world.writes(theirs)
+    named = read_updates([("row 2", {**tracked(theirs), "merchant_id": world.merchant_id})],
+                         merchant_id=world.merchant_id, is_shared=True)  # fmt: skip
+    again = world.run(world.job([], updates=named.updates, others=(other,), max_failed=None, run="b"))
+    assert outcomes(again) == {2: {"refused"}}, "a row that names its merchant is not left out"

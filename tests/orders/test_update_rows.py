@@ -18,6 +18,7 @@ from airflow_provider_zdirect.orders.update_rows import (
     COLUMNS,
     REASONS,
     OrderUpdate,
+    UpdateRows,
     WrongRow,
     listed_updates,
     read_updates,
@@ -187,3 +188,54 @@ def test_an_update_that_names_no_order_cannot_be_made() -> None:
     for wrong in ({"order_id": None}, {"order_id": "x"}, {"order_id": ORDER, "status": "sent"}):
         with pytest.raises(ValueError):
             OrderUpdate(**wrong)
+
+
+def rows_of(tmp_path: Path, text: str) -> UpdateRows:
+    (tmp_path / "tracking.csv").write_text(text)
+    file = update_file(fsspec.filesystem("file"), str(tmp_path / "tracking.csv"), "tracking.csv", "updates_path")
+    return read_updates(file.rows(), merchant_id=MERCHANT)
+
+
+HEADER = "order_id,tracking_number,return_tracking_number,status\n"
+
+
+def test_formulas_of_a_spreadsheet_are_undone(tmp_path: Path) -> None:
+    (update,) = rows_of(tmp_path, f'{HEADER}{ORDER},="003404341600000001",="003404341600000002",shipped\n').updates
+    assert (update.tracking_number, update.return_tracking_number) == ("003404341600000001", "003404341600000002")
+
+
+def test_placeholders_are_refused_with_row_and_value(tmp_path: Path) -> None:
+    cells = [("-", "n/a"), ("0", "00000000"), ("TBD", "?"), ("N/A", "\\N"), ("undefined", "-"), ("keine", "x")]
+    rows = rows_of(tmp_path, HEADER + "".join(f"{ORDER},{out},{back},shipped\n" for out, back in cells))
+    assert not rows.updates
+    assert [row.row for row in rows.wrong] == list(range(2, 8))
+    for wrong, (out, _) in zip(rows.wrong, cells, strict=True):
+        assert wrong.what.startswith(f"tracking_number={out!r} ")
+
+
+@pytest.mark.parametrize(
+    ("out", "back"),
+    [
+        ("003404341600000001", "003404341600000001"),
+        ("003404341600000001", "3404341600000001"),
+        ("1Z999AA10123456784", "1z 999 aa1 01 2345 6784"),
+        ("003404341600000001", '="003404341600000001"'),
+    ],
+)
+def test_the_number_of_the_parcel_is_not_that_of_the_way_back(tmp_path: Path, out: str, back: str) -> None:
+    (wrong,) = rows_of(tmp_path, f"{HEADER}{ORDER},{out},{back},shipped\n").wrong
+    assert f"tracking_number={out!r} is the return_tracking_number, too" in wrong.what
+
+
+def test_a_personal_address_among_tracking_numbers_is_not_quoted(tmp_path: Path) -> None:
+    (wrong,) = rows_of(tmp_path, f"{HEADER}{ORDER},erika@example.com,,shipped\n").wrong
+    assert "erika" not in wrong.what
+
+
+def test_a_row_of_a_shared_file_names_its_merchant_or_the_id_of_its_order() -> None:
+    rows = [("row 2", GOOD), ("row 3", {**GOOD, "order_id": None, "order_number": "10105"}),
+            ("row 4", {**GOOD, "merchant_id": MERCHANT}), ("row 5", {**GOOD, "merchant_id": OTHER})]  # fmt: skip
+    told = read_updates(rows, merchant_id=MERCHANT, is_shared=True)
+    assert [(update.row, update.of_any) for update in told.updates] == [(2, True), (4, False)]
+    assert [(row.row, "several merchants" in row.what) for row in told.wrong] == [(3, True)]
+    assert told.of_others == 1
