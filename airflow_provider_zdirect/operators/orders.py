@@ -89,7 +89,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which the results are written.
     :param updates: rows as ``[{"order_id": ..., "tracking_number": ...}, ...]``, 1,000 at most; a list, the results of
         mapped tasks, or what a template made of them.
-    :param updates_path: a CSV (``,`` or ``;``), Parquet or JSON-lines file with such columns instead; URL or absolute
+    :param updates_path: a CSV, TSV, Parquet or JSON-lines file with such columns instead; URL or absolute
         path; ``{merchant_id}`` in it stands for the merchant.
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
     :param require_merchant_id: refuse rows without ``merchant_id``, where one file is for several merchants.

@@ -82,7 +82,7 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
         version 4 of your own; None makes one of merchant, DAG, run, task and map index, the same with every retry.
     :param items: items to announce: ``[{"ean": "4006381333931", "quantity": 2}, ...]``, 1,000 at most; a list, the
         results of mapped tasks, or what a template made of them.
-    :param items_path: a CSV (``,`` or ``;``), Parquet or JSON-lines file with the columns ``ean`` and ``quantity``
+    :param items_path: a CSV, TSV, Parquet or JSON-lines file with the columns ``ean`` and ``quantity``
         instead; URL or absolute path.
     :param dispatch_items: items to dispatch, as ``items``.
     :param dispatch_items_path: as ``items_path``.

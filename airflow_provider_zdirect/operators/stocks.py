@@ -36,7 +36,7 @@ MAX_TURNS = 50
 class ZDirectStockUpdateOperator(ZDirectOperator):
     """Sends a merchant's stock levels to zDirect: to every live sales channel, what has changed, as fast as it allows.
 
-    The feed is a CSV (``,`` or ``;``), Parquet or JSON-lines file, or a folder of such files, with the columns ``ean``
+    The feed is a CSV, TSV, Parquet or JSON-lines file, or a folder of such files, with the columns ``ean``
     or ``merchant_sku``, ``quantity`` and, if wanted, ``sales_channel_id``: a row with one is for that channel only, all
     others are for all channels. What it does not name stays as it is. Rows that cannot be sent are put aside under
     ``_rejected/`` with place and reason, and the others are sent all the same; then the task fails if more came to
