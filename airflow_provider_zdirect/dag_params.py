@@ -322,7 +322,8 @@ def tracking_params() -> dict[str, Param]:
             title="File with tracking numbers",
             description="CSV, Parquet or JSON lines with order_id or order_number, tracking_number, "
             "return_tracking_number and, if wanted, merchant_order_id, status (shipped), merchant_id (needed if "
-            "several merchants share the file and rows have no order_id). Empty: <base path>/_inbox/tracking.csv. {merchant_id} in it stands for the merchant.",
+            "several merchants share the file and rows have no order_id). Empty: <base path>/_inbox/tracking.csv. "
+            "{merchant_id} in it stands for the merchant.",
         ),
         "max_failed": Param(
             0,

@@ -215,7 +215,8 @@ class _Csv:
             at += taken
             if not any(map(str.strip, cells)):
                 continue
-            cells = self._trimmed(cells)
+            if len(cells) != width:
+                cells = self._trimmed(cells)
             if not problem and len(cells) != width:
                 problem = f"it has {len(cells)} fields, and the header has {width}"
             row = {} if problem else {name: cells[number] for number, name in wanted}

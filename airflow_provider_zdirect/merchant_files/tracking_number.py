@@ -25,12 +25,12 @@ _DECIMAL = re.compile(r"[0-9]+\.[0-9]+")
 _DATE = re.compile(r"[0-9]{4}[-.][0-9]{1,2}[-.][0-9]{1,2}|[0-9]{1,2}[-.][0-9]{1,2}[-.]([0-9]{2}|[0-9]{4})")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _COUNTED_UP = "01234567890"
-_WORDS = re.compile(
-    r"(?<![a-z])(bestellung|demo|dummy|example|fake|folgt|invalid|keine|label|mail|muster|number|nummer|order|paket|parcel|"
-    r"pending|placeholder|platzhalter|retoure?|return|sample|sendung|siehe|test|testing|track|tracking|unbekannt|unknown)"
-    r"(?![a-z])",
+_PLACEHOLDER = re.compile(
+    r"(?<![a-z])(demo|dummy|example|fake|folgt|invalid|keine|mail|muster|pending|placeholder|platzhalter|sample|siehe|test|"
+    r"unbekannt|unknown)(?![a-z])",
     re.IGNORECASE,
 )
+_WORD = re.compile("[A-Za-z]{5,}")
 _MASKED = re.compile(r"x{4}", re.IGNORECASE)
 
 REFUSED = "is not a tracking number that a carrier could have printed"
@@ -49,12 +49,16 @@ def read_tracking_number(value: Any) -> str:
     core = normalized(text)
     if not SHORTEST <= len(core) <= LONGEST:
         raise CellError(f"{REFUSED}: these have {SHORTEST} to {LONGEST} letters and digits")
-    if sum(len(group) >= LONG for group in _SEPARATORS.split(text)) > 1:
+    groups = _SEPARATORS.split(text)
+    if any(map(_WORD.fullmatch, groups)):
+        raise CellError(f"{REFUSED}: it has words in it")
+    if sum(len(group) >= LONG for group in groups) > 1:
         raise CellError(f"{REFUSED}: it looks like several; a row has one")
     digits = re.sub("[^0-9]", "", core)
     if len(digits) < FEWEST_DIGITS and not _TRACK_ID.fullmatch(text):
         raise CellError(f"{REFUSED}: it has too few digits")
-    if len(set(digits)) == 1 < len(digits) or core in _COUNTED_UP or _MASKED.search(core) or _WORDS.search(text):
+    is_one_digit = len(set(digits)) == 1 and len(digits) > FEWEST_DIGITS
+    if is_one_digit or core in _COUNTED_UP or _MASKED.search(core) or _PLACEHOLDER.search(text):
         raise CellError(f"{REFUSED}: it looks like a placeholder")
     return text
 

@@ -71,11 +71,13 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
     ``merchant_id``                  whose order it is; rows of other merchants are left out
     ===============================  =================================================================================
 
-    What a row does not say stays as it is. An order is looked at first: what is so already is left alone, what
-    contradicts it is a conflict, and only the rest is sent, in the order that zDirect documents: export, tracking
-    numbers, at least five seconds and until they are seen to have taken effect, then the status. Orders that Zalando
-    fulfils are refused before anything is sent. A row of which one thing cannot be is left out as a whole; all others
-    are tried. Then the task fails if more rows came to nothing than ``max_failed``.
+    A tracking number has to be one that a carrier could have printed: placeholders, rounded numbers, and one number
+    for both ways are refused before anything is sent. What a row does not say stays as it is. An order is looked at
+    first: what is so already is left alone, what contradicts it is a conflict, and only the rest is sent, in the
+    order that zDirect documents: export, tracking numbers, at least five seconds and until they are seen to have
+    taken effect, then the status. Orders that Zalando fulfils are refused before anything is sent. A row of which
+    one thing cannot be is left out as a whole; all others are tried. Then the task fails if more rows came to
+    nothing than ``max_failed``.
 
     What became of each row is published as ``order_updates`` under ``base_path``: ``already``, ``done``, ``refused``,
     ``conflict`` or ``failed``, with the reason. The task may be killed at any moment and retried; a retry goes on with
