@@ -34,11 +34,10 @@ CONN_ID = "{{ params.conn_id }}"
 BASE_PATH = "{{ params.base_path }}"
 PATH = "{{ params.path or '' }}"
 TRACKING_PATH = "{{ params.tracking_path or (params.base_path ~ '/_inbox/tracking.csv') }}"
-ONE_FILE_FOR_SEVERAL = (
-    "{{ (ti.xcom_pull(task_ids='merchants') | list | length) > 1 "
-    "and '{merchant_id}' not in (params.tracking_path or '') }}"
+MERCHANTS_OF_TRACKING_FILE = (
+    "{{ [] if '{merchant_id}' in (params.tracking_path or '') else ti.xcom_pull(task_ids='merchants') | list }}"
 )
-"""Whether a run has several merchants, and one file with tracking numbers for all of them."""
+"""The merchants of a run that have one file with tracking numbers; none, if each has a file of its own."""
 PURCHASE_ORDER_NUMBER = "{{ (params.purchase_order_number or '') | trim }}"
 REFETCH_PASSES = "{% for hours in params.refetch_after_hours %}{{ hours * 3600 }},{% endfor %}"
 """Of the liquidation's re-fetch, in seconds."""
@@ -323,8 +322,9 @@ def tracking_params() -> dict[str, Param]:
             type=["null", "string"],
             title="File with tracking numbers",
             description="CSV, Parquet or JSON lines with order_id or order_number, tracking_number, "
-            "return_tracking_number and, if wanted, merchant_order_id, status (shipped), merchant_id. Empty: "
-            "<base path>/_inbox/tracking.csv. {merchant_id} in it stands for the merchant.",
+            "return_tracking_number and, if wanted, merchant_order_id, status (shipped), merchant_id (needed if "
+            "several merchants share the file and rows have no order_id). Empty: <base path>/_inbox/tracking.csv. "
+            "{merchant_id} in it stands for the merchant.",
         ),
         "max_failed": Param(
             0,

@@ -10,7 +10,7 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow_provider_zdirect.dag_params import (
     BASE_PATH,
     CONN_ID,
-    ONE_FILE_FOR_SEVERAL,
+    MERCHANTS_OF_TRACKING_FILE,
     TRACKING_PATH,
     place_params,
     tracking_params,
@@ -58,7 +58,7 @@ with DAG(
             updates_path=TRACKING_PATH,
             missing_file="skip",
             skip_applied=True,
-            require_merchant_id=ONE_FILE_FOR_SEVERAL,
+            merchants_of_file=MERCHANTS_OF_TRACKING_FILE,
             overwrite_tracking="{{ params.overwrite_tracking }}",
             require_tracking="{{ params.require_tracking }}",
             default_reason="{{ params.default_reason or '' }}",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
+
+import real_time
 
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
@@ -52,7 +54,7 @@ def use_every_operation(store: ObjectStore, scratch: Path) -> None:
         ["folder/deep/b", "folder/deep/c"],
         ["folder/a", "folder/deep/b", "folder/deep/c"],
     )
-    now = datetime.now(UTC)
+    now = real_time.now()
     assert all(abs(now - at) < timedelta(hours=1) for at in store.written_below("folder").values())
     assert store.read("folder/a") == b"11"
     assert store.read_many(["folder/a", "folder/gone", "folder/deep/b"]) == [b"11", b"222"]

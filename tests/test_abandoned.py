@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import real_time
 from extraction import Extraction, hourly, whole
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
@@ -44,7 +44,7 @@ def give_up(runs: Extraction, window: Window, key: str = "given up") -> None:
 
 def age(paths: list[Path], by: timedelta) -> None:
     for path in paths:
-        written = time.time() - by.total_seconds()
+        written = real_time.now().timestamp() - by.total_seconds()
         os.utime(path, (written, written))
 
 

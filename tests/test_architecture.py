@@ -19,7 +19,7 @@ PACKAGE = Path(airflow_provider_zdirect.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # What each part may import of the package: itself, and what stands below it (docs/architecture.md).
-VALUES = {"exceptions", "clock", "windows", "rate", "ean", "models", "dataset_row", "order_datasets", "datasets"}
+VALUES = {"exceptions", "clock", "windows", "rate", "models", "dataset_row", "order_datasets", "datasets"}
 STORAGE = VALUES | {"storage", "personal_data"}
 CLIENT = VALUES | {"client"}
 PIPELINE = (
@@ -33,8 +33,7 @@ ALLOWED = {
     "windows": {"exceptions"},
     "models": {"models"},
     "rate": set(),
-    "ean": set(),
-    "table_files": {"exceptions"},
+    "merchant_files": {"exceptions", "merchant_files"},
     "dataset_row": {"exceptions", "models", "rate"},
     "order_datasets": {"models", "rate", "dataset_row"},
     "datasets": {"exceptions", "models", "rate", "dataset_row", "order_datasets"},
@@ -52,12 +51,12 @@ ALLOWED = {
     "fetch_state": STORAGE | {"client", "validation"},
     "state_job": STORAGE | {"client", "fetch_state"},
     "extract_state": STORAGE | {"client", "fetch_state", "state_job", "manifest"},
-    "intrastat": STORAGE | {"client", "report_calendar", "table_files", "intrastat"},
-    "inbound": PIPELINE | {"table_files", "inbound"},
+    "intrastat": STORAGE | {"client", "report_calendar", "merchant_files", "intrastat"},
+    "inbound": PIPELINE | {"merchant_files", "inbound"},
     "personal_data": VALUES,
-    "orders": PIPELINE | {"table_files", "orders"},
-    "stocks": PIPELINE | {"table_files", "stocks"},
-    "emulator": VALUES | {"emulator"},
+    "orders": PIPELINE | {"merchant_files", "orders"},
+    "stocks": PIPELINE | {"merchant_files", "stocks"},
+    "emulator": VALUES | {"merchant_files", "emulator"},
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 
-from airflow_provider_zdirect.ean import ean13
+from airflow_provider_zdirect.merchant_files.ean import ean13
 
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # Two digits at a time, because labels are most of the work of a large page.

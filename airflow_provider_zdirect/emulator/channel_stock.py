@@ -8,9 +8,9 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
-from airflow_provider_zdirect.ean import DIGITS
 from airflow_provider_zdirect.emulator.notice_fields import is_whole
 from airflow_provider_zdirect.emulator.options import Options
+from airflow_provider_zdirect.merchant_files.ean import DIGITS
 
 ACCEPTED, REJECTED, FAILED = "ACCEPTED", "REJECTED", "FAILED"
 OK, INVALID, INTERNAL, PENDING = 0, 101, 102, 104

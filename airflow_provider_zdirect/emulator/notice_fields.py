@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from airflow_provider_zdirect.ean import is_ean13
 from airflow_provider_zdirect.emulator.parameters import parse_date, parse_uuid
 from airflow_provider_zdirect.emulator.problem import ProblemError
+from airflow_provider_zdirect.merchant_files.ean import is_ean13
 
 MERCHANT, ITEMS = "zalando_merchant_id", "announced_items"
 TEXTS = (

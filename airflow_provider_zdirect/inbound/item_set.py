@@ -6,14 +6,14 @@ replaces the whole set.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_zdirect.ean import restored_ean, whole_number
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.table_files import Row, TableFile
+from airflow_provider_zdirect.merchant_files.cells import CellError, read_count, shown
+from airflow_provider_zdirect.merchant_files.ean import read_ean
+from airflow_provider_zdirect.merchant_files.tables import Row, TableFile
 
 MOST_IN_A_LIST = 1_000
 """EANs of a list that is given as it is, and so goes through Airflow's database; more have to come as a file."""
@@ -26,8 +26,6 @@ SHOWN = 10
 
 LARGEST = 2**31 - 1
 """Pieces of one EAN; zDirect's specifications have quantities as int32."""
-
-_WHOLE = re.compile(r"[0-9]{1,10}(\.0+)?")
 
 
 @dataclass(frozen=True)
@@ -114,13 +112,13 @@ def _item(row: Any) -> tuple[str, int] | str:
     for name in COLUMNS:
         if row.get(name) in (None, ""):
             return f"{name} is missing"
-    ean = restored_ean(row["ean"])
-    if ean is None:
-        return f"ean={str(row['ean'])[:30]!r} is no EAN with a fitting check digit"
-    quantity = whole_number(row["quantity"])
-    text = str(row["quantity"]).strip()
-    if quantity is None and isinstance(row["quantity"], str) and _WHOLE.fullmatch(text) and text.isascii():
-        quantity = int(text.partition(".")[0])
-    if quantity is None or not 1 <= quantity <= LARGEST:
-        return f"quantity={text[:30]!r} of EAN {ean} is not a whole number, 1 or more"
+    cell = "ean"
+    try:
+        ean = read_ean(row[cell])
+        cell = "quantity"
+        quantity = read_count(row[cell])
+    except CellError as error:
+        return f"{cell}={shown(row[cell])} {error}"
+    if not 1 <= quantity <= LARGEST:
+        return f"quantity={str(quantity)!r} of EAN {ean} is not a whole number, 1 or more"
     return ean, quantity

@@ -10,8 +10,8 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from airflow_provider_zdirect.ean import whole_number
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.merchant_files.cells import whole_number
 
 MERCHANT = "zalando_merchant_id"
 REFERENCE = "merchant_b2b_reference"

@@ -1,25 +1,26 @@
 """What the merchant knows of his goods and Zalando does not: commodity code, mass, value, origin; by EAN.
 
-A CSV (``,`` or ``;``, UTF-8) or Parquet file with one row per EAN. Names of columns are compared in lower case, with
-blanks and hyphens as ``_``:
+A CSV or Parquet file with one row per EAN. Names of columns are compared in lower case, with blanks and hyphens as
+``_``:
 
 =====================  ===============================================  =========================================
 column                 also called                                      value
 =====================  ===============================================  =========================================
 ``ean``                ``gtin``                                         13 digits; lost leading zeros are restored
-``cn8_code``           ``cn8``, ``cn_code``, ``cn``, ``commodity_code``  8 digits; blanks and dots are dropped
-``net_mass_kg``        ``net_mass``, ``net_weight_kg``, ``net_weight``  kilograms of one piece, decimal point
-``statistical_value``  ``stat_value``                                   value of one piece, decimal point
+``cn8_code``           ``cn8``, ``cn_code``, ``cn``, ``commodity_code``  8 digits, or 7 and a lost zero in front
+``net_mass_kg``        ``net_mass``, ``net_weight_kg``, ``net_weight``  kilograms of one piece
+``statistical_value``  ``stat_value``                                   value of one piece
 ``country_of_origin``  ``origin``, ``origin_country``                   two letters
 =====================  ===============================================  =========================================
 
-All but ``ean`` may be missing or blank; other columns are not looked at. Mass and value have up to six decimals.
+All but ``ean`` may be missing or blank; other columns are not looked at. Mass and value have up to six decimals, with a
+point, or with a comma in a CSV whose fields are separated by ``;``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -28,7 +29,16 @@ import pyarrow as pa
 from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.intrastat.selection import master_data_kind
-from airflow_provider_zdirect.table_files import Row, TableFile
+from airflow_provider_zdirect.merchant_files.cells import (
+    ROUNDED,
+    CellError,
+    bare,
+    is_scientific,
+    shown,
+    without_zero_decimals,
+)
+from airflow_provider_zdirect.merchant_files.ean import read_ean
+from airflow_provider_zdirect.merchant_files.tables import Table, TableFile
 
 DECIMALS = 6
 PER_PIECE = pa.decimal128(18, DECIMALS)
@@ -49,6 +59,10 @@ ALIASES = {
     "statistical_value": ("stat_value",),
 }
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_COMMA = re.compile(r"0,[0-9]+|[0-9]+,([0-9]{1,2}|[0-9]{4,})|[0-9]{4,},[0-9]+")
+"""A decimal comma: three digits after it may be thousands, if one to three are before it."""
+_CN8 = re.compile(r"[0-9]{7,8}|[0-9]{3,4}([ .])[0-9]{2}\1[0-9]{2}|[0-9]{4}[ .][0-9]{4}|[0-9]{6} [0-9]{2}"
+                  r"|[0-9]{2}([ .])[0-9]{2}\2[0-9]{2}\2[0-9]{2}")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,7 +85,7 @@ class MasterDataFile:
         master_data_kind(self.uri)
         file = TableFile(self.fs, self.path, self.uri, "master_data", ALIASES)
         try:
-            return _table(file.rows())
+            return _table(file.read())
         except _Wrong as error:
             raise file.refusal(str(error), error.remedy) from error
 
@@ -82,11 +96,11 @@ class _Wrong(Exception):
         self.remedy = remedy
 
 
-def _table(rows: Iterator[Row]) -> pa.Table:
+def _table(table: Table) -> pa.Table:
     goods: dict[str, tuple[Any, ...]] = {}
     differing: set[str] = set()
-    for where, row in rows:
-        values = tuple(_PARSERS[name](row.get(name), where, name) for name in SCHEMA.names)
+    for where, row in table.rows:
+        values = tuple(_parsed(row, name, where, table.decimal_comma) for name in SCHEMA.names)
         if goods.setdefault(values[0], values) != values:
             differing.add(values[0])
     if differing:
@@ -98,61 +112,69 @@ def _table(rows: Iterator[Row]) -> pa.Table:
     return pa.table([pa.array(column, kind) for column, kind in zip(columns, SCHEMA.types, strict=True)], schema=SCHEMA)
 
 
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).strip()
+def _parsed(row: Mapping[str, Any], name: str, where: str, decimal_comma: bool) -> Any:
+    value = row.get(name)
+    try:
+        return _PARSERS[name](value, decimal_comma)
+    except CellError as error:
+        raise _Wrong(f"{where}: {name}={shown(value)} {error}") from error
 
 
-def _ean(value: Any, where: str, name: str) -> str:
-    text = _text(value)
-    if not (text.isascii() and text.isdigit() and len(text) <= 13):
-        raise _Wrong(
-            f"{where}: {name}={text!r} is no EAN", "Write 13 digits, as text (spreadsheets turn them into 4.01E+12)."
-        )
-    return text.zfill(13)
+def _ean(value: Any, decimal_comma: bool) -> str:
+    return read_ean(value)
 
 
-def _cn8(value: Any, where: str, name: str) -> str | None:
-    text = re.sub(r"[\s.]", "", _text(value))
+def _cn8(value: Any, decimal_comma: bool) -> str | None:
+    """Eight digits. A number has lost the zero in front, but none at the end; a text may have blanks or points where
+    codes have them (``6109.10.00``)."""
+    text = without_zero_decimals(bare(value))
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) in (7, 8)):
-        raise _Wrong(f"{where}: {name}={_text(value)!r} is no code of 8 digits")
-    return text.zfill(8)
+    if not _CN8.fullmatch(text):
+        digits = re.sub(r"[\s.]", "", text)
+        if is_scientific(text):
+            raise CellError(ROUNDED)
+        if text.isascii() and digits.isdigit() and len(digits) in (6, 10):
+            kind = "an HS code, of which CN8 is a part more" if len(digits) == 6 else "a TARIC code"
+            raise CellError(f"is not a CN8 code of 8 digits but has {len(digits)} digits, as {kind}")
+        raise CellError("is not a CN8 code of 8 digits")
+    code = re.sub(r"[ .]", "", text).zfill(8)
+    if code.startswith("00"):
+        raise CellError("is not a CN8 code: there is no chapter 00")
+    return code
 
 
-def _origin(value: Any, where: str, name: str) -> str | None:
-    text = _text(value).upper()
+def _origin(value: Any, decimal_comma: bool) -> str | None:
+    text = bare(value).upper()
     if text and not re.fullmatch("[A-Z]{2}", text):
-        raise _Wrong(f"{where}: {name}={text!r} is no country", "Write two letters (ISO 3166-1 alpha-2), such as CN.")
+        raise CellError("is not a country; write two letters (ISO 3166-1 alpha-2), such as CN")
     return text or None
 
 
-def _amount(value: Any, where: str, name: str) -> Decimal | None:
-    text = _text(value)
+def _amount(value: Any, decimal_comma: bool) -> Decimal | None:
+    text = bare(value)
     if not text:
         return None
+    if decimal_comma and _COMMA.fullmatch(text):
+        text = text.replace(",", ".")
     if "," in text:
-        raise _Wrong(f"{where}: {name}={text!r} has a comma", "Write decimals with a point and thousands without sign.")
+        raise CellError("has a comma that may be of thousands; write decimals with a point and thousands without sign")
     if not _NUMBER.fullmatch(text):
-        raise _Wrong(f"{where}: {name}={text!r} is no number of 0 or more")
+        raise CellError("is not a number of 0 or more")
     try:
         amount = Decimal(text)
         exact = amount.quantize(Decimal(1).scaleb(-DECIMALS))
     except InvalidOperation:
         exact = amount = Decimal("Infinity")
     if exact >= 10 ** (PER_PIECE.precision - DECIMALS):
-        raise _Wrong(f"{where}: {name}={text!r} is too large")
+        raise CellError("is too large")
     # A binary float has digits that nobody wrote; a text or a decimal has not.
     if exact != amount and not isinstance(value, float):
-        raise _Wrong(f"{where}: {name}={text!r} has more than {DECIMALS} decimals")
+        raise CellError(f"has more than {DECIMALS} decimals")
     return exact
 
 
-_PARSERS: dict[str, Callable[[Any, str, str], Any]] = {
+_PARSERS: dict[str, Callable[[Any, bool], Any]] = {
     "ean": _ean,
     "cn8_code": _cn8,
     "country_of_origin": _origin,

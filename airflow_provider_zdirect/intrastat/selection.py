@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.intrastat.countries import ALIASES, all_codes
-from airflow_provider_zdirect.table_files import table_kind
+from airflow_provider_zdirect.merchant_files.tables import table_kind
 from airflow_provider_zdirect.windows import Window
 
 _MONTH = re.compile(r"(?P<year>20\d\d)-(?P<month>0[1-9]|1[0-2])")
@@ -112,7 +112,7 @@ def master_data_kind(uri: str) -> str:
 
     :raises ZDirectConfigurationError: if it ends in anything else.
     """
-    return table_kind(uri, name="master_data", kinds=("csv", "parquet"))
+    return table_kind(uri, name="master_data", kinds=("tsv", "csv", "parquet"))
 
 
 def as_runs(days: Iterable[date]) -> str:

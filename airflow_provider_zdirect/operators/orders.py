@@ -17,6 +17,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectFatalError,
     ZDirectRetriableError,
 )
+from airflow_provider_zdirect.merchant_files.tables import KINDS, Row, table_kind
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import (
@@ -35,7 +36,6 @@ from airflow_provider_zdirect.orders.update_rows import (
     reason_code,
     update_file,
 )
-from airflow_provider_zdirect.table_files import KINDS, Row, table_kind
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -71,11 +71,13 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
     ``merchant_id``                  whose order it is; rows of other merchants are left out
     ===============================  =================================================================================
 
-    What a row does not say stays as it is. An order is looked at first: what is so already is left alone, what
-    contradicts it is a conflict, and only the rest is sent, in the order that zDirect documents: export, tracking
-    numbers, at least five seconds and until they are seen to have taken effect, then the status. Orders that Zalando
-    fulfils are refused before anything is sent. A row of which one thing cannot be is left out as a whole; all others
-    are tried. Then the task fails if more rows came to nothing than ``max_failed``.
+    A tracking number has to be one that a carrier could have printed: placeholders, rounded numbers, and one number
+    for both ways are refused before anything is sent. What a row does not say stays as it is. An order is looked at
+    first: what is so already is left alone, what contradicts it is a conflict, and only the rest is sent, in the
+    order that zDirect documents: export, tracking numbers, at least five seconds and until they are seen to have
+    taken effect, then the status. Orders that Zalando fulfils are refused before anything is sent. A row of which
+    one thing cannot be is left out as a whole; all others are tried. Then the task fails if more rows came to
+    nothing than ``max_failed``.
 
     What became of each row is published as ``order_updates`` under ``base_path``: ``already``, ``done``, ``refused``,
     ``conflict`` or ``failed``, with the reason. The task may be killed at any moment and retried; a retry goes on with
@@ -89,10 +91,13 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which the results are written.
     :param updates: rows as ``[{"order_id": ..., "tracking_number": ...}, ...]``, 1,000 at most; a list, the results of
         mapped tasks, or what a template made of them.
-    :param updates_path: a CSV (``,`` or ``;``), Parquet or JSON-lines file with such columns instead; URL or absolute
+    :param updates_path: a CSV, TSV, Parquet or JSON-lines file with such columns instead; URL or absolute
         path; ``{merchant_id}`` in it stands for the merchant.
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
     :param require_merchant_id: refuse rows without ``merchant_id``, where one file is for several merchants.
+    :param merchants_of_file: the merchants whose orders the rows may be of, this one included; each has a task. A row
+        without ``merchant_id`` is then applied to the merchant that has the order, and has to name it by ``order_id``.
+        None: rows without ``merchant_id`` are this merchant's.
     :param default_reason: of returns without a reason; None: such rows are refused.
     :param require_tracking: refuse to ship an order without both tracking numbers.
     :param overwrite_tracking: replace another tracking number that is there; otherwise that is a conflict.
@@ -121,6 +126,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         "updates_path",
         "merchant_id",
         "require_merchant_id",
+        "merchants_of_file",
         "default_reason",
         "require_tracking",
         "overwrite_tracking",
@@ -142,6 +148,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         updates_path: str | None = None,
         merchant_id: str | None = None,
         require_merchant_id: bool | str = False,
+        merchants_of_file: Sequence[str] | str | None = None,
         default_reason: int | str | None = None,
         require_tracking: bool | str = True,
         overwrite_tracking: bool | str = False,
@@ -162,6 +169,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         self.updates_path = updates_path
         self.merchant_id = merchant_id
         self.require_merchant_id = require_merchant_id
+        self.merchants_of_file = merchants_of_file
         self.default_reason = default_reason
         self.require_tracking = require_tracking
         self.overwrite_tracking = overwrite_tracking
@@ -187,6 +195,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         arguments.check(values["max_failed"], lambda most: arguments.count(most, name="max_failed"))
         arguments.check(values["missing_file"], _missing_file)
         arguments.check(values["format"], arguments.file_format)
+        arguments.check(values["merchants_of_file"], _merchants)
         _check_options(arguments.literal_mapping(values["api_options"], name="api_options"))
 
     @classmethod
@@ -217,7 +226,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         except ZDirectRetriableError as error:
             turns = 0 if getattr(error, "progress", 0) else turns
             wait_or_raise(self, error, waits, turns, MAX_TURNS)
-        summary = {**result.as_dict(), "of_others": of_others}
+        summary = {**result.as_dict(), "of_others": of_others + result.of_others}
         asset = order_updates_asset()
         if asset in self.outlets:
             context["outlet_events"][asset].extra = summary
@@ -252,11 +261,14 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         merchant_id = arguments.given_text(self.merchant_id)
         if merchant_id is not None:
             arguments.check_merchant_id(merchant_id)
+        sharing = _merchants(arguments.given(self.merchants_of_file) or ())
         listed = arguments.given(self.updates)
         _check_sources(listed, path, known=True)
         base_path = open_base_path(self.base_path, storage_conn_id, environment=settings["environment"])
         rows = None if listed is None else listed_updates(arguments.from_text(listed), name="updates")
         merchant_id = (merchant_id or hook.merchant_id()).strip().lower()
+        others = tuple(each for each in sharing if each != merchant_id)
+        reading["is_shared"] = bool(others)
         run = resume_key(context["ti"])
         kept = KeptRows(ObjectStore(base_path.fs, base_path.root), merchant_id, run)
         if rows is not None:
@@ -278,6 +290,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
             base_uri=base_path.uri,
             run=run,
             task=task_key(context["ti"]),
+            others=others,
             **settings,
         )
         return job, kept, told.of_others
@@ -347,6 +360,18 @@ def _check_list(rows: Any, values: Mapping[str, Any]) -> None:
 def _check_file(path: Any) -> None:
     check_path(str(path), name="updates_path")
     table_kind(str(path), name="updates_path")
+
+
+def _merchants(value: Any) -> tuple[str, ...]:
+    """Ids of merchants, each once; a list, or what a template made of it."""
+    listed = arguments.from_text(value)
+    if not isinstance(listed, list | tuple):
+        raise ZDirectConfigurationError(
+            f"merchants_of_file={value!r} is not a list.", remedy="Give the ids of the merchants as a list."
+        )
+    for each in listed:
+        arguments.check_merchant_id(each)
+    return tuple(dict.fromkeys(str(each).strip().lower() for each in listed))
 
 
 def _reason(value: Any) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect.assets import shipping_documents_asset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectRetriableError
+from airflow_provider_zdirect.merchant_files.tables import table_kind
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import check_path, check_place, open_base_path, open_path
@@ -15,7 +16,6 @@ from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.window_job import resume_key, wait_out
 from airflow_provider_zdirect.orders.documents_listed import listed_orders, orders_file, orders_of_file
 from airflow_provider_zdirect.orders.documents_options import DocumentOptions
-from airflow_provider_zdirect.table_files import table_kind
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

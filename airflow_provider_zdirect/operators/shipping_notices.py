@@ -18,12 +18,12 @@ from airflow_provider_zdirect.inbound.notice_plan import (
     checked_operations,
     derived_id,
 )
+from airflow_provider_zdirect.merchant_files.tables import TableFile, table_kind
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import check_path, open_path
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.window_job import resume_key, wait_or_raise
-from airflow_provider_zdirect.table_files import TableFile, table_kind
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -82,7 +82,7 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
         version 4 of your own; None makes one of merchant, DAG, run, task and map index, the same with every retry.
     :param items: items to announce: ``[{"ean": "4006381333931", "quantity": 2}, ...]``, 1,000 at most; a list, the
         results of mapped tasks, or what a template made of them.
-    :param items_path: a CSV (``,`` or ``;``), Parquet or JSON-lines file with the columns ``ean`` and ``quantity``
+    :param items_path: a CSV, TSV, Parquet or JSON-lines file with the columns ``ean`` and ``quantity``
         instead; URL or absolute path.
     :param dispatch_items: items to dispatch, as ``items``.
     :param dispatch_items_path: as ``items_path``.
@@ -249,7 +249,9 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
             return None if listed is None else ItemSet.of_list(arguments.from_text(listed), name=name)
         _check_file(path, f"{name}_path")
         opened = open_path(path, arguments.given_text(self.storage_conn_id), name=f"{name}_path")
-        return ItemSet.of_file(TableFile(opened.fs, opened.root, opened.uri, f"{name}_path", COLUMNS))
+        return ItemSet.of_file(
+            TableFile(opened.fs, opened.root, opened.uri, f"{name}_path", COLUMNS, ("ean", "quantity"))
+        )
 
 
 def _summary(result: NoticeResult, plan: NoticePlan) -> dict[str, Any]:

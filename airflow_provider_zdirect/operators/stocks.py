@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from airflow_provider_zdirect.assets import stock_updates_asset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectRetriableError
+from airflow_provider_zdirect.merchant_files.tables import KINDS, TableFile, table_kind
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import (
@@ -22,7 +23,6 @@ from airflow_provider_zdirect.operators.base_path import (
 )
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.window_job import resume_key, wait_or_raise
-from airflow_provider_zdirect.table_files import KINDS, TableFile, table_kind
 from airflow_provider_zdirect.windows import parse_instant
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ MAX_TURNS = 50
 class ZDirectStockUpdateOperator(ZDirectOperator):
     """Sends a merchant's stock levels to zDirect: to every live sales channel, what has changed, as fast as it allows.
 
-    The feed is a CSV (``,`` or ``;``), Parquet or JSON-lines file, or a folder of such files, with the columns ``ean``
+    The feed is a CSV, TSV, Parquet or JSON-lines file, or a folder of such files, with the columns ``ean``
     or ``merchant_sku``, ``quantity`` and, if wanted, ``sales_channel_id``: a row with one is for that channel only, all
     others are for all channels. What it does not name stays as it is. Rows that cannot be sent are put aside under
     ``_rejected/`` with place and reason, and the others are sent all the same; then the task fails if more came to
@@ -248,7 +248,9 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
         mapping = None
         if mapping_path is not None:
             opened = open_path(mapping_path.replace(MERCHANT, merchant_id), storage_conn_id, name="mapping_path")
-            mapping = TableFile(opened.fs, opened.root, opened.uri, "mapping_path", MAPPING_COLUMNS, "merchant_sku")
+            mapping = TableFile(
+                opened.fs, opened.root, opened.uri, "mapping_path", MAPPING_COLUMNS, ("merchant_sku", "ean")
+            )
         ti = context["ti"]
         return StockUpdateJob(
             merchant_id=merchant_id,

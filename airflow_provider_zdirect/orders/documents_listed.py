@@ -8,8 +8,9 @@ from types import MappingProxyType
 from typing import Any
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.merchant_files.cells import CellError, bare
+from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.orders.update_rows import MOST_IN_A_LIST
-from airflow_provider_zdirect.table_files import TableFile
 
 ORDER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -42,7 +43,7 @@ def listed_orders(value: Any, *, name: str) -> list[str]:
 
 def orders_file(fs: Any, path: str, uri: str, name: str) -> TableFile:
     """The file with ids of orders."""
-    return TableFile(fs, path, uri, name, COLUMNS, required="order_id")
+    return TableFile(fs, path, uri, name, COLUMNS, required=("order_id",))
 
 
 def orders_of_file(file: TableFile, merchant_id: str) -> list[str]:
@@ -53,16 +54,23 @@ def orders_of_file(file: TableFile, merchant_id: str) -> list[str]:
     rows = (
         (where, row.get("order_id"))
         for where, row in file.rows()
-        if str(row.get("merchant_id") or merchant_id).strip().lower() == merchant_id
+        if (_id(row.get("merchant_id")) or merchant_id) == merchant_id
     )
     return _checked(rows, f"{file.name}={file.uri!r}: ")
+
+
+def _id(value: Any) -> str:
+    try:
+        return bare(value).lower()
+    except CellError:
+        return str(value)
 
 
 def _checked(rows: Iterable[tuple[str, Any]], where: str) -> list[str]:
     good: dict[str, None] = {}
     bad: list[str] = []
     for place, value in rows:
-        order_id = str(value or "").strip().lower()
+        order_id = _id(value)
         if ORDER_ID.fullmatch(order_id):
             good[order_id] = None
         else:

@@ -79,6 +79,7 @@ class LineFlow(OrderFlow):
         for what in NAMES:
             self._differing(what)
             self._compare(what, getattr(self.state, NAMES[what]), "the order")
+        self._hold_equal_codes({what: self._open(what) for what in CODES}, self.state)
         self._hold_without_tracking(self._given_codes())
 
     def to_send(self) -> list[Sent]:

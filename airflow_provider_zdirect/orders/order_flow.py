@@ -8,7 +8,7 @@ whole, and other rows of the order go on.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence, Set
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectError,
     ZDirectRetriableError,
 )
+from airflow_provider_zdirect.merchant_files.tracking_number import same_number
 from airflow_provider_zdirect.orders.order_calls import OrderCalls
 from airflow_provider_zdirect.orders.order_state import ZALANDO_FULFILLED, OrderState
 from airflow_provider_zdirect.orders.update_journal import Sent
@@ -97,6 +98,7 @@ class OrderFlow(ABC):
         self.order_id = order_id
         self.error: ZDirectRetriableError | None = None
         self.is_finished = False
+        self.is_missing = False
         self.waits = False
         self._calls = calls
         self._rules = rules
@@ -119,6 +121,7 @@ class OrderFlow(ABC):
         try:
             self._state = await self._calls.get(self.order_id)
         except NotFoundError as error:
+            self.is_missing = True
             reason = "the merchant has no such order, or zDirect does not keep it any more (a year)"
             return self._refuse_rows(self._updates, reason, error.status)
         if self.state.order_type == ZALANDO_FULFILLED:
@@ -149,6 +152,22 @@ class OrderFlow(ABC):
     @abstractmethod
     async def finish(self) -> None:
         """Set statuses."""
+
+    # Of several merchants
+
+    @property
+    def may_be_of_another(self) -> bool:
+        """Whether its rows do not say whose order it is."""
+        return all(update.of_any for update in self._updates)
+
+    @property
+    def owner(self) -> str | None:
+        """The merchant whose order it is, if it was seen and says so."""
+        return self._state.merchant_id if self._state else None
+
+    def leave(self) -> None:
+        """It is another merchant's, whose task sees to it: there is nothing to do, and nothing to tell."""
+        self._updates, self._wants = (), {}
 
     # Telling
 
@@ -246,6 +265,21 @@ class OrderFlow(ABC):
                 hint = f"zDirect has {there!r}; leave the column blank, or write that one"
             reason = f"{whose} has another {NAMES[what]}; {hint}"
             self._hold((want.update for want in wants), Outcome(CONFLICT, reason=reason))
+
+    def _hold_equal_codes(self, wants: Mapping[str, Sequence[Want]], there: object) -> bool:
+        """Hold rows by which the number of the parcel would be that of the way back, too.
+
+        :param wants: those of each code.
+        :param there: the order or shipment as it is.
+        :returns: whether it would be.
+        """
+        now = {what: value_of(wants[what][0]) if wants[what] else getattr(there, NAMES[what], None) for what in CODES}
+        of_either = [want for what in CODES for want in wants[what]]
+        if not of_either or not all(now.values()) or not same_number(*map(str, now.values())):
+            return False
+        reason = "tracking_number and return_tracking_number would be the same; every parcel has its own"
+        self._hold((want.update for want in of_either), Outcome(REFUSED, reason=reason))
+        return True
 
     async def _export(self) -> None:
         """Before all else (zDirect docs, *Orders*, exporting)."""

@@ -45,6 +45,7 @@ class OrderState:
 
     :param articles: ids of lines by what names their article: the merchant's identifier and Zalando's.
     :param modified_at: None if it is not told.
+    :param merchant_id: whose it is, in lower case; None if it is not told.
     """
 
     id: str
@@ -58,6 +59,7 @@ class OrderState:
     lines: Mapping[str, LineState]
     articles: Mapping[str, frozenset[str]]
     modified_at: datetime | None = None
+    merchant_id: str | None = None
 
 
 def order_state(content: Any) -> OrderState:
@@ -102,6 +104,7 @@ def order_state(content: Any) -> OrderState:
         lines=lines,
         articles={article: frozenset(found) for article, found in articles.items()},
         modified_at=_instant(told.get("modified_at")),
+        merchant_id=_id(told.get("merchant_id")),
     )
 
 

@@ -13,6 +13,7 @@ that failed last.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -92,6 +93,7 @@ class _Run:
         self._client = client
         self._clock = clock
         self._calls = OrderCalls(client, job.merchant_id, job.options)
+        self._others = {each: OrderCalls(client, each, job.options) for each in job.others}
         self._rules = replace(job.rules, look_for_effect=job.options.tracking_effect == LOOK)
         self._store = ObjectStore(job.fs, job.root)
         self._journal = UpdateJournal(
@@ -118,7 +120,13 @@ class _Run:
         elif mark is not None and self._job.skip_applied:
             log.info("Orders of merchant %s: the same rows were applied on %s.", self._job.merchant_id, mark["at"])
             return OrderUpdateResult(
-                self._job.merchant_id, mark["rows"], mark["orders"], mark["uri"], requests=0, applied_before=True
+                self._job.merchant_id,
+                mark["rows"],
+                mark["orders"],
+                mark["uri"],
+                requests=0,
+                of_others=mark.get("of_others", 0),
+                applied_before=True,
             )
         self._journal.open()
         self._tracked_before = frozenset(order_id for order_id, _, what in self._journal.sent if what in CODES)
@@ -183,6 +191,8 @@ class _Run:
         flows = [self._flow(order_id, updates) for order_id, updates in orders.items()]
         self._flows.update({flow.order_id: flow for flow in flows})
         looked = await self._step(flows, lambda flow: flow.look())
+        if self._others:
+            looked = await self._step(looked, self._leave_to_others)
         self._journal.about_to_send((sent for flow in looked for sent in flow.to_send()), self._clock.now())
         prepared = await self._step(looked, lambda flow: flow.prepare())
         shown = await self._wait_for_effect(prepared)
@@ -201,6 +211,20 @@ class _Run:
         in_parcels = self._rules.split_shipments and any(update.shipment for update in updates)
         kind = ShipmentFlow if in_parcels else LineFlow
         return kind(self._calls, self._rules, self._clock, order_id, updates, self._wrong)
+
+    async def _leave_to_others(self, flow: OrderFlow) -> None:
+        """Leave the order, if its rows do not say whose it is, and it is another merchant's."""
+        if not flow.may_be_of_another:
+            return
+        if flow.owner in self._others or (flow.is_missing and await self._another_has(flow.order_id)):
+            flow.leave()
+
+    async def _another_has(self, order_id: str) -> bool:
+        for calls in self._others.values():
+            with contextlib.suppress(NotFoundError):
+                await calls.get(order_id)
+                return True
+        return False
 
     async def _wait_for_effect(self, flows: Sequence[OrderFlow]) -> list[OrderFlow]:
         """Those whose tracking numbers have taken effect."""
@@ -299,16 +323,19 @@ class _Run:
         results = keep_done(self._results(orders), file.read())
         if results:
             file.publish(results, now)
+        left = [order_id for order_id, told_of in self._journal.settled.items() if not told_of]
         result = OrderUpdateResult(
             merchant_id=job.merchant_id,
             rows={outcome: outcomes_by_row(results)[outcome] for outcome in OUTCOMES},
-            orders=len(orders),
+            orders=len(orders) - len(left),
+            of_others=sum(len(orders[order_id]) for order_id in left),
             uri=f"{job.base_uri.rstrip('/')}/{DATASET}/merchant_id={job.merchant_id}",
             requests=self._client.stats.requests,
             results=tuple(results),
         )
         told_rows = ", ".join(f"{count} {outcome}" for outcome, count in result.rows.items() if count) or "none"
-        log.info("Orders of merchant %s: %d orders; rows: %s.", job.merchant_id, result.orders, told_rows)
+        others = f"; {result.of_others} rows of other merchants are left out" if result.of_others else ""
+        log.info("Orders of merchant %s: %d orders; rows: %s%s.", job.merchant_id, result.orders, told_rows, others)
         self._raise_retriable(result)
         # What follows is no matter of time: the next try looks at everything anew.
         self._journal.delete()
@@ -325,6 +352,7 @@ class _Run:
             "rows": result.rows,
             "orders": result.orders,
             "uri": result.uri,
+            "of_others": result.of_others,
         }
         self._store.write_json(self._mark, mark)
         return result

@@ -209,6 +209,9 @@ class ShipmentFlow(OrderFlow):
                 self._tell(self._of(parcel, parcel.status), Outcome(ALREADY))
             elif parcel.status and there.status in (SHIPPED, CANCELED):
                 return self._conflict(parcel, f"the shipment is {there.status}")
+        if self._hold_equal_codes({what: self._of(parcel, what) for what in CODES}, there):
+            self._parcels.pop(parcel.id, None)
+            return None
         missing = [NAMES[what] for what in CODES if not (parcel.code(what) or (there and getattr(there, NAMES[what])))]
         if self._rules.require_tracking and missing and self._of(parcel, SHIPPED):
             reason = f"nothing is shipped without {' and '.join(missing)}; require_tracking=False allows it"

@@ -28,6 +28,7 @@ class OrderUpdateJob:
     :param max_failed: rows that may be refused, in conflict or failed before that is an error; None: any number.
     :param skip_applied: do nothing if the same rows were what this task applied last, all of them, by the same rules.
     :param task: the same with every run of the same task, and of no other.
+    :param others: the other merchants whose orders the rows may be of.
     """
 
     merchant_id: str
@@ -42,6 +43,7 @@ class OrderUpdateJob:
     max_failed: int | None = 0
     skip_applied: bool = False
     task: str = "task"
+    others: Sequence[str] = ()
     format: str = "parquet"
     environment: str = "production"
 
@@ -65,6 +67,7 @@ class OrderUpdateResult:
     :param rows: how many came to each outcome; of what a row wants, the worst counts.
     :param orders: how many orders the rows name.
     :param uri: where the results are.
+    :param of_others: rows whose order is another merchant's, which are left out.
     :param applied_before: the same had been applied, so nothing was done; the rest is what was told then.
     :param results: in the order of the rows; empty if ``applied_before``.
     """
@@ -74,6 +77,7 @@ class OrderUpdateResult:
     orders: int
     uri: str
     requests: int
+    of_others: int = 0
     applied_before: bool = False
     results: tuple[RowResult, ...] = field(default=(), repr=False)
 
@@ -96,7 +100,7 @@ class OrderUpdateResult:
 
 
 def rejected(job: OrderUpdateJob, result: OrderUpdateResult) -> RejectedUpdatesError:
-    """The error that names the first rows that came to nothing, each with the first cause."""
+    """The error that names the first rows that were not applied, each with the first cause."""
     first: dict[Any, RowResult] = {}
     for number, one in enumerate(result.results):
         if one.outcome in (REFUSED, CONFLICT, FAILED):
@@ -107,9 +111,10 @@ def rejected(job: OrderUpdateJob, result: OrderUpdateResult) -> RejectedUpdatesE
         for one in bad[:SHOWN]
     )
     more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+    allowed = f", and max_failed allows {job.max_failed}" if job.max_failed else ""
     return RejectedUpdatesError(
-        f"Orders of merchant {job.merchant_id}: {result.failed} of {sum(result.rows.values())} rows were not applied, "
-        f"{job.max_failed} may be. {shown}{more}.",
-        remedy="Correct these rows and run the task again; the others were tried, and are left alone then. All "
-        f"results: {result.uri}.",
+        f"Orders of merchant {job.merchant_id}: {result.failed} of {sum(result.rows.values())} rows were not applied"
+        f"{allowed}. {shown}{more}.",
+        remedy="Correct these rows and run the task again; the other rows were tried, and those that were applied are "
+        f"not sent again. All results: {result.uri}.",
     )

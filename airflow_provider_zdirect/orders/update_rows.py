@@ -9,14 +9,24 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
-from airflow_provider_zdirect.ean import whole_number
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.table_files import Row, TableFile
+from airflow_provider_zdirect.merchant_files.cells import (
+    CellError,
+    bare,
+    read_code,
+    read_count,
+    shown,
+    whole_number,
+)
+from airflow_provider_zdirect.merchant_files.tables import Row, TableFile
+from airflow_provider_zdirect.merchant_files.tracking_number import read_tracking_number, same_number
+
+T = TypeVar("T")
 
 MOST_IN_A_LIST = 1_000
 """Rows of a list that is given as it is, and so goes through Airflow's database; more have to come as a file."""
@@ -60,17 +70,10 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _IDS = ("order_id", "order_line_id", "outbound_logistic_center_id", "merchant_id")
-_TEXTS = ("order_number", "external_id", "merchant_order_id", "tracking_number", "return_tracking_number", "shipment")
-_NUMBER_WITH_ZEROS = re.compile(r"[0-9]+\.0+")
-_ROUNDED = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+[0-9]+|[0-9]+[.,][0-9]+[eE][0-9]+")
-_EXACT = 10**15
-"""Below it, floating point numbers are the whole numbers that somebody wrote."""
-_NO_VALUE = re.compile(
-    r"#(n/a|nv|ref!|bezug!|value!|wert!|name\?|div/0!|num!|zahl!|null!)|nan|nat|null|none|<na>", re.IGNORECASE
-)
-"""What spreadsheets and programs write where they have no value."""
+_TEXTS = ("order_number", "external_id", "merchant_order_id", "shipment")
+_CODES = ("tracking_number", "return_tracking_number")
+_ADDRESS = re.compile(r"\S@\S")
 _WORD = re.compile(r"[A-Za-z_]{1,20}")
-_LONGEST = 255
 _HEAVIEST = 2**31 - 1
 
 
@@ -91,6 +94,7 @@ class OrderUpdate:
     :param shipment: the merchant's id of one of several parcels.
     :param weight_grams: of that parcel.
     :param row: number of the row that says so, for the results.
+    :param of_any: the row does not say whose order it is, and may be of any merchant of the file.
     """
 
     order_id: str | None
@@ -106,6 +110,7 @@ class OrderUpdate:
     shipment: str | None = None
     weight_grams: int | None = None
     row: int | None = None
+    of_any: bool = False
 
     def __post_init__(self) -> None:
         if self.status is not None and self.status not in STATUSES:
@@ -120,8 +125,8 @@ class OrderUpdate:
 class WrongRow:
     """A row of which nothing can be made.
 
-    :param what: why; what the cells hold is not in it (but for a status of one short word), because columns may be
-        mixed up, and some are personal.
+    :param what: why; what the cells hold is not in it (but for tracking numbers and a status of one short word),
+        because columns may be mixed up, and some are personal.
     """
 
     row: int | None
@@ -146,7 +151,7 @@ class UpdateRows:
 
 def update_file(fs: Any, path: str, uri: str, name: str) -> TableFile:
     """The file with updates of orders."""
-    return TableFile(fs, path, uri, name, COLUMNS, required=("order_id", "order_number"))
+    return TableFile(fs, path, uri, name, COLUMNS, required=("order_id or order_number",))
 
 
 def listed_updates(items: Any, *, name: str) -> list[Row]:
@@ -181,19 +186,26 @@ def listed_updates(items: Any, *, name: str) -> list[Row]:
 
 
 def read_updates(
-    rows: Iterable[Row], *, merchant_id: str, default_reason: int | None = None, names_merchant: bool = False
+    rows: Iterable[Row],
+    *,
+    merchant_id: str,
+    default_reason: int | None = None,
+    names_merchant: bool = False,
+    is_shared: bool = False,
 ) -> UpdateRows:
     """The updates in rows of :data:`COLUMNS`.
 
     :param merchant_id: whose orders are updated; rows that name another merchant are left out.
     :param default_reason: of returns without one.
     :param names_merchant: a row without ``merchant_id`` is wrong.
+    :param is_shared: the file has orders of several merchants; a row without ``merchant_id`` may be of any of them, and
+        has to name its order by ``order_id``: merchants may have orders of the same number.
     """
     updates: list[OrderUpdate] = []
     wrong: list[WrongRow] = []
     of_others: Counter[str] = Counter()
     for where, row in rows:
-        found = _read(row, int(where.rpartition(" ")[2]), merchant_id, default_reason, names_merchant)
+        found = _read(row, int(where.rpartition(" ")[2]), merchant_id, default_reason, names_merchant, is_shared)
         if isinstance(found, OrderUpdate):
             updates.append(found)
         elif isinstance(found, str):
@@ -223,33 +235,43 @@ def reason_code(value: Any) -> int:
 
 
 def _read(
-    row: Mapping[str, Any], number: int, merchant_id: str, default_reason: int | None, names_merchant: bool
+    row: Mapping[str, Any],
+    number: int,
+    merchant_id: str,
+    default_reason: int | None,
+    names_merchant: bool,
+    is_shared: bool,
 ) -> OrderUpdate | WrongRow | str:
     """The update, what is wrong with it, or whose it is, if it is another merchant's."""
     told: dict[str, Any] = {}
     try:
         # The names of the order come first, so that a row is known as one of it, whatever else is wrong.
-        told["order_number"] = _text(row.get("order_number"), "order_number")
+        told["order_number"] = _cell(row, "order_number", read_code)
         for name in _IDS:
-            if (text := _text(row.get(name), name)) is not None:
+            if (text := _cell(row, name, bare)) is not None:
                 if not _ID.fullmatch(text.lower()):
-                    raise ValueError(f"{name} is no UUID")
+                    raise ValueError(f"{name} is not a UUID")
                 told[name] = text.lower()
         owner: str | None = told.pop("merchant_id", None)
         if owner is not None and owner != merchant_id:
             return owner
         if owner is None and names_merchant:
             raise ValueError("merchant_id is missing, and the file is for several merchants")
-        told |= {name: _text(row.get(name), name) for name in _TEXTS}
+        if owner is None and is_shared:
+            if not told.get("order_id"):
+                raise ValueError("give order_id or merchant_id: several merchants may have an order of that number")
+            told["of_any"] = True
+        told |= {name: _cell(row, name, read_code) for name in _TEXTS}
+        told |= {name: _cell(row, name, read_tracking_number) for name in _CODES}
         if told.get("order_id"):
             # Both are fine; only one of them names exactly one order.
             told["order_number"] = None
         elif told["order_number"] is None:
             raise ValueError("neither order_id nor order_number is given")
-        status = _text(row.get("status"), "status")
+        status = _cell(row, "status", bare)
         told["status"] = _status(status) if status else None
-        told["reason"] = _reason(row.get("reason"), told["status"], default_reason)
-        told["weight_grams"] = _weight(row.get("weight_grams"))
+        told["reason"] = _reason(_cell(row, "reason", bare), told["status"], default_reason)
+        told["weight_grams"] = _weight(row)
         _check_sense(told)
         return OrderUpdate(**{"order_id": None, **told}, row=number)
     except ValueError as error:
@@ -260,6 +282,9 @@ def _check_sense(told: Mapping[str, Any]) -> None:
     wanted = ("merchant_order_id", "tracking_number", "return_tracking_number", "status")
     if not any(told[name] for name in wanted):
         raise ValueError(f"it says nothing to do: none of {', '.join(wanted)} is given")
+    out, back = (told[name] for name in _CODES)
+    if out and back and same_number(out, back):
+        raise ValueError(f"tracking_number={shown(out)} is the return_tracking_number, too; every parcel has its own")
     for name in ("order_line_id", "external_id", "outbound_logistic_center_id"):
         if told.get(name) and not told["status"] and not told["shipment"]:
             raise ValueError(f"{name} is given without status: only a status is of a line")
@@ -273,23 +298,14 @@ def _check_sense(told: Mapping[str, Any]) -> None:
         raise ValueError(f"a shipment can be shipped or canceled, not {told['status']}")
 
 
-def _text(value: Any, name: str) -> str | None:
-    """What a cell says; spreadsheets make a number of what looks like one."""
-    if value is None or (isinstance(value, float) and value != value):
-        return None
-    if isinstance(value, bool | Mapping | list):
-        raise ValueError(f"{name} is no text")
-    number = whole_number(value)
-    text = str(value if number is None else number).strip()
-    if _ROUNDED.fullmatch(text) or (isinstance(value, float) and abs(value) >= _EXACT):
-        raise ValueError(f"{name} is a number that a spreadsheet or program has rounded; write it as text")
-    if name in _TEXTS and _NUMBER_WITH_ZEROS.fullmatch(text):
-        raise ValueError(f"{name} is a decimal, of which a program may have made a number; write it as text")
-    if _NO_VALUE.fullmatch(text):
-        raise ValueError(f"{name} holds a word for no value, such as #N/A or nan; leave the cell blank")
-    if len(text) > _LONGEST or not text.isprintable():
-        raise ValueError(f"{name} is longer than {_LONGEST} characters, or holds control characters")
-    return text or None
+def _cell(row: Mapping[str, Any], name: str, read: Callable[[Any], T]) -> T | None:
+    """What a cell says; None if it is blank."""
+    try:
+        return read(row.get(name)) or None
+    except CellError as error:
+        # Numbers of parcels are not personal, and who has to correct them has to find them.
+        said = f"{name}={shown(row[name])}" if name in _CODES and not _ADDRESS.search(str(row[name])) else name
+        raise ValueError(f"{said} {error}") from error
 
 
 def _status(text: str) -> str:
@@ -301,8 +317,7 @@ def _status(text: str) -> str:
     return status
 
 
-def _reason(value: Any, status: str | None, default: int | None) -> int | None:
-    text = _text(value, "reason")
+def _reason(text: str | None, status: str | None, default: int | None) -> int | None:
     if status != RETURNED:
         if text is not None:
             raise ValueError("reason is given, but status is not returned")
@@ -314,14 +329,13 @@ def _reason(value: Any, status: str | None, default: int | None) -> int | None:
     return reason_code(text)
 
 
-def _weight(value: Any) -> int | None:
-    text = _text(value, "weight_grams")
-    if text is None:
+def _weight(row: Mapping[str, Any]) -> int | None:
+    if _cell(row, "weight_grams", bare) is None:
         return None
-    text = text.partition(".")[0] if _NUMBER_WITH_ZEROS.fullmatch(text) else text
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _HEAVIEST):
-        raise ValueError("weight_grams is no whole number of 1 or more")
-    return int(text)
+    weight = _cell(row, "weight_grams", read_count)
+    if weight is None or not 0 < weight <= _HEAVIEST:
+        raise ValueError("weight_grams is not a whole number of 1 or more")
+    return weight
 
 
 def fingerprint_text(updates: Sequence[OrderUpdate | WrongRow]) -> str:

@@ -6,6 +6,7 @@ row that can be read, is an error before anything is sent; of several files, suc
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,10 +16,13 @@ from typing import Any
 
 from fsspec import AbstractFileSystem
 
-from airflow_provider_zdirect.ean import restored_ean, whole_number
 from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError
+from airflow_provider_zdirect.merchant_files.cells import CellError, bare, read_count, shown
+from airflow_provider_zdirect.merchant_files.ean import read_ean, restored_ean
+from airflow_provider_zdirect.merchant_files.tables import KINDS, TableFile, is_passing, is_table, table_kind
 from airflow_provider_zdirect.stocks.level import LARGEST
-from airflow_provider_zdirect.table_files import KINDS, TableFile, table_kind
+
+log = logging.getLogger(__name__)
 
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -35,8 +39,6 @@ MAPPING_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 MAX_LOOKS = 5
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_WHOLE = re.compile(r"(?P<number>[+-]?[0-9]{1,12})(\.0{1,2})?")
-_GROUPS = re.compile(r"[+-]?[0-9]{1,3}([.,][0-9]{3})+")
 SHORTEST_UPC = 12
 
 
@@ -44,7 +46,7 @@ SHORTEST_UPC = 12
 class Place:
     """Where a row stands.
 
-    :param row: as :mod:`~airflow_provider_zdirect.table_files` names it: ``row 7``.
+    :param row: as :mod:`~airflow_provider_zdirect.merchant_files.tables` names it: ``row 7``.
     """
 
     file: str
@@ -107,13 +109,18 @@ class SkuMapping:
         eans: dict[str, str] = {}
         wrong: dict[str, str] = {}
         for where, row in file.rows():
-            sku = _text(row.get("merchant_sku"))
+            try:
+                sku = bare(row.get("merchant_sku"))
+            except CellError as error:
+                raise file.refusal(f"{where}: merchant_sku={shown(row['merchant_sku'])} {error}") from error
             if not sku:
                 continue
-            ean = restored_ean(row.get("ean"))
-            if ean is None:
-                wrong[sku] = f"{where} of the mapping gives it {_shown(row.get('ean'))}, which is no EAN"
-            elif eans.setdefault(sku, ean) != ean:
+            try:
+                ean = read_ean(row.get("ean"))
+            except CellError as error:
+                wrong[sku] = f"{where} of the mapping gives it ean={shown(row.get('ean'))}, which {error}"
+                continue
+            if eans.setdefault(sku, ean) != ean:
                 wrong[sku] = f"the mapping gives it several EANs, in {where} another one than before"
         return cls({sku: ean for sku, ean in eans.items() if sku not in wrong}, wrong)
 
@@ -156,14 +163,28 @@ class FeedFiles:
     feed_time: datetime | None = None
 
     def find(self) -> list[TableFile]:
-        """The files, by name; none if there is no such file or folder, or nothing in it."""
+        """The files, by name; none if there is no such file or folder, or nothing in it.
+
+        :raises ZDirectConfigurationError: if there are only files of other kinds in the folder.
+        """
         self.fs.invalidate_cache()
         if not self.fs.exists(self.path):
             return []
         if not self.fs.isdir(self.path):
             return [self._file(self.path, self.uri)]
-        names = sorted(name.rpartition("/")[2] for name in self.fs.ls(self.path, detail=False))
-        known = [name for name in names if name.rpartition(".")[2].lower() in KINDS and name[0] not in "._"]
+        names = sorted(
+            one["name"].rpartition("/")[2] for one in self.fs.ls(self.path, detail=True) if one["type"] == "file"
+        )
+        names = [name for name in names if name and not is_passing(name)]
+        known = [name for name in names if is_table(name)]
+        others = ", ".join(name for name in names if name not in known)[:300]
+        if others and not known:
+            raise ZDirectConfigurationError(
+                f"stock_path={self.uri!r} has only files of other kinds: {others}.",
+                remedy=f"Put a feed there: {', '.join(f'.{kind}' for kind in KINDS)}, or with .gz after it.",
+            )
+        if others:
+            log.warning("Stock feed %s: these files are not feeds, and are not read: %s.", self.uri, others)
         return [self._file(f"{self.path}/{name}", f"{self.uri}/{name}") for name in known]
 
     def read(self, files: list[TableFile], mapping: SkuMapping | None, now: datetime) -> Feed:
@@ -189,7 +210,7 @@ class FeedFiles:
         return feed
 
     def _file(self, path: str, uri: str) -> TableFile:
-        return TableFile(self.fs, path, uri, "stock_path", COLUMNS, ("ean", "merchant_sku"))
+        return TableFile(self.fs, path, uri, "stock_path", COLUMNS, ("ean or merchant_sku", "quantity"))
 
     def _read_unchanged(self, file: TableFile, mapping: SkuMapping | None, now: datetime, feed: Feed) -> None:
         """Read it as it was at one moment: the time and the figures have to belong together."""
@@ -251,60 +272,51 @@ def _judged(
     file: TableFile, where: str, row: dict[str, Any], mapping: SkuMapping | None, feed_time: datetime
 ) -> FeedRow | BadRow:
     place = Place(file.uri, where)
-    if "quantity" not in row and table_kind(file.uri, name=file.name) != "jsonl":
-        raise file.refusal(f"{where} has no column quantity", "Name the column with the pieces quantity.")
-    ean, problem = _ean(file, row, mapping)
-    channel = _text(row.get("sales_channel_id")).lower() or None
+    cell = ""
+    try:
+        cell = "sales_channel_id"
+        channel = bare(row.get(cell)).lower() or None
+        cell = "merchant_sku"
+        sku = bare(row.get(cell))
+        cell = "ean"
+        ean = read_ean(row[cell]) if bare(row.get(cell)) else _mapped(file, row, sku, mapping)
+    except CellError as error:
+        return BadRow(place, f"{cell}={shown(row[cell])} {error}", row)
+    except _Unmapped as error:
+        return BadRow(place, str(error), row)
     if channel is not None and not _UUID.fullmatch(channel):
-        problem = problem or f"sales_channel_id={_shown(row['sales_channel_id'])} is no UUID"
-    if problem or ean is None:
-        return BadRow(place, problem, row)
+        return BadRow(place, f"sales_channel_id={shown(channel)} is not a UUID", row)
     quantity, reason = _quantity(row.get("quantity"))
     return FeedRow(place, feed_time, ean, channel, quantity, reason, row if quantity is None else None)
 
 
-def _ean(file: TableFile, row: Mapping[str, Any], mapping: SkuMapping | None) -> tuple[str | None, str]:
-    if _text(row.get("ean")):
-        ean = restored_ean(row["ean"])
-        return ean, "" if ean else f"ean={_shown(row['ean'])} is no EAN with a fitting check digit"
-    sku = _text(row.get("merchant_sku"))
+class _Unmapped(Exception):
+    """A row whose article is not known."""
+
+
+def _mapped(file: TableFile, row: Mapping[str, Any], sku: str, mapping: SkuMapping | None) -> str:
+    """The EAN of a row that has none."""
     if not sku:
-        return None, "neither ean nor merchant_sku is given" if "merchant_sku" in row else "ean is missing"
+        raise _Unmapped("neither ean nor merchant_sku is given" if "merchant_sku" in row else "ean is missing")
     if mapping is None:
         raise file.refusal(
             "it has merchant SKUs, and mapping_path is not given",
             "Give mapping_path: a file with the columns merchant_sku and ean; or write EANs.",
         )
     if sku in mapping.wrong:
-        return None, f"merchant_sku={_shown(sku)}: {mapping.wrong[sku]}"
+        raise _Unmapped(f"merchant_sku={shown(sku)}: {mapping.wrong[sku]}")
     if sku not in mapping.eans:
-        return None, f"merchant_sku={_shown(sku)} is not in the mapping"
-    return mapping.eans[sku], ""
+        raise _Unmapped(f"merchant_sku={shown(sku)} is not in the mapping")
+    return mapping.eans[sku]
 
 
 def _quantity(value: Any) -> tuple[int | None, str]:
-    text = _text(value)
-    if not text:
-        return None, "quantity is missing"
-    number = whole_number(value)
-    if number is None and isinstance(value, str) and text.isascii() and (match := _WHOLE.fullmatch(text)):
-        number = int(match["number"])
-    if number is None and isinstance(value, str) and _GROUPS.fullmatch(text):
-        return None, f"quantity={_shown(value)} may be thousands or a fraction; write it without a point or comma"
-    if number is None:
-        return None, f"quantity={_shown(value)} is not a whole number"
+    try:
+        if not bare(value):
+            return None, "quantity is missing"
+        number = read_count(value)
+    except CellError as error:
+        return None, f"quantity={shown(value)} {error}"
     if number < 0:
         return None, f"quantity={number} is negative"
     return (number, "") if number <= LARGEST else (None, f"quantity={number} is more than {LARGEST}")
-
-
-def _text(value: Any) -> str:
-    """A value of a cell as text, without blanks around it; a number that a spreadsheet made a float as it was."""
-    if value is None:
-        return ""
-    number = whole_number(value)
-    return str(value if number is None else number).strip()
-
-
-def _shown(value: Any) -> str:
-    return repr(_text(value)[:40])

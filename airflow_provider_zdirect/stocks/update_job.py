@@ -11,12 +11,12 @@ from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.client import checked_merchant_id
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.stocks.feed import BadRow, FeedFiles
 from airflow_provider_zdirect.stocks.open_orders import OrdersWanted
 from airflow_provider_zdirect.stocks.stock_options import StockOptions
 from airflow_provider_zdirect.storage.layout import FORMATS
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.table_files import TableFile
 
 MAX_ATTEMPTS = 4
 """How often an update that failed is sent in one run."""

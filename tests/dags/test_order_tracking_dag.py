@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import duckdb
@@ -14,11 +16,12 @@ import real_time
 from own_emulator import config_of, own_emulator
 
 from airflow_provider_zdirect.client import ZDirectClient
-from airflow_provider_zdirect.dag_params import ONE_FILE_FOR_SEVERAL
+from airflow_provider_zdirect.dag_params import MERCHANTS_OF_TRACKING_FILE
 from airflow_provider_zdirect.datasets import get_dataset
 from airflow_provider_zdirect.extract import ExtractJob, extract
 from airflow_provider_zdirect.windows import Window
 
+DOCS = Path(__file__).parents[2] / "docs" / "order-updates.md"
 NOW = real_time.this_hour()
 
 
@@ -63,9 +66,9 @@ def test_a_file_is_applied_and_what_is_missing_is_told_although_a_row_was_refuse
     extracted(emulator, tmp_path, merchant_id)
     rows = [
         "order_id,merchant_order_id,tracking_number,return_tracking_number,status,merchant_id",
-        f"{mine},M1,OUT1,BACK1,shipped,",
-        "4711,M3,OUT3,BACK3,shipped,",
-        f"{late},M4,OUT4,BACK4,shipped,{emulator.merchant_ids[1]}",
+        f"{mine},M1,OUT-10001,BACK-10001,shipped,",
+        "4711,M3,OUT-10003,BACK-10003,shipped,",
+        f"{late},M4,OUT-10004,BACK-10004,shipped,{emulator.merchant_ids[1]}",
         f"{bare},M5,,,shipped,",
         f"{back},,,,returned,",
     ]
@@ -95,10 +98,35 @@ def test_a_file_is_applied_and_what_is_missing_is_told_although_a_row_was_refuse
     assert (tmp_path / "_inbox" / "tracking.csv").exists()
 
 
+def test_the_first_file_of_the_docs_is_applied_to_whichever_merchant_has_the_order(run_dag, emulator, tmp_path):
+    example = re.search(r"```csv\n(.*?)```", DOCS.read_text(), re.DOTALL)[1]
+    (documented,) = re.findall(r"^[0-9a-f-]{36}", example, re.MULTILINE)
+    first, second = emulator.merchant_ids[:2]
+    (mine,) = emulator.add_orders(first, 1, start=NOW - timedelta(hours=30), items=1, lines=1)
+    (other,) = emulator.add_orders(second, 1, start=NOW - timedelta(hours=30), items=1, lines=1)
+    header, row = example.strip().split("\n")
+    rows = [row.replace(documented, mine), row.replace(documented, other).replace("M-1001", "M-1002")]
+    (tmp_path / "_inbox").mkdir()
+    (tmp_path / "_inbox" / "tracking.csv").write_text("\n".join([header, *rows, row]))
+    run = run_dag("zdirect_order_tracking", NOW, merchant_ids=[first, second], max_failed=1)
+    states = sorted(state for task_id, _, state, _ in run.tasks if task_id == "tracking.apply")
+    assert states == ["success", "success"], run.log[-5000:]
+    for merchant_id, order_id, number in ((first, mine, "M-1001"), (second, other, "M-1002")):
+        (truth,) = (one for one in emulator.orders(merchant_id) if one["order_id"] == order_id)
+        assert (truth["status"], truth["merchant_order_id"]) == ("fulfilled", number)
+        assert (truth["tracking_number"], truth["return_tracking_number"]) == tuple(row.split(",")[2:4])
+    published = "read_parquet('{}/order_updates/merchant_id={}/**/*.parquet', hive_partitioning = false)"
+    for merchant_id, own in ((first, 2), (second, 3)):
+        results = duckdb.sql(f"SELECT DISTINCT row, outcome FROM {published.format(tmp_path, merchant_id)}").fetchall()
+        assert sorted(results) == sorted([(own, "done"), (4, "refused")]), "an order that nobody has is not left out"
+    answers = {(request.method, request.status) for request in emulator.requests if request.method == "PATCH"}
+    assert answers == {("PATCH", 204)}, "no merchant tried to change an order of another one"
+
+
 @pytest.mark.parametrize(
-    ("merchants", "path", "needed"),
-    [(["a"], None, "False"), (["a", "b"], None, "True"), (["a", "b"], "/in/{merchant_id}.csv", "False")],
+    ("merchants", "path", "sharing"),
+    [(["a"], None, "['a']"), (["a", "b"], None, "['a', 'b']"), (["a", "b"], "/in/{merchant_id}.csv", "[]")],
 )
-def test_rows_have_to_name_their_merchant_where_one_file_is_for_several(merchants, path, needed):
+def test_all_merchants_of_a_run_share_a_file_that_is_not_named_by_merchant(merchants, path, sharing):
     context = {"ti": SimpleNamespace(xcom_pull=lambda task_ids: merchants), "params": {"tracking_path": path}}
-    assert jinja2.Template(ONE_FILE_FOR_SEVERAL).render(context) == needed
+    assert jinja2.Template(MERCHANTS_OF_TRACKING_FILE).render(context) == sharing

@@ -9,8 +9,8 @@ import pytest
 from own_emulator import own_emulator
 
 from airflow_provider_zdirect.dag_params import stock_feeds
-from airflow_provider_zdirect.ean import ean13
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.merchant_files.ean import ean13
 
 EAN = ean13("400000000001")
 

@@ -8,9 +8,9 @@ from itertools import chain, pairwise
 
 import pytest
 
-from airflow_provider_zdirect.ean import ean13
 from airflow_provider_zdirect.emulator.catalog import merchant_id
 from airflow_provider_zdirect.emulator.truth import Timeline
+from airflow_provider_zdirect.merchant_files.ean import ean13
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 WEEK = timedelta(days=7)

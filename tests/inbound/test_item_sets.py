@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.inbound.item_set import COLUMNS, ItemSet
-from airflow_provider_zdirect.table_files import TableFile
+from airflow_provider_zdirect.merchant_files.tables import TableFile
 
 GOOD = {"0191476239145": 2, "4006381333931": 1}
 ROWS = [{"ean": ean, "quantity": quantity} for ean, quantity in GOOD.items()]
@@ -73,7 +73,10 @@ def test_parquet_is_read_whatever_type_its_numbers_have(tmp_path: Path, kind: pa
 @pytest.mark.parametrize(
     ("row", "named"),
     [
-        ({"ean": "4006381333930", "quantity": 1}, "ean='4006381333930' is no EAN with a fitting check digit"),
+        (
+            {"ean": "4006381333930", "quantity": 1},
+            "ean='4006381333930' is not a valid EAN: its check digit does not fit",
+        ),
         ({"ean": "4.00638E+12", "quantity": 1}, "ean='4.00638E+12'"),
         ({"ean": "", "quantity": 1}, "ean is missing"),
         ({"quantity": 1}, "ean is missing"),

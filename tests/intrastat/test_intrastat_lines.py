@@ -249,7 +249,7 @@ def test_the_schema_is_the_same_whatever_is_in_the_report(landing: Landing, tmp_
 def test_a_rerun_replaces_what_was_there(landing: Landing, tmp_path: Path) -> None:
     landing.land_month({1: [movement("DE", "PL"), movement("DE", "CZ")]})
     master = tmp_path / "master.csv"
-    master.write_text("ean,cn8\n4012345678902,61091000\n")
+    master.write_text("ean,cn8\n4012345678918,61091000\n")
     landing.report(master_data=master)
     assert (landing.folder("CZ") / "goods-without-master-data.csv").exists()
     notes = landing.folder("CZ") / "notes.txt"

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,15 +12,17 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from landing import Landing, movement, query
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.intrastat.master_data import MasterDataFile
 
 GOOD = """EAN;CN-Code;Net mass kg;Statistical Value;Country of origin;Brand
-12345678901;6109.10.00;0.25;19.99;cn;X
+12345678905;6109.10.00;0.25;19.99;cn;X
 4012345678901; 1012100 ;1.000001;0.1;PT;"a;b"
-4012345678902;;;;;
+4012345678918;;;;;
 
 """
 
@@ -38,14 +42,14 @@ def written(tmp_path: Path, text: str | bytes, name: str = "master.csv") -> Path
 def test_codes_and_amounts_are_read_as_they_are_meant(tmp_path: Path, encode: Any) -> None:
     first, second, third = read(written(tmp_path, encode(GOOD)))
     assert first == {
-        "ean": "0012345678901",
+        "ean": "0012345678905",
         "cn8_code": "61091000",
         "country_of_origin": "CN",
         "net_mass_kg": Decimal("0.250000"),
         "statistical_value": Decimal("19.990000"),
     }
     assert (second["cn8_code"], second["net_mass_kg"]) == ("01012100", Decimal("1.000001"))
-    assert list(third.values()) == ["4012345678902", None, None, None, None]
+    assert list(third.values()) == ["4012345678918", None, None, None, None]
 
 
 @pytest.mark.parametrize("header", ["ean,cn8", "EAN,CN_CODE", "Gtin,commodity code", "ean , Commodity-Code", "ean,CN"])
@@ -57,7 +61,7 @@ def test_columns_may_be_called_otherwise(tmp_path: Path, header: str) -> None:
 def test_parquet_with_numbers_is_read_without_the_digits_of_binary_floats(tmp_path: Path) -> None:
     table = pa.table(
         {
-            "EAN": pa.array([4012345678901, 12345678901], pa.int64()),
+            "EAN": pa.array([4012345678901, 12345678905], pa.int64()),
             "CN8": pa.array([61091000, 1012100], pa.int64()),
             "net_mass": pa.array([0.1 + 0.2, None], pa.float64()),
             "statistical_value": pa.array([Decimal("19.99"), None], pa.decimal128(10, 2)),
@@ -66,12 +70,12 @@ def test_parquet_with_numbers_is_read_without_the_digits_of_binary_floats(tmp_pa
     pq.write_table(table, tmp_path / "master.parquet")
     second, first = read(tmp_path / "master.parquet")
     assert (first["ean"], first["net_mass_kg"]) == ("4012345678901", Decimal("0.300000"))
-    assert (second["ean"], second["cn8_code"], second["net_mass_kg"]) == ("0012345678901", "01012100", None)
+    assert (second["ean"], second["cn8_code"], second["net_mass_kg"]) == ("0012345678905", "01012100", None)
     assert first["statistical_value"] == Decimal("19.99")
 
 
 def test_the_same_ean_twice_with_the_same_values_is_one(tmp_path: Path) -> None:
-    assert len(read(written(tmp_path, "ean,cn8\n1234567890123,61091000\n1234567890123,6109 1000\n"))) == 1
+    assert len(read(written(tmp_path, "ean,cn8\n1234567890128,61091000\n1234567890128,6109 1000\n"))) == 1
 
 
 @pytest.mark.parametrize(
@@ -81,26 +85,26 @@ def test_the_same_ean_twice_with_the_same_values_is_one(tmp_path: Path) -> None:
         ("  \n", "empty"),
         ("ean,cn8\n", "no rows"),
         ("sku,cn8\nA,61091000\n", "no column ean"),
-        ("ean,cn8,commodity_code\n1234567890123,61091000,61091000\n", "several of its columns mean cn8_code"),
-        ("ean,cn8\n1234567890123,61091000\n1234567890123,61091001\n", "1234567890123"),
+        ("ean,cn8,commodity_code\n1234567890128,61091000,61091000\n", "several of its columns mean cn8_code"),
+        ("ean,cn8\n1234567890128,61091000\n1234567890128,61091001\n", "1234567890128"),
         ("ean,cn8\n4.01235E+12,61091000\n", "row 2: ean='4.01235E+12'"),
-        ("ean,cn8\n1234567890123,61091000\n,61091000\n", "row 3: ean=''"),
+        ("ean,cn8\n1234567890128,61091000\n,61091000\n", "row 3: ean=''"),
         ("ean,cn8\n12345678901234,61091000\n", "row 2: ean="),
-        ("ean,cn8\n1234567890123,610910\n", "row 2: cn8_code='610910'"),
-        ("ean,cn8\n1234567890123,6109100X\n", "row 2: cn8_code='6109100X'"),
-        ("ean;net_mass_kg\n1234567890123;0,25\n", "row 2: net_mass_kg='0,25' has a comma"),
-        ('ean,net_mass_kg\n1234567890123,"0,25"\n', "row 2: net_mass_kg='0,25' has a comma"),
-        ("ean,net_mass_kg\n1234567890123,0,25\n", "row 2 has 3 fields"),
-        ("ean;statistical_value\n1234567890123;1.234,50\n", "row 2: statistical_value='1.234,50'"),
-        ("ean,net_mass_kg\n1234567890123,-1\n", "row 2: net_mass_kg='-1'"),
-        ("ean,net_mass_kg\n1234567890123,1 kg\n", "row 2: net_mass_kg='1 kg'"),
-        ("ean,net_mass_kg\n1234567890123,NaN\n", "row 2: net_mass_kg='NaN'"),
-        ("ean,net_mass_kg\n1234567890123,0.1234567\n", "more than 6 decimals"),
-        ("ean,net_mass_kg\n1234567890123,1000000000000\n", "too large"),
-        ("ean,net_mass_kg\n1234567890123,1e999999999\n", "too large"),
-        ("ean,origin\n1234567890123,China\n", "row 2: country_of_origin='CHINA'"),
-        ('ean,cn8\n1234567890123,"61091000\n', "no CSV"),
-        ("ean,cn8\n1234567890123,Ä\n".encode("latin-1"), "UTF-8"),
+        ("ean,cn8\n1234567890128,610910\n", "row 2: cn8_code='610910'"),
+        ("ean,cn8\n1234567890128,6109100X\n", "row 2: cn8_code='6109100X'"),
+        ("ean;net_mass_kg\n1234567890128;1,250\n", "row 2: net_mass_kg='1,250' has a comma"),
+        ('ean,net_mass_kg\n1234567890128,"0,25"\n', "row 2: net_mass_kg='0,25' has a comma"),
+        ("ean,net_mass_kg\n1234567890128,0,25\n", "row 2: it has 3 fields"),
+        ("ean;statistical_value\n1234567890128;1.234,50\n", "row 2: statistical_value='1.234,50'"),
+        ("ean,net_mass_kg\n1234567890128,-1\n", "row 2: net_mass_kg='-1'"),
+        ("ean,net_mass_kg\n1234567890128,1 kg\n", "row 2: net_mass_kg='1 kg'"),
+        ("ean,net_mass_kg\n1234567890128,NaN\n", "row 2: net_mass_kg='NaN'"),
+        ("ean,net_mass_kg\n1234567890128,0.1234567\n", "more than 6 decimals"),
+        ("ean,net_mass_kg\n1234567890128,1000000000000\n", "too large"),
+        ("ean,net_mass_kg\n1234567890128,1e999999999\n", "too large"),
+        ("ean,origin\n1234567890128,China\n", "row 2: country_of_origin='China'"),
+        ('ean,cn8\n1234567890128,"61091000\n', "a quote that is not closed"),
+        ("ean,cn8\n1234567890128,Ä\n".encode("latin-1"), "UTF-8"),
     ],
 )
 def test_a_file_that_cannot_be_meant_is_refused_and_nothing_written(
@@ -120,7 +124,7 @@ def test_a_file_that_cannot_be_meant_is_refused_and_nothing_written(
     ("name", "data", "named"),
     [
         ("master.xlsx", b"PK", "unknown kind"),
-        ("master.parquet", b"no parquet", "no Parquet file"),
+        ("master.parquet", b"no parquet", "not a Parquet file"),
         ("missing.csv", None, "FileNotFoundError"),
     ],
 )
@@ -134,11 +138,11 @@ def test_a_file_of_another_kind_or_none_is_refused(tmp_path: Path, name: str, da
 def test_lines_get_their_totals_and_unknown_goods_are_listed(landing: Landing, tmp_path: Path) -> None:
     landing.land_month(
         {
-            1: [movement(quantity=3, ean="0012345678901"), movement(quantity=-1), movement(quantity=2)],
+            1: [movement(quantity=3, ean="0012345678905"), movement(quantity=-1), movement(quantity=2)],
             2: [
                 movement(quantity=4, ean="9999999999999", merchant_sku="-x"),
                 movement("PL", "DE", 1, ean=None, merchant_sku=None),
-                movement(quantity=5, ean="4012345678902"),
+                movement(quantity=5, ean="4012345678918"),
             ],
         }
     )
@@ -146,12 +150,12 @@ def test_lines_get_their_totals_and_unknown_goods_are_listed(landing: Landing, t
     poland = next(report for report in result.reports if report.country == "PL")
     assert (poland.lines, poland.without_master_data) == (5, 2)
     rows = {row["ean"]: row for row in landing.lines("PL")}
-    known = rows["0012345678901"]
+    known = rows["0012345678905"]
     assert (known["cn8_code"], known["country_of_origin"], known["has_master_data"]) == ("61091000", "CN", True)
     assert (known["net_mass_kg"], known["statistical_value"]) == (Decimal("0.75"), Decimal("59.97"))
     assert rows["4012345678901"]["net_mass_kg"] == Decimal("1.000001")
-    assert rows["4012345678902"]["has_master_data"], "known, and nothing known of it"
-    assert rows["4012345678902"]["net_mass_kg"] is None
+    assert rows["4012345678918"]["has_master_data"], "known, and nothing known of it"
+    assert rows["4012345678918"]["net_mass_kg"] is None
     for ean in (None, "9999999999999"):
         assert rows[ean]["has_master_data"] is False
         assert rows[ean]["cn8_code"] is None
@@ -183,3 +187,125 @@ def test_totals_are_exact_where_floats_would_not_be(landing: Landing, tmp_path: 
     assert [row["net_mass_kg"] for row in landing.lines("PL")] == [Decimal("1000000000.000001"), Decimal(-(10**9))]
     total = query(f"SELECT sum(net_mass_kg) AS it FROM read_parquet('{landing.file('PL', 'parquet')}')")
     assert total == [{"it": Decimal("0.000001")}]
+
+
+@pytest.mark.parametrize(
+    ("cell", "code"),
+    [
+        ("1012100.0", "01012100"),
+        ("1012100.00", "01012100"),
+        ("1012100,0", "01012100"),
+        ("61091000.0", "61091000"),
+        ("1012100", "01012100"),
+        ("0101 21 00", "01012100"),
+        ("1012.10.00", "10121000"),
+        ("101.21.00", "01012100"),
+        ("6109 1000", "61091000"),
+        ("61 09 10 00", "61091000"),
+        ('="01012100"', "01012100"),
+        ("'01012100", "01012100"),
+        (1012100, "01012100"),
+        (1012100.0, "01012100"),
+        (Decimal("1012100.0"), "01012100"),
+        ("nan", None),
+        ("610910", None),
+        ("610910.0", None),
+        ("610910.00", None),
+        (610910.0, None),
+        ("101210.0", None),
+        ("6109100000", None),
+        ("6109 10 00 00", None),
+        ("6109.1", None),
+        (6109.1, None),
+        ("6109.10", None),
+        ("61.091.000", None),
+        ("6.1091E+07", None),
+        ("00000000", None),
+        (True, None),
+    ],
+)
+def test_a_code_is_read_as_it_was_meant_or_refused(tmp_path: Path, cell: Any, code: str | None) -> None:
+    pq.write_table(pa.table({"ean": ["4006381333931"], "cn8": [cell]}), tmp_path / "master.parquet")
+    if code is None:
+        with pytest.raises(ZDirectConfigurationError, match="row 1: cn8_code="):
+            read(tmp_path / "master.parquet")
+    else:
+        assert [row["cn8_code"] for row in read(tmp_path / "master.parquet")] == [code]
+
+
+WAYS_TO_WRITE_A_CODE = (
+    str,
+    int,
+    float,
+    Decimal,
+    "{}.0".format,
+    "{},00".format,
+    "{}00".format,
+    lambda code: code.lstrip("0"),
+    lambda code: Decimal(f"{code}.0"),
+    lambda code: f"{int(code)}.0",
+    lambda code: f"{code[:4]}.{code[4:6]}.{code[6:]}",
+    lambda code: f"{code[:4]} {code[4:]}",
+    lambda code: f"{code[:6]}.{code[6:]}",
+    lambda code: float(f"{code[:4]}.{code[4:]}"),
+    lambda code: f"{float(code):.3E}",
+    lambda code: code[:6],
+    lambda code: f"{code[:6]}.0",
+)
+
+
+@given(st.from_regex("(0[1-9]|[1-9][0-9])[0-9]{6}", fullmatch=True), st.sampled_from(WAYS_TO_WRITE_A_CODE))
+def test_a_code_never_becomes_another_one(code: str, written_as: Any) -> None:
+    fs = fsspec.filesystem("memory")
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"ean": ["4006381333931"], "cn8": [written_as(code)]}), sink)
+    fs.pipe_file("/codes.parquet", sink.getvalue())
+    try:
+        (row,) = MasterDataFile(fs, "/codes.parquet", "codes.parquet").read().to_pylist()
+    except ZDirectConfigurationError:
+        return
+    assert row["cn8_code"] == code
+
+
+def test_a_blank_cell_that_made_floats_of_a_column_changes_no_code(tmp_path: Path) -> None:
+    text = "ean,cn8_code,net_mass_kg\n4006381333931,1012100.0,0.25\n0191476239145,,0.1\n"
+    second, first = read(written(tmp_path, text))
+    assert (first["cn8_code"], second["cn8_code"]) == ("01012100", None)
+
+
+@pytest.mark.parametrize(
+    ("cell", "why"),
+    [
+        ("12", "it has 2 digits, not 13"),
+        ("4006381333932", "its check digit does not fit"),
+        ("4.00638E+12", "has rounded"),
+        ("4006380000000", "as rounded numbers do"),
+        ("14006381333938", "is of a package"),
+        ("n/a", "is not a valid EAN"),
+    ],
+)
+def test_an_ean_that_cannot_be_right_is_refused_with_its_row(tmp_path: Path, cell: str, why: str) -> None:
+    with pytest.raises(ZDirectConfigurationError, match=re.escape(f"row 2: ean='{cell}' ")) as caught:
+        read(written(tmp_path, f"ean,cn8_code\n{cell},61091000\n"))
+    assert why in str(caught.value)
+
+
+def test_eans_are_read_as_everywhere(tmp_path: Path) -> None:
+    text = 'ean,cn8\n04006381333931,61091000\n="0191476239145",61091000\n5901234123457.0,61091000\n'
+    assert [row["ean"] for row in read(written(tmp_path, text))] == ["0191476239145", "4006381333931", "5901234123457"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "amount"),
+    [("12,00", "12"), ("0,25", "0.25"), ("0,250", "0.25"), ("1,5", "1.5"), ("1234,500", "1234.5"), ("1,250", None),
+     ("1.234,50", None), ("1,2,3", None), ("0.25", "0.25"), ('="0,25"', "0.25")],
+)  # fmt: skip
+def test_a_comma_is_one_of_decimals_where_semicolons_separate_and_it_cannot_be_of_thousands(
+    tmp_path: Path, cell: str, amount: str | None
+) -> None:
+    path = written(tmp_path, f"ean;net_mass_kg\n4006381333931;{cell}\n")
+    if amount is None:
+        with pytest.raises(ZDirectConfigurationError, match="row 2: net_mass_kg="):
+            read(path)
+    else:
+        assert [row["net_mass_kg"] for row in read(path)] == [Decimal(amount)]

@@ -16,7 +16,7 @@ from airflow_provider_zdirect.operators.orders import MAX_TURNS, ZDirectOrderUpd
 
 MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
 ORDER = "5b1f6a52-9d3c-4d6e-8f3a-0c9a5b7e1d24"
-ROW = {"order_id": ORDER, "tracking_number": "OUT", "return_tracking_number": "BACK"}
+ROW = {"order_id": ORDER, "tracking_number": "OUT-10000", "return_tracking_number": "BACK-10000"}
 UPDATES = [ROW]
 
 
@@ -60,11 +60,14 @@ def truth(world, order_id):
         ({"updates_path": "/data/a.csv"}, "updates and updates_path are both given"),
         ({"updates": {"order_id": ORDER}}, "updates is no list"),
         ({"updates": [{**ROW, "track": 1}]}, "item 1 is no row of an update (track)"),
-        ({"updates": [{**ROW, "order_id": "4711"}]}, "item 1: order_id is no UUID"),
+        ({"updates": [{**ROW, "order_id": "4711"}]}, "item 1: order_id is not a UUID"),
         ({"updates": [{"order_id": ORDER, "status": "returned"}]}, "there is no reason"),
         ({"updates": None, "updates_path": "a.csv"}, "relative"),
         ({"updates": None, "updates_path": "/data/a.xlsx"}, ".csv, .parquet or .jsonl"),
         ({"merchant_id": "4711"}, "merchant_id='4711'"),
+        ({"merchants_of_file": "4711"}, "merchants_of_file='4711' is not a list"),
+        ({"merchants_of_file": ["4711"]}, "merchant_id='4711'"),
+        ({"updates": [{**ROW, "tracking_number": "n/a"}]}, "item 1: tracking_number='n/a' holds a word for no value"),
         ({"default_reason": 7}, "default_reason=7"),
         ({"require_tracking": "perhaps"}, "require_tracking='perhaps'"),
         ({"overwrite_tracking": "1"}, "overwrite_tracking='1'"),
@@ -98,8 +101,8 @@ def test_templates_and_mapped_arguments_are_judged_when_they_are_known():
 def test_a_file_is_applied_published_and_told(world, context, tmp_path, caplog):
     orders = [order(world) for _ in range(2)]
     drop = tmp_path / "tracking.csv"
-    rows = [f"{one},M{n},OUT{n},BACK{n},shipped,{world.merchant_ids[0]}" for n, one in enumerate(orders)]
-    rows.append(f"{ORDER},M,OUT,BACK,shipped,{MERCHANT}")
+    rows = [f"{one},M{n},OUT-1000{n},BACK-1000{n},shipped,{world.merchant_ids[0]}" for n, one in enumerate(orders)]
+    rows.append(f"{ORDER},M,OUT-10000,BACK-10000,shipped,{MERCHANT}")
     names = "order_id,merchant_order_id,tracking_number,return_tracking_number,status,merchant_id"
     drop.write_text("\n".join([names, *rows]))
     task = update(updates=None, updates_path=str(tmp_path / "tracking.csv"), base_path=str(tmp_path / "base"))
@@ -127,23 +130,23 @@ def test_a_retry_goes_on_with_the_file_that_the_first_try_found_and_the_next_run
 ):
     first, second, third = (order(world) for _ in range(3))
     drop = tmp_path / "drop.csv"
-    drop.write_text(f"order_id,tracking_number\n{first},OUT\n{second},OUT\n")
+    drop.write_text(f"order_id,tracking_number\n{first},OUT-10000\n{second},OUT-10000\n")
     task = update(updates=None, updates_path=str(drop), base_path=str(tmp_path / "base"))
     world.faults.add({"match": {"path": second, "method": "PATCH"}, "action": {"status": 503}, "times": 1})
     with pytest.raises(TaskDeferred):
         task.execute(context)
-    drop.write_text(f"order_id,tracking_number\n{third},OUT\n{ORDER},OUT\n")
+    drop.write_text(f"order_id,tracking_number\n{third},OUT-10000\n{ORDER},OUT-10000\n")
     assert task.resume(context, waits=1)["done"] == 2
-    assert [truth(world, one)["tracking_number"] for one in (first, second, third)] == ["OUT", "OUT", ""]
+    assert [truth(world, one)["tracking_number"] for one in (first, second, third)] == ["OUT-10000", "OUT-10000", ""]
     assert not list(tmp_path.glob("base/_staging/**/*.json"))
     with pytest.raises(AirflowFailException, match="1 of 2 rows"):
         task.execute(context)
-    drop.write_text(f"order_id,tracking_number\n{third},OUT\n")
+    drop.write_text(f"order_id,tracking_number\n{third},OUT-10000\n")
     assert task.execute(context)["rows"] == 1, "a file that was corrected is read"
 
 
 def test_a_path_may_name_the_merchant_and_a_file_may_be_missing(world, context, tmp_path):
-    (tmp_path / f"{world.merchant_ids[0]}.csv").write_text(f"order_id,tracking_number\n{order(world)},OUT\n")
+    (tmp_path / f"{world.merchant_ids[0]}.csv").write_text(f"order_id,tracking_number\n{order(world)},OUT-10000\n")
     told = update(updates=None, updates_path=f"{tmp_path}/{{merchant_id}}.csv", base_path=str(tmp_path)).execute(
         context
     )
@@ -162,11 +165,15 @@ def test_a_path_may_name_the_merchant_and_a_file_may_be_missing(world, context, 
 
 def test_rows_that_came_to_nothing_fail_the_task_by_the_stated_rule(world, context, tmp_path):
     good = order(world)
-    rows = [ROW, {"order_id": good, "tracking_number": "OUT"}, {"order_number": "10999", "tracking_number": "OUT"}]
-    with pytest.raises(AirflowFailException, match="2 of 3 rows were not applied, 1 may be") as caught:
+    rows = [
+        ROW,
+        {"order_id": good, "tracking_number": "OUT-10000"},
+        {"order_number": "10999", "tracking_number": "OUT-10000"},
+    ]
+    with pytest.raises(AirflowFailException, match="2 of 3 rows were not applied, and max_failed allows 1") as caught:
         update(updates=rows, base_path=str(tmp_path), max_failed=1).execute(context)
     assert "row 1, order" in str(caught.value)
-    assert truth(world, good)["tracking_number"] == "OUT"
+    assert truth(world, good)["tracking_number"] == "OUT-10000"
     told = update(updates=rows, base_path=str(tmp_path), max_failed="2").execute(context)
     assert (told["refused"], told["done"]) == (2, 1), "done by the first try of the same run"
 
@@ -179,7 +186,7 @@ def test_rows_without_a_merchant_are_refused_where_they_need_one(world, context,
 
 def test_a_retriable_failure_is_waited_for_without_a_slot_and_so_is_the_limit(world, context, tmp_path):
     orders = [order(world) for _ in range(2)]
-    rows = [{"order_id": one, "tracking_number": "OUT"} for one in orders]
+    rows = [{"order_id": one, "tracking_number": "OUT-10000"} for one in orders]
     task = update(updates=rows, base_path=str(tmp_path))
     world.faults.add({"match": {"path": orders[0], "method": "PATCH"}, "action": {"status": 503}})
     with pytest.raises(TaskDeferred) as deferred:

@@ -81,7 +81,7 @@ def only(world):
         ({"shipping_notice_id": "4711"}, "shipping_notice_id='4711'"),
         ({"items": None}, "operations has announce, but there are no items"),
         ({"items": []}, "items has no items"),
-        ({"items": [{"ean": "4006381333930", "quantity": 1}]}, "fitting check digit"),
+        ({"items": [{"ean": "4006381333930", "quantity": 1}]}, "its check digit does not fit"),
         ({"items": "[{'ean': '4006381333931', 'quantity': 0}]"}, "quantity='0'"),
         ({"items_path": "/data/items.csv"}, "items and items_path are both given"),
         ({"items": None, "items_path": "items.csv"}, "relative"),

@@ -21,7 +21,7 @@ from airflow_provider_zdirect.orders.update_options import UpdateOptions
 from airflow_provider_zdirect.orders.update_rows import OrderUpdate, read_updates
 
 NOW = "2026-03-10T08:00:00+00:00"
-CODES = {"tracking_number": "OUT-1", "return_tracking_number": "BACK-1"}
+CODES = {"tracking_number": "OUT-10001", "return_tracking_number": "BACK-10001"}
 
 
 def order_emulator() -> EmulatorServer:
@@ -142,8 +142,8 @@ def tracked(order_id: str, number: int = 1, **more: Any) -> dict[str, Any]:
     return {
         "order_id": order_id,
         "merchant_order_id": f"M{number}",
-        "tracking_number": f"OUT-{number}",
-        "return_tracking_number": f"BACK-{number}",
+        "tracking_number": f"OUT-1000{number}",
+        "return_tracking_number": f"BACK-1000{number}",
         "status": "shipped",
         **more,
     }

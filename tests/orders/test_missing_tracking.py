@@ -24,7 +24,7 @@ from airflow_provider_zdirect.windows import Window
 
 QUERIES = re.findall(r'duckdb -c "(.*)"', (Path(__file__).parents[2] / "docs" / "order-updates.md").read_text())
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-CODES = {"tracking_number": "OUT", "return_tracking_number": "BACK"}
+CODES = {"tracking_number": "OUT-10000", "return_tracking_number": "BACK-10000"}
 EXPORTED = {"merchant_order_id": "M1", "exported": True}
 
 
@@ -92,7 +92,7 @@ def assert_file_to_fill_in(shop: Shop, orders: set[str]) -> None:
     header, *lines = path.read_text().splitlines()
     assert header == "order_id,order_number,tracking_number,return_tracking_number,status"
     assert {line.partition(",")[0] for line in lines} == orders
-    path.write_text("\n".join([header, *(line.replace(",,,", ",OUT,BACK,shipped") for line in lines)]))
+    path.write_text("\n".join([header, *(line.replace(",,,", ",OUT-10000,BACK-10000,shipped") for line in lines)]))
     rows = update_file(fsspec.filesystem("file"), str(path), "tracking.csv", "updates_path").rows()
     read = read_updates(rows, merchant_id=shop.merchant_id)
     assert not read.wrong
@@ -102,7 +102,7 @@ def assert_file_to_fill_in(shop: Shop, orders: set[str]) -> None:
 @pytest.mark.parametrize("live", [True, False])
 def test_overdue_is_what_is_approved_and_the_partners_and_late(shop: Shop, live: bool) -> None:
     nothing = shop.order(30, **EXPORTED)
-    outbound = shop.order(30.5, **EXPORTED, tracking_number="OUT")
+    outbound = shop.order(30.5, **EXPORTED, tracking_number="OUT-10000")
     export = shop.order(5)
     quiet = shop.order(8 * 24, **EXPORTED, **CODES)
     shop.order(30, **EXPORTED, **CODES)
@@ -166,7 +166,7 @@ def test_what_has_come_since_the_extraction_is_not_told(shop: Shop) -> None:
     done, half, gone = (shop.order(30, **EXPORTED) for _ in range(3))
     shop.extract()
     shop.emulator.change_order(done, **CODES)
-    shop.emulator.change_order(half, tracking_number="OUT")
+    shop.emulator.change_order(half, tracking_number="OUT-10000")
     shop.emulator.change_order(gone, status="fulfilled")
     assert missing(shop.check()) == {half: ("return_tracking_number",)}
     assert set(missing(shop.check(live=False))) == {done, half, gone}
@@ -175,7 +175,7 @@ def test_what_has_come_since_the_extraction_is_not_told(shop: Shop) -> None:
 def test_an_order_that_was_just_updated_is_not_told_as_one_without_any_update(shop: Shop) -> None:
     quiet, changed = shop.order(8 * 24, **EXPORTED), shop.order(8 * 24, **EXPORTED)
     shop.extract()
-    shop.emulator.change_order(changed, tracking_number="OUT")
+    shop.emulator.change_order(changed, tracking_number="OUT-10000")
     codes = ("tracking_number", "return_tracking_number")
     assert missing(shop.check()) == {quiet: (*codes, "update"), changed: codes[1:]}
 
@@ -195,7 +195,7 @@ def test_what_cannot_be_looked_at_is_told_as_it_was_published(shop: Shop) -> Non
 
 
 def test_the_same_is_told_once_a_day_and_more_of_it_at_once(shop: Shop) -> None:
-    first, second = shop.order(30, **EXPORTED, tracking_number="OUT"), shop.order(20, **EXPORTED)
+    first, second = shop.order(30, **EXPORTED, tracking_number="OUT-10000"), shop.order(20, **EXPORTED)
     shop.extract()
 
     def told(hours: float) -> set[str]:
@@ -252,8 +252,8 @@ def test_what_is_there_is_never_missing_and_what_is_late_stays_so(
     approved: float, modified: float, out: bool, back: bool, exported: bool, later: float
 ) -> None:
     order = {
-        "tracking_number": "OUT" if out else None,
-        "return_tracking_number": "BACK" if back else None,
+        "tracking_number": "OUT-10000" if out else None,
+        "return_tracking_number": "BACK-10000" if back else None,
         "exported": exported,
         "merchant_order_id": None,
         "modified_at": NOW - timedelta(hours=modified),

@@ -70,7 +70,7 @@ class Scene:
             for one in world.truth(self.parcels)["shipments"]
             if one["order_lines"]
         }
-        assert parcels == {"A": (1, "OUT-A", "shipped"), "B": (1, "OUT-B", "shipped")}
+        assert parcels == {"A": (1, "OUT-1000A", "shipped"), "B": (1, "OUT-1000B", "shipped")}
         assert not any(world.truth(one)["shipped_without_tracking"] for one in (self.shipped, self.parcels))
         # Of each of the two parcels: made, numbers, shipped.
         assert Counter(world.writes()) == {
@@ -93,7 +93,7 @@ class Scene:
 
 
 def _codes(number: str) -> dict[str, str]:
-    return {"tracking_number": f"OUT-{number}", "return_tracking_number": f"BACK-{number}"}
+    return {"tracking_number": f"OUT-1000{number}", "return_tracking_number": f"BACK-1000{number}"}
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

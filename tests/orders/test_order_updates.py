@@ -21,6 +21,7 @@ from airflow_provider_zdirect.exceptions import (
     UpdatesPausedError,
 )
 from airflow_provider_zdirect.orders import order_updates
+from airflow_provider_zdirect.orders.update_rows import read_updates
 
 SHARED = "10000000000001"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -43,7 +44,7 @@ def test_an_order_is_exported_then_tracked_then_shipped_and_its_numbers_have_tak
     result = world.run(world.job([tracked(order_id)]))
     truth = world.truth(order_id)
     assert (truth["merchant_order_id"], truth["exported"], truth["status"]) == ("M1", True, "fulfilled")
-    assert (truth["tracking_number"], truth["return_tracking_number"]) == ("OUT-1", "BACK-1")
+    assert (truth["tracking_number"], truth["return_tracking_number"]) == ("OUT-10001", "BACK-10001")
     assert set(world.lines(order_id).values()) == {"shipped"}
     assert not truth["shipped_without_tracking"]
     assert world.writes() == ["PATCH order 204"] * 2 + ["PATCH line 204"] * 2
@@ -147,7 +148,7 @@ REFUSALS: dict[str, Any] = {
     "another number": ({}, {"tracking_number": "OTHER"}, "conflict", "has another tracking_number"),
     "another return number": ({}, {"return_tracking_number": "OTHER"}, "conflict", "another return_tracking_number"),
     "exported as another": ({}, {"merchant_order_id": "OTHER"}, "conflict", EXPORTED),
-    "no UUID": ({"order_id": "4711"}, {}, "refused", "is no UUID"),
+    "no UUID": ({"order_id": "4711"}, {}, "refused", "is not a UUID"),
     "nothing to do": (dict.fromkeys(("merchant_order_id", *CODES, "status")), {}, "refused", "nothing to do"),
 }
 
@@ -194,7 +195,7 @@ def test_rows_of_one_order_that_differ_are_refused_and_others_go_on(world: Order
     order_id = world.order()
     first, second = world.lines(order_id)
     codes = {"order_id": order_id, **CODES}
-    assert world.update(codes, {**codes, "tracking_number": "OUT-2"}) == {2: {"refused"}, 3: {"refused"}}
+    assert world.update(codes, {**codes, "tracking_number": "OUT-10002"}) == {2: {"refused"}, 3: {"refused"}}
     rows = [
         codes,
         {"order_id": order_id, "order_line_id": first, "status": "shipped"},
@@ -213,7 +214,7 @@ def test_tracking_is_required_unless_it_is_not(world: OrderWorld) -> None:
 
 
 def test_another_number_is_replaced_only_if_asked_for_and_told_if_zdirect_keeps_the_first(world: OrderWorld) -> None:
-    order_id = world.order(tracking_number="FIRST", return_tracking_number="BACK-1")
+    order_id = world.order(tracking_number="FIRST", return_tracking_number="BACK-10001")
     row = {"order_id": order_id, "status": "shipped", **CODES}
     assert world.update(row) == {2: {"conflict"}}
     world.emulator.set_options(first_tracking_counts=True)
@@ -223,7 +224,7 @@ def test_another_number_is_replaced_only_if_asked_for_and_told_if_zdirect_keeps_
     assert set(world.lines(order_id).values()) == {"reserved"}
     world.emulator.set_options(first_tracking_counts=False)
     assert world.update(row, overwrite_tracking=True, run="c") == {2: {"already", "done"}}
-    assert world.truth(order_id)["tracking_number"] == "OUT-1"
+    assert world.truth(order_id)["tracking_number"] == "OUT-10001"
     assert set(world.lines(order_id).values()) == {"shipped"}
 
 
@@ -470,7 +471,7 @@ def test_the_same_rows_are_not_applied_again_if_that_is_wanted(world: OrderWorld
     assert world.run(world.job(bad, skip_applied=True, max_failed=1, run="c")).rows["refused"] == 1
     world.emulator.approve_order(late)
     assert world.run(world.job(bad, skip_applied=True, run="d")).rows["done"] == 1
-    for run, code in (("e", "A"), ("f", "B"), ("g", "A")):
+    for run, code in (("e", "OUT-10003"), ("f", "OUT-10004"), ("g", "OUT-10003")):
         row = {"order_id": order_id, "tracking_number": code}
         world.run(world.job([row], run=run, skip_applied=True, overwrite_tracking=True))
         assert world.truth(order_id)["tracking_number"] == code
@@ -496,7 +497,7 @@ def test_results_name_row_order_line_what_and_when_and_nothing_personal(world: O
         (3, None, None, False, "row", "refused", False, "a-run", "2026-03-10"),
     ]
     stored = b"".join(path.read_bytes() for path in world.base.rglob("*") if path.is_file())
-    for personal in ("OUT-1", truth["customer_number"], truth["shipping_address"]["last_name"]):
+    for personal in ("OUT-10001", truth["customer_number"], truth["shipping_address"]["last_name"]):
         assert personal.encode() not in stored
     assert not list(world.base.glob("_staging/order_updates/**/*.json"))
 
@@ -506,3 +507,50 @@ def test_results_as_json_lines(world: OrderWorld) -> None:
     world.run(job)
     files = f"{world.base}/order_updates/**/*.jsonl.gz"
     assert duckdb.sql(f"SELECT count(*) FROM read_json('{files}')").fetchall() == [(5,)]
+
+
+def test_rows_together_do_not_make_the_number_of_the_parcel_that_of_the_way_back(world: OrderWorld) -> None:
+    code = "003404341600000001"
+    order_id, halfway = world.order(), world.order(tracking_number=code)
+    rows = [
+        {"order_id": order_id, "tracking_number": code},
+        {"order_id": order_id, "return_tracking_number": code.lstrip("0"), "status": "shipped"},
+        {"order_id": halfway, "return_tracking_number": code},
+    ]
+    result = world.run(world.job(rows, max_failed=None))
+    assert outcomes(result) == {2: {"refused"}, 3: {"refused"}, 4: {"refused"}}
+    assert {one.reason for one in result.results} == {
+        "tracking_number and return_tracking_number would be the same; every parcel has its own"
+    }
+    assert not world.writes()
+
+
+def test_nothing_of_a_row_with_a_placeholder_is_sent_and_no_line_of_its_order_shipped(world: OrderWorld) -> None:
+    good, bad = world.order(), world.order()
+    rows = [tracked(good), tracked(bad, tracking_number="n/a"), {"order_id": bad, **CODES, "status": "shipped"}]
+    with pytest.raises(RejectedUpdatesError) as caught:
+        world.run(world.job(rows))
+    said = str(caught.value)
+    assert "2 of 3 rows were not applied. " in said
+    assert f"row 3, order {bad}: tracking_number='n/a' " in said
+    assert "may be" not in said.partition("row 3")[0]
+    assert world.truth(good)["status"] == "fulfilled"
+    assert not any("line" in write for write in world.writes(bad))
+
+
+def test_an_order_of_another_merchant_of_the_file_is_left_to_that_merchant(world: OrderWorld) -> None:
+    other = world.emulator.merchant_ids[1]
+    mine = world.order()
+    (theirs,) = world.emulator.add_orders(other, 1, items=1, lines=1)
+    nobodys = "5b1f6a52-9d3c-4d6e-8f3a-0c9a5b7e1d24"
+    rows = [(f"row {n}", tracked(one, n)) for n, one in enumerate((mine, theirs, nobodys), start=2)]
+    read = read_updates(rows, merchant_id=world.merchant_id, is_shared=True)
+    job = world.job([], updates=read.updates, wrong=read.wrong, others=(other,), max_failed=None)
+    result = world.run(job)
+    assert outcomes(result) == {2: {"done"}, 4: {"refused"}}
+    assert (result.orders, result.of_others, result.rows["refused"]) == (2, 1, 1)
+    assert not world.writes(theirs)
+    named = read_updates([("row 2", {**tracked(theirs), "merchant_id": world.merchant_id})],
+                         merchant_id=world.merchant_id, is_shared=True)  # fmt: skip
+    again = world.run(world.job([], updates=named.updates, others=(other,), max_failed=None, run="b"))
+    assert outcomes(again) == {2: {"refused"}}, "a row that names its merchant is not left out"

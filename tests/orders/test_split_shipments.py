@@ -9,7 +9,7 @@ from order_world import OrderWorld, order_emulator, tracked
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
-CODES = {"tracking_number": "OUT-A", "return_tracking_number": "BACK-A"}
+CODES = {"tracking_number": "OUT-1000A", "return_tracking_number": "BACK-1000A"}
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_a_parcel_with_other_lines_or_numbers_is_a_conflict(world: OrderWorld) -
     assert update(world, parcel(order_id, first, status=None)) == {2: {"done"}}
     sent = world.writes()
     assert update(world, parcel(order_id, second), run="b") == {2: {"conflict"}}
-    assert update(world, parcel(order_id, first, tracking_number="OUT-2"), run="c") == {2: {"conflict", "already"}}
+    assert update(world, parcel(order_id, first, tracking_number="OUT-10002"), run="c") == {2: {"conflict", "already"}}
     rows = [parcel(order_id, first, weight_grams=1), parcel(order_id, first, weight_grams=2)]
     assert update(world, *rows, run="d") == {2: {"refused"}, 3: {"refused"}}
     assert update(world, parcel(order_id, second, shipment="B"), parcel(order_id, second, shipment="C"), run="e") == {

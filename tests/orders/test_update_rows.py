@@ -18,6 +18,7 @@ from airflow_provider_zdirect.orders.update_rows import (
     COLUMNS,
     REASONS,
     OrderUpdate,
+    UpdateRows,
     WrongRow,
     listed_updates,
     read_updates,
@@ -28,7 +29,7 @@ from airflow_provider_zdirect.orders.update_rows import (
 MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
 OTHER = "00f2a393-6889-4fc0-8cd9-86e454e6dfa3"
 ORDER = "5b1f6a52-9d3c-4d6e-8f3a-0c9a5b7e1d24"
-GOOD = {"order_id": ORDER, "tracking_number": "003403418039972556", "return_tracking_number": "R-1"}
+GOOD = {"order_id": ORDER, "tracking_number": "003403418039972556", "return_tracking_number": "R-20000001"}
 
 
 def read(row: dict[str, Any], **how: Any) -> OrderUpdate | WrongRow | None:
@@ -39,7 +40,7 @@ def read(row: dict[str, Any], **how: Any) -> OrderUpdate | WrongRow | None:
 @pytest.mark.parametrize("kind", ["csv", "semicolons", "parquet", "jsonl"])
 def test_a_file_of_any_kind_says_the_same(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"tracking.{'csv' if kind == 'semicolons' else kind}"
-    rows = [{"Order ID": ORDER.upper(), "Tracking-Code": "003403418039972556", "return tracking number": "R-1"}]
+    rows = [{"Order ID": ORDER.upper(), "Tracking-Code": "003403418039972556", "return tracking number": "R-20000001"}]
     if kind == "parquet":
         pq.write_table(pa.Table.from_pylist(rows), path)
     elif kind == "jsonl":
@@ -66,7 +67,7 @@ ROUNDED = ("3.40341E+17", "3,40434E+17", "3.40341E17", "34E+16", 340434160000000
     ("row", "why"),
     [
         ({"order_id": None}, "neither order_id nor order_number"),
-        ({"order_id": "4711"}, "order_id is no UUID"),
+        ({"order_id": "4711"}, "order_id is not a UUID"),
         ({"tracking_number": None, "return_tracking_number": " "}, "nothing to do"),
         ({"status": "Sent"}, "status 'Sent' is unknown"),
         *(({"status": other}, "status is unknown") for other in ("J. Doe", "doe@shop", "4711", "x" * 21)),
@@ -78,12 +79,12 @@ ROUNDED = ("3.40341E+17", "3,40434E+17", "3.40341E17", "34E+16", 340434160000000
         ({"merchant_order_id": "3404341600000001.0"}, "merchant_order_id is a decimal"),
         ({"tracking_number": "a\nb"}, "control characters"),
         ({"tracking_number": "x" * 256}, "longer than 255"),
-        ({"tracking_number": True}, "tracking_number is no text"),
+        ({"tracking_number": True}, "tracking_number='True' is not text or a number"),
         ({"order_line_id": ORDER}, "order_line_id is given without status"),
         ({"order_line_id": ORDER, "external_id": "1", "status": "shipped"}, "both given"),
         ({"shipment": "A"}, "without weight_grams"),
         ({"weight_grams": 5}, "without shipment"),
-        ({"shipment": "A", "weight_grams": 0}, "no whole number of 1 or more"),
+        ({"shipment": "A", "weight_grams": 0}, "not a whole number of 1 or more"),
         ({"shipment": "A", "weight_grams": 5, "status": "returned", "reason": 1}, "can be shipped or canceled"),
     ],
 )
@@ -95,9 +96,9 @@ def test_a_wrong_row_says_what_is_wrong(row: dict[str, Any], why: str) -> None:
 
 
 def test_what_looks_like_a_broken_number_and_is_none_stays() -> None:
-    for code in ("1E12345", "#1001", "NANCY-1", "3404.341"):
-        assert isinstance(found := read({**GOOD, "tracking_number": code}), OrderUpdate)
-        assert found.tracking_number == code
+    for code in ("1E123456", "#1001", "NANCY-1", "3404.341"):
+        assert isinstance(found := read({**GOOD, "merchant_order_id": code}), OrderUpdate)
+        assert found.merchant_order_id == code
     for number in (123456789012345.0, 340434160000000013, Decimal("340434160000000013")):
         assert isinstance(found := read({**GOOD, "tracking_number": number}), OrderUpdate)
         assert found.tracking_number == str(int(number))
@@ -187,3 +188,54 @@ def test_an_update_that_names_no_order_cannot_be_made() -> None:
     for wrong in ({"order_id": None}, {"order_id": "x"}, {"order_id": ORDER, "status": "sent"}):
         with pytest.raises(ValueError):
             OrderUpdate(**wrong)
+
+
+def rows_of(tmp_path: Path, text: str) -> UpdateRows:
+    (tmp_path / "tracking.csv").write_text(text)
+    file = update_file(fsspec.filesystem("file"), str(tmp_path / "tracking.csv"), "tracking.csv", "updates_path")
+    return read_updates(file.rows(), merchant_id=MERCHANT)
+
+
+HEADER = "order_id,tracking_number,return_tracking_number,status\n"
+
+
+def test_formulas_of_a_spreadsheet_are_undone(tmp_path: Path) -> None:
+    (update,) = rows_of(tmp_path, f'{HEADER}{ORDER},="003404341600000001",="003404341600000002",shipped\n').updates
+    assert (update.tracking_number, update.return_tracking_number) == ("003404341600000001", "003404341600000002")
+
+
+def test_placeholders_are_refused_with_row_and_value(tmp_path: Path) -> None:
+    cells = [("-", "n/a"), ("0", "00000000"), ("TBD", "?"), ("N/A", "\\N"), ("undefined", "-"), ("keine", "x")]
+    rows = rows_of(tmp_path, HEADER + "".join(f"{ORDER},{out},{back},shipped\n" for out, back in cells))
+    assert not rows.updates
+    assert [row.row for row in rows.wrong] == list(range(2, 8))
+    for wrong, (out, _) in zip(rows.wrong, cells, strict=True):
+        assert wrong.what.startswith(f"tracking_number={out!r} ")
+
+
+@pytest.mark.parametrize(
+    ("out", "back"),
+    [
+        ("003404341600000001", "003404341600000001"),
+        ("003404341600000001", "3404341600000001"),
+        ("1Z999AA10123456784", "1z 999 aa1 01 2345 6784"),
+        ("003404341600000001", '="003404341600000001"'),
+    ],
+)
+def test_the_number_of_the_parcel_is_not_that_of_the_way_back(tmp_path: Path, out: str, back: str) -> None:
+    (wrong,) = rows_of(tmp_path, f"{HEADER}{ORDER},{out},{back},shipped\n").wrong
+    assert f"tracking_number={out!r} is the return_tracking_number, too" in wrong.what
+
+
+def test_a_personal_address_among_tracking_numbers_is_not_quoted(tmp_path: Path) -> None:
+    (wrong,) = rows_of(tmp_path, f"{HEADER}{ORDER},erika@example.com,,shipped\n").wrong
+    assert "erika" not in wrong.what
+
+
+def test_a_row_of_a_shared_file_names_its_merchant_or_the_id_of_its_order() -> None:
+    rows = [("row 2", GOOD), ("row 3", {**GOOD, "order_id": None, "order_number": "10105"}),
+            ("row 4", {**GOOD, "merchant_id": MERCHANT}), ("row 5", {**GOOD, "merchant_id": OTHER})]  # fmt: skip
+    told = read_updates(rows, merchant_id=MERCHANT, is_shared=True)
+    assert [(update.row, update.of_any) for update in told.updates] == [(2, True), (4, False)]
+    assert [(row.row, "several merchants" in row.what) for row in told.wrong] == [(3, True)]
+    assert told.of_others == 1

@@ -18,14 +18,14 @@ from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, RetryPolicy, Timeouts, Transport
 from airflow_provider_zdirect.client.client import ZDirectClient
-from airflow_provider_zdirect.ean import ean13
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ZDirectRetriableError
+from airflow_provider_zdirect.merchant_files.ean import ean13
+from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.stocks.feed import MAPPING_COLUMNS, FeedFiles
 from airflow_provider_zdirect.stocks.stock_updates import update_stocks
 from airflow_provider_zdirect.stocks.update_job import StockUpdateJob, StockUpdateResult
 from airflow_provider_zdirect.stocks.update_pace import UpdatePace
-from airflow_provider_zdirect.table_files import TableFile
 
 NOW = "2026-03-10T08:00:00+00:00"
 
@@ -116,7 +116,7 @@ class StockWorld:
         at = None if minutes is None else self.start + timedelta(minutes=minutes)
         mapping = changes.pop("mapping", None)
         if isinstance(mapping, str):
-            mapping = TableFile(self.fs, mapping, mapping, "mapping_path", MAPPING_COLUMNS, "merchant_sku")
+            mapping = TableFile(self.fs, mapping, mapping, "mapping_path", MAPPING_COLUMNS, ("merchant_sku", "ean"))
         changes.setdefault("sales_channel_ids", tuple(self.channels[:2]))
         return StockUpdateJob(
             merchant_id=self.merchant_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -178,7 +179,7 @@ def test_files_of_every_kind_in_a_folder_are_one_feed_and_the_newest_says_what_i
     ("name", "content", "said"),
     [
         ("s.csv", f"ean,quantity,name\n{ean(1)},1,shoe\n{ean(2)},0,shirt, red\n", ["it has 4 fields, and the header"]),
-        ("s.jsonl", f'{{"ean": {ean(1)}, "quantity": 1}}\n{{"quantity": 3}}\n{{\n', ["no column ean", "is no JSON"]),
+        ("s.jsonl", f'{{"ean": {ean(1)}, "quantity": 1}}\n{{"quantity": 3}}\n{{\n', ["no column ean", "is not JSON"]),
         ("s.csv", f"ean;quantity\n{ean(1)};1.0\n{ean(2)};1.000\n{ean(3)};1,000\n", ["may be thousands"] * 2),
         ("s.csv", f"ean;quantity\n{ean(1)};1.00\n{ean(2)};1.0000\n", ["is not a whole number"]),
     ],
@@ -219,7 +220,7 @@ def test_a_broken_file_of_a_folder_does_not_stop_the_others_and_one_that_is_gone
         ("stock.csv", f"ean,amount\n{ean(1)},2\n", "no column quantity"),
         ("stock.csv", f"ean,quantity\n{ean(1)}\n", "row 2: it has 1 fields"),
         ("stock.csv", "", "it is empty"),
-        ("stock.jsonl", "{\n", "row 1: is no JSON"),
+        ("stock.jsonl", "{\n", "row 1: it is not JSON"),
         ("stock.txt", "x", "of an unknown kind"),
     ],
 )
@@ -228,3 +229,50 @@ def test_what_is_no_feed_is_an_error_that_says_why(tmp_path: Path, name: str, co
     files = FeedFiles(LocalFileSystem(), str(tmp_path / name), name)
     with pytest.raises(ZDirectConfigurationError, match=said):
         files.read(files.find(), None, NOW)
+
+
+@pytest.mark.parametrize(
+    ("content", "levels"),
+    [
+        ('ean,quantity\n="4006381333931",5\n', {"4006381333931": 5}),
+        ("ean,quantity\n04006381333931,5\n00191476239145,3\n", {"4006381333931": 5, "0191476239145": 3}),
+        ("sep=;\r\nean;quantity\r\n4006381333931;5\r\n", {"4006381333931": 5}),
+        ("ean;quantity\n4006381333931;5;\n", {"4006381333931": 5}),
+        ("ean;quantity\n4006381333931;12,00\n0191476239145;3,0\n", {"4006381333931": 12, "0191476239145": 3}),
+        (
+            'ean,quantity,name\n4006381333931,5,"Size 7" shoe"\n0191476239145,3,x\n',
+            {"4006381333931": 5, "0191476239145": 3},
+        ),
+    ],
+)
+def test_what_spreadsheets_make_of_a_feed_is_read(tmp_path: Path, content: str, levels: dict[str, int]) -> None:
+    (tmp_path / "stock.csv").write_bytes(content.encode())
+    files = FeedFiles(LocalFileSystem(), str(tmp_path / "stock.csv"), "stock.csv")
+    feed = files.read(files.find(), None, NOW)
+    assert ({row.ean: row.quantity for row in feed.rows}, feed.bad) == (levels, [])
+
+
+def test_a_row_with_a_broken_quote_is_put_aside_and_takes_none_of_the_following_with_it(tmp_path: Path) -> None:
+    rows = [f'{ean(1)},"3 pieces,shoe', f"{ean(2)},3,shoe", f'{ean(3)},4,"Size 7', f'{ean(4)},5,x"']
+    (tmp_path / "stock.csv").write_text("\n".join(["ean,quantity,name", *rows]))
+    files = FeedFiles(LocalFileSystem(), str(tmp_path / "stock.csv"), "stock.csv")
+    feed = files.read(files.find(), None, NOW)
+    assert {row.ean: row.quantity for row in feed.rows} == {ean(2): 3, ean(3): 4, ean(4): 5}
+    assert [(row.place.row, "quote" in row.reason) for row in feed.bad] == [("row 2", True)]
+
+
+def test_a_folder_with_files_of_other_kinds_only_is_an_error_that_names_them(tmp_path: Path) -> None:
+    files = FeedFiles(LocalFileSystem(), str(tmp_path), "feed", NOW)
+    for passing in ("~$stock.csv", ".DS_Store", "_SUCCESS", "stock.csv.tmp", "stock.csv~"):
+        (tmp_path / passing).write_text("x")
+    (tmp_path / "old.csv").mkdir()
+    assert files.find() == [], "there is no feed (yet)"
+    for other in ("stock.xlsx", "stock.txt", "stock.csv.zip"):
+        (tmp_path / other).write_text("x")
+    with pytest.raises(ZDirectConfigurationError) as caught:
+        files.find()
+    assert "only files of other kinds: stock.csv.zip, stock.txt, stock.xlsx" in str(caught.value)
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(f"ean,quantity\n{ean(1)},1\n".encode()))
+    (tmp_path / "b.tsv").write_text(f"ean\tquantity\n{ean(2)}\t2\n")
+    feed = files.read(files.find(), None, NOW)
+    assert {row.ean: row.quantity for row in feed.rows} == {ean(1): 1, ean(2): 2}

@@ -206,7 +206,7 @@ def test_bad_rows_are_put_aside_with_place_and_reason_and_the_others_sent(
     reasons = dict(world.rejected())
     assert list(reasons) == ["row 10", "row 3", "row 4", "row 5", "row 6", "row 7", "row 8"]
     for row, said in {
-        "row 3": "no EAN with a fitting check digit",
+        "row 3": "not a valid EAN: its check digit does not fit",
         "row 4": "quantity=-1 is negative",
         "row 5": "quantity='2.5' is not a whole number",
         "row 6": "quantity is missing",
@@ -227,7 +227,10 @@ def test_merchant_skus_go_through_the_mapping(world: StockWorld) -> None:
     result = world.run(world.job(mapping=mapping, max_rejected=2))
     assert (result.accepted, result.rejected) == (2, 2)
     assert {code for _, code in world.levels()} == {ean(1)}
-    assert ["no EAN" in reason or "not in the mapping" in reason for _, reason in world.rejected()] == [True, True]
+    assert ["not a valid EAN" in reason or "not in the mapping" in reason for _, reason in world.rejected()] == [
+        True,
+        True,
+    ]
     with pytest.raises(ZDirectConfigurationError, match="mapping_path is not given"):
         world.run(world.job())
 

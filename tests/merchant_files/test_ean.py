@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_zdirect.ean import ean13, is_ean13, restored_ean
+from airflow_provider_zdirect.merchant_files.ean import ean13, is_ean13, restored_ean
 
 TWELVE = st.text("0123456789", min_size=12, max_size=12)
 
@@ -55,6 +55,15 @@ def test_one_wrong_digit_is_always_found(first: str, place: int, more: int) -> N
         (None, None),
         ("", None),
         ("14006381333938", None),
+        ("04006381333931", "4006381333931"),
+        ("00191476239145", "0191476239145"),
+        ("004006381333931", None),
+        ("4006381333931.0", "4006381333931"),
+        ("191476239145,00", "0191476239145"),
+        (Decimal("4006381333931.0"), "4006381333931"),
+        ('="0191476239145"', "0191476239145"),
+        ("4006380000000", None),
+        (4.00638e12, None),
     ],
 )
 def test_lost_zeros_are_restored_and_nothing_else_is_guessed(value: Any, meant: str | None) -> None:

@@ -1,0 +1,1 @@
+"""Files that merchants make: tables, their cells, and article numbers."""

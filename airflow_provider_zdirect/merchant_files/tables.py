@@ -1,0 +1,357 @@
+"""Files that people make: a table with a header, as CSV, Parquet or JSON lines, read as rows by our names of columns.
+
+CSV: ``,``, ``;`` or tab, whichever gives more columns, or what a first line ``sep=;`` says; UTF-8, or UTF-16 with a
+byte-order mark (Excel's "Unicode text"); quotes as RFC 4180 has them. JSON lines: one object a line. Either may be
+compressed with gzip. Names of columns are compared in lower case, with blanks and hyphens as ``_``; what stands in
+columns that nobody asks for is never a reason to refuse a row.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+KINDS = ("tsv", "csv", "parquet", "jsonl")
+GZIPPED = ("csv", "tsv", "jsonl")
+
+Row = tuple[str, dict[str, Any]]
+"""How to find the row (``row 7``), and its values by our names of the columns."""
+
+PutAside = Callable[[str, str, Any], None]
+"""Takes a row that is none: how to find it, what is wrong with it, and what is there."""
+
+_DELIMITERS = ",;\t"
+_SEP = re.compile(r'"?sep=(.)"?[,;\t]*', re.IGNORECASE)
+_LINES_OF_A_ROW = 1_000
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
+_NOT_A_FEED = re.compile(r"[._~].*|.*(~|\.(tmp|temp|part|partial|swp|crdownload|filepart))", re.IGNORECASE)
+
+
+def table_kind(uri: str, *, name: str, kinds: Sequence[str] = KINDS) -> str:
+    """The kind of a file, by the end of its name, without ``.gz``.
+
+    :param name: the parameter that it came in, for the error.
+    :raises ZDirectConfigurationError: if it is none of ``kinds``.
+    """
+    kind = _kind(uri)
+    if kind not in kinds:
+        endings = [f".{kind}" for kind in kinds]
+        raise ZDirectConfigurationError(
+            f"{name}={uri!r} is of an unknown kind.",
+            remedy=f"Give a file whose name ends in {', '.join(endings[:-1])} or {endings[-1]} (but for .parquet, .gz "
+            "may follow).",
+        )
+    return kind
+
+
+def is_table(file_name: str) -> bool:
+    """Whether a file of that name in a folder is a table that somebody put there."""
+    return _kind(file_name) in KINDS and not is_passing(file_name)
+
+
+def is_passing(file_name: str) -> bool:
+    """Whether it is hidden, a lock file of an office program (``~$stock.csv``), or one that is being written."""
+    return _NOT_A_FEED.fullmatch(file_name) is not None
+
+
+def _kind(uri: str) -> str:
+    name = uri.lower()
+    kind = name.removesuffix(".gz").rpartition(".")[2]
+    return kind if kind in GZIPPED or not name.endswith(".gz") else "gz"
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A file with a table in it.
+
+    :param path: as ``fs`` names it.
+    :param uri: as people name it.
+    :param name: the parameter that it came in, for errors.
+    :param columns: by our name of a column, what else it may be called.
+    :param required: columns that it must have; ``a or b`` is one of several. Objects of JSON lines need only the first.
+    """
+
+    fs: AbstractFileSystem
+    path: str
+    uri: str
+    name: str
+    columns: Mapping[str, tuple[str, ...]]
+    required: tuple[str, ...] = ("ean",)
+
+    def rows(self, put_aside: PutAside | None = None) -> Iterator[Row]:
+        """Its rows, in order.
+
+        :param put_aside: takes rows that are none, if the others can be read all the same; None: they are errors.
+        :raises ZDirectConfigurationError: if the file is missing, empty, or not of its kind.
+        """
+        return self.read(put_aside).rows
+
+    def read(self, put_aside: PutAside | None = None) -> Table:
+        """As :meth:`rows`, with what the file says of itself."""
+        kind = table_kind(self.uri, name=self.name)
+        try:
+            data = self._data()
+            if kind == "parquet":
+                return Table(self._readable(_parquet_rows(data, self)))
+            text = _text(data)
+            if kind == "jsonl":
+                return Table(self._readable(_json_rows(text, self, put_aside)))
+            table = _Csv(text, self)
+            return Table(self._readable(table.rows(put_aside)), decimal_comma=table.delimiter == ";")
+        except _Unreadable as error:
+            raise self.refusal(str(error), error.remedy) from error
+
+    def refusal(self, what: str, remedy: str = "Correct the file.") -> ZDirectConfigurationError:
+        """The error that says what is wrong with this file."""
+        return ZDirectConfigurationError(f"{self.name}={self.uri!r}: {what}.", remedy=remedy)
+
+    def columns_of(self, header: Sequence[str]) -> list[str | None]:
+        """Our name of each column, None for those that are not looked at."""
+        ours = {called: column for column, names in self.columns.items() for called in (column, *names)}
+        return [ours.get(re.sub(r"[\s_-]+", "_", name.strip().lower())) for name in header]
+
+    def header_of(self, header: Sequence[str], where: str, required: Sequence[str]) -> list[str | None]:
+        """As :meth:`columns_of`; no column may be there twice, and the required ones must be there."""
+        found = self.columns_of(header)
+        there = _printable(", ".join(header))[:1000]
+        for column in self.columns:
+            if found.count(column) > 1:
+                raise _Unreadable(f"{where}: several of its columns mean {column}: {there}", "Leave one of them.")
+        missing = [names for names in required if not set(names.split(" or ")) & set(found)]
+        if missing:
+            known = ", ".join("/".join((column, *names)) for column, names in self.columns.items())
+            raise _Unreadable(
+                f"{where}: it has no column {' and no column '.join(missing)}, only: {there}",
+                f"Name the columns as they are known: {known}.",
+            )
+        return found
+
+    def _readable(self, rows: Iterator[Row]) -> Iterator[Row]:
+        try:
+            yield from rows
+        except _Unreadable as error:
+            raise self.refusal(str(error), error.remedy) from error
+
+    def _data(self) -> bytes:
+        try:
+            data: bytes = self.fs.cat_file(self.path)
+        except (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError) as error:
+            raise _Unreadable(
+                f"it cannot be read: {type(error).__name__}", f"Put the file there, or leave {self.name} out."
+            ) from error
+        if data and self.uri.lower().endswith(".gz"):
+            try:
+                data = gzip.decompress(data)
+            except (OSError, EOFError, zlib.error) as error:
+                raise _Unreadable(f"it is not a complete gzip file ({type(error).__name__})") from error
+        if not data.strip():
+            raise _Unreadable("it is empty", f"Give a file with rows, or leave {self.name} out.")
+        return data
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a file holds.
+
+    :param decimal_comma: whether its numbers may have one: its fields are separated by ``;``.
+    """
+
+    rows: Iterator[Row]
+    decimal_comma: bool = False
+
+
+class _Unreadable(Exception):
+    def __init__(self, what: str, remedy: str = "Correct the file.") -> None:
+        super().__init__(what)
+        self.remedy = remedy
+
+
+class _Csv:
+    """Rows of a CSV, each found by itself: a quote that is not closed must not swallow the rows that follow."""
+
+    def __init__(self, text: str, file: TableFile) -> None:
+        self._file = file
+        self._lines = list(io.StringIO(text, newline=""))
+        self._is_utf8 = text.isascii() or _NOT_UTF8.search(text) is None
+        at = self._next_line(0)
+        delimiters = _DELIMITERS
+        if said := _SEP.fullmatch(self._lines[at].strip("\r\n ")):
+            delimiters = said[1]
+            at = self._next_line(at + 1)
+        headers = {delimiter: self._header(at, delimiter) for delimiter in delimiters}
+        # Most columns that are known, then most columns.
+        self.delimiter = max(
+            headers, key=lambda one: (sum(map(bool, file.columns_of(headers[one][0]))), len(headers[one][0]))
+        )
+        header, taken = headers[self.delimiter]
+        while len(header) > 1 and not header[-1].strip():
+            header.pop()
+        self._first = at + taken
+        self._width = len(header)
+        self._names = file.header_of(header, f"the header in row {at + 1}", file.required)
+
+    def rows(self, put_aside: PutAside | None) -> Iterator[Row]:
+        wanted = [(number, name) for number, name in enumerate(self._names) if name]
+        width, delimiter, lines, at = self._width, self.delimiter, self._lines, self._first
+        while at < len(lines):
+            line = lines[at]
+            where = f"row {at + 1}"
+            if '"' in line:
+                cells, taken, problem = self._quoted(at)
+            else:
+                cells, taken, problem = line.rstrip("\r\n").split(delimiter), 1, ""
+            at += taken
+            if not any(map(str.strip, cells)):
+                continue
+            if len(cells) != width:
+                cells = self._trimmed(cells)
+            if not problem and len(cells) != width:
+                problem = f"it has {len(cells)} fields, and the header has {width}"
+            row = {} if problem else {name: cells[number] for number, name in wanted}
+            if not self._is_utf8:
+                problem = problem or _not_utf8(row)
+            if not problem:
+                yield where, row
+            elif put_aside is None:
+                raise _Unreadable(
+                    f"{where}: {problem}",
+                    "Write the file in UTF-8, decimals with a point, and texts that hold the delimiter in quotes.",
+                )
+            else:
+                put_aside(where, problem, [_printable(cell) for cell in cells])
+
+    def _next_line(self, at: int) -> int:
+        """The first line from there that is not blank."""
+        while at < len(self._lines):
+            if self._lines[at].strip():
+                return at
+            at += 1
+        raise _Unreadable("it is empty", f"Give a file with rows, or leave {self._file.name} out.")
+
+    def _header(self, at: int, delimiter: str) -> tuple[list[str], int]:
+        """Its cells, and how many lines it takes."""
+        reader = csv.reader(self._lines[at : at + _LINES_OF_A_ROW], delimiter=delimiter, strict=True)
+        try:
+            return next(reader), reader.line_num
+        except csv.Error:
+            return self._lines[at].rstrip("\r\n").split(delimiter), 1
+
+    def _quoted(self, at: int) -> tuple[list[str], int, str]:
+        """The cells of a row with quotes, how many lines it takes, and what is wrong with it."""
+        reader = csv.reader(self._lines_of_row(at), delimiter=self.delimiter, strict=True)
+        try:
+            cells = self._trimmed(next(reader))
+        except csv.Error:
+            pass
+        else:
+            if reader.line_num == 1 or len(cells) == self._width:
+                return cells, reader.line_num, ""
+        # One of its quotes is wrong. If it stands where nobody looks, that does not matter.
+        cells = self._trimmed(self._lines[at].rstrip("\r\n").split(self.delimiter))
+        if len(cells) == self._width and self._is_read_without_quotes(cells):
+            return cells, 1, ""
+        return cells, 1, "it has a quote that is not closed, or text after the closing one"
+
+    def _trimmed(self, cells: list[str]) -> list[str]:
+        """Without blank fields after the last column: many programs end each row with a delimiter."""
+        return cells if any(map(str.strip, cells[self._width :])) else cells[: self._width]
+
+    def _lines_of_row(self, at: int) -> Iterator[str]:
+        """A row and lines that may belong to it: a text with line breaks, but none that looks like the next row."""
+        yield self._lines[at]
+        for number in range(at + 1, min(at + _LINES_OF_A_ROW, len(self._lines))):
+            if self._could_be_row(self._lines[number]):
+                return
+            yield self._lines[number]
+
+    def _could_be_row(self, line: str) -> bool:
+        """Whether it has enough fields, and no quote in those that are looked at."""
+        if line.count(self.delimiter) < self._width - 1:
+            return False
+        return self._is_read_without_quotes(line.split(self.delimiter))
+
+    def _is_read_without_quotes(self, cells: Sequence[str]) -> bool:
+        return not any(name and '"' in cell for name, cell in zip(self._names, cells, strict=False))
+
+
+def _not_utf8(row: Mapping[str, str]) -> str:
+    """What is wrong with cells in which bytes are left that are not UTF-8."""
+    return next((f"{name} has characters that are not UTF-8" for name in row if _NOT_UTF8.search(row[name])), "")
+
+
+def _printable(text: str) -> str:
+    return text.encode(errors="replace").decode()
+
+
+def _parquet_rows(data: bytes, file: TableFile) -> Iterator[Row]:
+    # Here, so that what a file may be called can be said without it: DAG files are parsed often.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(io.BytesIO(data))
+    except (pa.ArrowException, OSError) as error:
+        raise _Unreadable(f"it is not a Parquet file ({type(error).__name__})") from error
+    names = file.header_of(table.column_names, "its schema", file.required)
+    wanted = [number for number, name in enumerate(names) if name]
+    for number, row in enumerate(table.select(wanted).to_pylist(), start=1):
+        yield f"row {number}", {name: row[table.column_names[at]] for at, name in enumerate(names) if name}
+
+
+def _json_rows(text: str, file: TableFile, put_aside: PutAside | None) -> Iterator[Row]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        where = f"row {number}"
+        try:
+            yield where, _json_row(line, file, where)
+        except _Unreadable as error:
+            if put_aside is None:
+                raise
+            put_aside(where, str(error).removeprefix(f"{where}: "), _printable(line))
+
+
+def _json_row(line: str, file: TableFile, where: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line.encode(), object_pairs_hook=_without_repeats)
+    except UnicodeEncodeError:
+        raise _Unreadable(f"{where}: it is not UTF-8", "Save the file in UTF-8.") from None
+    except (ValueError, RecursionError) as error:
+        raise _Unreadable(f"{where}: it is not JSON ({error})", "Write one JSON object a line.") from error
+    if not isinstance(row, dict):
+        raise _Unreadable(f"{where}: it is not a JSON object", "Write one JSON object a line.")
+    names = file.header_of(list(row), where, file.required[:1])
+    return {name: value for name, value in zip(names, row.values(), strict=True) if name}
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{name[:60]!r} is in it twice")
+        found[name] = value
+    return found
+
+
+def _text(data: bytes) -> str:
+    """The text, in which bytes that are not UTF-8 are left as lone surrogates: they may be in a column nobody reads."""
+    try:
+        is_utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        text = data.decode("utf-16") if is_utf16 else data.decode(errors="surrogateescape")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise _Unreadable("it is not text in UTF-8", "Save it in UTF-8.")
+    return text.lstrip("\ufeff")

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.merchant_files.tables import TableFile, is_passing, is_table, table_kind
+
+COLUMNS = {"ean": ("gtin",), "quantity": ("pieces",)}
+ROWS = [{"ean": "0191476239145", "quantity": 2}, {"ean": "4006381333931", "quantity": 1}]
+
+
+def file(path: Path) -> TableFile:
+    return TableFile(fsspec.filesystem("file"), str(path), str(path), "items_path", COLUMNS)
+
+
+def written(tmp_path: Path, name: str, text: str | bytes) -> TableFile:
+    (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    return file(tmp_path / name)
+
+
+def test_json_lines_keep_the_types_that_they_have(tmp_path: Path) -> None:
+    text = "\ufeff" + "\n\n".join(json.dumps({"GTIN": row["ean"], "Pieces": row["quantity"], "x": 1}) for row in ROWS)
+    assert list(written(tmp_path, "items.jsonl", text).rows()) == [("row 1", ROWS[0]), ("row 3", ROWS[1])]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_csv_has_texts_and_the_lines_of_the_file(tmp_path: Path, delimiter: str) -> None:
+    text = f"EAN{delimiter}Quantity\r\n\r\n0191476239145{delimiter}2\r\n"
+    rows = list(written(tmp_path, "items.CSV", text).rows())
+    assert rows == [("row 3", {"ean": "0191476239145", "quantity": "2"})]
+
+
+def test_parquet_has_the_values_of_its_columns(tmp_path: Path) -> None:
+    pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / "items.parquet")
+    assert [row for _, row in file(tmp_path / "items.parquet").rows()] == ROWS
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "named"),
+    [
+        ("items.jsonl", "", "it is empty"),
+        ("items.jsonl", '{"ean": 1', "row 1: it is not JSON"),
+        ("items.jsonl", '{"ean": "1"}\n[1]', "row 2: it is not a JSON object"),
+        (
+            "items.jsonl",
+            '{"ean": "1"}\n{"ean": "2", "quantity": 1, "ean": "3"}',
+            "row 2: it is not JSON ('ean' is in it twice)",
+        ),
+        ("items.jsonl", '{"ean": "1"}\n\n{"quantity": 1}', "row 3: it has no column ean, only: quantity"),
+        ("items.jsonl", '{"sku": "1"}', "it has no column ean, only: sku"),
+        ("items.jsonl", '{"ean": "1", "gtin": "2"}', "several of its columns mean ean"),
+        ("items.jsonl", b"\xff\xff", "not UTF-8"),
+        ("items.csv", "ean,quantity\n1\n", "row 2: it has 1 fields"),
+        ("items.parquet", "no", "not a Parquet file"),
+        ("items.xlsx", "PK", "unknown kind"),
+        ("missing.csv", None, "FileNotFoundError"),
+    ],
+)
+def test_what_is_no_such_table_is_refused_with_parameter_and_remedy(
+    tmp_path: Path, name: str, content: Any, named: str
+) -> None:
+    table = file(tmp_path / name) if content is None else written(tmp_path, name, content)
+    with pytest.raises(ZDirectConfigurationError, match="items_path=") as caught:
+        list(table.rows())
+    assert named in str(caught.value)
+    assert caught.value.remedy
+
+
+def test_the_kind_is_the_end_of_the_name() -> None:
+    assert table_kind("s3://bucket/a.b/items.JSONL", name="items_path") == "jsonl"
+    with pytest.raises(ZDirectConfigurationError, match=r"Give a file whose name ends in \.csv or \.parquet"):
+        table_kind("items.jsonl", name="master_data", kinds=("csv", "parquet"))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"sep=;\r\nean;quantity\r\n0191476239145;2\r\n",
+        b"\xef\xbb\xbfsep=,\nean,quantity\n0191476239145,2\n",
+        b'"sep=;"\nean;quantity\n0191476239145;2\n',
+        b"sep=|\nean|quantity\n0191476239145|2\n",
+        b"ean\tquantity\n0191476239145\t2\n",
+        b"\xef\xbb\xbf\xef\xbb\xbfean,quantity\n0191476239145,2\n",
+        "ean\tquantity\r\n0191476239145\t2\r\n".encode("utf-16"),
+        b"\xfe\xff" + "ean;quantity\n0191476239145;2\n".encode("utf-16-be"),
+        b"ean;quantity\n0191476239145;2;\n",
+        b"ean;quantity;\n0191476239145;2;\n",
+        b"ean;quantity;;;\n0191476239145;2;;;\n;;;;\n",
+        b"ean;quantity;\n0191476239145;2\n",
+        b'ean,"unit, price",quantity\n0191476239145,"1,5",2\n',
+        b'ean,"the\nname",quantity\n0191476239145,"a\nb",2\n',
+        b"ean,name,quantity\n0191476239145,M\xfctze,2\n",
+        b"ean\rquantity\r".replace(b"\rq", b",q") + b"0191476239145,2\r",
+    ],
+)
+def test_whatever_a_program_puts_around_a_table_it_is_read(tmp_path: Path, data: bytes) -> None:
+    ((_, row),) = written(tmp_path, "items.csv", data).rows()
+    assert row == {"ean": "0191476239145", "quantity": "2"}
+
+
+@pytest.mark.parametrize("name", ["items.csv.gz", "items.TSV.GZ", "items.tsv", "items.jsonl.gz"])
+def test_gzip_and_tsv_are_read(tmp_path: Path, name: str) -> None:
+    text = json.dumps(ROWS[0]) if "json" in name else "ean\tquantity\n0191476239145\t2\n"
+    data = gzip.compress(text.encode()) if name.lower().endswith("gz") else text.encode()
+    ((_, row),) = written(tmp_path, name, data).rows()
+    assert {**row, "quantity": int(row["quantity"])} == ROWS[0]
+
+
+@pytest.mark.parametrize("data", [b"ean,quantity\n", gzip.compress(b"ean,quantity\n1,2\n" * 99)[:-9]])
+def test_what_is_not_a_complete_gzip_file_is_refused(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(ZDirectConfigurationError, match="not a complete gzip file"):
+        list(written(tmp_path, "items.csv.gz", data).rows())
+
+
+def test_a_wrong_header_names_its_line_and_all_columns_found_and_missing(tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("sep=;\n\nsku;amount;name\n1;2;3\n")
+    table = replace(file(tmp_path / "items.csv"), required=("ean or gtin", "quantity"))
+    with pytest.raises(ZDirectConfigurationError) as caught:
+        table.rows()
+    assert "row 3: it has no column ean or gtin and no column quantity, only: sku, amount, name" in str(caught.value)
+
+
+JUNK = [
+    '"Size 7" shoe"', '"Size 7\\" shoe"', '"Size 7', 'Size 7"', '7"', '"', '""', '"""', '"a"b"', '\\"', "plain",
+    '"in quotes"', '"a ""quoted"" word"', "", '"Größe"',
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(JUNK), min_size=1, max_size=8), st.sampled_from([0, 1, 2]), st.sampled_from(",;\t"))
+def test_a_quote_where_nobody_looks_takes_no_row_away(junk: list[str], place: int, delimiter: str) -> None:
+    names = ["ean", "quantity"]
+    lines = [delimiter.join([*names[:place], "name", *names[place:]])]
+    cells = [(str(1000 + number), str(number)) for number in range(len(junk))]
+    for cell, text in zip(cells, junk, strict=True):
+        lines.append(delimiter.join([*cell[:place], text, *cell[place:]]))
+    fs = fsspec.filesystem("memory")
+    fs.pipe_file("/items.csv", "\n".join(lines).encode())
+    rows = [row for _, row in TableFile(fs, "/items.csv", "items.csv", "items_path", COLUMNS).rows()]
+    assert [(row["ean"], row["quantity"]) for row in rows] == cells
+
+
+@given(st.lists(st.text(alphabet="a1\" ,;\\'\n", max_size=12), max_size=8))
+def test_whatever_stands_in_a_column_no_other_row_is_lost_or_changed(texts: list[str]) -> None:
+    """Between any two rows of doubtful content is one that is certain."""
+    lines = ["ean,quantity,name"]
+    for number, text in enumerate(texts):
+        lines += [f"{1000 + number},{number},{text}", f"certain{number},5,shoe"]
+    fs = fsspec.filesystem("memory")
+    fs.pipe_file("/items.csv", "\n".join(lines).encode())
+    aside: list[str] = []
+    table = TableFile(fs, "/items.csv", "items.csv", "items_path", COLUMNS)
+    rows = [row for _, row in table.rows(lambda where, why, content: aside.append(where))]
+    assert [row["ean"] for row in rows if row["ean"].startswith("certain")] == [
+        f"certain{n}" for n in range(len(texts))
+    ]
+    mine = [row for row in rows if row["ean"] in {str(1000 + number) for number in range(len(texts))}]
+    assert all(int(row["ean"]) - 1000 == int(row["quantity"]) for row in mine)
+    assert len(mine) + len(aside) >= len(texts)
+
+
+@given(st.lists(st.tuples(st.text("0123456789", min_size=1, max_size=13), st.text(alphabet='a" \n;')), max_size=5))
+def test_what_a_csv_writer_writes_is_read_with_line_breaks_in_it(cells: list[tuple[str, str]]) -> None:
+    text = io.StringIO()
+    csv.writer(text).writerows([("ean", "name", "quantity"), *((ean, name, "5") for ean, name in cells)])
+    fs = fsspec.filesystem("memory")
+    fs.pipe_file("/items.csv", text.getvalue().encode())
+    rows = [row for _, row in TableFile(fs, "/items.csv", "items.csv", "items_path", COLUMNS).rows()]
+    assert rows == [{"ean": ean, "quantity": "5"} for ean, _ in cells]
+
+
+def test_a_row_whose_own_cell_has_a_broken_quote_or_character_is_named(tmp_path: Path) -> None:
+    for line in (b'"4006381333931,5', b'4006381333931","5', b'"4006381333931"0,5', b"400638133393\xdf,5"):
+        table = written(tmp_path, "items.csv", b"ean,quantity\n1,2\n" + line + b"\n3,4\n")
+        with pytest.raises(ZDirectConfigurationError, match="row 3: "):
+            list(table.rows())
+        aside: list[str] = []
+        rows = [row["ean"] for _, row in table.rows(lambda where, why, content, aside=aside: aside.append(where))]
+        assert (rows, aside) == (["1", "3"], ["row 3"])
+
+
+@pytest.mark.parametrize(
+    "name", ["~$stock.csv", ".stock.csv", "_stock.csv", "stock.csv.tmp", "stock.csv~", ".DS_Store"]
+)
+def test_lock_files_and_those_that_are_being_written_are_no_tables(name: str) -> None:
+    assert not is_table(name)
+    assert is_passing(name)
