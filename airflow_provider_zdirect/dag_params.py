@@ -15,7 +15,7 @@ Their defaults come from environment variables, so that the DAG files run as the
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,8 +24,20 @@ from airflow.providers.common.compat.sdk import Param, conf
 from airflow_provider_zdirect.datasets import DATASETS, ApiOption
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.inbound.notice_options import OWN_OPTIONS
-from airflow_provider_zdirect.operators.arguments import given, run_interval
-from airflow_provider_zdirect.param_defaults import from_environment
+from airflow_provider_zdirect.intrastat.selection import Month
+from airflow_provider_zdirect.operators.arguments import (
+    ean,
+    entries,
+    fixed_window,
+    given,
+    refuse_in_backfill,
+    run_interval,
+    run_type,
+    uuid,
+)
+from airflow_provider_zdirect.operators.intrastat import country_codes
+from airflow_provider_zdirect.operators.stocks import channel_ids
+from airflow_provider_zdirect.param_defaults import from_environment, listed
 from airflow_provider_zdirect.windows import Window, parse_instant
 
 WINDOW_FROM = "{{ params['from'] or '' }}"
@@ -40,8 +52,8 @@ ONE_FILE_FOR_SEVERAL = (
 )
 """Whether a run has several merchants, and one file with tracking numbers for all of them."""
 PURCHASE_ORDER_NUMBER = "{{ (params.purchase_order_number or '') | trim }}"
-REFETCH_PASSES = "{% for hours in params.refetch_after_hours %}{{ hours * 3600 }},{% endfor %}"
-"""Of the liquidation's re-fetch, in seconds."""
+REFETCH_PASSES = "{% for hours in params.refetch_after_hours %}PT{{ hours }}H,{% endfor %}"
+"""Of the liquidation's re-fetch, as ISO 8601 durations."""
 LIQUIDATION_OPTIONS = {
     "purchase_order_parameter": "{{ params.purchase_order_parameter }}",
     "to": "{{ params.last_date }}",
@@ -51,7 +63,6 @@ LIQUIDATION_OPTIONS = {
 def place_params() -> dict[str, Param]:
     """``conn_id``, ``base_path`` and ``merchant_ids``: from where to where, and for whom."""
     home = os.environ.get("AIRFLOW_HOME", "~/airflow")
-    merchants = os.environ.get("ZDIRECT_MERCHANT_IDS", "")
     return {
         "conn_id": Param(
             os.environ.get("ZDIRECT_CONN_ID") or "zdirect_default",
@@ -68,7 +79,7 @@ def place_params() -> dict[str, Param]:
             description="Where the data is written: file:///..., s3://bucket/..., or any path for ObjectStoragePath.",
         ),
         "merchant_ids": Param(
-            [text.strip() for text in merchants.split(",") if text.strip()] or None,
+            listed(os.environ.get("ZDIRECT_MERCHANT_IDS", "")),
             type=["null", "array"],
             items={"type": "string"},
             title="Merchants",
@@ -390,10 +401,48 @@ def changed_places(context: Mapping[str, Any]) -> list[str]:
 
 
 def merchants_of(params: Mapping[str, Any]) -> list[str]:
-    """The merchants to work for: the parameter, else the connection's, else all that ``/auth/me`` lists."""
+    """The merchants to work for: the parameter, else the connection's, else all that ``/auth/me`` lists.
+
+    :raises ZDirectConfigurationError: as :func:`~.arguments.entries`.
+    """
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
-    return list(params["merchant_ids"] or ZDirectHook(params["conn_id"]).merchant_ids())
+    listed = entries(params["merchant_ids"], name="merchant_ids", parse=uuid)
+    return listed or ZDirectHook(params["conn_id"]).merchant_ids()
+
+
+LISTS: dict[str, Callable[[Any], Any]] = {
+    "merchant_ids": lambda value: entries(value, name="merchant_ids", parse=uuid),
+    "eans": lambda value: entries(value, name="eans", parse=ean),
+    "countries": country_codes,
+    "sales_channel_ids": channel_ids,
+}
+"""The parameters that are lists, and what refuses a wrong entry."""
+
+
+def check_params(context: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The run's parameters, of which none is a wrong list, or fixes the same window for each run of a backfill.
+
+    The first task of a run looks at them, so that no other one starts.
+
+    :raises ZDirectConfigurationError: as :func:`~.arguments.entries`.
+    :raises WindowError: as :func:`~.arguments.refuse_in_backfill`.
+    """
+    params: Mapping[str, Any] = context["params"]
+    for name in LISTS.keys() & set(params):
+        LISTS[name](params[name])
+    if run_type(context) == "backfill":
+        if (fixed := fixed_window(params)) and (len(fixed) == 1 or window_of(params, context) != run_interval(context)):
+            refuse_in_backfill(fixed, run_interval(context))
+        month = given(params["month"]) if "month" in params else None
+        if month is not None and Month.parse(month) != (of_run := _month_of_run(context)):
+            refuse_in_backfill({"month": month}, of_run)
+    return params
+
+
+def _month_of_run(context: Mapping[str, Any]) -> Month:
+    names = ("partition_key", "data_interval_start", "data_interval_end")
+    return Month.of_run(*(context.get(name) for name in names))
 
 
 def window_of(params: Mapping[str, Any], context: Mapping[str, Any]) -> Window:

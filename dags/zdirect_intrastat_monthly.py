@@ -39,7 +39,7 @@ with DAG(
     ZDirectIntrastatReportOperator.partial(
         task_id="report",
         month="{{ params.month or '' }}",
-        countries="{{ (params.countries or []) | join(',') }}",
+        countries="{{ (params.countries or []) | tojson }}",
         master_data="{{ params.master_data or '' }}",
         allow_missing_days="{{ params.allow_missing_days }}",
         base_path=BASE_PATH,

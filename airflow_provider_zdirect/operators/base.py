@@ -38,6 +38,7 @@ class ZDirectOperator(BaseOperator):
         set_retry_policy(kwargs)
         outlets = with_assets(outlets, self.own_assets(values))
         super().__init__(retries=retries, retry_delay=retry_delay, outlets=outlets, **kwargs)
+        self.merchant_may_be_blank = arguments.may_be_blank(values.get("merchant_id"))
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:

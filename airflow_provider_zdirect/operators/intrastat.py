@@ -91,10 +91,7 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
     def check_literals(cls, values: Mapping[str, Any]) -> None:
         check_place(values)
         arguments.check(values["month"], Month.parse)
-        countries = values["countries"]
-        if isinstance(countries, list | tuple) and all(map(arguments.is_literal, countries)):
-            parse_countries(countries)
-        arguments.check(countries, parse_countries)
+        arguments.check(values["countries"], country_codes)
         arguments.check(values["master_data"], _check_master_data)
         arguments.check_flag(values["allow_missing_days"], name="allow_missing_days")
 
@@ -115,11 +112,9 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
 
         # Everything that can be wrong is looked at before the merchant is asked for, which may take a request.
         month = self._month(context)
-        countries = parse_countries(arguments.given(self.countries))
+        countries = country_codes(self.countries)
         allow_missing_days = arguments.flag(self.allow_missing_days, name="allow_missing_days")
-        merchant_id = arguments.given_text(self.merchant_id)
-        if merchant_id is not None:
-            arguments.check_merchant_id(merchant_id)
+        merchant_id = arguments.own_merchant_id(self)
         storage_conn_id = arguments.given_text(self.storage_conn_id)
         master_data = self._master_data(storage_conn_id)
         base_path = open_base_path(self.base_path, storage_conn_id)
@@ -164,6 +159,14 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
         told = ("uri", "merchant_id", "month", "days", "missing_days", "movements", "without_country")
         countries = [report["country"] for report in summary["reports"]]
         context["outlet_events"][asset].extra = {**{name: summary[name] for name in told}, "countries": countries}
+
+
+def country_codes(value: Any) -> tuple[str, ...] | None:
+    """Countries of declaration, each once; None if none is given.
+
+    :raises ZDirectConfigurationError: as :func:`~.arguments.entries` and :func:`parse_countries`.
+    """
+    return parse_countries(arguments.entries(value, name="countries", parse=str.upper))
 
 
 def _check_master_data(text: Any) -> None:

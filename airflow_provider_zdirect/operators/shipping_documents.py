@@ -162,11 +162,9 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
         }
         for name in ("fill_tracking", "overwrite_tracking", "require_documents"):
             settings[name] = arguments.flag(getattr(self, name), name=name)
-        merchant_id = arguments.given_text(self.merchant_id)
-        if merchant_id is not None:
-            arguments.check_merchant_id(merchant_id)
+        merchant_id = arguments.own_merchant_id(self)
         base_path = open_base_path(self.base_path, arguments.given_text(self.storage_conn_id))
-        merchant_id = (merchant_id or hook.merchant_id()).strip().lower()
+        merchant_id = merchant_id or hook.merchant_id()
         return DocumentsJob(
             merchant_id=merchant_id,
             order_ids=self._order_ids(base_path, merchant_id),

@@ -171,7 +171,7 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
         else:
             arguments.check(notice, checked_fields)
         arguments.check(values["shipping_notice_id"], checked_notice_id)
-        arguments.check(values["merchant_id"], arguments.check_merchant_id)
+        arguments.check_literal_merchant_id(values["merchant_id"])
         for name in ("items", "dispatch_items"):
             _check_items(values[name], values[f"{name}_path"], name)
         options = arguments.literal_mapping(values["api_options"], name="api_options")
@@ -223,10 +223,7 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
             dispatch_items=dispatch_items is not None,
         )
         notice_id = checked_notice_id(notice_id) if notice_id else None
-        merchant_id = arguments.given_text(self.merchant_id)
-        if merchant_id is not None:
-            arguments.check_merchant_id(merchant_id)
-            merchant_id = merchant_id.strip().lower()
+        merchant_id = arguments.own_merchant_id(self)
         if CREATE in operations:
             merchant_id = merchant_id or hook.merchant_id()
             if create_by == PUT:
