@@ -102,19 +102,16 @@ def check_merchant_id(value: Any) -> None:
         )
 
 
-def check_literal_merchant_id(value: Any) -> None:
-    """As :func:`check_merchant_id`, for what is known at parse; blank text is not "not given" then."""
-    if isinstance(value, str) and is_literal(value):
-        check_merchant_id(value)
-    check(value, check_merchant_id)
+def may_be_blank(value: Any, task: Any) -> bool:
+    """Whether an argument may turn out to be blank and mean "not given": if it is none, a template, or blank at parse.
 
+    A blank value of what a task is mapped over, or of another task's result, was to be a value.
 
-def may_be_blank(value: Any) -> bool:
-    """Whether an argument, before rendering, may turn out to be blank and mean "not given": none, or a template.
-
-    A blank value of a list that a task is mapped over, or of another task's result, was to be a value.
+    :param value: before rendering.
+    :param task: whose argument it is; a mapped task has got its values when it is made.
     """
-    return value is None or (isinstance(value, str) and not is_literal(value))
+    is_mapped = getattr(task, "_BaseOperator__from_mapped", False)
+    return value is None or (isinstance(value, str) and not (is_mapped and is_literal(value)))
 
 
 def own_merchant_id(task: Any) -> str | None:
@@ -126,8 +123,8 @@ def own_merchant_id(task: Any) -> str | None:
     merchant_id = given_text(task.merchant_id)
     if merchant_id is None and not (task.merchant_id is None or task.merchant_may_be_blank):
         raise ZDirectConfigurationError(
-            f"merchant_id={task.merchant_id!r} is blank. It is not taken for the connection's merchant, because it "
-            "came from a list or another task.",
+            f"merchant_id={task.merchant_id!r} is blank. It is not taken for the connection's merchant, because "
+            "the task is mapped, or takes it from another task.",
             remedy="Remove the blank entry from what the task is mapped over, or leave merchant_id out for the "
             "connection's merchant.",
         )

@@ -81,7 +81,7 @@ def check_place(values: Mapping[str, Any]) -> None:
     for name in ("base_path", "conn_id"):
         arguments.check_not_empty(values[name], name=name)
     arguments.check(values["base_path"], check_base_path)
-    arguments.check_literal_merchant_id(values["merchant_id"])
+    arguments.check(values["merchant_id"], arguments.check_merchant_id)
 
 
 def _missing_support(text: str, name: str) -> str:

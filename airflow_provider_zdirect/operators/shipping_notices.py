@@ -171,7 +171,7 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
         else:
             arguments.check(notice, checked_fields)
         arguments.check(values["shipping_notice_id"], checked_notice_id)
-        arguments.check_literal_merchant_id(values["merchant_id"])
+        arguments.check(values["merchant_id"], arguments.check_merchant_id)
         for name in ("items", "dispatch_items"):
             _check_items(values[name], values[f"{name}_path"], name)
         options = arguments.literal_mapping(values["api_options"], name="api_options")

@@ -23,6 +23,7 @@ from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.exceptions import ZDirectError, ZDirectFatalError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.defaults import set_retries
+from airflow_provider_zdirect.operators.map_index import NamedMapIndex
 from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, fail_fast, set_retry_policy
 from airflow_provider_zdirect.report_calendar import NOON
 from airflow_provider_zdirect.report_wait import (
@@ -46,7 +47,7 @@ TIMEOUT_ON_AIRFLOW_2 = "Trigger/execution timeout"
 """What Airflow 2 tells a deferred task whose time is up; Airflow 3 has an exception for it."""
 
 
-class ZDirectReportReadySensor(BaseSensorOperator):
+class ZDirectReportReadySensor(NamedMapIndex, BaseSensorOperator):
     """Waits until the report of a day's movements between countries is there.
 
     A report counts as there when an answer holds movements; as empty when an answer still holds none ``empty_after``
@@ -150,7 +151,7 @@ class ZDirectReportReadySensor(BaseSensorOperator):
         self.path = path
         self.conn_id = conn_id
         self.deferrable = deferrable
-        self.merchant_may_be_blank = arguments.may_be_blank(merchant_id)
+        self.merchant_may_be_blank = arguments.may_be_blank(merchant_id, self)
         # What poke() found out about the time of the next one.
         self._until_due = 0.0
         self._pause = SHORTEST_POLL_INTERVAL

@@ -157,7 +157,7 @@ def check_literals(task_id: Any, values: Mapping[str, Any]) -> None:
                 dataset, arguments.literal(values["variant"]), arguments.literal(values["path"])
             ),
         )
-        arguments.check_literal_merchant_id(values["merchant_id"])
+        arguments.check(values["merchant_id"], arguments.check_merchant_id)
         arguments.check(values["report_date"], report_date)
         arguments.check(values["not_before"], time_of_day)
         arguments.check(values["timezone"], arguments.time_zone)

@@ -75,7 +75,7 @@ def test_no_run_of_a_backfill_reports_another_month_than_its_own(dag, task, mont
     if not refused:
         assert run_first(dag, task, "backfill", monkeypatch, **arguments) == [ID]
         return
-    with pytest.raises(AirflowFailException, match="month=2026-02.*with month empty"):
+    with pytest.raises(AirflowFailException, match=r"month=2026-02\..*with month empty"):
         run_first(dag, task, "backfill", monkeypatch, **arguments)
     assert run_first(dag, task, "manual", monkeypatch, **arguments) == [ID]
 
@@ -118,7 +118,7 @@ def test_a_task_with_the_window_of_the_parameters_refuses_it_in_a_backfill_and_a
 def test_a_scheduled_run_of_the_backfill_dag_fetches_nothing_and_says_so(monkeypatch):
     dag = DAGS["zdirect_backfill"]
     (plan,) = (task for of, task in FIRST_TASKS if of is dag)
-    with pytest.raises(AirflowSkipException, match="fetches nothing. Trigger it with from and to, or backfill it"):
+    with pytest.raises(AirflowSkipException, match=r"fetches nothing\. Trigger it with from and to, or backfill it"):
         run_first(dag, plan, "scheduled", monkeypatch, merchant_ids=[ID])
     for run_type in ("manual", "backfill"):
         (planned,) = run_first(dag, plan, run_type, monkeypatch, merchant_ids=[ID])

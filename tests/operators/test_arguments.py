@@ -39,8 +39,13 @@ DURATIONS = [
     for name, argument in inspect.signature(each.__init__).parameters.items()
     if "timedelta" in str(argument.annotation) and name not in AIRFLOWS_OWN
 ]
-NEEDED = {"dataset": "intra_community_movements", "base_path": "/data/zdirect", "operations": "create", "updates_path": "/data/updates.csv"}
-NEEDED["notice"] = "{{ params.notice }}"
+NEEDED = {
+    "dataset": "intra_community_movements",
+    "base_path": "/data/zdirect",
+    "operations": "create",
+    "notice": "{{ params.notice }}",
+    "updates_path": "/data/updates.csv",
+}
 
 
 def needed(operator):
@@ -82,7 +87,7 @@ def test_what_is_not_given_is_an_empty_list(nothing):
     assert uuids(nothing) == []
 
 
-@pytest.mark.parametrize("blank", [[""], [" "], ["", "\n"], " , ", ['  ', ";"], '[""]'])
+@pytest.mark.parametrize("blank", [[""], [" "], ["", "\n"], " , ", ["  ", ";"], '[""]'])
 def test_a_list_of_blanks_is_not_taken_for_all(blank):
     with pytest.raises(ZDirectConfigurationError, match="only blank entries") as caught:
         uuids(blank)
@@ -187,14 +192,13 @@ def test_a_blank_merchant_of_a_mapped_task_is_not_that_of_the_connection(operato
 
 
 @pytest.mark.parametrize("operator", OF_ONE_MERCHANT, ids=lambda each: each.__name__)
-def test_a_blank_merchant_is_refused_at_parse_and_one_that_a_template_leaves_out_is_not(operator):
-    with pytest.raises(ZDirectConfigurationError, match="merchant_id=' ' is not a UUID"):
-        operator(task_id="a_task", merchant_id=" ", **needed(operator))
-    with DAG("a_dag", schedule=None), pytest.raises(ZDirectConfigurationError, match="merchant_id='' is not a UUID"):
-        operator.partial(task_id="a_task", merchant_id="", **needed(operator))
-    for value, rendered in (("{{ params.merchant or '' }}", ""), (None, None)):
-        task = operator(task_id="a_task", merchant_id=value, **needed(operator))
-        task.merchant_id = rendered
+def test_a_merchant_that_a_template_or_the_author_leaves_out_is_that_of_the_connection(operator):
+    template = "{{ params.merchant or '' }}"
+    with DAG("a_dag", schedule=None):
+        mapped = operator.partial(task_id="b_task", merchant_id=template, **needed(operator)).expand(conn_id=["a"])
+    tasks = [operator(task_id="a_task", merchant_id=value, **needed(operator)) for value in (template, "", None)]
+    for task in (*tasks, mapped.unmap({"conn_id": "a"})):
+        task.merchant_id = task.merchant_id and ""
         assert arguments.own_merchant_id(task) is None
 
 
