@@ -5,7 +5,7 @@ Their defaults come from environment variables, so that the DAG files run as the
 ============================  ==================================================================
 ``ZDIRECT_CONN_ID``           the zDirect connection (``zdirect_default``)
 ``ZDIRECT_BASE_PATH``         where the data is written (``file://$AIRFLOW_HOME/zdirect``)
-``ZDIRECT_MERCHANT_IDS``      comma separated; unset means the connection's merchant, or else all
+``ZDIRECT_MERCHANT_IDS``      comma separated; unset or blank means the connection's merchant, or else all
 ``ZDIRECT_MASTER_DATA``       product master data for the Intrastat report
 ``ZDIRECT_<PARAMETER>``       any parameter of the orders, tracking and stock DAGs
 ``ZDIRECT_NOTIFY_EMAIL``      who is told of orders without tracking numbers; comma separated
@@ -98,7 +98,8 @@ def window_params() -> dict[str, Param]:
             format="date-time",
             title="From",
             description="First instant of the window, such as 2026-11-12T00:00:00Z (a midnight, for what is asked for "
-            "by date). Empty: the start of the run's data interval.",
+            "by date). Empty: the start of the run's data interval. Leave it empty in a backfill, whose runs have "
+            "windows of their own.",
         ),
         "to": Param(
             None,
@@ -106,7 +107,7 @@ def window_params() -> dict[str, Param]:
             format="date-time",
             title="To",
             description="First instant after the window, such as 2026-11-13T00:00:00Z for the 12th. Empty: the end of "
-            "the run's data interval.",
+            "the run's data interval. Leave it empty in a backfill.",
         ),
     }
 
@@ -208,7 +209,8 @@ def report_params() -> dict[str, Param]:
             type=["null", "string"],
             pattern="^[0-9]{4}-(0[1-9]|1[0-2])$",
             title="Month",
-            description="YYYY-MM. Empty: the month that is complete, or that of the run's data interval.",
+            description="YYYY-MM. Empty: the month that is complete, or that of the run's data interval. Leave it "
+            "empty in a backfill.",
         ),
         "countries": Param(
             None,
