@@ -431,8 +431,9 @@ def check_params(context: Mapping[str, Any]) -> Mapping[str, Any]:
     :raises WindowError: as :func:`~.arguments.refuse_in_backfill`.
     """
     params: Mapping[str, Any] = context["params"]
-    for name in LISTS.keys() & set(params):
-        LISTS[name](params[name])
+    for name, parse in LISTS.items():
+        if name in params:
+            parse(params[name])
     if run_type(context) == "backfill":
         if (fixed := fixed_window(params)) and (len(fixed) == 1 or window_of(params, context) != run_interval(context)):
             refuse_in_backfill(fixed, run_interval(context))

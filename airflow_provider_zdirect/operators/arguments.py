@@ -110,8 +110,17 @@ def may_be_blank(value: Any, task: Any) -> bool:
     :param value: before rendering.
     :param task: whose argument it is; a mapped task has got its values when it is made.
     """
-    is_mapped = getattr(task, "_BaseOperator__from_mapped", False)
-    return value is None or (isinstance(value, str) and not (is_mapped and is_literal(value)))
+    return value is None or (isinstance(value, str) and not (_is_mapped(task) and is_literal(value)))
+
+
+def _is_mapped(task: Any) -> bool:
+    return bool(getattr(task, "_BaseOperator__from_mapped", False))
+
+
+def without_none(kwargs: dict[str, Any]) -> None:
+    """Leave ``merchant_id=None`` out of the arguments of ``partial()``: it says the same."""
+    if kwargs.get("merchant_id", "") is None:
+        del kwargs["merchant_id"]
 
 
 def own_merchant_id(task: Any) -> str | None:
@@ -121,7 +130,9 @@ def own_merchant_id(task: Any) -> str | None:
     :raises ZDirectConfigurationError: if it is not a UUID, or blank where a value was to come.
     """
     merchant_id = given_text(task.merchant_id)
-    if merchant_id is None and not (task.merchant_id is None or task.merchant_may_be_blank):
+    # None of a mapped task comes from what it is mapped over, for partial() leaves it out.
+    is_mapped_none = _is_mapped(task) and getattr(task, "_BaseOperator__init_kwargs", {}).get("merchant_id", "") is None
+    if merchant_id is None and (is_mapped_none or not task.merchant_may_be_blank):
         raise ZDirectConfigurationError(
             f"merchant_id={task.merchant_id!r} is blank. It is not taken for the connection's merchant, because "
             "the task is mapped, or takes it from another task.",

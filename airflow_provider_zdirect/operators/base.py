@@ -44,6 +44,7 @@ class ZDirectOperator(NamedMapIndex, BaseOperator):
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
         """As for every operator; a mapped task's retries, assets and errors are seen at parse only if done here."""
+        arguments.without_none(kwargs)
         values = dict.fromkeys(cls.template_fields, arguments.LATER) | kwargs
         with arguments.naming(kwargs.get("task_id")):
             cls.check_literals(values)

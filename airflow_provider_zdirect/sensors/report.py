@@ -159,6 +159,7 @@ class ZDirectReportReadySensor(NamedMapIndex, BaseSensorOperator):
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
         """As for every operator; a mapped task's errors are seen at parse only if looked for here."""
+        arguments.without_none(kwargs)
         mapped_over = dict.fromkeys(cls.template_fields, "{{ known later }}")
         report_arguments.check_literals(kwargs.get("task_id"), mapped_over | kwargs)
         set_retries(kwargs)

@@ -173,7 +173,7 @@ OF_ONE_MERCHANT = [each for each in OPERATORS if "merchant_id" in each.template_
 
 
 @pytest.mark.parametrize("operator", OF_ONE_MERCHANT, ids=lambda each: each.__name__)
-@pytest.mark.parametrize("blank", ["", " \n", "None"])
+@pytest.mark.parametrize("blank", ["", " \n", "None", None])
 def test_a_blank_merchant_of_a_mapped_task_is_not_that_of_the_connection(operator, blank):
     with DAG("a_dag", schedule=None):
         mapped = operator.partial(task_id="a_task", **needed(operator)).expand(merchant_id=[ID, blank])
@@ -194,10 +194,12 @@ def test_a_blank_merchant_of_a_mapped_task_is_not_that_of_the_connection(operato
 @pytest.mark.parametrize("operator", OF_ONE_MERCHANT, ids=lambda each: each.__name__)
 def test_a_merchant_that_a_template_or_the_author_leaves_out_is_that_of_the_connection(operator):
     template = "{{ params.merchant or '' }}"
-    with DAG("a_dag", schedule=None):
-        mapped = operator.partial(task_id="b_task", merchant_id=template, **needed(operator)).expand(conn_id=["a"])
     tasks = [operator(task_id="a_task", merchant_id=value, **needed(operator)) for value in (template, "", None)]
-    for task in (*tasks, mapped.unmap({"conn_id": "a"})):
+    with DAG("a_dag", schedule=None):
+        for number, of in enumerate(({"merchant_id": template}, {"merchant_id": None}, {})):
+            mapped = operator.partial(task_id=f"b_{number}", **of, **needed(operator)).expand(conn_id=["a"])
+            tasks.append(mapped.unmap({"conn_id": "a"}))
+    for task in tasks:
         task.merchant_id = task.merchant_id and ""
         assert arguments.own_merchant_id(task) is None
 
