@@ -5,7 +5,7 @@ Their defaults come from environment variables, so that the DAG files run as the
 ============================  ==================================================================
 ``ZDIRECT_CONN_ID``           the zDirect connection (``zdirect_default``)
 ``ZDIRECT_BASE_PATH``         where the data is written (``file://$AIRFLOW_HOME/zdirect``)
-``ZDIRECT_MERCHANT_IDS``      comma separated; unset means the connection's merchant, or else all
+``ZDIRECT_MERCHANT_IDS``      comma separated; unset or blank means the connection's merchant, or else all
 ``ZDIRECT_MASTER_DATA``       product master data for the Intrastat report
 ``ZDIRECT_<PARAMETER>``       any parameter of the orders, tracking and stock DAGs
 ``ZDIRECT_NOTIFY_EMAIL``      who is told of orders without tracking numbers; comma separated
@@ -15,7 +15,7 @@ Their defaults come from environment variables, so that the DAG files run as the
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,8 +24,20 @@ from airflow.providers.common.compat.sdk import Param, conf
 from airflow_provider_zdirect.datasets import DATASETS, ApiOption
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.inbound.notice_options import OWN_OPTIONS
-from airflow_provider_zdirect.operators.arguments import given, run_interval
-from airflow_provider_zdirect.param_defaults import from_environment
+from airflow_provider_zdirect.intrastat.selection import Month
+from airflow_provider_zdirect.operators.arguments import (
+    ean,
+    entries,
+    fixed_window,
+    given,
+    refuse_in_backfill,
+    run_interval,
+    run_type,
+    uuid,
+)
+from airflow_provider_zdirect.operators.intrastat import country_codes
+from airflow_provider_zdirect.operators.stocks import channel_ids
+from airflow_provider_zdirect.param_defaults import from_environment, listed
 from airflow_provider_zdirect.windows import Window, parse_instant
 
 WINDOW_FROM = "{{ params['from'] or '' }}"
@@ -39,8 +51,8 @@ MERCHANTS_OF_TRACKING_FILE = (
 )
 """The merchants of a run that have one file with tracking numbers; none, if each has a file of its own."""
 PURCHASE_ORDER_NUMBER = "{{ (params.purchase_order_number or '') | trim }}"
-REFETCH_PASSES = "{% for hours in params.refetch_after_hours %}{{ hours * 3600 }},{% endfor %}"
-"""Of the liquidation's re-fetch, in seconds."""
+REFETCH_PASSES = "{% for hours in params.refetch_after_hours %}PT{{ hours }}H,{% endfor %}"
+"""Of the liquidation's re-fetch, as ISO 8601 durations."""
 LIQUIDATION_OPTIONS = {
     "purchase_order_parameter": "{{ params.purchase_order_parameter }}",
     "to": "{{ params.last_date }}",
@@ -50,7 +62,6 @@ LIQUIDATION_OPTIONS = {
 def place_params() -> dict[str, Param]:
     """``conn_id``, ``base_path`` and ``merchant_ids``: from where to where, and for whom."""
     home = os.environ.get("AIRFLOW_HOME", "~/airflow")
-    merchants = os.environ.get("ZDIRECT_MERCHANT_IDS", "")
     return {
         "conn_id": Param(
             os.environ.get("ZDIRECT_CONN_ID") or "zdirect_default",
@@ -67,7 +78,7 @@ def place_params() -> dict[str, Param]:
             description="Where the data is written: file:///..., s3://bucket/..., or any path for ObjectStoragePath.",
         ),
         "merchant_ids": Param(
-            [text.strip() for text in merchants.split(",") if text.strip()] or None,
+            listed(os.environ.get("ZDIRECT_MERCHANT_IDS", "")),
             type=["null", "array"],
             items={"type": "string"},
             title="Merchants",
@@ -86,7 +97,8 @@ def window_params() -> dict[str, Param]:
             format="date-time",
             title="From",
             description="First instant of the window, such as 2026-11-12T00:00:00Z (a midnight, for what is asked for "
-            "by date). Empty: the start of the run's data interval.",
+            "by date). Empty: the start of the run's data interval. Leave it empty in a backfill, whose runs have "
+            "windows of their own.",
         ),
         "to": Param(
             None,
@@ -94,7 +106,7 @@ def window_params() -> dict[str, Param]:
             format="date-time",
             title="To",
             description="First instant after the window, such as 2026-11-13T00:00:00Z for the 12th. Empty: the end of "
-            "the run's data interval.",
+            "the run's data interval. Leave it empty in a backfill.",
         ),
     }
 
@@ -196,7 +208,8 @@ def report_params() -> dict[str, Param]:
             type=["null", "string"],
             pattern="^[0-9]{4}-(0[1-9]|1[0-2])$",
             title="Month",
-            description="YYYY-MM. Empty: the month that is complete, or that of the run's data interval.",
+            description="YYYY-MM. Empty: the month that is complete, or that of the run's data interval. Leave it "
+            "empty in a backfill.",
         ),
         "countries": Param(
             None,
@@ -391,10 +404,50 @@ def changed_places(context: Mapping[str, Any]) -> list[str]:
 
 
 def merchants_of(params: Mapping[str, Any]) -> list[str]:
-    """The merchants to work for: the parameter, else the connection's, else all that ``/auth/me`` lists."""
+    """The merchants to work for: the parameter, else the connection's, else all that ``/auth/me`` lists.
+
+    :raises ZDirectConfigurationError: as :func:`~.arguments.entries`.
+    """
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
-    return list(params["merchant_ids"] or ZDirectHook(params["conn_id"]).merchant_ids())
+    listed = entries(params["merchant_ids"], name="merchant_ids", parse=uuid)
+    return listed or ZDirectHook(params["conn_id"]).merchant_ids()
+
+
+LISTS: dict[str, Callable[[Any], Any]] = {
+    "merchant_ids": lambda value: entries(value, name="merchant_ids", parse=uuid),
+    "eans": lambda value: entries(value, name="eans", parse=ean),
+    "countries": country_codes,
+    "sales_channel_ids": channel_ids,
+}
+"""The parameters that are lists, and what refuses a wrong entry."""
+
+
+def check_params(context: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The run's parameters: no list or month is wrong, and none fixes one window for all runs of a backfill.
+
+    The first task of a run looks at them, so that no other one starts.
+
+    :raises ZDirectConfigurationError: as :func:`~.arguments.entries`.
+    :raises WindowError: as :func:`~.arguments.refuse_in_backfill`.
+    """
+    params: Mapping[str, Any] = context["params"]
+    for name, parse in LISTS.items():
+        if name in params:
+            parse(params[name])
+    month = given(params["month"]) if "month" in params else None
+    asked = None if month is None else Month.parse(month)
+    if run_type(context) == "backfill":
+        if (fixed := fixed_window(params)) and (len(fixed) == 1 or window_of(params, context) != run_interval(context)):
+            refuse_in_backfill(fixed, run_interval(context))
+        if asked is not None and asked != (of_run := _month_of_run(context)):
+            refuse_in_backfill({"month": month}, of_run)
+    return params
+
+
+def _month_of_run(context: Mapping[str, Any]) -> Month:
+    names = ("partition_key", "data_interval_start", "data_interval_end")
+    return Month.of_run(*(context.get(name) for name in names))
 
 
 def window_of(params: Mapping[str, Any], context: Mapping[str, Any]) -> Window:

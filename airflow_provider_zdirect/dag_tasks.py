@@ -16,6 +16,7 @@ from airflow_provider_zdirect.dag_params import (
     PATH,
     asked_for_quantities,
     changed_places,
+    check_params,
     merchants_of,
     reports_by_merchant,
     stock_feeds,
@@ -37,34 +38,21 @@ TIMEOUT = EMPTY_IS_CERTAIN_AFTER + timedelta(days=2)
 def merchants() -> list[str]:
     """The merchants of this run."""
     with fail_fast():
-        return merchants_of(get_current_context()["params"])
-
-
-@task(task_id="merchants")
-def merchants_to_report() -> list[str]:
-    """The merchants of a run that reports a month; what it is to report is checked first."""
-    from airflow_provider_zdirect.intrastat.selection import Month, parse_countries
-
-    params = get_current_context()["params"]
-    with fail_fast():
-        parse_countries(params["countries"])
-        if (month := given(params["month"])) is not None:
-            Month.parse(month)
-        return merchants_of(params)
+        return merchants_of(check_params(get_current_context()))
 
 
 @task
 def merchants_to_ask() -> list[str]:
     """Those whose quantities this run asks for besides the snapshots; none, if its parameters do not say so."""
     with fail_fast():
-        return asked_for_quantities(get_current_context()["params"])
+        return asked_for_quantities(check_params(get_current_context()))
 
 
 @task
 def merchants_with_documents() -> list[str]:
     """Those whose shipping documents this run fetches; none, if its parameters do not say so."""
-    params = get_current_context()["params"]
     with fail_fast():
+        params = check_params(get_current_context())
         return merchants_of(params) if params["shipping_documents"] else []
 
 
@@ -74,8 +62,8 @@ def merchants_to_erase_from() -> list[str]:
     from airflow_provider_zdirect.orders.erasure import last_erasure
 
     context = get_current_context()
-    params = context["params"]
     with fail_fast():
+        params = check_params(context)
         place = _open_to_read(params)
         last = {each: last_erasure(place.fs, place.root, each) for each in merchants_of(params)}
         return [each for each in last if erases_customers(context, last[each])]
@@ -84,8 +72,8 @@ def merchants_to_erase_from() -> list[str]:
 @task
 def feeds() -> list[dict[str, str]]:
     """Merchant and stock feed of every merchant of this run."""
-    params = get_current_context()["params"]
     with fail_fast():
+        params = check_params(get_current_context())
         return stock_feeds(params, merchants_of(params))
 
 
@@ -108,8 +96,8 @@ def daily_reports(dataset: str) -> None:
     def reports() -> list[dict[str, str]]:
         """Merchant, report date and window of every report of this run."""
         context = get_current_context()
-        params = context["params"]
         with fail_fast():
+            params = check_params(context)
             return reports_by_merchant(window_of(params, context), merchants_of(params))
 
     @task_group
@@ -125,6 +113,7 @@ def daily_reports(dataset: str) -> None:
             path=PATH,
             conn_id=CONN_ID,
             deferrable=True,
+            map_index_template="{{ task.report_date }} {{ task.merchant_id }}",
         )
         extract = ZDirectExtractOperator(
             task_id="extract",
@@ -135,6 +124,7 @@ def daily_reports(dataset: str) -> None:
             path=PATH,
             base_path=BASE_PATH,
             conn_id=CONN_ID,
+            map_index_template="{{ task.window_from[:10] }} {{ task.merchant_id }}",
         )
         ready >> extract
 
@@ -155,7 +145,7 @@ def daily_reports(dataset: str) -> None:
     report.expand_kwargs(planned) >> all_landed(planned)
 
 
-@task
+@task(map_index_template="{{ task.op_args[0] }}")
 def advices_to_track(merchant_id: str) -> list[str] | str:
     """The advice ids whose tours are asked for; blank, if the list of all is."""
     from airflow_provider_zdirect.inbound.reconciliation_job import InboundPlace, open_advices
@@ -173,8 +163,11 @@ def advices_to_track(merchant_id: str) -> list[str] | str:
 
 
 @task(trigger_rule="none_failed")
-def all_is_well() -> None:
-    """Fails the run, if a task failed after which others went on."""
+def all_is_well(merchant_id: str = "") -> None:
+    """Fails the run, if a task failed after which others went on.
+
+    :param merchant_id: names the task in a group that is mapped over merchants.
+    """
 
 
 def tell_of_missing_tracking(context: Any) -> None:

@@ -84,7 +84,7 @@ def plan_state(dataset: Dataset, since: datetime | None, filters: Mapping[str, s
     """The requests that together answer for a state.
 
     :param since: only what changed from then on, where the dataset can be asked so.
-    :param filters: comma separated values by field; repeated ones are asked for once.
+    :param filters: values by field, separated by commas, semicolons or blanks; repeated ones are asked for once.
     :raises ZDirectConfigurationError: if a value cannot be one, or the dataset cannot be asked so.
     """
     dataset.filter_parameters(filters)
@@ -106,7 +106,7 @@ def plan_state(dataset: Dataset, since: datetime | None, filters: Mapping[str, s
 
 
 def _values(dataset: Dataset, name: str, text: str) -> list[str]:
-    values = list(dict.fromkeys(value for part in text.split(",") if (value := part.strip())))
+    values = list(dict.fromkeys(value for value in re.split(r"[\s,;]+", text) if value))
     if not values:
         raise ZDirectConfigurationError(
             f"filters: {name}={text!r} of {dataset.name} holds no value.",

@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import Param
 
+from airflow_provider_zdirect.operators.arguments import run_type
 from airflow_provider_zdirect.param_defaults import from_environment
 from airflow_provider_zdirect.personal_data import MODES
 
@@ -78,8 +79,7 @@ def erases_customers(context: Mapping[str, Any], last: datetime | None) -> bool:
     """
     if not context["params"]["erase_customers"]:
         return False
-    run_type = str(getattr(context["dag_run"].run_type, "value", context["dag_run"].run_type))
-    if run_type != "scheduled":
-        return run_type == "manual"
+    if (kind := run_type(context)) != "scheduled":
+        return kind == "manual"
     end = context["data_interval_end"]
     return end.hour == 0 or last is None or end - last > timedelta(days=1)

@@ -13,6 +13,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import Param
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.operators.arguments import split_entries
 
 _FLAGS = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}
 
@@ -29,13 +30,19 @@ def from_environment(params: dict[str, Param]) -> dict[str, Param]:
     return params
 
 
+def listed(text: str) -> list[str] | None:
+    """The entries of a list in a variable, which the first task of a run checks; None for blank text."""
+    # What has separators only stays as it is, and is refused there: it would mean all otherwise.
+    return split_entries(text) or ([text] if text.strip() else None)
+
+
 def _value(text: str, schema: dict[str, Any], variable: str) -> Any:
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     value: Any = text
     if "boolean" in kinds:
         value = _FLAGS.get(text.lower())
     elif "array" in kinds:
-        value = [item.strip() for item in text.split(",") if item.strip()]
+        value = listed(text)
     elif {"integer", "number"} & set(kinds):
         try:
             value = json.loads(text)

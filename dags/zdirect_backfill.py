@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from airflow.providers.common.compat.sdk import DAG, get_current_context, task
+from airflow.providers.common.compat.sdk import DAG, AirflowSkipException, get_current_context, task
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_zdirect.dag_params import (
     BASE_PATH,
     CONN_ID,
+    check_params,
     dataset_param,
     days_by_merchant,
     merchants_of,
@@ -17,6 +18,7 @@ from airflow_provider_zdirect.dag_params import (
     window_of,
     window_params,
 )
+from airflow_provider_zdirect.operators.arguments import run_type
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.retry import fail_fast, retry_arguments
 from airflow_provider_zdirect.order_dag_params import PERSONAL_DATA, personal_data_param
@@ -31,7 +33,9 @@ DOC = """
   a parameter of the backfill; for a second dataset over the same days let it reprocess existing runs, because Airflow
   keeps one run per day.
 
-Paused until you need it. While it is unpaused it also fetches each day once that day is over.
+It fetches only what it is triggered or backfilled for. It has a schedule because Airflow backfills no DAG without one:
+while it is unpaused, Airflow also starts a run for each day that is over, which skips everything. Airflow keeps one run
+per day, so let a backfill of such days reprocess all runs (`--reprocess-behavior completed`).
 """
 
 with DAG(
@@ -52,8 +56,14 @@ with DAG(
     def plan() -> list[dict[str, str]]:
         """Merchant and window of every task."""
         context = get_current_context()
-        params = context["params"]
+        if run_type(context) == "scheduled":
+            # Airflow only backfills a DAG that has a schedule, and unpauses one that is triggered.
+            raise AirflowSkipException(
+                "A scheduled run of this DAG fetches nothing. Trigger it with from and to, or backfill it; for a day "
+                "that has a scheduled run, let the backfill reprocess all runs."
+            )
         with fail_fast():
+            params = check_params(context)
             return days_by_merchant(window_of(params, context), merchants_of(params))
 
     ZDirectExtractOperator.partial(

@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_zdirect.assets import daily_asset, monthly_schedule
 from airflow_provider_zdirect.dag_params import BASE_PATH, CONN_ID, place_params, report_params
-from airflow_provider_zdirect.dag_tasks import merchants_to_report
+from airflow_provider_zdirect.dag_tasks import merchants
 from airflow_provider_zdirect.operators.intrastat import ZDirectIntrastatReportOperator
 from airflow_provider_zdirect.operators.retry import retry_arguments
 
@@ -40,10 +40,10 @@ with DAG(
     ZDirectIntrastatReportOperator.partial(
         task_id="report",
         month="{{ params.month or '' }}",
-        countries="{{ (params.countries or []) | join(',') }}",
+        countries="{{ (params.countries or []) | tojson }}",
         master_data="{{ params.master_data or '' }}",
         allow_missing_days="{{ params.allow_missing_days }}",
         base_path=BASE_PATH,
         conn_id=CONN_ID,
         map_index_template="{{ task.merchant_id }}",
-    ).expand(merchant_id=merchants_to_report())
+    ).expand(merchant_id=merchants())

@@ -72,6 +72,7 @@ with DAG(
             base_path=BASE_PATH,
             conn_id=CONN_ID,
             deferrable=True,
+            map_index_template="{{ task.merchant_id }}",
         )
         refetch = ZDirectLiquidationRefetchOperator(
             task_id="refetch",
@@ -83,6 +84,7 @@ with DAG(
             api_options=LIQUIDATION_OPTIONS,
             base_path=BASE_PATH,
             conn_id=CONN_ID,
+            map_index_template="{{ task.merchant_id }}",
         )
         first >> refetch
 

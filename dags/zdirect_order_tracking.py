@@ -52,7 +52,12 @@ with DAG(
     @task_group
     def tracking(merchant_id: str) -> None:
         """The orders of one merchant."""
-        place = {"merchant_id": merchant_id, "base_path": BASE_PATH, "conn_id": CONN_ID}
+        place = {
+            "merchant_id": merchant_id,
+            "base_path": BASE_PATH,
+            "conn_id": CONN_ID,
+            "map_index_template": "{{ task.merchant_id }}",
+        }
         apply = ZDirectOrderUpdateOperator(
             task_id="apply",
             updates_path=TRACKING_PATH,
@@ -69,13 +74,14 @@ with DAG(
             task_id="missing",
             notifier=tell_of_missing_tracking,
             grace_hours="{{ params.grace_hours }}",
-            remind_after="{{ params.remind_hours * 3600 }}",
+            remind_after="PT{{ params.remind_hours }}H",
             portal_url="{{ params.portal_url or '' }}",
             # Rows that were not applied are no reason to keep silent about other orders.
             trigger_rule="all_done",
             **place,
         )
         apply >> missing
-        [apply, missing] >> all_is_well()
+        named = all_is_well.override(map_index_template="{{ task.op_args[0] }}")
+        [apply, missing] >> named(merchant_id)
 
     tracking.expand(merchant_id=merchants())

@@ -42,7 +42,12 @@ with DAG(
     @task_group
     def inbound(merchant_id: str) -> None:
         """The deliveries of one merchant."""
-        place = {"merchant_id": merchant_id, "base_path": BASE_PATH, "conn_id": CONN_ID}
+        place = {
+            "merchant_id": merchant_id,
+            "base_path": BASE_PATH,
+            "conn_id": CONN_ID,
+            "map_index_template": "{{ task.merchant_id }}",
+        }
         notices = ZDirectExtractOperator(
             task_id="shipping_notices",
             dataset="shipping_notices",

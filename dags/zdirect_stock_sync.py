@@ -44,7 +44,7 @@ with DAG(
         task_id="stock_updates",
         base_path=BASE_PATH,
         mapping_path="{{ params.mapping_path or '' }}",
-        sales_channel_ids="{{ (params.sales_channel_ids or []) | join(',') }}",
+        sales_channel_ids="{{ (params.sales_channel_ids or []) | tojson }}",
         subtract_open_orders="{{ params.subtract_open_orders }}",
         include_zfs_orders="{{ params.include_zfs_orders }}",
         full_sync="{{ params.full_sync }}",

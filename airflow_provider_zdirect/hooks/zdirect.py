@@ -162,7 +162,7 @@ class ZDirectHook(BaseHook):
                 f"Connection {self.conn_id!r} has no merchant_id, and zDirect lists no merchant for its app.",
                 remedy="Grant a merchant to the app in the zDirect portal.",
             )
-        return list(identity.merchant_ids)
+        return list(dict.fromkeys(each.strip().lower() for each in identity.merchant_ids))
 
     def _only(self, merchant_ids: list[str]) -> str:
         if len(merchant_ids) > 1:

@@ -82,29 +82,18 @@ class Month:
         return date(self.year, self.number, 1)
 
 
-def parse_countries(value: Any) -> tuple[str, ...] | None:
-    """Country codes (ISO 3166-1 alpha-2, and XI for Northern Ireland), sorted, each once; None if none is given.
+def country(text: str) -> str:
+    """A country code: ISO 3166-1 alpha-2, or XI for Northern Ireland. ``EL`` is ``GR``, and ``UK`` is ``GB``.
 
-    :param value: a code, several in a list, or comma separated; blanks and case do not matter. ``EL`` is ``GR``, and
-        ``UK`` is ``GB``.
-    :raises ZDirectConfigurationError: if something is not such a code.
+    :raises ValueError: if it is not one.
     """
-    if value is None:
-        return None
-    parts: Iterable[Any] = value.split(",") if isinstance(value, str) else value
-    if not isinstance(parts, list | tuple | set | frozenset):
-        raise ZDirectConfigurationError(
-            f"countries={value!r} is neither text nor a list.", remedy='Give "DE", ["DE", "PL"] or "DE,PL".'
+    code = ALIASES.get(text.upper(), text.upper())
+    if code not in all_codes():
+        raise ValueError(
+            "a country code of two letters (ISO 3166-1 alpha-2) such as DE or PL; GR or EL is Greece, GB or UK the "
+            "United Kingdom, XI Northern Ireland"
         )
-    given = (str(part).strip().upper() for part in parts)
-    codes = {ALIASES.get(code, code) for code in given if code}
-    if unknown := sorted(codes - all_codes()):
-        raise ZDirectConfigurationError(
-            f"countries={value!r}: {', '.join(map(repr, unknown))} is not a country code.",
-            remedy="Give codes of two letters (ISO 3166-1 alpha-2) such as DE or PL: GR or EL for Greece, GB or UK for "
-            "the United Kingdom, XI for Northern Ireland.",
-        )
-    return tuple(sorted(codes)) or None
+    return code
 
 
 def master_data_kind(uri: str) -> str:

@@ -11,10 +11,11 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_zdirect.assets import with_assets
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.defaults import set_retries
+from airflow_provider_zdirect.operators.map_index import NamedMapIndex
 from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, set_retry_policy
 
 
-class ZDirectOperator(BaseOperator):
+class ZDirectOperator(NamedMapIndex, BaseOperator):
     """Base of the operators. A subclass says what is wrong at parse, and which asset it updates.
 
     :param values: the subclass's arguments by name; what is not known yet is a template.
@@ -38,10 +39,12 @@ class ZDirectOperator(BaseOperator):
         set_retry_policy(kwargs)
         outlets = with_assets(outlets, self.own_assets(values))
         super().__init__(retries=retries, retry_delay=retry_delay, outlets=outlets, **kwargs)
+        self.merchant_may_be_blank = arguments.may_be_blank(values.get("merchant_id"), self)
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
         """As for every operator; a mapped task's retries, assets and errors are seen at parse only if done here."""
+        arguments.without_none(kwargs)
         values = dict.fromkeys(cls.template_fields, arguments.LATER) | kwargs
         with arguments.naming(kwargs.get("task_id")):
             cls.check_literals(values)

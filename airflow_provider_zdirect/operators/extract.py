@@ -60,8 +60,8 @@ class ZDirectExtractOperator(ZDirectOperator):
     :param window_to: first instant after the window.
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which the data is written.
     :param storage_conn_id: Airflow connection of the storage.
-    :param overlap: how far before the window to look for late records (timedelta or seconds); None means
-        the dataset's own overlap.
+    :param overlap: how far before the window to look for late records (timedelta, or ISO 8601 text such as
+        ``PT1H``); None means the dataset's own overlap.
     :param format: ``parquet`` or ``jsonl``.
     :param max_rejected: how many invalid records may be put aside before the task fails.
     :param clip_to_retention: fetch what is left of a window that lies partly past zDirect's retention.
@@ -120,7 +120,7 @@ class ZDirectExtractOperator(ZDirectOperator):
         window_from: datetime | str | None = None,
         window_to: datetime | str | None = None,
         storage_conn_id: str | None = None,
-        overlap: timedelta | float | str | None = None,
+        overlap: timedelta | str | None = None,
         format: str = "parquet",
         max_rejected: int | str = 0,
         clip_to_retention: bool | str = False,

@@ -69,16 +69,14 @@ class ZDirectInboundOperator(ZDirectOperator):
         """Merchant, filesystem, base path and format, checked."""
         from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
-        merchant_id = arguments.given_text(self.merchant_id)
-        if merchant_id is not None:
-            arguments.check_merchant_id(merchant_id)
+        merchant_id = arguments.own_merchant_id(self)
         file_format = arguments.file_format(self.format)
         hook = ZDirectHook(self.conn_id)
         base_path = open_base_path(
             self.base_path, arguments.given_text(self.storage_conn_id), environment=known_environment(hook)
         )
         return {
-            "merchant_id": (merchant_id or hook.merchant_id()).strip().lower(),
+            "merchant_id": merchant_id or hook.merchant_id(),
             "fs": base_path.fs,
             "root": base_path.root,
             "base_uri": base_path.uri,

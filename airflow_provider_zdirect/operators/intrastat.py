@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect.assets import intrastat_asset
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.intrastat.selection import Month, master_data_kind, parse_countries
+from airflow_provider_zdirect.intrastat.selection import Month, country, master_data_kind
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import (
@@ -103,10 +103,7 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
     def check_literals(cls, values: Mapping[str, Any]) -> None:
         check_place(values)
         arguments.check(values["month"], Month.parse)
-        countries = values["countries"]
-        if isinstance(countries, list | tuple) and all(map(arguments.is_literal, countries)):
-            parse_countries(countries)
-        arguments.check(countries, parse_countries)
+        arguments.check(values["countries"], country_codes)
         arguments.check(values["master_data"], _check_master_data)
         arguments.check_flag(values["allow_missing_days"], name="allow_missing_days")
 
@@ -128,11 +125,9 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
 
         # Everything that can be wrong is looked at before the merchant is asked for, which may take a request.
         month = self._month(context)
-        countries = parse_countries(arguments.given(self.countries))
+        countries = country_codes(self.countries)
         allow_missing_days = arguments.flag(self.allow_missing_days, name="allow_missing_days")
-        merchant_id = arguments.given_text(self.merchant_id)
-        if merchant_id is not None:
-            arguments.check_merchant_id(merchant_id)
+        merchant_id = arguments.own_merchant_id(self)
         storage_conn_id = arguments.given_text(self.storage_conn_id)
         master_data = self._master_data(storage_conn_id)
         hook = ZDirectHook(self.conn_id)
@@ -173,6 +168,14 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
         told = ("uri", "merchant_id", "month", "days", "missing_days", "movements", "without_country")
         countries = [report["country"] for report in summary["reports"]]
         context["outlet_events"][asset].extra = {**{name: summary[name] for name in told}, "countries": countries}
+
+
+def country_codes(value: Any) -> tuple[str, ...] | None:
+    """Countries of declaration, sorted, each once; None if none is given.
+
+    :raises ZDirectConfigurationError: as :func:`~.arguments.entries`.
+    """
+    return tuple(sorted(arguments.entries(value, name="countries", parse=country))) or None
 
 
 def _check_master_data(text: Any) -> None:

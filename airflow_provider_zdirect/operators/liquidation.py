@@ -56,8 +56,8 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
     :param window_to: first instant after the window.
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which the data is written.
     :param storage_conn_id: Airflow connection of the storage.
-    :param passes: how long after the window's end it is fetched again (timedelta or seconds), or several such: a list,
-        or comma separated seconds.
+    :param passes: how long after the window's end it is fetched again: a timedelta, ISO 8601 text such as ``PT48H``, or
+        several, in a list or in a text with commas.
     :param purchase_order_number: only the rows of this purchase order; None and blank mean all. What is published of a
         date is then these rows, so give each purchase order a base path of its own.
     :param replace_with_empty: let an answer without any record replace the published ones of a date; without it such an
@@ -110,7 +110,7 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         window_from: datetime | str | None = None,
         window_to: datetime | str | None = None,
         storage_conn_id: str | None = None,
-        passes: timedelta | float | str | Sequence[timedelta | float | str] = PASS,
+        passes: timedelta | str | Sequence[timedelta | str] = PASS,
         purchase_order_number: str | None = None,
         replace_with_empty: bool | str = True,
         format: str = "parquet",
@@ -214,18 +214,13 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
 def pass_delays(value: Any) -> tuple[timedelta, ...]:
     """How long after the window's end the passes are.
 
-    :raises ZDirectConfigurationError: if ``value`` is no duration, no list of them, or empty.
+    :raises ZDirectConfigurationError: if ``value`` is not a duration or several of them, or blank.
     """
     if isinstance(value, str):
-        # As a template renders it: 172800, "3600,172800", or a list as text.
-        value = [text for text in value.strip("[]() \n").split(",") if text.strip()]
+        # As a template renders it: PT48H, "PT1H,PT48H", or a list as text.
+        value = [text.strip(" '\"\n") for text in value.strip("[]() \n").split(",")]
     several = value if isinstance(value, list | tuple) else [value]
-    try:
-        delays = tuple(arguments.duration(delay, name="passes") for delay in several)
-    except OverflowError:
-        raise ZDirectConfigurationError(
-            f"passes={value!r} is longer than any duration.", remedy="Give passes as timedeltas or in seconds."
-        ) from None
+    delays = tuple(arguments.duration(delay, name="passes") for delay in several if delay != "")
     if not delays:
-        raise ZDirectConfigurationError("passes is empty.", remedy="Give at least one duration, for example 172800.")
+        raise ZDirectConfigurationError("passes is empty.", remedy='Give at least one duration, for example "PT48H".')
     return delays

@@ -102,9 +102,7 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
     def _job(self, hook: ZDirectHook) -> ErasureJob:
         from airflow_provider_zdirect.orders.erasure import ErasureJob
 
-        merchant_id = arguments.given_text(self.merchant_id)
-        if merchant_id is not None:
-            arguments.check_merchant_id(merchant_id)
+        merchant_id = arguments.own_merchant_id(self)
         place = open_base_path(
             self.base_path, arguments.given_text(self.storage_conn_id), environment=hook.config().environment
         )

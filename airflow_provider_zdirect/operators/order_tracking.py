@@ -81,8 +81,8 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
     :param export_hours: hours after the approval in which an order is to be exported.
     :param update_days: days without any change after which an order is told.
     :param lookback_days: orders of so many days ago and later are looked at.
-    :param remind_after: tell of the same order again after that (timedelta or seconds).
-    :param max_orders_age: how long ago orders may have been extracted (timedelta or seconds).
+    :param remind_after: tell of the same order again after that (timedelta, or ISO 8601 text such as ``PT24H``).
+    :param max_orders_age: how long ago orders may have been extracted (timedelta, or ISO 8601 text).
     :param live_check: look at what is found at zDirect, because the published orders may be an hour old.
     :param portal_url: a link, in which ``{order_id}``, ``{order_number}`` and ``{merchant_id}`` are filled in. Under
         which address the portal shows one order is not documented; the default is the page where partners log in.
@@ -123,8 +123,8 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
         export_hours: float | str = 3,
         update_days: float | str = 7,
         lookback_days: float | str = 60,
-        remind_after: timedelta | float | str = timedelta(hours=24),
-        max_orders_age: timedelta | float | str = timedelta(hours=6),
+        remind_after: timedelta | str = timedelta(hours=24),
+        max_orders_age: timedelta | str = timedelta(hours=6),
         live_check: bool | str = True,
         portal_url: str | None = None,
         storage_conn_id: str | None = None,
@@ -212,9 +212,7 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
         from airflow_provider_zdirect.orders.tracking_check import PORTAL_URL, TrackingCheck
 
         spans = {name: _span(getattr(self, name), name) for name in _SPANS}
-        ages: dict[str, Any] = {
-            name: arguments.duration(arguments.from_text(getattr(self, name)), name=name) for name in _AGES
-        }
+        ages: dict[str, Any] = {name: arguments.duration(getattr(self, name), name=name) for name in _AGES}
         portal_url = arguments.given_text(self.portal_url)
         settings: dict[str, Any] = {
             "live": arguments.flag(self.live_check, name="live_check"),
@@ -222,14 +220,12 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
             "format": arguments.file_format(self.format),
             "environment": hook.config().environment,
         }
-        merchant_id = arguments.given_text(self.merchant_id)
-        if merchant_id is not None:
-            arguments.check_merchant_id(merchant_id)
+        merchant_id = arguments.own_merchant_id(self)
         base_path = open_base_path(
             self.base_path, arguments.given_text(self.storage_conn_id), environment=settings["environment"]
         )
         return TrackingCheck(
-            merchant_id=(merchant_id or hook.merchant_id()).strip().lower(),
+            merchant_id=merchant_id or hook.merchant_id(),
             fs=base_path.fs,
             root=base_path.root,
             base_uri=base_path.uri,
@@ -367,13 +363,16 @@ def _more(rows: Sequence[Any]) -> list[str]:
 
 
 def _span(value: Any, name: str) -> timedelta:
+    if isinstance(value, timedelta) or str(value).strip().upper().startswith("P"):
+        return arguments.duration(value, name=name)
     try:
         number = float(value)
     except (TypeError, ValueError):
         number = -1.0
     if isinstance(value, bool) or not 0 <= number <= 1e6:
         raise ZDirectConfigurationError(
-            f"{name}={value!r} is no number of {name.rpartition('_')[2]}.", remedy=f"Give {name} as 0 or more."
+            f"{name}={value!r} is not a number of {name.rpartition('_')[2]}.",
+            remedy=f"Give {name} as a number, 0 or more, or as a duration.",
         )
     return timedelta(seconds=number * _SPANS[name])
 

@@ -258,15 +258,13 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         path = arguments.given_text(self.updates_path)
         if path is not None:
             _check_file(path)
-        merchant_id = arguments.given_text(self.merchant_id)
-        if merchant_id is not None:
-            arguments.check_merchant_id(merchant_id)
+        merchant_id = arguments.own_merchant_id(self)
         sharing = _merchants(arguments.given(self.merchants_of_file) or ())
         listed = arguments.given(self.updates)
         _check_sources(listed, path, known=True)
         base_path = open_base_path(self.base_path, storage_conn_id, environment=settings["environment"])
         rows = None if listed is None else listed_updates(arguments.from_text(listed), name="updates")
-        merchant_id = (merchant_id or hook.merchant_id()).strip().lower()
+        merchant_id = merchant_id or hook.merchant_id()
         others = tuple(each for each in sharing if each != merchant_id)
         reading["is_shared"] = bool(others)
         run = resume_key(context["ti"])

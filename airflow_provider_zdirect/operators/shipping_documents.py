@@ -165,13 +165,11 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
         orders_path = arguments.given_text(self.orders_path)
         if orders_path is not None:
             _check_file(orders_path)
-        merchant_id = arguments.given_text(self.merchant_id)
-        if merchant_id is not None:
-            arguments.check_merchant_id(merchant_id)
+        merchant_id = arguments.own_merchant_id(self)
         base_path = open_base_path(
             self.base_path, arguments.given_text(self.storage_conn_id), environment=settings["environment"]
         )
-        merchant_id = (merchant_id or hook.merchant_id()).strip().lower()
+        merchant_id = merchant_id or hook.merchant_id()
         return DocumentsJob(
             merchant_id=merchant_id,
             order_ids=self._order_ids(base_path, merchant_id),

@@ -223,10 +223,7 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
             dispatch_items=dispatch_items is not None,
         )
         notice_id = checked_notice_id(notice_id) if notice_id else None
-        merchant_id = arguments.given_text(self.merchant_id)
-        if merchant_id is not None:
-            arguments.check_merchant_id(merchant_id)
-            merchant_id = merchant_id.strip().lower()
+        merchant_id = arguments.own_merchant_id(self)
         if CREATE in operations:
             merchant_id = merchant_id or hook.merchant_id()
             if create_by == PUT:

@@ -43,6 +43,7 @@ def state_job(
     # Everything that can be wrong is looked at before the first request, which may be that for the merchant.
     asks_since = dataset.window is WindowKind.SINCE and not filters
     since = run_window(task, context).start if asks_since else None
+    merchant_id = arguments.own_merchant_id(task)
     base_path = open_base_path(task.base_path, arguments.given_text(task.storage_conn_id))
     settings: dict[str, Any] = {
         "format": arguments.file_format(task.format),
@@ -50,10 +51,9 @@ def state_job(
         "replace_with_empty": arguments.flag(task.replace_with_empty, name="replace_with_empty"),
         "environment": hook.config().environment,
     }
-    merchant_id = arguments.given(task.merchant_id)
     return StateJob(
         dataset=dataset,
-        merchant_id=str(merchant_id) if merchant_id else hook.merchant_id(),
+        merchant_id=merchant_id or hook.merchant_id(),
         fs=base_path.fs,
         root=base_path.root,
         base_uri=base_path.uri,

@@ -69,9 +69,10 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
     :param include_zfs_orders: subtract those too that Zalando fulfils from its own warehouses.
     :param orders_since: subtract only what was ordered at this time or later (aware datetime or ISO 8601 text), or
         ``feed``: after the feed was made. None: all.
-    :param max_orders_age: how old the published orders may be (timedelta or seconds).
+    :param max_orders_age: how old the published orders may be (timedelta, or ISO 8601 text such as ``PT2H``).
     :param full_sync: send everything, also what zDirect has already.
-    :param resend_after: send again what zDirect took longer ago (timedelta or seconds); None: never.
+    :param resend_after: send again what zDirect took longer ago (timedelta, or ISO 8601 text such as ``P7D``); None:
+        never.
     :param feed_time: of when the feed's figures are; None means when its file was written last. The newest wins.
     :param max_rejected: how many rows and updates may come to nothing before the task fails.
     :param missing_feed: ``fail``, or ``skip`` the task, if there is no feed.
@@ -119,9 +120,9 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
         subtract_open_orders: bool | str = False,
         include_zfs_orders: bool | str = False,
         orders_since: datetime | str | None = None,
-        max_orders_age: timedelta | float | str = MAX_ORDERS_AGE,
+        max_orders_age: timedelta | str = MAX_ORDERS_AGE,
         full_sync: bool | str = False,
-        resend_after: timedelta | float | str | None = None,
+        resend_after: timedelta | str | None = None,
         feed_time: datetime | str | None = None,
         max_rejected: int | str = 0,
         missing_feed: str = "fail",
@@ -226,9 +227,7 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
             "sales_channel_ids": channel_ids(self.sales_channel_ids),
             "orders": self._orders(),
             "full_sync": arguments.flag(self.full_sync, name="full_sync"),
-            "resend_after": None
-            if resend_after is None
-            else arguments.duration(arguments.from_text(resend_after), name="resend_after"),
+            "resend_after": None if resend_after is None else arguments.duration(resend_after, name="resend_after"),
             "max_rejected": arguments.count(self.max_rejected, name="max_rejected"),
             "format": arguments.file_format(self.format),
             "options": StockOptions.of(arguments.mapping(self.api_options, name="api_options")),
@@ -239,11 +238,9 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
         _check_feed_path(stock_path)
         if mapping_path is not None:
             _check_mapping_path(mapping_path)
-        merchant_id = arguments.given_text(self.merchant_id)
-        if merchant_id is not None:
-            arguments.check_merchant_id(merchant_id)
+        merchant_id = arguments.own_merchant_id(self)
         base_path = open_base_path(self.base_path, storage_conn_id, environment=settings["environment"])
-        merchant_id = (merchant_id or hook.merchant_id()).strip().lower()
+        merchant_id = merchant_id or hook.merchant_id()
         feed = open_path(stock_path.replace(MERCHANT, merchant_id), storage_conn_id, name="stock_path")
         mapping = None
         if mapping_path is not None:
@@ -269,7 +266,7 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
 
         include_zfs = arguments.flag(self.include_zfs_orders, name="include_zfs_orders")
         since = _orders_since(self.orders_since)
-        max_age = arguments.duration(arguments.from_text(self.max_orders_age), name="max_orders_age")
+        max_age = arguments.duration(self.max_orders_age, name="max_orders_age")
         if not arguments.flag(self.subtract_open_orders, name="subtract_open_orders"):
             return None
         return OrdersWanted(
@@ -283,27 +280,9 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
 def channel_ids(value: Any) -> tuple[str, ...]:
     """Sales channel ids of a list or of a text with commas; none for what is not given.
 
-    :raises ZDirectConfigurationError: if one is no UUID.
+    :raises ZDirectConfigurationError: as :func:`~.arguments.entries`.
     """
-    value = arguments.from_text(arguments.given(value))
-    if value is None:
-        return ()
-    if isinstance(value, str):
-        value = [text for text in value.split(",") if text.strip()]
-    if not isinstance(value, list | tuple):
-        raise ZDirectConfigurationError(
-            f"sales_channel_ids={value!r} is no list.", remedy="Give a list of ids, or a text with commas."
-        )
-    ids = tuple(dict.fromkeys(str(item).strip().lower() for item in value))
-    for item in ids:
-        try:
-            arguments.check_merchant_id(item)
-        except ZDirectConfigurationError:
-            raise ZDirectConfigurationError(
-                f"sales_channel_ids: {item[:60]!r} is not a UUID.",
-                remedy="Give ids as the dataset sales_channels has them, or leave it out for all that are live.",
-            ) from None
-    return ids
+    return tuple(arguments.entries(value, name="sales_channel_ids", parse=arguments.uuid))
 
 
 def _orders_since(value: Any) -> datetime | str | None:

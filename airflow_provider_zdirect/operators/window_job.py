@@ -27,6 +27,7 @@ class WindowTask(Protocol):
     """A task that extracts windows, its arguments rendered."""
 
     merchant_id: Any
+    merchant_may_be_blank: bool
     window_from: Any
     window_to: Any
     base_path: str
@@ -53,12 +54,14 @@ def check_window_arguments(values: Mapping[str, Any]) -> None:
 def run_window(task: WindowTask, context: Mapping[str, Any]) -> Window:
     """The window from the arguments, else the run's data interval.
 
-    :raises WindowError: if there is neither, or the interval is not that of the logical date.
+    :raises WindowError: if there is neither, or the interval is not that of the logical date; in a backfill also if
+        the window is that of the run's parameters, and not the run's.
     """
     window = arguments.window(task.window_from, task.window_to)
-    if window is not None:
-        return window
-    return arguments.run_interval(context)
+    if window is None:
+        return arguments.run_interval(context)
+    arguments.check_backfill_window(context, window)
+    return window
 
 
 def window_job(
@@ -82,6 +85,7 @@ def window_job(
 
     # Everything that can be wrong is looked at before the first request, which may be that for the merchant.
     window = run_window(task, context)
+    merchant_id = arguments.own_merchant_id(task)
     base_path = open_base_path(task.base_path, arguments.given_text(task.storage_conn_id))
     settings: dict[str, Any] = {
         "overlap": overlap,
@@ -95,10 +99,9 @@ def window_job(
         "environment": hook.config().environment,
         **more,
     }
-    merchant_id = arguments.given(task.merchant_id)
     return ExtractJob(
         dataset=dataset,
-        merchant_id=str(merchant_id) if merchant_id else hook.merchant_id(),
+        merchant_id=merchant_id or hook.merchant_id(),
         window=window,
         fs=base_path.fs,
         root=base_path.root,

@@ -23,6 +23,7 @@ from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.exceptions import ZDirectError, ZDirectFatalError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.defaults import set_retries
+from airflow_provider_zdirect.operators.map_index import NamedMapIndex
 from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, fail_fast, set_retry_policy
 from airflow_provider_zdirect.report_calendar import NOON, why_empty
 from airflow_provider_zdirect.report_wait import (
@@ -47,7 +48,7 @@ TIMEOUT_ON_AIRFLOW_2 = "Trigger/execution timeout"
 """What Airflow 2 tells a deferred task whose time is up; Airflow 3 has an exception for it."""
 
 
-class ZDirectReportReadySensor(BaseSensorOperator):
+class ZDirectReportReadySensor(NamedMapIndex, BaseSensorOperator):
     """Waits until the report of a day's movements between countries is there.
 
     A report counts as there when an answer holds movements; as empty when an answer holds none although the report of
@@ -71,9 +72,10 @@ class ZDirectReportReadySensor(BaseSensorOperator):
     :param business_days_only: wait for the first day after the report's that is no Saturday, Sunday or public holiday.
     :param holiday_calendars: whose public holidays are no business days: codes of countries or their parts, ``"DE"``
         or ``["DE", "PL", "DE-BE"]``. Has no effect without ``business_days_only``.
-    :param poll_interval: pause between two looks (timedelta or seconds), two minutes or more; up to a quarter is added.
-    :param empty_after: how long after the due moment an empty answer is taken for an empty report (timedelta or
-        seconds), if no later report is there before.
+    :param poll_interval: pause between two looks (timedelta, or ISO 8601 text such as ``PT5M``), two minutes or more;
+        up to a quarter is added.
+    :param empty_after: how long after the due moment an empty answer is taken for an empty report (timedelta,
+        or ISO 8601 text such as ``PT6H``), if no later report is there before.
     :param on_empty: what to make of an empty report: ``success``, ``skip`` or ``fail``.
     :param variant: another path for the dataset, for example ``single_request`` for ``intra_community_movements``.
     :param path: another path than the dataset's own, with ``{merchant_id}`` in it, should zDirect's differ.
@@ -115,8 +117,8 @@ class ZDirectReportReadySensor(BaseSensorOperator):
         timezone: str = "UTC",
         business_days_only: bool | str = False,
         holiday_calendars: str | Sequence[str] = (),
-        poll_interval: timedelta | float | str = POLL_INTERVAL,
-        empty_after: timedelta | float | str = EMPTY_AFTER,
+        poll_interval: timedelta | str = POLL_INTERVAL,
+        empty_after: timedelta | str = EMPTY_AFTER,
         on_empty: str = "success",
         variant: str | None = None,
         path: str | None = None,
@@ -151,6 +153,7 @@ class ZDirectReportReadySensor(BaseSensorOperator):
         self.path = path
         self.conn_id = conn_id
         self.deferrable = deferrable
+        self.merchant_may_be_blank = arguments.may_be_blank(merchant_id, self)
         # What poke() found out about the time of the next one.
         self._until_due = 0.0
         self._pause = SHORTEST_POLL_INTERVAL
@@ -158,6 +161,7 @@ class ZDirectReportReadySensor(BaseSensorOperator):
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
         """As for every operator; a mapped task's errors are seen at parse only if looked for here."""
+        arguments.without_none(kwargs)
         mapped_over = dict.fromkeys(cls.template_fields, "{{ known later }}")
         report_arguments.check_literals(kwargs.get("task_id"), mapped_over | kwargs)
         set_retries(kwargs)
@@ -297,6 +301,7 @@ class ZDirectReportReadySensor(BaseSensorOperator):
     def _plan(self, context: Context) -> ReportPlan:
         """The rendered arguments; everything that can be wrong is looked at before the first request."""
         values = {name: getattr(self, name) for name in self.template_fields}
+        values["merchant_id"] = arguments.own_merchant_id(self)
         interval = (context.get("data_interval_start"), context.get("data_interval_end"))
         return report_arguments.report_plan(values, interval, self.poke_interval)
 

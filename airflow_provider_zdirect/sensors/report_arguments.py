@@ -30,6 +30,7 @@ class ReportPlan:
 def report_plan(values: Mapping[str, Any], interval: tuple[Any, Any], poke_interval: float) -> ReportPlan:
     """The arguments after rendering, as values.
 
+    :param values: by name; ``merchant_id`` as :func:`~.arguments.own_merchant_id` has it.
     :param interval: start and end of the run's data interval.
     :param poke_interval: Airflow's own pause between two looks, in seconds; the longer one holds.
     :raises ZDirectConfigurationError: for whatever is wrong.
@@ -37,9 +38,7 @@ def report_plan(values: Mapping[str, Any], interval: tuple[Any, Any], poke_inter
     dataset = report_dataset(
         values["dataset"], arguments.given_text(values["variant"]), arguments.given_text(values["path"])
     )
-    merchant_id = arguments.given_text(values["merchant_id"])
-    if merchant_id is not None:
-        arguments.check_merchant_id(merchant_id)
+    merchant_id = values["merchant_id"]
     calendar = DueCalendar(
         not_before=time_of_day(values["not_before"]),
         timezone=arguments.time_zone(values["timezone"]),
@@ -114,24 +113,19 @@ def time_of_day(value: Any) -> time:
 
 def holiday_calendars(value: Any) -> tuple[str, ...]:
     """Codes as a list, or as text with commas between them; every one is looked up."""
-    codes = value.split(",") if isinstance(value, str) else value
-    if not isinstance(codes, list | tuple) or not all(isinstance(code, str) for code in codes):
-        raise ZDirectConfigurationError(
-            f"holiday_calendars={value!r} is no list of codes.", remedy='Give for example ["DE", "PL", "DE-BE"].'
-        )
-    found = tuple(code.strip().upper() for code in codes if code.strip())
+    found = tuple(arguments.entries(value, name="holiday_calendars", parse=str.upper))
     for code in found:
         public_holidays(code)
     return found
 
 
 def poll_interval(value: Any) -> float:
-    """Seconds, from a timedelta or seconds."""
+    """Seconds, from a duration."""
     seconds = arguments.duration(value, name="poll_interval").total_seconds()
     if seconds < SHORTEST_POLL_INTERVAL:
         raise ZDirectConfigurationError(
             f"poll_interval={value} is too short.",
-            remedy=f"Give at least {SHORTEST_POLL_INTERVAL:.0f} seconds: zDirect asks to wait two minutes before a "
+            remedy=f"Give at least PT{SHORTEST_POLL_INTERVAL:.0f}S: zDirect asks to wait two minutes before a "
             "report is fetched again.",
         )
     return seconds

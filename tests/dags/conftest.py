@@ -51,6 +51,7 @@ class Outcome:
     """What a DAG run came to.
 
     :param tasks: task id, map index, state and number of tries of every task instance.
+    :param names: task id, map index and name of every mapped one.
     :param events: URI, extra and partition key of what the tasks told their assets.
     """
 
@@ -58,6 +59,7 @@ class Outcome:
     tasks: list[tuple[str, int, str, int]]
     events: list[tuple[str, dict[str, Any], str | None]]
     log: str
+    names: list[tuple[str, int, str | None]]
 
 
 @pytest.fixture
@@ -70,14 +72,14 @@ def run_dag(emulator: EmulatorServer, tmp_path: Path) -> Callable[..., Outcome]:
         "ZDIRECT_BASE_PATH": tmp_path.as_uri(),
     }
 
-    def run(dag_id: str, logical_date: datetime, **conf: Any) -> Outcome:
-        arguments = (dag_id, logical_date.isoformat(), json.dumps(conf))
+    def run(dag_id: str, logical_date: datetime, run_type: str = "", **conf: Any) -> Outcome:
+        arguments = (dag_id, logical_date.isoformat(), json.dumps(conf), run_type)
         done = run_forked(run_dag_module.main, *arguments, environment=environment)
         log = done.stdout + done.stderr
         assert done.returncode == 0, log[-5000:]
         report = json.loads(done.stdout.rpartition("\nreport: ")[2])
-        tasks, events = ([tuple(item) for item in report[name]] for name in ("tasks", "events"))
-        return Outcome(report["state"], tasks, events, log)
+        tasks, events, names = ([tuple(item) for item in report[name]] for name in ("tasks", "events", "names"))
+        return Outcome(report["state"], tasks, events, log, names)
 
     return run
 

@@ -108,9 +108,9 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 with DAG("liquidation_again", schedule=None, start_date=START, params={"from": "", "to": "", "base_path": ""}) as dag:
 
     @task
-    def passes(end: str) -> list[float]:
+    def passes(end: str) -> list[str]:
         "One that is past, and one in six seconds."
-        return [3600.0, (datetime.now(UTC) - datetime.fromisoformat(end)).total_seconds() + 6]
+        return ["PT1H", f"PT{(datetime.now(UTC) - datetime.fromisoformat(end)).total_seconds() + 6}S"]
 
     ZDirectLiquidationRefetchOperator.partial(
         task_id="refetch",

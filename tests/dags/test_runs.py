@@ -78,3 +78,31 @@ def test_backfill_without_a_window_takes_the_day_of_the_run(run_dag, hour, emula
     assert published("received_items", merchant) == truth(
         "received_items", merchant, midnight - timedelta(days=1), midnight
     )
+
+
+def test_a_backfill_with_a_window_in_its_parameters_fetches_nothing(run_dag, hour, emulator):
+    window = {"from": (hour - HOUR).isoformat(), "to": hour.isoformat()}
+    run = run_dag("zdirect_stock_movements", hour + HOUR, run_type="backfill", **window)
+    assert run.state == "failed"
+    assert "Start the backfill again with from and to empty" in run.log
+    assert {state for task, _, state, _ in run.tasks if task != "merchants"} == {"upstream_failed"}
+    assert not emulator.requests
+
+
+def test_a_backfill_with_the_window_of_its_run_or_none_fetches_it(run_dag, hour, emulator, published, truth):
+    merchant = emulator.merchant_ids[0]
+    before = {"from": (hour - HOUR).isoformat(), "to": hour.isoformat()}
+    for end, window in ((hour + HOUR, {}), (hour, before)):
+        run = run_dag("zdirect_stock_movements", end, "backfill", merchant_ids=[merchant.upper(), ""], **window)
+        assert run.state == "success", run.log[-5000:]
+    assert published("received_items", merchant) == truth("received_items", merchant, hour - HOUR, hour + HOUR)
+    assert run.names == [(dataset, 0, merchant) for dataset in DATASETS]
+    assert not published("received_items", emulator.merchant_ids[1])
+
+
+def test_a_scheduled_run_of_the_backfill_dag_skips_everything(run_dag, hour, emulator):
+    run = run_dag("zdirect_backfill", hour, run_type="scheduled")
+    assert run.state == "success", run.log[-5000:]
+    assert {task: state for task, _, state, _ in run.tasks} == {"plan": "skipped", "extract": "skipped"}
+    assert "A scheduled run of this DAG fetches nothing" in run.log
+    assert not emulator.requests

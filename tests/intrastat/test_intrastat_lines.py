@@ -13,7 +13,7 @@ import pytest
 from landing import MERCHANT, Landing, movement, query
 
 from airflow_provider_zdirect.intrastat.lines import FOLDERS, LINES
-from airflow_provider_zdirect.intrastat.selection import parse_countries
+from airflow_provider_zdirect.operators.intrastat import country_codes
 
 
 def test_a_movement_is_an_arrival_there_and_a_dispatch_here(landing: Landing) -> None:
@@ -163,7 +163,7 @@ def test_greece_and_the_united_kingdom_have_one_code_in_the_table_whatever_they_
     landing: Landing, sent: str, asked: str | None, published: str, name: str
 ) -> None:
     landing.land_month({1: [movement("DE", sent, 3)], 2: [movement("DE", published, 4)]})
-    result = landing.report(countries=parse_countries(asked))
+    result = landing.report(countries=country_codes(asked))
     assert [(r.country, r.arrivals) for r in result.reports if r.country != "DE"] == [(published, 7)]
     assert f"Arrivals in {name}" in landing.html(published)
 

@@ -182,7 +182,7 @@ def test_a_window_whose_passes_are_past_is_fetched_once(emulator, merchant, refe
 
 def test_several_passes_are_made_one_after_the_other_and_those_missed_are_one(emulator, refetch, script, tmp_path):
     script(("PO1", {}, 0, None), *((f"PO{hour}", {}, hour - 0.5, None) for hour in (6, 24, 48, 72)))
-    run = refetch(passes=[72 * 3600, timedelta(hours=6), "86400", 48 * HOUR])
+    run = refetch(passes=["PT72H", timedelta(hours=6), "P1D", 48 * HOUR])
     assert run.go_on() is None
     assert run.due == END + 6 * HOUR
     emulator.clock.set(run.due)

@@ -123,7 +123,7 @@ def test_any_notifier_is_called_with_what_is_new_and_not_again(world, late, full
     assert notifiers[0].text == TEXT, "its templates are rendered in a copy"
     assert task.execute(full_context)["told"] == 0
     world.clock.advance(24 * 3600)
-    again = find(notifier=notifiers, base_path=str(tmp_path), max_orders_age=2 * 86_400)
+    again = find(notifier=notifiers, base_path=str(tmp_path), max_orders_age="P2D")
     assert again.execute(full_context)["told"] == 2
     assert (len(kept), len(calls)) == (2, 2)
 
@@ -252,9 +252,9 @@ def test_a_long_list_is_cut_in_a_text_and_links_to_all():
     ("arguments", "named"),
     [
         ({"notifier": "ops@shop.example"}, "notifier: str is no notifier"),
-        ({"grace_hours": "soon"}, "grace_hours='soon' is no number of hours"),
-        ({"update_days": -1}, "update_days=-1 is no number of days"),
-        ({"remind_after": "x"}, "remind_after='x'"),
+        ({"grace_hours": "soon"}, "grace_hours='soon' is not a number of hours"),
+        ({"update_days": -1}, "update_days=-1 is not a number of days"),
+        ({"remind_after": 24}, "remind_after=24 is not a duration"),
         ({"live_check": "x"}, "live_check='x'"),
         ({"portal_url": "portal"}, "portal_url='portal'"),
         ({"format": "csv"}, "format='csv'"),

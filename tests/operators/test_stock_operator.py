@@ -73,7 +73,7 @@ def feed(tmp_path):
         ({"full_sync": "x"}, "full_sync='x'"),
         ({"orders_since": "yesterday"}, "orders_since='yesterday'"),
         ({"feed_time": "2026-03-10T08:00:00"}, "feed_time=2026-03-10T08:00:00 has no time zone"),
-        ({"max_orders_age": -1}, "max_orders_age"),
+        ({"max_orders_age": 2}, "max_orders_age=2 is not a duration"),
         ({"resend_after": "soon"}, "resend_after='soon'"),
         ({"max_rejected": -1}, "max_rejected=-1"),
         ({"missing_feed": "ignore"}, "missing_feed='ignore'"),
@@ -106,7 +106,7 @@ def test_the_default_feed_goes_to_the_live_channels_and_the_asset_is_told_the_co
     # As templates render them.
     for name in ("merchant_id", "sales_channel_ids", "mapping_path", "orders_since", "resend_after", "api_options"):
         setattr(task, name, "None")
-    task.full_sync, task.max_rejected, task.max_orders_age = "False", "0", "7200"
+    task.full_sync, task.max_rejected, task.max_orders_age = "False", "0", "PT2H"
     result = task.execute(context)
     live = [channel for channel in world.reference("sales_channels", world.merchant_ids[0]) if channel["live"]]
     assert len(world.stock_levels(world.merchant_ids[0])) == result["accepted"] == 2 * len(live)

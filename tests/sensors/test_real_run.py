@@ -51,3 +51,20 @@ def run_with_reports_due_in(seconds):
         )
         looks = [request for request in emulator.requests if "community" in request.path]
         return due, emulator.merchant_ids, done, looks
+
+
+def test_mapped_tasks_are_shown_under_their_merchants_while_they_run():
+    merchants = ["01924c48-49bb-40c2-9c32-ab582e6db6f4", "0a7bd8c1-0000-4fc0-8cd9-86e454e6dfa3"]
+    done = run_forked(
+        run_file,
+        str(DAGS / "names.py"),
+        environment={
+            **os.environ,
+            "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+            "ZDIRECT_TEST_DUE": "2026-03-01T12:00:00+00:00",
+            "ZDIRECT_TEST_MERCHANTS": " ".join(merchants),
+        },
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
+    names = json.loads(done.stdout.rpartition("\nreport: ")[2])
+    assert names == [[task, merchant] for task in ("alone", "group.ready") for merchant in merchants]

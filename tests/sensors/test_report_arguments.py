@@ -36,10 +36,12 @@ def sensor(**arguments):
         ({"holiday_calendars": "XX"}, "holiday_calendars: 'XX'"),
         ({"holiday_calendars": ["DE", "DE-ZZ"]}, "holiday_calendars: 'DE-ZZ'"),
         ({"holiday_calendars": 49}, "holiday_calendars=49"),
-        ({"poll_interval": 119}, "poll_interval=119"),
+        ({"poll_interval": 119}, "poll_interval=119 is not a duration"),
+        ({"poll_interval": "PT119S"}, "poll_interval=PT119S is too short"),
         ({"poll_interval": timedelta(minutes=1)}, "poll_interval=0:01:00"),
         ({"poll_interval": "often"}, "poll_interval='often'"),
-        ({"empty_after": -1}, "empty_after="),
+        ({"empty_after": 6}, "empty_after=6 is not a duration"),
+        ({"empty_after": timedelta(-1)}, "negative"),
         ({"on_empty": "ignore"}, "on_empty='ignore'"),
     ],
 )
@@ -72,7 +74,7 @@ def test_templates_are_not_judged_at_parse():
 
 def test_right_literals_are_taken_in_every_form_they_may_have():
     sensor(report_date=date(2026, 11, 20), not_before=time(13, 30), holiday_calendars=["DE", "PL", "DE-BE"])
-    sensor(report_date="2026-11-20", not_before="13:30", holiday_calendars="DE, de-be", poll_interval="300")
+    sensor(report_date="2026-11-20", not_before="13:30", holiday_calendars="DE, de-be", poll_interval="PT5M")
     sensor(report_date=" ", variant="single_request", path="/icm/{merchant_id}", holiday_calendars="")
 
 
@@ -82,7 +84,8 @@ def test_right_literals_are_taken_in_every_form_they_may_have():
         ({"dataset": "x"}, ZDirectConfigurationError, "dataset='x'"),
         ({"merchant_id": "x"}, ZDirectConfigurationError, "merchant_id='x'"),
         ({"report_date": "2026-11-20T00:00:00+00:00"}, ZDirectConfigurationError, "report_date='2026"),
-        ({"poll_interval": "60"}, ZDirectConfigurationError, "poll_interval=60"),
+        ({"poll_interval": "60"}, ZDirectConfigurationError, "poll_interval='60' is not a duration"),
+        ({"poll_interval": "PT60S"}, ZDirectConfigurationError, "poll_interval=PT60S is too short"),
         ({"holiday_calendars": "XX"}, ZDirectConfigurationError, "'XX'"),
         ({"on_empty": ""}, ZDirectConfigurationError, "on_empty=''"),
         ({"conn_id": "missing"}, ZDirectConfigurationError, "Connection 'missing'"),
