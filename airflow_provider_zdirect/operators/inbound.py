@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 
-from airflow_provider_zdirect.assets import inbound_asset
 from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectRetriableError
 from airflow_provider_zdirect.inbound.notice_options import NoticeOptions
 from airflow_provider_zdirect.operators import arguments
@@ -170,18 +169,14 @@ class ZDirectInboundReconciliationOperator(ZDirectInboundOperator):
     :raises AirflowFailException: if a retry cannot help; chained to the typed error.
     """
 
-    @classmethod
-    def own_asset(cls, values: Mapping[str, Any]) -> Any | None:
-        return inbound_asset()
+    asset_names = ("inbound_reconciliation",)
 
     def execute(self, context: Context) -> dict[str, Any]:
         from airflow_provider_zdirect.inbound.reconciliation_job import InboundPlace, reconcile_merchant
 
         with fail_fast():
             summary = reconcile_merchant(InboundPlace(**self.place()))
-        asset = inbound_asset()
-        if asset in self.outlets:
-            context["outlet_events"][asset].extra = summary
+        self.record_change(context, "inbound_reconciliation", summary)
         return summary
 
 

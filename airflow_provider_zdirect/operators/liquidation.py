@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 
-from airflow_provider_zdirect.assets import changed_alias, dataset_asset
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectRetriableError
@@ -100,6 +99,9 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         "conn_id",
     )
 
+    asset_names = (DATASET,)
+    only_changes = True
+
     clock: Clock = SystemClock()
 
     def __init__(
@@ -149,10 +151,6 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         options = arguments.literal_mapping(values["api_options"], name="api_options")
         get_dataset(DATASET, None, arguments.literal(values["path"]), options)
 
-    @classmethod
-    def own_asset(cls, values: Mapping[str, Any]) -> Any | None:
-        return changed_alias(DATASET)
-
     def execute(self, context: Context) -> dict[str, Any]:
         return self._go_on(context, waits=0)
 
@@ -180,7 +178,9 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
             wait_out(self, error, waits)
         self.log.info("%s", fetched.in_words())
         summary = fetched.as_dict(passes)
-        self._tell_asset(context, summary)
+        if summary["changed"]:
+            dates = sorted({change["date"] for change in summary["changed_dates"]})
+            self.record_change(context, DATASET, {**summary, **summary["changes"], "dates": ",".join(dates)})
         return summary
 
     def _wait_for(self, moment: datetime, now: datetime, fetched: FetchedWindow) -> NoReturn:
@@ -199,16 +199,6 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         dataset: Dataset = get_dataset(DATASET, None, arguments.given_text(self.path), options)
         filters = arguments.mapping({FILTER: self.purchase_order_number}, name=FILTER)
         return window_job(self, hook, context, dataset, filters=filters)
-
-    def _tell_asset(self, context: Context, summary: dict[str, Any]) -> None:
-        alias = changed_alias(DATASET)
-        if not summary["changed"] or alias not in self.outlets:
-            return
-        told = ("uri", "merchant_id", "window_from", "window_to", "records", "rejected")
-        dates = sorted({change["date"] for change in summary["changed_dates"]})
-        # Flat: on Airflow 2 what goes through an alias has to be hashable.
-        extra = {**{name: summary[name] for name in told}, **summary["changes"], "dates": ",".join(dates)}
-        context["outlet_events"][alias].add(dataset_asset(DATASET), extra=extra)
 
 
 def pass_delays(value: Any) -> tuple[timedelta, ...]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
-from airflow_provider_zdirect.assets import order_updates_asset
 from airflow_provider_zdirect.exceptions import (
     ZDirectConfigurationError,
     ZDirectDataError,
@@ -115,6 +114,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
     :raises ZDirectRetriableError: if it can.
     """
 
+    asset_names = ("order_updates",)
     template_fields: Sequence[str] = (
         "base_path",
         "updates",
@@ -189,10 +189,6 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         arguments.check(values["format"], arguments.file_format)
         _check_options(arguments.literal_mapping(values["api_options"], name="api_options"))
 
-    @classmethod
-    def own_asset(cls, values: Mapping[str, Any]) -> Any | None:
-        return order_updates_asset()
-
     def execute(self, context: Context) -> dict[str, Any]:
         return self._update(context, waits=0, turns=0)
 
@@ -218,9 +214,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
             turns = 0 if getattr(error, "progress", 0) else turns
             wait_or_raise(self, error, waits, turns, MAX_TURNS)
         summary = {**result.as_dict(), "of_others": of_others}
-        asset = order_updates_asset()
-        if asset in self.outlets:
-            context["outlet_events"][asset].extra = summary
+        self.record_change(context, "order_updates", summary)
         return summary
 
     def _job(self, hook: ZDirectHook, context: Context) -> tuple[OrderUpdateJob, KeptRows, int]:
