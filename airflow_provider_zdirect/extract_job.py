@@ -135,7 +135,7 @@ class ExtractResult:
         }
 
     def by_dataset(self) -> dict[str, dict[str, Any]]:
-        """As :meth:`as_dict`, for the dataset and each part; of a part only what is its own, its manifest has the rest."""
+        """As :meth:`as_dict`, for the dataset and each part; of a part what is its own, its manifest has the rest."""
         whole = self.as_dict()
         whole.pop("parts", None)
         base = self.uri.removesuffix(Layout(self.dataset, self.merchant_id).merchant)

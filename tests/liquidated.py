@@ -17,7 +17,7 @@ import duckdb
 from airflow.providers.common.compat.sdk import TaskDeferred
 from emulated_time import EmulatedTime
 
-from airflow_provider_zdirect.assets import changed_alias
+from airflow_provider_zdirect.assets import changed_alias, dataset_asset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.operators.liquidation import ZDirectLiquidationRefetchOperator
 
@@ -161,7 +161,8 @@ class Run:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        return [extra for _, extra in self.told[changed_alias(DATASET)].events]
+        everywhere = dataset_asset(DATASET)
+        return [extra for asset, extra in self.told[changed_alias(DATASET)].events if asset == everywhere]
 
     @property
     def due(self) -> datetime:

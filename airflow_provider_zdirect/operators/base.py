@@ -27,6 +27,9 @@ class ZDirectOperator(BaseOperator):
     only_changes: ClassVar[bool] = False
     """Whether a task updates its assets only if it has changed something."""
 
+    base_path: str
+    conn_id: str
+
     ui_color = "#ffe8d6"
 
     def __init__(

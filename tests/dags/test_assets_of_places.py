@@ -1,4 +1,4 @@
-"""Two places and DAGs that are scheduled on one, the other or both: for real, events and runs read from the database."""
+"""Two places and DAGs that are scheduled on one, the other or both: for real, events and runs from the database."""
 
 from __future__ import annotations
 
@@ -189,8 +189,8 @@ def test_a_dag_scheduled_on_one_place_is_started_by_that_place_alone_and_learns_
     merchant, other = emulator.merchant_ids
     window = {"from": (NOW - 2 * HOUR).isoformat(), "to": (NOW - HOUR).isoformat()}
     report = run(
-        # To the DAG's own place, for one merchant and the other; by a DAG with another base path; and to that one by the
-        # dialog. (Last, because in the process of dag.test() what the dialog gave stays the parameter's default.)
+        # To the DAG's own place, for one merchant and the other; by a DAG with another base path; and to that one by
+        # the dialog. (Last, as in the process of dag.test() what the dialog gave stays the parameter's default.)
         ("zdirect_stock_movements", (NOW - HOUR).isoformat(), {"merchant_ids": [merchant]}),
         ("zdirect_stock_movements", (NOW - 2 * HOUR).isoformat(), {"merchant_ids": [other]}),
         ("literal_there", NOW.isoformat(), {**window, "merchant": merchant}),
