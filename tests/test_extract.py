@@ -25,6 +25,7 @@ from airflow_provider_zdirect.exceptions import (
 )
 from airflow_provider_zdirect.windows import Window
 
+PIPELINE = ("airflow_provider_zdirect.extract", "airflow_provider_zdirect.progress")
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 HOUR = hourly(NOON, 1)[0]
@@ -394,6 +395,16 @@ def test_progress_is_said_in_the_log(runs: Extraction, caplog: pytest.LogCapture
     runs.run("returned_items", Window(NOON, NOON + timedelta(hours=5)))
     said = caplog.text
     assert "6 requests planned" in said
-    assert "6 of 6 request windows done" in said
-    assert f"returned_items of merchant {runs.merchant_id}, window" in said
+    window = Window(NOON, NOON + timedelta(hours=5))
+    what = "returned_items 2026-11-20 12:00-17:00 UTC, merchant"
+    first, last = (record.getMessage() for record in caplog.records if record.name in PIPELINE)
+    assert first == f"{what} {runs.merchant_id}: 6 requests planned."
+    count, uri = len(runs.truth("returned_items", window)), f"file://{runs.root}/returned_items"
+    assert last.startswith(f"{what} {runs.merchant_id[:8]}: {count} new of {count}, 0 rejected; ")
+    assert last.endswith(f" requests -> {uri}/merchant_id={runs.merchant_id}")
+    caplog.clear()
+    runs.run("returned_items", Window(NOON, NOON + timedelta(hours=6)), resume_key="another")
+    last = [record.getMessage() for record in caplog.records if record.name in PIPELINE][-1]
+    more = len(runs.truth("returned_items", Window(NOON, NOON + timedelta(hours=6))))
+    assert f": {more - count} new of {more} ({count} were there already), 0 rejected; " in last
     assert "demo-secret" not in said

@@ -7,7 +7,7 @@ import functools
 import os
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import httpx
@@ -26,11 +26,13 @@ class Timeouts:
     :param connect: for a connection.
     :param read: for the next byte; zDirect computes large answers before it sends the first one.
     :param total: for the whole answer, so that one which trickles in does not hold a worker for ever.
+    :param still_waiting: between two calls of ``on_piece`` while an answer is under way.
     """
 
     connect: float = 10.0
     read: float = 300.0
     total: float = 900.0
+    still_waiting: float = 10.0
 
 
 class Headers(Mapping[str, str]):
@@ -83,6 +85,8 @@ class Transport:
     def __init__(self, timeouts: Timeouts | None = None) -> None:
         self._timeouts = timeouts or Timeouts()
         self._clients: dict[bool, httpx.AsyncClient] = {}
+        self.on_piece: Callable[[int], None] = lambda size: None
+        """Called with the size of each piece of a body that has come, and with 0 now and then while none comes."""
 
     async def send(
         self,
@@ -105,6 +109,14 @@ class Transport:
         address = split_address(url)
         limits = timeouts or self._timeouts
         started = time.monotonic()
+        loop = asyncio.get_running_loop()
+
+        def still_waiting() -> None:
+            nonlocal waiting
+            self.on_piece(0)
+            waiting = loop.call_later(self._timeouts.still_waiting, still_waiting)
+
+        waiting = loop.call_later(self._timeouts.still_waiting, still_waiting)
         try:
             async with asyncio.timeout(limits.total):
                 answer = await self._exchange(
@@ -128,6 +140,8 @@ class Transport:
             if isinstance(answer, Answer):
                 return answer
             failure = answer
+        finally:
+            waiting.cancel()
         # Raised out here so that the library's exception, which may quote a header, is not even the context.
         raise TransportError(
             f"No answer from {address.hostname}: {failure}.",
@@ -145,6 +159,7 @@ class Transport:
         try:
             async for piece in response.aiter_bytes():
                 body += piece
+                self.on_piece(len(piece))
         finally:
             await response.aclose()
         expected = response.headers.get("content-length", "")

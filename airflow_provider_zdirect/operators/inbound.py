@@ -15,7 +15,8 @@ from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import check_place, open_base_path
 from airflow_provider_zdirect.operators.retry import fail_fast
-from airflow_provider_zdirect.operators.window_job import wait_out
+from airflow_provider_zdirect.operators.window_job import wait_out, waiting_in_words
+from airflow_provider_zdirect.windows import subject
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -147,10 +148,12 @@ class ZDirectItemSetsOperator(ZDirectInboundOperator):
         # At least: sets of the two kinds have a limit each, which other merchants and tasks share.
         hours = summary["sets_pending"] / 2 * pause / 3600
         self.log.info(
-            "%d item sets are left, which takes %.1f hours or more; going on in %.0f s.",
+            "%s: %d of %d sets are left, which takes %.1f hours or more; %s.",
+            subject("item sets", job.merchant_id),
             summary["sets_pending"],
+            summary["sets_pending"] + summary["sets_fetched"],
             hours,
-            pause,
+            waiting_in_words(pause),
         )
         self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=pause)), method_name="resume", kwargs={"turns": turns})
         raise AssertionError("defer() does not return")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,6 +17,7 @@ from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.window_job import check_window_arguments, wait_out, window_job
+from airflow_provider_zdirect.windows import moment_in_words
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -173,10 +175,12 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
                 while (moment := passes.next(fetched.fetched_at)) is not None:
                     if moment > (now := self.clock.now()):
                         self._wait_for(moment, now, fetched)
+                    before = fetched.fetches
                     fetched = asyncio.run(make_passes(job, passes, hook.client, self.clock))
+                    fetched = replace(fetched, fetches=before + fetched.fetches)
         except ZDirectRetriableError as error:
             wait_out(self, error, waits)
-        self.log.info("%s", fetched.in_words())
+        self.log.info("%s", fetched.in_words(passes))
         summary = fetched.as_dict(passes)
         if summary["changed"]:
             dates = sorted({change["date"] for change in summary["changed_dates"]})
@@ -185,12 +189,12 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
 
     def _wait_for(self, moment: datetime, now: datetime, fetched: FetchedWindow) -> NoReturn:
         self.log.info(
-            "%s of merchant %s, window %s: fetched at %s; the next pass is at %s, waiting without a worker slot.",
-            DATASET,
-            fetched.job.merchant_id,
-            fetched.job.window,
-            fetched.fetched_at.isoformat(timespec="seconds"),
-            moment.isoformat(timespec="seconds"),
+            "%s: %d records, fetched at %s. It is fetched again at %s, in %s; waiting without a worker slot.",
+            fetched.what,
+            fetched.records,
+            moment_in_words(fetched.fetched_at),
+            moment_in_words(moment),
+            timedelta(seconds=round((moment - now).total_seconds())),
         )
         self.defer(trigger=TimeDeltaTrigger(moment - now), method_name="resume")
 

@@ -35,6 +35,7 @@ from airflow_provider_zdirect.orders.update_rows import (
     update_file,
 )
 from airflow_provider_zdirect.table_files import KINDS, Row, table_kind
+from airflow_provider_zdirect.windows import subject
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -300,7 +301,8 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
             if not (told.updates or told.wrong):
                 log.warning("All rows are of other merchants; is their merchant_id right?")
         wrong = f"; {len(told.wrong)} rows are wrong" if told.wrong else ""
-        log.info("%d updates of orders of merchant %s%s%s.", len(told.updates), merchant_id, wrong, others)
+        what = subject("order updates", merchant_id, full_id=True)
+        log.info("%s: %d updates%s%s.", what, len(told.updates), wrong, others)
 
 
 def task_key(task_instance: Any) -> str:

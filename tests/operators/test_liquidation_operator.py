@@ -131,7 +131,10 @@ def test_xcom_log_and_asset_say_what_changed(emulator, merchant, refetch, script
     assert date["file"].startswith(f"{tmp_path.as_uri()}/_changes/{DATASET}/")
     assert len(changes_in(date["file"])) == 3
     json.dumps(result)
-    line = f"merchant {merchant}, window {START.isoformat()}..{END.isoformat()}: 2026-11-10: 2 rows added, 1 removed, 0"
+    line = (
+        f"{DATASET} 2026-11-10 00:00-24:00 UTC, merchant {merchant[:8]}: 2026-11-10: 2 rows added, 1 removed, "
+        f"0 changed -> {tmp_path.as_uri()}/{DATASET}/merchant_id={merchant}"
+    )
     assert line in caplog.text + capsys.readouterr().out
     (asset, extra), (here, same) = run.told[changed_alias(DATASET)].events
     assert (asset, here) == (dataset_asset(DATASET), dataset_asset(DATASET, str(tmp_path)))
