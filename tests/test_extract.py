@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clocks import FakeClock
 from extraction import Extraction, hourly, whole
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
@@ -23,6 +26,7 @@ from airflow_provider_zdirect.exceptions import (
     WindowError,
     ZDirectConfigurationError,
 )
+from airflow_provider_zdirect.extract import extract
 from airflow_provider_zdirect.windows import Window
 
 PIPELINE = ("airflow_provider_zdirect.extract", "airflow_provider_zdirect.progress")
@@ -408,3 +412,21 @@ def test_progress_is_said_in_the_log(runs: Extraction, caplog: pytest.LogCapture
     more = len(runs.truth("returned_items", Window(NOON, NOON + timedelta(hours=6))))
     assert f": {more - count} new of {more} ({count} were there already), 0 rejected; " in last
     assert "demo-secret" not in said
+
+
+def test_a_page_that_comes_slowly_is_said_in_the_log(runs: Extraction, caplog: pytest.LogCaptureFixture) -> None:
+    class Slow(FakeClock):
+        def now(self) -> datetime:
+            self.advance(20)
+            return super().now()
+
+    async def fetch() -> None:
+        async with runs.client() as client:
+            await extract(runs.job("returned_items", HOUR), client, clock=Slow(runs.emulator.clock.now()))
+
+    caplog.set_level("INFO", logger="airflow_provider_zdirect.progress")
+    asyncio.run(fetch())
+    what = f"returned_items 2026-11-20 12:00-13:00 UTC, merchant {runs.merchant_id[:8]}"
+    assert re.search(
+        rf"{what}: 0 of 2 requests done, 0 pages, 0 records in 0:.*; 0\.\d MB since the last page", caplog.text
+    )

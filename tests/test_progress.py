@@ -51,28 +51,31 @@ def test_a_quick_fetch_says_nothing_between_its_first_line_and_its_end(caplog: p
     assert lines(caplog) == ["first"]
 
 
-async def test_a_transport_gives_signs_of_life_while_an_answer_is_waited_for_and_comes() -> None:
+def test_a_transport_gives_signs_of_life_while_an_answer_is_waited_for_and_while_it_comes() -> None:
     """The server answers only when the other side has said that it waits."""
-    waited = asyncio.Event()
     pieces: list[int] = []
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        await waited.wait()
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
-        await writer.drain()
-        writer.close()
+    async def exchange() -> bytes:
+        waited = asyncio.Event()
 
-    def heard(size: int) -> None:
-        pieces.append(size)
-        waited.set()
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            await waited.wait()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+            writer.close()
 
-    transport = Transport(Timeouts(still_waiting=0.001))
-    transport.on_piece = heard
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        answered = await transport.send("GET", f"http://127.0.0.1:{port}/")
-    await transport.aclose()
-    assert answered.body == b"hello"
+        def heard(size: int) -> None:
+            pieces.append(size)
+            waited.set()
+
+        transport = Transport(Timeouts(still_waiting=0.001))
+        transport.on_piece = heard
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            answered = await transport.send("GET", f"http://127.0.0.1:{port}/")
+        await transport.aclose()
+        return bytes(answered.body)
+
+    assert asyncio.run(exchange()) == b"hello"
     assert pieces[0] == 0
     assert sum(pieces) == 5

@@ -8,6 +8,7 @@ import os
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import httpx
@@ -109,27 +110,20 @@ class Transport:
         address = split_address(url)
         limits = timeouts or self._timeouts
         started = time.monotonic()
-        loop = asyncio.get_running_loop()
-
-        def still_waiting() -> None:
-            nonlocal waiting
-            self.on_piece(0)
-            waiting = loop.call_later(self._timeouts.still_waiting, still_waiting)
-
-        waiting = loop.call_later(self._timeouts.still_waiting, still_waiting)
         try:
             async with asyncio.timeout(limits.total):
-                answer = await self._exchange(
-                    is_loopback(address.hostname or ""),
-                    httpx.Timeout(limits.read, connect=limits.connect),
-                    started,
-                    method=method,
-                    url=url,
-                    headers=dict(headers or {}),
-                    params=dict(params) if params else None,
-                    data=dict(form) if form else None,
-                    content=body,
-                )
+                with self._signs_of_life():
+                    answer = await self._exchange(
+                        is_loopback(address.hostname or ""),
+                        httpx.Timeout(limits.read, connect=limits.connect),
+                        started,
+                        method=method,
+                        url=url,
+                        headers=dict(headers or {}),
+                        params=dict(params) if params else None,
+                        data=dict(form) if form else None,
+                        content=body,
+                    )
         except TimeoutError:
             failure = f"the answer was not complete after {limits.total:g} s"
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
@@ -140,8 +134,6 @@ class Transport:
             if isinstance(answer, Answer):
                 return answer
             failure = answer
-        finally:
-            waiting.cancel()
         # Raised out here so that the library's exception, which may quote a header, is not even the context.
         raise TransportError(
             f"No answer from {address.hostname}: {failure}.",
@@ -167,6 +159,24 @@ class Transport:
             return f"the body broke off at byte {response.num_bytes_downloaded} of {expected}"
         headers = Headers(list(response.headers.multi_items()))
         return Answer(response.status_code, headers, body, time.monotonic() - started)
+
+    @contextmanager
+    def _signs_of_life(self) -> Iterator[None]:
+        timer: asyncio.TimerHandle
+
+        def wait_on() -> None:
+            nonlocal timer
+            timer = asyncio.get_running_loop().call_later(self._timeouts.still_waiting, still_waiting)
+
+        def still_waiting() -> None:
+            self.on_piece(0)
+            wait_on()
+
+        wait_on()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _client(self, loopback: bool) -> httpx.AsyncClient:
         client = self._clients.get(loopback)
