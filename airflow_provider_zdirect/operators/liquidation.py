@@ -47,7 +47,7 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
     published as soon as the task runs. Between passes, and after a retriable error, the task is deferred: it holds no
     worker slot. What was published stays when a pass fails.
 
-    The asset ``zdirect://liquidated_items`` is updated only if the task has changed something, through the asset alias
+    The assets of ``liquidated_items`` are updated only if the task has changed something, through the asset alias
     ``zdirect_liquidated_items_changed``; a DAG may be scheduled on either. All arguments are templates; what is wrong
     and known at parse is refused at parse.
 
