@@ -1,69 +1,125 @@
-"""The Airflow assets that published windows and reports update; other DAGs can be scheduled on them."""
+"""The Airflow assets that published data updates; other DAGs can be scheduled on them (docs/assets.md).
+
+Every kind of data has an asset for all places (``zdirect://returned_items``) and one for each base path
+(``zdirect://returned_items/s3://bucket/zdirect``). Both get the same events, which say what was published and where.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
 from airflow_provider_zdirect.datasets import get_dataset
 
 
-def dataset_asset(name: str) -> Any:
+def dataset_asset(name: str, base_path: str | None = None) -> Any:
     """The asset of the dataset ``name``, for ``outlets`` and ``schedule``.
 
     An Asset on Airflow 3, the Dataset that it was called before on 2.11.
 
+    :param base_path: only what is published there; None means everywhere.
     :raises ZDirectConfigurationError: if there is no such dataset.
     """
-    # By URI alone, so that it is the same asset as Asset("zdirect://<dataset>") in an author's schedule.
-    return Asset(uri=get_dataset(name).asset_uri)
+    return zdirect_asset(get_dataset(name).name, base_path)
+
+
+def zdirect_asset(name: str, base_path: str | None = None) -> Any:
+    """The asset of one kind of data.
+
+    :param name: a dataset, or ``intrastat``, ``inbound_reconciliation``, ``stock_updates``, ``order_updates``,
+        ``shipping_documents`` or ``order_erasures``.
+    :param base_path: as for :func:`dataset_asset`.
+    """
+    # By URI alone, so that it is the same asset as Asset("zdirect://<name>") in an author's schedule.
+    return Asset(uri=f"zdirect://{name}" + (f"/{quote(place_of(base_path), safe='/:')}" if base_path else ""))
+
+
+def place_of(base_path: str) -> str:
+    """A base path as assets and their events name it: a URL without connection id, login and trailing slash."""
+    text = base_path.strip()
+    scheme, _, path = text.partition("://") if "://" in text else ("file", "", text)
+    authority, slash, rest = path.partition("/")
+    return f"{scheme.lower()}://{authority.rpartition('@')[2]}{slash}{rest}".rstrip("/")
+
+
+def place_alias(name: str) -> Any:
+    """The alias through which a task updates the asset of its base path if that is known only when the task runs.
+
+    A DatasetAlias on Airflow 2.11.
+
+    :param name: as for :func:`zdirect_asset`.
+    """
+    return AssetAlias(f"zdirect_{name}")
 
 
 def changed_alias(name: str) -> Any:
-    """The alias through which a task updates the dataset's asset only if it changed something, for ``outlets``.
+    """The alias through which a task updates assets only if it changed something, for ``outlets``.
 
     A DAG that is scheduled on the alias is triggered by such changes alone. A DatasetAlias on Airflow 2.11.
 
-    :raises ZDirectConfigurationError: if there is no such dataset.
+    :param name: as for :func:`zdirect_asset`.
     """
-    return AssetAlias(f"zdirect_{get_dataset(name).name}_changed")
+    return AssetAlias(f"zdirect_{name}_changed")
 
 
-def intrastat_asset() -> Any:
+def intrastat_asset(base_path: str | None = None) -> Any:
     """The asset that every Intrastat report updates, for ``outlets`` and ``schedule``."""
-    return Asset(uri="zdirect://intrastat")
+    return zdirect_asset("intrastat", base_path)
 
 
-def inbound_asset() -> Any:
+def inbound_asset(base_path: str | None = None) -> Any:
     """The asset that every inbound reconciliation updates, for ``outlets`` and ``schedule``."""
-    return Asset(uri="zdirect://inbound_reconciliation")
+    return zdirect_asset("inbound_reconciliation", base_path)
 
 
-def stock_updates_asset() -> Any:
-    """The asset that every run of stock updates tells its counts, for ``outlets`` and ``schedule``."""
-    return Asset(uri="zdirect://stock_updates")
+def stock_updates_asset(base_path: str | None = None) -> Any:
+    """The asset that every run of stock updates updates, for ``outlets`` and ``schedule``."""
+    return zdirect_asset("stock_updates", base_path)
 
 
-def shipping_documents_asset() -> Any:
+def shipping_documents_asset(base_path: str | None = None) -> Any:
     """The asset that every fetch of shipping documents updates, for ``outlets`` and ``schedule``."""
-    return Asset(uri="zdirect://shipping_documents")
+    return zdirect_asset("shipping_documents", base_path)
 
 
-def order_updates_asset() -> Any:
+def order_updates_asset(base_path: str | None = None) -> Any:
     """The asset that every update of orders updates, for ``outlets`` and ``schedule``."""
-    return Asset(uri="zdirect://order_updates")
+    return zdirect_asset("order_updates", base_path)
 
 
-def erasure_asset() -> Any:
-    """The asset that says that customers were erased from published orders, for ``schedule``."""
-    return Asset(uri="zdirect://order_erasures")
+def erasure_asset(base_path: str | None = None) -> Any:
+    """The asset that is updated when customers were erased from published orders, for ``schedule``."""
+    return zdirect_asset("order_erasures", base_path)
 
 
 def erasure_alias() -> Any:
     """The alias through which a task updates that asset only if it erased something, for ``outlets``."""
-    return AssetAlias("zdirect_order_erasures_changed")
+    return changed_alias("order_erasures")
+
+
+def triggering_changes(context: Mapping[str, Any], **wanted: Any) -> list[dict[str, Any]]:
+    """What the events say by which this run was triggered, oldest first; for tasks of DAGs scheduled on these assets.
+
+    Events of several assets that report the same publication count once.
+
+    :param context: as the task has it.
+    :param wanted: only events with these values, for example ``merchant_id`` or ``base_path``.
+    """
+    events = context.get("triggering_asset_events")
+    # Assets were called datasets before Airflow 3.
+    events = context.get("triggering_dataset_events", {}) if events is None else events
+    if "base_path" in wanted:
+        wanted["base_path"] = place_of(wanted["base_path"])
+    found = sorted((event for key in events for event in events[key]), key=lambda event: event.timestamp)
+    changes: list[dict[str, Any]] = []
+    for event in found:
+        change = dict(event.extra or {})
+        if change not in changes and all(change.get(name) == value for name, value in wanted.items()):
+            changes.append(change)
+    return changes
 
 
 def with_assets(outlets: Any, assets: Iterable[Any]) -> list[Any]:
@@ -72,19 +128,26 @@ def with_assets(outlets: Any, assets: Iterable[Any]) -> list[Any]:
     return [*outlets, *(asset for asset in assets if asset not in outlets)]
 
 
-def daily_asset(name: str) -> Any:
-    """The asset that says of a dataset of daily reports: the report of a day is there, for every merchant.
+def daily_asset(name: str, base_path: str | None = None) -> Any:
+    """The asset of a dataset of daily reports that is updated when the report of a day is there for every merchant.
 
     Where Airflow knows partitions of assets (``add_partitions``, from 3.3), its events carry the report date
     (``2026-11-20``) as partition key; such events trigger only DAGs that are scheduled by partitions. A run that was
-    given another connection, base path or other merchants than its DAG has does not tell it.
+    given another connection, base path or other merchants than its DAG has does not update it.
 
+    There is none for all places: days of one place would complete the month of another.
+
+    :param base_path: where the reports land; None means the default of the example DAGs, ``ZDIRECT_BASE_PATH``.
     :raises ZDirectConfigurationError: if there is no such dataset.
     """
-    return Asset(uri=f"{get_dataset(name).asset_uri}/daily")
+    if base_path is None:
+        from airflow_provider_zdirect.dag_params import place_params
+
+        base_path = place_params()["base_path"].value
+    return zdirect_asset(f"{get_dataset(name).name}/daily", base_path)
 
 
-def tell_daily_asset(outlet_events: Any, asset: Any, days: Iterable[str], extra: dict[str, Any]) -> None:
+def tell_daily_asset(outlet_events: Any, asset: Any, days: Iterable[str], extra: Mapping[str, Any]) -> None:
     """Let the task's event of ``asset`` be about these report dates.
 
     :param outlet_events: as the task's context has them.

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, get_current_context, task, task_group
 
-from airflow_provider_zdirect.assets import daily_asset, tell_daily_asset
+from airflow_provider_zdirect.assets import daily_asset, place_of, tell_daily_asset
 from airflow_provider_zdirect.clock import SystemClock
 from airflow_provider_zdirect.dag_params import (
     BASE_PATH,
@@ -86,11 +86,10 @@ def _open_to_read(params: Mapping[str, Any]) -> BasePath:
 
 
 def daily_reports(dataset: str) -> None:
-    """For every report date and merchant of a run: wait for the report, land it; then tell the dataset's daily asset.
+    """For every report date and merchant of a run: wait for the report, land it; then update the dataset's daily asset.
 
     The DAG needs the parameters of ``place_params``, ``window_params`` and ``path_param``.
     """
-    asset = daily_asset(dataset)
 
     @task
     def reports() -> list[dict[str, str]]:
@@ -128,21 +127,40 @@ def daily_reports(dataset: str) -> None:
         )
         ready >> extract
 
+    planned: Any = reports()
+    asset = daily_asset(dataset, planned.operator.dag.params["base_path"])
+
     @task(outlets=[asset])
     def all_landed(planned: list[dict[str, str]]) -> list[str]:
         """The report dates that have landed for all merchants."""
         context = get_current_context()
         if changed := changed_places(context):
             raise AirflowSkipException(
-                f"This run was for another {', '.join(changed)} than the DAG's own, so the daily asset is not told."
+                f"This run used another {', '.join(changed)} than the DAG's own, so the daily asset is not updated."
             )
         days = sorted({report["report_date"] for report in planned})
-        merchant_ids = sorted({report["merchant_id"] for report in planned})
-        tell_daily_asset(context["outlet_events"], asset, days, {"merchant_ids": merchant_ids})
+        tell_daily_asset(context["outlet_events"], asset, days, _landed(context, planned))
         return days
 
-    planned: Any = reports()
     report.expand_kwargs(planned) >> all_landed(planned)
+
+
+def _landed(context: Any, planned: list[dict[str, str]]) -> dict[str, Any]:
+    """What the tasks of the reports have published, for the event of the daily asset."""
+    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+
+    indexes = list(range(len(planned)))
+    landed = [each for each in context["ti"].xcom_pull(task_ids="report.extract", map_indexes=indexes) if each]
+    params = context["params"]
+    return {
+        "merchant_ids": sorted({report["merchant_id"] for report in planned}),
+        "base_path": place_of(params["base_path"]),
+        "environment": ZDirectHook(params["conn_id"]).config().environment,
+        "records": sum(each["records"] for each in landed),
+        "rejected": sum(each["rejected"] for each in landed),
+        "manifests": [each["manifest"] for each in landed[:10]],
+        "manifest_count": len(landed),
+    }
 
 
 @task(map_index_template="{{ task.op_args[0] }}")

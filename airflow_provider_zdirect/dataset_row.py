@@ -333,11 +333,6 @@ class Dataset:
             latest=None,
         )
 
-    @property
-    def asset_uri(self) -> str:
-        """The Airflow asset that every published window of this dataset updates."""
-        return f"zdirect://{self.name}"
-
     def parameters(self, start: datetime | date, end: datetime | date) -> dict[str, str]:
         """The query that selects ``start`` to ``end``."""
         first, last = self.span_parameters

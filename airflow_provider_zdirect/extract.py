@@ -42,7 +42,7 @@ from airflow_provider_zdirect.storage.publish_window import WindowPublisher
 from airflow_provider_zdirect.storage.replace_day import DayReplacer
 from airflow_provider_zdirect.storage.row_index import AnsweredRecords, NewRecords
 from airflow_provider_zdirect.storage.window_marks import WindowMarks
-from airflow_provider_zdirect.windows import Window, refuse_future, within_retention
+from airflow_provider_zdirect.windows import Window, refuse_future, subject, within_retention
 
 __all__ = ["ExtractJob", "ExtractResult", "extract"]
 
@@ -381,19 +381,26 @@ class _Extraction:
         )
 
     def _report(self, manifest: Manifest) -> None:
+        what = subject(manifest.dataset, manifest.merchant_id, manifest.window)
+        changes = {kind: sum(change[kind] for change in self.changes) for kind in ("added", "removed", "changed")}
+        # A date is replaced as a whole, but most of its rows may be as they were.
+        new = changes["added"] if self.dataset.window is WindowKind.DATE else manifest.new_records
+        there = f"{manifest.records - new:,} were there already"
+        notes = [
+            f", {changes['changed']:,} of them with other values" if changes["changed"] else "",
+            f"; {changes['removed']:,} are gone" if changes["removed"] else "",
+        ]
         log.info(
-            "%s of merchant %s, window %s: %s records (%s new, %s late ones of earlier windows) in %d files, "
-            "%d rejected; %d pages, %d requests.",
-            manifest.dataset,
-            manifest.merchant_id,
-            manifest.window,
+            "%s: %s new of %s%s, %d rejected%s; %d pages, %d requests -> %s",
+            what,
+            f"{new:,}",
             f"{manifest.records:,}",
-            f"{manifest.new_records:,}",
-            f"{manifest.late_records:,}",
-            len(manifest.files),
+            f" ({there}{''.join(notes)})" if manifest.records > new or any(notes) else "",
             manifest.rejected,
+            f"; {manifest.late_records:,} late ones of earlier windows" if manifest.late_records else "",
             manifest.pages,
             manifest.requests,
+            self._uri(self.layout.merchant),
         )
         if manifest.repaired:
             log.warning(
@@ -405,11 +412,9 @@ class _Extraction:
             )
         if manifest.outside:
             log.warning(
-                "%s of merchant %s, window %s: %d records lie outside of what was asked for. They were published "
-                "under their own time; see docs/exactly-once.md.",
-                manifest.dataset,
-                manifest.merchant_id,
-                manifest.window,
+                "%s: %d records lie outside of what was asked for. They were published under their own time; see "
+                "docs/exactly-once.md.",
+                what,
                 manifest.outside,
             )
 

@@ -14,7 +14,7 @@ from airflow_provider_zdirect.client import checked_merchant_id
 from airflow_provider_zdirect.datasets import Dataset, check_stands_alone
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.personal_data import PersonalData
-from airflow_provider_zdirect.storage.layout import FORMATS
+from airflow_provider_zdirect.storage.layout import FORMATS, Layout
 from airflow_provider_zdirect.windows import Window
 
 
@@ -135,4 +135,21 @@ class ExtractResult:
             "file_count": len(self.files),
             "changes": {kind: sum(change[kind] for change in self.changes) for kind in ("added", "removed", "changed")},
             **({"parts": dict(self.parts)} if self.parts else {}),
+        }
+
+    def by_dataset(self) -> dict[str, dict[str, Any]]:
+        """As :meth:`as_dict`, for the dataset and each part; of a part what is its own, its manifest has the rest."""
+        whole = self.as_dict()
+        whole.pop("parts", None)
+        base = self.uri.removesuffix(Layout(self.dataset, self.merchant_id).merchant)
+        common = {name: whole[name] for name in ("merchant_id", "window_from", "window_to", "rejected")}
+        return {self.dataset: whole} | {
+            name: {
+                "dataset": name,
+                **common,
+                "uri": f"{base}{Layout(name, self.merchant_id).merchant}",
+                "manifest": f"{base}{Layout(name, self.merchant_id).manifest(self.window)}",
+                "records": records,
+            }
+            for name, records in self.parts.items()
         }

@@ -38,7 +38,7 @@ from airflow_provider_zdirect.storage.object_store import ObjectStore, naming_ba
 from airflow_provider_zdirect.storage.publish_snapshot import SnapshotPublisher
 from airflow_provider_zdirect.storage.published_files import PublishedFile
 from airflow_provider_zdirect.storage.record_history import LaterObservation, RecordHistory, Standing
-from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW
+from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, moment_in_words, subject
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +87,10 @@ class _StateExtraction:
         self.history = RecordHistory(self.store, self.layout, job.dataset, suffix)
         self.snapshots = SnapshotPublisher(self.store, self.layout, job.dataset, suffix)
 
+    @property
+    def _subject(self) -> str:
+        return subject(self.dataset.name, self.job.merchant_id)
+
     async def run(self) -> StateResult:
         started_at = self.clock.now()
         self._check_since(started_at)
@@ -100,7 +104,7 @@ class _StateExtraction:
                 return await asyncio.to_thread(self._publish, state, standing, started_at)
             except LaterObservation as later:
                 self._check_clock(later)
-                log.info("%s: another run has published a later state; asking again.", self.what)
+                log.info("%s: another run has published a later state; asking again.", self._subject)
                 # Runs that met must not meet again.
                 await self.clock.sleep(_DICE.uniform(0, 2.0**number))
         raise ConcurrentRunError(
@@ -191,14 +195,18 @@ class _StateExtraction:
         if not state.rows.num_rows and not self._is_nothing(state):
             return _Outcome(at, stored=False, empty_answer=self._sandbox and not state.rejected)
         if state.created and state.observed_at - state.created > STALE_AFTER:
-            log.warning("%s: the last snapshot is of %s; there should be a later one.", self.what, state.created)
+            log.warning(
+                "%s: the last snapshot is of %s; there should be a later one.",
+                self._subject,
+                moment_in_words(state.created),
+            )
         manifest = self.store.read_json(self.layout.manifest(moment(at))) or {}
         published = self.snapshots.publish(state.rows, at, incomplete=manifest.get("rejected", 0) > 0)
         if published.differences:
             log.warning(
                 "%s: the snapshot of %s is published already, and zDirect now answers otherwise (%s). The published "
                 "one was left as it is.",
-                self.what,
+                self._subject,
                 at.isoformat(),
                 published.differences.counts,
             )
@@ -233,7 +241,7 @@ class _StateExtraction:
                 "api_options['empty_snapshot'] says that this is not to be taken for no stock; nothing was published.",
                 remedy="Clear the task to try again. If there is no stock, leave the option out.",
             )
-        log.warning("%s: no stock at all, says the snapshot of %s.", self.what, state.created.isoformat())
+        log.warning("%s: no stock at all, says the snapshot of %s.", self._subject, state.created.isoformat())
         return True
 
     def _record(self, state: FetchedState, standing: Standing) -> _Outcome:
@@ -375,15 +383,15 @@ class _StateExtraction:
 
     def _report(self, state: FetchedState, outcome: _Outcome) -> None:
         log.info(
-            "%s, as of %s: %s records, %s; %d added, %d changed, %d removed; %d rejected; %d pages, %d requests.",
-            self.what,
-            outcome.at.isoformat(),
+            "%s: %s records, %s (%d added, %d changed, %d removed), %d rejected; %d pages, %d requests -> %s",
+            subject(self.dataset.name, self.job.merchant_id, outcome.at),
             f"{state.rows.num_rows:,}",
             "published" if outcome.stored else "nothing new to publish",
             *(outcome.changes[kind] for kind in ("added", "changed", "removed")),
             len(state.rejected),
             state.pages,
             state.requests,
+            self._uri(self.layout.merchant),
         )
         if state.repaired:
             log.warning(
@@ -393,7 +401,7 @@ class _StateExtraction:
             log.warning(
                 "%s: the answer holds no records, and in sandbox zDirect answers without values: this says nothing of "
                 "what there is.",
-                self.what,
+                self._subject,
             )
         if missing := self._not_answered(state):
             log.warning(

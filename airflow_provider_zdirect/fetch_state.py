@@ -27,11 +27,13 @@ from airflow_provider_zdirect.exceptions import FilterIgnoredError, ZDirectConfi
 from airflow_provider_zdirect.models.arrow import Lineage, arrow_schema
 from airflow_provider_zdirect.models.record import Instant
 from airflow_provider_zdirect.models.rejected import NOT_READABLE, Rejected
+from airflow_provider_zdirect.progress import ProgressLog
 from airflow_provider_zdirect.storage.layout import moment
 from airflow_provider_zdirect.storage.row_changes import digests
 from airflow_provider_zdirect.storage.row_files import as_json_value
 from airflow_provider_zdirect.storage.row_selection import row_keys
 from airflow_provider_zdirect.validation import take_valid
+from airflow_provider_zdirect.windows import subject
 
 DIGITS = {"ean": 13, "zalando_advice_id": 8}
 """Digits of the values that records can be asked for by (zDirect: ``^[0-9]{13}$``, ``^[0-9]{8}$``)."""
@@ -156,6 +158,15 @@ class StateFetcher:
         sent, received = self.client.stats.requests, self.client.stats.bytes
         tables: list[pa.Table] = []
         state: FetchedState | None = None
+        records = 0
+
+        def so_far() -> str:
+            return f"{state.pages if state else 0} pages, {records:,} records"
+
+        progress = ProgressLog(subject(self.dataset.name, self.merchant_id), so_far, self.clock)
+        what = subject(self.dataset.name, self.merchant_id, full_id=True)
+        progress.started(f"{what}: {len(self.requests)} requests planned.")
+        self.client.on_piece(progress.received)
         for request in self.requests:
             pages = self.client.pages(
                 self.dataset, self.merchant_id, request.parameters, added=self._added, known_as=self.known_as
@@ -166,6 +177,8 @@ class StateFetcher:
                 state.etag = page.etag if state.pages == 1 else None
                 state.unchanged = page.unchanged
                 tables += await self._rows(page, request, state)
+                records += len(page.records)
+                progress.page()
         assert state is not None
         if state.pages > 1 or len(self.requests) > 1:
             state.etag = None

@@ -41,6 +41,7 @@ from airflow_provider_zdirect.storage.erased_people import ErasedPeople, Erasure
 from airflow_provider_zdirect.storage.erased_rows import erased_line, is_theirs_line, without_erased
 from airflow_provider_zdirect.storage.row_files import open_writer
 from airflow_provider_zdirect.validation import take_valid
+from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +88,9 @@ class WindowFetcher:
         :raises ZDirectError: the first failure; what was fetched until then is in the checkpoint.
         """
         self._counted = (self.client.stats.requests, self.client.stats.bytes)
-        self._log = ProgressLog(self.dataset.name, self.merchant_id, self.plan, self.progress, self.clock)
-        self._log.started()
+        self._log = ProgressLog(self._subject, self._so_far, self.clock)
+        self._log.started(self._first_line())
+        self.client.on_piece(self._log.received)
         slots = asyncio.Semaphore(REQUESTS_AT_ONCE)
         missing = (request for request in self.plan.requests if not self.progress.of(request.key).done)
         await asyncio.gather(*(self._in_turn(slots, request) for request in missing))
@@ -102,6 +104,23 @@ class WindowFetcher:
         """
         self._forget(request)
         await self._fetch_request(request)
+
+    @property
+    def _subject(self) -> str:
+        return subject(self.dataset.name, self.merchant_id, self.plan.window)
+
+    def _first_line(self) -> str:
+        what = subject(self.dataset.name, self.merchant_id, self.plan.window, full_id=True)
+        pages = self.progress.total("pages")
+        there = f"; going on from a checkpoint with {pages} pages, {self.progress.total('records'):,} records"
+        return f"{what}: {len(self.plan.requests)} requests planned{there if pages else ''}."
+
+    def _so_far(self) -> str:
+        done = sum(self.progress.of(request.key).done for request in self.plan.requests)
+        return (
+            f"{done} of {len(self.plan.requests)} requests done, {self.progress.total('pages')} pages, "
+            f"{self.progress.total('records'):,} records"
+        )
 
     async def _in_turn(self, slots: asyncio.Semaphore, request: PlannedRequest) -> None:
         async with slots:
@@ -127,7 +146,8 @@ class WindowFetcher:
             except TooManyRecordsError:
                 if halves is None and self.dataset.when_too_many is None:
                     raise
-                log.info("%s: too many records for one answer in %s.", self._what, request.day or request.span)
+                what = subject(self.dataset.name, self.merchant_id, request.day or request.span)
+                log.info("%s: too many records for one answer.", what)
                 self.progress.of(request.key).too_many = True
                 self.checkpoint.save(self.progress, request.key)
         if self.progress.of(request.key).too_many:
@@ -161,9 +181,8 @@ class WindowFetcher:
         except BadRequestError:
             if resumed_at is None or self.progress.of(request.key).cursor != resumed_at:
                 raise
-            log.warning(
-                "%s: zDirect no longer takes the cursor of the checkpoint; %s starts again.", self._what, request.span
-            )
+            what = subject(self.dataset.name, self.merchant_id, request.day or request.span)
+            log.warning("%s: zDirect no longer takes the cursor of the checkpoint; starting again.", what)
             self._forget(request)
             await self._fetch_pages(request, dataset)
 
@@ -174,7 +193,7 @@ class WindowFetcher:
             async with self._one_page_at_a_time:
                 # In a thread: the connection of another request must not starve while rows are written.
                 await asyncio.to_thread(self._stage, request, done, page)
-                self._log.advanced()
+                self._log.page()
             # Bound to the name, it would stay in memory beside the next one.
             del page
             if self._failures:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -23,7 +23,7 @@ from airflow_provider_zdirect.storage.day_changes import published_changes
 from airflow_provider_zdirect.storage.environment import claim_environment
 from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore, naming_base_path
-from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window
+from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window, moment_in_words, subject
 
 MAX_FETCHES = 3
 KINDS = ("added", "removed", "changed")
@@ -79,6 +79,7 @@ class FetchedWindow:
     :param fetched_at: when the last answer for each of its dates came; the earliest of these.
     :param changes: what the job itself has changed so far, by date and fetch, as in the manifest: also what earlier
         tries of it have, though they may have been killed before they wrote one.
+    :param fetches: how often :func:`make_passes` has fetched it now.
     """
 
     job: ExtractJob
@@ -86,6 +87,7 @@ class FetchedWindow:
     records: int
     rejected: int
     changes: tuple[dict[str, Any], ...]
+    fetches: int = 0
 
     @property
     def changed(self) -> dict[str, int]:
@@ -119,17 +121,29 @@ class FetchedWindow:
             "changed_date_count": len({change["date"] for change in self.changes}),
         }
 
-    def in_words(self) -> str:
-        """What was changed, in one line."""
-        what = f"{self.job.dataset.name} of merchant {self.job.merchant_id}, window {self.job.window}"
+    @property
+    def what(self) -> str:
+        """The window and the merchant, as log lines begin."""
+        return subject(self.job.dataset.name, self.job.merchant_id, self.job.window)
+
+    def in_words(self, passes: Passes) -> str:
+        """What was changed, or why the window was not fetched again, in one line."""
+        where = _uri(self.job, f"{self.job.dataset.name}/merchant_id={self.job.merchant_id}")
+        fetched = moment_in_words(self.fetched_at)
+        if not self.changes and not self.fetches:
+            due = ", ".join(map(moment_in_words, passes.moments))
+            return (
+                f"{self.what}: no second fetch was due. It was fetched at {fetched}, and was to be fetched again at "
+                f"{due}: {self.records} records -> {where}"
+            )
         if not self.changes:
-            return f"{what}: nothing changed."
+            return f"{self.what}: fetched again at {fetched}, nothing changed: {self.records} records -> {where}"
         dates = [
             f"{change['date']}: {change['added']} rows added, {change['removed']} removed, {change['changed']} changed"
             for change in self.changes[:DATES_NAMED]
         ]
         more = len(self.changes) - len(dates)
-        return f"{what}: {'; '.join(dates)}{f'; and {more} more' if more else ''}."
+        return f"{self.what}: {'; '.join(dates)}{f'; and {more} more' if more else ''} -> {where}"
 
 
 def fetched_window(job: ExtractJob) -> FetchedWindow | None:
@@ -161,10 +175,10 @@ async def make_passes(
     """
     with naming_base_path(job.base_uri):
         claim_environment(ObjectStore(job.fs, job.root), job.environment, job.base_uri)
-    for _ in range(MAX_FETCHES):
+    for fetches in range(MAX_FETCHES):
         fetched = fetched_window(job)
         if fetched is not None and not passes.is_missing(fetched.fetched_at, clock.now()):
-            return fetched
+            return replace(fetched, fetches=fetches)
         # Twice, if this publishes first what an earlier try had fetched before the moment of the pass.
         async with client() as opened:
             await extract(job, opened, clock)

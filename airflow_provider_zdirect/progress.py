@@ -1,70 +1,52 @@
-"""What a person sees in the task log while a window is fetched."""
+"""What a person sees in the task log while records are fetched."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 
 from airflow_provider_zdirect.clock import Clock
-from airflow_provider_zdirect.request_plan import RequestPlan
-from airflow_provider_zdirect.storage.checkpoint import Progress
 
 log = logging.getLogger(__name__)
 
-EVERY = timedelta(seconds=10)
+EVERY = timedelta(seconds=30)
 
 
 class ProgressLog:
-    """One line at the start, at most one every ten seconds, and one at the end."""
+    """A line at the start, and now and then one while pages, or the pieces of a large one, come.
 
-    def __init__(self, dataset: str, merchant_id: str, plan: RequestPlan, progress: Progress, clock: Clock) -> None:
-        self._what = f"{dataset} of merchant {merchant_id}"
-        self._plan = plan
-        self._progress = progress
+    :param what: what is fetched, in words, for the lines after the first.
+    :param counts: gives what has come so far, in words.
+    """
+
+    def __init__(self, what: str, counts: Callable[[], str], clock: Clock) -> None:
+        self._what = what
+        self._counts = counts
         self._clock = clock
         self._began = self._said = clock.now()
-        self._records_before = self._records()
-        self._done_before = self._requests_done()
+        self._received = 0
 
-    def started(self) -> None:
-        resumed = ""
-        if pages := self._progress.total("pages"):
-            resumed = f" Goes on from a checkpoint: {pages} pages, {self._records_before} records are there already."
-        log.info("%s, window %s: %d requests planned.%s", self._what, self._plan.window, self._total, resumed)
+    def started(self, line: str) -> None:
+        log.info("%s", line)
 
-    def advanced(self) -> None:
+    def page(self) -> None:
         """Call after every page."""
+        self._received = 0
+        self._say("")
+
+    def received(self, size: int) -> None:
+        """Call when a piece of an answer has come, or is still waited for.
+
+        :param size: of the piece, in bytes; 0 while nothing comes.
+        """
+        self._received += size
+        coming = f"{self._received / 1e6:,.1f} MB since the last page" if self._received else "waiting for an answer"
+        self._say(f"; {coming}")
+
+    def _say(self, coming: str) -> None:
         now = self._clock.now()
-        done = self._requests_done()
-        if done < self._total and now - self._said < EVERY:
-            return
-        self._said = now
-        seconds = (now - self._began).total_seconds()
-        records = self._records()
-        rate = f", {(records - self._records_before) / seconds:,.0f} records/s" if seconds else ""
-        log.info(
-            "%s: %d of %d request windows done, %d pages, %s records%s%s",
-            self._what,
-            done,
-            self._total,
-            self._progress.total("pages"),
-            f"{records:,}",
-            rate,
-            self._time_left(done, seconds),
-        )
-
-    def _time_left(self, done: int, seconds: float) -> str:
-        fresh = done - self._done_before
-        if done == self._total or not fresh:
-            return ""
-        return f", about {seconds / fresh * (self._total - done):.0f} s left"
-
-    def _requests_done(self) -> int:
-        return sum(self._progress.of(request.key).done for request in self._plan.requests)
-
-    def _records(self) -> int:
-        return self._progress.total("records")
-
-    @property
-    def _total(self) -> int:
-        return len(self._plan.requests)
+        if now - self._said >= EVERY:
+            self._said = now
+            elapsed = timedelta(seconds=round((now - self._began).total_seconds()))
+            log.info("%s: %s in %s%s.", self._what, self._counts(), elapsed, coming)

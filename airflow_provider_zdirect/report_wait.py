@@ -30,6 +30,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectRetriableError,
 )
 from airflow_provider_zdirect.report_calendar import DAY
+from airflow_provider_zdirect.windows import moment_in_words, subject
 
 if TYPE_CHECKING:
     from airflow_provider_zdirect.client import Page, ZDirectClient
@@ -151,7 +152,7 @@ def _is_of(page: Page, first: date, last: date) -> bool:
 
 
 def report_in_words(dataset: str, merchant_id: str | None, report_date: date) -> str:
-    return f"{dataset} of merchant {merchant_id or '(the one of the connection)'}, report of {report_date}"
+    return subject(f"report {dataset}", merchant_id, report_date, full_id=True)
 
 
 @dataclass(frozen=True)
@@ -206,7 +207,7 @@ class ReportWait:
                 "means an empty report.",
                 self.what,
                 pause,
-                self.empty_from.isoformat(timespec="seconds"),
+                moment_in_words(self.empty_from),
             )
             return Look(None, pause)
         log.info("%s: decided (%s).", self.what, ", because of ".join(filter(None, (answer.sight.value, answer.later))))
@@ -226,6 +227,11 @@ class ReportWait:
         # Looked at again after waking: the machine may have been suspended, or its clock been set.
         while (left := self.seconds_until_due(clock)) > 0:
             await clock.sleep(left)
+
+    def in_words(self) -> str:
+        """What is waited for, and until when."""
+        due, empty = moment_in_words(self.due.replace(microsecond=0)), moment_in_words(self.empty_from)
+        return f"{self.what}: next look at {due}; from {empty} on no movements means an empty report"
 
     def seconds_until_due(self, clock: Clock) -> float:
         return (self.due - clock.now()).total_seconds()

@@ -141,6 +141,10 @@ class StateResult:
             "file_count": len(self.files),
         }
 
+    def by_dataset(self) -> dict[str, dict[str, Any]]:
+        """As :meth:`as_dict`, for what the asset of the dataset reports."""
+        return {self.dataset: self.as_dict()}
+
 
 def _iso(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None

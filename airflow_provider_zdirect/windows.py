@@ -54,6 +54,14 @@ class Window:
     def duration(self) -> timedelta:
         return self.end - self.start
 
+    def in_words(self) -> str:
+        """For people: ``2026-11-28 07:00-08:00 UTC``; the end of a day is its 24:00."""
+        last, end = self.end.date(), _clock_time(self.end)
+        if self.end.time() == time() and last > self.start.date():
+            last, end = last - timedelta(days=1), "24:00"
+        between = "-" if last == self.start.date() else f" to {last} "
+        return f"{self.start.date()} {_clock_time(self.start)}{between}{end} UTC"
+
     @property
     def label(self) -> str:
         """The window in object names: ``20261122T100000Z_20261122T110000Z``."""
@@ -177,6 +185,33 @@ def within_retention(window: Window, earliest: datetime, *, clip: bool) -> tuple
             "the clipped part is then named in the manifest.",
         )
     return Window(earliest, window.end), Window(window.start, earliest)
+
+
+def moment_in_words(moment: datetime) -> str:
+    """For people: ``2026-11-28 07:00 UTC``."""
+    moment = _utc(moment)
+    return f"{moment.date()} {_clock_time(moment)} UTC"
+
+
+def subject(what: str, merchant_id: str | None, when: Window | date | None = None, *, full_id: bool = False) -> str:
+    """What a log line is about: ``returned_items 2026-11-28 07:00-08:00 UTC, merchant 1a2b3c4d``.
+
+    :param merchant_id: None means the one of the connection.
+    :param when: a window, a day, or the moment of a state.
+    :param full_id: give all of the merchant's id, as the first line of a task does, and not only its beginning.
+    """
+    if isinstance(when, Window):
+        what = f"{what} {when.in_words()}"
+    elif isinstance(when, datetime):
+        what = f"{what} as of {moment_in_words(when)}"
+    elif when is not None:
+        what = f"{what} {when}"
+    merchant = merchant_id if full_id or merchant_id is None else merchant_id[:8]
+    return f"{what}, merchant {merchant or '(the one of the connection)'}"
+
+
+def _clock_time(moment: datetime) -> str:
+    return f"{moment:%H:%M:%S}" if moment.second or moment.microsecond else f"{moment:%H:%M}"
 
 
 def _utc(value: datetime) -> datetime:

@@ -18,8 +18,9 @@ Every day, for every merchant: goods that Zalando moved between warehouses of di
 
 It waits without a worker slot until Zalando's report of the day is there (not before 12:00 UTC of the next day), and
 lands it under `base_path`. A report replaces what was fetched of its date before. When all merchants have theirs, the
-asset `zdirect://intra_community_movements/daily` is updated, with the report date as partition key where Airflow has
-partitions. (Not by a run that was triggered with another connection, base path or other merchants.)
+asset `daily_asset("intra_community_movements")` of the DAG's base path is updated, with the report date as partition
+key where Airflow has partitions. (Not by a run that was triggered with another connection,
+base path or other merchants.)
 
 * An empty report counts once Zalando has one of a later day, or after six days; the day is then complete, without rows.
 * **Triggered by hand** it takes `from` and `to` (midnights, UTC), a report per day; both empty means the day before the

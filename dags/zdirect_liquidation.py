@@ -34,7 +34,7 @@ zDirect's first answer may lack rows, and asks for a second fetch within 48 hour
 therefore lasts two days, and three run side by side. If the second answer differs, it replaces the first: the former
 file is kept under `_revisions/`, the rows that were added, removed or changed under `_changes/`.
 
-* The asset `zdirect://liquidated_items` is updated by the first fetch, and by the second one only if it changed
+* The assets of `liquidated_items` are updated by the first fetch, and by the second one only if it changed
   something; what, stands in the event, the log and the XCom. A DAG scheduled on the asset alias
   `zdirect_liquidated_items_changed` runs for these changes only.
 * **Triggered by hand** it takes `from` and `to` (midnights, UTC); both empty means the day before the logical date

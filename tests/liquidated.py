@@ -19,7 +19,7 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 from emulated_time import EmulatedTime
 from outlet_events import OutletEvents
 
-from airflow_provider_zdirect.assets import changed_alias
+from airflow_provider_zdirect.assets import changed_alias, dataset_asset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.operators.liquidation import ZDirectLiquidationRefetchOperator
 
@@ -153,7 +153,8 @@ class Run:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        return [extra for _, extra in self.told[changed_alias(DATASET)].added]
+        everywhere = dataset_asset(DATASET)
+        return [extra for asset, extra in self.told[changed_alias(DATASET)].added if asset == everywhere]
 
     @property
     def due(self) -> datetime:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clocks import FakeClock
 from extraction import Extraction, hourly, whole
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
@@ -23,8 +26,10 @@ from airflow_provider_zdirect.exceptions import (
     WindowError,
     ZDirectConfigurationError,
 )
+from airflow_provider_zdirect.extract import extract
 from airflow_provider_zdirect.windows import Window
 
+PIPELINE = ("airflow_provider_zdirect.extract", "airflow_provider_zdirect.progress")
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 HOUR = hourly(NOON, 1)[0]
@@ -394,6 +399,34 @@ def test_progress_is_said_in_the_log(runs: Extraction, caplog: pytest.LogCapture
     runs.run("returned_items", Window(NOON, NOON + timedelta(hours=5)))
     said = caplog.text
     assert "6 requests planned" in said
-    assert "6 of 6 request windows done" in said
-    assert f"returned_items of merchant {runs.merchant_id}, window" in said
+    window = Window(NOON, NOON + timedelta(hours=5))
+    what = "returned_items 2026-11-20 12:00-17:00 UTC, merchant"
+    first, last = (record.getMessage() for record in caplog.records if record.name in PIPELINE)
+    assert first == f"{what} {runs.merchant_id}: 6 requests planned."
+    count, uri = len(runs.truth("returned_items", window)), f"file://{runs.root}/returned_items"
+    assert last.startswith(f"{what} {runs.merchant_id[:8]}: {count} new of {count}, 0 rejected; ")
+    assert last.endswith(f" requests -> {uri}/merchant_id={runs.merchant_id}")
+    caplog.clear()
+    runs.run("returned_items", Window(NOON, NOON + timedelta(hours=6)), resume_key="another")
+    last = [record.getMessage() for record in caplog.records if record.name in PIPELINE][-1]
+    more = len(runs.truth("returned_items", Window(NOON, NOON + timedelta(hours=6))))
+    assert f": {more - count} new of {more} ({count} were there already), 0 rejected; " in last
     assert "demo-secret" not in said
+
+
+def test_a_page_that_comes_slowly_is_said_in_the_log(runs: Extraction, caplog: pytest.LogCaptureFixture) -> None:
+    class Slow(FakeClock):
+        def now(self) -> datetime:
+            self.advance(20)
+            return super().now()
+
+    async def fetch() -> None:
+        async with runs.client() as client:
+            await extract(runs.job("returned_items", HOUR), client, clock=Slow(runs.emulator.clock.now()))
+
+    caplog.set_level("INFO", logger="airflow_provider_zdirect.progress")
+    asyncio.run(fetch())
+    what = f"returned_items 2026-11-20 12:00-13:00 UTC, merchant {runs.merchant_id[:8]}"
+    assert re.search(
+        rf"{what}: 0 of 2 requests done, 0 pages, 0 records in 0:.*; 0\.\d MB since the last page", caplog.text
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,10 @@ def landed(root: Path, manifest: dict[str, Any], *changes: tuple[int, int, str],
     )  # fmt: skip
 
 
+def folder(root: Path) -> str:
+    return f"{root.as_uri()}/liquidated_items/merchant_id={MERCHANT}"
+
+
 def manifest(**values: Any) -> dict[str, Any]:
     days = {"2026-11-09": "2026-11-13T04:00:00+00:00", "2026-11-10": "2026-11-13T03:00:00+00:00"}
     return {"days": days, "records": 9, "rejected": 1, **values}
@@ -95,7 +100,15 @@ def test_a_window_was_fetched_when_all_its_dates_were(tmp_path):
     fetched = fetched_window(landed(tmp_path, manifest()))
     assert fetched is not None
     assert fetched.fetched_at == datetime(2026, 11, 13, 3, tzinfo=UTC)
-    assert fetched.in_words().endswith(": nothing changed.")
+    due = Passes((END, END + timedelta(hours=48)))
+    what = f"liquidated_items 2026-11-09 00:00 to 2026-11-10 24:00 UTC, merchant {MERCHANT[:8]}: "
+    assert fetched.in_words(due) == (
+        f"{what}no second fetch was due. It was fetched at 2026-11-13 03:00 UTC, and was to be fetched again at "
+        f"2026-11-11 00:00 UTC, 2026-11-13 00:00 UTC: 9 records -> {folder(tmp_path)}"
+    )
+    again = replace(fetched, fetches=1)
+    said = f"{what}fetched again at 2026-11-13 03:00 UTC, nothing changed: 9 records -> {folder(tmp_path)}"
+    assert again.in_words(due) == said
 
 
 def test_only_what_the_task_itself_has_changed_is_told_dates_in_order(tmp_path):
@@ -118,7 +131,7 @@ def test_the_result_of_a_long_window_stays_small(tmp_path):
     fetched = fetched_window(landed(tmp_path, manifest(days=days), *many))
     assert fetched is not None
     assert len(json.dumps(fetched.as_dict(Passes((END,))))) < 16000
-    assert fetched.in_words().endswith("; and 469 more.")
+    assert f"; and 469 more -> {folder(tmp_path)}" in fetched.in_words(Passes((END,)))
 
 
 @pytest.mark.parametrize("filters", [{}, {"purchase_order_number": "PO2"}])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from airflow_provider_zdirect.datasets import DATASETS, KeptCalendarYears, KeptDays
 from airflow_provider_zdirect.exceptions import RetentionError, WindowError
 from airflow_provider_zdirect.request_plan import plan_requests
-from airflow_provider_zdirect.windows import Window, parse_instant, refuse_future, within_retention
+from airflow_provider_zdirect.windows import Window, parse_instant, refuse_future, subject, within_retention
 
 MOMENT = datetime(2026, 3, 29, tzinfo=UTC)
 
@@ -156,3 +156,28 @@ def test_dates_are_asked_one_by_one_and_inclusive() -> None:
         {"from": "2026-03-29", "to": "2026-03-29"},
         {"from": "2026-03-30", "to": "2026-03-30"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "said"),
+    [
+        ("2026-11-28T07:00Z", "2026-11-28T08:00Z", "2026-11-28 07:00-08:00 UTC"),
+        ("2026-11-28T23:00Z", "2026-11-29T00:00Z", "2026-11-28 23:00-24:00 UTC"),
+        ("2026-11-28T00:00+01:00", "2026-11-29T00:00+01:00", "2026-11-27 23:00 to 2026-11-28 23:00 UTC"),
+        ("2026-11-01T00:00Z", "2026-12-01T00:00Z", "2026-11-01 00:00 to 2026-11-30 24:00 UTC"),
+        ("2026-11-28T07:00:05Z", "2026-11-28T07:30Z", "2026-11-28 07:00:05-07:30 UTC"),
+    ],
+)
+def test_a_window_in_words_for_log_lines(start, end, said):
+    window = Window(datetime.fromisoformat(start), datetime.fromisoformat(end))
+    assert window.in_words() == said
+    merchant = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
+    assert subject("orders", merchant, window) == f"orders {said}, merchant 01924c48"
+    assert subject("orders", merchant, window, full_id=True) == f"orders {said}, merchant {merchant}"
+
+
+def test_a_log_line_may_be_about_a_day_a_moment_or_neither():
+    assert subject("report", None, date(2026, 11, 28)) == "report 2026-11-28, merchant (the one of the connection)"
+    moment = datetime.fromisoformat("2026-11-28T08:00+01:00")
+    assert subject("tours", "01924c48-49bb", moment) == "tours as of 2026-11-28 07:00 UTC, merchant 01924c48"
+    assert subject("tours", "01924c48-49bb") == "tours, merchant 01924c48"

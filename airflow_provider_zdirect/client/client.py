@@ -118,6 +118,13 @@ class ZDirectClient:
         """Close the connections."""
         await self._transport.aclose()
 
+    def on_piece(self, call: Callable[[int], None]) -> None:
+        """Call back whenever a piece of an answer has come, with its bytes; and with 0 now and then while none comes.
+
+        For signs of life of long answers; the last callback that was given is called.
+        """
+        self._transport.on_piece = call
+
     async def pages(
         self,
         dataset: Dataset,

@@ -8,7 +8,8 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import httpx
@@ -27,11 +28,13 @@ class Timeouts:
     :param connect: for a connection.
     :param read: for the next byte; zDirect computes large answers before it sends the first one.
     :param total: for the whole answer, so that one which trickles in does not hold a worker for ever.
+    :param still_waiting: between two calls of ``on_piece`` while an answer is under way.
     """
 
     connect: float = 10.0
     read: float = 300.0
     total: float = 900.0
+    still_waiting: float = 10.0
 
 
 class Headers(Mapping[str, str]):
@@ -84,6 +87,8 @@ class Transport:
     def __init__(self, timeouts: Timeouts | None = None) -> None:
         self._timeouts = timeouts or Timeouts()
         self._clients: dict[bool, httpx.AsyncClient] = {}
+        self.on_piece: Callable[[int], None] = lambda size: None
+        """Called with the size of each piece of a body that has come, and with 0 now and then while none comes."""
 
     async def send(
         self,
@@ -109,17 +114,18 @@ class Transport:
         kind: type[TransportError] = TransportError
         try:
             async with asyncio.timeout(limits.total):
-                answer = await self._exchange(
-                    is_loopback(address.hostname or ""),
-                    httpx.Timeout(limits.read, connect=limits.connect),
-                    started,
-                    method=method,
-                    url=url,
-                    headers=dict(headers or {}),
-                    params=dict(params) if params else None,
-                    data=dict(form) if form else None,
-                    content=body,
-                )
+                with self._signs_of_life():
+                    answer = await self._exchange(
+                        is_loopback(address.hostname or ""),
+                        httpx.Timeout(limits.read, connect=limits.connect),
+                        started,
+                        method=method,
+                        url=url,
+                        headers=dict(headers or {}),
+                        params=dict(params) if params else None,
+                        data=dict(form) if form else None,
+                        content=body,
+                    )
         except TimeoutError:
             failure = f"the answer was not complete after {limits.total:g} s"
         except httpx.ConnectError as error:
@@ -149,6 +155,7 @@ class Transport:
         try:
             async for piece in response.aiter_bytes():
                 body += piece
+                self.on_piece(len(piece))
         finally:
             await response.aclose()
         expected = response.headers.get("content-length", "")
@@ -156,6 +163,24 @@ class Transport:
             return f"the body broke off at byte {response.num_bytes_downloaded} of {expected}"
         headers = Headers(list(response.headers.multi_items()))
         return Answer(response.status_code, headers, body, time.monotonic() - started)
+
+    @contextmanager
+    def _signs_of_life(self) -> Iterator[None]:
+        timer: asyncio.TimerHandle
+
+        def wait_on() -> None:
+            nonlocal timer
+            timer = asyncio.get_running_loop().call_later(self._timeouts.still_waiting, still_waiting)
+
+        def still_waiting() -> None:
+            self.on_piece(0)
+            wait_on()
+
+        wait_on()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _client(self, loopback: bool) -> httpx.AsyncClient:
         client = self._clients.get(loopback)

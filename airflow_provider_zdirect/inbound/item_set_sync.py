@@ -25,6 +25,7 @@ from airflow_provider_zdirect.models.record import AdviceId, Count, Ean, Key, Re
 from airflow_provider_zdirect.storage.latest_table import LatestTable
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
@@ -104,9 +105,8 @@ async def sync_item_sets(job: ItemSetJob, fetch: FetchSet, clock: Clock | None =
     """
     syncing = _Syncing(job, clock or SystemClock())
     wanted = list(syncing.wanted())
-    log.info(
-        "Item sets of merchant %s: %d notices, %d sets to fetch.", job.merchant_id, len(syncing.notices), len(wanted)
-    )
+    what = subject("item sets", job.merchant_id, full_id=True)
+    log.info("%s: %d notices, %d sets to fetch.", what, len(syncing.notices), len(wanted))
     fetched, retry_after = 0, None
     unreadable: MalformedResponseError | None = None
     try:
@@ -129,7 +129,7 @@ async def sync_item_sets(job: ItemSetJob, fetch: FetchSet, clock: Clock | None =
         syncing.publish()
     if unreadable is not None and retry_after is None:
         raise unreadable
-    return {
+    summary = {
         "merchant_id": job.merchant_id,
         "uri": f"{job.base_uri.rstrip('/')}/{TABLE}/merchant_id={job.merchant_id}",
         "notices": len(syncing.notices),
@@ -138,6 +138,12 @@ async def sync_item_sets(job: ItemSetJob, fetch: FetchSet, clock: Clock | None =
         "retry_after": retry_after,
         "items": sum(1 for rows in syncing.held.values() for row in rows if row["ean"] is not None),
     }
+    log.info(
+        "%s: %d sets fetched, %d left; %d items -> %s",
+        subject("item sets", job.merchant_id),
+        *(summary[name] for name in ("sets_fetched", "sets_pending", "items", "uri")),
+    )
+    return summary
 
 
 class _Syncing:
@@ -203,10 +209,8 @@ async def _fetched(want: WantedSet, fetch: FetchSet) -> dict[str, int] | None:
     pieces = await fetch(*want.key)
     if count and not pieces:
         log.warning(
-            "Shipping notice %s of merchant %s says that %d items are %s, and there is no such set. It is asked for "
-            "again by the next run.",
-            want.notice["shipping_notice_id"],
-            want.notice["zalando_merchant_id"],
+            "%s: it says that %d items are %s, and there is no such set. It is asked for again by the next run.",
+            subject(f"shipping notice {want.notice['shipping_notice_id']}", want.notice["zalando_merchant_id"]),
             count,
             want.kind,
         )

@@ -21,6 +21,7 @@ from airflow_provider_zdirect.models.arrow import arrow_schema
 from airflow_provider_zdirect.storage.latest_table import LatestTable
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +76,8 @@ def reconcile_merchant(place: InboundPlace, clock: Clock | None = None) -> dict[
     received, dates = ReceivedCounts(store, place.merchant_id).count()
     if not dates:
         log.warning(
-            "No received items of merchant %s are published under %s, so everything counts as not received.",
-            place.merchant_id,
+            "%s: no received items are published under %s, so everything counts as not received.",
+            subject(RECONCILIATION, place.merchant_id),
             place.base_uri,
         )
     table = reconcile(
@@ -101,12 +102,9 @@ def reconcile_merchant(place: InboundPlace, clock: Clock | None = None) -> dict[
         "differing": pc.sum(pc.not_equal(table.column("difference"), 0)).as_py() or 0,
     }
     log.info(
-        "Inbound of merchant %s: %d advices; %d pieces expected, %d received; %d rows differ.",
-        place.merchant_id,
-        summary["advices"],
-        summary["expected"],
-        summary["received"],
-        summary["differing"],
+        "%s: %d advices, %d pieces expected, %d received, %d rows differ -> %s",
+        subject(RECONCILIATION, place.merchant_id, full_id=True),
+        *(summary[name] for name in ("advices", "expected", "received", "differing", "uri")),
     )
     return summary
 

@@ -28,6 +28,7 @@ from airflow_provider_zdirect.intrastat.selection import Month, as_runs
 from airflow_provider_zdirect.report_calendar import DueCalendar
 from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
@@ -201,22 +202,22 @@ def _publish(
     missing = _missing(job, landed)
     findings = month_findings(movements, missing, uncertain, landed)
     for finding in findings:
-        log.warning("Intrastat %s of merchant %s: %s", job.month, job.merchant_id, finding)
+        log.warning("%s: %s", subject(f"intrastat {job.month}", job.merchant_id), finding)
     publisher = MonthPublisher(store, job.merchant_id, job.month, movements, landed, missing, findings)
     summaries = []
     for country in job.countries or movements.countries:
         report = country_report(movements.flows, country, job.month, job.merchant_id, master_data)
         own = country_findings(report, movements)
         for finding in own:
-            log.warning("Intrastat %s of merchant %s, %s: %s", job.month, job.merchant_id, country, finding)
+            log.warning("%s: %s", subject(f"intrastat {job.month} {country}", job.merchant_id), finding)
         publisher.write_country(report, own, with_master_data=master_data is not None)
         summaries.append(_summary(job, publisher, report, own, master_data is not None))
         log.info(
-            "Intrastat %s of merchant %s, %s: arrivals %s, dispatches %s (net quantities), %s lines. "
-            "This is not tax advice.",
-            *(job.month, job.merchant_id, country),
+            "%s: arrivals %s, dispatches %s (net quantities), %s lines. This is not tax advice. -> %s",
+            subject(f"intrastat {job.month} {country}", job.merchant_id, full_id=True),
             *(f"{report.net_quantity(flow):,}" for flow in ("arrival", "dispatch")),
             f"{report.lines.num_rows:,}",
+            summaries[-1].uri,
         )
     used = None
     if job.master_data is not None and master_data is not None:

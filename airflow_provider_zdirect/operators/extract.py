@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_zdirect.assets import dataset_asset
 from airflow_provider_zdirect.datasets import check_stands_alone, get_dataset, published_with
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
@@ -27,19 +26,6 @@ if TYPE_CHECKING:
     from airflow_provider_zdirect.state_job import StateJob, StateResult
 
 __all__ = ["ZDirectExtractOperator", "resume_key"]
-
-TOLD = (
-    "uri",
-    "merchant_id",
-    "window_from",
-    "window_to",
-    "observed_at",
-    "snapshot_time",
-    "stored",
-    "records",
-    "rejected",
-)
-"""What the asset is told of the result; a present state has times of its own instead of a window."""
 
 
 class ZDirectExtractOperator(ZDirectOperator):
@@ -176,9 +162,9 @@ class ZDirectExtractOperator(ZDirectOperator):
         arguments.check(values["overlap"], lambda overlap: arguments.duration(overlap, name="overlap"))
 
     @classmethod
-    def own_assets(cls, values: Mapping[str, Any]) -> list[Any]:
+    def updated(cls, values: Mapping[str, Any]) -> Sequence[str]:
         name = arguments.literal(values["dataset"])
-        return [dataset_asset(each) for each in published_with(name)] if isinstance(name, str) else []
+        return published_with(name) if isinstance(name, str) else ()
 
     def execute(self, context: Context) -> dict[str, Any]:
         return self._extract(context, waits=0)
@@ -198,9 +184,9 @@ class ZDirectExtractOperator(ZDirectOperator):
             if not self.deferrable:
                 raise
             wait_out(self, error, waits)
-        summary = result.as_dict()
-        self._tell_asset(context, summary)
-        return summary
+        for name, change in result.by_dataset().items():
+            self.record_change(context, name, change)
+        return result.as_dict()
 
     def _job(self, hook: ZDirectHook, context: Context) -> ExtractJob | StateJob:
         overlap = arguments.given(self.overlap)
@@ -228,13 +214,6 @@ class ZDirectExtractOperator(ZDirectOperator):
             personal_data=PersonalData(mode, hook.personal_data_key() if mode == "hash" else None),
             overlap=None if overlap is None else arguments.duration(overlap, name="overlap"),
         )
-
-    def _tell_asset(self, context: Context, summary: dict[str, Any]) -> None:
-        told = {name: summary[name] for name in TOLD if name in summary}
-        records = {self.dataset: summary["records"], **summary.get("parts", {})}
-        for name, count in records.items():
-            if (asset := dataset_asset(name)) in self.outlets:
-                context["outlet_events"][asset].extra = {**told, "records": count}
 
 
 async def _fetch(hook: ZDirectHook, job: ExtractJob | StateJob) -> ExtractResult | StateResult:

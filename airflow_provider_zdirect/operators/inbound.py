@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 
-from airflow_provider_zdirect.assets import inbound_asset
 from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectRetriableError
 from airflow_provider_zdirect.inbound.notice_options import NoticeOptions
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import check_place, known_environment, open_base_path
 from airflow_provider_zdirect.operators.retry import fail_fast
-from airflow_provider_zdirect.operators.window_job import wait_out
+from airflow_provider_zdirect.operators.window_job import wait_out, waiting_in_words
+from airflow_provider_zdirect.windows import subject
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -149,10 +149,12 @@ class ZDirectItemSetsOperator(ZDirectInboundOperator):
         # At least: sets of the two kinds have a limit each, which other merchants and tasks share.
         hours = summary["sets_pending"] / 2 * pause / 3600
         self.log.info(
-            "%d item sets are left, which takes %.1f hours or more; going on in %.0f s.",
+            "%s: %d of %d sets are left, which takes %.1f hours or more; %s.",
+            subject("item sets", job.merchant_id),
             summary["sets_pending"],
+            summary["sets_pending"] + summary["sets_fetched"],
             hours,
-            pause,
+            waiting_in_words(pause),
         )
         self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=pause)), method_name="resume", kwargs={"turns": turns})
         raise AssertionError("defer() does not return")
@@ -171,18 +173,14 @@ class ZDirectInboundReconciliationOperator(ZDirectInboundOperator):
     :raises AirflowFailException: if a retry cannot help; chained to the typed error.
     """
 
-    @classmethod
-    def own_asset(cls, values: Mapping[str, Any]) -> Any | None:
-        return inbound_asset()
+    asset_names = ("inbound_reconciliation",)
 
     def execute(self, context: Context) -> dict[str, Any]:
         from airflow_provider_zdirect.inbound.reconciliation_job import InboundPlace, reconcile_merchant
 
         with fail_fast():
             summary = reconcile_merchant(InboundPlace(**self.place()))
-        asset = inbound_asset()
-        if asset in self.outlets:
-            context["outlet_events"][asset].extra = summary
+        self.record_change(context, "inbound_reconciliation", summary)
         return summary
 
 

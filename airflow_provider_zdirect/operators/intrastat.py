@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_zdirect.assets import intrastat_asset
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.intrastat.selection import Month, country, master_data_kind
 from airflow_provider_zdirect.operators import arguments
@@ -63,6 +62,7 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
     :raises ZDirectRetriableError: if it can.
     """
 
+    asset_names = ("intrastat",)
     template_fields: Sequence[str] = (
         "base_path",
         "month",
@@ -107,16 +107,18 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
         arguments.check(values["master_data"], _check_master_data)
         arguments.check_flag(values["allow_missing_days"], name="allow_missing_days")
 
-    @classmethod
-    def own_asset(cls, values: Mapping[str, Any]) -> Any | None:
-        return intrastat_asset()
-
     def execute(self, context: Context) -> dict[str, Any]:
         from airflow_provider_zdirect.intrastat.report import report_month
 
         with fail_fast():
             summary = report_month(self._job(context), clock=self.clock).as_dict()
-        self._tell_asset(context, summary)
+        reports = summary["reports"]
+        own = {
+            "countries": [report["country"] for report in reports],
+            "files": [report["parquet"] for report in reports[:10]],
+            "file_count": len(reports),
+        }
+        self.record_change(context, "intrastat", {**summary, **own})
         return summary
 
     def _job(self, context: Context) -> IntrastatJob:
@@ -160,14 +162,6 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
         _check_master_data(text)
         opened = open_path(text, storage_conn_id, name="master_data")
         return MasterDataFile(opened.fs, opened.root, opened.uri)
-
-    def _tell_asset(self, context: Context, summary: dict[str, Any]) -> None:
-        asset = intrastat_asset()
-        if asset not in self.outlets:
-            return
-        told = ("uri", "merchant_id", "month", "days", "missing_days", "movements", "without_country")
-        countries = [report["country"] for report in summary["reports"]]
-        context["outlet_events"][asset].extra = {**{name: summary[name] for name in told}, "countries": countries}
 
 
 def country_codes(value: Any) -> tuple[str, ...] | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 
-from airflow_provider_zdirect.assets import changed_alias, dataset_asset
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectRetriableError
@@ -17,6 +17,7 @@ from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.window_job import check_window_arguments, wait_out, window_job
+from airflow_provider_zdirect.windows import moment_in_words
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -46,7 +47,7 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
     published as soon as the task runs. Between passes, and after a retriable error, the task is deferred: it holds no
     worker slot. What was published stays when a pass fails.
 
-    The asset ``zdirect://liquidated_items`` is updated only if the task has changed something, through the asset alias
+    The assets of ``liquidated_items`` are updated only if the task has changed something, through the asset alias
     ``zdirect_liquidated_items_changed``; a DAG may be scheduled on either. All arguments are templates; what is wrong
     and known at parse is refused at parse.
 
@@ -100,6 +101,9 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         "conn_id",
     )
 
+    asset_names = (DATASET,)
+    only_changes = True
+
     clock: Clock = SystemClock()
 
     def __init__(
@@ -149,10 +153,6 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         options = arguments.literal_mapping(values["api_options"], name="api_options")
         get_dataset(DATASET, None, arguments.literal(values["path"]), options)
 
-    @classmethod
-    def own_asset(cls, values: Mapping[str, Any]) -> Any | None:
-        return changed_alias(DATASET)
-
     def execute(self, context: Context) -> dict[str, Any]:
         return self._go_on(context, waits=0)
 
@@ -175,22 +175,26 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
                 while (moment := passes.next(fetched.fetched_at)) is not None:
                     if moment > (now := self.clock.now()):
                         self._wait_for(moment, now, fetched)
+                    before = fetched.fetches
                     fetched = asyncio.run(make_passes(job, passes, hook.client, self.clock))
+                    fetched = replace(fetched, fetches=before + fetched.fetches)
         except ZDirectRetriableError as error:
             wait_out(self, error, waits)
-        self.log.info("%s", fetched.in_words())
+        self.log.info("%s", fetched.in_words(passes))
         summary = fetched.as_dict(passes)
-        self._tell_asset(context, summary)
+        if summary["changed"]:
+            dates = sorted({change["date"] for change in summary["changed_dates"]})
+            self.record_change(context, DATASET, {**summary, **summary["changes"], "dates": ",".join(dates)})
         return summary
 
     def _wait_for(self, moment: datetime, now: datetime, fetched: FetchedWindow) -> NoReturn:
         self.log.info(
-            "%s of merchant %s, window %s: fetched at %s; the next pass is at %s, waiting without a worker slot.",
-            DATASET,
-            fetched.job.merchant_id,
-            fetched.job.window,
-            fetched.fetched_at.isoformat(timespec="seconds"),
-            moment.isoformat(timespec="seconds"),
+            "%s: %d records, fetched at %s. It is fetched again at %s, in %s; waiting without a worker slot.",
+            fetched.what,
+            fetched.records,
+            moment_in_words(fetched.fetched_at),
+            moment_in_words(moment),
+            timedelta(seconds=round((moment - now).total_seconds())),
         )
         self.defer(trigger=TimeDeltaTrigger(moment - now), method_name="resume")
 
@@ -199,16 +203,6 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         dataset: Dataset = get_dataset(DATASET, None, arguments.given_text(self.path), options)
         filters = arguments.mapping({FILTER: self.purchase_order_number}, name=FILTER)
         return window_job(self, hook, context, dataset, filters=filters)
-
-    def _tell_asset(self, context: Context, summary: dict[str, Any]) -> None:
-        alias = changed_alias(DATASET)
-        if not summary["changed"] or alias not in self.outlets:
-            return
-        told = ("uri", "merchant_id", "window_from", "window_to", "records", "rejected")
-        dates = sorted({change["date"] for change in summary["changed_dates"]})
-        # Flat: on Airflow 2 what goes through an alias has to be hashable.
-        extra = {**{name: summary[name] for name in told}, **summary["changes"], "dates": ",".join(dates)}
-        context["outlet_events"][alias].add(dataset_asset(DATASET), extra=extra)
 
 
 def pass_delays(value: Any) -> tuple[timedelta, ...]:

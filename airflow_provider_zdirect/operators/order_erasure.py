@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_zdirect.assets import erasure_alias, erasure_asset
 from airflow_provider_zdirect.exceptions import ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
@@ -47,6 +46,8 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
     :raises ZDirectRetriableError: if it can.
     """
 
+    asset_names = ("order_erasures",)
+    only_changes = True
     template_fields: Sequence[str] = ("base_path", "merchant_id", "storage_conn_id", "conn_id")
 
     def __init__(
@@ -70,10 +71,6 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
     def check_literals(cls, values: Mapping[str, Any]) -> None:
         check_place(values)
 
-    @classmethod
-    def own_asset(cls, values: Mapping[str, Any]) -> Any | None:
-        return erasure_alias()
-
     def execute(self, context: Context) -> dict[str, Any]:
         return self._erase(context, waits=0)
 
@@ -93,10 +90,10 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
                 raise
             wait_out(self, error, waits)
         summary = result.as_dict()
-        alias = erasure_alias()
-        if result.changed and alias in self.outlets:
-            told = ("merchant_id", "orders", "erased", "files", "documents", "certificate")
-            context["outlet_events"][alias].add(erasure_asset(), extra={name: summary[name] for name in told})
+        if result.changed:
+            # In other events, files are a list.
+            change = {"file_count" if name == "files" else name: value for name, value in summary.items()}
+            self.record_change(context, "order_erasures", change)
         return summary
 
     def _job(self, hook: ZDirectHook) -> ErasureJob:

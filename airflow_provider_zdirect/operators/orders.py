@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
-from airflow_provider_zdirect.assets import order_updates_asset
 from airflow_provider_zdirect.exceptions import (
     ZDirectConfigurationError,
     ZDirectDataError,
@@ -36,6 +35,7 @@ from airflow_provider_zdirect.orders.update_rows import (
     reason_code,
     update_file,
 )
+from airflow_provider_zdirect.windows import subject
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -120,6 +120,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
     :raises ZDirectRetriableError: if it can.
     """
 
+    asset_names = ("order_updates",)
     template_fields: Sequence[str] = (
         "base_path",
         "updates",
@@ -198,10 +199,6 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         arguments.check(values["merchants_of_file"], _merchants)
         _check_options(arguments.literal_mapping(values["api_options"], name="api_options"))
 
-    @classmethod
-    def own_asset(cls, values: Mapping[str, Any]) -> Any | None:
-        return order_updates_asset()
-
     def execute(self, context: Context) -> dict[str, Any]:
         return self._update(context, waits=0, turns=0)
 
@@ -227,9 +224,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
             turns = 0 if getattr(error, "progress", 0) else turns
             wait_or_raise(self, error, waits, turns, MAX_TURNS)
         summary = {**result.as_dict(), "of_others": of_others + result.of_others}
-        asset = order_updates_asset()
-        if asset in self.outlets:
-            context["outlet_events"][asset].extra = summary
+        self.record_change(context, "order_updates", summary)
         return summary
 
     def _job(self, hook: ZDirectHook, context: Context) -> tuple[OrderUpdateJob, KeptRows, int]:
@@ -317,7 +312,8 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
             if not (told.updates or told.wrong):
                 log.warning("All rows are of other merchants; is their merchant_id right?")
         wrong = f"; {len(told.wrong)} rows are wrong" if told.wrong else ""
-        log.info("%d updates of orders of merchant %s%s%s.", len(told.updates), merchant_id, wrong, others)
+        what = subject("order updates", merchant_id, full_id=True)
+        log.info("%s: %d updates%s%s.", what, len(told.updates), wrong, others)
 
 
 def task_key(task_instance: Any) -> str:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_zdirect.assets import shipping_documents_asset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectRetriableError
 from airflow_provider_zdirect.merchant_files.tables import table_kind
 from airflow_provider_zdirect.operators import arguments
@@ -65,6 +64,7 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
     :raises ZDirectRetriableError: if it can.
     """
 
+    asset_names = ("shipping_documents",)
     template_fields: Sequence[str] = (
         "base_path",
         "order_ids",
@@ -125,10 +125,6 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
         _check_one_source(arguments.literal(values["order_ids"]), arguments.literal(values["orders_path"]))
         DocumentOptions.of(arguments.literal_mapping(values["api_options"], name="api_options"))
 
-    @classmethod
-    def own_asset(cls, values: Mapping[str, Any]) -> Any | None:
-        return shipping_documents_asset()
-
     def execute(self, context: Context) -> dict[str, Any]:
         return self._fetch(context, waits=0)
 
@@ -142,11 +138,13 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
         try:
             with fail_fast():
                 hook = ZDirectHook(self.conn_id)
-                return asyncio.run(_carry_out(hook, self._job(hook, context))).as_dict()
+                summary = asyncio.run(_carry_out(hook, self._job(hook, context))).as_dict()
         except ZDirectRetriableError as error:
             if not self.deferrable:
                 raise
             wait_out(self, error, waits)
+        self.record_change(context, "shipping_documents", summary)
+        return summary
 
     def _job(self, hook: ZDirectHook, context: Context) -> DocumentsJob:
         """Everything that can be wrong is looked at before the first request, which may be that for the merchant."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
-from airflow_provider_zdirect.assets import stock_updates_asset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectRetriableError
 from airflow_provider_zdirect.merchant_files.tables import KINDS, TableFile, table_kind
 from airflow_provider_zdirect.operators import arguments
@@ -88,6 +87,7 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
     :raises ZDirectRetriableError: if it can.
     """
 
+    asset_names = ("stock_updates",)
     template_fields: Sequence[str] = (
         "base_path",
         "stock_path",
@@ -171,10 +171,6 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
         arguments.check(values["format"], arguments.file_format)
         _check_options(arguments.literal_mapping(values["api_options"], name="api_options"))
 
-    @classmethod
-    def own_asset(cls, values: Mapping[str, Any]) -> Any | None:
-        return stock_updates_asset()
-
     def execute(self, context: Context) -> dict[str, Any]:
         return self._update(context, waits=0, turns=0)
 
@@ -196,10 +192,7 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
             wait_or_raise(self, error, waits, turns, MAX_TURNS)
         assert result is not None
         summary = result.as_dict()
-        asset = stock_updates_asset()
-        if asset in self.outlets:
-            told = ("merchant_id", "uri", "feed_time", "sent", "accepted", "pending", "refused", "failed", "rejected")
-            context["outlet_events"][asset].extra = {name: summary[name] for name in told}
+        self.record_change(context, "stock_updates", summary)
         return summary
 
     def _end_without_feed(self, job: StockUpdateJob) -> NoReturn:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 
+from airflow_provider_zdirect.clock import SystemClock
 from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base_path import check_place, open_base_path
-from airflow_provider_zdirect.windows import Window
+from airflow_provider_zdirect.windows import Window, moment_in_words
 
 if TYPE_CHECKING:
     from airflow_provider_zdirect.datasets import Dataset
@@ -130,14 +131,18 @@ def wait_out(task: ZDirectOperator, error: ZDirectRetriableError, waits: int) ->
     """
     if waits >= MAX_WAITS:
         raise error
-    task.log.warning(
-        "%s Waiting %.0f s without a worker slot (wait %d of %d).", error, error.retry_after, waits + 1, MAX_WAITS
-    )
+    task.log.warning("%s Wait %d of %d: %s.", error, waits + 1, MAX_WAITS, waiting_in_words(error.retry_after))
     task.defer(
         trigger=TimeDeltaTrigger(timedelta(seconds=error.retry_after)),
         method_name="resume",
         kwargs={"waits": waits + 1},
     )
+
+
+def waiting_in_words(seconds: float) -> str:
+    """How long a task is deferred, and until when."""
+    until = SystemClock().now() + timedelta(seconds=seconds)
+    return f"waiting {seconds:.0f} s, until {moment_in_words(until.replace(microsecond=0))}, without a worker slot"
 
 
 def wait_or_raise(task: Any, error: ZDirectRetriableError, waits: int, turns: int, most_turns: int) -> NoReturn:
@@ -153,7 +158,7 @@ def wait_or_raise(task: Any, error: ZDirectRetriableError, waits: int, turns: in
         raise error
     if not isinstance(error, RateLimitedError) or turns >= most_turns:
         wait_out(task, error, waits)
-    task.log.info("%s Waiting %.0f s without a worker slot for this task's turn.", error.message, error.retry_after)
+    task.log.info("%s This task's turn is still to come: %s.", error.message, waiting_in_words(error.retry_after))
     task.defer(
         trigger=TimeDeltaTrigger(timedelta(seconds=error.retry_after)),
         method_name="resume",

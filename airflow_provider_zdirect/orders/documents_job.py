@@ -56,6 +56,7 @@ from airflow_provider_zdirect.orders.update_rows import OrderUpdate
 from airflow_provider_zdirect.storage.erased_people import ErasureLedger
 from airflow_provider_zdirect.storage.layout import FORMATS
 from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
@@ -337,7 +338,8 @@ class _Run:
             tracking=tracking,
         )
         told = ", ".join(f"{count} {outcome}" for outcome, count in result.orders.items() if count) or "none"
-        log.info("Shipping documents of merchant %s: orders: %s.", job.merchant_id, told)
+        what = subject("shipping documents", job.merchant_id, full_id=True)
+        log.info("%s: orders: %s; %d documents downloaded -> %s", what, told, result.downloaded, result.uri)
         self._raise(result, results)
         return result
 

@@ -32,6 +32,7 @@ from airflow_provider_zdirect.storage.erased_files import STAGED_AS, FileEraser
 from airflow_provider_zdirect.storage.erased_people import ErasedPeople, ErasureLedger
 from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
@@ -241,12 +242,12 @@ class _Erasure:
 
     def _report(self, result: ErasureResult) -> None:
         log.info(
-            "%s: %d requests; %d orders by the whole ledger; %d rows erased in %d files, %d documents deleted; %s.",
-            self.what,
+            "%s: %d requests; %d orders by the whole ledger; %d rows erased in %d files, %d documents deleted -> %s",
+            subject("order erasures", self.job.merchant_id, full_id=True),
             result.requests,
             result.orders,
             result.erased,
             result.files,
             result.documents,
-            f"certificate {result.certificate}" if result.certificate else "nobody to erase",
+            result.certificate or "no certificate, as there was nobody to erase",
         )

@@ -56,6 +56,7 @@ from airflow_provider_zdirect.orders.update_results import (
 from airflow_provider_zdirect.orders.update_rows import OrderUpdate
 from airflow_provider_zdirect.storage.layout import FORMATS
 from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +119,9 @@ class _Run:
             # From now on it is not known any more what is so, until all of this is.
             self._store.delete(self._mark)
         elif mark is not None and self._job.skip_applied:
-            log.info("Orders of merchant %s: the same rows were applied on %s.", self._job.merchant_id, mark["at"])
+            log.info(
+                "%s: the same rows were applied on %s.", subject("order updates", self._job.merchant_id), mark["at"]
+            )
             return OrderUpdateResult(
                 self._job.merchant_id,
                 mark["rows"],
@@ -138,12 +141,8 @@ class _Run:
         for start in range(0, len(todo), self._batch):
             if self._stop is None:
                 await self._update({order_id: orders[order_id] for order_id in todo[start : start + self._batch]})
-                log.info(
-                    "Orders of merchant %s: %d of %d settled.",
-                    self._job.merchant_id,
-                    len(self._journal.settled),
-                    len(orders),
-                )
+                what = subject("order updates", self._job.merchant_id)
+                log.info("%s: %d of %d orders settled.", what, len(self._journal.settled), len(orders))
         self._journal.note_failed(order_id for order_id, flow in self._flows.items() if flow.error)
         if isinstance(self._stop, RateLimitedError):
             self._pause(self._stop, len(orders), before)
@@ -335,7 +334,8 @@ class _Run:
         )
         told_rows = ", ".join(f"{count} {outcome}" for outcome, count in result.rows.items() if count) or "none"
         others = f"; {result.of_others} rows of other merchants are left out" if result.of_others else ""
-        log.info("Orders of merchant %s: %d orders; rows: %s%s.", job.merchant_id, result.orders, told_rows, others)
+        what = subject("order updates", job.merchant_id)
+        log.info("%s: %d orders, rows: %s%s -> %s", what, result.orders, told_rows, others, result.uri)
         self._raise_retriable(result)
         # What follows is no matter of time: the next try looks at everything anew.
         self._journal.delete()

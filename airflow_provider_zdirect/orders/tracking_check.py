@@ -29,6 +29,7 @@ from airflow_provider_zdirect.orders.update_options import UpdateOptions
 from airflow_provider_zdirect.storage.latest_table import LatestTable
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
@@ -165,9 +166,8 @@ async def check_tracking(check: TrackingCheck, client: ZDirectClient, clock: Clo
     told = _remembered(check.store, check.memory)
     untold = tuple(order for order in found if _is_due(order, told.get(order.order_id), check, now))
     log.info(
-        "Orders of merchant %s, known until %s: %d are overdue, %d of them to be told now.",
-        check.merchant_id,
-        known_until.isoformat(),
+        "%s: %d overdue, %d of them to be reported now.",
+        subject("orders without tracking numbers", check.merchant_id, known_until, full_id=True),
         len(found),
         len(untold),
     )

@@ -184,7 +184,7 @@ class ZDirectReportReadySensor(NamedMapIndex, BaseSensorOperator):
             plan = self._plan(context)
             self._until_due = plan.wait.seconds_until_due(self.clock)
             if self._until_due > 0:
-                self.log.info("%s: due at %s.", plan.wait.what, plan.wait.due.isoformat(timespec="seconds"))
+                self.log.info("%s.", plan.wait.in_words())
                 return PokeReturnValue(False)
             plan, look = asyncio.run(self._look(plan, self._hook()))
         if look.sight is None:
@@ -217,6 +217,9 @@ class ZDirectReportReadySensor(NamedMapIndex, BaseSensorOperator):
     def _defer(self, plan: ReportPlan) -> NoReturn:
         from airflow_provider_zdirect.triggers.report import ZDirectReportReadyTrigger
 
+        self.log.info(
+            "%s. Waiting without a worker slot, for %s at most.", plan.wait.in_words(), timedelta(seconds=self.timeout)
+        )
         self.defer(
             trigger=ZDirectReportReadyTrigger(
                 conn_id=self.conn_id,

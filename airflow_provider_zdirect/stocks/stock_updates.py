@@ -56,6 +56,7 @@ from airflow_provider_zdirect.stocks.update_job import (
 from airflow_provider_zdirect.stocks.update_pace import UpdatePace
 from airflow_provider_zdirect.stocks.wanted import Wanted, needs_channels, wanted_levels
 from airflow_provider_zdirect.storage.layout import Layout
+from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +131,8 @@ class _Updating:
         levels = plan.wanted.levels
         due = await self._all_due(levels)
         log.info(
-            "%s: %d rows, %d pairs, %d of them to send.", self.what, plan.feed.count, len(levels), len(due)
+            "%s: %d rows, %d pairs, %d of them to send.",
+            subject("stock updates", self.job.merchant_id, full_id=True), plan.feed.count, len(levels), len(due),
         )  # fmt: skip
         try:
             await self._send_all(due, levels)
@@ -398,8 +400,9 @@ class _Updating:
 
     def _judged(self, result: StockUpdateResult, bad: list[BadRow]) -> ZDirectError | None:
         log.info(
-            "%s: %d updates sent; %d pairs accepted, %d pending, %d rejected, %d failed; %d rows put aside.",
-            self.what, result.updates, result.accepted, result.pending, result.refused, result.failed, result.rejected,
+            "%s: %d updates sent; %d pairs accepted, %d pending, %d rejected, %d failed; %d rows put aside -> %s",
+            subject("stock updates", self.job.merchant_id), result.updates, result.accepted, result.pending,
+            result.refused, result.failed, result.rejected, result.uri,
         )  # fmt: skip
         if result.came_to_nothing <= self.job.max_rejected:
             return None

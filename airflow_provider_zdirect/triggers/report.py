@@ -102,6 +102,7 @@ class ZDirectReportReadyTrigger(BaseTrigger):
             datetime.fromisoformat(self.empty_from),
             self.poll_interval,
         )
+        self.log.info("%s.", wait.in_words())
         await wait.until_due(self.clock)
         merchant_id = self.merchant_id
         async with ClientShare(self.conn_id) as share:

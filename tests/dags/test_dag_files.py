@@ -11,7 +11,7 @@ import pytest
 from airflow.models.dagbag import DagBag
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from airflow_provider_zdirect.assets import daily_asset, dataset_asset, tell_daily_asset
+from airflow_provider_zdirect.assets import daily_asset, dataset_asset, place_alias, tell_daily_asset
 from airflow_provider_zdirect.datasets import DATASETS
 from airflow_provider_zdirect.report_calendar import EMPTY_IS_CERTAIN_AFTER, DueCalendar
 
@@ -117,7 +117,7 @@ def test_every_dataset_has_a_dag(dags):
 def test_the_extract_tasks_update_their_assets(dags):
     dag = dags["zdirect_stock_movements"]
     for name in ("received_items", "returned_items"):
-        assert dag.get_task(name).outlets == [dataset_asset(name)]
+        assert dag.get_task(name).outlets == [dataset_asset(name), place_alias(name)]
 
 
 @pytest.mark.parametrize(("dag_id", "dataset"), DAILY_REPORTS.items())
@@ -126,7 +126,7 @@ def test_a_daily_report_is_waited_for_without_a_slot_and_told_when_all_merchants
     ready, extract = dag.get_task("report.ready"), dag.get_task("report.extract")
     assert ready.downstream_task_ids == {"report.extract"}
     assert extract.downstream_task_ids == {"all_landed"}
-    assert extract.outlets == [dataset_asset(dataset)]
+    assert extract.outlets == [dataset_asset(dataset), place_alias(dataset)]
     assert dag.get_task("all_landed").outlets == [daily_asset(dataset)]
     # As long as an empty report is waited for, runs of other days go on.
     assert dag.max_active_runs > (EMPTY_IS_CERTAIN_AFTER + timedelta(days=2)).days

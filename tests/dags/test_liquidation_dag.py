@@ -16,7 +16,7 @@ from liquidated import DAY, Day, asked, files, published, truth
 from own_emulator import connection_to
 from warm_airflow import run_file, run_forked
 
-from airflow_provider_zdirect.assets import changed_alias, dataset_asset
+from airflow_provider_zdirect.assets import changed_alias, dataset_asset, place_alias
 
 TODAY = real_time.today()
 LONG_AGO = TODAY - 20 * DAY
@@ -39,7 +39,8 @@ def test_both_tasks_run_for_every_merchant_and_an_old_day_is_fetched_once(run_da
     assert len(asked(emulator)) == 2
     assert "waiting without a worker slot" not in run.log
     # Told by the first task of each, and by no second one.
-    assert [(uri, "added" in extra) for uri, extra, _ in run.events] == [(ASSET, False)] * 2
+    here = dataset_asset("liquidated_items", str(tmp_path)).uri
+    assert [(uri, "dates" in extra) for uri, extra, _ in run.events] == [(ASSET, False)] * 2 + [(here, False)] * 2
 
 
 def test_one_merchants_failure_stops_neither_task_of_another_also_for_days_of_one_purchase_order(
@@ -91,7 +92,10 @@ def test_its_runs_have_room_beside_each_other_and_the_form_says_what_everything_
     assert params["refetch_after_hours"].value == [48]
     assert all(task.retries == 5 and task.retry_delay == timedelta(minutes=2) for task in dag.tasks)
     assert dag.get_task("liquidated_items").deferrable
-    assert dag.get_task("liquidated_items").outlets == [dataset_asset("liquidated_items")]
+    assert dag.get_task("liquidated_items").outlets == [
+        dataset_asset("liquidated_items"),
+        place_alias("liquidated_items"),
+    ]
     assert dag.get_task("refetch").outlets == [changed_alias("liquidated_items")]
 
 
@@ -203,7 +207,9 @@ def test_a_change_updates_the_asset_and_starts_who_waits_for_it_and_no_change_do
     report = json.loads(done.stdout.rpartition("\nreport: ")[2].partition("\n")[0])
     assert report["state"] == "success", log[-5000:]
     assert "waiting without a worker slot" in log
-    ((uri, extra, index),) = report["events"]
+    # Both assets: that of all places, and that of this one.
+    (uri, extra, index), (here, *same) = sorted(report["events"], key=lambda event: len(event[0]))
+    assert (here, same) == (dataset_asset("liquidated_items", str(base)).uri, [extra, index])
     told = {"added": 0, "removed": 0, "changed": 1, "dates": date.isoformat(start.date()), "merchant_id": changed}
     assert (uri, index) == (ASSET, 1)
     assert extra.items() >= told.items()

@@ -16,6 +16,7 @@ import real_time
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from extraction import Extraction
 
+from airflow_provider_zdirect.assets import daily_asset, dataset_asset
 from airflow_provider_zdirect.windows import Window
 
 DAY = timedelta(days=1)
@@ -61,11 +62,24 @@ def test_the_report_of_the_day_before_lands_for_every_merchant_and_the_daily_ass
         total += truth.total()
     assert total > 0
     day = f"{LONG_AGO - DAY:%Y-%m-%d}"
-    (daily,) = [event for event in run.events if event[0].rstrip("/").endswith("/daily")]
-    assert daily[1] == {"report_dates": [day], "merchant_ids": sorted(emulator.merchant_ids)}
+    (daily,) = [event for event in run.events if event[0] == daily_asset(dataset, str(tmp_path)).uri]
+    manifests = daily[1].pop("manifests")
+    assert daily[1] == {
+        "report_dates": [day],
+        "merchant_ids": sorted(emulator.merchant_ids),
+        "base_path": tmp_path.as_uri(),
+        "environment": "production",
+        "records": total,
+        "rejected": 0,
+        "manifest_count": 2,
+    }
+    assert all(Path(manifest.removeprefix("file://")).exists() for manifest in manifests)
     assert daily[2] == (day if PARTITIONS else None)
     # Whoever waits for the dataset as such is told too, without a partition.
-    assert [event[2] for event in run.events if not event[0].rstrip("/").endswith("/daily")] == [None, None]
+    others = [event for event in run.events if "/daily" not in event[0]]
+    assert sorted((uri, partition) for uri, _, partition in others) == sorted(
+        2 * [(dataset_asset(dataset, place).uri, None) for place in (None, str(tmp_path))], key=lambda event: event[0]
+    )
 
 
 @pytest.mark.newest_airflow

@@ -25,13 +25,15 @@ from airflow.models.dagrun import DagRun
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
+from airflow_provider_zdirect.assets import daily_asset
+
 MONTHLY = "zdirect_intrastat_monthly"
 DAYS = [f"2026-10-{day:02d}" for day in range(1, 32)]
 
 
 def tell(days):
     with create_session() as session:
-        daily = AssetModel.uri.like("zdirect://intra_community_movements/daily%")
+        daily = AssetModel.uri == daily_asset("intra_community_movements").uri
         asset = session.scalar(select(AssetModel).where(daily)).to_serialized()
         for day in days:
             AssetManager().register_asset_change(asset=asset, partition_key=day, session=session)

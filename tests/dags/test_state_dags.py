@@ -12,7 +12,7 @@ import real_time
 from airflow.models.dagbag import DagBag
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from airflow_provider_zdirect.assets import dataset_asset
+from airflow_provider_zdirect.assets import dataset_asset, place_alias
 from airflow_provider_zdirect.dag_params import asked_for_quantities, dataset_param
 from airflow_provider_zdirect.datasets import DATASETS, WindowKind
 
@@ -48,7 +48,7 @@ def test_the_tasks_update_their_assets(dags):
         ("zdirect_reference_data", REFERENCE),
     ):
         for name in names:
-            assert dags[dag_id].get_task(name).outlets == [dataset_asset(name)]
+            assert dags[dag_id].get_task(name).outlets == [dataset_asset(name), place_alias(name)]
 
 
 def test_a_backfill_offers_no_dataset_without_a_past():
@@ -96,7 +96,9 @@ def test_inventory_publishes_the_snapshot_and_the_eans_that_are_asked_for(run_da
     assert {ean for (ean,) in rows(tmp_path, "item_quantities", merchant, "DISTINCT ean")} <= set(eans)
     assert sum("item-quantities" in request.path for request in emulator.requests) == 3
     assert not [request for request in emulator.requests if other in request.path]
-    assert {uri.rstrip("/") for uri, _, _ in run.events} == {f"zdirect://{name}" for name in names[:2]}
+    assert {uri for uri, _, _ in run.events} == {
+        dataset_asset(name, place).uri for name in names[:2] for place in (None, str(tmp_path))
+    }
     extra = next(extra for uri, extra, _ in run.events if "snapshots" in uri)
     assert (extra["snapshot_time"], extra["stored"]) == (created.isoformat(), True)
 

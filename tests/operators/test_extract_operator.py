@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -8,7 +10,7 @@ import real_time
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
 from clocks import NOON
 
-from airflow_provider_zdirect.assets import dataset_asset
+from airflow_provider_zdirect.assets import dataset_asset, place_alias
 from airflow_provider_zdirect.exceptions import (
     RetentionError,
     ServerError,
@@ -125,9 +127,23 @@ def test_the_window_is_the_data_interval_and_the_asset_learns_what_was_published
     truth = emulator.truth("returned_items", merchant, END - HOUR, END)
     assert result["records"] == len(truth) > 0
     assert (result["window_from"], result["window_to"]) == ((END - HOUR).isoformat(), END.isoformat())
-    assert context["outlet_events"][dataset_asset("returned_items")].extra == {
-        name: result[name] for name in ("uri", "merchant_id", "window_from", "window_to", "records", "rejected")
-    }
+    for place in (None, str(tmp_path), tmp_path.as_uri()):
+        extra = context["outlet_events"][dataset_asset("returned_items", place)].extra
+        assert extra == {**result, "base_path": tmp_path.as_uri(), "environment": "production"}
+    assert {"window_from", "window_to", "files", "file_count", "manifest", "rejected"} <= set(result)
+
+
+def test_what_comes_with_a_dataset_has_an_asset_that_says_where_its_own_manifest_is(emulator, context, tmp_path):
+    merchant = emulator.merchant_ids[0]
+    start = emulator.clock.now().replace(minute=0, second=0, microsecond=0) - 30 * HOUR
+    emulator.add_orders(merchant, 2, start=start)
+    window = {"window_from": start - HOUR, "window_to": start + 24 * HOUR}
+    result = extract(dataset="orders", base_path=str(tmp_path), merchant_id=merchant, **window).resume(context)
+    for name, records in {"orders": result["records"], **result["parts"]}.items():
+        extra = context["outlet_events"][dataset_asset(name, str(tmp_path))].extra
+        assert (extra["dataset"], extra["merchant_id"], extra["records"]) == (name, merchant, records)
+        assert json.loads(Path(extra["manifest"]).read_text())["dataset"] == name
+        assert list(Path(extra["uri"]).rglob("*.parquet"))
 
 
 def test_without_a_merchant_several_granted_ones_are_an_error_that_lists_them(emulator, context, tmp_path):
@@ -200,18 +216,23 @@ def test_a_mapped_task_has_the_same_retries_and_asset_for_the_scheduler():
     with DAG("a_dag", schedule=None):
         task = mapped(task_id="plain")
         assert (task.retries, task.retry_delay) == (5, timedelta(minutes=2))
-        assert task.outlets == [dataset_asset("received_items")]
+        assert task.outlets == [dataset_asset("received_items"), dataset_asset("received_items", "/nowhere")]
     with DAG("b_dag", schedule=None, default_args={"retries": 0}):
         assert mapped(task_id="inherits").retries == 0
         assert mapped(task_id="own", retries=3).retries == 3
 
 
-def test_the_asset_joins_the_authors_outlets_once():
-    asset = dataset_asset("returned_items")
+def test_the_assets_join_the_authors_outlets_once():
+    asset, here = dataset_asset("returned_items"), dataset_asset("returned_items", "file:///nowhere")
     other = dataset_asset("received_items")
-    assert extract().outlets == [asset]
-    assert extract(outlets=[other]).outlets == [other, asset]
-    assert extract(outlets=[asset]).outlets == [asset]
+    assert extract().outlets == [asset, here]
+    assert extract(outlets=[other]).outlets == [other, asset, here]
+    assert extract(outlets=[asset]).outlets == [asset, here]
+    # Where the place is known only when the task runs, there is an alias for its asset.
+    assert extract(base_path="{{ params.base_path }}").outlets == [asset, place_alias("returned_items")]
+    with DAG("a_dag", schedule=None):
+        mapped = ZDirectExtractOperator.partial(task_id="mapped", dataset="returned_items")
+        assert mapped.expand(base_path=["/here", "/there"]).outlets == [asset, place_alias("returned_items")]
     assert extract(dataset="{{ params.dataset }}").outlets == []
 
 

@@ -8,7 +8,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 from clocks import NOON
 
-from airflow_provider_zdirect.assets import dataset_asset
+from airflow_provider_zdirect.assets import dataset_asset, place_of
 from airflow_provider_zdirect.exceptions import RetentionError, ServerError, WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 
@@ -57,8 +57,8 @@ def test_a_state_needs_no_window_and_its_asset_learns_when_it_was(dataset, emula
     result = task.execute(context)
     assert (result["records"], result["stored"], result["changes"]["added"]) == (4, True, 4)
     assert NOON <= datetime.fromisoformat(result["observed_at"]) <= emulator.clock.now()
-    names = ("uri", "merchant_id", "observed_at", "snapshot_time", "stored", "records", "rejected")
-    assert told(context, "stock_locations") == {name: result[name] for name in names}
+    place = place_of(here["base_path"])
+    assert told(context, "stock_locations") == {**result, "base_path": place, "environment": "production"}
 
 
 def test_a_window_by_template_is_no_harm_where_there_is_none(context, here):

@@ -9,7 +9,7 @@ import real_time
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
 from own_emulator import config_of, connection_to, own_emulator
 
-from airflow_provider_zdirect.assets import inbound_asset
+from airflow_provider_zdirect.assets import inbound_asset, place_of
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.exceptions import RateLimitedError, ServerError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
@@ -78,7 +78,9 @@ def test_item_sets_then_the_reconciliation(place, context):
     assert inbound_asset() in reconcile.outlets
     found = reconcile.execute(context)
     assert (found["rows"], found["announced"], found["received"], found["differing"]) == (1, 4, 0, 1)
-    assert context["outlet_events"][inbound_asset()].extra == found
+    for asset in (inbound_asset(), inbound_asset(place["base_path"])):
+        extra = context["outlet_events"][asset].extra
+        assert extra == {**found, "base_path": place_of(place["base_path"]), "environment": "production"}
 
 
 def test_a_reconciliation_without_notices_fails_at_once(emulator, context, tmp_path):

@@ -128,6 +128,9 @@ def test_the_result_is_small_and_the_asset_learns_of_it(landed, context):
     assert {name: extra[name] for name in ("month", "merchant_id", "days", "without_country")} == {
         name: result[name] for name in ("month", "merchant_id", "days", "without_country")
     }
+    assert extra["files"] == [entry["parquet"] for entry in result["reports"]]
+    assert (extra["file_count"], extra["manifest"]) == (4, result["manifest"])
+    assert extra["base_path"] == f"file://{landed.root}"
 
 
 def test_a_given_merchant_needs_no_request_and_no_connection(landed, context):
@@ -197,10 +200,10 @@ def test_master_data_comes_from_the_storage(landed, context, tmp_path):
 
 
 def test_the_asset_joins_the_authors_outlets_once():
-    asset, other = intrastat_asset(), dataset_asset("received_items")
-    assert report().outlets == [asset]
-    assert report(outlets=[other]).outlets == [other, asset]
-    assert report(outlets=[asset]).outlets == [asset]
+    asset, here, other = intrastat_asset(), intrastat_asset("/nowhere"), dataset_asset("received_items")
+    assert report().outlets == [asset, here]
+    assert report(outlets=[other]).outlets == [other, asset, here]
+    assert report(outlets=[asset]).outlets == [asset, here]
 
 
 def test_an_author_who_takes_the_asset_out_is_left_alone(landed, context):
@@ -216,7 +219,7 @@ def test_a_mapped_task_has_the_same_retries_and_asset():
             merchant_id=[MERCHANT]
         )
     assert task.retries == 5
-    assert task.outlets == [intrastat_asset()]
+    assert task.outlets == [intrastat_asset(), intrastat_asset("/nowhere")]
     with DAG("b_dag", schedule=None, default_args={"retries": 0}):
         assert report().retries == 0
 

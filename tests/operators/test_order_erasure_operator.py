@@ -75,10 +75,10 @@ def test_customers_are_erased_and_the_asset_is_told_only_then(emulator, context,
     certificate = json.loads(Path(result["certificate"].removeprefix("file://")).read_text())
     assert (certificate["found"], certificate["orders"]) == (0, 2)
     assert (result["requests"], result["orders"], result["erased"], result["changed"]) == (2, 2, 4, True)
-    ((asset, extra),) = events[erasure_alias()].added
-    assert asset == erasure_asset()
-    assert extra["certificate"] == result["certificate"]
-    hash(tuple(extra.items()))
+    (everywhere, extra), (here, same) = events[erasure_alias()].added
+    assert (everywhere, here) == (erasure_asset(), erasure_asset(str(tmp_path)))
+    assert extra == same
+    assert (extra["certificate"], extra["base_path"]) == (result["certificate"], f"file://{tmp_path}")
     again = OutletEvents()
     assert operator.execute({**context, "outlet_events": again})["changed"] is False
     assert not again

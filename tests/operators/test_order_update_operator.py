@@ -109,7 +109,9 @@ def test_a_file_is_applied_published_and_told(world, context, tmp_path, caplog):
     told = task.execute(context)
     assert (told["rows"], told["done"], told["orders"], told["of_others"]) == (2, 2, 2, 1)
     assert [truth(world, one)["status"] for one in orders] == ["fulfilled"] * 2
-    assert context["outlet_events"][order_updates_asset()].extra == told
+    for place in (None, f"{tmp_path}/base"):
+        extra = context["outlet_events"][order_updates_asset(place)].extra
+        assert extra == {**told, "base_path": f"file://{tmp_path}/base", "environment": "production"}
     published = duckdb.sql(
         f"SELECT DISTINCT row, outcome FROM read_parquet('{tmp_path}/base/order_updates/**/*.parquet')"
     )

@@ -14,7 +14,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 from own_emulator import connection_to, own_emulator
 
-from airflow_provider_zdirect.assets import shipping_documents_asset
+from airflow_provider_zdirect.assets import place_alias, shipping_documents_asset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import (
     DocumentsNotReadyError,
@@ -123,7 +123,8 @@ def test_templates_and_mapped_merchants_are_judged_later(tmp_path):
     templated = dict.fromkeys(ZDirectShippingDocumentsOperator.template_fields, "{{ params.x }}")
     assert shipping_documents_asset() in task(tmp_path, **templated).outlets
     mapped = ZDirectShippingDocumentsOperator.partial(task_id="documents", base_path="{{ params.base_path }}")
-    assert mapped.expand(merchant_id=["a", "b"]).partial_kwargs["outlets"] == [shipping_documents_asset()]
+    outlets = mapped.expand(merchant_id=["a", "b"]).partial_kwargs["outlets"]
+    assert outlets == [shipping_documents_asset(), place_alias("shipping_documents")]
 
 
 def test_documents_that_must_be_there_are_waited_for_without_a_slot(emulator, tmp_path, context):

@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException, Airfl
 from emulated_time import EmulatedTime
 from own_emulator import connection_to, own_emulator
 
-from airflow_provider_zdirect.assets import stock_updates_asset
+from airflow_provider_zdirect.assets import place_alias, stock_updates_asset
 from airflow_provider_zdirect.client import FileRateLimiter
 from airflow_provider_zdirect.exceptions import RejectedRecordsError, ServerError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.stocks import ZDirectStockUpdateOperator
@@ -94,11 +94,11 @@ def test_a_wrong_literal_is_refused_at_parse_with_task_parameter_and_remedy(argu
 
 def test_templates_and_mapped_tasks_are_not_judged_at_parse_and_have_the_asset():
     task = update(**dict.fromkeys(ZDirectStockUpdateOperator.template_fields, "{{ params.x }}"))
-    assert task.outlets == [stock_updates_asset()]
+    assert task.outlets == [stock_updates_asset(), place_alias("stock_updates")]
     update(stock_path="s3://bucket/stock/{merchant_id}.csv", orders_since="feed", feed_time="{{ ts }}")
     with DAG("a_dag", schedule=None):
         mapped = ZDirectStockUpdateOperator.partial(task_id="mapped", base_path="/data").expand(merchant_id=[MERCHANT])
-    assert mapped.partial_kwargs["outlets"] == [stock_updates_asset()]
+    assert mapped.partial_kwargs["outlets"] == [stock_updates_asset(), stock_updates_asset("/data")]
 
 
 def test_the_default_feed_goes_to_the_live_channels_and_the_asset_is_told_the_counts(world, feed, context):

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from airflow.providers.common.compat.sdk import Asset
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_zdirect.assets import daily_asset, dataset_asset, place_of, triggering_changes
+
+START = datetime(2026, 11, 28, tzinfo=UTC)
+FOLDERS = st.text(st.characters(exclude_characters="/\\", exclude_categories=("C", "Z")), min_size=1, max_size=20)
+PLACES = st.builds(
+    lambda scheme, folders: f"{scheme}{'/'.join(folders)}",
+    st.sampled_from(["/", "file:///", "s3://bucket/", "gs://other-bucket/"]),
+    st.lists(FOLDERS, min_size=1, max_size=4),
+)
+
+
+@given(PLACES, PLACES)
+def test_an_asset_names_one_place_whatever_its_folders_are_called(one, other):
+    asset = dataset_asset("returned_items", one)
+    # As Airflow stores it, it stays as it is, and an author may write it down.
+    assert asset.uri.isascii()
+    assert Asset(asset.uri).uri == asset.uri
+    assert place_of(place_of(one)) == place_of(one)
+    assert (dataset_asset("returned_items", other).uri == asset.uri) == (place_of(one) == place_of(other))
+    assert dataset_asset("received_items", one).uri != asset.uri != dataset_asset("returned_items").uri
+
+
+@pytest.mark.parametrize(
+    ("given", "same"),
+    [
+        ("s3://aws_default@bucket/zdirect", "s3://bucket/zdirect"),
+        ("S3://bucket/zdirect/", "s3://bucket/zdirect"),
+        ("s3://key:secret@bucket/zdirect", "s3://bucket/zdirect"),
+        ("/data/zdirect", "file:///data/zdirect"),
+        (" file:///data/zdirect// ", "file:///data/zdirect"),
+        ("s3://bucket/a@b", "s3://bucket/a@b"),
+    ],
+)
+def test_a_place_has_one_name_without_connection_and_secret(given, same):
+    assert place_of(given) == same
+    assert dataset_asset("orders", given) == dataset_asset("orders", same)
+    assert "secret" not in dataset_asset("orders", given).uri
+
+
+def test_the_daily_asset_is_that_of_the_default_base_path(monkeypatch):
+    monkeypatch.setenv("ZDIRECT_BASE_PATH", "s3://bucket/zdirect")
+    asset = daily_asset("intra_community_movements")
+    assert asset == daily_asset("intra_community_movements", "s3://bucket/zdirect/")
+    assert asset.uri == "zdirect://intra_community_movements/daily/s3://bucket/zdirect"
+
+
+@pytest.mark.parametrize("name", ["triggering_asset_events", "triggering_dataset_events"])
+def test_triggering_changes_are_filtered_once_each_and_oldest_first(name):
+    def event(hour, merchant_id, base_path):
+        extra = {"merchant_id": merchant_id, "base_path": base_path, "hour": hour}
+        return SimpleNamespace(timestamp=START + timedelta(hours=hour), extra=extra)
+
+    here, there = "s3://bucket/zdirect", "file:///data"
+    of_place = [event(2, "a", here), event(1, "b", here)]
+    # The asset of all places has the same events besides.
+    context = {name: {"of_place": of_place, "everywhere": [event(3, "a", there), *of_place]}}
+
+    def hours(**wanted):
+        return [change["hour"] for change in triggering_changes(context, **wanted)]
+
+    assert hours() == [1, 2, 3]
+    assert hours(merchant_id="a") == [2, 3]
+    assert hours(base_path="s3://my_aws@bucket/zdirect/") == [1, 2]
+    assert hours(base_path="/data", merchant_id="b") == []
+    assert triggering_changes({}) == []
