@@ -343,7 +343,7 @@ def test_an_answer_that_says_it_is_one_to_other_dates_is_refused(runs: Extractio
     runs.emulator.faults.add({"match": {"path": path}, "action": {"status": 200, "body": body}, "times": None})
     with pytest.raises(FilterIgnoredError, match="asked for 2026-11-04, zDirect answered for 2026-11-01 to 2026-11-30"):
         runs.run(dataset, DAY)
-    sandbox = Extraction(runs.emulator, runs.root, environment="sandbox")
+    sandbox = Extraction(runs.emulator, runs.root / "sandbox", environment="sandbox")
     assert sandbox.run(dataset, DAY).records == 0
 
 
