@@ -16,6 +16,7 @@ from airflow_provider_zdirect.assets import dataset_asset, place_alias
 from airflow_provider_zdirect.dag_params import asked_for_quantities, dataset_param
 from airflow_provider_zdirect.datasets import DATASETS, WindowKind
 
+MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
 REFERENCE = ("stock_locations", "sales_channels", "logistic_centers")
 
 
@@ -63,12 +64,12 @@ def test_a_backfill_offers_no_dataset_without_a_past():
     [
         ({"eans": None, "changed_quantities": False}, []),
         ({"eans": [], "changed_quantities": False}, []),
-        ({"eans": ["0001234567890"], "changed_quantities": False}, ["m"]),
-        ({"eans": None, "changed_quantities": True}, ["m"]),
+        ({"eans": ["0001234567890"], "changed_quantities": False}, [MERCHANT]),
+        ({"eans": None, "changed_quantities": True}, [MERCHANT]),
     ],
 )
 def test_quantities_are_only_asked_for_if_somebody_wants_them(params, asked):
-    assert asked_for_quantities({**params, "merchant_ids": ["m"], "conn_id": "none"}) == asked
+    assert asked_for_quantities({**params, "merchant_ids": [MERCHANT], "conn_id": "none"}) == asked
 
 
 def rows(tmp_path, dataset, merchant, columns):
