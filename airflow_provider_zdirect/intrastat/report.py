@@ -202,7 +202,7 @@ def _publish(
     missing = _missing(job, landed)
     findings = month_findings(movements, missing, uncertain, landed)
     for finding in findings:
-        log.warning("%s: %s", subject(f"intrastat {job.month}", job.merchant_id), finding)
+        log.warning("%s: %s", subject(f"intrastat {job.month}", job.merchant_id, full_id=True), finding)
     publisher = MonthPublisher(store, job.merchant_id, job.month, movements, landed, missing, findings)
     summaries = []
     for country in job.countries or movements.countries:
@@ -214,7 +214,7 @@ def _publish(
         summaries.append(_summary(job, publisher, report, own, master_data is not None))
         log.info(
             "%s: arrivals %s, dispatches %s (net quantities), %s lines. This is not tax advice. -> %s",
-            subject(f"intrastat {job.month} {country}", job.merchant_id, full_id=True),
+            subject(f"intrastat {job.month} {country}", job.merchant_id),
             *(f"{report.net_quantity(flow):,}" for flow in ("arrival", "dispatch")),
             f"{report.lines.num_rows:,}",
             summaries[-1].uri,

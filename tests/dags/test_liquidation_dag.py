@@ -208,8 +208,8 @@ def test_a_change_updates_the_asset_and_starts_who_waits_for_it_and_no_change_do
     assert report["state"] == "success", log[-5000:]
     assert "waiting without a worker slot" in log
     # Both assets: that of all places, and that of this one.
-    (uri, extra, index), (here, *same) = sorted(report["events"], key=lambda event: len(event[0]))
-    assert (here, same) == (dataset_asset("liquidated_items", str(base)).uri, [extra, index])
+    (uri, extra, index), (here, *alike) = sorted(report["events"], key=lambda event: len(event[0]))
+    assert (here, alike) == (dataset_asset("liquidated_items", str(base)).uri, [extra, index])
     told = {"added": 0, "removed": 0, "changed": 1, "dates": date.isoformat(start.date()), "merchant_id": changed}
     assert (uri, index) == (ASSET, 1)
     assert extra.items() >= told.items()
