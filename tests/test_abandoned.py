@@ -96,6 +96,19 @@ def test_what_is_younger_than_a_day_is_left_and_taken_up(runs: Extraction) -> No
     assert left(runs) == (set(), set())
 
 
+def test_stray_files_and_damaged_checkpoints_are_removed_and_stop_nothing(runs: Extraction) -> None:
+    give_up(runs, whole(HOURS[:3]))
+    (checkpoint,) = (path for path in runs.paths("_staging") if path.name == "checkpoint.json")
+    checkpoint.write_bytes(b"{")
+    give_up(runs, whole(HOURS[1:4]), key="another")
+    stray = checkpoint.parent.parent / ".DS_Store"
+    stray.write_bytes(b"Bud1")
+    age([*runs.paths("_staging"), *runs.paths("_windows"), stray], DAY * 2)
+    runs.run("returned_items", HOURS[4])
+    assert left(runs) == (set(), set())
+    assert not stray.exists()
+
+
 def test_one_late_write_keeps_all_of_a_task_that_is_still_at_work(runs: Extraction) -> None:
     give_up(runs, whole(HOURS[:3]))
     before = left(runs)

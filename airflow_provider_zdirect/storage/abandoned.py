@@ -52,9 +52,9 @@ def _remove(store: ObjectStore, layout: Layout, now: datetime, marks: list[Windo
     in_use = {_label(folder) for folder in written.keys() - abandoned}
     for folder in sorted(abandoned):
         # The marks first: nothing else leads to them.
-        if _label(folder) not in in_use:
+        if _label(folder) not in in_use and (window := _window(store, layout, folder)):
             for each in marks:
-                each.withdraw(_window(store, layout, folder), if_made=is_over)
+                each.withdraw(window, if_made=is_over)
         # These files, not the folder: a task that was cleared this moment may begin anew in it.
         store.delete_all(paths[folder])
         log.info("Removed what a task that was given up had left: %s/%s.", layout.staged, folder)
@@ -63,11 +63,21 @@ def _remove(store: ObjectStore, layout: Layout, now: datetime, marks: list[Windo
         store.delete_all([path for path, at in unfinished.items() if is_over(at)])
 
 
-def _window(store: ObjectStore, layout: Layout, folder: str) -> Window:
-    """The window that was announced: where it was clipped to what zDirect keeps, only the checkpoint says so."""
-    window = Window.from_label(_label(folder))
-    head = store.read_json(f"{layout.staged}/{folder}/checkpoint.json")
-    return window if head is None else Window(datetime.fromisoformat(head["plan"]["from"]), window.end)
+def _window(store: ObjectStore, layout: Layout, folder: str) -> Window | None:
+    """The window that was announced; None for a folder or file that is not of a window.
+
+    Where it was clipped to what zDirect keeps, only the checkpoint says so.
+    """
+    try:
+        window = Window.from_label(_label(folder))
+    except ValueError:
+        return None
+    try:
+        head = store.read_json(f"{layout.staged}/{folder}/checkpoint.json")
+        return window if head is None else Window(datetime.fromisoformat(head["plan"]["from"]), window.end)
+    except (ValueError, TypeError, KeyError):
+        # Damaged: nobody can go on from it.
+        return window
 
 
 def _label(folder: str) -> str:

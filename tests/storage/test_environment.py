@@ -118,8 +118,15 @@ def test_who_only_reads_writes_nothing_and_is_refused_all_the_same(store: Object
     refused(store, "sandbox", writes=False)
 
 
-def test_a_base_path_of_an_earlier_version_belongs_to_the_first_run_that_looks(store: ObjectStore) -> None:
+@pytest.mark.parametrize("writes", [True, False])
+def test_a_base_path_of_an_earlier_version_belongs_to_the_environment_of_its_manifests(
+    store: ObjectStore, writes: bool
+) -> None:
     store.write("received_items/merchant_id=x/date=2026-11-20/a.parquet", b"")
+    store.write_json("_manifests/received_items/merchant_id=x/date=2026-11-20/a.json", {"environment": "production"})
+    store.write_json("_manifests/intrastat/merchant_id=x/month=2026-11/manifest.json", {"month": "2026-11"})
+    assert "belongs to production" in refused(store, "sandbox", writes=writes)
+    assert store.read(RECORD) is None
     claim_environment(store, "production", URI)
     assert owner(store) == "production"
 
