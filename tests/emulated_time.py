@@ -7,6 +7,9 @@ from collections.abc import Callable
 from datetime import datetime
 from itertools import pairwise
 
+import pytest
+
+from airflow_provider_zdirect.clock import SystemClock
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
 
@@ -30,6 +33,13 @@ class EmulatedTime:
         self._emulator.clock.advance(seconds)
         self._after_sleep()
         await asyncio.sleep(0)
+
+
+def replace_system_clock(monkeypatch: pytest.MonkeyPatch, emulator: EmulatorServer) -> None:
+    """Code that is not given a clock has the emulator's time, too."""
+    clock = EmulatedTime(emulator)
+    for name in ("now", "sleep"):
+        monkeypatch.setattr(SystemClock, name, staticmethod(getattr(clock, name)))
 
 
 def looks(emulator: EmulatorServer) -> list[datetime]:

@@ -151,6 +151,9 @@ class Run:
     result: dict[str, Any] | None = None
     _next: tuple[str, dict[str, Any]] = ("execute", {})
 
+    def __post_init__(self) -> None:
+        self.task.clock = EmulatedTime(self.emulator)
+
     @property
     def events(self) -> list[dict[str, Any]]:
         everywhere = dataset_asset(DATASET)
@@ -162,7 +165,6 @@ class Run:
 
     def go_on(self) -> dict[str, Any] | None:
         """Execute or resume; the result, or None if the task was deferred."""
-        self.task.clock = EmulatedTime(self.emulator)
         # A worker that takes the task up again has only what the deferral holds.
         method, arguments = self._next
         arguments = json.loads(json.dumps(arguments))

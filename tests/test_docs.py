@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from emulated_time import replace_system_clock
 from extraction import Extraction
 from state_extraction import StateExtraction
 
@@ -47,9 +48,12 @@ def test_every_make_target_that_the_readme_names_exists() -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
-def test_the_script_in_the_architecture_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_script_in_the_architecture_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     (script,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "architecture.md").read_text(), re.DOTALL)
     with EmulatorServer(now="2026-11-22T10:00:00+00:00") as emulator:
+        replace_system_clock(monkeypatch, emulator)
         here = f'ClientConfig("demo", "demo-secret", base_url="{emulator.url}")'
         for said, meant in (
             ('ClientConfig("client-id", "client-secret")', here),

@@ -8,11 +8,10 @@ from typing import Any
 import airflow_home
 import pytest
 from clocks import NOON
-from emulated_time import EmulatedTime
+from emulated_time import replace_system_clock
 from outlet_events import OutletEvents
 from own_emulator import connection_to, own_emulator
 
-from airflow_provider_zdirect.clock import SystemClock
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
 
@@ -32,11 +31,9 @@ def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorServer]:
 
 @pytest.fixture
 def fixed_present(emulator: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The emulator's clock stands at ``NOON``, and operators that make their own clock follow it."""
+    """It is ``NOON`` for the emulator and for operators that cannot be given a clock."""
     emulator.clock.set(NOON)
-    clock = EmulatedTime(emulator)
-    for name in ("now", "sleep"):
-        monkeypatch.setattr(SystemClock, name, staticmethod(getattr(clock, name)))
+    replace_system_clock(monkeypatch, emulator)
 
 
 @pytest.fixture
