@@ -55,7 +55,8 @@ def _api(value: Any) -> Any:
         return {name: _api(item) for name, item in value.items() if item is not None and not name.startswith("_")}
     if isinstance(value, str) and value.endswith("Z") and value[4:5] == "-":
         return instant(value).isoformat()
-    return value.isoformat() if isinstance(value, datetime) else value
+    # DuckDB gives times in the time zone of the machine.
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
 
 
 def truth(runs: StateExtraction, dataset: str, merchant_id: str | None = None) -> dict[str, str]:
