@@ -21,6 +21,7 @@ from outlet_events import OutletEvents
 
 from airflow_provider_zdirect.assets import changed_alias, dataset_asset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.models.arrow import column_of
 from airflow_provider_zdirect.operators.liquidation import ZDirectLiquidationRefetchOperator
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -47,7 +48,7 @@ def published(root: Path, *, merchant_id: str = "*", day: date | str = "*") -> C
     if not list(root.glob(pattern)):
         return Counter()
     found = duckdb.sql(
-        f"SELECT {', '.join(f'{name}::VARCHAR' for name in FIELDS)} "
+        f"SELECT {', '.join(f'{column_of(name)}::VARCHAR' for name in FIELDS)} "
         f"FROM read_parquet('{root}/{pattern}', hive_partitioning = false)"
     )
     return multiset(dict(zip(FIELDS, row, strict=True)) for row in found.fetchall())

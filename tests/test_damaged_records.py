@@ -473,7 +473,7 @@ def test_a_report_whose_only_movement_is_damaged_is_not_empty(emulator: Emulator
     runs = StateExtraction(emulator, tmp_path)
     dataset = get_dataset("intra_community_movements")
     look = with_client(runs, lambda client: look_at_report(client, dataset, runs.merchant_id, DAY))
-    assert asyncio.run(look) is Sight.MOVEMENTS
+    assert asyncio.run(look).sight is Sight.MOVEMENTS
 
 
 def test_a_damaged_text_in_a_single_answer_does_not_stop_what_it_is_asked_for(

@@ -56,6 +56,7 @@ def test_every_merchant_with_a_feed_has_its_levels_and_one_without_is_skipped(em
         f"SELECT ean, quantity, outcome FROM read_parquet('{tmp_path}/stock_updates/merchant_id={first}/**/*.parquet')"
     ).fetchall()
     assert rows == [(EAN, 4, "accepted")] * len(live)
-    ((uri, extra, _),) = done.events
-    assert uri.startswith("zdirect://stock_updates")
+    (everywhere, extra, _), (here, same, _) = done.events
+    assert everywhere.rstrip("/") == "zdirect://stock_updates"
+    assert (here, same) == (f"zdirect://stock_updates/{tmp_path.as_uri()}", extra)
     assert (extra["merchant_id"], extra["accepted"], extra["rejected"]) == (first, len(live), 1)

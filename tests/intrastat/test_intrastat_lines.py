@@ -137,7 +137,7 @@ def test_a_country_that_nothing_touches_is_a_finding_on_the_page_and_in_the_resu
     for country in ("CZ", "XI"):
         assert "No movement touches" in landing.html(country)
     assert "No movement touches" not in landing.html("DE")
-    assert "CZ: No movement touches Czechia (CZ)" in caplog.text
+    assert f"intrastat 2026-11 CZ, merchant {MERCHANT[:8]}: No movement touches Czechia (CZ)" in caplog.text
     told = {report["country"]: report["findings"] for report in landing.manifest()["reports"]}
     assert told == {report.country: list(report.findings) for report in result.reports}
     assert json.loads(json.dumps(result.as_dict()))["reports"][0]["findings"] == list(result.reports[0].findings)

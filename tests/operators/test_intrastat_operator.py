@@ -152,7 +152,7 @@ def test_a_given_merchant_needs_no_request_and_no_connection(landed, context):
         ({"month": ""}, ZDirectConfigurationError, "Give month as 2026-11"),
         ({"month": "soon"}, ZDirectConfigurationError, "month='soon'"),
         ({"base_path": "nope://bucket/zdirect"}, ZDirectConfigurationError, "base_path='nope://bucket/zdirect'"),
-        ({"countries": "Poland"}, ZDirectConfigurationError, "'POLAND'"),
+        ({"countries": "Poland"}, ZDirectConfigurationError, "'Poland'"),
         ({"merchant_id": "x"}, ZDirectConfigurationError, "merchant_id='x'"),
         ({"conn_id": "missing"}, ZDirectConfigurationError, "Connection 'missing'"),
         ({"allow_missing_days": "maybe"}, ZDirectConfigurationError, "allow_missing_days='maybe'"),
