@@ -6,6 +6,7 @@ Every kind of data has an asset for all places (``zdirect://returned_items``) an
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -37,12 +38,24 @@ def zdirect_asset(name: str, base_path: str | None = None) -> Any:
     return Asset(uri=f"zdirect://{name}" + (f"/{quote(place_of(base_path), safe='/:')}" if base_path else ""))
 
 
+_SAME_SCHEME = {"local": "file", "s3a": "s3"}
+
+
 def place_of(base_path: str) -> str:
     """A base path as assets and their events name it: a URL without connection id, login and trailing slash."""
     text = base_path.strip()
     scheme, _, path = text.partition("://") if "://" in text else ("file", "", text)
+    scheme = _SAME_SCHEME.get(scheme.lower(), scheme.lower())
+    if scheme == "file":
+        return "file://" + posixpath.normpath("/" + path.lstrip("/"))
     authority, slash, rest = path.partition("/")
-    return f"{scheme.lower()}://{authority.rpartition('@')[2]}{slash}{rest}".rstrip("/")
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{rest}".rstrip("/")
+
+
+def connection_in(base_path: str) -> str | None:
+    """The storage connection that a base path names: ``my_aws`` of ``s3://my_aws@bucket/zdirect``."""
+    authority = base_path.partition("://")[2].partition("/")[0]
+    return authority.rpartition("@")[0] or None
 
 
 def place_alias(name: str) -> Any:
@@ -106,20 +119,36 @@ def triggering_changes(context: Mapping[str, Any], **wanted: Any) -> list[dict[s
     Events of several assets that report the same publication count once.
 
     :param context: as the task has it.
-    :param wanted: only events with these values, for example ``merchant_id`` or ``base_path``.
+    :param wanted: only events with these values, for example ``merchant_id`` or ``base_path``; ``merchant_id`` also
+        finds events that are about several merchants.
+    :raises ValueError: if no event says anything of the kind.
     """
     events = context.get("triggering_asset_events")
     # Assets were called datasets before Airflow 3.
     events = context.get("triggering_dataset_events", {}) if events is None else events
-    if "base_path" in wanted:
-        wanted["base_path"] = place_of(wanted["base_path"])
     found = sorted((event for key in events for event in events[key]), key=lambda event: event.timestamp)
     changes: list[dict[str, Any]] = []
     for event in found:
-        change = dict(event.extra or {})
-        if change not in changes and all(change.get(name) == value for name, value in wanted.items()):
+        if (change := dict(event.extra or {})) not in changes:
             changes.append(change)
-    return changes
+    for name in wanted:
+        if changes and not any(_said(change, name) for change in changes):
+            known = ", ".join(sorted(set().union(*changes)))
+            raise ValueError(f"{name}: no event of these assets says it; they say {known}.")
+    return [change for change in changes if all(_as_said(name, wanted[name]) in _said(change, name) for name in wanted)]
+
+
+def _said(change: Mapping[str, Any], name: str) -> list[Any]:
+    """What an event says of a filter's name: nothing, one value, or that of several merchants."""
+    if name == "merchant_id" and "merchant_ids" in change:
+        return list(change["merchant_ids"])
+    return [change[name]] if name in change else []
+
+
+def _as_said(name: str, value: Any) -> Any:
+    if name == "base_path":
+        return place_of(value)
+    return value.strip().lower() if name in ("merchant_id", "environment") else value
 
 
 def with_assets(outlets: Any, assets: Iterable[Any]) -> list[Any]:

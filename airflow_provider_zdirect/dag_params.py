@@ -35,6 +35,7 @@ from airflow_provider_zdirect.operators.arguments import (
     run_type,
     uuid,
 )
+from airflow_provider_zdirect.operators.base_path import check_base_path
 from airflow_provider_zdirect.operators.intrastat import country_codes
 from airflow_provider_zdirect.operators.stocks import channel_ids
 from airflow_provider_zdirect.param_defaults import from_environment, listed
@@ -51,8 +52,9 @@ MERCHANTS_OF_TRACKING_FILE = (
 )
 """The merchants of a run that have one file with tracking numbers; none, if each has a file of its own."""
 PURCHASE_ORDER_NUMBER = "{{ (params.purchase_order_number or '') | trim }}"
-REFETCH_PASSES = "{% for hours in params.refetch_after_hours %}PT{{ hours }}H,{% endfor %}"
+REFETCH_PASSES = "{% for hours in params.refetch_after_hours %}PT{{ '%.6f' | format(hours) }}H,{% endfor %}"
 """Of the liquidation's re-fetch, as ISO 8601 durations."""
+MOST_HOURS = 10 * 365 * 24
 LIQUIDATION_OPTIONS = {
     "purchase_order_parameter": "{{ params.purchase_order_parameter }}",
     "to": "{{ params.last_date }}",
@@ -64,14 +66,15 @@ def place_params() -> dict[str, Param]:
     home = os.environ.get("AIRFLOW_HOME", "~/airflow")
     return {
         "conn_id": Param(
-            os.environ.get("ZDIRECT_CONN_ID") or "zdirect_default",
+            os.environ.get("ZDIRECT_CONN_ID", "").strip() or "zdirect_default",
             type="string",
             minLength=1,
             title="Connection",
             description="Id of the Airflow connection of type zdirect.",
         ),
         "base_path": Param(
-            os.environ.get("ZDIRECT_BASE_PATH") or f"file://{os.path.abspath(os.path.expanduser(home))}/zdirect",
+            os.environ.get("ZDIRECT_BASE_PATH", "").strip()
+            or f"file://{os.path.abspath(os.path.expanduser(home))}/zdirect",
             type="string",
             minLength=1,
             title="Base path",
@@ -144,7 +147,7 @@ def liquidation_params() -> dict[str, Param]:
         "refetch_after_hours": Param(
             [48],
             type="array",
-            items={"type": "number", "exclusiveMinimum": 0},
+            items={"type": "number", "exclusiveMinimum": 0, "maximum": MOST_HOURS},
             minItems=1,
             title="Fetch again after hours",
             description="Hours after the window's end at which it is fetched again, and what changed is published.",
@@ -376,6 +379,7 @@ def tracking_params() -> dict[str, Param]:
             24,
             type="number",
             minimum=0,
+            maximum=MOST_HOURS,
             title="Remind after hours",
             description="Hours after which the same order is told again.",
         ),
@@ -414,13 +418,14 @@ def merchants_of(params: Mapping[str, Any]) -> list[str]:
     return listed or ZDirectHook(params["conn_id"]).merchant_ids()
 
 
-LISTS: dict[str, Callable[[Any], Any]] = {
+CHECKS: dict[str, Callable[[Any], Any]] = {
+    "base_path": check_base_path,
     "merchant_ids": lambda value: entries(value, name="merchant_ids", parse=uuid),
     "eans": lambda value: entries(value, name="eans", parse=ean),
     "countries": country_codes,
     "sales_channel_ids": channel_ids,
 }
-"""The parameters that are lists, and what refuses a wrong entry."""
+"""What refuses wrong parameters, of those that several tasks take."""
 
 
 def check_params(context: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -428,11 +433,11 @@ def check_params(context: Mapping[str, Any]) -> Mapping[str, Any]:
 
     The first task of a run looks at them, so that no other one starts.
 
-    :raises ZDirectConfigurationError: as :func:`~.arguments.entries`.
+    :raises ZDirectConfigurationError: as :func:`~.arguments.entries` and :func:`~.base_path.check_path`.
     :raises WindowError: as :func:`~.arguments.refuse_in_backfill`.
     """
     params: Mapping[str, Any] = context["params"]
-    for name, parse in LISTS.items():
+    for name, parse in CHECKS.items():
         if name in params:
             parse(params[name])
     month = given(params["month"]) if "month" in params else None

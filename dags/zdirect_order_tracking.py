@@ -74,7 +74,7 @@ with DAG(
             task_id="missing",
             notifier=tell_of_missing_tracking,
             grace_hours="{{ params.grace_hours }}",
-            remind_after="PT{{ params.remind_hours }}H",
+            remind_after="PT{{ '%.6f' | format(params.remind_hours) }}H",
             portal_url="{{ params.portal_url or '' }}",
             # Rows that were not applied are no reason to keep silent about other orders.
             trigger_rule="all_done",

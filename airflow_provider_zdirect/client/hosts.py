@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
@@ -58,6 +59,11 @@ def base_url(text: str) -> str:
         a path or port at zDirect's own addresses.
     """
     url = text.strip()
+    if re.match(r"https?[:/]", url, re.IGNORECASE) and not re.match(r"https?://[^/]", url, re.IGNORECASE):
+        raise ZDirectConfigurationError(
+            f"host={text!r} is not an address: its scheme must be followed by :// and a host name.",
+            remedy="Give it as https://name, or as http://localhost:8088 on this machine.",
+        )
     has_scheme = "://" in url
     parts = split_address(url if has_scheme else f"https://{url}")
     host = parts.hostname or ""

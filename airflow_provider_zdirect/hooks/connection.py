@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,6 +75,8 @@ def _settings(conn_id: str, connection: Any) -> ConnectionSettings:
     extra = _extra(connection)
     patience: dict[str, float] = {name: extra[name] for name in ("rate_share", "max_inline_wait") if name in extra}
     if (timeout := extra.get("timeout")) is not None:
+        if not 0 < timeout < math.inf:
+            raise _wrong("timeout", timeout, "a number of seconds above 0")
         patience |= {
             "total_timeout": timeout,
             "read_timeout": min(timeout, ClientConfig.read_timeout),
@@ -97,7 +100,9 @@ def _settings(conn_id: str, connection: Any) -> ConnectionSettings:
 
 def base_url(connection: Any) -> str | None:
     """Host with the scheme and port that URI connections keep apart; None means the environment's own address."""
-    host = (connection.host or "").strip().rstrip("/")
+    host = (connection.host or "").strip()
+    # Not the slashes of a scheme behind which nothing comes.
+    host = host if host.endswith("://") else host.rstrip("/")
     port = connection.port or None
     if not host:
         if port not in (None, 443):
@@ -107,11 +112,17 @@ def base_url(connection: Any) -> str | None:
             )
         return None
     if "://" not in host and connection.schema:
-        host = f"{connection.schema}://{host}"
+        host = f"{connection.schema.partition(':')[0]}://{host}"
     scheme, mark, rest = host.rpartition("://")
     name, slash, path = rest.partition("/")
-    if port and port != DEFAULT_PORTS.get(scheme.lower()) and ":" not in name.rpartition("]")[2]:
-        name = f"{name}:{port}"
+    _, colon, port_of_host = name.rpartition("]")[2].partition(":")
+    if port and port != DEFAULT_PORTS.get(scheme.lower()):
+        if not colon:
+            name = f"{name}:{port}"
+        elif port != 443 and port_of_host != str(port):
+            raise ZDirectConfigurationError(
+                f"host={connection.host!r} has one port, and port={port} is another.", remedy="Give one of them."
+            )
     return f"{scheme}{mark}{name}{slash}{path}"
 
 
@@ -165,7 +176,7 @@ def _value(name: str, value: Any) -> str | float | bool:
             if not isinstance(value, bool):
                 try:
                     return float(value)
-                except (TypeError, ValueError):
+                except (TypeError, ValueError, OverflowError):
                     pass
             raise _wrong(name, value, "a number")
         case "boolean":

@@ -248,9 +248,9 @@ def duration(value: Any, *, name: str) -> timedelta:
 def count(value: Any, *, name: str) -> int:
     try:
         number = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = -1
-    if isinstance(value, bool) or number < 0:
+    if isinstance(value, bool) or number < 0 or (isinstance(value, float) and value != number):
         raise ZDirectConfigurationError(
             f"{name}={value!r} is not a count.", remedy=f"Give {name} as a whole number, 0 or more."
         )
@@ -402,7 +402,11 @@ def check_backfill_window(context: Mapping[str, Any], window: Window) -> None:
     fixed = fixed_window(context.get("params") or {})
     if len(fixed) < 2 or run_type(context) != "backfill":
         return
-    of_params = Window(*(parse_instant(fixed[name], name=name) for name in ("from", "to")))
+    try:
+        of_params = Window(*(parse_instant(fixed[name], name=name) for name in ("from", "to")))
+    except (WindowError, TypeError, AttributeError):
+        # Parameters of the author's own, which mean something else.
+        return
     if window == of_params and window != (of_run := run_interval(context)):
         refuse_in_backfill(fixed, of_run)
 

@@ -9,7 +9,14 @@ from typing import Any, ClassVar
 from airflow.providers.common.compat.sdk import BaseOperator
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
-from airflow_provider_zdirect.assets import changed_alias, place_alias, place_of, with_assets, zdirect_asset
+from airflow_provider_zdirect.assets import (
+    changed_alias,
+    connection_in,
+    place_alias,
+    place_of,
+    with_assets,
+    zdirect_asset,
+)
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.defaults import set_retries
@@ -42,15 +49,13 @@ class ZDirectOperator(NamedMapIndex, BaseOperator):
         retry_delay: timedelta | float = RETRY_DELAY,
         **kwargs: Any,
     ) -> None:
-        # An unmapped task has been given its arguments by another task; execute() judges them. Its base path is no news
-        # for outlets: an asset that was not there at parse does not exist for Airflow.
-        if getattr(self, "_BaseOperator__from_mapped", False):
-            values = {**values, "base_path": arguments.LATER}
-        else:
+        # An unmapped task has been given its arguments by another task; execute() judges them. Its outlets are those
+        # of partial(), less what the author took out: an asset that was not there at parse does not exist for Airflow.
+        if not getattr(self, "_BaseOperator__from_mapped", False):
             with arguments.naming(kwargs.get("task_id")):
                 self.check_literals(values)
+            outlets = with_assets(outlets, self.own_assets(values))
         set_retry_policy(kwargs)
-        outlets = with_assets(outlets, self.own_assets(values))
         super().__init__(retries=retries, retry_delay=retry_delay, outlets=outlets, **kwargs)
         self.merchant_may_be_blank = arguments.may_be_blank(values.get("merchant_id"), self)
 
@@ -96,7 +101,10 @@ class ZDirectOperator(NamedMapIndex, BaseOperator):
         :param change: small, JSON-able values without personal data, as for XCom.
         """
         place = place_of(self.base_path)
+        storage = arguments.given(getattr(self, "storage_conn_id", None)) or connection_in(self.base_path)
         extra = {**change, "base_path": place, "environment": self._environment()}
+        if storage:
+            extra["storage_conn_id"] = storage
         everywhere, here = zdirect_asset(name), zdirect_asset(name, place)
         for asset in (everywhere, here):
             if asset in self.outlets:

@@ -357,15 +357,8 @@ def _check_file(path: Any) -> None:
 
 
 def _merchants(value: Any) -> tuple[str, ...]:
-    """Ids of merchants, each once; a list, or what a template made of it."""
-    listed = arguments.from_text(value)
-    if not isinstance(listed, list | tuple):
-        raise ZDirectConfigurationError(
-            f"merchants_of_file={value!r} is not a list.", remedy="Give the ids of the merchants as a list."
-        )
-    for each in listed:
-        arguments.check_merchant_id(each)
-    return tuple(dict.fromkeys(str(each).strip().lower() for each in listed))
+    """Ids of merchants, each once."""
+    return tuple(arguments.entries(value, name="merchants_of_file", parse=arguments.uuid))
 
 
 def _reason(value: Any) -> int:

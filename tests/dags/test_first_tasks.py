@@ -113,6 +113,9 @@ def test_a_task_with_the_window_of_the_parameters_refuses_it_in_a_backfill_and_a
     assert run_window(task, context_of({"from": None, "to": None})) == window
     task.window_from, task.window_to = START.isoformat(), END.isoformat()
     assert run_window(task, context_of(params)) == Window(START, END)
+    # Parameters of an author that only have the same names.
+    for others in ({"from": "noreply@example.com", "to": "team@example.com"}, {"from": 1, "to": 2}):
+        assert run_window(task, context_of(others)) == Window(START, END)
 
 
 def test_a_scheduled_run_of_the_backfill_dag_fetches_nothing_and_says_so(monkeypatch):
@@ -130,6 +133,7 @@ def test_a_scheduled_run_of_the_backfill_dag_fetches_nothing_and_says_so(monkeyp
     [
         ("merchant_ids", [ID, "4711"], "merchant_ids: '4711' is not a UUID (entry 2)"),
         ("merchant_ids", [""], "merchant_ids has only blank entries"),
+        ("base_path", "file://data/zd", "base_path='file://data/zd' has one slash too few"),
         ("merchant_ids", [ID, 4711], "merchant_ids: entry 2 is 4711"),
         ("countries", ["DE", "Polen"], "countries"),
         ("countries", [" "], "countries has only blank entries"),

@@ -4,11 +4,12 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from airflow.providers.common.compat.sdk import Asset
+from airflow.providers.common.compat.sdk import DAG, Asset
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_zdirect.assets import daily_asset, dataset_asset, place_of, triggering_changes
+from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 
 START = datetime(2026, 11, 28, tzinfo=UTC)
 FOLDERS = st.text(st.characters(exclude_characters="/\\", exclude_categories=("C", "Z")), min_size=1, max_size=20)
@@ -39,6 +40,8 @@ def test_an_asset_names_one_place_whatever_its_folders_are_called(one, other):
         ("/data/zdirect", "file:///data/zdirect"),
         (" file:///data/zdirect// ", "file:///data/zdirect"),
         ("s3://bucket/a@b", "s3://bucket/a@b"),
+        ("s3a://bucket/zdirect", "s3://bucket/zdirect"),
+        ("local:///data//x/../zdirect/.", "file:///data/zdirect"),
     ],
 )
 def test_a_place_has_one_name_without_connection_and_secret(given, same):
@@ -73,3 +76,28 @@ def test_triggering_changes_are_filtered_once_each_and_oldest_first(name):
     assert hours(base_path="s3://my_aws@bucket/zdirect/") == [1, 2]
     assert hours(base_path="/data", merchant_id="b") == []
     assert triggering_changes({}) == []
+    assert hours(merchant_id=" A ") == [2, 3]
+    with pytest.raises(ValueError, match="merchant: no event of these assets says it; they say base_path, hour"):
+        hours(merchant="a")
+
+
+def test_an_event_about_several_merchants_is_one_about_each():
+    event = SimpleNamespace(timestamp=START, extra={"merchant_ids": ["a", "b"]})
+    context = {"triggering_asset_events": {"daily": [event]}}
+    assert triggering_changes(context, merchant_id="B") == [{"merchant_ids": ["a", "b"]}]
+    assert triggering_changes(context, merchant_id="c") == []
+
+
+def test_a_mapped_task_updates_the_assets_that_the_author_left_it():
+    with DAG("a_dag", schedule=None):
+        kept, taken, unknown = (
+            ZDirectExtractOperator.partial(task_id=f"extract_{number}", base_path="/data", **arguments)
+            for number, arguments in enumerate(({"dataset": "orders"}, {"dataset": "orders"}, {}))
+        )
+        kept, taken = (partial.expand(merchant_id=["a"]) for partial in (kept, taken))
+        unknown = unknown.expand(dataset=["orders"])
+    taken.partial_kwargs["outlets"] = []
+    assert dataset_asset("orders", "/data") in kept.unmap({"merchant_id": "a"}).outlets
+    assert taken.unmap({"merchant_id": "a"}).outlets == []
+    # What was not known at parse, Airflow 2 cannot take at run time.
+    assert unknown.unmap({"dataset": "orders"}).outlets == []

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import real_time
 from airflow.providers.common.compat.sdk import (
     DAG,
     AirflowException,
@@ -11,7 +12,6 @@ from airflow.providers.common.compat.sdk import (
     AirflowSensorTimeout,
     AirflowSkipException,
     TaskDeferred,
-    timezone,
 )
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from emulated_time import looks
@@ -268,7 +268,7 @@ def test_in_reschedule_mode_a_look_that_decides_nothing_is_repeated_after_the_pa
 
 
 def _from_now(caught):
-    return (caught.value.reschedule_date - timezone.utcnow()).total_seconds()
+    return (caught.value.reschedule_date - real_time.now()).total_seconds()
 
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule"])
