@@ -41,6 +41,10 @@ NAMES = {**EU, "GB": "United Kingdom"}
 ALIASES = {"EL": "GR", "UK": "GB"}
 """Codes that the EU writes for countries which have another one in ISO 3166-1, as zDirect sends it."""
 
+CUSTOMS = frozenset({"QU", "QV", "QW", "QX", "QY", "QZ", "XC", "XL", "XS", "XU"})
+"""Origins of the EU's Geonomenclature (Regulation (EU) 2020/1470) besides :func:`all_codes`: countries that are not
+specified, Ceuta, Melilla, Serbia, and the United Kingdom without Northern Ireland."""
+
 # XI (Northern Ireland) and XK (Kosovo) are codes of the EU's customs, not of ISO 3166-1.
 _ALL = """
 AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ

@@ -10,11 +10,12 @@ column                 also called                                      value
 ``cn8_code``           ``cn8``, ``cn_code``, ``cn``, ``commodity_code``  8 digits, or 7 and a lost zero in front
 ``net_mass_kg``        ``net_mass``, ``net_weight_kg``, ``net_weight``  kilograms of one piece
 ``statistical_value``  ``stat_value``                                   value of one piece
-``country_of_origin``  ``origin``, ``origin_country``                   two letters
+``country_of_origin``  ``origin``, ``origin_country``                   ISO 3166-1 alpha-2, or a code of the customs
 =====================  ===============================================  =========================================
 
 All but ``ean`` may be missing or blank; other columns are not looked at. Mass and value have up to six decimals, with a
-point, or with a comma in a CSV whose fields are separated by ``;``.
+point, or with a comma in a CSV whose fields are separated by ``;``. Once one of these has a comma, ``1.250`` may be
+thousands and is refused.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from typing import Any
 import pyarrow as pa
 from fsspec import AbstractFileSystem
 
-from airflow_provider_zdirect.intrastat.selection import master_data_kind
+from airflow_provider_zdirect.intrastat.countries import CUSTOMS
+from airflow_provider_zdirect.intrastat.selection import country, master_data_kind
 from airflow_provider_zdirect.merchant_files.cells import (
     ROUNDED,
     CellError,
@@ -61,6 +63,8 @@ ALIASES = {
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _COMMA = re.compile(r"0,[0-9]+|[0-9]+,([0-9]{1,2}|[0-9]{4,})|[0-9]{4,},[0-9]+")
 """A decimal comma: three digits after it may be thousands, if one to three are before it."""
+_POINT = re.compile(r"[1-9][0-9]{0,2}(\.[0-9]{3})+")
+"""A decimal point that may be of thousands, where others write decimals with a comma."""
 _CN8 = re.compile(r"[0-9]{7,8}|[0-9]{3,4}([ .])[0-9]{2}\1[0-9]{2}|[0-9]{4}[ .][0-9]{4}|[0-9]{6} [0-9]{2}"
                   r"|[0-9]{2}([ .])[0-9]{2}\2[0-9]{2}\2[0-9]{2}")  # fmt: skip
 
@@ -99,13 +103,25 @@ class _Wrong(Exception):
 def _table(table: Table) -> pa.Table:
     goods: dict[str, tuple[Any, ...]] = {}
     differing: set[str] = set()
+    with_comma = with_point = ""
     for where, row in table.rows:
         values = tuple(_parsed(row, name, where, table.decimal_comma) for name in SCHEMA.names)
+        for name in _AMOUNTS if table.decimal_comma else ():
+            text = bare(row.get(name))
+            if "," in text:
+                with_comma = with_comma or f"{where}: {name}={shown(text)}"
+            elif _POINT.fullmatch(text):
+                with_point = with_point or f"{where}: {name}={shown(text)}"
         if goods.setdefault(values[0], values) != values:
             differing.add(values[0])
+    if with_comma and with_point:
+        raise _Wrong(
+            f"{with_point} may be thousands or a decimal, and {with_comma} has a decimal comma",
+            "Write all decimals with a comma or all with a point, and thousands without a separator.",
+        )
     if differing:
-        shown = ", ".join(sorted(differing)[:10]) + (f" and {len(differing) - 10} more" if len(differing) > 10 else "")
-        raise _Wrong(f"these EANs have several rows with different values: {shown}", "Leave one row per EAN.")
+        eans = ", ".join(sorted(differing)[:10]) + (f" and {len(differing) - 10} more" if len(differing) > 10 else "")
+        raise _Wrong(f"these EANs have several rows with different values: {eans}", "Leave one row per EAN.")
     if not goods:
         raise _Wrong("it has no rows", "Give a row per EAN, or leave master_data out.")
     columns = list(zip(*(goods[ean] for ean in sorted(goods)), strict=True))
@@ -146,9 +162,12 @@ def _cn8(value: Any, decimal_comma: bool) -> str | None:
 
 def _origin(value: Any, decimal_comma: bool) -> str | None:
     text = bare(value).upper()
-    if text and not re.fullmatch("[A-Z]{2}", text):
-        raise CellError("is not a country; write two letters (ISO 3166-1 alpha-2), such as CN")
-    return text or None
+    if not text or text in CUSTOMS:
+        return text or None
+    try:
+        return country(text)
+    except ValueError as error:
+        raise CellError(f"is not {error}") from None
 
 
 def _amount(value: Any, decimal_comma: bool) -> Decimal | None:
@@ -168,12 +187,15 @@ def _amount(value: Any, decimal_comma: bool) -> Decimal | None:
         exact = amount = Decimal("Infinity")
     if exact >= 10 ** (PER_PIECE.precision - DECIMALS):
         raise CellError("is too large")
+    if exact == 0 != amount:
+        raise CellError(f"is less than {Decimal(1).scaleb(-DECIMALS):f}, the least that is not 0")
     # A binary float has digits that nobody wrote; a text or a decimal has not.
     if exact != amount and not isinstance(value, float):
         raise CellError(f"has more than {DECIMALS} decimals")
     return exact
 
 
+_AMOUNTS = ("net_mass_kg", "statistical_value")
 _PARSERS: dict[str, Callable[[Any, bool], Any]] = {
     "ean": _ean,
     "cn8_code": _cn8,

@@ -34,7 +34,8 @@ _GROUPS = re.compile(r"[+-]?[0-9]{1,3}([.,\s'][0-9]{3})+")
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+[.,][0-9]*[eE][+-]?[0-9]+|[+-]?[0-9]+[eE]\+[0-9]+")
 _ZERO_DECIMALS = re.compile(r"[0-9]+[.,]0+")
 _NO_VALUE = re.compile(
-    r"#+|#(n/?[abdv]|nv|brak|[^0-9\s]*(/0)?[!?])|\\n|n/a|nan|nat|null|none|nil|undefined|unknown|tbd|<na>|\(null\)|0+",
+    r"#+|#(n/?[abdv]|nv|brak|[^0-9\s]*(/0)?[!?])|\\n|n ?/ ?a|[nk]\.? ?a\.?|nan|nat|null|none|nil|undefined|unknown|"
+    r"tb[acd]|keine?|leer|empty|blank|test|unbekannt|x{1,9}|<(na|null|none)>|\(null\)|0+",
     re.IGNORECASE,
 )
 """What spreadsheets, databases, programs and people write where there is no value."""
@@ -117,9 +118,11 @@ def read_code(value: Any) -> str:
     if _ZERO_DECIMALS.fullmatch(text):
         raise CellError("is a decimal, of which a program may have made a number; write it as text")
     if _NO_VALUE.fullmatch(text) or (text and not any(map(str.isalnum, text))):
-        raise CellError("holds a word for no value, such as #N/A or nan; leave the cell blank")
-    if len(text) > LONGEST or not text.isprintable():
-        raise CellError(f"is longer than {LONGEST} characters, or holds control characters")
+        raise CellError("stands for no value; leave the cell blank")
+    if len(text) > LONGEST:
+        raise CellError(f"is longer than {LONGEST} characters")
+    if strange := next((one for one in text if not one.isprintable()), ""):
+        raise CellError(f"holds a character that cannot be printed (U+{ord(strange):04X})")
     return text
 
 

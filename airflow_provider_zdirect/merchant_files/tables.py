@@ -16,9 +16,11 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.merchant_files.cells import bare
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -35,6 +37,8 @@ PutAside = Callable[[str, str, Any], None]
 _DELIMITERS = ",;\t"
 _SEP = re.compile(r'"?sep=(.)"?[,;\t]*', re.IGNORECASE)
 _LINES_OF_A_ROW = 1_000
+_SPLIT_NUMBER = re.compile(r"(^|,) *([A-Z]{3} |[^\s\w,] ?)?[0-9]{1,7}(\.[0-9]{3})*,[0-9]{1,6} *(?=,)")
+"""Two fields that may be one number, such as ``0,25`` or ``EUR 1.299,00``, in a row whose delimiter is a comma."""
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 _NOT_A_FEED = re.compile(r"[._~].*|.*(~|\.(tmp|temp|part|partial|swp|crdownload|filepart))", re.IGNORECASE)
 
@@ -104,7 +108,7 @@ class TableFile:
         try:
             data = self._data()
             if kind == "parquet":
-                return Table(self._readable(_parquet_rows(data, self)))
+                return Table(self._readable(_parquet_rows(data, self, put_aside)))
             text = _text(data)
             if kind == "jsonl":
                 return Table(self._readable(_json_rows(text, self, put_aside)))
@@ -120,12 +124,12 @@ class TableFile:
     def columns_of(self, header: Sequence[str]) -> list[str | None]:
         """Our name of each column, None for those that are not looked at."""
         ours = {called: column for column, names in self.columns.items() for called in (column, *names)}
-        return [ours.get(re.sub(r"[\s_-]+", "_", name.strip().lower())) for name in header]
+        return [ours.get(_plain(name)) for name in header]
 
     def header_of(self, header: Sequence[str], where: str, required: Sequence[str]) -> list[str | None]:
         """As :meth:`columns_of`; no column may be there twice, and the required ones must be there."""
         found = self.columns_of(header)
-        there = _printable(", ".join(header))[:1000]
+        there = ", ".join(name if name.isprintable() else repr(name) for name in header)[:1000]
         for column in self.columns:
             if found.count(column) > 1:
                 raise _Unreadable(f"{where}: several of its columns mean {column}: {there}", "Leave one of them.")
@@ -196,10 +200,12 @@ class _Csv:
             headers, key=lambda one: (sum(map(bool, file.columns_of(headers[one][0]))), len(headers[one][0]))
         )
         header, taken = headers[self.delimiter]
+        self._widest = len(header)
         while len(header) > 1 and not header[-1].strip():
             header.pop()
         self._first = at + taken
         self._width = len(header)
+        self._header_cells = header
         self._names = file.header_of(header, f"the header in row {at + 1}", file.required)
 
     def rows(self, put_aside: PutAside | None) -> Iterator[Row]:
@@ -216,9 +222,12 @@ class _Csv:
             if not any(map(str.strip, cells)):
                 continue
             if len(cells) != width:
-                cells = self._trimmed(cells)
+                cells = self._trimmed(cells, line)
             if not problem and len(cells) != width:
-                problem = f"it has {len(cells)} fields, and the header has {width}"
+                fields = "1 field" if len(cells) == 1 else f"{len(cells)} fields"
+                problem = f"it has {fields}, and the header has {width}"
+            elif self._is_header(cells):
+                continue
             row = {} if problem else {name: cells[number] for number, name in wanted}
             if not self._is_utf8:
                 problem = problem or _not_utf8(row)
@@ -252,21 +261,34 @@ class _Csv:
         """The cells of a row with quotes, how many lines it takes, and what is wrong with it."""
         reader = csv.reader(self._lines_of_row(at), delimiter=self.delimiter, strict=True)
         try:
-            cells = self._trimmed(next(reader))
+            cells = next(reader)
+            cells = self._trimmed(cells, "".join(self._lines[at : at + reader.line_num]))
         except csv.Error:
             pass
         else:
             if reader.line_num == 1 or len(cells) == self._width:
                 return cells, reader.line_num, ""
         # One of its quotes is wrong. If it stands where nobody looks, that does not matter.
-        cells = self._trimmed(self._lines[at].rstrip("\r\n").split(self.delimiter))
+        cells = self._trimmed(self._lines[at].rstrip("\r\n").split(self.delimiter), self._lines[at])
         if len(cells) == self._width and self._is_read_without_quotes(cells):
             return cells, 1, ""
         return cells, 1, "it has a quote that is not closed, or text after the closing one"
 
-    def _trimmed(self, cells: list[str]) -> list[str]:
-        """Without blank fields after the last column: many programs end each row with a delimiter."""
-        return cells if any(map(str.strip, cells[self._width :])) else cells[: self._width]
+    def _trimmed(self, cells: list[str], text: str) -> list[str]:
+        """Without blank fields after the last column: many programs end each row with a delimiter.
+
+        A field more than the header has may also come from a decimal comma, whose row must not lose its last field.
+        """
+        if any(map(str.strip, cells[self._width :])):
+            return cells
+        if len(cells) > self._widest and self.delimiter == "," and _SPLIT_NUMBER.search(text):
+            return cells
+        return cells[: self._width]
+
+    def _is_header(self, cells: Sequence[str]) -> bool:
+        """Whether it is the header once more: several files were put together."""
+        header = self._header_cells
+        return cells[1:] == header[1:] and _plain(cells[0]) == _plain(header[0])
 
     def _lines_of_row(self, at: int) -> Iterator[str]:
         """A row and lines that may belong to it: a text with line breaks, but none that looks like the next row."""
@@ -286,28 +308,50 @@ class _Csv:
         return not any(name and '"' in cell for name, cell in zip(self._names, cells, strict=False))
 
 
-def _not_utf8(row: Mapping[str, str]) -> str:
+@lru_cache(maxsize=1_024)
+def _plain(name: str) -> str:
+    """A column's name as it is compared."""
+    return re.sub(r"[\s_-]+", "_", bare(name).lower())
+
+
+def _not_utf8(row: Mapping[str, Any]) -> str:
     """What is wrong with cells in which bytes are left that are not UTF-8."""
-    return next((f"{name} has characters that are not UTF-8" for name in row if _NOT_UTF8.search(row[name])), "")
+    for name, cell in row.items():
+        if isinstance(cell, str) and _NOT_UTF8.search(cell):
+            return f"{name} has characters that are not UTF-8"
+    return ""
 
 
 def _printable(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def _parquet_rows(data: bytes, file: TableFile) -> Iterator[Row]:
+def _parquet_rows(data: bytes, file: TableFile, put_aside: PutAside | None) -> Iterator[Row]:
     # Here, so that what a file may be called can be said without it: DAG files are parsed often.
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from airflow_provider_zdirect.merchant_files.parquet_cells import ROUNDED, parquet_cells
+
     try:
         table = pq.read_table(io.BytesIO(data))
-    except (pa.ArrowException, OSError) as error:
-        raise _Unreadable(f"it is not a Parquet file ({type(error).__name__})") from error
-    names = file.header_of(table.column_names, "its schema", file.required)
-    wanted = [number for number, name in enumerate(names) if name]
-    for number, row in enumerate(table.select(wanted).to_pylist(), start=1):
-        yield f"row {number}", {name: row[table.column_names[at]] for at, name in enumerate(names) if name}
+        names = file.header_of(table.column_names, "its schema", file.required)
+        columns = {name: parquet_cells(table.column(at)) for at, name in enumerate(names) if name}
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise _Unreadable(f"it is not a Parquet file that can be read ({type(error).__name__})") from error
+    for number, cells in enumerate(zip(*columns.values(), strict=True), start=1):
+        row = dict(zip(columns, cells, strict=True))
+        rounded = next((name for name, cell in row.items() if cell is ROUNDED), None)
+        problem = (
+            f"{rounded} is a 16-bit or 32-bit number, which rounds; write it as text" if rounded else _not_utf8(row)
+        )
+        if not problem:
+            yield f"row {number}", row
+        elif put_aside is None:
+            raise _Unreadable(f"row {number}: {problem}")
+        else:
+            there = {name: None if cell is ROUNDED else cell for name, cell in row.items()}
+            put_aside(f"row {number}", problem, _printable(str(there)))
 
 
 def _json_rows(text: str, file: TableFile, put_aside: PutAside | None) -> Iterator[Row]:

@@ -195,6 +195,7 @@ class FeedFiles:
         :raises StorageUnavailableError: if a file is being changed all the time, or is gone.
         """
         feed = Feed()
+        refused: list[ZDirectConfigurationError] = []
         for file in files:
             table_kind(file.uri, name=file.name)
             try:
@@ -202,11 +203,12 @@ class FeedFiles:
             except ZDirectConfigurationError as error:
                 if not self.fs.exists(file.path):
                     raise _gone(file) from error
-                refused = error
+                refused.append(error)
                 feed.bad.append(BadRow(Place(file.uri, "the whole"), error.message.rstrip("."), {}))
                 feed.count += 1
-        if not feed.times:
-            raise refused
+        if refused and not feed.times:
+            others = "".join(f" {error.message}" for error in refused[1:10])
+            raise ZDirectConfigurationError(refused[0].message + others, remedy=refused[0].remedy) from refused[0]
         return feed
 
     def _file(self, path: str, uri: str) -> TableFile:

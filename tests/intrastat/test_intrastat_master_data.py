@@ -74,6 +74,43 @@ def test_parquet_with_numbers_is_read_without_the_digits_of_binary_floats(tmp_pa
     assert first["statistical_value"] == Decimal("19.99")
 
 
+def test_small_floats_of_parquet_do_not_become_zero(tmp_path: Path) -> None:
+    for mass in (pa.array([4e-7]), pa.array([4e-7], pa.float32()), pa.array([Decimal("0.0000004")])):
+        pq.write_table(pa.table({"ean": ["4012345678901"], "net_mass_kg": mass}), tmp_path / "master.parquet")
+        with pytest.raises(ZDirectConfigurationError, match=r"row 1: net_mass_kg=.* is less than 0.000001"):
+            read(tmp_path / "master.parquet")
+
+
+def test_numbers_of_32_bits_are_read_with_the_digits_that_were_written_or_refused(tmp_path: Path) -> None:
+    mass = pa.array([0.1, 12345.678, 0.0], pa.float32())
+    eans = ["4012345678901", "4012345678918", "4006381333931"]
+    pq.write_table(pa.table({"ean": eans, "net_mass_kg": mass}), tmp_path / "master.parquet")
+    assert {row["ean"]: str(row["net_mass_kg"]) for row in read(tmp_path / "master.parquet")} == dict(
+        zip(eans, ["0.100000", "12345.678000", "0.000000"], strict=True)
+    )
+    for kind in (pa.float32(), pa.float16()):
+        code = pa.array([61091033.0]).cast(kind, safe=False)
+        pq.write_table(pa.table({"ean": eans[:1], "cn8": code}), tmp_path / "master.parquet")
+        with pytest.raises(ZDirectConfigurationError, match="row 1: cn8_code is a 16-bit or 32-bit number"):
+            read(tmp_path / "master.parquet")
+
+
+@pytest.mark.parametrize(
+    ("cell", "code"),
+    [("cn", "CN"), ("EL", "GR"), ("uk", "GB"), ("XI", "XI"), ("XK", "XK"), ("XS", "XS"), ("QV", "QV"), (" qy ", "QY")],
+)
+def test_a_country_of_origin_is_an_iso_code_or_one_of_the_customs(tmp_path: Path, cell: str, code: str) -> None:
+    (row,) = read(written(tmp_path, f"ean,origin\n1234567890128,{cell}\n"))
+    assert row["country_of_origin"] == code
+
+
+def test_a_decimal_comma_leaves_points_that_cannot_be_of_thousands(tmp_path: Path) -> None:
+    text = "ean;net_mass_kg;stat_value\n4006381333931;0,25;0.250\n4012345678901;1.25;1234.500\n4012345678918;1.5;250\n"
+    assert [str(row["statistical_value"]) for row in read(written(tmp_path, text))] == [
+        "0.250000", "1234.500000", "250.000000",
+    ]  # fmt: skip
+
+
 def test_the_same_ean_twice_with_the_same_values_is_one(tmp_path: Path) -> None:
     assert len(read(written(tmp_path, "ean,cn8\n1234567890128,61091000\n1234567890128,6109 1000\n"))) == 1
 
@@ -95,6 +132,21 @@ def test_the_same_ean_twice_with_the_same_values_is_one(tmp_path: Path) -> None:
         ("ean;net_mass_kg\n1234567890128;1,250\n", "row 2: net_mass_kg='1,250' has a comma"),
         ('ean,net_mass_kg\n1234567890128,"0,25"\n', "row 2: net_mass_kg='0,25' has a comma"),
         ("ean,net_mass_kg\n1234567890128,0,25\n", "row 2: it has 3 fields"),
+        ("ean,net_mass_kg,stat_value\n1234567890128,0,25,\n", "row 2: it has 4 fields, and the header has 3"),
+        ("ean,stat_value,net_mass_kg\n1234567890128,1.234,50,\n", "row 2: it has 4 fields, and the header has 3"),
+        ("ean,net_mass_kg,stat_value,origin\n1234567890128,0,2500,,\n", "row 2: it has 5 fields"),
+        (
+            "ean;net_mass_kg;stat_value\n1234567890128;0,25;1.250\n",
+            "row 2: statistical_value='1.250' may be thousands or a decimal, and row 2: net_mass_kg='0,25' has",
+        ),
+        (
+            "ean;stat_value\n1234567890128;12.345.678\n4012345678901;2,5\n",
+            "row 2: statistical_value='12.345.678' is not a number",
+        ),
+        (
+            "ean;stat_value\n1234567890128;12.345\n4012345678901;2.5\n4012345678918;2,5\n",
+            "row 2: statistical_value='12.345' may be thousands or a decimal, and row 4: statistical_value='2,5' has",
+        ),
         ("ean;statistical_value\n1234567890128;1.234,50\n", "row 2: statistical_value='1.234,50'"),
         ("ean,net_mass_kg\n1234567890128,-1\n", "row 2: net_mass_kg='-1'"),
         ("ean,net_mass_kg\n1234567890128,1 kg\n", "row 2: net_mass_kg='1 kg'"),
@@ -102,7 +154,11 @@ def test_the_same_ean_twice_with_the_same_values_is_one(tmp_path: Path) -> None:
         ("ean,net_mass_kg\n1234567890128,0.1234567\n", "more than 6 decimals"),
         ("ean,net_mass_kg\n1234567890128,1000000000000\n", "too large"),
         ("ean,net_mass_kg\n1234567890128,1e999999999\n", "too large"),
-        ("ean,origin\n1234567890128,China\n", "row 2: country_of_origin='China'"),
+        ("ean,net_mass_kg\n1234567890128,0.0000001\n", "is less than 0.000001"),
+        *(
+            (f"ean,origin\n1234567890128,{cell}\n", f"row 2: country_of_origin='{cell}' is not a country code")
+            for cell in ("China", "ZZ", "QQ", "EU", "C1", "NA ME", "156")
+        ),
         ('ean,cn8\n1234567890128,"61091000\n', "a quote that is not closed"),
         ("ean,cn8\n1234567890128,Ä\n".encode("latin-1"), "UTF-8"),
     ],

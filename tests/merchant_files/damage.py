@@ -44,6 +44,7 @@ PLACEHOLDERS = (
     "#WERT!", "#BEZUG!", "#DIV/0!", "####", "TBD", "tbc", "\\N", "undefined", "null", "NULL", "none", "None", "nan",
     "NaN", "NaT", "<NA>", "nil", "keine", "x", "xxx", "XXXXXXXXXXXX", "unknown", "pending", "test", "true", "false",
     "siehe Mail", "siehe Mail 12345678", "folgt", "TEST1234", "Tracking 12345678", "n.a.", "leer", "@", "=",
+    "NA", "k.A.", "TBA", "<null>", "NULL0000", "tbd 12345678", "28 Nov 2026", "1299.00 EUR", "0171/1234567", "empty",
 )  # fmt: skip
 
 DAMAGE: dict[str, Damage] = {

@@ -4,7 +4,9 @@ import csv
 import gzip
 import io
 import json
+import re
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +65,8 @@ def test_parquet_has_the_values_of_its_columns(tmp_path: Path) -> None:
         ("items.jsonl", '{"sku": "1"}', "it has no column ean, only: sku"),
         ("items.jsonl", '{"ean": "1", "gtin": "2"}', "several of its columns mean ean"),
         ("items.jsonl", b"\xff\xff", "not UTF-8"),
-        ("items.csv", "ean,quantity\n1\n", "row 2: it has 1 fields"),
+        ("items.csv", "ean,quantity\n1\n", "row 2: it has 1 field, and"),
+        ("items.csv", "e\x07an,quantity\n1,2\n", "no column ean, only: 'e\\x07an', quantity"),
         ("items.parquet", "no", "not a Parquet file"),
         ("items.xlsx", "PK", "unknown kind"),
         ("missing.csv", None, "FileNotFoundError"),
@@ -104,6 +107,14 @@ def test_the_kind_is_the_end_of_the_name() -> None:
         b'ean,"the\nname",quantity\n0191476239145,"a\nb",2\n',
         b"ean,name,quantity\n0191476239145,M\xfctze,2\n",
         b"ean\rquantity\r".replace(b"\rq", b",q") + b"0191476239145,2\r",
+        "sep=;\n\ufeffean;quantity\n0191476239145;2\n".encode(),
+        '\ufeff"\ufeffean",\u200bquantity\n0191476239145,2\n'.encode(),
+        b'="ean",="quantity"\n0191476239145,2\n',
+        b"'ean';'quantity'\n0191476239145;2\n",
+        "ean,quantity\r\n0191476239145,2\r\n\ufeffean,quantity\r\n".encode(),
+        b"ean;quantity;\nean;quantity;\n0191476239145;2;\n",
+        b'ean,quantity\n"0191476239145","2",\n',
+        b"ean,quantity,\n0191476239145,2,\n",
     ],
 )
 def test_whatever_a_program_puts_around_a_table_it_is_read(tmp_path: Path, data: bytes) -> None:
@@ -131,6 +142,54 @@ def test_a_wrong_header_names_its_line_and_all_columns_found_and_missing(tmp_pat
     with pytest.raises(ZDirectConfigurationError) as caught:
         table.rows()
     assert "row 3: it has no column ean or gtin and no column quantity, only: sku, amount, name" in str(caught.value)
+
+
+NUMBERS = st.decimals(0, 9_999_999, places=2) | st.decimals(0, 999, places=6)
+
+
+@given(NUMBERS, st.sampled_from(["{}", " {}", "-{}", "EUR {}", "\N{EURO SIGN}{}"]), st.sampled_from([0, 1, 2]))
+def test_a_decimal_comma_without_quotes_never_shifts_the_columns(number: Decimal, like: str, place: int) -> None:
+    names = ["quantity", "a", "b"]
+    names.insert(place, "price")
+    cells = dict.fromkeys(names, "x") | {names[-1]: "", "price": like.format(number).replace(".", ",")}
+    text = f"ean,{','.join(names)}\n0191476239145,{','.join(cells[name] for name in names)}\n"
+    fs = fsspec.filesystem("memory")
+    fs.pipe_file("/items.csv", text.encode())
+    with pytest.raises(ZDirectConfigurationError, match="row 2: it has 6 fields, and the header has 5"):
+        list(TableFile(fs, "/items.csv", "items.csv", "items_path", COLUMNS).rows())
+
+
+ROUNDED = "is a 16-bit or 32-bit number, which rounds; write it as text"
+
+
+@pytest.mark.parametrize(
+    ("cells", "read", "why"),
+    [
+        (pa.array([5, 16777215.0, None, float("nan")]).cast(pa.float32()), [5, 16777215, None, None], ""),
+        (pa.array([0.1, 19.99, 12345.678]).cast(pa.float32(), safe=False), [0.1, 19.99, 12345.678], ""),
+        (pa.array([5, 4006381333931.0]).cast(pa.float32(), safe=False), [5], ROUNDED),
+        (pa.array([5, 61091033.0]).cast(pa.float32(), safe=False), [5], ROUNDED),
+        (pa.array([5, 16777217.0]).cast(pa.float32(), safe=False), [5], ROUNDED),
+        (pa.array([5, float("inf")]).cast(pa.float32()), [5], ROUNDED),
+        (pa.array([5, 2047.0, None, float("nan")]).cast(pa.float16()), [5, 2047, None, None], ""),
+        (pa.array([5, 2049.0]).cast(pa.float16(), safe=False), [5], ROUNDED),
+        (pa.array([5, 0.1]).cast(pa.float16(), safe=False), [5], ROUNDED),
+        (pa.array([b"5", None, b"M\xfctze"]).view(pa.string()), ["5", None], "has characters that are not UTF-8"),
+        (pa.array([b"5", b"\xff"], pa.large_binary()).view(pa.large_string()), ["5"], "characters that are not UTF-8"),
+    ],
+)
+def test_a_cell_of_parquet_that_is_rounded_or_not_text_is_wrong_and_no_other(
+    tmp_path: Path, cells: pa.Array, read: list[Any], why: str
+) -> None:
+    pq.write_table(pa.table({"ean": cells}), tmp_path / "items.parquet")
+    table = file(tmp_path / "items.parquet")
+    aside: list[tuple[str, str]] = []
+    rows = [row["ean"] for _, row in table.rows(lambda where, why, content: aside.append((where, why)))]
+    assert rows == read
+    assert [(where, why in said) for where, said in aside] == [(f"row {len(cells)}", True)] * bool(why)
+    if why:
+        with pytest.raises(ZDirectConfigurationError, match=f"row {len(cells)}: ean .*{re.escape(why)}"):
+            list(table.rows())
 
 
 JUNK = [

@@ -67,7 +67,7 @@ def truth(world, order_id):
         ({"merchant_id": "4711"}, "merchant_id='4711'"),
         ({"merchants_of_file": "4711"}, "merchants_of_file: '4711' is not a UUID"),
         ({"merchants_of_file": [""]}, "merchants_of_file has only blank entries"),
-        ({"updates": [{**ROW, "tracking_number": "n/a"}]}, "item 1: tracking_number='n/a' holds a word for no value"),
+        ({"updates": [{**ROW, "tracking_number": "n/a"}]}, "item 1: tracking_number='n/a' stands for no value"),
         ({"default_reason": 7}, "default_reason=7"),
         ({"require_tracking": "perhaps"}, "require_tracking='perhaps'"),
         ({"overwrite_tracking": "1"}, "overwrite_tracking='1'"),

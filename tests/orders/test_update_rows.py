@@ -60,6 +60,23 @@ def test_a_file_that_names_no_order_is_refused_as_a_whole(tmp_path: Path) -> Non
         list(file.rows())
 
 
+NO_VALUE = (
+    "n.a.",
+    "NA",
+    "n/a",
+    "tbc",
+    "TBA",
+    "k.A.",
+    "keine",
+    "test",
+    "x",
+    "xxx",
+    "leer",
+    "0",
+    "-",
+    "<NA>",
+    "unbekannt",
+)
 ROUNDED = ("3.40341E+17", "3,40434E+17", "3.40341E17", "34E+16", 340434160000000013.0, float(10**15))
 
 
@@ -75,9 +92,12 @@ ROUNDED = ("3.40341E+17", "3,40434E+17", "3.40341E17", "34E+16", 340434160000000
         ({"status": "returned", "reason": 7}, "reason is no return reason"),
         ({"reason": 1}, "status is not returned"),
         *(({"tracking_number": cell}, "has rounded; write it as text") for cell in ROUNDED),
-        *(({"return_tracking_number": cell}, "a word for no value") for cell in ("#N/A", "#NV", "nan", "None", "NULL")),
+        *(({"return_tracking_number": cell}, "stands for no value") for cell in ("#N/A", "#NV", "nan", "None", "?")),
+        *(({"merchant_order_id": cell}, "merchant_order_id stands for no value") for cell in NO_VALUE),
+        *(({"shipment": cell, "weight_grams": 5}, "shipment stands for no value") for cell in NO_VALUE),
         ({"merchant_order_id": "3404341600000001.0"}, "merchant_order_id is a decimal"),
-        ({"tracking_number": "a\nb"}, "control characters"),
+        ({"tracking_number": "a\nb"}, "a character that cannot be printed (U+000A)"),
+        ({"tracking_number": "a\N{THIN SPACE}b"}, "a character that cannot be printed (U+2009)"),
         ({"tracking_number": "x" * 256}, "longer than 255"),
         ({"tracking_number": True}, "tracking_number='True' is not text or a number"),
         ({"order_line_id": ORDER}, "order_line_id is given without status"),
@@ -96,7 +116,7 @@ def test_a_wrong_row_says_what_is_wrong(row: dict[str, Any], why: str) -> None:
 
 
 def test_what_looks_like_a_broken_number_and_is_none_stays() -> None:
-    for code in ("1E123456", "#1001", "NANCY-1", "3404.341"):
+    for code in ("1E123456", "#1001", "NANCY-1", "NA-1", "TEST-1", "3404.341"):
         assert isinstance(found := read({**GOOD, "merchant_order_id": code}), OrderUpdate)
         assert found.merchant_order_id == code
     for number in (123456789012345.0, 340434160000000013, Decimal("340434160000000013")):

@@ -181,6 +181,8 @@ def test_files_of_every_kind_in_a_folder_are_one_feed_and_the_newest_says_what_i
         ("s.csv", f"ean,quantity,name\n{ean(1)},1,shoe\n{ean(2)},0,shirt, red\n", ["it has 4 fields, and the header"]),
         ("s.jsonl", f'{{"ean": {ean(1)}, "quantity": 1}}\n{{"quantity": 3}}\n{{\n', ["no column ean", "is not JSON"]),
         ("s.csv", f"ean;quantity\n{ean(1)};1.0\n{ean(2)};1.000\n{ean(3)};1,000\n", ["may be thousands"] * 2),
+        ("s.csv", f"ean,price,quantity\n{ean(1)},1,1\n{ean(2)},19,99,\n", ["it has 4 fields, and the header has 3"]),
+        ("s.csv", f"ean,quantity,name\n{ean(1)},1,x\n{ean(2)},1,200,\n", ["it has 4 fields, and the header has 3"]),
         ("s.csv", f"ean;quantity\n{ean(1)};1.00\n{ean(2)};1.0000\n", ["is not a whole number"]),
     ],
 )
@@ -209,7 +211,8 @@ def test_a_broken_file_of_a_folder_does_not_stop_the_others_and_one_that_is_gone
     (tmp_path / "a.csv").unlink()
     with pytest.raises(StorageUnavailableError, match="is gone"):
         files.read(found, None, NOW)
-    with pytest.raises(ZDirectConfigurationError, match="it is empty"):
+    (tmp_path / "c.csv").write_text("article\n1\n")
+    with pytest.raises(ZDirectConfigurationError, match=r"b\.csv': it is empty\. .*c\.csv': .* no column ean"):
         files.read(files.find(), None, NOW)
 
 
@@ -218,7 +221,7 @@ def test_a_broken_file_of_a_folder_does_not_stop_the_others_and_one_that_is_gone
     [
         ("stock.csv", "article,quantity\n1,2\n", "no column ean or merchant_sku"),
         ("stock.csv", f"ean,amount\n{ean(1)},2\n", "no column quantity"),
-        ("stock.csv", f"ean,quantity\n{ean(1)}\n", "row 2: it has 1 fields"),
+        ("stock.csv", f"ean,quantity\n{ean(1)}\n", "row 2: it has 1 field, and"),
         ("stock.csv", "", "it is empty"),
         ("stock.jsonl", "{\n", "row 1: it is not JSON"),
         ("stock.txt", "x", "of an unknown kind"),
@@ -238,6 +241,11 @@ def test_what_is_no_feed_is_an_error_that_says_why(tmp_path: Path, name: str, co
         ("ean,quantity\n04006381333931,5\n00191476239145,3\n", {"4006381333931": 5, "0191476239145": 3}),
         ("sep=;\r\nean;quantity\r\n4006381333931;5\r\n", {"4006381333931": 5}),
         ("ean;quantity\n4006381333931;5;\n", {"4006381333931": 5}),
+        ("ean,quantity\n4006381333931,5,\n", {"4006381333931": 5}),
+        (
+            "ean,quantity\n4006381333931,5\n\ufeffean,quantity\n0191476239145,3\n",
+            {"4006381333931": 5, "0191476239145": 3},
+        ),
         ("ean;quantity\n4006381333931;12,00\n0191476239145;3,0\n", {"4006381333931": 12, "0191476239145": 3}),
         (
             'ean,quantity,name\n4006381333931,5,"Size 7" shoe"\n0191476239145,3,x\n',
@@ -250,6 +258,18 @@ def test_what_spreadsheets_make_of_a_feed_is_read(tmp_path: Path, content: str, 
     files = FeedFiles(LocalFileSystem(), str(tmp_path / "stock.csv"), "stock.csv")
     feed = files.read(files.find(), None, NOW)
     assert ({row.ean: row.quantity for row in feed.rows}, feed.bad) == (levels, [])
+
+
+def test_text_of_parquet_that_is_not_utf8_is_put_aside_with_its_row(tmp_path: Path) -> None:
+    eans = pa.array([ean(1).encode(), b"\xff", ean(2).encode()]).view(pa.string())
+    pq.write_table(pa.table({"ean": eans, "quantity": [1, 2, 3]}), tmp_path / "a.parquet")
+    (tmp_path / "b.csv").write_text(f"ean,quantity\n{ean(3)},4\n")
+    files = FeedFiles(LocalFileSystem(), str(tmp_path), "feed", NOW)
+    feed = files.read(files.find(), None, NOW)
+    assert {row.ean: row.quantity for row in feed.rows} == {ean(1): 1, ean(2): 3, ean(3): 4}
+    assert [(str(row.place), row.reason) for row in feed.bad] == [
+        ("row 2 of a.parquet", "ean has characters that are not UTF-8")
+    ]
 
 
 def test_a_row_with_a_broken_quote_is_put_aside_and_takes_none_of_the_following_with_it(tmp_path: Path) -> None:
