@@ -5,8 +5,9 @@ first place from which all the rest of the page fits together, to its last byte.
 handed back. A page that breaks off has no such place.
 
 Brackets alone could make a list within the damaged record pass for the list of records, or half of a record for a whole
-one. So where the brackets of what is left out do not balance, reading goes on only at an object that begins with a name
-that records of the page begin with (within one record, a name stands once), or one object later.
+one. So the square brackets of what is left out have to balance. Where the others do not, reading goes on only at an
+object that begins with a name that records of the page begin with (within one record, a name stands once), or one
+object later.
 """
 
 from __future__ import annotations
@@ -110,13 +111,13 @@ def _left_out(source: bytes | bytearray, around: bytes, starts: list[int], shape
             balance[bracket] += source.count(bracket, counted, at)
         counted = at
         is_end = source[at : at + 1] == b"]"
-        is_named = not is_end and _first_name(source, at) in names
-        if (at, around) in failed or not (is_named or balance[b"["] <= balance[b"]"]):
+        if (at, around) in failed or balance[b"["] > balance[b"]"]:
             continue
         walk = _Walk(at, b"") if (at, around) in whole else _walk(source, at, around, shape, failed)
         _check_is_complete(source, walk)
-        is_certain = is_named or (
-            balance[b"["] == balance[b"]"] and (is_end or balance[b"{"] == balance[b"}"] or (at, around) in whole)
+        # Square brackets that do not balance may be the end of this list and the start of another one.
+        is_certain = balance[b"["] == balance[b"]"] and (
+            is_end or balance[b"{"] == balance[b"}"] or (at, around) in whole or _first_name(source, at) in names
         )
         if is_certain and not walk.around:
             cuts = [start, *sorted(each for each in records if start < each < at), at]
