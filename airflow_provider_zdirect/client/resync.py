@@ -72,7 +72,7 @@ def without_damaged(source: bytes | bytearray, shape: bytes) -> tuple[bytes, lis
     """
     walk = _walk(source, 0, b"", shape)
     _check_is_complete(source, walk)
-    for level in range(len(walk.around), 0, -1):
+    for level in range(min(len(walk.around), len(shape)), 0, -1):
         around = walk.around[:level]
         if around.endswith(b"[") and shape.startswith(around):
             try:
