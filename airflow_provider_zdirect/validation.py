@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from airflow_provider_zdirect.models.arrow import Lineage, to_table
 from airflow_provider_zdirect.models.record import Record
-from airflow_provider_zdirect.models.rejected import Rejected
+from airflow_provider_zdirect.models.rejected import Rejected, reason_of
 
 _NO_ROW = (ValueError, OverflowError, RecursionError, pa.ArrowException)
 """A valid record may still have what Arrow, or JSON for the unknown fields, cannot say."""
@@ -64,7 +64,7 @@ def _validate_each(model: type[Record], batch: list[bytes]) -> tuple[list[Record
             records.append(model.model_validate_json(source))
             accepted.append(source)
         except ValidationError as error:
-            rejected.append(Rejected(source, _reason(error)))
+            rejected.append(Rejected(source, reason_of(error)))
     return records, accepted, rejected
 
 
@@ -80,14 +80,6 @@ def _each_to_table(
                 Rejected(source, f"record: it holds a value that cannot be stored ({type(error).__name__})")
             )
     return pa.concat_tables(tables).combine_chunks(), rejected
-
-
-def _reason(error: ValidationError) -> str:
-    # include_input=False: a reason goes to logs, and a record may hold personal data.
-    return "; ".join(
-        f"{'.'.join(map(str, item['loc'])) or 'record'}: {item['msg']}"
-        for item in error.errors(include_url=False, include_input=False, include_context=False)
-    )
 
 
 @cache

@@ -15,7 +15,7 @@ import msgspec
 from airflow_provider_zdirect.client.auth import TokenEndpoint, TokenProvider
 from airflow_provider_zdirect.client.calls import Caller, ClientStats
 from airflow_provider_zdirect.client.config import ClientConfig
-from airflow_provider_zdirect.client.cutting import mended
+from airflow_provider_zdirect.client.cutting import mended, without_mark
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY, Call
 from airflow_provider_zdirect.client.paging import Page, parse_page
 from airflow_provider_zdirect.client.rates import FileRateLimiter, RateLimiter
@@ -348,7 +348,7 @@ def _reply(answer: Answer) -> Reply:
 
 def _decode(body: bytearray) -> Any:
     try:
-        return msgspec.json.decode(mended(bytes(body)))
+        return msgspec.json.decode(mended(bytes(without_mark(body))))
     except (ValueError, *NOT_READABLE) as error:
         raise MalformedResponseError(
             f"the answer is no JSON ({error}).",

@@ -1,7 +1,7 @@
 """What a page needs that is not valid JSON as a whole: records cut out one by one, damaged texts mended. No I/O.
 
-Cutting looks at strings, brackets and commas only, so that no damage within a text or a number disturbs it. Where these
-do not fit together, nobody can say where a record ends: such an answer is malformed, as one that breaks off is.
+Cutting looks at strings, brackets and commas only, so that no damage within a text or a number disturbs it. Commas too
+many are skipped. Where these do not fit together, :mod:`.resync` looks for the end of the damaged record.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import msgspec
 from airflow_provider_zdirect.models.rejected import NOT_READABLE
 
 _ENDS = rb"\s*+(?=[,:\]}]|\Z)"
-_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _WORD = rb'[^\s"{}\[\],:\\]++' + _ENDS
-_SPACE = re.compile(rb"\s*+")
-_NAME = re.compile(rb"(" + _STRING + rb")\s*+:\s*+", re.DOTALL)
-_SCALAR = re.compile(rb"(?:" + _STRING + _ENDS + rb"|" + _WORD + rb")", re.DOTALL)
-_FLAT = re.compile(rb"(?:" + _STRING + _ENDS + rb"|" + _WORD + rb"|[,:\s])*+", re.DOTALL)
+SPACE = re.compile(rb"\s*+")
+_COMMAS = re.compile(rb"[\s,]*+")
+_NAME = re.compile(rb"(" + STRING + rb")\s*+:\s*+", re.DOTALL)
+_SCALAR = re.compile(rb"(?:" + STRING + _ENDS + rb"|" + _WORD + rb")", re.DOTALL)
+_FLAT = re.compile(rb"(?:" + STRING + _ENDS + rb"|" + _WORD + rb"|[,:\s])*+", re.DOTALL)
 """All up to the next bracket."""
 _CLOSED = re.compile(_ENDS)
 _PAIRS = {ord("{"): ord("}"), ord("["): ord("]")}
@@ -32,6 +33,12 @@ _ESCAPE = re.compile(
 )
 _UTF8_BLOCK = 1024 * 1024
 _SKIP = msgspec.json.Decoder(msgspec.Raw)
+
+
+def without_mark(body: bytes | bytearray) -> bytes | bytearray:
+    """The body without a byte order mark, which some senders put before UTF-8."""
+    # Not by removeprefix alone, which copies a bytearray in any case.
+    return body.removeprefix(codecs.BOM_UTF8) if body.startswith(codecs.BOM_UTF8) else body
 
 
 def is_utf8(body: bytes | bytearray) -> bool:
@@ -120,7 +127,7 @@ def _parts(raw: bytes | bytearray | msgspec.Raw, opening: int) -> Iterator[tuple
     at = _after_space(source, 0)
     if source[at : at + 1] != bytes([opening]):
         raise msgspec.DecodeError(f"no {chr(opening)} at byte {at}")
-    at = _after_space(source, at + 1)
+    at = _after_commas(source, at + 1)
     closing = bytes([_PAIRS[opening]])
     is_empty = source[at : at + 1] == closing
     while not is_empty:
@@ -137,7 +144,9 @@ def _parts(raw: bytes | bytearray | msgspec.Raw, opening: int) -> Iterator[tuple
             break
         if source[at : at + 1] != b",":
             raise msgspec.DecodeError(f"it breaks off at byte {at}")
-        at = _after_space(source, at + 1)
+        at = _after_commas(source, at)
+        if source[at : at + 1] == closing:
+            break
     if _after_space(source, at + 1) != len(source):
         raise msgspec.DecodeError(f"there is more behind byte {at}")
 
@@ -167,7 +176,13 @@ def _end_of_value(source: bytes | bytearray, at: int) -> int:
         at = found.end()
 
 
+def _after_commas(source: bytes | bytearray, at: int) -> int:
+    found = _COMMAS.match(source, at)
+    assert found is not None
+    return found.end()
+
+
 def _after_space(source: bytes | bytearray, at: int) -> int:
-    found = _SPACE.match(source, at)
+    found = SPACE.match(source, at)
     assert found is not None
     return found.end()

@@ -10,11 +10,13 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+from pydantic import ValidationError
 
-from airflow_provider_zdirect.client.cutting import cut_elements, cut_members, is_utf8, mended
+from airflow_provider_zdirect.client.cutting import cut_elements, cut_members, is_utf8, mended, without_mark
+from airflow_provider_zdirect.client.resync import without_damaged
 from airflow_provider_zdirect.datasets import Cursor, Dataset, Grouping
 from airflow_provider_zdirect.exceptions import MalformedResponseError
-from airflow_provider_zdirect.models.rejected import NOT_READABLE, Rejected
+from airflow_provider_zdirect.models.rejected import NOT_READABLE, Rejected, reason_of
 
 _ENVELOPE = frozenset({"merchant_id", "query"})
 """Keys beside the records that are known from the docs (Intra-Community and Cross-Border Movements)."""
@@ -75,16 +77,37 @@ def parse_page(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, st
     An absent or null list is an empty page (no list key is required by the OpenAPI files), but only if nothing else
     is there that is not understood: a renamed list must not look like "no records".
 
-    One damaged record does not spoil the others: see :mod:`.cutting`.
+    One damaged record does not spoil the others: see :mod:`.cutting` and :mod:`.resync`.
 
     :raises MalformedResponseError: if ``body`` is not such a page.
     """
+    body = without_mark(body)
     if is_utf8(body):
         try:
             return _parse(body, dataset, added or {}, _STRICT)
         except MalformedResponseError:
             pass
-    return _parse(body, dataset, added or {}, _CUT)
+    try:
+        return _parse(body, dataset, added or {}, _CUT)
+    except MalformedResponseError as error:
+        try:
+            left, damaged = without_damaged(body, _shape(body, dataset))
+        except msgspec.DecodeError:
+            raise error from None
+    page = _parse(left, dataset, added or {}, _CUT)
+    stretches = [not_cut(b"null" if dataset.left_out else each, len(each)) for each in damaged]
+    return replace(page, size=len(body), rejected=page.rejected + stretches)
+
+
+def not_cut(record: bytes, size: int) -> Rejected:
+    """What :func:`.without_damaged` left out."""
+    return Rejected(record, f"record: its end is damaged or missing; {size} bytes, which may be several records")
+
+
+def _shape(body: bytes | bytearray, dataset: Dataset) -> bytes:
+    """The brackets around a record."""
+    top = b"" if _is_bare_list(body, dataset) else b"{{" if dataset.records_within else b"{"
+    return top + (b"[{[" if dataset.grouping else b"[")
 
 
 def _parse(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, str], reader: _Reader) -> Page:
@@ -107,18 +130,15 @@ def _parse(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, str], 
     snapshot_time = _snapshot_time(content, dataset)
     if dataset.snapshot_time_key and snapshot_time:
         fields[dataset.snapshot_time_key] = msgspec.Raw(msgspec.json.encode(snapshot_time))
-    if dataset.grouping is not None:
-        records = [
-            _with_fields(record, {**common, **fields})
-            for group in records
-            for common, record in _ungrouped(group, dataset.grouping, dataset, reader)
-        ]
-    elif fields:
-        records = [_with_fields(record, fields) for record in records]
     rejected: list[Rejected] = []
     repaired = 0
+    if dataset.grouping is not None:
+        records, rejected = _of_groups(records, dataset.grouping, fields, dataset, reader)
+    elif fields:
+        records = [_with_fields(record, fields) for record in records]
     if reader is _CUT:
-        records, rejected, repaired = _readable(records)
+        records, unreadable, repaired = _readable(records, dataset)
+        rejected += unreadable
     if dataset.left_out:
         records = [_without_fields(record, dataset) for record in records]
         # What cannot be decoded may hold what is to be left out.
@@ -127,8 +147,8 @@ def _parse(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, str], 
     return Page(records, cursor, len(body), query, snapshot_time, rejected=rejected, repaired=repaired)
 
 
-def _readable(records: list[msgspec.Raw]) -> tuple[list[msgspec.Raw], list[Rejected], int]:
-    """Those that can be decoded, if need be mended; the others; and how many were mended."""
+def _readable(records: list[msgspec.Raw], dataset: Dataset) -> tuple[list[msgspec.Raw], list[Rejected], int]:
+    """Those that can be decoded, if need be mended; the others, as they came; and how many were mended."""
     readable, rejected, repaired = [], [], 0
     for record in records:
         source = bytes(record)
@@ -137,14 +157,24 @@ def _readable(records: list[msgspec.Raw]) -> tuple[list[msgspec.Raw], list[Rejec
         except ValueError as error:
             rejected.append(Rejected(source, f"record: {error}"))
             continue
+        if sound is not source:
+            try:
+                dataset.model.model_validate_json(sound)
+            except ValidationError as error:
+                rejected.append(Rejected(source, reason_of(error)))
+                continue
         repaired += sound is not source
         readable.append(msgspec.Raw(sound))
     return readable, rejected, repaired
 
 
+def _is_bare_list(body: bytes | bytearray, dataset: Dataset) -> bool:
+    return dataset.may_be_bare_list and bytes(body[:100]).lstrip().startswith(b"[")
+
+
 def _content(body: bytes | bytearray, dataset: Dataset, reader: _Reader) -> dict[str, msgspec.Raw]:
     """The answer's object; a bare list, where the dataset may come as one, is taken for its records."""
-    if dataset.may_be_bare_list and bytes(body[:100]).lstrip().startswith(b"["):
+    if _is_bare_list(body, dataset):
         return {dataset.record_keys[0]: msgspec.Raw(body)}
     try:
         content = reader.members(body)
@@ -166,6 +196,33 @@ def _snapshot_time(content: Mapping[str, msgspec.Raw], dataset: Dataset) -> str 
     return value if isinstance(value, str) and value else None
 
 
+def _of_groups(
+    groups: list[msgspec.Raw],
+    grouping: Grouping,
+    fields: Mapping[str, msgspec.Raw],
+    dataset: Dataset,
+    reader: _Reader,
+) -> tuple[list[msgspec.Raw], list[Rejected]]:
+    """The records of all groups, and the groups that are none.
+
+    :raises MalformedResponseError: if no group is one; the API has changed then.
+    """
+    records: list[msgspec.Raw] = []
+    rejected: list[Rejected] = []
+    last: MalformedResponseError | None = None
+    for group in groups:
+        try:
+            found = list(_ungrouped(group, grouping, dataset, reader))
+        except MalformedResponseError as error:
+            last = error
+            rejected.append(Rejected(bytes(group), error.message))
+            continue
+        records += [_with_fields(record, {**common, **fields}) for common, record in found]
+    if last is not None and len(rejected) == len(groups):
+        raise last
+    return records, rejected
+
+
 def _ungrouped(
     group: msgspec.Raw, grouping: Grouping, dataset: Dataset, reader: _Reader
 ) -> Iterator[tuple[dict[str, msgspec.Raw], msgspec.Raw]]:
@@ -185,7 +242,8 @@ def _ungrouped(
     elif grouping.keeps_empty:
         records = []
     else:
-        raise malformed(dataset, f"a group has no {grouping.records_key}, but {', '.join(sorted(content)[:5])}")
+        others = ", ".join(sorted(content)[:5]) or "nothing"
+        raise malformed(dataset, f"a group has no {grouping.records_key}, but {others}")
     if not records and grouping.keeps_empty:
         records = [msgspec.Raw(b"{}")]
     for record in records:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -17,8 +17,9 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_zdirect.client.cutting import cut_elements, cut_members, is_utf8, mended
-from airflow_provider_zdirect.client.paging import Page, malformed
+from airflow_provider_zdirect.client.cutting import cut_elements, cut_members, is_utf8, mended, without_mark
+from airflow_provider_zdirect.client.paging import Page, malformed, not_cut
+from airflow_provider_zdirect.client.resync import without_damaged
 from airflow_provider_zdirect.client.time_walk import Position
 from airflow_provider_zdirect.dataset_row import Dataset, Part, TimeWalk
 from airflow_provider_zdirect.exceptions import FilterIgnoredError
@@ -81,12 +82,14 @@ class _Read:
     :param unread: resources of ``data`` that cannot be decoded.
     :param unread_parts: those of ``included``.
     :param repaired: resources with damaged texts that were mended.
+    :param has_lost: there are resources that could not even be cut out; nobody knows whose they are.
     """
 
     answer: _Answer
     unread: list[Rejected] = field(default_factory=list)
     unread_parts: list[Rejected] = field(default_factory=list)
     repaired: int = 0
+    has_lost: bool = False
 
 
 def parse_resources(body: bytes | bytearray, dataset: Dataset, walk: TimeWalk, position: Position) -> Page:
@@ -96,14 +99,13 @@ def parse_resources(body: bytes | bytearray, dataset: Dataset, walk: TimeWalk, p
     :raises MalformedResponseError: if ``body`` is not such a page.
     :raises FilterIgnoredError: if the records do not come in order of time.
     """
+    body = without_mark(body)
     read = _read(body, dataset)
     answer = read.answer
-    if answer.data is None and (unknown := cut_members(body).keys() - _BESIDE):
-        raise malformed(dataset, f"the answer has no data, but {', '.join(sorted(unknown))[:100]}")
     resources = answer.data or []
     # What has no identity belongs to nothing.
     included = {_key(resource): resource for resource in answer.included or [] if resource.id is not None}
-    records, parts = _records(resources, included, read.unread_parts, dataset)
+    records, parts = _records(resources, included, read, dataset)
     times = [(_identity(resource.id), _time(resource, walk)) for resource in resources]
     # They count for the size of the page.
     times += [(hashlib.sha256(bad.record).hexdigest(), None) for bad in read.unread]
@@ -133,25 +135,51 @@ def _read(body: bytes | bytearray, dataset: Dataset) -> _Read:
     """The answer; resource by resource, if it cannot be decoded as a whole."""
     if is_utf8(body):
         try:
-            return _Read(_Decoder.decode(body))
+            answer = _Decoder.decode(body)
         except NOT_READABLE:
             pass
+        else:
+            if answer.data is None:
+                _check_names(cut_members(body), dataset)
+            return _Read(answer)
+    damaged: list[bytes] = []
     try:
-        content = cut_members(body)
-        lists = {
-            key: cut_elements(content[key]) if content.get(key, b"null") != b"null" else None
-            for key in ("data", "included")
-        }
-        links = msgspec.json.decode(content.get("links", b"null"), type=dict[str, Any] | None)
+        lists, links = _cut(body, dataset)
     except NOT_READABLE as error:
-        raise malformed(dataset, f"the answer is no list of resources ({error})") from None
-    read = _Read(_Answer(links=links))
+        try:
+            left, damaged = without_damaged(body, b"{[")
+            lists, links = _cut(left, dataset)
+        except NOT_READABLE:
+            raise malformed(dataset, f"the answer is no list of resources ({error})") from None
+    read = _Read(_Answer(links=links), [not_cut(each, len(each)) for each in damaged], has_lost=bool(damaged))
     for key, unread in (("data", read.unread), ("included", read.unread_parts)):
         if (elements := lists[key]) is not None:
             setattr(
                 read.answer, key, [resource for raw in elements if (resource := _resource(bytes(raw), unread, read))]
             )
     return read
+
+
+def _cut(
+    body: bytes | bytearray, dataset: Dataset
+) -> tuple[dict[str, list[msgspec.Raw] | None], dict[str, Any] | None]:
+    content = cut_members(body)
+    lists = {
+        key: cut_elements(content[key]) if content.get(key, b"null") != b"null" else None
+        for key in ("data", "included")
+    }
+    if lists["data"] is None:
+        _check_names(content, dataset)
+    links = content.get("links", b"null")
+    try:
+        return lists, msgspec.json.decode(mended(bytes(links)), type=dict[str, Any] | None)
+    except ValueError as error:
+        raise msgspec.DecodeError(str(error)) from None
+
+
+def _check_names(content: Mapping[str, msgspec.Raw], dataset: Dataset) -> None:
+    if unknown := content.keys() - _BESIDE:
+        raise malformed(dataset, f"the answer has no data, but {', '.join(sorted(unknown))[:100]}")
 
 
 def _resource(source: bytes, unread: list[Rejected], read: _Read) -> _Resource | None:
@@ -168,7 +196,7 @@ def _resource(source: bytes, unread: list[Rejected], read: _Read) -> _Resource |
 def _records(
     resources: list[_Resource],
     included: Mapping[_Key, _Resource],
-    unread: Sequence[Rejected],
+    read: _Read,
     dataset: Dataset,
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """The records by identity, and those of each part."""
@@ -191,7 +219,7 @@ def _records(
         level: dict[str, dict[str, Any]] = {}
         heirs: dict[str, tuple[str, dict[str, Any]]] = {}
         owners[part.dataset] = {}
-        for owner, found, missing in _owned(part, owners[part.owner], included, unread):
+        for owner, found, missing in _owned(part, owners[part.owner], included, read):
             root, common = roots[owner]
             if missing:
                 # Half an order is none: it is marked as well as what lacks something.
@@ -222,7 +250,7 @@ def _records(
 
 
 def _owned(
-    part: Part, owners: Mapping[str, _Resource], included: Mapping[_Key, _Resource], unread: Sequence[Rejected]
+    part: Part, owners: Mapping[str, _Resource], included: Mapping[_Key, _Resource], read: _Read
 ) -> Iterator[tuple[str, dict[str, _Resource], list[str]]]:
     """Of each owner, what belongs to it by identity, and what should and did not come."""
     by_owner: dict[str, dict[str, _Resource]] = defaultdict(dict)
@@ -233,7 +261,7 @@ def _owned(
         found = by_owner[owner]
         missing = []
         references = resource.related(part.relationship)
-        if not references and any(owner.encode() in bad.record.lower() for bad in unread):
+        if not references and (read.has_lost or any(owner.encode() in bad.record.lower() for bad in read.unread_parts)):
             missing.append(f"a readable {part.resource}")
         for reference in references:
             identity = _identity(reference.id)

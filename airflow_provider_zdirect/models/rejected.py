@@ -6,6 +6,7 @@ import base64
 from dataclasses import dataclass
 
 import msgspec
+from pydantic import ValidationError
 
 NOT_READABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that it cannot decode."""
@@ -37,3 +38,12 @@ def _as_text(record: bytes) -> dict[str, str]:
         return {"record": record.decode()}
     except UnicodeDecodeError:
         return {"record": record.decode(errors="replace"), "base64": base64.b64encode(record).decode()}
+
+
+def reason_of(error: ValidationError) -> str:
+    """Why a record is not valid."""
+    # include_input=False: a reason goes to logs, and a record may hold personal data.
+    return "; ".join(
+        f"{'.'.join(map(str, item['loc'])) or 'record'}: {item['msg']}"
+        for item in error.errors(include_url=False, include_input=False, include_context=False)
+    )

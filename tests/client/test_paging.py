@@ -194,3 +194,25 @@ def test_a_next_page_that_is_named_by_its_address_gives_its_cursor() -> None:
         assert parse_page(body, get_dataset("announced_returns")).next_cursor is None
     with pytest.raises(MalformedResponseError, match="has no cursor"):
         parse_page(b'{"data": [], "links": {"next": "https://x/?page=2"}}', get_dataset("announced_returns"))
+
+
+def test_a_damaged_group_does_not_stop_the_others() -> None:
+    good = '{"transaction_date":"2026-11-19","movements":[{"quantity":1}]}'
+    for bad in ("null", "1", "{}", '{"transaction_date":"2026-11-19"}', '{"movements":NaN}'):
+        page = parse_page(f'{{"items":[{good},{bad},{good},]}}'.encode(), ICM)
+        assert len(page.records) == 2
+        assert [(each.record.decode(), "group" in each.reason or "list" in each.reason) for each in page.rejected] == [
+            (bad, True)
+        ]
+    with pytest.raises(MalformedResponseError, match="has no movements, but nothing"):
+        icm_page("{}")
+
+
+def test_a_byte_order_mark_is_skipped() -> None:
+    assert len(parse_page(b'\xef\xbb\xbf{"received_items":[{}]}', RECEIVED).records) == 1
+
+
+def test_a_record_whose_identity_is_damaged_is_rejected_as_it_came_and_not_counted_as_repaired() -> None:
+    bad = rb'{"quality_label":"Q\ud83d","received_timestamp":"2026-11-19T10:00:00Z"}'
+    page = parse_page(b'{"received_items":[' + bad + b"]}", RECEIVED)
+    assert (page.records, page.repaired, [each.record for each in page.rejected]) == ([], 0, [bad])
