@@ -1,7 +1,8 @@
 """What a page needs that is not valid JSON as a whole: records cut out one by one, damaged texts mended. No I/O.
 
-Cutting looks at strings, brackets and commas only, so that no damage within a text or a number disturbs it. Commas too
-many are skipped. Where these do not fit together, :mod:`.resync` looks for the end of the damaged record.
+Cutting looks at strings, brackets and commas only, so that no damage within a text or a number disturbs it. Surplus
+commas are skipped. Where brackets do not fit together, nobody can say where a record ends: such an answer is malformed,
+as one that breaks off is.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import msgspec
 from airflow_provider_zdirect.models.rejected import NOT_READABLE
 
 _ENDS = rb"\s*+(?=[,:\]}]|\Z)"
-STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _WORD = rb'[^\s"{}\[\],:\\]++' + _ENDS
-SPACE = re.compile(rb"\s*+")
+_SPACE = re.compile(rb"\s*+")
 _COMMAS = re.compile(rb"[\s,]*+")
-_NAME = re.compile(rb"(" + STRING + rb")\s*+:\s*+", re.DOTALL)
-_SCALAR = re.compile(rb"(?:" + STRING + _ENDS + rb"|" + _WORD + rb")", re.DOTALL)
-_FLAT = re.compile(rb"(?:" + STRING + _ENDS + rb"|" + _WORD + rb"|[,:\s])*+", re.DOTALL)
+_NAME = re.compile(rb"(" + _STRING + rb")\s*+:\s*+", re.DOTALL)
+_SCALAR = re.compile(rb"(?:" + _STRING + _ENDS + rb"|" + _WORD + rb")", re.DOTALL)
+_FLAT = re.compile(rb"(?:" + _STRING + _ENDS + rb"|" + _WORD + rb"|[,:\s])*+", re.DOTALL)
 """All up to the next bracket."""
 _CLOSED = re.compile(_ENDS)
 _PAIRS = {ord("{"): ord("}"), ord("["): ord("]")}
@@ -183,6 +184,6 @@ def _after_commas(source: bytes | bytearray, at: int) -> int:
 
 
 def _after_space(source: bytes | bytearray, at: int) -> int:
-    found = SPACE.match(source, at)
+    found = _SPACE.match(source, at)
     assert found is not None
     return found.end()

@@ -13,7 +13,6 @@ import msgspec
 from pydantic import ValidationError
 
 from airflow_provider_zdirect.client.cutting import cut_elements, cut_members, is_utf8, mended, without_mark
-from airflow_provider_zdirect.client.resync import without_damaged
 from airflow_provider_zdirect.datasets import Cursor, Dataset, Grouping
 from airflow_provider_zdirect.exceptions import MalformedResponseError
 from airflow_provider_zdirect.models.rejected import NOT_READABLE, Rejected, reason_of
@@ -77,7 +76,7 @@ def parse_page(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, st
     An absent or null list is an empty page (no list key is required by the OpenAPI files), but only if nothing else
     is there that is not understood: a renamed list must not look like "no records".
 
-    One damaged record does not spoil the others: see :mod:`.cutting` and :mod:`.resync`.
+    One damaged record does not spoil the others: see :mod:`.cutting`.
 
     :raises MalformedResponseError: if ``body`` is not such a page.
     """
@@ -87,27 +86,7 @@ def parse_page(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, st
             return _parse(body, dataset, added or {}, _STRICT)
         except MalformedResponseError:
             pass
-    try:
-        return _parse(body, dataset, added or {}, _CUT)
-    except MalformedResponseError as error:
-        try:
-            left, damaged = without_damaged(body, _shape(body, dataset))
-        except msgspec.DecodeError:
-            raise error from None
-    page = _parse(left, dataset, added or {}, _CUT)
-    stretches = [not_cut(b"null" if dataset.left_out else each, len(each)) for each in damaged]
-    return replace(page, size=len(body), rejected=page.rejected + stretches)
-
-
-def not_cut(record: bytes, size: int) -> Rejected:
-    """What :func:`.without_damaged` left out."""
-    return Rejected(record, f"record: its end is damaged or missing; {size} bytes, which may be several records")
-
-
-def _shape(body: bytes | bytearray, dataset: Dataset) -> bytes:
-    """The brackets around a record."""
-    top = b"" if _is_bare_list(body, dataset) else b"{{" if dataset.records_within else b"{"
-    return top + (b"[{[" if dataset.grouping else b"[")
+    return _parse(body, dataset, added or {}, _CUT)
 
 
 def _parse(body: bytes | bytearray, dataset: Dataset, added: Mapping[str, str], reader: _Reader) -> Page:

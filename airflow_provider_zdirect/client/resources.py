@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -18,8 +18,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_zdirect.client.cutting import cut_elements, cut_members, is_utf8, mended, without_mark
-from airflow_provider_zdirect.client.paging import Page, malformed, not_cut
-from airflow_provider_zdirect.client.resync import without_damaged
+from airflow_provider_zdirect.client.paging import Page, malformed
 from airflow_provider_zdirect.client.time_walk import Position
 from airflow_provider_zdirect.dataset_row import Dataset, Part, TimeWalk
 from airflow_provider_zdirect.exceptions import FilterIgnoredError
@@ -82,14 +81,12 @@ class _Read:
     :param unread: resources of ``data`` that cannot be decoded.
     :param unread_parts: those of ``included``.
     :param repaired: resources with damaged texts that were mended.
-    :param has_lost: there are resources that could not even be cut out; nobody knows whose they are.
     """
 
     answer: _Answer
     unread: list[Rejected] = field(default_factory=list)
     unread_parts: list[Rejected] = field(default_factory=list)
     repaired: int = 0
-    has_lost: bool = False
 
 
 def parse_resources(body: bytes | bytearray, dataset: Dataset, walk: TimeWalk, position: Position) -> Page:
@@ -105,7 +102,7 @@ def parse_resources(body: bytes | bytearray, dataset: Dataset, walk: TimeWalk, p
     resources = answer.data or []
     # What has no identity belongs to nothing.
     included = {_key(resource): resource for resource in answer.included or [] if resource.id is not None}
-    records, parts = _records(resources, included, read, dataset)
+    records, parts = _records(resources, included, read.unread_parts, dataset)
     times = [(_identity(resource.id), _time(resource, walk)) for resource in resources]
     # They count for the size of the page.
     times += [(hashlib.sha256(bad.record).hexdigest(), None) for bad in read.unread]
@@ -142,16 +139,11 @@ def _read(body: bytes | bytearray, dataset: Dataset) -> _Read:
             if answer.data is None:
                 _check_names(cut_members(body), dataset)
             return _Read(answer)
-    damaged: list[bytes] = []
     try:
         lists, links = _cut(body, dataset)
     except NOT_READABLE as error:
-        try:
-            left, damaged = without_damaged(body, b"{[")
-            lists, links = _cut(left, dataset)
-        except NOT_READABLE:
-            raise malformed(dataset, f"the answer is no list of resources ({error})") from None
-    read = _Read(_Answer(links=links), [not_cut(each, len(each)) for each in damaged], has_lost=bool(damaged))
+        raise malformed(dataset, f"the answer is not a list of resources ({error})") from None
+    read = _Read(_Answer(links=links))
     for key, unread in (("data", read.unread), ("included", read.unread_parts)):
         if (elements := lists[key]) is not None:
             setattr(
@@ -196,7 +188,7 @@ def _resource(source: bytes, unread: list[Rejected], read: _Read) -> _Resource |
 def _records(
     resources: list[_Resource],
     included: Mapping[_Key, _Resource],
-    read: _Read,
+    unread: Sequence[Rejected],
     dataset: Dataset,
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """The records by identity, and those of each part."""
@@ -219,7 +211,7 @@ def _records(
         level: dict[str, dict[str, Any]] = {}
         heirs: dict[str, tuple[str, dict[str, Any]]] = {}
         owners[part.dataset] = {}
-        for owner, found, missing in _owned(part, owners[part.owner], included, read):
+        for owner, found, missing in _owned(part, owners[part.owner], included, unread):
             root, common = roots[owner]
             if missing:
                 # Half an order is none: it is marked as well as what lacks something.
@@ -250,7 +242,7 @@ def _records(
 
 
 def _owned(
-    part: Part, owners: Mapping[str, _Resource], included: Mapping[_Key, _Resource], read: _Read
+    part: Part, owners: Mapping[str, _Resource], included: Mapping[_Key, _Resource], unread: Sequence[Rejected]
 ) -> Iterator[tuple[str, dict[str, _Resource], list[str]]]:
     """Of each owner, what belongs to it by identity, and what should and did not come."""
     by_owner: dict[str, dict[str, _Resource]] = defaultdict(dict)
@@ -261,7 +253,7 @@ def _owned(
         found = by_owner[owner]
         missing = []
         references = resource.related(part.relationship)
-        if not references and (read.has_lost or any(owner.encode() in bad.record.lower() for bad in read.unread_parts)):
+        if not references and any(owner.encode() in bad.record.lower() for bad in unread):
             missing.append(f"a readable {part.resource}")
         for reference in references:
             identity = _identity(reference.id)

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_zdirect.client.cutting import cut_elements, cut_members, is_utf8, mended
-from airflow_provider_zdirect.client.resync import without_damaged
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -119,50 +118,3 @@ def test_utf8_is_recognised_across_blocks() -> None:
 def test_commas_too_many_are_skipped(body: bytes) -> None:
     assert [bytes(each) for each in cut_elements(body)] == [b"1", b"2"]
     assert {name: bytes(value) for name, value in cut_members(b'{"a":1,}').items()} == {"a": b"1"}
-
-
-STRUCTURAL = [
-    rb'{"id":"7" shoe"}',
-    rb'{"id":"a\"}',
-    b'{"id":1 "b":2}',
-    b'{"id" 1}',
-    b'{"id":"x"/* {,} */}',
-    b'{"id":{"b":1}',
-    b'{"id":1',
-    b'"id":1}',
-    b'{"id":1},"b":2}',
-    b'{"id":1,{"b":2}',
-    b'{"id":[{"x":1},{"y":2}],"t":"7" s"}',
-    b'{"t":"7" s","id":[{"x":1},{"y":2}]}',
-]
-PAGES = {b"{[": b'{"items":[%s],"next":"x"}', b"[": b"[%s]", b"{[{[": b'{"i":[{"m":[%s],"d":1},{"m":[{"id":0}]}]}'}
-RECORDS = st.lists(JSON.map(lambda value: json.dumps({"id": value}).encode()), max_size=4)
-
-
-@given(RECORDS, st.sampled_from(STRUCTURAL), st.sampled_from(sorted(PAGES)), st.data())
-def test_only_the_record_whose_end_is_damaged_is_left_out(
-    records: list[bytes], bad: bytes, shape: bytes, data: st.DataObject
-) -> None:
-    at = data.draw(st.integers(0, len(records)))
-    page = PAGES[shape] % b",".join([*records[:at], bad, *records[at:]])
-    left, damaged = without_damaged(page, shape)
-    assert b"".join(damaged) == bad
-    assert left == PAGES[shape] % (b",".join(records[:at]) + b"," * (at > 0) + b",".join(records[at:]))
-
-
-@given(RECORDS, st.sampled_from(STRUCTURAL), st.sampled_from(sorted(PAGES)), st.data())
-def test_a_page_that_breaks_off_is_not_taken_for_a_damaged_one(
-    records: list[bytes], bad: bytes, shape: bytes, data: st.DataObject
-) -> None:
-    at = data.draw(st.integers(0, len(records)))
-    page = PAGES[shape] % b",".join([*records[:at], bad, *records[at:]])
-    with pytest.raises(msgspec.DecodeError):
-        without_damaged(page[: data.draw(st.integers(0, len(page) - 1))], shape)
-
-
-def test_records_between_two_damaged_ones_are_counted_and_never_moved_to_another_group() -> None:
-    left, damaged = without_damaged(b'[{"id":0},{"id":"7" s"},{"id":1},{"id":"7" s"},{"id":2}]', b"[")
-    assert (left, len(damaged)) == (b'[{"id":0},{"id":2}]', 3)
-    bad = b'{"id":"7" s"}'
-    page = b'{"i":[{"m":[%s,{"id":1}],"d":1},{"m":[%s,{"id":2}],"d":2},{"m":[],"d":3}]}' % (bad, bad)
-    assert without_damaged(page, b"{[{[")[0] == b'{"i":[{"m":[],"d":3}]}'
