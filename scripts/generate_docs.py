@@ -56,8 +56,8 @@ Every dataset lies under `<base_path>/<dataset>/merchant_id=<id>/date=<YYYY-MM-D
   rejected with any item or line of it that cannot be decoded. Of a field that a record has twice, the last one counts.
 * Each line of a file under `_rejected/` has `reason` and `record`, the record as it came. If
   the record is not valid JSON, `record` is its text, and `base64` has its bytes where they are not UTF-8.
-* An answer that breaks off, or in which it is not certain where a record ends (an unescaped quote, a missing bracket), is
-  malformed as a whole: it is fetched again, and nothing of it is published.
+* An answer that breaks off, or in which it is not certain where a record ends (an unescaped quote, a missing bracket),
+  is malformed as a whole: it is fetched again, and nothing of it is published.
 
 ## Lineage columns
 
