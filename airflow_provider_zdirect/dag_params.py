@@ -14,6 +14,7 @@ Their defaults come from environment variables, so that the DAG files run as the
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -437,6 +438,7 @@ def check_params(context: Mapping[str, Any]) -> Mapping[str, Any]:
     :raises WindowError: as :func:`~.arguments.refuse_in_backfill`.
     """
     params: Mapping[str, Any] = context["params"]
+    _check_names(context)
     for name, parse in CHECKS.items():
         if name in params:
             parse(params[name])
@@ -448,6 +450,21 @@ def check_params(context: Mapping[str, Any]) -> Mapping[str, Any]:
         if asked is not None and asked != (of_run := _month_of_run(context)):
             refuse_in_backfill({"month": month}, of_run)
     return params
+
+
+def _check_names(context: Mapping[str, Any]) -> None:
+    """Raise for a misspelt parameter, such as ``merchant_id`` for ``merchant_ids``, which would be as good as none.
+
+    Names that resemble no parameter are left alone: whoever triggers a DAG may note something for himself.
+    """
+    known = list(getattr(context.get("dag"), "params", None) or context["params"])
+    for name in getattr(context.get("dag_run"), "conf", None) or {}:
+        if name not in known and (nearest := difflib.get_close_matches(str(name).lower(), known, n=1)):
+            raise ZDirectConfigurationError(
+                f"The configuration of this run has {name!r}, which is not a parameter of the DAG. Did you mean "
+                f"{nearest[0]!r}?",
+                remedy=f"Correct or remove it. The parameters are {', '.join(known)}.",
+            )
 
 
 def _month_of_run(context: Mapping[str, Any]) -> Month:

@@ -140,7 +140,8 @@ def report(airflow: LocalAirflow, span: Span) -> None:
     print(
         f"\nFiles:     {place}/<dataset>/merchant_id=<id>/date=<day>/*.parquet, a manifest of each window beside them"
     )
-    print(f"Read them: duckdb -c \"SELECT * FROM '{place}/received_items/**/*.parquet' LIMIT 10\"")
+    query = f"FROM '{place}/received_items/**/*.parquet' LIMIT 10"
+    print(f'Read them: .venv/bin/python -c "import duckdb; print(duckdb.sql(\\"{query}\\"))"')
     print(f"Logs:      {airflow.logs.relative_to(PROJECT)}\n")
     if differences:
         raise DemoError("; ".join(differences))

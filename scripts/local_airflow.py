@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import secrets
+import shlex
 import socket
 import sqlite3
 import sys
@@ -113,6 +114,18 @@ class LocalAirflow:
     def cli(self, *arguments: str) -> None:
         """``airflow <arguments>``; raises StartError if it fails."""
         self._sessions.run("cli", [*AIRFLOW, *arguments], self._environment())
+
+    def write_cli(self) -> Path:
+        """A program that is ``airflow`` with the same configuration as the components."""
+        program = self.home / "airflow-cli"
+        own = ("AIRFLOW_", "ZDIRECT_", "NO_PROXY", "no_proxy")
+        lines = [
+            f"export {name}={shlex.quote(value)}" for name, value in self._environment().items() if name.startswith(own)
+        ]
+        command = shlex.join(AIRFLOW)
+        program.touch(mode=0o700)
+        program.write_text("\n".join(["#!/bin/sh", *lines, f'exec {command} "$@"', ""]), encoding="utf-8")
+        return program
 
     def check(self) -> None:
         """Raise StartError if a component has ended."""

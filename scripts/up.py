@@ -25,8 +25,8 @@ def main() -> int:
                 f"Data:      {airflow.data.relative_to(PROJECT)}\n"
                 f"Logs:      {airflow.logs.relative_to(PROJECT)}\n"
                 "DAGs:      dags (a file that you put there is seen after some seconds)\n"
-                f"CLI:       env AIRFLOW_HOME={airflow.home / 'airflow'} AIRFLOW__CORE__LOAD_EXAMPLES=False "
-                f"AIRFLOW__CORE__DAGS_FOLDER={PROJECT / 'dags'} .venv/bin/airflow ...\n\n"
+                f"CLI:       {airflow.write_cli().relative_to(PROJECT)} ..., "
+                "for example: connections test zdirect_default\n\n"
                 "Unpause or trigger a DAG in the UI (unpausing starts its last run). Ctrl-C stops everything.",
                 flush=True,
             )

@@ -171,9 +171,15 @@ def _check_complete(
     if uncertain:
         said.append(fetched_too_early(uncertain))
     if overdue or uncertain:
-        remedy.append(
-            "Run or backfill zdirect_icm_daily for these days (a report is there at 12:00 UTC of the day after)."
-        )
+        assert DATASET.retention is not None
+        kept_from = DATASET.retention.earliest(now).date()
+        lost = [day for day in overdue if day < kept_from]
+        if lost:
+            remedy.append(f"zDirect no longer has the reports of {as_runs(lost)}: it keeps those from {kept_from} on.")
+        if len(lost) < len(overdue) + len(uncertain):
+            remedy.append(
+                "Run or backfill zdirect_icm_daily for these days (a report is there at 12:00 UTC of the day after)."
+            )
     if landed:
         remedy.append("Or set allow_missing_days=True for a report that names the missing days.")
     else:

@@ -389,8 +389,11 @@ def refuse_in_backfill(fixed: Mapping[str, Any], of_run: object) -> NoReturn:
     raise WindowError(
         f"This run of a backfill is for {of_run}, and its parameters say {values}. Every run of the backfill has the "
         "same parameters, so all of them would fetch the same, and nothing of what they are for. Nothing was fetched.",
-        remedy=f"Start the backfill again with {names} empty: the backfill's own dates choose what is fetched. For "
-        f"{values}, trigger the DAG by hand.",
+        remedy=f"Start the backfill again with {names} empty: the backfill's own dates choose what is fetched. Let it "
+        "reprocess the failed runs, which Airflow leaves out otherwise, with an empty configuration: `airflow backfill "
+        "create ... --reprocess-behavior failed --dag-run-conf '{}'` (Airflow 2: `airflow dags backfill "
+        "--reset-dagruns`). "
+        f"For {values}, trigger the DAG by hand.",
     )
 
 

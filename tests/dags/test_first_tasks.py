@@ -93,6 +93,19 @@ def test_a_run_of_a_backfill_takes_its_own_window(params):
     assert check_params(context_of(params)) == params
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"), [("merchant_id", "merchant_ids"), ("form", "from"), ("too", "to"), ("Base_Path", "base_path")]
+)
+def test_a_misspelt_parameter_is_not_as_good_as_none(given, meant):
+    context = context_of({"from": None, "to": None, "merchant_ids": None, "base_path": "/data", "note": "x"}, "manual")
+    dag = SimpleNamespace(params=dict.fromkeys(("from", "to", "merchant_ids", "base_path")))
+    context |= {"dag": dag, "dag_run": SimpleNamespace(run_type="manual", conf={given: "x"})}
+    with pytest.raises(ZDirectConfigurationError, match=f"has '{given}'.*Did you mean '{meant}'"):
+        check_params(context)
+    context["dag_run"].conf = {"triggered_by_ticket": "x", "from": None}
+    assert check_params(context)["note"] == "x"
+
+
 @pytest.mark.parametrize("run_type", ["manual", "scheduled", "asset_triggered"])
 def test_other_runs_take_any_window(run_type):
     params = {"from": "2026-02-01T00:00:00Z", "to": "2026-02-02T00:00:00Z"}

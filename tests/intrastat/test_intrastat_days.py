@@ -35,6 +35,17 @@ def test_missing_days_are_an_error_that_names_them_and_what_to_do(incomplete: La
     assert not (incomplete.root / "_manifests/intrastat").exists()
 
 
+def test_missing_days_that_zdirect_no_longer_keeps_are_named_as_such(incomplete: Landing) -> None:
+    incomplete.now = datetime(2027, 2, 13, 12, tzinfo=UTC)
+    with pytest.raises(MissingReportsError, match="no longer has the reports of 2026-11-03: it keeps those") as e:
+        incomplete.report()
+    assert "Run or backfill zdirect_icm_daily" in str(e.value)
+    incomplete.now = datetime(2027, 6, 1, tzinfo=UTC)
+    with pytest.raises(MissingReportsError, match="the reports of 2026-11-03, 2026-11-07 to 2026-11-09: it keeps") as e:
+        incomplete.report()
+    assert "zdirect_icm_daily" not in str(e.value)
+
+
 def test_missing_days_that_are_allowed_are_named_everywhere(incomplete: Landing) -> None:
     result = incomplete.report(allow_missing_days=True)
     assert result.as_dict()["missing_days"] == [f"2026-11-{day:02d}" for day in sorted(MISSING)]
