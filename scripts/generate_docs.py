@@ -86,10 +86,15 @@ import polars
 import pyarrow.dataset
 
 in_pandas = pandas.read_parquet("zdirect/returned_items")
+in_pandas["date"] = pandas.to_datetime(in_pandas["date"])
 in_polars = polars.read_parquet("zdirect/returned_items", hive_partitioning=True)
 in_arrow = pyarrow.dataset.dataset("zdirect/returned_items", partitioning="hive").to_table()
 in_duckdb = duckdb.sql("FROM read_parquet('zdirect/returned_items/**/*.parquet', hive_partitioning = true)")
 ```
+
+The folder column `date` is a date in DuckDB and Polars, but a category of texts in pandas and text in pyarrow.
+Convert it before you compare it with dates: in pandas as above, in pyarrow with
+`in_arrow["date"].cast(pyarrow.date32())`.
 
 In Spark: `spark.read.parquet("s3a://bucket/zdirect/returned_items")`; a Glue crawler takes the folder as one table.
 `shipping_documents/` holds PDF files and is not a table.
