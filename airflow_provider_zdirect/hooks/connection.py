@@ -115,14 +115,8 @@ def base_url(connection: Any) -> str | None:
         host = f"{connection.schema.partition(':')[0]}://{host}"
     scheme, mark, rest = host.rpartition("://")
     name, slash, path = rest.partition("/")
-    _, colon, port_of_host = name.rpartition("]")[2].partition(":")
-    if port and port != DEFAULT_PORTS.get(scheme.lower()):
-        if not colon:
-            name = f"{name}:{port}"
-        elif port != 443 and port_of_host != str(port):
-            raise ZDirectConfigurationError(
-                f"host={connection.host!r} has one port, and port={port} is another.", remedy="Give one of them."
-            )
+    if port and port != DEFAULT_PORTS.get(scheme.lower()) and ":" not in name.rpartition("]")[2]:
+        name = f"{name}:{port}"
     return f"{scheme}{mark}{name}{slash}{path}"
 
 
