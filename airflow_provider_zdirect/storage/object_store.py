@@ -276,20 +276,31 @@ class ObjectStore:
         beside = self._beside(path)
         self.fs.pipe_file(beside, data)
         try:
-            self.fs.makedirs(self.full(path).rpartition("/")[0], exist_ok=True)
+            self._make_folder_of(self.full(path))
             self.fs.link(beside, self.full(path))
         finally:
             self.fs.rm_file(beside)
 
     def _beside(self, path: str) -> str:
         temporary = self.full(f"_staging/_tmp/{uuid.uuid4().hex}-{path.rpartition('/')[2]}")
-        self.fs.makedirs(temporary.rpartition("/")[0], exist_ok=True)
+        self._make_folder_of(temporary)
         return temporary
+
+    def _make_folder_of(self, full: str) -> None:
+        for look in range(MAX_LOOKS):
+            try:
+                self.fs.makedirs(full.rpartition("/")[0], exist_ok=True)
+            except (FileExistsError, FileNotFoundError):
+                # Somebody deletes it, or one above it, at this moment; not if a file has its name.
+                if look == MAX_LOOKS - 1:
+                    raise
+            else:
+                return
 
     def _rename(self, beside: str, path: str) -> None:
         final = self.full(path)
         for look in range(MAX_LOOKS):
-            self.fs.makedirs(final.rpartition("/")[0], exist_ok=True)
+            self._make_folder_of(final)
             try:
                 self.fs.mv(beside, final)
             except FileNotFoundError:

@@ -108,6 +108,29 @@ def test_what_is_not_there_is_no_error(store: ObjectStore) -> None:
     store.move("nowhere/at-all", "somewhere/else")
 
 
+def test_a_folder_that_somebody_deletes_while_it_is_made_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An attempt that was believed dead clears up, while its retry writes; os.makedirs has an error for each moment."""
+    store = ObjectStore(fsspec.filesystem("file", skip_instance_cache=True), str(tmp_path))
+    errors: list[OSError] = []
+    make = type(store.fs).makedirs
+
+    def deleted_meanwhile(self: Any, path: str, exist_ok: bool = False) -> None:
+        if errors:
+            raise errors.pop()
+        make(self, path, exist_ok=exist_ok)
+
+    monkeypatch.setattr(type(store.fs), "makedirs", deleted_meanwhile)
+    for kind in (FileExistsError, FileNotFoundError):
+        errors[:] = [kind(), kind()]
+        store.write(f"folder/{kind.__name__}", b"1")
+        assert store.read(f"folder/{kind.__name__}") == b"1"
+    errors[:] = [FileExistsError() for _ in range(99)]
+    with pytest.raises(FileExistsError):
+        store.write("folder/in-the-way/a", b"1")
+
+
 def test_objects_are_listed_written_over_moved_and_deleted(store: ObjectStore) -> None:
     store.write("a/x", b"1")
     store.write("a/x", b"2")
