@@ -415,13 +415,16 @@ def merchants_of(params: Mapping[str, Any]) -> list[str]:
     """
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
-    listed = entries(params["merchant_ids"], name="merchant_ids", parse=uuid)
-    return listed or ZDirectHook(params["conn_id"]).merchant_ids()
+    return _listed_merchants(params["merchant_ids"]) or ZDirectHook(params["conn_id"]).merchant_ids()
+
+
+def _listed_merchants(value: Any) -> list[str]:
+    return entries(value, name="merchant_ids", parse=uuid)
 
 
 CHECKS: dict[str, Callable[[Any], Any]] = {
     "base_path": check_base_path,
-    "merchant_ids": lambda value: entries(value, name="merchant_ids", parse=uuid),
+    "merchant_ids": _listed_merchants,
     "eans": lambda value: entries(value, name="eans", parse=ean),
     "countries": country_codes,
     "sales_channel_ids": channel_ids,
@@ -455,7 +458,7 @@ def check_params(context: Mapping[str, Any]) -> Mapping[str, Any]:
 def _check_names(context: Mapping[str, Any]) -> None:
     """Raise for a misspelt parameter, such as ``merchant_id`` for ``merchant_ids``, which would be as good as none.
 
-    Names that resemble no parameter are left alone: whoever triggers a DAG may note something for himself.
+    Names that resemble no parameter are left alone: the configuration of a run may also hold notes.
     """
     known = list(getattr(context.get("dag"), "params", None) or context["params"])
     for name in getattr(context.get("dag_run"), "conf", None) or {}:

@@ -404,11 +404,7 @@ class _Extraction:
         )
         if manifest.repaired:
             log.warning(
-                "%s of merchant %s, window %s: %d records came with damaged texts; U+FFFD stands for what was damaged.",
-                manifest.dataset,
-                manifest.merchant_id,
-                manifest.window,
-                manifest.repaired,
+                "%s: %d records came with damaged texts; U+FFFD stands for what was damaged.", what, manifest.repaired
             )
         if manifest.outside:
             log.warning(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,14 @@ import airflow_home  # noqa: F401
 # How long an example takes says something about the machine only.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+@pytest.fixture
+def refused() -> Iterator[str]:
+    """An address on this machine that refuses connections: its port is taken, and nobody listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
 LONG = ("dags", "operators", "triggers", "sensors", "intrastat", "s3", "orders")

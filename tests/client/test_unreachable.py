@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -27,14 +26,6 @@ from client.scripted_server import RESET, ScriptedServer, reply
 pytestmark = pytest.mark.anyio
 
 MakeUnreachable = Callable[..., ZDirectClient]
-
-
-@pytest.fixture
-def refused() -> Iterator[str]:
-    """An address on this machine whose port is taken by nobody who listens."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
 @pytest.fixture

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,13 +12,6 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 
 MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
-
-
-@pytest.fixture
-def refused() -> Iterator[str]:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
 @pytest.fixture
