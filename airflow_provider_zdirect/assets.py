@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
-from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.datasets.table import get_dataset
 
 
 def dataset_asset(name: str, base_path: str | None = None) -> Any:
@@ -170,7 +170,7 @@ def daily_asset(name: str, base_path: str | None = None) -> Any:
     :raises ZDirectConfigurationError: if there is no such dataset.
     """
     if base_path is None:
-        from airflow_provider_zdirect.dag_params import place_params
+        from airflow_provider_zdirect.dag_support.params import place_params
 
         base_path = place_params()["base_path"].value
     return zdirect_asset(f"{get_dataset(name).name}/daily", base_path)

@@ -26,7 +26,7 @@ sys.path.insert(0, str(PROJECT / "scripts"))
 from local_airflow import LocalAirflow  # noqa: E402
 from sessions import StartError  # noqa: E402
 
-from airflow_provider_zdirect.report_calendar import EMPTY_IS_CERTAIN_AFTER  # noqa: E402
+from airflow_provider_zdirect.reports.calendar import EMPTY_IS_CERTAIN_AFTER  # noqa: E402
 
 DAILY, MONTHLY, DATASET = "zdirect_icm_daily", "zdirect_intrastat_monthly", "intra_community_movements"
 HOME = PROJECT / ".bench" / "icm"

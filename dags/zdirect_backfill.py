@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from airflow.providers.common.compat.sdk import DAG, AirflowSkipException, get_current_context, task
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from airflow_provider_zdirect.dag_params import (
+from airflow_provider_zdirect.dag_support.order_params import PERSONAL_DATA, personal_data_param
+from airflow_provider_zdirect.dag_support.params import (
     BASE_PATH,
     CONN_ID,
     check_params,
@@ -21,7 +22,6 @@ from airflow_provider_zdirect.dag_params import (
 from airflow_provider_zdirect.operators.arguments import run_type
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.retry import fail_fast, retry_arguments
-from airflow_provider_zdirect.order_dag_params import PERSONAL_DATA, personal_data_param
 
 DOC = """
 ### Backfill of one dataset

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from airflow.providers.common.compat.sdk import DAG, task_group
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from airflow_provider_zdirect.dag_params import (
+from airflow_provider_zdirect.dag_support.params import (
     BASE_PATH,
     CONN_ID,
     MERCHANTS_OF_TRACKING_FILE,
@@ -15,7 +15,7 @@ from airflow_provider_zdirect.dag_params import (
     place_params,
     tracking_params,
 )
-from airflow_provider_zdirect.dag_tasks import all_is_well, merchants, tell_of_missing_tracking
+from airflow_provider_zdirect.dag_support.tasks import all_is_well, merchants, tell_of_missing_tracking
 from airflow_provider_zdirect.operators.order_tracking import ZDirectMissingTrackingOperator
 from airflow_provider_zdirect.operators.orders import ZDirectOrderUpdateOperator
 from airflow_provider_zdirect.operators.retry import retry_arguments

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from airflow.providers.common.compat.sdk import DAG
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from airflow_provider_zdirect.dag_params import (
+from airflow_provider_zdirect.dag_support.order_params import ORDER_PERSONAL_DATA, ORDER_TYPE, order_params
+from airflow_provider_zdirect.dag_support.params import (
     BASE_PATH,
     CONN_ID,
     WINDOW_FROM,
@@ -15,12 +16,16 @@ from airflow_provider_zdirect.dag_params import (
     place_params,
     window_params,
 )
-from airflow_provider_zdirect.dag_tasks import all_is_well, merchants, merchants_to_erase_from, merchants_with_documents
+from airflow_provider_zdirect.dag_support.tasks import (
+    all_is_well,
+    merchants,
+    merchants_to_erase_from,
+    merchants_with_documents,
+)
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.order_erasure import ZDirectOrderErasureOperator
 from airflow_provider_zdirect.operators.retry import retry_arguments
 from airflow_provider_zdirect.operators.shipping_documents import ZDirectShippingDocumentsOperator
-from airflow_provider_zdirect.order_dag_params import ORDER_PERSONAL_DATA, ORDER_TYPE, order_params
 
 DOC = """
 ### Orders

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from airflow.providers.common.compat.sdk import DAG
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from airflow_provider_zdirect.dag_params import (
+from airflow_provider_zdirect.dag_support.params import (
     BASE_PATH,
     CONN_ID,
     WINDOW_FROM,
@@ -15,7 +15,7 @@ from airflow_provider_zdirect.dag_params import (
     place_params,
     window_params,
 )
-from airflow_provider_zdirect.dag_tasks import merchants
+from airflow_provider_zdirect.dag_support.tasks import merchants
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.retry import retry_arguments
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from airflow_provider_zdirect.datasets import DATASETS, Dataset, Keeping, TimeWalk, WindowKind
-from airflow_provider_zdirect.models.arrow import arrow_schema
-from airflow_provider_zdirect.rate import Rate, RateLimits
+from airflow_provider_zdirect.datasets.arrow import arrow_schema
+from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
+from airflow_provider_zdirect.datasets.table import DATASETS, Dataset, Keeping, TimeWalk, WindowKind
 
 TARGET = Path(__file__).parent.parent / "docs" / "datasets.md"
 
@@ -30,7 +30,7 @@ _KEEPING = {
 INTRODUCTION = """\
 # Datasets
 
-Generated from `airflow_provider_zdirect/datasets.py` and the models by `make docs`; do not edit.
+Generated from `airflow_provider_zdirect/datasets/table.py` and the models by `make docs`; do not edit.
 
 Every dataset lies under `<base_path>/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/`, as Parquet (zstd) or as JSON lines
 (gzip). The date is the UTC date of the record's own time, or the requested date where zDirect is asked by date.

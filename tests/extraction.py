@@ -18,10 +18,10 @@ from clocks import FakeClock
 from own_emulator import config_of
 
 from airflow_provider_zdirect.client import MemoryRateLimiter, MemoryTokenStore, ZDirectClient
-from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.datasets.arrow import field_of
+from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.extract import ExtractJob, ExtractResult, extract
-from airflow_provider_zdirect.models.arrow import field_of
+from airflow_provider_zdirect.pipeline.extract import ExtractJob, ExtractResult, extract
 from airflow_provider_zdirect.windows import Window
 
 

@@ -11,15 +11,15 @@ from pathlib import Path
 import duckdb
 import fsspec
 
-from airflow_provider_zdirect.datasets import DATASETS
-from airflow_provider_zdirect.models.arrow import Lineage, arrow_schema
+from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema
+from airflow_provider_zdirect.datasets.table import DATASETS
+from airflow_provider_zdirect.pipeline.validate import validate
+from airflow_provider_zdirect.publish.merge import RowMerger
+from airflow_provider_zdirect.publish.window import WindowPublisher
+from airflow_provider_zdirect.publish.window_marks import WindowMarks
 from airflow_provider_zdirect.storage.layout import Layout
-from airflow_provider_zdirect.storage.merge_rows import RowMerger
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.publish_window import WindowPublisher
 from airflow_provider_zdirect.storage.row_files import open_writer
-from airflow_provider_zdirect.storage.window_marks import WindowMarks
-from airflow_provider_zdirect.validation import validate
 from airflow_provider_zdirect.windows import Window
 
 MERCHANT = "29809185-6a98-4691-a15b-e8d16839b6e8"

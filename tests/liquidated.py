@@ -20,8 +20,8 @@ from emulated_time import EmulatedTime
 from outlet_events import OutletEvents
 
 from airflow_provider_zdirect.assets import changed_alias, dataset_asset
+from airflow_provider_zdirect.datasets.arrow import column_of
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.models.arrow import column_of
 from airflow_provider_zdirect.operators.liquidation import ZDirectLiquidationRefetchOperator
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)

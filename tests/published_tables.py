@@ -13,14 +13,14 @@ from orders.order_world import CODES, OrderWorld
 from state_extraction import StateExtraction
 from stocks.stock_world import StockWorld, ean, stock_emulator
 
-from airflow_provider_zdirect.datasets import DATASETS, Keeping
+from airflow_provider_zdirect.datasets.table import DATASETS, Keeping
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.inbound.item_set_sync import ItemSetJob, sync_item_sets
 from airflow_provider_zdirect.inbound.notices import ShippingNotices
 from airflow_provider_zdirect.inbound.reconciliation_job import InboundPlace, open_advices, reconcile_merchant
-from airflow_provider_zdirect.orders.documents_job import DocumentsJob, fetch_documents
-from airflow_provider_zdirect.orders.documents_options import DocumentOptions
 from airflow_provider_zdirect.orders.tracking_check import TrackingCheck, check_tracking
+from airflow_provider_zdirect.shipping_documents.job import DocumentsJob, fetch_documents
+from airflow_provider_zdirect.shipping_documents.options import DocumentOptions
 from airflow_provider_zdirect.windows import Window
 
 OF_DATASETS = {

@@ -9,9 +9,9 @@ from typing import Any
 import fsspec
 from extraction import Extraction
 
-from airflow_provider_zdirect.datasets import get_dataset
-from airflow_provider_zdirect.extract_state import extract_state
-from airflow_provider_zdirect.state_job import StateJob, StateResult
+from airflow_provider_zdirect.datasets.table import get_dataset
+from airflow_provider_zdirect.pipeline.extract_state import extract_state
+from airflow_provider_zdirect.pipeline.state_job import StateJob, StateResult
 
 
 class StateExtraction(Extraction):

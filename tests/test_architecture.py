@@ -13,51 +13,35 @@ import pytest
 
 import airflow_provider_zdirect
 from airflow_provider_zdirect import exceptions
-from airflow_provider_zdirect.datasets import DATASETS, Keeping, WindowKind
+from airflow_provider_zdirect.datasets.table import DATASETS, Keeping, WindowKind
 
 PACKAGE = Path(airflow_provider_zdirect.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# What each part may import of the package: itself, and what stands below it (docs/architecture.md).
-VALUES = {"exceptions", "clock", "windows", "rate", "models", "dataset_row", "order_datasets", "datasets"}
-STORAGE = VALUES | {"storage", "personal_data"}
-CLIENT = VALUES | {"client"}
-PIPELINE = (
-    STORAGE
-    | CLIENT
-    | {"request_plan", "progress", "manifest", "validation", "personal_data", "fetch_window", "extract_job", "extract"}
-)
-ALLOWED = {
-    "exceptions": set(),
-    "clock": set(),
-    "windows": {"exceptions"},
-    "models": {"models"},
-    "rate": set(),
-    "merchant_files": {"exceptions", "merchant_files"},
-    "dataset_row": {"exceptions", "models", "rate"},
-    "order_datasets": {"models", "rate", "dataset_row"},
-    "datasets": {"exceptions", "models", "rate", "dataset_row", "order_datasets"},
-    "storage": STORAGE,
-    "client": CLIENT,
-    "report_calendar": VALUES,
-    "report_wait": CLIENT | {"report_calendar"},
-    "request_plan": VALUES,
-    "progress": VALUES,
-    "manifest": STORAGE,
-    "validation": VALUES,
-    "fetch_window": PIPELINE,
-    "extract_job": PIPELINE,
-    "extract": PIPELINE | {"report_calendar", "report_wait"},
-    "fetch_state": STORAGE | {"client", "validation", "progress"},
-    "state_job": STORAGE | {"client", "fetch_state"},
-    "extract_state": STORAGE | {"client", "fetch_state", "state_job", "manifest"},
-    "intrastat": STORAGE | {"client", "report_calendar", "merchant_files", "intrastat"},
-    "inbound": PIPELINE | {"merchant_files", "inbound"},
-    "personal_data": VALUES,
-    "orders": PIPELINE | {"merchant_files", "orders"},
-    "stocks": PIPELINE | {"merchant_files", "stocks"},
-    "emulator": VALUES | {"merchant_files", "emulator"},
-}
+# From the top floor down: a part may import itself and what stands on a lower floor (docs/architecture.md).
+FLOORS: list[set[str]] = [
+    {"dag_support"},
+    {"sensors"},
+    {"operators"},
+    {"triggers", "get_provider_info"},
+    {"hooks"},
+    {"assets"},
+    {"pipeline"},
+    {"shipping_documents"},
+    {"orders", "stocks", "inbound", "intrastat"},
+    {"erasure"},
+    {"publish"},
+    {"reports"},
+    {"client"},
+    {"storage"},
+    {"datasets"},
+    {"emulator"},
+    {"merchant_files"},
+    {"windows"},
+    {"exceptions", "clock"},
+]
+WITH_AIRFLOW = set().union(*FLOORS[:6])
+STILL_UPWARDS = {("assets", "dag_support"), ("erasure", "shipping_documents")}
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -73,21 +57,29 @@ def part_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-@pytest.mark.parametrize("part", ALLOWED)
-def test_imports_point_downwards(part: str) -> None:
-    found = {
-        name.split(".")[1]
-        for path in MODULES
-        if part_of(path) == part
-        for name in imports(path)
-        if name.startswith("airflow_provider_zdirect.") and not name.endswith("__version__")
-    }
-    assert found <= ALLOWED[part]
+def test_every_part_has_its_floor() -> None:
+    parts = {part_of(path) for path in MODULES} - {"__init__"}
+    assert parts == set().union(*FLOORS)
+    assert sum(map(len, FLOORS)) == len(parts)
+
+
+@pytest.mark.parametrize("floor", range(len(FLOORS)))
+def test_imports_point_downwards(floor: int) -> None:
+    below = set().union(*FLOORS[floor + 1 :])
+    for part in FLOORS[floor]:
+        found = {
+            name.split(".")[1]
+            for path in MODULES
+            if part_of(path) == part
+            for name in imports(path)
+            if name.startswith("airflow_provider_zdirect.") and not name.endswith("__version__")
+        }
+        assert {other for other in found - below - {part} if (part, other) not in STILL_UPWARDS} == set()
 
 
 def test_the_core_does_not_know_airflow() -> None:
     for path in MODULES:
-        if part_of(path) in ALLOWED:
+        if part_of(path) not in WITH_AIRFLOW:
             assert not [name for name in imports(path) if name == "airflow" or name.startswith("airflow.")], path
 
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from published_tables import TABLES, publish_everything
 
-from airflow_provider_zdirect.models.arrow import PARTITIONS
+from airflow_provider_zdirect.datasets.arrow import PARTITIONS
 
 DOCUMENTS = {"shipping_documents"}
 """A folder of documents, which is no table."""

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_zdirect.datasets import DATASETS, KeptCalendarYears, KeptDays
+from airflow_provider_zdirect.datasets.table import DATASETS, KeptCalendarYears, KeptDays
 from airflow_provider_zdirect.exceptions import RetentionError, WindowError
-from airflow_provider_zdirect.request_plan import plan_requests
+from airflow_provider_zdirect.pipeline.plan import plan_requests
 from airflow_provider_zdirect.windows import Window, parse_instant, refuse_future, subject, within_retention
 
 MOMENT = datetime(2026, 3, 29, tzinfo=UTC)

@@ -23,6 +23,7 @@ from airflow_provider_zdirect.client.retry import RetryPolicy
 from airflow_provider_zdirect.client.tokens import Token, TokenStore, token_key
 from airflow_provider_zdirect.client.transport import Answer, Timeouts, Transport
 from airflow_provider_zdirect.clock import Clock
+from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
 from airflow_provider_zdirect.exceptions import (
     AuthenticationError,
     MalformedResponseError,
@@ -32,7 +33,6 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectConfigurationError,
     ZDirectRetriableError,
 )
-from airflow_provider_zdirect.rate import Rate, RateLimits
 
 log = logging.getLogger(__name__)
 

@@ -26,15 +26,15 @@ from airflow_provider_zdirect.client.token_stores import MemoryTokenStore
 from airflow_provider_zdirect.client.tokens import TokenStore
 from airflow_provider_zdirect.client.transport import Answer, Timeouts, Transport
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.datasets import Dataset, TimeWalk
+from airflow_provider_zdirect.datasets.order_rows import JSON_API as JSON_API
+from airflow_provider_zdirect.datasets.rate import Rate
+from airflow_provider_zdirect.datasets.rejected import NOT_READABLE
+from airflow_provider_zdirect.datasets.table import Dataset, TimeWalk
 from airflow_provider_zdirect.exceptions import (
     CursorLoopError,
     MalformedResponseError,
     ZDirectConfigurationError,
 )
-from airflow_provider_zdirect.models.rejected import NOT_READABLE
-from airflow_provider_zdirect.order_datasets import JSON_API as JSON_API
-from airflow_provider_zdirect.rate import Rate
 
 log = logging.getLogger(__name__)
 

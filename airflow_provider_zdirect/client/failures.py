@@ -10,6 +10,7 @@ from types import MappingProxyType
 from airflow_provider_zdirect.client.problems import read_problem, tidy
 from airflow_provider_zdirect.client.retry import RetryPolicy, parse_retry_after, refetch_wait
 from airflow_provider_zdirect.client.transport import Answer
+from airflow_provider_zdirect.datasets.rate import Rate
 from airflow_provider_zdirect.exceptions import (
     AuthenticationError,
     BadRequestError,
@@ -23,7 +24,6 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectConfigurationError,
     ZDirectError,
 )
-from airflow_provider_zdirect.rate import Rate
 
 REFETCH_DELAY = 120.0
 """Seconds before a failed fetch may be repeated (zDirect docs, Stock Movements: at least two minutes)."""

@@ -13,9 +13,9 @@ import msgspec
 from pydantic import ValidationError
 
 from airflow_provider_zdirect.client.cutting import cut_elements, cut_members, is_utf8, mended, without_mark
-from airflow_provider_zdirect.datasets import Cursor, Dataset, Grouping
+from airflow_provider_zdirect.datasets.rejected import NOT_READABLE, Rejected, reason_of
+from airflow_provider_zdirect.datasets.table import Cursor, Dataset, Grouping
 from airflow_provider_zdirect.exceptions import MalformedResponseError
-from airflow_provider_zdirect.models.rejected import NOT_READABLE, Rejected, reason_of
 
 _ENVELOPE = frozenset({"merchant_id", "query"})
 """Keys beside the records that are known from the docs (Intra-Community and Cross-Border Movements)."""

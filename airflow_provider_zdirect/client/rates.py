@@ -21,8 +21,8 @@ from weakref import WeakKeyDictionary
 from airflow_provider_zdirect.client.host_lock import host_lock, private_directory
 from airflow_provider_zdirect.client.retry import LONGEST_RETRY_AFTER
 from airflow_provider_zdirect.clock import Clock, SystemClock
+from airflow_provider_zdirect.datasets.rate import Rate
 from airflow_provider_zdirect.exceptions import RateLimitedError
-from airflow_provider_zdirect.rate import Rate
 
 log = logging.getLogger(__name__)
 

@@ -20,10 +20,10 @@ import msgspec
 from airflow_provider_zdirect.client.cutting import cut_elements, cut_members, is_utf8, mended, without_mark
 from airflow_provider_zdirect.client.paging import Page, malformed
 from airflow_provider_zdirect.client.time_walk import Position
-from airflow_provider_zdirect.dataset_row import Dataset, Part, TimeWalk
+from airflow_provider_zdirect.datasets.dataset import Dataset, Part, TimeWalk
+from airflow_provider_zdirect.datasets.orders import MISSING
+from airflow_provider_zdirect.datasets.rejected import NOT_READABLE, Rejected
 from airflow_provider_zdirect.exceptions import FilterIgnoredError
-from airflow_provider_zdirect.models.orders import MISSING
-from airflow_provider_zdirect.models.rejected import NOT_READABLE, Rejected
 
 _NOTHING = (b"null", b'""')
 

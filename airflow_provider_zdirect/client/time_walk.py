@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
-from airflow_provider_zdirect.dataset_row import TimeWalk, in_whole_seconds
+from airflow_provider_zdirect.datasets.dataset import TimeWalk, in_whole_seconds
 from airflow_provider_zdirect.exceptions import CursorLoopError
 
 SECOND = timedelta(seconds=1)

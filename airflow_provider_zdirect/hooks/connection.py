@@ -10,9 +10,9 @@ from typing import Any
 
 from airflow_provider_zdirect.client import ClientConfig, checked_merchant_id
 from airflow_provider_zdirect.client.config import blank_in
+from airflow_provider_zdirect.datasets.personal_data import SHORTEST_KEY
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.hooks.connection_form import CONNECTION_TYPE, EXTRA_FIELDS, PERSONAL_DATA_SECRET
-from airflow_provider_zdirect.personal_data import SHORTEST_KEY
 
 MASKED = "***"
 """What Airflow shows in place of a secret."""

@@ -17,12 +17,12 @@ import pyarrow as pa
 from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.clock import Clock, SystemClock
+from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema, to_table
+from airflow_provider_zdirect.datasets.inbound import ShippingNotice
+from airflow_provider_zdirect.datasets.record import AdviceId, Count, Ean, Key, Record, Text
 from airflow_provider_zdirect.exceptions import MalformedResponseError, RateLimitedError
 from airflow_provider_zdirect.inbound.reconciliation import ANNOUNCED, DISPATCHED
-from airflow_provider_zdirect.models.arrow import Lineage, arrow_schema, to_table
-from airflow_provider_zdirect.models.inbound import ShippingNotice
-from airflow_provider_zdirect.models.record import AdviceId, Count, Ean, Key, Record, Text
-from airflow_provider_zdirect.storage.latest_table import LatestTable
+from airflow_provider_zdirect.publish.latest import LatestTable
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import subject

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from airflow_provider_zdirect.dataset_row import ApiOption, Dataset
-from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.datasets.dataset import ApiOption, Dataset
+from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 
 PUT, POST = "put", "post"

@@ -16,14 +16,14 @@ from pydantic import ValidationError
 
 from airflow_provider_zdirect.client import Reply, ZDirectClient
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
+from airflow_provider_zdirect.datasets.inbound import ShippingNotice
+from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
 from airflow_provider_zdirect.exceptions import MalformedResponseError, NotFoundError
 from airflow_provider_zdirect.inbound.item_set import ItemSet
 from airflow_provider_zdirect.inbound.notice_fields import MERCHANT, REFERENCE
 from airflow_provider_zdirect.inbound.notice_options import FIRST, NoticeOptions
 from airflow_provider_zdirect.inbound.notice_plan import NOTICE_ID
 from airflow_provider_zdirect.merchant_files.cells import whole_number
-from airflow_provider_zdirect.models.inbound import ShippingNotice
-from airflow_provider_zdirect.rate import Rate, RateLimits
 
 PATH = "/zfs/shipping-notices"
 READ, WRITE = "/shipping-notices/read", "/shipping-notices/write"

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.datasets.arrow import INSTANT, arrow_schema
+from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
 from airflow_provider_zdirect.inbound.reconciliation import Key, Received
-from airflow_provider_zdirect.models.arrow import INSTANT, arrow_schema
 from airflow_provider_zdirect.storage.layout import PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import parquet_bytes, parquet_table, read_batches

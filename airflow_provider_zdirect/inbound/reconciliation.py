@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from airflow_provider_zdirect.models.arrow import INSTANT
+from airflow_provider_zdirect.datasets.arrow import INSTANT
 
 ANNOUNCED, DISPATCHED = "announced", "dispatched"
 

@@ -12,13 +12,13 @@ import pyarrow.compute as pc
 from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.datasets.arrow import arrow_schema
+from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.inbound.item_set_sync import NOTICES, TABLE, NoticeItem
 from airflow_provider_zdirect.inbound.received_counts import ReceivedCounts
 from airflow_provider_zdirect.inbound.reconciliation import SCHEMA, reconcile
-from airflow_provider_zdirect.models.arrow import arrow_schema
-from airflow_provider_zdirect.storage.latest_table import LatestTable
+from airflow_provider_zdirect.publish.latest import LatestTable
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import subject

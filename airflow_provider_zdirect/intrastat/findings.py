@@ -11,7 +11,7 @@ from airflow_provider_zdirect.intrastat.landed_days import LandedDay
 from airflow_provider_zdirect.intrastat.lines import CountryReport
 from airflow_provider_zdirect.intrastat.movements import Movements
 from airflow_provider_zdirect.intrastat.selection import as_runs
-from airflow_provider_zdirect.report_calendar import EMPTY_IS_CERTAIN_AFTER
+from airflow_provider_zdirect.reports.calendar import EMPTY_IS_CERTAIN_AFTER
 
 
 @dataclass(frozen=True)

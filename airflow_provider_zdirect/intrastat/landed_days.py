@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from airflow_provider_zdirect.intrastat.selection import Month
-from airflow_provider_zdirect.report_calendar import is_long_due
+from airflow_provider_zdirect.reports.calendar import is_long_due
 from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import Window

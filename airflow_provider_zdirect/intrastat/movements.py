@@ -12,13 +12,13 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.datasets.arrow import arrow_schema
+from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
 from airflow_provider_zdirect.intrastat.countries import ALIASES
-from airflow_provider_zdirect.models.arrow import arrow_schema
+from airflow_provider_zdirect.publish.day import day_files
 from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.replace_day import day_files
 from airflow_provider_zdirect.storage.row_files import read_batches
 
 DATASET = get_dataset("intra_community_movements")

@@ -21,8 +21,8 @@ from airflow_provider_zdirect.intrastat.movements import Movements
 from airflow_provider_zdirect.intrastat.page import Page
 from airflow_provider_zdirect.intrastat.selection import Month
 from airflow_provider_zdirect.intrastat.summaries import goods_without_master_data
+from airflow_provider_zdirect.publish.files import PublishedFile
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.published_files import PublishedFile
 from airflow_provider_zdirect.storage.row_files import parquet_bytes
 
 

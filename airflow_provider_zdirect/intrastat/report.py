@@ -25,7 +25,7 @@ from airflow_provider_zdirect.intrastat.master_data import MasterDataFile
 from airflow_provider_zdirect.intrastat.movements import DATASET, Movements, read_movements
 from airflow_provider_zdirect.intrastat.publish import MonthPublisher
 from airflow_provider_zdirect.intrastat.selection import Month, as_runs
-from airflow_provider_zdirect.report_calendar import DueCalendar
+from airflow_provider_zdirect.reports.calendar import DueCalendar
 from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import subject

@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import arguments
-from airflow_provider_zdirect.storage.environment import claim_environment
+from airflow_provider_zdirect.publish.environment import claim_environment
 from airflow_provider_zdirect.storage.object_store import ObjectStore, naming_base_path
 
 if TYPE_CHECKING:

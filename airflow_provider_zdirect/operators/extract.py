@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_zdirect.datasets import check_stands_alone, get_dataset, published_with
+from airflow_provider_zdirect.datasets.personal_data import PersonalData, personal_data_mode
+from airflow_provider_zdirect.datasets.table import check_stands_alone, get_dataset, published_with
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.state_job import check_no_window, state_job
 from airflow_provider_zdirect.operators.window_job import check_window_arguments, resume_key, wait_out, window_job
-from airflow_provider_zdirect.personal_data import PersonalData, personal_data_mode
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_zdirect.extract import ExtractJob, ExtractResult
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-    from airflow_provider_zdirect.state_job import StateJob, StateResult
+    from airflow_provider_zdirect.pipeline.extract import ExtractJob, ExtractResult
+    from airflow_provider_zdirect.pipeline.state_job import StateJob, StateResult
 
 __all__ = ["ZDirectExtractOperator", "resume_key"]
 
@@ -217,8 +217,8 @@ class ZDirectExtractOperator(ZDirectOperator):
 
 
 async def _fetch(hook: ZDirectHook, job: ExtractJob | StateJob) -> ExtractResult | StateResult:
-    from airflow_provider_zdirect.extract import ExtractJob, extract
-    from airflow_provider_zdirect.extract_state import extract_state
+    from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
+    from airflow_provider_zdirect.pipeline.extract_state import extract_state
 
     async with hook.client() as client:
         return await (extract(job, client) if isinstance(job, ExtractJob) else extract_state(job, client))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
@@ -22,10 +22,10 @@ from airflow_provider_zdirect.windows import moment_in_words
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_zdirect.datasets import Dataset
-    from airflow_provider_zdirect.extract import ExtractJob
+    from airflow_provider_zdirect.datasets.table import Dataset
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-    from airflow_provider_zdirect.liquidation_passes import FetchedWindow
+    from airflow_provider_zdirect.pipeline.extract import ExtractJob
+    from airflow_provider_zdirect.pipeline.passes import FetchedWindow
 
 DATASET = "liquidated_items"
 FILTER = "purchase_order_number"
@@ -162,7 +162,7 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
 
     def _go_on(self, context: Context, *, waits: int) -> dict[str, Any]:
         from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-        from airflow_provider_zdirect.liquidation_passes import Passes, make_passes
+        from airflow_provider_zdirect.pipeline.passes import Passes, make_passes
 
         try:
             with fail_fast():

@@ -18,8 +18,8 @@ from airflow_provider_zdirect.operators.window_job import wait_out
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_zdirect.erasure.run import ErasureJob, ErasureResult
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-    from airflow_provider_zdirect.orders.erasure import ErasureJob, ErasureResult
 
 
 class ZDirectOrderErasureOperator(ZDirectOperator):
@@ -97,7 +97,7 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
         return summary
 
     def _job(self, hook: ZDirectHook) -> ErasureJob:
-        from airflow_provider_zdirect.orders.erasure import ErasureJob
+        from airflow_provider_zdirect.erasure.run import ErasureJob
 
         merchant_id = arguments.own_merchant_id(self)
         place = open_base_path(
@@ -108,7 +108,7 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
 
 
 async def _erase(hook: ZDirectHook, job: ErasureJob) -> ErasureResult:
-    from airflow_provider_zdirect.orders.erasure import erase_customers
+    from airflow_provider_zdirect.erasure.run import erase_customers
 
     async with hook.client() as client:
         return await erase_customers(job, client)

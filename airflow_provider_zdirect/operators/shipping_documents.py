@@ -13,15 +13,15 @@ from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import check_path, check_place, open_base_path, open_path
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.window_job import resume_key, wait_out
-from airflow_provider_zdirect.orders.documents_listed import listed_orders, orders_file, orders_of_file
-from airflow_provider_zdirect.orders.documents_options import DocumentOptions
+from airflow_provider_zdirect.shipping_documents.listed import listed_orders, orders_file, orders_of_file
+from airflow_provider_zdirect.shipping_documents.options import DocumentOptions
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
     from airflow_provider_zdirect.operators.base_path import BasePath
-    from airflow_provider_zdirect.orders.documents_job import DocumentsJob, DocumentsResult
+    from airflow_provider_zdirect.shipping_documents.job import DocumentsJob, DocumentsResult
 
 
 class ZDirectShippingDocumentsOperator(ZDirectOperator):
@@ -148,7 +148,7 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
 
     def _job(self, hook: ZDirectHook, context: Context) -> DocumentsJob:
         """Everything that can be wrong is looked at before the first request, which may be that for the merchant."""
-        from airflow_provider_zdirect.orders.documents_job import DocumentsJob
+        from airflow_provider_zdirect.shipping_documents.job import DocumentsJob
 
         max_failed = arguments.given(self.max_failed)
         settings: dict[str, Any] = {
@@ -178,7 +178,7 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
         )
 
     def _order_ids(self, base_path: BasePath, merchant_id: str) -> list[str]:
-        from airflow_provider_zdirect.orders.documents_orders import orders_without_codes
+        from airflow_provider_zdirect.shipping_documents.orders import orders_without_codes
         from airflow_provider_zdirect.storage.object_store import ObjectStore
 
         listed, path = arguments.given(self.order_ids), arguments.given_text(self.orders_path)
@@ -204,7 +204,7 @@ def _check_file(path: Any) -> None:
 
 
 async def _carry_out(hook: ZDirectHook, job: DocumentsJob) -> DocumentsResult:
-    from airflow_provider_zdirect.orders.documents_job import fetch_documents
+    from airflow_provider_zdirect.shipping_documents.job import fetch_documents
 
     async with hook.client() as client:
         return await fetch_documents(job, client)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_zdirect.datasets import WindowKind
+from airflow_provider_zdirect.datasets.table import WindowKind
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base_path import open_base_path
 from airflow_provider_zdirect.operators.window_job import WindowTask, run_window
 
 if TYPE_CHECKING:
-    from airflow_provider_zdirect.datasets import Dataset
+    from airflow_provider_zdirect.datasets.table import Dataset
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-    from airflow_provider_zdirect.state_job import StateJob
+    from airflow_provider_zdirect.pipeline.state_job import StateJob
 
 
 def check_no_window(dataset: Dataset, values: Mapping[str, Any]) -> None:
@@ -38,7 +38,7 @@ def state_job(
     :raises ZDirectConfigurationError: if an argument is wrong.
     :raises WindowError: as :func:`~.window_job.run_window`.
     """
-    from airflow_provider_zdirect.state_job import StateJob
+    from airflow_provider_zdirect.pipeline.state_job import StateJob
 
     # Everything that can be wrong is looked at before the first request, which may be that for the merchant.
     asks_since = dataset.window is WindowKind.SINCE and not filters

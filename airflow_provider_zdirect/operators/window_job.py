@@ -16,10 +16,10 @@ from airflow_provider_zdirect.operators.base_path import check_place, open_base_
 from airflow_provider_zdirect.windows import Window, moment_in_words
 
 if TYPE_CHECKING:
-    from airflow_provider_zdirect.datasets import Dataset
-    from airflow_provider_zdirect.extract import ExtractJob
+    from airflow_provider_zdirect.datasets.table import Dataset
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
     from airflow_provider_zdirect.operators.base import ZDirectOperator
+    from airflow_provider_zdirect.pipeline.extract import ExtractJob
 
 MAX_WAITS = 10
 
@@ -82,7 +82,7 @@ def window_job(
     :raises ZDirectConfigurationError: if an argument is wrong.
     :raises WindowError: as :func:`run_window`.
     """
-    from airflow_provider_zdirect.extract import ExtractJob
+    from airflow_provider_zdirect.pipeline.extract import ExtractJob
 
     # Everything that can be wrong is looked at before the first request, which may be that for the merchant.
     window = run_window(task, context)

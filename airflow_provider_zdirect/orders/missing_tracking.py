@@ -15,9 +15,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.datasets.arrow import INSTANT, arrow_schema
+from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import ConcurrentRunError, ZDirectConfigurationError, ZDirectDataError
-from airflow_provider_zdirect.models.arrow import INSTANT, arrow_schema
 from airflow_provider_zdirect.orders.order_state import APPROVED, INITIAL, ZALANDO_FULFILLED, OrderState
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import read_batches

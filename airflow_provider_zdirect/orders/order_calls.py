@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from airflow_provider_zdirect.client import JSON_API, ZDirectClient
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
+from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
 from airflow_provider_zdirect.exceptions import FilterIgnoredError, MalformedResponseError, PermissionDeniedError
 from airflow_provider_zdirect.orders.order_state import (
     OrderState,
@@ -20,7 +21,6 @@ from airflow_provider_zdirect.orders.order_state import (
     shipment_states,
 )
 from airflow_provider_zdirect.orders.update_options import TEXT, UpdateOptions
-from airflow_provider_zdirect.rate import Rate, RateLimits
 
 T = TypeVar("T")
 

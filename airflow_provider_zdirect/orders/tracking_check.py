@@ -26,7 +26,7 @@ from airflow_provider_zdirect.orders.missing_tracking import (
 from airflow_provider_zdirect.orders.order_calls import OrderCalls
 from airflow_provider_zdirect.orders.order_state import APPROVED
 from airflow_provider_zdirect.orders.update_options import UpdateOptions
-from airflow_provider_zdirect.storage.latest_table import LatestTable
+from airflow_provider_zdirect.publish.latest import LatestTable
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import subject

@@ -16,10 +16,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from airflow_provider_zdirect.models.arrow import INSTANT
+from airflow_provider_zdirect.datasets.arrow import INSTANT
+from airflow_provider_zdirect.publish.files import FileBuilder
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName, moment
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.published_files import FileBuilder
 from airflow_provider_zdirect.storage.row_files import BATCH_ROWS, read_batches
 
 DATASET = "order_updates"

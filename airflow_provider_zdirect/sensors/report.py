@@ -25,8 +25,8 @@ from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.defaults import set_retries
 from airflow_provider_zdirect.operators.map_index import NamedMapIndex
 from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, fail_fast, set_retry_policy
-from airflow_provider_zdirect.report_calendar import NOON, why_empty
-from airflow_provider_zdirect.report_wait import (
+from airflow_provider_zdirect.reports.calendar import NOON, why_empty
+from airflow_provider_zdirect.reports.wait import (
     SHORTEST_POLL_INTERVAL,
     Answer,
     Look,

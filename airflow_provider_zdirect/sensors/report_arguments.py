@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from airflow_provider_zdirect.datasets import Dataset, get_dataset
+from airflow_provider_zdirect.datasets.table import Dataset, get_dataset
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators import arguments
-from airflow_provider_zdirect.report_calendar import DAY, REPORTS, DueCalendar, public_holidays
-from airflow_provider_zdirect.report_wait import SHORTEST_POLL_INTERVAL, ReportWait, report_in_words
+from airflow_provider_zdirect.reports.calendar import DAY, REPORTS, DueCalendar, public_holidays
+from airflow_provider_zdirect.reports.wait import SHORTEST_POLL_INTERVAL, ReportWait, report_in_words
 
 ON_EMPTY = ("success", "skip", "fail")
 

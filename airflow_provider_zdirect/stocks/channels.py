@@ -6,9 +6,9 @@ from pydantic import ValidationError
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
-from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.datasets.reference_data import SalesChannel
+from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import MalformedResponseError, ZDirectConfigurationError
-from airflow_provider_zdirect.models.reference_data import SalesChannel
 from airflow_provider_zdirect.stocks.stock_options import StockOptions
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from airflow_provider_zdirect.publish.files import FileBuilder
+from airflow_provider_zdirect.publish.latest import LatestTable
 from airflow_provider_zdirect.stocks.level import Sent
 from airflow_provider_zdirect.stocks.sent_log import Batch, as_row, levels_table
-from airflow_provider_zdirect.storage.latest_table import LatestTable
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout, PublishedName, moment
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.published_files import FileBuilder
 from airflow_provider_zdirect.storage.row_files import BATCH_ROWS, read_batches
 
 UPDATES, CURRENT = "stock_updates", "stock_updates_current"

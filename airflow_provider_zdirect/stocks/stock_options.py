@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from airflow_provider_zdirect.dataset_row import ApiOption
+from airflow_provider_zdirect.datasets.dataset import ApiOption
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 
 LIVE, NOT_LIVE = "live", "not_live"

@@ -26,6 +26,7 @@ from typing import Any
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
+from airflow_provider_zdirect.datasets.rate import Rate
 from airflow_provider_zdirect.exceptions import (
     AuthenticationError,
     BadRequestError,
@@ -37,7 +38,6 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectConfigurationError,
     ZDirectError,
 )
-from airflow_provider_zdirect.rate import Rate
 from airflow_provider_zdirect.stocks.answer import outcomes
 from airflow_provider_zdirect.stocks.channels import live_channels
 from airflow_provider_zdirect.stocks.feed import BadRow, Feed, Place, SkuMapping

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.json
 import pyarrow.parquet as pq
 
-from airflow_provider_zdirect.models.arrow import field_of
+from airflow_provider_zdirect.datasets.arrow import field_of
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 BATCH_ROWS = 8_192

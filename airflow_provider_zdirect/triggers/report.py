@@ -9,10 +9,10 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import TransportError, ZDirectDataError, ZDirectError, ZDirectFatalError
 from airflow_provider_zdirect.hooks.shared_clients import ClientShare
-from airflow_provider_zdirect.report_wait import Answer, Look, ReportWait, Sight, look_at_report, report_in_words
+from airflow_provider_zdirect.reports.wait import Answer, Look, ReportWait, Sight, look_at_report, report_in_words
 
 
 class ZDirectReportReadyTrigger(BaseTrigger):
@@ -28,7 +28,7 @@ class ZDirectReportReadyTrigger(BaseTrigger):
     :param due: no look before that moment; ISO, with offset.
     :param empty_from: from that moment on an empty answer is final; ISO, with offset.
     :param poll_interval: seconds between two looks, at least.
-    :param variant: as in :func:`~airflow_provider_zdirect.datasets.get_dataset`.
+    :param variant: as in :func:`~airflow_provider_zdirect.datasets.table.get_dataset`.
     :param path: likewise.
     """
 

@@ -11,7 +11,7 @@ import pytest
 from clocks import FakeClock
 
 from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, ZDirectClient
-from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import (
     AuthenticationError,

@@ -10,7 +10,7 @@ import pytest
 from clocks import FakeClock
 
 from airflow_provider_zdirect.client import ZDirectClient, checked_merchant_id
-from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import (
     AuthenticationError,
     BadRequestError,

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from airflow_provider_zdirect.client.paging import parse_page
-from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import MalformedResponseError
 
 RECEIVED = get_dataset("received_items")

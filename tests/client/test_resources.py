@@ -12,11 +12,11 @@ import pytest
 from airflow_provider_zdirect.client.paging import Page
 from airflow_provider_zdirect.client.resources import parse_resources
 from airflow_provider_zdirect.client.time_walk import Position
-from airflow_provider_zdirect.dataset_row import TimeWalk
-from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.datasets.arrow import Lineage
+from airflow_provider_zdirect.datasets.dataset import TimeWalk
+from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import FilterIgnoredError, MalformedResponseError
-from airflow_provider_zdirect.models.arrow import Lineage
-from airflow_provider_zdirect.validation import take_valid
+from airflow_provider_zdirect.pipeline.validate import take_valid
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 AT = "2026-11-19T10:00:00.250+00:00"

@@ -12,7 +12,7 @@ import pytest
 from clocks import FakeClock
 
 from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, Page, ZDirectClient, parse_page
-from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import MalformedResponseError
 

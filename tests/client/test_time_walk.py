@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_zdirect.client.time_walk import Position
-from airflow_provider_zdirect.dataset_row import TimeWalk
+from airflow_provider_zdirect.datasets.dataset import TimeWalk
 from airflow_provider_zdirect.exceptions import CursorLoopError
 
 START = datetime(2026, 11, 20, tzinfo=UTC)

@@ -12,8 +12,8 @@ from airflow.models.dagbag import DagBag
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_zdirect.assets import daily_asset, dataset_asset, place_alias, tell_daily_asset
-from airflow_provider_zdirect.datasets import DATASETS
-from airflow_provider_zdirect.report_calendar import EMPTY_IS_CERTAIN_AFTER, DueCalendar
+from airflow_provider_zdirect.datasets.table import DATASETS
+from airflow_provider_zdirect.reports.calendar import EMPTY_IS_CERTAIN_AFTER, DueCalendar
 
 try:
     from airflow.sdk import RollupMapper  # noqa: F401
@@ -155,7 +155,7 @@ def test_the_intrastat_report_follows_the_daily_reports_of_a_month(dags):
 
 
 def test_the_environment_sets_the_defaults(monkeypatch):
-    from airflow_provider_zdirect.dag_params import place_params
+    from airflow_provider_zdirect.dag_support.params import place_params
 
     monkeypatch.setenv("ZDIRECT_CONN_ID", "mine")
     monkeypatch.setenv("ZDIRECT_BASE_PATH", "s3://bucket/zdirect")
@@ -165,9 +165,9 @@ def test_the_environment_sets_the_defaults(monkeypatch):
 
 
 def test_the_environment_sets_what_scheduled_runs_of_orders_and_stock_do(monkeypatch):
-    from airflow_provider_zdirect.dag_params import stock_params, tracking_params
+    from airflow_provider_zdirect.dag_support.order_params import order_params
+    from airflow_provider_zdirect.dag_support.params import stock_params, tracking_params
     from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-    from airflow_provider_zdirect.order_dag_params import order_params
 
     settings = {"PERSONAL_DATA": "hash", "ORDER_TYPE": "PartnerFulfilled", "SHIPPING_DOCUMENTS": "True"}
     settings |= {

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_zdirect.dag_params import days_by_merchant, window_of
+from airflow_provider_zdirect.dag_support.order_params import erases_customers
+from airflow_provider_zdirect.dag_support.params import days_by_merchant, window_of
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
-from airflow_provider_zdirect.order_dag_params import erases_customers
 from airflow_provider_zdirect.windows import Window, parse_instant
 
 START = datetime(2026, 3, 1, 10, tzinfo=UTC)

@@ -16,9 +16,9 @@ import real_time
 from own_emulator import config_of, own_emulator
 
 from airflow_provider_zdirect.client import ZDirectClient
-from airflow_provider_zdirect.dag_params import MERCHANTS_OF_TRACKING_FILE
-from airflow_provider_zdirect.datasets import get_dataset
-from airflow_provider_zdirect.extract import ExtractJob, extract
+from airflow_provider_zdirect.dag_support.params import MERCHANTS_OF_TRACKING_FILE
+from airflow_provider_zdirect.datasets.table import get_dataset
+from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
 from airflow_provider_zdirect.windows import Window
 
 DOCS = Path(__file__).parents[2] / "docs" / "order-updates.md"

@@ -13,10 +13,10 @@ from airflow.models.dagbag import DagBag
 from airflow.providers.common.compat.sdk import AirflowSkipException
 from own_emulator import config_of, own_emulator
 
-from airflow_provider_zdirect import dag_tasks
 from airflow_provider_zdirect.client import ZDirectClient
+from airflow_provider_zdirect.dag_support import tasks
+from airflow_provider_zdirect.datasets.rate import Rate
 from airflow_provider_zdirect.operators import arguments
-from airflow_provider_zdirect.rate import Rate
 
 EANS = ("0191476239145", "4006381333931")
 RATE = Rate(100)
@@ -56,8 +56,8 @@ def advices(emulator, tmp_path, monkeypatch):
 
     def of(tours_by):
         params = {"tours_by": tours_by, "base_path": str(tmp_path)}
-        monkeypatch.setattr(dag_tasks, "get_current_context", lambda: {"params": params})
-        return dag_tasks.advices_to_track.function(emulator.merchant_ids[0])
+        monkeypatch.setattr(tasks, "get_current_context", lambda: {"params": params})
+        return tasks.advices_to_track.function(emulator.merchant_ids[0])
 
     return of
 

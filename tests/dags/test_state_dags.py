@@ -13,8 +13,8 @@ from airflow.models.dagbag import DagBag
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_zdirect.assets import dataset_asset, place_alias
-from airflow_provider_zdirect.dag_params import asked_for_quantities, dataset_param
-from airflow_provider_zdirect.datasets import DATASETS, WindowKind
+from airflow_provider_zdirect.dag_support.params import asked_for_quantities, dataset_param
+from airflow_provider_zdirect.datasets.table import DATASETS, WindowKind
 
 MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
 REFERENCE = ("stock_locations", "sales_channels", "logistic_centers")

@@ -16,13 +16,13 @@ from extraction import Extraction
 from own_emulator import config_of
 
 from airflow_provider_zdirect.client import MemoryRateLimiter, ZDirectClient
-from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer, moment
-from airflow_provider_zdirect.extract_state import extract_state
 from airflow_provider_zdirect.inbound.item_set_sync import ItemSetJob, sync_item_sets
 from airflow_provider_zdirect.inbound.notices import ShippingNotices
 from airflow_provider_zdirect.inbound.reconciliation_job import InboundPlace, open_advices, reconcile_merchant
-from airflow_provider_zdirect.state_job import StateJob
+from airflow_provider_zdirect.pipeline.extract_state import extract_state
+from airflow_provider_zdirect.pipeline.state_job import StateJob
 from airflow_provider_zdirect.windows import Window
 
 NOW = moment("2026-11-22T10:00:00Z")

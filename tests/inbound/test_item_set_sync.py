@@ -9,11 +9,11 @@ import fsspec
 import pytest
 from clocks import FakeClock
 
+from airflow_provider_zdirect.datasets.arrow import Lineage, to_table
+from airflow_provider_zdirect.datasets.inbound import ShippingNotice
 from airflow_provider_zdirect.exceptions import MalformedResponseError, RateLimitedError, ServerError
 from airflow_provider_zdirect.inbound import item_set_sync
 from airflow_provider_zdirect.inbound.item_set_sync import ItemSetJob, sync_item_sets
-from airflow_provider_zdirect.models.arrow import Lineage, to_table
-from airflow_provider_zdirect.models.inbound import ShippingNotice
 
 MERCHANT = "29809185-6a98-4691-a15b-e8d16839b6e8"
 EANS = ["4006381333931", "0191476239145"]

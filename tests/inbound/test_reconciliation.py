@@ -9,8 +9,8 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_zdirect.datasets.arrow import INSTANT
 from airflow_provider_zdirect.inbound.reconciliation import Received, reconcile
-from airflow_provider_zdirect.models.arrow import INSTANT
 
 MONDAY = datetime(2026, 11, 16, 8, tzinfo=UTC)
 ADVICES = ["10000001", "10000002", "10000003", None]

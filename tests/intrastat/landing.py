@@ -13,16 +13,16 @@ import duckdb
 import fsspec
 from clocks import FakeClock
 
-from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema, to_table
+from airflow_provider_zdirect.datasets.movement_reports import IntraCommunityMovement
+from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.intrastat.master_data import MasterDataFile
 from airflow_provider_zdirect.intrastat.report import IntrastatJob, IntrastatResult, report_month
 from airflow_provider_zdirect.intrastat.selection import Month
-from airflow_provider_zdirect.manifest import Manifest
-from airflow_provider_zdirect.models.arrow import Lineage, arrow_schema, to_table
-from airflow_provider_zdirect.models.movement_reports import IntraCommunityMovement
+from airflow_provider_zdirect.pipeline.manifest import Manifest
+from airflow_provider_zdirect.publish.day import DayReplacer
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.replace_day import DayReplacer
 from airflow_provider_zdirect.storage.row_files import ParquetWriter
 from airflow_provider_zdirect.windows import Window
 

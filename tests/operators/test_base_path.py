@@ -17,7 +17,8 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_zdirect import dag_tasks, operators
+from airflow_provider_zdirect import operators
+from airflow_provider_zdirect.dag_support import tasks
 from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import open_base_path, open_path
@@ -31,7 +32,7 @@ from airflow_provider_zdirect.operators.orders import ZDirectOrderUpdateOperator
 from airflow_provider_zdirect.operators.shipping_documents import ZDirectShippingDocumentsOperator
 from airflow_provider_zdirect.operators.shipping_notices import ZDirectShippingNoticeOperator
 from airflow_provider_zdirect.operators.stocks import ZDirectStockUpdateOperator
-from airflow_provider_zdirect.storage.environment import RECORD, claim_environment
+from airflow_provider_zdirect.publish.environment import RECORD, claim_environment
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 WINDOW = {"window_from": "2026-11-10T00:00:00Z", "window_to": "2026-11-11T00:00:00Z"}
@@ -282,8 +283,8 @@ def test_nor_do_the_tasks_of_the_dags_read_it(sandbox: Any, tmp_path: Path, monk
         "tours_by": "advice",
         "merchant_ids": sandbox.merchant_ids,
     }
-    monkeypatch.setattr(dag_tasks, "get_current_context", lambda: {"params": params})
-    for task in (dag_tasks.merchants_to_erase_from, lambda: dag_tasks.advices_to_track.function("x")):
+    monkeypatch.setattr(tasks, "get_current_context", lambda: {"params": params})
+    for task in (tasks.merchants_to_erase_from, lambda: tasks.advices_to_track.function("x")):
         with pytest.raises(AirflowFailException, match="belongs to production"):
             getattr(task, "function", task)()
 

@@ -11,6 +11,7 @@ from own_emulator import config_of, connection_to, own_emulator
 
 from airflow_provider_zdirect.assets import inbound_asset, place_of
 from airflow_provider_zdirect.client import ZDirectClient
+from airflow_provider_zdirect.datasets.rate import Rate
 from airflow_provider_zdirect.exceptions import RateLimitedError, ServerError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.inbound import (
@@ -18,7 +19,6 @@ from airflow_provider_zdirect.operators.inbound import (
     ZDirectInboundReconciliationOperator,
     ZDirectItemSetsOperator,
 )
-from airflow_provider_zdirect.rate import Rate
 
 EAN = "0191476239145"
 NOTICE = "/zfs/shipping-notices/00000000-0000-4000-8000-000000000001"

@@ -14,7 +14,6 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from emulated_time import EmulatedTime
 from liquidated import DATASET, DAY, HOUR, Day, Run, asked, changes_in, files, published, truth
 
-from airflow_provider_zdirect import liquidation_passes
 from airflow_provider_zdirect.assets import changed_alias, dataset_asset
 from airflow_provider_zdirect.exceptions import (
     EmptyAnswerError,
@@ -22,7 +21,8 @@ from airflow_provider_zdirect.exceptions import (
     RejectedRecordsError,
     ServerError,
 )
-from airflow_provider_zdirect.liquidation_passes import make_passes
+from airflow_provider_zdirect.pipeline import passes as refetching
+from airflow_provider_zdirect.pipeline.passes import make_passes
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 START = datetime(2026, 11, 10, tzinfo=UTC)
@@ -213,7 +213,7 @@ def test_a_pass_that_becomes_due_while_it_is_looked_at_is_made(
         emulator.clock.set(PASS + timedelta(milliseconds=5))
         return looked
 
-    monkeypatch.setattr(liquidation_passes, "make_passes", slow)
+    monkeypatch.setattr(refetching, "make_passes", slow)
     assert run.go_on()["passes"] == [PASS.isoformat()]
     assert published(tmp_path) == truth(emulator, merchant, START, END)
 

@@ -17,7 +17,7 @@ from outlet_events import OutletEvents
 
 from airflow_provider_zdirect.assets import erasure_alias, erasure_asset
 from airflow_provider_zdirect.client.paging import parse_page
-from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.customer_wishes import Wish
 from airflow_provider_zdirect.exceptions import ServerError, TracesLeftError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator

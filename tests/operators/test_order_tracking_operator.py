@@ -17,10 +17,9 @@ from emulated_time import EmulatedTime
 from own_emulator import config_of, connection_to, own_emulator
 
 from airflow_provider_zdirect.client import FileRateLimiter, MemoryRateLimiter, ZDirectClient
-from airflow_provider_zdirect.dag_tasks import tell_of_missing_tracking
-from airflow_provider_zdirect.datasets import get_dataset
+from airflow_provider_zdirect.dag_support.tasks import tell_of_missing_tracking
+from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.extract import ExtractJob, extract
 from airflow_provider_zdirect.operators.order_tracking import (
     MOST_SHOWN,
     Notifiers,
@@ -28,6 +27,7 @@ from airflow_provider_zdirect.operators.order_tracking import (
     as_html,
     as_text,
 )
+from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
 from airflow_provider_zdirect.windows import Window
 
 NOW = datetime(2026, 3, 10, 8, tzinfo=UTC)

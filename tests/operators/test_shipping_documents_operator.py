@@ -24,7 +24,7 @@ from airflow_provider_zdirect.exceptions import (
 )
 from airflow_provider_zdirect.operators.shipping_documents import ZDirectShippingDocumentsOperator
 from airflow_provider_zdirect.orders import order_updates
-from airflow_provider_zdirect.orders.documents_options import OPTIONS
+from airflow_provider_zdirect.shipping_documents.options import OPTIONS
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "shipping-documents.md"
 

@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 from extraction import Extraction
 
-from airflow_provider_zdirect.extract import ExtractJob, ExtractResult
+from airflow_provider_zdirect.pipeline.extract import ExtractJob, ExtractResult
 from airflow_provider_zdirect.windows import Window
 
 CREDENTIALS = {"key": "testing", "secret": "testing-secret"}

@@ -15,7 +15,7 @@ from literal_names import NAMES, neighbour_of, use_every_operation
 from test_extract_to_s3 import HOURS
 
 from airflow_provider_zdirect.exceptions import ServerError
-from airflow_provider_zdirect.orders.documents import documents_folder, erase_documents
+from airflow_provider_zdirect.shipping_documents.documents import documents_folder, erase_documents
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 ALL_AT_ONCE = "ERP [prod] a?b*c/100% a%20b+#ü 東京/zd"

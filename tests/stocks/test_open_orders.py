@@ -11,9 +11,9 @@ import pytest
 from extraction import Extraction
 from stock_world import StockWorld, ean, stock_emulator, write_manifest, write_orders
 
+from airflow_provider_zdirect.datasets.personal_data import PersonalData
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import RejectedRecordsError, ZDirectConfigurationError, ZDirectDataError
-from airflow_provider_zdirect.personal_data import PersonalData
 from airflow_provider_zdirect.stocks.open_orders import OrdersWanted, PublishedOrders
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import Window

@@ -16,16 +16,16 @@ import pyarrow as pa
 import pytest
 from item_rows import MERCHANT, at, hours
 
-from airflow_provider_zdirect.datasets import DATASETS
+from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema
+from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.exceptions import EmptyAnswerError, ZDirectConfigurationError
-from airflow_provider_zdirect.models.arrow import Lineage, arrow_schema
+from airflow_provider_zdirect.pipeline.validate import validate
+from airflow_provider_zdirect.publish.day import DayReplacer, ReplacedDay
+from airflow_provider_zdirect.publish.day_changes import DayChange, published_changes
 from airflow_provider_zdirect.storage.checkpoint import MAX_AGE, Checkpoint, Progress
-from airflow_provider_zdirect.storage.day_changes import DayChange, published_changes
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.replace_day import DayReplacer, ReplacedDay
 from airflow_provider_zdirect.storage.row_files import open_writer, read_batches, sha256
-from airflow_provider_zdirect.validation import validate
 
 SUFFIXES = pytest.mark.parametrize("suffix", ["parquet", "jsonl.gz"])
 DAY = date(2026, 11, 20)

@@ -1,0 +1,1 @@
+"""What the example DAGs share, and nothing else uses: their parameters and their tasks."""

@@ -1,0 +1,198 @@
+"""Tasks that the DAGs of this project share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowSkipException, get_current_context, task, task_group
+
+from airflow_provider_zdirect.assets import daily_asset, place_of, tell_daily_asset
+from airflow_provider_zdirect.clock import SystemClock
+from airflow_provider_zdirect.dag_support.order_params import erases_customers
+from airflow_provider_zdirect.dag_support.params import (
+    BASE_PATH,
+    CONN_ID,
+    PATH,
+    asked_for_quantities,
+    changed_places,
+    check_params,
+    merchants_of,
+    reports_by_merchant,
+    stock_feeds,
+    window_of,
+)
+from airflow_provider_zdirect.operators.arguments import given
+from airflow_provider_zdirect.operators.base_path import BasePath, known_environment, open_base_path
+from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
+from airflow_provider_zdirect.operators.retry import fail_fast
+from airflow_provider_zdirect.reports.calendar import EMPTY_IS_CERTAIN_AFTER
+from airflow_provider_zdirect.sensors.report import ZDirectReportReadySensor
+
+TIMEOUT = EMPTY_IS_CERTAIN_AFTER + timedelta(days=2)
+"""Of the wait for a report; it begins half a day before the report is due."""
+
+
+@task
+def merchants() -> list[str]:
+    """The merchants of this run."""
+    with fail_fast():
+        return merchants_of(check_params(get_current_context()))
+
+
+@task
+def merchants_to_ask() -> list[str]:
+    """Those whose quantities this run asks for besides the snapshots; none, if its parameters do not say so."""
+    with fail_fast():
+        return asked_for_quantities(check_params(get_current_context()))
+
+
+@task
+def merchants_with_documents() -> list[str]:
+    """Those whose shipping documents this run fetches; none, if its parameters do not say so."""
+    with fail_fast():
+        params = check_params(get_current_context())
+        return merchants_of(params) if params["shipping_documents"] else []
+
+
+@task
+def merchants_to_erase_from() -> list[str]:
+    """Those whose deletion requests this run applies; none, if it is not for it to do."""
+    from airflow_provider_zdirect.erasure.run import last_erasure
+
+    context = get_current_context()
+    with fail_fast():
+        params = check_params(context)
+        place = _open_to_read(params)
+        last = {each: last_erasure(place.fs, place.root, each) for each in merchants_of(params)}
+        return [each for each in last if erases_customers(context, last[each])]
+
+
+@task
+def feeds() -> list[dict[str, str]]:
+    """Merchant and stock feed of every merchant of this run."""
+    with fail_fast():
+        params = check_params(get_current_context())
+        return stock_feeds(params, merchants_of(params))
+
+
+def _open_to_read(params: Mapping[str, Any]) -> BasePath:
+    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+
+    conn_id = params.get("conn_id")
+    environment = known_environment(ZDirectHook(conn_id)) if conn_id else None
+    return open_base_path(params["base_path"], environment=environment, writes=False)
+
+
+def daily_reports(dataset: str) -> None:
+    """For every report date and merchant of a run: wait for the report, land it; then update the dataset's daily asset.
+
+    The DAG needs the parameters of ``place_params``, ``window_params`` and ``path_param``.
+    """
+
+    @task
+    def reports() -> list[dict[str, str]]:
+        """Merchant, report date and window of every report of this run."""
+        context = get_current_context()
+        with fail_fast():
+            params = check_params(context)
+            return reports_by_merchant(window_of(params, context), merchants_of(params))
+
+    @task_group
+    def report(merchant_id: str, report_date: str, window_from: str, window_to: str) -> None:
+        """One report of one merchant."""
+        ready = ZDirectReportReadySensor(
+            task_id="ready",
+            dataset=dataset,
+            merchant_id=merchant_id,
+            report_date=report_date,
+            empty_after=EMPTY_IS_CERTAIN_AFTER,
+            timeout=TIMEOUT,
+            path=PATH,
+            conn_id=CONN_ID,
+            deferrable=True,
+            map_index_template="{{ task.report_date }} {{ task.merchant_id }}",
+        )
+        extract = ZDirectExtractOperator(
+            task_id="extract",
+            dataset=dataset,
+            merchant_id=merchant_id,
+            window_from=window_from,
+            window_to=window_to,
+            path=PATH,
+            base_path=BASE_PATH,
+            conn_id=CONN_ID,
+            map_index_template="{{ task.window_from[:10] }} {{ task.merchant_id }}",
+        )
+        ready >> extract
+
+    planned: Any = reports()
+    asset = daily_asset(dataset, planned.operator.dag.params["base_path"])
+
+    @task(outlets=[asset])
+    def all_landed(planned: list[dict[str, str]]) -> list[str]:
+        """The report dates that have landed for all merchants."""
+        context = get_current_context()
+        if changed := changed_places(context):
+            raise AirflowSkipException(
+                f"This run used another {', '.join(changed)} than the DAG's own, so the daily asset is not updated."
+            )
+        days = sorted({report["report_date"] for report in planned})
+        tell_daily_asset(context["outlet_events"], asset, days, _landed(context, planned))
+        return days
+
+    report.expand_kwargs(planned) >> all_landed(planned)
+
+
+def _landed(context: Any, planned: list[dict[str, str]]) -> dict[str, Any]:
+    """What the tasks of the reports have published, for the event of the daily asset."""
+    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+
+    indexes = list(range(len(planned)))
+    landed = [each for each in context["ti"].xcom_pull(task_ids="report.extract", map_indexes=indexes) if each]
+    params = context["params"]
+    return {
+        "merchant_ids": sorted({report["merchant_id"] for report in planned}),
+        "base_path": place_of(params["base_path"]),
+        "environment": ZDirectHook(params["conn_id"]).config().environment,
+        "records": sum(each["records"] for each in landed),
+        "rejected": sum(each["rejected"] for each in landed),
+        "manifests": [each["manifest"] for each in landed[:10]],
+        "manifest_count": len(landed),
+    }
+
+
+@task(map_index_template="{{ task.op_args[0] }}")
+def advices_to_track(merchant_id: str) -> list[str] | str:
+    """The advice ids whose tours are asked for; blank, if the list of all is."""
+    from airflow_provider_zdirect.inbound.reconciliation_job import InboundPlace, open_advices
+
+    params = get_current_context()["params"]
+    if params["tours_by"] == "list":
+        return ""
+    with fail_fast():
+        base_path = _open_to_read(params)
+    place = InboundPlace(merchant_id.strip().lower(), base_path.fs, base_path.root, base_path.uri)
+    advices = open_advices(place, SystemClock().now())
+    if not advices:
+        raise AirflowSkipException("No notice has an advice id whose tour is still to come.")
+    return advices
+
+
+@task(trigger_rule="none_failed")
+def all_is_well(merchant_id: str = "") -> None:
+    """Fails the run, if a task failed after which others went on.
+
+    :param merchant_id: names the task in a group that is mapped over merchants.
+    """
+
+
+def tell_of_missing_tracking(context: Any) -> None:
+    """A notifier: the task's log, and an e-mail to the parameter ``notify_email``, if it is given."""
+    from airflow_provider_zdirect.operators.order_tracking import log_missing_orders, mail_missing_orders
+
+    if addresses := given(context["params"]["notify_email"]):
+        mail_missing_orders(context, [text.strip() for text in str(addresses).split(",") if text.strip()])
+    else:
+        log_missing_orders(context)

@@ -1,0 +1,1 @@
+"""The datasets: what each is, the models of its records, and the Arrow schema that follows from them."""

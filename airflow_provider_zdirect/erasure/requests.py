@@ -1,0 +1,85 @@
+"""The requests of customers that their data be deleted, as zDirect shows them for 30 days.
+
+Facts: zDirect docs, *Orders*, deletion requests. Unconfirmed is whether a customer is named once per order or once at
+all; either way, all orders with the customer number are erased.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from airflow_provider_zdirect.client import ZDirectClient
+from airflow_provider_zdirect.datasets.rejected import NOT_READABLE
+from airflow_provider_zdirect.datasets.table import get_dataset
+from airflow_provider_zdirect.erasure.people import as_order_id, as_time
+from airflow_provider_zdirect.erasure.texts import SoughtTexts
+
+DATASET = "order_deletion_requests"
+
+
+@dataclass
+class DeletionRequests:
+    """What was asked for. In memory only.
+
+    :param count: of requests.
+    :param orders: when each order's erasure was asked for, by order id.
+    :param customers: when each customer asked for it last, by customer number.
+    :param texts: what must not be found afterwards.
+    :param unreadable: requests that name neither an order nor a customer, or cannot be read.
+    """
+
+    count: int = 0
+    orders: dict[str, str | None] = field(default_factory=dict)
+    customers: dict[str, str | None] = field(default_factory=dict)
+    texts: SoughtTexts = field(default_factory=SoughtTexts)
+    unreadable: int = 0
+
+    def take(self, request: Any) -> None:
+        """Add one request, as it came."""
+        self.count += 1
+        content: Mapping[str, Any] = request if isinstance(request, Mapping) else {}
+        order_id, number = as_order_id(content.get("order_id")), _text(content.get("customer_number"))
+        # A damaged one is nobody's.
+        order_id, number = (None if text and "\ufffd" in text else text for text in (order_id, number))
+        if order_id is None and number is None:
+            self.unreadable += 1
+            return
+        requested_at = _text(content.get("requested_at"))
+        if order_id is not None:
+            self.orders[order_id] = self.orders.get(order_id) or requested_at
+        if number is not None:
+            times = [time for each in (requested_at, self.customers.get(number)) if (time := as_time(each))]
+            self.customers[number] = max(times).isoformat() if times else None
+            self.texts.add(number)
+        self.texts.add_address(content.get("shipping_address"))
+
+
+async def fetch_requests(client: ZDirectClient, merchant_id: str) -> DeletionRequests:
+    """All requests that zDirect shows now.
+
+    :raises ZDirectError: if a page cannot be fetched.
+    """
+    requests = DeletionRequests()
+    # With what the published dataset leaves out: it is needed to find the rows, and not stored.
+    dataset = replace(get_dataset(DATASET), left_out=())
+    async for page in client.pages(dataset, merchant_id, {}):
+        for record in page.records:
+            requests.take(_decoded(record))
+        for _ in page.rejected:
+            requests.take(None)
+    return requests
+
+
+def _decoded(record: msgspec.Raw) -> Any:
+    try:
+        return msgspec.json.decode(record)
+    except NOT_READABLE:
+        return None
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None or isinstance(value, bool | dict | list) else str(value).strip() or None

@@ -1,1 +1,0 @@
-"""What a record of each dataset looks like, as pydantic models, and the Arrow schema that follows from them."""

@@ -1,0 +1,1 @@
+"""From a window or a present state to published files and a manifest, without Airflow."""

@@ -1,0 +1,195 @@
+"""The passes over a window of liquidated items: when each is due, whether it was made, and what they changed.
+
+In exceptional cases zDirect does not answer everything at first, and asks to fetch the same window again within the
+next 48 hours (zDirect docs, Stock Movements, liquidated items). So a window is fetched once as soon as possible, and
+once more at each of some moments after its end. Which of these fetches were made is read from the window's manifest,
+and what they changed from what they left under ``_changes``, never from a bookmark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from airflow_provider_zdirect.client import ZDirectClient
+from airflow_provider_zdirect.clock import Clock
+from airflow_provider_zdirect.datasets.table import Dataset, KeptDays
+from airflow_provider_zdirect.exceptions import ConcurrentRunError, ZDirectConfigurationError
+from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
+from airflow_provider_zdirect.publish.day_changes import published_changes
+from airflow_provider_zdirect.publish.environment import claim_environment
+from airflow_provider_zdirect.storage.layout import Layout
+from airflow_provider_zdirect.storage.object_store import ObjectStore, naming_base_path
+from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window, moment_in_words, subject
+
+MAX_FETCHES = 3
+KINDS = ("added", "removed", "changed")
+DATES_NAMED = 31
+
+
+@dataclass(frozen=True)
+class Passes:
+    """When a window is fetched again.
+
+    :param moments: in order; at each the window is to be fetched once more.
+    """
+
+    moments: tuple[datetime, ...]
+
+    @classmethod
+    def after(cls, window: Window, delays: Sequence[timedelta], dataset: Dataset) -> Passes:
+        """At these times after the window's end.
+
+        :raises ZDirectConfigurationError: if zDirect will not keep the window until then.
+        """
+        kept = dataset.retention
+        if isinstance(kept, KeptDays) and max(delays) >= timedelta(days=kept.days) - window.duration:
+            raise ZDirectConfigurationError(
+                f"passes: the last pass over {window} is {max(delays)} after its end, and zDirect keeps "
+                f"{dataset.name} for {kept}.",
+                remedy="Choose passes sooner after the window's end, or shorter windows.",
+            )
+        return cls(tuple(sorted({window.end + delay for delay in delays})))
+
+    def is_missing(self, fetched_at: datetime | None, now: datetime) -> bool:
+        """Whether the window has to be fetched now.
+
+        :param fetched_at: when it was fetched last; by a clock that was ahead, that says nothing.
+        """
+        if fetched_at is None or fetched_at > now + MAX_CLOCK_SKEW:
+            return True
+        return any(fetched_at < moment <= now for moment in self.moments)
+
+    def next(self, fetched_at: datetime) -> datetime | None:
+        """The first that a fetch at that time has not made; it may be due by now."""
+        return next((moment for moment in self.moments if moment > fetched_at), None)
+
+    def made_until(self, fetched_at: datetime) -> list[str]:
+        """Those that a fetch at that time makes, as ISO text."""
+        return [moment.isoformat() for moment in self.moments if moment <= fetched_at]
+
+
+@dataclass(frozen=True)
+class FetchedWindow:
+    """What is known of a window that was fetched.
+
+    :param fetched_at: when the last answer for each of its dates came; the earliest of these.
+    :param changes: what the job itself has changed so far, by date and fetch, as in the manifest: also what earlier
+        tries of it have, though they may have been killed before they wrote one.
+    :param fetches: how often :func:`make_passes` has fetched it now.
+    """
+
+    job: ExtractJob
+    fetched_at: datetime
+    records: int
+    rejected: int
+    changes: tuple[dict[str, Any], ...]
+    fetches: int = 0
+
+    @property
+    def changed(self) -> dict[str, int]:
+        """How many rows were added, removed and changed."""
+        return {kind: sum(change[kind] for change in self.changes) for kind in KINDS}
+
+    def as_dict(self, passes: Passes) -> dict[str, Any]:
+        """JSON-able; ``changed_dates`` is cut, ``changed_date_count`` has the number."""
+        job = self.job
+        layout = Layout(job.dataset.name, job.merchant_id)
+        return {
+            "dataset": job.dataset.name,
+            "merchant_id": job.merchant_id,
+            "window_from": job.window.start.isoformat(),
+            "window_to": job.window.end.isoformat(),
+            "uri": _uri(job, f"{job.dataset.name}/merchant_id={job.merchant_id}"),
+            "manifest": _uri(job, layout.manifest(job.window)),
+            "records": self.records,
+            "rejected": self.rejected,
+            "passes": passes.made_until(self.fetched_at),
+            "fetched_at": self.fetched_at.isoformat(),
+            "changed": bool(self.changes),
+            "changes": self.changed,
+            "changed_dates": [
+                {
+                    **{name: change[name] for name in ("date", "fetched_at", *KINDS)},
+                    "file": _uri(job, change["file"]) if change["file"] else None,
+                }
+                for change in self.changes[:DATES_NAMED]
+            ],
+            "changed_date_count": len({change["date"] for change in self.changes}),
+        }
+
+    @property
+    def what(self) -> str:
+        """The window and the merchant, as log lines begin."""
+        return subject(self.job.dataset.name, self.job.merchant_id, self.job.window)
+
+    def in_words(self, passes: Passes) -> str:
+        """What was changed, or why the window was not fetched again, in one line."""
+        where = _uri(self.job, f"{self.job.dataset.name}/merchant_id={self.job.merchant_id}")
+        fetched = moment_in_words(self.fetched_at)
+        if not self.changes and not self.fetches:
+            due = ", ".join(map(moment_in_words, passes.moments))
+            return (
+                f"{self.what}: no second fetch was due. It was fetched at {fetched}, and was to be fetched again at "
+                f"{due}: {self.records} records -> {where}"
+            )
+        if not self.changes:
+            return f"{self.what}: fetched again at {fetched}, nothing changed: {self.records} records -> {where}"
+        dates = [
+            f"{change['date']}: {change['added']} rows added, {change['removed']} removed, {change['changed']} changed"
+            for change in self.changes[:DATES_NAMED]
+        ]
+        more = len(self.changes) - len(dates)
+        return f"{self.what}: {'; '.join(dates)}{f'; and {more} more' if more else ''} -> {where}"
+
+
+def fetched_window(job: ExtractJob) -> FetchedWindow | None:
+    """What was fetched of the job's window; None if nothing was, or with other filters."""
+    store, layout = ObjectStore(job.fs, job.root), Layout(job.dataset.name, job.merchant_id)
+    manifest = store.read_json(layout.manifest(job.window))
+    if manifest is None or manifest.get("filters", {}) != dict(job.filters):
+        return None
+    published = published_changes(store, layout, {date.fromisoformat(day) for day in manifest["days"]})
+    return FetchedWindow(
+        job,
+        min(datetime.fromisoformat(fetched) for fetched in manifest["days"].values()),
+        manifest["records"],
+        manifest["rejected"],
+        tuple(change.as_dict() for change in published if change.name.run == job.resume_key),
+    )
+
+
+async def make_passes(
+    job: ExtractJob,
+    passes: Passes,
+    client: Callable[[], AbstractAsyncContextManager[ZDirectClient]],
+    clock: Clock,
+) -> FetchedWindow:
+    """Fetch and publish the window if a pass is missing that is due; safe to repeat.
+
+    :param client: makes a client, if one is needed.
+    :raises ZDirectError: as :func:`~.extract.extract`; what was published stays then.
+    """
+    with naming_base_path(job.base_uri):
+        claim_environment(ObjectStore(job.fs, job.root), job.environment, job.base_uri)
+    for fetches in range(MAX_FETCHES):
+        fetched = fetched_window(job)
+        if fetched is not None and not passes.is_missing(fetched.fetched_at, clock.now()):
+            return replace(fetched, fetches=fetches)
+        # Twice, if this publishes first what an earlier try had fetched before the moment of the pass.
+        async with client() as opened:
+            await extract(job, opened, clock)
+    raise ConcurrentRunError(
+        f"{job.dataset.name} of merchant {job.merchant_id}, window {job.window}: fetched {MAX_FETCHES} times, and its "
+        "manifest still tells of an earlier fetch. Another run of the window may be under way with other filters, or "
+        "the clocks of the workers differ.",
+        remedy="Let the retry look again; give runs with other filters a base path of their own.",
+        retry_after=job.dataset.refetch_delay,
+    )
+
+
+def _uri(job: ExtractJob, path: str) -> str:
+    return f"{job.base_uri.rstrip('/')}/{path}"

@@ -1,0 +1,93 @@
+"""Which requests a window needs. Pure values, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from types import MappingProxyType
+
+from airflow_provider_zdirect.datasets.table import Dataset, WindowKind
+from airflow_provider_zdirect.windows import Window
+
+SHORTEST_SPAN = timedelta(minutes=1)
+RESOLUTION = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class PlannedRequest:
+    """One request, with all its pages.
+
+    :param key: names the request in the checkpoint.
+    :param span: the time that is asked for.
+    :param day: the date that is asked for, where the endpoint asks for dates.
+    """
+
+    key: str
+    parameters: Mapping[str, str]
+    span: Window
+    day: date | None = None
+
+    def halves(self, dataset: Dataset) -> tuple[PlannedRequest, PlannedRequest] | None:
+        """The same time in two requests; None for a day, and for a span that is too short already."""
+        if self.day is not None or self.span.duration < 2 * SHORTEST_SPAN:
+            return None
+        first, second = self.span.split((self.span.duration + RESOLUTION) // 2)
+        others = {name: value for name, value in self.parameters.items() if name not in dataset.span_parameters}
+        return _of_span(dataset, first, others), _of_span(dataset, second, others)
+
+
+@dataclass(frozen=True)
+class RequestPlan:
+    """All requests of a window.
+
+    :param window: the window that is published.
+    :param looked_back: the time before it that is asked for as well, for late records; None if none is.
+    :param requests: in order of time.
+    """
+
+    window: Window
+    looked_back: Window | None
+    requests: tuple[PlannedRequest, ...]
+
+
+def plan_requests(
+    dataset: Dataset,
+    window: Window,
+    overlap: timedelta,
+    timezone: str,
+    filters: Mapping[str, str] = MappingProxyType({}),
+) -> RequestPlan:
+    """The requests for a window: by days, by request windows, or one that is paged.
+
+    :param overlap: how far to look back before the window.
+    :param timezone: where the days begin, for endpoints that ask for dates.
+    :param filters: value by field; they are sent besides.
+    :raises WindowError: if the endpoint asks for dates and the window does not consist of whole days.
+    """
+    if dataset.window is WindowKind.DATE:
+        days = window.whole_days(timezone)
+        return RequestPlan(
+            window,
+            None,
+            tuple(
+                PlannedRequest(
+                    day.isoformat(),
+                    {**dataset.parameters(day, day), **dataset.filter_parameters(filters)},
+                    Window.of_day(day, timezone),
+                    day,
+                )
+                for day in days
+            ),
+        )
+    asked = window.extended_back(overlap)
+    spans = [asked] if dataset.request_window is None else list(asked.split(dataset.request_window))
+    return RequestPlan(
+        window,
+        Window(asked.start, window.start) if overlap else None,
+        tuple(_of_span(dataset, span, dataset.filter_parameters(filters)) for span in spans),
+    )
+
+
+def _of_span(dataset: Dataset, span: Window, others: Mapping[str, str]) -> PlannedRequest:
+    return PlannedRequest(span.label, {**dataset.parameters(span.start, span.end), **others}, span)

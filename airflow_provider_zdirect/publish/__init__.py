@@ -1,0 +1,1 @@
+"""Publishing rows under a base path: windows, days, snapshots, histories, tables of which the latest counts."""

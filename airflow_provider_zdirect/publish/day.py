@@ -1,0 +1,218 @@
+"""Publishing what is asked for by date: what was fetched for a day replaces the day as a whole.
+
+Identical rows are all kept, unless the records have an identity: then the last one that came is. The file of a day
+names the time of its fetch, and of several the latest stays: so runs of the same day at the same time end with the
+latest answer that was a new one, in whatever order they publish. What is replaced moves to ``_revisions``, and how
+it differs stands under ``_changes``, before it is published. A file from the future, of a worker whose clock was wrong,
+is replaced as any other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import logging
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from airflow_provider_zdirect.datasets.arrow import RECORD_HASH, arrow_schema
+from airflow_provider_zdirect.datasets.table import Dataset
+from airflow_provider_zdirect.exceptions import EmptyAnswerError, ZDirectConfigurationError
+from airflow_provider_zdirect.publish.day_changes import DayChange, changes_of
+from airflow_provider_zdirect.publish.files import FileBuilder, PublishedFile, measure
+from airflow_provider_zdirect.publish.row_changes import RowChanges, row_changes
+from airflow_provider_zdirect.publish.row_selection import row_keys, take_rows
+from airflow_provider_zdirect.storage.layout import ChangesName, Layout, PublishedName
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.storage.row_files import read_batches
+from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window
+
+log = logging.getLogger(__name__)
+
+MAX_LOOKS = 10
+
+
+@dataclass(frozen=True)
+class ReplacedDay:
+    """What became of a day.
+
+    :param files: those with the day's rows.
+    :param change: how this fetch has changed the day, in this try or an earlier one; None if it has not.
+    """
+
+    files: list[PublishedFile]
+    change: DayChange | None
+
+
+@dataclass(frozen=True)
+class DayReplacer:
+    """Publishes days of one dataset and merchant.
+
+    :param run: who does; a retry is the same.
+    :param now: by the worker's clock.
+    :param by_nothing: whether an answer without records may replace one with some.
+    :param only: the rows that were asked for have these values, by field; a day with others is not replaced by them.
+    """
+
+    store: ObjectStore
+    layout: Layout
+    dataset: Dataset
+    timezone: str
+    suffix: str
+    run: str
+    now: datetime
+    by_nothing: bool = False
+    only: Mapping[str, str] = field(default_factory=dict)
+
+    def replace(self, day: date, staged: list[str], fetched: datetime) -> ReplacedDay:
+        """Publish the staged rows as the day's data; safe to repeat, and tells the same change then.
+
+        :param staged: paths of Parquet files with the day's rows.
+        :param fetched: when they were fetched.
+        :raises FileNotFoundError: if a staged file is gone.
+        :raises EmptyAnswerError: if there are no rows, and some were published, and that is not allowed.
+        :raises ZDirectConfigurationError: if the day holds rows that were not asked for.
+        """
+        for _ in range(MAX_LOOKS - 1):
+            # Another run of the day may move a file between our listing and our reading; then we look again.
+            with contextlib.suppress(FileNotFoundError):
+                return self._replace(day, staged, fetched)
+        return self._replace(day, staged, fetched)
+
+    def _replace(self, day: date, staged: list[str], fetched: datetime) -> ReplacedDay:
+        there = self._dated(day)
+        # A clock that was ahead must not keep all later answers out.
+        horizon = max(fetched, self.now + MAX_CLOCK_SKEW)
+        latest = max((stamp for stamp, _ in there if stamp <= horizon), default=None)
+        mine = latest == fetched
+        if latest is None or latest < fetched:
+            former = there[-1][1] if there else None
+            self._refuse_other_rows(day, former)
+            self._refuse_nothing(day, former, staged)
+            mine = self._publish_changed(day, former, staged, fetched)
+            if mine and there and there[-1][0] > horizon:
+                log.warning(
+                    "%s of merchant %s, %s: %s is replaced, although its name says that it was fetched later than "
+                    "now, %s by this worker's clock. One of the workers' clocks is wrong.",
+                    self.dataset.name, self.layout.merchant_id, day, there[-1][1], self.now.isoformat(),
+                )  # fmt: skip
+        elif latest > fetched:
+            return ReplacedDay(self._files_of(day), self._change(day, fetched))
+        self._clear_up(day, until=horizon if mine else None)
+        return ReplacedDay(self._files_of(day), self._change(day, fetched) if mine else None)
+
+    def _publish_changed(self, day: date, former: str | None, staged: list[str], fetched: datetime) -> bool:
+        """Publish the rows if they are others than those of the former file; whether they are."""
+        kept = self._kept(staged)
+        with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
+            local = Path(scratch) / "changes.jsonl.gz"
+            with local.open("wb") as file, gzip.GzipFile("", "wb", 6, file, mtime=0) as lines:
+                if former is None:
+                    changes = RowChanges(added=self._count(staged, kept))
+                else:
+                    changes = row_changes(
+                        lambda: self._rows([former], None),
+                        lambda: self._rows(staged, kept),
+                        self.dataset.identity or self.dataset.alike,
+                        lines.write,
+                    )
+            if not changes:
+                return False
+            name = ChangesName(fetched, self.run, **changes.counts, first=former is None)
+            path = f"{self.layout.changes(day)}/{name.file_name}"
+            # Before the data, so that a published change is never one that nobody tells.
+            self.store.upload(local, path)
+            for other in changes_of(self.store, self.layout, day, fetched, self.run):
+                # Of a try that was killed here, and which another file was there for.
+                if other.file != path:
+                    self.store.delete(other.file)
+        self._write(day, self._rows(staged, kept), fetched)
+        return True
+
+    def _clear_up(self, day: date, until: datetime | None) -> None:
+        """Keep the latest file, as a fetch at that time or before; others become revisions."""
+        there = self._dated(day)
+        stays = [path for stamp, path in there if until is None or stamp <= until][-1:]
+        for _, path in there:
+            if path not in stays:
+                self.store.move(path, f"{self.layout.revisions(day)}/{path.rpartition('/')[2]}")
+
+    def _change(self, day: date, fetched: datetime) -> DayChange | None:
+        return next(iter(changes_of(self.store, self.layout, day, fetched, self.run)), None)
+
+    def _files_of(self, day: date) -> list[PublishedFile]:
+        newest = day_files(self.store, self.layout, day)[-1:]
+        return [measure(self.store, path, self._count([path], None)) for path in newest]
+
+    def _dated(self, day: date) -> list[tuple[datetime, str]]:
+        """The day's files with the times of their fetches, in order."""
+        return [(fetched, path) for fetched, _, path in _dated(self.store, self.layout, day)]
+
+    def _refuse_other_rows(self, day: date, former: str | None) -> None:
+        for name, value in self.only.items():
+            for table in self._rows([former] if former else [], None, [name]):
+                # A row without a value is not one with another, as where answers are checked.
+                if set(table.column(name).to_pylist()) - {value, None}:
+                    raise ZDirectConfigurationError(
+                        f"{self.dataset.name} of merchant {self.layout.merchant_id}, {day}: only {name}={value} was "
+                        "asked for, and what is published of the day has other values too. It was left as it is.",
+                        remedy=f"Give each {name} a base path of its own, or leave the filter out.",
+                    )
+
+    def _refuse_nothing(self, day: date, former: str | None, staged: list[str]) -> None:
+        if self.by_nothing or former is None or self._count(staged, None):
+            return
+        if lost := self._count([former], None):
+            raise EmptyAnswerError(
+                f"{self.dataset.name} of merchant {self.layout.merchant_id}, {day}: zDirect answered without any "
+                f"record, and {lost} are published. They were left as they are.",
+                remedy="Look in the zDirect portal whether the day has none; if so, set replace_with_empty=True and "
+                "clear the task. Near the end of what zDirect keeps, the records may just have vanished there.",
+            )
+
+    def _write(self, day: date, rows: Iterator[pa.Table], fetched: datetime) -> None:
+        with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
+            folder, span = self.layout.published(day), Window.of_day(day, self.timezone)
+            builder = FileBuilder(self._schema, folder, self.suffix, scratch, span=span, fetched=fetched)
+            for table in rows:
+                builder.write(table)
+            builder.publish(self.store)
+
+    def _kept(self, staged: list[str]) -> list[int] | None:
+        """Numbers of the rows that are published, ascending; None: all of them."""
+        identity = self.dataset.identity
+        if identity is None:
+            return None
+        last: dict[str, int] = {}
+        number = 0
+        for table in self._rows(staged, None, list(identity)):
+            for key in row_keys(table, identity).to_pylist():
+                last[key] = number
+                number += 1
+        return None if len(last) == number else sorted(last.values())
+
+    def _count(self, paths: list[str], kept: list[int] | None) -> int:
+        return sum(table.num_rows for table in self._rows(paths, kept, [RECORD_HASH]))
+
+    def _rows(self, paths: list[str], kept: list[int] | None, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        tables = (table for path in paths for table in read_batches(self.store, path, self._schema, columns))
+        return tables if kept is None else take_rows(tables, iter(kept))
+
+    @property
+    def _schema(self) -> pa.Schema:
+        return arrow_schema(self.dataset.model)
+
+
+def day_files(store: ObjectStore, layout: Layout, day: date) -> list[str]:
+    """The files of a day that is replaced as a whole, the latest fetch last; only that one counts."""
+    return [path for _, _, path in _dated(store, layout, day)]
+
+
+def _dated(store: ObjectStore, layout: Layout, day: date) -> list[tuple[datetime, str, str]]:
+    names = {path: PublishedName.parse(path) for path in store.files(layout.published(day))}
+    return sorted((name.fetched, name.part, path) for path, name in names.items() if name and name.fetched)

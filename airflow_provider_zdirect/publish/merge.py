@@ -1,0 +1,305 @@
+"""Publishing records that have an identity: each once, whoever else publishes at the same time.
+
+No lock is needed, and none is taken. ``docs/exactly-once.md`` has the argument; in short:
+
+* A published file never changes, and its name is never given again.
+* A run writes only records that no published file holds, then looks again. If another run has published some of
+  them at the same moment, each of the two writes one file with all rows of the files concerned, deletes those, and
+  looks again at everything it has written.
+* So a file is deleted only after the same or later versions of all its records have been written elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from airflow_provider_zdirect.datasets.arrow import EXTRACTED_AT, RECORD_HASH, arrow_schema
+from airflow_provider_zdirect.datasets.table import Dataset
+from airflow_provider_zdirect.exceptions import ConcurrentRunError, ZDirectConfigurationError
+from airflow_provider_zdirect.publish.files import FileBuilder, PublishedFile, measure
+from airflow_provider_zdirect.publish.row_index import EPOCH, AnsweredRecords, NewRecords, Row, RowIndex, Spans
+from airflow_provider_zdirect.publish.row_selection import row_keys, take_rows
+from airflow_provider_zdirect.storage.layout import Layout, PublishedName
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.storage.row_files import read_batches
+from airflow_provider_zdirect.windows import Window
+
+MAX_ROUNDS = 30
+LONGEST_STEP_BACK = 20.0
+"""Seconds that a run steps back, at most, when it has met another."""
+
+_DICE = random.SystemRandom()
+DAYS_AT_ONCE = 64
+"""Days whose files are written at the same time, at most: each is an open file."""
+
+Times: TypeAlias = pa.ChunkedArray
+RowFilter: TypeAlias = Callable[[Times], pa.ChunkedArray]
+"""From the times that place rows in a window to a mask of those to publish."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What became of the rows.
+
+    :param answered: the window's own records among them.
+    :param files: the files that hold those.
+    :param new: records that were published for the first time.
+    :param files_outside: files with records of other windows that this run has published.
+    """
+
+    answered: AnsweredRecords
+    files: list[PublishedFile] = field(default_factory=list)
+    new: NewRecords = field(default_factory=NewRecords)
+    files_outside: list[PublishedFile] = field(default_factory=list)
+
+
+class _PublishedFileIsGone(Exception):
+    """Another run has deleted a file between our listing and our reading."""
+
+
+@dataclass(frozen=True)
+class RowMerger:
+    """Publishes rows for one window of one dataset and merchant.
+
+    :param pause: waits for so many seconds.
+    """
+
+    store: ObjectStore
+    layout: Layout
+    dataset: Dataset
+    window: Window
+    suffix: str
+    pause: Callable[[float], None] = time.sleep
+
+    def merge(self, staged: list[str], wanted: RowFilter) -> Merged:
+        """Publish the wanted rows of the staged files.
+
+        :param staged: paths of Parquet files with fetched rows.
+        :raises ConcurrentRunError: if other runs kept publishing the same records all the time.
+        :raises FileNotFoundError: if a staged file is gone.
+        """
+        new = NewRecords()
+        outside: list[PublishedFile] = []
+        watched: Spans = {}
+        for number in range(MAX_ROUNDS):
+            with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
+                round_ = _Round(self, staged, wanted, watched, scratch)
+                with contextlib.suppress(_PublishedFileIsGone):
+                    round_.run()
+            new += round_.new
+            outside += round_.written_outside
+            watched = round_.watched
+            if round_.settled:
+                there = {file.path for file in round_.written_outside} | set(round_.held.values())
+                return Merged(round_.answered, round_.files, new, [file for file in outside if file.path in there])
+            # Runs that met each other must not meet again: each steps back for a time of its own.
+            self.pause(_DICE.uniform(0, min(LONGEST_STEP_BACK, 0.02 * 2**number)))
+        raise ConcurrentRunError(
+            f"{self.dataset.name} of {self.layout.merchant_id}, window {self.window}: other runs published the same "
+            f"records at the same time, {MAX_ROUNDS} times in a row.",
+            remedy="Let the retry do it; run fewer windows that overlap at once.",
+            retry_after=self.dataset.refetch_delay,
+        )
+
+
+class _Round:
+    """One look at what is published, one write of what is missing, and one look back.
+
+    :param watched: times for which earlier rounds have written something.
+    """
+
+    def __init__(self, merger: RowMerger, staged: list[str], wanted: RowFilter, watched: Spans, scratch: str) -> None:
+        self.m = merger
+        self.staged = staged
+        self.wanted = wanted
+        self.watched = watched
+        self.scratch = scratch
+        self.schema = arrow_schema(merger.dataset.model)
+        self.settled = False
+        self.answered = AnsweredRecords(0, None, None)
+        self.held: dict[int, str] = {}
+        self.files: list[PublishedFile] = []
+        self.written_outside: list[PublishedFile] = []
+        self.new = NewRecords()
+
+    @property
+    def _is_placed_by_time(self) -> bool:
+        return self.m.dataset.placed_by == self.m.dataset.time_field
+
+    def run(self) -> None:
+        """Settles if nobody else came between, and nothing had to be written anew."""
+        with RowIndex(Path(self.scratch) / "rows.sqlite") as index:
+            for source, path in enumerate(self.staged):
+                for rows in self._rows(source, path, self.wanted):
+                    index.add_answered(rows)
+            self.watched = _union(self.watched, index.spans())
+            self.held = self._held_files()
+            for source, path in self.held.items():
+                for rows in self._rows(source, path, None):
+                    index.add_held(rows)
+            outdated = {source: self.held[source] for source in sorted(index.outdated_sources())}
+            if outdated:
+                # Rows of the files concerned are carried along; from now on they are this run's to look after.
+                self.watched = _union(self.watched, index.spans())
+            index.prepare_reading()
+            new = index.count_new(len(self.staged))
+            written = self._write(index, outdated)
+            self.new = new
+            self.written_outside = [file for file, own in written if not own]
+            for path in outdated.values():
+                self.m.store.delete(path)
+            if outdated:
+                return
+            self.answered = index.answered_in_window()
+            self.files = [file for file, own in written if own] + [
+                self._measured(self.held[source], rows)
+                for source, rows in index.holders_of_answered().items()
+                if source in self.held
+            ]
+            expected = {*self.held.values(), *(file.path for file, _ in written)}
+            self.settled = not written or set(self._held_files().values()) == expected
+
+    def _held_files(self) -> dict[int, str]:
+        """Published files that may hold a record of the watched times, numbered behind the staged ones."""
+        paths = []
+        for day, (first, last) in sorted(self._watched_days().items()):
+            for path in self.m.store.files(self.m.layout.published(day)):
+                name = PublishedName.parse(path)
+                if name is None:
+                    continue
+                if not path.endswith(f".{self.m.suffix}"):
+                    raise ZDirectConfigurationError(
+                        f"{self.m.dataset.name} of {self.m.layout.merchant_id}: {path} has another format than the "
+                        f"one asked for (.{self.m.suffix}); a day must not mix them.",
+                        remedy="Use the format that is there, or another base_path.",
+                    )
+                if name.span.start <= last and first < name.span.end:
+                    paths.append(path)
+        return dict(enumerate(paths, start=len(self.staged)))
+
+    def _watched_days(self) -> Spans:
+        if self.m.dataset.version_field is None:
+            return self.watched
+        # Another version may tell the time with another precision, or in another zone: near is close enough.
+        days = {day + timedelta(days=shift) for day in self.watched for shift in (-1, 0, 1)}
+        return {day: (Window.of_day(day).start, Window.of_day(day).end) for day in days}
+
+    def _rows(self, source: int, path: str, wanted: RowFilter | None) -> Iterator[Iterator[Row]]:
+        identity = self.m.dataset.identity or ()
+        time_field = self.m.dataset.time_field
+        placed_by, version_field = self.m.dataset.placed_by, self.m.dataset.version_field or time_field
+        columns = list(dict.fromkeys([*identity, time_field, placed_by, version_field, EXTRACTED_AT, RECORD_HASH]))
+        offset = 0
+        for table in self._tables(source, path, columns):
+            times, placed = table.column(time_field), table.column(placed_by)
+            mask = pa.chunked_array([pa.repeat(True, len(times))]) if wanted is None else wanted(placed)
+            yield (
+                row[:-1]
+                for row in zip(
+                    row_keys(table, identity).to_pylist(),
+                    [source] * len(times),
+                    range(offset, offset + len(times)),
+                    self._versions(source, table),
+                    table.column(RECORD_HASH).to_pylist(),
+                    _days(times).to_pylist(),
+                    times.cast(pa.int64()).to_pylist(),
+                    within(placed, self.m.window).to_pylist(),
+                    mask.to_pylist(),
+                    strict=True,
+                )
+                if row[-1]
+            )
+            offset += len(times)
+
+    def _versions(self, source: int, table: pa.Table) -> Sequence[int | str]:
+        if source < len(self.staged) and not self.m.dataset.replaces_known:
+            # Older than anything: it adds records, and takes no fields from those that are there.
+            return [0] * table.num_rows
+        extracted = table.column(EXTRACTED_AT).cast(pa.int64()).to_pylist()
+        if (name := self.m.dataset.version_field) is None:
+            return extracted
+        versions = table.column(name).cast(pa.int64()).to_pylist()
+        # Texts of one length, in the order of both.
+        return [f"{version:020d}{seen:020d}" for version, seen in zip(versions, extracted, strict=True)]
+
+    def _tables(self, source: int, path: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        try:
+            yield from read_batches(self.m.store, path, self.schema, columns)
+        except FileNotFoundError as error:
+            if source < len(self.staged):
+                raise
+            raise _PublishedFileIsGone from error
+
+    def _measured(self, path: str, rows: int) -> PublishedFile:
+        try:
+            return measure(self.m.store, path, rows)
+        except FileNotFoundError as error:
+            raise _PublishedFileIsGone from error
+
+    def _write(self, index: RowIndex, outdated: dict[int, str]) -> list[tuple[PublishedFile, bool]]:
+        """Write the winning rows of the staged and the outdated files; each file with whether it is the window's."""
+        sources = dict(enumerate(self.staged)) | outdated
+        written = []
+        days = iter(index.days_of(sources))
+        while some_days := list(islice(days, DAYS_AT_ONCE)):
+            builders: dict[tuple[date, bool], FileBuilder] = {}
+            for source, path in sources.items():
+                rows = index.rows_of(source, some_days[0], some_days[-1])
+                for table in take_rows(self._tables(source, path), rows):
+                    self._distribute(table, builders)
+            written += [(builder.publish(self.m.store), own) for (_, own), builder in sorted(builders.items())]
+        return written
+
+    def _distribute(self, table: pa.Table, builders: dict[tuple[date, bool], FileBuilder]) -> None:
+        times = table.column(self.m.dataset.time_field)
+        own = within(table.column(self.m.dataset.placed_by), self.m.window)
+        days = _days(times)
+        for day_number in pc.unique(days).to_pylist():
+            day = EPOCH.date() + timedelta(days=day_number)
+            on_day = pc.equal(days, day_number)
+            for is_own, mask in ((True, pc.and_(on_day, own)), (False, pc.and_not(on_day, own))):
+                count = pc.sum(mask).as_py()
+                if not count:
+                    continue
+                rows = table if count == table.num_rows else table.filter(mask)
+                if (day, is_own) not in builders:
+                    builders[day, is_own] = self._builder(day, is_own)
+                if not (is_own and self._is_placed_by_time):
+                    times_of = pc.min_max(rows.column(self.m.dataset.time_field)).as_py()
+                    builders[day, is_own].cover(times_of["min"], times_of["max"])
+                builders[day, is_own].write(rows)
+
+    def _builder(self, day: date, is_own: bool) -> FileBuilder:
+        span = Window.of_day(day).intersection(self.m.window) if is_own and self._is_placed_by_time else None
+        return FileBuilder(self.schema, self.m.layout.published(day), self.m.suffix, self.scratch, span=span)
+
+
+def _union(some: Spans, others: Spans) -> Spans:
+    union = dict(some)
+    for day, (first, last) in others.items():
+        known = union.get(day, (first, last))
+        union[day] = (min(first, known[0]), max(last, known[1]))
+    return union
+
+
+def within(times: Times, window: Window) -> pa.ChunkedArray:
+    """Which of the times lie in the window."""
+    return pc.and_(
+        pc.greater_equal(times, pa.scalar(window.start, times.type)), pc.less(times, pa.scalar(window.end, times.type))
+    )
+
+
+def _days(times: Times) -> pa.ChunkedArray:
+    return times.cast(pa.date32()).cast(pa.int32())

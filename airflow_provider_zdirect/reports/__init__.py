@@ -1,0 +1,1 @@
+"""Daily reports of movements: when one is due, and waiting for it. Without Airflow."""

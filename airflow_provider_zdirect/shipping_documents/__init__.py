@@ -1,0 +1,1 @@
+"""Labels and delivery notes of partner-fulfilled orders: fetched, stored and published. Without Airflow."""

@@ -1,0 +1,228 @@
+"""Shipping documents of Zalando Shipping Solutions (ZSS): labels and slips of an order, and where they lie.
+
+    <base>/shipping_documents/merchant_id=<id>/order_id=<id>/<document id>-<type>.pdf
+    <base>/shipping_documents/merchant_id=<id>/order_id=<id>/documents.json           what they are, written last
+    <base>/_states/shipping_documents/merchant_id=<id>/erased/<order id>.json         never fetched again
+
+Labels carry names and addresses. Facts: zDirect docs, *ZSS Shipping Documents*.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_zdirect.client import ZDirectClient
+from airflow_provider_zdirect.client.failures import REFETCH_DELAY
+from airflow_provider_zdirect.exceptions import (
+    FilterIgnoredError,
+    MalformedResponseError,
+    NotFoundError,
+    ShippingDocumentsError,
+)
+from airflow_provider_zdirect.shipping_documents.options import HOLE, LIST_PATH, NOT_FOUND, REFUSE, DocumentOptions
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+
+FOLDER = "shipping_documents"
+INDEX = "documents.json"
+
+OUTBOUND_LABEL, RETURN_LABEL = "OUTBOUND_LABEL", "RETURN_LABEL"
+SCOPE = "zss/shipping-document/read"
+
+_IN_A_PATH = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,199}")
+_HEAD, _TAIL = 1024, 4096
+
+
+@dataclass(frozen=True)
+class ShippingDocument:
+    """One document of an order.
+
+    :param type: ``OUTBOUND_LABEL``, ``RETURN_LABEL``, or any other.
+    :param tracking_id: of a label.
+    """
+
+    id: str
+    order_id: str
+    type: str
+    tracking_id: str | None = None
+    shipment_id: str | None = None
+    shipment_number: str | None = None
+
+    @property
+    def file_name(self) -> str:
+        """Of its PDF; the same for the same document."""
+        return f"{_for_a_name(self.id)}-{_for_a_name(self.type)}.pdf"
+
+
+def documents_folder(merchant_id: str, order_id: str) -> str:
+    """Where all documents of one order lie, and nothing else; relative to the base path."""
+    return f"{FOLDER}/merchant_id={merchant_id}/order_id={order_id}"
+
+
+def erase_documents(store: ObjectStore, merchant_id: str, order_id: str, at: datetime) -> int:
+    """Delete all documents of an order, and see to it that they are not fetched again; safe to repeat.
+
+    :returns: how many files there were.
+    """
+    # First the mark: a task that is fetching them looks for it when it has written.
+    store.write_json(_erased_mark(merchant_id, order_id), {"at": at.isoformat()})
+    return delete_documents(store, merchant_id, order_id)
+
+
+def delete_documents(store: ObjectStore, merchant_id: str, order_id: str) -> int:
+    """Delete all documents of an order; how many files there were."""
+    folder = documents_folder(merchant_id, order_id)
+    files = store.files_below(folder)
+    if files:
+        store.delete_folder(folder)
+    return len(files)
+
+
+def is_erased(store: ObjectStore, merchant_id: str, order_id: str) -> bool:
+    """Whether the order's documents must not be fetched."""
+    return store.read(_erased_mark(merchant_id, order_id)) is not None
+
+
+def erased_orders(store: ObjectStore, merchant_id: str) -> set[str]:
+    """Ids of all orders whose documents must not be fetched."""
+    found = store.files(_erased_marks(merchant_id))
+    return {path.rpartition("/")[2].removesuffix(".json") for path in found}
+
+
+def orders_with_documents(store: ObjectStore, merchant_id: str) -> set[str]:
+    """Ids of all orders that have documents here."""
+    found = store.files(f"{FOLDER}/merchant_id={merchant_id}")
+    return {path.rpartition("order_id=")[2] for path in found}
+
+
+def _erased_marks(merchant_id: str) -> str:
+    return f"_states/{FOLDER}/merchant_id={merchant_id}/erased"
+
+
+def _erased_mark(merchant_id: str, order_id: str) -> str:
+    return f"{_erased_marks(merchant_id)}/{order_id}.json"
+
+
+class DocumentCalls:
+    """The API as calls; nothing is decided here."""
+
+    def __init__(self, client: ZDirectClient, options: DocumentOptions) -> None:
+        self._client = client
+        self._options = options
+        self._rate = options.rate(client.config.environment)
+
+    async def list(self, order_id: str) -> list[ShippingDocument]:
+        """The documents of an order.
+
+        :raises NotFoundError: if zDirect does not know it.
+        :raises FilterIgnoredError: if the answer is about another order.
+        :raises ShippingDocumentsError: if it does not name the order, see ``unnamed_order``.
+        """
+        what = f"Shipping documents of order {order_id}"
+        try:
+            content = await self._client.get(
+                LIST_PATH,
+                {self._options.order_parameter: order_id},
+                rate=self._rate,
+                endpoint="shipping documents",
+                scope=SCOPE,
+                what=what,
+            )
+        except NotFoundError:
+            if self._options.no_documents == NOT_FOUND:
+                return []
+            raise
+        # An empty object is a valid answer, as everywhere in zDirect.
+        listed = None
+        if isinstance(content, dict) and (not content or "documents" in content):
+            listed = content.get("documents") or []
+        if not isinstance(listed, list):
+            raise _malformed(what, "the answer has no list of documents", LIST_PATH)
+        return [self._document(entry, order_id, what) for entry in listed]
+
+    def _document(self, entry: Any, order_id: str, what: str) -> ShippingDocument:
+        if not isinstance(entry, dict) or not (document_id := _text(entry.get("id"))):
+            raise _malformed(what, "a document of the answer has no id", LIST_PATH)
+        told = (_text(entry.get("order_id")) or "").lower()
+        if not told and self._options.unnamed_order == REFUSE:
+            raise ShippingDocumentsError(
+                f"{what}: zDirect answered document {document_id[:60]}, and not of which order it is.",
+                remedy="Compare it with the order in the portal; if it is the right one, give "
+                "api_options={'unnamed_order': 'trust'}.",
+                path=LIST_PATH,
+            )
+        if told and told != order_id:
+            raise FilterIgnoredError(
+                f"{what}: zDirect answered a document of order {told[:60]}.",
+                remedy="Nothing was fetched of it. Find out which parameter asks for an order, and give it as "
+                "api_options={'order_parameter': ...}.",
+                path=LIST_PATH,
+            )
+        names = ("tracking_id", "shipment_id", "shipment_number")
+        return ShippingDocument(
+            document_id, order_id, _text(entry.get("type")) or "UNKNOWN", *(_text(entry.get(name)) for name in names)
+        )
+
+    async def download(self, document: ShippingDocument) -> bytes:
+        """The document's PDF.
+
+        :raises MalformedResponseError: if the answer is none.
+        """
+        what = f"{document.type} {document.id} of order {document.order_id}"
+        if not _IN_A_PATH.fullmatch(document.id):
+            raise _malformed(what, "its id cannot be part of a path", LIST_PATH)
+        path = self._options.document_path.replace(HOLE, document.id)
+        body = await self._client.get_bytes(
+            path, rate=self._rate, endpoint="shipping documents", scope=SCOPE, accept="application/pdf", what=what
+        )
+        if reason := _why_no_pdf(body):
+            # The body is not quoted: it may hold an address.
+            raise _malformed(what, f"the answer is no PDF, {reason}", path)
+        return bytes(body)
+
+
+def tracking_codes(documents: list[ShippingDocument]) -> dict[str, list[str]]:
+    """The codes of the labels by the field of the order that they belong to; each code once."""
+    fields = {OUTBOUND_LABEL: "tracking_number", RETURN_LABEL: "return_tracking_number"}
+    codes: dict[str, list[str]] = {field: [] for field in fields.values()}
+    for document in documents:
+        field = fields.get(document.type.upper())
+        if field and document.tracking_id and document.tracking_id not in codes[field]:
+            codes[field].append(document.tracking_id)
+    return codes
+
+
+def _why_no_pdf(body: bytearray) -> str | None:
+    if not body.strip():
+        return "but empty"
+    if b"%PDF-" not in body[:_HEAD]:
+        start = bytes(body[:_HEAD]).lstrip()[:1]
+        return "but " + {b"<": "a page (HTML or XML)", b"{": "JSON", b"[": "JSON"}.get(start, "something else")
+    return None if b"%%EOF" in body[-_TAIL:] else "or one that breaks off"
+
+
+def _malformed(what: str, reason: str, path: str) -> MalformedResponseError:
+    return MalformedResponseError(
+        f"{what}: {reason}.",
+        remedy="Nothing, if it passes with the retry; otherwise look at api_options['document_path'], or report it.",
+        path=path,
+        retry_after=REFETCH_DELAY,
+    )
+
+
+def _text(value: Any) -> str | None:
+    """A text, of a number too; None for what is blank."""
+    if value is None or isinstance(value, bool | dict | list):
+        return None
+    return str(value).strip() or None
+
+
+def _for_a_name(text: str) -> str:
+    """``text`` as part of a file's name; two texts that differ have names that differ."""
+    if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", text):
+        return text
+    kept = re.sub(r"[^A-Za-z0-9_-]", "_", text)[:60]
+    return f"{kept}_{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"

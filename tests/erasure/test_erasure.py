@@ -1,0 +1,315 @@
+"""Erased customers: nothing of them is left anywhere, nothing of anybody else is touched, and nothing comes back."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from erasure_world import CUSTOMER, EVERYWHERE, FIRST, NOW, PERSON, SECOND, THIRD, ErasureWorld, all_texts
+from fsspec.implementations.local import LocalFileSystem
+
+from airflow_provider_zdirect.emulator.customer_wishes import Wish
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.erasure.people import ErasureLedger
+from airflow_provider_zdirect.erasure.run import last_erasure
+from airflow_provider_zdirect.exceptions import RejectedRecordsError, StorageUnavailableError, TracesLeftError
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[EmulatorServer]:
+    with EmulatorServer(now=NOW) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(running: EmulatorServer) -> EmulatorServer:
+    running.reset()
+    running.clock.set(NOW)
+    running.set_options(order_days=0)
+    return running
+
+
+@pytest.fixture
+def world(emulator: EmulatorServer, tmp_path: Path) -> ErasureWorld:
+    return ErasureWorld(emulator, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("mode", "format", "folder"), [("keep", "parquet", "ERP [prod] a?b*"), ("hash", "jsonl", "plain")]
+)
+def test_nothing_of_an_erased_customer_is_left_anywhere_and_nobody_else_is_touched(
+    emulator, tmp_path, mode, format, folder
+):
+    world = ErasureWorld(emulator, tmp_path / folder, mode, format)
+    world.fill()
+    places = {path.partition("/")[0] for path in world.traces()}
+    assert places == {"orders", "orders_current", "_parked", "_rejected", "_staging", "shipping_documents"}
+    counts, others = world.counts(), world.rows_of_others()
+    world.request_deletion()
+    result = world.erase()
+    assert not world.traces()
+    assert (world.counts(), world.rows_of_others()) == (counts, others)
+    world.is_erased()
+    assert result.changed
+    (certificate,) = world.certificates()
+    assert (certificate["found"], certificate["orders"]) == (0, len(world.orders))
+    assert certificate["files_searched"] > 20
+    # Whoever does it again finds nothing to do, and nothing is written.
+    before = world.files()
+    again = world.erase()
+    assert (again.changed, again.erased, again.certificate) == (False, 0, result.certificate)
+    assert world.files() == before
+    # Parked rows are taken up, the broken-off window is fetched, past ones are fetched again: nothing comes back.
+    for window in (THIRD, FIRST, SECOND):
+        world.fetch(window)
+    assert not world.traces()
+    world.is_erased()
+    assert not world.erase().changed
+
+
+def test_what_is_fetched_again_is_known_again_and_no_file_is_written_anew(world, emulator):
+    world.add(FIRST.start, 2, **PERSON)
+    world.add(FIRST.start + timedelta(minutes=5), 5)
+    world.fetch(FIRST)
+    world.request_deletion()
+    world.erase()
+    before = {path: at for path, at in world.files().items() if path.relative_to(world.root).parts[0] in EVERYWHERE}
+    world.fetch(FIRST)
+    assert before.items() <= world.files().items()
+    assert not world.traces()
+
+
+def test_orders_that_the_request_does_not_name_are_found_by_the_customer_and_those_fetched_later_too(world, emulator):
+    world.add(FIRST.start, 2, **PERSON)
+    world.fetch(FIRST)
+    world.request_deletion()
+    world.add(FIRST.start + timedelta(minutes=9), 1, **PERSON)
+    world.fetch(FIRST)
+    world.erase()
+    assert not world.traces()
+    later = world.add(SECOND.start, 1, **{**PERSON, "customer_email": "another@unheard-of.example"})
+    world.fetch(SECOND)
+    assert not world.traces()
+    assert len(world.published("orders")) == 4
+    world.is_erased()
+    # Nobody asks any more after 30 days; the ledger does, and a window that is fetched again is as before.
+    emulator.clock.advance(31 * 86_400)
+    again = world.erase()
+    assert (again.requests, again.orders) == (0, 4)
+    ledger = " ".join(path.read_text() for path in world.paths("_erasures"))
+    assert all(order_id in ledger for order_id in (*world.orders, *later))
+
+
+@pytest.mark.parametrize("error", [OSError("503 SlowDown"), PermissionError("403"), FileNotFoundError("404")])
+def test_a_ledger_that_cannot_be_read_stops_the_extraction_and_the_erasure(world, monkeypatch, error):
+    world.add(FIRST.start, 1, **PERSON)
+    read = LocalFileSystem.cat_file
+    failed: list[str] = []
+
+    def failing_once(self: LocalFileSystem, path: str, *arguments: object, **options: object) -> bytes:
+        if "/ledger/" in path and not failed:
+            failed.append(path)
+            raise error
+        return read(self, path, *arguments, **options)
+
+    ErasureLedger(world.store, world.merchant_id).add(at=NOW, customers={CUSTOMER: None})
+    monkeypatch.setattr(LocalFileSystem, "cat_file", failing_once)
+    for job in (lambda: world.fetch(FIRST), world.erase):
+        failed.clear()
+        with pytest.raises(StorageUnavailableError if isinstance(error, FileNotFoundError) else type(error)):
+            job()
+        assert failed
+        job()
+    assert not world.traces()
+    world.is_erased()
+
+
+@pytest.mark.parametrize("mode", ["keep", "hash"])
+def test_an_order_that_is_placed_after_the_request_can_be_shipped_until_its_customer_asks_again(
+    emulator, tmp_path, mode
+):
+    world = ErasureWorld(emulator, tmp_path, mode)
+    world.add(FIRST.start, 1, **PERSON)
+    world.fetch(FIRST)
+    emulator.request_deletion(world.merchant_id, CUSTOMER, FIRST.end)
+    (later,) = world.add(SECOND.start + timedelta(minutes=30), 1, **PERSON)
+    world.fetch(SECOND)
+    world.erase()
+    left = {row["order_id"]: row for row in world.published("orders_current")}
+    assert left[later]["shipping_address"]["last_name"]
+    assert left[later]["customer_number"]
+    assert left[world.orders[0]]["customer_number"] is None
+    assert len(world.certificates()) == 1
+    world.fetch(FIRST)
+    assert not world.erase().changed
+    emulator.request_deletion(world.merchant_id, CUSTOMER, SECOND.end)
+    world.erase()
+    assert not world.traces()
+    world.is_erased()
+
+
+def test_rows_with_hashes_of_a_key_that_is_gone_are_found_by_those_that_the_request_names(emulator, tmp_path):
+    world = ErasureWorld(emulator, tmp_path, "hash")
+    world.add(FIRST.start, 1, **PERSON)
+    world.request_deletion()
+    world.add(SECOND.start, 1, **PERSON)
+    for window in (FIRST, SECOND):
+        world.fetch(window)
+    world.erase(key=None)
+    assert not world.traces()
+    world.is_erased()
+
+
+def test_dropped_data_leave_nothing_to_erase_and_the_certificate_says_so(emulator, tmp_path):
+    world = ErasureWorld(emulator, tmp_path, "drop")
+    world.add(FIRST.start, 2, **PERSON)
+    world.fetch(FIRST)
+    world.request_deletion()
+    result = world.erase()
+    assert (result.changed, result.orders) == (False, 2)
+    assert len(world.certificates()) == 1
+
+
+def test_writes_that_were_killed_leave_nothing(world):
+    world.add(FIRST.start, 2, **PERSON)
+    world.fetch(FIRST)
+    (whole,) = world.paths("orders")
+    beside = world.root / "_staging" / "_tmp"
+    shutil.copy(whole, beside / "0-whole.parquet")
+    half = whole.read_bytes()[: whole.stat().st_size // 2]
+    long_ago = (NOW - timedelta(days=2)).timestamp()
+    for name, at in (("1-half.parquet", long_ago), ("2-now.parquet", NOW.timestamp())):
+        (beside / name).write_bytes(half)
+        os.utime(beside / name, (at, at))
+    world.request_deletion()
+    world.erase()
+    # What may still be being written is somebody's; it is looked at the next time.
+    assert [path.name for path in beside.iterdir()] == ["2-now.parquet"]
+
+
+def test_with_nobody_to_erase_nothing_is_written(world):
+    world.add(FIRST.start, 2)
+    world.fetch(FIRST)
+    before = world.files()
+    assert last_erasure(world.store.fs, world.store.root, world.merchant_id) is None
+    result = world.erase()
+    assert (result.changed, result.certificate, result.requests) == (False, None, 0)
+    assert last_erasure(world.store.fs, world.store.root, world.merchant_id) == NOW
+    assert world.files() == before
+
+
+def test_unknown_fields_of_items_lines_and_returns_go_too(world):
+    (order_id,) = world.add(FIRST.start, 1, **PERSON)
+    (other,) = world.add(FIRST.start + timedelta(minutes=1), 1)
+    for each in (order_id, other):
+        world.emulator.announce_return(each, at=FIRST.start + timedelta(minutes=2))
+    world.fetch(FIRST)
+    world.run("announced_returns", FIRST)
+    for name in ("order_items", "order_items_current", "order_lines", "order_lines_current", "announced_returns"):
+        (path,) = world.paths(name)
+        rows = pq.ParquetFile(path).read()
+        notes = pa.array(['{"gift_note": "for Zebulonia Quastenflosser"}'] * rows.num_rows)
+        pq.write_table(rows.set_column(rows.schema.get_field_index("_unknown_fields"), "_unknown_fields", notes), path)
+    world.request_deletion()
+    world.erase()
+    for name in ("order_items", "order_items_current", "order_lines", "order_lines_current"):
+        noted = {row["order_id"]: row["_unknown_fields"] is not None for row in world.published(name)}
+        assert noted == {order_id: False, other: True}, name
+    returns = {row["orders"][0]["order_id"]: row for row in world.published("announced_returns")}
+    assert [returns[each]["_unknown_fields"] is None for each in (order_id, other)] == [True, False]
+
+
+def plant_in_an_item(world: ErasureWorld) -> Path:
+    (path,) = world.paths("order_items")
+    rows = pq.ParquetFile(path).read()
+    number = rows.schema.get_field_index("description")
+    text = pa.array([f"ask {PERSON['customer_email']} for it"] * rows.num_rows)
+    pq.write_table(rows.set_column(number, rows.schema.field(number), text), path)
+    return path
+
+
+def plant_in_a_state(world: ErasureWorld) -> Path:
+    path = world.root / "_states" / "order_updates" / f"merchant_id={world.merchant_id}" / "note.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"of": [f"customer {CUSTOMER}"]}))
+    return path
+
+
+def plant_in_a_list(world: ErasureWorld) -> Path:
+    path = world.root / "order_updates" / f"merchant_id={world.merchant_id}" / "date=2026-11-18" / "x.jsonl.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(gzip.compress(b'{"reason": "Quastenflosser, Nirgendwogasse 417a, is not at home"}\n'))
+    return path
+
+
+@pytest.mark.parametrize("plant", [plant_in_an_item, plant_in_a_state, plant_in_a_list])
+def test_what_cannot_be_erased_fails_the_proof_and_the_file_is_named(world, plant):
+    world.add(FIRST.start, 1, **PERSON)
+    world.fetch(FIRST)
+    path = plant(world)
+    world.request_deletion()
+    with pytest.raises(TracesLeftError, match=re.escape(str(path.relative_to(world.root)))) as raised:
+        world.erase()
+    assert not any(text in str(raised.value) for text in all_texts("keep"))
+    assert not world.certificates()
+    path.unlink()
+    # The erasure itself was done by the first run, and is told by the one that proves it.
+    assert world.erase().changed
+    assert not world.traces()
+
+
+def test_another_customer_with_the_same_contact_is_counted_and_left(world):
+    world.add(FIRST.start, 1, **PERSON)
+    (other,) = world.add(FIRST.start, 1, **{**PERSON, "customer_number": "10000000001"})
+    world.fetch(FIRST)
+    world.request_deletion()
+    world.erase()
+    assert world.certificates()[0]["rows_of_other_customers_with_such_a_text"] == 2
+    left = {row["order_id"]: row["customer_email"] for row in world.published("orders")}
+    assert left == {world.orders[0]: None, other: PERSON["customer_email"]}
+
+
+@pytest.mark.parametrize("same", ["customer_email", "shipping_address"])
+def test_an_order_that_names_no_customer_and_has_their_contact_is_theirs(world, same):
+    world.add(FIRST.start, 1, **PERSON)
+    nobody = dict.fromkeys(PERSON, None) | {"customer_number": "", same: PERSON[same]}
+    (unnamed,) = world.add(FIRST.start, 1, **nobody)
+    world.fetch(FIRST)
+    world.emulator.request_deletion(world.merchant_id, CUSTOMER)
+    result = world.erase()
+    assert result.orders == 2
+    assert {row["order_id"] for row in world.published("orders")} == {unnamed, *world.orders}
+    assert not world.traces()
+    assert not world.erase().changed
+
+
+def test_a_number_in_a_manifest_is_no_customer(world):
+    world.add(FIRST.start, 60)
+    world.fetch(FIRST)
+    (manifest,) = world.paths("_manifests/orders")
+    number = str(json.loads(manifest.read_text())["bytes"])
+    assert len(number) >= 6
+    world.add(SECOND.start, 1, **{**PERSON, "customer_number": number})
+    world.fetch(SECOND)
+    world.emulator.request_deletion(world.merchant_id, number)
+    assert world.erase().certificate
+
+
+def test_a_request_that_names_nobody_fails_the_task_and_all_others_are_carried_out(world, emulator):
+    world.add(FIRST.start, 1, **PERSON)
+    world.fetch(FIRST)
+    world.request_deletion()
+    emulator.state.customer_wishes.want_deletion(Wish(NOW, "0", world.merchant_id, {"sales_channel_id": None}))
+    with pytest.raises(RejectedRecordsError, match="1 of 2 deletion requests name neither"):
+        world.erase()
+    assert not world.traces()
+    assert len(world.certificates()) == 1

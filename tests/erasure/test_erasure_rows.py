@@ -1,0 +1,140 @@
+"""What stays of rows of erased people, for any rows: nothing personal of theirs, and all of everybody else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_zdirect.datasets.arrow import EXTRACTED_AT, RECORD_HASH, Lineage, arrow_schema, to_table
+from airflow_provider_zdirect.datasets.rejected import Rejected
+from airflow_provider_zdirect.datasets.table import get_dataset
+from airflow_provider_zdirect.erasure.people import ErasedPeople, customer_mark
+from airflow_provider_zdirect.erasure.rows import (
+    ORDER_DATASETS,
+    dataset_of_columns,
+    erased,
+    erased_line,
+    is_telling,
+    is_theirs,
+    is_theirs_line,
+    to_erase,
+    without_erased,
+)
+from airflow_provider_zdirect.erasure.texts import SoughtTexts
+
+AT = datetime(2026, 11, 20, tzinfo=UTC)
+ORDERS = get_dataset("orders")
+PEOPLE = ErasedPeople("m", {"a": None}, {customer_mark("m", "X1"): AT}, frozenset({"entry"}))
+
+texts = st.none() | st.sampled_from(["x", "Ünïcode 5"])
+addresses = st.none() | st.fixed_dictionaries(
+    {},
+    optional={
+        "first_name": texts,
+        "country_code": texts,
+        "service_point_details": st.none() | st.fixed_dictionaries({}, optional={"service_point_id": texts}),
+        "nobody_knows": texts,
+    },
+)
+orders = st.fixed_dictionaries(
+    {
+        "order_id": st.sampled_from("abc"),
+        "customer_number": st.sampled_from([None, "X1", " x1 ", "X2"]),
+        "order_date": st.just("2026-11-18T00:00:00Z"),
+        "modified_at": st.just("2026-11-18T00:00:00Z"),
+    },
+    optional={
+        "customer_email": texts,
+        "customer_phone": st.none() | st.fixed_dictionaries({}, optional={"number": texts}),
+        "shipping_address": addresses,
+        "billing_address": addresses,
+        "shipping_costs": st.just({"amount": "1.50", "currency": "EUR", "nobody_knows": "x"}),
+        "locale": texts,
+    },
+)
+
+
+def as_rows(records: list[dict[str, Any]]) -> pa.Table:
+    sources = [msgspec.json.encode(record) for record in records]
+    found = [ORDERS.model.model_validate_json(source) for source in sources]
+    return to_table(ORDERS.model, found, sources, Lineage("m", "production", AT, AT + timedelta(1), AT))
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(orders, max_size=6))
+def test_of_theirs_nothing_personal_stays_and_of_others_everything_in_the_same_order(records):
+    rows = as_rows(records)
+    kept = without_erased(ORDERS, rows, PEOPLE)
+    assert kept.schema == rows.schema == arrow_schema(ORDERS.model)
+    theirs = is_theirs(rows, PEOPLE).to_pylist()
+    assert theirs == [
+        record["order_id"] == "a" or (record["customer_number"] or "").strip().upper() == "X1" for record in records
+    ]
+    personal = {*ORDERS.personal_data, "_unknown_fields", RECORD_HASH}
+    for one, before, after in zip(theirs, rows.to_pylist(), kept.to_pylist(), strict=True):
+        if not one:
+            assert after == before
+            continue
+        assert {name: after[name] for name in after.keys() - personal} == {
+            name: before[name] for name in before.keys() - personal
+        }
+        for name in ("shipping_address", "billing_address"):
+            country = (before[name] or {}).get("country_code")
+            assert {value for value in (after[name] or {}).values() if value} == ({country} if country else set())
+        assert [after[name] for name in personal - {"shipping_address", "billing_address", RECORD_HASH}] == [None] * 4
+    assert not any(to_erase(ORDERS, kept, PEOPLE).to_pylist())
+    # Whenever it is erased, the same stays, and is known by the same hash; published rows become later versions.
+    if rows.num_rows:
+        later = erased(ORDERS, rows, AT)
+        assert later.column(RECORD_HASH) == erased(ORDERS, later).column(RECORD_HASH)
+        assert not any(is_telling(ORDERS, later).to_pylist())
+        assert later.column(EXTRACTED_AT).to_pylist() == [AT + timedelta(microseconds=1)] * rows.num_rows
+        assert erased(ORDERS, rows, AT + timedelta(1)).column(EXTRACTED_AT)[0].as_py() == AT + timedelta(1)
+
+
+def test_texts_are_found_as_words_and_not_within_longer_numbers():
+    sought = SoughtTexts()
+    sought.add_order(
+        {
+            "customer_number": "98765432101",
+            "customer_email": "z.q@unheard-of.example",
+            "customer_phone": {"number": "+49 (155) 417"},
+            "shipping_address": {"last_name": "Q", "address_line_1": "Gasse 417"},
+        }
+    )
+    patterns = sought.compiled()
+    for text in ("98765432101", "id=98765432101;", "<z.q@unheard-of.example>", "call +49 (155) 417!", "Q, Gasse 417"):
+        assert sought.are_in(text, patterns), text
+    for text in ("", "198765432101", "98765432101234", "zzq@unheard-of.example", "Gasse 417", "X. Q."):
+        assert not sought.are_in(text, patterns), text
+    # What is too short would be found by chance.
+    sought.add("12345")
+    assert len(sought.single) == 3
+
+
+def test_the_table_of_a_file_is_known_by_its_columns_also_where_it_is_older_than_some_of_them():
+    for name in ORDER_DATASETS:
+        names = arrow_schema(get_dataset(name).model).names
+        assert dataset_of_columns(names).name == name
+        older = [column for column in names if column not in ("sales_channel_id", "description")]
+        assert dataset_of_columns(older).name == name
+        assert dataset_of_columns([*names, "of_somebody_else"]) is None
+    assert dataset_of_columns(["order_id"]) is None
+
+
+def test_a_rejected_record_that_cannot_be_decoded_may_be_anybodys_and_is_erased():
+    lines = [
+        Rejected(record, "a reason").as_line()
+        for record in (b'{"order_id":"b","x":NaN}', b'{"order_id":"b","x":"\xff"', b'{"order_id":"b","x":1e400}')
+    ]
+    assert not any(is_theirs_line(line, ErasedPeople("m")) for line in lines)
+    for line in lines:
+        assert is_theirs_line(line, PEOPLE)
+        assert msgspec.json.decode(erased_line(line)) == {"reason": "a reason", "record": {}}
+        assert erased_line(erased_line(line)) == erased_line(line)
+    assert not is_theirs_line(Rejected(b'{"order_id":"b"}', "a reason").as_line(), PEOPLE)

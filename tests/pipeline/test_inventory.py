@@ -1,0 +1,497 @@
+"""Stock of Zalando's warehouses: against the emulator, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from emulated_time import EmulatedTime
+from state_extraction import StateExtraction, instant
+
+from airflow_provider_zdirect.client import MemoryRateLimiter, ZDirectClient
+from airflow_provider_zdirect.emulator.catalog import articles
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.exceptions import (
+    BadRequestError,
+    EmptyAnswerError,
+    FilterIgnoredError,
+    RateLimitedError,
+    RejectedRecordsError,
+    RetentionError,
+    ServerError,
+    WindowError,
+    ZDirectConfigurationError,
+    ZDirectDataError,
+)
+from airflow_provider_zdirect.pipeline.extract_state import extract_state
+from airflow_provider_zdirect.pipeline.state_job import StateResult
+from airflow_provider_zdirect.publish import snapshot as publishing
+from airflow_provider_zdirect.publish.files import PublishedFile
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+
+NOW = datetime(2026, 11, 20, 12, 34, 56, 789, tzinfo=UTC)
+CREATED = datetime(2026, 11, 19, 22, tzinfo=UTC)
+SNAPSHOTS, QUANTITIES = "item_quantity_snapshots", "item_quantities"
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def shared_emulator() -> Iterator[EmulatorServer]:
+    with EmulatorServer(seed=7, now=NOW, rate_limits=False) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def runs(shared_emulator: EmulatorServer, tmp_path: Path) -> StateExtraction:
+    shared_emulator.reset()
+    return StateExtraction(shared_emulator, tmp_path)
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[StateExtraction]:
+    with EmulatorServer(seed=7, now=NOW, rate_limits=False, environment="sandbox") as emulator:
+        yield StateExtraction(emulator, tmp_path, environment="sandbox")
+
+
+def by_place(rows: list[dict[str, Any]]) -> dict[tuple[str, str], tuple[int, int]]:
+    found = {
+        (row["ean"], row["stock_location_id"]): (
+            row["quantities_by_state"]["offerable"],
+            row["quantities_by_state"]["non_offerable"],
+        )
+        for row in rows
+        if row["stock_location_id"] is not None
+    }
+    assert len(found) == sum(row["stock_location_id"] is not None for row in rows)
+    return found
+
+
+@pytest.mark.parametrize("format", ["parquet", "jsonl"])
+def test_a_snapshot_is_published_under_the_time_it_is_of_and_is_the_stock_of_then(
+    runs: StateExtraction, format: str
+) -> None:
+    for merchant in runs.emulator.merchant_ids:
+        result = runs.observe(SNAPSHOTS, merchant_id=merchant, format=format)
+        rows = [row for row in runs.published(SNAPSHOTS) if row["_merchant_id"] == merchant]
+        assert by_place(rows) == runs.emulator.quantities(merchant, CREATED)
+        assert {instant(row["created"]) for row in rows} == {CREATED}
+        assert (result.snapshot_time, result.records, result.stored) == (CREATED, len(rows), True)
+        (file,) = result.files
+        folder = f"{SNAPSHOTS}/merchant_id={merchant}/date=2026-11-19/20261119T220000Z_20261119T220000.000001Z-"
+        assert file.startswith(f"file://{runs.root}/{folder}")
+        totals: dict[str, int] = {}
+        for row in rows:
+            totals[row["ean"]] = totals.get(row["ean"], 0) + sum(row["quantities_by_state"].values())
+        assert all(totals[row["ean"]] == row["total_quantity"] for row in rows)
+
+
+def test_the_manifest_is_that_of_a_window_of_one_moment(runs: StateExtraction) -> None:
+    result = runs.observe(SNAPSHOTS)
+    manifest = json.loads(Path(result.manifest.removeprefix("file://")).read_text())
+    assert manifest["window"] == {"from": "2026-11-19T22:00:00+00:00", "to": "2026-11-19T22:00:00.000001+00:00"}
+    assert (manifest["records"], manifest["requests"], manifest["rejected"]) == (result.records, 1, 0)
+    assert [f"file://{runs.root}/{file['path']}" for file in manifest["files"]] == list(result.files)
+    assert manifest["state"]["stock"] == "some"
+
+
+@pytest.mark.parametrize("again", ["parquet", "jsonl"])
+def test_the_same_snapshot_fetched_twice_is_stored_once(runs: StateExtraction, again: str) -> None:
+    first = runs.observe(SNAPSHOTS)
+    before = {path: path.stat().st_mtime_ns for path in [*runs.paths(SNAPSHOTS), *runs.paths("_manifests")]}
+    runs.emulator.clock.advance(3600)
+    second = runs.observe(SNAPSHOTS, format=again)
+    assert (second.stored, second.files) == (False, first.files)
+    assert {path: path.stat().st_mtime_ns for path in [*runs.paths(SNAPSHOTS), *runs.paths("_manifests")]} == before
+
+
+def test_days_of_snapshots_fetched_every_six_hours(runs: StateExtraction) -> None:
+    created = set()
+    for _ in range(10):
+        created.add(runs.observe(SNAPSHOTS).snapshot_time)
+        runs.emulator.clock.advance(6 * 3600)
+    assert sorted(filter(None, created)) == [CREATED + timedelta(days=n) for n in range(3)]
+    for at in filter(None, created):
+        rows = [row for row in runs.published(SNAPSHOTS) if instant(row["created"]) == at]
+        assert by_place(rows) == runs.emulator.quantities(runs.merchant_id, at)
+    assert len(runs.paths(SNAPSHOTS)) == 3
+
+
+def test_the_same_snapshot_fetched_at_once_is_stored_once(runs: StateExtraction) -> None:
+    formats = ["parquet", "jsonl", "parquet", "jsonl", "parquet"]
+    with ThreadPoolExecutor(max_workers=5) as pool:
+        list(pool.map(lambda format: runs.observe(SNAPSHOTS, format=format), formats))
+    assert by_place(runs.published(SNAPSHOTS)) == runs.emulator.quantities(runs.merchant_id, CREATED)
+    assert len(runs.paths(SNAPSHOTS)) == 1
+    assert len(runs.paths("_manifests")) == 1
+
+
+def test_a_published_snapshot_that_zdirect_tells_otherwise_stays_and_is_reported(
+    runs: StateExtraction, caplog: pytest.LogCaptureFixture
+) -> None:
+    runs.observe(SNAPSHOTS)
+    before = by_place(runs.published(SNAPSHOTS))
+    runs.emulator.set_options(inventory="zero")
+    with caplog.at_level(logging.WARNING):
+        result = runs.observe(SNAPSHOTS)
+    assert by_place(runs.published(SNAPSHOTS)) == before
+    assert (result.stored, result.changes["removed"]) == (False, len(before))
+    assert "now answers otherwise" in caplog.text
+
+
+def test_no_stock_at_all_is_a_snapshot_of_no_rows(runs: StateExtraction) -> None:
+    runs.emulator.set_options(inventory="zero")
+    result = runs.observe(SNAPSHOTS)
+    assert (result.stored, result.records, result.empty_answer) == (True, 0, False)
+    assert [path.suffix for path in runs.paths(SNAPSHOTS)] == [".parquet"]
+    assert runs.published(SNAPSHOTS) == []
+    assert json.loads(runs.paths("_manifests")[0].read_text())["state"]["stock"] == "none"
+    assert not runs.observe(SNAPSHOTS).stored
+
+
+@pytest.mark.parametrize("kind", ["empty", "missing"])
+def test_in_production_an_answer_without_records_and_time_is_refused_and_not_taken_for_no_stock(
+    runs: StateExtraction, kind: str
+) -> None:
+    runs.emulator.set_options(inventory=kind)
+    with pytest.raises(EmptyAnswerError, match="not even one of no stock") as caught:
+        runs.observe(SNAPSHOTS)
+    assert "sandbox" in str(caught.value.remedy)
+    assert not runs.paths(SNAPSHOTS)
+    assert not runs.paths("_manifests")
+
+
+@pytest.mark.parametrize("dataset", [SNAPSHOTS, QUANTITIES])
+def test_the_empty_answer_of_the_sandbox_says_nothing_and_publishes_nothing(
+    sandbox: StateExtraction, dataset: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        result = sandbox.observe(dataset, **({"since": NOW - HOUR} if dataset == QUANTITIES else {}))
+    assert (result.stored, result.records, result.empty_answer, result.files) == (False, 0, True, ())
+    assert not sandbox.paths(dataset)
+    manifest = json.loads(Path(result.manifest.removeprefix("file://")).read_text())
+    assert (manifest["state"]["empty_answer"], manifest["files"]) == (True, [])
+    assert manifest["state"]["stock"] == ("unknown" if dataset == SNAPSHOTS else None)
+    assert "in sandbox zDirect answers without values" in caplog.text
+
+
+def answer(runs: StateExtraction, body: str, times: int | None = 1) -> None:
+    runs.emulator.faults.set(
+        [{"match": {"path": "item-quantit"}, "action": {"status": 200, "body": body}, "times": times}]
+    )
+
+
+def test_records_without_a_time_are_refused(runs: StateExtraction) -> None:
+    answer(runs, json.dumps({"item_quantity_snapshot": {"item_quantities": [{"ean": "0001234567890"}]}}))
+    with pytest.raises(ZDirectDataError, match="does not say of when"):
+        runs.observe(SNAPSHOTS)
+    assert not runs.paths(SNAPSHOTS)
+
+
+def snapshot_of(*items: dict[str, Any]) -> str:
+    return json.dumps({"item_quantity_snapshot": {"item_quantities": items}, "created": CREATED.isoformat()})
+
+
+def at_location(offerable: int) -> dict[str, Any]:
+    place = {"stock_location_id": "w1", "quantities_by_state": {"offerable": offerable}}
+    return {"ean": "0001234567890", "quantities_by_location": [place]}
+
+
+def test_what_one_answer_holds_twice_is_published_once(runs: StateExtraction) -> None:
+    answer(runs, snapshot_of(at_location(5), at_location(5)))
+    assert runs.observe(SNAPSHOTS).records == 1
+
+
+def test_what_one_answer_contradicts_is_rejected_not_guessed(runs: StateExtraction) -> None:
+    answer(runs, snapshot_of(at_location(5), at_location(6), {"ean": "0001234567891"}), times=2)
+    with pytest.raises(RejectedRecordsError, match="same identity with other content"):
+        runs.observe(SNAPSHOTS)
+    assert not runs.paths(SNAPSHOTS)
+    result = runs.observe(SNAPSHOTS, max_rejected=2)
+    assert (result.records, result.rejected) == (1, 2)
+    assert [row["ean"] for row in runs.published(SNAPSHOTS)] == ["0001234567891"]
+
+
+def test_what_nobody_knew_of_an_ean_or_of_a_place_is_kept(runs: StateExtraction) -> None:
+    item = {**at_location(5), "merchant_sku": "ABC", "quantities_by_state": {"offerable": 5, "damaged": 1}}
+    item["quantities_by_location"][0]["zone"] = "Z"
+    answer(runs, snapshot_of(item, {"ean": "0001234567891", "merchant_sku": "DEF"}))
+    runs.observe(SNAPSHOTS)
+    unknown = {row["ean"]: json.loads(row["_unknown_fields"]) for row in runs.published(SNAPSHOTS)}
+    assert unknown == {
+        "0001234567890": {"merchant_sku": "ABC", "zone": "Z", "total_quantities_by_state": {"damaged": 1}},
+        "0001234567891": {"merchant_sku": "DEF"},
+    }
+
+
+def test_the_query_of_the_docs_tells_eans_without_locations(
+    runs: StateExtraction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = {"ean": "0001234567891", "quantities_by_state": {"offerable": 797}}
+    answer(runs, snapshot_of(at_location(5), alone))
+    runs.observe(SNAPSHOTS)
+    docs = Path(__file__).parent.parent / "docs" / "inventory.md"
+    query = re.findall(r'duckdb -c "(.*)"', docs.read_text())[0]
+    monkeypatch.chdir(runs.root)
+    found = duckdb.sql(query.replace("'zdirect/", "'")).fetchall()
+    assert sorted(found) == [("0001234567890", 5), ("0001234567891", 797)]
+
+
+def manifest_of(result: StateResult) -> dict[str, Any]:
+    return json.loads(Path(result.manifest.removeprefix("file://")).read_text())
+
+
+def test_an_empty_snapshot_is_replaced_by_a_later_answer_of_the_same_time(runs: StateExtraction) -> None:
+    answer(runs, snapshot_of())
+    empty = runs.observe(SNAPSHOTS)
+    assert (empty.stored, empty.records) == (True, 0)
+    runs.emulator.clock.advance(60)
+    result = runs.observe(SNAPSHOTS)
+    assert result.stored
+    assert by_place(runs.published(SNAPSHOTS)) == runs.emulator.quantities(runs.merchant_id, CREATED)
+    assert [path.name for path in runs.paths("_revisions")] == [Path(empty.files[0]).name]
+    assert len(runs.paths(SNAPSHOTS)) == 1
+    assert (manifest_of(result)["state"]["stock"], manifest_of(result)["records"]) == ("some", result.records)
+    runs.emulator.clock.advance(60)
+    answer(runs, snapshot_of())
+    assert not runs.observe(SNAPSHOTS).stored, "not the other way round"
+    assert len(runs.published(SNAPSHOTS)) == result.records
+
+
+def test_an_empty_snapshot_may_be_refused(runs: StateExtraction) -> None:
+    answer(runs, snapshot_of())
+    with pytest.raises(EmptyAnswerError, match="not to be taken for no stock"):
+        runs.observe(SNAPSHOTS, api_options={"empty_snapshot": "refuse"})
+    assert not runs.paths(SNAPSHOTS)
+    with pytest.raises(ZDirectConfigurationError, match="zero, refuse"):
+        runs.observe(SNAPSHOTS, api_options={"empty_snapshot": "perhaps"})
+
+
+def test_a_snapshot_of_which_records_were_left_out_is_completed_by_a_later_answer(runs: StateExtraction) -> None:
+    good, bad = at_location(5), {"ean": "0001234567891", "total_quantity": "many"}
+    answer(runs, snapshot_of(good, bad))
+    partial = runs.observe(SNAPSHOTS, max_rejected=1)
+    runs.emulator.clock.advance(60)
+    answer(runs, snapshot_of(good, bad))
+    again = runs.observe(SNAPSHOTS, max_rejected=1)
+    assert (again.stored, manifest_of(again)["rejected"]) == (False, 1)
+    assert (runs.root / manifest_of(again)["rejected_file"]).exists()
+    runs.emulator.clock.advance(60)
+    answer(runs, snapshot_of(good, {**bad, "total_quantity": 7}))
+    result = runs.observe(SNAPSHOTS)
+    assert (result.stored, [row["ean"] for row in runs.published(SNAPSHOTS)]) == (True, [good["ean"], bad["ean"]])
+    assert (manifest_of(result)["rejected"], manifest_of(result)["rejected_file"]) == (0, None)
+    assert [path.name for path in runs.paths("_revisions")] == [Path(partial.files[0]).name]
+
+
+def test_an_answer_that_is_not_stored_leaves_the_account_of_the_stored_one(runs: StateExtraction) -> None:
+    good, bad = at_location(5), {"ean": "0001234567891", "total_quantity": "many"}
+    answer(runs, snapshot_of(good, bad))
+    runs.observe(SNAPSHOTS, max_rejected=1)
+    before = {path: path.read_bytes() for path in [*runs.paths("_manifests"), *runs.paths("_rejected")]}
+    for items in ((good,), ({**bad, "ean": "0001234567892"}, good)):
+        runs.emulator.clock.advance(60)
+        answer(runs, snapshot_of(*items))
+        assert not runs.observe(SNAPSHOTS, max_rejected=1).stored
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_run_that_is_killed_while_it_replaces_a_snapshot_is_mended_by_the_next(
+    runs: StateExtraction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(runs, snapshot_of())
+    runs.observe(SNAPSHOTS)
+
+    def killed(self: ObjectStore, *args: object) -> None:
+        raise KeyboardInterrupt
+
+    for method in ("move", "write_json"):
+        with monkeypatch.context() as patched:
+            patched.setattr(ObjectStore, method, killed)
+            with pytest.raises(KeyboardInterrupt):
+                runs.observe(SNAPSHOTS)
+        assert by_place(runs.published(SNAPSHOTS)) == runs.emulator.quantities(runs.merchant_id, CREATED)
+    result = runs.observe(SNAPSHOTS)
+    assert [path.name for path in runs.paths(SNAPSHOTS)] == [Path(result.files[0]).name]
+    assert [file["path"] for file in manifest_of(result)["files"]] == [
+        str(runs.paths(SNAPSHOTS)[0].relative_to(runs.root))
+    ]
+
+
+def test_a_file_that_another_run_deletes_before_it_is_measured_is_looked_for_again(
+    runs: StateExtraction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = StateExtraction(runs.emulator, runs.root / "others")
+    others.observe(SNAPSHOTS)
+    to_come, measuring = others.paths(SNAPSHOTS), publishing.measure
+
+    def measure(store: ObjectStore, path: str, count: int) -> PublishedFile:
+        while to_come:
+            to_come.pop().rename((runs.root / path).with_name(Path(path).name.replace("jsonl.gz", "parquet")))
+            store.delete(path)
+        return measuring(store, path, count)
+
+    monkeypatch.setattr(publishing, "measure", measure)
+    result = runs.observe(SNAPSHOTS, format="jsonl")
+    assert [path.suffix for path in runs.paths(SNAPSHOTS)] == [".parquet"]
+    assert result.files[0].endswith(".parquet")
+
+
+def test_too_many_invalid_records_publish_nothing_and_are_kept_beside(runs: StateExtraction) -> None:
+    answer(runs, snapshot_of({"ean": ""}, at_location(5)))
+    with pytest.raises(RejectedRecordsError, match="nothing was published"):
+        runs.observe(SNAPSHOTS)
+    assert not runs.paths(SNAPSHOTS)
+    assert len(runs.paths("_rejected")) == 1
+
+
+def test_a_failed_fetch_publishes_nothing_and_the_retry_all(runs: StateExtraction) -> None:
+    runs.emulator.faults.add({"match": {"path": "snapshots"}, "action": {"status": 503}, "times": 1})
+    with pytest.raises(ServerError):
+        runs.observe(SNAPSHOTS)
+    assert not runs.paths(SNAPSHOTS)
+    assert runs.observe(SNAPSHOTS).stored
+
+
+def test_drifted_answers_tell_the_same_stock(runs: StateExtraction) -> None:
+    runs.emulator.set_options(drift=1.0)
+    runs.observe(SNAPSHOTS)
+    assert by_place(runs.published(SNAPSHOTS)) == runs.emulator.quantities(runs.merchant_id, CREATED)
+
+
+def test_sixty_snapshots_an_hour_are_never_exceeded(tmp_path: Path) -> None:
+    with EmulatorServer(seed=7, now=NOW) as emulator:
+        runs = StateExtraction(emulator, tmp_path)
+        clock = EmulatedTime(emulator)
+        limiter = MemoryRateLimiter(clock)
+
+        async def many() -> None:
+            async with ZDirectClient(runs.client().config, tokens=runs.tokens, clock=clock, limiter=limiter) as client:
+                fetched = 0
+                while fetched < 70:
+                    try:
+                        await extract_state(runs.state_job(SNAPSHOTS), client, clock)
+                        fetched += 1
+                    except RateLimitedError as error:
+                        # As the retry of the task does.
+                        await clock.sleep(error.retry_after)
+
+        asyncio.run(many())
+        asked = [request for request in emulator.requests if "snapshots" in request.path]
+        assert {request.status for request in asked} == {200}
+        times = [request.time for request in asked]
+        assert max(sum(start <= time < start + HOUR for time in times) for start in times) <= 60
+        assert len(times) == 70
+
+
+# ---------------------------------------------------------------------------------------------- item_quantities
+
+
+def eans_of(runs: StateExtraction) -> list[str]:
+    return [article.ean for article in articles(7, runs.merchant_id)]
+
+
+def test_named_eans_are_asked_for_in_batches_and_those_without_an_answer_are_told(
+    runs: StateExtraction, caplog: pytest.LogCaptureFixture
+) -> None:
+    known = eans_of(runs)
+    unknown = [f"{n:013d}" for n in range(1, 251 - len(known[:230]))]
+    asked = [*known[:230], *unknown]
+    assert len(asked) == 250
+    with caplog.at_level(logging.WARNING):
+        result = runs.observe(QUANTITIES, filters={"ean": ", ".join([*asked, asked[0], ""])})
+    sent = [query["eans"].split(",") for query in runs.requests("item-quantities")]
+    assert [len(batch) for batch in sent] == [100, 100, 50]
+    assert [ean for batch in sent for ean in batch] == asked
+    rows = runs.published(QUANTITIES)
+    truth = runs.emulator.quantities(runs.merchant_id, NOW)
+    assert by_place(rows) == {place: stock for place, stock in truth.items() if place[0] in asked}
+    assert {row["ean"] for row in rows} == set(known[:230]), "an EAN without stock is a row without a location"
+    assert {instant(row["observed_at"]) for row in rows} == {result.observed_at} == {NOW}
+    assert result.not_answered == tuple(sorted(unknown))
+    assert (result.as_dict()["not_answered_count"], len(result.as_dict()["not_answered"])) == (20, 20)
+    assert "nothing was published of them" in caplog.text
+
+
+def test_how_many_eans_a_request_takes_can_be_set(runs: StateExtraction) -> None:
+    runs.emulator.set_options(most_eans=40)
+    eans = ",".join(eans_of(runs)[:100])
+    with pytest.raises(BadRequestError):
+        runs.observe(QUANTITIES, filters={"ean": eans})
+    assert not runs.paths(QUANTITIES)
+    result = runs.observe(QUANTITIES, filters={"ean": eans}, api_options={"eans_per_request": 40})
+    assert (result.pages, result.not_answered) == (3, ())
+
+
+def test_a_batch_that_fails_leaves_nothing_behind(runs: StateExtraction) -> None:
+    runs.emulator.faults.add({"match": {"path": "item-quantities", "nth": 2}, "action": {"status": 503}})
+    with pytest.raises(ServerError):
+        runs.observe(QUANTITIES, filters={"ean": ",".join(eans_of(runs)[:150])})
+    assert not runs.paths(QUANTITIES)
+
+
+@pytest.mark.parametrize("parameter", ["from", "changed_since"])
+def test_what_changed_since_a_time(runs: StateExtraction, parameter: str) -> None:
+    runs.emulator.set_options(changed_since_parameter=parameter)
+    result = runs.observe(QUANTITIES, since=NOW - 3 * HOUR, api_options={"since_parameter": parameter})
+    assert runs.requests("item-quantities") == [{parameter: "2026-11-20T09:34:56.000789Z"}]
+    rows = runs.published(QUANTITIES)
+    before, now = (runs.emulator.quantities(runs.merchant_id, at) for at in (NOW - 3 * HOUR, NOW))
+    answered = {row["ean"] for row in rows}
+    assert {place[0] for place, _ in before.items() ^ now.items()} <= answered
+    assert by_place(rows) == {place: stock for place, stock in now.items() if place[0] in answered}
+    assert (result.since, result.snapshot_time, result.stored) == (NOW - 3 * HOUR, None, True)
+
+
+def test_nothing_changed_is_no_file_and_no_error(runs: StateExtraction) -> None:
+    answer(runs, '{"item_quantities": []}')
+    result = runs.observe(QUANTITIES, since=NOW - HOUR)
+    assert (result.stored, result.records, result.empty_answer) == (False, 0, False)
+    assert not runs.paths(QUANTITIES)
+
+
+def test_two_fetches_are_two_states(runs: StateExtraction) -> None:
+    for _ in range(2):
+        runs.observe(QUANTITIES, since=runs.emulator.clock.now() - HOUR)
+        runs.emulator.clock.advance(60)
+    assert len({instant(row["observed_at"]) for row in runs.published(QUANTITIES)}) == len(runs.paths(QUANTITIES)) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"since": NOW - timedelta(hours=25)}, RetentionError, "24 hours"),
+        ({"since": NOW + HOUR}, WindowError, "in the future"),
+        ({}, ZDirectConfigurationError, "neither asked for a time nor for ean"),
+        ({"filters": {"ean": "123"}}, ZDirectConfigurationError, "not 13 digits"),
+        ({"filters": {"ean": ", "}}, ZDirectConfigurationError, "holds no value"),
+        ({"filters": {"ean": "0001234567890"}, "since": NOW}, ZDirectConfigurationError, "at once"),
+        ({"filters": {"sku": "x"}}, ZDirectConfigurationError, "cannot be filtered by sku"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_any_request(
+    runs: StateExtraction, options: dict[str, Any], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        runs.observe(QUANTITIES, **options)
+    assert not runs.emulator.requests
+
+
+def test_an_answer_with_eans_that_were_not_asked_for_is_refused(runs: StateExtraction) -> None:
+    answer(runs, json.dumps({"item_quantities": [{"ean": "0001234567899"}]}))
+    with pytest.raises(FilterIgnoredError, match="did not apply"):
+        runs.observe(QUANTITIES, filters={"ean": "0001234567890"})
+    assert not runs.paths(QUANTITIES)
+
+
+def test_a_dataset_of_windows_is_no_state(runs: StateExtraction) -> None:
+    with pytest.raises(ZDirectConfigurationError, match="dataset of windows"):
+        runs.state_job("received_items")

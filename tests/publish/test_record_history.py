@@ -1,0 +1,513 @@
+"""Histories: whatever was observed can be read back for any time, whoever published when and whoever was killed."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema
+from airflow_provider_zdirect.datasets.table import DATASETS
+from airflow_provider_zdirect.pipeline.validate import take_valid
+from airflow_provider_zdirect.publish import known_versions
+from airflow_provider_zdirect.publish.content_hash import content_hashes
+from airflow_provider_zdirect.publish.history import LaterObservation, Recorded, RecordHistory
+from airflow_provider_zdirect.publish.record_versions import Seen, Version, as_one, observe
+from airflow_provider_zdirect.storage import row_files
+from airflow_provider_zdirect.storage.layout import Layout, PublishedName
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+
+MERCHANT = "29809185-6a98-4691-a15b-e8d16839b6e8"
+START = datetime(2026, 11, 20, tzinfo=UTC)
+CHANNELS, TOURS = DATASETS["sales_channels"], DATASETS["tours"]
+
+World = dict[str, str]
+"""Name of a record to its content."""
+
+worlds = st.dictionaries(st.sampled_from("abcd"), st.sampled_from("xyz"), max_size=4)
+
+
+def day(number: float) -> datetime:
+    return START + timedelta(days=number)
+
+
+def seen(world: World) -> dict[str, Seen]:
+    return {key: Seen(ord(content)) for key, content in world.items()}
+
+
+def replayed(observations: list[World]) -> list[Version]:
+    history: list[Version] = []
+    for number, world in enumerate(observations):
+        history = observe(history, seen(world), day(number))
+    return history
+
+
+def state(history: list[Version], at: datetime) -> World:
+    """By definition: what is valid at a time, each record once."""
+    valid = [v for v in history if v.valid_from <= at and (v.valid_to is None or at < v.valid_to)]
+    assert len({version.key for version in valid}) == len(valid)
+    return {version.key: chr(version.digest) for version in valid}
+
+
+@settings(max_examples=50)
+@given(st.lists(worlds, max_size=8))
+def test_the_state_at_any_time_is_the_last_observation_before_it(observations: list[World]) -> None:
+    history = replayed(observations)
+    for number, world in enumerate(observations):
+        assert state(history, day(number)) == state(history, day(number + 0.999)) == world
+    assert state(history, day(-0.001)) == {}
+    assert state(history, day(99)) == (observations[-1] if observations else {})
+
+
+@settings(max_examples=50)
+@given(st.lists(worlds, max_size=8))
+def test_versions_of_a_record_follow_one_another_and_two_neighbours_differ(observations: list[World]) -> None:
+    for _, versions in itertools.groupby(replayed(observations), key=lambda version: version.key):
+        for before, after in itertools.pairwise(versions):
+            assert before.valid_to is not None
+            assert before.valid_from < before.valid_to <= after.valid_from
+            assert before.valid_to < after.valid_from or before.digest != after.digest
+
+
+@settings(max_examples=50)
+@given(st.lists(worlds, max_size=6), st.data())
+def test_an_observation_that_is_made_again_changes_nothing(observations: list[World], data: st.DataObject) -> None:
+    twice = [(number, world) for number, world in enumerate(observations) for _ in range(data.draw(st.integers(1, 2)))]
+    history: list[Version] = []
+    for step, (number, world) in enumerate(twice):
+        history = observe(history, seen(world), day(number + step * 1e-6))
+    assert [(version.key, version.digest) for version in history] == [
+        (version.key, version.digest) for version in replayed(observations)
+    ]
+
+
+@settings(max_examples=50)
+@given(worlds, worlds, st.sets(st.sampled_from("abcd")))
+def test_what_was_not_asked_for_stays(before: World, after: World, scope: set[str]) -> None:
+    asked = {key: content for key, content in after.items() if key in scope}
+    history = observe(replayed([before]), seen(asked), day(1), scope.__contains__)
+    assert state(history, day(1)) == {key: content for key, content in before.items() if key not in scope} | asked
+
+
+@settings(max_examples=50)
+@given(st.lists(worlds, max_size=4), worlds, worlds)
+def test_histories_that_parted_are_one_in_any_order_and_one_and_its_beginning_are_it(
+    common: list[World], mine: World, others: World
+) -> None:
+    base = replayed(common)
+    first, second = (observe(base, seen(world), day(10 + n)) for n, world in enumerate((mine, others)))
+    assert as_one([first, second]) == as_one([second, first]) == as_one([first, second, base])
+    assert as_one([base, first]) == first
+    assert as_one([first, first]) == first
+    one = as_one([first, second])
+    # What began in either of them is told, for as long as neither says otherwise.
+    for version in first:
+        assert state(one, version.valid_from).get(version.key) == chr(version.digest)
+    assert state(one, day(10.5)) == mine
+
+
+# ---------------------------------------------------------------------------------------------------- files
+
+
+@dataclass(frozen=True)
+class Channels:
+    """A base path with a history of sales channels."""
+
+    root: Path
+    suffix: str = "parquet"
+    pause: Any = time.sleep
+
+    def history(self) -> RecordHistory:
+        store = ObjectStore(fsspec.filesystem("file", skip_instance_cache=True), str(self.root))
+        return RecordHistory(store, Layout("sales_channels", MERCHANT), CHANNELS, self.suffix, self.pause)
+
+    def record(self, world: World, at: datetime) -> Recorded:
+        return self.history().record(channel_rows(world, at), at)
+
+    def published(self, dataset: str = "sales_channels") -> list[dict[str, Any]]:
+        files = f"{self.root}/{dataset}/**/*.{self.suffix}"
+        reader = "read_parquet" if self.suffix == "parquet" else "read_json"
+        types = ", columns = {sales_channel_id: 'VARCHAR', country_name: 'VARCHAR', _valid_from: 'TIMESTAMPTZ', "
+        types += "_valid_to: 'TIMESTAMPTZ'}" if self.suffix != "parquet" else ""
+        found = duckdb.sql(
+            "SELECT sales_channel_id AS key, country_name AS content, epoch_us(_valid_from) AS since, "
+            f"epoch_us(_valid_to) AS until FROM {reader}('{files}', hive_partitioning = false"
+            f"{types if self.suffix != 'parquet' else ''}) ORDER BY ALL"
+        )
+        return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
+
+    def state(self, at: datetime) -> World:
+        moment = int(at.timestamp() * 1_000_000)
+        valid = [
+            row
+            for row in self.published()
+            if row["since"] <= moment and (row["until"] is None or moment < row["until"])
+        ]
+        assert len({row["key"] for row in valid}) == len(valid)
+        return {row["key"]: row["content"] for row in valid}
+
+    def current(self) -> World:
+        rows = self.published("sales_channels_current")
+        assert all(row["until"] is None for row in rows)
+        return {row["key"]: row["content"] for row in rows}
+
+    def files(self) -> list[str]:
+        return sorted(str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_file())
+
+
+def channel_rows(world: World, at: datetime) -> pa.Table:
+    lineage = Lineage(MERCHANT, "production", at, at + timedelta(microseconds=1), at)
+    sources = [json.dumps({"sales_channel_id": key, "country_name": world[key]}).encode() for key in world]
+    return rows_of(CHANNELS, sources, lineage)
+
+
+def rows_of(dataset: Any, sources: list[bytes], lineage: Lineage) -> pa.Table:
+    tables = [arrow_schema(dataset.model).empty_table()]
+    assert not take_valid(dataset.model, sources, lineage, tables.append)
+    return pa.concat_tables(tables)
+
+
+WORLDS: list[World] = [
+    {"a": "x", "b": "x"},
+    {"a": "x", "b": "y"},
+    {"a": "x"},
+    {"a": "x", "b": "y", "c": "z"},
+    {"c": "z"},
+]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl.gz"])
+def test_days_can_be_replayed_from_one_file_and_current_is_the_last_of_them(tmp_path: Path, suffix: str) -> None:
+    channels = Channels(tmp_path, suffix)
+    counts = []
+    for number, world in enumerate(WORLDS):
+        recorded = channels.record(world, day(number))
+        counts.append(tuple(recorded.changes.values()))
+        assert channels.current() == world
+        assert len(channels.files()) == 2
+    assert counts == [(2, 0, 0), (0, 1, 0), (0, 0, 1), (2, 0, 0), (0, 0, 2)]
+    for number, world in enumerate(WORLDS):
+        assert channels.state(day(number)) == channels.state(day(number + 0.9)) == world
+    assert recorded.file is not None
+    assert recorded.current_file is not None
+    assert (recorded.file.rows, recorded.current_file.rows) == (len(channels.published()), 1)
+
+
+def test_the_name_says_when_the_first_version_began_and_when_the_last_change_was(tmp_path: Path) -> None:
+    channels = Channels(tmp_path)
+    channels.record(WORLDS[0], day(0))
+    recorded = channels.record(WORLDS[1], day(3))
+    assert recorded.file is not None
+    assert recorded.file.path.startswith(f"sales_channels/merchant_id={MERCHANT}/date=2026-11-23/")
+    name = PublishedName.parse(recorded.file.path)
+    assert name is not None
+    assert (name.span.start, name.fetched) == (day(0), day(3))
+
+
+def test_the_same_again_writes_nothing(tmp_path: Path) -> None:
+    channels = Channels(tmp_path)
+    channels.record(WORLDS[0], day(0))
+    before = {path: (tmp_path / path).stat().st_mtime_ns for path in channels.files()}
+    again = channels.record(dict(reversed(WORLDS[0].items())), day(1))
+    assert {path: (tmp_path / path).stat().st_mtime_ns for path in channels.files()} == before
+    assert (again.stored, again.changes) == (False, {"added": 0, "changed": 0, "removed": 0})
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_history_of_many_batches_is_what_the_observations_make_of_it_and_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    for module in (row_files, known_versions):
+        monkeypatch.setattr(module, "BATCH_ROWS", 3)
+    dice = random.Random(seed)
+    observations = [{key: dice.choice("xyz") for key in "abcdefgh" if dice.random() < 0.7} for _ in range(8)]
+    channels = Channels(tmp_path)
+    for number, world in enumerate(observations):
+        history = channels.history()
+        history.record(channel_rows(world, day(number)), day(number), None, history.standing())
+        assert channels.current() == world
+    for number, world in enumerate(observations):
+        assert channels.state(day(number)) == channels.state(day(number + 0.9)) == world
+    (file,) = (tmp_path / "sales_channels").rglob("*.parquet")
+    rows = pq.read_table(file, partitioning=None).to_pylist()
+    assert rows == sorted(rows, key=lambda row: (row["sales_channel_id"], row["_valid_from"]))
+    assert len(rows) == len(replayed(observations))
+
+
+def test_what_is_known_is_read_once_and_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    channels = Channels(tmp_path)
+    for number, world in enumerate(WORLDS):
+        channels.record(world, day(number))
+    read, hashed = [], []
+    reading, hashing = known_versions.read_batches, known_versions.content_hashes
+
+    def read_batches(*args: Any) -> Any:
+        read.append(args[3])
+        return reading(*args)
+
+    def content_hashes(rows: pa.Table) -> Any:
+        hashed.append(rows.num_rows)
+        return hashing(rows)
+
+    monkeypatch.setattr(known_versions, "read_batches", read_batches)
+    monkeypatch.setattr(known_versions, "content_hashes", content_hashes)
+    history, rows = channels.history(), channel_rows(WORLDS[-1], day(9))
+    assert not history.record(rows, day(9), None, history.standing()).stored
+    assert read == [["sales_channel_id", "_content_hash", "_valid_from", "_valid_to"]]
+    assert hashed == [len(WORLDS[-1])]
+
+
+def test_what_was_read_before_another_run_published_is_read_again(tmp_path: Path) -> None:
+    channels = Channels(tmp_path)
+    channels.record(WORLDS[0], day(0))
+    history = channels.history()
+    standing = history.standing()
+    channels.record(WORLDS[1], day(1))
+    history.record(channel_rows(WORLDS[2], day(2)), day(2), None, standing)
+    assert [channels.state(day(number)) for number in range(3)] == WORLDS[:3]
+
+
+def test_a_field_that_no_record_has_is_no_change() -> None:
+    rows = channel_rows(WORLDS[0], day(0))
+    wider = rows.append_column("new_field", pa.nulls(rows.num_rows, pa.string()))
+    assert list(content_hashes(wider)) == list(content_hashes(rows))
+    other = rows.append_column("new_field", pa.array(["x"] * rows.num_rows))
+    assert not set(content_hashes(other)) & set(content_hashes(rows))
+
+
+def test_nothing_at_all_is_no_file(tmp_path: Path) -> None:
+    recorded = Channels(tmp_path).record({}, day(0))
+    assert (recorded.file, recorded.current_file, recorded.stored) == (None, None, False)
+    assert Channels(tmp_path).files() == []
+
+
+def test_when_all_are_gone_current_has_no_row_and_the_history_has_all(tmp_path: Path) -> None:
+    channels = Channels(tmp_path)
+    channels.record(WORLDS[0], day(0))
+    channels.record({}, day(1))
+    assert channels.current() == {}
+    assert channels.state(day(0.5)) == WORLDS[0]
+
+
+def test_current_is_repaired_by_any_run(tmp_path: Path) -> None:
+    channels = Channels(tmp_path)
+    channels.record(WORLDS[0], day(0))
+    (lost,) = (tmp_path / "sales_channels_current").rglob("*.parquet")
+    stale = lost.with_name(lost.name.replace(lost.stem[-16:], "0" * 16))
+    lost.rename(stale)
+    channels.record(WORLDS[0], day(1))
+    assert not stale.exists()
+    assert lost.exists()
+    assert channels.current() == WORLDS[0]
+
+
+def test_a_later_format_reads_the_former(tmp_path: Path) -> None:
+    Channels(tmp_path, "jsonl.gz").record(WORLDS[0], day(0))
+    channels = Channels(tmp_path)
+    assert not channels.record(WORLDS[0], day(1)).stored, "the format alone is no change"
+    channels.record(WORLDS[1], day(2))
+    assert {path.rpartition(".")[2] for path in channels.files()} == {"parquet"}
+    assert (channels.state(day(0)), channels.state(day(2))) == (WORLDS[0], WORLDS[1])
+
+
+def test_an_observation_that_comes_too_late_is_refused_unless_it_says_the_same(tmp_path: Path) -> None:
+    channels = Channels(tmp_path)
+    channels.record(WORLDS[0], day(0))
+    channels.record(WORLDS[1], day(2))
+    before = channels.files()
+    with pytest.raises(LaterObservation):
+        channels.record(WORLDS[2], day(1))
+    channels.record(WORLDS[1], day(1))
+    assert channels.files() == before
+
+
+def tour_rows(tours: dict[tuple[str, str], str], at: datetime) -> pa.Table:
+    sources = [
+        json.dumps({"zalando_advice_id": advice, "tour_number": number, "type": kind}).encode()
+        for (advice, number), kind in tours.items()
+    ]
+    return rows_of(TOURS, sources, Lineage(MERCHANT, "production", at, at + timedelta(microseconds=1), at))
+
+
+def test_only_what_was_asked_for_can_be_gone(tmp_path: Path) -> None:
+    store = ObjectStore(fsspec.filesystem("file"), str(tmp_path))
+    history = RecordHistory(store, Layout("tours", MERCHANT), TOURS, "parquet")
+    one, two, three = ("00000001", "t1"), ("00000002", "t2"), ("00000002", "t3")
+    history.record(tour_rows(dict.fromkeys((one, two, three), "NEW"), day(0)), day(0))
+    recorded = history.record(tour_rows({two: "OTHER"}, day(1)), day(1), ("zalando_advice_id", ["00000002"]))
+    assert recorded.changes == {"added": 0, "changed": 1, "removed": 1}
+    rows = history.rows(history.standing()).to_pylist()
+    assert sorted((row["tour_number"], row["type"]) for row in rows) == [("t1", "NEW"), ("t2", "OTHER")]
+
+
+class Killed(BaseException):
+    pass
+
+
+CHANGES = ("write", "upload", "move", "delete", "delete_folder")
+
+
+def killed_at(moment: int, patched: pytest.MonkeyPatch) -> None:
+    """Let the n-th change of the base path be the last."""
+    original = {name: getattr(ObjectStore, name) for name in CHANGES}
+    changes = itertools.count(1)
+
+    def dying(name: str) -> Any:
+        def call(self: ObjectStore, *args: object) -> Any:
+            if next(changes) >= moment:
+                raise Killed
+            return original[name](self, *args)
+
+        return call
+
+    for name in CHANGES:
+        patched.setattr(ObjectStore, name, dying(name))
+
+
+def test_a_process_that_is_killed_at_any_change_of_the_base_path_and_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for moment in itertools.count(1):
+        channels = Channels(tmp_path / str(moment))
+        channels.record(WORLDS[0], day(0))
+        killed = False
+        with monkeypatch.context() as patched:
+            killed_at(moment, patched)
+            try:
+                channels.record(WORLDS[1], day(1))
+            except Killed:
+                killed = True
+        # The retry finds that things have gone on; what the killed one saw was so, or nobody knows of it.
+        channels.record(WORLDS[2], day(2))
+        assert channels.state(day(0.5)) == WORLDS[0]
+        assert channels.state(day(1.5)) in (WORLDS[0], WORLDS[1])
+        assert channels.state(day(2)) == channels.current() == WORLDS[2]
+        assert len(channels.files()) == 2, f"killed at change {moment}"
+        if not killed:
+            break
+    assert moment > 4, "there are more changes than that"
+
+
+def test_a_killed_run_does_not_take_away_what_another_has_recorded_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between its writing and its looking again, while another run was done in the meantime."""
+    channels = Channels(tmp_path)
+    channels.record(WORLDS[0], day(0))
+    listing, deleting = RecordHistory.files, ObjectStore.delete
+    to_come = [lambda: channels.record({"a": "z"}, day(1))]
+
+    def files(self: RecordHistory) -> list[str]:
+        found = listing(self)
+        while to_come:
+            to_come.pop()()
+        return found
+
+    def delete(self: ObjectStore, path: str) -> None:
+        if at_work:
+            deleting(self, path)
+        else:
+            raise Killed
+
+    at_work = to_come.copy()
+    to_come[0] = lambda: (channels.record({"a": "z"}, day(1)), at_work.clear())  # type: ignore[return-value]
+    with monkeypatch.context() as patched:
+        patched.setattr(RecordHistory, "files", files)
+        patched.setattr(ObjectStore, "delete", delete)
+        # It has listed the file that the other deletes, so it looks again, and puts its own behind the other's.
+        with pytest.raises(Killed):
+            channels.record(WORLDS[1], day(2))
+    channels.record(WORLDS[2], day(3))
+    assert [channels.state(day(n)) for n in (0, 1, 2, 3)] == [WORLDS[0], {"a": "z"}, WORLDS[1], WORLDS[2]]
+    assert len(channels.files()) == 2
+
+
+def test_files_of_runs_that_met_and_died_become_one(tmp_path: Path) -> None:
+    """Two that both began from the first file, and died before they looked again."""
+    for name, world, at in (("one", {"a": "x", "b": "y"}, day(1)), ("two", {"a": "y", "b": "x"}, day(2))):
+        part = Channels(tmp_path / name)
+        part.record(WORLDS[0], day(0))
+        part.record(world, at)
+        for path in part.files():
+            if path.startswith("sales_channels/"):
+                target = tmp_path / "both" / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes((part.root / path).read_bytes())
+    both = Channels(tmp_path / "both")
+    both.record({"a": "y", "b": "x"}, day(3))
+    assert both.state(day(0)) == WORLDS[0]
+    assert both.state(day(1)) == {"a": "x", "b": "y"}
+    assert both.state(day(3)) == both.current() == {"a": "y", "b": "x"}
+    assert len(both.files()) == 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_runs_at_the_same_time_end_with_the_latest_observation_and_lose_none(tmp_path: Path, seed: int) -> None:
+    """Each thread sees a world of its own; who is refused looks once more, later, as ``extract_state`` does."""
+    channels = Channels(tmp_path)
+    channels.record({"base": "x"}, day(0))
+    times, lock = itertools.count(1), threading.Lock()
+    done: list[tuple[datetime, World]] = []
+
+    def run(number: int) -> None:
+        world = {"base": "x", f"own{number}": "x", "shared": str(number + seed)}
+        while True:
+            with lock:
+                at = day(next(times) / 1000)
+            try:
+                channels.record(world, at)
+            except LaterObservation:
+                time.sleep(random.uniform(0, 0.5))
+                continue
+            done.append((at, world))
+            return
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        for finished in [pool.submit(run, number) for number in range(4)]:
+            finished.result()
+    # Of a run that was refused, and met by another before it took its file away, something may be told for a while.
+    for at, world in done:
+        assert world.items() <= channels.state(at).items()
+    assert channels.current() == channels.state(day(99)) == max(done, key=lambda item: item[0])[1]
+    assert len(channels.files()) == 2
+
+
+def test_the_same_observation_by_several_at_once_is_there_once(tmp_path: Path) -> None:
+    # The real pauses: shortened ones are soon no longer than a round on a busy machine, and then the runs keep meeting.
+    channels = Channels(tmp_path)
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        list(pool.map(lambda _: channels.record(WORLDS[3], day(0)), range(4)))
+    assert channels.current() == channels.state(day(0)) == WORLDS[3]
+    assert len(channels.files()) == 2
+
+
+def test_the_digest_of_what_stands_is_that_of_the_rows_that_were_observed(tmp_path: Path) -> None:
+    channels = Channels(tmp_path)
+    assert channels.history().standing().count == 0
+    for number, world in enumerate(WORLDS):
+        channels.record(world, day(number))
+        rows = channel_rows(dict(reversed(world.items())), day(number + 50))
+        assert channels.history().standing().digest == channels.history().digest(rows)
+    assert channels.history().digest(channel_rows(WORLDS[0], day(0))) != channels.history().standing().digest
+
+
+@pytest.fixture(autouse=True)
+def no_staging_left(tmp_path: Path) -> Iterator[None]:
+    yield
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and "_staging" in path.parts]
