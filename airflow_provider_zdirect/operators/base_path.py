@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.publish.environment import claim_environment
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.storage.object_store import ObjectStore, naming_base_path
 
 if TYPE_CHECKING:
@@ -67,6 +68,24 @@ def open_base_path(
     if writes or not recorded:
         store.check_writable(base_path, opened.storage)
     return opened
+
+
+def open_place(task: Any, hook: ZDirectHook, *, writes: bool = True) -> Place:
+    """Where a task's results go, by its rendered ``base_path``, ``storage_conn_id``, ``merchant_id`` and ``format``.
+
+    All of them are judged before the first request, which may be that for the merchant.
+
+    :param writes: as in :func:`open_base_path`.
+    :raises ZDirectConfigurationError: if one of them is wrong.
+    :raises StorageUnavailableError: if the storage does not answer.
+    """
+    merchant_id = arguments.own_merchant_id(task)
+    format = arguments.file_format(getattr(task, "format", "parquet"))
+    environment = hook.config().environment
+    opened = open_base_path(
+        task.base_path, arguments.given_text(task.storage_conn_id), environment=environment, writes=writes
+    )
+    return Place(opened.fs, opened.root, opened.uri, merchant_id or hook.merchant_id(), environment, format)
 
 
 def known_environment(hook: ZDirectHook) -> str | None:

@@ -1,0 +1,57 @@
+"""Where a merchant's results go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fsspec import AbstractFileSystem
+
+from airflow_provider_zdirect.client import checked_merchant_id
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.storage.layout import FORMATS, Layout
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+
+
+@dataclass(frozen=True)
+class Place:
+    """The base path, the merchant whose data are there, and how files are written.
+
+    :param fs: filesystem of the base path.
+    :param root: the base path as ``fs`` names it.
+    :param uri: the base path as people name it, for results and messages.
+    :param merchant_id: UUID.
+    :param environment: ``production`` or ``sandbox``; a base path has one.
+    :param format: of the published files: ``parquet`` or ``jsonl``.
+    :raises ZDirectConfigurationError: if the merchant id or the format is not valid.
+    """
+
+    fs: AbstractFileSystem
+    root: str
+    uri: str
+    merchant_id: str
+    environment: str
+    format: str = "parquet"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "merchant_id", checked_merchant_id(self.merchant_id))
+        if self.format not in FORMATS:
+            raise ZDirectConfigurationError(
+                f"format={self.format!r} is not a format.", remedy=f"Use one of: {', '.join(FORMATS)}."
+            )
+
+    @property
+    def store(self) -> ObjectStore:
+        return ObjectStore(self.fs, self.root)
+
+    @property
+    def suffix(self) -> str:
+        """Of the published files."""
+        return FORMATS[self.format]
+
+    def layout(self, dataset: str) -> Layout:
+        """The paths of a dataset of this merchant."""
+        return Layout(dataset, self.merchant_id)
+
+    def uri_of(self, path: str) -> str:
+        """A path below the base path, as people name it."""
+        return f"{self.uri.rstrip('/')}/{path}"

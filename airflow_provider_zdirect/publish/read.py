@@ -1,0 +1,114 @@
+"""Reading published tables while other runs may replace their files, and asking questions about them in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from airflow_provider_zdirect.exceptions import ConcurrentRunError
+from airflow_provider_zdirect.publish.place import Place
+from airflow_provider_zdirect.storage.layout import PublishedName
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.storage.row_files import read_batches
+
+ATTEMPTS = 10
+RETRY_SECONDS = 60.0
+
+T = TypeVar("T")
+
+
+def read_published(what: str, read: Callable[[], T]) -> T:
+    """What ``read`` returns; it is called again if a file went between its listing and its reading.
+
+    :param what: dataset and merchant, for the error.
+    :raises ConcurrentRunError: if files went each time.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            return read()
+        except FileNotFoundError:
+            continue
+    raise ConcurrentRunError(
+        f"{what}: other runs replaced its files while they were read, {ATTEMPTS} times in a row.",
+        remedy="No action needed: the task retries.",
+        retry_after=RETRY_SECONDS,
+    )
+
+
+@dataclass(frozen=True)
+class Table:
+    """A published table of one merchant, as a query sees it.
+
+    :param dataset: name of the dataset; its folder under the base path.
+    :param schema: of the rows that are read: the table's schema, or the columns of it that the query needs.
+    :param days: dates (``date=`` folders) that are read; None: all.
+    """
+
+    dataset: str
+    schema: pa.Schema
+    days: Callable[[str], bool] | None = None
+
+    def files(self, place: Place) -> list[str]:
+        """Paths of its files, sorted."""
+        found = place.store.files_below(place.layout(self.dataset).merchant)
+        return [path for path in found if PublishedName.parse(path) and (self.days is None or self.days(_day(path)))]
+
+    def batches(self, store: ObjectStore, files: list[str]) -> Iterator[pa.RecordBatch]:
+        for path in files:
+            for table in read_batches(store, path, self.schema):
+                yield from table.to_batches()
+
+
+def query(place: Place, sql: str, tables: Mapping[str, Table], parameters: Mapping[str, Any] | None = None) -> pa.Table:
+    """The answer of an SQL query over published tables (DuckDB's dialect).
+
+    While another run replaces a file, a row may be met twice; queries that count rows have to name them once.
+
+    :param tables: by the name under which the query knows them.
+    :param parameters: values of ``$name`` in the query.
+    :raises ConcurrentRunError: if other runs keep replacing the files.
+    """
+    names = ", ".join(table.dataset for table in tables.values())
+    return read_published(f"{names} of merchant {place.merchant_id}", lambda: _ask(place, sql, tables, parameters))
+
+
+def _ask(place: Place, sql: str, tables: Mapping[str, Table], parameters: Mapping[str, Any] | None) -> pa.Table:
+    import duckdb
+
+    with duckdb.connect(config={"threads": 1}) as database:
+        database.execute("SET TimeZone = 'UTC'")
+        for name, table in tables.items():
+            source = _Source(table.batches(place.store, table.files(place)))
+            reader = pa.RecordBatchReader.from_batches(table.schema, source)
+            database.register("source", reader)
+            try:
+                # A copy, because a stream can be read once only, and a query may name a table several times.
+                database.from_query("SELECT * FROM source").create(name)
+            except duckdb.Error:
+                if source.gone is not None:
+                    raise source.gone from None
+                raise
+            database.unregister("source")
+        return database.sql(sql, params=dict(parameters or {})).to_arrow_table()
+
+
+class _Source:
+    """Batches, which remember that a file was gone: DuckDB raises an error of its own then."""
+
+    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
+        self._batches = batches
+        self.gone: FileNotFoundError | None = None
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from self._batches
+        except FileNotFoundError as error:
+            self.gone = error
+            raise
+
+
+def _day(path: str) -> str:
+    return path.rpartition("/date=")[2].partition("/")[0]
