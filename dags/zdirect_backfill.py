@@ -19,9 +19,9 @@ from airflow_provider_zdirect.dag_support.params import (
     window_of,
     window_params,
 )
-from airflow_provider_zdirect.operators.arguments import run_type
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.retry import fail_fast, retry_arguments
+from airflow_provider_zdirect.operators.run import run_type
 
 DOC = """
 ### Backfill of one dataset

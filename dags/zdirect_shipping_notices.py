@@ -10,7 +10,8 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow_provider_zdirect.dag_support.params import BASE_PATH, CONN_ID, inbound_params, place_params
 from airflow_provider_zdirect.dag_support.tasks import advices_to_track, merchants
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
-from airflow_provider_zdirect.operators.inbound import ZDirectInboundReconciliationOperator, ZDirectItemSetsOperator
+from airflow_provider_zdirect.operators.inbound import ZDirectInboundReconciliationOperator
+from airflow_provider_zdirect.operators.item_sets import ZDirectItemSetsOperator
 from airflow_provider_zdirect.operators.retry import retry_arguments
 
 DOC = """

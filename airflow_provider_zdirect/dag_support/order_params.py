@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import Param
 
 from airflow_provider_zdirect.dag_support.defaults import from_environment
 from airflow_provider_zdirect.datasets.personal_data import MODES
-from airflow_provider_zdirect.operators.arguments import run_type
+from airflow_provider_zdirect.operators.run import run_type
 
 ORDERS_AND_STOCK, STOCK_ONLY = "orders and stock", "stock only"
 ORDER_TYPE = "{{ params.order_type if params.order_type != 'both' else '' }}"

@@ -27,19 +27,10 @@ from airflow_provider_zdirect.datasets.table import DATASETS, ApiOption
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.inbound.notice_options import OWN_OPTIONS
 from airflow_provider_zdirect.intrastat.selection import Month
-from airflow_provider_zdirect.operators.arguments import (
-    ean,
-    entries,
-    fixed_window,
-    given,
-    refuse_in_backfill,
-    run_interval,
-    run_type,
-    uuid,
-)
-from airflow_provider_zdirect.operators.base_path import check_base_path
+from airflow_provider_zdirect.operators.arguments import ean, entries, given, uuids
+from airflow_provider_zdirect.operators.base_path import check_path
 from airflow_provider_zdirect.operators.intrastat import country_codes
-from airflow_provider_zdirect.operators.stocks import channel_ids
+from airflow_provider_zdirect.operators.run import fixed_window, refuse_in_backfill, run_interval, run_type
 from airflow_provider_zdirect.windows import Window, parse_instant
 
 WINDOW_FROM = "{{ params['from'] or '' }}"
@@ -415,19 +406,19 @@ def merchants_of(params: Mapping[str, Any]) -> list[str]:
     """
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
-    return _listed_merchants(params["merchant_ids"]) or ZDirectHook(params["conn_id"]).merchant_ids()
+    return list(uuids(params["merchant_ids"], "merchant_ids")) or ZDirectHook(params["conn_id"]).merchant_ids()
 
 
-def _listed_merchants(value: Any) -> list[str]:
-    return entries(value, name="merchant_ids", parse=uuid)
+def _eans(value: Any, name: str) -> list[str]:
+    return entries(value, name=name, parse=ean)
 
 
-CHECKS: dict[str, Callable[[Any], Any]] = {
-    "base_path": check_base_path,
-    "merchant_ids": _listed_merchants,
-    "eans": lambda value: entries(value, name="eans", parse=ean),
+CHECKS: dict[str, Callable[[Any, str], Any]] = {
+    "base_path": lambda value, name: check_path(value, name=name),
+    "merchant_ids": uuids,
+    "eans": _eans,
     "countries": country_codes,
-    "sales_channel_ids": channel_ids,
+    "sales_channel_ids": uuids,
 }
 """What refuses wrong parameters, of those that several tasks take."""
 
@@ -444,7 +435,7 @@ def check_params(context: Mapping[str, Any]) -> Mapping[str, Any]:
     _check_names(context)
     for name, parse in CHECKS.items():
         if name in params:
-            parse(params[name])
+            parse(params[name], name)
     month = given(params["month"]) if "month" in params else None
     asked = None if month is None else Month.parse(month)
     if run_type(context) == "backfill":

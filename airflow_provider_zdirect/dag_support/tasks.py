@@ -190,7 +190,7 @@ def all_is_well(merchant_id: str = "") -> None:
 
 def tell_of_missing_tracking(context: Any) -> None:
     """A notifier: the task's log, and an e-mail to the parameter ``notify_email``, if it is given."""
-    from airflow_provider_zdirect.operators.order_tracking import log_missing_orders, mail_missing_orders
+    from airflow_provider_zdirect.operators.order_notifiers import log_missing_orders, mail_missing_orders
 
     if addresses := given(context["params"]["notify_email"]):
         mail_missing_orders(context, [text.strip() for text in str(addresses).split(",") if text.strip()])
