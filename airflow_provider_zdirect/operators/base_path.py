@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, ObjectStoragePath
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.publish.environment import claim_environment
-from airflow_provider_zdirect.publish.place import Place
-from airflow_provider_zdirect.storage.object_store import ObjectStore, naming_base_path
 
 if TYPE_CHECKING:
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+    from airflow_provider_zdirect.publish.place import Place
 
 EXTRAS = {"s3": "s3", "s3a": "s3"}
 
@@ -60,6 +58,9 @@ def open_base_path(
         written to.
     :raises StorageUnavailableError: if the storage does not answer.
     """
+    from airflow_provider_zdirect.publish.environment import claim_environment
+    from airflow_provider_zdirect.storage.object_store import ObjectStore, naming_base_path
+
     opened = open_path(base_path, storage_conn_id, name="base_path")
     store = ObjectStore(opened.fs, opened.root)
     recorded = False
@@ -84,6 +85,8 @@ def open_place(
     :raises ZDirectConfigurationError: if one of them is wrong.
     :raises StorageUnavailableError: if the storage does not answer.
     """
+    from airflow_provider_zdirect.publish.place import Place
+
     environment = hook.config().environment if needs_connection else known_environment(hook)
     opened = open_base_path(values["base_path"], values["storage_conn_id"], environment=environment, writes=writes)
     merchant_id = values["merchant_id"] or hook.merchant_id()

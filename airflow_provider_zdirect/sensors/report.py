@@ -149,8 +149,7 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
             self.check_arguments(kwargs.get("task_id"), locals())
         set_retry_policy(kwargs)
         if poke_interval is None:
-            known = self.arguments["poll_interval"].at_parse(poll_interval, "poll_interval")
-            poke_interval = known if is_known(known) else SHORTEST_POLL_INTERVAL
+            poke_interval = report_arguments.poke_interval(poll_interval)
         super().__init__(poke_interval=poke_interval, retries=retries, retry_delay=retry_delay, **kwargs)
         self.set_arguments(locals())
         # What poke() found out about the time of the next one.

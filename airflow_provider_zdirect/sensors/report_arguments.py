@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from airflow_provider_zdirect.datasets.table import Dataset, get_dataset
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.argument_table import if_known
-from airflow_provider_zdirect.operators.arguments import duration, entries
+from airflow_provider_zdirect.operators.arguments import duration, entries, literal
 from airflow_provider_zdirect.operators.run import NO_INTERVAL_REMEDY
 from airflow_provider_zdirect.reports.calendar import DAY, REPORTS, DueCalendar, public_holidays
 from airflow_provider_zdirect.reports.wait import SHORTEST_POLL_INTERVAL, ReportWait, report_in_words
@@ -131,3 +132,11 @@ def poll_interval(value: Any, name: str) -> float:
             "report is fetched again.",
         )
     return seconds
+
+
+def poke_interval(value: Any) -> float:
+    """Airflow's own pause for a ``poll_interval``: the shortest, if that is wrong or not known yet."""
+    with suppress(ZDirectConfigurationError):
+        if (known := literal(value)) is not None:
+            return poll_interval(known, "poll_interval")
+    return SHORTEST_POLL_INTERVAL
