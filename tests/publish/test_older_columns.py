@@ -85,7 +85,7 @@ def test_what_an_earlier_version_published_is_the_same_when_it_is_fetched_again(
     # Orders are published anew beside an older file that has to be merged with.
     runs.emulator.add_orders(runs.merchant_id, 1, start=NOON + timedelta(hours=1))
     liquidated, orders, requests = fetch()
-    assert (liquidated.changes, orders.new_records) == ((), 1)
+    assert (liquidated.changes, orders.manifest.new_records) == ((), 1)
     assert not any(requests.changes.values())
     for name in names:
         now = rows(runs, name)
