@@ -174,7 +174,7 @@ def test_a_task_that_stood_still_while_its_mark_was_removed_fetches_anew(
 
 
 def test_writes_that_were_killed_on_a_disk_are_removed_too(runs: Extraction) -> None:
-    store = ObjectStore(runs.job("returned_items", HOURS[0]).fs, str(runs.root))
+    store = runs.job("returned_items", HOURS[0]).place.store
     store.write("_staging/_tmp/killed", b"half")
     store.write("_staging/_tmp/under way", b"half")
     age([runs.root / "_staging" / "_tmp" / "killed"], DAY * 2)
