@@ -34,9 +34,9 @@ class PublishedFile:
 class FileBuilder:
     """Rows of one file to be, on the local disk until it is published.
 
-    :param span: of the file's name; None: from the first to the last time that :meth:`cover` was told.
+    :param span: of the file's name; None: it is built up by :meth:`cover`.
     :param fetched: goes into the name, see :class:`PublishedName`.
-    :param part: likewise; None: one that was never given.
+    :param part: likewise; None: a new one.
     """
 
     def __init__(
