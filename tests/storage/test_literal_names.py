@@ -42,7 +42,7 @@ def test_every_operation_takes_a_name_as_it_is_and_leaves_the_neighbour_alone(
 
 
 @given(ANY_NAME)
-@settings(max_examples=60)
+@settings(max_examples=20)
 def test_so_it_is_with_any_name(name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         use_beside_a_neighbour("file", folder, name)
