@@ -117,7 +117,7 @@ class ErasureWorld(Extraction):
 
     @property
     def store(self) -> ObjectStore:
-        return ObjectStore(self.job("orders", FIRST).fs, str(self.root))
+        return self.job("orders", FIRST).place.store
 
     def add(self, start: datetime, count: int = 1, **attributes: Any) -> list[str]:
         ids = self.emulator.add_orders(self.merchant_id, count, start=start, items=1, lines=1, **attributes)
@@ -177,9 +177,9 @@ class ErasureWorld(Extraction):
         self.emulator.request_deletion(self.merchant_id, CUSTOMER)
 
     def erasure_job(self, **changes: Any) -> ErasureJob:
-        job = self.job("orders", FIRST)
+        place = self.job("orders", FIRST).place
         fields = {"key": KEY if self.mode == "hash" else None, **changes}
-        return ErasureJob(self.merchant_id, fields.pop("fs", job.fs), job.root, job.base_uri, **fields)
+        return ErasureJob(self.merchant_id, fields.pop("fs", place.fs), place.root, place.uri, **fields)
 
     def erase(self, transport: Transport | None = None, **changes: Any) -> ErasureResult:
         async def go() -> ErasureResult:

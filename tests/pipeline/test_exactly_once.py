@@ -281,7 +281,7 @@ def test_a_process_that_is_killed_and_run_again(runs: Extraction, killed_at_page
         sys.executable,
         "-c",
         PROGRAM,
-        str(Path(__file__).parent),
+        str(Path(__file__).parents[1]),
         runs.emulator.url,
         str(runs.root),
         runs.merchant_id,
