@@ -81,10 +81,6 @@ class FileBuilder:
         self._local.unlink()
         return published
 
-    def discard(self) -> None:
-        self._writer.close()
-        self._local.unlink()
-
 
 def publish_rows(
     store: ObjectStore,
