@@ -18,7 +18,6 @@ from clocks import FakeClock
 from own_emulator import config_of
 
 from airflow_provider_zdirect.client import MemoryRateLimiter, MemoryTokenStore, ZDirectClient
-from airflow_provider_zdirect.datasets.arrow import field_of
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.pipeline.extract import ExtractJob, ExtractResult, extract
@@ -84,7 +83,7 @@ class Extraction:
             rows += [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
         for path in (self.root / dataset).rglob("*.jsonl.gz"):
             rows += [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
-        return [{field_of(column): value for column, value in row.items()} for row in rows]
+        return [{column.removeprefix("api_"): value for column, value in row.items()} for row in rows]
 
     def keys(self, dataset: str) -> list[tuple[str, datetime]]:
         """Label and time of every published row, sorted."""

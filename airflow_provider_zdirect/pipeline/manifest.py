@@ -95,44 +95,48 @@ class Manifest:
 
 
 @dataclass(frozen=True)
-class ExtractResult:
-    """What a run published, and where; as a dictionary small enough for XCom.
-
-    :param changes: what this run has changed, by date, as in the manifest; where the endpoint asks for dates.
-    """
+class Result:
+    """What a run published, and where; as a dictionary small enough for XCom."""
 
     place: Place
     manifest: Manifest
-    changes: tuple[dict[str, Any], ...] = ()
 
     @property
     def uri(self) -> str:
         """Where the dataset's data of the merchant are."""
         return self.place.uri_of(self.place.layout(self.manifest.dataset).merchant)
 
-    @property
-    def manifest_uri(self) -> str:
-        return self.place.uri_of(self.place.layout(self.manifest.dataset).manifest(self.manifest.window))
-
-    @property
-    def rejected_uri(self) -> str | None:
-        path = self.manifest.rejected_file
-        return None if path is None else self.place.uri_of(path)
-
     def as_dict(self) -> dict[str, Any]:
         """JSON-able; ``files`` is cut to the first ten, ``file_count`` has the number."""
-        manifest = self.manifest
+        manifest, uri_of = self.manifest, self.place.uri_of
         return {
             **{name: getattr(manifest, name) for name in SUMMARY},
-            "window_from": manifest.window.start.isoformat(),
-            "window_to": manifest.window.end.isoformat(),
             "uri": self.uri,
-            "manifest": self.manifest_uri,
-            "rejected_uri": self.rejected_uri,
-            "files": [self.place.uri_of(file.path) for file in manifest.files[:10]],
+            "manifest": uri_of(self.place.layout(manifest.dataset).manifest(manifest.window)),
+            "rejected_uri": uri_of(manifest.rejected_file) if manifest.rejected_file else None,
+            "files": [uri_of(file.path) for file in manifest.files[:10]],
             "file_count": len(manifest.files),
+        }
+
+
+@dataclass(frozen=True)
+class ExtractResult(Result):
+    """What a run published for a window.
+
+    :param changes: what this run has changed, by date, as in the manifest; where the endpoint asks for dates.
+    """
+
+    changes: tuple[dict[str, Any], ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """As :meth:`Result.as_dict`."""
+        window, parts = self.manifest.window, self.manifest.parts
+        return {
+            **super().as_dict(),
+            "window_from": window.start.isoformat(),
+            "window_to": window.end.isoformat(),
             "changes": count_changes(self.changes),
-            **({"parts": dict(manifest.parts)} if manifest.parts else {}),
+            **({"parts": dict(parts)} if parts else {}),
         }
 
     def by_dataset(self) -> dict[str, dict[str, Any]]:

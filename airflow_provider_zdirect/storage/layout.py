@@ -18,6 +18,7 @@ Nothing but published data is ever under ``<base>/<dataset>/``.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -70,6 +71,13 @@ class PublishedName:
     def file_name(self, suffix: str) -> str:
         fetched = f"{self.fetched.strftime(_FETCHED)}-" if self.fetched else ""
         return f"{self.span.label}-{fetched}{self.part}.{suffix}"
+
+
+def dated(paths: Iterable[str]) -> list[tuple[datetime, str]]:
+    """Those of published files whose name says when it was fetched, with that time; the latest last."""
+    names = {path: PublishedName.parse(path) for path in paths}
+    found = [(name.fetched, name.part, path) for path, name in names.items() if name and name.fetched]
+    return [(fetched, path) for fetched, _, path in sorted(found)]
 
 
 @dataclass(frozen=True)

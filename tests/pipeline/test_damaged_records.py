@@ -434,7 +434,7 @@ def test_damaged_deletion_requests_are_stored_without_what_they_say_of_the_custo
     runs = StateExtraction(emulator, tmp_path)
     result = runs.observe("order_deletion_requests", max_rejected=1)
     assert [row["order_id"] for row in runs.published("order_deletion_requests")] == [uuid(0)]
-    assert (result.rejected, result.repaired) == (1, 1)
+    assert (result.manifest.rejected, result.manifest.repaired) == (1, 1)
     assert [line["record"] for line in rejected(runs)] == [None]
 
 
@@ -450,7 +450,7 @@ def test_a_notice_whose_merchant_is_damaged_is_not_taken_for_another_merchants(
     ]
     answer_with(emulator, shape, shape.body([json.dumps(notice).encode(), *bad]))
     result = runs.observe("shipping_notices", max_rejected=2)
-    assert (result.records, result.of_others, result.rejected) == (1, 0, 2)
+    assert (result.manifest.records, result.state.of_others, result.manifest.rejected) == (1, 0, 2)
 
 
 def test_whether_a_notice_or_a_channel_is_there_is_not_said_by_a_list_that_cannot_be_read(
