@@ -28,7 +28,7 @@ from airflow_provider_zdirect.operators.arguments import choice, literal, mappin
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
 from airflow_provider_zdirect.operators.base_path import open_place
 from airflow_provider_zdirect.operators.run import run_window
-from airflow_provider_zdirect.operators.window_job import spread, window_job
+from airflow_provider_zdirect.operators.window_job import window_job
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -191,7 +191,7 @@ def _state_job(values: Mapping[str, Any], context: Context, hook: ZDirectHook, d
     return StateJob(
         dataset=dataset,
         since=run_window(values, context).start if asks_since else None,
-        **spread(open_place(values, hook)),
+        place=open_place(values, hook),
         filters=values["filters"],
         max_rejected=values["max_rejected"],
         replace_with_empty=values["replace_with_empty"],

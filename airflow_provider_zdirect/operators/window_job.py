@@ -28,7 +28,7 @@ def window_job(
     return ExtractJob(
         dataset=dataset,
         window=run_window(values, context),
-        **spread(open_place(values, hook)),
+        place=open_place(values, hook),
         max_rejected=values["max_rejected"],
         clip_to_retention=values["clip_to_retention"],
         timezone=values["timezone"],
@@ -37,14 +37,3 @@ def window_job(
         resume_key=resume_key(context["ti"]),
         **more,
     )
-
-
-def spread(place: Any) -> dict[str, Any]:
-    return {
-        "merchant_id": place.merchant_id,
-        "fs": place.fs,
-        "root": place.root,
-        "base_uri": place.uri,
-        "environment": place.environment,
-        "format": place.format,
-    }
