@@ -51,8 +51,8 @@ def peak_megabytes() -> float:
 
 
 def _time_the_phases() -> None:
-    from airflow_provider_zdirect import fetch_window
     from airflow_provider_zdirect.client.transport import Transport
+    from airflow_provider_zdirect.pipeline import fetch as fetch_window
     from airflow_provider_zdirect.publish.merge import _Round
     from airflow_provider_zdirect.publish.row_index import RowIndex
     from airflow_provider_zdirect.publish.window import WindowPublisher

@@ -81,7 +81,7 @@ def test_a_file_is_applied_and_what_is_missing_is_told_although_a_row_was_refuse
         states.setdefault(task_id, set()).add(state)
     assert states["tracking.apply"] == {"failed"}, run.log[-5000:]
     assert states["tracking.missing"] == {"success"}, run.log[-5000:]
-    assert states["tracking.all_is_well"] == {"upstream_failed"}
+    assert states["tracking.fail_if_any_failed"] == {"upstream_failed"}
     assert run.state == "failed", "although the last tasks went on"
     truth = {one["order_id"]: one for one in emulator.orders(merchant_id)}
     assert truth[mine]["status"] == "fulfilled"

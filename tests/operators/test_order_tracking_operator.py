@@ -17,7 +17,7 @@ from emulated_time import EmulatedTime
 from own_emulator import config_of, connection_to, own_emulator
 
 from airflow_provider_zdirect.client import FileRateLimiter, MemoryRateLimiter, ZDirectClient
-from airflow_provider_zdirect.dag_support.tasks import tell_of_missing_tracking
+from airflow_provider_zdirect.dag_support.tasks import notify_of_missing_tracking
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators.order_tracking import (
@@ -183,7 +183,7 @@ def test_an_email_has_the_list_with_links(world, late, full_context, tmp_path, m
     to = ["ship@shop.example", "b@shop.example"]
     task = find(
         # As the DAG does it.
-        notifier=tell_of_missing_tracking,
+        notifier=notify_of_missing_tracking,
         base_path=str(tmp_path),
         portal_url="https://p.example/{order_number}",
     )
@@ -211,7 +211,7 @@ def test_without_a_connection_for_emails_the_list_is_in_the_log_and_the_error_sa
     pytest.importorskip("airflow.providers.smtp")
     if connection:
         monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
-    task = find(notifier=tell_of_missing_tracking, base_path=str(tmp_path))
+    task = find(notifier=notify_of_missing_tracking, base_path=str(tmp_path))
     with pytest.raises(AirflowFailException, match=f"connection smtp_default {wrong}.*Create the connection"):
         task.execute({**full_context, "params": {"notify_email": "ship@shop.example"}})
     assert "2 orders are overdue" in caplog.text
@@ -224,7 +224,7 @@ def test_without_a_notifier_it_is_in_the_log_and_without_a_late_order_nobody_is_
     find(notifier=Kept(TEXT, quiet), base_path=str(tmp_path), grace_hours=31, export_hours=31).execute(full_context)
     assert quiet == []
     nobody = {**full_context, "params": {"notify_email": ""}}
-    find(base_path=str(tmp_path), notifier=tell_of_missing_tracking).execute(nobody)
+    find(base_path=str(tmp_path), notifier=notify_of_missing_tracking).execute(nobody)
     assert "2 orders are overdue" in caplog.text
     caplog.clear()
     (tmp_path / "_states").rename(tmp_path / "forgotten")
