@@ -45,8 +45,11 @@ test: .venv/.ready .venv-2.11/.ready
 	.venv/bin/python $(PYTEST) $(FAST) || failed=$$?; \
 	exit $$failed
 
-test-all: .venv/.ready
-	.venv/bin/python $(PYTEST) -m exhaustive
+test-all: .venv/.ready .venv-2.11/.ready
+	@failed=0; \
+	.venv-2.11/bin/python $(PYTEST) -m exhaustive $(TESTS_2_11) || failed=$$?; \
+	.venv/bin/python $(PYTEST) -m exhaustive || failed=$$?; \
+	exit $$failed
 
 lint: .venv/.ready
 	.venv/bin/ruff check .

@@ -98,6 +98,7 @@ def test_a_file_is_applied_and_what_is_missing_is_told_although_a_row_was_refuse
     assert (tmp_path / "_inbox" / "tracking.csv").exists()
 
 
+@pytest.mark.newest_airflow
 def test_the_first_file_of_the_docs_is_applied_to_whichever_merchant_has_the_order(run_dag, emulator, tmp_path):
     example = re.search(r"```csv\n(.*?)```", DOCS.read_text(), re.DOTALL)[1]
     (documented,) = re.findall(r"^[0-9a-f-]{36}", example, re.MULTILINE)
