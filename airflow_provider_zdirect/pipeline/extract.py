@@ -29,9 +29,9 @@ from airflow_provider_zdirect.publish.abandoned import remove_abandoned
 from airflow_provider_zdirect.publish.day import DayReplacer
 from airflow_provider_zdirect.publish.day_changes import published_changes
 from airflow_provider_zdirect.publish.environment import claim_place
+from airflow_provider_zdirect.publish.files import PublishedFile
 from airflow_provider_zdirect.publish.merge import Merged, RowMerger
 from airflow_provider_zdirect.publish.rejected import publish_rejected
-from airflow_provider_zdirect.publish.row_index import AnsweredRecords, NewRecords
 from airflow_provider_zdirect.publish.window import announce, publishable
 from airflow_provider_zdirect.reports.calendar import REPORTS
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
@@ -183,7 +183,7 @@ class _Extraction:
         requests, parts = progress.requests.values(), {}
         for name in (part.dataset for part in (self.dataset.resources.parts if self.dataset.resources else ())):
             merged = merge(get_dataset(name), [path for each in requests for path in each.parts_staged.get(name, ())])
-            parts[name] = merged.answered.count
+            parts[name] = merged.records
             self._write(self._manifest(progress, get_dataset(name), merged))
         merged = merge(self.dataset, [path for each in requests for path in each.staged])
         return replace(self._manifest(progress, self.dataset, merged), parts=parts)
@@ -201,7 +201,8 @@ class _Extraction:
             # The sandbox answers with samples, whatever was asked for.
             only=self.job.filters if self.place.environment == "production" else {},
         )
-        files, new = [], NewRecords()
+        files: list[PublishedFile] = []
+        new = 0
         for request in self.plan.requests:
             fetched = progress.of(request.key)
             assert request.day is not None
@@ -209,9 +210,9 @@ class _Extraction:
             replaced = replacer.replace(request.day, fetched.staged, datetime.fromisoformat(fetched.fetched_at))
             files += replaced.files
             if replaced.change is not None:
-                new += NewRecords(in_window=sum(file.rows for file in replaced.files))
+                new += sum(file.rows for file in replaced.files)
                 self.changes.append(replaced.change.as_dict())
-        return Merged(AnsweredRecords(sum(file.rows for file in files), None, None), files, new)
+        return Merged(sum(file.rows for file in files), new_records=new, files=files)
 
     def _manifest(self, progress: Progress, dataset: Dataset, merged: Merged) -> Manifest:
         looked_back = self.plan.looked_back
@@ -222,8 +223,7 @@ class _Extraction:
             path=self.dataset.path,
             window=self.job.window,
             format=self.place.format,
-            records=merged.answered.count,
-            new_records=merged.new.in_window,
+            **vars(merged),
             started_at=progress.started_at,
             finished_at=self.clock.now().isoformat(),
             clipped=Window(self.job.window.start, self.window.start) if self.window != self.job.window else None,
@@ -234,15 +234,10 @@ class _Extraction:
             },
             empty_because=self.empty_because,
             overlap_seconds=looked_back.duration.total_seconds() if looked_back else 0.0,
-            late_records=merged.new.outside,
             outside=progress.total("outside"),
             pages=progress.total("pages"),
             requests=progress.total("requests_sent"),
             bytes=progress.total("bytes_received"),
-            first=merged.answered.first,
-            last=merged.answered.last,
-            files=sorted(merged.files, key=lambda file: file.path),
-            late_files=sorted(merged.files_outside, key=lambda file: file.path),
             changes=self._all_changes(),
             filters=dict(self.job.filters),
             personal_data=self.job.personal_data.told(self.dataset),
