@@ -45,15 +45,20 @@ class Table:
     :param dataset: name of the dataset; its folder under the base path.
     :param schema: of the rows that are read: the table's schema, or the columns of it that the query needs.
     :param days: dates (``date=`` folders) that are read; None: all.
+    :param latest: only the file that was made last counts (:class:`~.latest.LatestTable`).
     """
 
     dataset: str
     schema: pa.Schema
     days: Callable[[str], bool] | None = None
+    latest: bool = False
 
     def files(self, place: Place) -> list[str]:
         """Paths of its files, sorted."""
         found = place.store.files_below(place.layout(self.dataset).merchant)
+        if self.latest:
+            made = ((name.fetched, path) for path in found if (name := PublishedName.parse(path)) and name.fetched)
+            return [path for _, path in sorted(made)[-1:]]
         return [path for path in found if PublishedName.parse(path) and (self.days is None or self.days(_day(path)))]
 
     def batches(self, store: ObjectStore, files: list[str]) -> Iterator[pa.RecordBatch]:

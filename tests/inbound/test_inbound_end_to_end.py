@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
+from airflow_provider_zdirect.inbound.reconciliation_job import InboundPlace, open_advices, reconcile_merchant
 from emulated_time import EmulatedTime
 from extraction import Extraction
 from own_emulator import config_of
@@ -20,7 +21,6 @@ from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer, moment
 from airflow_provider_zdirect.inbound.item_set_sync import ItemSetJob, sync_item_sets
 from airflow_provider_zdirect.inbound.notices import ShippingNotices
-from airflow_provider_zdirect.inbound.reconciliation_job import InboundPlace, open_advices, reconcile_merchant
 from airflow_provider_zdirect.pipeline.extract_state import extract_state
 from airflow_provider_zdirect.pipeline.state_job import StateJob
 from airflow_provider_zdirect.windows import Window
