@@ -44,9 +44,7 @@ class Inbound:
     async def item_sets(self) -> None:
         while True:
             config = config_of(self.emulator)
-            async with ZDirectClient(
-                config, tokens=self.runs.tokens, clock=self.time, limiter=self.limiter
-            ) as client:
+            async with ZDirectClient(config, tokens=self.runs.tokens, clock=self.time, limiter=self.limiter) as client:
                 summary = await sync_item_sets(self.place, ShippingNotices(client).item_set, self.time)
             if summary["retry_after"] is None:
                 return

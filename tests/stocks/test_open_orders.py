@@ -14,8 +14,8 @@ from stock_world import StockWorld, ean, stock_emulator, write_manifest, write_o
 from airflow_provider_zdirect.datasets.personal_data import PersonalData
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import RejectedRecordsError, ZDirectConfigurationError, ZDirectDataError
-from airflow_provider_zdirect.stocks.open_orders import OrdersWanted, PublishedOrders
-from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.stocks.feed import SkuMapping
+from airflow_provider_zdirect.stocks.open_orders import OrdersWanted, open_orders
 from airflow_provider_zdirect.windows import Window
 
 
@@ -180,8 +180,7 @@ def test_orders_as_they_are_extracted_are_counted_as_zdirect_has_them(
     extraction = Extraction(world.emulator, world.root)
     window = Window(now - timedelta(days=8), now)
     extraction.run("orders", window, format=format, personal_data=PersonalData(personal_data))
-    published = PublishedOrders(ObjectStore(world.fs, str(world.root)), world.merchant_id, "base", "production")
-    found = published.open_pieces(OrdersWanted(), None, now, feed_time=now)
+    found = open_orders(world.job().place, OrdersWanted(), SkuMapping(), now, feed_time=now)
     truth = Counter(
         item["external_id"]
         for order in orders

@@ -62,7 +62,7 @@ def mortal(job: StockUpdateJob, fate: Callable[[], bool]) -> tuple[StockUpdateJo
     """The job on a disk, and a network, that die."""
     files = DeadlyFiles()
     files.dies = fate  # type: ignore[method-assign]
-    return replace(job, fs=files), DeadlyTransport(fate)
+    return replace(job, place=replace(job.place, fs=files)), DeadlyTransport(fate)
 
 
 def end(world: StockWorld) -> dict[str, Any]:
@@ -297,3 +297,27 @@ def test_the_books_of_a_run_that_nobody_retries_are_closed_by_another(make: Call
     assert [path.name.partition("-")[0] for path in world.root.glob("_sent/**/*.*")] == ["levels"]
     again = world.run(world.job(run=C))
     assert (again.sent, again.unchanged) == (2, 2), "what nobody knows of is sent again"
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_runs_that_meet_and_die_anywhere_leave_the_newest_feed_once_all_were_retried(
+    make: Callable[[], StockWorld], seed: int
+) -> None:
+    dice, world = random.Random(seed), make()
+    jobs, feeds = [], []
+    for number in range(4):
+        feeds.append({ean(n): dice.choice([5, 9]) for n in range(3)})
+        world.write(f"{number}.csv", [{"ean": code, "quantity": quantity} for code, quantity in feeds[-1].items()])
+        jobs.append(world.job(f"{number}.csv", run=f"{number}" * 24, minutes=number, sales_channel_ids=()))
+    world.run(jobs[0])
+
+    async def at_once() -> list[Any]:
+        mortals = [mortal(job, Fate(dice.choice([None, *range(1, 16)]))) for job in jobs[1:]]
+        return await asyncio.gather(*(world.update(*each) for each in mortals), return_exceptions=True)
+
+    died = [job for job, end in zip(jobs[1:], asyncio.run(at_once()), strict=True) if isinstance(end, Killed)]
+    dice.shuffle(died)
+    for job in died:
+        world.run_as_task(job)
+    levels = {(channel, code): quantity for channel in world.channels for code, quantity in feeds[-1].items()}
+    assert world.levels() == levels
