@@ -7,14 +7,14 @@ import contextlib
 import itertools
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from stock_world import DeadlyFiles, DeadlyTransport, Killed, StockWorld, ean, stock_emulator, write_orders
+from stock_world import DeadlyFiles, DeadlyTransport, Killed, StockWorld, ean, write_orders
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ServerError
@@ -24,12 +24,6 @@ from airflow_provider_zdirect.stocks.sent_log import SentLog
 from airflow_provider_zdirect.stocks.update_job import StockUpdateJob
 
 A, B, C = "a" * 24, "b" * 24, "c" * 24
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorServer]:
-    with stock_emulator() as server:
-        yield server
 
 
 @pytest.fixture

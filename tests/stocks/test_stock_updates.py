@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from stock_world import DeadlyTransport, StockWorld, ean, stock_emulator
+from stock_world import DeadlyTransport, StockWorld, ean
 
-from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import (
     MalformedResponseError,
     RejectedRecordsError,
@@ -26,18 +24,6 @@ from airflow_provider_zdirect.stocks.stock_options import StockOptions
 
 QUERIES = re.findall(r'duckdb -c "(.*)"', (Path(__file__).parents[2] / "docs" / "stocks.md").read_text())
 """Of what was put aside, and of what was not accepted."""
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorServer]:
-    with stock_emulator() as server:
-        yield server
-
-
-@pytest.fixture
-def world(emulator: EmulatorServer, tmp_path: Path) -> StockWorld:
-    emulator.reset()
-    return StockWorld(emulator, tmp_path / "zdirect")
 
 
 def rows(count: int, quantity: int = 5) -> list[dict[str, object]]:
