@@ -164,14 +164,15 @@ def _landed(context: Any, planned: list[dict[str, str]]) -> dict[str, Any]:
 @task(map_index_template="{{ task.op_args[0] }}")
 def advices_to_track(merchant_id: str) -> list[str] | str:
     """The advice ids whose tours are requested; blank, if the list of all tours is."""
-    from airflow_provider_zdirect.inbound.reconciliation_job import InboundPlace, open_advices
+    from airflow_provider_zdirect.inbound.reconciliation import open_advices
+    from airflow_provider_zdirect.publish.place import Place
 
     params = get_current_context()["params"]
     if params["tours_by"] == "list":
         return ""
     with fail_fast():
         base_path = _open_to_read(params)
-    place = InboundPlace(merchant_id.strip().lower(), base_path.fs, base_path.root, base_path.uri)
+    place = Place(base_path.fs, base_path.root, base_path.uri, merchant_id.strip().lower(), environment="")
     advices = open_advices(place, SystemClock().now())
     if not advices:
         raise AirflowSkipException("No shipping notice has an advice id whose tour is not known yet.")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-    from airflow_provider_zdirect.inbound.item_set_sync import ItemSetJob
+    from airflow_provider_zdirect.publish.place import Place
 
 
 MAX_TURNS = 20
@@ -65,23 +65,19 @@ class ZDirectInboundOperator(ZDirectOperator):
         check_place(values)
         arguments.check(values["format"], arguments.file_format)
 
-    def place(self) -> dict[str, Any]:
-        """Merchant, filesystem, base path and format, checked."""
+    def place(self) -> Place:
+        """Whose deliveries, and where they are published; checked."""
         from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+        from airflow_provider_zdirect.publish.place import Place
 
         merchant_id = arguments.own_merchant_id(self)
         file_format = arguments.file_format(self.format)
         hook = ZDirectHook(self.conn_id)
-        base_path = open_base_path(
-            self.base_path, arguments.given_text(self.storage_conn_id), environment=known_environment(hook)
+        environment = known_environment(hook)
+        opened = open_base_path(self.base_path, arguments.given_text(self.storage_conn_id), environment=environment)
+        return Place(
+            opened.fs, opened.root, opened.uri, merchant_id or hook.merchant_id(), environment or "", file_format
         )
-        return {
-            "merchant_id": merchant_id or hook.merchant_id(),
-            "fs": base_path.fs,
-            "root": base_path.root,
-            "base_uri": base_path.uri,
-            "format": file_format,
-        }
 
 
 class ZDirectItemSetsOperator(ZDirectInboundOperator):
@@ -124,13 +120,12 @@ class ZDirectItemSetsOperator(ZDirectInboundOperator):
 
     def _sync(self, *, waits: int, turns: int) -> dict[str, Any]:
         from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-        from airflow_provider_zdirect.inbound.item_set_sync import ItemSetJob
 
         try:
             with fail_fast():
                 hook = ZDirectHook(self.conn_id)
-                job = ItemSetJob(**self.place(), environment=hook.config().environment)
-                summary = asyncio.run(_sync(hook, job, _options(self.api_options)))
+                place = self.place()
+                summary = asyncio.run(_sync(hook, place, _options(self.api_options)))
         except ZDirectRetriableError as error:
             if not self.deferrable:
                 raise
@@ -141,7 +136,7 @@ class ZDirectItemSetsOperator(ZDirectInboundOperator):
         turns = 0 if summary["sets_fetched"] else turns + 1
         if not self.deferrable or turns > MAX_TURNS:
             raise RateLimitedError(
-                f"Item sets of merchant {job.merchant_id}: {summary['sets_pending']} are left, and zDirect allows 30 "
+                f"Item sets of merchant {place.merchant_id}: {summary['sets_pending']} are left, and zDirect allows 30 "
                 "requests an hour.",
                 remedy="Nothing, if the task retries; or set deferrable=True, and run fewer tasks for notices at once.",
                 retry_after=pause,
@@ -150,7 +145,7 @@ class ZDirectItemSetsOperator(ZDirectInboundOperator):
         hours = summary["sets_pending"] / 2 * pause / 3600
         self.log.info(
             "%s: %d of %d sets are left, which takes %.1f hours or more; %s.",
-            subject("item sets", job.merchant_id),
+            subject("item sets", place.merchant_id),
             summary["sets_pending"],
             summary["sets_pending"] + summary["sets_fetched"],
             hours,
@@ -176,10 +171,10 @@ class ZDirectInboundReconciliationOperator(ZDirectInboundOperator):
     asset_names = ("inbound_reconciliation",)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_zdirect.inbound.reconciliation_job import InboundPlace, reconcile_merchant
+        from airflow_provider_zdirect.inbound.reconciliation import reconcile_merchant
 
         with fail_fast():
-            summary = reconcile_merchant(InboundPlace(**self.place()))
+            summary = reconcile_merchant(self.place())
         self.record_change(context, "inbound_reconciliation", summary)
         return summary
 
@@ -188,9 +183,9 @@ def _options(values: Any) -> NoticeOptions:
     return NoticeOptions.of(values=arguments.mapping(values, name="api_options"))
 
 
-async def _sync(hook: ZDirectHook, job: ItemSetJob, options: NoticeOptions) -> dict[str, Any]:
+async def _sync(hook: ZDirectHook, place: Place, options: NoticeOptions) -> dict[str, Any]:
     from airflow_provider_zdirect.inbound.item_set_sync import sync_item_sets
     from airflow_provider_zdirect.inbound.notices import IN_THE_BACKGROUND, ShippingNotices
 
     async with hook.client() as client:
-        return await sync_item_sets(job, ShippingNotices(client, options, IN_THE_BACKGROUND).item_set)
+        return await sync_item_sets(place, ShippingNotices(client, options, IN_THE_BACKGROUND).item_set)

@@ -17,8 +17,8 @@ from airflow_provider_zdirect.operators.base_path import (
     check_base_path,
     check_path,
     check_place,
-    open_base_path,
     open_path,
+    open_place,
 )
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.window_job import resume_key, wait_or_raise
@@ -196,7 +196,7 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
         return summary
 
     def _end_without_feed(self, job: StockUpdateJob) -> NoReturn:
-        said = f"There is no stock feed at stock_path={job.feed.uri!r} for merchant {job.merchant_id}."
+        said = f"There is no stock feed at stock_path={job.feed.uri!r} for merchant {job.place.merchant_id}."
         if _missing_feed(self.missing_feed) == "skip":
             raise AirflowSkipException(said)
         raise ZDirectConfigurationError(
@@ -222,18 +222,15 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
             "full_sync": arguments.flag(self.full_sync, name="full_sync"),
             "resend_after": None if resend_after is None else arguments.duration(resend_after, name="resend_after"),
             "max_rejected": arguments.count(self.max_rejected, name="max_rejected"),
-            "format": arguments.file_format(self.format),
             "options": StockOptions.of(arguments.mapping(self.api_options, name="api_options")),
-            "environment": hook.config().environment,
         }
         at = None if feed_time is None else parse_instant(feed_time, name="feed_time")
         _missing_feed(self.missing_feed)
         _check_feed_path(stock_path)
         if mapping_path is not None:
             _check_mapping_path(mapping_path)
-        merchant_id = arguments.own_merchant_id(self)
-        base_path = open_base_path(self.base_path, storage_conn_id, environment=settings["environment"])
-        merchant_id = merchant_id or hook.merchant_id()
+        place = open_place(self, hook)
+        merchant_id = place.merchant_id
         feed = open_path(stock_path.replace(MERCHANT, merchant_id), storage_conn_id, name="stock_path")
         mapping = None
         if mapping_path is not None:
@@ -243,10 +240,7 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
             )
         ti = context["ti"]
         return StockUpdateJob(
-            merchant_id=merchant_id,
-            fs=base_path.fs,
-            root=base_path.root,
-            base_uri=base_path.uri,
+            place=place,
             feed=FeedFiles(feed.fs, feed.root, feed.uri, at),
             mapping=mapping,
             run=resume_key(ti),
