@@ -14,6 +14,7 @@ from airflow_provider_zdirect.client.failures import REFETCH_DELAY
 from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
 from airflow_provider_zdirect.exceptions import FilterIgnoredError, MalformedResponseError, PermissionDeniedError
 from airflow_provider_zdirect.orders.order_state import (
+    LineState,
     OrderState,
     ShipmentState,
     listed_orders,
@@ -21,6 +22,7 @@ from airflow_provider_zdirect.orders.order_state import (
     shipment_states,
 )
 from airflow_provider_zdirect.orders.update_options import TEXT, UpdateOptions
+from airflow_provider_zdirect.orders.update_rows import OrderUpdate
 
 T = TypeVar("T")
 
@@ -98,18 +100,19 @@ class OrderCalls:
         what = f"{', '.join(attributes)} of {self._what(order_id)}"
         await self._write("PATCH", f"/{order_id}", _resource("Order", order_id, attributes), what)
 
-    async def patch_line(
-        self, order_id: str, item_id: str, line_id: str, status: str, *, reason: int | None, center: str | None
-    ) -> None:
-        """Set the status of a line."""
+    async def patch_line(self, order_id: str, line: LineState, status: str, update: OrderUpdate | None) -> None:
+        """Set the status of a line.
+
+        :param update: with the reason and the logistic center of the status, if it has any.
+        """
         attributes: dict[str, Any] = {"status": status}
-        if reason is not None:
-            attributes["reason"] = str(reason) if self._options.reason_as == TEXT else reason
-        if center is not None:
-            attributes["outbound_logistic_center_id"] = center
-        body = _resource("OrderLine", line_id, attributes)
-        what = f"Status {status} of line {line_id} of {self._what(order_id)}"
-        await self._write("PATCH", f"/{order_id}/items/{item_id}/lines/{line_id}", body, what)
+        if update and update.reason is not None:
+            attributes["reason"] = str(update.reason) if self._options.reason_as == TEXT else update.reason
+        if update and update.outbound_logistic_center_id is not None:
+            attributes["outbound_logistic_center_id"] = update.outbound_logistic_center_id
+        body = _resource("OrderLine", line.id, attributes)
+        what = f"Status {status} of line {line.id} of {self._what(order_id)}"
+        await self._write("PATCH", f"/{order_id}/items/{line.item_id}/lines/{line.id}", body, what)
 
     async def shipments(self, order_id: str) -> list[ShipmentState]:
         """The parcels of the order, the default one included."""

@@ -19,6 +19,7 @@ from airflow_provider_zdirect.orders.order_updates import update_orders
 from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult
 from airflow_provider_zdirect.orders.update_options import UpdateOptions
 from airflow_provider_zdirect.orders.update_rows import OrderUpdate, read_updates
+from airflow_provider_zdirect.publish.place import Place
 
 NOW = "2026-03-10T08:00:00+00:00"
 CODES = {"tracking_number": "OUT-10001", "return_tracking_number": "BACK-10001"}
@@ -65,6 +66,11 @@ class OrderWorld:
         self.limiter = MemoryRateLimiter(self.clock)
         self.merchant_id = emulator.merchant_ids[0]
 
+    def place(self, **changes: Any) -> Place:
+        root, uri = str(self.base), self.base.as_uri()
+        fields = {"merchant_id": self.merchant_id, "environment": "production", **changes}
+        return Place(fsspec.filesystem("file"), root, uri, **fields)
+
     def order(self, **attributes: Any) -> str:
         """One more order, with two items of one line each."""
         (order_id,) = self.emulator.add_orders(self.merchant_id, 1, **{"items": 2, "lines": 1, **attributes})
@@ -84,12 +90,9 @@ class OrderWorld:
         )
         rules = {name: changes.pop(name) for name in list(changes) if name in UpdateRules.__annotations__}
         fields: dict[str, Any] = {
-            "merchant_id": self.merchant_id,
+            "place": self.place(**{name: changes.pop(name) for name in ("merchant_id", "format") if name in changes}),
             "updates": read.updates,
             "wrong": read.wrong,
-            "fs": fsspec.filesystem("file"),
-            "root": str(self.base),
-            "base_uri": self.base.as_uri(),
             "run": "a-run",
             "rules": UpdateRules(**rules),
             "options": UpdateOptions.of(changes.pop("api_options", None)),

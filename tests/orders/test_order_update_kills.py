@@ -10,10 +10,10 @@ from random import Random
 from typing import Any
 
 import pytest
-from order_world import DeadlyTransport, Killed, OrderWorld, order_emulator, tracked
+from orders.order_world import DeadlyTransport, Killed, OrderWorld, order_emulator, tracked
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.orders import order_updates
+from airflow_provider_zdirect.orders import at_once, order_updates
 from airflow_provider_zdirect.orders.update_job import OrderUpdateJob
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
@@ -29,7 +29,7 @@ def emulator() -> Iterator[EmulatorServer]:
 @pytest.fixture(autouse=True)
 def one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is under way at the moment of death may be carried out or not; here it is known which."""
-    monkeypatch.setitem(order_updates.MOST_AT_ONCE, "production", 1)
+    monkeypatch.setitem(at_once.AT_ONCE, "production", 1)
 
 
 class Scene:

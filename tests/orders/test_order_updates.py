@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from order_world import CODES, DeadlyTransport, OrderWorld, order_emulator, outcomes, tracked
+from orders.order_world import CODES, DeadlyTransport, OrderWorld, order_emulator, outcomes, tracked
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import (
@@ -300,7 +300,7 @@ def test_where_the_app_may_not_the_rest_is_not_tried_and_told(world: OrderWorld)
     job = world.job([tracked(UNKNOWN), {"order_id": "4711"}])
     foreign = world.emulator.foreign_merchant_id
     with pytest.raises(PermissionDeniedError):
-        world.run(replace(job, merchant_id=foreign))
+        world.run(replace(job, place=world.place(merchant_id=foreign)))
     assert [(row, outcome) for row, _, outcome in world.published()] == [(2, "refused"), (3, "refused")]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from order_world import OrderWorld, order_emulator, tracked
+from orders.order_world import OrderWorld, order_emulator, tracked
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
