@@ -6,7 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
-from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectError, ZDirectRetriableError
+from airflow_provider_zdirect.exceptions import (
+    PermissionDeniedError,
+    RateLimitedError,
+    ZDirectError,
+    ZDirectRetriableError,
+)
 
 T = TypeVar("T")
 
@@ -17,18 +22,20 @@ IN_VAIN = 10
 """Consecutive failures after which the run gives up."""
 
 
+FAILURES = (ZDirectRetriableError, PermissionDeniedError)
+"""Errors that may concern one thing only: those that may pass, and a permission that is not granted."""
+
+
 async def for_each(
     items: Iterable[T],
     step: Callable[[T], Awaitable[None]],
     failed: Callable[[T, ZDirectError], object],
     *,
     environment: str,
-    failures: tuple[type[ZDirectError], ...] = (ZDirectRetriableError,),
 ) -> ZDirectError | None:
-    """Take the step for all items, until a rate limit, :data:`IN_VAIN` failures, or an error that is not a failure.
+    """Take the step for all items, until a rate limit, :data:`IN_VAIN` failures, or an error not of :data:`FAILURES`.
 
     :param failed: called with an item and its failure; the other items go on.
-    :param failures: errors that concern one item, as far as one can know.
     :returns: the error that ended it; None if the step was taken for all.
     """
     free = asyncio.Semaphore(AT_ONCE[environment])
@@ -46,7 +53,7 @@ async def for_each(
             try:
                 await step(item)
             except ZDirectError as error:
-                if isinstance(error, failures) and not isinstance(error, RateLimitedError):
+                if isinstance(error, FAILURES) and not isinstance(error, RateLimitedError):
                     failed(item, error)
                     failed_at.append(mine)
                     # Of those that were begun after the last that succeeded: several are under way.

@@ -8,7 +8,7 @@ whole; other rows of the order go on.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Sequence, Set
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -105,7 +105,6 @@ class OrderFlow(ABC):
         self.order_id = order_id
         self.error: ZDirectError | None = None
         self.is_finished = False
-        self.is_missing = False
         self.waits = False
         self._calls = calls
         self._rules = rules
@@ -128,7 +127,6 @@ class OrderFlow(ABC):
         try:
             self._state = await self._calls.get(self.order_id)
         except NotFoundError as error:
-            self.is_missing = True
             reason = "the merchant has no such order, or zDirect does not keep it any more (a year)"
             return self._refuse_rows(self._updates, reason, error.status)
         if self.state.order_type == ZALANDO_FULFILLED:
@@ -203,21 +201,16 @@ class OrderFlow(ABC):
         """Whether something that was sent has to take effect before a status is set."""
         return want.what in CODES and self._is_open(want)
 
-    # Of several merchants
-
-    @property
-    def may_be_of_another(self) -> bool:
-        """Whether its rows do not name the merchant."""
-        return all(update.of_any for update in self._updates)
-
-    @property
-    def owner(self) -> str | None:
-        """The merchant whose order it is, if zDirect names it."""
-        return self._state.merchant_id if self._state else None
-
-    def leave(self) -> None:
-        """It is another merchant's, whose task updates it: there is nothing to do, and nothing to report."""
-        self._updates, self._wants = (), {}
+    async def leave_to(self, others: Mapping[str, OrderCalls]) -> None:
+        """Leave the order to another merchant's task, if its rows do not name the merchant, and it is that one's."""
+        if not all(update.of_any for update in self._updates):
+            return
+        is_of_another = self._state is not None and self._state.merchant_id in others
+        for calls in others.values() if self._state is None else ():
+            is_of_another = is_of_another or await calls.has(self.order_id)
+        if is_of_another:
+            # There is nothing to do, and nothing to report.
+            self._updates, self._wants = (), {}
 
     # Results
 
@@ -263,7 +256,7 @@ class OrderFlow(ABC):
         if update.order_line_id is not None:
             return [update.order_line_id] if update.order_line_id in lines else "the order has no such line"
         if update.external_id is not None:
-            found = sorted(self.state.articles.get(update.external_id, frozenset()))
+            found = [line.id for line in lines.values() if update.external_id in line.articles]
             return found or "the order has no line with that external_id"
         return [line.id for line in lines.values() if line.status != CANCELED] or "all lines of the order are canceled"
 

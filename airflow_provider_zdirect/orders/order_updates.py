@@ -13,9 +13,8 @@ orders that failed last.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -33,7 +32,7 @@ from airflow_provider_zdirect.exceptions import (
 )
 from airflow_provider_zdirect.orders.at_once import for_each
 from airflow_provider_zdirect.orders.line_flow import LineFlow
-from airflow_provider_zdirect.orders.order_calls import READ, WRITE, OrderCalls
+from airflow_provider_zdirect.orders.order_calls import OrderCalls
 from airflow_provider_zdirect.orders.order_flow import CODES, OrderFlow
 from airflow_provider_zdirect.orders.shipment_flow import ShipmentFlow
 from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult, rejected
@@ -44,6 +43,7 @@ from airflow_provider_zdirect.orders.update_results import (
     DATASET,
     DONE,
     FAILED,
+    NOT_APPLIED,
     REFUSED,
     ROW,
     SCHEMA,
@@ -118,10 +118,9 @@ class _Run:
         orders = self._by_order()
         todo = [order_id for order_id in orders if order_id not in self._journal.settled]
         todo.sort(key=self._journal.failed.__contains__)
-        for start in range(0, len(todo), self._batch):
-            if self._end is None:
-                await self._update({order_id: orders[order_id] for order_id in todo[start : start + self._batch]})
-                log.info("%s: %d of %d orders settled.", self._subject, len(self._journal.settled), len(orders))
+        for batch in self._batches(todo):
+            await self._update({order_id: orders[order_id] for order_id in batch})
+            log.info("%s: %d of %d orders settled.", self._subject, len(self._journal.settled), len(orders))
         self._journal.note_failed(order_id for order_id, flow in self._flows.items() if flow.error)
         if isinstance(self._end, RateLimitedError):
             raise self._paused(self._end, len(orders), known)
@@ -145,19 +144,17 @@ class _Run:
     async def _find_numbers(self) -> None:
         """Which order has a number: one request each, of which 400 are allowed a minute."""
         numbers = {update.order_number for update in self._job.updates if update.order_number}
-        todo = sorted(numbers - self._journal.numbers.keys())
-        for start in range(0, len(todo), self._batch):
-            found: dict[str, list[str]] = {}
+        found: dict[str, list[str]] = {}
 
-            async def find(number: str, found: dict[str, list[str]] = found) -> None:
-                try:
-                    found[number] = await self._calls.find(number)
-                except FilterIgnoredError as error:
-                    self._unknown[number] = error
+        async def find(number: str) -> None:
+            try:
+                found[number] = await self._calls.find(number)
+            except FilterIgnoredError as error:
+                self._unknown[number] = error
 
-            if self._end is None:
-                await self._each(todo[start : start + self._batch], find, self._unknown.__setitem__)
-                self._journal.found(found)
+        for batch in self._batches(sorted(numbers - self._journal.numbers.keys())):
+            await self._each(batch, find, self._unknown.__setitem__)
+            self._journal.found({number: found[number] for number in batch if number in found})
 
     def _by_order(self) -> dict[str, list[OrderUpdate]]:
         """The rows of every order that is known."""
@@ -173,9 +170,11 @@ class _Run:
 
     # A batch
 
-    @property
-    def _batch(self) -> int:
-        return BATCH[self._client.config.environment]
+    def _batches(self, items: Sequence[T]) -> Iterator[Sequence[T]]:
+        size = BATCH[self._client.config.environment]
+        for start in range(0, len(items), size):
+            if self._end is None:
+                yield items[start : start + size]
 
     async def _update(self, orders: Mapping[str, Sequence[OrderUpdate]]) -> None:
         """Each step for those that took the one before."""
@@ -183,7 +182,7 @@ class _Run:
         self._flows.update({flow.order_id: flow for flow in flows})
         left = await self._step(flows, lambda flow: flow.read())
         if self._others:
-            left = await self._step(left, self._leave_to_others)
+            left = await self._step(left, lambda flow: flow.leave_to(self._others))
         self._journal.about_to_send((sent for flow in left for sent in flow.to_send()), self._clock.now())
         left = await self._step(left, lambda flow: flow.send_first())
         left = await self._wait_for_effect(left)
@@ -202,20 +201,6 @@ class _Run:
         in_parcels = self._rules.split_shipments and any(update.shipment for update in updates)
         kind = ShipmentFlow if in_parcels else LineFlow
         return kind(self._calls, self._rules, self._clock, order_id, updates, self._wrong)
-
-    async def _leave_to_others(self, flow: OrderFlow) -> None:
-        """Leave the order, if its rows do not name the merchant, and it is another merchant's."""
-        if not flow.may_be_of_another:
-            return
-        if flow.owner in self._others or (flow.is_missing and await self._another_has(flow.order_id)):
-            flow.leave()
-
-    async def _another_has(self, order_id: str) -> bool:
-        for calls in self._others.values():
-            with contextlib.suppress(NotFoundError):
-                await calls.get(order_id)
-                return True
-        return False
 
     async def _wait_for_effect(self, flows: Sequence[OrderFlow]) -> list[OrderFlow]:
         """Those whose tracking numbers have taken effect."""
@@ -242,17 +227,16 @@ class _Run:
         async def one(flow: OrderFlow) -> None:
             try:
                 await step(flow)
-            except (NotFoundError, PermissionDeniedError) as error:
+            except NotFoundError as error:
                 flow.give_up(error)
-                if isinstance(error, PermissionDeniedError):
-                    self._forbidden = error
-                if any(map(self._calls.may_not, (READ, WRITE))):
-                    raise
             else:
                 took.append(flow)
 
         def failed(flow: OrderFlow, error: ZDirectError) -> None:
-            flow.error = error
+            if isinstance(error, PermissionDeniedError):
+                flow.give_up(error)
+            else:
+                flow.error = error
 
         await self._each([flow for flow in flows if flow.error is None], one, failed)
         return took
@@ -260,7 +244,12 @@ class _Run:
     async def _each(
         self, items: Iterable[T], step: Callable[[T], Awaitable[None]], failed: Callable[[T, ZDirectError], object]
     ) -> None:
-        end = await for_each(items, step, failed, environment=self._client.config.environment)
+        def one_failed(item: T, error: ZDirectError) -> None:
+            if isinstance(error, PermissionDeniedError):
+                self._forbidden = error
+            failed(item, error)
+
+        end = await for_each(items, step, one_failed, environment=self._client.config.environment)
         self._end = self._end or end
 
     # The end
@@ -283,10 +272,11 @@ class _Run:
     def _conclude(self, orders: Mapping[str, Sequence[OrderUpdate]]) -> OrderUpdateResult:
         job = self._job
         now = self._clock.now()
-        if self._end is None and self._calls.may_not(READ, at_least=1):
-            self._end = self._forbidden
         file = RunResults(job.place, DATASET, SCHEMA, job.run)
         results = keep_done(self._results(orders), map(RowResult.of, file.read()))
+        if self._end is None and all(one.what == ROW and one.outcome in NOT_APPLIED for one in results):
+            # Not one order could be read.
+            self._end = self._forbidden
         if results:
             file.publish([vars(result) for result in results], now)
         others = [order_id for order_id, rows in self._journal.settled.items() if not rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ from airflow_provider_zdirect.exceptions import RejectedUpdatesError
 from airflow_provider_zdirect.orders.order_flow import UpdateRules
 from airflow_provider_zdirect.orders.update_options import UpdateOptions
 from airflow_provider_zdirect.orders.update_results import NOT_APPLIED, RowResult, by_row
-from airflow_provider_zdirect.orders.update_rows import OrderUpdate, WrongRow, fingerprint_text
+from airflow_provider_zdirect.orders.update_rows import OrderUpdate, WrongRow
 from airflow_provider_zdirect.publish.place import Place
 
 SHOWN = 10
@@ -48,7 +49,7 @@ class OrderUpdateJob:
             self.place.environment,
             repr(self.rules),
             repr(self.options),
-            fingerprint_text([*self.updates, *self.wrong]),
+            *(json.dumps(vars(row), sort_keys=True) for row in (*self.updates, *self.wrong)),
         )
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 

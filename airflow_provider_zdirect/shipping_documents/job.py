@@ -154,13 +154,8 @@ class _Run:
         order_ids = list(dict.fromkeys(self._job.order_ids))
         # In another order with every try, so that it is not always the same ones that are tried before it is in vain.
         shuffled = Random(f"{self._job.run} {self._clock.now()}").sample(order_ids, len(order_ids))  # noqa: S311
-        self._end = await for_each(
-            shuffled,
-            self._try,
-            self._failed,
-            environment=self._client.config.environment,
-            failures=(ZDirectRetriableError, PermissionDeniedError),
-        )
+        environment = self._client.config.environment
+        self._end = await for_each(shuffled, self._try, self._failed, environment=environment)
         if isinstance(self._end, RateLimitedError):
             raise self._end
         return await self._conclude(order_ids)

@@ -324,7 +324,7 @@ def test_what_zdirect_does_not_let_be_changed_is_refused_and_others_go_on(world:
     world.emulator.faults.add(
         {"match": {"path": "/orders/", "method": "PATCH"}, "action": {"status": 403}, "times": None}
     )
-    many = [tracked(world.order(), number) for number in range(10, 16)]
+    many = [tracked(world.order(), number) for number in range(10, 22)]
     with pytest.raises(PermissionDeniedError):
         world.run(world.job(many, max_failed=None, run="b"))
 
