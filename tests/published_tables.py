@@ -104,13 +104,8 @@ def _publish_inbound(emulator: EmulatorServer, root: Path) -> None:
 
 def _publish_missing_tracking(emulator: EmulatorServer, root: Path) -> None:
     runs = StateExtraction(emulator, root)
-    check = TrackingCheck(
-        runs.merchant_id,
-        fs=fsspec.filesystem("file"),
-        root=str(root),
-        base_uri=root.as_uri(),
-        max_orders_age=timedelta(days=1),
-    )
+    place = Place(fsspec.filesystem("file"), str(root), root.as_uri(), runs.merchant_id, "production")
+    check = TrackingCheck(place, max_orders_age=timedelta(days=1))
 
     async def look() -> None:
         async with runs.client() as client:
@@ -123,11 +118,8 @@ def _publish_orders_work(world: OrderWorld) -> None:
     order_id = world.order()
     world.update({"order_id": order_id, **CODES, "status": "shipped"})
     job = DocumentsJob(
-        world.merchant_id,
+        world.place(),
         (order_id,),
-        fsspec.filesystem("file"),
-        str(world.base),
-        world.base.as_uri(),
         run="a-run",
         fill_tracking=False,
         options=DocumentOptions.of(None),
