@@ -50,9 +50,7 @@ class ZDirectInboundReconciliationOperator(ZDirectOperator):
         super().__init__(values=locals(), **kwargs)
 
     def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
-        from airflow_provider_zdirect.inbound.reconciliation_job import InboundPlace, reconcile_merchant
+        from airflow_provider_zdirect.inbound.reconciliation import reconcile_merchant
 
-        place = open_place(values, hook, needs_connection=False)
-        inbound = InboundPlace(place.merchant_id, place.fs, place.root, place.uri, place.format)
-        summary = reconcile_merchant(inbound)
+        summary = reconcile_merchant(open_place(values, hook, needs_connection=False))
         return Outcome(summary, {"inbound_reconciliation": summary})

@@ -9,7 +9,6 @@ from airflow_provider_zdirect.exceptions import UpdatesPausedError
 from airflow_provider_zdirect.operators.argument_table import FORMAT, PLACE
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
 from airflow_provider_zdirect.operators.base_path import open_place
-from airflow_provider_zdirect.operators.window_job import spread
 from airflow_provider_zdirect.windows import subject
 
 if TYPE_CHECKING:
@@ -57,15 +56,14 @@ class ZDirectItemSetsOperator(ZDirectOperator):
         super().__init__(values=locals(), **kwargs)
 
     def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
-        from airflow_provider_zdirect.inbound.item_set_sync import ItemSetJob, sync_item_sets
+        from airflow_provider_zdirect.inbound.item_set_sync import sync_item_sets
         from airflow_provider_zdirect.inbound.notices import IN_THE_BACKGROUND, ShippingNotices
 
         place = open_place(values, hook)
-        job = ItemSetJob(**spread(place))
 
         async def fetch(client: ZDirectClient) -> dict[str, Any]:
             notices = ShippingNotices(client, item_set_rates=IN_THE_BACKGROUND)
-            return await sync_item_sets(job, notices.item_set)
+            return await sync_item_sets(place, notices.item_set)
 
         summary = ask_zdirect(hook, fetch)
         pause = summary.pop("retry_after")

@@ -12,7 +12,6 @@ from airflow_provider_zdirect.operators.arguments import duration
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
 from airflow_provider_zdirect.operators.base_path import open_place
 from airflow_provider_zdirect.operators.order_notifiers import Notifiers, Notify, notify_all
-from airflow_provider_zdirect.operators.window_job import spread
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -152,7 +151,7 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
         from airflow_provider_zdirect.orders.tracking_check import PORTAL_URL, TrackingCheck, check_tracking
 
         check = TrackingCheck(
-            **spread(open_place(values, hook)),
+            open_place(values, hook),
             deadlines=Deadlines(
                 tracking=values["grace_hours"],
                 export=values["export_hours"],
@@ -165,7 +164,7 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
             portal_url=values["portal_url"] or PORTAL_URL,
         )
         found = ask_zdirect(hook, lambda client: check_tracking(check, client))
-        if found.untold:
-            notify_all(self.notifier, found.told_rows(), found.uri, check.merchant_id, context)
-        found.remember()
+        if found.to_notify:
+            notify_all(self.notifier, found.notification_rows(), found.uri, check.place.merchant_id, context)
+        found.record_notified()
         return Outcome(found.as_dict())

@@ -25,7 +25,6 @@ from airflow_provider_zdirect.operators.arguments import from_text
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect, end_without_file
 from airflow_provider_zdirect.operators.base_path import MERCHANT, open_path, open_place
 from airflow_provider_zdirect.operators.run import resume_key, task_key
-from airflow_provider_zdirect.operators.window_job import spread
 from airflow_provider_zdirect.orders.update_rows import (
     COLUMNS,
     UpdateRows,
@@ -193,7 +192,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         place = open_place(values, hook)
         others = tuple(each for each in values["merchants_of_file"] if each != place.merchant_id)
         run = resume_key(context["ti"])
-        kept = KeptRows(place.store, place.merchant_id, run)
+        kept = KeptRows(place, run)
         found = kept.read() if values["updates"] is None else None
         if found is not None:
             log.info("Going on with the rows that the first try of this run read.")
@@ -209,7 +208,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
                 kept.write(found)
         _log_rows(found, place.merchant_id)
         job = OrderUpdateJob(
-            **spread(place),
+            place,
             updates=found.updates,
             wrong=found.wrong,
             run=run,

@@ -17,7 +17,6 @@ from airflow_provider_zdirect.operators.arguments import count, from_text
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
 from airflow_provider_zdirect.operators.base_path import open_path, open_place
 from airflow_provider_zdirect.operators.run import resume_key
-from airflow_provider_zdirect.operators.window_job import spread
 from airflow_provider_zdirect.shipping_documents.listed import listed_orders, orders_file, orders_of_file
 
 if TYPE_CHECKING:
@@ -112,8 +111,8 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
 
         place = open_place(values, hook)
         job = DocumentsJob(
-            order_ids=_orders(values, place),
-            **spread(place),
+            place,
+            _orders(values, place),
             run=resume_key(context["ti"]),
             fill_tracking=values["fill_tracking"],
             overwrite_tracking=values["overwrite_tracking"],
@@ -133,4 +132,4 @@ def _orders(values: Mapping[str, Any], place: Place) -> list[str]:
     if values["orders_path"] is not None:
         file = open_path(values["orders_path"], values["storage_conn_id"], name="orders_path")
         return orders_of_file(orders_file(file.fs, file.root, file.uri, "orders_path"), place.merchant_id)
-    return orders_without_codes(place.store, place.merchant_id)
+    return orders_without_codes(place)

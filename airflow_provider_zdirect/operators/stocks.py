@@ -24,7 +24,6 @@ from airflow_provider_zdirect.operators.arguments import instant
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect, end_without_file
 from airflow_provider_zdirect.operators.base_path import MERCHANT, open_path, open_place
 from airflow_provider_zdirect.operators.run import resume_key
-from airflow_provider_zdirect.operators.window_job import spread
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -152,7 +151,7 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
         stock_path = values["stock_path"] or f"{values['base_path'].rstrip('/')}/_inbox/stock.csv"
         feed = open_path(stock_path.replace(MERCHANT, place.merchant_id), storage, name="stock_path")
         job = StockUpdateJob(
-            **spread(place),
+            place=place,
             feed=FeedFiles(feed.fs, feed.root, feed.uri, values["feed_time"]),
             mapping=_mapping(values, place),
             run=resume_key(ti),

@@ -45,15 +45,22 @@ class Table:
     :param dataset: name of the dataset; its folder under the base path.
     :param schema: of the rows that are read: the table's schema, or the columns of it that the query needs.
     :param days: dates (``date=`` folders) that are read; None: all.
+    :param where: SQL condition on the rows that are kept; it may name the tables before.
+    :param latest: only the file that was made last counts (:class:`~.latest.LatestTable`).
     """
 
     dataset: str
     schema: pa.Schema
     days: Callable[[str], bool] | None = None
+    where: str = "true"
+    latest: bool = False
 
     def files(self, place: Place) -> list[str]:
         """Paths of its files, sorted."""
         found = place.store.files_below(place.layout(self.dataset).merchant)
+        if self.latest:
+            made = ((name.fetched, path) for path in found if (name := PublishedName.parse(path)) and name.fetched)
+            return [path for _, path in sorted(made)[-1:]]
         return [path for path in found if PublishedName.parse(path) and (self.days is None or self.days(_day(path)))]
 
     def batches(self, store: ObjectStore, files: list[str]) -> Iterator[pa.RecordBatch]:
@@ -86,7 +93,7 @@ def _ask(place: Place, sql: str, tables: Mapping[str, Table], parameters: Mappin
             database.register("source", reader)
             try:
                 # A copy, because a stream can be read once only, and a query may name a table several times.
-                database.from_query("SELECT * FROM source").create(name)
+                database.from_query("SELECT * FROM source").filter(table.where).create(name)
             except duckdb.Error:
                 if source.gone is not None:
                     raise source.gone from None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,6 +25,7 @@ from airflow_provider_zdirect.exceptions import (
     ShippingDocumentsError,
 )
 from airflow_provider_zdirect.shipping_documents.options import HOLE, LIST_PATH, NOT_FOUND, REFUSE, DocumentOptions
+from airflow_provider_zdirect.storage.journal import Journal
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 FOLDER = "shipping_documents"
@@ -68,7 +70,7 @@ def erase_documents(store: ObjectStore, merchant_id: str, order_id: str, at: dat
     :returns: how many files there were.
     """
     # First the mark: a task that is fetching them looks for it when it has written.
-    store.write_json(_erased_mark(merchant_id, order_id), {"at": at.isoformat()})
+    _erased(store, merchant_id).add({"at": at.isoformat()}, order_id)
     return delete_documents(store, merchant_id, order_id)
 
 
@@ -83,13 +85,12 @@ def delete_documents(store: ObjectStore, merchant_id: str, order_id: str) -> int
 
 def is_erased(store: ObjectStore, merchant_id: str, order_id: str) -> bool:
     """Whether the order's documents must not be fetched."""
-    return store.read(_erased_mark(merchant_id, order_id)) is not None
+    return _erased(store, merchant_id).has(order_id)
 
 
 def erased_orders(store: ObjectStore, merchant_id: str) -> set[str]:
     """Ids of all orders whose documents must not be fetched."""
-    found = store.files(_erased_marks(merchant_id))
-    return {path.rpartition("/")[2].removesuffix(".json") for path in found}
+    return set(_erased(store, merchant_id).names())
 
 
 def orders_with_documents(store: ObjectStore, merchant_id: str) -> set[str]:
@@ -98,12 +99,8 @@ def orders_with_documents(store: ObjectStore, merchant_id: str) -> set[str]:
     return {path.rpartition("order_id=")[2] for path in found}
 
 
-def _erased_marks(merchant_id: str) -> str:
-    return f"_states/{FOLDER}/merchant_id={merchant_id}/erased"
-
-
-def _erased_mark(merchant_id: str, order_id: str) -> str:
-    return f"{_erased_marks(merchant_id)}/{order_id}.json"
+def _erased(store: ObjectStore, merchant_id: str) -> Journal:
+    return Journal(store, f"_states/{FOLDER}/merchant_id={merchant_id}/erased")
 
 
 class DocumentCalls:
@@ -146,18 +143,18 @@ class DocumentCalls:
     def _document(self, entry: Any, order_id: str, what: str) -> ShippingDocument:
         if not isinstance(entry, dict) or not (document_id := _text(entry.get("id"))):
             raise _malformed(what, "a document of the answer has no id", LIST_PATH)
-        told = (_text(entry.get("order_id")) or "").lower()
-        if not told and self._options.unnamed_order == REFUSE:
+        named = (_text(entry.get("order_id")) or "").lower()
+        if not named and self._options.unnamed_order == REFUSE:
             raise ShippingDocumentsError(
-                f"{what}: zDirect answered document {document_id[:60]}, and not of which order it is.",
+                f"{what}: zDirect answered document {document_id[:60]} without the id of its order.",
                 remedy="Compare it with the order in the portal; if it is the right one, give "
                 "api_options={'unnamed_order': 'trust'}.",
                 path=LIST_PATH,
             )
-        if told and told != order_id:
+        if named and named != order_id:
             raise FilterIgnoredError(
-                f"{what}: zDirect answered a document of order {told[:60]}.",
-                remedy="Nothing was fetched of it. Find out which parameter asks for an order, and give it as "
+                f"{what}: zDirect answered a document of order {named[:60]}.",
+                remedy="Nothing of it was fetched. Find out which parameter asks for an order, and give it as "
                 "api_options={'order_parameter': ...}.",
                 path=LIST_PATH,
             )
@@ -169,7 +166,7 @@ class DocumentCalls:
     async def download(self, document: ShippingDocument) -> bytes:
         """The document's PDF.
 
-        :raises MalformedResponseError: if the answer is none.
+        :raises MalformedResponseError: if the answer is not a whole PDF.
         """
         what = f"{document.type} {document.id} of order {document.order_id}"
         if not _IN_A_PATH.fullmatch(document.id):
@@ -180,18 +177,21 @@ class DocumentCalls:
         )
         if reason := _why_no_pdf(body):
             # The body is not quoted: it may hold an address.
-            raise _malformed(what, f"the answer is no PDF, {reason}", path)
+            raise _malformed(what, f"the answer is not a PDF, {reason}", path)
         return bytes(body)
 
 
-def tracking_codes(documents: list[ShippingDocument]) -> dict[str, list[str]]:
-    """The codes of the labels by the field of the order that they belong to; each code once."""
+def tracking_codes(entries: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The codes of the labels by the field of the order that they belong to; each code once.
+
+    :param entries: documents with their ``type`` and ``tracking_id``.
+    """
     fields = {OUTBOUND_LABEL: "tracking_number", RETURN_LABEL: "return_tracking_number"}
     codes: dict[str, list[str]] = {field: [] for field in fields.values()}
-    for document in documents:
-        field = fields.get(document.type.upper())
-        if field and document.tracking_id and document.tracking_id not in codes[field]:
-            codes[field].append(document.tracking_id)
+    for entry in entries:
+        field, code = fields.get(entry["type"].upper()), entry["tracking_id"]
+        if field and code and code not in codes[field]:
+            codes[field].append(code)
     return codes
 
 
@@ -207,7 +207,7 @@ def _why_no_pdf(body: bytearray) -> str | None:
 def _malformed(what: str, reason: str, path: str) -> MalformedResponseError:
     return MalformedResponseError(
         f"{what}: {reason}.",
-        remedy="Nothing, if it passes with the retry; otherwise look at api_options['document_path'], or report it.",
+        remedy="No action needed: the task retries. If it stays, check api_options['document_path'], or report it.",
         path=path,
         retry_after=REFETCH_DELAY,
     )

@@ -11,7 +11,8 @@ import pytest
 from airflow.models.dagbag import DagBag
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
-from airflow_provider_zdirect.dag_support.params import WINDOW_FROM, WINDOW_TO, check_params, merchants_of, place_params
+from airflow_provider_zdirect.dag_support.params import WINDOW_FROM, WINDOW_TO, place_params
+from airflow_provider_zdirect.dag_support.run import check_params, merchants_of
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.run import run_window

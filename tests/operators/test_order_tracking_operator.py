@@ -17,7 +17,7 @@ from emulated_time import EmulatedTime
 from own_emulator import config_of, connection_to, own_emulator
 
 from airflow_provider_zdirect.client import FileRateLimiter, MemoryRateLimiter, ZDirectClient
-from airflow_provider_zdirect.dag_support.tasks import tell_of_missing_tracking
+from airflow_provider_zdirect.dag_support.tasks import notify_of_missing_tracking
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators.order_notifiers import MOST_SHOWN, Notifiers, as_html, as_text
@@ -106,17 +106,17 @@ def test_any_notifier_is_called_with_what_is_new_and_not_again(world, late, full
     notifiers = [Kept(TEXT, kept), lambda context: calls.append(context["missing_orders"])]
     task = find(notifier=notifiers, base_path=str(tmp_path), portal_url="https://p.example/{order_id}")
     told = task.execute(full_context)
-    assert (told["overdue"], told["told"], told["without_tracking_number"]) == (2, 2, 2)
+    assert (told["overdue"], told["notified"], told["without_tracking_number"]) == (2, 2, 2)
     assert kept == [f"2 of {world.merchant_ids[0]}: https://p.example/{min(late)}"]
     assert [row["order_id"] for row in calls[0]] == sorted(late)
     assert set(calls[0][0]) == {
         *("order_id", "order_number", "merchant_order_id", "approved_at", "age_hours", "missing", "portal_url"),
     }, "nothing personal"
     assert notifiers[0].text == TEXT, "its templates are rendered in a copy"
-    assert task.execute(full_context)["told"] == 0
+    assert task.execute(full_context)["notified"] == 0
     world.clock.advance(24 * 3600)
     again = find(notifier=notifiers, base_path=str(tmp_path), max_orders_age="P2D")
-    assert again.execute(full_context)["told"] == 2
+    assert again.execute(full_context)["notified"] == 2
     assert (len(kept), len(calls)) == (2, 2)
 
 
@@ -124,7 +124,7 @@ def test_a_notifier_that_fails_fails_the_task_and_the_retry_tells_it(late, full_
     kept = []
     with pytest.raises(OSError, match="nobody answers"):
         find(notifier=Kept(TEXT, kept, fails=True), base_path=str(tmp_path)).execute(full_context)
-    assert find(notifier=Kept(TEXT, kept), base_path=str(tmp_path)).execute(full_context)["told"] == 2
+    assert find(notifier=Kept(TEXT, kept), base_path=str(tmp_path)).execute(full_context)["notified"] == 2
     assert len(kept) == 1
 
 
@@ -175,7 +175,7 @@ def test_an_email_has_the_list_with_links(world, late, full_context, tmp_path, m
     to = ["ship@shop.example", "b@shop.example"]
     task = find(
         # As the DAG does it.
-        notifier=tell_of_missing_tracking,
+        notifier=notify_of_missing_tracking,
         base_path=str(tmp_path),
         portal_url="https://p.example/{order_number}",
     )
@@ -203,7 +203,7 @@ def test_without_a_connection_for_emails_the_list_is_in_the_log_and_the_error_sa
     pytest.importorskip("airflow.providers.smtp")
     if connection:
         monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
-    task = find(notifier=tell_of_missing_tracking, base_path=str(tmp_path))
+    task = find(notifier=notify_of_missing_tracking, base_path=str(tmp_path))
     with pytest.raises(AirflowFailException, match=f"connection smtp_default {wrong}.*Create the connection"):
         task.execute({**full_context, "params": {"notify_email": "ship@shop.example"}})
     assert "2 orders are overdue" in caplog.text
@@ -216,7 +216,7 @@ def test_without_a_notifier_it_is_in_the_log_and_without_a_late_order_nobody_is_
     find(notifier=Kept(TEXT, quiet), base_path=str(tmp_path), grace_hours=31, export_hours=31).execute(full_context)
     assert quiet == []
     nobody = {**full_context, "params": {"notify_email": ""}}
-    find(base_path=str(tmp_path), notifier=tell_of_missing_tracking).execute(nobody)
+    find(base_path=str(tmp_path), notifier=notify_of_missing_tracking).execute(nobody)
     assert "2 orders are overdue" in caplog.text
     caplog.clear()
     (tmp_path / "_states").rename(tmp_path / "forgotten")
@@ -266,4 +266,4 @@ def test_a_retriable_failure_is_waited_for_without_a_slot(world, late, full_cont
         task.execute(full_context)
     assert deferred.value.method_name == "resume"
     world.faults.clear()
-    assert task.resume(full_context, waits=1)["told"] == 2
+    assert task.resume(full_context, waits=1)["notified"] == 2

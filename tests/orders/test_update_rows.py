@@ -85,11 +85,11 @@ ROUNDED = ("3.40341E+17", "3,40434E+17", "3.40341E17", "34E+16", 340434160000000
     [
         ({"order_id": None}, "neither order_id nor order_number"),
         ({"order_id": "4711"}, "order_id is not a UUID"),
-        ({"tracking_number": None, "return_tracking_number": " "}, "nothing to do"),
+        ({"tracking_number": None, "return_tracking_number": " "}, "there is nothing to do"),
         ({"status": "Sent"}, "status 'Sent' is unknown"),
         *(({"status": other}, "status is unknown") for other in ("J. Doe", "doe@shop", "4711", "x" * 21)),
         ({"status": "returned"}, "there is no reason"),
-        ({"status": "returned", "reason": 7}, "reason is no return reason"),
+        ({"status": "returned", "reason": 7}, "reason is not a return reason"),
         ({"reason": 1}, "status is not returned"),
         *(({"tracking_number": cell}, "has rounded; write it as text") for cell in ROUNDED),
         *(({"return_tracking_number": cell}, "stands for no value") for cell in ("#N/A", "#NV", "nan", "None", "?")),
@@ -178,12 +178,12 @@ def test_whatever_the_rows_are_each_is_an_update_wrong_or_anothers(rows: list[di
 @pytest.mark.parametrize(
     ("items", "named"),
     [
-        ("x", "is no list, but str"),
-        ({"order_id": ORDER}, "is no list, but dict"),
-        ([{"order_id": ORDER, "tracking": "x"}], "item 1 is no row of an update (tracking)"),
-        (["x"], "item 1 is no row"),
-        ([{**GOOD, "external_id": "1", "ean": "1", "status": "shipped"}], "item 1 is no row"),
-        ([GOOD] * 1001, "has 1001 rows"),
+        ("x", "is not a list, but str"),
+        ({"order_id": ORDER}, "is not a list, but dict"),
+        ([{"order_id": ORDER, "tracking": "x"}], "item 1 is not a row of an update (tracking)"),
+        (["x"], "item 1 is not a row"),
+        ([{**GOOD, "external_id": "1", "ean": "1", "status": "shipped"}], "item 1 is not a row"),
+        ([GOOD] * 1001, "has 1001 entries"),
     ],
 )
 def test_a_list_that_is_none_is_refused(items: Any, named: str) -> None:

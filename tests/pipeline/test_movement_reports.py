@@ -328,7 +328,7 @@ def test_an_answer_without_records_does_not_replace_published_ones_unless_told_t
     before = {path: path.read_bytes() for path in runs.paths(ICM)}
     runs.emulator.set_options(empty_reports=1)
     runs.emulator.clock.advance(60)
-    with pytest.raises(EmptyAnswerError, match="2026-11-04, merchant .*: zDirect answered without any record, and 1"):
+    with pytest.raises(EmptyAnswerError, match=r"2026-11-04, merchant .*: zDirect answered without any record, and 1"):
         runs.run(ICM, DAY)
     assert {path: path.read_bytes() for path in runs.paths(ICM)} == before
     runs.run(ICM, DAY, replace_with_empty=True)

@@ -7,7 +7,8 @@ import contextlib
 import itertools
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from order_world import DeadlyTransport, Killed, OrderWorld
+from orders.order_world import DeadlyTransport, Killed, OrderWorld
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.erasure.people import ErasureLedger
@@ -32,19 +33,18 @@ from airflow_provider_zdirect.exceptions import (
     ShippingDocumentsError,
     ZDirectConfigurationError,
 )
-from airflow_provider_zdirect.shipping_documents.documents import (
-    ShippingDocument,
-    documents_folder,
-    erase_documents,
-    tracking_codes,
-)
-from airflow_provider_zdirect.shipping_documents.job import IN_VAIN, DocumentsJob, DocumentsResult, fetch_documents
+from airflow_provider_zdirect.orders.at_once import IN_VAIN
+from airflow_provider_zdirect.publish.place import Place
+from airflow_provider_zdirect.shipping_documents.documents import documents_folder, erase_documents, tracking_codes
+from airflow_provider_zdirect.shipping_documents.job import DocumentsJob, DocumentsResult, fetch_documents
 from airflow_provider_zdirect.shipping_documents.listed import listed_orders, orders_file, orders_of_file
 from airflow_provider_zdirect.shipping_documents.options import DocumentOptions
 from airflow_provider_zdirect.shipping_documents.orders import orders_without_codes
+from airflow_provider_zdirect.storage.layout import moment
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 TYPES = ("DELIVERY_SLIP", "OUTBOUND_LABEL", "RETURN_LABEL")
+NOW = datetime(2026, 3, 10, 8, tzinfo=UTC)
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
@@ -63,9 +63,7 @@ def world(one_emulator: EmulatorServer, tmp_path: Path) -> OrderWorld:
 def job(world: OrderWorld, *order_ids: str, **changes: Any) -> DocumentsJob:
     options = DocumentOptions.of(changes.pop("api_options", None))
     fields: dict[str, Any] = {"run": "a-run", "fill_tracking": False, "options": options, **changes}
-    return DocumentsJob(
-        world.merchant_id, order_ids, fsspec.filesystem("file"), str(world.base), world.base.as_uri(), **fields
-    )
+    return DocumentsJob(world.place(), order_ids, **fields)
 
 
 def fetch(
@@ -442,7 +440,7 @@ def test_labels_with_several_codes_are_reported_and_none_is_guessed(world):
 
 @given(st.lists(st.tuples(st.sampled_from([*TYPES, "outbound_label", "X"]), st.sampled_from([None, "A", "B"]))))
 def test_codes_come_from_labels_of_their_kind_only_and_each_once(labels):
-    documents = [ShippingDocument(str(n), NOBODY, type, code) for n, (type, code) in enumerate(labels)]
+    documents = [{"type": type, "tracking_id": code} for type, code in labels]
     for name, kind in (("tracking_number", "OUTBOUND_LABEL"), ("return_tracking_number", "RETURN_LABEL")):
         wanted = {code for type, code in labels if type.upper() == kind and code}
         found = tracking_codes(documents)[name]
@@ -533,7 +531,7 @@ def publish_orders(base: Path, merchant_id: str, day: str, rows: list[dict[str, 
         {**usual, "return_tracking_number": None, "modified_at": datetime.fromisoformat(f"{day}T10:00:00+00:00"), **row}
         for row in rows
     ]
-    pq.write_table(pa.Table.from_pylist(full), folder / f"{name}.parquet")
+    pq.write_table(pa.Table.from_pylist(full), folder / f"{moment(NOW).label}-{name}.parquet")
 
 
 def test_by_default_the_published_orders_that_lack_a_code_are_asked_for(tmp_path):
@@ -556,10 +554,10 @@ def test_by_default_the_published_orders_that_lack_a_code_are_asked_for(tmp_path
     publish_orders(tmp_path, NOBODY, "2026-03-02", [{"order_id": ids[6]}, {"order_id": ids[7], "tracking_number": ""}])
     done = {"tracking_number": "T", "return_tracking_number": "R", "modified_at": later}
     publish_orders(tmp_path, NOBODY, "2026-03-02", [{"order_id": ids[6], **done}, {"order_id": ids[7]}], name="b")
-    store = ObjectStore(fsspec.filesystem("file"), str(tmp_path))
-    assert orders_without_codes(store, NOBODY) == [ids[0], ids[1], ids[7]]
+    place = Place(fsspec.filesystem("file"), str(tmp_path), tmp_path.as_uri(), NOBODY, "production")
+    assert orders_without_codes(place) == [ids[0], ids[1], ids[7]]
     with pytest.raises(ZDirectConfigurationError, match="zdirect_orders"):
-        orders_without_codes(store, ids[1])
+        orders_without_codes(replace(place, merchant_id=ids[1]))
 
 
 def test_orders_are_named_by_a_list_or_a_file(tmp_path):
