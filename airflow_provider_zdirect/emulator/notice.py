@@ -25,9 +25,6 @@ class ItemSet:
     posted_at: datetime
     items: tuple[tuple[str, int], ...]
 
-    def as_dict(self) -> dict[str, int]:
-        return dict(self.items)
-
     def as_rows(self) -> list[dict[str, Any]]:
         return [{"ean": ean, "quantity": quantity} for ean, quantity in self.items]
 

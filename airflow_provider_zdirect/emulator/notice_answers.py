@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,6 +9,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Request
 from fastapi.responses import Response
 
+from airflow_provider_zdirect.emulator.answers import compact, json_answer
 from airflow_provider_zdirect.emulator.drift import loosened
 from airflow_provider_zdirect.emulator.notice import ANNOUNCED, DISPATCH, Notice, etag_of
 from airflow_provider_zdirect.emulator.options import Options
@@ -68,12 +68,11 @@ def tagged(request: Request, content: dict[str, Any], etag: str | None = None) -
 
     :param etag: ``None`` makes one of the content.
     """
-    body = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
-    etag = etag or etag_of(body)
+    etag = etag or etag_of(compact(content))
     known = tags(request.headers.get("if-none-match", ""))
     if "*" in known or etag in [tag.removeprefix("W/") for tag in known]:
         return Response(status_code=304, headers={"ETag": etag})
-    return Response(body, media_type="application/json", headers={"ETag": etag})
+    return json_answer(content, headers={"ETag": etag})
 
 
 def tags(header: str) -> list[str]:

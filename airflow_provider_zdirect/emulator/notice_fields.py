@@ -1,86 +1,94 @@
-"""Strict reading of what clients write to shipping notices; what does not fit is a 400."""
+"""Strict reading of what clients write to shipping notices; anything else is a 400."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
-from airflow_provider_zdirect.emulator.parameters import parse_date, parse_uuid
-from airflow_provider_zdirect.emulator.problem import ProblemError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from airflow_provider_zdirect.emulator.answers import ProblemError
+from airflow_provider_zdirect.emulator.options import reasons
+from airflow_provider_zdirect.emulator.requests import parse_date, parse_object, parse_uuid
 from airflow_provider_zdirect.merchant_files.ean import is_ean13
 
-MERCHANT, ITEMS = "zalando_merchant_id", "announced_items"
-TEXTS = (
-    "carrier_name",
-    "merchant_b2b_reference",
-    "contact_email",
-    "comments",
-    "requested_zalando_location_name",
-    "contact_name",
-    "additional_contact_email",
-)
-COUNTS = ("pallets_count", "colli_count", "hanging_goods_count")
-LOCATION, DELIVERY = "requested_zalando_location_id", "earliest_delivery_date"
-FIELDS = (MERCHANT, ITEMS, *TEXTS, *COUNTS, LOCATION, DELIVERY)
+MERCHANT = "zalando_merchant_id"
 # Quantities by EAN, in the order in which they were given.
 Items = tuple[tuple[str, int], ...]
 
 
-def parse_object(body: bytes) -> dict[str, Any]:
-    try:
-        content = json.loads(body)
-    except ValueError as error:
-        raise ProblemError(400, f"the body is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise ProblemError(400, "the body is not an object")
-    return content
+def _uuid(text: str) -> str:
+    return parse_uuid(text, "id")
+
+
+def _date(text: str) -> str:
+    return parse_date(text, "earliest_delivery_date").isoformat()
+
+
+def _ean(text: str) -> str:
+    if not is_ean13(text):
+        raise ValueError("an EAN has 13 digits with a valid check digit")
+    return text
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class AnnouncedItem(Strict):
+    ean: Annotated[str, AfterValidator(_ean)]
+    quantity: Annotated[int, Field(ge=1)]
+
+
+class ItemList(Strict):
+    """An EAN that comes twice is refused (not confirmed)."""
+
+    items: Annotated[list[AnnouncedItem], Field(min_length=1)]
+
+    def checked(self) -> Items:
+        found = {item.ean: item.quantity for item in self.items}
+        if len(found) < len(self.items):
+            raise ProblemError(400, "an EAN comes twice")
+        return tuple(found.items())
+
+
+Model = TypeVar("Model", bound=Strict)
+Text = str | None
+Count = Annotated[int, Field(ge=0)] | None
+
+
+class NoticeFields(Strict):
+    """Which fields are required is not confirmed; only the merchant is so here."""
+
+    zalando_merchant_id: Annotated[str, AfterValidator(_uuid)]
+    announced_items: ItemList | None = None
+    carrier_name: Text = None
+    merchant_b2b_reference: Text = None
+    contact_email: Text = None
+    comments: Text = None
+    requested_zalando_location_name: Text = None
+    contact_name: Text = None
+    additional_contact_email: Text = None
+    pallets_count: Count = None
+    colli_count: Count = None
+    hanging_goods_count: Count = None
+    requested_zalando_location_id: Annotated[str, AfterValidator(_uuid)] | None = None
+    earliest_delivery_date: Annotated[str, AfterValidator(_date)] | None = None
 
 
 def parse_fields(body: bytes) -> tuple[dict[str, Any], Items]:
-    """A notice as it is written, and the items that may come with it.
-
-    Which fields are required is not confirmed; only the merchant is so here.
-    """
-    content = parse_object(body)
-    unknown = sorted(set(content) - set(FIELDS))
-    if unknown:
-        raise ProblemError(400, f"unknown field {', '.join(unknown)}")
-    if not isinstance(content.get(MERCHANT), str):
-        raise ProblemError(400, f"{MERCHANT} is required")
-    content[MERCHANT] = parse_uuid(content[MERCHANT], MERCHANT)
-    for name in (*TEXTS, LOCATION, DELIVERY):
-        if not isinstance(content.get(name), (str, type(None))):
-            raise ProblemError(400, f"{name} is not a text")
-    for name in COUNTS:
-        if content.get(name) is not None and not is_whole(content[name], least=0):
-            raise ProblemError(400, f"{name} is not a whole number, 0 or more")
-    if content.get(LOCATION) is not None:
-        parse_uuid(content[LOCATION], LOCATION)
-    if content.get(DELIVERY) is not None:
-        parse_date(content[DELIVERY], DELIVERY)
-    items = content.pop(ITEMS, None)
-    return content, () if items is None else parse_items(items)
+    """A notice as it is written, and the items that may come with it."""
+    fields = _valid(NoticeFields, parse_object(body))
+    items = fields.announced_items
+    return fields.model_dump(exclude={"announced_items"}, exclude_unset=True), items.checked() if items else ()
 
 
-def parse_items(content: Any) -> Items:
-    """The items of ``{"items": [{"ean", "quantity"}]}``. An EAN that comes twice is refused (not confirmed)."""
-    rows = content.get("items") if isinstance(content, dict) else None
-    if not isinstance(rows, list) or not rows or set(content) != {"items"}:
-        raise ProblemError(400, "items must be a list with something in it, and nothing beside it")
-    found: dict[str, int] = {}
-    for row in rows:
-        if not isinstance(row, dict) or set(row) != {"ean", "quantity"}:
-            raise ProblemError(400, "an item has the fields ean and quantity")
-        ean, quantity = row["ean"], row["quantity"]
-        if not isinstance(ean, str) or not is_ean13(ean):
-            raise ProblemError(400, f"ean must be 13 digits with a good check digit: {str(ean)[:60]}")
-        if not is_whole(quantity, least=1):
-            raise ProblemError(400, f"quantity of {ean} must be a whole number, 1 or more")
-        if ean in found:
-            raise ProblemError(400, f"ean {ean} comes twice")
-        found[ean] = quantity
-    return tuple(found.items())
+def parse_items(body: bytes) -> Items:
+    """The items of ``{"items": [{"ean", "quantity"}]}``."""
+    return _valid(ItemList, parse_object(body)).checked()
 
 
-def is_whole(number: Any, least: int) -> bool:
-    return isinstance(number, int) and not isinstance(number, bool) and number >= least
+def _valid(model: type[Model], content: Any) -> Model:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise ProblemError(400, reasons(error)) from error

@@ -9,33 +9,33 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from airflow_provider_zdirect.emulator.admission import admit
+from airflow_provider_zdirect.emulator.answers import JsonApiRoute, ProblemError, json_api_answer, wrong_field
 from airflow_provider_zdirect.emulator.catalog import stable_uuid
-from airflow_provider_zdirect.emulator.json_api import FieldError, JsonApiRoute, json_api_answer, parse_body
-from airflow_provider_zdirect.emulator.moments import order_time
-from airflow_provider_zdirect.emulator.notice_fields import is_whole
+from airflow_provider_zdirect.emulator.channel_stock import is_whole
+from airflow_provider_zdirect.emulator.clock import order_time
 from airflow_provider_zdirect.emulator.order import (
-    BY_LINES,
     BY_SHIPMENTS,
     CANCELED,
     INITIAL,
     SHIPPED,
     TRACKING,
+    Line,
     Order,
     Shipment,
 )
 from airflow_provider_zdirect.emulator.order_writes import (
+    CENTER,
     UPDATE_LIMIT,
     WRITE,
-    Body,
     changed,
     check_partner,
+    choose_flow,
+    parse_body,
     parse_center,
     parse_text,
 )
 from airflow_provider_zdirect.emulator.orders import OTHER_LIMIT, READ, own_order
-from airflow_provider_zdirect.emulator.parameters import parse_uuid
-from airflow_provider_zdirect.emulator.problem import ProblemError
+from airflow_provider_zdirect.emulator.requests import Body, admit, parse_uuid
 from airflow_provider_zdirect.emulator.state import EmulatorState
 
 TEXTS = (*TRACKING, "merchant_specified_shipment_id")
@@ -45,50 +45,49 @@ STATUSES = (INITIAL, SHIPPED, CANCELED)
 def shipments_router(state: EmulatorState) -> APIRouter:
     """Routes of shipments, whose answers have no envelope."""
     router = APIRouter(prefix="/merchants/{merchant_id}/orders/{order_id}/shipments", route_class=JsonApiRoute)
-    book = state.orders
 
     @router.get("")
     def shipments(request: Request, merchant_id: str, order_id: str) -> Response:
         merchant_id = admit(state, request, merchant_id, OTHER_LIMIT, READ)
-        with book.lock:
+        with state.orders.lock:
             order = own_order(state, merchant_id, order_id)
             return json_api_answer({"shipments": [shipment.attributes for shipment in order.shipments]})
 
     @router.get("/{shipment_id}")
     def shipment(request: Request, merchant_id: str, order_id: str, shipment_id: str) -> Response:
         merchant_id = admit(state, request, merchant_id, OTHER_LIMIT, READ)
-        with book.lock:
+        with state.orders.lock:
             return json_api_answer(_shipment_of(own_order(state, merchant_id, order_id), shipment_id).attributes)
 
     @router.post("")
     def create(request: Request, merchant_id: str, order_id: str, body: Body) -> Response:
         merchant_id = admit(state, request, merchant_id, OTHER_LIMIT, WRITE)
-        with book.lock:
+        with state.orders.lock:
             order = own_order(state, merchant_id, order_id)
             content = parse_body(request, body)
             check_partner(order)
             lines, fields = _parse_lines(order, content), _parse_fields(content)
             if "weight" not in fields:
-                raise FieldError("weight is missing", "/weight")
-            _ship_by_shipments(order)
+                raise wrong_field("weight is missing", "/weight")
+            choose_flow(order, BY_SHIPMENTS)
             made = _create(state, order, lines, fields)
             return json_api_answer({"shipment_id": made.id}, status=201)
 
     @router.patch("/{shipment_id}")
     def update(request: Request, merchant_id: str, order_id: str, shipment_id: str, body: Body) -> Response:
         merchant_id = admit(state, request, merchant_id, UPDATE_LIMIT, WRITE)
-        with book.lock:
+        with state.orders.lock:
             order = own_order(state, merchant_id, order_id)
             found = _shipment_of(order, shipment_id)
             content = parse_body(request, body)
             check_partner(order)
             fields, status = _parse_fields(content), content.get("status", found.attributes["status"])
             if status not in STATUSES:
-                raise FieldError(f"status must be one of {', '.join(STATUSES)}", "/status")
+                raise wrong_field(f"status must be one of {', '.join(STATUSES)}", "/status")
             if "order_lines" in content and _ids(content["order_lines"]) != found.line_ids:
-                raise FieldError("the lines of a shipment cannot change", "/order_lines")
+                raise wrong_field("the lines of a shipment cannot change", "/order_lines")
             _check_change(state, order, found, status)
-            _ship_by_shipments(order)
+            choose_flow(order, BY_SHIPMENTS)
             _update(state, order, found, fields, status)
         return changed(request)
 
@@ -105,40 +104,34 @@ def _shipment_of(order: Order, shipment_id: str) -> Shipment:
 
 def _ids(lines: Any) -> list[str]:
     if not isinstance(lines, list) or not all(isinstance(line, dict) for line in lines):
-        raise FieldError("order_lines must be a list of objects", "/order_lines")
+        raise wrong_field("order_lines must be a list of objects", "/order_lines")
     return [str(line.get("order_line_id", "")).lower() for line in lines]
 
 
 def _parse_lines(order: Order, content: dict[str, Any]) -> list[dict[str, Any]]:
-    """The lines of a new shipment; 400 for what is none of the order's, 409 for what is on its way already."""
+    """The lines of a new shipment; 400 for lines of other orders, 409 for lines that left the default shipment."""
     ids = _ids(content.get("order_lines"))
     if not ids or len(set(ids)) != len(ids):
-        raise FieldError("order_lines must name lines, each once", "/order_lines")
+        raise wrong_field("order_lines must name lines, each once", "/order_lines")
     for id in ids:
         found = order.line(id)
         if found is None:
-            raise FieldError(f"the order has no line {id[:60]}", "/order_lines")
+            raise wrong_field(f"the order has no line {id[:60]}", "/order_lines")
         if id not in order.shipments[0].line_ids or order.shipments[0].attributes["status"] != INITIAL:
             raise ProblemError(409, f"line {id} is in another shipment")
     return [{**line, "order_line_id": id} for line, id in zip(content["order_lines"], ids, strict=True)]
 
 
 def _parse_fields(content: dict[str, Any]) -> dict[str, Any]:
-    """What is said of a shipment apart from its lines and its status."""
+    """The fields of a shipment apart from its lines and its status."""
     found: dict[str, Any] = {name: parse_text(content, name, "") for name in TEXTS}
-    found["outbound_logistic_center_id"] = parse_center(content, "") or None
+    found[CENTER] = parse_center(content, "")
     weight = content.get("weight")
     if weight is not None:
         if not isinstance(weight, dict) or not is_whole(weight.get("value"), least=0) or weight.get("unit") != "g":
-            raise FieldError('weight must be like {"value": 1250, "unit": "g"}', "/weight")
+            raise wrong_field('weight must be like {"value": 1250, "unit": "g"}', "/weight")
         found["weight"] = {"value": weight["value"], "unit": "g"}
     return {name: value for name, value in found.items() if value is not None}
-
-
-def _ship_by_shipments(order: Order) -> None:
-    if order.flow == BY_LINES:
-        raise ProblemError(409, "the order is shipped by lines, not by shipments")
-    order.flow = BY_SHIPMENTS
 
 
 def _create(state: EmulatorState, order: Order, lines: list[dict[str, Any]], fields: dict[str, Any]) -> Shipment:
@@ -176,11 +169,9 @@ def _check_change(state: EmulatorState, order: Order, shipment: Shipment, status
         return
     if not shipment.line_ids:
         raise ProblemError(403, "the shipment has no lines")
-    for id in _to_ship(order, shipment):
-        found = order.line(id)
-        assert found
-        if SHIPPED not in order.possible_transitions(found[1], state.options.lines_from_initial):
-            raise ProblemError(403, f"line {id} is {found[1].status} and cannot be shipped")
+    for line in _to_ship(order, shipment):
+        if SHIPPED not in order.possible_transitions(line, state.options.lines_from_initial):
+            raise ProblemError(403, f"line {line.id} is {line.status} and cannot be shipped")
 
 
 def _update(state: EmulatorState, order: Order, shipment: Shipment, fields: dict[str, Any], status: str) -> None:
@@ -198,16 +189,14 @@ def _update(state: EmulatorState, order: Order, shipment: Shipment, fields: dict
 def _ship(order: Order, shipment: Shipment, now: datetime, client: str) -> None:
     if not shipment.attributes["tracking_number"]:
         order.shipped_without_tracking = True
-    center = shipment.attributes.get("outbound_logistic_center_id")
-    for id in _to_ship(order, shipment):
-        found = order.line(id)
-        assert found
+    center = shipment.attributes.get(CENTER)
+    for line in _to_ship(order, shipment):
         if center:
-            found[1].attributes["outbound_logistic_center_id"] = center
-        order.move_line(id, SHIPPED, now, client)
+            line.attributes[CENTER] = center
+        order.move_line(line.id, SHIPPED, now, client)
 
 
-def _to_ship(order: Order, shipment: Shipment) -> list[str]:
+def _to_ship(order: Order, shipment: Shipment) -> list[Line]:
     """Its lines without those that were canceled."""
-    canceled = {line.id for _, line in order.lines() if line.status == CANCELED}
-    return [id for id in shipment.line_ids if id not in canceled]
+    lines = {line.id: line for _, line in order.lines()}
+    return [lines[id] for id in shipment.line_ids if lines[id].status != CANCELED]

@@ -10,14 +10,12 @@ from fastapi.responses import Response
 from starlette.routing import Match, Route, compile_path
 from starlette.types import Scope
 
-from airflow_provider_zdirect.emulator.admission import admit_client
-from airflow_provider_zdirect.emulator.answers import json_answer
+from airflow_provider_zdirect.emulator.answers import ProblemError, json_answer
 from airflow_provider_zdirect.emulator.catalog import stable_uuid
 from airflow_provider_zdirect.emulator.order import Order
 from airflow_provider_zdirect.emulator.order_query import is_kept
-from airflow_provider_zdirect.emulator.parameters import parse_uuid, required
 from airflow_provider_zdirect.emulator.pdf import pdf
-from airflow_provider_zdirect.emulator.problem import ProblemError
+from airflow_provider_zdirect.emulator.requests import admit_client, parse_uuid, required
 from airflow_provider_zdirect.emulator.state import EmulatorState
 
 READ = "zss/shipping-document/read"

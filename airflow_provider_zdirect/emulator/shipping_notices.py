@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
 
-from airflow_provider_zdirect.emulator.admission import admit_client
-from airflow_provider_zdirect.emulator.answers import next_page
+from airflow_provider_zdirect.emulator.answers import ProblemError, json_answer, next_page
 from airflow_provider_zdirect.emulator.catalog import stable_uuid
-from airflow_provider_zdirect.emulator.cursor import NoticeCursor
+from airflow_provider_zdirect.emulator.cursor import opened, sealed
 from airflow_provider_zdirect.emulator.notice import (
     ANNOUNCED,
     INITIAL,
@@ -22,22 +22,21 @@ from airflow_provider_zdirect.emulator.notice import (
     Notice,
 )
 from airflow_provider_zdirect.emulator.notice_answers import shown, tagged, tags
-from airflow_provider_zdirect.emulator.notice_fields import MERCHANT, Items, parse_fields, parse_items, parse_object
-from airflow_provider_zdirect.emulator.parameters import given, parse_uuid
-from airflow_provider_zdirect.emulator.problem import ProblemError
+from airflow_provider_zdirect.emulator.notice_fields import MERCHANT, Items, parse_fields, parse_items
+from airflow_provider_zdirect.emulator.requests import (
+    Body,
+    admit_client,
+    base_url,
+    check_content_type,
+    given,
+    parse_object,
+    parse_uuid,
+)
 from airflow_provider_zdirect.emulator.state import EmulatorState
 
 BASE = "/zfs/shipping-notices"
 LIST_LIMIT, ONE_LIMIT = "shipping-notices", "shipping-notice"
 SET_KINDS = {"announced-item-sets": "announced", "dispatch-item-sets": "dispatch"}
-
-
-async def _body(request: Request) -> bytes:
-    return await request.body()
-
-
-# Read apart, so that the routes are plain functions, which run in the thread pool.
-Body = Annotated[bytes, Depends(_body)]
 
 
 def shipping_notices_router(state: EmulatorState) -> APIRouter:
@@ -54,7 +53,7 @@ def shipping_notices_router(state: EmulatorState) -> APIRouter:
         admit_client(state, request, LIST_LIMIT)
         if state.options.create_notice == "put":
             raise ProblemError(405, "notices are created with PUT", {"Allow": "GET"})
-        _check_json(request)
+        check_content_type(request)
         with state.notices.lock:
             return _create(state, request, str(uuid.uuid4()), body)
 
@@ -62,7 +61,7 @@ def shipping_notices_router(state: EmulatorState) -> APIRouter:
     def one(request: Request, notice_id: str) -> Response:
         admit_client(state, request, ONE_LIMIT)
         notice = _seen(state, notice_id)
-        return tagged(request, shown(notice, _base_url(request), state.options), notice.etag)
+        return tagged(request, shown(notice, base_url(request), state.options), notice.etag)
 
     @router.put("/{notice_id}")
     def put(request: Request, notice_id: str, body: Body) -> Response:
@@ -77,7 +76,7 @@ def shipping_notices_router(state: EmulatorState) -> APIRouter:
                 raise ProblemError(405, "notices are created with POST", {"Allow": "GET"})
             if uuid.UUID(notice_id).version != 4:
                 raise ProblemError(400, "the id of a new shipping notice is a UUID of version 4")
-            _check_json(request)
+            check_content_type(request)
             return _create(state, request, notice_id, body)
 
     @router.post("/{notice_id}/announcement-confirmations")
@@ -91,7 +90,7 @@ def shipping_notices_router(state: EmulatorState) -> APIRouter:
             if not notice.announced_sets:
                 raise ProblemError(409, "no items are announced")
             state.notices.write(replace(notice, announced_at=state.clock.now()))
-        return JSONResponse({}, status_code=201)
+        return json_answer({}, 201)
 
     @router.post("/{notice_id}/dispatch-confirmations")
     def confirm_dispatch(request: Request, notice_id: str, body: Body) -> Response:
@@ -102,7 +101,7 @@ def shipping_notices_router(state: EmulatorState) -> APIRouter:
             if notice.state != READY_FOR_DISPATCH:
                 raise ProblemError(409, f"a dispatch is confirmed in state {READY_FOR_DISPATCH}, not {notice.state}")
             state.notices.write(replace(notice, dispatched_at=state.clock.now()))
-        return JSONResponse({}, status_code=201)
+        return json_answer({}, 201)
 
     for path, kind in SET_KINDS.items():
         _item_set_routes(router, state, path, kind)
@@ -131,15 +130,15 @@ def _item_set_routes(router: APIRouter, state: EmulatorState, path: str, kind: s
         admit_client(state, request, path)
         with state.notices.lock:
             notice = _to_change(state, request, notice_id)
-            items = parse_items(parse_object(body))
+            items = parse_items(body)
             _check_open(notice, kind)
             posted = _item_set(state, notice, kind, items)
             # Of the notice with what is still to come, apart from a later set, which this one is instead of.
             whole = state.find_notice(notice.id) or notice
             state.notices.write(whole.with_sets(kind, (*notice.sets(kind), posted)))
         answer = {"id": posted.id, "items": posted.as_rows()}
-        href = f"{_base_url(request)}{BASE}/{notice.id}/{path}/{posted.id}"
-        return JSONResponse(answer, status_code=201, headers={"Location": href})
+        href = f"{base_url(request)}{BASE}/{notice.id}/{path}/{posted.id}"
+        return json_answer(answer, 201, {"Location": href})
 
 
 def _check_open(notice: Notice, kind: str) -> None:
@@ -184,20 +183,20 @@ def _update(state: EmulatorState, request: Request, id: str, body: bytes) -> Res
 
 def _written(state: EmulatorState, request: Request, notice: Notice, status: int) -> Response:
     # No entity tag: the docs name it for the answers to GET only.
-    headers = {"Location": f"{_base_url(request)}{BASE}/{notice.id}"} if status == 201 else {}
+    headers = {"Location": f"{base_url(request)}{BASE}/{notice.id}"} if status == 201 else {}
     if state.options.created_notice_body == "empty":
         return Response(status_code=201 if status == 201 else 204, headers=headers)
-    return JSONResponse(shown(notice, _base_url(request), state.options), status_code=status, headers=headers)
+    return json_answer(shown(notice, base_url(request), state.options), status, headers)
 
 
 def _page(state: EmulatorState, request: Request) -> dict[str, Any]:
     size, keys = state.options.notices_page_size, state.notice_keys(state.merchant_ids)
     cursor = given(request.query_params, state.options.notices_cursor_parameter)
     if cursor:
-        after = NoticeCursor.decode(cursor)
-        keys = [key for key in keys if key > (after.created_at, after.id)]
-    rows = [shown(_seen(state, id), _base_url(request), state.options) for _, id in keys[:size]]
-    following = NoticeCursor(*keys[size - 1]).encode() if len(keys) > size else None
+        created_at, id = opened(LIST_LIMIT, cursor)
+        keys = [key for key in keys if key > (datetime.fromisoformat(created_at), id)]
+    rows = [shown(_seen(state, id), base_url(request), state.options) for _, id in keys[:size]]
+    following = sealed(LIST_LIMIT, keys[size - 1][0].isoformat(), keys[size - 1][1]) if len(keys) > size else None
     return {"shipping-notices": rows, **next_page(following, state.options)}
 
 
@@ -214,7 +213,7 @@ def _seen(state: EmulatorState, id: str) -> Notice:
 def _to_change(state: EmulatorState, request: Request, id: str, missing_status: int | None = None) -> Notice:
     """The notice as of now, if the request knows it so."""
     notice = _seen(state, id)
-    _check_json(request)
+    check_content_type(request)
     header = request.headers.get("if-match")
     if header is None:
         raise ProblemError(missing_status or state.options.missing_etag_status, "If-Match is required")
@@ -223,16 +222,6 @@ def _to_change(state: EmulatorState, request: Request, id: str, missing_status: 
     return notice
 
 
-def _check_json(request: Request) -> None:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise ProblemError(415, "Content-Type must be application/json")
-
-
 def _check_empty(body: bytes) -> None:
     if body and parse_object(body):
         raise ProblemError(400, "a confirmation is an empty object")
-
-
-def _base_url(request: Request) -> str:
-    return str(request.base_url).rstrip("/")

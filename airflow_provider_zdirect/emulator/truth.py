@@ -40,7 +40,7 @@ EVERY_DAY = ReportCalendar()
 
 @dataclass(frozen=True)
 class Record:
-    """One record with what the API does not tell.
+    """One record with what the API does not show.
 
     :param event_time: the moment that ``from`` and ``to`` select.
     :param label: quality label, or the row's number for liquidated items and movements; orders records of one moment.
@@ -48,7 +48,7 @@ class Record:
     :param body: the record as documented.
     :param sent: the record as the API sends it, which differs from ``body`` under drift.
     :param bad: what is wrong with it, if it breaks the schema.
-    :param visible_until: the API shows the record no longer from this moment on; ``None`` if it stays.
+    :param visible_until: the API shows the record until this moment, excluded; ``None`` if it stays.
     """
 
     event_time: datetime
@@ -62,11 +62,6 @@ class Record:
     @property
     def key(self) -> tuple[datetime, str]:
         return self.event_time, self.label
-
-    @property
-    def is_final(self) -> bool:
-        """Whether it belongs to the truth: it neither vanishes nor changes any more."""
-        return self.visible_until is None
 
     def is_visible(self, now: datetime) -> bool:
         return self.visible_at <= now and (self.visible_until is None or now < self.visible_until)
