@@ -124,6 +124,7 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
     def _job(self, context: Context) -> IntrastatJob:
         from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
         from airflow_provider_zdirect.intrastat.report import IntrastatJob
+        from airflow_provider_zdirect.publish.place import Place
 
         # Everything that can be wrong is looked at before the merchant is asked for, which may take a request.
         month = self._month(context)
@@ -133,13 +134,12 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
         storage_conn_id = arguments.given_text(self.storage_conn_id)
         master_data = self._master_data(storage_conn_id)
         hook = ZDirectHook(self.conn_id)
-        base_path = open_base_path(self.base_path, storage_conn_id, environment=known_environment(hook))
+        environment = known_environment(hook)
+        base_path = open_base_path(self.base_path, storage_conn_id, environment=environment)
+        merchant_id = merchant_id or hook.merchant_id()
         return IntrastatJob(
             month=month,
-            merchant_id=merchant_id or hook.merchant_id(),
-            fs=base_path.fs,
-            root=base_path.root,
-            base_uri=base_path.uri,
+            place=Place(base_path.fs, base_path.root, base_path.uri, merchant_id, environment or ""),
             countries=countries,
             master_data=master_data,
             allow_missing_days=allow_missing_days,
