@@ -14,8 +14,7 @@ from airflow_provider_zdirect.emulator.customer_requests import announced_return
 from airflow_provider_zdirect.emulator.front import Connections, Front
 from airflow_provider_zdirect.emulator.inventory import inventory_router
 from airflow_provider_zdirect.emulator.movement_reports import movement_reports_router
-from airflow_provider_zdirect.emulator.order_shipments import shipments_router
-from airflow_provider_zdirect.emulator.order_writes import order_writes_router
+from airflow_provider_zdirect.emulator.order_writes import order_writes_router, shipments_router
 from airflow_provider_zdirect.emulator.orders import orders_router
 from airflow_provider_zdirect.emulator.reference_data import reference_data_router
 from airflow_provider_zdirect.emulator.shipping_documents import DocumentRoute, shipping_documents_router

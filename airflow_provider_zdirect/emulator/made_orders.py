@@ -8,9 +8,16 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from airflow_provider_zdirect.emulator.catalog import WAREHOUSE_COUNT, Article, articles, stable_uuid, warehouse_id
+from airflow_provider_zdirect.emulator.catalog import (
+    WAREHOUSE_COUNT,
+    Article,
+    Customer,
+    articles,
+    customers,
+    stable_uuid,
+    warehouse_id,
+)
 from airflow_provider_zdirect.emulator.clock import order_time, whole_millisecond
-from airflow_provider_zdirect.emulator.customers import Customer, customers
 from airflow_provider_zdirect.emulator.order import (
     APPROVED,
     CANCELED,

@@ -102,8 +102,6 @@ def _query(state: EmulatorState, request: Request, merchant_id: str, operation: 
     now = state.clock.now()
     first, last = date_range(request.query_params, now)
     location_id = given_uuid(request.query_params, "location_id") if operation == CROSS_BORDER else None
-    if state.options.missing_report == "404" and first == last and not _is_there(state, first):
-        raise ProblemError(404, f"the report of {first} is not there yet")
     return ReportQuery(operation, merchant_id, first, last, location_id)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from airflow_provider_zdirect.emulator.report_calendar import ReportCalendar
 
@@ -24,10 +24,9 @@ Seconds = Annotated[float, Field(ge=0)]
 Parameter = Annotated[str, Field(min_length=1)]
 ErrorStatus = Annotated[int, Field(ge=400, le=599)]
 Time = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
-# Options come as JSON too, where 404 is a number and there are lists only.
+# Options come as JSON too, which has lists only.
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 Dates = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_dates)]
-Missing = Annotated[Literal["empty", "404"], BeforeValidator(str)]
 
 
 def reasons(error: ValidationError) -> str:
@@ -50,8 +49,6 @@ class Options(BaseModel):
     )
     bad_records: Share = about(0.0, "Share of records that break the schema; the truth marks them with `_bad`.")
     drift: Share = about(0.0, "Share of records in another shape than documented: numbers as strings, unknown fields.")
-    # Off, because the specification puts `nullable` where strict validators do not see it.
-    null_defect_levels: bool = about(False, "Flawless returned items have null defect levels instead of empty texts.")
     to_inclusive: bool = about(False, "Whether `to` of the timestamp endpoints belongs to the range.")
     last_page_next: Literal["absent", "empty", "null"] = about("absent", "`next` of the last page.")
     liquidated_by: Literal["liquidation_date", "reporting_date"] = about(
@@ -83,7 +80,6 @@ class Options(BaseModel):
     )
     report_holidays: Dates = about((), "Those holidays, a list of ISO dates.")
     empty_reports: Share = about(0.05, "Share of reports without any movement.")
-    missing_report: Missing = about("empty", "What a request for one report answers that is not there yet.")
     inventory: Literal["stock", "zero", "empty", "missing"] = about(
         "stock", "Inventory: normal, no article has stock, lists without content as in sandbox, or an empty object."
     )
@@ -121,7 +117,6 @@ class Options(BaseModel):
     orders_sort: Literal["honoured", "ignored"] = about("honoured", "Whether `sort` of orders counts.")
     order_update_seconds: Seconds = about(3, "Seconds until tracking numbers that were sent for an order take effect.")
     first_tracking_counts: bool = about(False, "Only the first tracking number of an order counts (older docs).")
-    lines_from_initial: bool = about(False, "A line that was not reserved can be shipped or canceled.")
     stocks_answer: Literal["results", "items"] = about(
         "results", "List of an answer to stock updates: with numbers as codes, or with texts (older docs)."
     )

@@ -144,17 +144,11 @@ class Order:
         for name, value in attributes.items():
             self.attributes[name] = order_time(value) if isinstance(value, datetime) else value
 
-    def possible_transitions(self, line: Line, from_initial: bool) -> tuple[str, ...]:
-        """What the partner may make of a line.
-
-        :param from_initial: whether a line can be shipped or canceled that is not reserved.
-        """
-        status = line.status
+    def possible_transitions(self, line: Line) -> tuple[str, ...]:
+        """The statuses that the partner may give a line."""
         if self.status == INITIAL and not self.attributes["exported"]:
-            return (RESERVED,) if status == INITIAL else ()
-        if status == INITIAL and from_initial:
-            return (*NEXT[INITIAL], *NEXT[RESERVED])
-        return NEXT.get(status, ())
+            return (RESERVED,) if line.status == INITIAL else ()
+        return NEXT.get(line.status, ())
 
     def touch(self, at: datetime, by: str = "") -> None:
         self.modified_at = whole_millisecond(at)

@@ -109,9 +109,7 @@ class OrderAnswers:
     def line(self, order: Order, item: Item, line: Line) -> Resource:
         url = f"{self._order_url(order)}/items/{item.id}/lines/{line.id}"
         related = self._related(f"{url}/transitions", LINE_TRANSITIONS, "OrderLineTransition", line.transitions)
-        possible: tuple[str, ...] = ()
-        if order.is_partner_fulfilled:
-            possible = order.possible_transitions(line, self._options.lines_from_initial)
+        possible = order.possible_transitions(line) if order.is_partner_fulfilled else ()
         resource = _resource("OrderLine", line, url, {"order_line_transitions": related})
         return {**resource, "meta": self._meta(possible_status_transitions=possible)}
 

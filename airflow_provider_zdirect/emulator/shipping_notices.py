@@ -1,38 +1,197 @@
-"""Shipping Notices API (zDirect docs: Shipping Notices)."""
+"""Shipping Notices API (zDirect docs: Shipping Notices): reading what clients write, showing notices, the routes."""
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from airflow_provider_zdirect.emulator.answers import ProblemError, json_answer, next_page
+from airflow_provider_zdirect.emulator.answers import ProblemError, compact, json_answer, next_page
 from airflow_provider_zdirect.emulator.catalog import stable_uuid
 from airflow_provider_zdirect.emulator.cursor import opened, sealed
-from airflow_provider_zdirect.emulator.notice import (
+from airflow_provider_zdirect.emulator.drift import loosened
+from airflow_provider_zdirect.emulator.notice_book import (
     ANNOUNCED,
+    DISPATCH,
     INITIAL,
     READY_FOR_DISPATCH,
     READY_FOR_RECEIVE,
     ItemSet,
     Notice,
+    etag_of,
 )
-from airflow_provider_zdirect.emulator.notice_answers import shown, tagged, tags
-from airflow_provider_zdirect.emulator.notice_fields import MERCHANT, Items, parse_fields, parse_items
+from airflow_provider_zdirect.emulator.options import Options, reasons
 from airflow_provider_zdirect.emulator.requests import (
     Body,
     admit_client,
     base_url,
     check_content_type,
     given,
+    parse_date,
     parse_object,
     parse_uuid,
 )
 from airflow_provider_zdirect.emulator.state import EmulatorState
+from airflow_provider_zdirect.merchant_files.ean import is_ean13
+
+MERCHANT = "zalando_merchant_id"
+# Quantities by EAN, in the order in which they were given.
+Items = tuple[tuple[str, int], ...]
+
+
+def _uuid(text: str) -> str:
+    return parse_uuid(text, "id")
+
+
+def _date(text: str) -> str:
+    return parse_date(text, "earliest_delivery_date").isoformat()
+
+
+def _ean(text: str) -> str:
+    if not is_ean13(text):
+        raise ValueError("an EAN has 13 digits with a valid check digit")
+    return text
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class AnnouncedItem(Strict):
+    ean: Annotated[str, AfterValidator(_ean)]
+    quantity: Annotated[int, Field(ge=1)]
+
+
+class ItemList(Strict):
+    """An EAN that comes twice is refused (not confirmed)."""
+
+    items: Annotated[list[AnnouncedItem], Field(min_length=1)]
+
+    def checked(self) -> Items:
+        found = {item.ean: item.quantity for item in self.items}
+        if len(found) < len(self.items):
+            raise ProblemError(400, "an EAN comes twice")
+        return tuple(found.items())
+
+
+Model = TypeVar("Model", bound=Strict)
+Text = str | None
+Count = Annotated[int, Field(ge=0)] | None
+
+
+class NoticeFields(Strict):
+    """Which fields are required is not confirmed; only the merchant is so here."""
+
+    zalando_merchant_id: Annotated[str, AfterValidator(_uuid)]
+    announced_items: ItemList | None = None
+    carrier_name: Text = None
+    merchant_b2b_reference: Text = None
+    contact_email: Text = None
+    comments: Text = None
+    requested_zalando_location_name: Text = None
+    contact_name: Text = None
+    additional_contact_email: Text = None
+    pallets_count: Count = None
+    colli_count: Count = None
+    hanging_goods_count: Count = None
+    requested_zalando_location_id: Annotated[str, AfterValidator(_uuid)] | None = None
+    earliest_delivery_date: Annotated[str, AfterValidator(_date)] | None = None
+
+
+def parse_fields(body: bytes) -> tuple[dict[str, Any], Items]:
+    """A notice as it is written, and the items that may come with it."""
+    fields = _valid(NoticeFields, parse_object(body))
+    items = fields.announced_items
+    return fields.model_dump(exclude={"announced_items"}, exclude_unset=True), items.checked() if items else ()
+
+
+def parse_items(body: bytes) -> Items:
+    """The items of ``{"items": [{"ean", "quantity"}]}``."""
+    return _valid(ItemList, parse_object(body)).checked()
+
+
+def _valid(model: type[Model], content: Any) -> Model:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise ProblemError(400, reasons(error)) from error
+
+
+# Of the documented examples, whose times have the offset of Germany.
+ZONE = ZoneInfo("Europe/Berlin")
+OPTIONAL = (
+    "carrier_name",
+    "merchant_b2b_reference",
+    "contact_email",
+    "comments",
+    "requested_zalando_location_name",
+    "contact_name",
+    "additional_contact_email",
+    "hanging_goods_count",
+    "delivery_time_slot",
+)
+
+
+def shown(notice: Notice, base_url: str, options: Options) -> dict[str, Any]:
+    """The notice as it is sent.
+
+    :param base_url: where the emulator is, without a slash at the end.
+    """
+    href = f"{base_url}/zfs/shipping-notices/{notice.id}"
+    fields = dict(notice.fields)
+    if fields.get("earliest_delivery_date"):
+        fields["earliest_delivery_date"] = _local(date.fromisoformat(fields["earliest_delivery_date"]))
+    if options.notices_without_merchant:
+        del fields["zalando_merchant_id"]
+    body = {
+        "self": {"href": href},
+        **({options.notice_id_field: notice.id} if options.notice_id_field else {}),
+        **fields,
+        "announced_item_sets": {"href": f"{href}/announced-item-sets"},
+        "dispatch_item_sets": {"href": f"{href}/dispatch-item-sets"},
+        "delivery_date_request": {"href": f"{href}/delivery-date-request"},
+        "delivery_date_confirmation": {"href": f"{href}/delivery-date-confirmation"},
+        "delivery_time_slot": {"href": f"{href}/delivery-time-slot"},
+        "inbound_tour": {"href": f"{base_url}/zfs/tours?zalando_advice_id={notice.zalando_advice_id}"},
+        "zalando_advice_id": notice.zalando_advice_id,
+        "announced_item_count": notice.count(ANNOUNCED),
+        "dispatch_item_count": notice.count(DISPATCH),
+        "state": notice.state,
+    }
+    if notice.delivery_date:
+        body["confirmed_delivery_date"] = _local(notice.delivery_date)
+    elif int(notice.id[-1], 16) % 2:
+        # Whether it is absent or null before is not confirmed.
+        body["confirmed_delivery_date"] = None
+    return loosened(body, notice.id, options.drift, OPTIONAL)
+
+
+def tagged(request: Request, content: dict[str, Any], etag: str | None = None) -> Response:
+    """An answer with its entity tag, or 304 if the client has it.
+
+    :param etag: ``None`` makes one of the content.
+    """
+    etag = etag or etag_of(compact(content))
+    known = tags(request.headers.get("if-none-match", ""))
+    if "*" in known or etag in [tag.removeprefix("W/") for tag in known]:
+        return Response(status_code=304, headers={"ETag": etag})
+    return json_answer(content, headers={"ETag": etag})
+
+
+def tags(header: str) -> list[str]:
+    """The entity tags of ``If-Match`` or ``If-None-Match``."""
+    return [tag.strip() for tag in header.split(",") if tag.strip()]
+
+
+def _local(day: date) -> str:
+    return datetime(day.year, day.month, day.day, tzinfo=ZONE).isoformat()
+
 
 BASE = "/zfs/shipping-notices"
 LIST_LIMIT, ONE_LIMIT = "shipping-notices", "shipping-notice"

@@ -17,16 +17,13 @@ from airflow_provider_zdirect.emulator.clock import EmulatorClock
 from airflow_provider_zdirect.emulator.customer_wishes import CustomerWishes
 from airflow_provider_zdirect.emulator.faults import FaultPlan
 from airflow_provider_zdirect.emulator.limits import Limiter, MinuteLimiter
-from airflow_provider_zdirect.emulator.liquidation_script import LiquidationScript
 from airflow_provider_zdirect.emulator.listeners import Listeners
-from airflow_provider_zdirect.emulator.notice import Notice
-from airflow_provider_zdirect.emulator.notice_book import Key, NoticeBook
+from airflow_provider_zdirect.emulator.notice_book import Key, Notice, NoticeBook, SeededNotices
 from airflow_provider_zdirect.emulator.options import Options
 from airflow_provider_zdirect.emulator.order_book import OrderBook
 from airflow_provider_zdirect.emulator.reference_book import ReferenceBook
-from airflow_provider_zdirect.emulator.seeded_notices import SeededNotices
 from airflow_provider_zdirect.emulator.tokens import TokenBook
-from airflow_provider_zdirect.emulator.truth import Record, Timeline
+from airflow_provider_zdirect.emulator.truth import LiquidationScript, Record, Timeline
 
 REMEMBERED_REQUESTS = 100_000
 MOST_MERCHANTS = 500

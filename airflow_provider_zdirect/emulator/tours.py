@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from airflow_provider_zdirect.emulator.answers import ProblemError, json_answer
 from airflow_provider_zdirect.emulator.catalog import ADDRESSES, WAREHOUSE_COUNT, warehouse_id
 from airflow_provider_zdirect.emulator.drift import loosened
-from airflow_provider_zdirect.emulator.notice import Notice
+from airflow_provider_zdirect.emulator.notice_book import Notice
 from airflow_provider_zdirect.emulator.records import rfc3339
 from airflow_provider_zdirect.emulator.reference_book import WAREHOUSES
 from airflow_provider_zdirect.emulator.requests import ADVICE_ID, admit_client, given, required

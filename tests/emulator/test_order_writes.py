@@ -98,7 +98,6 @@ def test_a_line_goes_through_its_states_and_everything_else_is_a_conflict(
 def test_an_order_that_is_not_paid_allows_reservation_only(server: EmulatorServer, api: httpx.Client) -> None:
     id = add(server, lines=1, status="initial")
     (path,) = paths(server, id)
-    server.set_options(lines_from_initial=True)
     assert possible(api, path) == ["reserved"]
     assert patch_line(api, path, "canceled").status_code == 409
     assert patch_line(api, path, "reserved").status_code == 204

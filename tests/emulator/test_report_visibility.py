@@ -77,7 +77,7 @@ def test_reports_of_a_weekend_can_wait_for_the_next_business_day(
 
 
 @pytest.mark.parametrize("path", [ICM, AT_ONCE, CROSS_BORDER])
-def test_an_empty_report_is_no_missing_one(server: EmulatorServer, api: httpx.Client, path: str) -> None:
-    server.set_options(empty_reports=1, missing_report="404")
+def test_an_empty_report_has_no_movements(server: EmulatorServer, api: httpx.Client, path: str) -> None:
+    server.set_options(empty_reports=1)
     assert shown(api, server, path, **{"from": "2026-03-09", "to": "2026-03-09"}) == []
     assert shown(api, server, path, **DATES) == []

@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from airflow_provider_zdirect.emulator.pdf import pdf
 from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.emulator.shipping_documents import pdf
 
 from .order_calls import truth
 
