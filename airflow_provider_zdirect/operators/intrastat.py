@@ -109,13 +109,9 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
         if values["master_data"] is not None:
             file = open_path(values["master_data"], values["storage_conn_id"], name="master_data")
             master_data = MasterDataFile(file.fs, file.root, file.uri)
-        place = open_place(values, hook, needs_connection=False)
         job = IntrastatJob(
             month=month,
-            merchant_id=place.merchant_id,
-            fs=place.fs,
-            root=place.root,
-            base_uri=place.uri,
+            place=open_place(values, hook, needs_connection=False),
             countries=values["countries"],
             master_data=master_data,
             allow_missing_days=values["allow_missing_days"],
