@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 POLL_INTERVAL = timedelta(seconds=SHORTEST_POLL_INTERVAL)
 EMPTY_AFTER = timedelta(hours=6)
 TIMEOUT_ON_AIRFLOW_2 = "Trigger/execution timeout"
-"""What Airflow 2 tells a deferred task whose time is up; Airflow 3 has an exception for it."""
+"""Airflow 2's message to a deferred task whose time is up; Airflow 3 has an exception for it."""
 
 
 class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):

@@ -1,4 +1,4 @@
-"""What the re-fetch of liquidated items is told: purchase order, spellings, dates; and what is wrong with that."""
+"""Arguments of the re-fetch of liquidated items: purchase order, spellings, dates; and what is wrong with that."""
 
 from __future__ import annotations
 
@@ -255,7 +255,7 @@ def test_the_window_is_the_data_interval(emulator, merchant, refetch, tmp_path):
     run = refetch(window_from=None, window_to=None)
     context = {
         "ti": SimpleNamespace(dag_id="a_dag", run_id="a_run", task_id="refetch", map_index=-1),
-        "outlet_events": run.told,
+        "outlet_events": run.outlet_events,
         "data_interval_start": START,
         "data_interval_end": END,
     }

@@ -82,7 +82,7 @@ def full_context(context):
 
 
 class Kept(BaseNotifier):
-    """Keeps what it was told."""
+    """Keeps the texts that it was called with."""
 
     template_fields = ("text",)
 
@@ -105,8 +105,8 @@ def test_any_notifier_is_called_with_what_is_new_and_not_again(world, late, full
     kept, calls = [], []
     notifiers = [Kept(TEXT, kept), lambda context: calls.append(context["missing_orders"])]
     task = find(notifier=notifiers, base_path=str(tmp_path), portal_url="https://p.example/{order_id}")
-    told = task.execute(full_context)
-    assert (told["overdue"], told["notified"], told["without_tracking_number"]) == (2, 2, 2)
+    found = task.execute(full_context)
+    assert (found["overdue"], found["notified"], found["without_tracking_number"]) == (2, 2, 2)
     assert kept == [f"2 of {world.merchant_ids[0]}: https://p.example/{min(late)}"]
     assert [row["order_id"] for row in calls[0]] == sorted(late)
     assert set(calls[0][0]) == {
@@ -120,7 +120,7 @@ def test_any_notifier_is_called_with_what_is_new_and_not_again(world, late, full
     assert (len(kept), len(calls)) == (2, 2)
 
 
-def test_a_notifier_that_fails_fails_the_task_and_the_retry_tells_it(late, full_context, tmp_path):
+def test_a_notifier_that_fails_fails_the_task_and_the_retry_notifies(late, full_context, tmp_path):
     kept = []
     with pytest.raises(OSError, match="nobody answers"):
         find(notifier=Kept(TEXT, kept, fails=True), base_path=str(tmp_path)).execute(full_context)
@@ -209,7 +209,7 @@ def test_without_a_connection_for_emails_the_list_is_in_the_log_and_the_error_sa
     assert "2 orders are overdue" in caplog.text
 
 
-def test_without_a_notifier_it_is_in_the_log_and_without_a_late_order_nobody_is_told(
+def test_without_a_notifier_it_is_in_the_log_and_without_a_late_order_nobody_is_notified(
     world, late, full_context, tmp_path, caplog
 ):
     quiet = []
@@ -254,7 +254,7 @@ def test_a_notifier_does_not_make_a_new_version_of_the_dag_with_every_parse():
         assert isinstance(mapped.expand(merchant_id=["a"]).partial_kwargs["notifier"], Notifiers)
 
 
-def test_what_fails_is_waited_for_or_told(world, full_context, tmp_path):
+def test_what_a_retry_cannot_help_fails_at_once(world, full_context, tmp_path):
     with pytest.raises(AirflowFailException, match="never extracted"):
         find(base_path=str(tmp_path)).execute(full_context)
 

@@ -82,7 +82,7 @@ def test_templates_and_mapped_arguments_are_judged_when_they_are_known():
             ZDirectOrderUpdateOperator.partial(task_id="wrong", base_path="/data", max_failed="x")
 
 
-def test_a_file_is_applied_published_and_told(world, context, tmp_path, caplog):
+def test_a_file_is_applied_and_published(world, context, tmp_path, caplog):
     orders = [order(world) for _ in range(2)]
     drop = tmp_path / "tracking.csv"
     rows = [f"{one},M{n},OUT-1000{n},BACK-1000{n},shipped,{world.merchant_ids[0]}" for n, one in enumerate(orders)]
@@ -90,12 +90,12 @@ def test_a_file_is_applied_published_and_told(world, context, tmp_path, caplog):
     names = "order_id,merchant_order_id,tracking_number,return_tracking_number,status,merchant_id"
     drop.write_text("\n".join([names, *rows]))
     task = update(updates=None, updates_path=str(tmp_path / "tracking.csv"), base_path=str(tmp_path / "base"))
-    told = task.execute(context)
-    assert (told["rows"], told["done"], told["orders"], told["of_others"]) == (2, 2, 2, 1)
+    summary = task.execute(context)
+    assert (summary["rows"], summary["done"], summary["orders"], summary["of_others"]) == (2, 2, 2, 1)
     assert [truth(world, one)["status"] for one in orders] == ["fulfilled"] * 2
     for place in (None, f"{tmp_path}/base"):
         extra = context["outlet_events"][order_updates_asset(place)].extra
-        assert extra == {**told, "base_path": f"file://{tmp_path}/base", "environment": "production"}
+        assert extra == {**summary, "base_path": f"file://{tmp_path}/base", "environment": "production"}
     published = duckdb.sql(
         f"SELECT DISTINCT row, outcome FROM read_parquet('{tmp_path}/base/order_updates/**/*.parquet')"
     )
@@ -133,10 +133,10 @@ def test_a_retry_goes_on_with_the_file_that_the_first_try_found_and_the_next_run
 
 def test_a_path_may_name_the_merchant_and_a_file_may_be_missing(world, context, tmp_path):
     (tmp_path / f"{world.merchant_ids[0]}.csv").write_text(f"order_id,tracking_number\n{order(world)},OUT-10000\n")
-    told = update(updates=None, updates_path=f"{tmp_path}/{{merchant_id}}.csv", base_path=str(tmp_path)).execute(
+    summary = update(updates=None, updates_path=f"{tmp_path}/{{merchant_id}}.csv", base_path=str(tmp_path)).execute(
         context
     )
-    assert told["done"] == 1
+    assert summary["done"] == 1
     (tmp_path / "empty.csv").touch()
     with pytest.raises(AirflowSkipException, match="There is an empty file"):
         update(
@@ -149,7 +149,7 @@ def test_a_path_may_name_the_merchant_and_a_file_may_be_missing(world, context, 
         update(**missing).execute(context)
 
 
-def test_rows_that_came_to_nothing_fail_the_task_by_the_stated_rule(world, context, tmp_path):
+def test_rows_that_were_not_applied_fail_the_task_by_the_stated_rule(world, context, tmp_path):
     good = order(world)
     rows = [
         ROW,
@@ -160,8 +160,8 @@ def test_rows_that_came_to_nothing_fail_the_task_by_the_stated_rule(world, conte
         update(updates=rows, base_path=str(tmp_path), max_failed=1).execute(context)
     assert "row 1, order" in str(caught.value)
     assert truth(world, good)["tracking_number"] == "OUT-10000"
-    told = update(updates=rows, base_path=str(tmp_path), max_failed="2").execute(context)
-    assert (told["refused"], told["done"]) == (2, 1), "done by the first try of the same run"
+    summary = update(updates=rows, base_path=str(tmp_path), max_failed="2").execute(context)
+    assert (summary["refused"], summary["done"]) == (2, 1), "done by the first try of the same run"
 
 
 def test_rows_without_a_merchant_are_refused_where_they_need_one(world, context, tmp_path):

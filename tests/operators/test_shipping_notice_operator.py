@@ -177,7 +177,7 @@ def test_a_wrong_rendered_value_fails_without_retry_and_before_any_request(argum
     assert not world.requests
 
 
-def test_a_file_with_errors_is_told_in_full_and_nothing_is_sent(world, context, tmp_path):
+def test_all_errors_of_a_file_are_named_and_nothing_is_sent(world, context, tmp_path):
     path = tmp_path / "items.csv"
     path.write_text("ean,quantity\n4006381333930,1\n4006381333931,none\n4006381333931,2\n4006381333931,3\n")
     with pytest.raises(AirflowFailException, match=r"has 3 errors: row 2: .* row 3: .* row 5: ") as caught:
@@ -195,11 +195,11 @@ def test_a_notice_is_announced_by_one_task_and_dispatched_by_a_later_one(world, 
         notice={**NOTICE, **REFERENCE}, items=None, items_path=path.as_uri(), merchant_id=None, create_by=create_by
     )
     first = task.resume(context)
-    told = only(world)
+    notice = only(world)
     assert first == {
-        "shipping_notice_id": told["id"],
+        "shipping_notice_id": notice["id"],
         "merchant_id": world.merchant_ids[0],
-        "zalando_advice_id": told["zalando_advice_id"],
+        "zalando_advice_id": notice["zalando_advice_id"],
         "state": "ready_for_delivery_date",
         "etag": first["etag"],
         "operations": dict.fromkeys(ANNOUNCING, "done"),
@@ -208,12 +208,12 @@ def test_a_notice_is_announced_by_one_task_and_dispatched_by_a_later_one(world, 
         "dispatch_items": None,
         "dispatch_pieces": None,
     }
-    assert (told["announced"], json.loads(json.dumps(first))) == (QUANTITIES, first)
+    assert (notice["announced"], json.loads(json.dumps(first))) == (QUANTITIES, first)
     later = dispatch(shipping_notice_id=first["shipping_notice_id"], merchant_id=None, create_by=create_by)
     with pytest.raises(AirflowFailException, match="when ZFS Operations has confirmed") as caught:
         later.resume(context)
     assert isinstance(caught.value.__cause__, ConflictError)
-    world.confirm_delivery_date(told["id"])
+    world.confirm_delivery_date(notice["id"])
     last = later.resume(context)
     assert (last["state"], last["items"], last["dispatch_items"], last["dispatch_pieces"]) == (
         "ready_for_receive",
@@ -298,9 +298,9 @@ def test_killed_around_any_request_and_retried_there_is_one_notice(world, contex
             task.resume(instance)
         else:
             was_killed = False
-        told = world.notices(world.merchant_ids[0])
-        assert len(told) == made
-        assert (told[-1]["state"], told[-1]["announced"]) == ("ready_for_delivery_date", QUANTITIES)
+        notices = world.notices(world.merchant_ids[0])
+        assert len(notices) == made
+        assert (notices[-1]["state"], notices[-1]["announced"]) == ("ready_for_delivery_date", QUANTITIES)
     assert made > 8
 
 

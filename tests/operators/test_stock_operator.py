@@ -67,7 +67,7 @@ def test_tasks_and_mapped_tasks_have_the_asset():
     assert mapped.partial_kwargs["outlets"] == [stock_updates_asset(), stock_updates_asset("/data")]
 
 
-def test_the_default_feed_goes_to_the_live_channels_and_the_asset_is_told_the_counts(world, feed, context):
+def test_the_default_feed_goes_to_the_live_channels_and_the_asset_has_the_counts(world, feed, context):
     task = update(**feed(f"{EANS[0]},3", f"{EANS[1]},0"))
     # As templates render them.
     for name in ("merchant_id", "sales_channel_ids", "mapping_path", "orders_since", "resend_after"):
@@ -77,8 +77,8 @@ def test_the_default_feed_goes_to_the_live_channels_and_the_asset_is_told_the_co
     live = [channel for channel in world.reference("sales_channels", world.merchant_ids[0]) if channel["live"]]
     assert len(world.stock_levels(world.merchant_ids[0])) == result["accepted"] == 2 * len(live)
     assert json.loads(json.dumps(result)) == result
-    told = context["outlet_events"][stock_updates_asset()].extra
-    assert (told["merchant_id"], told["accepted"], told["failed"]) == (world.merchant_ids[0], 2 * len(live), 0)
+    event = context["outlet_events"][stock_updates_asset()].extra
+    assert (event["merchant_id"], event["accepted"], event["failed"]) == (world.merchant_ids[0], 2 * len(live), 0)
     assert task.execute({**context, "ti": SimpleNamespace(**{**vars(context["ti"]), "run_id": "next"})})["sent"] == 0
 
 

@@ -70,14 +70,14 @@ def test_the_report_date_is_the_day_of_the_data_interval_wherever_that_begins(
 
 
 @pytest.mark.parametrize("length", [timedelta(hours=1), timedelta(days=2), timedelta(days=7)])
-def test_an_interval_that_is_no_day_needs_a_report_date(length, make_sensor, emulator, context):
+def test_an_interval_that_is_not_a_day_needs_a_report_date(length, make_sensor, emulator, context):
     context["data_interval_end"] = context["data_interval_start"] + length
     with pytest.raises(AirflowFailException, match="is not a day, and report_date is not given"):
         make_sensor().execute(context)
     assert not emulator.requests
 
 
-def test_airflow_is_told_the_poll_interval_unless_the_author_gives_a_poke_interval():
+def test_airflow_has_the_poll_interval_as_its_own_unless_the_author_gives_a_poke_interval():
     assert sensor().poke_interval == 120
     assert sensor(poll_interval=timedelta(minutes=10)).poke_interval == 600
     assert sensor(poll_interval="{{ params.x }}").poke_interval == 120
