@@ -19,6 +19,7 @@ from own_emulator import config_of
 
 from airflow_provider_zdirect.client import MemoryRateLimiter, MemoryTokenStore, ZDirectClient
 from airflow_provider_zdirect.datasets.arrow import field_of
+from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.pipeline.extract import ExtractJob, ExtractResult, extract
@@ -33,6 +34,7 @@ class Extraction:
     root: Path
     environment: str = "production"
     tokens: MemoryTokenStore = field(default_factory=MemoryTokenStore)
+    assumptions: dict[str, Any] = field(default_factory=dict)
 
     @property
     def merchant_id(self) -> str:
@@ -43,7 +45,7 @@ class Extraction:
 
     def client(self) -> ZDirectClient:
         clock = self.clock()
-        config = config_of(self.emulator, environment=self.environment)
+        config = config_of(self.emulator, environment=self.environment, assumptions=Assumptions(self.assumptions))
         return ZDirectClient(config, tokens=self.tokens, clock=clock, limiter=MemoryRateLimiter(clock))
 
     def job(

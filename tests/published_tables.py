@@ -20,7 +20,6 @@ from airflow_provider_zdirect.inbound.notices import ShippingNotices
 from airflow_provider_zdirect.inbound.reconciliation_job import InboundPlace, open_advices, reconcile_merchant
 from airflow_provider_zdirect.orders.tracking_check import TrackingCheck, check_tracking
 from airflow_provider_zdirect.shipping_documents.job import DocumentsJob, fetch_documents
-from airflow_provider_zdirect.shipping_documents.options import DocumentOptions
 from airflow_provider_zdirect.windows import Window
 
 OF_DATASETS = {
@@ -131,7 +130,6 @@ def _publish_orders_work(world: OrderWorld) -> None:
         world.base.as_uri(),
         run="a-run",
         fill_tracking=False,
-        options=DocumentOptions.of(None),
     )
 
     async def fetch() -> None:

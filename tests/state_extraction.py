@@ -19,7 +19,7 @@ class StateExtraction(Extraction):
 
     def state_job(self, dataset: str, **options: Any) -> StateJob:
         return StateJob(
-            get_dataset(dataset, options=options.pop("api_options", None)),
+            get_dataset(dataset),
             options.pop("merchant_id", self.merchant_id),
             fsspec.filesystem("file", skip_instance_cache=True),
             str(self.root),

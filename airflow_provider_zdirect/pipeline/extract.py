@@ -64,6 +64,7 @@ async def extract(job: ExtractJob, client: ZDirectClient, clock: Clock | None = 
     """
     # Arrow's own pool keeps tens of MB of what was freed; the system's leaves them to the next page.
     pa.set_memory_pool(pa.system_memory_pool())
+    job = replace(job, dataset=job.dataset.assuming(client.assumptions))
     return await _Extraction(job, client, clock or SystemClock()).run()
 
 

@@ -70,6 +70,7 @@ async def extract_state(job: StateJob, client: ZDirectClient, clock: Clock | Non
     :raises RejectedRecordsError: if more records are invalid than ``max_rejected``; nothing is published.
     :raises ZDirectError: see :mod:`airflow_provider_zdirect.exceptions`.
     """
+    job = replace(job, dataset=job.dataset.assuming(client.assumptions))
     return await _StateExtraction(job, client, clock or SystemClock()).run()
 
 
@@ -237,9 +238,9 @@ class _StateExtraction:
             return False
         if self.dataset.empty_snapshot == "refuse":
             raise EmptyAnswerError(
-                f"{self.what}: the snapshot of {state.created.isoformat()} has no EANs, and "
-                "api_options['empty_snapshot'] says that this is not to be taken for no stock; nothing was published.",
-                remedy="Clear the task to try again. If there is no stock, leave the option out.",
+                f"{self.what}: the snapshot of {state.created.isoformat()} has no EANs. Because of "
+                "empty_snapshot=refuse in the connection's assumptions, nothing was published.",
+                remedy="Clear the task to try again. If there is no stock, remove empty_snapshot.",
             )
         log.warning("%s: no stock at all, says the snapshot of %s.", self._subject, state.created.isoformat())
         return True

@@ -296,7 +296,7 @@ class WindowFetcher:
                     f"{self._what}: asked for {name}={value}, and {others.num_rows} of {table.num_rows} records have "
                     f"another, for example {others.column(name)[0]}. zDirect did not apply the filter; nothing was "
                     "published.",
-                    remedy=f"Another name of the parameter may be the right one ({_filter_options(self.dataset)}).",
+                    remedy="The parameter may have another name: see docs/assumptions.md.",
                 )
 
     def _outside(self, request: PlannedRequest, table: pa.Table) -> int:
@@ -360,7 +360,7 @@ class WindowFetcher:
             raise FilterIgnoredError(
                 f"{self._what}: asked for {request.day}, and the answer has records of that date and of one beside it. "
                 "These would be published under two dates; nothing was published.",
-                remedy=f"See whether the option `to` (api_options) is as zDirect has it. {FILTER_REMEDY}",
+                remedy=f"See whether liquidation_last_date (docs/assumptions.md) is as zDirect has it. {FILTER_REMEDY}",
             )
         return left
 
@@ -382,11 +382,6 @@ def _is(compare: Callable[..., Any], values: pa.ChunkedArray, value: Any) -> pa.
 def _line(bad: Rejected, people: ErasedPeople | None) -> bytes:
     line = bad.as_line()
     return erased_line(line) if people and is_theirs_line(line, people) else line
-
-
-def _filter_options(dataset: Dataset) -> str:
-    names = [f"api_options {name}: {', '.join(option.choices)}" for name, option in dataset.options.items()]
-    return "; ".join(name for name in names if "parameter" in name) or "there is none"
 
 
 def _rank(error: Exception) -> int:

@@ -160,9 +160,7 @@ class _Updating:
         orders = await asyncio.to_thread(self._open_orders, mapping, now, min(feed.times.values()))
         channels: tuple[str, ...] = ()
         if needs_channels(feed):
-            channels = self.job.sales_channel_ids or await live_channels(
-                self.client, self.job.merchant_id, self.job.options
-            )
+            channels = self.job.sales_channel_ids or await live_channels(self.client, self.job.merchant_id)
         since_feed = self.job.orders is not None and self.job.orders.since_feed
         wanted = wanted_levels(feed, channels, orders.pieces if orders else None, since_feed=since_feed)
         if wanted.below_zero:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,6 @@ from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.stocks.feed import BadRow, FeedFiles
 from airflow_provider_zdirect.stocks.open_orders import OrdersWanted
-from airflow_provider_zdirect.stocks.stock_options import StockOptions
 from airflow_provider_zdirect.storage.layout import FORMATS
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
@@ -60,7 +59,6 @@ class StockUpdateJob:
     resend_after: timedelta | None = None
     max_rejected: int = 0
     format: str = "parquet"
-    options: StockOptions = field(default_factory=StockOptions)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "merchant_id", checked_merchant_id(self.merchant_id))

@@ -64,7 +64,7 @@ class Inbound:
     async def state(self, dataset: str, **arguments: Any) -> dict[str, Any]:
         place = self.place
         job = StateJob(
-            get_dataset(dataset, options=arguments.pop("options", None)),
+            get_dataset(dataset),
             place.merchant_id,
             place.fs,
             place.root,

@@ -27,7 +27,6 @@ from airflow_provider_zdirect.exceptions import MalformedResponseError, Rejected
 from airflow_provider_zdirect.inbound.notices import ShippingNotices
 from airflow_provider_zdirect.reports.wait import Sight, look_at_report
 from airflow_provider_zdirect.stocks.channels import live_channels
-from airflow_provider_zdirect.stocks.stock_options import StockOptions
 from airflow_provider_zdirect.windows import Window
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -464,7 +463,7 @@ def test_whether_a_notice_or_a_channel_is_there_is_not_said_by_a_list_that_canno
     channels = SHAPES["sales_channels"]
     answer_with(emulator, channels, channels.body([raw(channels, 1), raw(channels, 2, rb"\x41")]))
     with pytest.raises(MalformedResponseError, match="cannot be read"):
-        asyncio.run(with_client(runs, lambda client: live_channels(client, runs.merchant_id, StockOptions.of())))
+        asyncio.run(with_client(runs, lambda client: live_channels(client, runs.merchant_id)))
 
 
 def test_a_report_whose_only_movement_is_damaged_is_not_empty(emulator: EmulatorServer, tmp_path: Path) -> None:

@@ -267,12 +267,11 @@ def test_an_empty_snapshot_is_replaced_by_a_later_answer_of_the_same_time(runs: 
 
 
 def test_an_empty_snapshot_may_be_refused(runs: StateExtraction) -> None:
+    runs.assumptions = {"empty_snapshot": "refuse"}
     answer(runs, snapshot_of())
-    with pytest.raises(EmptyAnswerError, match="not to be taken for no stock"):
-        runs.observe(SNAPSHOTS, api_options={"empty_snapshot": "refuse"})
+    with pytest.raises(EmptyAnswerError, match="empty_snapshot=refuse"):
+        runs.observe(SNAPSHOTS)
     assert not runs.paths(SNAPSHOTS)
-    with pytest.raises(ZDirectConfigurationError, match="zero, refuse"):
-        runs.observe(SNAPSHOTS, api_options={"empty_snapshot": "perhaps"})
 
 
 def test_a_snapshot_of_which_records_were_left_out_is_completed_by_a_later_answer(runs: StateExtraction) -> None:
@@ -427,7 +426,8 @@ def test_how_many_eans_a_request_takes_can_be_set(runs: StateExtraction) -> None
     with pytest.raises(BadRequestError):
         runs.observe(QUANTITIES, filters={"ean": eans})
     assert not runs.paths(QUANTITIES)
-    result = runs.observe(QUANTITIES, filters={"ean": eans}, api_options={"eans_per_request": 40})
+    runs.assumptions = {"eans_per_request": 40}
+    result = runs.observe(QUANTITIES, filters={"ean": eans})
     assert (result.pages, result.not_answered) == (3, ())
 
 
@@ -441,7 +441,8 @@ def test_a_batch_that_fails_leaves_nothing_behind(runs: StateExtraction) -> None
 @pytest.mark.parametrize("parameter", ["from", "changed_since"])
 def test_what_changed_since_a_time(runs: StateExtraction, parameter: str) -> None:
     runs.emulator.set_options(changed_since_parameter=parameter)
-    result = runs.observe(QUANTITIES, since=NOW - 3 * HOUR, api_options={"since_parameter": parameter})
+    runs.assumptions = {"changed_since_parameter": parameter}
+    result = runs.observe(QUANTITIES, since=NOW - 3 * HOUR)
     assert runs.requests("item-quantities") == [{parameter: "2026-11-20T09:34:56.000789Z"}]
     rows = runs.published(QUANTITIES)
     before, now = (runs.emulator.quantities(runs.merchant_id, at) for at in (NOW - 3 * HOUR, NOW))
