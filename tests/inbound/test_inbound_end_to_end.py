@@ -23,6 +23,7 @@ from airflow_provider_zdirect.inbound.notices import ShippingNotices
 from airflow_provider_zdirect.inbound.reconciliation_job import InboundPlace, open_advices, reconcile_merchant
 from airflow_provider_zdirect.pipeline.extract_state import extract_state
 from airflow_provider_zdirect.pipeline.state_job import StateJob
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import Window
 
 NOW = moment("2026-11-22T10:00:00Z")
@@ -65,11 +66,7 @@ class Inbound:
         place = self.place
         job = StateJob(
             get_dataset(dataset),
-            place.merchant_id,
-            place.fs,
-            place.root,
-            place.base_uri,
-            "production",
+            Place(place.fs, place.root, place.base_uri, place.merchant_id, "production"),
             **arguments,
         )
         async with self.client() as client:
