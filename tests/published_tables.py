@@ -13,7 +13,7 @@ from orders.order_world import CODES, OrderWorld
 from state_extraction import StateExtraction
 from stocks.stock_world import StockWorld, ean, stock_emulator
 
-from airflow_provider_zdirect.datasets.table import DATASETS, Keeping
+from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.inbound.item_set_sync import ItemSetJob, sync_item_sets
 from airflow_provider_zdirect.inbound.notices import ShippingNotices
@@ -25,7 +25,7 @@ from airflow_provider_zdirect.windows import Window
 OF_DATASETS = {
     name: f"{name}_current"
     for name, dataset in DATASETS.items()
-    if dataset.latest is not None or dataset.keeping is Keeping.HISTORY
+    if dataset.of_latest() is not None or dataset.publish.keeps_history
 }
 TABLES = {
     *DATASETS,
@@ -78,7 +78,7 @@ def _publish_datasets(emulator: EmulatorServer, root: Path) -> None:
         if dataset.part_of is not None:
             continue
         for merchant_id in merchants:
-            if dataset.keeping is None:
+            if dataset.has_windows:
                 for day in (DAY, DAY + timedelta(days=1)):
                     runs.run(name, Window.of_day(day), merchant_id=merchant_id)
             elif name == "item_quantities":

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_zdirect.datasets.table import DATASETS, KeptCalendarYears, KeptDays
+from airflow_provider_zdirect.datasets.selection import KeptCalendarYears, KeptDays
+from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.exceptions import RetentionError, WindowError
 from airflow_provider_zdirect.pipeline.plan import plan_requests
 from airflow_provider_zdirect.windows import Window, parse_instant, refuse_future, subject, within_retention

@@ -117,7 +117,7 @@ def dataset_param(default: str) -> dict[str, Param]:
             default,
             type="string",
             # Those of windows, for a present state has no past to fill; what comes with another is fetched with it.
-            enum=[name for name, dataset in DATASETS.items() if dataset.keeping is None and dataset.part_of is None],
+            enum=[name for name, dataset in DATASETS.items() if dataset.has_windows and dataset.part_of is None],
             title="Dataset",
             description="What to fetch.",
         )

@@ -36,7 +36,7 @@ class ErasedMeanwhile:
     @classmethod
     def of(cls, dataset: Dataset, merchant_id: str, checkpoint: Checkpoint, what: str) -> ErasedMeanwhile:
         ledger = ErasureLedger(checkpoint.store, merchant_id) if dataset.name in ORDER_DATASETS else None
-        return cls(ledger, checkpoint, what, dataset.refetch_delay)
+        return cls(ledger, checkpoint, what, dataset.endpoint.refetch_delay)
 
     def refuse(self, progress: Progress) -> None:
         """To be called before publishing: begin anew if people are to be forgotten since pages of them were staged.

@@ -7,7 +7,7 @@ all; either way, all orders with the customer number are erased.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -65,7 +65,7 @@ async def fetch_requests(client: ZDirectClient, merchant_id: str) -> DeletionReq
     """
     requests = DeletionRequests()
     # With what the published dataset leaves out: it is needed to find the rows, and not stored.
-    dataset = replace(get_dataset(DATASET), left_out=())
+    dataset = get_dataset(DATASET).but(answer={"left_out": ()})
     async for page in client.pages(dataset, merchant_id, {}):
         for record in page.records:
             requests.take(_decoded(record))

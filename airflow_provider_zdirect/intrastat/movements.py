@@ -129,7 +129,7 @@ def _read_day(store: ObjectStore, layout: Layout, day: date) -> _Day:
         f"{DATASET.name} of merchant {layout.merchant_id}, {day}: its file was taken away while it was read, "
         f"{MAX_LOOKS} times in a row.",
         remedy="Let the retry do it.",
-        retry_after=DATASET.refetch_delay,
+        retry_after=DATASET.endpoint.refetch_delay,
     )
 
 

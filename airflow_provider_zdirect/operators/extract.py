@@ -192,7 +192,7 @@ class ZDirectExtractOperator(ZDirectOperator):
         )
         filters = arguments.mapping(self.filters, name="filters")
         mode = personal_data_mode(self.personal_data)
-        if dataset.keeping is not None:
+        if not dataset.has_windows:
             if mode != "keep":
                 raise ZDirectConfigurationError(
                     f"personal_data={mode!r}: {dataset.name} tells a present state, which is stored as it is.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_zdirect.datasets.table import WindowKind
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base_path import open_place
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 def check_no_window(dataset: Dataset, values: Mapping[str, Any]) -> None:
     """Raise ZDirectConfigurationError if a window is known at parse, and the dataset has none."""
     for name in ("window_from", "window_to"):
-        if dataset.window is WindowKind.NONE and arguments.literal(values[name]) is not None:
+        if not (dataset.has_windows or dataset.states.asks_since) and arguments.literal(values[name]) is not None:
             raise ZDirectConfigurationError(
                 f"{name}={values[name]!r}: {dataset.name} tells what is now, not what was in a window.",
                 remedy="Leave window_from and window_to out.",
@@ -41,7 +40,7 @@ def state_job(
     from airflow_provider_zdirect.pipeline.state_job import StateJob
 
     # Everything that can be wrong is looked at before the first request, which may be that for the merchant.
-    asks_since = dataset.window is WindowKind.SINCE and not filters
+    asks_since = dataset.states.asks_since and not filters
     since = run_window(task, context).start if asks_since else None
     max_rejected = arguments.count(task.max_rejected, name="max_rejected")
     replace_with_empty = arguments.flag(task.replace_with_empty, name="replace_with_empty")

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.datasets.table import Dataset, WindowKind, get_dataset
+from airflow_provider_zdirect.datasets.table import Dataset, get_dataset
 from airflow_provider_zdirect.erasure.meanwhile import ErasedMeanwhile
 from airflow_provider_zdirect.exceptions import ConcurrentRunError, RejectedRecordsError, RetentionError
 from airflow_provider_zdirect.pipeline.empty_reports import judge_empty_reports
@@ -77,7 +77,7 @@ class _Extraction:
     async def run(self) -> ExtractResult:
         refuse_future(self.job.window, self.clock.now())
         progress = self._resume_or_begin()
-        if self.dataset.window is not WindowKind.DATE:
+        if not self.dataset.publish.by_day:
             announce(self.store, self.layout, self.window)
         stager = PageStager(self.job, self.window, self.checkpoint, self.clock, self.erased.ledger)
         fetcher = WindowFetcher(self.job, self.plan.requests, self.client, progress, stager, self.clock)
@@ -94,7 +94,7 @@ class _Extraction:
                 f"{self.job.what}: a staged file is gone ({error}). Another attempt at this window has cleared up, or "
                 "somebody has deleted it.",
                 remedy="No action needed: the task retries, and fetches what is missing.",
-                retry_after=self.dataset.refetch_delay,
+                retry_after=self.dataset.endpoint.refetch_delay,
             ) from error
 
     def _resume_or_begin(self) -> Progress:
@@ -125,7 +125,7 @@ class _Extraction:
         self.erased.refuse(progress)
         try:
             rejected_file = self._publish_rejected(progress)
-            if self.dataset.window is WindowKind.DATE:
+            if self.dataset.publish.by_day:
                 manifest = self._manifest(progress, self.dataset, self._replace_days(progress))
             else:
                 manifest = self._merge(progress)
@@ -182,7 +182,7 @@ class _Extraction:
             return merged
 
         requests, parts = progress.requests.values(), {}
-        for name in (part.dataset for part in (self.dataset.resources.parts if self.dataset.resources else ())):
+        for name in (part.dataset for part in self.dataset.answer.parts):
             merged = merge(get_dataset(name), [path for each in requests for path in each.parts_staged.get(name, ())])
             parts[name] = merged.answered.count
             self._write(self._manifest(progress, get_dataset(name), merged))
@@ -220,7 +220,7 @@ class _Extraction:
             dataset=dataset.name,
             merchant_id=self.place.merchant_id,
             environment=self.place.environment,
-            path=self.dataset.path,
+            path=self.dataset.endpoint.path,
             window=self.job.window,
             format=self.place.format,
             records=merged.answered.count,
@@ -261,7 +261,7 @@ class _Extraction:
     def _report(self, manifest: Manifest) -> None:
         changes = count_changes(self.changes)
         # A date is replaced as a whole, but most of its rows may be as they were.
-        new = changes["added"] if self.dataset.window is WindowKind.DATE else manifest.new_records
+        new = changes["added"] if self.dataset.publish.by_day else manifest.new_records
         notes = [
             f"{manifest.records - new:,} were there already",
             f", {changes['changed']:,} of them with other values" if changes["changed"] else "",
@@ -294,7 +294,7 @@ class _Extraction:
     def _fingerprint(self) -> dict[str, Any]:
         return {
             "dataset": self.dataset.name,
-            "path": self.dataset.path,
+            "path": self.dataset.endpoint.path,
             "merchant_id": self.place.merchant_id,
             "environment": self.place.environment,
             "window": self.job.window.label,
@@ -302,5 +302,5 @@ class _Extraction:
             "timezone": self.job.timezone,
             "filters": dict(self.job.filters),
             "personal_data": self.job.personal_data.told(self.dataset),
-            "to_inclusive": self.dataset.to_inclusive,
+            "selection": repr(self.dataset.selection),
         }

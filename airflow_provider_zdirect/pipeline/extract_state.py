@@ -18,7 +18,6 @@ from typing import Any
 from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.datasets.table import Keeping
 from airflow_provider_zdirect.exceptions import ConcurrentRunError, EmptyAnswerError, RetentionError, WindowError
 from airflow_provider_zdirect.pipeline.fetch_state import FetchedState, StateFetcher
 from airflow_provider_zdirect.pipeline.manifest import Manifest
@@ -81,7 +80,7 @@ class _StateExtraction:
         self.store = job.place.store
         self.layout = job.place.layout(job.dataset.name)
         self.history = RecordHistory(job.place, job.dataset)
-        self.is_history = job.dataset.keeping is Keeping.HISTORY
+        self.is_history = job.dataset.publish.keeps_history
         self.is_sandbox = job.place.environment == "sandbox"
         self.subject = subject(job.dataset.name, job.place.merchant_id)
 
@@ -105,13 +104,15 @@ class _StateExtraction:
         raise ConcurrentRunError(
             f"{self.job.what}: other runs published later states, {MAX_OBSERVATIONS} times in a row.",
             remedy="No action needed: the task retries. Run fewer of them at once.",
-            retry_after=self.dataset.refetch_delay,
+            retry_after=self.dataset.endpoint.refetch_delay,
         )
 
     def _check_since(self, now: datetime) -> None:
-        since, retention = self.job.since, self.dataset.retention
-        if since is None or retention is None:
+        since = self.job.since
+        if since is None:
             return
+        retention = self.dataset.states.retention
+        assert retention is not None
         asked = f"{self.job.what}: asked for what changed since {since.isoformat()}"
         if since > now + MAX_CLOCK_SKEW:
             raise WindowError(
@@ -134,7 +135,7 @@ class _StateExtraction:
                 "Nothing was published.",
                 remedy="Set the clocks of the workers: one was ahead, or this one is behind. What has changed is "
                 "recorded by the first run after that time; until then, runs fail only if something has changed.",
-                retry_after=self.dataset.refetch_delay,
+                retry_after=self.dataset.endpoint.refetch_delay,
             ) from later
 
     def _etag_of(self, known: KnownVersions) -> str | None:
@@ -157,7 +158,7 @@ class _StateExtraction:
     def _answer(self) -> dict[str, Any]:
         """What the answer to a single request depends on, and the rows that are made of it."""
         return {
-            "path": self.dataset.path,
+            "path": self.dataset.endpoint.path,
             "parameters": [dict(request.parameters) for request in self.job.requests],
             "environment": self.place.environment,
             "package_version": __version__,
@@ -216,18 +217,19 @@ class _StateExtraction:
 
         :raises EmptyAnswerError: if zDirect does not give such answers.
         """
-        if self.is_sandbox or self.dataset.snapshot_time_key is None:
+        if self.is_sandbox or self.dataset.answer.snapshot_time_key is None:
             return False
         if state.snapshot_time is None:
             raise EmptyAnswerError(
-                f"{self.job.what}: zDirect answered without records and without {self.dataset.snapshot_time_key}. "
-                "That is not a snapshot, not even one of no stock; nothing was published.",
+                f"{self.job.what}: zDirect answered without records and without "
+                f"{self.dataset.answer.snapshot_time_key}. That is not a snapshot, not even one of no stock; nothing "
+                "was published.",
                 remedy="Clear the task to try again. If the connection's app is in sandbox mode, set the connection's "
                 "environment to sandbox.",
             )
         if state.rejected:
             return False
-        if self.dataset.empty_snapshot == "refuse":
+        if self.dataset.publish.refuses_empty:
             raise EmptyAnswerError(
                 f"{self.job.what}: the snapshot of {state.snapshot_time.isoformat()} has no EANs. Because of "
                 "empty_snapshot=refuse in the connection's assumptions, nothing was published.",
@@ -241,7 +243,7 @@ class _StateExtraction:
         if state.unchanged:
             state.rows = valid
         scope = self._scope(state)
-        may_be_empty = self.job.replace_with_empty or self.dataset.may_become_empty
+        may_be_empty = self.job.replace_with_empty or self.dataset.publish.ends_all
         if scope is None and not state.rows.num_rows and valid.num_rows and not may_be_empty:
             raise EmptyAnswerError(
                 f"{self.job.what}: zDirect answered without any record, and {valid.num_rows} were valid until now. "
@@ -304,7 +306,7 @@ class _StateExtraction:
             dataset=self.dataset.name,
             merchant_id=self.place.merchant_id,
             environment=self.place.environment,
-            path=self.dataset.path,
+            path=self.dataset.endpoint.path,
             window=moment(published.at),
             clipped=None,
             days={},
@@ -334,7 +336,7 @@ class _StateExtraction:
 
     def _stock(self, result: StateResult) -> str | None:
         """Of a snapshot: ``none`` is what zDirect said, ``unknown`` that it said nothing."""
-        if self.dataset.snapshot_time_key is None:
+        if self.dataset.answer.snapshot_time_key is None:
             return None
         return "some" if result.records else "none" if result.files else "unknown"
 

@@ -118,7 +118,7 @@ class DayReplacer:
                     changes = row_changes(
                         lambda: self._rows([former], None),
                         lambda: self._rows(staged, kept),
-                        self.dataset.identity or self.dataset.alike,
+                        self.dataset.days.compared_by,
                         lines.write,
                     )
             if not changes:
@@ -185,8 +185,8 @@ class DayReplacer:
 
     def _kept(self, staged: list[str]) -> list[int] | None:
         """Numbers of the rows that are published, ascending; None: all of them."""
-        identity = self.dataset.identity
-        if identity is None:
+        identity = self.dataset.publish.identity
+        if not identity:
             return None
         last: dict[str, int] = {}
         number = 0

@@ -110,8 +110,7 @@ class RecordHistory:
 
     @property
     def identity(self) -> tuple[str, ...]:
-        assert self.dataset.identity is not None
-        return self.dataset.identity
+        return self.dataset.publish.identity
 
     def read(self) -> KnownVersions:
         """All that is known.
@@ -151,7 +150,7 @@ class RecordHistory:
         raise ConcurrentRunError(
             f"{self._what}: other runs published the same history at the same time, {MAX_ROUNDS} times in a row.",
             remedy="No action needed: the task retries. Run fewer of them at once.",
-            retry_after=self.dataset.refetch_delay,
+            retry_after=self.dataset.endpoint.refetch_delay,
         )
 
     @property

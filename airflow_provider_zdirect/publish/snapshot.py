@@ -98,8 +98,7 @@ class SnapshotPublisher:
         return self._contents(pa.concat_tables([schema.empty_table(), *tables]))
 
     def _contents(self, rows: pa.Table) -> dict[str, int]:
-        assert self.dataset.identity is not None
-        return contents(rows, self.dataset.identity)
+        return contents(rows, self.dataset.publish.identity)
 
 
 def rows_named(path: str) -> int:

@@ -122,10 +122,9 @@ async def _look(client: ZDirectClient, dataset: Dataset, merchant_id: str, repor
 
 
 async def _first_page(client: ZDirectClient, dataset: Dataset, merchant_id: str, first: date, last: date) -> Page:
-    parameters = dataset.parameters(first, last)
+    parameters = dataset.windows.parameters(first, last)
     # Where no limit is documented none is sent.
-    if dataset.cursor is not None and dataset.cursor.limit is not None:
-        parameters[dataset.cursor.limit_parameter] = "1"
+    parameters |= dataset.paging.of_size(1)
     # An async generator, that is: left at its first page, it has to be closed.
     pages = cast("AsyncGenerator[Page, None]", client.pages(dataset, merchant_id, parameters))
     async with aclosing(pages):

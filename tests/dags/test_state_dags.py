@@ -14,7 +14,7 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_zdirect.assets import dataset_asset, place_alias
 from airflow_provider_zdirect.dag_support.params import asked_for_quantities, dataset_param
-from airflow_provider_zdirect.datasets.table import DATASETS, WindowKind
+from airflow_provider_zdirect.datasets.table import DATASETS
 
 MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
 REFERENCE = ("stock_locations", "sales_channels", "logistic_centers")
@@ -55,7 +55,7 @@ def test_the_tasks_update_their_assets(dags):
 def test_a_backfill_offers_no_dataset_without_a_past():
     offered = dataset_param("received_items")["dataset"].schema["enum"]
     assert "received_items" in offered
-    assert all(DATASETS[name].window in (WindowKind.TIMESTAMP, WindowKind.DATE) for name in offered)
+    assert all(DATASETS[name].has_windows for name in offered)
     assert not {"item_quantities", *REFERENCE} & set(offered)
 
 
@@ -112,6 +112,6 @@ def test_reference_data_keeps_what_is_now_and_what_was(run_dag, emulator, tmp_pa
         (name, "success") for name in ("logistic_centers", "merchants", "sales_channels", "stock_locations")
     ]
     for name in REFERENCE:
-        (key,) = DATASETS[name].identity
+        (key,) = DATASETS[name].publish.identity
         found = rows(tmp_path, f"{name}_current", merchant, key)
         assert found == sorted((record[key],) for record in emulator.reference(name, merchant))

@@ -126,7 +126,7 @@ def test_a_file_that_vanishes_between_listing_and_reading_is_looked_for_again(
     lies[0] = 1000
     with pytest.raises(ConcurrentRunError, match="2026-11-10") as caught:
         landing.report()
-    assert caught.value.retry_after == DATASET.refetch_delay
+    assert caught.value.retry_after == DATASET.endpoint.refetch_delay
 
 
 def test_an_empty_report_that_was_fetched_early_is_a_missing_one(landing: Landing) -> None:

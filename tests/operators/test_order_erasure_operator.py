@@ -16,7 +16,6 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from outlet_events import OutletEvents
 
 from airflow_provider_zdirect.assets import erasure_alias, erasure_asset
-from airflow_provider_zdirect.client.paging import parse_page
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.customer_wishes import Wish
 from airflow_provider_zdirect.exceptions import ServerError, TracesLeftError, ZDirectConfigurationError
@@ -152,5 +151,5 @@ def test_published_deletion_requests_name_no_customer_nor_do_rejected_ones(emula
 
 def test_what_nobody_knows_of_a_deletion_request_is_not_stored_either():
     answer = {"items": [{"order_id": "1", "requested_at": None, **PERSON, "billing_address": {"city": "X"}}]}
-    (record,) = parse_page(json.dumps(answer).encode(), get_dataset("order_deletion_requests")).records
+    (record,) = get_dataset("order_deletion_requests").read(json.dumps(answer).encode()).records
     assert json.loads(bytes(record)) == {"order_id": "1", "requested_at": None}

@@ -251,13 +251,12 @@ from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import Window, parse_instant
 from clocks import FakeClock
-from dataclasses import replace
 import fsspec
 
 url, root, merchant, start, end, now = sys.argv[2:]
 clock = FakeClock(datetime.fromisoformat(now))
 dataset = get_dataset("received_items")
-dataset = replace(dataset, paging=replace(dataset.paging, limit=5))
+dataset = dataset.but(paging={"limit": 5})
 job = ExtractJob(
     dataset, Window(parse_instant(start, name="from"), parse_instant(end, name="to")),
     Place(fsspec.filesystem("file"), root, f"file://{root}", merchant, "production"), resume_key="task",
@@ -415,16 +414,12 @@ def test_a_day_does_not_mix_formats(runs: Extraction) -> None:
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of 5 records instead of 100,000, so that few records need many pages."""
-    import dataclasses
-
     import extraction
 
     from airflow_provider_zdirect.datasets.table import get_dataset
 
     def with_small_pages(*row: str | None) -> object:
         dataset = get_dataset(*row)
-        if dataset.paging is None:
-            return dataset
-        return dataclasses.replace(dataset, paging=dataclasses.replace(dataset.paging, limit=5))
+        return dataset if dataset.paging.is_single else dataset.but(paging={"limit": 5})
 
     monkeypatch.setattr(extraction, "get_dataset", with_small_pages)
