@@ -112,7 +112,7 @@ class Landing:
             "dataset": DATASET.name,
             "merchant_id": MERCHANT,
             "environment": "production",
-            "path": DATASET.path,
+            "path": DATASET.endpoint.path,
             "window": window,
             "clipped": None,
             "days": {day.isoformat(): self.fetched.isoformat() for day in days},
