@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 from airflow_provider_zdirect.datasets.arrow import INSTANT, arrow_schema
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
-from airflow_provider_zdirect.publish.files import PublishedFile, measure, publish_rows
+from airflow_provider_zdirect.publish.files import PublishedFile, PublishedState, measure, publish_rows
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.publish.record_versions import Version, as_one, observe
@@ -49,20 +49,6 @@ class LaterObservation(Exception):
     def __init__(self, at: datetime) -> None:
         super().__init__(at)
         self.at = at
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """How an observation was published.
-
-    :param files: the history and the versions that are valid now; none if nothing was ever seen.
-    :param stored: whether the history has changed.
-    :param changes: ``added``, ``changed`` and ``removed`` records.
-    """
-
-    files: list[PublishedFile]
-    stored: bool
-    changes: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -130,7 +116,7 @@ class RecordHistory:
         at: datetime,
         scope: tuple[str, Collection[str]] | None = None,
         known: KnownVersions | None = None,
-    ) -> Recorded:
+    ) -> PublishedState:
         """Put an observation behind the history; safe to repeat, and at the same time as any other.
 
         :param rows: each record once.
@@ -212,7 +198,7 @@ class _Recording:
         self.changed = False
         self.settled = False
 
-    def round(self) -> Recorded | None:
+    def round(self) -> PublishedState | None:
         """None if another run came between."""
         h = self.h
         paths = h.files(h.layout)
@@ -221,7 +207,7 @@ class _Recording:
         known = self.known
         versions = known.versions if self.settled else self._observed(known)
         if not versions:
-            return Recorded([], False, self._changes(versions))
+            return PublishedState([], False, self._changes(versions))
         rows = self._table(known, versions)
         if len(paths) == 1 and versions == known.versions:
             holder = measure(self.store, paths[0], rows.num_rows)
@@ -238,7 +224,7 @@ class _Recording:
                 self.store.delete(path)
         self.settled = True
         current = self._keep_current(holder.path, rows.filter(pc.is_null(rows.column(VALID_TO))))
-        return None if current is None else Recorded([holder, current], self.changed, self._changes(versions))
+        return None if current is None else PublishedState([holder, current], self.changed, self._changes(versions))
 
     def _observed(self, known: KnownVersions) -> list[Version]:
         numbered = enumerate(self.contents.items(), known.rows.num_rows)

@@ -100,7 +100,7 @@ def test_json_lines_are_readable_by_people(tmp_path: Path) -> None:
     assert Decimal(row["total_price"]) == Decimal("12.50")
 
 
-def test_what_is_not_there_is_no_error(store: ObjectStore) -> None:
+def test_what_is_not_there_can_be_read_and_deleted(store: ObjectStore) -> None:
     assert store.files("nowhere") == []
     assert store.read("nowhere/at-all") is None
     store.delete("nowhere/at-all")
@@ -144,7 +144,7 @@ def test_objects_are_listed_written_over_moved_and_deleted(store: ObjectStore) -
     assert store.files("b") == []
 
 
-def test_a_base_path_that_is_no_folder_is_named(tmp_path: Path) -> None:
+def test_an_error_names_a_base_path_that_is_not_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ZDirectConfigurationError, match=r"base_path='s3://mine'"):
         ObjectStore(fsspec.filesystem("file"), str(tmp_path / "file")).check_writable("s3://mine")
@@ -183,7 +183,7 @@ def begun(store: ObjectStore, fingerprint: dict[str, object] | None = None) -> t
     return checkpoint, progress
 
 
-def test_a_checkpoint_is_taken_up_by_the_same_and_by_nobody_else(store: ObjectStore, tmp_path: Path) -> None:
+def test_a_checkpoint_is_resumed_by_the_same_task_and_by_no_other(store: ObjectStore, tmp_path: Path) -> None:
     checkpoint, progress = begun(store, {"dataset": "x"})
     (tmp_path / "page").write_bytes(b"rows")
     for request in ("10:00", "11:00"):
@@ -342,7 +342,7 @@ def test_a_file_of_a_worker_whose_clock_was_ahead_is_replaced_and_a_warning_name
     assert sold(store, PUBLISHED) == [4]
 
 
-def test_a_try_that_was_killed_after_publishing_tells_the_same_changes_again(
+def test_a_try_that_was_killed_after_publishing_reports_the_same_changes_again(
     store: ObjectStore, tmp_path: Path
 ) -> None:
     day = replacer(store)
@@ -364,16 +364,16 @@ def test_a_try_that_was_killed_after_publishing_tells_the_same_changes_again(
     assert sold(store, PUBLISHED) == [1]
 
 
-def test_what_was_published_of_a_date_is_told_by_its_files_alone(store: ObjectStore, tmp_path: Path) -> None:
+def test_the_files_of_a_date_say_all_that_was_published_of_it(store: ObjectStore, tmp_path: Path) -> None:
     day = replacer(store)
     for minute, quantities in ((30, [5, 7]), (40, [5, 7]), (50, [5, 8, 9])):
         day.replace(DAY, stage_sold(store, tmp_path, f"r{minute}", *quantities), at(minute))
-    told = published_changes(store, day.layout, {DAY})
-    assert [(change.name.fetched, change.name.first) for change in told] == [(at(30), True), (at(50), False)]
-    assert [(change.name.added, change.name.removed, change.name.changed) for change in told] == [(2, 0, 0), (1, 0, 1)]
-    assert {change.name.run for change in told} == {"a-run"}
-    assert [len(lines_in(store, change)) for change in told] == [0, 2]
-    assert [change.as_dict()["file"] for change in told] == [None, told[1].file]
+    found = published_changes(store, day.layout, {DAY})
+    assert [(change.name.fetched, change.name.first) for change in found] == [(at(30), True), (at(50), False)]
+    assert [(change.name.added, change.name.removed, change.name.changed) for change in found] == [(2, 0, 0), (1, 0, 1)]
+    assert {change.name.run for change in found} == {"a-run"}
+    assert [len(lines_in(store, change)) for change in found] == [0, 2]
+    assert [change.as_dict()["file"] for change in found] == [None, found[1].file]
     assert published_changes(store, day.layout, {DAY + timedelta(days=1)}) == []
 
 
@@ -389,7 +389,7 @@ def test_a_try_that_is_killed_before_it_publishes_has_changed_nothing(
             day.replace(DAY, staged, at(50))
     assert len(store.files(day.layout.changes(DAY))) == 2
     assert len(published_changes(store, day.layout, {DAY})) == 1
-    # Its retry finds the day replaced by another, and tells what it has changed itself.
+    # Its retry finds the day replaced by another, and reports what it has changed itself.
     replace(day, run="another").replace(DAY, stage_sold(store, tmp_path, "c", 6), at(40))
     assert counts(day.replace(DAY, staged, at(50))) == (1, 0, 0)
     assert [(change.name.run, change.name.added) for change in published_changes(store, day.layout, {DAY})] == [
@@ -399,7 +399,7 @@ def test_a_try_that_is_killed_before_it_publishes_has_changed_nothing(
     ]
 
 
-def test_many_runs_of_a_day_at_once_end_with_the_latest_and_what_each_changed_is_told(tmp_path: Path) -> None:
+def test_many_runs_of_a_day_at_once_end_with_the_latest_and_with_what_each_changed(tmp_path: Path) -> None:
     store = ObjectStore(fsspec.filesystem("file"), str(tmp_path))
     staged = [stage_sold(store, tmp_path, f"r{n}", *[n] * 3) for n in range(12)]
 
@@ -410,5 +410,5 @@ def test_many_runs_of_a_day_at_once_end_with_the_latest_and_what_each_changed_is
         done = [future.result() for future in [pool.submit(run, number) for number in range(12)]]
     assert sold(store, PUBLISHED) == [11, 11, 11]
     assert len(store.files(PUBLISHED)) == 1
-    told = published_changes(store, Layout(LIQUIDATED.name, MERCHANT), {DAY})
-    assert told == [replaced.change for replaced in done if replaced.change is not None]
+    found = published_changes(store, Layout(LIQUIDATED.name, MERCHANT), {DAY})
+    assert found == [replaced.change for replaced in done if replaced.change is not None]
