@@ -16,7 +16,7 @@ import contextlib
 import random
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pyarrow as pa
@@ -31,6 +31,7 @@ from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.publish.record_versions import Version, as_one, observe
 from airflow_provider_zdirect.publish.same_row import contents, digest, row_hashes, row_keys
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName, dated
+from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import read_table
 from airflow_provider_zdirect.windows import Window
 
@@ -127,7 +128,7 @@ class RecordHistory:
         :raises LaterObservation: if the history has a later one and this one does not agree with it.
         :raises ConcurrentRunError: if other runs kept publishing all the time.
         """
-        run = _Recording(self, rows, at, scope, known)
+        run = _Recording(self, rows, contents(rows, self.identity), at, scope, known)
         for number in range(MAX_ROUNDS):
             # Another run may delete a file between our listing and our reading; then we look again.
             with contextlib.suppress(FileNotFoundError):
@@ -173,30 +174,28 @@ class RecordHistory:
         return publish_rows(self.place.store, rows, folder, self.place.suffix, span, fetched, part)
 
 
+@dataclass
 class _Recording:
     """One observation on its way into the history.
 
-    ``mine`` are the files that it has written; ``settled``: one of them was found to hold everything.
+    :param contents: of the rows, in their order, see :func:`.same_row.contents`.
+    :param mine: files that it has written.
+    :param settled: one of them was found to hold everything.
     """
 
-    def __init__(
-        self,
-        history: RecordHistory,
-        rows: pa.Table,
-        at: datetime,
-        scope: tuple[str, Collection[str]] | None,
-        known: KnownVersions | None,
-    ) -> None:
-        self.h = history
-        self.store = history.place.store
-        self.rows = rows
-        self.contents = contents(rows, history.identity)
-        self.at = at
-        self.scope = scope
-        self.known = known
-        self.mine: set[str] = set()
-        self.changed = False
-        self.settled = False
+    h: RecordHistory
+    rows: pa.Table
+    contents: dict[str, int]
+    at: datetime
+    scope: tuple[str, Collection[str]] | None
+    known: KnownVersions | None
+    mine: set[str] = field(default_factory=set)
+    changed: bool = False
+    settled: bool = False
+
+    @property
+    def store(self) -> ObjectStore:
+        return self.h.place.store
 
     def round(self) -> PublishedState | None:
         """None if another run came between."""
