@@ -79,10 +79,10 @@ class _Extraction:
         if self.dataset.window is not WindowKind.DATE:
             announce(self.store, self.layout, self.window)
         stager = PageStager(self.job, self.window, self.checkpoint, self.clock, self.erased.ledger)
-        fetcher = WindowFetcher(self.job, self.plan.requests, self.client, progress, stager, self.clock)
+        fetcher = WindowFetcher(self.job, self.requests, self.client, progress, stager, self.clock)
         await fetcher.fetch()
         if self.dataset.name in REPORTS:
-            self.empty_because = await judge_empty_reports(fetcher, self.plan.requests, self.clock)
+            self.empty_because = await judge_empty_reports(fetcher, self.requests, self.clock)
         # To the operating system, with what the pages took: publishing has needs of its own.
         pa.default_memory_pool().release_unused()
         # In a thread, because runs that meet wait for each other, and the event loop is the caller's.
@@ -117,8 +117,10 @@ class _Extraction:
 
     def _plan(self, reach: Reach) -> None:
         job = self.job
+        self.reach = reach
         self.window = Window(reach.start, job.window.end)
-        self.plan = plan_requests(self.dataset, self.window, reach.overlap, job.timezone, job.filters)
+        asked = self.window.extended_back(reach.overlap)
+        self.requests = plan_requests(self.dataset, asked, job.timezone, job.filters)
 
     def _publish(self, progress: Progress) -> ExtractResult:
         self.erased.refuse(progress)
@@ -168,7 +170,7 @@ class _Extraction:
 
     def _merge(self, progress: Progress) -> Manifest:
         """Publish each record once; the dataset after its parts, so that whoever sees a record finds its parts."""
-        wanted = publishable(self.store, self.layout, self.plan.looked_back)
+        wanted = publishable(self.store, self.layout, self.window, self.reach.overlap)
 
         def merger(dataset: Dataset) -> RowMerger:
             layout = self.place.layout(dataset.name)
@@ -203,7 +205,7 @@ class _Extraction:
         )
         files: list[PublishedFile] = []
         new = 0
-        for request in self.plan.requests:
+        for request in self.requests:
             fetched = progress.of(request.key)
             assert request.day is not None
             assert fetched.fetched_at is not None
@@ -215,7 +217,6 @@ class _Extraction:
         return Merged(sum(file.rows for file in files), new_records=new, files=files)
 
     def _manifest(self, progress: Progress, dataset: Dataset, merged: Merged) -> Manifest:
-        looked_back = self.plan.looked_back
         return Manifest(
             dataset=dataset.name,
             merchant_id=self.place.merchant_id,
@@ -229,11 +230,11 @@ class _Extraction:
             clipped=Window(self.job.window.start, self.window.start) if self.window != self.job.window else None,
             days={
                 request.day.isoformat(): progress.of(request.key).fetched_at or ""
-                for request in self.plan.requests
+                for request in self.requests
                 if request.day is not None
             },
             empty_because=self.empty_because,
-            overlap_seconds=looked_back.duration.total_seconds() if looked_back else 0.0,
+            overlap_seconds=self.reach.overlap.total_seconds(),
             outside=progress.total("outside"),
             pages=progress.total("pages"),
             requests=progress.total("requests_sent"),
@@ -245,7 +246,7 @@ class _Extraction:
 
     def _all_changes(self) -> list[dict[str, Any]]:
         """Those of earlier runs of the window's dates, and this one's."""
-        days = {request.day for request in self.plan.requests if request.day is not None}
+        days = {request.day for request in self.requests if request.day is not None}
         return [change.as_dict() for change in published_changes(self.store, self.layout, days)] if days else []
 
     def _write(self, manifest: Manifest) -> None:
