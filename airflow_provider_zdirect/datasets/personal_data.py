@@ -71,20 +71,16 @@ class PersonalData:
         assert self.key is not None
         return hmac.new(self.key.encode(), text.strip().lower().encode(), hashlib.sha256).hexdigest()[:32]
 
-    def treat(self, dataset: Dataset, record: msgspec.Raw, *, erased: bool = False) -> msgspec.Raw:
-        """The record as it may be stored.
-
-        :param erased: leave personal data out, whatever the mode.
-        """
-        mode = "drop" if erased else self.mode
-        if mode == "keep" or not dataset.personal_data:
+    def treat(self, dataset: Dataset, record: msgspec.Raw) -> msgspec.Raw:
+        """The record as it may be stored."""
+        if self.mode == "keep" or not dataset.personal_data:
             return record
         treated: dict[str, Any] = {}
         try:
             content = msgspec.json.decode(record, type=dict[str, msgspec.Raw])
             for name, value in content.items():
                 if name in dataset.personal_data:
-                    treated[name] = self._treated(msgspec.json.decode(value), mode)
+                    treated[name] = self._treated(msgspec.json.decode(value))
                 elif name in dataset.model.model_fields or name.startswith("_"):
                     treated[name] = value
                 # What nobody knows may be personal.
@@ -92,16 +88,16 @@ class PersonalData:
             return _NOT_SHOWN
         return msgspec.Raw(msgspec.json.encode(treated))
 
-    def _treated(self, value: Any, mode: str) -> Any:
+    def _treated(self, value: Any) -> Any:
         if isinstance(value, Mapping):
             inner = {
-                name: nested if name in KEPT else self._treated(nested, mode)
+                name: nested if name in KEPT else self._treated(nested)
                 for name, nested in value.items()
-                if name in KEPT or mode == "hash"
+                if name in KEPT or self.mode == "hash"
             }
             return inner or None
         if isinstance(value, list):
-            return [self._treated(nested, mode) for nested in value] if mode == "hash" else None
-        if value in (None, "") or mode == "drop":
+            return [self._treated(nested) for nested in value] if self.mode == "hash" else None
+        if value in (None, "") or self.mode == "drop":
             return None
         return self.digest(value if isinstance(value, str) else msgspec.json.encode(value).decode())

@@ -26,8 +26,9 @@ from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema
 from airflow_provider_zdirect.datasets.personal_data import PersonalData
 from airflow_provider_zdirect.datasets.rejected import Rejected
 from airflow_provider_zdirect.datasets.table import Dataset, get_dataset
-from airflow_provider_zdirect.erasure.people import ErasedPeople, ErasureLedger
-from airflow_provider_zdirect.erasure.rows import erased_line, is_theirs_line, without_erased
+from airflow_provider_zdirect.erasure.ledger import ErasedPeople, ErasureLedger
+from airflow_provider_zdirect.erasure.rejected import erased_line, is_theirs_line
+from airflow_provider_zdirect.erasure.rows import without_erased
 from airflow_provider_zdirect.exceptions import (
     BadRequestError,
     CursorLoopError,
@@ -52,6 +53,9 @@ REASONS_KEPT = 5
 
 _PossibleDates = tuple[str | None, date]
 """A field and the date that all rows have in it; no field: in any one."""
+
+ERASED = PersonalData("drop")
+"""How records of customers are treated who have to be forgotten."""
 
 FILTER_REMEDY = (
     "Clear the task to try again; if it stays, report it to Zalando's merchant support. If the records are right, "
@@ -256,7 +260,7 @@ class WindowFetcher:
             writer.write(without_erased(dataset, table, people) if people else table)
 
         treated = [
-            self.personal_data.treat(dataset, record, erased=people is not None and people.has_record(record))
+            (ERASED if people is not None and people.has_record(record) else self.personal_data).treat(dataset, record)
             for record in records
         ]
         rejected = take_valid(dataset.model, treated, lineage, take)

@@ -22,9 +22,8 @@ from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.erasure.run import ErasureJob, ErasureResult, erase_customers
 from airflow_provider_zdirect.exceptions import ServerError
-from airflow_provider_zdirect.publish.window_marks import WindowMarks
-from airflow_provider_zdirect.shipping_documents.documents import documents_folder
-from airflow_provider_zdirect.storage.layout import Layout
+from airflow_provider_zdirect.publish.place import Place
+from airflow_provider_zdirect.storage.layout import documents_folder
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import Window
 
@@ -146,9 +145,7 @@ class ErasureWorld(Extraction):
         self.add(SECOND.start + timedelta(minutes=20), 5)
         self.add(SECOND.start + timedelta(minutes=30), 1, **PERSON, order_date="yesterday")
         self.fetch(SECOND)
-        # The third is being fetched; who looks back from the fourth parks rows for it.
-        for name in ("orders", "order_items", "order_lines"):
-            WindowMarks(self.store, Layout(name, self.merchant_id)).announce(THIRD)
+        self.fetch(THIRD)
         late = self.add(THIRD.start + timedelta(minutes=30), 1, **PERSON)
         self.add(THIRD.start + timedelta(minutes=31), 1)
         self.fetch(Window(THIRD.end, THIRD.end + HOUR))
@@ -179,8 +176,8 @@ class ErasureWorld(Extraction):
 
     def erasure_job(self, **changes: Any) -> ErasureJob:
         job = self.job("orders", FIRST)
-        fields = {"key": KEY if self.mode == "hash" else None, **changes}
-        return ErasureJob(self.merchant_id, fields.pop("fs", job.fs), job.root, job.base_uri, **fields)
+        place = Place(changes.pop("fs", job.fs), job.root, job.base_uri, self.merchant_id, self.environment)
+        return ErasureJob(place, **{"key": KEY if self.mode == "hash" else None, **changes})
 
     def erase(self, transport: Transport | None = None, **changes: Any) -> ErasureResult:
         async def go() -> ErasureResult:

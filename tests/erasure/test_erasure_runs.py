@@ -16,10 +16,9 @@ import pytest
 from erasure_world import CUSTOMER, EVERYWHERE, FIRST, NOW, PERSON, SECOND, ErasureWorld
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.erasure.places import PlaceEraser
 from airflow_provider_zdirect.erasure.requests import DeletionRequests
 from airflow_provider_zdirect.erasure.run import ErasureResult, _Erasure
-from airflow_provider_zdirect.exceptions import ConcurrentRunError, TracesLeftError
+from airflow_provider_zdirect.exceptions import ConcurrentRunError
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 WRITES = ("write", "upload", "delete", "delete_folder")
@@ -53,7 +52,7 @@ def erase(world: ErasureWorld) -> ErasureResult:
     requests = DeletionRequests()
     for wish in world.emulator.state.customer_wishes.deletions(world.merchant_id):
         requests.take(wish.body)
-    return _Erasure(world.erasure_job(), world.store, requests, world.clock().now()).run()
+    return _Erasure(world.erasure_job(), requests, world.clock().now()).run()
 
 
 def rows_of_files(world: ErasureWorld) -> dict[str, int]:
@@ -133,7 +132,7 @@ def test_what_was_fetched_before_the_ledger_was_written_is_not_published_after_i
     def enter(number: int) -> None:
         if number == 2:
             # The erasure has not come to the staged pages yet.
-            _Erasure(world.erasure_job(), world.store, asked(world), NOW)._enter()
+            _Erasure(world.erasure_job(), asked(world), NOW)._enter()
 
     emulator.on_request("/orders", enter)
     with pytest.raises(ConcurrentRunError, match="customers of some fetched orders have been erased since"):
@@ -175,33 +174,6 @@ def test_an_erasure_that_comes_while_an_extraction_publishes_leaves_nothing(worl
     assert len(world.published("orders")) == 6
     assert not world.traces()
     world.is_erased()
-
-
-@pytest.mark.parametrize("killed", [False, True])
-def test_a_trace_that_only_erased_rows_could_tell_is_not_forgotten(world, monkeypatch, killed):
-    """Nobody knows the e-mail address after it was erased."""
-    world.add(FIRST.start, 1, **PERSON)
-    world.fetch(FIRST)
-    world.request_deletion()
-    copy = f"orders_export/merchant_id={world.merchant_id}/mails.csv"
-    world.store.write(copy, f"id;mail\n1;{PERSON['customer_email']}\n".encode())
-    with monkeypatch.context() as patched:
-        if killed:
-            patched.setattr(PlaceEraser, "_erase_rejected", dying)
-        with pytest.raises(Killed if killed else TracesLeftError):
-            erase(world)
-    for _ in range(2):
-        with pytest.raises(TracesLeftError, match=r"mails\.csv"):
-            erase(world)
-    assert not world.certificates()
-    world.store.write(copy, b"id;mail\n")
-    assert erase(world).changed
-    assert len(world.certificates()) == 1
-    assert not world.paths(f"{world.erasures}/begun")
-
-
-def dying(*_: object) -> None:
-    raise Killed
 
 
 def test_erasures_and_extractions_at_once_come_to_the_same(world, emulator):
