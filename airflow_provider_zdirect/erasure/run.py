@@ -209,7 +209,7 @@ class _Erasure:
         return TracesLeftError(
             f"{self.what}: personal data of their orders is left in {len(proof.found)} files under {self.place.uri}: "
             f"{shown}{f' and {more} more' if more > 0 else ''}. No certificate was written.",
-            remedy="Delete these files, which this package did not write, or erase the data by hand; then clear the task.",
+            remedy="This package did not write them. Delete them, or erase the data by hand, then clear the task.",
         )
 
     def _report(self, result: ErasureResult) -> None:

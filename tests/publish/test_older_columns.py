@@ -17,7 +17,6 @@ from state_extraction import StateExtraction
 
 from airflow_provider_zdirect.datasets.arrow import field_of
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.erasure.rows import dataset_of_columns
 from airflow_provider_zdirect.publish.content_hash import content_hashes
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import open_writer, read_batches
@@ -107,13 +106,6 @@ def test_a_column_is_read_under_either_name(tmp_path: Path, suffix: str, column:
     tables = read_batches(store, f"file.{suffix}", wanted, ["api_merchant_id", "order_id"])
     rows = [row for table in tables for row in table.to_pylist()]
     assert rows == [{"api_merchant_id": "m", "order_id": "1"}, {"api_merchant_id": None, "order_id": "2"}]
-
-
-def test_an_older_file_of_orders_is_known_as_one() -> None:
-    older = ["order_id", "order_number", "merchant_id", "customer_number", "modified_at", "_extracted_at"]
-    dataset = dataset_of_columns(older)
-    assert dataset is not None
-    assert dataset.name == "orders"
 
 
 def test_the_hash_of_a_row_does_not_depend_on_the_name_of_the_column() -> None:
