@@ -12,9 +12,8 @@ from functools import partial
 
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.erasure.ledger import ErasureLedger
-from airflow_provider_zdirect.erasure.places import staged_to_erase
-from airflow_provider_zdirect.erasure.rejected import erase_lines, is_theirs_line
-from airflow_provider_zdirect.erasure.rows import ORDER_DATASETS
+from airflow_provider_zdirect.erasure.places import erase_lines, staged_to_erase
+from airflow_provider_zdirect.erasure.rows import ORDER_DATASETS, is_theirs_line
 from airflow_provider_zdirect.erasure.tables import Erased, OrderTables
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress

@@ -6,6 +6,7 @@ manifests, states, results of updates) hold nothing personal.
 
 from __future__ import annotations
 
+import gzip
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -16,9 +17,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople
-from airflow_provider_zdirect.erasure.rejected import erase_lines, is_theirs_line, line_to_erase, lines_of
-from airflow_provider_zdirect.erasure.rows import ORDER_DATASETS, contacts_of, to_erase
-from airflow_provider_zdirect.erasure.tables import Contacts, Erased, read_columns
+from airflow_provider_zdirect.erasure.rows import (
+    ORDER_DATASETS,
+    Contacts,
+    contacts_of,
+    erased_line,
+    is_theirs_line,
+    line_to_erase,
+    to_erase,
+)
+from airflow_provider_zdirect.erasure.tables import Erased, read_columns
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint
 from airflow_provider_zdirect.storage.layout import Layout, documents_folder
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -49,7 +57,7 @@ class PlaceEraser:
         """Discard unfinished windows that have fetched their orders: the retry fetches them again."""
         folders = defaultdict(list)
         for name in ORDER_DATASETS:
-            for path in self.store.files_below(self._layout(name).staged):
+            for path in self.store.files_below(Layout(name, self.people.merchant_id).staged):
                 folders[path.rpartition("/")[0]].append(path)
         for folder, paths in folders.items():
             if any(staged_to_erase(self.store, path, self.people) for path in paths):
@@ -73,7 +81,7 @@ class PlaceEraser:
 
     def _erase_rejected(self) -> None:
         for name in ORDER_DATASETS:
-            for path in self.store.files_below(f"_rejected/{self._layout(name).merchant}"):
+            for path in self.store.files_below(f"_rejected/{Layout(name, self.people.merchant_id).merchant}"):
                 if count := erase_lines(self.store, path, self._is_theirs, self.begin):
                     self.done.rows[f"_rejected/{name}"] += count
                     self.done.files.add(path)
@@ -88,21 +96,17 @@ class PlaceEraser:
 
     def _erase_documents(self) -> None:
         """Delete shipping documents. A task that is fetching some looks at the ledger after it has written."""
-        for _, paths in documents_of(self.store, self.people):
+        for paths in documents_of(self.store, self.people):
             self.begin()
             self.store.delete_folder(paths[0].rpartition("/")[0])
             self.done.documents += len(paths)
 
-    def _layout(self, dataset: str) -> Layout:
-        return Layout(dataset, self.people.merchant_id)
 
-
-def documents_of(store: ObjectStore, people: ErasedPeople) -> Iterator[tuple[str, list[str]]]:
-    """Ids of their orders that have shipping documents, each with the paths of these."""
+def documents_of(store: ObjectStore, people: ErasedPeople) -> Iterator[list[str]]:
+    """Paths of the shipping documents of their orders, order by order."""
     for folder in store.files(documents_folder(people.merchant_id)):
-        order_id = folder.rpartition("order_id=")[2]
-        if order_id in people.orders and (paths := store.files_below(folder)):
-            yield order_id, paths
+        if folder.rpartition("order_id=")[2] in people.orders and (paths := store.files_below(folder)):
+            yield paths
 
 
 def staged_to_erase(store: ObjectStore, path: str, people: ErasedPeople) -> bool:
@@ -115,3 +119,28 @@ def staged_to_erase(store: ObjectStore, path: str, people: ErasedPeople) -> bool
     except FileNotFoundError:
         pass
     return False
+
+
+def lines_of(store: ObjectStore, path: str) -> Iterator[bytes]:
+    """The lines of a file of JSON lines."""
+    with store.open(path) as file, gzip.open(file) as lines:
+        yield from lines
+
+
+def erase_lines(
+    store: ObjectStore, path: str, to_erase: Callable[[bytes], bool], begin: Callable[[], None] = lambda: None
+) -> int:
+    """Erase the records of these lines in the file that holds them; how many there were.
+
+    :param begin: is called before the file changes.
+    """
+    try:
+        lines = list(lines_of(store, path))
+    except FileNotFoundError:
+        return 0
+    left = [erased_line(line) if to_erase(line) else line for line in lines]
+    count = sum(one != other for one, other in zip(lines, left, strict=True))
+    if count:
+        begin()
+        store.write(path, gzip.compress(b"".join(left), mtime=0))
+    return count

@@ -15,9 +15,8 @@ import msgspec
 
 from airflow_provider_zdirect.datasets.personal_data import KEPT
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople
-from airflow_provider_zdirect.erasure.places import documents_of
-from airflow_provider_zdirect.erasure.rejected import line_to_erase, lines_of
-from airflow_provider_zdirect.erasure.rows import PERSONAL, is_theirs
+from airflow_provider_zdirect.erasure.places import documents_of, lines_of
+from airflow_provider_zdirect.erasure.rows import PERSONAL, is_theirs, line_to_erase
 from airflow_provider_zdirect.erasure.tables import read_columns
 from airflow_provider_zdirect.publish.read import ATTEMPTS
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -50,7 +49,7 @@ def prove(store: ObjectStore, people: ErasedPeople) -> Proof:
         for path in new:
             _check(store, path, people, proof)
         checked.update(new)
-    for _, paths in documents_of(store, people):
+    for paths in documents_of(store, people):
         proof.found.update(paths)
     proof.found = +proof.found
     return proof

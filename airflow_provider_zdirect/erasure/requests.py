@@ -16,8 +16,7 @@ from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.datasets.rejected import NOT_READABLE
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.erasure.ledger import as_order_id, as_time
-from airflow_provider_zdirect.erasure.rows import contacts_of
-from airflow_provider_zdirect.erasure.tables import Contacts
+from airflow_provider_zdirect.erasure.rows import Contacts, contacts_of
 
 DATASET = "order_deletion_requests"
 

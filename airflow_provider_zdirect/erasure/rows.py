@@ -1,4 +1,4 @@
-"""Rows of people who have to be forgotten: which they are, and what stays of them. No file is changed here.
+"""Rows, and rejected records, of people who have to be forgotten: which they are, and what stays. No files here.
 
 The row stays, with order id, number and amounts: the books need it. Of what is personal the country of an address
 stays, as where personal data is dropped; a field that is not declared may be personal, and goes too.
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -23,6 +24,7 @@ from airflow_provider_zdirect.datasets.arrow import (
     record_hash,
 )
 from airflow_provider_zdirect.datasets.personal_data import KEPT
+from airflow_provider_zdirect.datasets.rejected import NOT_READABLE
 from airflow_provider_zdirect.datasets.table import Dataset, get_dataset
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople
 from airflow_provider_zdirect.storage.row_files import as_json_value
@@ -39,8 +41,14 @@ PERSONAL = (*get_dataset("orders").personal_data, UNKNOWN_FIELDS)
 COLUMNS = tuple(dict.fromkeys((*WHOSE, *PERSONAL)))
 """Both: all that decides whether a row has to be erased."""
 
+Contacts = set[tuple[str, ...]]
+"""What identifies customers besides their numbers; see :func:`contacts_of`."""
+
 SHORTEST_CONTACT = 6
 """Characters; a shorter text does not identify a person."""
+
+_NOTHING = msgspec.Raw(b"null")
+_IDS = ("order_id", "order_item_id", "order_line_id", "announced_return_id")
 
 
 def order_tables() -> list[Dataset]:
@@ -122,11 +130,31 @@ def without_erased(dataset: Dataset, rows: pa.Table, people: ErasedPeople) -> pa
     return rows
 
 
-def contacts_of(order: Mapping[str, Any]) -> set[tuple[str, ...]]:
-    """What identifies the customer of an order besides the number: e-mail, telephone, family name with street.
+def is_theirs_line(line: bytes, people: ErasedPeople) -> bool:
+    """Whether a line is about an invalid record of one of these people; one that cannot be decoded may be."""
+    record = msgspec.json.decode(line, type=dict[str, msgspec.Raw]).get("record", _NOTHING)
+    return bool(people) and (bytes(record).startswith(b'"') or people.has_record(record))
 
-    :param order: a row, a record as it came, or a deletion request.
-    """
+
+def erased_line(line: bytes) -> bytes:
+    """What stays of a line with an invalid record: the reason, and the ids."""
+    content = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    try:
+        record = msgspec.json.decode(content.get("record", _NOTHING), type=dict[str, msgspec.Raw])
+        said = {name: msgspec.json.decode(record[name]) for name in _IDS if name in record}
+    except NOT_READABLE:
+        said = {}
+    left = {name: value for name, value in said.items() if isinstance(value, str)}
+    return msgspec.json.encode({"reason": content.get("reason", _NOTHING), "record": left}) + b"\n"
+
+
+def line_to_erase(line: bytes, people: ErasedPeople) -> bool:
+    """Whether a line is about one of these people and holds more than the reason and the ids."""
+    return is_theirs_line(line, people) and erased_line(line) != line
+
+
+def contacts_of(order: Mapping[str, Any]) -> Contacts:
+    """E-mail, telephone, and family name with street, of a row, a record as it came, or a deletion request."""
     phone = order.get("customer_phone")
     single = [order.get("customer_email"), phone.get("number") if isinstance(phone, Mapping) else None]
     found: list[tuple[str, ...]] = [(text.strip(),) for text in single if isinstance(text, str)]

@@ -8,15 +8,14 @@ run beside extractions and other erasures.
 from __future__ import annotations
 
 import re
-import tempfile
 import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,7 +26,7 @@ from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople, ErasureLedger
 from airflow_provider_zdirect.erasure.rows import (
     COLUMNS,
-    WHOSE,
+    Contacts,
     column,
     contacts_of,
     erased,
@@ -43,13 +42,10 @@ from airflow_provider_zdirect.publish.read import ATTEMPTS, RETRY_SECONDS, read_
 from airflow_provider_zdirect.publish.row_index import EPOCH
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout, PublishedName, moment
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.row_files import BATCH_ROWS, open_writer, read_batches
+from airflow_provider_zdirect.storage.row_files import BATCH_ROWS, parquet_bytes, read_batches
 
 STAGED_AS = "order_erasures"
 """Where rows are staged, as if it was a dataset."""
-
-Contacts = set[tuple[str, ...]]
-"""See :func:`~airflow_provider_zdirect.erasure.rows.contacts_of`."""
 
 _HASHED = re.compile(r"[0-9a-f]{32}")
 """What a keyed hash looks like."""
@@ -133,9 +129,9 @@ class OrderTables:
 
     def _orders(self) -> Iterator[pa.Table]:
         """Whose each published or staged order is, and its personal data."""
-        for dataset in (row for row in order_tables() if row.personal_data):
+        for dataset in (table for table in order_tables() if table.personal_data):
             for path in self._published(dataset):
-                yield from read_batches(self.store, path, arrow_schema(dataset.model), _columns(dataset))
+                yield from self._read(dataset, path)
         for path in self.store.files_below(Layout("orders", self.ledger.merchant_id).staged):
             if path.endswith(".parquet"):
                 yield from (rows for rows in read_columns(self.store, path) if "customer_number" in rows.column_names)
@@ -162,15 +158,14 @@ class OrderTables:
         """Whether there was anything to erase."""
         found = False
         for dataset in order_tables():
-            folders: dict[tuple[str, str], list[str]] = defaultdict(list)
+            days: dict[tuple[str, str], list[str]] = defaultdict(list)
             for path in self._published(dataset):
                 if self._is_to_erase(dataset, path, people):
                     suffix = next(suffix for suffix in FORMATS.values() if path.endswith(f".{suffix}"))
-                    folders[path.rpartition("/")[0], suffix].append(path)
-            for (_, suffix), paths in sorted(folders.items()):
-                self.begin()
+                    days[path.rpartition("/")[0], suffix].append(path)
+            for (_, suffix), paths in sorted(days.items()):
                 self._replace(dataset, paths, suffix, people, done)
-                found = True
+            found = found or bool(days)
         return found
 
     def _replace(self, dataset: Dataset, paths: list[str], suffix: str, people: ErasedPeople, done: Erased) -> None:
@@ -179,51 +174,43 @@ class OrderTables:
         staging = Layout(STAGED_AS, self.ledger.merchant_id).staging(moment(self.at), uuid.uuid4().hex)
         # No time lies in that window, so that files are named after the rows that they hold.
         merger = RowMerger(self.store, layout, dataset, moment(EPOCH), suffix, self.pause)
+        staged = []
         try:
-            staged = [staged for path in paths if (staged := self._stage(dataset, path, people, staging, done))]
-            merger.merge(staged, lambda times: pa.chunked_array([pa.repeat(True, len(times))]))
+            for path in paths:
+                theirs = self._theirs(dataset, path, people)
+                if theirs.num_rows:
+                    self.begin()
+                    staged.append(f"{staging}/{uuid.uuid4().hex}.parquet")
+                    self.store.write(staged[-1], parquet_bytes(erased(dataset, theirs, self.at)))
+                    done.rows[dataset.name] += theirs.num_rows
+                    done.files.add(path)
+            if staged:
+                merger.merge(staged, lambda times: pa.chunked_array([pa.repeat(True, len(times))]))
         finally:
             self.store.delete_folder(staging)
-        done.files.update(paths)
 
-    def _stage(self, dataset: Dataset, path: str, people: ErasedPeople, folder: str, done: Erased) -> str | None:
-        """What stays of a file's rows, in a file of its own; None if there is nothing to erase, or the file is gone."""
-        count = 0
-        with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
-            local = Path(scratch) / f"{uuid.uuid4().hex}.parquet"
-            writer = open_writer(local, arrow_schema(dataset.model), suffix="parquet")
-            try:
-                for rows in read_batches(self.store, path, arrow_schema(dataset.model)):
-                    theirs = rows.filter(to_erase(rows, people))
-                    if theirs.num_rows:
-                        writer.write(erased(dataset, theirs, self.at))
-                        count += theirs.num_rows
-            except FileNotFoundError:
-                return None
-            finally:
-                writer.close()
-            if not count:
-                return None
-            self.store.upload(local, staged := f"{folder}/{local.name}")
-        done.rows[dataset.name] += count
-        return staged
+    def _theirs(self, dataset: Dataset, path: str, people: ErasedPeople) -> pa.Table:
+        """Rows of a file that have to be erased, whole; none if it is gone."""
+        schema = arrow_schema(dataset.model)
+        with suppress(FileNotFoundError):
+            tables = [rows.filter(to_erase(rows, people)) for rows in read_batches(self.store, path, schema)]
+            return pa.concat_tables([schema.empty_table(), *tables])
+        return schema.empty_table()
 
     def _is_to_erase(self, dataset: Dataset, path: str, people: ErasedPeople) -> bool:
-        """Also if it is gone: whoever replaced it has written another, which is to be looked at."""
-        schema = arrow_schema(dataset.model)
+        """True if it is gone, too: whoever replaced it has written another, which has to be looked at."""
         try:
-            # Addresses are read only where there is an order of theirs.
-            whose = read_batches(self.store, path, schema, [name for name in WHOSE if name in schema.names])
-            if not any(pc.any(is_theirs(rows, people)).as_py() for rows in whose):
-                return False
-            tables = read_batches(self.store, path, schema, _columns(dataset))
-            return any(pc.any(to_erase(rows, people)).as_py() for rows in tables)
+            return any(pc.any(to_erase(rows, people)).as_py() for rows in self._read(dataset, path))
         except FileNotFoundError:
             return True
 
     def _published(self, dataset: Dataset) -> list[str]:
         found = self.store.files_below(Layout(dataset.name, self.ledger.merchant_id).merchant)
         return [path for path in found if PublishedName.parse(path) is not None]
+
+    def _read(self, dataset: Dataset, path: str) -> Iterator[pa.Table]:
+        schema = arrow_schema(dataset.model)
+        return read_batches(self.store, path, schema, [name for name in COLUMNS if name in schema.names])
 
 
 def read_columns(store: ObjectStore, path: str) -> Iterator[pa.Table]:
@@ -233,8 +220,3 @@ def read_columns(store: ObjectStore, path: str) -> Iterator[pa.Table]:
         names = [name for name in COLUMNS if name in parquet.schema_arrow.names]
         for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=names, use_threads=False):
             yield pa.Table.from_batches([batch])
-
-
-def _columns(dataset: Dataset) -> list[str]:
-    names = arrow_schema(dataset.model).names
-    return [name for name in COLUMNS if name in names]

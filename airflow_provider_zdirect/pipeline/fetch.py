@@ -27,8 +27,7 @@ from airflow_provider_zdirect.datasets.personal_data import PersonalData
 from airflow_provider_zdirect.datasets.rejected import Rejected
 from airflow_provider_zdirect.datasets.table import Dataset, get_dataset
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople, ErasureLedger
-from airflow_provider_zdirect.erasure.rejected import erased_line, is_theirs_line
-from airflow_provider_zdirect.erasure.rows import without_erased
+from airflow_provider_zdirect.erasure.rows import erased_line, is_theirs_line, without_erased
 from airflow_provider_zdirect.exceptions import (
     BadRequestError,
     CursorLoopError,

@@ -14,8 +14,15 @@ from airflow_provider_zdirect.datasets.arrow import EXTRACTED_AT, RECORD_HASH, L
 from airflow_provider_zdirect.datasets.rejected import Rejected
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople, customer_mark
-from airflow_provider_zdirect.erasure.rejected import erased_line, is_theirs_line
-from airflow_provider_zdirect.erasure.rows import erased, has_personal_data, is_theirs, to_erase, without_erased
+from airflow_provider_zdirect.erasure.rows import (
+    erased,
+    erased_line,
+    has_personal_data,
+    is_theirs,
+    is_theirs_line,
+    to_erase,
+    without_erased,
+)
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 ORDERS = get_dataset("orders")
