@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 import pytest
 from extraction import Extraction
 
-from airflow_provider_zdirect.client import Transport
 from airflow_provider_zdirect.datasets.personal_data import PersonalData
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
@@ -58,6 +57,14 @@ PERSON = {
         "country_code": "AT",
     },
 }
+NAMELESS = {
+    "customer_number": "",
+    "customer_email": PERSON["customer_email"],
+    "customer_phone": None,
+    "shipping_address": {"country_code": "AT"},
+    "billing_address": {"country_code": "AT"},
+}
+"""Of an order that does not say whose it is, but for the e-mail address."""
 EVERYWHERE = ("orders", "orders_current", "order_items", "order_items_current", "order_lines", "order_lines_current")
 
 
@@ -120,7 +127,7 @@ class ErasureWorld(Extraction):
 
     def add(self, start: datetime, count: int = 1, **attributes: Any) -> list[str]:
         ids = self.emulator.add_orders(self.merchant_id, count, start=start, items=1, lines=1, **attributes)
-        if attributes.get("customer_number") == CUSTOMER:
+        if attributes.get("customer_number") in (CUSTOMER, ""):
             self.orders += ids
         return ids
 
@@ -128,14 +135,16 @@ class ErasureWorld(Extraction):
         self.run("orders", window, **{**self.options, "max_rejected": 9, "resume_key": str(window), **options})
 
     def fill(self, *, few: bool = False) -> None:
-        """Past windows with versions, a rejected order, parked and staged ones, labels and returns.
+        """Past windows with versions, a late order, a rejected and a staged one, labels and returns.
 
         :param few: only one window, with one order of the person, and no returns.
         """
         mine = self.add(FIRST.start, 1 if few else 2, **PERSON)
         self.add(FIRST.start + timedelta(minutes=5), 5)
+        self.add(FIRST.start + timedelta(minutes=6), 1, **NAMELESS)
         if few:
             self.add(FIRST.start + timedelta(minutes=30), 1, **PERSON, order_date="yesterday")
+            self.add(FIRST.start + timedelta(minutes=31), 1, **NAMELESS, order_date="yesterday")
         self.fetch(FIRST)
         self._put_labels(mine)
         self.break_off(Window(START - 3 * HOUR, START - 2 * HOUR))
@@ -159,9 +168,9 @@ class ErasureWorld(Extraction):
             self.store.write(f"{folder}/1-OUTBOUND_LABEL.pdf", "Zebulonia Quastenflosser".encode("latin-1"))
             self.store.write_json(f"{folder}/documents.json", [])
 
-    def break_off(self, window: Window) -> None:
+    def break_off(self, window: Window, person: dict[str, Any] = PERSON) -> None:
         """A window of which only a first page was fetched, with the person on it."""
-        self.add(window.start + timedelta(minutes=1), 1, **PERSON)
+        self.add(window.start + timedelta(minutes=1), 1, **person)
         self.add(window.start + timedelta(minutes=2), 60)
         self.emulator.set_options(orders_page_limit=50)
         self.emulator.faults.set([{"match": {"path": "/orders$", "nth": 2}, "action": {"status": 503}, "times": 1}])
@@ -179,7 +188,7 @@ class ErasureWorld(Extraction):
         place = Place(changes.pop("fs", job.fs), job.root, job.base_uri, self.merchant_id, self.environment)
         return ErasureJob(place, **{"key": KEY if self.mode == "hash" else None, **changes})
 
-    def erase(self, transport: Transport | None = None, **changes: Any) -> ErasureResult:
+    def erase(self, **changes: Any) -> ErasureResult:
         async def go() -> ErasureResult:
             async with self.client() as client:
                 return await erase_customers(self.erasure_job(**changes), client, self.clock())

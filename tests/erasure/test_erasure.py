@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,29 +15,9 @@ from erasure_world import CUSTOMER, EVERYWHERE, FIRST, NOW, PERSON, SECOND, THIR
 from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_zdirect.emulator.customer_wishes import Wish
-from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.erasure.ledger import ErasureLedger
 from airflow_provider_zdirect.erasure.run import last_erasure
 from airflow_provider_zdirect.exceptions import RejectedRecordsError, StorageUnavailableError, TracesLeftError
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[EmulatorServer]:
-    with EmulatorServer(now=NOW) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def emulator(running: EmulatorServer) -> EmulatorServer:
-    running.reset()
-    running.clock.set(NOW)
-    running.set_options(order_days=0)
-    return running
-
-
-@pytest.fixture
-def world(emulator: EmulatorServer, tmp_path: Path) -> ErasureWorld:
-    return ErasureWorld(emulator, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -272,14 +251,31 @@ def test_another_customer_with_the_same_contact_is_left(world):
 def test_an_order_that_names_no_customer_and_has_their_contact_is_theirs(world, same):
     world.add(FIRST.start, 1, **PERSON)
     nobody = dict.fromkeys(PERSON, None) | {"customer_number": "", same: PERSON[same]}
-    (unnamed,) = world.add(FIRST.start, 1, **nobody)
+    world.add(FIRST.start, 1, **nobody)
+    world.add(FIRST.start, 1, **nobody, order_date="yesterday")
+    (other,) = world.add(FIRST.start, 1, customer_number="")
     world.fetch(FIRST)
-    world.emulator.request_deletion(world.merchant_id, CUSTOMER)
-    result = world.erase()
-    assert result.orders == 2
-    assert {row["order_id"] for row in world.published("orders")} == {unnamed, *world.orders}
+    world.break_off(SECOND, nobody)
+    world.request_deletion()
+    assert world.erase().orders == 3
+    left = {row["order_id"]: row["customer_email"] is not None for row in world.published("orders")}
+    assert sorted(left.values()) == [False, False, True]
+    assert left[other]
     assert not world.traces()
     assert not world.erase().changed
+
+
+def test_another_merchants_orders_of_the_same_customer_stay(world, emulator):
+    other = emulator.merchant_ids[1]
+    for merchant_id in (world.merchant_id, other):
+        emulator.add_orders(merchant_id, 1, start=FIRST.start, items=1, lines=1, **PERSON)
+        world.fetch(FIRST, merchant_id=merchant_id)
+    world.request_deletion()
+    before = {path: at for path, at in world.files().items() if f"merchant_id={other}" in path.parts}
+    assert before
+    world.erase()
+    assert before.items() <= world.files().items()
+    assert {f"merchant_id={other}" in path for path in world.traces()} == {True}
 
 
 def test_a_request_that_names_nobody_fails_the_task_and_all_others_are_carried_out(world, emulator):
