@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.erasure.ledger import ErasureLedger
 from airflow_provider_zdirect.erasure.places import erase_lines, staged_to_erase
-from airflow_provider_zdirect.erasure.rows import ORDER_DATASETS, is_theirs_line
+from airflow_provider_zdirect.erasure.rows import ORDER_DATASETS, Contacts
 from airflow_provider_zdirect.erasure.tables import Erased, OrderTables
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
@@ -66,6 +65,7 @@ class ErasedMeanwhile:
         if self.ledger is None or self.ledger.people().entries == self.before:
             return
         tables = OrderTables(self.ledger, at)
-        people = tables.learn(set())
+        contacts: Contacts = set()
+        people = tables.learn(contacts)
+        erase_lines(self.checkpoint.store, rejected_path, people, contacts)
         tables.erase(people, Erased())
-        erase_lines(self.checkpoint.store, rejected_path, partial(is_theirs_line, people=people))

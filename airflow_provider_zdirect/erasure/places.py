@@ -20,10 +20,7 @@ from airflow_provider_zdirect.erasure.ledger import ErasedPeople
 from airflow_provider_zdirect.erasure.rows import (
     ORDER_DATASETS,
     Contacts,
-    contacts_of,
-    erased_line,
-    is_theirs_line,
-    line_to_erase,
+    line_without_erased,
     to_erase,
 )
 from airflow_provider_zdirect.erasure.tables import Erased, read_columns
@@ -82,17 +79,9 @@ class PlaceEraser:
     def _erase_rejected(self) -> None:
         for name in ORDER_DATASETS:
             for path in self.store.files_below(f"_rejected/{Layout(name, self.people.merchant_id).merchant}"):
-                if count := erase_lines(self.store, path, self._is_theirs, self.begin):
+                if count := erase_lines(self.store, path, self.people, self.contacts, self.begin):
                     self.done.rows[f"_rejected/{name}"] += count
                     self.done.files.add(path)
-
-    def _is_theirs(self, line: bytes) -> bool:
-        """By its ids, or, if it names no customer, by its contacts."""
-        if is_theirs_line(line, self.people):
-            return True
-        record = msgspec.json.decode(line).get("record")
-        is_nameless = isinstance(record, dict) and not record.get("customer_number")
-        return is_nameless and not self.contacts.isdisjoint(contacts_of(record))
 
     def _erase_documents(self) -> None:
         """Delete shipping documents. A task that is fetching some looks at the ledger after it has written."""
@@ -113,7 +102,7 @@ def staged_to_erase(store: ObjectStore, path: str, people: ErasedPeople) -> bool
     """Whether a staged file holds anything personal of these people; False if it is gone."""
     try:
         if path.endswith(".jsonl.gz"):
-            return any(line_to_erase(line, people) for line in lines_of(store, path))
+            return any(line_without_erased(line, people) != line for line in lines_of(store, path))
         if path.endswith(".parquet"):
             return any(pc.any(to_erase(rows, people)).as_py() for rows in read_columns(store, path))
     except FileNotFoundError:
@@ -128,9 +117,9 @@ def lines_of(store: ObjectStore, path: str) -> Iterator[bytes]:
 
 
 def erase_lines(
-    store: ObjectStore, path: str, to_erase: Callable[[bytes], bool], begin: Callable[[], None] = lambda: None
+    store: ObjectStore, path: str, people: ErasedPeople, contacts: Contacts, begin: Callable[[], None] = lambda: None
 ) -> int:
-    """Erase the records of these lines in the file that holds them; how many there were.
+    """Erase their records in a file with invalid ones; how many there were.
 
     :param begin: is called before the file changes.
     """
@@ -138,7 +127,7 @@ def erase_lines(
         lines = list(lines_of(store, path))
     except FileNotFoundError:
         return 0
-    left = [erased_line(line) if to_erase(line) else line for line in lines]
+    left = [line_without_erased(line, people, contacts) for line in lines]
     count = sum(one != other for one, other in zip(lines, left, strict=True))
     if count:
         begin()

@@ -16,7 +16,7 @@ import msgspec
 from airflow_provider_zdirect.datasets.personal_data import KEPT
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople
 from airflow_provider_zdirect.erasure.places import documents_of, lines_of
-from airflow_provider_zdirect.erasure.rows import PERSONAL, is_theirs, line_to_erase
+from airflow_provider_zdirect.erasure.rows import PERSONAL, is_theirs, line_without_erased
 from airflow_provider_zdirect.erasure.tables import read_columns
 from airflow_provider_zdirect.publish.read import ATTEMPTS
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -70,10 +70,10 @@ def _check(store: ObjectStore, path: str, people: ErasedPeople, proof: Proof) ->
                 theirs = rows.filter(is_theirs(rows, people)).to_pylist()
                 proof.found[path] += sum(map(_has_personal_data, theirs))
         elif path.endswith(".jsonl.gz"):
-            of_records = path.startswith(("_rejected/", "_staging/"))
+            has_personal_data = _rejected_has if path.startswith(("_rejected/", "_staging/")) else _line_has
             for line in lines_of(store, path):
                 proof.rows += 1
-                proof.found[path] += line_to_erase(line, people) if of_records else _is_left(line, people)
+                proof.found[path] += has_personal_data(line, people)
         else:
             return
         proof.files += 1
@@ -81,7 +81,11 @@ def _check(store: ObjectStore, path: str, people: ErasedPeople, proof: Proof) ->
         return
 
 
-def _is_left(line: bytes, people: ErasedPeople) -> bool:
+def _rejected_has(line: bytes, people: ErasedPeople) -> bool:
+    return line_without_erased(line, people) != line
+
+
+def _line_has(line: bytes, people: ErasedPeople) -> bool:
     return people.has_record(line) and _has_personal_data(msgspec.json.decode(line))
 
 

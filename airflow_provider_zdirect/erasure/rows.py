@@ -7,7 +7,7 @@ stays, as where personal data is dropped; a field that is not declared may be pe
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,7 +24,6 @@ from airflow_provider_zdirect.datasets.arrow import (
     record_hash,
 )
 from airflow_provider_zdirect.datasets.personal_data import KEPT
-from airflow_provider_zdirect.datasets.rejected import NOT_READABLE
 from airflow_provider_zdirect.datasets.table import Dataset, get_dataset
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople
 from airflow_provider_zdirect.storage.row_files import as_json_value
@@ -130,27 +129,23 @@ def without_erased(dataset: Dataset, rows: pa.Table, people: ErasedPeople) -> pa
     return rows
 
 
-def is_theirs_line(line: bytes, people: ErasedPeople) -> bool:
-    """Whether a line is about an invalid record of one of these people; one that cannot be decoded may be."""
-    record = msgspec.json.decode(line, type=dict[str, msgspec.Raw]).get("record", _NOTHING)
-    return bool(people) and (bytes(record).startswith(b'"') or people.has_record(record))
+def line_without_erased(line: bytes, people: ErasedPeople, contacts: Set[tuple[str, ...]] = frozenset()) -> bytes:
+    """A line with an invalid record; if it is theirs, only the reason and the ids.
 
-
-def erased_line(line: bytes) -> bytes:
-    """What stays of a line with an invalid record: the reason, and the ids."""
+    A record that cannot be decoded may be theirs. One that names no customer is, if it has one of the contacts.
+    """
     content = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
-    try:
-        record = msgspec.json.decode(content.get("record", _NOTHING), type=dict[str, msgspec.Raw])
-        said = {name: msgspec.json.decode(record[name]) for name in _IDS if name in record}
-    except NOT_READABLE:
-        said = {}
-    left = {name: value for name, value in said.items() if isinstance(value, str)}
-    return msgspec.json.encode({"reason": content.get("reason", _NOTHING), "record": left}) + b"\n"
-
-
-def line_to_erase(line: bytes, people: ErasedPeople) -> bool:
-    """Whether a line is about one of these people and holds more than the reason and the ids."""
-    return is_theirs_line(line, people) and erased_line(line) != line
+    raw = content.get("record", _NOTHING)
+    record = msgspec.json.decode(raw)
+    is_object = isinstance(record, Mapping)
+    if not people or not (
+        isinstance(record, str)
+        or people.has_record(raw)
+        or (is_object and not record.get("customer_number") and not contacts.isdisjoint(contacts_of(record)))
+    ):
+        return line
+    ids = {name: record[name] for name in _IDS if isinstance(record.get(name), str)} if is_object else {}
+    return msgspec.json.encode({"reason": content.get("reason", _NOTHING), "record": ids}) + b"\n"
 
 
 def contacts_of(order: Mapping[str, Any]) -> Contacts:

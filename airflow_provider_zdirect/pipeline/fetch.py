@@ -27,7 +27,7 @@ from airflow_provider_zdirect.datasets.personal_data import PersonalData
 from airflow_provider_zdirect.datasets.rejected import Rejected
 from airflow_provider_zdirect.datasets.table import Dataset, get_dataset
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople, ErasureLedger
-from airflow_provider_zdirect.erasure.rows import erased_line, is_theirs_line, without_erased
+from airflow_provider_zdirect.erasure.rows import line_without_erased, without_erased
 from airflow_provider_zdirect.exceptions import (
     BadRequestError,
     CursorLoopError,
@@ -384,7 +384,7 @@ def _is(compare: Callable[..., Any], values: pa.ChunkedArray, value: Any) -> pa.
 
 def _line(bad: Rejected, people: ErasedPeople | None) -> bytes:
     line = bad.as_line()
-    return erased_line(line) if people and is_theirs_line(line, people) else line
+    return line_without_erased(line, people) if people else line
 
 
 def _filter_options(dataset: Dataset) -> str:
