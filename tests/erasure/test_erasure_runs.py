@@ -14,8 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 from erasure_world import CUSTOMER, EVERYWHERE, FIRST, NOW, PERSON, SECOND, ErasureWorld
 
+from airflow_provider_zdirect.erasure.ledger import ErasureLedger
+from airflow_provider_zdirect.erasure.proof import prove
 from airflow_provider_zdirect.erasure.requests import DeletionRequests
 from airflow_provider_zdirect.erasure.run import ErasureResult, _Erasure
+from airflow_provider_zdirect.erasure.tables import OrderTables
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
@@ -84,6 +87,16 @@ def test_killed_after_any_write_and_run_again_all_is_erased_and_reported(emulato
         assert result.certificate, number
         assert world.rows_of_others() == others, number
         shutil.rmtree(world.root)
+
+
+def test_what_is_not_erased_is_found_by_the_proof(world):
+    world.fill(few=True)
+    ledger = ErasureLedger(world.store, world.merchant_id)
+    ledger.add(at=NOW, customers={CUSTOMER: None})
+    proof = prove(world.store, OrderTables(ledger, NOW).learn(set()))
+    assert {path.partition("/merchant_id=")[0] for path in proof.found} == {
+        path.partition("/merchant_id=")[0] for path in world.traces()
+    }
 
 
 def test_an_extraction_whose_staged_pages_are_erased_fetches_them_again(world, emulator):
