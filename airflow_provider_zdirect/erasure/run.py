@@ -136,16 +136,17 @@ class _Erasure:
             certificate=self.place.uri_of(certificate) if certificate else None,
             changed=bool(self.begun.marks),
         )
-        self.begun.end()
         self._record()
         remove_abandoned(self.store, self.place.layout(STAGED_AS), self.now)
         self._report(result)
         if self.requests.unreadable:
+            # What was erased is reported by the next run that succeeds.
             raise RejectedRecordsError(
                 f"{self.what}: {self.requests.unreadable} of {self.requests.count} deletion requests name neither an "
                 "order nor a customer; all others were carried out.",
                 remedy="Look at them in zDirect (GET /merchants/<id>/orders-deletion-requests), and report it.",
             )
+        self.begun.end()
         return result
 
     def _enter(self) -> ErasedPeople:

@@ -287,3 +287,6 @@ def test_a_request_that_names_nobody_fails_the_task_and_all_others_are_carried_o
         world.erase()
     assert not world.traces()
     assert len(world.certificates()) == 1
+    # What the failed task erased is reported once, by the next that succeeds.
+    emulator.clock.advance(31 * 86_400)
+    assert [world.erase().changed for _ in range(2)] == [True, False]
