@@ -6,7 +6,6 @@ stays, as where personal data is dropped; a field that is not declared may be pe
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Set
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,18 +14,11 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_zdirect.datasets.arrow import (
-    EXTRACTED_AT,
-    INSTANT,
-    RECORD_HASH,
-    UNKNOWN_FIELDS,
-    column_of,
-    record_hash,
-)
+from airflow_provider_zdirect.datasets.arrow import EXTRACTED_AT, INSTANT, RECORD_HASH, UNKNOWN_FIELDS
 from airflow_provider_zdirect.datasets.personal_data import KEPT
 from airflow_provider_zdirect.datasets.table import Dataset, get_dataset
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople
-from airflow_provider_zdirect.storage.row_files import as_json_value
+from airflow_provider_zdirect.publish.same_row import row_hashes
 
 ORDER_DATASETS = ("orders", "order_items", "order_lines", "announced_returns")
 """Datasets with rows of orders. The published ``orders`` alone have personal fields."""
@@ -106,13 +98,7 @@ def erased(dataset: Dataset, rows: pa.Table, at: datetime | None = None) -> pa.T
         now = pa.scalar(at, INSTANT)
         rows = _with(rows, EXTRACTED_AT, pc.if_else(pc.greater(later, now), later, now))
     # Of what stays, so that the same row is recognized whenever it is fetched.
-    fields = [name for name in dataset.model.model_fields if name not in dataset.model.not_content]
-    content = rows.select([column_of(name) for name in fields]).rename_columns(fields)
-    hashes = [
-        record_hash(json.dumps(row, default=as_json_value, ensure_ascii=False, sort_keys=True).encode())
-        for row in content.to_pylist()
-    ]
-    return _with(rows, RECORD_HASH, pa.array(hashes, pa.int64()))
+    return _with(rows, RECORD_HASH, pa.array(row_hashes(rows, dataset.model.not_content), pa.int64()))
 
 
 def without_erased(dataset: Dataset, rows: pa.Table, people: ErasedPeople) -> pa.Table:

@@ -21,7 +21,6 @@ from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.erasure.run import ErasureJob, ErasureResult, erase_customers
 from airflow_provider_zdirect.exceptions import ServerError
-from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.storage.layout import documents_folder
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import Window
@@ -123,7 +122,7 @@ class ErasureWorld(Extraction):
 
     @property
     def store(self) -> ObjectStore:
-        return ObjectStore(self.job("orders", FIRST).fs, str(self.root))
+        return self.job("orders", FIRST).place.store
 
     def add(self, start: datetime, count: int = 1, **attributes: Any) -> list[str]:
         ids = self.emulator.add_orders(self.merchant_id, count, start=start, items=1, lines=1, **attributes)
@@ -184,9 +183,7 @@ class ErasureWorld(Extraction):
         self.emulator.request_deletion(self.merchant_id, CUSTOMER)
 
     def erasure_job(self, **changes: Any) -> ErasureJob:
-        job = self.job("orders", FIRST)
-        place = Place(changes.pop("fs", job.fs), job.root, job.base_uri, self.merchant_id, self.environment)
-        return ErasureJob(place, **{"key": KEY if self.mode == "hash" else None, **changes})
+        return ErasureJob(self.job("orders", FIRST).place, **{"key": KEY if self.mode == "hash" else None, **changes})
 
     def erase(self, **changes: Any) -> ErasureResult:
         async def go() -> ErasureResult:

@@ -23,6 +23,7 @@ from airflow_provider_zdirect.inbound.notices import ShippingNotices
 from airflow_provider_zdirect.inbound.reconciliation_job import InboundPlace, open_advices, reconcile_merchant
 from airflow_provider_zdirect.pipeline.extract_state import extract_state
 from airflow_provider_zdirect.pipeline.state_job import StateJob
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import Window
 
 NOW = moment("2026-11-22T10:00:00Z")
@@ -58,18 +59,14 @@ class Inbound:
 
     @property
     def place(self) -> InboundPlace:
-        job = self.runs.job("received_items", RECEIVED)
-        return InboundPlace(job.merchant_id, job.fs, job.root, job.base_uri)
+        place = self.runs.job("received_items", RECEIVED).place
+        return InboundPlace(place.merchant_id, place.fs, place.root, place.uri)
 
     async def state(self, dataset: str, **arguments: Any) -> dict[str, Any]:
         place = self.place
         job = StateJob(
             get_dataset(dataset, options=arguments.pop("options", None)),
-            place.merchant_id,
-            place.fs,
-            place.root,
-            place.base_uri,
-            "production",
+            Place(place.fs, place.root, place.base_uri, place.merchant_id, "production"),
             **arguments,
         )
         async with self.client() as client:

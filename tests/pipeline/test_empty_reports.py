@@ -313,7 +313,7 @@ def test_the_log_says_why_a_day_counts_as_empty(runs: Extraction, caplog: pytest
     with caplog.at_level(logging.INFO):
         runs.run(ICM, Window.of_day(SUNDAY))
         wait(runs.emulator)
-    assert "report of 2026-11-22: empty, because the report of 2026-11-23 is there." in caplog.text
+    assert "empty, because the report of 2026-11-23 is there." in caplog.text
     assert "the report: decided (empty, because of the report of 2026-11-23)." in caplog.text
 
 
@@ -326,7 +326,8 @@ def test_an_empty_answer_that_may_be_too_early_is_not_called_certain(
         result = runs.run(dataset, Window.of_day(SUNDAY), variant=variant)
     assert runs.manifest(result)["empty_because"] == {"2026-11-22": None}
     assert asked_for(runs.emulator) == [SUNDAY_ALONE]
-    assert "report of 2026-11-22: empty, and there is no report of a later date" in caplog.text
+    assert "2026-11-22, merchant" in caplog.text
+    assert "empty, and there is no report of a later date" in caplog.text
     assert "fetch it again later" in caplog.text
 
 
@@ -347,7 +348,7 @@ def test_a_report_that_is_made_while_it_is_found_empty_is_published(
     result = runs.run(dataset, Window.of_day(SUNDAY), variant=variant)
     start = datetime(2026, 11, 22, tzinfo=UTC)
     truth = runs.emulator.truth(dataset, runs.merchant_id, start, start + DAY)
-    assert result.records == len(runs.published(dataset)) == len(truth) > 0
+    assert result.manifest.records == len(runs.published(dataset)) == len(truth) > 0
     assert runs.manifest(result)["empty_because"] == {}
 
 
@@ -367,7 +368,7 @@ def test_a_day_whose_movements_are_all_invalid_is_not_empty(runs: Extraction) ->
     body = {"items": [{"transaction_date": "2026-11-22", "movements": [{"quantity": "many"}]}]}
     runs.emulator.faults.add({"match": {"path": "-movements/"}, "action": {"status": 200, "body": body}, "times": None})
     result = runs.run(ICM, Window.of_day(SUNDAY), max_rejected=1)
-    assert (result.rejected, runs.manifest(result)["empty_because"]) == (1, {})
+    assert (result.manifest.rejected, runs.manifest(result)["empty_because"]) == (1, {})
     assert len(looks(runs.emulator)) == 1
 
 
