@@ -241,7 +241,7 @@ class _Extraction:
             bytes=progress.total("bytes_received"),
             changes=self._all_changes(),
             filters=dict(self.job.filters),
-            personal_data=self.job.personal_data.told(self.dataset),
+            personal_data=self.job.personal_data.label(self.dataset),
         )
 
     def _all_changes(self) -> list[dict[str, Any]]:
@@ -296,6 +296,6 @@ class _Extraction:
             "overlap": self.job.overlap.total_seconds() if self.job.overlap is not None else None,
             "timezone": self.job.timezone,
             "filters": dict(self.job.filters),
-            "personal_data": self.job.personal_data.told(self.dataset),
+            "personal_data": self.job.personal_data.label(self.dataset),
             "to_inclusive": self.dataset.to_inclusive,
         }
