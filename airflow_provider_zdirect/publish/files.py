@@ -51,7 +51,7 @@ class FileBuilder:
 
     :param span: of the file's name; None: from the first to the last time given to :meth:`cover`.
     :param fetched: goes into the name, see :class:`PublishedName`.
-    :param part: likewise; None: one that was never given.
+    :param part: likewise; None: a new one.
     """
 
     def __init__(

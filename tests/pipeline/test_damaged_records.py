@@ -215,10 +215,17 @@ ROOTS = itertools.count()
 PLACE = st.integers(0, 2)
 
 
+@pytest.mark.parametrize(("number", "name"), list(enumerate(SHAPES)))
+def test_a_damaged_text_is_repaired(emulator: EmulatorServer, tmp_path: Path, number: int, name: str) -> None:
+    bad = raw(SHAPES[name], 3, REPAIRED[number])
+    check(emulator, tmp_path, name, bad, number % 3, is_repaired=True)
+
+
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", SHAPES)
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damage=st.sampled_from(REPAIRED), at=PLACE)
-def test_a_damaged_text_is_repaired(
+def test_every_damaged_text_anywhere_is_repaired(
     emulator: EmulatorServer, tmp_path: Path, name: str, damage: bytes, at: int
 ) -> None:
     root = tmp_path / str(next(ROOTS))
@@ -240,9 +247,20 @@ def undecodable(draw: st.DrawFn, name: str) -> bytes:
 
 
 @pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("bad", [b"null", REJECTED[0], REJECTED_VALUES[0]])
+def test_a_record_that_cannot_be_decoded_is_rejected_alone(
+    emulator: EmulatorServer, tmp_path: Path, name: str, bad: bytes
+) -> None:
+    at = [*SHAPES].index(name) % 3
+    bad = bad if bad == b"null" else raw(SHAPES[name], 3).replace(b'"ok"', bad if bad == b"NaN" else b'"%s"' % bad)
+    check(emulator, tmp_path, name, bad, at, is_repaired=False)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", SHAPES)
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), at=PLACE)
-def test_a_record_that_cannot_be_decoded_is_rejected_alone(
+def test_every_record_that_cannot_be_decoded_is_rejected_alone(
     emulator: EmulatorServer, tmp_path: Path, name: str, data: st.DataObject, at: int
 ) -> None:
     root = tmp_path / str(next(ROOTS))

@@ -241,6 +241,7 @@ def test_a_merchant_that_is_unknown_is_told_at_once(emulator: EmulatorServer) ->
     assert asked_for(emulator) == [SUNDAY_ALONE]
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     dataset=st.sampled_from([ICM, CBM]),
