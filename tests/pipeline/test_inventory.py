@@ -38,21 +38,10 @@ from airflow_provider_zdirect.publish.files import PublishedFile
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 NOW = datetime(2026, 11, 20, 12, 34, 56, 789, tzinfo=UTC)
+EMULATOR = {"seed": 7, "now": NOW}
 CREATED = datetime(2026, 11, 19, 22, tzinfo=UTC)
 SNAPSHOTS, QUANTITIES = "item_quantity_snapshots", "item_quantities"
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(scope="module")
-def shared_emulator() -> Iterator[EmulatorServer]:
-    with EmulatorServer(seed=7, now=NOW, rate_limits=False) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def runs(shared_emulator: EmulatorServer, tmp_path: Path) -> StateExtraction:
-    shared_emulator.reset()
-    return StateExtraction(shared_emulator, tmp_path)
 
 
 @pytest.fixture
