@@ -31,7 +31,6 @@ from airflow_provider_zdirect.publish.files import PublishedState
 from airflow_provider_zdirect.publish.history import LaterObservation, RecordHistory
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.record_versions import Version, as_one, observe
-from airflow_provider_zdirect.publish.same_row import row_hashes
 from airflow_provider_zdirect.storage import row_files
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -262,14 +261,6 @@ def test_what_was_read_before_another_run_published_is_read_again(tmp_path: Path
     channels.record(WORLDS[1], day(1))
     history.record(channel_rows(WORLDS[2], day(2)), day(2), None, known)
     assert [channels.state(day(number)) for number in range(3)] == WORLDS[:3]
-
-
-def test_a_field_that_no_record_has_changes_nothing() -> None:
-    rows = channel_rows(WORLDS[0], day(0))
-    wider = rows.append_column("new_field", pa.nulls(rows.num_rows, pa.string()))
-    assert list(row_hashes(wider)) == list(row_hashes(rows))
-    other = rows.append_column("new_field", pa.array(["x"] * rows.num_rows))
-    assert not set(row_hashes(other)) & set(row_hashes(rows))
 
 
 def test_where_nothing_was_ever_seen_there_is_no_file(tmp_path: Path) -> None:
