@@ -89,8 +89,8 @@ def _publish_datasets(emulator: EmulatorServer, root: Path) -> None:
 
 def _publish_inbound(emulator: EmulatorServer, root: Path) -> None:
     runs = StateExtraction(emulator, root)
-    job = runs.state_job("tours")
-    place = InboundPlace(job.merchant_id, job.fs, job.root, job.base_uri)
+    at = runs.state_job("tours").place
+    place = InboundPlace(at.merchant_id, at.fs, at.root, at.uri)
     runs.observe("tours", filters={"zalando_advice_id": ",".join(open_advices(place, NOW))})
 
     async def item_sets() -> None:

@@ -43,7 +43,7 @@ FLOORS: list[set[str]] = [
     {"exceptions", "clock"},
 ]
 WITH_AIRFLOW = set().union(*FLOORS[:6])
-STILL_UPWARDS = {("assets", "dag_support"), ("erasure", "shipping_documents")}
+STILL_UPWARDS = {("assets", "dag_support")}
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_zdirect.exceptions import ZDirectRetriableError
-from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
-from airflow_provider_zdirect.operators.base_path import check_place, open_base_path
+from airflow_provider_zdirect.operators.base_path import check_place, open_place
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.window_job import wait_out
 
@@ -99,12 +98,7 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
     def _job(self, hook: ZDirectHook) -> ErasureJob:
         from airflow_provider_zdirect.erasure.run import ErasureJob
 
-        merchant_id = arguments.own_merchant_id(self)
-        place = open_base_path(
-            self.base_path, arguments.given_text(self.storage_conn_id), environment=hook.config().environment
-        )
-        key = hook.personal_data_key()
-        return ErasureJob(merchant_id or hook.merchant_id(), place.fs, place.root, place.uri, key)
+        return ErasureJob(open_place(self, hook), hook.personal_data_key())
 
 
 async def _erase(hook: ZDirectHook, job: ErasureJob) -> ErasureResult:

@@ -21,7 +21,7 @@ class Reach:
     """What depends on the present time, so that a retry must keep to it.
 
     :param start: where the fetched part of the window begins.
-    :param overlap: how far to look back before it.
+    :param overlap: how far to look back before it, for late records; never for endpoints that ask for dates.
     """
 
     start: datetime
@@ -36,6 +36,8 @@ class Reach:
         earliest = selection.earliest(now, job.timezone)
         window, _ = within_retention(job.window, earliest, clip=job.clip_to_retention)
         overlap = selection.overlap if job.overlap is None else job.overlap
+        if job.dataset.publish.by_day:
+            overlap = timedelta(0)
         # Looking back is a precaution, so it stops at the edge of retention without further ado.
         return cls(window.start, min(overlap, max(window.start - earliest, timedelta(0))))
 
@@ -73,39 +75,18 @@ class PlannedRequest:
         return replace(self, key=span.label, parameters={**self.parameters, **own}, span=span)
 
 
-@dataclass(frozen=True)
-class RequestPlan:
-    """All requests of a window.
-
-    :param window: the window that is published.
-    :param looked_back: the time before it that is asked for as well, for late records; None if none is.
-    :param requests: in order of time.
-    """
-
-    window: Window
-    looked_back: Window | None
-    requests: tuple[PlannedRequest, ...]
-
-
 def plan_requests(
-    dataset: Dataset,
-    window: Window,
-    overlap: timedelta,
-    timezone: str,
-    filters: Mapping[str, str] = MappingProxyType({}),
-) -> RequestPlan:
-    """The requests for a window: by days, by request windows, or one that is paged.
+    dataset: Dataset, asked: Window, timezone: str, filters: Mapping[str, str] = MappingProxyType({})
+) -> list[PlannedRequest]:
+    """The requests for a window, in order of time: by days, by request windows, or one that is paged.
 
-    :param overlap: how far to look back before the window.
+    :param asked: the window, and the time before it that is looked back to.
     :param timezone: where the days begin, for endpoints that ask for dates.
     :param filters: value by field; they are sent besides.
     :raises WindowError: if the endpoint asks for dates and the window does not consist of whole days.
     """
     others = dataset.filter_parameters(filters)
-    looks_back = bool(overlap) and not dataset.publish.by_day
-    asked = window.extended_back(overlap) if looks_back else window
-    requests = [
+    return [
         PlannedRequest(str(span.day or span.window.label), {**span.parameters, **others}, span.window, span.day)
         for span in dataset.windows.spans(asked, timezone)
     ]
-    return RequestPlan(window, Window(asked.start, window.start) if looks_back else None, tuple(requests))

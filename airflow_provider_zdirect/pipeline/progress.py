@@ -1,4 +1,4 @@
-"""What a person sees in the task log while records are fetched."""
+"""Progress in the task log while records are fetched."""
 
 from __future__ import annotations
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
 from airflow_provider_zdirect.datasets.selection import StateRequest
-from airflow_provider_zdirect.datasets.table import Dataset
+from airflow_provider_zdirect.datasets.table import DATASETS, Dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.pipeline.manifest import Result
 from airflow_provider_zdirect.publish.place import Place
+from airflow_provider_zdirect.windows import subject
 
 NAMED = 20
 """Values that were asked for and not answered, named in results and manifests, at most."""
@@ -26,7 +28,7 @@ class StateJob:
         asked for once.
     :param max_rejected: invalid records that are tolerated.
     :param replace_with_empty: let an answer without any record end all records of a history.
-    :raises ZDirectConfigurationError: if a value is not usable; it names the parameter.
+    :raises ZDirectConfigurationError: if a value cannot be used; it names the parameter.
     """
 
     dataset: Dataset
@@ -59,62 +61,61 @@ class StateJob:
 
     @property
     def what(self) -> str:
-        """Dataset and merchant, for errors."""
-        return f"{self.dataset.name} of merchant {self.place.merchant_id}"
+        """Dataset and merchant, as log lines and errors begin."""
+        return subject(self.dataset.name, self.place.merchant_id)
 
 
 @dataclass(frozen=True)
-class StateResult:
-    """The result of an extraction; small enough for XCom.
+class State:
+    """What only the manifest of a present state has.
 
-    :param uri: where the dataset's data of the merchant lie.
-    :param current_uri: where those lie that are valid now; None for snapshots.
     :param observed_at: when zDirect answered.
     :param snapshot_time: of when the state is, where the answer says so.
-    :param records: valid records of the answer.
     :param stored: whether anything was published; otherwise it was there already, or there was nothing.
     :param unchanged: zDirect said that nothing has changed since the last time.
     :param empty_answer: the answer had no records, and that says nothing: nothing was published.
-    :param changes: records that are ``added``, ``changed`` and ``removed``.
+    :param stock: of a snapshot: ``some``, ``none`` (says zDirect) or ``unknown`` (zDirect did not say).
     :param not_answered: values that were asked for and of which no record came.
     :param of_others: records of other merchants, which were left out.
-    :param files: URIs of the files that hold the state.
-    :param repaired: records that came with damaged texts, which were mended.
     """
 
-    dataset: str
-    merchant_id: str
-    uri: str
-    current_uri: str | None
-    manifest: str
     observed_at: datetime
     snapshot_time: datetime | None
     since: datetime | None
-    records: int
-    rejected: int
-    rejected_uri: str | None
-    repaired: int
-    pages: int
-    requests: int
     stored: bool
     unchanged: bool
     empty_answer: bool
-    changes: dict[str, int]
+    stock: str | None
     not_answered: list[str]
     of_others: int
-    files: list[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON-able; ``not_answered`` is cut to the first twenty, ``not_answered_count`` has the number."""
+        said = {name: each.isoformat() if isinstance(each, datetime) else each for name, each in vars(self).items()}
+        return {**said, "not_answered": self.not_answered[:NAMED], "not_answered_count": len(self.not_answered)}
+
+
+@dataclass(frozen=True)
+class StateResult(Result):
+    """What a run published of a present state.
+
+    :param changes: how many records were ``added``, ``changed`` and ``removed``.
+    """
+
+    state: State
+    changes: dict[str, int]
+
+    def manifest_json(self) -> dict[str, Any]:
+        """The manifest of a window of one moment, and the state."""
+        return {**self.manifest.as_json(), "state": self.state.as_json()}
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-able; ``not_answered`` is cut to the first twenty, ``not_answered_count`` has the number."""
-        times = {name: getattr(self, name) for name in ("observed_at", "snapshot_time", "since")}
-        return {
-            **asdict(self),
-            **{name: time and time.isoformat() for name, time in times.items()},
-            "not_answered": self.not_answered[:NAMED],
-            "not_answered_count": len(self.not_answered),
-            "file_count": len(self.files),
-        }
+        """As :meth:`Result.as_dict`; ``current_uri`` is where the records are that are valid now, if all are kept."""
+        dataset = self.manifest.dataset
+        has_history = DATASETS[dataset].publish.keeps_history
+        current = self.place.uri_of(self.place.layout(f"{dataset}_current").merchant) if has_history else None
+        return {**super().as_dict(), "current_uri": current, "changes": self.changes, **self.state.as_json()}
 
     def by_dataset(self) -> dict[str, dict[str, Any]]:
         """As :meth:`as_dict`, for what the asset of the dataset reports."""
-        return {self.dataset: self.as_dict()}
+        return {self.manifest.dataset: self.as_dict()}

@@ -2,7 +2,6 @@
 
     <base>/shipping_documents/merchant_id=<id>/order_id=<id>/<document id>-<type>.pdf
     <base>/shipping_documents/merchant_id=<id>/order_id=<id>/documents.json           what they are, written last
-    <base>/_states/shipping_documents/merchant_id=<id>/erased/<order id>.json         never fetched again
 
 Labels carry names and addresses. Facts: zDirect docs, *ZSS Shipping Documents*.
 """
@@ -12,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from airflow_provider_zdirect.client import ZDirectClient
@@ -31,9 +29,7 @@ from airflow_provider_zdirect.exceptions import (
     NotFoundError,
     ShippingDocumentsError,
 )
-from airflow_provider_zdirect.storage.object_store import ObjectStore
 
-FOLDER = "shipping_documents"
 INDEX = "documents.json"
 LIST_PATH = "/zss/shipping-documents"
 PER_MINUTE = {"production": 400, "sandbox": 40}
@@ -65,55 +61,6 @@ class ShippingDocument:
     def file_name(self) -> str:
         """Of its PDF; the same for the same document."""
         return f"{_for_a_name(self.id)}-{_for_a_name(self.type)}.pdf"
-
-
-def documents_folder(merchant_id: str, order_id: str) -> str:
-    """Where all documents of one order lie, and nothing else; relative to the base path."""
-    return f"{FOLDER}/merchant_id={merchant_id}/order_id={order_id}"
-
-
-def erase_documents(store: ObjectStore, merchant_id: str, order_id: str, at: datetime) -> int:
-    """Delete all documents of an order, and see to it that they are not fetched again; safe to repeat.
-
-    :returns: how many files there were.
-    """
-    # First the mark: a task that is fetching them looks for it when it has written.
-    store.write_json(_erased_mark(merchant_id, order_id), {"at": at.isoformat()})
-    return delete_documents(store, merchant_id, order_id)
-
-
-def delete_documents(store: ObjectStore, merchant_id: str, order_id: str) -> int:
-    """Delete all documents of an order; how many files there were."""
-    folder = documents_folder(merchant_id, order_id)
-    files = store.files_below(folder)
-    if files:
-        store.delete_folder(folder)
-    return len(files)
-
-
-def is_erased(store: ObjectStore, merchant_id: str, order_id: str) -> bool:
-    """Whether the order's documents must not be fetched."""
-    return store.read(_erased_mark(merchant_id, order_id)) is not None
-
-
-def erased_orders(store: ObjectStore, merchant_id: str) -> set[str]:
-    """Ids of all orders whose documents must not be fetched."""
-    found = store.files(_erased_marks(merchant_id))
-    return {path.rpartition("/")[2].removesuffix(".json") for path in found}
-
-
-def orders_with_documents(store: ObjectStore, merchant_id: str) -> set[str]:
-    """Ids of all orders that have documents here."""
-    found = store.files(f"{FOLDER}/merchant_id={merchant_id}")
-    return {path.rpartition("order_id=")[2] for path in found}
-
-
-def _erased_marks(merchant_id: str) -> str:
-    return f"_states/{FOLDER}/merchant_id={merchant_id}/erased"
-
-
-def _erased_mark(merchant_id: str, order_id: str) -> str:
-    return f"{_erased_marks(merchant_id)}/{order_id}.json"
 
 
 class DocumentCalls:

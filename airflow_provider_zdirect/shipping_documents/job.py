@@ -19,7 +19,7 @@ from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.erasure.people import ErasureLedger
+from airflow_provider_zdirect.erasure.ledger import ErasureLedger
 from airflow_provider_zdirect.exceptions import (
     DocumentsNotReadyError,
     NotFoundError,
@@ -33,14 +33,10 @@ from airflow_provider_zdirect.orders.order_flow import UpdateRules
 from airflow_provider_zdirect.orders.order_updates import OrderUpdateJob, OrderUpdateResult, update_orders
 from airflow_provider_zdirect.orders.update_rows import OrderUpdate
 from airflow_provider_zdirect.shipping_documents.documents import (
-    FOLDER,
     INDEX,
     LIST_PATH,
     DocumentCalls,
     ShippingDocument,
-    delete_documents,
-    documents_folder,
-    is_erased,
     tracking_codes,
 )
 from airflow_provider_zdirect.shipping_documents.results import (
@@ -54,7 +50,7 @@ from airflow_provider_zdirect.shipping_documents.results import (
     OrderDocuments,
     publish_results,
 )
-from airflow_provider_zdirect.storage.layout import FORMATS
+from airflow_provider_zdirect.storage.layout import FORMATS, documents_folder
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import subject
 
@@ -235,7 +231,7 @@ class _Run:
 
     def _erased(self, order_id: str) -> OrderDocuments:
         """Erased before, or while its documents were being fetched, maybe by a task that was killed over it."""
-        delete_documents(self._store, self._job.merchant_id, order_id)
+        self._store.delete_folder(documents_folder(self._job.merchant_id, order_id))
         return OrderDocuments(order_id, ERASED, reason="its personal data was erased")
 
     def _known(self, folder: str) -> list[dict[str, Any]] | None:
@@ -303,8 +299,7 @@ class _Run:
         return OrderDocuments(order_id, FETCHED if fetched else ALREADY, rows, fetched, only, reason=reason)
 
     def _is_erased(self, order_id: str) -> bool:
-        # The ledger also has orders that were fetched since its last erasure.
-        return order_id in self._ledger.people().orders or is_erased(self._store, self._job.merchant_id, order_id)
+        return order_id in self._ledger.people().orders
 
     # The end
 
@@ -331,7 +326,7 @@ class _Run:
             documents=sum(len(one.documents) for one in results),
             downloaded=sum(one.fetched for one in results),
             missing=tuple(one.order_id for one in results if one.outcome == MISSING)[:SHOWN],
-            uri=f"{base}/{FOLDER}/merchant_id={job.merchant_id}",
+            uri=f"{base}/{documents_folder(job.merchant_id)}",
             results_uri=f"{base}/{path}" if path else None,
             requests=self._client.stats.requests,
             tracking=tracking,

@@ -59,8 +59,8 @@ class Inbound:
 
     @property
     def place(self) -> InboundPlace:
-        job = self.runs.job("received_items", RECEIVED)
-        return InboundPlace(job.merchant_id, job.fs, job.root, job.base_uri)
+        place = self.runs.job("received_items", RECEIVED).place
+        return InboundPlace(place.merchant_id, place.fs, place.root, place.uri)
 
     async def state(self, dataset: str, **arguments: Any) -> dict[str, Any]:
         place = self.place

@@ -40,7 +40,7 @@ def runs(shared_emulator: EmulatorServer, tmp_path: Path) -> Extraction:
 
 
 def report(runs: Extraction, **options: Any) -> IntrastatResult:
-    fs = runs.job("intra_community_movements", MONTH).fs
+    fs = runs.job("intra_community_movements", MONTH).place.fs
     return report_month(IntrastatJob(NOVEMBER, runs.merchant_id, fs, str(runs.root), f"file://{runs.root}", **options))
 
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from order_world import DeadlyTransport, Killed, OrderWorld
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.erasure.people import ErasureLedger
+from airflow_provider_zdirect.erasure.ledger import ErasureLedger
 from airflow_provider_zdirect.exceptions import (
     DocumentsNotReadyError,
     FilterIgnoredError,
@@ -32,16 +32,11 @@ from airflow_provider_zdirect.exceptions import (
     ShippingDocumentsError,
     ZDirectConfigurationError,
 )
-from airflow_provider_zdirect.shipping_documents.documents import (
-    DocumentCalls,
-    ShippingDocument,
-    documents_folder,
-    erase_documents,
-    tracking_codes,
-)
+from airflow_provider_zdirect.shipping_documents.documents import DocumentCalls, ShippingDocument, tracking_codes
 from airflow_provider_zdirect.shipping_documents.job import IN_VAIN, DocumentsJob, DocumentsResult, fetch_documents
 from airflow_provider_zdirect.shipping_documents.listed import listed_orders, orders_file, orders_of_file
 from airflow_provider_zdirect.shipping_documents.orders import orders_without_codes
+from airflow_provider_zdirect.storage.layout import documents_folder
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 TYPES = ("DELIVERY_SLIP", "OUTBOUND_LABEL", "RETURN_LABEL")
@@ -445,12 +440,17 @@ def test_codes_come_from_labels_of_their_kind_only_and_each_once(labels):
 # Erasure
 
 
-def test_an_erased_orders_documents_go_and_never_come_back(world):
+def erase(world: OrderWorld, order_id: str) -> None:
+    """As an erasure does it: the ledger first, then the documents."""
+    store = ObjectStore(fsspec.filesystem("file"), str(world.base))
+    ErasureLedger(store, world.merchant_id).add(at=world.clock.now(), orders={order_id: None})
+    store.delete_folder(documents_folder(world.merchant_id, order_id))
+
+
+def test_an_erased_orders_documents_never_come_back(world):
     order_id, other = world.order(), world.order()
     fetch(world, order_id, other)
-    store = ObjectStore(fsspec.filesystem("file"), str(world.base))
-    assert erase_documents(store, world.merchant_id, order_id, world.clock.now()) == 4
-    assert erase_documents(store, world.merchant_id, order_id, world.clock.now()) == 0
+    erase(world, order_id)
     before = len(asked(world))
     for run in ("a-run", "another-run"):
         assert fetch(world, order_id, run=run, fill_tracking=True).orders["erased"] == 1
@@ -471,12 +471,8 @@ def test_documents_of_an_order_that_the_ledger_names_are_not_fetched(world):
 
 def test_an_erasure_while_documents_are_being_fetched_wins(world):
     order_id = world.order()
-    store = ObjectStore(fsspec.filesystem("file"), str(world.base))
     label = world.emulator.shipping_documents(order_id)[-1]["id"]
-    world.emulator.on_request(
-        label,
-        lambda number: erase_documents(store, world.merchant_id, order_id, datetime(2026, 3, 10)),  # noqa: DTZ001
-    )
+    world.emulator.on_request(label, lambda number: erase(world, order_id))
     assert fetch(world, order_id).orders["erased"] == 1
     assert not there(world, order_id)
 
@@ -488,7 +484,7 @@ def test_a_document_that_a_killed_task_wrote_after_the_erasure_goes_with_the_nex
 
     def dying(store: ObjectStore, path: str, data: bytes) -> None:
         if path.endswith(".pdf"):
-            erase_documents(store, world.merchant_id, order_id, world.clock.now())
+            erase(world, order_id)
         write(store, path, data)
         if path.endswith(".pdf"):
             raise Killed
@@ -504,11 +500,8 @@ def test_a_document_that_a_killed_task_wrote_after_the_erasure_goes_with_the_nex
 
 def test_an_erasure_between_two_documents_ends_the_fetching(world):
     order_id = world.order()
-    store = ObjectStore(fsspec.filesystem("file"), str(world.base))
     label = world.emulator.shipping_documents(order_id)[0]["id"]
-    world.emulator.on_request(
-        label, lambda number: erase_documents(store, world.merchant_id, order_id, world.clock.now())
-    )
+    world.emulator.on_request(label, lambda number: erase(world, order_id))
     assert fetch(world, order_id).orders["erased"] == 1
     assert len([path for path in asked(world) if "documents/" in path]) == 1
     assert not (world.base / documents_folder(world.merchant_id, order_id)).exists()
