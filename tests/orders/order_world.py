@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import fsspec
+import pytest
 from emulated_time import EmulatedTime
 
 from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, RetryPolicy, Timeouts, Transport
@@ -57,6 +59,30 @@ class DeadlyTransport(Transport):
         if self._dies(number, "after"):
             raise Killed
         return answer
+
+
+@contextlib.contextmanager
+def deadly_storage(number: int, when: str) -> Iterator[None]:
+    """The process is gone ``before`` or ``after`` the write to the storage with that number, from 1."""
+    written = 0
+
+    def dying(write: Callable[..., None]) -> Callable[..., None]:
+        def die(*arguments: Any) -> None:
+            nonlocal written
+            written += 1
+            mine = written
+            if (mine, when) == (number, "before"):
+                raise Killed
+            write(*arguments)
+            if (mine, when) == (number, "after"):
+                raise Killed
+
+        return die
+
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("write", "upload", "delete_folder"):
+            patched.setattr(ObjectStore, name, dying(getattr(ObjectStore, name)))
+        yield
 
 
 class AnsweringTransport(Transport):

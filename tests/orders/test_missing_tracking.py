@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -38,7 +37,6 @@ class Shop:
     """Orders of every age, extracted as the DAG does it, and the look for overdue ones."""
 
     def __init__(self, emulator: EmulatorServer, base: Path) -> None:
-        emulator.reset()
         emulator.clock.set(NOW)
         self.emulator = emulator
         self.base = base
@@ -69,12 +67,6 @@ class Shop:
     def published(self) -> list[tuple[Any, ...]]:
         files = f"{self.base}/order_tracking_missing/**/*.parquet"
         return duckdb.sql(f"SELECT order_id, missing, portal_url FROM read_parquet('{files}')").fetchall()
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorServer]:
-    with EmulatorServer(now=NOW, order_days=0) as running:
-        yield running
 
 
 @pytest.fixture
@@ -126,13 +118,8 @@ def test_overdue_is_what_is_approved_and_the_partners_and_late(shop: Shop, live:
     number = next(o["order_number"] for o in shop.emulator.orders(shop.merchant_id) if o["order_id"] == nothing)
     (link,) = [url for order_id, _, url in shop.published() if order_id == nothing]
     assert link == f"https://portal.example/{shop.merchant_id}/{number}?id={nothing}"
-    told = found.as_dict()
-    assert (told["overdue"], told["notified"], told["without_return_tracking_number"], told["without_export"]) == (
-        4,
-        4,
-        2,
-        1,
-    )
+    counts = {"overdue": 4, "notified": 4, "without_return_tracking_number": 2, "without_export": 1}
+    assert counts.items() <= found.as_dict().items()
     (row,) = [row for row in found.notification_rows() if row["order_id"] == nothing]
     assert (row["age_hours"], row["order_number"], row["portal_url"]) == (30, number, link)
     assert_file_to_fill_in(shop, {outbound, nothing})
@@ -151,17 +138,6 @@ def test_the_time_counts_from_the_approval_where_it_was_seen(shop: Shop) -> None
     shop.extract()
     assert missing(shop.check()) == {paid_long_ago: ("tracking_number", "return_tracking_number")}
     assert shop.check().orders[0].approved_at == NOW - timedelta(hours=30)
-
-
-def test_the_time_counts_from_the_approval_however_long_that_took(shop: Shop) -> None:
-    paid_late = shop.order(5 * 24, status="initial")
-    shop.extract(NOW - timedelta(hours=2))
-    shop.emulator.clock.set(NOW - timedelta(hours=1))
-    shop.emulator.approve_order(paid_late)
-    shop.emulator.clock.set(NOW)
-    shop.extract()
-    assert missing(shop.check()) == {}
-    assert missing(shop.check(NOW + timedelta(hours=2))) == {paid_late: ("export",)}
 
 
 def test_what_has_come_since_the_extraction_is_not_told(shop: Shop) -> None:
