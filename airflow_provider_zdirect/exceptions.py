@@ -36,6 +36,8 @@ Each carries what a person needs (status, flow id, path, problem title, what to 
 
 from __future__ import annotations
 
+from typing import Self, TypeVar
+
 
 class ZDirectError(Exception):
     """Base of every error of this package.
@@ -84,12 +86,19 @@ class ZDirectError(Exception):
             text += f"{'' if text.endswith(('.', ']')) else '.'} What to do: {self.remedy}"
         return text
 
+    def with_message(self, message: str, **facts: object) -> Self:
+        """The same error with another message, and with other facts where given."""
+        return _rebuild(type(self), {**self.__dict__, "message": message, **facts})
+
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions cross process borders in Airflow; keyword arguments need help to be pickled.
         return _rebuild, (type(self), dict(self.__dict__))
 
 
-def _rebuild(kind: type[ZDirectError], state: dict[str, object]) -> ZDirectError:
+E = TypeVar("E", bound=ZDirectError)
+
+
+def _rebuild(kind: type[E], state: dict[str, object]) -> E:
     error = kind.__new__(kind)
     Exception.__init__(error, state["message"])
     error.__dict__.update(state)

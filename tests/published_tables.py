@@ -19,6 +19,7 @@ from airflow_provider_zdirect.inbound.item_set_sync import ItemSetJob, sync_item
 from airflow_provider_zdirect.inbound.notices import ShippingNotices
 from airflow_provider_zdirect.inbound.reconciliation_job import InboundPlace, open_advices, reconcile_merchant
 from airflow_provider_zdirect.orders.tracking_check import TrackingCheck, check_tracking
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.shipping_documents.job import DocumentsJob, fetch_documents
 from airflow_provider_zdirect.shipping_documents.options import DocumentOptions
 from airflow_provider_zdirect.windows import Window
@@ -105,13 +106,8 @@ def _publish_inbound(emulator: EmulatorServer, root: Path) -> None:
 
 def _publish_missing_tracking(emulator: EmulatorServer, root: Path) -> None:
     runs = StateExtraction(emulator, root)
-    check = TrackingCheck(
-        runs.merchant_id,
-        fs=fsspec.filesystem("file"),
-        root=str(root),
-        base_uri=root.as_uri(),
-        max_orders_age=timedelta(days=1),
-    )
+    place = Place(fsspec.filesystem("file"), str(root), root.as_uri(), runs.merchant_id, "production")
+    check = TrackingCheck(place, max_orders_age=timedelta(days=1))
 
     async def look() -> None:
         async with runs.client() as client:
@@ -124,11 +120,8 @@ def _publish_orders_work(world: OrderWorld) -> None:
     order_id = world.order()
     world.update({"order_id": order_id, **CODES, "status": "shipped"})
     job = DocumentsJob(
-        world.merchant_id,
+        world.place(),
         (order_id,),
-        fsspec.filesystem("file"),
-        str(world.base),
-        world.base.as_uri(),
         run="a-run",
         fill_tracking=False,
         options=DocumentOptions.of(None),

@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
-from airflow_provider_zdirect.operators.base_path import check_place, open_base_path
+from airflow_provider_zdirect.operators.base_path import check_place, open_place
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.window_job import wait_out
 
@@ -90,8 +90,8 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
     :param format: ``parquet`` or ``jsonl``.
     :param conn_id: the zDirect connection.
     :param deferrable: wait in the triggerer after a retriable error.
-    :returns: ``merchant_id``, ``overdue``, ``told``, ``without_tracking_number``, ``without_return_tracking_number``,
-        ``without_export``, ``without_update``, ``known_until``, ``uri``.
+    :returns: ``merchant_id``, ``overdue``, ``notified``, ``without_tracking_number``,
+        ``without_return_tracking_number``, ``without_export``, ``without_update``, ``known_until``, ``uri``.
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
     :raises AirflowFailException: if a retry cannot help; chained to the typed error.
     :raises ZDirectRetriableError: if it can. Whatever a notifier raises is raised, and retried.
@@ -186,13 +186,13 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
             if not self.deferrable:
                 raise
             wait_out(self, error, waits)
-        if found.untold:
+        if found.to_notify:
             self._tell(found, context)
-        found.remember()
+        found.record_notified()
         return found.as_dict()
 
     def _tell(self, found: Overdue, context: Any) -> None:
-        rows = found.told_rows()
+        rows = found.notification_rows()
         context.update(
             {
                 "missing_orders": rows,
@@ -200,7 +200,7 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
                 "missing_orders_text": as_text(rows),
                 "missing_orders_html": as_html(rows, found.uri),
                 "missing_orders_uri": found.uri,
-                "missing_orders_merchant_id": found.check.merchant_id,
+                "missing_orders_merchant_id": found.check.place.merchant_id,
             }
         )
         for notifier in self.notifier or [log_missing_orders]:
@@ -217,18 +217,9 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
         settings: dict[str, Any] = {
             "live": arguments.flag(self.live_check, name="live_check"),
             "portal_url": PORTAL_URL if portal_url is None else _portal_url(portal_url),
-            "format": arguments.file_format(self.format),
-            "environment": hook.config().environment,
         }
-        merchant_id = arguments.own_merchant_id(self)
-        base_path = open_base_path(
-            self.base_path, arguments.given_text(self.storage_conn_id), environment=settings["environment"]
-        )
         return TrackingCheck(
-            merchant_id=merchant_id or hook.merchant_id(),
-            fs=base_path.fs,
-            root=base_path.root,
-            base_uri=base_path.uri,
+            open_place(self, hook),
             deadlines=Deadlines(
                 tracking=spans["grace_hours"],
                 export=spans["export_hours"],

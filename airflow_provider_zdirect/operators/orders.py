@@ -22,8 +22,8 @@ from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import (
     check_path,
     check_place,
-    open_base_path,
     open_path,
+    open_place,
 )
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.window_job import resume_key, wait_or_raise
@@ -233,7 +233,6 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         from airflow_provider_zdirect.orders.update_input import KeptRows
         from airflow_provider_zdirect.orders.update_job import OrderUpdateJob
         from airflow_provider_zdirect.orders.update_options import UpdateOptions
-        from airflow_provider_zdirect.storage.object_store import ObjectStore
 
         storage_conn_id = arguments.given_text(self.storage_conn_id)
         default_reason = arguments.given(self.default_reason)
@@ -242,8 +241,6 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
             "options": UpdateOptions.of(arguments.mapping(self.api_options, name="api_options")),
             "max_failed": arguments.count(self.max_failed, name="max_failed"),
             "skip_applied": arguments.flag(self.skip_applied, name="skip_applied"),
-            "format": arguments.file_format(self.format),
-            "environment": hook.config().environment,
         }
         reading: dict[str, Any] = {
             "default_reason": None if default_reason is None else _reason(default_reason),
@@ -253,17 +250,16 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         path = arguments.given_text(self.updates_path)
         if path is not None:
             _check_file(path)
-        merchant_id = arguments.own_merchant_id(self)
         sharing = _merchants(arguments.given(self.merchants_of_file) or ())
         listed = arguments.given(self.updates)
         _check_sources(listed, path, known=True)
-        base_path = open_base_path(self.base_path, storage_conn_id, environment=settings["environment"])
         rows = None if listed is None else listed_updates(arguments.from_text(listed), name="updates")
-        merchant_id = merchant_id or hook.merchant_id()
+        place = open_place(self, hook)
+        merchant_id = place.merchant_id
         others = tuple(each for each in sharing if each != merchant_id)
         reading["is_shared"] = bool(others)
         run = resume_key(context["ti"])
-        kept = KeptRows(ObjectStore(base_path.fs, base_path.root), merchant_id, run)
+        kept = KeptRows(place, run)
         if rows is not None:
             told = read_updates(rows, merchant_id=merchant_id, **reading)
         elif (there := kept.read()) is not None:
@@ -275,12 +271,9 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
             kept.write(told)
         self._tell(told, merchant_id)
         job = OrderUpdateJob(
-            merchant_id=merchant_id,
+            place,
             updates=told.updates,
             wrong=told.wrong,
-            fs=base_path.fs,
-            root=base_path.root,
-            base_uri=base_path.uri,
             run=run,
             task=task_key(context["ti"]),
             others=others,

@@ -10,7 +10,7 @@ from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDire
 from airflow_provider_zdirect.merchant_files.tables import table_kind
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
-from airflow_provider_zdirect.operators.base_path import check_path, check_place, open_base_path, open_path
+from airflow_provider_zdirect.operators.base_path import check_path, check_place, open_path, open_place
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.window_job import resume_key, wait_out
 from airflow_provider_zdirect.shipping_documents.listed import listed_orders, orders_file, orders_of_file
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-    from airflow_provider_zdirect.operators.base_path import BasePath
+    from airflow_provider_zdirect.publish.place import Place
     from airflow_provider_zdirect.shipping_documents.job import DocumentsJob, DocumentsResult
 
 
@@ -155,31 +155,17 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
             "run": resume_key(context["ti"]),
             "options": DocumentOptions.of(arguments.mapping(self.api_options, name="api_options")),
             "max_failed": None if max_failed is None else arguments.count(max_failed, name="max_failed"),
-            "format": arguments.file_format(self.format),
-            "environment": hook.config().environment,
         }
         for name in ("fill_tracking", "overwrite_tracking", "require_documents"):
             settings[name] = arguments.flag(getattr(self, name), name=name)
         orders_path = arguments.given_text(self.orders_path)
         if orders_path is not None:
             _check_file(orders_path)
-        merchant_id = arguments.own_merchant_id(self)
-        base_path = open_base_path(
-            self.base_path, arguments.given_text(self.storage_conn_id), environment=settings["environment"]
-        )
-        merchant_id = merchant_id or hook.merchant_id()
-        return DocumentsJob(
-            merchant_id=merchant_id,
-            order_ids=self._order_ids(base_path, merchant_id),
-            fs=base_path.fs,
-            root=base_path.root,
-            base_uri=base_path.uri,
-            **settings,
-        )
+        place = open_place(self, hook)
+        return DocumentsJob(place, self._order_ids(place), **settings)
 
-    def _order_ids(self, base_path: BasePath, merchant_id: str) -> list[str]:
+    def _order_ids(self, place: Place) -> list[str]:
         from airflow_provider_zdirect.shipping_documents.orders import orders_without_codes
-        from airflow_provider_zdirect.storage.object_store import ObjectStore
 
         listed, path = arguments.given(self.order_ids), arguments.given_text(self.orders_path)
         _check_one_source(listed, path)
@@ -187,8 +173,8 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
             return listed_orders(arguments.from_text(listed), name="order_ids")
         if path is not None:
             opened = open_path(path, arguments.given_text(self.storage_conn_id), name="orders_path")
-            return orders_of_file(orders_file(opened.fs, opened.root, opened.uri, "orders_path"), merchant_id)
-        return orders_without_codes(ObjectStore(base_path.fs, base_path.root), merchant_id)
+            return orders_of_file(orders_file(opened.fs, opened.root, opened.uri, "orders_path"), place.merchant_id)
+        return orders_without_codes(place)
 
 
 def _check_one_source(listed: Any, path: Any) -> None:

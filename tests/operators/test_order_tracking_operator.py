@@ -111,17 +111,17 @@ def test_any_notifier_is_called_with_what_is_new_and_not_again(world, late, full
     notifiers = [Kept(TEXT, kept), lambda context: calls.append(context["missing_orders"])]
     task = find(notifier=notifiers, base_path=str(tmp_path), portal_url="https://p.example/{order_id}")
     told = task.execute(full_context)
-    assert (told["overdue"], told["told"], told["without_tracking_number"]) == (2, 2, 2)
+    assert (told["overdue"], told["notified"], told["without_tracking_number"]) == (2, 2, 2)
     assert kept == [f"2 of {world.merchant_ids[0]}: https://p.example/{min(late)}"]
     assert [row["order_id"] for row in calls[0]] == sorted(late)
     assert set(calls[0][0]) == {
         *("order_id", "order_number", "merchant_order_id", "approved_at", "age_hours", "missing", "portal_url"),
     }, "nothing personal"
     assert notifiers[0].text == TEXT, "its templates are rendered in a copy"
-    assert task.execute(full_context)["told"] == 0
+    assert task.execute(full_context)["notified"] == 0
     world.clock.advance(24 * 3600)
     again = find(notifier=notifiers, base_path=str(tmp_path), max_orders_age="P2D")
-    assert again.execute(full_context)["told"] == 2
+    assert again.execute(full_context)["notified"] == 2
     assert (len(kept), len(calls)) == (2, 2)
 
 
@@ -129,7 +129,7 @@ def test_a_notifier_that_fails_fails_the_task_and_the_retry_tells_it(late, full_
     kept = []
     with pytest.raises(OSError, match="nobody answers"):
         find(notifier=Kept(TEXT, kept, fails=True), base_path=str(tmp_path)).execute(full_context)
-    assert find(notifier=Kept(TEXT, kept), base_path=str(tmp_path)).execute(full_context)["told"] == 2
+    assert find(notifier=Kept(TEXT, kept), base_path=str(tmp_path)).execute(full_context)["notified"] == 2
     assert len(kept) == 1
 
 
@@ -285,4 +285,4 @@ def test_a_retriable_failure_is_waited_for_without_a_slot(world, late, full_cont
         task.execute(full_context)
     assert deferred.value.method_name == "resume"
     world.faults.clear()
-    assert task.resume(full_context, waits=1)["told"] == 2
+    assert task.resume(full_context, waits=1)["notified"] == 2

@@ -58,8 +58,8 @@ def truth(world, order_id):
     [
         ({"updates": None}, "Neither updates nor updates_path"),
         ({"updates_path": "/data/a.csv"}, "updates and updates_path are both given"),
-        ({"updates": {"order_id": ORDER}}, "updates is no list"),
-        ({"updates": [{**ROW, "track": 1}]}, "item 1 is no row of an update (track)"),
+        ({"updates": {"order_id": ORDER}}, "updates is not a list"),
+        ({"updates": [{**ROW, "track": 1}]}, "item 1 is not a row of an update (track)"),
         ({"updates": [{**ROW, "order_id": "4711"}]}, "item 1: order_id is not a UUID"),
         ({"updates": [{"order_id": ORDER, "status": "returned"}]}, "there is no reason"),
         ({"updates": None, "updates_path": "a.csv"}, "relative"),
@@ -217,7 +217,7 @@ def test_a_retriable_failure_is_waited_for_without_a_slot_and_so_is_the_limit(wo
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ({"updates": "nothing"}, "updates is no list"),
+        ({"updates": "nothing"}, "updates is not a list"),
         ({"updates": "", "updates_path": ""}, "Neither updates nor updates_path"),
         ({"updates": "", "updates_path": "nope://bucket/a.csv"}, "updates_path='nope://bucket/a.csv'"),
         ({"merchant_id": "x"}, "merchant_id='x'"),

@@ -81,7 +81,7 @@ def test_the_orders_come_from_a_list_a_file_or_the_published_ones(emulator, tmp_
         "status": "approved",
         "modified_at": datetime(2026, 3, 1, tzinfo=UTC),
     }
-    pq.write_table(pa.Table.from_pylist([row]), folder / "a.parquet")
+    pq.write_table(pa.Table.from_pylist([row]), folder / "20260301T000000Z_20260302T000000Z-a.parquet")
     # What templates render when nothing is given.
     arguments = {"order_ids": "", "orders_path": "None", "merchant_id": merchant.upper(), "api_options": "{}"}
     assert task(tmp_path, **arguments).execute(context)["fetched"] == 1
