@@ -161,9 +161,9 @@ class RateLimitedError(ZDirectRetriableError):
 
 
 class UpdatesPausedError(RateLimitedError):
-    """So many orders are to be updated that the rate limit is used up; the rest goes on later.
+    """The rate limit is used up before all is done; the rest goes on later.
 
-    :param progress: how many were settled before that.
+    :param progress: how much was done before that.
     """
 
     def __init__(self, message: str, *, retry_after: float, progress: int = 0, **facts: object) -> None:

@@ -106,15 +106,24 @@ class Result:
         """Where the dataset's data of the merchant are."""
         return self.place.uri_of(self.place.layout(self.manifest.dataset).merchant)
 
+    @property
+    def manifest_uri(self) -> str:
+        return self.place.uri_of(self.place.layout(self.manifest.dataset).manifest(self.manifest.window))
+
+    @property
+    def rejected_uri(self) -> str | None:
+        path = self.manifest.rejected_file
+        return None if path is None else self.place.uri_of(path)
+
     def as_dict(self) -> dict[str, Any]:
         """JSON-able; ``files`` is cut to the first ten, ``file_count`` has the number."""
-        manifest, uri_of = self.manifest, self.place.uri_of
+        manifest = self.manifest
         return {
             **{name: getattr(manifest, name) for name in SUMMARY},
             "uri": self.uri,
-            "manifest": uri_of(self.place.layout(manifest.dataset).manifest(manifest.window)),
-            "rejected_uri": uri_of(manifest.rejected_file) if manifest.rejected_file else None,
-            "files": [uri_of(file.path) for file in manifest.files[:10]],
+            "manifest": self.manifest_uri,
+            "rejected_uri": self.rejected_uri,
+            "files": [self.place.uri_of(file.path) for file in manifest.files[:10]],
             "file_count": len(manifest.files),
         }
 

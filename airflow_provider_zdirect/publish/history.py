@@ -31,7 +31,7 @@ from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.publish.record_versions import Version, as_one, observe
 from airflow_provider_zdirect.publish.same_row import contents, digest, row_hashes, row_keys
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName, dated
-from airflow_provider_zdirect.storage.row_files import read_batches
+from airflow_provider_zdirect.storage.row_files import read_table
 from airflow_provider_zdirect.windows import Window
 
 VALID_FROM, VALID_TO = "_valid_from", "_valid_to"
@@ -171,7 +171,7 @@ class RecordHistory:
         schema = pa.schema([*arrow_schema(self.dataset.model), *own])
         all_rows, histories = schema.empty_table(), []
         for path in paths:
-            rows = pa.concat_tables([schema.empty_table(), *read_batches(self.place.store, path, schema)])
+            rows = read_table(self.place.store, [path], schema)
             columns = (rows.column(VALID_FROM).to_pylist(), row_hashes(rows), rows.column(VALID_TO).to_pylist())
             numbers = range(all_rows.num_rows, all_rows.num_rows + rows.num_rows)
             keys = row_keys(rows, self.identity).to_pylist()

@@ -6,7 +6,7 @@ import hashlib
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -25,12 +25,14 @@ class RunResults:
     :param dataset: name of the table.
     :param schema: of its rows.
     :param run: the same for every try of the run, and for no other run.
+    :param day: on which the run began, if it is known: only that folder is looked through then.
     """
 
     place: Place
     dataset: str
     schema: pa.Schema
     run: str
+    day: date | None = None
 
     @property
     def uri(self) -> str:
@@ -78,7 +80,8 @@ class RunResults:
 
     def _files(self) -> list[tuple[PublishedName, str]]:
         """The run's files, the earliest first; there is more than one only while two tries publish."""
-        found = self.place.store.files_below(self.place.layout(self.dataset).merchant)
+        store, layout = self.place.store, self.place.layout(self.dataset)
+        found = store.files(layout.published(self.day)) if self.day else store.files_below(layout.merchant)
         named = [(name, path) for path in found if (name := PublishedName.parse(path)) and name.part == self._part]
         return sorted(named, key=lambda each: (each[0].span.start, each[1]))
 

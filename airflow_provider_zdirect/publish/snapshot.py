@@ -18,7 +18,7 @@ from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.publish.same_row import contents, digest
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName, moment
-from airflow_provider_zdirect.storage.row_files import read_batches
+from airflow_provider_zdirect.storage.row_files import read_table
 
 COUNT_DIGITS = 8
 """Hexadecimal digits of the number of rows, with which the part of a file's name begins."""
@@ -93,9 +93,7 @@ class SnapshotPublisher:
         return first
 
     def _read(self, path: str) -> dict[str, int]:
-        schema = arrow_schema(self.dataset.model)
-        tables = read_batches(self.place.store, path, schema)
-        return self._contents(pa.concat_tables([schema.empty_table(), *tables]))
+        return self._contents(read_table(self.place.store, [path], arrow_schema(self.dataset.model)))
 
     def _contents(self, rows: pa.Table) -> dict[str, int]:
         assert self.dataset.identity is not None

@@ -13,7 +13,7 @@ import s3fs
 from bucket import CREDENTIALS, Bucket, S3Extraction
 from moto.server import ThreadedMotoServer
 
-from airflow_provider_zdirect import datasets
+from airflow_provider_zdirect.datasets import table as datasets
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
 NOW = "2026-11-20T21:00:00+00:00"
