@@ -15,10 +15,11 @@ from stocks.stock_world import StockWorld, ean, stock_emulator
 
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.inbound.item_set_sync import ItemSetJob, sync_item_sets
+from airflow_provider_zdirect.inbound.item_set_sync import sync_item_sets
 from airflow_provider_zdirect.inbound.notices import ShippingNotices
-from airflow_provider_zdirect.inbound.reconciliation_job import InboundPlace, open_advices, reconcile_merchant
+from airflow_provider_zdirect.inbound.reconciliation import open_advices, reconcile_merchant
 from airflow_provider_zdirect.orders.tracking_check import TrackingCheck, check_tracking
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.shipping_documents.job import DocumentsJob, fetch_documents
 from airflow_provider_zdirect.windows import Window
 
@@ -89,14 +90,12 @@ def _publish_datasets(emulator: EmulatorServer, root: Path) -> None:
 
 def _publish_inbound(emulator: EmulatorServer, root: Path) -> None:
     runs = StateExtraction(emulator, root)
-    at = runs.state_job("tours").place
-    place = InboundPlace(at.merchant_id, at.fs, at.root, at.uri)
+    place = runs.state_job("tours").place
     runs.observe("tours", filters={"zalando_advice_id": ",".join(open_advices(place, NOW))})
 
     async def item_sets() -> None:
         async with runs.client() as client:
-            sets = ItemSetJob(place.merchant_id, place.fs, place.root, place.base_uri, "production")
-            await sync_item_sets(sets, ShippingNotices(client).item_set, runs.clock())
+            await sync_item_sets(place, ShippingNotices(client).item_set, runs.clock())
 
     asyncio.run(item_sets())
     reconcile_merchant(place, runs.clock())
@@ -104,13 +103,8 @@ def _publish_inbound(emulator: EmulatorServer, root: Path) -> None:
 
 def _publish_missing_tracking(emulator: EmulatorServer, root: Path) -> None:
     runs = StateExtraction(emulator, root)
-    check = TrackingCheck(
-        runs.merchant_id,
-        fs=fsspec.filesystem("file"),
-        root=str(root),
-        base_uri=root.as_uri(),
-        max_orders_age=timedelta(days=1),
-    )
+    place = Place(fsspec.filesystem("file"), str(root), root.as_uri(), runs.merchant_id, "production")
+    check = TrackingCheck(place, max_orders_age=timedelta(days=1))
 
     async def look() -> None:
         async with runs.client() as client:
@@ -123,11 +117,8 @@ def _publish_orders_work(world: OrderWorld) -> None:
     order_id = world.order()
     world.update({"order_id": order_id, **CODES, "status": "shipped"})
     job = DocumentsJob(
-        world.merchant_id,
+        world.place(),
         (order_id,),
-        fsspec.filesystem("file"),
-        str(world.base),
-        world.base.as_uri(),
         run="a-run",
         fill_tracking=False,
     )

@@ -16,7 +16,8 @@ from extraction import Extraction
 from state_extraction import StateExtraction
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.inbound.reconciliation_job import InboundPlace, reconcile_merchant
+from airflow_provider_zdirect.inbound.reconciliation import reconcile_merchant
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import Window
 
 ROOT = Path(__file__).parent.parent
@@ -149,7 +150,7 @@ def test_the_queries_of_the_documents_read_what_was_published(tmp_path: Path, mo
         for dataset in ("item_quantity_snapshots", "stock_locations", "shipping_notices", "tours"):
             runs.observe(dataset)
         job = runs.state_job("tours")
-        reconcile_merchant(InboundPlace(job.merchant_id, job.fs, job.root, job.base_uri))
+        reconcile_merchant(Place(job.fs, job.root, job.base_uri, job.merchant_id, "production"))
         offerable: Counter[str] = Counter()
         for (ean, _), (pieces, _) in emulator.quantities(runs.merchant_id, "2026-11-19T22:00:00+00:00").items():
             offerable[ean] += pieces

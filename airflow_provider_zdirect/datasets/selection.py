@@ -93,6 +93,8 @@ class Selection:
     :param filters: by field: the parameter that selects the records with one value of it.
     """
 
+    takes_window: ClassVar[bool] = True
+
     filters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def filter_parameters(self, name: str, filters: Mapping[str, str]) -> dict[str, str]:
@@ -258,6 +260,8 @@ class StateSelection(Selection):
 @dataclass(frozen=True, kw_only=True)
 class Everything(StateSelection):
     """All that there is now."""
+
+    takes_window: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import shlex
 import signal
 import sys
-import textwrap
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 
 def parser() -> argparse.ArgumentParser:
@@ -96,16 +94,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 def listed_options() -> str:
     """Each option as ``--option`` takes it, with its default, what it may be, and what it means."""
-    from airflow_provider_zdirect.emulator.options import CHOICES, Options
+    from airflow_provider_zdirect.emulator.options import Options
 
-    described = re.findall(r":param (\w+): (.*?)(?=\n\s*:param |\Z)", Options.__doc__ or "", re.DOTALL)
-    meanings = {name: " ".join(text.replace("``", "`").split()) for name, text in described}
     lines = []
-    for name, default in Options().as_dict().items():
-        value = default if isinstance(default, str) else json.dumps(default)
-        choices = [choice or "(empty)" for choice in CHOICES.get(name, ())]
+    for name, field in Options.model_fields.items():
+        value = field.default if isinstance(field.default, str) else json.dumps(field.default)
+        choices = [choice or "(empty)" for choice in get_args(field.annotation) if isinstance(choice, str)]
         lines.append(f"{name}={value}" + (f"   [{' | '.join(choices)}]" if choices else ""))
-        lines.append(textwrap.fill(meanings.get(name, ""), 110, initial_indent="    ", subsequent_indent="    "))
+        lines.append(f"    {field.description}")
     return "\n".join(lines)
 
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_zdirect.emulator.answers import ProblemError
 from airflow_provider_zdirect.emulator.catalog import Article, articles, quality_label, warehouse_id
-from airflow_provider_zdirect.emulator.problem import ProblemError
 from airflow_provider_zdirect.emulator.records import rfc3339
 
 CURSOR_PREFIX = "bulk-"

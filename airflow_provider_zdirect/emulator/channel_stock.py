@@ -8,7 +8,6 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
-from airflow_provider_zdirect.emulator.notice_fields import is_whole
 from airflow_provider_zdirect.emulator.options import Options
 from airflow_provider_zdirect.merchant_files.ean import DIGITS
 
@@ -116,3 +115,7 @@ def _fault(channel: str, ean: Any, quantity: Any, channels: set[str]) -> str:
     if not is_whole(quantity, least=0) or quantity > LARGEST:
         return f"Quantity is not a whole number: {str(quantity)[:60]}."
     return ""
+
+
+def is_whole(number: Any, least: int) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number >= least

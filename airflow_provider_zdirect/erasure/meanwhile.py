@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from airflow_provider_zdirect.datasets.table import Dataset
+from airflow_provider_zdirect.erasure.beside import erase_lines, staged_to_erase
 from airflow_provider_zdirect.erasure.ledger import ErasureLedger
-from airflow_provider_zdirect.erasure.places import erase_lines, staged_to_erase
 from airflow_provider_zdirect.erasure.rows import ORDER_DATASETS, Contacts
 from airflow_provider_zdirect.erasure.tables import Erased, OrderTables
 from airflow_provider_zdirect.exceptions import ConcurrentRunError

@@ -22,8 +22,8 @@ from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.client import ZDirectClient, checked_merchant_id
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.personal_data import SHORTEST_KEY, PersonalData
+from airflow_provider_zdirect.erasure.beside import BesideTables
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople, ErasureLedger
-from airflow_provider_zdirect.erasure.places import PlaceEraser
 from airflow_provider_zdirect.erasure.proof import Proof, prove
 from airflow_provider_zdirect.erasure.requests import DeletionRequests, fetch_requests
 from airflow_provider_zdirect.erasure.tables import STAGED_AS, Erased, OrderTables
@@ -165,7 +165,7 @@ class _Erasure:
             tables = OrderTables(self.ledger, self.now, self.begun.begin)
             people = tables.learn(contacts)
             # Before the rows, which alone say what the contacts are.
-            PlaceEraser(self.store, people, contacts, self.begun.begin, self.done).erase()
+            BesideTables(self.store, people, contacts, self.begun.begin, self.done).erase()
             tables.erase(people, self.done)
             if not self.begun.marks and self._certificate_of(people):
                 return people, None

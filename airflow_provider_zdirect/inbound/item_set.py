@@ -15,6 +15,9 @@ from airflow_provider_zdirect.merchant_files.cells import CellError, read_count,
 from airflow_provider_zdirect.merchant_files.ean import read_ean
 from airflow_provider_zdirect.merchant_files.tables import Row, TableFile
 
+ANNOUNCED, DISPATCHED = "announced", "dispatched"
+"""The two kinds of item sets of a shipping notice."""
+
 MOST_IN_A_LIST = 1_000
 """EANs of a list that is given as it is, and so goes through Airflow's database; more have to come as a file."""
 

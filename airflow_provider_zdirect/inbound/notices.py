@@ -21,7 +21,7 @@ from airflow_provider_zdirect.datasets.inbound import ShippingNotice
 from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import MalformedResponseError, NotFoundError
-from airflow_provider_zdirect.inbound.item_set import ItemSet
+from airflow_provider_zdirect.inbound.item_set import ANNOUNCED, DISPATCHED, ItemSet
 from airflow_provider_zdirect.inbound.notice_fields import MERCHANT, REFERENCE
 from airflow_provider_zdirect.inbound.notice_plan import NOTICE_ID
 from airflow_provider_zdirect.merchant_files.cells import whole_number
@@ -31,7 +31,7 @@ LISTED = get_dataset("shipping_notices")
 READ, WRITE = "/shipping-notices/read", "/shipping-notices/write"
 """Scopes; their full text is not confirmed, and they are named in errors only."""
 
-ANNOUNCED, DISPATCHED = "announced", "dispatched"
+
 SET_PATHS = {ANNOUNCED: "announced-item-sets", DISPATCHED: "dispatch-item-sets"}
 CONFIRMATION_PATHS = {ANNOUNCED: "announcement-confirmations", DISPATCHED: "dispatch-confirmations"}
 

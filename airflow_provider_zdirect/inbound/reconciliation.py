@@ -1,22 +1,32 @@
-"""What was announced, dispatched and received, per advice and EAN, and the difference. From published data alone.
+"""What was announced, dispatched and received, per advice and EAN, from published tables to a published table.
 
-Which quantity counts (zDirect docs, *Shipping Notices*, dispatch item sets): the dispatch set, and without one the
-announced set. What is received is counted: every record of ``received_items`` is one piece.
+The dispatch set counts, and without one the announced set (zDirect docs, *Shipping Notices*, dispatch item sets). What
+was received is counted: every record of ``received_items`` is one piece.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
+import logging
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from airflow_provider_zdirect.datasets.arrow import INSTANT
+from airflow_provider_zdirect.clock import Clock, SystemClock
+from airflow_provider_zdirect.datasets.arrow import INSTANT, arrow_schema
+from airflow_provider_zdirect.datasets.inbound import ShippingNotice, Tour
+from airflow_provider_zdirect.datasets.stock_movements import ReceivedItem
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.inbound.item_set_sync import NOTICES, TABLE, NoticeItem
+from airflow_provider_zdirect.publish.latest import LatestTable
+from airflow_provider_zdirect.publish.place import Place
+from airflow_provider_zdirect.publish.read import Table, query
+from airflow_provider_zdirect.windows import subject
 
-ANNOUNCED, DISPATCHED = "announced", "dispatched"
+log = logging.getLogger(__name__)
+
+RECONCILIATION = "inbound_reconciliation"
 
 SCHEMA = pa.schema(
     [
@@ -36,131 +46,137 @@ SCHEMA = pa.schema(
     ]
 )
 """``announced`` is null where the announced set is not known, ``dispatched`` where there is no dispatch set;
-``expected`` is the one that counts, ``difference`` is received - expected; both are null where of one of the notices no
-set is known.
+``expected`` is the one that counts, ``difference`` is received - expected; both are null where the set of one of the
+notices is not known.
+"""
+
+RECONCILE = """
+WITH sets AS (  -- without an EAN: zDirect said that there is no such set
+    SELECT shipping_notice_id, item_set, ean, sum(quantity) AS pieces FROM items WHERE ean IS NOT NULL GROUP BY ALL),
+kinds AS (
+    SELECT shipping_notice_id, max(item_set) AS counts, bool_or(item_set = 'announced') AS has_announced
+    FROM sets GROUP BY ALL),
+notice AS (  -- one that has no advice yet stands for itself
+    SELECT *, coalesce(zalando_advice_id, 'notice ' || shipping_notice_id) AS delivery
+    FROM notices LEFT JOIN kinds USING (shipping_notice_id)),
+states AS (
+    SELECT delivery, string_agg(state, ', ' ORDER BY first_id) AS states
+    FROM (SELECT delivery, state, min(shipping_notice_id) AS first_id FROM notice WHERE state <> '' GROUP BY ALL)
+    GROUP BY ALL),
+deliveries AS (
+    SELECT delivery, any_value(zalando_advice_id) AS advice,
+           string_agg(shipping_notice_id, ', ' ORDER BY shipping_notice_id) AS notice_ids,
+           bool_or(has_announced) AS has_announced, bool_or(counts = 'dispatched') AS has_dispatched,
+           bool_and(counts IS NOT NULL) AS is_known
+    FROM notice GROUP BY ALL),
+planned AS (
+    SELECT delivery, ean, sum(pieces) FILTER (item_set = 'announced') AS announced_pieces,
+           sum(pieces) FILTER (item_set = 'dispatched') AS dispatched_pieces,
+           sum(pieces) FILTER (item_set = counts) AS expected_pieces
+    FROM notice JOIN sets USING (shipping_notice_id) GROUP BY ALL),
+came AS (  -- a record may be there twice for a moment, while other runs replace files
+    SELECT coalesce(zalando_advice_id, '') AS delivery, ean, count(*) AS pieces,
+           min(received_timestamp) AS first_received, max(received_timestamp) AS last_received
+    FROM (SELECT DISTINCT * FROM received_items) GROUP BY ALL),
+arrivals AS (
+    SELECT DISTINCT ON (delivery) zalando_advice_id AS delivery, tour_number, current_status.status AS tour_status
+    FROM tours ORDER BY current_status.last_updated DESC NULLS LAST, tour_number DESC)
+SELECT CASE WHEN notice_ids IS NULL THEN nullif(delivery, '') ELSE advice END AS zalando_advice_id, ean,
+       notice_ids AS shipping_notice_id, states AS state,
+       CASE WHEN has_announced THEN coalesce(announced_pieces, 0) END AS announced,
+       CASE WHEN has_dispatched THEN coalesce(dispatched_pieces, 0) END AS dispatched,
+       CASE WHEN is_known THEN coalesce(expected_pieces, 0) END AS expected,
+       coalesce(pieces, 0) AS received, received - expected AS difference,
+       first_received, last_received, tour_number, tour_status
+FROM planned FULL JOIN came USING (delivery, ean)
+LEFT JOIN deliveries USING (delivery) LEFT JOIN states USING (delivery) LEFT JOIN arrivals USING (delivery)
+ORDER BY zalando_advice_id NULLS FIRST, shipping_notice_id NULLS FIRST, ean NULLS FIRST
+"""
+"""``max(item_set)`` is the set that counts: ``dispatched`` comes after ``announced``."""
+
+FINISHED = "unloaded"
+"""Status of a tour that brought its goods (zDirect docs, *Shipping Notices*, tracking). One that was canceled or
+rejected may be followed by another of the same advice."""
+
+TRACKED_FOR = timedelta(days=100)
+"""After a delivery's date. How late a tour may be is not documented; zDirect keeps most movements this long."""
+
+OPEN_ADVICES = """
+SELECT DISTINCT zalando_advice_id FROM notices
+WHERE zalando_advice_id IS NOT NULL AND zalando_advice_id NOT IN (
+        SELECT zalando_advice_id FROM tours WHERE zalando_advice_id IS NOT NULL
+        GROUP BY ALL HAVING bool_and(current_status.status IS NOT DISTINCT FROM $finished))
+    AND coalesce(confirmed_delivery_date::DATE, earliest_delivery_date, 'infinity') >= $since
+ORDER BY ALL
 """
 
 
-@dataclass
-class Delivery:
-    """What is known of the notices of one advice.
+def _table(dataset: str, schema: pa.Schema, *columns: str, latest: bool = True) -> Table:
+    return Table(dataset, pa.schema([schema.field(name) for name in columns]), latest=latest)
 
-    :param announced: pieces by EAN; None: no set is known.
-    :param dispatched: likewise; None: there is no dispatch set.
-    :param expected: of each notice the set that counts; None: not known of all of them.
+
+NOTICES_READ = _table(
+    NOTICES,
+    arrow_schema(ShippingNotice),
+    *("shipping_notice_id", "zalando_advice_id", "state", "confirmed_delivery_date", "earliest_delivery_date"),
+)
+ITEMS_READ = _table(TABLE, arrow_schema(NoticeItem), "shipping_notice_id", "item_set", "ean", "quantity")
+TOURS_READ = _table("tours_current", arrow_schema(Tour), "zalando_advice_id", "tour_number", "current_status")
+RECEIVED = _table(
+    "received_items",
+    arrow_schema(ReceivedItem),
+    *("zalando_advice_id", "ean", "quality_label", "received_timestamp"),
+    latest=False,
+)
+
+
+def reconcile_merchant(place: Place, clock: Clock | None = None) -> dict[str, Any]:
+    """Publish the reconciliation, if it has changed.
+
+    :returns: ``uri``, ``rows``, ``advices``, ``announced``, ``expected``, ``received`` (pieces), ``received_dates``
+        (that are published) and ``differing`` (rows with a difference); small, for XCom.
+    :raises ZDirectConfigurationError: if the notices were never extracted.
     """
-
-    advice_id: str | None
-    notice_ids: list[str] = field(default_factory=list)
-    states: list[str] = field(default_factory=list)
-    announced: dict[str, int] | None = None
-    dispatched: dict[str, int] | None = None
-    expected: dict[str, int] | None = None
-
-
-@dataclass(frozen=True)
-class Received:
-    """Pieces of one EAN that came with one advice."""
-
-    pieces: int
-    first: datetime
-    last: datetime
-
-
-Key = tuple[str | None, str | None]
-"""Advice id and EAN."""
-
-
-def reconcile(
-    notices: Iterable[dict[str, Any]],
-    items: Iterable[dict[str, Any]],
-    tours: Iterable[dict[str, Any]],
-    received: dict[Key, Received],
-) -> pa.Table:
-    """A row per advice and EAN that was announced, dispatched or received.
-
-    :param notices: ``shipping_notice_id``, ``zalando_advice_id`` and ``state`` of the present notices.
-    :param items: ``shipping_notice_id``, ``item_set`` (``announced`` or ``dispatched``), ``ean`` and ``quantity`` of
-        their item sets.
-    :param tours: the present tours.
-    :param received: what was received, by advice id and EAN.
-    """
-    deliveries = _deliveries(notices, items)
-    arrivals = _arrivals(tours)
-    came: dict[str | None, dict[str | None, Received]] = defaultdict(dict)
-    for (advice_id, ean), what in received.items():
-        came[advice_id][ean] = what
-    announced_advices = {delivery.advice_id for delivery in deliveries if delivery.advice_id is not None}
-    unannounced = [Delivery(advice_id) for advice_id in came if advice_id not in announced_advices]
-    rows = []
-    for delivery in [*deliveries, *unannounced]:
-        # What came without an advice belongs to no notice, also not to one that has no advice yet.
-        here = came[delivery.advice_id] if delivery.advice_id or not delivery.notice_ids else {}
-        eans = {*(delivery.announced or {}), *(delivery.dispatched or {}), *here}
-        rows += [_row(delivery, ean, here.get(ean), arrivals) for ean in eans]
-    rows.sort(key=lambda row: (row["zalando_advice_id"] or "", row["shipping_notice_id"] or "", row["ean"] or ""))
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
-
-
-def _deliveries(notices: Iterable[dict[str, Any]], items: Iterable[dict[str, Any]]) -> list[Delivery]:
-    sets: dict[str, dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
-    for item in items:
-        pieces = sets[item["shipping_notice_id"]][item["item_set"]]
-        pieces[item["ean"]] = pieces.get(item["ean"], 0) + item["quantity"]
-    found: dict[str, Delivery] = {}
-    for notice in sorted(notices, key=lambda notice: str(notice["shipping_notice_id"])):
-        notice_id, advice_id = notice["shipping_notice_id"], notice["zalando_advice_id"]
-        # A notice that has no advice id yet stands for itself.
-        delivery = found.setdefault(advice_id or f"notice {notice_id}", Delivery(advice_id))
-        announced, dispatched = sets[notice_id].get(ANNOUNCED), sets[notice_id].get(DISPATCHED)
-        counts = announced if dispatched is None else dispatched
-        known = counts is not None and (delivery.expected is not None or not delivery.notice_ids)
-        delivery.expected = _added(delivery.expected, counts) if known else None
-        delivery.announced = _added(delivery.announced, announced)
-        delivery.dispatched = _added(delivery.dispatched, dispatched)
-        delivery.notice_ids.append(notice_id)
-        if notice["state"] and notice["state"] not in delivery.states:
-            delivery.states.append(notice["state"])
-    return list(found.values())
-
-
-def _added(pieces: dict[str, int] | None, more: dict[str, int] | None) -> dict[str, int] | None:
-    if pieces is None or more is None:
-        return more if pieces is None else pieces
-    return {ean: pieces.get(ean, 0) + more.get(ean, 0) for ean in {*pieces, *more}}
-
-
-def _arrivals(tours: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The tour of each advice that was updated last."""
-    arrivals: dict[str, dict[str, Any]] = {}
-    for tour in sorted(tours, key=lambda tour: (str(_status(tour).get("last_updated") or ""), tour["tour_number"])):
-        if tour["zalando_advice_id"]:
-            arrivals[tour["zalando_advice_id"]] = tour
-    return arrivals
-
-
-def _row(
-    delivery: Delivery, ean: str | None, came: Received | None, arrivals: dict[str, dict[str, Any]]
-) -> dict[str, Any]:
-    expected = None if delivery.expected is None else delivery.expected.get(ean or "", 0)
-    pieces = came.pieces if came else 0
-    tour = arrivals.get(delivery.advice_id or "", {})
-    return {
-        "zalando_advice_id": delivery.advice_id,
-        "ean": ean,
-        "shipping_notice_id": ", ".join(delivery.notice_ids) or None,
-        "state": ", ".join(delivery.states) or None,
-        "announced": None if delivery.announced is None else delivery.announced.get(ean or "", 0),
-        "dispatched": None if delivery.dispatched is None else delivery.dispatched.get(ean or "", 0),
-        "expected": expected,
-        "received": pieces,
-        "difference": None if expected is None else pieces - expected,
-        "first_received": came.first if came else None,
-        "last_received": came.last if came else None,
-        "tour_number": tour.get("tour_number"),
-        "tour_status": _status(tour).get("status"),
+    # A merchant without any notice has no table of them, but a manifest.
+    if not place.store.files_below(f"_manifests/{place.layout('shipping_notices').merchant}"):
+        raise ZDirectConfigurationError(
+            f"The shipping notices of merchant {place.merchant_id} were never extracted to {place.uri}.",
+            remedy="Extract the dataset shipping_notices to the same base_path first.",
+        )
+    dates = {path.rpartition("/")[0] for path in RECEIVED.files(place)}
+    if not dates:
+        log.warning(
+            "%s: no received items are published under %s, so everything counts as not received.",
+            subject(RECONCILIATION, place.merchant_id),
+            place.uri,
+        )
+    tables = {"notices": NOTICES_READ, "items": ITEMS_READ, "tours": TOURS_READ, "received_items": RECEIVED}
+    table = query(place, RECONCILE, tables).cast(SCHEMA)
+    published = LatestTable(place.store, place.layout(RECONCILIATION), SCHEMA, place.suffix)
+    published.update(table, (clock or SystemClock()).now())
+    summary = {
+        "merchant_id": place.merchant_id,
+        "uri": place.uri_of(place.layout(RECONCILIATION).merchant),
+        "rows": table.num_rows,
+        "advices": pc.count_distinct(table.column("zalando_advice_id")).as_py(),
+        **{name: pc.sum(table.column(name)).as_py() or 0 for name in ("announced", "expected", "received")},
+        "received_dates": len(dates),
+        "differing": pc.sum(pc.not_equal(table.column("difference"), 0)).as_py() or 0,
     }
+    log.info(
+        "%s: %d advices, %d pieces expected, %d received, %d rows differ -> %s",
+        subject(RECONCILIATION, place.merchant_id, full_id=True),
+        *(summary[name] for name in ("advices", "expected", "received", "differing", "uri")),
+    )
+    return summary
 
 
-def _status(tour: dict[str, Any]) -> dict[str, Any]:
-    return tour.get("current_status") or {}
+def open_advices(place: Place, now: datetime) -> list[str]:
+    """Advice ids of the published notices whose tours may still come or change, sorted.
+
+    These are all but those whose tours are all finished, and those whose date of delivery is long past.
+    """
+    values = {"finished": FINISHED, "since": (now - TRACKED_FOR).date()}
+    found = query(place, OPEN_ADVICES, {"notices": NOTICES_READ, "tours": TOURS_READ}, values)
+    ids: list[str] = found.column("zalando_advice_id").to_pylist()
+    return ids

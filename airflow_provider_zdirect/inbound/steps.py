@@ -35,10 +35,10 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectError,
 )
 from airflow_provider_zdirect.inbound import notice_plan as operations
-from airflow_provider_zdirect.inbound.item_set import ItemSet
+from airflow_provider_zdirect.inbound.item_set import ANNOUNCED, DISPATCHED, ItemSet
 from airflow_provider_zdirect.inbound.notice_fields import MERCHANT, REFERENCE, differing_fields
 from airflow_provider_zdirect.inbound.notice_plan import PUT, NoticePlan
-from airflow_provider_zdirect.inbound.notices import ANNOUNCED, DISPATCHED, Notice, ShippingNotices
+from airflow_provider_zdirect.inbound.notices import Notice, ShippingNotices
 
 log = logging.getLogger(__name__)
 

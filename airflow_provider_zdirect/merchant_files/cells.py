@@ -17,6 +17,9 @@ SHOWN = 40
 
 ROUNDED = "is a number that a spreadsheet or program has rounded; write it as text"
 
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""What zDirect's ids look like, in lower case."""
+
 _EXACT = 10**15
 """Below it, a floating point number is the whole number that somebody wrote."""
 _FORMULA = re.compile(r'=\s*"(.*)"', re.DOTALL)

@@ -64,6 +64,13 @@ class LatestTable:
         self.tidy()
         return published
 
+    def update(self, rows: pa.Table, at: datetime) -> None:
+        """Publish ``rows`` as the table, if it has other ones."""
+        if (self.made_at() is None and rows.num_rows) or not self.read().equals(rows):
+            self.replace(rows, at)
+        else:
+            self.tidy()
+
     def tidy(self) -> None:
         """Delete the files that no longer count."""
         for _, path in self.files()[:-1]:

@@ -21,9 +21,20 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_zdirect import exceptions
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.exceptions import ZDirectError, ZDirectFatalError
-from airflow_provider_zdirect.operators import arguments
-from airflow_provider_zdirect.operators.defaults import set_retries
-from airflow_provider_zdirect.operators.map_index import NamedMapIndex
+from airflow_provider_zdirect.operators.argument_table import (
+    CONNECTION,
+    DURATION,
+    FLAG,
+    MERCHANT,
+    OPTIONAL_TEXT,
+    TEXT,
+    Argument,
+    TaskArguments,
+    is_known,
+    is_mapped,
+    optional,
+)
+from airflow_provider_zdirect.operators.arguments import choice, time_zone
 from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, fail_fast, set_retry_policy
 from airflow_provider_zdirect.reports.calendar import NOON, why_empty
 from airflow_provider_zdirect.reports.wait import (
@@ -48,7 +59,7 @@ TIMEOUT_ON_AIRFLOW_2 = "Trigger/execution timeout"
 """What Airflow 2 tells a deferred task whose time is up; Airflow 3 has an exception for it."""
 
 
-class ZDirectReportReadySensor(NamedMapIndex, BaseSensorOperator):
+class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
     """Waits until the report of a day's movements between countries is there.
 
     A report counts as there when an answer holds movements; as empty when an answer holds none although the report of
@@ -88,23 +99,27 @@ class ZDirectReportReadySensor(NamedMapIndex, BaseSensorOperator):
     :raises AirflowSkipException: if the report is empty and ``on_empty`` is ``skip``.
     """
 
-    template_fields: Sequence[str] = (
-        "dataset",
-        "merchant_id",
-        "report_date",
-        "not_before",
-        "timezone",
-        "business_days_only",
-        "holiday_calendars",
-        "poll_interval",
-        "empty_after",
-        "on_empty",
-        "variant",
-        "path",
-        "conn_id",
+    arguments = (
+        {
+            "dataset": TEXT,
+            "report_date": optional(report_arguments.report_date),
+            "not_before": Argument(report_arguments.time_of_day),
+            "timezone": Argument(time_zone),
+            "business_days_only": FLAG,
+            "holiday_calendars": Argument(report_arguments.holiday_calendars, blank=()),
+            "poll_interval": Argument(report_arguments.poll_interval),
+            "empty_after": DURATION,
+            "on_empty": Argument(choice("success", "skip", "fail")),
+            "variant": OPTIONAL_TEXT,
+            "path": OPTIONAL_TEXT,
+        }
+        | MERCHANT
+        | CONNECTION
     )
+    template_fields: Sequence[str] = tuple(arguments)
     ui_color = "#e2f0cb"
 
+    conn_id: str
     clock: Clock = SystemClock()
 
     def __init__(
@@ -129,43 +144,22 @@ class ZDirectReportReadySensor(NamedMapIndex, BaseSensorOperator):
         poke_interval: timedelta | float | None = None,
         **kwargs: Any,
     ) -> None:
-        # An unmapped task has been given its arguments by another task; execute() judges them.
-        if not getattr(self, "_BaseOperator__from_mapped", False):
-            report_arguments.check_literals(kwargs.get("task_id"), locals())
+        # A mapped task has been given its arguments by another task; execute() judges them.
+        if not is_mapped(self):
+            self.check_arguments(kwargs.get("task_id"), locals())
         set_retry_policy(kwargs)
-        super().__init__(
-            poke_interval=report_arguments.poke_interval(poll_interval) if poke_interval is None else poke_interval,
-            retries=retries,
-            retry_delay=retry_delay,
-            **kwargs,
-        )
-        self.dataset = dataset
-        self.merchant_id = merchant_id
-        self.report_date = report_date
-        self.not_before = not_before
-        self.timezone = timezone
-        self.business_days_only = business_days_only
-        self.holiday_calendars = holiday_calendars
-        self.poll_interval = poll_interval
-        self.empty_after = empty_after
-        self.on_empty = on_empty
-        self.variant = variant
-        self.path = path
-        self.conn_id = conn_id
-        self.deferrable = deferrable
-        self.merchant_may_be_blank = arguments.may_be_blank(merchant_id, self)
+        if poke_interval is None:
+            poke_interval = report_arguments.poke_interval(poll_interval)
+        super().__init__(poke_interval=poke_interval, retries=retries, retry_delay=retry_delay, **kwargs)
+        self.set_arguments(locals())
         # What poke() found out about the time of the next one.
         self._until_due = 0.0
         self._pause = SHORTEST_POLL_INTERVAL
 
     @classmethod
-    def partial(cls, **kwargs: Any) -> Any:
-        """As for every operator; a mapped task's errors are seen at parse only if looked for here."""
-        arguments.without_none(kwargs)
-        mapped_over = dict.fromkeys(cls.template_fields, "{{ known later }}")
-        report_arguments.check_literals(kwargs.get("task_id"), mapped_over | kwargs)
-        set_retries(kwargs)
-        return super().partial(**kwargs)
+    def check(cls, values: Mapping[str, Any]) -> None:
+        if is_known(values["dataset"]):
+            report_arguments.report_dataset(values)
 
     def execute(self, context: Context) -> Any:
         if not self.deferrable:
@@ -229,8 +223,8 @@ class ZDirectReportReadySensor(NamedMapIndex, BaseSensorOperator):
                 due=plan.wait.due.isoformat(),
                 empty_from=plan.wait.empty_from.isoformat(),
                 poll_interval=plan.wait.poll_interval,
-                variant=arguments.given_text(self.variant),
-                path=arguments.given_text(self.path),
+                variant=plan.variant,
+                path=plan.path,
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=self.timeout),
@@ -246,8 +240,7 @@ class ZDirectReportReadySensor(NamedMapIndex, BaseSensorOperator):
                 merchant_id=event["merchant_id"],
                 report_date=date.fromisoformat(event["report_date"]),
             )
-        # A trigger that an earlier release stored does not look for later reports.
-        return self._conclude(plan, event["why"], event.get("later_report"))
+        return self._conclude(plan, event["why"], event["later_report"])
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """As for every sensor; on Airflow 2 too the end of ``timeout`` is one that is not retried."""
@@ -302,14 +295,12 @@ class ZDirectReportReadySensor(NamedMapIndex, BaseSensorOperator):
         }
 
     def _plan(self, context: Context) -> ReportPlan:
-        """The rendered arguments; everything that can be wrong is looked at before the first request."""
-        values = {name: getattr(self, name) for name in self.template_fields}
-        values["merchant_id"] = arguments.own_merchant_id(self)
+        """The rendered arguments; everything that can be wrong is judged before the first request."""
         interval = (context.get("data_interval_start"), context.get("data_interval_end"))
-        return report_arguments.report_plan(values, interval, self.poke_interval)
+        return report_arguments.report_plan(self.values(), interval, self.poke_interval)
 
     def _hook(self) -> ZDirectHook:
-        """The hook, its connection read: a missing or unusable one is told at once rather than at noon."""
+        """The hook, its connection read: a missing or unusable one fails at once rather than at noon."""
         from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
         hook = ZDirectHook(self.conn_id)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,18 +106,18 @@ class DocumentCalls:
     def _document(self, entry: Any, order_id: str, what: str) -> ShippingDocument:
         if not isinstance(entry, dict) or not (document_id := _text(entry.get("id"))):
             raise _malformed(what, "a document of the answer has no id", LIST_PATH)
-        told = (_text(entry.get("order_id")) or "").lower()
-        if not told and self._assumptions[UNNAMED_ORDER] == "refuse":
+        named = (_text(entry.get("order_id")) or "").lower()
+        if not named and self._assumptions[UNNAMED_ORDER] == "refuse":
             raise ShippingDocumentsError(
-                f"{what}: zDirect answered document {document_id[:60]}, and not of which order it is.",
+                f"{what}: zDirect answered document {document_id[:60]} without the id of its order.",
                 remedy="Compare it with the order in the portal; if it is the right one, set "
                 "unnamed_order to trust in the connection's assumptions.",
                 path=LIST_PATH,
             )
-        if told and told != order_id:
+        if named and named != order_id:
             raise FilterIgnoredError(
-                f"{what}: zDirect answered a document of order {told[:60]}.",
-                remedy="Nothing was fetched of it. Find out which parameter asks for an order, and set it as "
+                f"{what}: zDirect answered a document of order {named[:60]}.",
+                remedy="Nothing of it was fetched. Find out which parameter asks for an order, and set it as "
                 "documents_order_parameter in the connection's assumptions.",
                 path=LIST_PATH,
             )
@@ -128,7 +129,7 @@ class DocumentCalls:
     async def download(self, document: ShippingDocument) -> bytes:
         """The document's PDF.
 
-        :raises MalformedResponseError: if the answer is none.
+        :raises MalformedResponseError: if the answer is not a whole PDF.
         """
         what = f"{document.type} {document.id} of order {document.order_id}"
         if not _IN_A_PATH.fullmatch(document.id):
@@ -139,18 +140,21 @@ class DocumentCalls:
         )
         if reason := _why_no_pdf(body):
             # The body is not quoted: it may hold an address.
-            raise _malformed(what, f"the answer is no PDF, {reason}", path)
+            raise _malformed(what, f"the answer is not a PDF, {reason}", path)
         return bytes(body)
 
 
-def tracking_codes(documents: list[ShippingDocument]) -> dict[str, list[str]]:
-    """The codes of the labels by the field of the order that they belong to; each code once."""
+def tracking_codes(entries: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The codes of the labels by the field of the order that they belong to; each code once.
+
+    :param entries: documents with their ``type`` and ``tracking_id``.
+    """
     fields = {OUTBOUND_LABEL: "tracking_number", RETURN_LABEL: "return_tracking_number"}
     codes: dict[str, list[str]] = {field: [] for field in fields.values()}
-    for document in documents:
-        field = fields.get(document.type.upper())
-        if field and document.tracking_id and document.tracking_id not in codes[field]:
-            codes[field].append(document.tracking_id)
+    for entry in entries:
+        field, code = fields.get(entry["type"].upper()), entry["tracking_id"]
+        if field and code and code not in codes[field]:
+            codes[field].append(code)
     return codes
 
 
@@ -166,7 +170,7 @@ def _why_no_pdf(body: bytearray) -> str | None:
 def _malformed(what: str, reason: str, path: str) -> MalformedResponseError:
     return MalformedResponseError(
         f"{what}: {reason}.",
-        remedy="No action needed if the retry succeeds; otherwise check document_path in the connection's assumptions.",
+        remedy="No action needed: the task retries. If it stays, check the assumption document_path.",
         path=path,
         retry_after=REFETCH_DELAY,
     )

@@ -1,13 +1,12 @@
-"""The merchant's stock as he tells it: rows of one or several files, each judged by itself.
+"""The merchant's stock feed: rows of one or several files, each judged by itself.
 
-A bad row is put aside with its place and the reason; the others go on. What cannot be read as a table at all, or has no
-row that can be read, is an error before anything is sent; of several files, such a one is put aside.
+A bad row is rejected with its place and the reason; the others go on. A file that cannot be read as a table, or has no
+row that can be read, is an error before anything is sent; if there are other files, it is rejected as a whole.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from typing import Any
 from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError
-from airflow_provider_zdirect.merchant_files.cells import CellError, bare, read_count, shown
+from airflow_provider_zdirect.merchant_files.cells import UUID, CellError, bare, read_count, shown
 from airflow_provider_zdirect.merchant_files.ean import read_ean, restored_ean
 from airflow_provider_zdirect.merchant_files.tables import KINDS, TableFile, is_passing, is_table, table_kind
 from airflow_provider_zdirect.stocks.level import LARGEST
@@ -37,14 +36,13 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 MAPPING_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"merchant_sku": COLUMNS["merchant_sku"], "ean": COLUMNS["ean"]}
 )
-MAX_LOOKS = 5
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+MAX_READS = 5
 SHORTEST_UPC = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a row stands.
+class Source:
+    """Where a row comes from.
 
     :param row: as :mod:`~airflow_provider_zdirect.merchant_files.tables` names it: ``row 7``.
     """
@@ -58,23 +56,23 @@ class Place:
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that is put aside, as it came, and why."""
+    """A rejected row, as it came, and why."""
 
-    place: Place
+    source: Source
     reason: str
     row: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class FeedRow:
-    """A row of which it is known what it is about.
+    """A row whose article is known.
 
     :param channel: the only sales channel that it is for; None: for all.
-    :param quantity: None if it is none; ``reason`` says why.
+    :param quantity: None if it is not valid; ``reason`` says why.
     :param row: as it came, of a row without a quantity; None: the others are too many to keep them.
     """
 
-    place: Place
+    source: Source
     feed_time: datetime
     ean: str
     channel: str | None
@@ -86,15 +84,14 @@ class FeedRow:
         row = self.row
         if row is None:
             row = {"ean": self.ean, "quantity": self.quantity, "sales_channel_id": self.channel}
-        return BadRow(self.place, reason or self.reason, row)
+        return BadRow(self.source, reason or self.reason, row)
 
 
 @dataclass(frozen=True)
 class SkuMapping:
     """EANs by merchant SKU.
 
-    :param eans: by SKU.
-    :param wrong: SKUs of which the file says something that cannot be, with the reason.
+    :param wrong: SKUs without a valid EAN, with the reason.
     """
 
     eans: Mapping[str, str] = field(default_factory=dict)
@@ -102,7 +99,7 @@ class SkuMapping:
 
     @classmethod
     def read(cls, file: TableFile) -> SkuMapping:
-        """The mapping in a file; an SKU that is in it twice with different EANs has none.
+        """The mapping in a file; an SKU that is in it with different EANs has none.
 
         :raises ZDirectConfigurationError: if the file cannot be read.
         """
@@ -134,12 +131,12 @@ class SkuMapping:
 
 @dataclass
 class Feed:
-    """What was read.
+    """The rows of all files.
 
     :param rows: with an EAN, and with a quantity or the reason why there is none.
     :param bad: all others.
     :param count: rows of either kind.
-    :param times: by file, of when its figures are.
+    :param times: by file, when its figures were made.
     """
 
     rows: list[FeedRow] = field(default_factory=list)
@@ -154,7 +151,7 @@ class FeedFiles:
 
     :param path: as ``fs`` names it.
     :param uri: as people name it.
-    :param feed_time: of when the figures are; None: when the file was written last.
+    :param feed_time: when the figures were made; None: when the file was written last.
     """
 
     fs: AbstractFileSystem
@@ -204,7 +201,7 @@ class FeedFiles:
                 if not self.fs.exists(file.path):
                     raise _gone(file) from error
                 refused.append(error)
-                feed.bad.append(BadRow(Place(file.uri, "the whole"), error.message.rstrip("."), {}))
+                feed.bad.append(BadRow(Source(file.uri, "the whole"), error.message.rstrip("."), {}))
                 feed.count += 1
         if refused and not feed.times:
             others = "".join(f" {error.message}" for error in refused[1:10])
@@ -216,33 +213,21 @@ class FeedFiles:
 
     def _read_unchanged(self, file: TableFile, mapping: SkuMapping | None, now: datetime, feed: Feed) -> None:
         """Read it as it was at one moment: the time and the figures have to belong together."""
-        for _ in range(MAX_LOOKS):
+        for _ in range(MAX_READS):
             written = self._time_of(file)
-            # A file from the future is one of a machine whose clock is ahead; it must not outdo what comes later.
+            # A file from the future comes from a machine whose clock is ahead; later feeds must not seem older.
             feed_time = min(written, now)
-            rows: list[FeedRow] = []
-            bad: list[BadRow] = []
-            broken: list[BadRow] = []
-
-            def put_aside(where: str, why: str, content: Any, broken: list[BadRow] = broken) -> None:
-                broken.append(BadRow(Place(file.uri, where), why, {"content": content}))
-
-            for where, values in file.rows(put_aside):
-                row = _judged(file, where, values, mapping, feed_time)
-                if isinstance(row, FeedRow):
-                    rows.append(row)
-                else:
-                    bad.append(row)
+            rows, bad, broken = _judged_rows(file, mapping, feed_time)
             if self._time_of(file) == written:
                 if broken and not rows:
-                    raise file.refusal(f"{broken[0].place.row}: {broken[0].reason}; and no row can be sent")
+                    raise file.refusal(f"{broken[0].source.row}: {broken[0].reason}; and no row can be sent")
                 feed.times[file.uri] = feed_time
                 feed.count += len(rows) + len(bad) + len(broken)
                 feed.rows += rows
                 feed.bad += [*bad, *broken]
                 return
         raise StorageUnavailableError(
-            f"stock_path={file.uri!r} was written anew {MAX_LOOKS} times while it was read.",
+            f"stock_path={file.uri!r} was written anew {MAX_READS} times while it was read.",
             remedy="Write the feed to another name first, and rename it when it is complete.",
             retry_after=60,
         )
@@ -257,7 +242,7 @@ class FeedFiles:
             raise _gone(file) from error
         except (NotImplementedError, AttributeError, KeyError, TypeError) as error:
             raise file.refusal(
-                "the storage does not say when it was written", "Give feed_time: of when its figures are."
+                "the storage does not say when it was written", "Give feed_time: when its figures were made."
             ) from error
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
@@ -265,15 +250,35 @@ class FeedFiles:
 def _gone(file: TableFile) -> StorageUnavailableError:
     return StorageUnavailableError(
         f"stock_path={file.uri!r} is gone since it was looked for.",
-        remedy="Nothing: the retry reads what is there then. Replace a feed by renaming the new one.",
+        remedy="No action needed: the retry reads what is there then. Replace a feed by renaming the new one.",
         retry_after=60,
     )
+
+
+def _judged_rows(
+    file: TableFile, mapping: SkuMapping | None, feed_time: datetime
+) -> tuple[list[FeedRow], list[BadRow], list[BadRow]]:
+    """Its rows, those that are wrong, and those that cannot be read."""
+    rows: list[FeedRow] = []
+    bad: list[BadRow] = []
+    broken: list[BadRow] = []
+
+    def reject(where: str, why: str, content: Any) -> None:
+        broken.append(BadRow(Source(file.uri, where), why, {"content": content}))
+
+    for where, values in file.rows(reject):
+        row = _judged(file, where, values, mapping, feed_time)
+        if isinstance(row, FeedRow):
+            rows.append(row)
+        else:
+            bad.append(row)
+    return rows, bad, broken
 
 
 def _judged(
     file: TableFile, where: str, row: dict[str, Any], mapping: SkuMapping | None, feed_time: datetime
 ) -> FeedRow | BadRow:
-    place = Place(file.uri, where)
+    source = Source(file.uri, where)
     cell = ""
     try:
         cell = "sales_channel_id"
@@ -283,13 +288,13 @@ def _judged(
         cell = "ean"
         ean = read_ean(row[cell]) if bare(row.get(cell)) else _mapped(file, row, sku, mapping)
     except CellError as error:
-        return BadRow(place, f"{cell}={shown(row[cell])} {error}", row)
+        return BadRow(source, f"{cell}={shown(row[cell])} {error}", row)
     except _Unmapped as error:
-        return BadRow(place, str(error), row)
-    if channel is not None and not _UUID.fullmatch(channel):
-        return BadRow(place, f"sales_channel_id={shown(channel)} is not a UUID", row)
+        return BadRow(source, str(error), row)
+    if channel is not None and not UUID.fullmatch(channel):
+        return BadRow(source, f"sales_channel_id={shown(channel)} is not a UUID", row)
     quantity, reason = _quantity(row.get("quantity"))
-    return FeedRow(place, feed_time, ean, channel, quantity, reason, row if quantity is None else None)
+    return FeedRow(source, feed_time, ean, channel, quantity, reason, row if quantity is None else None)
 
 
 class _Unmapped(Exception):

@@ -1,4 +1,4 @@
-"""What a stock level is, of what it is, and how new it is. Values only."""
+"""A stock level, whose it is, and how new it is. Values only."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ LARGEST = 2**31 - 1
 """zDirect's specification has quantities as int32."""
 
 ACCEPTED, PENDING, REJECTED, FAILED, MISSING = "accepted", "pending", "rejected", "failed", "missing"
-"""What became of a level: in force; held by zDirect until the article is onboarded; refused; not processed; not in the
+"""Outcomes of an update: in force; held by zDirect until the article is onboarded; refused; not processed; not in the
 answer."""
 
 CONFIRMED = "confirmed"
-"""Not sent: a newer feed says the same as what zDirect has taken, so its version counts from now on."""
+"""Not sent: a newer feed has the level that zDirect has taken, so its version counts from now on."""
 
 TAKEN = frozenset({ACCEPTED, PENDING})
 AGAIN = frozenset({FAILED, MISSING})
-"""What may go well the next time."""
+"""Outcomes that may be better the next time."""
 
 Version = tuple[datetime, datetime]
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -30,9 +30,9 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 class Level:
     """How many pieces of an article are for sale in a sales channel.
 
-    :param feed_time: of when the merchant's own figure is.
-    :param orders_time: until when the orders are known that were subtracted from it; None where none are, which is
-        older than any: so orders count as soon as they are to be subtracted.
+    :param feed_time: of the merchant's own figure.
+    :param orders_time: until when the subtracted orders are known; None if none are subtracted, which is older than any
+        time: so orders count as soon as they are to be subtracted.
     """
 
     quantity: int
@@ -41,17 +41,17 @@ class Level:
 
     @property
     def version(self) -> Version:
-        """A level of a smaller version is older, and must never replace this one."""
+        """A level of an older version must never replace this one."""
         return self.feed_time, self.orders_time or _NEVER
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A level that was sent, or is about to be.
+    """A level that was sent, or is about to be, or that was confirmed.
 
-    :param sent_at: when; grows with each time that one run sends.
-    :param outcome: one of the above; None while nobody knows.
-    :param status: as zDirect said it, as the code and the description.
+    :param sent_at: grows with each time that one run sends; of a confirmation: when that level was sent.
+    :param outcome: one of the above; None if it is not known.
+    :param status: zDirect's own word, as are the code and the description.
     :param attempts: how often the run has sent the pair.
     """
 
@@ -67,5 +67,9 @@ class Sent:
 
     @property
     def order(self) -> tuple[Version, datetime, bool]:
-        """Of several, the greatest is what zDirect has in the end, if all who sent keep to the rules."""
+        """Of several, the greatest is what zDirect has in the end, if all runs keep to the rules."""
         return self.level.version, self.sent_at, self.outcome is not None
+
+    def is_older(self, newest: Sent) -> bool:
+        """Whether it is of an older version, and another level."""
+        return self.level.version < newest.level.version and self.level.quantity != newest.level.quantity

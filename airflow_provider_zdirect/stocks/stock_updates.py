@@ -1,27 +1,25 @@
-"""From a feed to zDirect: which levels have to be sent, sending them, and the books. Safe to kill and to repeat.
+"""From a feed to zDirect: which levels have to be sent, sending them, and publishing the results.
 
 What is sent are absolute levels, so sending one twice changes nothing. What matters is the order: an older feed must
-not replace a newer one. Each level has a version: of when the feed is, then until when the subtracted orders are known.
-A newer feed that says the same as what zDirect has is not sent, but its version is written down like a level that was.
+not replace a newer one. Each level has a version: the feed's time, then until when the subtracted orders are known.
+A newer feed with the level that zDirect has is not sent, but its version is written down like a level that was.
 A run that is killed, or meets another one, keeps to these rules (:mod:`.sent_log`):
 
-1. *Announce, send, record.* A batch is written down before its request, and what became of it after the answer.
-2. *Look before*: what a newer version was announced for is not sent. What zDirect has taken in this version is not sent
-   again.
+1. *Announce, send, record.* A batch is written down before its request, and its outcomes after the answer.
+2. *Look before*: a level of which a newer version was announced is not sent. Neither is one that zDirect has taken in
+   this version.
 3. *Look after*: if a newer version of a pair was announced meanwhile, its request may have come first. So the newer
    level is sent once more. Whoever announces after this look also sends after it.
-4. *Doubt*: who finds traces of a run that died between 1 and 3 sends the newest level of those pairs again.
+4. *Doubt*: a run that finds traces of one that died between 1 and 3 sends the newest level of those pairs again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gzip
-import json
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from airflow_provider_zdirect.client import ZDirectClient
@@ -39,23 +37,12 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectError,
 )
 from airflow_provider_zdirect.stocks.answer import outcomes
-from airflow_provider_zdirect.stocks.channels import live_channels
-from airflow_provider_zdirect.stocks.feed import BadRow, Feed, Place, SkuMapping
-from airflow_provider_zdirect.stocks.level import AGAIN, REJECTED, TAKEN, Level, Pair, Sent
-from airflow_provider_zdirect.stocks.open_orders import OpenOrders, PublishedOrders
-from airflow_provider_zdirect.stocks.results import UPDATES, StockTables
-from airflow_provider_zdirect.stocks.sent_log import Batch, SentLog
-from airflow_provider_zdirect.stocks.update_job import (
-    MAX_ATTEMPTS,
-    SHOWN,
-    StockUpdateJob,
-    StockUpdateResult,
-    count_outcomes,
-    what_came_to_nothing,
-)
+from airflow_provider_zdirect.stocks.level import AGAIN, CONFIRMED, REJECTED, TAKEN, Level, Pair, Sent
+from airflow_provider_zdirect.stocks.results import UPDATES, publish_current, publish_run
+from airflow_provider_zdirect.stocks.sent_log import SentLog
+from airflow_provider_zdirect.stocks.update_job import MAX_ATTEMPTS, StockUpdateJob, StockUpdateResult, count_outcomes
 from airflow_provider_zdirect.stocks.update_pace import UpdatePace
-from airflow_provider_zdirect.stocks.wanted import Wanted, needs_channels, wanted_levels
-from airflow_provider_zdirect.storage.layout import Layout
+from airflow_provider_zdirect.stocks.update_plan import UpdatePlan, make_plan
 from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
@@ -79,6 +66,10 @@ MAX_HALVES = 30
 MAX_ROUNDS = 20
 """Of sending again what others have made doubtful, for one attempt."""
 
+HAS_LEVEL = TAKEN | {CONFIRMED}
+
+Levels = dict[Pair, Level]
+
 
 async def update_stocks(
     job: StockUpdateJob, client: ZDirectClient, clock: Clock | None = None, pace: UpdatePace | None = None
@@ -89,145 +80,88 @@ async def update_stocks(
     :raises ZDirectConfigurationError: if the feed or the mapping cannot be read, or there is no sales channel; nothing
         was sent.
     :raises ZDirectDataError: if the orders that are to be subtracted are too old; nothing was sent.
-    :raises RejectedRecordsError: if more came to nothing than ``max_rejected``; everything else was sent, unless open
-        pieces of more articles than that are of an unknown EAN: then nothing was.
+    :raises RejectedRecordsError: if more was rejected than ``max_rejected``; everything else was sent, unless
+        open pieces of more articles than that are of an unknown EAN: then nothing was.
     :raises ZDirectRetriableError: if the rest can be sent later.
     """
-    return await _Updating(job, client, clock or SystemClock(), pace).run()
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What was found out before the first update."""
-
-    feed: Feed
-    wanted: Wanted
-    orders: OpenOrders | None
-    channels: int
-    bad: list[BadRow]
-    rejected_uri: str | None
+    clock = clock or SystemClock()
+    plan = await make_plan(job, client, clock.now())
+    return None if plan is None else await _Updating(job, plan, client, clock, pace).run()
 
 
 class _Updating:
-    def __init__(self, job: StockUpdateJob, client: ZDirectClient, clock: Clock, pace: UpdatePace | None) -> None:
+    def __init__(
+        self, job: StockUpdateJob, plan: UpdatePlan, client: ZDirectClient, clock: Clock, pace: UpdatePace | None
+    ) -> None:
         self.job = job
+        self.place = job.place
+        self.plan = plan
         self.client = client
         self.clock = clock
         config = client.config
         self.pace = pace or UpdatePace(f"{config.address} {config.client_id} stock updates", config.rate_share)
-        self.what = f"Stock of merchant {job.merchant_id}"
-        self.log = SentLog(job.store, job.merchant_id, job.run, f"{job.environment} {config.address}")
-        self.tables = StockTables(job.store, job.merchant_id, job.environment, job.format)
+        self.what = f"Stock of merchant {self.place.merchant_id}"
+        self.log = SentLog(self.place, job.run, f"{self.place.environment} {config.address}")
         self.updates = 0
         self.halves = 0
 
-    async def run(self) -> StockUpdateResult | None:
-        plan = await self._plan()
-        if plan is None:
-            return None
+    async def run(self) -> StockUpdateResult:
         await asyncio.to_thread(self.log.refresh)
         own = self.log.own()
         self.started_at = own[0].started_at if own else self.clock.now()
-        levels = plan.wanted.levels
-        due = await self._all_due(levels)
+        due = await self._all_due()
         log.info(
             "%s: %d rows, %d pairs, %d of them to send.",
-            subject("stock updates", self.job.merchant_id, full_id=True), plan.feed.count, len(levels), len(due),
+            subject("stock updates", self.place.merchant_id, full_id=True),
+            self.plan.feed.count, len(self.plan.levels), len(due),
         )  # fmt: skip
         try:
-            await self._send_all(due, levels)
+            await self._send_all(due)
         except ZDirectError:
-            # What was sent is told even if the rest was not; a retry adds to it.
+            # What was sent is published even if the rest was not; a retry adds to it.
             await asyncio.to_thread(self._publish)
             raise
-        result = self._result(plan, await asyncio.to_thread(self._publish))
-        failure = self._judged(result, plan.bad)
-        # A retry that may mend it goes on with these books.
-        await asyncio.to_thread(self._close_books, [] if isinstance(failure, ServerError) else self.log.own())
+        result = self._result(await asyncio.to_thread(self._publish))
+        failure = self._failure(result)
+        # A retry that may mend it goes on with the batches of this run.
+        await asyncio.to_thread(self._close, keeps_own=isinstance(failure, ServerError))
         if failure is not None:
             raise failure
         return result
 
     # What is to be sent
 
-    async def _plan(self) -> _Plan | None:
-        files = await asyncio.to_thread(self.job.feed.find)
-        if not files:
-            return None
-        now = self.clock.now()
-        mapping = await asyncio.to_thread(SkuMapping.read, self.job.mapping) if self.job.mapping else None
-        feed = await asyncio.to_thread(self.job.feed.read, files, mapping, now)
-        orders = await asyncio.to_thread(self._open_orders, mapping, now, min(feed.times.values()))
-        channels: tuple[str, ...] = ()
-        if needs_channels(feed):
-            channels = self.job.sales_channel_ids or await live_channels(self.client, self.job.merchant_id)
-        since_feed = self.job.orders is not None and self.job.orders.since_feed
-        wanted = wanted_levels(feed, channels, orders.pieces if orders else None, since_feed=since_feed)
-        if wanted.below_zero:
-            log.warning(
-                "%s: of %d EANs more is ordered than the feed has; their level is 0: %s.",
-                self.what, len(wanted.below_zero), ", ".join(wanted.below_zero[:SHOWN]),
-            )  # fmt: skip
-        unmapped = _unmapped(orders)
-        bad = [*wanted.bad, *unmapped]
-        uri = await asyncio.to_thread(self._keep_bad, feed, bad)
-        if len(unmapped) > self.job.max_rejected:
-            raise RejectedRecordsError(
-                f"{self.what}: open orders have {len(unmapped)} articles that are neither EANs nor in the mapping "
-                f"({uri}). Their pieces would not be subtracted, and be sold again. That is more than "
-                f"max_rejected={self.job.max_rejected}. Nothing was sent.",
-                remedy="Add them to the mapping file (mapping_path).",
-            )
-        return _Plan(feed, wanted, orders, len(channels), bad, uri)
-
-    def _open_orders(self, mapping: SkuMapping | None, now: datetime, feed_time: datetime) -> OpenOrders | None:
-        job = self.job
-        if job.orders is None:
-            return None
-        published = PublishedOrders(job.store, job.merchant_id, job.base_uri, job.environment)
-        return published.open_pieces(job.orders, mapping, now, feed_time)
-
-    def _keep_bad(self, feed: Feed, bad: list[BadRow]) -> str | None:
-        """Write what was put aside, in place of what a former try of this run has."""
-        day = max(feed.times.values()).date()
-        folder = f"_rejected/{Layout(UPDATES, self.job.merchant_id).published(day)}"
-        path = f"{folder}/{self.job.run}.jsonl.gz"
-        if not bad:
-            self.job.store.delete(path)
-            return None
-        lines = b"".join(_line(row) for row in bad)
-        self.job.store.write(path, gzip.compress(lines, mtime=0))
-        for row in bad[:SHOWN]:
-            log.warning("%s, %s: %s.", self.what, row.place, row.reason)
-        more = f"and {len(bad) - SHOWN} more; " if len(bad) > SHOWN else ""
-        log.warning("%s: %s%d rows were put aside, see %s.", self.what, more, len(bad), self.job.uri(path))
-        return self.job.uri(path)
-
-    async def _all_due(self, levels: dict[Pair, Level]) -> dict[Pair, Level]:
+    async def _all_due(self) -> Levels:
         """What has to be sent; of what has not, newer versions are written down."""
-        due = {pair: sent for pair, level in levels.items() if (sent := self._due(pair, level))}
+        levels = self.plan.levels
+        due = self._select(levels)
         same = {pair: level for pair, level in levels.items() if pair not in due and self._is_newer(pair, level)}
         if same:
             await asyncio.to_thread(self.log.confirm, same)
-            # Who has looked before that, and sends something older, may not look again.
+            # A run that has looked before that, and sends something older, may not look again.
             await asyncio.to_thread(self.log.refresh)
-            due |= {pair: sent for pair, level in same.items() if (sent := self._due(pair, level))}
+            due |= self._select(same)
         return due
+
+    def _select(self, levels: Levels) -> Levels:
+        return {pair: sent for pair, level in levels.items() if (sent := self._due(pair, level))}
 
     def _is_newer(self, pair: Pair, level: Level) -> bool:
         newest = self.log.newest(pair)
-        return newest is not None and newest.outcome in TAKEN and newest.level.version < level.version
+        return newest is not None and newest.outcome in HAS_LEVEL and newest.level.version < level.version
 
     def _due(self, pair: Pair, level: Level) -> Level | None:
         """What has to be sent of a pair: its newest level, if zDirect may not have it."""
         newest = self.log.newest(pair)
         if newest is None:
             return level
+        if self.log.is_doubtful(pair) or self.log.is_unanswered(pair):
+            return max(level, newest.level, key=attrgetter("version"))
         if newest.level.version > level.version:
-            return newest.level if self.log.is_doubtful(pair) else None
+            return None
         is_ours = self._is_ours(newest)
-        is_known = newest.outcome in TAKEN or (is_ours and newest.outcome == REJECTED)
-        if not is_known or newest.level.quantity != level.quantity or self.log.is_doubtful(pair):
+        is_known = newest.outcome in HAS_LEVEL or (is_ours and newest.outcome == REJECTED)
+        if not is_known or newest.level.quantity != level.quantity:
             return level
         if self.job.full_sync and not is_ours:
             return level
@@ -238,33 +172,17 @@ class _Updating:
         """Whether this run has sent it, in this try or a former one."""
         return sent.run == self.job.run and sent.sent_at >= self.started_at
 
-    def _count_left(self, levels: dict[Pair, Level], rows: list[dict[str, Any]]) -> dict[str, int]:
-        """How many pairs this run did not send, and why.
-
-        :param rows: what it did send.
-        """
-        sent = {(row["sales_channel_id"], row["ean"]) for row in rows}
-        counts = {"unchanged": 0, "outdated": 0}
-        for pair, level in levels.items():
-            newest = self.log.newest(pair)
-            if newest is None or pair in sent:
-                continue
-            is_newer = newest.level.version > level.version and newest.level.quantity != level.quantity
-            counts["outdated" if is_newer else "unchanged"] += 1
-        return counts
-
     # Sending it
 
-    async def _send_all(self, due: dict[Pair, Level], levels: dict[Pair, Level]) -> None:
+    async def _send_all(self, due: Levels) -> None:
         attempt = 0
         for _ in range(MAX_ROUNDS):
             again: set[Pair] = set()
             for batch in _batches(due, BATCH):
-                again |= await self._send(batch, levels)
+                again |= await self._send(batch)
             if not again:
                 return
-            failed = any((newest := self.log.newest(pair)) and newest.outcome in AGAIN for pair in again)
-            if failed:
+            if any((newest := self.log.newest(pair)) and newest.outcome in AGAIN for pair in again):
                 attempt += 1
                 if attempt >= MAX_ATTEMPTS:
                     again = {pair for pair in again if self.log.is_older(pair)}
@@ -273,12 +191,12 @@ class _Updating:
                     await self.clock.sleep(RETRY_PAUSE * attempt)
             due = {pair: newest.level for pair in sorted(again) if (newest := self.log.newest(pair))}
         raise ServerError(
-            f"{self.what}: {len(due)} levels were sent in other versions all the time, by other runs.",
-            remedy="Let the retry do it; run fewer stock tasks of a merchant at once.",
+            f"{self.what}: other runs kept sending other versions of {len(due)} levels.",
+            remedy="No action needed: the task retries. Run fewer stock tasks of a merchant at once.",
             retry_after=RETRY_AFTER,
         )
 
-    async def _send(self, due: dict[Pair, Level], levels: dict[Pair, Level]) -> set[Pair]:
+    async def _send(self, due: Levels) -> set[Pair]:
         """Send one batch; the pairs that have to be sent again."""
         stayed = 0.0
         while True:
@@ -286,7 +204,7 @@ class _Updating:
             if wait:
                 await self.clock.sleep(wait)
             await asyncio.to_thread(self.log.refresh)
-            due = self._still_due(due, levels)
+            due = self._still_due(due)
             if not due:
                 return set()
             try:
@@ -301,10 +219,10 @@ class _Updating:
                 log.warning("%s: a batch of %d updates was refused: %s", self.what, len(due), error.message)
                 again: set[Pair] = set()
                 for half in _batches(due, (len(due) + 1) // 2):
-                    again |= await self._send(half, levels)
+                    again |= await self._send(half)
                 return again
 
-    def _still_due(self, due: dict[Pair, Level], levels: dict[Pair, Level]) -> dict[Pair, Level]:
+    def _still_due(self, due: Levels) -> Levels:
         """Without those of which a newer version was announced since; that run sends them."""
         left = {}
         for pair, level in due.items():
@@ -315,7 +233,7 @@ class _Updating:
                 left[pair] = newest.level
         return left
 
-    async def _post(self, due: dict[Pair, Level]) -> set[Pair]:
+    async def _post(self, due: Levels) -> set[Pair]:
         now = self.clock.now()
         items = [Sent(pair, level, now, self.job.run, attempts=1 + self._attempts(pair)) for pair, level in due.items()]
         batch = await asyncio.to_thread(self.log.announce, items, self.job.label, self.started_at, now)
@@ -323,7 +241,7 @@ class _Updating:
         try:
             reply = await self.client.request(
                 "POST",
-                f"/merchants/{self.job.merchant_id}/stocks",
+                f"/merchants/{self.place.merchant_id}/stocks",
                 rate=REQUESTS,
                 json={"items": [_as_item(item) for item in batch.items]},
                 endpoint="stocks",
@@ -338,7 +256,7 @@ class _Updating:
             NotFoundError,
             ZDirectConfigurationError,
         ):
-            # zDirect said, or nobody asked it: nothing of it was carried out.
+            # It did not get there, or zDirect says that it carried out nothing.
             await asyncio.to_thread(self.log.withdraw, batch)
             raise
         except BadRequestError as error:
@@ -360,83 +278,80 @@ class _Updating:
         newest = self.log.newest(pair)
         return newest.attempts if newest is not None and self._is_ours(newest) else 0
 
-    # The books
+    # Afterwards
 
     def _publish(self) -> list[dict[str, Any]]:
         own = self.log.own()
-        return self.tables.publish(own) if own else []
+        return publish_run(self.place, own) if own else []
 
-    def _close_books(self, closed: list[Batch]) -> None:
-        """Publish what zDirect has now, and the results of runs that nobody will finish; put together what they sent.
-
-        :param closed: of this run.
-        """
-        for batches in self.log.abandoned(self.clock.now()).values():
-            self.tables.publish(batches)
+    def _close(self, *, keeps_own: bool) -> None:
+        """Publish what zDirect has now, and the results of runs that nobody will finish; compact what they sent."""
+        closed = [] if keeps_own else self.log.own()
+        for batches in self.log.abandoned(self.clock.now()):
+            publish_run(self.place, batches)
             closed = [*closed, *batches]
-        self.tables.publish_current(self.log.taken(), self.clock.now())
+        publish_current(self.place, self.log.taken(), self.clock.now())
         # Last: as long as a batch is there, a retry knows what this run has done.
-        self.log.put_together(closed)
+        self.log.compact(closed)
 
-    def _result(self, plan: _Plan, rows: list[dict[str, Any]]) -> StockUpdateResult:
+    def _result(self, rows: list[dict[str, Any]]) -> StockUpdateResult:
+        plan, wanted = self.plan, self.plan.wanted
         return StockUpdateResult(
-            merchant_id=self.job.merchant_id,
-            uri=self.job.uri(Layout(UPDATES, self.job.merchant_id).merchant),
+            merchant_id=self.place.merchant_id,
+            uri=self.place.uri_of(self.place.layout(UPDATES).merchant),
             feed_time=max(plan.feed.times.values(), default=None),
             rows=plan.feed.count,
             rejected=len(plan.bad),
             rejected_uri=plan.rejected_uri,
-            superseded=plan.wanted.superseded,
+            superseded=wanted.superseded,
             sales_channels=plan.channels,
-            pairs=len(plan.wanted.levels),
+            pairs=len(wanted.levels),
             updates=self.updates,
-            open_pieces=plan.wanted.subtracted if plan.orders else None,
-            below_zero=len(plan.wanted.below_zero),
-            **self._count_left(plan.wanted.levels, rows),
+            open_pieces=wanted.subtracted if plan.orders else None,
+            below_zero=len(wanted.below_zero),
+            **self._count_left(rows),
             **count_outcomes(rows),
         )
 
-    def _judged(self, result: StockUpdateResult, bad: list[BadRow]) -> ZDirectError | None:
+    def _count_left(self, rows: list[dict[str, Any]]) -> dict[str, int]:
+        """How many pairs this run did not send, and why.
+
+        :param rows: what it did send.
+        """
+        sent = {(row["sales_channel_id"], row["ean"]) for row in rows}
+        counts = {"unchanged": 0, "outdated": 0}
+        for pair, level in self.plan.levels.items():
+            newest = self.log.newest(pair)
+            if newest is not None and pair not in sent:
+                is_newer = newest.level.version > level.version and newest.level.quantity != level.quantity
+                counts["outdated" if is_newer else "unchanged"] += 1
+        return counts
+
+    def _failure(self, result: StockUpdateResult) -> ZDirectError | None:
+        """The error if too many rows and updates were not applied."""
         log.info(
-            "%s: %d updates sent; %d pairs accepted, %d pending, %d rejected, %d failed; %d rows put aside -> %s",
-            subject("stock updates", self.job.merchant_id), result.updates, result.accepted, result.pending,
+            "%s: %d updates sent; %d pairs accepted, %d pending, %d rejected, %d failed; %d rows rejected -> %s",
+            subject("stock updates", self.place.merchant_id), result.updates, result.accepted, result.pending,
             result.refused, result.failed, result.rejected, result.uri,
         )  # fmt: skip
-        if result.came_to_nothing <= self.job.max_rejected:
+        if result.not_applied <= self.job.max_rejected:
             return None
-        said = (
-            f"{self.what}: {what_came_to_nothing(result, bad)}. "
+        message = (
+            f"{self.what}: {result.describe_not_applied(self.plan.bad)}. "
             f"That is more than max_rejected={self.job.max_rejected}. All others were sent."
         )
         remedy = "Correct the feed, the mapping or the articles; the next run sends what is missing."
         if result.failed:
-            return ServerError(
-                said, remedy=f"A retry of the task sends those again that failed. {remedy}", retry_after=RETRY_AFTER
-            )
-        return RejectedRecordsError(said, remedy=remedy)
+            remedy = f"A retry of the task sends those again that failed. {remedy}"
+            return ServerError(message, remedy=remedy, retry_after=RETRY_AFTER)
+        return RejectedRecordsError(message, remedy=remedy)
 
 
-def _batches(due: dict[Pair, Level], size: int) -> Iterable[dict[Pair, Level]]:
+def _batches(due: Levels, size: int) -> Iterable[Levels]:
     pairs = list(due)
     for start in range(0, len(pairs), size):
         yield {pair: due[pair] for pair in pairs[start : start + size]}
 
 
-def _as_item(item: Sent) -> dict[str, Any]:
+def _as_item(item: Sent) -> Mapping[str, Any]:
     return {"sales_channel_id": item.pair[0], "ean": item.pair[1], "quantity": item.level.quantity}
-
-
-def _unmapped(orders: OpenOrders | None) -> list[BadRow]:
-    return [
-        BadRow(
-            Place("order_lines_current", "open orders"),
-            f"{pieces} open pieces of {called[:60]!r}, which is neither an EAN nor in the mapping: not subtracted",
-            {"external_id": called, "open_pieces": pieces},
-        )
-        for called, pieces in sorted((orders.unmapped if orders else {}).items())
-    ]
-
-
-def _line(row: BadRow) -> bytes:
-    content = {"reason": row.reason, "file": row.place.file, "where": row.place.row, "row": dict(row.row)}
-    return json.dumps(content, default=str, ensure_ascii=False).encode() + b"\n"

@@ -2,11 +2,10 @@
 
 * A row without a sales channel is for all of them; one with a sales channel is for that one only, and comes before the
   row for all.
-* Of the same EAN (and sales channel) in several files, the newest file says what is so; the rows of older ones are
-  left out.
-* In one file it must be there once. A repetition of the same quantity is put aside, and the first row counts; if the
-  quantities differ, or one of them is none, nobody knows which is right: all of them are put aside.
-* What is put aside because of its quantity is not replaced by a row for all sales channels.
+* If several files have the same EAN (and sales channel), the newest file counts; the rows of older ones are superseded.
+* In one file it must be there once. A repetition of the same quantity is rejected, and the first row counts; if the
+  quantities differ, or one of them is not valid, it is unknown which is right: all of them are rejected.
+* A row that is rejected because of its quantity is not replaced by a row for all sales channels.
 """
 
 from __future__ import annotations
@@ -59,9 +58,8 @@ class OpenPieces:
 class Wanted:
     """What zDirect is to have.
 
-    :param levels: by sales channel and EAN.
-    :param bad: rows that were put aside.
-    :param superseded: rows of which a newer file says something else.
+    :param bad: rejected rows.
+    :param superseded: rows whose EAN is in a newer file too.
     :param below_zero: EANs of which more is ordered than the feed has.
     :param subtracted: open pieces that were subtracted, each EAN counted once.
     """
@@ -142,8 +140,8 @@ def _agreed(first: FeedRow, others: list[FeedRow], wanted: Wanted) -> FeedRow:
     if any(row.quantity != first.quantity for row in others):
         for row in (first, *others):
             wanted.bad.append(row.bad(row.reason or _contradiction(row, first, others)))
-        return FeedRow(first.place, first.feed_time, first.ean, first.channel, None, "contradicted", first.row)
-    wanted.bad += [row.bad(row.reason or f"EAN {row.ean} was in {first.place} already") for row in others]
+        return FeedRow(first.source, first.feed_time, first.ean, first.channel, None, "contradicted", first.row)
+    wanted.bad += [row.bad(row.reason or f"EAN {row.ean} was in {first.source} already") for row in others]
     if first.quantity is None:
         wanted.bad.append(first.bad())
     return first
@@ -152,4 +150,4 @@ def _agreed(first: FeedRow, others: list[FeedRow], wanted: Wanted) -> FeedRow:
 def _contradiction(row: FeedRow, first: FeedRow, others: list[FeedRow]) -> str:
     other = next(other for other in (first, *others) if other.quantity != row.quantity)
     said = "no quantity" if other.quantity is None else f"quantity {other.quantity}"
-    return f"EAN {row.ean} has quantity {row.quantity} here and {said} in {other.place}; none of them is sent"
+    return f"EAN {row.ean} has quantity {row.quantity} here and {said} in {other.source}; none of them is sent"

@@ -58,7 +58,7 @@ class ZDirectReportReadyTrigger(BaseTrigger):
         self.path = path
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Class and arguments. The names stand in databases of running deployments; they must stay."""
+        """Class and arguments. Databases of running deployments hold these names, so they stay."""
         return (
             "airflow_provider_zdirect.triggers.report.ZDirectReportReadyTrigger",
             {
@@ -78,7 +78,7 @@ class ZDirectReportReadyTrigger(BaseTrigger):
         yield TriggerEvent(await self._decide())
 
     async def _decide(self) -> dict[str, Any]:
-        """What the sensor is told; small, and without any secret."""
+        """The event for the sensor; small, and without any secret."""
         event: dict[str, Any] = {
             "dataset": self.dataset,
             "merchant_id": self.merchant_id,
@@ -88,10 +88,9 @@ class ZDirectReportReadyTrigger(BaseTrigger):
             look, event["merchant_id"] = await self._wait()
         except (ZDirectFatalError, ZDirectDataError) as error:
             return event | {"status": "failed", "kind": type(error).__name__, "message": str(error)}
-        if look.sight is Sight.EMPTY:
-            return event | {"status": "empty", "why": Sight.EMPTY.value, "later_report": look.later}
         assert look.sight is not None
-        return event | {"status": "ready", "why": look.sight.value}
+        status = "empty" if look.sight is Sight.EMPTY else "ready"
+        return event | {"status": status, "why": look.sight.value, "later_report": look.later}
 
     async def _wait(self) -> tuple[Look, str]:
         dataset = get_dataset(self.dataset, self.variant, self.path)

@@ -73,15 +73,3 @@ def test_the_life_of_a_token_is_an_option(server: EmulatorServer, anonymous: htt
     log_in(anonymous)
     server.clock.set(server.clock.now() + timedelta(seconds=61))
     assert anonymous.get("/auth/me").status_code == 401
-
-
-@pytest.mark.parametrize("header", [None, "Bearer", "Bearer nonsense", "Basic ZGVtbzpkZW1v"])
-def test_without_a_good_token_there_is_a_401_problem(
-    server: EmulatorServer, anonymous: httpx.Client, header: str | None
-) -> None:
-    headers = {"Authorization": header} if header else {}
-    path = f"/zfs/stock-movements/returned-items/{server.merchant_ids[0]}"
-    answer = anonymous.get(path, headers=headers)
-    assert answer.status_code == 401
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.json()["status"] == 401

@@ -1,47 +1,33 @@
-"""The whole way: notices, tours, item sets and received items from the emulator, and what SQL makes of its truth."""
+"""The whole way: notices, tours, item sets and received items from the emulator, compared with its truth."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
+import fsspec
 import pytest
 from emulated_time import EmulatedTime
-from extraction import Extraction
 from own_emulator import config_of
+from state_extraction import StateExtraction
 
 from airflow_provider_zdirect.client import MemoryRateLimiter, ZDirectClient
-from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer, moment
-from airflow_provider_zdirect.inbound.item_set_sync import ItemSetJob, sync_item_sets
+from airflow_provider_zdirect.inbound.item_set_sync import sync_item_sets
 from airflow_provider_zdirect.inbound.notices import ShippingNotices
-from airflow_provider_zdirect.inbound.reconciliation_job import InboundPlace, open_advices, reconcile_merchant
-from airflow_provider_zdirect.pipeline.extract_state import extract_state
-from airflow_provider_zdirect.pipeline.state_job import StateJob
+from airflow_provider_zdirect.inbound.reconciliation import open_advices, reconcile_merchant
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import Window
 
 NOW = moment("2026-11-22T10:00:00Z")
-RECEIVED = Window(moment("2026-11-15"), moment("2026-11-22T09:00:00Z"))
+RECEIVED = Window(moment("2026-11-20"), moment("2026-11-22T09:00:00Z"))
 
-EXPECTED = """
-WITH counting AS (  -- the dispatch set counts, and without one the announced
-    SELECT advice, ean, quantity FROM sets s WHERE item_set = 'dispatched' OR NOT EXISTS (
-        FROM sets d WHERE d.notice = s.notice AND d.item_set = 'dispatched')),
-came AS (SELECT zalando_advice_id AS advice, ean, count(*) AS pieces FROM received GROUP BY ALL),
-every AS (SELECT advice, ean FROM sets UNION SELECT advice, ean FROM came)
-SELECT advice, ean, a.quantity AS announced, d.quantity AS dispatched,
-       coalesce(c.quantity, 0) AS expected, coalesce(came.pieces, 0) AS received
-FROM every LEFT JOIN came USING (advice, ean)
-LEFT JOIN (FROM sets WHERE item_set = 'announced') a USING (advice, ean)
-LEFT JOIN (FROM sets WHERE item_set = 'dispatched') d USING (advice, ean)
-LEFT JOIN counting c USING (advice, ean)
-"""
+Row = tuple[Any, ...]
 
 
 class Inbound:
@@ -49,102 +35,81 @@ class Inbound:
 
     def __init__(self, emulator: EmulatorServer, root: Path) -> None:
         self.emulator = emulator
-        self.runs = Extraction(emulator, root)
+        self.runs = StateExtraction(emulator, root)
         self.time = EmulatedTime(emulator)
         self.limiter = MemoryRateLimiter(self.time)
+        fs = fsspec.filesystem("file", skip_instance_cache=True)
+        self.place = Place(fs, str(root), root.as_uri(), self.runs.merchant_id, "production")
 
-    def client(self) -> ZDirectClient:
-        config = config_of(self.emulator)
-        return ZDirectClient(config, tokens=self.runs.tokens, clock=self.time, limiter=self.limiter)
-
-    @property
-    def place(self) -> InboundPlace:
-        place = self.runs.job("received_items", RECEIVED).place
-        return InboundPlace(place.merchant_id, place.fs, place.root, place.uri)
-
-    async def state(self, dataset: str, **arguments: Any) -> dict[str, Any]:
-        place = self.place
-        job = StateJob(
-            get_dataset(dataset),
-            Place(place.fs, place.root, place.base_uri, place.merchant_id, "production"),
-            **arguments,
-        )
-        async with self.client() as client:
-            return (await extract_state(job, client, self.time)).as_dict()
-
-    async def item_sets(self) -> dict[str, Any]:
-        place = self.place
-        job = ItemSetJob(place.merchant_id, place.fs, place.root, place.base_uri, "production")
+    async def item_sets(self) -> None:
         while True:
-            async with self.client() as client:
-                summary = await sync_item_sets(job, ShippingNotices(client).item_set, self.time)
+            config = config_of(self.emulator)
+            async with ZDirectClient(config, tokens=self.runs.tokens, clock=self.time, limiter=self.limiter) as client:
+                summary = await sync_item_sets(self.place, ShippingNotices(client).item_set, self.time)
             if summary["retry_after"] is None:
-                return summary
+                return
             self.emulator.clock.advance(summary["retry_after"])
 
-    def notices_and_tours(self) -> None:
-        asyncio.run(self.state("shipping_notices"))
-        if advices := open_advices(self.place, self.time.now()):
-            asyncio.run(self.state("tours", filters={"zalando_advice_id": ",".join(advices)}))
-
     def run(self) -> dict[str, Any]:
-        self.notices_and_tours()
+        self.runs.observe("shipping_notices")
+        if advices := open_advices(self.place, self.time.now()):
+            self.runs.observe("tours", filters={"zalando_advice_id": ",".join(advices)})
         asyncio.run(self.item_sets())
         return reconcile_merchant(self.place, self.time)
 
-    def rows(self) -> list[tuple[Any, ...]]:
+    def rows(self, columns: str) -> list[Row]:
         files = f"{self.runs.root}/inbound_reconciliation/**/*.parquet"
-        return duckdb.sql(
-            "SELECT zalando_advice_id, ean, nullif(announced, 0), nullif(dispatched, 0), coalesce(expected, 0), "
-            f"received FROM read_parquet('{files}') ORDER BY ALL"
-        ).fetchall()
+        return duckdb.sql(f"SELECT {columns} FROM read_parquet('{files}')").fetchall()
 
-    def expected(self) -> list[tuple[Any, ...]]:
-        merchant_id = self.runs.merchant_id
-        sets = [
-            {"notice": notice["id"], "advice": notice["zalando_advice_id"], "item_set": kind, "ean": ean, "quantity": n}
-            for notice in self.emulator.notices(merchant_id)
-            for kind in ("announced", "dispatched")
-            for ean, n in (notice[kind] or {}).items()
-        ]
-        truth = self.emulator.truth("received_items", merchant_id, RECEIVED.start, RECEIVED.end)
-        with duckdb.connect() as sql:
-            sql.register("sets", pa.Table.from_pylist(sets))
-            received = [{name: row[name] for name in ("zalando_advice_id", "ean")} for row in truth]
-            sql.register("received", pa.Table.from_pylist(received))
-            return sorted(sql.sql(EXPECTED).fetchall(), key=repr)
+    def check(self) -> None:
+        """The table is what the emulator has."""
+        found = self.rows("zalando_advice_id, ean, announced, dispatched, expected, received")
+        assert {row[:2]: tuple(count or 0 for count in row[2:]) for row in found} == self.expected()
+        assert len(found) == len(self.expected())
+
+    def expected(self) -> dict[Row, Row]:
+        sets: dict[Row, Row] = {}
+        for notice in self.emulator.notices(self.runs.merchant_id):
+            announced, dispatched = notice["announced"] or {}, notice["dispatched"] or {}
+            for ean in {*announced, *dispatched}:
+                counts = (dispatched or announced).get(ean, 0)
+                sets[notice["zalando_advice_id"], ean] = announced.get(ean, 0), dispatched.get(ean, 0), counts
+        came = Counter((row["zalando_advice_id"], row["ean"]) for row in self.received())
+        return {key: (*sets.get(key, (0, 0, 0)), came[key]) for key in sets.keys() | came.keys()}
+
+    def received(self) -> list[dict[str, Any]]:
+        return self.emulator.truth("received_items", self.runs.merchant_id, RECEIVED.start, RECEIVED.end)
+
+    def asked_sets(self) -> list[str]:
+        return [request.path for request in self.emulator.requests if request.path.endswith("-item-sets")]
 
 
 @pytest.fixture
-def emulator() -> Iterator[EmulatorServer]:
-    with EmulatorServer(seed=7, now=NOW, volume=0.2, notice_days=2) as server:
-        yield server
+def inbound(tmp_path: Path) -> Iterator[Inbound]:
+    with EmulatorServer(seed=7, now=NOW, volume=0.05, notice_days=2) as emulator:
+        inbound = Inbound(emulator, tmp_path)
+        inbound.runs.run("received_items", RECEIVED)
+        yield inbound
 
 
-def test_the_reconciliation_is_what_sql_makes_of_the_truth(emulator: EmulatorServer, tmp_path: Path) -> None:
-    inbound = Inbound(emulator, tmp_path)
-    inbound.runs.run("received_items", RECEIVED)
+def test_the_reconciliation_is_what_zdirect_has_and_follows_what_happens_next(inbound: Inbound) -> None:
+    emulator = inbound.emulator
     summary = inbound.run()
-    found = inbound.rows()
-    assert sorted(found, key=repr) == inbound.expected()
-    assert summary["rows"] == len(found)
-    assert summary["received"] == len(emulator.truth("received_items", inbound.runs.merchant_id, *_ends(RECEIVED)))
+    inbound.check()
+    assert summary["rows"] == len(inbound.expected())
+    assert summary["received"] == len(inbound.received()) > 0
     assert 0 < summary["differing"] < summary["rows"]
     assert not [request for request in emulator.requests if request.status == 429]
 
-
-def test_it_follows_what_happens_next_and_asks_for_no_set_twice(emulator: EmulatorServer, tmp_path: Path) -> None:
-    inbound = Inbound(emulator, tmp_path)
-    inbound.runs.run("received_items", RECEIVED)
-    inbound.run()
-    published = inbound.runs.paths("inbound_reconciliation")
+    published, asked = inbound.runs.paths("inbound_reconciliation"), inbound.asked_sets()
     inbound.run()
     assert inbound.runs.paths("inbound_reconciliation") == published, "the same table is not written again"
-    before = _asked_sets(emulator)
+    assert inbound.asked_sets() == asked
+
     emulator.clock.advance(timedelta(days=3).total_seconds())
     inbound.run()
-    assert sorted(inbound.rows(), key=repr) == inbound.expected()
-    asked_again = [path for path in _asked_sets(emulator)[len(before) :] if path in before]
+    inbound.check()
+    asked_again = [path for path in inbound.asked_sets()[len(asked) :] if path in asked]
     unlocked = {
         notice["id"]
         for notice in emulator.notices(inbound.runs.merchant_id)
@@ -153,36 +118,19 @@ def test_it_follows_what_happens_next_and_asks_for_no_set_twice(emulator: Emulat
     assert {path.split("/")[3] for path in asked_again} <= unlocked
 
 
-def test_tours_are_told_by_advice(emulator: EmulatorServer, tmp_path: Path) -> None:
-    inbound = Inbound(emulator, tmp_path)
-    inbound.runs.run("received_items", RECEIVED)
-    inbound.notices_and_tours()
-    reconcile_merchant(inbound.place, inbound.time)
-    truth = {tour["zalando_advice_id"]: tour for tour in emulator.tours(inbound.runs.merchant_id)}
-    files = f"{tmp_path}/inbound_reconciliation/**/*.parquet"
-    told = dict(
-        duckdb.sql(
-            "SELECT DISTINCT zalando_advice_id, (tour_number, tour_status) "
-            f"FROM read_parquet('{files}') WHERE tour_number IS NOT NULL"
-        ).fetchall()
-    )
-    assert told
-    assert (
-        told.items()
-        <= {advice: (tour["tour_number"], tour["current_status"]["status"]) for advice, tour in truth.items()}.items()
-    )
+def test_tours_are_shown_by_advice(inbound: Inbound) -> None:
+    inbound.run()
+    truth = {
+        tour["zalando_advice_id"]: (tour["tour_number"], tour["current_status"]["status"])
+        for tour in inbound.emulator.tours(inbound.runs.merchant_id)
+    }
+    columns = "DISTINCT zalando_advice_id, (tour_number, tour_status)"
+    shown = {advice: tour for advice, tour in inbound.rows(columns) if tour[0] is not None}
+    assert shown
+    assert shown.items() <= truth.items()
     open_ones = set(open_advices(inbound.place, inbound.time.now()))
-    finished = {advice for advice, (_, status) in told.items() if status == "unloaded"}
+    finished = {advice for advice, (_, status) in shown.items() if status == "unloaded"}
     assert finished
     assert not finished & open_ones, "nothing more comes of them"
-    assert told.keys() - finished <= open_ones, "a canceled lorry may be followed by another"
-    later = inbound.time.now() + timedelta(days=200)
-    assert open_advices(inbound.place, later) == [], "so late nothing comes any more"
-
-
-def _asked_sets(emulator: EmulatorServer) -> list[str]:
-    return [request.path for request in emulator.requests if request.path.endswith("-item-sets")]
-
-
-def _ends(window: Window) -> tuple[Any, Any]:
-    return window.start, window.end
+    assert shown.keys() - finished <= open_ones, "a canceled lorry may be followed by another"
+    assert open_advices(inbound.place, inbound.time.now() + timedelta(days=200)) == [], "so late nothing comes any more"

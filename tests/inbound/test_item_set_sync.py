@@ -9,11 +9,14 @@ import fsspec
 import pytest
 from clocks import FakeClock
 
-from airflow_provider_zdirect.datasets.arrow import Lineage, to_table
+from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema, to_table
 from airflow_provider_zdirect.datasets.inbound import ShippingNotice
+from airflow_provider_zdirect.datasets.record import Record
 from airflow_provider_zdirect.exceptions import MalformedResponseError, RateLimitedError, ServerError
 from airflow_provider_zdirect.inbound import item_set_sync
-from airflow_provider_zdirect.inbound.item_set_sync import ItemSetJob, sync_item_sets
+from airflow_provider_zdirect.inbound.item_set_sync import NOTICES, TABLE, NoticeItem, sync_item_sets
+from airflow_provider_zdirect.publish.latest import LatestTable
+from airflow_provider_zdirect.publish.place import Place
 
 MERCHANT = "29809185-6a98-4691-a15b-e8d16839b6e8"
 EANS = ["4006381333931", "0191476239145"]
@@ -38,10 +41,12 @@ class Inbound:
     """A base path with published notices."""
 
     def __init__(self, root: Path) -> None:
-        self.job = ItemSetJob(
-            MERCHANT, fsspec.filesystem("file", skip_instance_cache=True), str(root), f"file://{root}", "production"
-        )
+        fs = fsspec.filesystem("file", skip_instance_cache=True)
+        self.place = Place(fs, str(root), root.as_uri(), MERCHANT, "production")
         self.clock = FakeClock()
+
+    def table(self, name: str, model: type[Record]) -> LatestTable:
+        return LatestTable(self.place.store, self.place.layout(name), arrow_schema(model))
 
     def publish(self, *notices: dict[str, Any]) -> None:
         self.clock.advance(60)
@@ -49,15 +54,16 @@ class Inbound:
         records = [ShippingNotice(zalando_advice_id="10000001", **notice) for notice in notices]
         lineage = Lineage(MERCHANT, "production", now, now, now)
         sources = [json.dumps(notice).encode() for notice in notices]
-        self.job.notices.replace(to_table(ShippingNotice, records, sources, lineage), now)
+        self.table(NOTICES, ShippingNotice).replace(to_table(ShippingNotice, records, sources, lineage), now)
 
     def sync(self, zalando: Zalando) -> dict[str, Any]:
         self.clock.advance(60)
-        return asyncio.run(sync_item_sets(self.job, zalando, self.clock))
+        return asyncio.run(sync_item_sets(self.place, zalando, self.clock))
 
     def items(self) -> list[tuple[Any, ...]]:
         names = ("shipping_notice_id", "item_set", "ean", "quantity")
-        return sorted((tuple(row[name] for name in names) for row in self.job.items.read().to_pylist()), key=repr)
+        rows = self.table(TABLE, NoticeItem).read().to_pylist()
+        return sorted((tuple(row[name] for name in names) for row in rows), key=repr)
 
 
 @pytest.fixture
@@ -195,4 +201,4 @@ def test_many_sets_are_published_on_the_way(inbound: Inbound, monkeypatch: pytes
     inbound.sync(Looking())
     assert seen == [0, 0, 2, 2, 4]
     assert len(inbound.items()) == 5
-    assert len(list((Path(inbound.job.root) / "shipping_notice_items").rglob("*.parquet"))) == 1
+    assert len(list((Path(inbound.place.root) / "shipping_notice_items").rglob("*.parquet"))) == 1

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from notice_world import ANNOUNCING, ITEMS, NOTICE_ID, NOTICES, NoticeWorld, notice_emulator
+from notice_world import ANNOUNCING, ITEMS, NOTICE_ID, NOTICES, NoticeWorld
 
-from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import (
     ConflictError,
     MalformedResponseError,
@@ -14,18 +12,6 @@ from airflow_provider_zdirect.exceptions import (
     TransportError,
     ZDirectError,
 )
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorServer]:
-    with notice_emulator() as running:
-        yield running
-
-
-@pytest.fixture
-def world(emulator: EmulatorServer) -> NoticeWorld:
-    emulator.reset()
-    return NoticeWorld(emulator)
 
 
 def _answer(world: NoticeWorld, path: str, method: str = "GET", times: int | None = None, **action: Any) -> None:

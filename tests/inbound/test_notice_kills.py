@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -18,25 +17,12 @@ from notice_world import (
     DeadlyTransport,
     Killed,
     NoticeWorld,
-    notice_emulator,
 )
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import RateLimitedError
 
 HOURLY = ("announced-item-sets", "dispatch-item-sets", "announcement-confirmations", "dispatch-confirmations")
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorServer]:
-    with notice_emulator() as running:
-        yield running
-
-
-@pytest.fixture
-def world(emulator: EmulatorServer) -> NoticeWorld:
-    emulator.reset()
-    return NoticeWorld(emulator)
 
 
 def killed_at(number: int, moment: str) -> DeadlyTransport:

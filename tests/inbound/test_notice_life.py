@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,10 +13,8 @@ from notice_world import (
     Colleague,
     NoticeWorld,
     meanwhile,
-    notice_emulator,
 )
 
-from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import (
     BadRequestError,
     ConflictError,
@@ -25,18 +22,6 @@ from airflow_provider_zdirect.exceptions import (
     PermissionDeniedError,
 )
 from airflow_provider_zdirect.inbound.item_set import ItemSet
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorServer]:
-    with notice_emulator() as running:
-        yield running
-
-
-@pytest.fixture
-def world(emulator: EmulatorServer) -> NoticeWorld:
-    emulator.reset()
-    return NoticeWorld(emulator)
 
 
 def test_a_notice_goes_through_its_whole_life(world: NoticeWorld) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from threading import Thread
 from typing import Any
@@ -22,26 +21,12 @@ from notice_world import (
     NoticeWorld,
     just_after,
     meanwhile,
-    notice_emulator,
 )
 
-from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ConflictError, NotFoundError, ServerError
 from airflow_provider_zdirect.inbound.item_set import ItemSet
 
 OTHERS_OF_THE_SAME_COUNT = {"0191476239145": 1, "4006381333931": 3}
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorServer]:
-    with notice_emulator() as running:
-        yield running
-
-
-@pytest.fixture
-def world(emulator: EmulatorServer) -> NoticeWorld:
-    emulator.reset()
-    return NoticeWorld(emulator)
 
 
 def _answer(world: NoticeWorld, path: str, method: str, times: int | None = None, **action: Any) -> None:

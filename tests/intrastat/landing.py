@@ -21,6 +21,7 @@ from airflow_provider_zdirect.intrastat.report import IntrastatJob, IntrastatRes
 from airflow_provider_zdirect.intrastat.selection import Month
 from airflow_provider_zdirect.pipeline.manifest import Manifest
 from airflow_provider_zdirect.publish.day import DayReplacer
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import ParquetWriter
@@ -74,8 +75,12 @@ class Landing:
         return ObjectStore(self.fs, str(self.root))
 
     @property
+    def place(self) -> Place:
+        return Place(self.fs, str(self.root), f"file://{self.root}", MERCHANT, "production")
+
+    @property
     def layout(self) -> Layout:
-        return Layout(DATASET.name, MERCHANT)
+        return self.place.layout(DATASET.name)
 
     def land(
         self,
@@ -136,10 +141,7 @@ class Landing:
         job = IntrastatJob(
             **{
                 "month": NOVEMBER,
-                "merchant_id": MERCHANT,
-                "fs": self.fs,
-                "root": str(self.root),
-                "base_uri": f"file://{self.root}",
+                "place": self.place,
                 "master_data": file,
                 **options,
             }

@@ -18,7 +18,7 @@ from outlet_events import OutletEvents
 from airflow_provider_zdirect.assets import erasure_alias, erasure_asset
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.customer_wishes import Wish
-from airflow_provider_zdirect.exceptions import ServerError, TracesLeftError, ZDirectConfigurationError
+from airflow_provider_zdirect.exceptions import ServerError, TracesLeftError
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.order_erasure import ZDirectOrderErasureOperator
 
@@ -105,17 +105,6 @@ def test_personal_data_that_is_left_fails_the_task_at_once(emulator, context, tm
     with pytest.raises(AirflowFailException, match=r"order_notes/.*mails\.jsonl\.gz") as raised:
         task(tmp_path).execute(context)
     assert isinstance(raised.value.__cause__, TracesLeftError)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "named"),
-    [({"base_path": "data"}, "relative"), ({"merchant_id": "me"}, "merchant_id"), ({"conn_id": ""}, "conn_id")],
-)
-def test_what_is_wrong_is_refused_at_parse(wrong, named):
-    with pytest.raises(ZDirectConfigurationError, match=named):
-        ZDirectOrderErasureOperator(**{"task_id": "erase", "base_path": "/data", **wrong})
-    with pytest.raises(ZDirectConfigurationError, match=f"erase.*{named}"):
-        ZDirectOrderErasureOperator.partial(**{"task_id": "erase", "base_path": "/data", **wrong})
 
 
 def test_it_is_mapped_and_what_is_not_known_yet_is_no_error():

@@ -23,6 +23,7 @@ from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ZDirectRetriableError
 from airflow_provider_zdirect.merchant_files.ean import ean13
 from airflow_provider_zdirect.merchant_files.tables import TableFile
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.stocks.feed import MAPPING_COLUMNS, FeedFiles
 from airflow_provider_zdirect.stocks.stock_updates import update_stocks
 from airflow_provider_zdirect.stocks.update_job import StockUpdateJob, StockUpdateResult
@@ -121,11 +122,9 @@ class StockWorld:
             mapping = TableFile(self.fs, mapping, mapping, "mapping_path", MAPPING_COLUMNS, ("merchant_sku", "ean"))
         changes.setdefault("sales_channel_ids", tuple(self.channels[:2]))
         return StockUpdateJob(
-            merchant_id=self.merchant_id,
-            fs=changes.pop("fs", self.fs),
-            root=str(self.root),
-            base_uri=self.root.as_uri(),
-            environment=self.environment,
+            place=Place(
+                changes.pop("fs", self.fs), str(self.root), self.root.as_uri(), self.merchant_id, self.environment
+            ),
             feed=FeedFiles(self.fs, path, path, at),
             mapping=mapping,
             run=run,
@@ -161,11 +160,12 @@ class StockWorld:
 
     def run_as_task(self, job: StockUpdateJob, transport: Transport | None = None) -> StockUpdateResult:
         """With the waits that a task makes."""
-        while True:
+        for _ in range(20):
             try:
                 return self.run(job, transport)
             except ZDirectRetriableError as error:
                 asyncio.run(self.clock.sleep(error.retry_after))
+        raise AssertionError("it fails again and again")
 
     def levels(self) -> dict[tuple[str, str], int]:
         return self.emulator.stock_levels(self.merchant_id)

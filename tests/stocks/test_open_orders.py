@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from extraction import Extraction
-from stock_world import StockWorld, ean, stock_emulator, write_manifest, write_orders
+from stock_world import StockWorld, ean, write_manifest, write_orders
 
 from airflow_provider_zdirect.datasets.personal_data import PersonalData
-from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import RejectedRecordsError, ZDirectConfigurationError, ZDirectDataError
-from airflow_provider_zdirect.stocks.open_orders import OrdersWanted, PublishedOrders
-from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.stocks.feed import SkuMapping
+from airflow_provider_zdirect.stocks.open_orders import OrdersWanted, open_orders
 from airflow_provider_zdirect.windows import Window
 
 
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorServer]:
-    with stock_emulator() as server:
-        yield server
-
-
 @pytest.fixture
-def world(emulator: EmulatorServer, tmp_path: Path) -> StockWorld:
-    emulator.reset()
-    world = StockWorld(emulator, tmp_path / "zdirect")
+def world(world: StockWorld) -> StockWorld:
     world.write("stock.csv", [{"ean": ean(number), "quantity": 10} for number in range(1, 5)])
     return world
 
@@ -180,8 +169,7 @@ def test_orders_as_they_are_extracted_are_counted_as_zdirect_has_them(
     extraction = Extraction(world.emulator, world.root)
     window = Window(now - timedelta(days=8), now)
     extraction.run("orders", window, format=format, personal_data=PersonalData(personal_data))
-    published = PublishedOrders(ObjectStore(world.fs, str(world.root)), world.merchant_id, "base", "production")
-    found = published.open_pieces(OrdersWanted(), None, now, feed_time=now)
+    found = open_orders(world.job().place, OrdersWanted(), SkuMapping(), now, feed_time=now)
     truth = Counter(
         item["external_id"]
         for order in orders

@@ -7,14 +7,14 @@ import contextlib
 import itertools
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from stock_world import DeadlyFiles, DeadlyTransport, Killed, StockWorld, ean, stock_emulator, write_orders
+from stock_world import DeadlyFiles, DeadlyTransport, Killed, StockWorld, ean, write_orders
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ServerError
@@ -24,12 +24,6 @@ from airflow_provider_zdirect.stocks.sent_log import SentLog
 from airflow_provider_zdirect.stocks.update_job import StockUpdateJob
 
 A, B, C = "a" * 24, "b" * 24, "c" * 24
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorServer]:
-    with stock_emulator() as server:
-        yield server
 
 
 @pytest.fixture
@@ -62,7 +56,7 @@ def mortal(job: StockUpdateJob, fate: Callable[[], bool]) -> tuple[StockUpdateJo
     """The job on a disk, and a network, that die."""
     files = DeadlyFiles()
     files.dies = fate  # type: ignore[method-assign]
-    return replace(job, fs=files), DeadlyTransport(fate)
+    return replace(job, place=replace(job.place, fs=files)), DeadlyTransport(fate)
 
 
 def end(world: StockWorld) -> dict[str, Any]:
@@ -297,3 +291,27 @@ def test_the_books_of_a_run_that_nobody_retries_are_closed_by_another(make: Call
     assert [path.name.partition("-")[0] for path in world.root.glob("_sent/**/*.*")] == ["levels"]
     again = world.run(world.job(run=C))
     assert (again.sent, again.unchanged) == (2, 2), "what nobody knows of is sent again"
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_runs_that_meet_and_die_anywhere_leave_the_newest_feed_once_all_were_retried(
+    make: Callable[[], StockWorld], seed: int
+) -> None:
+    dice, world = random.Random(seed), make()
+    jobs, feeds = [], []
+    for number in range(4):
+        feeds.append({ean(n): dice.choice([5, 9]) for n in range(3)})
+        world.write(f"{number}.csv", [{"ean": code, "quantity": quantity} for code, quantity in feeds[-1].items()])
+        jobs.append(world.job(f"{number}.csv", run=f"{number}" * 24, minutes=number, sales_channel_ids=()))
+    world.run(jobs[0])
+
+    async def at_once() -> list[Any]:
+        mortals = [mortal(job, Fate(dice.choice([None, *range(1, 16)]))) for job in jobs[1:]]
+        return await asyncio.gather(*(world.update(*each) for each in mortals), return_exceptions=True)
+
+    died = [job for job, end in zip(jobs[1:], asyncio.run(at_once()), strict=True) if isinstance(end, Killed)]
+    dice.shuffle(died)
+    for job in died:
+        world.run_as_task(job)
+    levels = {(channel, code): quantity for channel in world.channels for code, quantity in feeds[-1].items()}
+    assert world.levels() == levels

@@ -22,9 +22,9 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectConfigurationError,
 )
 from airflow_provider_zdirect.stocks.answer import outcomes
-from airflow_provider_zdirect.stocks.feed import Feed, FeedFiles, FeedRow, Place
+from airflow_provider_zdirect.stocks.feed import Feed, FeedFiles, FeedRow, Source
 from airflow_provider_zdirect.stocks.level import Level, Sent
-from airflow_provider_zdirect.stocks.sent_log import Fold
+from airflow_provider_zdirect.stocks.sent_log import Newest
 from airflow_provider_zdirect.stocks.update_pace import UPDATES, reserve
 from airflow_provider_zdirect.stocks.wanted import OpenPieces, Piece, wanted_levels
 
@@ -33,7 +33,7 @@ CHANNELS = ["c1", "c2"]
 
 feed_rows = st.builds(
     lambda number, code, channel, quantity, age: FeedRow(
-        Place("stock.csv", f"row {number}"),
+        Source("stock.csv", f"row {number}"),
         NOW - timedelta(minutes=age),
         ean(code),
         channel,
@@ -88,9 +88,9 @@ def sent(code: int, quantity: int = 1, *, minute: int = 0, version: int = 0, out
     st.integers(0, 8),
 )
 @settings(max_examples=100)
-def test_what_was_sent_comes_to_the_same_in_any_order_and_however_it_was_put_together(made, dice, cut) -> None:
+def test_what_was_sent_comes_to_the_same_in_any_order_and_however_it_was_compacted(made, dice, cut) -> None:
     items = [sent(1, version, minute=minute, version=version, outcome=outcome) for version, minute, outcome in made]
-    whole, part, rest = Fold(), Fold(), Fold()
+    whole, part, rest = Newest(), Newest(), Newest()
     whole.add(items)
     shuffled = [*items, *items]
     dice.shuffle(shuffled)
@@ -98,7 +98,7 @@ def test_what_was_sent_comes_to_the_same_in_any_order_and_however_it_was_put_tog
     rest.add(part.items())
     rest.add(shuffled[cut:])
     rest.add(part.items())
-    found, expected = rest.newest(("c1", ean(1))), whole.newest(("c1", ean(1)))
+    found, expected = rest.all.get(("c1", ean(1))), whole.all.get(("c1", ean(1)))
     assert (found and found.order) == (expected and expected.order)
     assert {pair: item.order for pair, item in rest.taken.items()} == {
         pair: item.order for pair, item in whole.taken.items()
@@ -171,7 +171,7 @@ def test_files_of_every_kind_in_a_folder_are_one_feed_and_the_newest_says_what_i
     wanted = wanted_levels(feed, ["c1"])
     assert {code: level.quantity for (_, code), level in wanted.levels.items()} == {ean(1): 1, ean(2): 7, ean(3): 3}
     assert wanted.superseded == 1
-    assert [(str(row.place), row.reason) for row in wanted.bad] == [("row 2 of c.jsonl", "quantity is missing")]
+    assert [(str(row.source), row.reason) for row in wanted.bad] == [("row 2 of c.jsonl", "quantity is missing")]
     assert Counter(feed.times.values()) == Counter(NOW + timedelta(minutes=minute) for minute in range(3))
 
 
@@ -267,7 +267,7 @@ def test_text_of_parquet_that_is_not_utf8_is_put_aside_with_its_row(tmp_path: Pa
     files = FeedFiles(LocalFileSystem(), str(tmp_path), "feed", NOW)
     feed = files.read(files.find(), None, NOW)
     assert {row.ean: row.quantity for row in feed.rows} == {ean(1): 1, ean(2): 3, ean(3): 4}
-    assert [(str(row.place), row.reason) for row in feed.bad] == [
+    assert [(str(row.source), row.reason) for row in feed.bad] == [
         ("row 2 of a.parquet", "ean has characters that are not UTF-8")
     ]
 
@@ -278,7 +278,7 @@ def test_a_row_with_a_broken_quote_is_put_aside_and_takes_none_of_the_following_
     files = FeedFiles(LocalFileSystem(), str(tmp_path / "stock.csv"), "stock.csv")
     feed = files.read(files.find(), None, NOW)
     assert {row.ean: row.quantity for row in feed.rows} == {ean(2): 3, ean(3): 4, ean(4): 5}
-    assert [(row.place.row, "quote" in row.reason) for row in feed.bad] == [("row 2", True)]
+    assert [(row.source.row, "quote" in row.reason) for row in feed.bad] == [("row 2", True)]
 
 
 def test_a_folder_with_files_of_other_kinds_only_is_an_error_that_names_them(tmp_path: Path) -> None:

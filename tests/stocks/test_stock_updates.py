@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from stock_world import DeadlyTransport, StockWorld, ean, stock_emulator
+from stock_world import DeadlyTransport, StockWorld, ean
 
-from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import (
     MalformedResponseError,
     RejectedRecordsError,
@@ -25,18 +23,6 @@ from airflow_provider_zdirect.stocks import stock_updates
 
 QUERIES = re.findall(r'duckdb -c "(.*)"', (Path(__file__).parents[2] / "docs" / "stocks.md").read_text())
 """Of what was put aside, and of what was not accepted."""
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorServer]:
-    with stock_emulator() as server:
-        yield server
-
-
-@pytest.fixture
-def world(emulator: EmulatorServer, tmp_path: Path) -> StockWorld:
-    emulator.reset()
-    return StockWorld(emulator, tmp_path / "zdirect")
 
 
 def rows(count: int, quantity: int = 5) -> list[dict[str, object]]:
@@ -167,7 +153,7 @@ def test_failed_updates_are_sent_again_a_few_times_then_told_and_left_to_a_retry
 def test_what_failed_is_left_to_a_retry_even_if_a_row_is_bad(world: StockWorld) -> None:
     world.emulator.set_options(stocks_failed=1.0)
     world.write("stock.csv", [*rows(1), {"ean": "7", "quantity": 1}])
-    with pytest.raises(ServerError, match=r"1 rows were put aside.* 2 updates failed"):
+    with pytest.raises(ServerError, match=r"1 rows were rejected.* 2 updates failed"):
         world.run(world.job())
     world.emulator.set_options(stocks_failed=0.0)
     with pytest.raises(RejectedRecordsError):
@@ -196,12 +182,12 @@ def test_bad_rows_are_put_aside_with_place_and_reason_and_the_others_sent(
         "EAN;Quantity\n"
         f"{ean(1)};5\n4006381333930;5\n{ean(2)};-1\n{ean(3)};2.5\n{ean(4)};\n{ean(5)};1\n{ean(5)};2\n{ean(6)};3\n{ean(6)};3\n",
     )
-    with pytest.raises(RejectedRecordsError, match="7 rows were put aside") as caught:
+    with pytest.raises(RejectedRecordsError, match="7 rows were rejected") as caught:
         world.run(world.job())
     assert "row 4 of stock.csv: quantity=-1 is negative; " in str(caught.value)
     assert "; and 2 more. That is more" in str(caught.value)
     assert "rejected 0" not in str(caught.value)
-    assert "and 2 more; 7 rows were put aside, see " in caplog.text
+    assert "and 2 more; 7 rows were rejected, see " in caplog.text
     assert {code: level for (_, code), level in world.levels().items()} == {ean(1): 5, ean(6): 3}
     reasons = dict(world.rejected())
     assert list(reasons) == ["row 10", "row 3", "row 4", "row 5", "row 6", "row 7", "row 8"]
@@ -295,7 +281,7 @@ def test_what_one_zdirect_has_says_nothing_of_another(world: StockWorld) -> None
     world.write("stock.csv", rows(1))
     assert world.run(world.job()).sent == 2
     world.environment = "sandbox"
-    with pytest.raises(ZDirectConfigurationError, match=r"tells what production http.*this run sends to sandbox http"):
+    with pytest.raises(ZDirectConfigurationError, match=r"records what production http.*sends to sandbox http"):
         world.run(world.job(run="b" * 24))
 
 

@@ -94,6 +94,7 @@ def test_it_fires_once_when_the_report_is_there(make_trigger, emulator):
         "report_date": "2026-11-20",
         "status": "ready",
         "why": "movements",
+        "later_report": None,
     }
     assert looks(emulator)[0] == NOON_AFTER
     assert looks(emulator)[-1] >= NOON_AFTER + timedelta(hours=1)

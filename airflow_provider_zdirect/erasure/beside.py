@@ -1,7 +1,6 @@
-"""Erasing people from all places beside the published tables where orders leave personal data.
+"""Erasing people from what lies beside the published tables: staged pages, rejected records, shipping documents.
 
-Staged pages, writes that were killed, rejected records and shipping documents. Other files about orders (windows,
-manifests, states, results of updates) hold nothing personal.
+Other files about orders (windows, manifests, states, results of updates) hold nothing personal.
 """
 
 from __future__ import annotations
@@ -17,12 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople
-from airflow_provider_zdirect.erasure.rows import (
-    ORDER_DATASETS,
-    Contacts,
-    line_without_erased,
-    to_erase,
-)
+from airflow_provider_zdirect.erasure.rows import ORDER_DATASETS, Contacts, line_without_erased, to_erase
 from airflow_provider_zdirect.erasure.tables import Erased, read_columns
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint
 from airflow_provider_zdirect.storage.layout import Layout, documents_folder
@@ -30,8 +24,8 @@ from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 
 @dataclass(frozen=True)
-class PlaceEraser:
-    """Erases people from these places of one merchant.
+class BesideTables:
+    """Erases people from these files of one merchant.
 
     :param contacts: by which a rejected record that names no customer is theirs.
     :param begin: is called before anything is erased.

@@ -1,0 +1,51 @@
+"""Notes that are added and never changed.
+
+Any number of processes may add notes at the same time, and one may be killed between any two: no lock is needed.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+
+
+@dataclass(frozen=True)
+class Journal:
+    """A folder of small JSON objects.
+
+    :param folder: relative to the base path; there is nothing else in it.
+    """
+
+    store: ObjectStore
+    folder: str
+
+    def add(self, note: Any, name: str | None = None) -> None:
+        """Add a note.
+
+        :param name: the same for the same note; None: a new one.
+        """
+        self.store.write_json(self._path(name or uuid.uuid4().hex), note)
+
+    def names(self) -> list[str]:
+        """The names of all notes, sorted."""
+        return [path.rpartition("/")[2].removesuffix(".json") for path in self.store.files(self.folder)]
+
+    def has(self, name: str) -> bool:
+        return self.store.read(self._path(name)) is not None
+
+    def read(self, names: Iterable[str] | None = None) -> list[Any]:
+        """The notes with these names, or all; those that were deleted meanwhile are left out."""
+        wanted = self.names() if names is None else names
+        return [json.loads(note) for note in self.store.read_many([self._path(name) for name in wanted])]
+
+    def delete(self) -> None:
+        """Delete all notes."""
+        self.store.delete_folder(self.folder)
+
+    def _path(self, name: str) -> str:
+        return f"{self.folder}/{name}.json"
