@@ -15,6 +15,13 @@ from .order_calls import ALL, base, ids, orders, truth
 LATER = "2026-03-10T13:00:00+00:00"
 
 
+@pytest.fixture
+def bare(server: EmulatorServer) -> EmulatorServer:
+    """Without limits, and without orders but those that a test adds."""
+    server.set_options(rate_limits=False, order_days=0)
+    return server
+
+
 def test_pages_are_linked_and_the_last_has_no_next(bare: EmulatorServer, api: httpx.Client) -> None:
     added = bare.add_orders(bare.merchant_ids[0], 7)
     url, seen, links = f"{base(bare)}?page[size]=3&sort=modified_at&locale=", [], []
