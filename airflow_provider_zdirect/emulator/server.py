@@ -144,7 +144,8 @@ class EmulatorServer(Controls):
         """As at the start: options, clock, and everything that was written, logged, or set by tests."""
         self.state.options = self._first_options
         self.clock.set(self._first_now)
-        self.state.clear()
+        self.faults.clear()
+        self.state.forget()
 
 
 def _tracked_protocol(connections: Connections) -> type[asyncio.Protocol]:

@@ -26,8 +26,7 @@ def test_wrong_credentials_are_refused(anonymous: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "error"),
-    [({"grant_type": "password"}, "unsupported_grant_type"), ({"scope": "x"}, "invalid_request")],
+    ("form", "error"), [({"grant_type": "password"}, "unsupported_grant_type"), ({"scope": "x"}, "invalid_request")]
 )
 def test_other_grants_are_refused(anonymous: httpx.Client, form: dict[str, str], error: str) -> None:
     answer = ask_token(anonymous, **form)

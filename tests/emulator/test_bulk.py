@@ -16,10 +16,7 @@ NOW = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
 
 def test_bulk_pages_hold_every_item_once() -> None:
     plan = BulkPlan.of_yesterday(2500, 1000, NOW)
-    with (
-        EmulatorServer(now=NOW, bulk=plan) as server,
-        httpx.Client(base_url=server.url) as client,
-    ):
+    with EmulatorServer(now=NOW, bulk=plan) as server, httpx.Client(base_url=server.url) as client:
         api, (bulky, other) = log_in(client), server.merchant_ids
         found = pages(api, bulky, **{"from": "2026-03-09T00:00:00Z", "to": "2026-03-10T00:00:00Z"}, limit=7)
         assert [len(page) for page in found] == [1000, 1000, 500]

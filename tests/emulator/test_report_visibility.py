@@ -8,17 +8,7 @@ import pytest
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
-from .movement_answers import (
-    AT_ONCE,
-    CROSS_BORDER,
-    DATES,
-    ICM,
-    body,
-    flat,
-    pages,
-    shown,
-    truth,
-)
+from .movement_answers import AT_ONCE, CROSS_BORDER, DATES, ICM, body, flat, pages, shown, truth
 
 
 @pytest.mark.parametrize("path", [ICM, CROSS_BORDER])

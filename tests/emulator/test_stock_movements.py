@@ -10,12 +10,7 @@ from airflow_provider_zdirect.emulator.server import EmulatorServer
 BASE = "/zfs/stock-movements"
 DAY = {"from": "2026-03-09T00:00:00Z", "to": "2026-03-10T00:00:00Z"}
 DATES = {"from": "2026-02-20", "to": "2026-03-05"}
-NEW, OLD, RETURNED, LIQUIDATED = (
-    "reports/received-items",
-    "received-items",
-    "returned-items",
-    "liquidated-items",
-)
+NEW, OLD, RETURNED, LIQUIDATED = ("reports/received-items", "received-items", "returned-items", "liquidated-items")
 
 
 def get(api: httpx.Client, path: str, merchant_id: str, **query: Any) -> httpx.Response:

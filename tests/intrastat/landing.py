@@ -138,14 +138,7 @@ class Landing:
 
     def report(self, *, master_data: Path | None = None, **options: Any) -> IntrastatResult:
         file = MasterDataFile(self.fs, str(master_data), str(master_data)) if master_data else None
-        job = IntrastatJob(
-            **{
-                "month": NOVEMBER,
-                "place": self.place,
-                "master_data": file,
-                **options,
-            }
-        )
+        job = IntrastatJob(**{"month": NOVEMBER, "place": self.place, "master_data": file, **options})
         return report_month(job, clock=FakeClock(self.now))
 
     def file(self, country: str, suffix: str) -> Path:

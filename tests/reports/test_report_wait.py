@@ -176,11 +176,7 @@ def test_after_429_the_next_look_is_when_zdirect_allows_it(emulator: EmulatorSer
 
 def test_a_short_retry_after_does_not_shorten_the_pause_after_it(emulator: EmulatorServer) -> None:
     emulator.faults.add(
-        {
-            "match": {"path": "intra-community"},
-            "action": {"status": 429, "headers": {"Retry-After": "31"}},
-            "times": 3,
-        }
+        {"match": {"path": "intra-community"}, "action": {"status": 429, "headers": {"Retry-After": "31"}}, "times": 3}
     )
     assert wait_for(emulator) is ReportStatus.MOVEMENTS
     assert min(gaps(emulator)) >= 120
