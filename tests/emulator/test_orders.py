@@ -57,23 +57,6 @@ def test_the_server_caps_the_size_of_a_page(bare: EmulatorServer, api: httpx.Cli
     assert len(api.get(page["links"]["last"]).json()["data"]) == 10
 
 
-def test_orders_are_sorted_by_any_of_five_fields(bare: EmulatorServer, api: httpx.Client) -> None:
-    bare.add_orders(bare.merchant_ids[0], 12, step_seconds=60)
-    known = bare.orders(bare.merchant_ids[0])
-    for name in ("order_number", "modified_at", "order_lines_price_amount", "order_lines_count", "order_date"):
-        expected = sorted(order[name] for order in known)
-        for sign in ("", "-"):
-            shown = [row["attributes"][name] for row in orders(bare, api, sort=f"{sign}{name}")["data"]]
-            assert shown == (expected[::-1] if sign else expected)
-    newest_first = [order["order_id"] for order in reversed(known)]
-    assert ids(bare, api) == newest_first
-    both = orders(bare, api, sort="order_lines_count,-modified_at")["data"]
-    keys = [(row["attributes"]["order_lines_count"], row["attributes"]["modified_at"]) for row in both]
-    assert keys == sorted(sorted(keys, key=lambda key: key[1], reverse=True), key=lambda key: key[0])
-    bare.set_options(orders_sort="ignored")
-    assert ids(bare, api, sort="modified_at") == newest_first
-
-
 def test_filters_choose_orders(bare: EmulatorServer, api: httpx.Client) -> None:
     merchant = bare.merchant_ids[0]
     plain, zalandos, unpaid, old = (
