@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_zdirect.emulator import stock
-from airflow_provider_zdirect.emulator.bulk import BulkPages, BulkPlan
 from airflow_provider_zdirect.emulator.catalog import merchant_id, stable_uuid
 from airflow_provider_zdirect.emulator.channel_stock import ChannelStock
 from airflow_provider_zdirect.emulator.clock import EmulatorClock
@@ -83,7 +82,6 @@ class EmulatorState:
         options: Options,
         clock: EmulatorClock,
         faults: FaultPlan,
-        bulk: BulkPlan | None = None,
     ) -> None:
         self.settings = settings
         self.options = options
@@ -91,12 +89,11 @@ class EmulatorState:
         self.faults = faults
         self.merchant_ids = tuple(merchant_id(settings.seed, index) for index in range(settings.merchants))
         self.foreign_merchant_id = merchant_id(settings.seed, settings.merchants)
-        self.bulk = BulkPages(bulk, settings.seed, self.merchant_ids[0]) if bulk else None
         self._flow_numbers = itertools.count(1)
         self.forget()
 
     def forget(self) -> None:
-        """Start anew; settings, options, clock, faults and bulk pages stay."""
+        """Start anew; settings, options, clock and faults stay."""
         seed, merchant_ids = self.settings.seed, (*self.merchant_ids, self.foreign_merchant_id)
         self.tokens = TokenBook(seed)
         self.limiter = Limiter(self.clock)
