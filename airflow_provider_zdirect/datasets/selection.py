@@ -263,8 +263,6 @@ class Everything(StateSelection):
 
     takes_window: ClassVar[bool] = False
 
-    takes_window: ClassVar[bool] = False
-
 
 @dataclass(frozen=True, kw_only=True)
 class Since(StateSelection):

@@ -170,7 +170,8 @@ class OrderFlow(ABC):
                 self.error = ServerError(
                     f"Order {self.order_id}: zDirect took the {NAMES[want.what]}, and does not show it yet, so nothing "
                     "of the order was shipped.",
-                    remedy="No action needed: the task retries. If it stays, set the assumption tracking_effect to wait.",
+                    remedy="No action needed: the task retries. If it stays, set the assumption tracking_effect to "
+                    "wait.",
                     retry_after=REFETCH_DELAY,
                 )
 

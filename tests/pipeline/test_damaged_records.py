@@ -25,7 +25,7 @@ from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.erasure.requests import fetch_requests
 from airflow_provider_zdirect.exceptions import MalformedResponseError, RejectedRecordsError
 from airflow_provider_zdirect.inbound.notices import ShippingNotices
-from airflow_provider_zdirect.reports.wait import Sight, look_at_report
+from airflow_provider_zdirect.reports.wait import ReportStatus, ask_for_report
 from airflow_provider_zdirect.stocks.channels import live_channels
 from airflow_provider_zdirect.windows import Window
 
@@ -490,8 +490,8 @@ def test_a_report_whose_only_movement_is_damaged_is_not_empty(emulator: Emulator
     answer_with(emulator, shape, shape.body([raw(shape, 1, rb"\x41")]))
     runs = StateExtraction(emulator, tmp_path)
     dataset = get_dataset("intra_community_movements")
-    look = with_client(runs, lambda client: look_at_report(client, dataset, runs.merchant_id, DAY))
-    assert asyncio.run(look).sight is Sight.MOVEMENTS
+    look = with_client(runs, lambda client: ask_for_report(client, dataset, runs.merchant_id, DAY))
+    assert asyncio.run(look).status is ReportStatus.MOVEMENTS
 
 
 def test_a_damaged_text_in_a_single_answer_does_not_stop_what_it_is_asked_for(
