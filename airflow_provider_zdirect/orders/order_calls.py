@@ -1,4 +1,4 @@
-"""The Orders API as calls: look at an order, find it by its number, write it, its lines and its shipments.
+"""The Orders API as calls: read an order, find it by its number, change it, its lines and its shipments.
 
 Facts: zDirect docs, *Orders* (getting, exporting, preparing shipping, split shipments). Nothing is decided here.
 """
@@ -12,11 +12,7 @@ from airflow_provider_zdirect.client import JSON_API, ZDirectClient
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
 from airflow_provider_zdirect.datasets.assumptions import RETURN_REASON_AS
 from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
-from airflow_provider_zdirect.exceptions import (
-    FilterIgnoredError,
-    MalformedResponseError,
-    NotFoundError,
-)
+from airflow_provider_zdirect.exceptions import FilterIgnoredError, MalformedResponseError, NotFoundError
 from airflow_provider_zdirect.orders.order_state import (
     LineState,
     OrderState,
@@ -55,7 +51,7 @@ class OrderCalls:
     async def get(self, order_id: str) -> OrderState:
         """The order as it is now, with its lines: one request.
 
-        :raises NotFoundError: if the merchant has none such.
+        :raises NotFoundError: if the merchant has no such order.
         :raises MalformedResponseError: if the answer has no lines; no order is without.
         """
         what = self._what(order_id)

@@ -289,12 +289,6 @@ def test_results_name_row_order_line_what_and_when_and_nothing_personal(world: O
     assert not list(world.base.glob("_staging/order_updates/**/*.json"))
 
 
-def test_results_as_json_lines(world: OrderWorld) -> None:
-    world.runs(tracked(world.order()), format="jsonl")
-    files = f"{world.base}/order_updates/**/*.jsonl.gz"
-    assert duckdb.sql(f"SELECT count(*) FROM read_json('{files}')").fetchall() == [(5,)]
-
-
 def test_rows_together_do_not_make_the_number_of_the_parcel_that_of_the_way_back(world: OrderWorld) -> None:
     code = "003404341600000001"
     order_id, halfway = world.order(), world.order(tracking_number=code)
