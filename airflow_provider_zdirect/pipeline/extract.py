@@ -24,6 +24,7 @@ from airflow_provider_zdirect.pipeline.fetch import WindowFetcher
 from airflow_provider_zdirect.pipeline.job import ExtractJob
 from airflow_provider_zdirect.pipeline.manifest import ExtractResult, Manifest, count_changes
 from airflow_provider_zdirect.pipeline.plan import Reach, plan_requests
+from airflow_provider_zdirect.pipeline.progress import report_result
 from airflow_provider_zdirect.pipeline.stage import PageStager
 from airflow_provider_zdirect.publish.abandoned import remove_abandoned
 from airflow_provider_zdirect.publish.day import DayReplacer
@@ -146,8 +147,9 @@ class _Extraction:
             self._write(manifest)
         self.checkpoint.discard()
         remove_abandoned(self.store, self.layout, self.clock.now())
-        self._report(manifest)
-        return ExtractResult(self.place, manifest, tuple(self.changes))
+        result = ExtractResult(self.place, manifest, tuple(self.changes))
+        self._report(result)
+        return result
 
     def _publish_rejected(self, progress: Progress) -> str | None:
         requests = progress.requests.values()
@@ -254,8 +256,8 @@ class _Extraction:
         path = self.place.layout(manifest.dataset).manifest(manifest.window)
         self.store.write_json(path, manifest.as_json())
 
-    def _report(self, manifest: Manifest) -> None:
-        changes = count_changes(self.changes)
+    def _report(self, result: ExtractResult) -> None:
+        manifest, changes = result.manifest, count_changes(self.changes)
         # A date is replaced as a whole, but most of its rows may be as they were.
         new = changes["added"] if self.dataset.publish.by_day else manifest.new_records
         notes = [
@@ -263,23 +265,9 @@ class _Extraction:
             f", {changes['changed']:,} of them with other values" if changes["changed"] else "",
             f"; {changes['removed']:,} are gone" if changes["removed"] else "",
         ]
-        log.info(
-            "%s: %s new of %s%s, %d rejected%s; %d pages, %d requests -> %s",
-            self.job.what,
-            f"{new:,}",
-            f"{manifest.records:,}",
-            f" ({''.join(notes)})" if manifest.records > new or any(notes[1:]) else "",
-            manifest.rejected,
-            f"; {manifest.late_records:,} late records of earlier windows" if manifest.late_records else "",
-            manifest.pages,
-            manifest.requests,
-            self.place.uri_of(self.layout.merchant),
-        )
-        if manifest.repaired:
-            log.warning(
-                "%s: %d records came with damaged texts; U+FFFD stands for what was damaged.",
-                self.job.what, manifest.repaired,
-            )  # fmt: skip
+        known = f" ({''.join(notes)})" if manifest.records > new or any(notes[1:]) else ""
+        late = f", {manifest.late_records:,} late records of earlier windows" if manifest.late_records else ""
+        report_result(self.job.what, f"{new:,} new of {manifest.records:,}{known}{late}", result)
         if manifest.outside:
             log.warning(
                 "%s: %d records lie outside of what was asked for. They were published under their own time; see "

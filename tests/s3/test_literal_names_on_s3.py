@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import s3fs
 from bucket import Bucket, S3Extraction
+from exhaustive import exhaustive
 from extraction import whole
 from literal_names import NAMES, neighbour_of, use_every_operation
 from test_extract_to_s3 import HOURS
@@ -20,7 +21,7 @@ from airflow_provider_zdirect.storage.object_store import ObjectStore
 ALL_AT_ONCE = "ERP [prod] a?b*c/100% a%20b+#ü 東京/zd"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", exhaustive(NAMES, representatives=4))
 def test_every_operation_takes_a_name_as_it_is_and_leaves_the_neighbour_alone(
     bucket: Bucket, plain: Callable[..., s3fs.S3FileSystem], tmp_path: Path, name: str
 ) -> None:
