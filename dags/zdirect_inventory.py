@@ -49,6 +49,5 @@ with DAG(
         task_id="item_quantities",
         dataset="item_quantities",
         filters={"ean": "{{ (params.eans or []) | join(',') }}"},
-        api_options="{{ params.api_options | tojson }}",
         **common,
     ).expand(merchant_id=merchants_to_ask())

@@ -10,7 +10,6 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow_provider_zdirect.dag_support.params import (
     BASE_PATH,
     CONN_ID,
-    LIQUIDATION_OPTIONS,
     PURCHASE_ORDER_NUMBER,
     REFETCH_PASSES,
     WINDOW_FROM,
@@ -42,7 +41,7 @@ file is kept under `_revisions/`, the rows that were added, removed or changed u
 * **Backfill** (UI or `airflow backfill create`) takes up to 100 days. On Airflow 2.11 it is `airflow dags backfill`;
   should that end with "BackfillJob is deadlocked", give the same command again.
 * **One purchase order**: give `purchase_order_number`, and a `base_path` of its own. If zDirect ignores the filter, the
-  task fails and says so; the other spelling of `purchase_order_parameter` may be the right one.
+  task fails and says so; set `liquidation_order_parameter` in the assumptions of the connection to the other spelling.
 """
 
 with DAG(
@@ -68,7 +67,6 @@ with DAG(
             window_from=WINDOW_FROM,
             window_to=WINDOW_TO,
             filters={"purchase_order_number": PURCHASE_ORDER_NUMBER},
-            api_options=LIQUIDATION_OPTIONS,
             base_path=BASE_PATH,
             conn_id=CONN_ID,
             deferrable=True,
@@ -81,7 +79,6 @@ with DAG(
             window_to=WINDOW_TO,
             passes=REFETCH_PASSES,
             purchase_order_number=PURCHASE_ORDER_NUMBER,
-            api_options=LIQUIDATION_OPTIONS,
             base_path=BASE_PATH,
             conn_id=CONN_ID,
             map_index_template="{{ task.merchant_id }}",

@@ -51,16 +51,13 @@ with DAG(
         notices = ZDirectExtractOperator(
             task_id="shipping_notices",
             dataset="shipping_notices",
-            api_options={"cursor_parameter": "{{ params.cursor_parameter }}"},
             **place,
         )
         advices = advices_to_track(merchant_id)
         tours = ZDirectExtractOperator(
             task_id="tours", dataset="tours", filters={"zalando_advice_id": advices}, **place
         )
-        item_sets = ZDirectItemSetsOperator(
-            task_id="item_sets", api_options={"current_item_set": "{{ params.current_item_set }}"}, **place
-        )
+        item_sets = ZDirectItemSetsOperator(task_id="item_sets", **place)
         # Tours may be skipped: where nothing is under way, there is none to ask for.
         reconcile = ZDirectInboundReconciliationOperator(task_id="reconcile", trigger_rule="none_failed", **place)
         notices >> [advices, item_sets]

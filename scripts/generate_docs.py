@@ -1,4 +1,4 @@
-"""Writes docs/datasets.md from the datasets table and the models."""
+"""Writes docs/datasets.md and docs/assumptions.md from the tables and the models."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from airflow_provider_zdirect.datasets.arrow import arrow_schema
+from airflow_provider_zdirect.datasets.assumptions import ASSUMPTIONS, Assumption
 from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
 from airflow_provider_zdirect.datasets.table import DATASETS, Dataset, Keeping, TimeWalk, WindowKind
 
-TARGET = Path(__file__).parent.parent / "docs" / "datasets.md"
+DOCS = Path(__file__).parent.parent / "docs"
 
 _WINDOWS = {
     WindowKind.TIMESTAMP: "times; `from` = start - overlap, `to` = end",
@@ -101,7 +103,44 @@ In Spark: `spark.read.parquet("s3a://bucket/zdirect/returned_items")`; a Glue cr
 """
 
 
-def document() -> str:
+ASSUMPTIONS_INTRODUCTION = """\
+# Assumptions about the API
+
+Generated from `airflow_provider_zdirect/datasets/assumptions.py` by `make docs`; do not edit.
+
+Some facts about zDirect's API are not documented, or are documented in two ways. The provider assumes the defaults
+below. If your app sees something else, set it once in the zDirect connection, in the extra field `assumptions`:
+
+```json
+{"environment": "production", "assumptions": {"orders_page_size": 500, "liquidation_last_date": "exclusive"}}
+```
+
+A wrong name or value is refused when the connection is read. Paths that zDirect documents in two versions are arguments
+of the operators (`variant`, `path`, `create_by`).
+
+| assumption | endpoint | default | why |
+|---|---|---|---|
+"""
+
+
+def documents() -> dict[str, str]:
+    return {"datasets.md": datasets(), "assumptions.md": assumptions()}
+
+
+def assumptions() -> str:
+    rows = [
+        f"| `{each.name}` | {each.where} | `{each.default}`{_others(each)} | {each.about} |"
+        for each in ASSUMPTIONS.values()
+    ]
+    return "\n".join([ASSUMPTIONS_INTRODUCTION.rstrip("\n"), *rows, ""])
+
+
+def _others(assumption: Assumption[Any]) -> str:
+    others = [f"`{choice}`" for choice in assumption.choices if choice != assumption.default]
+    return f" (or {', '.join(others)})" if others else ""
+
+
+def datasets() -> str:
     return "\n".join(
         [INTRODUCTION.rstrip("\n"), READING, *(line for dataset in DATASETS.values() for line in _section(dataset))]
     )
@@ -126,17 +165,10 @@ def _section(dataset: Dataset) -> Iterator[str]:
         for what, value in _facts(variant):
             if usual.get(what) != value:
                 yield f"| {what} | {value} |"
-    if dataset.options:
+    if dataset.assumes:
         yield ""
-        yield "Unconfirmed, and how to say that it is otherwise (`api_options`):"
-        yield ""
-        yield "| option | default, other values | why |"
-        yield "|---|---|---|"
-        for name, option in dataset.options.items():
-            other = (
-                f" (or {', '.join(f'`{c}`' for c in option.choices if c != option.default)})" if option.choices else ""
-            )
-            yield f"| `{name}` | `{option.default}`{other} | {option.about} |"
+        names = ", ".join(f"[`{each.name}`](assumptions.md)" for each in dataset.assumes)
+        yield f"Not confirmed: {names}."
     yield ""
     yield "| column | type |"
     yield "|---|---|"
@@ -227,5 +259,6 @@ def _type(kind: pa.DataType) -> str:
 
 
 if __name__ == "__main__":
-    TARGET.write_text(document())
-    sys.stdout.write(f"{TARGET.relative_to(TARGET.parent.parent)} written\n")
+    for name, text in documents().items():
+        (DOCS / name).write_text(text)
+        sys.stdout.write(f"docs/{name} written\n")

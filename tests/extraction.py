@@ -18,10 +18,11 @@ from clocks import FakeClock
 from own_emulator import config_of
 
 from airflow_provider_zdirect.client import MemoryRateLimiter, MemoryTokenStore, ZDirectClient
-from airflow_provider_zdirect.datasets.arrow import field_of
+from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.pipeline.extract import ExtractJob, ExtractResult, extract
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import Window
 
 
@@ -33,6 +34,7 @@ class Extraction:
     root: Path
     environment: str = "production"
     tokens: MemoryTokenStore = field(default_factory=MemoryTokenStore)
+    assumptions: dict[str, Any] = field(default_factory=dict)
 
     @property
     def merchant_id(self) -> str:
@@ -43,20 +45,20 @@ class Extraction:
 
     def client(self) -> ZDirectClient:
         clock = self.clock()
-        config = config_of(self.emulator, environment=self.environment)
+        config = config_of(self.emulator, environment=self.environment, assumptions=Assumptions(self.assumptions))
         return ZDirectClient(config, tokens=self.tokens, clock=clock, limiter=MemoryRateLimiter(clock))
+
+    def place(self, merchant_id: str, format: str) -> Place:
+        fs = fsspec.filesystem("file", skip_instance_cache=True)
+        return Place(fs, str(self.root), f"file://{self.root}", merchant_id, self.environment, format)
 
     def job(
         self, dataset: str, window: Window, *, variant: str | None = None, path: str | None = None, **options: Any
     ) -> ExtractJob:
         return ExtractJob(
             dataset=get_dataset(dataset, variant, path),
-            merchant_id=options.pop("merchant_id", self.merchant_id),
             window=window,
-            fs=fsspec.filesystem("file", skip_instance_cache=True),
-            root=str(self.root),
-            base_uri=f"file://{self.root}",
-            environment=self.environment,
+            place=self.place(options.pop("merchant_id", self.merchant_id), options.pop("format", "parquet")),
             resume_key=options.pop("resume_key", "task"),
             **options,
         )
@@ -83,7 +85,7 @@ class Extraction:
             rows += [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
         for path in (self.root / dataset).rglob("*.jsonl.gz"):
             rows += [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
-        return [{field_of(column): value for column, value in row.items()} for row in rows]
+        return [{column.removeprefix("api_"): value for column, value in row.items()} for row in rows]
 
     def keys(self, dataset: str) -> list[tuple[str, datetime]]:
         """Label and time of every published row, sorted."""
@@ -97,7 +99,7 @@ class Extraction:
         return sorted((record["quality_label"], _instant(record[field_name])) for record in records)
 
     def manifest(self, result: ExtractResult) -> dict[str, Any]:
-        return json.loads(Path(result.manifest.removeprefix("file://")).read_text())
+        return json.loads(Path(result.as_dict()["manifest"].removeprefix("file://")).read_text())
 
     def paths(self, kind: str) -> list[Path]:
         return sorted(path for path in (self.root / kind).rglob("*") if path.is_file())

@@ -14,9 +14,8 @@ import fsspec
 from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.pipeline.validate import validate
-from airflow_provider_zdirect.publish.merge import RowMerger
-from airflow_provider_zdirect.publish.window import WindowPublisher
-from airflow_provider_zdirect.publish.window_marks import WindowMarks
+from airflow_provider_zdirect.publish.merge import Merged, RowMerger
+from airflow_provider_zdirect.publish.window import announce, publishable
 from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import open_writer
@@ -83,10 +82,14 @@ class Warehouse:
         local.unlink()
         return path
 
-    def publisher(self, window: Window, overlap: float = 0, suffix: str = "parquet") -> WindowPublisher:
-        merger = RowMerger(self.store, self.layout, RETURNED, window, suffix)
+    def announce(self, window: Window) -> None:
+        announce(self.store, self.layout, window)
+
+    def publish(self, window: Window, staged: list[str], overlap: float = 0, suffix: str = "parquet") -> Merged:
+        """As the run of a window does that has looked back by so many hours."""
         looked_back = Window(window.start - timedelta(hours=overlap), window.start) if overlap else None
-        return WindowPublisher(merger, WindowMarks(self.store, self.layout), looked_back)
+        wanted = publishable(self.store, self.layout, looked_back)
+        return RowMerger(self.store, self.layout, RETURNED, window, suffix).merge(staged, wanted)
 
     def published_files(self) -> list[str]:
         return sorted(str(path.relative_to(self.root)) for path in (self.root / RETURNED.name).rglob("*.*"))

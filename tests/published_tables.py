@@ -19,9 +19,7 @@ from airflow_provider_zdirect.inbound.item_set_sync import sync_item_sets
 from airflow_provider_zdirect.inbound.notices import ShippingNotices
 from airflow_provider_zdirect.inbound.reconciliation import open_advices, reconcile_merchant
 from airflow_provider_zdirect.orders.tracking_check import TrackingCheck, check_tracking
-from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.shipping_documents.job import DocumentsJob, fetch_documents
-from airflow_provider_zdirect.shipping_documents.options import DocumentOptions
 from airflow_provider_zdirect.windows import Window
 
 OF_DATASETS = {
@@ -91,8 +89,7 @@ def _publish_datasets(emulator: EmulatorServer, root: Path) -> None:
 
 def _publish_inbound(emulator: EmulatorServer, root: Path) -> None:
     runs = StateExtraction(emulator, root)
-    job = runs.state_job("tours")
-    place = Place(job.fs, job.root, job.base_uri, job.merchant_id, "production")
+    place = runs.state_job("tours").place
     runs.observe("tours", filters={"zalando_advice_id": ",".join(open_advices(place, NOW))})
 
     async def item_sets() -> None:
@@ -131,7 +128,6 @@ def _publish_orders_work(world: OrderWorld) -> None:
         world.base.as_uri(),
         run="a-run",
         fill_tracking=False,
-        options=DocumentOptions.of(None),
     )
 
     async def fetch() -> None:

@@ -12,21 +12,18 @@ from extraction import Extraction
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.pipeline.extract_state import extract_state
 from airflow_provider_zdirect.pipeline.state_job import StateJob, StateResult
+from airflow_provider_zdirect.publish.place import Place
 
 
 class StateExtraction(Extraction):
     """Fetches states as tasks would, each with a client of its own."""
 
     def state_job(self, dataset: str, **options: Any) -> StateJob:
-        return StateJob(
-            get_dataset(dataset, options=options.pop("api_options", None)),
-            options.pop("merchant_id", self.merchant_id),
-            fsspec.filesystem("file", skip_instance_cache=True),
-            str(self.root),
-            f"file://{self.root}",
-            self.environment,
-            **options,
-        )
+        row = get_dataset(dataset)
+        merchant_id, format = options.pop("merchant_id", self.merchant_id), options.pop("format", "parquet")
+        fs = fsspec.filesystem("file", skip_instance_cache=True)
+        place = Place(fs, str(self.root), f"file://{self.root}", merchant_id, self.environment, format)
+        return StateJob(row, place, **options)
 
     async def fetch(self, dataset: str, **options: Any) -> StateResult:
         async with self.client() as client:

@@ -26,6 +26,7 @@ from airflow_provider_zdirect.client.token_stores import MemoryTokenStore
 from airflow_provider_zdirect.client.tokens import TokenStore
 from airflow_provider_zdirect.client.transport import Answer, Timeouts, Transport
 from airflow_provider_zdirect.clock import Clock, SystemClock
+from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.datasets.order_rows import JSON_API as JSON_API
 from airflow_provider_zdirect.datasets.rate import Rate
 from airflow_provider_zdirect.datasets.rejected import NOT_READABLE
@@ -106,6 +107,11 @@ class ZDirectClient:
         provider = TokenProvider(config, endpoint, tokens or MemoryTokenStore(), limiter, clock)
         self._caller = Caller(config, self._transport, provider, limiter, policy, clock, self.stats)
 
+    @property
+    def assumptions(self) -> Assumptions:
+        """What is assumed of the API where it is not confirmed."""
+        return self.config.assumptions
+
     async def __aenter__(self) -> ZDirectClient:
         return self
 
@@ -146,6 +152,7 @@ class ZDirectClient:
         :raises CursorLoopError: if the server names a cursor that was followed before.
         :raises ZDirectError: if a page cannot be fetched; the pages before it were yielded.
         """
+        dataset = dataset.assuming(self.assumptions)
         merchant = checked_merchant_id(merchant_id)
         selection = {**dataset.fixed_parameters, **parameters}
         if dataset.merchant_parameter is not None:

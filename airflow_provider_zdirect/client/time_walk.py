@@ -71,7 +71,8 @@ class Position:
         if self.number and records and page == self.page:
             raise CursorLoopError(
                 f"page {self.number} is page {self.number - 1} once more; the pages would never end.",
-                remedy=f"{walk.number_parameter} may have another name: api_options page_parameters.",
+                remedy=f"{walk.number_parameter} may have another name: set orders_page_parameters in the connection's "
+                "assumptions.",
             )
         # Without a word of the server, a page is the last one only if it is smaller than the server makes them.
         size = max(self.largest, min(walk.smallest, walk.size))

@@ -23,9 +23,8 @@ from typing import Any
 from airflow.providers.common.compat.sdk import Param, conf
 
 from airflow_provider_zdirect.dag_support.defaults import from_environment, listed
-from airflow_provider_zdirect.datasets.table import DATASETS, ApiOption
+from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
-from airflow_provider_zdirect.inbound.notice_options import OWN_OPTIONS
 from airflow_provider_zdirect.intrastat.selection import Month
 from airflow_provider_zdirect.operators.arguments import (
     ean,
@@ -56,10 +55,6 @@ PURCHASE_ORDER_NUMBER = "{{ (params.purchase_order_number or '') | trim }}"
 REFETCH_PASSES = "{% for hours in params.refetch_after_hours %}PT{{ '%.6f' | format(hours) }}H,{% endfor %}"
 """Of the liquidation's re-fetch, as ISO 8601 durations."""
 MOST_HOURS = 10 * 365 * 24
-LIQUIDATION_OPTIONS = {
-    "purchase_order_parameter": "{{ params.purchase_order_parameter }}",
-    "to": "{{ params.last_date }}",
-}
 
 
 def place_params() -> dict[str, Param]:
@@ -143,7 +138,7 @@ def path_param() -> dict[str, Param]:
 
 
 def liquidation_params() -> dict[str, Param]:
-    """When liquidated items are fetched again, which of them, and how zDirect is asked."""
+    """When liquidated items are fetched again, and which of them."""
     return {
         "refetch_after_hours": Param(
             [48],
@@ -159,18 +154,7 @@ def liquidation_params() -> dict[str, Param]:
             title="Purchase order",
             description="Only the rows of this purchase order; give each a base path of its own. Empty: all rows.",
         ),
-        **{
-            name: Param(option.default, type="string", enum=list(option.choices), title=title, description=option.about)
-            for name, title, option in _liquidation_options()
-        },
     }
-
-
-def _liquidation_options() -> Iterator[tuple[str, str, ApiOption]]:
-    options = DATASETS["liquidated_items"].options
-    yield "purchase_order_parameter", "Parameter of the purchase order", options["purchase_order_parameter"]
-    # The option's own name is that of the window's end among the DAG's parameters.
-    yield "last_date", "Last date of a request", options["to"]
 
 
 def quantity_params() -> dict[str, Param]:
@@ -189,12 +173,6 @@ def quantity_params() -> dict[str, Param]:
             title="Changed quantities",
             description="Without EANs: the present stock of all EANs whose stock has changed since the start of the "
             "run's data interval, which must not lie more than 24 hours back.",
-        ),
-        "api_options": Param(
-            {},
-            type="object",
-            title="Unconfirmed facts of the API",
-            description="For these quantities: since_parameter, eans_per_request (docs/datasets.md).",
         ),
     }
 
@@ -240,8 +218,6 @@ def report_params() -> dict[str, Param]:
 
 def inbound_params() -> dict[str, Param]:
     """How zDirect is asked for notices and tours."""
-    cursor = DATASETS["shipping_notices"].options["cursor_parameter"]
-    item_set = OWN_OPTIONS["current_item_set"]
     return {
         "tours_by": Param(
             "advice",
@@ -250,16 +226,6 @@ def inbound_params() -> dict[str, Param]:
             title="Tours by",
             description="advice: one request per advice id that is under way, as zDirect documents it. list: one "
             "request without an advice id, as at least one other client sends it; it tells the tours of all merchants.",
-        ),
-        "cursor_parameter": Param(
-            cursor.default, type="string", minLength=1, title="Parameter of the next page", description=cursor.about
-        ),
-        "current_item_set": Param(
-            item_set.default,
-            type="string",
-            enum=list(item_set.choices),
-            title="Item set that counts",
-            description=item_set.about,
         ),
     }
 

@@ -34,8 +34,6 @@ EXTRACTED_AT = "_extracted_at"
 PARTITIONS = frozenset({"merchant_id", "date"})
 """Names of the folders that published files lie in, which readers show as columns."""
 
-_OF_THE_API = "api_"
-
 _LINEAGE = (
     ("_merchant_id", pa.string()),
     ("_environment", pa.string()),
@@ -59,7 +57,7 @@ _SCALARS: dict[type, pa.DataType] = {
 
 @dataclass(frozen=True)
 class Lineage:
-    """Where rows come from: the same for every row of an answer.
+    """Where the rows of an answer come from; each field is a column with ``_`` before its name.
 
     :param extracted_at: when the answer came.
     """
@@ -73,13 +71,7 @@ class Lineage:
 
 def column_of(field: str) -> str:
     """The column of a field of the API."""
-    return f"{_OF_THE_API}{field}" if field in PARTITIONS else field
-
-
-def field_of(column: str) -> str:
-    """The field of the API that a column holds."""
-    field = column.removeprefix(_OF_THE_API)
-    return field if field in PARTITIONS else column
+    return f"api_{field}" if field in PARTITIONS else field
 
 
 @cache
@@ -113,37 +105,30 @@ def arrow_type(annotation: Any) -> pa.DataType:
 def to_table(model: type[Record], records: Sequence[Record], sources: Sequence[bytes], lineage: Lineage) -> pa.Table:
     """Rows of validated records.
 
-    :param sources: the JSON text of each record as it came, for ``_record_hash``.
+    :param sources: the JSON text of each record as it came.
     """
     schema = arrow_schema(model)
+    count = len(records)
     columns: dict[str, pa.Array] = {}
     for name in model.model_fields:
         column = column_of(name)
         columns[column] = pa.array([_plain(getattr(record, name)) for record in records], schema.field(column).type)
-    count = len(records)
-    unknown = [record.unknown_fields() for record in records]
-    columns |= {
-        "_merchant_id": pa.repeat(pa.scalar(lineage.merchant_id, pa.string()), count),
-        "_environment": pa.repeat(pa.scalar(lineage.environment, pa.string()), count),
-        "_window_from": pa.repeat(pa.scalar(lineage.window_from, INSTANT), count),
-        "_window_to": pa.repeat(pa.scalar(lineage.window_to, INSTANT), count),
-        EXTRACTED_AT: pa.repeat(pa.scalar(lineage.extracted_at, INSTANT), count),
-        RECORD_HASH: pa.array([record_hash(content_of(model, source)) for source in sources], pa.int64()),
-        UNKNOWN_FIELDS: pa.array([_as_json(fields) for fields in unknown], pa.string()),
-    }
+    for name, value in vars(lineage).items():
+        columns[f"_{name}"] = pa.repeat(pa.scalar(value, schema.field(f"_{name}").type), count)
+    hashes = [record_hash(source, model.not_content) for source in sources]
+    columns[RECORD_HASH] = pa.array(hashes, pa.int64())
+    columns[UNKNOWN_FIELDS] = pa.array([_as_json(record.unknown_fields()) for record in records], pa.string())
     return pa.Table.from_pydict(columns, schema=schema)
 
 
-def content_of(model: type[Record], source: bytes) -> bytes:
-    """The record's JSON text, without what is not its own content."""
-    if not model.not_content:
-        return source
-    fields = msgspec.json.decode(source, type=dict[str, msgspec.Raw])
-    return msgspec.json.encode({name: value for name, value in fields.items() if name not in model.not_content})
+def record_hash(source: bytes, without: frozenset[str] = frozenset()) -> int:
+    """64 bits of the record's JSON text: rows of equal texts are the same.
 
-
-def record_hash(source: bytes) -> int:
-    """A 64-bit hash of the record's JSON text: equal texts are equal records."""
+    :param without: fields that are not content.
+    """
+    if without:
+        fields = msgspec.json.decode(source, type=dict[str, msgspec.Raw])
+        source = msgspec.json.encode({name: value for name, value in fields.items() if name not in without})
     return int.from_bytes(hashlib.blake2b(source, digest_size=8).digest(), "big", signed=True)
 
 

@@ -9,6 +9,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
+from airflow_provider_zdirect.datasets.assumptions import Assumption, Assumptions
 from airflow_provider_zdirect.datasets.rate import RateLimits
 from airflow_provider_zdirect.datasets.record import Record
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
@@ -166,41 +167,6 @@ class KeptCalendarYears:
 
 
 @dataclass(frozen=True)
-class ApiOption:
-    """A fact about the API that nobody could confirm, and how to say that it is otherwise.
-
-    :param about: what is unconfirmed, and why the default is what it is.
-    :param default: what is assumed.
-    :param apply: the row with another value.
-    :param choices: the values that there are; empty: any text, or any number of 1 or more if the default is a number.
-    """
-
-    about: str
-    default: str | int
-    apply: Callable[[Dataset, Any], Dataset]
-    choices: tuple[str, ...] = ()
-
-    def checked(self, name: str, value: Any) -> str | int:
-        """``value`` in the type of the default.
-
-        :raises ZDirectConfigurationError: if it cannot be one.
-        """
-        text = str(value).strip()
-        if isinstance(self.default, int):
-            if text.isascii() and text.isdigit() and int(text) >= 1:
-                return int(text)
-            raise ZDirectConfigurationError(
-                f"api_options[{name!r}]={value!r} is not a number of 1 or more.", remedy=f"Default: {self.default}."
-            )
-        if text and (not self.choices or text in self.choices):
-            return text
-        raise ZDirectConfigurationError(
-            f"api_options[{name!r}]={value!r} is not possible.",
-            remedy=f"Use one of: {', '.join(self.choices)}." if self.choices else f"Default: {self.default}.",
-        )
-
-
-@dataclass(frozen=True)
 class Dataset:
     """What the package knows of one dataset.
 
@@ -230,7 +196,7 @@ class Dataset:
     :param alike: fields by which a changed record is taken for the one that it was, where nothing identifies it.
     :param when_too_many: what to ask instead for a day of which zDirect says that it holds too many records.
     :param variants: the same dataset from another path, by name.
-    :param options: unconfirmed facts, by name.
+    :param assumes: what is assumed of the endpoint, and the row with another value.
     :param filters: by field: the parameter that selects the records with one value of it.
     :param batched_filter: a filter of which one request takes so many values, comma separated.
     :param to_inclusive: whether the date in ``to`` is part of what is asked for.
@@ -286,7 +252,9 @@ class Dataset:
     alike: tuple[str, ...] = ()
     when_too_many: Dataset | None = None
     variants: Mapping[str, Dataset] = field(default_factory=lambda: MappingProxyType({}))
-    options: Mapping[str, ApiOption] = field(default_factory=lambda: MappingProxyType({}))
+    assumes: Mapping[Assumption[Any], Callable[[Dataset, Any], Dataset]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
     filters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     batched_filter: tuple[str, int] | None = None
     to_inclusive: bool = True
@@ -365,30 +333,13 @@ class Dataset:
             )
         return {self.filters[name]: value for name, value in filters.items()}
 
-    def with_options(self, values: Mapping[str, Any]) -> Dataset:
-        """The row with other assumptions about what is unconfirmed.
-
-        :param values: by name of an option.
-        :raises ZDirectConfigurationError: if the row has no such option, or a value is not possible.
-        """
+    def assuming(self, assumptions: Assumptions) -> Dataset:
+        """The row with what a deployment assumes instead of the defaults."""
         row = self
-        for name, value in values.items():
-            if name not in self.options:
-                raise ZDirectConfigurationError(
-                    f"api_options[{name!r}] is not an option of {self.name}.",
-                    remedy=f"Use: {', '.join(self.options) or '(it has none)'}.",
-                )
-            row = self.options[name].apply(row, self.options[name].checked(name, value))
+        for assumption, apply in self.assumes.items():
+            if assumption.name in assumptions.values:
+                row = apply(row, assumptions[assumption])
         return row
-
-
-def cursor_option(default: str = "cursor") -> ApiOption:
-    """The name of the parameter that asks for the next page."""
-    return ApiOption(
-        "How `next` is given back is not documented for this endpoint; the other paged ones of ZFS call it `cursor`.",
-        default,
-        lambda row, name: replace(row, paging=replace(row.cursor or Cursor(limit=None), parameter=name)),
-    )
 
 
 def in_whole_seconds(at: datetime) -> str:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
 
+from airflow_provider_zdirect.datasets.assumptions import ORDERS_PAGE_PARAMETERS, ORDERS_PAGE_SIZE
 from airflow_provider_zdirect.datasets.dataset import (
-    ApiOption,
     Cursor,
     Dataset,
     Keeping,
@@ -76,23 +76,14 @@ _ORDERS = Dataset(
     rate_limits=ORDER_LIST_LIMITS,
     scope="orders/read",
     personal_data=("customer_number", "customer_email", "customer_phone", "shipping_address", "billing_address"),
-    options=MappingProxyType(
+    assumes=MappingProxyType(
         {
-            "page_size": ApiOption(
-                "The most that a page may hold is not documented; the docs recommend 1000.",
-                1000,
-                lambda row, size: replace(row, paging=replace(row.paging, size=size)),  # type: ignore[type-var]
-            ),
-            "page_parameters": ApiOption(
-                "One page of the docs spells the parameters with an underscore, the specification with brackets.",
-                "page[number]",
-                lambda row, name: replace(
-                    row,
-                    paging=replace(  # type: ignore[type-var]
-                        row.paging, number_parameter=name, size_parameter=name.replace("number", "size")
-                    ),
+            ORDERS_PAGE_SIZE: lambda row, size: replace(row, paging=replace(row.paging, size=size)),  # type: ignore[type-var]
+            ORDERS_PAGE_PARAMETERS: lambda row, name: replace(
+                row,
+                paging=replace(  # type: ignore[type-var]
+                    row.paging, number_parameter=name, size_parameter=name.replace("number", "size")
                 ),
-                ("page[number]", "page_number"),
             ),
         }
     ),
@@ -114,7 +105,7 @@ def _part(name: str, title: str, model: type[OrderItem | OrderLine], key: str) -
         personal_data=(),
         resources=None,
         filters=MappingProxyType({}),
-        options=MappingProxyType({}),
+        assumes=MappingProxyType({}),
         source=f"{_ORDERS.source}, included",
     )
 

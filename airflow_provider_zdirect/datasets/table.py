@@ -10,10 +10,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any
 
+from airflow_provider_zdirect.datasets.assumptions import (
+    CHANGED_SINCE_PARAMETER,
+    EANS_PER_REQUEST,
+    EMPTY_SNAPSHOT,
+    LIQUIDATION_LAST_DATE,
+    LIQUIDATION_ORDER_PARAMETER,
+    NOTICES_CURSOR_PARAMETER,
+)
 from airflow_provider_zdirect.datasets.dataset import (
-    ApiOption,
     Cursor,
     Dataset,
     Grouping,
@@ -22,7 +28,6 @@ from airflow_provider_zdirect.datasets.dataset import (
     KeptDays,
     TimeWalk,
     WindowKind,
-    cursor_option,
 )
 from airflow_provider_zdirect.datasets.inbound import ShippingNotice, Tour
 from airflow_provider_zdirect.datasets.inventory import ItemQuantity, ItemQuantitySnapshot
@@ -35,7 +40,6 @@ from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 
 __all__ = [
     "DATASETS",
-    "ApiOption",
     "Cursor",
     "Dataset",
     "Grouping",
@@ -158,21 +162,12 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 dated_by=("liquidation_date", "reporting_date"),
                 alike=("purchase_order_number", "shipping_notice_number", "ean", "stock_location_id"),
                 filters={"purchase_order_number": "purchase-order-number"},
-                options=MappingProxyType(
+                assumes=MappingProxyType(
                     {
-                        "purchase_order_parameter": ApiOption(
-                            "The specification names the parameter with hyphens; its own prose and an older copy of "
-                            "the docs write underscores. An answer with other purchase orders is refused.",
-                            "purchase-order-number",
-                            lambda row, name: replace(row, filters={"purchase_order_number": name}),
-                            ("purchase-order-number", "purchase_order_number"),
+                        LIQUIDATION_ORDER_PARAMETER: lambda row, name: replace(
+                            row, filters={"purchase_order_number": name}
                         ),
-                        "to": ApiOption(
-                            "Whether the date in `to` is part of the answer; by the examples it is.",
-                            "inclusive",
-                            lambda row, value: replace(row, to_inclusive=value == "inclusive"),
-                            ("inclusive", "exclusive"),
-                        ),
+                        LIQUIDATION_LAST_DATE: lambda row, last: replace(row, to_inclusive=last == "inclusive"),
                     }
                 ),
                 request_window=timedelta(days=1),
@@ -229,18 +224,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 keeping=Keeping.SNAPSHOTS,
                 time_field="created",
                 identity=("ean", "stock_location_id"),
-                options=MappingProxyType(
-                    {
-                        "empty_snapshot": ApiOption(
-                            "zDirect lists EANs with stock only, so a snapshot with `created` and without EANs most "
-                            "likely says that there is none; nobody has seen one. `zero` publishes it so, and a later "
-                            "answer of the same `created` that has EANs replaces it; `refuse` fails the task.",
-                            "zero",
-                            lambda row, meaning: replace(row, empty_snapshot=meaning),
-                            ("zero", "refuse"),
-                        )
-                    }
-                ),
+                assumes=MappingProxyType({EMPTY_SNAPSHOT: lambda row, meaning: replace(row, empty_snapshot=meaning)}),
                 rate_limits=RateLimits(Rate(60, 3600, burst=5), Rate(10, 60, burst=3)),
                 scope="zfs-inventory/item-quantity/read",
                 source="zDirect docs, Item Quantities, GET /zfs/item-quantity-snapshots/{merchant_ID}; "
@@ -262,19 +246,10 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 retention=KeptDays(1),
                 filters={"ean": "eans"},
                 batched_filter=("ean", 100),
-                options=MappingProxyType(
+                assumes=MappingProxyType(
                     {
-                        "since_parameter": ApiOption(
-                            "The docs say that EANs whose stock changed since a time can be asked for, not how the "
-                            "parameter is called; every other ZFS endpoint calls the start of a time span `from`.",
-                            "from",
-                            lambda row, name: replace(row, since_parameter=name),
-                        ),
-                        "eans_per_request": ApiOption(
-                            "The docs name no maximum; a hundred make a URL of 1,500 characters.",
-                            100,
-                            lambda row, most: replace(row, batched_filter=("ean", most)),
-                        ),
+                        CHANGED_SINCE_PARAMETER: lambda row, name: replace(row, since_parameter=name),
+                        EANS_PER_REQUEST: lambda row, most: replace(row, batched_filter=("ean", most)),
                     }
                 ),
                 rate_limits=RateLimits(Rate(200, 60, burst=10), Rate(10, 60, burst=3)),
@@ -335,7 +310,13 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 keeping=Keeping.HISTORY,
                 identity=("shipping_notice_id",),
                 paging=Cursor(limit=None),
-                options=MappingProxyType({"cursor_parameter": cursor_option()}),
+                assumes=MappingProxyType(
+                    {
+                        NOTICES_CURSOR_PARAMETER: lambda row, name: replace(
+                            row, paging=Cursor(limit=None, parameter=name)
+                        )
+                    }
+                ),
                 rate_limits=RateLimits(Rate(60, 60, burst=5), Rate(10, 60, burst=3)),
                 # Unconfirmed: the full text of the scope.
                 scope="/shipping-notices/read",
@@ -364,18 +345,15 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
 )
 
 
-def get_dataset(
-    name: str, variant: str | None = None, path: str | None = None, options: Mapping[str, Any] | None = None
-) -> Dataset:
+def get_dataset(name: str, variant: str | None = None, path: str | None = None) -> Dataset:
     """The row of the table with that name.
 
     :param variant: name of another path for the same dataset, for example ``legacy`` for ``received_items``.
     :param path: a path to use instead of the row's own, with ``{merchant_id}`` in it; for the deprecated
         ``single_request`` it is the one that is asked where a day holds too many records.
-    :param options: other assumptions about what is unconfirmed, see :class:`~.dataset_row.ApiOption`.
-    :raises ZDirectConfigurationError: if there is no such dataset, variant or option, or the path cannot be one.
+    :raises ZDirectConfigurationError: if there is no such dataset or variant, or the path cannot be one.
     """
-    dataset = _row(name, variant).with_options(options or {})
+    dataset = _row(name, variant)
     if path is None:
         return dataset
     if not _PATH.fullmatch(path) or path.count("{merchant_id}") != dataset.path.count("{merchant_id}"):

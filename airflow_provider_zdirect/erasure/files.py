@@ -136,7 +136,7 @@ class FileEraser:
     def look(self, people: ErasedPeople) -> None:
         """Give ``seen`` the rows that :meth:`erase` would erase."""
         for dataset in order_tables():
-            for path in [*self._published(dataset), *self._parked(dataset)]:
+            for path in self._published(dataset):
                 if not self._is_telling(dataset, path, people):
                     continue
                 try:
@@ -152,7 +152,7 @@ class FileEraser:
         """
         done = ErasedRows()
         for _ in range(MAX_LOOKS):
-            if not self._erase_parked(people, done) + self._erase_published(people, done):
+            if not self._erase_published(people, done):
                 return done
         raise self._kept_changing()
 
@@ -209,21 +209,13 @@ class FileEraser:
         self.store.upload(local, staged)
         return staged
 
-    def _write_erased(
-        self, dataset: Dataset, path: str, people: ErasedPeople, local: Path, *, others: bool = False
-    ) -> int:
-        """How many rows were erased; 0 if the file is gone.
-
-        :param others: write the rows besides as they are.
-        """
+    def _write_erased(self, dataset: Dataset, path: str, people: ErasedPeople, local: Path) -> int:
+        """How many rows were erased; 0 if the file is gone."""
         writer = open_writer(local, arrow_schema(dataset.model), suffix="parquet")
         count = 0
         try:
             for rows in self._tables(dataset, path):
-                mask = to_erase(dataset, rows, people)
-                if others:
-                    writer.write(rows.filter(pc.invert(mask)))
-                theirs = rows.filter(mask)
+                theirs = rows.filter(to_erase(dataset, rows, people))
                 if theirs.num_rows:
                     self.seen(dataset, theirs)
                     writer.write(erased(dataset, theirs, self.at))
@@ -233,34 +225,6 @@ class FileEraser:
         finally:
             writer.close()
         return count
-
-    def _erase_parked(self, people: ErasedPeople, done: ErasedRows) -> int:
-        """How many files there were. Who takes parked rows up looks again if a file has gone."""
-        count = 0
-        for dataset in order_tables():
-            for path in self._parked(dataset):
-                if self._is_telling(dataset, path, people):
-                    self._replace_parked(dataset, path, people, done)
-                    count += 1
-        return count
-
-    def _replace_parked(self, dataset: Dataset, path: str, people: ErasedPeople, done: ErasedRows) -> None:
-        name = PublishedName.parse(path)
-        folder, _, label = path.rpartition("/")
-        span = name.span.label if name else label.partition("-")[0]
-        with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
-            local = Path(scratch) / "parked.parquet"
-            count = self._write_erased(dataset, path, people, local, others=True)
-            if not count:
-                return
-            beside = f"{folder}/{span}-{uuid.uuid4().hex[:16]}.parquet"
-            self.store.upload(local, beside)
-        if path not in self.store.files(folder):
-            # It was taken up meanwhile, and nobody would look for this one.
-            self.store.delete(beside)
-        self.store.delete(path)
-        done.rows[f"_parked/{dataset.name}"] += count
-        done.files.add(path)
 
     def _is_telling(self, dataset: Dataset, path: str, people: ErasedPeople) -> bool:
         """Also if it is gone: whoever has replaced it has written another, which is to be looked at."""
@@ -274,9 +238,6 @@ class FileEraser:
             return any(pc.any(to_erase(dataset, rows, people)).as_py() for rows in tables)
         except FileNotFoundError:
             return True
-
-    def _parked(self, dataset: Dataset) -> list[str]:
-        return self.store.files_below(f"_parked/{dataset.name}/merchant_id={self.merchant_id}")
 
     def _published(self, dataset: Dataset) -> list[str]:
         found = self.store.files_below(Layout(dataset.name, self.merchant_id).merchant)

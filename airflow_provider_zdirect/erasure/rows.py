@@ -7,7 +7,6 @@ stays, as where personal data is dropped; a field that nobody knows may be perso
 from __future__ import annotations
 
 import gzip
-import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -22,15 +21,14 @@ from airflow_provider_zdirect.datasets.arrow import (
     RECORD_HASH,
     UNKNOWN_FIELDS,
     arrow_schema,
-    column_of,
-    record_hash,
 )
 from airflow_provider_zdirect.datasets.personal_data import KEPT
 from airflow_provider_zdirect.datasets.rejected import NOT_READABLE
 from airflow_provider_zdirect.datasets.table import Dataset, get_dataset
 from airflow_provider_zdirect.erasure.people import ErasedPeople
+from airflow_provider_zdirect.publish.same_row import row_hashes
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.row_files import as_json_value, read_batches
+from airflow_provider_zdirect.storage.row_files import read_batches
 
 ORDER_DATASETS = ("orders", "order_items", "order_lines", "announced_returns")
 """Datasets with rows of orders."""
@@ -111,13 +109,7 @@ def erased(dataset: Dataset, rows: pa.Table, at: datetime | None = None) -> pa.T
         now = pa.scalar(at, INSTANT)
         rows = _with(rows, EXTRACTED_AT, pc.if_else(pc.greater(later, now), later, now))
     # Of what stays, so that the same is known again, whenever it is fetched.
-    fields = [name for name in dataset.model.model_fields if name not in dataset.model.not_content]
-    content = rows.select([column_of(name) for name in fields]).rename_columns(fields)
-    hashes = [
-        record_hash(json.dumps(row, default=as_json_value, ensure_ascii=False, sort_keys=True).encode())
-        for row in content.to_pylist()
-    ]
-    return _with(rows, RECORD_HASH, pa.array(hashes, pa.int64()))
+    return _with(rows, RECORD_HASH, pa.array(row_hashes(rows, dataset.model.not_content), pa.int64()))
 
 
 def without_erased(dataset: Dataset, rows: pa.Table, people: ErasedPeople) -> pa.Table:
@@ -186,8 +178,7 @@ def dataset_of_columns(names: list[str]) -> Dataset | None:
     """The dataset whose files have these columns; None if it is none of orders."""
     tables = {name: set(arrow_schema(get_dataset(name).model).names) for name in ORDER_DATASETS}
     # Older files do not have all columns of today; the table is the one that lacks the fewest of them.
-    there = [column_of(name) for name in names]
-    lacking = {name: len(columns.difference(there)) for name, columns in tables.items() if columns.issuperset(there)}
+    lacking = {name: len(columns.difference(names)) for name, columns in tables.items() if columns.issuperset(names)}
     return get_dataset(min(lacking, key=lambda name: lacking[name])) if lacking and EXTRACTED_AT in names else None
 
 

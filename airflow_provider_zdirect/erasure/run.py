@@ -1,6 +1,6 @@
 """Erasing the customers of a merchant who asked for it, from all that was published of their orders, and proving it.
 
-requests -> ledger -> search -> staged, parked and published rows, invalid records, documents -> proof -> certificate
+requests -> ledger -> search -> staged and published rows, invalid records, documents -> proof -> certificate
 
 The ledger comes first: from then on nothing that is fetched brings the data back. Each run applies the whole ledger, so
 a run may be killed anywhere and be repeated. Everything is searched for what is known of these people: before anything
@@ -69,7 +69,7 @@ class ErasureResult:
 
     :param requests: that zDirect shows now.
     :param orders: that must be forgotten, by the whole ledger.
-    :param erased: rows of published and parked files, and invalid records.
+    :param erased: rows of published files, and invalid records.
     :param files: that were written anew or deleted.
     :param documents: shipping documents that were deleted.
     :param certificate: URI of the certificate; None if there is nobody to erase.

@@ -16,16 +16,18 @@ from pydantic import ValidationError
 
 from airflow_provider_zdirect.client import Reply, ZDirectClient
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
+from airflow_provider_zdirect.datasets.assumptions import CONFIRMATION_BODY, CURRENT_ITEM_SET
 from airflow_provider_zdirect.datasets.inbound import ShippingNotice
 from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
+from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import MalformedResponseError, NotFoundError
 from airflow_provider_zdirect.inbound.item_set import ANNOUNCED, DISPATCHED, ItemSet
 from airflow_provider_zdirect.inbound.notice_fields import MERCHANT, REFERENCE
-from airflow_provider_zdirect.inbound.notice_options import FIRST, NoticeOptions
 from airflow_provider_zdirect.inbound.notice_plan import NOTICE_ID
 from airflow_provider_zdirect.merchant_files.cells import whole_number
 
 PATH = "/zfs/shipping-notices"
+LISTED = get_dataset("shipping_notices")
 READ, WRITE = "/shipping-notices/read", "/shipping-notices/write"
 """Scopes; their full text is not confirmed, and they are named in errors only."""
 
@@ -82,12 +84,10 @@ class ShippingNotices:
     :param item_set_rates: at which item sets are read.
     """
 
-    def __init__(
-        self, client: ZDirectClient, options: NoticeOptions | None = None, item_set_rates: RateLimits = PER_HOUR
-    ) -> None:
+    def __init__(self, client: ZDirectClient, item_set_rates: RateLimits = PER_HOUR) -> None:
         self._client = client
         self._item_set_rates = item_set_rates
-        self._options = options or NoticeOptions.of()
+        self._assumptions = client.assumptions
 
     async def get(self, notice_id: str, *, known: Notice | None = None) -> Notice:
         """The notice as it is now.
@@ -114,7 +114,7 @@ class ShippingNotices:
         does not say whose it is is looked at by itself; if that does not help, it is taken for the merchant's.
         """
         found: list[str] = []
-        async for page in self._client.pages(self._options.listed, merchant_id, {}):
+        async for page in self._client.pages(LISTED, merchant_id, {}):
             if page.rejected:
                 raise MalformedResponseError(
                     f"Shipping notices of merchant {merchant_id}: {len(page.rejected)} of them cannot be read, so "
@@ -151,9 +151,8 @@ class ShippingNotices:
 
         :returns: the id, if the answer says it: as ``Location`` or in the body.
         """
-        row = self._options.listed
         what = f"Creation of a shipping notice of merchant {fields[MERCHANT]}"
-        reply = await self._send("POST", "", row.name, row.rate_limits, what, json=dict(fields))
+        reply = await self._send("POST", "", LISTED.name, LISTED.rate_limits, what, json=dict(fields))
         if found := _id_in(reply.location):
             return found
         if not isinstance(reply.content, dict):
@@ -177,7 +176,7 @@ class ShippingNotices:
         except NotFoundError:
             # Whether there is an empty collection without a set is not confirmed; callers know that the notice is.
             return None
-        return _current_set(reply.content, what, self._options.current_item_set == FIRST)
+        return _current_set(reply.content, what, self._assumptions[CURRENT_ITEM_SET] == "first")
 
     async def post_item_set(self, notice_id: str, kind: str, items: ItemSet, etag: str) -> None:
         """Replace the set of that kind."""
@@ -189,7 +188,7 @@ class ShippingNotices:
         """Confirm the announcement or the dispatch; the set of that kind is locked then."""
         path = CONFIRMATION_PATHS[kind]
         what = f"{path.removesuffix('s').replace('-', ' ').capitalize()} of shipping notice {notice_id}"
-        body: dict[str, Any] | None = {} if self._options.confirmation_body == "object" else None
+        body: dict[str, Any] | None = {} if self._assumptions[CONFIRMATION_BODY] == "object" else None
         await self._send("POST", f"/{notice_id}/{path}", path, PER_HOUR, what, json=body, if_match=etag)
 
     async def _send(

@@ -37,8 +37,7 @@ from airflow_provider_zdirect.exceptions import (
 from airflow_provider_zdirect.inbound import notice_plan as operations
 from airflow_provider_zdirect.inbound.item_set import ANNOUNCED, DISPATCHED, ItemSet
 from airflow_provider_zdirect.inbound.notice_fields import MERCHANT, REFERENCE, differing_fields
-from airflow_provider_zdirect.inbound.notice_options import PUT
-from airflow_provider_zdirect.inbound.notice_plan import NoticePlan
+from airflow_provider_zdirect.inbound.notice_plan import PUT, NoticePlan
 from airflow_provider_zdirect.inbound.notices import Notice, ShippingNotices
 
 log = logging.getLogger(__name__)
@@ -81,7 +80,7 @@ async def carry_out(plan: NoticePlan, client: ZDirectClient) -> NoticeResult:
     :raises ZDirectRetriableError: after any failure that leaves open what became of a write; running the same plan
         again finds out.
     """
-    return await _Run(plan, ShippingNotices(client, plan.options)).carry_out()
+    return await _Run(plan, ShippingNotices(client)).carry_out()
 
 
 class _Run:
@@ -155,7 +154,7 @@ class _Run:
             # Another try of the same task may have been quicker.
             if await self._find():
                 return ALREADY
-            other = "post" if self._plan.options.create_by == PUT else "put"
+            other = "post" if self._plan.create_by == PUT else "put"
             remedy = (
                 f"Change the notice as the title says; if zDirect does not create this way, set create_by={other!r}."
             )
@@ -178,7 +177,7 @@ class _Run:
                 f"{self._what} exists in state {self._notice.state}, and has other values than asked for in: "
                 f"{', '.join(differing)}.",
                 remedy="Give the values that it has; or, for another delivery, another "
-                + ("shipping_notice_id." if plan.options.create_by == PUT else f"{REFERENCE}."),
+                + ("shipping_notice_id." if plan.create_by == PUT else f"{REFERENCE}."),
             )
         return True
 
@@ -197,13 +196,13 @@ class _Run:
 
     async def _send_creation(self) -> str | None:
         fields = {MERCHANT: self._plan.merchant_id, **self._plan.fields}
-        if self._plan.options.create_by == PUT:
+        if self._plan.create_by == PUT:
             await self._notices.put(self._plan.notice_id or "", fields)
             return self._plan.notice_id
         return await self._notices.post(fields)
 
     async def _open_created(self, notice_id: str | None) -> None:
-        if self._plan.options.create_by != PUT:
+        if self._plan.create_by != PUT:
             # Another try of the same task may have posted at the same moment.
             found = await self._ids_by_reference()
             if notice_id:
@@ -215,7 +214,7 @@ class _Run:
                 self._check_it_can_be_found_again()
                 return
         except NotFoundError as error:
-            if self._plan.options.create_by == PUT:
+            if self._plan.create_by == PUT:
                 raise ServerError(
                     f"{self._what}: zDirect took it, and does not show it yet.",
                     remedy="Nothing, if the task retries.",
@@ -231,7 +230,7 @@ class _Run:
         )
 
     def _check_it_can_be_found_again(self) -> None:
-        if self._plan.options.create_by != PUT and not self._notice.fields.get(REFERENCE):
+        if self._plan.create_by != PUT and not self._notice.fields.get(REFERENCE):
             raise ConflictError(
                 f"{self._what} was created, and zDirect does not show its {REFERENCE}, by which a retry would find it.",
                 remedy="Go on by this shipping_notice_id and without create.",

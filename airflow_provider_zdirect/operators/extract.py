@@ -61,8 +61,6 @@ class ZDirectExtractOperator(ZDirectOperator):
     :param filters: only records with these values, by field (``{"purchase_order_number": "PO123"}``; several, for
         ``{"ean": [...]}``, as a list or comma separated); which a dataset has is in ``docs/datasets.md``. Blank values
         are left out. What is published of a date is then these records.
-    :param api_options: other assumptions about facts of the API that nobody could confirm, by name
-        (``docs/datasets.md``).
     :param accept_outside: publish records that lie outside of the dates or times that were asked for, instead of
         failing.
     :param personal_data: what becomes of names, addresses, e-mail and customer numbers: ``keep``, ``drop``, or
@@ -91,7 +89,6 @@ class ZDirectExtractOperator(ZDirectOperator):
         "variant",
         "path",
         "filters",
-        "api_options",
         "accept_outside",
         "personal_data",
         "conn_id",
@@ -115,7 +112,6 @@ class ZDirectExtractOperator(ZDirectOperator):
         variant: str | None = None,
         path: str | None = None,
         filters: Mapping[str, Any] | str | None = None,
-        api_options: Mapping[str, Any] | str | None = None,
         accept_outside: bool | str = False,
         personal_data: str = "keep",
         conn_id: str = "zdirect_default",
@@ -138,7 +134,6 @@ class ZDirectExtractOperator(ZDirectOperator):
         self.variant = variant
         self.path = path
         self.filters = filters
-        self.api_options = api_options
         self.accept_outside = accept_outside
         self.personal_data = personal_data
         self.conn_id = conn_id
@@ -148,10 +143,10 @@ class ZDirectExtractOperator(ZDirectOperator):
     def check_literals(cls, values: Mapping[str, Any]) -> None:
         arguments.check_not_empty(values["dataset"], name="dataset")
         variant, path = arguments.literal(values["variant"]), arguments.literal(values["path"])
-        options, filters = (arguments.literal_mapping(values[name], name=name) for name in ("api_options", "filters"))
+        filters = arguments.literal_mapping(values["filters"], name="filters")
 
         def check_dataset(name: Any) -> None:
-            dataset = get_dataset(name, variant, path, options)
+            dataset = get_dataset(name, variant, path)
             check_stands_alone(dataset)
             dataset.filter_parameters(filters)
             check_no_window(dataset, values)
@@ -194,7 +189,6 @@ class ZDirectExtractOperator(ZDirectOperator):
             self.dataset,
             arguments.given_text(self.variant),
             arguments.given_text(self.path),
-            arguments.mapping(self.api_options, name="api_options"),
         )
         filters = arguments.mapping(self.filters, name="filters")
         mode = personal_data_mode(self.personal_data)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 
 from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectRetriableError
-from airflow_provider_zdirect.inbound.notice_options import NoticeOptions
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import check_place, known_environment, open_base_path
@@ -88,8 +87,6 @@ class ZDirectItemSetsOperator(ZDirectInboundOperator):
     holds no worker slot meanwhile, and what was fetched is published on the way. Arguments are those of
     :class:`ZDirectInboundOperator`, and:
 
-    :param api_options: ``current_item_set`` (default ``last``, or ``first``): the set that counts if zDirect lists
-        several.
     :param deferrable: wait for the rate limit in the triggerer; without it, the task's retries have to.
     :returns: ``notices``, ``sets_fetched`` (by the last attempt), ``sets_pending``, ``items``, ``uri``.
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
@@ -97,19 +94,9 @@ class ZDirectItemSetsOperator(ZDirectInboundOperator):
     :raises ZDirectRetriableError: if it can.
     """
 
-    template_fields: Sequence[str] = (*ZDirectInboundOperator.template_fields, "api_options")
-
-    def __init__(
-        self, *, api_options: Mapping[str, Any] | str | None = None, deferrable: bool = True, **kwargs: Any
-    ) -> None:
-        super().__init__(values={"api_options": api_options}, **kwargs)
-        self.api_options = api_options
+    def __init__(self, *, deferrable: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.deferrable = deferrable
-
-    @classmethod
-    def check_literals(cls, values: Mapping[str, Any]) -> None:
-        super().check_literals(values)
-        arguments.check(values["api_options"], _options)
 
     def execute(self, context: Context) -> dict[str, Any]:
         return self._sync(waits=0, turns=0)
@@ -125,7 +112,7 @@ class ZDirectItemSetsOperator(ZDirectInboundOperator):
             with fail_fast():
                 hook = ZDirectHook(self.conn_id)
                 place = self.place()
-                summary = asyncio.run(_sync(hook, place, _options(self.api_options)))
+                summary = asyncio.run(_sync(hook, place))
         except ZDirectRetriableError as error:
             if not self.deferrable:
                 raise
@@ -179,13 +166,9 @@ class ZDirectInboundReconciliationOperator(ZDirectInboundOperator):
         return summary
 
 
-def _options(values: Any) -> NoticeOptions:
-    return NoticeOptions.of(values=arguments.mapping(values, name="api_options"))
-
-
-async def _sync(hook: ZDirectHook, place: Place, options: NoticeOptions) -> dict[str, Any]:
+async def _sync(hook: ZDirectHook, place: Place) -> dict[str, Any]:
     from airflow_provider_zdirect.inbound.item_set_sync import sync_item_sets
     from airflow_provider_zdirect.inbound.notices import IN_THE_BACKGROUND, ShippingNotices
 
     async with hook.client() as client:
-        return await sync_item_sets(place, ShippingNotices(client, options, IN_THE_BACKGROUND).item_set)
+        return await sync_item_sets(place, ShippingNotices(client, IN_THE_BACKGROUND).item_set)

@@ -67,9 +67,6 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
     :param max_rejected: how many invalid records a pass may put aside before the task fails.
     :param clip_to_retention: fetch what is left of a window that lies partly past zDirect's retention.
     :param timezone: time zone of whole days.
-    :param api_options: other assumptions about facts of the API that nobody could confirm, by name:
-        ``purchase_order_parameter`` (``purchase-order-number`` or ``purchase_order_number``) and ``to`` (``inclusive``
-        or ``exclusive``), see ``docs/datasets.md``.
     :param accept_outside: publish records of other dates than the one that was asked for, instead of failing.
     :param path: another path than the dataset's own, with ``{merchant_id}`` in it, should zDirect's differ.
     :param conn_id: the zDirect connection.
@@ -95,7 +92,6 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         "max_rejected",
         "clip_to_retention",
         "timezone",
-        "api_options",
         "accept_outside",
         "path",
         "conn_id",
@@ -121,7 +117,6 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         max_rejected: int | str = 0,
         clip_to_retention: bool | str = False,
         timezone: str = "UTC",
-        api_options: Mapping[str, Any] | str | None = None,
         accept_outside: bool | str = False,
         path: str | None = None,
         conn_id: str = "zdirect_default",
@@ -140,7 +135,6 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         self.max_rejected = max_rejected
         self.clip_to_retention = clip_to_retention
         self.timezone = timezone
-        self.api_options = api_options
         self.accept_outside = accept_outside
         self.path = path
         self.conn_id = conn_id
@@ -150,8 +144,7 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         check_window_arguments(values)
         arguments.check_not_empty(values["passes"], name="passes")
         arguments.check(values["passes"], pass_delays)
-        options = arguments.literal_mapping(values["api_options"], name="api_options")
-        get_dataset(DATASET, None, arguments.literal(values["path"]), options)
+        get_dataset(DATASET, None, arguments.literal(values["path"]))
 
     def execute(self, context: Context) -> dict[str, Any]:
         return self._go_on(context, waits=0)
@@ -199,8 +192,7 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         self.defer(trigger=TimeDeltaTrigger(moment - now), method_name="resume")
 
     def _job(self, hook: ZDirectHook, context: Context) -> ExtractJob:
-        options = arguments.mapping(self.api_options, name="api_options")
-        dataset: Dataset = get_dataset(DATASET, None, arguments.given_text(self.path), options)
+        dataset: Dataset = get_dataset(DATASET, None, arguments.given_text(self.path))
         filters = arguments.mapping({FILTER: self.purchase_order_number}, name=FILTER)
         return window_job(self, hook, context, dataset, filters=filters)
 

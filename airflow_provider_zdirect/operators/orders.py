@@ -108,9 +108,6 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
     :param missing_file: ``fail``, or ``skip`` the task, if there is no file at ``updates_path``, or an empty one.
     :param storage_conn_id: Airflow connection of the storage.
     :param format: ``parquet`` or ``jsonl``, of the results.
-    :param api_options: assumptions about facts of the API that nobody could confirm, by name: ``reason_as`` (default
-        ``number``, or ``text``), how a return reason is sent; ``tracking_effect`` (default ``look``, or ``wait``),
-        whether an order is shipped only when zDirect shows its tracking numbers, or five seconds after they were sent.
     :param conn_id: the zDirect connection.
     :param deferrable: wait in the triggerer after a retriable error.
     :returns: ``merchant_id``, ``rows``, of these ``already``, ``done``, ``refused``, ``conflict`` and ``failed``;
@@ -137,7 +134,6 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         "missing_file",
         "storage_conn_id",
         "format",
-        "api_options",
         "conn_id",
     )
 
@@ -159,7 +155,6 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         missing_file: str = "fail",
         storage_conn_id: str | None = None,
         format: str = "parquet",
-        api_options: Mapping[str, Any] | str | None = None,
         conn_id: str = "zdirect_default",
         deferrable: bool = True,
         **kwargs: Any,
@@ -180,7 +175,6 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         self.missing_file = missing_file
         self.storage_conn_id = storage_conn_id
         self.format = format
-        self.api_options = api_options
         self.conn_id = conn_id
         self.deferrable = deferrable
 
@@ -197,7 +191,6 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         arguments.check(values["missing_file"], _missing_file)
         arguments.check(values["format"], arguments.file_format)
         arguments.check(values["merchants_of_file"], _merchants)
-        _check_options(arguments.literal_mapping(values["api_options"], name="api_options"))
 
     def execute(self, context: Context) -> dict[str, Any]:
         return self._update(context, waits=0, turns=0)
@@ -232,14 +225,12 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         from airflow_provider_zdirect.orders.order_flow import UpdateRules
         from airflow_provider_zdirect.orders.update_input import KeptRows
         from airflow_provider_zdirect.orders.update_job import OrderUpdateJob
-        from airflow_provider_zdirect.orders.update_options import UpdateOptions
         from airflow_provider_zdirect.storage.object_store import ObjectStore
 
         storage_conn_id = arguments.given_text(self.storage_conn_id)
         default_reason = arguments.given(self.default_reason)
         settings: dict[str, Any] = {
             "rules": UpdateRules(**{name: arguments.flag(getattr(self, name), name=name) for name in _FLAGS}),
-            "options": UpdateOptions.of(arguments.mapping(self.api_options, name="api_options")),
             "max_failed": arguments.count(self.max_failed, name="max_failed"),
             "skip_applied": arguments.flag(self.skip_applied, name="skip_applied"),
             "format": arguments.file_format(self.format),
@@ -374,14 +365,6 @@ def _missing_file(value: Any) -> str:
     if value not in ("fail", "skip"):
         raise ZDirectConfigurationError(f"missing_file={value!r} is unknown.", remedy="Use fail or skip.")
     return str(value)
-
-
-def _check_options(values: Mapping[str, str]) -> None:
-    if values:
-        # Here, because it is seldom given, and DAG files are parsed often.
-        from airflow_provider_zdirect.orders.update_options import UpdateOptions
-
-        UpdateOptions.of(values)
 
 
 async def _update(hook: ZDirectHook, job: OrderUpdateJob) -> OrderUpdateResult:

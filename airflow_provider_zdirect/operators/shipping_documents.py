@@ -14,7 +14,6 @@ from airflow_provider_zdirect.operators.base_path import check_path, check_place
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.window_job import resume_key, wait_out
 from airflow_provider_zdirect.shipping_documents.listed import listed_orders, orders_file, orders_of_file
-from airflow_provider_zdirect.shipping_documents.options import DocumentOptions
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -52,8 +51,6 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
     :param max_failed: orders that may fail or be in conflict before the task fails, after all were tried; None (or a
         blank text): any number.
     :param format: of the results: ``parquet`` or ``jsonl``.
-    :param api_options: assumptions about facts of the API that nobody could confirm, by name: ``order_parameter``,
-        ``document_path``, ``no_documents``, ``unnamed_order``, ``requests_per_minute``; see docs/shipping-documents.md.
     :param conn_id: the zDirect connection.
     :param deferrable: wait in the triggerer after a retriable error.
     :returns: ``merchant_id``, ``orders``, of them ``fetched``, ``already``, ``missing``, ``erased``, ``conflict`` and
@@ -76,7 +73,6 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
         "require_documents",
         "max_failed",
         "format",
-        "api_options",
         "conn_id",
     )
 
@@ -93,7 +89,6 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
         require_documents: bool | str = False,
         max_failed: int | str | None = 0,
         format: str = "parquet",
-        api_options: Mapping[str, Any] | str | None = None,
         conn_id: str = "zdirect_default",
         deferrable: bool = True,
         **kwargs: Any,
@@ -109,7 +104,6 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
         self.require_documents = require_documents
         self.max_failed = max_failed
         self.format = format
-        self.api_options = api_options
         self.conn_id = conn_id
         self.deferrable = deferrable
 
@@ -123,7 +117,6 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
         arguments.check(values["order_ids"], lambda value: listed_orders(arguments.from_text(value), name="order_ids"))
         arguments.check(values["orders_path"], _check_file)
         _check_one_source(arguments.literal(values["order_ids"]), arguments.literal(values["orders_path"]))
-        DocumentOptions.of(arguments.literal_mapping(values["api_options"], name="api_options"))
 
     def execute(self, context: Context) -> dict[str, Any]:
         return self._fetch(context, waits=0)
@@ -153,7 +146,6 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
         max_failed = arguments.given(self.max_failed)
         settings: dict[str, Any] = {
             "run": resume_key(context["ti"]),
-            "options": DocumentOptions.of(arguments.mapping(self.api_options, name="api_options")),
             "max_failed": None if max_failed is None else arguments.count(max_failed, name="max_failed"),
             "format": arguments.file_format(self.format),
             "environment": hook.config().environment,

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectRetriableError
 from airflow_provider_zdirect.inbound.item_set import COLUMNS, ItemSet
 from airflow_provider_zdirect.inbound.notice_fields import REFERENCE, checked_fields
-from airflow_provider_zdirect.inbound.notice_options import PUT, NoticeOptions
 from airflow_provider_zdirect.inbound.notice_plan import (
     CREATE,
+    PUT,
     NoticePlan,
     check_combination,
+    checked_create_by,
     checked_notice_id,
     checked_operations,
     derived_id,
@@ -95,11 +96,6 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
         ``merchant_b2b_reference`` that no other notice has: by it a retry finds, in zDirect's list, what was created.
         Two attempts at the same moment may still make two notices; each looks at the list after its ``POST``, and one
         that sees both fails with their ids before it announces anything.
-    :param api_options: other assumptions about facts of the API that nobody could confirm, by name:
-        ``cursor_parameter`` (default ``cursor``), how the next page of the list is asked for, as every other paged path
-        of ZFS has it; ``current_item_set`` (default ``last``, or ``first``), which set counts if zDirect lists several,
-        since each one that is posted replaces those before; ``confirmation_body`` (default ``object``, or ``none``),
-        what a confirmation sends, as one public client sends an empty object.
     :param conn_id: the zDirect connection.
     :param deferrable: wait in the triggerer after a retriable error.
     :returns: ``shipping_notice_id``, ``merchant_id``, ``zalando_advice_id``, ``state``, ``etag``, ``operations``
@@ -121,7 +117,6 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
         "merchant_id",
         "storage_conn_id",
         "create_by",
-        "api_options",
         "conn_id",
     )
 
@@ -138,7 +133,6 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
         merchant_id: str | None = None,
         storage_conn_id: str | None = None,
         create_by: str = PUT,
-        api_options: Mapping[str, Any] | str | None = None,
         conn_id: str = "zdirect_default",
         deferrable: bool = True,
         **kwargs: Any,
@@ -154,7 +148,6 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
         self.merchant_id = merchant_id
         self.storage_conn_id = storage_conn_id
         self.create_by = create_by
-        self.api_options = api_options
         self.conn_id = conn_id
         self.deferrable = deferrable
 
@@ -174,8 +167,7 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
         arguments.check(values["merchant_id"], arguments.check_merchant_id)
         for name in ("items", "dispatch_items"):
             _check_items(values[name], values[f"{name}_path"], name)
-        options = arguments.literal_mapping(values["api_options"], name="api_options")
-        arguments.check(values["create_by"], lambda create_by: NoticeOptions.of(create_by, options))
+        arguments.check(values["create_by"], checked_create_by)
         if arguments.is_literal(values["operations"]):
             check_combination(
                 checked_operations(values["operations"]),
@@ -208,8 +200,7 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
     def _plan(self, hook: ZDirectHook, context: Context) -> NoticePlan:
         """Everything that can be wrong is looked at before the first request, which may be that for the merchant."""
         operations = checked_operations(arguments.given(self.operations) or [])
-        create_by = str(self.create_by)
-        options = NoticeOptions.of(create_by, arguments.mapping(self.api_options, name="api_options"))
+        create_by = checked_create_by(self.create_by)
         notice = arguments.from_text(arguments.given(self.notice))
         fields = checked_fields(_given_fields(notice)) if notice is not None else {}
         notice_id = arguments.given_text(self.shipping_notice_id)
@@ -232,7 +223,7 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
             operations=operations,
             merchant_id=merchant_id or hook.own_merchant_id(),
             notice_id=notice_id,
-            options=options,
+            create_by=create_by,
             fields=fields,
             announced=items,
             dispatched=dispatch_items,

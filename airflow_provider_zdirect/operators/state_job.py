@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_zdirect.datasets.table import WindowKind
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import arguments
-from airflow_provider_zdirect.operators.base_path import open_base_path
+from airflow_provider_zdirect.operators.base_path import open_place
 from airflow_provider_zdirect.operators.window_job import WindowTask, run_window
 
 if TYPE_CHECKING:
@@ -43,21 +43,6 @@ def state_job(
     # Everything that can be wrong is looked at before the first request, which may be that for the merchant.
     asks_since = dataset.window is WindowKind.SINCE and not filters
     since = run_window(task, context).start if asks_since else None
-    merchant_id = arguments.own_merchant_id(task)
-    base_path = open_base_path(task.base_path, arguments.given_text(task.storage_conn_id))
-    settings: dict[str, Any] = {
-        "format": arguments.file_format(task.format),
-        "max_rejected": arguments.count(task.max_rejected, name="max_rejected"),
-        "replace_with_empty": arguments.flag(task.replace_with_empty, name="replace_with_empty"),
-        "environment": hook.config().environment,
-    }
-    return StateJob(
-        dataset=dataset,
-        merchant_id=merchant_id or hook.merchant_id(),
-        fs=base_path.fs,
-        root=base_path.root,
-        base_uri=base_path.uri,
-        since=since,
-        filters=filters,
-        **settings,
-    )
+    max_rejected = arguments.count(task.max_rejected, name="max_rejected")
+    replace_with_empty = arguments.flag(task.replace_with_empty, name="replace_with_empty")
+    return StateJob(dataset, open_place(task, hook), since, filters, max_rejected, replace_with_empty)

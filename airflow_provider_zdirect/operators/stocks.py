@@ -77,8 +77,6 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
     :param missing_feed: ``fail``, or ``skip`` the task, if there is no feed.
     :param storage_conn_id: Airflow connection of the storage.
     :param format: ``parquet`` or ``jsonl``, of the results.
-    :param api_options: assumptions about facts of the API that nobody could confirm, by name: ``unknown_live`` (default
-        ``live``, or ``not_live``): whether a sales channel gets levels of which zDirect does not say if it is live.
     :param conn_id: the zDirect connection.
     :param deferrable: wait in the triggerer after a retriable error.
     :returns: counts, see :class:`~airflow_provider_zdirect.stocks.update_job.StockUpdateResult`.
@@ -105,7 +103,6 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
         "missing_feed",
         "storage_conn_id",
         "format",
-        "api_options",
         "conn_id",
     )
 
@@ -128,7 +125,6 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
         missing_feed: str = "fail",
         storage_conn_id: str | None = None,
         format: str = "parquet",
-        api_options: Mapping[str, Any] | str | None = None,
         conn_id: str = "zdirect_default",
         deferrable: bool = True,
         **kwargs: Any,
@@ -150,7 +146,6 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
         self.missing_feed = missing_feed
         self.storage_conn_id = storage_conn_id
         self.format = format
-        self.api_options = api_options
         self.conn_id = conn_id
         self.deferrable = deferrable
 
@@ -169,7 +164,6 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
         arguments.check(values["max_rejected"], lambda most: arguments.count(most, name="max_rejected"))
         arguments.check(values["missing_feed"], _missing_feed)
         arguments.check(values["format"], arguments.file_format)
-        _check_options(arguments.literal_mapping(values["api_options"], name="api_options"))
 
     def execute(self, context: Context) -> dict[str, Any]:
         return self._update(context, waits=0, turns=0)
@@ -208,7 +202,6 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
     def _job(self, hook: ZDirectHook, context: Context) -> StockUpdateJob:
         """Everything that can be wrong is looked at before the first request, which may be that for the merchant."""
         from airflow_provider_zdirect.stocks.feed import MAPPING_COLUMNS, FeedFiles
-        from airflow_provider_zdirect.stocks.stock_options import StockOptions
         from airflow_provider_zdirect.stocks.update_job import StockUpdateJob
 
         storage_conn_id = arguments.given_text(self.storage_conn_id)
@@ -222,7 +215,6 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
             "full_sync": arguments.flag(self.full_sync, name="full_sync"),
             "resend_after": None if resend_after is None else arguments.duration(resend_after, name="resend_after"),
             "max_rejected": arguments.count(self.max_rejected, name="max_rejected"),
-            "options": StockOptions.of(arguments.mapping(self.api_options, name="api_options")),
         }
         at = None if feed_time is None else parse_instant(feed_time, name="feed_time")
         _missing_feed(self.missing_feed)
@@ -295,14 +287,6 @@ def _check_feed_path(path: Any) -> None:
 def _check_mapping_path(path: Any) -> None:
     check_path(str(path), name="mapping_path")
     table_kind(str(path), name="mapping_path")
-
-
-def _check_options(values: Mapping[str, str]) -> None:
-    if values:
-        # Here, because it is seldom given, and DAG files are parsed often.
-        from airflow_provider_zdirect.stocks.stock_options import StockOptions
-
-        StockOptions.of(values)
 
 
 async def _update(hook: ZDirectHook, job: StockUpdateJob) -> StockUpdateResult | None:

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 from airflow_provider_zdirect.clock import SystemClock
 from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
-from airflow_provider_zdirect.operators.base_path import check_place, open_base_path
+from airflow_provider_zdirect.operators.base_path import check_place, open_place
 from airflow_provider_zdirect.windows import Window, moment_in_words
 
 if TYPE_CHECKING:
@@ -86,27 +86,20 @@ def window_job(
 
     # Everything that can be wrong is looked at before the first request, which may be that for the merchant.
     window = run_window(task, context)
-    merchant_id = arguments.own_merchant_id(task)
-    base_path = open_base_path(task.base_path, arguments.given_text(task.storage_conn_id))
     settings: dict[str, Any] = {
         "overlap": overlap,
-        "format": arguments.file_format(task.format),
         "max_rejected": arguments.count(task.max_rejected, name="max_rejected"),
         "clip_to_retention": arguments.flag(task.clip_to_retention, name="clip_to_retention"),
         "timezone": arguments.time_zone(task.timezone),
         "replace_with_empty": arguments.flag(task.replace_with_empty, name="replace_with_empty"),
         "accept_outside": arguments.flag(task.accept_outside, name="accept_outside"),
         "filters": filters,
-        "environment": hook.config().environment,
         **more,
     }
     return ExtractJob(
         dataset=dataset,
-        merchant_id=merchant_id or hook.merchant_id(),
         window=window,
-        fs=base_path.fs,
-        root=base_path.root,
-        base_uri=base_path.uri,
+        place=open_place(task, hook),
         resume_key=resume_key(context["ti"]),
         **settings,
     )

@@ -65,7 +65,10 @@ def steps_to(status: str, line: LineState, order: OrderState, *, exported: bool 
     return f"the line is {line.status}, and cannot become {status}"
 
 
-NOT_SHOWN = "Nothing, if the task retries; if it stays, api_options tracking_effect='wait' does not look."
+NOT_SHOWN = (
+    "No action needed: the task retries. If the error stays, set tracking_effect to wait in the connection's "
+    "assumptions."
+)
 
 
 class LineFlow(OrderFlow):

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from airflow_provider_zdirect.client import JSON_API, ZDirectClient
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
+from airflow_provider_zdirect.datasets.assumptions import RETURN_REASON_AS
 from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
 from airflow_provider_zdirect.exceptions import FilterIgnoredError, MalformedResponseError, PermissionDeniedError
 from airflow_provider_zdirect.orders.order_state import (
@@ -20,7 +21,6 @@ from airflow_provider_zdirect.orders.order_state import (
     order_state,
     shipment_states,
 )
-from airflow_provider_zdirect.orders.update_options import TEXT, UpdateOptions
 
 T = TypeVar("T")
 
@@ -42,11 +42,10 @@ class OrderCalls:
     :param client: an open one.
     """
 
-    def __init__(self, client: ZDirectClient, merchant_id: str, options: UpdateOptions) -> None:
+    def __init__(self, client: ZDirectClient, merchant_id: str) -> None:
         self._client = client
         self._path = f"/merchants/{merchant_id}/orders"
         self._merchant_id = merchant_id
-        self._options = options
         # By scope: how many requests were allowed, and how many were not.
         self._allowed: Counter[str] = Counter()
         self._forbidden: Counter[str] = Counter()
@@ -104,7 +103,7 @@ class OrderCalls:
         """Set the status of a line."""
         attributes: dict[str, Any] = {"status": status}
         if reason is not None:
-            attributes["reason"] = str(reason) if self._options.reason_as == TEXT else reason
+            attributes["reason"] = str(reason) if self._client.assumptions[RETURN_REASON_AS] == "text" else reason
         if center is not None:
             attributes["outbound_logistic_center_id"] = center
         body = _resource("OrderLine", line_id, attributes)

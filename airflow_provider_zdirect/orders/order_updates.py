@@ -22,6 +22,7 @@ from typing import TypeVar
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
+from airflow_provider_zdirect.datasets.assumptions import TRACKING_EFFECT
 from airflow_provider_zdirect.exceptions import (
     FilterIgnoredError,
     NotFoundError,
@@ -38,7 +39,6 @@ from airflow_provider_zdirect.orders.order_flow import CODES, OrderFlow, told
 from airflow_provider_zdirect.orders.shipment_flow import ShipmentFlow
 from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult, rejected
 from airflow_provider_zdirect.orders.update_journal import UpdateJournal
-from airflow_provider_zdirect.orders.update_options import LOOK
 from airflow_provider_zdirect.orders.update_results import (
     ALREADY,
     DATASET,
@@ -93,9 +93,9 @@ class _Run:
         self._job = job
         self._client = client
         self._clock = clock
-        self._calls = OrderCalls(client, job.merchant_id, job.options)
-        self._others = {each: OrderCalls(client, each, job.options) for each in job.others}
-        self._rules = replace(job.rules, look_for_effect=job.options.tracking_effect == LOOK)
+        self._calls = OrderCalls(client, job.merchant_id)
+        self._others = {each: OrderCalls(client, each) for each in job.others}
+        self._rules = replace(job.rules, look_for_effect=client.assumptions[TRACKING_EFFECT] == "look")
         self._store = ObjectStore(job.fs, job.root)
         self._journal = UpdateJournal(
             self._store, f"_staging/{DATASET}/merchant_id={job.merchant_id}/{job.run}-{job.digest[:16]}"

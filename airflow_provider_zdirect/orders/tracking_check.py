@@ -25,7 +25,6 @@ from airflow_provider_zdirect.orders.missing_tracking import (
 )
 from airflow_provider_zdirect.orders.order_calls import OrderCalls
 from airflow_provider_zdirect.orders.order_state import APPROVED
-from airflow_provider_zdirect.orders.update_options import UpdateOptions
 from airflow_provider_zdirect.publish.latest import LatestTable
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -181,7 +180,7 @@ async def _as_they_are(
 
     :raises ZDirectRetriableError: if none can be.
     """
-    calls = OrderCalls(client, check.merchant_id, UpdateOptions())
+    calls = OrderCalls(client, check.merchant_id)
     if len(orders) > MOST_LOOKS:
         log.warning("%d orders are overdue; only the oldest %d are looked at live.", len(orders), MOST_LOOKS)
     missing: dict[str, tuple[str, ...]] = {}

@@ -11,7 +11,6 @@ from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.exceptions import RejectedUpdatesError
 from airflow_provider_zdirect.orders.order_flow import UpdateRules
-from airflow_provider_zdirect.orders.update_options import UpdateOptions
 from airflow_provider_zdirect.orders.update_results import CONFLICT, FAILED, OUTCOMES, REFUSED, RowResult, row_key
 from airflow_provider_zdirect.orders.update_rows import OrderUpdate, WrongRow, fingerprint_text
 
@@ -39,7 +38,6 @@ class OrderUpdateJob:
     run: str
     wrong: Sequence[WrongRow] = ()
     rules: UpdateRules = field(default_factory=UpdateRules)
-    options: UpdateOptions = field(default_factory=UpdateOptions)
     max_failed: int | None = 0
     skip_applied: bool = False
     task: str = "task"
@@ -54,7 +52,6 @@ class OrderUpdateJob:
             self.merchant_id,
             self.environment,
             repr(self.rules),
-            repr(self.options),
             fingerprint_text([*self.updates, *self.wrong]),
         )
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.publish.files import PublishedFile
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import Window
+
+CHANGES = ("added", "removed", "changed")
+SUMMARY = (
+    "dataset", "merchant_id", "records", "new_records", "late_records", "rejected", "repaired", "pages", "requests",
+)  # fmt: skip
+"""What a result repeats of its manifest."""
 
 
 @dataclass(frozen=True)
@@ -16,30 +24,32 @@ class Manifest:
     """What a run published for a window.
 
     :param window: the window that was asked for.
-    :param clipped: its front part that zDirect no longer keeps, if clipping was allowed.
+    :param records: records of the window in zDirect's answers, each once.
+    :param new_records: those among them that were not published before.
+    :param started_at: when the first attempt began, ISO 8601.
+    :param clipped: the window's front part that zDirect no longer keeps, if clipping was allowed.
     :param days: the dates that were asked for, where the endpoint asks for dates, each with the time at which its last
         page came; each was replaced as a whole.
     :param empty_because: those of them whose daily report was empty, each with why that is certain; null: it is not, as
         the report may not have been made yet.
     :param overlap_seconds: how far before the window late records were looked for.
-    :param records: records of the window that zDirect answered, each once.
-    :param new_records: those among them that were not published before.
-    :param late_records: records of other windows that were published for the first time: late ones of earlier windows.
+    :param late_records: records of other announced windows that this run published for the first time.
+    :param rejected_file: where the invalid records are.
     :param repaired: records that came with damaged texts, which were mended (U+FFFD stands for what was damaged).
     :param outside: records outside of what was asked for (see ``docs/exactly-once.md``).
     :param requests: HTTP requests, over all attempts.
     :param bytes: bytes of the answers, over all attempts.
+    :param first: time of the earliest record.
     :param files: the files that hold the window's records, with how many of them each.
     :param late_files: files with the late records that this run published.
     :param changes: every publication of a date so far, by this run or others, where the endpoint asks for dates, as the
-        files under ``_changes`` tell it: ``date``, ``fetched_at``, ``run`` (who), ``added``, ``removed`` and
+        names of the files under ``_changes`` say: ``date``, ``fetched_at``, ``run`` (who), ``added``, ``removed`` and
         ``changed`` rows, and the ``file`` with them (null for the first publication).
     :param filters: only records with these values were asked for.
     :param personal_data: what became of personal data: ``keep``, ``drop``, ``hash`` with a sign of the key; ``none``
         if the dataset has none.
     :param parts: by dataset: how many records came with the window's records; each has a manifest of its own, which
-        tells the same requests.
-    :param first: time of the earliest record.
+        counts the same requests.
     """
 
     dataset: str
@@ -47,31 +57,31 @@ class Manifest:
     environment: str
     path: str
     window: Window
-    clipped: Window | None
-    days: dict[str, str]
-    overlap_seconds: float
     format: str
     records: int
     new_records: int
-    late_records: int
-    rejected: int
-    outside: int
-    pages: int
-    requests: int
-    bytes: int
-    first: datetime | None
-    last: datetime | None
     started_at: str
     finished_at: str
+    clipped: Window | None = None
+    days: dict[str, str] = field(default_factory=dict)
+    empty_because: dict[str, str | None] = field(default_factory=dict)
+    overlap_seconds: float = 0.0
+    late_records: int = 0
+    rejected: int = 0
     rejected_file: str | None = None
+    repaired: int = 0
+    outside: int = 0
+    pages: int = 0
+    requests: int = 0
+    bytes: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
     files: list[PublishedFile] = field(default_factory=list)
     late_files: list[PublishedFile] = field(default_factory=list)
     changes: list[dict[str, Any]] = field(default_factory=list)
     filters: dict[str, str] = field(default_factory=dict)
     personal_data: str = "none"
     parts: dict[str, int] = field(default_factory=dict)
-    repaired: int = 0
-    empty_because: dict[str, str | None] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -82,6 +92,71 @@ class Manifest:
             "last": self.last.isoformat() if self.last else None,
             "package_version": __version__,
         }
+
+
+@dataclass(frozen=True)
+class ExtractResult:
+    """What a run published, and where; as a dictionary small enough for XCom.
+
+    :param changes: what this run has changed, by date, as in the manifest; where the endpoint asks for dates.
+    """
+
+    place: Place
+    manifest: Manifest
+    changes: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def uri(self) -> str:
+        """Where the dataset's data of the merchant are."""
+        return self.place.uri_of(self.place.layout(self.manifest.dataset).merchant)
+
+    @property
+    def manifest_uri(self) -> str:
+        return self.place.uri_of(self.place.layout(self.manifest.dataset).manifest(self.manifest.window))
+
+    @property
+    def rejected_uri(self) -> str | None:
+        path = self.manifest.rejected_file
+        return None if path is None else self.place.uri_of(path)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able; ``files`` is cut to the first ten, ``file_count`` has the number."""
+        manifest = self.manifest
+        return {
+            **{name: getattr(manifest, name) for name in SUMMARY},
+            "window_from": manifest.window.start.isoformat(),
+            "window_to": manifest.window.end.isoformat(),
+            "uri": self.uri,
+            "manifest": self.manifest_uri,
+            "rejected_uri": self.rejected_uri,
+            "files": [self.place.uri_of(file.path) for file in manifest.files[:10]],
+            "file_count": len(manifest.files),
+            "changes": count_changes(self.changes),
+            **({"parts": dict(manifest.parts)} if manifest.parts else {}),
+        }
+
+    def by_dataset(self) -> dict[str, dict[str, Any]]:
+        """As :meth:`as_dict`, for the dataset and each part; a part's has only what differs, its manifest the rest."""
+        whole = self.as_dict()
+        whole.pop("parts", None)
+        common = {name: whole[name] for name in ("merchant_id", "window_from", "window_to", "rejected")}
+        of_parts = {}
+        for name, records in self.manifest.parts.items():
+            layout = self.place.layout(name)
+            of_parts[name] = {
+                "dataset": name,
+                **common,
+                "uri": self.place.uri_of(layout.merchant),
+                "manifest": self.place.uri_of(layout.manifest(self.manifest.window)),
+                "records": records,
+            }
+        return {self.manifest.dataset: whole, **of_parts}
+
+
+def count_changes(changes: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """How many rows were added, removed and changed, over all of them."""
+    counted = list(changes)
+    return {kind: sum(change[kind] for change in counted) for kind in CHANGES}
 
 
 def _span(window: Window) -> dict[str, str]:

@@ -19,14 +19,12 @@ from airflow_provider_zdirect.clock import Clock
 from airflow_provider_zdirect.datasets.table import Dataset, KeptDays
 from airflow_provider_zdirect.exceptions import ConcurrentRunError, ZDirectConfigurationError
 from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
+from airflow_provider_zdirect.pipeline.manifest import CHANGES, count_changes
 from airflow_provider_zdirect.publish.day_changes import published_changes
-from airflow_provider_zdirect.publish.environment import claim_environment
-from airflow_provider_zdirect.storage.layout import Layout
-from airflow_provider_zdirect.storage.object_store import ObjectStore, naming_base_path
-from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window, moment_in_words, subject
+from airflow_provider_zdirect.publish.environment import claim_place
+from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window, moment_in_words
 
 MAX_FETCHES = 3
-KINDS = ("added", "removed", "changed")
 DATES_NAMED = 31
 
 
@@ -90,45 +88,40 @@ class FetchedWindow:
     fetches: int = 0
 
     @property
-    def changed(self) -> dict[str, int]:
-        """How many rows were added, removed and changed."""
-        return {kind: sum(change[kind] for change in self.changes) for kind in KINDS}
+    def what(self) -> str:
+        """Dataset, window and merchant, as log lines begin."""
+        return self.job.what
 
     def as_dict(self, passes: Passes) -> dict[str, Any]:
         """JSON-able; ``changed_dates`` is cut, ``changed_date_count`` has the number."""
-        job = self.job
-        layout = Layout(job.dataset.name, job.merchant_id)
+        window, place = self.job.window, self.job.place
+        layout = place.layout(self.job.dataset.name)
         return {
-            "dataset": job.dataset.name,
-            "merchant_id": job.merchant_id,
-            "window_from": job.window.start.isoformat(),
-            "window_to": job.window.end.isoformat(),
-            "uri": _uri(job, f"{job.dataset.name}/merchant_id={job.merchant_id}"),
-            "manifest": _uri(job, layout.manifest(job.window)),
+            "dataset": self.job.dataset.name,
+            "merchant_id": place.merchant_id,
+            "window_from": window.start.isoformat(),
+            "window_to": window.end.isoformat(),
+            "uri": place.uri_of(layout.merchant),
+            "manifest": place.uri_of(layout.manifest(window)),
             "records": self.records,
             "rejected": self.rejected,
             "passes": passes.made_until(self.fetched_at),
             "fetched_at": self.fetched_at.isoformat(),
             "changed": bool(self.changes),
-            "changes": self.changed,
+            "changes": count_changes(self.changes),
             "changed_dates": [
                 {
-                    **{name: change[name] for name in ("date", "fetched_at", *KINDS)},
-                    "file": _uri(job, change["file"]) if change["file"] else None,
+                    **{name: change[name] for name in ("date", "fetched_at", *CHANGES)},
+                    "file": place.uri_of(change["file"]) if change["file"] else None,
                 }
                 for change in self.changes[:DATES_NAMED]
             ],
             "changed_date_count": len({change["date"] for change in self.changes}),
         }
 
-    @property
-    def what(self) -> str:
-        """The window and the merchant, as log lines begin."""
-        return subject(self.job.dataset.name, self.job.merchant_id, self.job.window)
-
     def in_words(self, passes: Passes) -> str:
         """What was changed, or why the window was not fetched again, in one line."""
-        where = _uri(self.job, f"{self.job.dataset.name}/merchant_id={self.job.merchant_id}")
+        where = self.job.place.uri_of(self.job.place.layout(self.job.dataset.name).merchant)
         fetched = moment_in_words(self.fetched_at)
         if not self.changes and not self.fetches:
             due = ", ".join(map(moment_in_words, passes.moments))
@@ -148,7 +141,7 @@ class FetchedWindow:
 
 def fetched_window(job: ExtractJob) -> FetchedWindow | None:
     """What was fetched of the job's window; None if nothing was, or with other filters."""
-    store, layout = ObjectStore(job.fs, job.root), Layout(job.dataset.name, job.merchant_id)
+    store, layout = job.place.store, job.place.layout(job.dataset.name)
     manifest = store.read_json(layout.manifest(job.window))
     if manifest is None or manifest.get("filters", {}) != dict(job.filters):
         return None
@@ -173,8 +166,7 @@ async def make_passes(
     :param client: makes a client, if one is needed.
     :raises ZDirectError: as :func:`~.extract.extract`; what was published stays then.
     """
-    with naming_base_path(job.base_uri):
-        claim_environment(ObjectStore(job.fs, job.root), job.environment, job.base_uri)
+    claim_place(job.place)
     for fetches in range(MAX_FETCHES):
         fetched = fetched_window(job)
         if fetched is not None and not passes.is_missing(fetched.fetched_at, clock.now()):
@@ -183,13 +175,8 @@ async def make_passes(
         async with client() as opened:
             await extract(job, opened, clock)
     raise ConcurrentRunError(
-        f"{job.dataset.name} of merchant {job.merchant_id}, window {job.window}: fetched {MAX_FETCHES} times, and its "
-        "manifest still tells of an earlier fetch. Another run of the window may be under way with other filters, or "
-        "the clocks of the workers differ.",
-        remedy="Let the retry look again; give runs with other filters a base path of their own.",
+        f"{job.what}: fetched {MAX_FETCHES} times, and its manifest still names an earlier fetch. Another run of the "
+        "window may be under way with other filters, or the clocks of the workers differ.",
+        remedy="No action needed: the task retries. Give runs with other filters a base path of their own.",
         retry_after=job.dataset.refetch_delay,
     )
-
-
-def _uri(job: ExtractJob, path: str) -> str:
-    return f"{job.base_uri.rstrip('/')}/{path}"

@@ -26,10 +26,10 @@ from airflow_provider_zdirect.exceptions import EmptyAnswerError, ZDirectConfigu
 from airflow_provider_zdirect.publish.day_changes import DayChange, changes_of
 from airflow_provider_zdirect.publish.files import FileBuilder, PublishedFile, measure
 from airflow_provider_zdirect.publish.row_changes import RowChanges, row_changes
-from airflow_provider_zdirect.publish.row_selection import row_keys, take_rows
+from airflow_provider_zdirect.publish.same_row import row_keys
 from airflow_provider_zdirect.storage.layout import ChangesName, Layout, PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.row_files import read_batches
+from airflow_provider_zdirect.storage.row_files import read_batches, take_rows
 from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window
 
 log = logging.getLogger(__name__)

@@ -8,16 +8,20 @@ from __future__ import annotations
 import json
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.publish.place import Place
+from airflow_provider_zdirect.storage.object_store import ObjectStore, naming_base_path
 
 RECORD = "_environment/environment.json"
 
 
+def claim_place(place: Place) -> None:
+    """As :func:`claim_environment`; errors of the storage are those of the base path."""
+    with naming_base_path(place.uri):
+        claim_environment(place.store, place.environment, place.uri)
+
+
 def claim_environment(store: ObjectStore, environment: str, base_uri: str, *, writes: bool = True) -> bool:
     """Let the base path belong to an environment; of two first runs, one wins.
-
-    A base path that has no record yet, because an earlier version of this package wrote to it, belongs to the
-    environment that its manifests name.
 
     :param environment: ``production`` or ``sandbox``, as the zDirect connection says.
     :param base_uri: the base path as people name it.
@@ -26,37 +30,21 @@ def claim_environment(store: ObjectStore, environment: str, base_uri: str, *, wr
     :raises ZDirectConfigurationError: if it belongs to another one.
     """
     found = store.read(RECORD)
-    if found is None:
-        for owner in _in_manifests(store):
-            _refuse_other(owner, environment, base_uri)
-        if writes:
-            found = store.write_if_absent(RECORD, json.dumps({"environment": environment}).encode())
+    if found is None and writes:
+        found = store.write_if_absent(RECORD, json.dumps({"environment": environment}).encode())
     if found is None:
         return False
     try:
         owner = json.loads(found)["environment"]
     except (ValueError, TypeError, KeyError):
         raise ZDirectConfigurationError(
-            f"base_path={base_uri!r}: its record {RECORD} is damaged, so nobody knows which environment it belongs to.",
+            f"base_path={base_uri!r}: its record {RECORD} is damaged, so its environment is unknown.",
             remedy=f'Write {{"environment": "production"}} or {{"environment": "sandbox"}} into {base_uri}/{RECORD}.',
         ) from None
-    _refuse_other(owner, environment, base_uri)
-    return True
-
-
-def _refuse_other(owner: str, environment: str, base_uri: str) -> None:
     if owner != environment:
         raise ZDirectConfigurationError(
             f"base_path={base_uri!r} belongs to {owner}, and the zDirect connection is for {environment}.",
             remedy=f"Give each environment a base path of its own (base_path, ZDIRECT_BASE_PATH), or use a connection "
             f"for {owner}. If nothing in it is worth keeping, empty it, {RECORD} included.",
         )
-
-
-def _in_manifests(store: ObjectStore) -> set[str]:
-    """The environments that the manifests name, by the first manifest of each dataset and merchant."""
-    firsts: dict[str, str] = {}
-    for path in store.files_below("_manifests"):
-        firsts.setdefault("/".join(path.split("/")[:3]), path)
-    manifests = (store.read_json(path) for path in firsts.values())
-    return {found["environment"] for found in manifests if isinstance(found, dict) and "environment" in found}
+    return True

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from airflow_provider_zdirect.storage.layout import PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.row_files import open_writer, sha256
+from airflow_provider_zdirect.storage.row_files import in_batches, open_writer, sha256
 from airflow_provider_zdirect.windows import Window
 
 
@@ -34,7 +34,7 @@ class PublishedFile:
 class FileBuilder:
     """Rows of one file to be, on the local disk until it is published.
 
-    :param span: of the file's name; None: from the first to the last time that :meth:`cover` was told.
+    :param span: of the file's name; None: from the first to the last time given to :meth:`cover`.
     :param fetched: goes into the name, see :class:`PublishedName`.
     :param part: likewise; None: one that was never given.
     """
@@ -84,6 +84,23 @@ class FileBuilder:
     def discard(self) -> None:
         self._writer.close()
         self._local.unlink()
+
+
+def publish_rows(
+    store: ObjectStore,
+    rows: pa.Table,
+    folder: str,
+    suffix: str,
+    span: Window,
+    fetched: datetime | None = None,
+    part: str | None = None,
+) -> PublishedFile:
+    """Publish a table as one file; ``span``, ``fetched`` and ``part`` as in :class:`FileBuilder`."""
+    with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
+        builder = FileBuilder(rows.schema, folder, suffix, scratch, span=span, fetched=fetched, part=part)
+        for batch in in_batches(rows):
+            builder.write(batch)
+        return builder.publish(store)
 
 
 def measure(store: ObjectStore, path: str, rows: int) -> PublishedFile:

@@ -1,25 +1,23 @@
 """Every version of every record, with from when until when it was seen, in one file per merchant.
 
 Beside it, under ``<dataset>_current``, lies the file of the versions that are valid now; it follows from the history.
+Both are small, and are read and written whole.
 
 No lock is taken. A run reads the history, puts its observation behind it, writes the whole as a new file, and looks
 again. If another run has published something meanwhile, it begins anew, on top of that; if not, it deletes the files
-that it has read. So a file is deleted only by who has written another that holds all that was in it. (And by who has
-written it, if it turns out to come too late.) Files that lie beside one another, because runs met or one was killed,
-are read as one history: of each record, all that happened, in the order of time.
-
-Each row has a hash of what it says, so that what is known is compared without being decoded.
+that it has read. So a file is deleted only by a run that has written another with all that was in it, or by the run
+that has written it, if it turns out to come too late. Files that lie beside one another, because runs met or one was
+killed, are read as one history: of each record, all that happened, in the order of time.
 """
 
 from __future__ import annotations
 
 import contextlib
 import random
-import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,21 +25,16 @@ import pyarrow.compute as pc
 from airflow_provider_zdirect.datasets.arrow import INSTANT, arrow_schema
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
-from airflow_provider_zdirect.publish.content_hash import content_hashes
-from airflow_provider_zdirect.publish.files import FileBuilder, PublishedFile, measure
-from airflow_provider_zdirect.publish.known_versions import (
-    VALID_FROM,
-    VALID_TO,
-    KnownVersions,
-    history_schema,
-    seen_in,
-)
-from airflow_provider_zdirect.publish.record_versions import Version, digest_of, observe
-from airflow_provider_zdirect.publish.row_selection import row_keys
-from airflow_provider_zdirect.storage.layout import Layout, PublishedName
-from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.publish.files import PublishedFile, measure, publish_rows
+from airflow_provider_zdirect.publish.place import Place
+from airflow_provider_zdirect.publish.read import read_published
+from airflow_provider_zdirect.publish.record_versions import Version, as_one, observe
+from airflow_provider_zdirect.publish.same_row import contents, digest, row_hashes, row_keys
+from airflow_provider_zdirect.storage.layout import Layout, PublishedName, dated
 from airflow_provider_zdirect.storage.row_files import read_batches
+from airflow_provider_zdirect.windows import Window
 
+VALID_FROM, VALID_TO = "_valid_from", "_valid_to"
 MAX_ROUNDS = 30
 LONGEST_STEP_BACK = 10.0
 _DICE = random.SystemRandom()
@@ -60,92 +53,83 @@ class LaterObservation(Exception):
 
 @dataclass(frozen=True)
 class Recorded:
-    """What became of an observation.
+    """How an observation was published.
 
-    :param file: the history; None if there is none yet.
-    :param current_file: the versions that are valid now.
+    :param files: the history and the versions that are valid now; none if nothing was ever seen.
     :param stored: whether the history has changed.
     :param changes: ``added``, ``changed`` and ``removed`` records.
     """
 
-    file: PublishedFile | None
-    current_file: PublishedFile | None
+    files: list[PublishedFile]
     stored: bool
     changes: dict[str, int]
 
 
 @dataclass(frozen=True)
-class Standing:
-    """What is valid now.
+class KnownVersions:
+    """What the files of a history hold.
 
-    :param count: of records.
-    :param digest: of the content; the same for the same rows.
-    :param known: what was read to say so.
+    :param rows: of all files, one after the other.
+    :param versions: one history of them all.
     """
 
-    count: int
-    digest: str
-    known: KnownVersions
+    paths: list[str]
+    rows: pa.Table
+    versions: list[Version]
+
+    @property
+    def valid(self) -> pa.Table:
+        """The records that are valid now, with the columns of the dataset."""
+        now = [version.row for version in self.versions if version.valid_to is None]
+        return self.rows.take(pa.array(now, pa.int64())).drop_columns([VALID_FROM, VALID_TO])
+
+    @property
+    def digest(self) -> str:
+        """Of the content of the records that are valid now, see :func:`.same_row.digest`."""
+        return digest({version.key: version.content for version in self.versions if version.valid_to is None})
 
 
 @dataclass(frozen=True)
 class RecordHistory:
     """The history of one dataset of one merchant.
 
-    :param suffix: of files to be; those that are there may have another.
     :param pause: waits for so many seconds.
     """
 
-    store: ObjectStore
-    layout: Layout
+    place: Place
     dataset: Dataset
-    suffix: str
     pause: Callable[[float], None] = time.sleep
 
     @property
-    def schema(self) -> pa.Schema:
-        """Of the files."""
-        return history_schema(self.dataset.model)
+    def layout(self) -> Layout:
+        return self.place.layout(self.dataset.name)
+
+    @property
+    def current_layout(self) -> Layout:
+        return self.place.layout(f"{self.dataset.name}_current")
 
     @property
     def identity(self) -> tuple[str, ...]:
         assert self.dataset.identity is not None
         return self.dataset.identity
 
-    @property
-    def current_layout(self) -> Layout:
-        return Layout(f"{self.layout.dataset}_current", self.layout.merchant_id)
+    def read(self) -> KnownVersions:
+        """All that is known.
 
-    def standing(self) -> Standing:
-        """What is valid now, by the history."""
-        for _ in range(MAX_ROUNDS):
-            with contextlib.suppress(FileNotFoundError):
-                known = self.read(self.files())
-                contents = ((version.key, version.digest) for version in known.valid)
-                return Standing(len(known.valid), digest_of(contents), known)
-        raise self._met_too_often()
-
-    def rows(self, standing: Standing) -> pa.Table:
-        """The records that stand, with the columns of the dataset's files.
-
-        :raises FileNotFoundError: if another run has published something since.
+        :raises ConcurrentRunError: if other runs keep replacing the files.
         """
-        rows = pa.concat_tables([self.schema.empty_table(), *standing.known.contents(standing.known.valid)])
-        return rows.select(arrow_schema(self.dataset.model).names)
+        return read_published(self._what, lambda: self.read_files(self.files(self.layout)))
 
     def digest(self, rows: pa.Table) -> str:
-        """What :class:`Standing` would have, if just these rows were valid."""
-        return digest_of(zip(row_keys(rows, self.identity).to_pylist(), content_hashes(rows), strict=True))
-
-    def read(self, paths: list[str]) -> KnownVersions:
-        return KnownVersions.read(self.store, paths, self.schema, self.identity)
+        """What :attr:`KnownVersions.digest` is when just these rows are valid."""
+        return digest(contents(rows, self.identity))
 
     def record(
         self,
         rows: pa.Table,
         at: datetime,
         scope: tuple[str, Collection[str]] | None = None,
-        standing: Standing | None = None,
+        known: KnownVersions | None = None,
     ) -> Recorded:
         """Put an observation behind the history; safe to repeat, and at the same time as any other.
 
@@ -153,51 +137,54 @@ class RecordHistory:
         :param at: when it was made.
         :param scope: a field and the values of it that were asked for; None: all records were. What is known, in scope
             and not among ``rows`` is gone.
-        :param standing: what was valid before; its reading is not repeated if no run has published since.
+        :param known: what was read before; it is not read again if no run has published since.
         :raises LaterObservation: if the history has a later one and this one does not agree with it.
         :raises ConcurrentRunError: if other runs kept publishing all the time.
         """
-        run = _Recording(self, rows, at, scope, standing.known if standing else None)
+        run = _Recording(self, rows, at, scope, known)
         for number in range(MAX_ROUNDS):
             # Another run may delete a file between our listing and our reading; then we look again.
             with contextlib.suppress(FileNotFoundError):
                 if (recorded := run.round()) is not None:
                     return recorded
             self.pause(_DICE.uniform(0, min(LONGEST_STEP_BACK, 0.02 * 2**number)))
-        raise self._met_too_often()
-
-    def files(self) -> list[str]:
-        """The files of the history, the latest change last; usually one."""
-        return self._dated(self.layout)
-
-    def current_files(self) -> list[str]:
-        return self._dated(self.current_layout)
-
-    def _dated(self, layout: Layout) -> list[str]:
-        names = {path: PublishedName.parse(path) for path in self.store.files_below(layout.merchant)}
-        dated = [(name.fetched, name.part, path) for path, name in names.items() if name and name.fetched]
-        return [path for _, _, path in sorted(dated)]
-
-    def write(
-        self, layout: Layout, tables: Iterable[pa.Table], first: datetime, last: datetime, part: str | None = None
-    ) -> PublishedFile:
-        """A file whose rows began between ``first`` and ``last``."""
-        with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
-            builder = FileBuilder(
-                self.schema, layout.published(last.date()), self.suffix, scratch, fetched=last, part=part
-            )
-            builder.cover(first, last)
-            for table in tables:
-                builder.write(table)
-            return builder.publish(self.store)
-
-    def _met_too_often(self) -> ConcurrentRunError:
-        return ConcurrentRunError(
-            f"{self.dataset.name} of merchant {self.layout.merchant_id}: other runs published the same history at the "
-            f"same time, {MAX_ROUNDS} times in a row.",
-            remedy="Let the retry do it; run fewer of them at once.",
+        raise ConcurrentRunError(
+            f"{self._what}: other runs published the same history at the same time, {MAX_ROUNDS} times in a row.",
+            remedy="No action needed: the task retries. Run fewer of them at once.",
             retry_after=self.dataset.refetch_delay,
         )
+
+    @property
+    def _what(self) -> str:
+        return f"{self.dataset.name} of merchant {self.place.merchant_id}"
+
+    def files(self, layout: Layout) -> list[str]:
+        """Paths of the files, the latest change last; usually one."""
+        return [path for _, path in dated(self.place.store.files_below(layout.merchant))]
+
+    def read_files(self, paths: list[str]) -> KnownVersions:
+        """What these files hold.
+
+        :raises FileNotFoundError: if one is gone.
+        """
+        own = [pa.field(name, INSTANT) for name in (VALID_FROM, VALID_TO)]
+        schema = pa.schema([*arrow_schema(self.dataset.model), *own])
+        all_rows, histories = schema.empty_table(), []
+        for path in paths:
+            rows = pa.concat_tables([schema.empty_table(), *read_batches(self.place.store, path, schema)])
+            columns = (rows.column(VALID_FROM).to_pylist(), row_hashes(rows), rows.column(VALID_TO).to_pylist())
+            numbers = range(all_rows.num_rows, all_rows.num_rows + rows.num_rows)
+            keys = row_keys(rows, self.identity).to_pylist()
+            histories.append([Version(*each) for each in zip(keys, *columns, numbers, strict=True)])
+            all_rows = pa.concat_tables([all_rows, rows])
+        return KnownVersions(paths, all_rows, as_one(histories))
+
+    def write(
+        self, layout: Layout, rows: pa.Table, span: Window, fetched: datetime, part: str | None = None
+    ) -> PublishedFile:
+        """Publish rows as a file of the history, or of the current versions."""
+        folder = layout.published(fetched.date())
+        return publish_rows(self.place.store, rows, folder, self.place.suffix, span, fetched, part)
 
 
 class _Recording:
@@ -215,102 +202,92 @@ class _Recording:
         known: KnownVersions | None,
     ) -> None:
         self.h = history
+        self.store = history.place.store
         self.rows = rows
+        self.contents = contents(rows, history.identity)
         self.at = at
         self.scope = scope
         self.known = known
-        self.seen = seen_in(rows, history.identity, 0)
         self.mine: set[str] = set()
         self.changed = False
         self.settled = False
 
     def round(self) -> Recorded | None:
         """None if another run came between."""
-        history, files = self.h, self.h.files()
-        if self.known is None or list(self.known.paths) != files:
-            self.known = history.read(files)
+        h = self.h
+        paths = h.files(h.layout)
+        if self.known is None or self.known.paths != paths:
+            self.known = h.read_files(paths)
         known = self.known
-        target = base = known.versions
-        if not self.settled:
-            first = len(known.keys)
-            observed = {key: replace(seen, row=first + seen.row) for key, seen in self.seen.items()}
-            target = observe(base, observed, self.at, self._in_scope(known))
-            if target != base and (later := self._outrun_by(files)):
-                # What is void must not become part of the history; nobody relies on a file that is not his own.
-                for path in self.mine:
-                    history.store.delete(path)
-                raise LaterObservation(later)
-            self.changed = self.changed or target != base
-        if not target and not known.ended.num_rows:
-            return Recorded(None, None, False, self._changes(known, target))
-        if len(files) == 1 and target == base:
-            holder = files[0]
+        versions = known.versions if self.settled else self._observed(known)
+        if not versions:
+            return Recorded([], False, self._changes(versions))
+        rows = self._table(known, versions)
+        if len(paths) == 1 and versions == known.versions:
+            holder = measure(self.store, paths[0], rows.num_rows)
         else:
-            times = known.ended
-            firsts = [version.valid_from for version in target]
-            lasts = [version.valid_to or version.valid_from for version in target]
-            if times.num_rows:
-                firsts.append(pc.min(times.column(VALID_FROM)).as_py())
-                lasts.append(pc.max(times.column(VALID_TO)).as_py())
-            rows = known.all_with(target, self.rows)
-            holder = history.write(history.layout, rows, min(firsts), max(lasts)).path
-            self.mine.add(holder)
-        there = history.files()
-        if not set(there) <= {*files, holder}:
+            first = min(version.valid_from for version in versions)
+            last = max(version.valid_to or version.valid_from for version in versions)
+            holder = h.write(h.layout, rows, Window(first, last + timedelta(microseconds=1)), last)
+            self.mine.add(holder.path)
+        there = h.files(h.layout)
+        if not set(there) <= {*paths, holder.path}:
             return None
         for path in there:
-            if path != holder:
-                history.store.delete(path)
+            if path != holder.path:
+                self.store.delete(path)
         self.settled = True
-        current = self._keep_current(holder, sum(version.valid_to is None for version in target))
-        if current is None:
-            return None
-        file = measure(history.store, holder, len(target) + known.ended.num_rows)
-        return Recorded(file, current, self.changed, self._changes(known, target))
+        current = self._keep_current(holder.path, rows.filter(pc.is_null(rows.column(VALID_TO))))
+        return None if current is None else Recorded([holder, current], self.changed, self._changes(versions))
 
-    def _keep_current(self, holder: str, count: int) -> PublishedFile | None:
+    def _observed(self, known: KnownVersions) -> list[Version]:
+        numbered = enumerate(self.contents.items(), known.rows.num_rows)
+        seen = [Version(key, self.at, content, None, row) for row, (key, content) in numbered]
+        versions = observe(known.versions, seen, self.at, self._in_scope(known))
+        if versions != known.versions:
+            later = [at for at, path in dated(known.paths) if path not in self.mine and at >= self.at]
+            if later:
+                # What is void must not become part of the history; no other run relies on a file that is not its own.
+                for path in self.mine:
+                    self.store.delete(path)
+                raise LaterObservation(max(later))
+            self.changed = True
+        return versions
+
+    def _in_scope(self, known: KnownVersions) -> Callable[[Version], bool]:
+        if self.scope is None:
+            return lambda version: True
+        name, values = self.scope
+        asked = pc.is_in(known.rows.column(name), value_set=pa.array(sorted(values), pa.string())).to_pylist()
+        return lambda version: bool(asked[version.row])
+
+    def _table(self, known: KnownVersions, versions: list[Version]) -> pa.Table:
+        """The rows of the versions; those that are new are numbered behind the known ones."""
+        rows = pa.concat_tables([known.rows.drop_columns([VALID_FROM, VALID_TO]), self.rows])
+        rows = rows.take(pa.array([version.row for version in versions], pa.int64()))
+        rows = rows.append_column(VALID_FROM, pa.array([version.valid_from for version in versions], INSTANT))
+        return rows.append_column(VALID_TO, pa.array([version.valid_to for version in versions], INSTANT))
+
+    def _keep_current(self, holder: str, rows: pa.Table) -> PublishedFile | None:
         """Let the file of what is valid now be that of this history; None if it is no longer the latest."""
-        history = self.h
+        h = self.h
         name = PublishedName.parse(holder)
         assert name is not None
         assert name.fetched is not None
-        held = [path for path in history.current_files() if path.rpartition("/")[2].startswith(_stem(holder))]
-        if not held:
-            tables = read_batches(history.store, holder, history.schema)
-            valid = (table.filter(pc.is_null(table.column(VALID_TO))) for table in tables)
-            held = [history.write(history.current_layout, valid, name.span.start, name.fetched, name.part).path]
-        if history.files() != [holder]:
+        # The name without the ending, which another format may have.
+        held = [path for path in h.files(h.current_layout) if f"/{name.file_name('')}" in path]
+        if held:
+            current = measure(self.store, held[0], rows.num_rows)
+        else:
+            current = h.write(h.current_layout, rows, name.span, name.fetched, name.part)
+        if h.files(h.layout) != [holder]:
             return None
-        for path in history.current_files():
-            if path != held[0]:
-                history.store.delete(path)
-        return measure(history.store, held[0], count)
+        for path in h.files(h.current_layout):
+            if path != current.path:
+                self.store.delete(path)
+        return current
 
-    def _in_scope(self, known: KnownVersions) -> Callable[[str], bool]:
-        if self.scope is None:
-            return lambda key: True
-        name, values = self.scope
-        rows = pa.concat_tables([self.h.schema.empty_table(), *known.contents(known.valid)])
-        asked = rows.filter(pc.is_in(rows.column(name), value_set=pa.array(sorted(values), pa.string())))
-        return set(row_keys(asked, self.h.identity).to_pylist()).__contains__
-
-    def _outrun_by(self, files: list[str]) -> datetime | None:
-        names = (PublishedName.parse(path) for path in files if path not in self.mine)
-        times = [name.fetched for name in names if name and name.fetched and name.fetched >= self.at]
-        return max(times, default=None)
-
-    def _changes(self, known: KnownVersions, versions: list[Version]) -> dict[str, int]:
-        if not self.changed:
-            return {"added": 0, "changed": 0, "removed": 0}
-        began = {version.key for version in versions if version.valid_from == self.at}
-        ended = {version.key for version in versions if version.valid_to == self.at}
-        for keys, name in ((began, VALID_FROM), (ended, VALID_TO)):
-            keys.update(known.ended.filter(pc.field(name) == pa.scalar(self.at, INSTANT)).column("key").to_pylist())
+    def _changes(self, versions: list[Version]) -> dict[str, int]:
+        began = {version.key for version in versions if self.changed and version.valid_from == self.at}
+        ended = {version.key for version in versions if self.changed and version.valid_to == self.at}
         return {"added": len(began - ended), "changed": len(began & ended), "removed": len(ended - began)}
-
-
-def _stem(path: str) -> str:
-    """The name without the ending, which another format may have."""
-    name = PublishedName.parse(path)
-    assert name is not None
-    return name.file_name("")

@@ -30,10 +30,10 @@ from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.exceptions import ConcurrentRunError, ZDirectConfigurationError
 from airflow_provider_zdirect.publish.files import FileBuilder, PublishedFile, measure
 from airflow_provider_zdirect.publish.row_index import EPOCH, AnsweredRecords, NewRecords, Row, RowIndex, Spans
-from airflow_provider_zdirect.publish.row_selection import row_keys, take_rows
+from airflow_provider_zdirect.publish.same_row import row_keys
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.row_files import read_batches
+from airflow_provider_zdirect.storage.row_files import read_batches, take_rows
 from airflow_provider_zdirect.windows import Window
 
 MAX_ROUNDS = 30

@@ -6,8 +6,6 @@ A snapshot that was empty or incomplete is replaced by one of the same time that
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,75 +13,73 @@ import pyarrow as pa
 
 from airflow_provider_zdirect.datasets.arrow import arrow_schema
 from airflow_provider_zdirect.datasets.table import Dataset
-from airflow_provider_zdirect.exceptions import ConcurrentRunError
-from airflow_provider_zdirect.publish.content_hash import content_hashes
-from airflow_provider_zdirect.publish.files import FileBuilder, PublishedFile, measure
-from airflow_provider_zdirect.publish.record_versions import digest_of
-from airflow_provider_zdirect.publish.row_changes import RowChanges, row_changes
-from airflow_provider_zdirect.publish.row_selection import row_keys
+from airflow_provider_zdirect.publish.files import PublishedFile, measure, publish_rows
+from airflow_provider_zdirect.publish.place import Place
+from airflow_provider_zdirect.publish.read import read_published
+from airflow_provider_zdirect.publish.same_row import contents, digest
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName, moment
-from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.row_files import BATCH_ROWS, read_batches
+from airflow_provider_zdirect.storage.row_files import read_batches
 
-MAX_LOOKS = 10
 COUNT_DIGITS = 8
 """Hexadecimal digits of the number of rows, with which the part of a file's name begins."""
 
 
 @dataclass(frozen=True)
 class PublishedSnapshot:
-    """What became of a snapshot.
+    """How a snapshot was published.
 
     :param file: the one that holds it.
     :param stored: whether it was written; otherwise it was there.
-    :param differences: how the rows differ from those that were there.
+    :param differences: how many records the published one has otherwise: ``added``, ``changed``, ``removed``.
     """
 
     file: PublishedFile
     stored: bool
-    differences: RowChanges
+    differences: dict[str, int]
 
 
 @dataclass(frozen=True)
 class SnapshotPublisher:
     """Publishes snapshots of one dataset of one merchant."""
 
-    store: ObjectStore
-    layout: Layout
+    place: Place
     dataset: Dataset
-    suffix: str
+
+    @property
+    def layout(self) -> Layout:
+        return self.place.layout(self.dataset.name)
 
     def publish(self, rows: pa.Table, at: datetime, *, incomplete: bool = False) -> PublishedSnapshot:
         """Write the rows, unless the snapshot of that time is there; safe to repeat, and at the same time as any other.
 
-        :param rows: may be none: a snapshot of nothing.
+        :param rows: each record once; may be none: a snapshot of nothing.
         :param at: the time that the snapshot is of.
         :param incomplete: whether records of the one that is there, if there is one, were left out.
         :raises ConcurrentRunError: if other runs kept publishing it all the time.
         """
+        now = self._contents(rows)
+        # The same name for the same content, so that runs at the same time write the same file.
+        part = f"{rows.num_rows:0{COUNT_DIGITS}x}{digest(now)[:16]}"
         stored = False
-        for _ in range(MAX_LOOKS):
-            # Another run may delete or replace a file between our listing and our reading.
-            with contextlib.suppress(FileNotFoundError):
-                there = self.find(at)
-                held = rows_named(there[0]) if there else None
-                if held is None or (rows.num_rows > held and (incomplete or not held)):
-                    self._write(rows, at)
-                    stored = True
-                first = self._tidied(at)
-                if stored and rows_named(first) == rows.num_rows:
-                    return PublishedSnapshot(measure(self.store, first, rows.num_rows), True, RowChanges())
-                return self._compared(first, rows)
-        raise ConcurrentRunError(
-            f"{self.dataset.name} of merchant {self.layout.merchant_id}: other runs published the snapshot of "
-            f"{at.isoformat()} at the same time, {MAX_LOOKS} times in a row.",
-            remedy="Let the retry do it; run fewer of them at once.",
-            retry_after=self.dataset.refetch_delay,
-        )
+
+        def publish() -> PublishedSnapshot:
+            nonlocal stored
+            there = self.find(at)
+            held = rows_named(there[0]) if there else None
+            if held is None or (rows.num_rows > held and (incomplete or not held)):
+                folder = self.layout.published(at.date())
+                publish_rows(self.place.store, rows, folder, self.place.suffix, moment(at), part=part)
+                stored = True
+            first = self._tidied(at)
+            file = measure(self.place.store, first, rows_named(first))
+            same = _part(first) == part
+            return PublishedSnapshot(file, stored and same, _differences(now if same else self._read(first), now))
+
+        return read_published(f"{self.dataset.name} of merchant {self.place.merchant_id}", publish)
 
     def find(self, at: datetime) -> list[str]:
         """The file of that snapshot, if there is one; several, if runs met: the first one counts."""
-        named = {path: PublishedName.parse(path) for path in self.store.files(self.layout.published(at.date()))}
+        named = {path: PublishedName.parse(path) for path in self.place.store.files(self.layout.published(at.date()))}
         found = [path for path, name in named.items() if name and name.span.start == at]
         return sorted(found, key=lambda path: (-rows_named(path), _part(path), not path.endswith(".parquet")))
 
@@ -91,45 +87,30 @@ class SnapshotPublisher:
         first, *others = self.find(at)
         for path in others:
             if _part(path) == _part(first):
-                self.store.delete(path)
+                self.place.store.delete(path)
             else:
-                self.store.move(path, f"{self.layout.revisions(at.date())}/{path.rpartition('/')[2]}")
+                self.place.store.move(path, f"{self.layout.revisions(at.date())}/{path.rpartition('/')[2]}")
         return first
 
-    def _compared(self, path: str, rows: pa.Table) -> PublishedSnapshot:
-        held = list(read_batches(self.store, path, self._schema))
-        differences = row_changes(lambda: iter(held), lambda: iter(_in_batches(rows)), self._identity)
-        file = measure(self.store, path, sum(table.num_rows for table in held))
-        return PublishedSnapshot(file, False, differences)
+    def _read(self, path: str) -> dict[str, int]:
+        schema = arrow_schema(self.dataset.model)
+        tables = read_batches(self.place.store, path, schema)
+        return self._contents(pa.concat_tables([schema.empty_table(), *tables]))
 
-    def _write(self, rows: pa.Table, at: datetime) -> None:
-        # The same name for the same content, so that runs at the same time write the same file.
-        content = digest_of(zip(row_keys(rows, self._identity).to_pylist(), content_hashes(rows), strict=True))
-        part = f"{rows.num_rows:0{COUNT_DIGITS}x}{content[:16]}"
-        folder = self.layout.published(at.date())
-        with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
-            builder = FileBuilder(self._schema, folder, self.suffix, scratch, span=moment(at), part=part)
-            for table in _in_batches(rows):
-                builder.write(table)
-            builder.publish(self.store)
-
-    @property
-    def _identity(self) -> tuple[str, ...]:
+    def _contents(self, rows: pa.Table) -> dict[str, int]:
         assert self.dataset.identity is not None
-        return self.dataset.identity
-
-    @property
-    def _schema(self) -> pa.Schema:
-        return arrow_schema(self.dataset.model)
-
-
-def _in_batches(rows: pa.Table) -> list[pa.Table]:
-    return [rows.slice(start, BATCH_ROWS) for start in range(0, rows.num_rows, BATCH_ROWS)]
+        return contents(rows, self.dataset.identity)
 
 
 def rows_named(path: str) -> int:
     """The number of rows of a snapshot, by its name."""
     return int(_part(path)[:COUNT_DIGITS], 16)
+
+
+def _differences(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+    both = before.keys() & after.keys()
+    changed = sum(before[key] != after[key] for key in both)
+    return {"added": len(after) - len(both), "changed": changed, "removed": len(before) - len(both)}
 
 
 def _part(path: str) -> str:

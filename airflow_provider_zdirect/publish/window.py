@@ -1,140 +1,54 @@
-"""Publishing what a window's run fetched: its own records, and late ones of the windows before it.
+"""Late records: whoever finds them publishes them.
 
-A run asks for more than its window: it looks back by the overlap for records that became visible late. What it
-finds there belongs to other windows, and
+A run asks for more than its window: it looks back by the overlap for records that became visible late. These belong to
+other windows, and are published with its own, at once; merging leaves out what is published already. Only records of
+a time that no run has asked for are left alone, so that no date holds a few stray rows.
 
-* if such a window is published, its late record is published now;
-* if it is announced and not yet published, its rows are parked for it, and it takes them up when it is;
-* if nobody has asked for that time, they are nobody's: whoever asks later will fetch them himself.
+Each run announces its window before its first request. A window that is not announced when this run has fetched
+everything will be fetched later, and then these records are visible: its own run finds them.
 """
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import dataclass, replace
 from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_zdirect.datasets.arrow import arrow_schema
-from airflow_provider_zdirect.publish.files import FileBuilder
-from airflow_provider_zdirect.publish.merge import Merged, RowMerger, Times, within
-from airflow_provider_zdirect.publish.row_index import AnsweredRecords
-from airflow_provider_zdirect.publish.window_marks import WindowMarks, WindowStates
-from airflow_provider_zdirect.storage.row_files import read_batches
+from airflow_provider_zdirect.publish.merge import RowFilter, Times, within
+from airflow_provider_zdirect.storage.layout import Layout
+from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import Window
 
+ANNOUNCED = ".announced"
 
-@dataclass(frozen=True)
-class WindowPublisher:
-    """Publishes one window of a dataset whose records have an identity.
+
+def announce(store: ObjectStore, layout: Layout, window: Window) -> None:
+    """Let other runs know that the window is fetched; to be called before its first request."""
+    for day in window.utc_dates():
+        store.write(f"{layout.announced(day)}/{window.label}{ANNOUNCED}", b"")
+
+
+def announced_windows(store: ObjectStore, layout: Layout, span: Window) -> list[Window]:
+    """All windows that were announced and touch ``span``."""
+    names = {path.rpartition("/")[2] for day in span.utc_dates() for path in store.files(layout.announced(day))}
+    windows = [Window.from_label(name.removesuffix(ANNOUNCED)) for name in sorted(names) if name.endswith(ANNOUNCED)]
+    return [window for window in windows if window.intersects(span)]
+
+
+def publishable(store: ObjectStore, layout: Layout, looked_back: Window | None) -> RowFilter:
+    """Which of the fetched rows are published; to be called after the last page has come.
 
     :param looked_back: the time before the window that was asked for as well; None if none was.
-    :param latest: publishes the latest versions of the same records, where the dataset has such a table.
     """
-
-    merger: RowMerger
-    marks: WindowMarks
-    looked_back: Window | None
-    latest: RowMerger | None = None
-
-    def announce(self) -> None:
-        """Tell other runs that this window is being fetched. To be called before its first request."""
-        self.marks.announce(self.merger.window)
-
-    def is_announced(self) -> bool:
-        """Whether that is so still: the mark of a task that stood still for a day may have been removed."""
-        return self.marks.is_open(self.merger.window)
-
-    def withdraw(self) -> None:
-        """Tell other runs that nobody fetches this window any more."""
-        self.marks.withdraw(self.merger.window)
-
-    def publish(self, staged: list[str]) -> Merged:
-        """Publish the staged rows; safe to repeat, and at the same time as any other run.
-
-        :param staged: paths of Parquet files with fetched rows.
-        :raises FileNotFoundError: if a staged file is gone.
-        """
-        merged = Merged(AnsweredRecords(0, None, None))
-        parked: dict[Window, str] = {}
-        while True:
-            states = self._states_before()
-            merged = _after(merged, self._merge(staged, states.published))
-            for path in parked.values():
-                self.merger.store.delete(path)
-            parked = self._park(staged, states)
-            # A window may have been published while its rows were parked; then nobody would take them up.
-            if parked.keys().isdisjoint(self._states_before().published):
-                break
-        self.marks.publish(self.merger.window)
-        return self._take_up_parked(staged, merged, states.published)
-
-    def _take_up_parked(self, staged: list[str], merged: Merged, published: frozenset[Window]) -> Merged:
-        """Publish what others have parked for this window, together with its own rows, so that both are counted."""
-        folder = self.merger.layout.parked(self.merger.window)
-        while paths := self.merger.store.files(folder):
-            try:
-                taken = self._merge([*staged, *paths], published)
-            except FileNotFoundError:
-                if self.merger.store.files(folder) == paths:
-                    raise
-                # Whoever parked it has seen that this window is published, and publishes the rows himself.
-                continue
-            merged = _after(merged, taken)
-            for path in paths:
-                self.merger.store.delete(path)
-        return merged
-
-    def _merge(self, staged: list[str], published: frozenset[Window]) -> Merged:
-        wanted = partial(self._publishable, published=published)
-        merged = self.merger.merge(staged, wanted)
-        if self.latest is not None:
-            self.latest.merge(staged, wanted)
-        return merged
-
-    def _states_before(self) -> WindowStates:
-        if self.looked_back is None:
-            return WindowStates(frozenset(), frozenset())
-        return self.marks.of_days(self.looked_back.utc_dates())
-
-    def _publishable(self, times: Times, published: frozenset[Window]) -> pa.ChunkedArray:
-        if self.looked_back is None:
-            return pa.chunked_array([pa.repeat(True, len(times))])
-        # Rows outside of all that was asked for are the server's choice, not ours to drop.
-        mask = pc.invert(within(times, self.looked_back))
-        for window in published:
-            mask = pc.or_(mask, within(times, window))
-        return mask
-
-    def _park(self, staged: list[str], states: WindowStates) -> dict[Window, str]:
-        """Keep rows for open windows; the path of each window's file."""
-        parked = {}
-        for window in sorted(states.open - {self.merger.window}):
-            if self.looked_back is None or not window.intersects(self.looked_back):
-                continue
-            if path := self._park_for(window, staged, states.published):
-                parked[window] = path
-        return parked
-
-    def _park_for(self, window: Window, staged: list[str], published: frozenset[Window]) -> str | None:
-        merger = self.merger
-        schema = arrow_schema(merger.dataset.model)
-        with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
-            builder = FileBuilder(schema, merger.layout.parked(window), "parquet", scratch, span=merger.window)
-            for path in staged:
-                for table in read_batches(merger.store, path, schema):
-                    times = table.column(merger.dataset.placed_by)
-                    rows = table.filter(pc.and_not(within(times, window), self._publishable(times, published)))
-                    if rows.num_rows:
-                        builder.write(rows)
-            if not builder.rows:
-                builder.discard()
-                return None
-            return builder.publish(merger.store).path
+    if looked_back is None:
+        return lambda times: pa.chunked_array([pa.repeat(True, len(times))])
+    return partial(_publishable, looked_back, announced_windows(store, layout, looked_back))
 
 
-def _after(before: Merged, last: Merged) -> Merged:
-    """What two merges of the same rows, one after the other, have done."""
-    return replace(last, new=before.new + last.new, files_outside=before.files_outside + last.files_outside)
+def _publishable(looked_back: Window, announced: list[Window], times: Times) -> pa.ChunkedArray:
+    # Rows outside of all that was asked for are the server's choice; they are published too.
+    mask = pc.invert(within(times, looked_back))
+    for window in announced:
+        mask = pc.or_(mask, within(times, window))
+    return mask

@@ -17,17 +17,27 @@ from typing import Any
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
+from airflow_provider_zdirect.datasets.assumptions import (
+    DOCUMENT_PATH,
+    DOCUMENTS_ORDER_PARAMETER,
+    DOCUMENTS_PER_MINUTE,
+    NO_DOCUMENTS,
+    UNNAMED_ORDER,
+)
+from airflow_provider_zdirect.datasets.rate import Rate
 from airflow_provider_zdirect.exceptions import (
     FilterIgnoredError,
     MalformedResponseError,
     NotFoundError,
     ShippingDocumentsError,
 )
-from airflow_provider_zdirect.shipping_documents.options import HOLE, LIST_PATH, NOT_FOUND, REFUSE, DocumentOptions
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 FOLDER = "shipping_documents"
 INDEX = "documents.json"
+LIST_PATH = "/zss/shipping-documents"
+PER_MINUTE = {"production": 400, "sandbox": 40}
+"""Requests of these documents for returns (ZRS); a limit for orders is not documented."""
 
 OUTBOUND_LABEL, RETURN_LABEL = "OUTBOUND_LABEL", "RETURN_LABEL"
 SCOPE = "zss/shipping-document/read"
@@ -109,10 +119,12 @@ def _erased_mark(merchant_id: str, order_id: str) -> str:
 class DocumentCalls:
     """The API as calls; nothing is decided here."""
 
-    def __init__(self, client: ZDirectClient, options: DocumentOptions) -> None:
+    def __init__(self, client: ZDirectClient) -> None:
         self._client = client
-        self._options = options
-        self._rate = options.rate(client.config.environment)
+        self._assumptions = client.assumptions
+        per_minute = client.assumptions[DOCUMENTS_PER_MINUTE]
+        limit = PER_MINUTE[client.config.environment] if per_minute == "default" else int(per_minute)
+        self.rate = Rate(limit, 60, burst=max(1, min(20, limit // 4)))
 
     async def list(self, order_id: str) -> list[ShippingDocument]:
         """The documents of an order.
@@ -125,14 +137,14 @@ class DocumentCalls:
         try:
             content = await self._client.get(
                 LIST_PATH,
-                {self._options.order_parameter: order_id},
-                rate=self._rate,
+                {self._assumptions[DOCUMENTS_ORDER_PARAMETER]: order_id},
+                rate=self.rate,
                 endpoint="shipping documents",
                 scope=SCOPE,
                 what=what,
             )
         except NotFoundError:
-            if self._options.no_documents == NOT_FOUND:
+            if self._assumptions[NO_DOCUMENTS] == "not_found":
                 return []
             raise
         # An empty object is a valid answer, as everywhere in zDirect.
@@ -147,18 +159,18 @@ class DocumentCalls:
         if not isinstance(entry, dict) or not (document_id := _text(entry.get("id"))):
             raise _malformed(what, "a document of the answer has no id", LIST_PATH)
         told = (_text(entry.get("order_id")) or "").lower()
-        if not told and self._options.unnamed_order == REFUSE:
+        if not told and self._assumptions[UNNAMED_ORDER] == "refuse":
             raise ShippingDocumentsError(
                 f"{what}: zDirect answered document {document_id[:60]}, and not of which order it is.",
-                remedy="Compare it with the order in the portal; if it is the right one, give "
-                "api_options={'unnamed_order': 'trust'}.",
+                remedy="Compare it with the order in the portal; if it is the right one, set "
+                "unnamed_order to trust in the connection's assumptions.",
                 path=LIST_PATH,
             )
         if told and told != order_id:
             raise FilterIgnoredError(
                 f"{what}: zDirect answered a document of order {told[:60]}.",
-                remedy="Nothing was fetched of it. Find out which parameter asks for an order, and give it as "
-                "api_options={'order_parameter': ...}.",
+                remedy="Nothing was fetched of it. Find out which parameter asks for an order, and set it as "
+                "documents_order_parameter in the connection's assumptions.",
                 path=LIST_PATH,
             )
         names = ("tracking_id", "shipment_id", "shipment_number")
@@ -174,9 +186,9 @@ class DocumentCalls:
         what = f"{document.type} {document.id} of order {document.order_id}"
         if not _IN_A_PATH.fullmatch(document.id):
             raise _malformed(what, "its id cannot be part of a path", LIST_PATH)
-        path = self._options.document_path.replace(HOLE, document.id)
+        path = self._assumptions[DOCUMENT_PATH].format(document_id=document.id)
         body = await self._client.get_bytes(
-            path, rate=self._rate, endpoint="shipping documents", scope=SCOPE, accept="application/pdf", what=what
+            path, rate=self.rate, endpoint="shipping documents", scope=SCOPE, accept="application/pdf", what=what
         )
         if reason := _why_no_pdf(body):
             # The body is not quoted: it may hold an address.
@@ -207,7 +219,7 @@ def _why_no_pdf(body: bytearray) -> str | None:
 def _malformed(what: str, reason: str, path: str) -> MalformedResponseError:
     return MalformedResponseError(
         f"{what}: {reason}.",
-        remedy="Nothing, if it passes with the retry; otherwise look at api_options['document_path'], or report it.",
+        remedy="No action needed if the retry succeeds; otherwise check document_path in the connection's assumptions.",
         path=path,
         retry_after=REFETCH_DELAY,
     )

@@ -11,7 +11,7 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -35,6 +35,7 @@ from airflow_provider_zdirect.orders.update_rows import OrderUpdate
 from airflow_provider_zdirect.shipping_documents.documents import (
     FOLDER,
     INDEX,
+    LIST_PATH,
     DocumentCalls,
     ShippingDocument,
     delete_documents,
@@ -42,7 +43,6 @@ from airflow_provider_zdirect.shipping_documents.documents import (
     is_erased,
     tracking_codes,
 )
-from airflow_provider_zdirect.shipping_documents.options import LIST_PATH, DocumentOptions
 from airflow_provider_zdirect.shipping_documents.results import (
     ALREADY,
     CONFLICT,
@@ -95,7 +95,6 @@ class DocumentsJob:
     overwrite_tracking: bool = False
     require_documents: bool = False
     max_failed: int | None = 0
-    options: DocumentOptions = field(default_factory=DocumentOptions)
     format: str = "parquet"
     environment: str = "production"
 
@@ -154,7 +153,7 @@ class _Run:
         self._job = job
         self._client = client
         self._clock = clock
-        self._calls = DocumentCalls(client, job.options)
+        self._calls = DocumentCalls(client)
         self._store = ObjectStore(job.fs, job.root)
         self._ledger = ErasureLedger(self._store, job.merchant_id)
         self._done: dict[str, OrderDocuments] = {}
@@ -428,5 +427,5 @@ def _failed(
 
 def _not_found(error: NotFoundError) -> str:
     if error.path != LIST_PATH:
-        return f"{error.message} Is api_options['document_path'] right?"
-    return f"{error.message} The order is unknown, or too old; see api_options['no_documents']."
+        return f"{error.message} Is document_path in the connection's assumptions right?"
+    return f"{error.message} The order is unknown or too old; see no_documents in docs/assumptions.md."

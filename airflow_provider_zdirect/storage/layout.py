@@ -5,8 +5,7 @@
     <base>/_rejected/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/<from>_<to>.jsonl.gz   invalid records
     <base>/_revisions/<dataset>/...                                                      replaced data
     <base>/_changes/<dataset>/.../<fetched>-added<n>-removed<n>-changed<n>-<run>.jsonl.gz    and what differs
-    <base>/_windows/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/<from>_<to>.<state>     open, published
-    <base>/_parked/<dataset>/merchant_id=<id>/<from>_<to>/...                            late rows of open windows
+    <base>/_windows/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/<from>_<to>.announced   windows that were asked for
     <base>/_states/<dataset>/merchant_id=<id>/latest.json                                the last present state
     <base>/_staging/<dataset>/merchant_id=<id>/<from>_<to>-<resume key>/                 pages of unfinished windows
     <base>/_reports/intrastat/merchant_id=<id>/month=<YYYY-MM>/...                       pages and CSV for people
@@ -19,6 +18,7 @@ Nothing but published data is ever under ``<base>/<dataset>/``.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -71,6 +71,13 @@ class PublishedName:
     def file_name(self, suffix: str) -> str:
         fetched = f"{self.fetched.strftime(_FETCHED)}-" if self.fetched else ""
         return f"{self.span.label}-{fetched}{self.part}.{suffix}"
+
+
+def dated(paths: Iterable[str]) -> list[tuple[datetime, str]]:
+    """Those of published files whose name says when it was fetched, with that time; the latest last."""
+    names = {path: PublishedName.parse(path) for path in paths}
+    found = [(name.fetched, name.part, path) for path, name in names.items() if name and name.fetched]
+    return [(fetched, path) for fetched, _, path in sorted(found)]
 
 
 @dataclass(frozen=True)
@@ -140,11 +147,8 @@ class Layout:
     def changes_of_all(self) -> str:
         return f"_changes/{self.merchant}"
 
-    def window_marks(self, day: date) -> str:
+    def announced(self, day: date) -> str:
         return self._beside("windows", day)
-
-    def parked(self, window: Window) -> str:
-        return f"_parked/{self.dataset}/merchant_id={self.merchant_id}/{window.label}"
 
     def latest_state(self) -> str:
         return f"_states/{self.merchant}/latest.json"

@@ -16,11 +16,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.json
 import pyarrow.parquet as pq
 
-from airflow_provider_zdirect.datasets.arrow import field_of
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 BATCH_ROWS = 8_192
@@ -75,25 +73,45 @@ def read_batches(
 ) -> Iterator[pa.Table]:
     """The rows of a file in batches, in order, with exactly the columns of ``schema`` (or those named).
 
-    A column that an older file does not have is null; one that it has under the name of the API's field is taken.
+    A column that the file does not have is null.
     """
     wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
-    renamed = [pa.field(field_of(field.name), field.type) for field in wanted if field_of(field.name) != field.name]
-    sought = pa.schema([*wanted, *renamed])
     with store.open(path) as file:
         if path.endswith(".parquet"):
             parquet = pq.ParquetFile(file)
-            present = [name for name in sought.names if name in parquet.schema_arrow.names]
+            present = [name for name in wanted.names if name in parquet.schema_arrow.names]
             for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=present, use_threads=False):
                 yield _conform(pa.Table.from_batches([batch]), wanted)
         else:
             options = pa.json.ParseOptions(
-                explicit_schema=pa.schema([pa.field(field.name, _in_json(field.type)) for field in sought]),
+                explicit_schema=pa.schema([pa.field(field.name, _in_json(field.type)) for field in wanted]),
                 unexpected_field_behavior="ignore",
             )
             with gzip.open(file) as lines:
                 while block := lines.readlines(JSON_BLOCK_BYTES):
                     yield _conform(pa.json.read_json(io.BytesIO(b"".join(block)), parse_options=options), wanted)
+
+
+def take_rows(tables: Iterator[pa.Table], rows: Iterator[int]) -> Iterator[pa.Table]:
+    """The rows with those numbers (ascending) of tables that follow one another."""
+    offset = 0
+    row = next(rows, None)
+    for table in tables:
+        if row is None:
+            return
+        end = offset + table.num_rows
+        taken = []
+        while row is not None and row < end:
+            taken.append(row - offset)
+            row = next(rows, None)
+        if taken:
+            yield table if len(taken) == table.num_rows else table.take(pa.array(taken))
+        offset = end
+
+
+def in_batches(rows: pa.Table) -> Iterator[pa.Table]:
+    """The rows, cut into pieces of the size in which they are written."""
+    return (rows.slice(start, BATCH_ROWS) for start in range(0, rows.num_rows, BATCH_ROWS))
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
@@ -125,11 +143,11 @@ def _in_json(kind: pa.DataType) -> pa.DataType:
 
 
 def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    columns = []
-    for field in schema:
-        names = [name for name in dict.fromkeys((field.name, field_of(field.name))) if name in table.column_names]
-        found = [table.column(name).cast(field.type) for name in names]
-        columns.append(pc.coalesce(*found) if len(found) > 1 else (found or [pa.nulls(table.num_rows, field.type)])[0])
+    present = set(table.column_names)
+    columns = [
+        table.column(field.name).cast(field.type) if field.name in present else pa.nulls(table.num_rows, field.type)
+        for field in schema
+    ]
     return pa.Table.from_arrays(columns, schema=schema)
 
 

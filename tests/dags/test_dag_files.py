@@ -45,10 +45,10 @@ OWN_PARAMS = {
     "zdirect_orders": {"from", "to", "order_type", "level", "personal_data", "shipping_documents", "erase_customers"},
     "zdirect_icm_daily": {"from", "to", "path"},
     "zdirect_cross_border_daily": {"from", "to", "path"},
-    "zdirect_liquidation": {"from", "to", "refetch_after_hours", "purchase_order_number", "purchase_order_parameter"},
-    "zdirect_inventory": {"eans", "changed_quantities", "api_options"},
+    "zdirect_liquidation": {"from", "to", "refetch_after_hours", "purchase_order_number"},
+    "zdirect_inventory": {"eans", "changed_quantities"},
     "zdirect_reference_data": set(),
-    "zdirect_shipping_notices": {"tours_by", "cursor_parameter", "current_item_set"},
+    "zdirect_shipping_notices": {"tours_by"},
     "zdirect_order_tracking": {
         *("tracking_path", "max_failed", "overwrite_tracking", "grace_hours", "remind_hours", "portal_url"),
         *("notify_email", "require_tracking", "default_reason"),

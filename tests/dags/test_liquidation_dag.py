@@ -58,7 +58,7 @@ def test_one_merchants_failure_stops_neither_task_of_another_also_for_days_of_on
         TODAY,
         merchant_ids=[emulator.foreign_merchant_id, merchant],
         purchase_order_number=" PO1 ",
-        purchase_order_parameter="purchase_order_number",
+        assumptions={"liquidation_order_parameter": "purchase_order_number"},
         **window,
     )
     assert run.state == "failed"
@@ -85,10 +85,9 @@ def test_its_runs_have_room_beside_each_other_and_the_form_says_what_everything_
     params = {name: dag.params.get_param(name) for name in dag.params}
     assert set(params) == {
         *("conn_id", "base_path", "merchant_ids", "from", "to"),
-        *("refetch_after_hours", "purchase_order_number", "purchase_order_parameter", "last_date"),
+        *("refetch_after_hours", "purchase_order_number"),
     }
     assert all(param.description and param.schema["title"] for param in params.values())
-    assert params["purchase_order_parameter"].schema["enum"] == ["purchase-order-number", "purchase_order_number"]
     assert params["refetch_after_hours"].value == [48]
     assert all(task.retries == 5 and task.retry_delay == timedelta(minutes=2) for task in dag.tasks)
     assert dag.get_task("liquidated_items").deferrable

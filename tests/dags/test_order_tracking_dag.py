@@ -19,6 +19,7 @@ from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.dag_support.params import MERCHANTS_OF_TRACKING_FILE
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import Window
 
 DOCS = Path(__file__).parents[2] / "docs" / "order-updates.md"
@@ -35,12 +36,8 @@ def extracted(emulator, base, merchant_id):
     """What zdirect_orders publishes."""
     job = ExtractJob(
         dataset=get_dataset("orders"),
-        merchant_id=merchant_id,
         window=Window(NOW - timedelta(days=3), NOW),
-        fs=fsspec.filesystem("file"),
-        root=str(base),
-        base_uri=base.as_uri(),
-        environment="production",
+        place=Place(fsspec.filesystem("file"), str(base), base.as_uri(), merchant_id, "production"),
         resume_key="task",
     )
 

@@ -30,7 +30,7 @@ def dags():
 
 @pytest.mark.parametrize(
     ("dag_id", "own"),
-    [("zdirect_inventory", {"eans", "changed_quantities", "api_options"}), ("zdirect_reference_data", set())],
+    [("zdirect_inventory", {"eans", "changed_quantities"}), ("zdirect_reference_data", set())],
 )
 def test_a_state_is_fetched_on_a_schedule_one_run_at_a_time_by_described_parameters(dags, dag_id, own):
     dag = dags[dag_id]
@@ -85,8 +85,8 @@ def test_inventory_publishes_the_snapshot_and_the_eans_that_are_asked_for(run_da
     emulator.set_options(snapshot_time=f"{created:%H:%M}")
     truth = emulator.quantities(merchant, created)
     eans = sorted({ean for ean, _ in truth})[:130]
-    options = {"merchant_ids": [merchant], "eans": eans, "api_options": {"eans_per_request": 50}}
-    run = run_dag("zdirect_inventory", now, **options)
+    options = {"merchant_ids": [merchant], "eans": eans}
+    run = run_dag("zdirect_inventory", now, assumptions={"eans_per_request": 50}, **options)
     assert run.state == "success", run.log[-5000:]
     names = ("item_quantities", "item_quantity_snapshots", "merchants", "merchants_to_ask")
     assert [task[0] for task in run.tasks] == list(names)

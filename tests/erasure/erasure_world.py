@@ -22,7 +22,7 @@ from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.erasure.run import ErasureJob, ErasureResult, erase_customers
 from airflow_provider_zdirect.exceptions import ServerError
-from airflow_provider_zdirect.publish.window_marks import WindowMarks
+from airflow_provider_zdirect.publish.window import announce
 from airflow_provider_zdirect.shipping_documents.documents import documents_folder
 from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -129,7 +129,7 @@ class ErasureWorld(Extraction):
         self.run("orders", window, **{**self.options, "max_rejected": 9, "resume_key": str(window), **options})
 
     def fill(self, *, few: bool = False) -> None:
-        """Past windows with versions, a rejected order, parked and staged ones, labels and returns.
+        """Past windows with versions, a rejected order, late and staged ones, labels and returns.
 
         :param few: only one window, with one order of the person, and no returns.
         """
@@ -146,9 +146,8 @@ class ErasureWorld(Extraction):
         self.add(SECOND.start + timedelta(minutes=20), 5)
         self.add(SECOND.start + timedelta(minutes=30), 1, **PERSON, order_date="yesterday")
         self.fetch(SECOND)
-        # The third is being fetched; who looks back from the fourth parks rows for it.
-        for name in ("orders", "order_items", "order_lines"):
-            WindowMarks(self.store, Layout(name, self.merchant_id)).announce(THIRD)
+        # The third is being fetched; who looks back from the fourth publishes rows of it.
+        announce(self.store, Layout("orders", self.merchant_id), THIRD)
         late = self.add(THIRD.start + timedelta(minutes=30), 1, **PERSON)
         self.add(THIRD.start + timedelta(minutes=31), 1)
         self.fetch(Window(THIRD.end, THIRD.end + HOUR))

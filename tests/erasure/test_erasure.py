@@ -52,7 +52,7 @@ def test_nothing_of_an_erased_customer_is_left_anywhere_and_nobody_else_is_touch
     world = ErasureWorld(emulator, tmp_path / folder, mode, format)
     world.fill()
     places = {path.partition("/")[0] for path in world.traces()}
-    assert places == {"orders", "orders_current", "_parked", "_rejected", "_staging", "shipping_documents"}
+    assert places == {"orders", "orders_current", "_rejected", "_staging", "shipping_documents"}
     counts, others = world.counts(), world.rows_of_others()
     world.request_deletion()
     result = world.erase()

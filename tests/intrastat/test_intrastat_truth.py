@@ -176,14 +176,14 @@ def test_a_month_of_200_000_movements_in_twenty_pages_a_day_is_complete_and_adds
         result = runs.run("intra_community_movements", MONTH)
         truth = movements_of(emulator.truth("intra_community_movements", runs.merchant_id, FIRST, LAST))
         assert truth.total() > 200_000
-        assert result.pages / 30 >= 20
+        assert result.manifest.pages / 30 >= 20
         assert published_movements(tmp_path) == truth
         report(runs)
         assert reported(tmp_path) == expected(tmp_path)
         files = {path: path.stat() for path in runs.paths("intra_community_movements")}
         emulator.clock.advance(3600)
         again = runs.run("intra_community_movements", Window.of_day((FIRST + timedelta(days=14)).date()))
-        assert (again.new_records, again.pages) == (0, -(-again.records // 345))
+        assert (again.manifest.new_records, again.manifest.pages) == (0, -(-again.manifest.records // 345))
         assert {path: path.stat() for path in runs.paths("intra_community_movements")} == files
         assert published_movements(tmp_path) == truth
 

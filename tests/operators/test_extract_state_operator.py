@@ -38,7 +38,6 @@ def told(context, dataset):
     [
         ({"window_from": NOON - HOUR, "window_to": NOON}, "window_from="),
         ({"dataset": "item_quantities", "filters": {"sku": "x"}}, "sku"),
-        ({"dataset": "item_quantities", "api_options": {"eans_per_request": 0}}, "eans_per_request"),
         ({"dataset": "item_quantities", "filters": {"ean": []}}, "filters['ean'] is an empty list"),
         ({"dataset": "tours", "filters": {"zalando_advice_id": ()}}, "filters['zalando_advice_id'] is an empty list"),
         ({"filters": {"id": "x"}}, "stock_locations cannot be filtered by id"),

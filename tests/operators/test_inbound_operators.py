@@ -56,8 +56,6 @@ def place(emulator, context, tmp_path) -> dict[str, Any]:
     [
         (ZDirectItemSetsOperator, {"base_path": "data"}, "base_path='data'"),
         (ZDirectItemSetsOperator, {"format": "csv"}, "format='csv'"),
-        (ZDirectItemSetsOperator, {"api_options": {"current_item_set": "newest"}}, "current_item_set"),
-        (ZDirectItemSetsOperator, {"api_options": {"page": "1"}}, "'page'"),
         (ZDirectInboundReconciliationOperator, {"merchant_id": "4711"}, "merchant_id='4711'"),
         (ZDirectInboundReconciliationOperator, {"base_path": ""}, "base_path is empty"),
     ],

@@ -28,6 +28,7 @@ from airflow_provider_zdirect.operators.order_tracking import (
     as_text,
 )
 from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import Window
 
 NOW = datetime(2026, 3, 10, 8, tzinfo=UTC)
@@ -64,12 +65,8 @@ def late(world, tmp_path):
     orders = world.add_orders(merchant_id, 2, start=NOW - timedelta(hours=30), step_seconds=0, **ONE)
     job = ExtractJob(
         dataset=get_dataset("orders"),
-        merchant_id=merchant_id,
         window=Window(NOW - timedelta(days=3), NOW),
-        fs=fsspec.filesystem("file"),
-        root=str(tmp_path),
-        base_uri=tmp_path.as_uri(),
-        environment="production",
+        place=Place(fsspec.filesystem("file"), str(tmp_path), tmp_path.as_uri(), merchant_id, "production"),
         resume_key="task",
     )
     clock = EmulatedTime(world)

@@ -74,8 +74,6 @@ def truth(world, order_id):
         ({"max_failed": -1}, "max_failed=-1"),
         ({"missing_file": "wait"}, "missing_file='wait'"),
         ({"format": "csv"}, "format='csv'"),
-        ({"api_options": {"reason": "x"}}, "api_options['reason']"),
-        ({"api_options": {"tracking_effect": "x"}}, "api_options['tracking_effect']='x'"),
         ({"base_path": "data"}, "base_path='data'"),
         ({"conn_id": ""}, "conn_id is empty"),
     ],

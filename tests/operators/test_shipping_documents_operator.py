@@ -24,9 +24,6 @@ from airflow_provider_zdirect.exceptions import (
 )
 from airflow_provider_zdirect.operators.shipping_documents import ZDirectShippingDocumentsOperator
 from airflow_provider_zdirect.orders import order_updates
-from airflow_provider_zdirect.shipping_documents.options import OPTIONS
-
-DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "shipping-documents.md"
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +80,7 @@ def test_the_orders_come_from_a_list_a_file_or_the_published_ones(emulator, tmp_
     }
     pq.write_table(pa.Table.from_pylist([row]), folder / "a.parquet")
     # What templates render when nothing is given.
-    arguments = {"order_ids": "", "orders_path": "None", "merchant_id": merchant.upper(), "api_options": "{}"}
+    arguments = {"order_ids": "", "orders_path": "None", "merchant_id": merchant.upper()}
     assert task(tmp_path, **arguments).execute(context)["fetched"] == 1
     assert pdfs(tmp_path) == sorted([listed, filed, published] * 3)
     assert task(tmp_path, order_ids=[]).execute(context)["orders"] == 0
@@ -105,7 +102,6 @@ def test_without_published_orders_it_says_where_they_come_from(emulator, tmp_pat
         ({"max_failed": -1}, "max_failed"),
         ({"fill_tracking": "perhaps"}, "fill_tracking"),
         ({"format": "csv"}, "format"),
-        ({"api_options": {"document_path": "/x"}}, "document_path"),
         ({"merchant_id": "me"}, "merchant_id"),
         ({"conn_id": ""}, "conn_id"),
     ],
@@ -153,9 +149,3 @@ def test_failures_that_a_retry_cannot_mend_fail_at_once_after_all_were_tried(emu
     with pytest.raises(AirflowFailException) as caught:
         task(tmp_path, order_ids=[order(emulator)]).execute(context)
     assert isinstance(caught.value.__cause__, FilterIgnoredError)
-
-
-def test_the_document_explains_every_option():
-    text = DOCUMENT.read_text()
-    for name, option in OPTIONS.items():
-        assert f"| `{name}` | `{option.default}` |" in text

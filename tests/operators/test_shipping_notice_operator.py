@@ -94,8 +94,6 @@ def only(world):
         ({"create_by": "patch"}, "create_by='patch'"),
         ({"create_by": "post"}, "notice has no merchant_b2b_reference"),
         ({"create_by": "post", "notice": {**NOTICE, **REFERENCE}, "shipping_notice_id": NOTICE_ID}, "zDirect gives"),
-        ({"api_options": {"cursor": "x"}}, "api_options['cursor']"),
-        ({"api_options": {"current_item_set": "middle"}}, "api_options['current_item_set']='middle'"),
         ({"conn_id": ""}, "conn_id is empty"),
         ({"operations": "confirm_announcement", "items": None}, "notice is given"),
         ({"operations": "confirm_announcement", "items": None, "notice": None}, "shipping_notice_id is missing"),
@@ -168,7 +166,7 @@ def test_templates_are_not_judged_at_parse():
     assert task.outlets == []
     assert set(task.template_fields) == {
         *("operations", "notice", "shipping_notice_id", "items", "items_path", "dispatch_items"),
-        *("dispatch_items_path", "merchant_id", "storage_conn_id", "create_by", "api_options", "conn_id"),
+        *("dispatch_items_path", "merchant_id", "storage_conn_id", "create_by", "conn_id"),
     }
     write(notice={**NOTICE, "merchant_b2b_reference": "PO-{{ ds }}"}, create_by="post")
 
@@ -188,7 +186,6 @@ def test_templates_are_not_judged_at_parse():
         ({"shipping_notice_id": "x"}, "shipping_notice_id='x'"),
         ({"merchant_id": "x"}, "merchant_id='x'"),
         ({"create_by": "x"}, "create_by='x'"),
-        ({"api_options": '{"x": 1}'}, "api_options['x']"),
         ({"conn_id": "missing"}, "Connection 'missing'"),
     ],
 )
@@ -253,8 +250,8 @@ def test_a_notice_is_announced_by_one_task_and_dispatched_by_a_later_one(world, 
 
 @pytest.mark.parametrize("made", [json.dumps, str])
 def test_arguments_may_be_what_a_template_made_of_small_xcoms(world, context, made):
-    task = write(**dict.fromkeys(("items", "notice", "api_options"), "{{ ti.xcom_pull('x') }}"), merchant_id=None)
-    task.items, task.notice, task.api_options = made(ITEMS), made(NOTICE), made({"confirmation_body": "none"})
+    task = write(**dict.fromkeys(("items", "notice"), "{{ ti.xcom_pull('x') }}"), merchant_id=None)
+    task.items, task.notice = made(ITEMS), made(NOTICE)
     assert task.resume(context)["pieces"] == 4
     assert only(world)["fields"]["pallets_count"] == 2
 

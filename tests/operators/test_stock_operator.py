@@ -78,8 +78,6 @@ def feed(tmp_path):
         ({"max_rejected": -1}, "max_rejected=-1"),
         ({"missing_feed": "ignore"}, "missing_feed='ignore'"),
         ({"format": "csv"}, "format='csv'"),
-        ({"api_options": {"live": "x"}}, "api_options['live']"),
-        ({"api_options": {"unknown_live": "maybe"}}, "api_options['unknown_live']='maybe'"),
         ({"conn_id": ""}, "conn_id is empty"),
     ],
 )
@@ -104,7 +102,7 @@ def test_templates_and_mapped_tasks_are_not_judged_at_parse_and_have_the_asset()
 def test_the_default_feed_goes_to_the_live_channels_and_the_asset_is_told_the_counts(world, feed, context):
     task = update(**feed(f"{EANS[0]},3", f"{EANS[1]},0"))
     # As templates render them.
-    for name in ("merchant_id", "sales_channel_ids", "mapping_path", "orders_since", "resend_after", "api_options"):
+    for name in ("merchant_id", "sales_channel_ids", "mapping_path", "orders_since", "resend_after"):
         setattr(task, name, "None")
     task.full_sync, task.max_rejected, task.max_orders_age = "False", "0", "PT2H"
     result = task.execute(context)

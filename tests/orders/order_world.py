@@ -13,11 +13,11 @@ from emulated_time import EmulatedTime
 
 from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, RetryPolicy, Timeouts, Transport
 from airflow_provider_zdirect.client.client import ZDirectClient
+from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.orders.order_flow import UpdateRules
 from airflow_provider_zdirect.orders.order_updates import update_orders
 from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult
-from airflow_provider_zdirect.orders.update_options import UpdateOptions
 from airflow_provider_zdirect.orders.update_rows import OrderUpdate, read_updates
 
 NOW = "2026-03-10T08:00:00+00:00"
@@ -64,6 +64,7 @@ class OrderWorld:
         self.clock = EmulatedTime(emulator)
         self.limiter = MemoryRateLimiter(self.clock)
         self.merchant_id = emulator.merchant_ids[0]
+        self.assumptions: dict[str, Any] = {}
 
     def order(self, **attributes: Any) -> str:
         """One more order, with two items of one line each."""
@@ -92,12 +93,12 @@ class OrderWorld:
             "base_uri": self.base.as_uri(),
             "run": "a-run",
             "rules": UpdateRules(**rules),
-            "options": UpdateOptions.of(changes.pop("api_options", None)),
         }
         return OrderUpdateJob(**{**fields, **changes})
 
     def client(self, transport: Transport | None = None, **settings: Any) -> ZDirectClient:
         own = self.emulator.state.settings
+        settings = {"assumptions": Assumptions(self.assumptions), **settings}
         config = ClientConfig(own.client_id, own.client_secret, base_url=self.emulator.url, **settings)
         policy = RetryPolicy(jitter=lambda: 0.0)
         return ZDirectClient(config, clock=self.clock, limiter=self.limiter, transport=transport, policy=policy)

@@ -96,11 +96,12 @@ def test_lines_are_canceled_returned_and_shipped_one_by_one(world: OrderWorld) -
 
 
 @pytest.mark.parametrize(("option", "sent"), [("number", 10), ("text", "10")])
-def test_a_reason_is_sent_as_the_option_says(world: OrderWorld, option: str, sent: Any) -> None:
+def test_a_reason_is_sent_as_the_assumption_says(world: OrderWorld, option: str, sent: Any) -> None:
     order_id = world.order(status="fulfilled", lines=1, items=1)
     bodies: list[Any] = []
     transport = Recorder(bodies)
-    job = world.job([{"order_id": order_id, "status": "returned", "reason": 10}], api_options={"reason_as": option})
+    world.assumptions = {"return_reason_as": option}
+    job = world.job([{"order_id": order_id, "status": "returned", "reason": 10}])
     world.run(job, transport)
     assert bodies == [{"status": "returned", "reason": sent}]
 
@@ -248,7 +249,8 @@ def test_numbers_that_take_effect_late_are_waited_for_and_then_for_the_retry(wor
 def test_with_the_option_wait_it_is_only_waited(world: OrderWorld) -> None:
     world.emulator.set_options(order_update_seconds=100)
     order_id = world.order()
-    assert world.update(tracked(order_id), api_options={"tracking_effect": "wait"}) == {2: {"done"}}
+    world.assumptions = {"tracking_effect": "wait"}
+    assert world.update(tracked(order_id)) == {2: {"done"}}
     assert world.truth(order_id)["shipped_without_tracking"], "which is why it is not the default"
 
 

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.orders.update_options import UpdateOptions
 from airflow_provider_zdirect.orders.update_rows import (
     COLUMNS,
     REASONS,
@@ -195,13 +194,6 @@ def test_a_list_that_is_none_is_refused(items: Any, named: str) -> None:
 def test_a_list_may_have_the_names_that_a_file_may_have() -> None:
     (row,) = listed_updates([{"order_id": ORDER, "ean": "1", "tracking_code": "2"}], name="updates")
     assert row == ("item 1", {"order_id": ORDER, "external_id": "1", "tracking_number": "2"})
-
-
-def test_options_are_named_and_checked() -> None:
-    assert UpdateOptions.of({"reason_as": "text"}) == UpdateOptions(reason_as="text")
-    for wrong in ({"reason": "text"}, {"reason_as": "word"}):
-        with pytest.raises(ZDirectConfigurationError, match="api_options"):
-            UpdateOptions.of(wrong)
 
 
 def test_an_update_that_names_no_order_cannot_be_made() -> None:

@@ -347,7 +347,7 @@ def test_a_report_that_is_made_while_it_is_found_empty_is_published(
     result = runs.run(dataset, Window.of_day(SUNDAY), variant=variant)
     start = datetime(2026, 11, 22, tzinfo=UTC)
     truth = runs.emulator.truth(dataset, runs.merchant_id, start, start + DAY)
-    assert result.records == len(runs.published(dataset)) == len(truth) > 0
+    assert result.manifest.records == len(runs.published(dataset)) == len(truth) > 0
     assert runs.manifest(result)["empty_because"] == {}
 
 
@@ -367,7 +367,7 @@ def test_a_day_whose_movements_are_all_invalid_is_not_empty(runs: Extraction) ->
     body = {"items": [{"transaction_date": "2026-11-22", "movements": [{"quantity": "many"}]}]}
     runs.emulator.faults.add({"match": {"path": "-movements/"}, "action": {"status": 200, "body": body}, "times": None})
     result = runs.run(ICM, Window.of_day(SUNDAY), max_rejected=1)
-    assert (result.rejected, runs.manifest(result)["empty_because"]) == (1, {})
+    assert (result.manifest.rejected, runs.manifest(result)["empty_because"]) == (1, {})
     assert len(looks(runs.emulator)) == 1
 
 

@@ -102,7 +102,7 @@ def test_rows_say_where_they_come_from(runs: Extraction) -> None:
 def test_drift_changes_nothing_but_unknown_fields(runs: Extraction) -> None:
     runs.emulator.set_options(drift=0.5)
     result = runs.run("returned_items", DAY)
-    assert result.rejected == 0
+    assert result.manifest.rejected == 0
     assert runs.keys("returned_items") == runs.truth("returned_items", DAY)
     truth = runs.emulator.truth("returned_items", runs.merchant_id, DAY.start, DAY.end)
     eans = {record["quality_label"]: record["ean"] for record in truth}
@@ -128,7 +128,7 @@ def test_a_lost_leading_zero_is_back(runs: Extraction) -> None:
 @pytest.mark.parametrize("end", ["absent", "empty", "null"])
 def test_every_form_of_a_last_page_ends_the_paging(runs: Extraction, end: str) -> None:
     runs.emulator.set_options(last_page_next=end)
-    assert runs.run("received_items", HOUR).pages == 1
+    assert runs.run("received_items", HOUR).manifest.pages == 1
     assert runs.keys("received_items") == runs.truth("received_items", HOUR)
 
 
@@ -166,7 +166,7 @@ def test_invalid_records_below_the_threshold_are_counted_everywhere(runs: Extrac
     truth = runs.emulator.truth("returned_items", runs.merchant_id, DAY.start, DAY.end)
     good = sorted(record["quality_label"] for record in truth if "_bad" not in record)
     assert sorted(row["quality_label"] for row in runs.published("returned_items")) == good
-    assert result.rejected == len(truth) - len(good) == runs.manifest(result)["rejected"]
+    assert result.manifest.rejected == len(truth) - len(good) == runs.manifest(result)["rejected"]
     assert result.rejected_uri == f"file://{runs.paths('_rejected')[0]}"
 
 
@@ -215,7 +215,7 @@ def test_an_answer_of_another_shape_is_an_error_and_not_an_empty_window(runs: Ex
 def test_an_empty_answer_is_an_empty_window(runs: Extraction, body: Any) -> None:
     runs.emulator.faults.add({"match": {"path": "received-items"}, "action": {"status": 200, "body": body}})
     result = runs.run("received_items", HOUR)
-    assert (result.records, result.files) == (0, ())
+    assert (result.manifest.records, result.manifest.files) == (0, [])
     assert runs.manifest(result)["records"] == 0
 
 
@@ -275,8 +275,8 @@ def test_a_day_that_did_not_change_is_left_alone(runs: Extraction) -> None:
     first = runs.run("liquidated_items", DAY)
     runs.emulator.clock.set(DAY.end + timedelta(hours=60))
     second = runs.run("liquidated_items", DAY)
-    assert second.files == first.files
-    assert second.new_records == 0
+    assert second.manifest.files == first.manifest.files
+    assert second.manifest.new_records == 0
     assert not runs.paths("_revisions")
 
 

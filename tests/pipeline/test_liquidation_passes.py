@@ -17,6 +17,7 @@ from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.pipeline.extract import ExtractJob
 from airflow_provider_zdirect.pipeline.passes import Passes, fetched_window
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.storage.layout import ChangesName, Layout, PublishedName
 from airflow_provider_zdirect.windows import Window
 
@@ -82,7 +83,7 @@ def landed(root: Path, manifest: dict[str, Any], *changes: tuple[int, int, str],
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     return ExtractJob(
-        DATASET, MERCHANT, WINDOW, fsspec.filesystem("file"), str(root), root.as_uri(), "production",
+        DATASET, WINDOW, Place(fsspec.filesystem("file"), str(root), root.as_uri(), MERCHANT, "production"),
         resume_key="mine", **options,
     )  # fmt: skip
 
@@ -120,7 +121,7 @@ def test_only_what_the_task_itself_has_changed_is_told_dates_in_order(tmp_path):
         ("09", "05"),
         ("10", "01"),
     ]
-    assert fetched.changed == {"added": 3, "removed": 6, "changed": 9}
+    assert fetched.as_dict(Passes(()))["changes"] == {"added": 3, "removed": 6, "changed": 9}
     summary = fetched.as_dict(Passes((END,)))
     assert (summary["changed"], summary["changed_date_count"]) == (True, 2)
 

@@ -78,7 +78,7 @@ def test_a_week_of_reports_arrives_row_for_row(runs: Extraction, dataset: str) -
     result = runs.run(dataset, WEEK)
     truth = truth_of(runs, dataset, WEEK)
     assert rows_of(runs, dataset) == truth
-    assert result.records == result.new_records == truth.total() > 50
+    assert result.manifest.records == result.manifest.new_records == truth.total() > 50
     assert runs.manifest(result)["days"] == {day.isoformat(): NOW.isoformat() for day in DAYS}
 
 
@@ -126,7 +126,7 @@ def test_fetching_a_day_again_changes_nothing_if_nothing_changed(runs: Extractio
     runs.emulator.clock.advance(60)
     again = runs.run(dataset, DAY)
     assert {path: path.read_bytes() for path in runs.paths(dataset)} == before
-    assert (again.records > 0, again.new_records) == (True, 0)
+    assert (again.manifest.records > 0, again.manifest.new_records) == (True, 0)
     assert not runs.paths("_revisions")
 
 
@@ -149,7 +149,7 @@ def test_a_changed_report_replaces_its_day_as_a_whole_and_no_other(runs: Extract
 def test_an_empty_report_is_a_complete_window_without_a_file(runs: Extraction) -> None:
     runs.emulator.set_options(empty_reports=1)
     result = runs.run(ICM, DAY)
-    assert (result.records, result.files) == (0, ())
+    assert (result.manifest.records, result.manifest.files) == (0, [])
     assert list(runs.manifest(result)["days"]) == [DAYS[3].isoformat()]
     assert not runs.paths(ICM)
 
@@ -173,7 +173,7 @@ def test_a_movement_that_cannot_be_counted_is_rejected_and_kept(runs: Extraction
     with pytest.raises(RejectedRecordsError, match=f": {bad} invalid"):
         runs.run(dataset, WEEK)
     assert not runs.paths(dataset)
-    assert runs.run(dataset, WEEK, max_rejected=bad).rejected == bad > 0
+    assert runs.run(dataset, WEEK, max_rejected=bad).manifest.rejected == bad > 0
     assert len(runs.paths("_rejected")) == 1
 
 
@@ -190,7 +190,7 @@ def test_the_single_request_in_every_documented_shape(runs: Extraction, list_key
         # The older copy of the docs: one date, and no merchant_sku.
         expected = [row | {"transaction_date": row["report_date"], "merchant_sku": None} for row in expected]
     assert rows_of(runs, ICM) == multiset(expected)
-    assert result.requests == result.pages == len(DAYS)
+    assert result.manifest.requests == result.manifest.pages == len(DAYS)
     assert {request.path.split("/")[2] for request in runs.emulator.requests if "/zfs/" in request.path} == {
         "stock-movements"
     }
@@ -205,7 +205,7 @@ def test_a_day_with_too_many_movements_is_asked_once_and_comes_in_pages(runs: Ex
     single = [request for request in runs.emulator.requests if "stock-movements" in request.path]
     assert sorted(request.query for request in single) == [f"from={day}&to={day}" for day in DAYS]
     assert sum(request.status == 500 for request in single) == sum(count > most for count in counts) > 0
-    assert result.pages == sum(1 if count <= most else -(-count // 5) for count in counts)
+    assert result.manifest.pages == sum(1 if count <= most else -(-count // 5) for count in counts)
 
 
 def test_a_retry_does_not_ask_for_what_was_too_much_before(runs: Extraction) -> None:
@@ -270,7 +270,7 @@ def test_a_period_with_too_many_records_is_halved_until_it_fits(runs: Extraction
     sent = [request for request in runs.emulator.requests if "returned-items" in request.path]
     assert [request.status for request in sent] == [500, 500, 200, 200, 200]
     assert len({request.query for request in sent}) == len(sent)
-    assert result.pages == 3
+    assert result.manifest.pages == 3
 
 
 def test_a_half_whose_rows_are_gone_is_fetched_again(runs: Extraction) -> None:
@@ -344,7 +344,7 @@ def test_an_answer_that_says_it_is_one_to_other_dates_is_refused(runs: Extractio
     with pytest.raises(FilterIgnoredError, match="asked for 2026-11-04, zDirect answered for 2026-11-01 to 2026-11-30"):
         runs.run(dataset, DAY)
     sandbox = Extraction(runs.emulator, runs.root / "sandbox", environment="sandbox")
-    assert sandbox.run(dataset, DAY).records == 0
+    assert sandbox.run(dataset, DAY).manifest.records == 0
 
 
 def test_movements_from_after_their_report_are_refused(runs: Extraction) -> None:
@@ -359,16 +359,16 @@ def test_movements_from_after_their_report_are_refused(runs: Extraction) -> None
             with pytest.raises(FilterIgnoredError, match="1 of 1 records lie outside of the requested 2026-11-04"):
                 runs.run(ICM, DAY)
         else:
-            assert runs.run(ICM, DAY).records == 1
+            assert runs.run(ICM, DAY).manifest.records == 1
 
 
 def test_a_movement_that_an_answer_holds_twice_is_published_once(runs: Extraction) -> None:
     runs.emulator.faults.add({"match": {"path": "cross-border"}, "action": {"duplicate": 3}, "times": None})
     result = runs.run(CROSS_BORDER, WEEK)
     assert rows_of(runs, CROSS_BORDER) == truth_of(runs, CROSS_BORDER, WEEK)
-    assert result.records == result.new_records == truth_of(runs, CROSS_BORDER, WEEK).total()
+    assert result.manifest.records == result.manifest.new_records == truth_of(runs, CROSS_BORDER, WEEK).total()
     runs.emulator.clock.advance(60)
-    assert runs.run(CROSS_BORDER, WEEK).new_records == 0
+    assert runs.run(CROSS_BORDER, WEEK).manifest.new_records == 0
 
 
 def test_a_report_with_rows_of_another_date_is_refused(runs: Extraction) -> None:

@@ -79,11 +79,11 @@ def test_ten_thousand_orders_take_few_requests_and_are_all_there(here, emulator)
     result = here.run("orders", DAY)
     orders = truth(emulator)
     assert len(orders) == 10_000
-    assert result.records == 10_000
+    assert result.manifest.records == 10_000
     assert len(here.requests("/orders")) <= 30
     is_all_there(here, orders)
     assert published_versions(here, "orders", "order_id") == versions(orders, "order_id")
-    assert result.parts == {name: len(here.published(name, "order_id")) for name in PARTS}
+    assert result.manifest.parts == {name: len(here.published(name, "order_id")) for name in PARTS}
     lines = duckdb.sql(
         f"SELECT count(*), sum(line.price.amount) FROM '{here.root}/order_lines/**/*.parquet' AS line "
         f"JOIN '{here.root}/order_items/**/*.parquet' AS item USING (order_item_id, order_id) "
@@ -194,7 +194,7 @@ def test_an_order_that_is_seen_late_lands_in_its_window_and_with_its_lines(here,
     here.run("orders", first)
     emulator.add_orders(here.merchant_id, 1, start=first.end - timedelta(minutes=2), items=2, lines=3)
     result = here.run("orders", second)
-    assert (result.records, result.late_records) == (0, 1)
+    assert (result.manifest.records, result.manifest.late_records) == (0, 1)
     is_all_there(here, emulator.orders(here.merchant_id))
     # Nobody has asked for the hour before, so what lies there is not published.
     emulator.add_orders(here.merchant_id, 1, start=first.start - timedelta(minutes=2))
@@ -208,7 +208,7 @@ def test_a_repeated_window_changes_nothing(here, emulator, format):
     emulator.add_orders(here.merchant_id, 30, start=DAY.start, step_seconds=100)
     here.run("orders", DAY, format=format)
     before = {path: path.read_bytes() for name in FILES for path in here.paths(name)}
-    assert here.run("orders", DAY, format=format).new_records == 0
+    assert here.run("orders", DAY, format=format).manifest.new_records == 0
     assert {path: path.read_bytes() for name in FILES for path in here.paths(name)} == before
     assert len(before) >= 6
 
@@ -217,7 +217,7 @@ def test_the_time_filter_is_sent_in_the_form_that_works(here, emulator):
     emulator.add_orders(here.merchant_id, 3, start=DAY.start - timedelta(hours=30))
     emulator.add_orders(here.merchant_id, 3, start=DAY.start)
     ragged = Window(DAY.start + timedelta(milliseconds=250), DAY.end - timedelta(milliseconds=250))
-    assert here.run("orders", ragged).records == 2
+    assert here.run("orders", ragged).manifest.records == 2
     asked = here.requests("/orders")[0]
     assert (asked["last_updated_after"], asked["last_updated_before"]) == (
         "2026-11-18T22:59:59+00:00",
@@ -249,7 +249,7 @@ def test_a_server_that_does_not_sort_is_noticed(here, emulator):
 def test_orders_of_one_type(here, emulator, kind):
     for each in ("PartnerFulfilled", "ZalandoFulfilled"):
         emulator.add_orders(here.merchant_id, 4, start=DAY.start, order_type=each)
-    assert here.run("orders", DAY, filters={"order_type": kind}).records == 4
+    assert here.run("orders", DAY, filters={"order_type": kind}).manifest.records == 4
     assert {row["order_type"] for row in here.published("orders")} == {kind}
 
 
@@ -257,7 +257,7 @@ def test_orders_of_one_sales_channel(here, emulator):
     channels = [channel["sales_channel_id"] for channel in emulator.reference("sales_channels", here.merchant_id)][:2]
     for channel in channels:
         emulator.add_orders(here.merchant_id, 2, start=DAY.start, sales_channel_id=channel)
-    assert here.run("orders", DAY, filters={"sales_channel_id": channels[0].upper()}).records == 2
+    assert here.run("orders", DAY, filters={"sales_channel_id": channels[0].upper()}).manifest.records == 2
     assert {row["sales_channel_id"] for row in here.published("orders")} == {channels[0]}
 
 
@@ -279,7 +279,7 @@ def test_announced_returns_are_stored_once(here, emulator):
     day = here.run("announced_returns", DAY)
     again = here.run("announced_returns", DAY)
     announced = emulator.announced_returns(here.merchant_id)
-    assert (day.records, again.new_records) == (len(announced), 0)
+    assert (day.manifest.records, again.manifest.new_records) == (len(announced), 0)
     rows = here.published("announced_returns")
     assert {row["announced_return_id"] for row in rows} == {each["announced_return_id"] for each in announced}
     assert len(rows) == len(announced) == 70

@@ -144,7 +144,7 @@ def test_rejected_records_are_treated_too(emulator: EmulatorServer, tmp_path: Pa
     result = here.run("orders", DAY, personal_data=PersonalData("drop"), max_rejected=99)
     assert result.rejected_uri is not None
     lines = gzip.decompress(Path(result.rejected_uri.removeprefix("file://")).read_bytes()).splitlines()
-    assert len(lines) == result.rejected >= 3
+    assert len(lines) == result.manifest.rejected >= 3
     # What belongs to the order has no date of its order either.
     record = json.loads(lines[0])["record"]
     assert record["order_id"]

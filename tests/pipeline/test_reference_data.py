@@ -153,7 +153,7 @@ def test_an_answer_without_records_does_not_end_what_is_known_unless_it_is_told_
 ) -> None:
     path = dataset.replace("_", "-")
     answer(runs, path, {})
-    assert runs.observe(dataset).files == (), "nothing, where nothing was known"
+    assert runs.observe(dataset).files == [], "nothing, where nothing was known"
     runs.observe(dataset)
     before = truth(runs, dataset)
     runs.emulator.clock.advance(60)
@@ -356,7 +356,7 @@ def test_tours_are_asked_for_one_by_one_and_those_not_asked_for_stay(
     answer(runs, "tours", {"tours": []})
     with caplog.at_level(logging.WARNING):
         result = runs.observe("tours", filters={"zalando_advice_id": advice[0]})
-    assert (result.changes["removed"], result.not_answered) == (1, (advice[0],))
+    assert (result.changes["removed"], result.not_answered) == (1, [advice[0]])
     left = {row["zalando_advice_id"] for row in runs.published("tours_current")}
     assert left == set(advice[1:])
 

@@ -118,19 +118,6 @@ def test_who_only_reads_writes_nothing_and_is_refused_all_the_same(store: Object
     refused(store, "sandbox", writes=False)
 
 
-@pytest.mark.parametrize("writes", [True, False])
-def test_a_base_path_of_an_earlier_version_belongs_to_the_environment_of_its_manifests(
-    store: ObjectStore, writes: bool
-) -> None:
-    store.write("received_items/merchant_id=x/date=2026-11-20/a.parquet", b"")
-    store.write_json("_manifests/received_items/merchant_id=x/date=2026-11-20/a.json", {"environment": "production"})
-    store.write_json("_manifests/intrastat/merchant_id=x/month=2026-11/manifest.json", {"month": "2026-11"})
-    assert "belongs to production" in refused(store, "sandbox", writes=writes)
-    assert store.read(RECORD) is None
-    claim_environment(store, "production", URI)
-    assert owner(store) == "production"
-
-
 @pytest.mark.parametrize("damaged", [b"", b"production", b"[]", b"{}", b"\xff"])
 def test_a_damaged_record_is_an_error_that_names_the_file_and_what_to_write(store: ObjectStore, damaged: bytes) -> None:
     store.write(RECORD, damaged)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from exhaustive import exhaustive
 from item_rows import Item, Warehouse, at, hours, rows_of
 
 from airflow_provider_zdirect.publish.row_index import NewRecords
 from airflow_provider_zdirect.storage.layout import PublishedName
+from airflow_provider_zdirect.windows import Window
 
 
 @pytest.fixture
@@ -21,7 +24,7 @@ def warehouse(tmp_path: Path) -> Warehouse:
 
 def test_a_window_is_published_under_its_own_name(warehouse: Warehouse) -> None:
     window = hours(10, 11)
-    merged = warehouse.publisher(window).publish([warehouse.stage("a", [Item("x", 10), Item("y", 10.5)], window)])
+    merged = warehouse.publish(window, [warehouse.stage("a", [Item("x", 10), Item("y", 10.5)], window)])
     (path,) = warehouse.published_files()
     assert path.startswith("returned_items/merchant_id=29809185-6a98-4691-a15b-e8d16839b6e8/date=2026-11-20/")
     assert PublishedName.parse(path).span == window
@@ -33,13 +36,13 @@ def test_a_window_is_published_under_its_own_name(warehouse: Warehouse) -> None:
 def test_a_window_over_midnight_lies_in_both_dates(warehouse: Warehouse) -> None:
     items = [Item("x", 23.5), Item("y", 24.5)]
     window = hours(23, 25)
-    warehouse.publisher(window).publish([warehouse.stage("a", items, window)])
+    warehouse.publish(window, [warehouse.stage("a", items, window)])
     assert [path.split("/")[2] for path in warehouse.published_files()] == ["date=2026-11-20", "date=2026-11-21"]
     assert warehouse.published() == rows_of(items)
 
 
 def test_an_empty_window_writes_no_file(warehouse: Warehouse) -> None:
-    merged = warehouse.publisher(hours(10, 11)).publish([])
+    merged = warehouse.publish(hours(10, 11), [])
     assert warehouse.published_files() == []
     assert merged.answered.count == 0
 
@@ -47,10 +50,9 @@ def test_an_empty_window_writes_no_file(warehouse: Warehouse) -> None:
 @pytest.mark.parametrize("suffix", ["parquet", "jsonl.gz"])
 def test_a_repeated_window_writes_nothing_new(warehouse: Warehouse, suffix: str) -> None:
     items, window = [Item("x", 10), Item("y", 10.5)], hours(10, 11)
-    publisher = warehouse.publisher(window, suffix=suffix)
-    first = publisher.publish([warehouse.stage("a", items, window, at(50))])
+    first = warehouse.publish(window, [warehouse.stage("a", items, window, at(50))], suffix=suffix)
     before = warehouse.published_files()
-    again = publisher.publish([warehouse.stage("b", items, window, at(60))])
+    again = warehouse.publish(window, [warehouse.stage("b", items, window, at(60))], suffix=suffix)
     assert warehouse.published_files() == before
     assert (again.answered.count, again.new) == (2, NewRecords(0, 0))
     assert again.files == first.files
@@ -62,34 +64,32 @@ def test_a_record_that_two_pages_repeat_is_published_once(warehouse: Warehouse) 
         warehouse.stage("a", [Item("x", 10), Item("x", 10)], window),
         warehouse.stage("b", [Item("x", 10)], window),
     ]
-    merged = warehouse.publisher(window).publish(pages)
+    merged = warehouse.publish(window, pages)
     assert warehouse.published() == [("x", 10.0, "first")]
     assert merged.answered.count == 1
 
 
 def test_a_changed_record_replaces_its_former_version_and_nothing_else_changes(warehouse: Warehouse) -> None:
     window = hours(10, 11)
-    publisher = warehouse.publisher(window)
-    publisher.publish([warehouse.stage("a", [Item("x", 10), Item("y", 10.5)], window, at(50))])
-    publisher.publish([warehouse.stage("b", [Item("x", 10, "second"), Item("y", 10.5)], window, at(60))])
+    warehouse.publish(window, [warehouse.stage("a", [Item("x", 10), Item("y", 10.5)], window, at(50))])
+    warehouse.publish(window, [warehouse.stage("b", [Item("x", 10, "second"), Item("y", 10.5)], window, at(60))])
     assert warehouse.published() == [("x", 10.0, "second"), ("y", 10.5, "first")]
 
 
 def test_an_older_answer_that_is_published_later_does_not_win(warehouse: Warehouse) -> None:
     window = hours(10, 11)
-    publisher = warehouse.publisher(window)
-    publisher.publish([warehouse.stage("a", [Item("x", 10, "second")], window, at(60))])
-    publisher.publish([warehouse.stage("b", [Item("x", 10, "first")], window, at(50))])
+    warehouse.publish(window, [warehouse.stage("a", [Item("x", 10, "second")], window, at(60))])
+    warehouse.publish(window, [warehouse.stage("b", [Item("x", 10, "first")], window, at(50))])
     assert warehouse.published() == [("x", 10.0, "second")]
 
 
 def test_a_day_over_hours_that_are_published_adds_only_what_they_lack(warehouse: Warehouse) -> None:
     for hour in (10, 11):
         window = hours(hour, hour + 1)
-        warehouse.publisher(window).publish([warehouse.stage(f"h{hour}", [Item(f"x{hour}", hour + 0.5)], window)])
+        warehouse.publish(window, [warehouse.stage(f"h{hour}", [Item(f"x{hour}", hour + 0.5)], window)])
     day = hours(0, 24)
     items = [Item("x10", 10.5), Item("x11", 11.5), Item("x12", 12.5)]
-    merged = warehouse.publisher(day).publish([warehouse.stage("day", items, day)])
+    merged = warehouse.publish(day, [warehouse.stage("day", items, day)])
     assert warehouse.published() == rows_of(items)
     assert (merged.answered.count, merged.new) == (3, NewRecords(1, 0))
     assert sum(file.rows for file in merged.files) == 3
@@ -97,13 +97,12 @@ def test_a_day_over_hours_that_are_published_adds_only_what_they_lack(warehouse:
 
 def test_a_late_record_of_a_published_window_is_published_by_the_next(warehouse: Warehouse) -> None:
     before, window = hours(9, 10), hours(10, 11)
-    first = warehouse.publisher(before, overlap=1)
-    first.announce()
-    first.publish([warehouse.stage("a", [Item("x", 9.1)], before)])
-    second = warehouse.publisher(window, overlap=1)
-    second.announce()
-    merged = second.publish([warehouse.stage("b", [Item("x", 9.1), Item("late", 9.9), Item("y", 10.5)], window)])
-    assert warehouse.published() == [("late", 9.9, "first"), ("x", 9.1, "first"), ("y", 10.5, "first")]
+    items = [Item("x", 9.1), Item("late", 9.9), Item("y", 10.5)]
+    warehouse.announce(before)
+    warehouse.publish(before, [warehouse.stage("a", items[:1], before)], overlap=1)
+    warehouse.announce(window)
+    merged = warehouse.publish(window, [warehouse.stage("b", items, window)], overlap=1)
+    assert warehouse.published() == rows_of(items)
     assert (merged.answered.count, merged.new) == (1, NewRecords(1, 1))
     (late,) = merged.files_outside
     assert late.path not in {file.path for file in merged.files}
@@ -111,61 +110,66 @@ def test_a_late_record_of_a_published_window_is_published_by_the_next(warehouse:
 
 def test_records_before_the_window_that_nobody_asked_for_are_not_published(warehouse: Warehouse) -> None:
     window = hours(10, 11)
-    publisher = warehouse.publisher(window, overlap=1)
-    publisher.announce()
-    publisher.publish([warehouse.stage("a", [Item("before", 9.5), Item("x", 10)], window)])
+    warehouse.announce(window)
+    warehouse.publish(window, [warehouse.stage("a", [Item("before", 9.5), Item("x", 10)], window)], overlap=1)
     assert warehouse.published() == [("x", 10.0, "first")]
 
 
 def test_a_record_outside_of_all_that_was_asked_for_is_kept_under_its_own_date(warehouse: Warehouse) -> None:
     window = hours(10, 11)
-    warehouse.publisher(window, overlap=1).publish([warehouse.stage("a", [Item("other", -30)], window)])
+    warehouse.publish(window, [warehouse.stage("a", [Item("other", -30)], window)], overlap=1)
     assert warehouse.published() == [("other", -30.0, "first")]
     assert "date=2026-11-18" in warehouse.published_files()[0]
 
 
-def test_late_records_of_a_window_under_way_are_parked_and_taken_up_by_it(warehouse: Warehouse) -> None:
+def test_a_late_record_of_a_window_that_is_still_fetched_is_published_at_once(warehouse: Warehouse) -> None:
     before, window = hours(9, 10), hours(10, 11)
-    first, second = warehouse.publisher(before, overlap=1), warehouse.publisher(window, overlap=1)
-    first.announce()
+    warehouse.announce(before)
     fetched_early = warehouse.stage("a", [Item("x", 9.1)], before)
-    second.announce()
-    second.publish([warehouse.stage("b", [Item("x", 9.1), Item("late", 9.9), Item("y", 10.5)], window)])
-    assert warehouse.published() == [("y", 10.5, "first")]
-    merged = first.publish([fetched_early])
-    assert warehouse.published() == [("late", 9.9, "first"), ("x", 9.1, "first"), ("y", 10.5, "first")]
-    assert merged.answered.count == 2
-    assert not list((warehouse.root / "_parked").rglob("*.parquet"))
+    warehouse.announce(window)
+    items = [Item("x", 9.1), Item("late", 9.9), Item("y", 10.5)]
+    warehouse.publish(window, [warehouse.stage("b", items, window)], overlap=1)
+    assert warehouse.published() == rows_of(items)
+    merged = warehouse.publish(before, [fetched_early], overlap=1)
+    assert (merged.answered.count, merged.new) == (1, NewRecords(0, 0))
+    assert warehouse.published() == rows_of(items)
 
 
-def test_a_window_that_is_published_while_its_rows_are_parked_loses_none(warehouse: Warehouse) -> None:
-    before, window = hours(9, 10), hours(10, 11)
-    first, second = warehouse.publisher(before, overlap=1), warehouse.publisher(window, overlap=1)
-    first.announce()
-    second.announce()
-    early = warehouse.stage("a", [Item("x", 9.1)], before)
-    late = warehouse.stage("b", [Item("late", 9.9), Item("y", 10.5)], window)
+@pytest.mark.parametrize("seed", exhaustive(range(60)))
+def test_what_any_run_has_found_of_a_window_that_was_run_is_published(warehouse: Warehouse, seed: int) -> None:
+    """Announcing, fetching and publishing of many windows, and records that become visible, in any order."""
+    dice = random.Random(seed)
+    visible: list[Item] = []
+    found: set[Item] = set()
+    windows = [hours(n, n + 1) for n in range(6)] + [hours(0.5, 2.5), hours(3, 6), hours(2, 3)]
+    windows = dice.sample(windows, dice.randrange(3, len(windows)))
 
-    park = second._park  # the one moment that no public call can reach
+    def appear(item: Item) -> Iterator[None]:
+        visible.append(item)
+        yield
 
-    def publish_the_other_first(*args: object) -> object:
-        parked = park(*args)  # type: ignore[arg-type]
-        paths = list(parked.values())
-        if paths:
-            held_back = [(path, warehouse.store.read(path)) for path in paths]
-            for path, _ in held_back:
-                warehouse.store.delete(path)
-            first.publish([early])
-            for path, data in held_back:
-                warehouse.store.write(path, data)
-        return parked
+    def run(number: int, window: Window) -> Iterator[None]:
+        warehouse.announce(window)
+        yield
+        asked = window.extended_back(timedelta(hours=1))
+        fetched = [item for item in visible if asked.contains(at(item.hour))]
+        found.update(fetched)
+        staged = [warehouse.stage(f"w{number}", fetched, window, at(40))]
+        yield
+        warehouse.publish(window, staged, overlap=1)
+        yield
 
-    object.__setattr__(second, "_park", publish_the_other_first)
-    second.publish([late])
-    assert [label for label, _, _ in warehouse.published()] == ["late", "x", "y"]
+    steps = [run(number, window) for number, window in enumerate(windows)]
+    steps += [appear(Item(f"r{number}", round(dice.uniform(-1, 6), 3))) for number in range(24)]
+    while steps:
+        one = dice.choice(steps)
+        if next(one, steps) is steps:
+            steps.remove(one)
+    expected = [item for item in found if any(window.contains(at(item.hour)) for window in windows)]
+    assert warehouse.published() == rows_of(expected)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", exhaustive(range(6)))
 def test_many_overlapping_windows_at_once_end_with_each_record_once(warehouse: Warehouse, seed: int) -> None:
     dice = random.Random(seed)
     truth = [Item(f"r{number}", round(dice.uniform(0, 30), 3)) for number in range(400)]
@@ -175,8 +179,7 @@ def test_many_overlapping_windows_at_once_end_with_each_record_once(warehouse: W
 
     def run(number: int) -> None:
         window = windows[number]
-        publisher = warehouse.publisher(window, overlap=1)
-        publisher.announce()
+        warehouse.announce(window)
         asked = window.extended_back(timedelta(hours=1))
         # An answer lacks late records at random; the last to ask (below) sees all.
         seen = [
@@ -184,7 +187,7 @@ def test_many_overlapping_windows_at_once_end_with_each_record_once(warehouse: W
             for index, item in enumerate(truth)
             if asked.contains(at(item.hour)) and (index not in late or random.random() < 0.5)
         ]
-        publisher.publish([warehouse.stage(f"w{number}", seen, window, at(40 + number))])
+        warehouse.publish(window, [warehouse.stage(f"w{number}", seen, window, at(40 + number))], overlap=1)
 
     with ThreadPoolExecutor(max_workers=8) as pool:
         for done in [pool.submit(run, number) for number in range(len(windows))]:
@@ -194,11 +197,11 @@ def test_many_overlapping_windows_at_once_end_with_each_record_once(warehouse: W
     assert {row[0] for row in published} >= {item.label for index, item in enumerate(truth) if index not in late}
 
     everything = hours(0, 30)
-    warehouse.publisher(everything).publish([warehouse.stage("all", truth, everything, at(90))])
+    warehouse.publish(everything, [warehouse.stage("all", truth, everything, at(90))])
     assert warehouse.published() == rows_of(truth)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", exhaustive(range(8)))
 def test_records_that_change_in_a_shared_file_while_many_runs_meet_are_there_once(
     warehouse: Warehouse, seed: int
 ) -> None:
@@ -206,13 +209,13 @@ def test_records_that_change_in_a_shared_file_while_many_runs_meet_are_there_onc
     dice = random.Random(seed)
     items = [Item(f"r{number}", number / 4) for number in range(48)]
     day = hours(0, 24)
-    warehouse.publisher(day).publish([warehouse.stage("day", items, day, at(40))])
+    warehouse.publish(day, [warehouse.stage("day", items, day, at(40))])
     changed = [Item(item.label, item.hour, "second") if dice.random() < 0.3 else item for item in items]
 
     def run(hour: int) -> None:
         window = hours(hour, hour + 2)
         mine = [item for item in changed if window.contains(at(item.hour))]
-        warehouse.publisher(window).publish([warehouse.stage(f"h{hour}", mine, window, at(50))])
+        warehouse.publish(window, [warehouse.stage(f"h{hour}", mine, window, at(50))])
 
     with ThreadPoolExecutor(max_workers=6) as pool:
         for done in [pool.submit(run, hour) for hour in range(0, 12, 2)]:
@@ -222,16 +225,15 @@ def test_records_that_change_in_a_shared_file_while_many_runs_meet_are_there_onc
 
 def test_leftovers_of_a_killed_run_are_cleared_by_whoever_comes_next(warehouse: Warehouse) -> None:
     window = hours(10, 11)
-    publisher = warehouse.publisher(window)
-    publisher.publish([warehouse.stage("a", [Item("x", 10.1), Item("y", 10.2)], window)])
+    warehouse.publish(window, [warehouse.stage("a", [Item("x", 10.1), Item("y", 10.2)], window)])
     (path,) = warehouse.published_files()
     # A run killed between writing its merged file and deleting the former ones leaves records twice.
-    day = warehouse.publisher(hours(0, 24))
+    day = hours(0, 24)
     other = Warehouse(warehouse.root / "elsewhere")
-    other.publisher(hours(0, 24)).publish([other.stage("b", [Item("x", 10.1)], hours(0, 24))])
+    other.publish(day, [other.stage("b", [Item("x", 10.1)], day)])
     (leftover,) = other.published_files()
     (warehouse.root / leftover).write_bytes((other.root / leftover).read_bytes())
     assert len(warehouse.published()) == 3
-    day.publish([warehouse.stage("c", [Item("x", 10.1), Item("y", 10.2)], hours(0, 24))])
+    warehouse.publish(day, [warehouse.stage("c", [Item("x", 10.1), Item("y", 10.2)], day)])
     assert warehouse.published() == [("x", 10.1, "first"), ("y", 10.2, "first")]
     assert path not in warehouse.published_files()

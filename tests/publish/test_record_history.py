@@ -25,10 +25,10 @@ from hypothesis import strategies as st
 from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.pipeline.validate import take_valid
-from airflow_provider_zdirect.publish import known_versions
-from airflow_provider_zdirect.publish.content_hash import content_hashes
 from airflow_provider_zdirect.publish.history import LaterObservation, Recorded, RecordHistory
-from airflow_provider_zdirect.publish.record_versions import Seen, Version, as_one, observe
+from airflow_provider_zdirect.publish.place import Place
+from airflow_provider_zdirect.publish.record_versions import Version, as_one, observe
+from airflow_provider_zdirect.publish.same_row import row_hashes
 from airflow_provider_zdirect.storage import row_files
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -47,14 +47,14 @@ def day(number: float) -> datetime:
     return START + timedelta(days=number)
 
 
-def seen(world: World) -> dict[str, Seen]:
-    return {key: Seen(ord(content)) for key, content in world.items()}
+def seen(world: World, at: datetime) -> list[Version]:
+    return [Version(key, at, ord(content)) for key, content in world.items()]
 
 
 def replayed(observations: list[World]) -> list[Version]:
     history: list[Version] = []
     for number, world in enumerate(observations):
-        history = observe(history, seen(world), day(number))
+        history = observe(history, seen(world, day(number)), day(number))
     return history
 
 
@@ -62,7 +62,7 @@ def state(history: list[Version], at: datetime) -> World:
     """By definition: what is valid at a time, each record once."""
     valid = [v for v in history if v.valid_from <= at and (v.valid_to is None or at < v.valid_to)]
     assert len({version.key for version in valid}) == len(valid)
-    return {version.key: chr(version.digest) for version in valid}
+    return {version.key: chr(version.content) for version in valid}
 
 
 @settings(max_examples=50)
@@ -82,7 +82,7 @@ def test_versions_of_a_record_follow_one_another_and_two_neighbours_differ(obser
         for before, after in itertools.pairwise(versions):
             assert before.valid_to is not None
             assert before.valid_from < before.valid_to <= after.valid_from
-            assert before.valid_to < after.valid_from or before.digest != after.digest
+            assert before.valid_to < after.valid_from or before.content != after.content
 
 
 @settings(max_examples=50)
@@ -91,9 +91,10 @@ def test_an_observation_that_is_made_again_changes_nothing(observations: list[Wo
     twice = [(number, world) for number, world in enumerate(observations) for _ in range(data.draw(st.integers(1, 2)))]
     history: list[Version] = []
     for step, (number, world) in enumerate(twice):
-        history = observe(history, seen(world), day(number + step * 1e-6))
-    assert [(version.key, version.digest) for version in history] == [
-        (version.key, version.digest) for version in replayed(observations)
+        at = day(number + step * 1e-6)
+        history = observe(history, seen(world, at), at)
+    assert [(version.key, version.content) for version in history] == [
+        (version.key, version.content) for version in replayed(observations)
     ]
 
 
@@ -101,7 +102,7 @@ def test_an_observation_that_is_made_again_changes_nothing(observations: list[Wo
 @given(worlds, worlds, st.sets(st.sampled_from("abcd")))
 def test_what_was_not_asked_for_stays(before: World, after: World, scope: set[str]) -> None:
     asked = {key: content for key, content in after.items() if key in scope}
-    history = observe(replayed([before]), seen(asked), day(1), scope.__contains__)
+    history = observe(replayed([before]), seen(asked, day(1)), day(1), lambda version: version.key in scope)
     assert state(history, day(1)) == {key: content for key, content in before.items() if key not in scope} | asked
 
 
@@ -111,14 +112,14 @@ def test_histories_that_parted_are_one_in_any_order_and_one_and_its_beginning_ar
     common: list[World], mine: World, others: World
 ) -> None:
     base = replayed(common)
-    first, second = (observe(base, seen(world), day(10 + n)) for n, world in enumerate((mine, others)))
+    first, second = (observe(base, seen(world, day(10 + n)), day(10 + n)) for n, world in enumerate((mine, others)))
     assert as_one([first, second]) == as_one([second, first]) == as_one([first, second, base])
     assert as_one([base, first]) == first
     assert as_one([first, first]) == first
     one = as_one([first, second])
-    # What began in either of them is told, for as long as neither says otherwise.
+    # What began in either of them is there, for as long as neither says otherwise.
     for version in first:
-        assert state(one, version.valid_from).get(version.key) == chr(version.digest)
+        assert state(one, version.valid_from).get(version.key) == chr(version.content)
     assert state(one, day(10.5)) == mine
 
 
@@ -134,8 +135,7 @@ class Channels:
     pause: Any = time.sleep
 
     def history(self) -> RecordHistory:
-        store = ObjectStore(fsspec.filesystem("file", skip_instance_cache=True), str(self.root))
-        return RecordHistory(store, Layout("sales_channels", MERCHANT), CHANNELS, self.suffix, self.pause)
+        return RecordHistory(place_of(self.root, self.suffix), CHANNELS, self.pause)
 
     def record(self, world: World, at: datetime) -> Recorded:
         return self.history().record(channel_rows(world, at), at)
@@ -171,6 +171,11 @@ class Channels:
         return sorted(str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_file())
 
 
+def place_of(root: Path, suffix: str = "parquet") -> Place:
+    fs = fsspec.filesystem("file", skip_instance_cache=True)
+    return Place(fs, str(root), f"file://{root}", MERCHANT, "production", suffix.partition(".")[0])
+
+
 def channel_rows(world: World, at: datetime) -> pa.Table:
     lineage = Lineage(MERCHANT, "production", at, at + timedelta(microseconds=1), at)
     sources = [json.dumps({"sales_channel_id": key, "country_name": world[key]}).encode() for key in world]
@@ -204,18 +209,15 @@ def test_days_can_be_replayed_from_one_file_and_current_is_the_last_of_them(tmp_
     assert counts == [(2, 0, 0), (0, 1, 0), (0, 0, 1), (2, 0, 0), (0, 0, 2)]
     for number, world in enumerate(WORLDS):
         assert channels.state(day(number)) == channels.state(day(number + 0.9)) == world
-    assert recorded.file is not None
-    assert recorded.current_file is not None
-    assert (recorded.file.rows, recorded.current_file.rows) == (len(channels.published()), 1)
+    assert [file.rows for file in recorded.files] == [len(channels.published()), 1]
 
 
 def test_the_name_says_when_the_first_version_began_and_when_the_last_change_was(tmp_path: Path) -> None:
     channels = Channels(tmp_path)
     channels.record(WORLDS[0], day(0))
-    recorded = channels.record(WORLDS[1], day(3))
-    assert recorded.file is not None
-    assert recorded.file.path.startswith(f"sales_channels/merchant_id={MERCHANT}/date=2026-11-23/")
-    name = PublishedName.parse(recorded.file.path)
+    path = channels.record(WORLDS[1], day(3)).files[0].path
+    assert path.startswith(f"sales_channels/merchant_id={MERCHANT}/date=2026-11-23/")
+    name = PublishedName.parse(path)
     assert name is not None
     assert (name.span.start, name.fetched) == (day(0), day(3))
 
@@ -233,14 +235,13 @@ def test_the_same_again_writes_nothing(tmp_path: Path) -> None:
 def test_a_history_of_many_batches_is_what_the_observations_make_of_it_and_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    for module in (row_files, known_versions):
-        monkeypatch.setattr(module, "BATCH_ROWS", 3)
+    monkeypatch.setattr(row_files, "BATCH_ROWS", 3)
     dice = random.Random(seed)
     observations = [{key: dice.choice("xyz") for key in "abcdefgh" if dice.random() < 0.7} for _ in range(8)]
     channels = Channels(tmp_path)
     for number, world in enumerate(observations):
         history = channels.history()
-        history.record(channel_rows(world, day(number)), day(number), None, history.standing())
+        history.record(channel_rows(world, day(number)), day(number), None, history.read())
         assert channels.current() == world
     for number, world in enumerate(observations):
         assert channels.state(day(number)) == channels.state(day(number + 0.9)) == world
@@ -250,50 +251,27 @@ def test_a_history_of_many_batches_is_what_the_observations_make_of_it_and_in_or
     assert len(rows) == len(replayed(observations))
 
 
-def test_what_is_known_is_read_once_and_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    channels = Channels(tmp_path)
-    for number, world in enumerate(WORLDS):
-        channels.record(world, day(number))
-    read, hashed = [], []
-    reading, hashing = known_versions.read_batches, known_versions.content_hashes
-
-    def read_batches(*args: Any) -> Any:
-        read.append(args[3])
-        return reading(*args)
-
-    def content_hashes(rows: pa.Table) -> Any:
-        hashed.append(rows.num_rows)
-        return hashing(rows)
-
-    monkeypatch.setattr(known_versions, "read_batches", read_batches)
-    monkeypatch.setattr(known_versions, "content_hashes", content_hashes)
-    history, rows = channels.history(), channel_rows(WORLDS[-1], day(9))
-    assert not history.record(rows, day(9), None, history.standing()).stored
-    assert read == [["sales_channel_id", "_content_hash", "_valid_from", "_valid_to"]]
-    assert hashed == [len(WORLDS[-1])]
-
-
 def test_what_was_read_before_another_run_published_is_read_again(tmp_path: Path) -> None:
     channels = Channels(tmp_path)
     channels.record(WORLDS[0], day(0))
     history = channels.history()
-    standing = history.standing()
+    known = history.read()
     channels.record(WORLDS[1], day(1))
-    history.record(channel_rows(WORLDS[2], day(2)), day(2), None, standing)
+    history.record(channel_rows(WORLDS[2], day(2)), day(2), None, known)
     assert [channels.state(day(number)) for number in range(3)] == WORLDS[:3]
 
 
 def test_a_field_that_no_record_has_is_no_change() -> None:
     rows = channel_rows(WORLDS[0], day(0))
     wider = rows.append_column("new_field", pa.nulls(rows.num_rows, pa.string()))
-    assert list(content_hashes(wider)) == list(content_hashes(rows))
+    assert list(row_hashes(wider)) == list(row_hashes(rows))
     other = rows.append_column("new_field", pa.array(["x"] * rows.num_rows))
-    assert not set(content_hashes(other)) & set(content_hashes(rows))
+    assert not set(row_hashes(other)) & set(row_hashes(rows))
 
 
 def test_nothing_at_all_is_no_file(tmp_path: Path) -> None:
     recorded = Channels(tmp_path).record({}, day(0))
-    assert (recorded.file, recorded.current_file, recorded.stored) == (None, None, False)
+    assert (recorded.files, recorded.stored) == ([], False)
     assert Channels(tmp_path).files() == []
 
 
@@ -346,13 +324,12 @@ def tour_rows(tours: dict[tuple[str, str], str], at: datetime) -> pa.Table:
 
 
 def test_only_what_was_asked_for_can_be_gone(tmp_path: Path) -> None:
-    store = ObjectStore(fsspec.filesystem("file"), str(tmp_path))
-    history = RecordHistory(store, Layout("tours", MERCHANT), TOURS, "parquet")
+    history = RecordHistory(place_of(tmp_path), TOURS)
     one, two, three = ("00000001", "t1"), ("00000002", "t2"), ("00000002", "t3")
     history.record(tour_rows(dict.fromkeys((one, two, three), "NEW"), day(0)), day(0))
     recorded = history.record(tour_rows({two: "OTHER"}, day(1)), day(1), ("zalando_advice_id", ["00000002"]))
     assert recorded.changes == {"added": 0, "changed": 1, "removed": 1}
-    rows = history.rows(history.standing()).to_pylist()
+    rows = history.read().valid.to_pylist()
     assert sorted((row["tour_number"], row["type"]) for row in rows) == [("t1", "NEW"), ("t2", "OTHER")]
 
 
@@ -413,8 +390,8 @@ def test_a_killed_run_does_not_take_away_what_another_has_recorded_meanwhile(
     listing, deleting = RecordHistory.files, ObjectStore.delete
     to_come = [lambda: channels.record({"a": "z"}, day(1))]
 
-    def files(self: RecordHistory) -> list[str]:
-        found = listing(self)
+    def files(self: RecordHistory, layout: Layout) -> list[str]:
+        found = listing(self, layout)
         while to_come:
             to_come.pop()()
         return found
@@ -499,12 +476,12 @@ def test_the_same_observation_by_several_at_once_is_there_once(tmp_path: Path) -
 
 def test_the_digest_of_what_stands_is_that_of_the_rows_that_were_observed(tmp_path: Path) -> None:
     channels = Channels(tmp_path)
-    assert channels.history().standing().count == 0
+    assert channels.history().read().valid.num_rows == 0
     for number, world in enumerate(WORLDS):
         channels.record(world, day(number))
         rows = channel_rows(dict(reversed(world.items())), day(number + 50))
-        assert channels.history().standing().digest == channels.history().digest(rows)
-    assert channels.history().digest(channel_rows(WORLDS[0], day(0))) != channels.history().standing().digest
+        assert channels.history().read().digest == channels.history().digest(rows)
+    assert channels.history().digest(channel_rows(WORLDS[0], day(0))) != channels.history().read().digest
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,8 @@ from typing import Any
 import boto3
 from extraction import Extraction
 
-from airflow_provider_zdirect.pipeline.extract import ExtractJob, ExtractResult
-from airflow_provider_zdirect.windows import Window
+from airflow_provider_zdirect.pipeline.extract import ExtractResult
+from airflow_provider_zdirect.publish.place import Place
 
 CREDENTIALS = {"key": "testing", "secret": "testing-secret"}
 PREFIX = "zdirect/landing"
@@ -92,11 +92,8 @@ class S3Extraction(Extraction):
     bucket: Bucket = None  # type: ignore[assignment]
     filesystem: Callable[[], Any] = None  # type: ignore[assignment]
 
-    def job(self, dataset: str, window: Window, **options: Any) -> ExtractJob:
-        from dataclasses import replace
-
-        job = super().job(dataset, window, **options)
-        return replace(job, fs=self.filesystem(), root=self.bucket.root, base_uri=self.bucket.uri)
+    def place(self, merchant_id: str, format: str) -> Place:
+        return Place(self.filesystem(), self.bucket.root, self.bucket.uri, merchant_id, self.environment, format)
 
     def published(self, dataset: str) -> list[dict[str, Any]]:
         self.bucket.download()
@@ -108,7 +105,7 @@ class S3Extraction(Extraction):
 
     def manifest(self, result: ExtractResult) -> dict[str, Any]:
         self.bucket.download()
-        return json.loads(self.local(result.manifest).read_text())
+        return json.loads(self.local(result.as_dict()["manifest"]).read_text())
 
     def local(self, uri: str) -> Path:
         assert uri.startswith(f"{self.bucket.uri}/")

@@ -27,16 +27,18 @@ HOURS = hourly(NOON, 4)
 def test_adjacent_windows_tile(runs: S3Extraction) -> None:
     results = [runs.run("received_items", window) for window in HOURS]
     assert runs.keys("received_items") == runs.truth("received_items", whole(HOURS))
-    assert [result.records for result in results] == [len(runs.truth("received_items", hour)) for hour in HOURS]
+    assert [result.manifest.records for result in results] == [
+        len(runs.truth("received_items", hour)) for hour in HOURS
+    ]
     assert not runs.paths("_staging")
 
 
 def test_the_manifest_names_the_objects_and_their_checksums(runs: S3Extraction) -> None:
     result = runs.run("returned_items", HOURS[0])
     manifest = runs.manifest(result)
-    assert manifest["records"] == result.records == len(runs.truth("returned_items", HOURS[0]))
+    assert manifest["records"] == result.manifest.records == len(runs.truth("returned_items", HOURS[0]))
     assert result.uri == f"{runs.bucket.uri}/returned_items/merchant_id={runs.merchant_id}"
-    for file, uri in zip(manifest["files"], result.files, strict=True):
+    for file, uri in zip(manifest["files"], result.as_dict()["files"], strict=True):
         data = runs.local(uri).read_bytes()
         assert uri.endswith(file["path"])
         assert (len(data), hashlib.sha256(data).hexdigest()) == (file["bytes"], file["sha256"])
@@ -49,7 +51,11 @@ def test_a_window_run_twice_writes_nothing_new(runs: S3Extraction, format: str) 
     second = runs.run("received_items", HOURS[0], format=format)
     assert runs.bucket.versions() == before
     assert runs.keys("received_items") == runs.truth("received_items", HOURS[0])
-    assert (second.records, second.new_records, second.files) == (first.records, 0, first.files)
+    assert (second.manifest.records, second.manifest.new_records, second.manifest.files) == (
+        first.manifest.records,
+        0,
+        first.manifest.files,
+    )
     assert all(key.endswith({"parquet": ".parquet", "jsonl": ".jsonl.gz"}[format]) for key in before)
 
 
@@ -83,7 +89,7 @@ def test_hours_run_as_they_end_catch_what_becomes_visible_late(runs: S3Extractio
     late = 0
     for window in [*HOURS, Window(HOURS[-1].end, HOURS[-1].end + timedelta(hours=1))]:
         runs.emulator.clock.set(window.end)
-        late += runs.run("returned_items", window).late_records
+        late += runs.run("returned_items", window).manifest.late_records
     assert late > 0
     keys = runs.keys("returned_items")
     assert len(keys) == len(set(keys))
@@ -128,10 +134,13 @@ def test_invalid_records_lie_beside_the_data(runs: S3Extraction) -> None:
     assert result.rejected_uri is not None
     assert runs.local(result.rejected_uri) == rejected
     lines = [json.loads(line) for line in gzip.decompress(rejected.read_bytes()).splitlines()]
-    assert len(lines) == result.rejected > 0
+    assert len(lines) == result.manifest.rejected > 0
     truth = runs.emulator.truth("received_items", runs.merchant_id, HOURS[0].start, HOURS[0].end)
-    assert (result.records, result.rejected) == (sum("_bad" not in item for item in truth), len(lines))
-    assert result.records + result.rejected == len(truth)
+    assert (result.manifest.records, result.manifest.rejected) == (
+        sum("_bad" not in item for item in truth),
+        len(lines),
+    )
+    assert result.manifest.records + result.manifest.rejected == len(truth)
 
 
 def test_nothing_but_published_data_lies_in_the_dataset_s_folder(runs: S3Extraction) -> None:

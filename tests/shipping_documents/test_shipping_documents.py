@@ -33,6 +33,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectConfigurationError,
 )
 from airflow_provider_zdirect.shipping_documents.documents import (
+    DocumentCalls,
     ShippingDocument,
     documents_folder,
     erase_documents,
@@ -40,7 +41,6 @@ from airflow_provider_zdirect.shipping_documents.documents import (
 )
 from airflow_provider_zdirect.shipping_documents.job import IN_VAIN, DocumentsJob, DocumentsResult, fetch_documents
 from airflow_provider_zdirect.shipping_documents.listed import listed_orders, orders_file, orders_of_file
-from airflow_provider_zdirect.shipping_documents.options import DocumentOptions
 from airflow_provider_zdirect.shipping_documents.orders import orders_without_codes
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
@@ -61,8 +61,7 @@ def world(one_emulator: EmulatorServer, tmp_path: Path) -> OrderWorld:
 
 
 def job(world: OrderWorld, *order_ids: str, **changes: Any) -> DocumentsJob:
-    options = DocumentOptions.of(changes.pop("api_options", None))
-    fields: dict[str, Any] = {"run": "a-run", "fill_tracking": False, "options": options, **changes}
+    fields: dict[str, Any] = {"run": "a-run", "fill_tracking": False, **changes}
     return DocumentsJob(
         world.merchant_id, order_ids, fsspec.filesystem("file"), str(world.base), world.base.as_uri(), **fields
     )
@@ -173,7 +172,8 @@ def test_an_order_that_zdirect_does_not_know_fails_and_the_others_are_fetched(wo
     assert (NOBODY, "failed", None) in told(world)
     assert tuple(there(world, order_id)) == TYPES
     assert fetch(world, NOBODY, order_id, max_failed=1).orders["failed"] == 1
-    lenient = fetch(world, NOBODY, api_options={"no_documents": "not_found"})
+    world.assumptions = {"no_documents": "not_found"}
+    lenient = fetch(world, NOBODY)
     assert lenient.orders["missing"] == 1
 
 
@@ -237,39 +237,31 @@ def test_an_order_whose_documents_do_not_name_it_fails_alone_unless_that_is_trus
     with pytest.raises(ShippingDocumentsError, match=f"(?s)1 of 2 orders.*{order_id}.*unnamed_order"):
         fetch(world, order_id, other)
     assert (tuple(there(world, order_id)), tuple(there(world, other))) == ((), TYPES)
-    assert fetch(world, order_id, other, api_options={"unnamed_order": "trust"}).orders["fetched"] == 2
+    world.assumptions = {"unnamed_order": "trust"}
+    assert fetch(world, order_id, other).orders["fetched"] == 2
     assert tuple(there(world, order_id)) == TYPES
     documents[0]["order_id"] = other
     with pytest.raises(FilterIgnoredError):
-        fetch(world, order_id, run="another-run", api_options={"unnamed_order": "trust"})
+        fetch(world, order_id, run="another-run")
 
 
-def test_parameter_path_and_limit_are_options(world):
+def test_parameter_path_and_limit_are_assumptions(world):
     world.emulator.set_options(documents_order_parameter="order", document_path="/zss/documents/{document_id}/pdf")
     order_id = world.order()
+    world.assumptions = {"documents_order_parameter": "order"}
     with pytest.raises(ShippingDocumentsError, match="document_path"):
-        fetch(world, order_id, api_options={"order_parameter": "order"})
-    options = {"order_parameter": "order", "document_path": "/zss/documents/{document_id}/pdf"}
-    assert fetch(world, order_id, api_options=options).downloaded == 3
-    assert DocumentOptions().rate("production").limit == 400
-    assert DocumentOptions().rate("sandbox").limit == 40
-    assert DocumentOptions.of({"requests_per_minute": 7}).rate("production").limit == 7
+        fetch(world, order_id)
+    world.assumptions["document_path"] = "/zss/documents/{document_id}/pdf"
+    assert fetch(world, order_id).downloaded == 3
 
 
 @pytest.mark.parametrize(
-    "options",
-    [
-        {"path": "/x"},
-        {"document_path": "/zss/documents"},
-        {"document_path": "https://elsewhere/{document_id}"},
-        {"requests_per_minute": "many"},
-        {"no_documents": "perhaps"},
-        {"unnamed_order": "perhaps"},
-    ],
+    ("environment", "assumptions", "limit"),
+    [("production", {}, 400), ("sandbox", {}, 40), ("production", {"documents_per_minute": 7}, 7)],
 )
-def test_an_impossible_option_is_refused(options):
-    with pytest.raises(ZDirectConfigurationError, match="api_options"):
-        DocumentOptions.of(options)
+def test_the_rate_limit_is_that_of_the_environment_or_of_the_assumption(world, environment, assumptions, limit):
+    world.assumptions = assumptions
+    assert DocumentCalls(world.client(environment=environment)).rate.limit == limit
 
 
 # When things go wrong

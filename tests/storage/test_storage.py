@@ -169,8 +169,7 @@ def test_everything_but_data_lies_beside_the_dataset() -> None:
         layout.manifest(window),
         layout.rejected(window),
         layout.revisions(DAY),
-        layout.window_marks(DAY),
-        layout.parked(window),
+        layout.announced(DAY),
         layout.staging(window, "run"),
     ]
     assert all(path.startswith("_") for path in beside)

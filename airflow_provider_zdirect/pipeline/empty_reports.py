@@ -1,0 +1,59 @@
+"""Empty daily reports: is a report without movements certain to be empty, or not made yet?"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+
+from airflow_provider_zdirect.clock import Clock
+from airflow_provider_zdirect.pipeline.fetch import WindowFetcher
+from airflow_provider_zdirect.pipeline.plan import PlannedRequest
+from airflow_provider_zdirect.reports.calendar import DAY, is_long_due, why_empty
+from airflow_provider_zdirect.reports.wait import later_report
+from airflow_provider_zdirect.windows import subject
+
+log = logging.getLogger(__name__)
+
+
+async def judge_empty_reports(
+    fetcher: WindowFetcher, requests: Sequence[PlannedRequest], clock: Clock
+) -> dict[str, str | None]:
+    """By date of an empty report: why it is certain to be empty, None if it is not.
+
+    A report may be fetched again on the way, and have movements then.
+    """
+    judged: dict[str, str | None] = {}
+    for request in requests:
+        if not fetcher.progress.of(request.key).is_empty:
+            continue
+        because = await _why_empty(fetcher, request, clock)
+        if not fetcher.progress.of(request.key).is_empty:
+            continue
+        judged[request.key] = because
+        what = subject(f"{fetcher.dataset.name} report of", fetcher.merchant_id, request.day)
+        if because is None:
+            log.warning(
+                "%s: empty, and there is no report of a later date, so it may not have been made yet. The day is "
+                "not complete; fetch it again later.",
+                what,
+            )
+        else:
+            log.info("%s: empty, because %s.", what, because)
+    return judged
+
+
+async def _why_empty(fetcher: WindowFetcher, request: PlannedRequest, clock: Clock) -> str | None:
+    fetched = fetcher.progress.of(request.key)
+    assert request.day is not None
+    assert fetched.fetched_at is not None
+    if is_long_due(request.day, datetime.fromisoformat(fetched.fetched_at)):
+        return why_empty(None)
+    last = clock.now().date() - DAY
+    later = await later_report(fetcher.client, fetcher.dataset, fetcher.merchant_id, request.day, last)
+    fetcher.count_traffic(fetched)
+    if later is None:
+        return None
+    # It may have been made between the two answers.
+    await fetcher.fetch_again(request)
+    return why_empty(later)
