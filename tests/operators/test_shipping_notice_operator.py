@@ -176,7 +176,7 @@ def test_templates_are_not_judged_at_parse():
     [
         ({"operations": "None"}, "operations is empty"),
         ({"notice": {"carrier_name": ""}}, "notice is empty"),
-        ({"notice": "no json"}, "is no mapping"),
+        ({"notice": "no json"}, "is not a mapping"),
         ({"items": [{"ean": "4006381333931", "quantity": 0}]}, "items has 1 error"),
         ({"items": "nothing"}, "items is no list"),
         ({"items": None, "items_path": "/nowhere/items.csv"}, "items_path='/nowhere/items.csv'"),
