@@ -76,7 +76,7 @@ class UpdatePace:
         if wait > max_wait:
             raise RateLimitedError(
                 f"The limit of {UPDATES} stock updates a minute leaves no room for {wait:.0f} s.",
-                remedy="No action needed: the task waits and retries. If it happens often, run fewer stock tasks at once.",
+                remedy="No action needed: the task waits and retries. If it is often, run fewer stock tasks at once.",
                 retry_after=wait,
             )
         return wait

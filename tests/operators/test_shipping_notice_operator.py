@@ -178,7 +178,7 @@ def test_templates_are_not_judged_at_parse():
         ({"notice": {"carrier_name": ""}}, "notice is empty"),
         ({"notice": "no json"}, "is not a mapping"),
         ({"items": [{"ean": "4006381333931", "quantity": 0}]}, "items has 1 error"),
-        ({"items": "nothing"}, "items is no list"),
+        ({"items": "nothing"}, "items is not a list"),
         ({"items": None, "items_path": "/nowhere/items.csv"}, "items_path='/nowhere/items.csv'"),
         ({"items": "", "items_path": "nope://bucket/items.csv"}, "items_path='nope://bucket/items.csv'"),
         ({"items": None}, "there are no items"),
