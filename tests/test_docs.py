@@ -17,7 +17,6 @@ from state_extraction import StateExtraction
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.inbound.reconciliation import reconcile_merchant
-from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import Window
 
 ROOT = Path(__file__).parent.parent

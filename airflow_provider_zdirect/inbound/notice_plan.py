@@ -1,9 +1,8 @@
-"""What is to become of a shipping notice: values only, complete and checked before anything is asked of zDirect."""
+"""Operations on a shipping notice: values only, complete and checked before the first request."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.inbound.item_set import ItemSet
 from airflow_provider_zdirect.inbound.notice_fields import REFERENCE
+from airflow_provider_zdirect.merchant_files.cells import UUID
 
 CREATE, ANNOUNCE, CONFIRM_ANNOUNCEMENT = "create", "announce", "confirm_announcement"
 DISPATCH, CONFIRM_DISPATCH = "dispatch", "confirm_dispatch"
@@ -25,8 +25,6 @@ CREATE_BY = (PUT, POST)
 """``put``: the older docs create with ``PUT`` to an id that the client chooses. ``post``: a newer copy of them creates
 with ``POST``, and breaks off where it would say who chooses the id. The default is ``put``, because it is documented in
 full, and a repeated ``PUT`` of the same id cannot make a second notice."""
-
-NOTICE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 ITEMS_OF = {ANNOUNCE: "items", DISPATCH: "dispatch_items"}
 
@@ -137,7 +135,7 @@ def checked_notice_id(text: Any) -> str:
     :raises ZDirectConfigurationError: if it is anything else.
     """
     notice_id = str(text).strip().lower()
-    if not NOTICE_ID.fullmatch(notice_id):
+    if not UUID.fullmatch(notice_id):
         raise ZDirectConfigurationError(
             f"shipping_notice_id={str(text)[:60]!r} is not a UUID.",
             remedy="Give the id that the task which created the notice returned, or that zDirect shows.",

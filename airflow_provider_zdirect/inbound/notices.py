@@ -1,4 +1,4 @@
-"""The Shipping Notices API as calls: look at a notice, find it, write it, its item sets and its confirmations.
+"""The Shipping Notices API as calls: get a notice, find it, write it, its item sets and its confirmations.
 
 Facts: zDirect docs, *Shipping Notices* (getting, creating, announced and dispatch item sets). Nothing is decided here;
 that is done in :mod:`.steps`.
@@ -23,8 +23,7 @@ from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import MalformedResponseError, NotFoundError
 from airflow_provider_zdirect.inbound.item_set import ANNOUNCED, DISPATCHED, ItemSet
 from airflow_provider_zdirect.inbound.notice_fields import MERCHANT, REFERENCE
-from airflow_provider_zdirect.inbound.notice_plan import NOTICE_ID
-from airflow_provider_zdirect.merchant_files.cells import whole_number
+from airflow_provider_zdirect.merchant_files.cells import UUID, whole_number
 
 PATH = "/zfs/shipping-notices"
 LISTED = get_dataset("shipping_notices")
@@ -52,7 +51,7 @@ announcement beside it finds room."""
 class Notice:
     """A notice as it was when it was looked at.
 
-    :param etag: names this state of it, for ``If-Match``; None if zDirect did not say.
+    :param etag: names this state of it, for ``If-Match``; None if zDirect did not send one.
     :param content: as far as the model knows it.
     :param fields: as zDirect sent it.
     """
@@ -118,7 +117,7 @@ class ShippingNotices:
             if page.rejected:
                 raise MalformedResponseError(
                     f"Shipping notices of merchant {merchant_id}: {len(page.rejected)} of them cannot be read, so "
-                    f"nobody knows whether {reference} is there already.",
+                    f"it is unknown whether {reference} is there already.",
                     remedy="No action needed if the retry succeeds; otherwise report it to Zalando's merchant support.",
                     retry_after=REFETCH_DELAY,
                 )
@@ -149,7 +148,7 @@ class ShippingNotices:
 
         The limit of this request is not documented; it counts for that of the list, whose path it has.
 
-        :returns: the id, if the answer says it: as ``Location`` or in the body.
+        :returns: the id, if the answer has it: as ``Location`` or in the body.
         """
         what = f"Creation of a shipping notice of merchant {fields[MERCHANT]}"
         reply = await self._send("POST", "", LISTED.name, LISTED.endpoint.rate_limits, what, json=dict(fields))
@@ -214,7 +213,9 @@ def _notice(fields: Any, notice_id: str | None, etag: str | None) -> Notice:
         reason = type(error).__name__
         if isinstance(error, ValidationError):
             reason = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3])
-        raise _malformed(f"Shipping notice {notice_id or ''}", f"the answer is no shipping notice ({reason})") from None
+        raise _malformed(
+            f"Shipping notice {notice_id or ''}", f"the answer is not a shipping notice ({reason})"
+        ) from None
     return Notice(notice_id or content.shipping_notice_id, etag, content, fields)
 
 
@@ -259,13 +260,13 @@ def _number(value: Any) -> int | None:
 def _id_in(text: str | None) -> str | None:
     """The id at the end of a link, or the text itself."""
     end = (text or "").partition("?")[0].rstrip("/").rpartition("/")[2].lower()
-    return end if NOTICE_ID.fullmatch(end) else None
+    return end if UUID.fullmatch(end) else None
 
 
 def _malformed(what: str, reason: str) -> MalformedResponseError:
     return MalformedResponseError(
         f"{what}: {reason}.",
-        remedy="Nothing, if it passes with the retry; otherwise the API has changed: update the provider or report it.",
+        remedy="No action needed if the retry succeeds; else the API has changed: update the provider or report it.",
         path=PATH,
         retry_after=REFETCH_DELAY,
     )

@@ -26,8 +26,8 @@ async def live_channels(client: ZDirectClient, merchant_id: str) -> tuple[str, .
             except ValidationError as error:
                 raise MalformedResponseError(
                     f"Sales channels of merchant {merchant_id}: one of them cannot be read "
-                    f"({error.error_count()} errors), so nobody knows where stock has to go. Nothing was sent.",
-                    remedy="Give sales_channel_ids, if it stays.",
+                    f"({error.error_count()} errors), so it is unknown where stock has to go. Nothing was sent.",
+                    remedy="If it happens again, give sales_channel_ids.",
                     retry_after=REFETCH_DELAY,
                 ) from None
     unknown = client.assumptions[UNKNOWN_LIVE] == "live"
