@@ -18,6 +18,7 @@ from clocks import FakeClock
 from own_emulator import config_of
 
 from airflow_provider_zdirect.client import MemoryRateLimiter, MemoryTokenStore, ZDirectClient
+from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.pipeline.extract import ExtractJob, ExtractResult, extract
@@ -33,6 +34,7 @@ class Extraction:
     root: Path
     environment: str = "production"
     tokens: MemoryTokenStore = field(default_factory=MemoryTokenStore)
+    assumptions: dict[str, Any] = field(default_factory=dict)
 
     @property
     def merchant_id(self) -> str:
@@ -43,7 +45,7 @@ class Extraction:
 
     def client(self) -> ZDirectClient:
         clock = self.clock()
-        config = config_of(self.emulator, environment=self.environment)
+        config = config_of(self.emulator, environment=self.environment, assumptions=Assumptions(self.assumptions))
         return ZDirectClient(config, tokens=self.tokens, clock=clock, limiter=MemoryRateLimiter(clock))
 
     def place(self, merchant_id: str, format: str) -> Place:
@@ -87,12 +89,12 @@ class Extraction:
 
     def keys(self, dataset: str) -> list[tuple[str, datetime]]:
         """Label and time of every published row, sorted."""
-        field_name = get_dataset(dataset).time_field
+        field_name = get_dataset(dataset).publish.time_field
         return sorted((row["quality_label"], _instant(row[field_name])) for row in self.published(dataset))
 
     def truth(self, dataset: str, window: Window, merchant_id: str | None = None) -> list[tuple[str, datetime]]:
         """Label and time of every record that the emulator has for the window, sorted."""
-        field_name = get_dataset(dataset).time_field
+        field_name = get_dataset(dataset).publish.time_field
         records = self.emulator.truth(dataset, merchant_id or self.merchant_id, window.start, window.end)
         return sorted((record["quality_label"], _instant(record[field_name])) for record in records)
 

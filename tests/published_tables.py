@@ -13,21 +13,19 @@ from orders.order_world import CODES, OrderWorld
 from state_extraction import StateExtraction
 from stocks.stock_world import StockWorld, ean, stock_emulator
 
-from airflow_provider_zdirect.datasets.table import DATASETS, Keeping
+from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.inbound.item_set_sync import sync_item_sets
 from airflow_provider_zdirect.inbound.notices import ShippingNotices
 from airflow_provider_zdirect.inbound.reconciliation import open_advices, reconcile_merchant
 from airflow_provider_zdirect.orders.tracking_check import TrackingCheck, check_tracking
-from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.shipping_documents.job import DocumentsJob, fetch_documents
-from airflow_provider_zdirect.shipping_documents.options import DocumentOptions
 from airflow_provider_zdirect.windows import Window
 
 OF_DATASETS = {
     name: f"{name}_current"
     for name, dataset in DATASETS.items()
-    if dataset.latest is not None or dataset.keeping is Keeping.HISTORY
+    if dataset.of_latest() is not None or dataset.publish.keeps_history
 }
 TABLES = {
     *DATASETS,
@@ -80,7 +78,7 @@ def _publish_datasets(emulator: EmulatorServer, root: Path) -> None:
         if dataset.part_of is not None:
             continue
         for merchant_id in merchants:
-            if dataset.keeping is None:
+            if dataset.has_windows:
                 for day in (DAY, DAY + timedelta(days=1)):
                     runs.run(name, Window.of_day(day), merchant_id=merchant_id)
             elif name == "item_quantities":
@@ -122,7 +120,6 @@ def _publish_orders_work(world: OrderWorld) -> None:
         (order_id,),
         run="a-run",
         fill_tracking=False,
-        options=DocumentOptions.of(None),
     )
 
     async def fetch() -> None:

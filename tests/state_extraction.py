@@ -19,7 +19,7 @@ class StateExtraction(Extraction):
     """Fetches states as tasks would, each with a client of its own."""
 
     def state_job(self, dataset: str, **options: Any) -> StateJob:
-        row = get_dataset(dataset, options=options.pop("api_options", None))
+        row = get_dataset(dataset)
         merchant_id, format = options.pop("merchant_id", self.merchant_id), options.pop("format", "parquet")
         fs = fsspec.filesystem("file", skip_instance_cache=True)
         place = Place(fs, str(self.root), f"file://{self.root}", merchant_id, self.environment, format)

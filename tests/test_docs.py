@@ -17,16 +17,16 @@ from state_extraction import StateExtraction
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.inbound.reconciliation import reconcile_merchant
-from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import Window
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def test_datasets_md_is_generated_from_the_table() -> None:
+def test_generated_documents_are_up_to_date() -> None:
     generator = runpy.run_path(str(ROOT / "scripts" / "generate_docs.py"))
-    assert (ROOT / "docs" / "datasets.md").read_text() == generator["document"](), "run make docs"
+    for name, text in generator["documents"]().items():
+        assert (ROOT / "docs" / name).read_text() == text, "run make docs"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -148,8 +148,7 @@ def test_the_queries_of_the_documents_read_what_was_published(tmp_path: Path, mo
         runs.run("received_items", Window.of_day(date(2026, 11, 19)))
         for dataset in ("item_quantity_snapshots", "stock_locations", "shipping_notices", "tours"):
             runs.observe(dataset)
-        job = runs.state_job("tours")
-        reconcile_merchant(Place(job.fs, job.root, job.base_uri, job.merchant_id, "production"))
+        reconcile_merchant(runs.state_job("tours").place)
         offerable: Counter[str] = Counter()
         for (ean, _), (pieces, _) in emulator.quantities(runs.merchant_id, "2026-11-19T22:00:00+00:00").items():
             offerable[ean] += pieces

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.client.hosts import PRODUCTION_URL, SANDBOX_URL, base_url
+from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 
 _URLS = {"production": PRODUCTION_URL, "sandbox": SANDBOX_URL}
@@ -33,6 +34,7 @@ class ClientConfig:
     :param max_inline_wait: longest wait inside a request, in seconds; longer ones are raised as a retriable error.
     :param max_attempts: how often one request is sent at most.
     :param token_margin: seconds of life that a token must have left to be used.
+    :param assumptions: what is assumed of the API where it is not confirmed.
     :param conn_id: the Airflow connection that all this comes from, for error messages.
     :raises ZDirectConfigurationError: if a value cannot be used; names it.
     """
@@ -52,6 +54,7 @@ class ClientConfig:
     max_inline_wait: float = 30.0
     max_attempts: int = 4
     token_margin: float = 300.0
+    assumptions: Assumptions = field(default_factory=Assumptions)
     conn_id: str | None = None
 
     def __post_init__(self) -> None:

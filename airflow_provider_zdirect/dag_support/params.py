@@ -89,7 +89,7 @@ def window_params() -> dict[str, Param]:
 
 def dataset_param(default: str) -> dict[str, Param]:
     """``dataset``: one that is requested by windows; a present state has no past to backfill."""
-    names = [name for name, dataset in DATASETS.items() if dataset.keeping is None and dataset.part_of is None]
+    names = [name for name, dataset in DATASETS.items() if dataset.has_windows and dataset.part_of is None]
     return {"dataset": _choice("Dataset", "What to fetch.", default, names)}
 
 

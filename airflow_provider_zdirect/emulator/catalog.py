@@ -89,32 +89,8 @@ def quality_label(seed: int, merchant_index: int, dataset_index: int, hour: int,
 
 
 CUSTOMERS_PER_MERCHANT = 150
-FIRST_NAMES = (
-    "Anna",
-    "Björn",
-    "Chiara",
-    "Daan",
-    "Élodie",
-    "Femke",
-    "Giulia",
-    "Hanna",
-    "Igor",
-    "Jürgen",
-    "Kasia",
-    "Lars",
-)
-LAST_NAMES = (
-    "Muster",
-    "Beispiel",
-    "Exemple",
-    "Esempio",
-    "Voorbeeld",
-    "Przykład",
-    "Ejemplo",
-    "Esimerkki",
-    "Sample",
-    "Test",
-)
+FIRST = ("Anna", "Björn", "Chiara", "Daan", "Élodie", "Femke", "Giulia", "Hanna", "Igor", "Jürgen", "Kasia", "Lars")
+LAST = ("Muster", "Beispiel", "Exemple", "Esempio", "Voorbeeld", "Przykład", "Ejemplo", "Esimerkki", "Sample", "Test")
 # By country: locale, currency, dialling code, street, zip code and city.
 COUNTRIES = {
     "de": ("de-DE", "EUR", "+49", "Musterstraße", "10115", "Berlin"),
@@ -157,7 +133,7 @@ def customers(seed: int, merchant_id: str, channels: list[dict[str, Any]]) -> tu
 def _customer(rng: Random, channel: dict[str, Any]) -> Customer:
     code = str(channel.get("country_code", "de"))
     locale, currency, dialling, street, zip_code, city = COUNTRIES.get(code, OTHER)
-    first, last = rng.choice(FIRST_NAMES), rng.choice(LAST_NAMES)
+    first, last = rng.choice(FIRST), rng.choice(LAST)
     number = f"{rng.randrange(10**10, 10**11)}"
     home = {
         "address_type": "HOME_ADDRESS",
@@ -170,7 +146,7 @@ def _customer(rng: Random, channel: dict[str, Any]) -> Customer:
         "country_code": "GB" if code == "uk" else code.upper(),
     }
     if rng.random() < 0.2:
-        home["address_line_2"] = f"c/o {rng.choice(LAST_NAMES)}"
+        home["address_line_2"] = f"c/o {rng.choice(LAST)}"
     return Customer(
         number=number,
         email=f"customer.{number}@example.com",

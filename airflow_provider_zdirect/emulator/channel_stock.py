@@ -81,11 +81,6 @@ class ChannelStock:
         with self._lock:
             return [dict(update) for update in self._updates.get(merchant_id, [])]
 
-    def clear(self) -> None:
-        with self._lock:
-            for part in (self._levels, self._held, self._updates, self._attempts, self._onboarded):
-                part.clear()
-
     def _result(
         self, merchant_id: str, pair: Pair, item: dict[str, Any], channels: set[str], options: Options
     ) -> Result:

@@ -32,9 +32,6 @@ class Controls(OrderControls):
             here too.
         :param as_sent: the records as the API sends them, drift included.
         """
-        bulk = self.state.bulk
-        if bulk and dataset == "received_items" and merchant_id == bulk.merchant_id:
-            return list(bulk.records(moment(start), moment(end)))
         final = [record for record in self.records(dataset, merchant_id, start, end) if record.visible_until is None]
         return [dict(record.sent) if as_sent else marked(record) for record in final]
 

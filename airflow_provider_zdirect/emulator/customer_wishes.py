@@ -38,9 +38,6 @@ class CustomerWishes:
     def returns(self, merchant_id: str) -> list[Wish]:
         return _of(self._returns, merchant_id)
 
-    def clear(self) -> None:
-        self._deletions, self._returns = [], []
-
 
 def _of(wishes: list[Wish], merchant_id: str) -> list[Wish]:
     return sorted((wish for wish in wishes if wish.merchant_id == merchant_id), key=lambda wish: (wish.at, wish.id))

@@ -30,7 +30,3 @@ class Listeners:
         # Without the lock, since a callback may take long, or ask the emulator something.
         for callback, number in due:
             callback(number)
-
-    def clear(self) -> None:
-        with self._lock:
-            self._listeners = []

@@ -148,10 +148,7 @@ def _location_ids(movement: Record) -> tuple[str, str]:
 def _groups(movements: list[Record], key: str, left_out: tuple[str, ...]) -> list[dict[str, Any]]:
     # Reports overlap in their transaction dates, so one date can have several groups, on a page too.
     return [
-        {
-            key: value,
-            "movements": [{k: v for k, v in record.sent.items() if k not in left_out} for record in group],
-        }
+        {key: value, "movements": [{k: v for k, v in record.sent.items() if k not in left_out} for record in group]}
         for value, group in groupby(movements, key=lambda record: record.body[key])
     ]
 

@@ -321,8 +321,3 @@ class NoticeBook:
         with self.lock:
             self._created += 1
             return str(FIRST_ADVICE + self._created - 1)
-
-    def clear(self) -> None:
-        with self.lock:
-            self._written.clear()
-            self._created = 0

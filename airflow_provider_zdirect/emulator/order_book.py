@@ -90,13 +90,6 @@ class OrderBook:
             self._waiting[order.id] = order
             self._settle()
 
-    def clear(self) -> None:
-        with self.lock:
-            self._orders.clear()
-            self._makers.clear()
-            self._waiting.clear()
-            self._added = 0
-
     def _settle(self) -> None:
         now, first_counts = self._clock.now(), self._options().first_tracking_counts
         for order in list(self._waiting.values()):

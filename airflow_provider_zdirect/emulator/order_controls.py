@@ -14,14 +14,7 @@ from airflow_provider_zdirect.emulator.order import APPROVED, INITIAL, LINE_STAT
 from airflow_provider_zdirect.emulator.shipping_documents import documents_of
 from airflow_provider_zdirect.emulator.state import EmulatorState
 
-DELETION_FIELDS = (
-    "merchant_id",
-    "sales_channel_id",
-    "customer_number",
-    "order_id",
-    "order_number",
-    "shipping_address",
-)
+DELETION_FIELDS = ("merchant_id", "sales_channel_id", "customer_number", "order_id", "order_number", "shipping_address")
 
 
 class OrderControls:
@@ -119,11 +112,7 @@ class OrderControls:
         return [order.id for order in theirs]
 
     def announce_return(
-        self,
-        order_id: str,
-        line_ids: Iterable[str] | None = None,
-        reason: str = "TOO_LARGE",
-        at: Moment | None = None,
+        self, order_id: str, line_ids: Iterable[str] | None = None, reason: str = "TOO_LARGE", at: Moment | None = None
     ) -> str:
         """A customer makes a return label for lines of an order.
 

@@ -8,12 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from airflow_provider_zdirect.emulator.answers import ProblemError, json_answer
-from airflow_provider_zdirect.emulator.reference_book import (
-    KEY,
-    LOGISTIC_CENTERS,
-    SALES_CHANNELS,
-    STOCK_LOCATIONS,
-)
+from airflow_provider_zdirect.emulator.reference_book import KEY, LOGISTIC_CENTERS, SALES_CHANNELS, STOCK_LOCATIONS
 from airflow_provider_zdirect.emulator.requests import admit, admit_client, own_merchant, required
 from airflow_provider_zdirect.emulator.state import EmulatorState
 

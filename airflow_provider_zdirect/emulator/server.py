@@ -14,7 +14,6 @@ import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from airflow_provider_zdirect.emulator.app import create_app
-from airflow_provider_zdirect.emulator.bulk import BulkPlan
 from airflow_provider_zdirect.emulator.clock import EmulatorClock, Moment, moment
 from airflow_provider_zdirect.emulator.controls import Controls
 from airflow_provider_zdirect.emulator.faults import FaultPlan
@@ -32,7 +31,6 @@ class EmulatorServer(Controls):
     :param now: moment to freeze the clock at (aware time or ISO string); ``None`` follows real time.
     :param port: 0 takes a free one.
     :param faults: fault plan, see :mod:`~airflow_provider_zdirect.emulator.faults`.
-    :param bulk: bulk mode of the first merchant's received items.
     :param fields: those of :class:`~airflow_provider_zdirect.emulator.state.Settings` (seed, merchants, client_id,
         client_secret, environment) and of :class:`~airflow_provider_zdirect.emulator.options.Options` (volume,
         late_share, bad_records, drift, rate_limits, ...).
@@ -47,23 +45,23 @@ class EmulatorServer(Controls):
         host: str = "127.0.0.1",
         port: int = 0,
         faults: Iterable[Mapping[str, Any]] = (),
-        bulk: BulkPlan | None = None,
         **fields: Any,
     ) -> None:
         fixed = {name: fields.pop(name) for name in list(fields) if name in Settings.__annotations__}
         self._first_now = moment(now) if now is not None else None
         self._first_options = Options().changed(fields)
         clock = EmulatorClock(self._first_now)
-        super().__init__(EmulatorState(Settings(**fixed), self._first_options, clock, FaultPlan(faults), bulk))
+        super().__init__(EmulatorState(Settings(**fixed), self._first_options, clock, FaultPlan(faults)))
         # With the protocol named, asyncio switches Nagle's algorithm off, which holds short answers back for 40 ms.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((host, port))
         self.url = f"http://{host}:{self._socket.getsockname()[1]}"
         connections: Connections = {}
+        self.app = create_app(self, connections)
         self._server = uvicorn.Server(
             uvicorn.Config(
-                create_app(self, connections),
+                self.app,
                 http=_tracked_protocol(connections),
                 loop="asyncio",
                 ws="none",
@@ -103,8 +101,6 @@ class EmulatorServer(Controls):
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS)
         self._socket.close()
-        if self.state.bulk:
-            self.state.bulk.close()
 
     def _run(self) -> None:
         asyncio.run(self._server.serve(sockets=[self._socket]))
@@ -144,7 +140,8 @@ class EmulatorServer(Controls):
         """As at the start: options, clock, and everything that was written, logged, or set by tests."""
         self.state.options = self._first_options
         self.clock.set(self._first_now)
-        self.state.clear()
+        self.faults.clear()
+        self.state.forget()
 
 
 def _tracked_protocol(connections: Connections) -> type[asyncio.Protocol]:

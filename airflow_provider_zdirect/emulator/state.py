@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_zdirect.emulator import stock
-from airflow_provider_zdirect.emulator.bulk import BulkPages, BulkPlan
 from airflow_provider_zdirect.emulator.catalog import merchant_id, stable_uuid
 from airflow_provider_zdirect.emulator.channel_stock import ChannelStock
 from airflow_provider_zdirect.emulator.clock import EmulatorClock
@@ -83,7 +82,6 @@ class EmulatorState:
         options: Options,
         clock: EmulatorClock,
         faults: FaultPlan,
-        bulk: BulkPlan | None = None,
     ) -> None:
         self.settings = settings
         self.options = options
@@ -91,20 +89,23 @@ class EmulatorState:
         self.faults = faults
         self.merchant_ids = tuple(merchant_id(settings.seed, index) for index in range(settings.merchants))
         self.foreign_merchant_id = merchant_id(settings.seed, settings.merchants)
-        self.tokens = TokenBook(settings.seed)
-        self.limiter = Limiter(clock)
-        self.stock_limiter = MinuteLimiter(clock)
-        merchant_ids = (*self.merchant_ids, self.foreign_merchant_id)
-        self.references = ReferenceBook(settings.seed, merchant_ids)
-        self.orders = OrderBook(settings.seed, merchant_ids, clock, self.references, lambda: self.options)
+        self._flow_numbers = itertools.count(1)
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew; settings, options, clock and faults stay."""
+        seed, merchant_ids = self.settings.seed, (*self.merchant_ids, self.foreign_merchant_id)
+        self.tokens = TokenBook(seed)
+        self.limiter = Limiter(self.clock)
+        self.stock_limiter = MinuteLimiter(self.clock)
+        self.references = ReferenceBook(seed, merchant_ids)
+        self.orders = OrderBook(seed, merchant_ids, self.clock, self.references, lambda: self.options)
         self.customer_wishes = CustomerWishes()
-        self.stocks = ChannelStock(settings.seed)
+        self.stocks = ChannelStock(seed)
         self.listeners = Listeners()
         self.notices = NoticeBook()
-        self.script = LiquidationScript(settings.seed)
+        self.script = LiquidationScript(seed)
         self.log: deque[LoggedRequest] = deque(maxlen=REMEMBERED_REQUESTS)
-        self.bulk = BulkPages(bulk, settings.seed, self.merchant_ids[0]) if bulk else None
-        self._flow_numbers = itertools.count(1)
 
     def timeline(self) -> Timeline:
         merchant_ids, options = (*self.merchant_ids, self.foreign_merchant_id), self.options
@@ -120,24 +121,6 @@ class EmulatorState:
         """The stock by EAN, articles without any included; ``()`` for all of them under ``inventory=zero``."""
         found = stock.levels(self.settings.seed, merchant_id, stock.hour_of(at))
         return dict.fromkeys(found, ()) if self.options.inventory == "zero" else found
-
-    def clear(self) -> None:
-        """Forget what happened; settings, options, clock and bulk pages stay."""
-        self.tokens.revoke_all()
-        for part in (
-            self.faults,
-            self.limiter,
-            self.stock_limiter,
-            self.script,
-            self.references,
-            self.notices,
-            self.orders,
-            self.customer_wishes,
-            self.stocks,
-            self.listeners,
-            self.log,
-        ):
-            part.clear()
 
     def notice_world(self) -> SeededNotices:
         return SeededNotices.around(self.timeline(), self.clock.now().date(), self.options.notice_days)

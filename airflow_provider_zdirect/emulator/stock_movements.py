@@ -44,8 +44,6 @@ def stock_movements_router(state: EmulatorState) -> APIRouter:
         merchant_id = admit(state, request, merchant_id, RECEIVED)
         limit = page_limit(request.query_params, DEFAULT_PAGE, LARGEST_PAGE)
         query, cursor = _received_query(state, request, merchant_id), given(request.query_params, "cursor")
-        if state.bulk and merchant_id == state.bulk.merchant_id:
-            return Response(state.bulk.answer(cursor, query.start, query.end), media_type="application/json")
         if cursor:
             query = _continued(request, cursor, query)
         page = list(islice(_received(state, query), limit + 1))

@@ -89,11 +89,7 @@ def _tour(notice: Notice, warehouse: int, now: datetime) -> dict[str, Any]:
         "planned_amount_of_loading_units": planned,
         "actual_amount_of_loading_units": actual if status == "unloaded" else dict.fromkeys(planned, 0),
         "type": "NEW_GOODS",
-        "current_status": {
-            "status": status,
-            "status_text": STATUS_TEXTS[status],
-            "last_updated": rfc3339(since),
-        },
+        "current_status": {"status": status, "status_text": STATUS_TEXTS[status], "last_updated": rfc3339(since)},
     }
 
 

@@ -275,9 +275,6 @@ class LiquidationScript:
         ]
         return sorted(kept + scripted, key=lambda record: record.key)
 
-    def clear(self) -> None:
-        self._days.clear()
-
 
 def _scripted(
     event_time: datetime, label: str, body: dict[str, Any], visible_at: datetime, visible_until: datetime | None

@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_provider_zdirect.client import ClientConfig, checked_merchant_id
 from airflow_provider_zdirect.client.config import blank_in
+from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.datasets.personal_data import SHORTEST_KEY
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.hooks.connection_form import CONNECTION_TYPE, EXTRA_FIELDS, PERSONAL_DATA_SECRET
@@ -87,6 +88,7 @@ def _settings(conn_id: str, connection: Any) -> ConnectionSettings:
         client_secret=connection.password,
         environment=extra.get("environment", "production"),
         base_url=base_url(connection),
+        assumptions=Assumptions(extra.get("assumptions", {})),
         conn_id=conn_id,
         **patience,  # type: ignore[arg-type]
     )
@@ -153,7 +155,7 @@ def _with_nearest(name: str) -> str:
     return f"{name[:60]!r}" + (f" (did you mean {nearest[0]!r}?)" if nearest else "")
 
 
-def _value(name: str, value: Any) -> str | float | bool:
+def _value(name: str, value: Any) -> Any:
     match _FIELDS[name].kind:
         case "secret":
             fault = "is not a text" if not isinstance(value, str) else blank_in(value)
@@ -178,6 +180,14 @@ def _value(name: str, value: Any) -> str | float | bool:
             if text not in ("true", "false"):
                 raise _wrong(name, value, "true or false")
             return text == "true"
+        case "object":
+            try:
+                content = json.loads(value) if isinstance(value, str) else value
+            except ValueError:
+                content = None
+            if not isinstance(content, dict):
+                raise _wrong(name, value, "a JSON object")
+            return content
         case _:
             if not isinstance(value, str):
                 raise _wrong(name, value, "a text")

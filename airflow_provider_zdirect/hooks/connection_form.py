@@ -6,6 +6,7 @@ Nothing is imported here: the metadata is read by every Airflow process at its s
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,7 +31,7 @@ class ExtraField:
     name: str
     label: str
     description: str
-    kind: Literal["string", "number", "boolean", "secret"] = "string"
+    kind: Literal["string", "number", "boolean", "object", "secret"] = "string"
     default: str | bool | None = None
     choices: tuple[str, ...] = ()
 
@@ -81,6 +82,13 @@ EXTRA_FIELDS = (
         "How many seconds one answer may take. Blank: 900.",
         kind="number",
     ),
+    ExtraField(
+        "assumptions",
+        "Assumptions about the API (JSON)",
+        'What is not confirmed about the API and differs from the defaults, for example {"orders_page_size": 500}. '
+        "All names are listed in docs/assumptions.md.",
+        kind="object",
+    ),
 )
 
 HIDDEN_FIELDS = ("schema", "extra")
@@ -130,6 +138,13 @@ def widgets() -> dict[str, Any]:
             self.hide_value = False
             return super().__call__(field, value=STORED if field.data else "", **kwargs)
 
+    class JsonWidget(BS3TextFieldWidget):
+        """Shows a stored object as JSON, not as Python."""
+
+        def __call__(self, field: Any, **kwargs: Any) -> Any:
+            shown = field.data if isinstance(field.data, str) else json.dumps(field.data) if field.data else ""
+            return super().__call__(field, value=shown, **kwargs)
+
     def widget(field: ExtraField) -> Any:
         if field.kind == "boolean":
             return BooleanField(lazy_gettext(field.label), default=field.default, description=field.description)
@@ -144,7 +159,7 @@ def widgets() -> dict[str, Any]:
         # Numbers are text here: the form knows whole numbers only.
         return StringField(
             lazy_gettext(field.label),
-            widget=BS3TextFieldWidget(),
+            widget=JsonWidget() if field.kind == "object" else BS3TextFieldWidget(),
             validators=[Optional(), AnyOf(field.choices)] if field.choices else [Optional()],
             default=field.default,
             description=field.description,

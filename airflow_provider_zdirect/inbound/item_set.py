@@ -25,7 +25,7 @@ COLUMNS = {"ean": ("gtin", "ean13"), "quantity": ("qty", "pieces")}
 """Columns of a file, with what else they may be called."""
 
 SHOWN = 10
-"""Errors that are told of one input."""
+"""Errors of one input that are named."""
 
 LARGEST = 2**31 - 1
 """Pieces of one EAN; zDirect's specifications have quantities as int32."""
@@ -46,7 +46,7 @@ class ItemSet:
         """
         if not isinstance(items, Iterable) or isinstance(items, str | bytes | Mapping):
             raise ZDirectConfigurationError(
-                f"{name} is no list, but {type(items).__name__}.",
+                f"{name} is not a list, but {type(items).__name__}.",
                 remedy=f'Give {name} as [{{"ean": "4006381333931", "quantity": 2}}], or a file as {name}_path.',
             )
         # The results of mapped tasks are fetched while they are gone through.

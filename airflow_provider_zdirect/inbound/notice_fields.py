@@ -48,9 +48,9 @@ def checked_fields(fields: Any) -> dict[str, Any]:
     :raises ZDirectConfigurationError: for an unknown name, or a value that the field cannot have.
     """
     if not isinstance(fields, Mapping):
-        # Not what it says: it may hold personal data.
+        # Not its content, which may be personal data.
         size = f" of {len(fields)} characters" if isinstance(fields, str) else ""
-        raise _refusal(f"notice is no mapping, but {type(fields).__name__}{size}", "Give it as {field: value}.")
+        raise _refusal(f"notice is not a mapping, but {type(fields).__name__}{size}", "Give it as {field: value}.")
     for name in fields:
         if name in ELSEWHERE:
             raise _refusal(f"notice has the field {name}", f"Leave it out, and {ELSEWHERE[name]}.")
@@ -63,7 +63,7 @@ def checked_fields(fields: Any) -> dict[str, Any]:
 def differing_fields(wanted: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
     """The names of those wanted fields that a notice has another value in.
 
-    A field that zDirect does not show, or shows blank, says nothing: which fields it gives back is not confirmed.
+    A field that zDirect leaves out or blank does not count: which fields it gives back is not confirmed.
 
     :param wanted: what :func:`checked_fields` gave, with or without :data:`MERCHANT`.
     :param there: the notice as zDirect sends it.
@@ -77,7 +77,7 @@ def _checked(name: str, value: Any) -> Any:
         if number is None and isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value.strip()):
             number = int(value)
         if number is None or number < 0:
-            raise _refusal(f"notice[{name!r}]={str(value)[:60]!r} is no count", "Give a whole number, 0 or more.")
+            raise _refusal(f"notice[{name!r}]={str(value)[:60]!r} is not a count", "Give a whole number, 0 or more.")
         return number
     if name == DELIVERY:
         return _checked_date(value)
@@ -85,7 +85,7 @@ def _checked(name: str, value: Any) -> Any:
         # A template that renders native objects makes a number of an order number.
         value = str(value)
     if not isinstance(value, str):
-        raise _refusal(f"notice[{name!r}] is no text, but {type(value).__name__}", "Give a text.")
+        raise _refusal(f"notice[{name!r}] is not a text, but {type(value).__name__}", "Give a text.")
     if name == LOCATION:
         try:
             return str(uuid.UUID(value.strip()))
@@ -104,7 +104,7 @@ def _checked_date(value: Any) -> str:
     with suppress(ValueError):
         if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
             return date.fromisoformat(text).isoformat()
-    raise _refusal(f"notice[{DELIVERY!r}]={text[:60]!r} is no date", "Give it as 2026-11-30.")
+    raise _refusal(f"notice[{DELIVERY!r}]={text[:60]!r} is not a date", "Give it as 2026-11-30.")
 
 
 def _same(name: str, wanted: Any, there: Any) -> bool:

@@ -1,9 +1,8 @@
-"""What is to become of a shipping notice: values only, complete and checked before anything is asked of zDirect."""
+"""Operations on a shipping notice: values only, complete and checked before the first request."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from typing import Any
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.inbound.item_set import ItemSet
 from airflow_provider_zdirect.inbound.notice_fields import REFERENCE
-from airflow_provider_zdirect.inbound.notice_options import POST, NoticeOptions
+from airflow_provider_zdirect.merchant_files.cells import UUID
 
 CREATE, ANNOUNCE, CONFIRM_ANNOUNCEMENT = "create", "announce", "confirm_announcement"
 DISPATCH, CONFIRM_DISPATCH = "dispatch", "confirm_dispatch"
@@ -21,7 +20,11 @@ OPERATIONS = (CREATE, ANNOUNCE, CONFIRM_ANNOUNCEMENT, DISPATCH, CONFIRM_DISPATCH
 """In the order of a notice's life (zDirect docs, *Shipping Notices*). Between confirm_announcement and the last two,
 ZFS Operations confirms a delivery date, which may take days: those are for a later task."""
 
-NOTICE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+PUT, POST = "put", "post"
+CREATE_BY = (PUT, POST)
+"""``put``: the older docs create with ``PUT`` to an id that the client chooses. ``post``: a newer copy of them creates
+with ``POST``, and breaks off where it would say who chooses the id. The default is ``put``, because it is documented in
+full, and a repeated ``PUT`` of the same id cannot make a second notice."""
 
 ITEMS_OF = {ANNOUNCE: "items", DISPATCH: "dispatch_items"}
 
@@ -33,6 +36,7 @@ class NoticePlan:
     :param operations: some of :data:`OPERATIONS`, in their order.
     :param merchant_id: whose it is; None if it is not known, which only an existing notice allows.
     :param notice_id: its id; None if zDirect gives it one.
+    :param create_by: one of :data:`CREATE_BY`.
     :param fields: what to create it with, as :func:`~.notice_fields.checked_fields` gives it.
     :param announced: items to announce.
     :param dispatched: items to dispatch.
@@ -41,10 +45,20 @@ class NoticePlan:
     operations: tuple[str, ...]
     merchant_id: str | None
     notice_id: str | None
-    options: NoticeOptions
+    create_by: str = PUT
     fields: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     announced: ItemSet | None = None
     dispatched: ItemSet | None = None
+
+
+def checked_create_by(create_by: Any) -> str:
+    """``create_by``, if it is one of :data:`CREATE_BY`.
+
+    :raises ZDirectConfigurationError: if it is not.
+    """
+    if create_by not in CREATE_BY:
+        raise _refusal(f"create_by={create_by!r} is unknown", f"Use one of: {', '.join(CREATE_BY)}.")
+    return str(create_by)
 
 
 def checked_operations(operations: Any) -> tuple[str, ...]:
@@ -121,7 +135,7 @@ def checked_notice_id(text: Any) -> str:
     :raises ZDirectConfigurationError: if it is anything else.
     """
     notice_id = str(text).strip().lower()
-    if not NOTICE_ID.fullmatch(notice_id):
+    if not UUID.fullmatch(notice_id):
         raise ZDirectConfigurationError(
             f"shipping_notice_id={str(text)[:60]!r} is not a UUID.",
             remedy="Give the id that the task which created the notice returned, or that zDirect shows.",

@@ -1,4 +1,4 @@
-"""The Shipping Notices API as calls: look at a notice, find it, write it, its item sets and its confirmations.
+"""The Shipping Notices API as calls: get a notice, find it, write it, its item sets and its confirmations.
 
 Facts: zDirect docs, *Shipping Notices* (getting, creating, announced and dispatch item sets). Nothing is decided here;
 that is done in :mod:`.steps`.
@@ -16,16 +16,17 @@ from pydantic import ValidationError
 
 from airflow_provider_zdirect.client import Reply, ZDirectClient
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
+from airflow_provider_zdirect.datasets.assumptions import CONFIRMATION_BODY, CURRENT_ITEM_SET
 from airflow_provider_zdirect.datasets.inbound import ShippingNotice
 from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
+from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import MalformedResponseError, NotFoundError
 from airflow_provider_zdirect.inbound.item_set import ANNOUNCED, DISPATCHED, ItemSet
 from airflow_provider_zdirect.inbound.notice_fields import MERCHANT, REFERENCE
-from airflow_provider_zdirect.inbound.notice_options import FIRST, NoticeOptions
-from airflow_provider_zdirect.inbound.notice_plan import NOTICE_ID
-from airflow_provider_zdirect.merchant_files.cells import whole_number
+from airflow_provider_zdirect.merchant_files.cells import UUID, whole_number
 
 PATH = "/zfs/shipping-notices"
+LISTED = get_dataset("shipping_notices")
 READ, WRITE = "/shipping-notices/read", "/shipping-notices/write"
 """Scopes; their full text is not confirmed, and they are named in errors only."""
 
@@ -50,7 +51,7 @@ announcement beside it finds room."""
 class Notice:
     """A notice as it was when it was looked at.
 
-    :param etag: names this state of it, for ``If-Match``; None if zDirect did not say.
+    :param etag: names this state of it, for ``If-Match``; None if zDirect did not send one.
     :param content: as far as the model knows it.
     :param fields: as zDirect sent it.
     """
@@ -82,12 +83,10 @@ class ShippingNotices:
     :param item_set_rates: at which item sets are read.
     """
 
-    def __init__(
-        self, client: ZDirectClient, options: NoticeOptions | None = None, item_set_rates: RateLimits = PER_HOUR
-    ) -> None:
+    def __init__(self, client: ZDirectClient, item_set_rates: RateLimits = PER_HOUR) -> None:
         self._client = client
         self._item_set_rates = item_set_rates
-        self._options = options or NoticeOptions.of()
+        self._assumptions = client.assumptions
 
     async def get(self, notice_id: str, *, known: Notice | None = None) -> Notice:
         """The notice as it is now.
@@ -114,11 +113,11 @@ class ShippingNotices:
         does not say whose it is is looked at by itself; if that does not help, it is taken for the merchant's.
         """
         found: list[str] = []
-        async for page in self._client.pages(self._options.listed, merchant_id, {}):
+        async for page in self._client.pages(LISTED, merchant_id, {}):
             if page.rejected:
                 raise MalformedResponseError(
                     f"Shipping notices of merchant {merchant_id}: {len(page.rejected)} of them cannot be read, so "
-                    f"nobody knows whether {reference} is there already.",
+                    f"it is unknown whether {reference} is there already.",
                     remedy="No action needed if the retry succeeds; otherwise report it to Zalando's merchant support.",
                     retry_after=REFETCH_DELAY,
                 )
@@ -149,11 +148,10 @@ class ShippingNotices:
 
         The limit of this request is not documented; it counts for that of the list, whose path it has.
 
-        :returns: the id, if the answer says it: as ``Location`` or in the body.
+        :returns: the id, if the answer has it: as ``Location`` or in the body.
         """
-        row = self._options.listed
         what = f"Creation of a shipping notice of merchant {fields[MERCHANT]}"
-        reply = await self._send("POST", "", row.name, row.rate_limits, what, json=dict(fields))
+        reply = await self._send("POST", "", LISTED.name, LISTED.endpoint.rate_limits, what, json=dict(fields))
         if found := _id_in(reply.location):
             return found
         if not isinstance(reply.content, dict):
@@ -177,7 +175,7 @@ class ShippingNotices:
         except NotFoundError:
             # Whether there is an empty collection without a set is not confirmed; callers know that the notice is.
             return None
-        return _current_set(reply.content, what, self._options.current_item_set == FIRST)
+        return _current_set(reply.content, what, self._assumptions[CURRENT_ITEM_SET] == "first")
 
     async def post_item_set(self, notice_id: str, kind: str, items: ItemSet, etag: str) -> None:
         """Replace the set of that kind."""
@@ -189,7 +187,7 @@ class ShippingNotices:
         """Confirm the announcement or the dispatch; the set of that kind is locked then."""
         path = CONFIRMATION_PATHS[kind]
         what = f"{path.removesuffix('s').replace('-', ' ').capitalize()} of shipping notice {notice_id}"
-        body: dict[str, Any] | None = {} if self._options.confirmation_body == "object" else None
+        body: dict[str, Any] | None = {} if self._assumptions[CONFIRMATION_BODY] == "object" else None
         await self._send("POST", f"/{notice_id}/{path}", path, PER_HOUR, what, json=body, if_match=etag)
 
     async def _send(
@@ -215,7 +213,9 @@ def _notice(fields: Any, notice_id: str | None, etag: str | None) -> Notice:
         reason = type(error).__name__
         if isinstance(error, ValidationError):
             reason = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3])
-        raise _malformed(f"Shipping notice {notice_id or ''}", f"the answer is no shipping notice ({reason})") from None
+        raise _malformed(
+            f"Shipping notice {notice_id or ''}", f"the answer is not a shipping notice ({reason})"
+        ) from None
     return Notice(notice_id or content.shipping_notice_id, etag, content, fields)
 
 
@@ -260,13 +260,13 @@ def _number(value: Any) -> int | None:
 def _id_in(text: str | None) -> str | None:
     """The id at the end of a link, or the text itself."""
     end = (text or "").partition("?")[0].rstrip("/").rpartition("/")[2].lower()
-    return end if NOTICE_ID.fullmatch(end) else None
+    return end if UUID.fullmatch(end) else None
 
 
 def _malformed(what: str, reason: str) -> MalformedResponseError:
     return MalformedResponseError(
         f"{what}: {reason}.",
-        remedy="Nothing, if it passes with the retry; otherwise the API has changed: update the provider or report it.",
+        remedy="No action needed if the retry succeeds; else the API has changed: update the provider or report it.",
         path=PATH,
         retry_after=REFETCH_DELAY,
     )

@@ -9,9 +9,8 @@ States (zDirect docs, *Shipping Notices*; ``ready_for_dispatch`` is known from p
     initial -> confirm_announcement -> ready_for_delivery_date -> ZFS Operations confirms a delivery date
             -> ready_for_dispatch -> confirm_dispatch -> ready_for_receive
 
-A state that is none of these is not guessed: what it allows is left to zDirect's own answer. Only where zDirect refuses
-to confirm an announcement in one, and its items are not others than the plan's, it is taken for confirmed already:
-``initial`` is the one state before that.
+What another state allows is left to zDirect's own answer. Only where zDirect refuses to confirm an announcement in one,
+and its items are the plan's, it counts as confirmed already: ``initial`` is the one state before that.
 
 What is confirmed cannot be changed any more. So its set is read first, and confirmed with the notice's ETag as it was
 before. Counts would not do: somebody else's set may have as many pieces.
@@ -37,8 +36,7 @@ from airflow_provider_zdirect.exceptions import (
 from airflow_provider_zdirect.inbound import notice_plan as operations
 from airflow_provider_zdirect.inbound.item_set import ANNOUNCED, DISPATCHED, ItemSet
 from airflow_provider_zdirect.inbound.notice_fields import MERCHANT, REFERENCE, differing_fields
-from airflow_provider_zdirect.inbound.notice_options import PUT
-from airflow_provider_zdirect.inbound.notice_plan import NoticePlan
+from airflow_provider_zdirect.inbound.notice_plan import PUT, NoticePlan
 from airflow_provider_zdirect.inbound.notices import Notice, ShippingNotices
 
 log = logging.getLogger(__name__)
@@ -60,11 +58,12 @@ AWAIT_DELIVERY_DATE = (
     "Run the task again when ZFS Operations has confirmed the delivery date (state ready_for_dispatch)."
 )
 LOOK = "Look at the notice in zDirect; somebody else may have changed it."
+RETRIES = "No action needed: the task retries."
 
 
 @dataclass(frozen=True)
 class NoticeResult:
-    """What became of a plan.
+    """The notice after the operations of a plan.
 
     :param operations: ``done`` or ``already`` by operation.
     """
@@ -78,35 +77,37 @@ async def carry_out(plan: NoticePlan, client: ZDirectClient) -> NoticeResult:
     """Carry out the operations of ``plan``, as far as that has not happened already.
 
     :raises ConflictError: if the notice contradicts one; names notice, state, and what to do.
-    :raises ZDirectRetriableError: after any failure that leaves open what became of a write; running the same plan
-        again finds out.
+    :raises ZDirectRetriableError: after any failure that leaves open whether a write was carried out; running the same
+        plan again finds out.
     """
-    return await _Run(plan, ShippingNotices(client, plan.options)).carry_out()
+    return await _Run(plan, ShippingNotices(client)).carry_out()
 
 
 class _Run:
     def __init__(self, plan: NoticePlan, notices: ShippingNotices) -> None:
         self._plan = plan
+        self._puts = plan.create_by == PUT
         self._notices = notices
         self._found: Notice | None = None
         # The notice as it was when its set of that kind was known to be the plan's.
         self._agreed: dict[str, tuple[Any, ...]] = {}
 
     async def carry_out(self) -> NoticeResult:
+        plan = self._plan
         steps: dict[str, Callable[[], Awaitable[str]]] = {
             operations.CREATE: self._create,
-            operations.ANNOUNCE: lambda: self._post_set(ANNOUNCED, self._plan.announced),
-            operations.CONFIRM_ANNOUNCEMENT: lambda: self._confirm(ANNOUNCED, self._plan.announced),
-            operations.DISPATCH: lambda: self._post_set(DISPATCHED, self._plan.dispatched),
-            operations.CONFIRM_DISPATCH: lambda: self._confirm(DISPATCHED, self._plan.dispatched),
+            operations.ANNOUNCE: lambda: self._post_set(ANNOUNCED, plan.announced),
+            operations.CONFIRM_ANNOUNCEMENT: lambda: self._confirm(ANNOUNCED, plan.announced),
+            operations.DISPATCH: lambda: self._post_set(DISPATCHED, plan.dispatched),
+            operations.CONFIRM_DISPATCH: lambda: self._confirm(DISPATCHED, plan.dispatched),
         }
-        if operations.CREATE not in self._plan.operations:
+        if operations.CREATE not in plan.operations:
             await self._open()
         results: dict[str, str] = {}
-        for operation in self._plan.operations:
+        for operation in plan.operations:
             results[operation] = await steps[operation]()
             log.info("%s: %s %s; state %s.", self._what, operation, results[operation], self._notice.state)
-        return NoticeResult(self._notice, self._notice.merchant_id or self._plan.merchant_id, results)
+        return NoticeResult(self._notice, self._notice.merchant_id or plan.merchant_id, results)
 
     @property
     def _notice(self) -> Notice:
@@ -128,43 +129,43 @@ class _Run:
         return self._place is not None and self._place >= place
 
     async def _open(self) -> None:
-        notice_id = self._plan.notice_id or ""
         try:
-            self._found = await self._notices.get(notice_id)
+            self._found = await self._notices.get(self._plan.notice_id or "")
         except NotFoundError as error:
-            raise self._told(
-                error, "It does not exist", "Check shipping_notice_id, or add create to the operations."
-            ) from error
+            remedy = "Check shipping_notice_id, or add create to the operations."
+            raise self._explained(error, "it does not exist", remedy) from error
         if self._plan.merchant_id and self._notice.merchant_id not in (None, self._plan.merchant_id):
             raise ConflictError(
                 f"{self._what} is not one of merchant {self._plan.merchant_id}.",
                 remedy="Check shipping_notice_id and merchant_id.",
             )
 
-    async def _look(self) -> None:
-        self._found = await self._notices.get(self._notice.id, known=self._notice)
-
     # Creation
 
     async def _create(self) -> str:
         if await self._find():
             return ALREADY
+        fields = {MERCHANT: self._plan.merchant_id, **self._plan.fields}
+        notice_id = self._plan.notice_id
         try:
-            made = await self._send_creation()
+            if self._puts:
+                await self._notices.put(notice_id or "", fields)
+            else:
+                notice_id = await self._notices.post(fields)
         except (ConflictError, BadRequestError, NotFoundError) as error:
             # Another try of the same task may have been quicker.
             if await self._find():
                 return ALREADY
-            other = "post" if self._plan.options.create_by == PUT else "put"
+            other = "post" if self._puts else "put"
             remedy = (
                 f"Change the notice as the title says; if zDirect does not create this way, set create_by={other!r}."
             )
-            raise self._told(error, "It cannot be created", remedy) from error
-        await self._open_created(made)
+            raise self._explained(error, "it cannot be created", remedy) from error
+        await self._open_created(notice_id)
         return DONE
 
     async def _find(self) -> bool:
-        """Whether the notice is there; one with other fields is none to be taken for it."""
+        """Whether the notice is there; it is a conflict if it has other fields."""
         plan = self._plan
         notice_id = plan.notice_id or self._only_one(await self._ids_by_reference())
         if notice_id is None:
@@ -178,7 +179,7 @@ class _Run:
                 f"{self._what} exists in state {self._notice.state}, and has other values than asked for in: "
                 f"{', '.join(differing)}.",
                 remedy="Give the values that it has; or, for another delivery, another "
-                + ("shipping_notice_id." if plan.options.create_by == PUT else f"{REFERENCE}."),
+                + ("shipping_notice_id." if self._puts else f"{REFERENCE}."),
             )
         return True
 
@@ -195,52 +196,41 @@ class _Run:
             )
         return found[0] if found else None
 
-    async def _send_creation(self) -> str | None:
-        fields = {MERCHANT: self._plan.merchant_id, **self._plan.fields}
-        if self._plan.options.create_by == PUT:
-            await self._notices.put(self._plan.notice_id or "", fields)
-            return self._plan.notice_id
-        return await self._notices.post(fields)
-
     async def _open_created(self, notice_id: str | None) -> None:
-        if self._plan.options.create_by != PUT:
+        if not self._puts:
             # Another try of the same task may have posted at the same moment.
-            found = await self._ids_by_reference()
-            if notice_id:
-                found = [notice_id, *(listed for listed in found if listed.lower() != notice_id)]
-            notice_id = self._only_one(found)
+            listed = [each for each in await self._ids_by_reference() if each.lower() != notice_id]
+            notice_id = self._only_one([notice_id, *listed] if notice_id else listed)
         try:
-            if notice_id:
-                self._found = await self._notices.get(notice_id)
-                self._check_it_can_be_found_again()
-                return
+            self._found = await self._notices.get(notice_id) if notice_id else None
         except NotFoundError as error:
-            if self._plan.options.create_by == PUT:
+            if self._puts:
                 raise ServerError(
                     f"{self._what}: zDirect took it, and does not show it yet.",
-                    remedy="Nothing, if the task retries.",
+                    remedy=RETRIES,
                     retry_after=REFETCH_DELAY,
                     path=error.path,
                     flow_id=error.flow_id,
                 ) from error
+        if self._puts or (self._found is not None and self._notice.fields.get(REFERENCE)):
+            return
         # Not to be tried again: a notice that cannot be found would be made a second time.
-        raise ConflictError(
-            f"{self._what}: zDirect created it, and does not show it ({notice_id or 'its id is not told'}).",
-            remedy=f"Look for {REFERENCE}={self._plan.fields[REFERENCE]!r} in zDirect; if it is there, go on by "
-            "shipping_notice_id and without create.",
-        )
-
-    def _check_it_can_be_found_again(self) -> None:
-        if self._plan.options.create_by != PUT and not self._notice.fields.get(REFERENCE):
+        if self._found is not None:
             raise ConflictError(
                 f"{self._what} was created, and zDirect does not show its {REFERENCE}, by which a retry would find it.",
                 remedy="Go on by this shipping_notice_id and without create.",
             )
+        raise ConflictError(
+            f"{self._what}: zDirect created it, and does not show it ({notice_id or 'its id is unknown'}).",
+            remedy=f"Look for {REFERENCE}={self._plan.fields[REFERENCE]!r} in zDirect; if it is there, go on by "
+            "shipping_notice_id and without create.",
+        )
 
     # Item sets
 
     async def _post_set(self, kind: str, items: ItemSet | None) -> str:
-        wanted = _given(items)
+        assert items is not None, "a plan that posts items has some"
+        wanted = items
 
         async def has_happened() -> bool:
             if self._is_from(CONFIRMED_FROM[kind]):
@@ -251,16 +241,17 @@ class _Run:
         async def send(etag: str) -> None:
             await self._notices.post_item_set(self._notice.id, kind, wanted, etag)
 
-        return await self._change(f"The items cannot be {kind}", has_happened, send, kind)
+        return await self._change(f"the items cannot be {kind}", has_happened, send, kind)
 
     async def _agrees(self, kind: str, items: ItemSet) -> bool | None:
         """Whether the set of that kind is ``items``, None if there is none; asks unless this very version is known."""
-        if self._agreed.get(kind) == self._version(kind):
+        version = (self._notice.etag, self._notice.state, self._notice.item_count(kind))
+        if self._agreed.get(kind) == version:
             return True
         there = await self._notices.item_set(self._notice.id, kind)
         if there != dict(items.quantities):
             return None if there is None else False
-        self._agreed[kind] = self._version(kind)
+        self._agreed[kind] = version
         return True
 
     async def _check_locked(self, kind: str, items: ItemSet) -> None:
@@ -270,9 +261,6 @@ class _Run:
                 f"{items.pieces} pieces of {len(items)} EANs that were asked for; they are locked.",
                 remedy="Check the items; what is missing needs another notice.",
             )
-
-    def _version(self, kind: str) -> tuple[Any, ...]:
-        return self._notice.etag, self._notice.state, self._notice.item_count(kind)
 
     # Confirmations
 
@@ -286,7 +274,7 @@ class _Run:
             if agrees is None:
                 raise ServerError(
                     f"{self._what}: zDirect took the items {kind}, and does not show them yet.",
-                    remedy="Nothing, if the task retries.",
+                    remedy=RETRIES,
                     retry_after=REFETCH_DELAY,
                 )
             if not agrees:
@@ -303,9 +291,8 @@ class _Run:
         def has_happened_if_refused() -> bool:
             return kind == ANNOUNCED and self._notice.state is not None and self._place is None
 
-        result = await self._change(
-            f"The items {kind} cannot be confirmed", has_happened, send, kind, has_happened_if_refused
-        )
+        refused = f"the items {kind} cannot be confirmed"
+        result = await self._change(refused, has_happened, send, kind, has_happened_if_refused)
         if result == DONE and self._place is not None and not self._is_from(CONFIRMED_FROM[kind]):
             log.warning("%s: zDirect took the confirmation, and still shows %s.", self._what, self._notice.state)
         return result
@@ -333,22 +320,26 @@ class _Run:
             try:
                 await send(seen.etag)
             except NotFoundError as error:
-                raise self._told(error, refused, LOOK) from error
+                raise self._explained(error, refused, LOOK) from error
             except (ConflictError, BadRequestError) as error:
                 # Which status means a stale ETag is not confirmed; whether it was stale can be seen.
                 await self._look()
-                if tries == MOST_TRIES and await has_happened():
+                is_same, is_last = self._notice.etag == seen.etag, tries == MOST_TRIES
+                if is_last and await has_happened():
                     return ALREADY
-                if self._notice.etag == seen.etag and has_happened_if_refused():
-                    log.warning("%s is taken for confirmed in state %s: %s", self._what, seen.state, error.message)
+                if is_same and has_happened_if_refused():
+                    log.warning("%s counts as confirmed in state %s: %s", self._what, seen.state, error.message)
                     return ALREADY
-                if self._notice.etag == seen.etag or tries == MOST_TRIES:
-                    raise self._told(error, refused, self._remedy(error, kind)) from error
+                if is_same or is_last:
+                    raise self._explained(error, refused, self._remedy(error, kind)) from error
                 log.info("%s was changed meanwhile; looking again (%s).", self._what, error.message)
             else:
                 await self._look()
                 return DONE
         raise AssertionError("the last try returns or raises")
+
+    async def _look(self) -> None:
+        self._found = await self._notices.get(self._notice.id, known=self._notice)
 
     def _remedy(self, error: ZDirectError, kind: str) -> str:
         if self._place is None:
@@ -363,20 +354,14 @@ class _Run:
             return "Change what is sent as the title says; the same will be refused again."
         return LOOK
 
-    def _told(self, error: ZDirectError, refused: str, remedy: str) -> ZDirectError:
-        """The error with what it is about."""
+    def _explained(self, error: ZDirectError, refused: str, remedy: str) -> ZDirectError:
+        """The error with the notice, its state and what to do."""
         state = f"state {self._notice.state}" if self._found else "not there"
         return type(error)(
-            f"{self._what} ({state}): {refused[0].lower()}{refused[1:]}. {error.message}",
+            f"{self._what} ({state}): {refused}. {error.message}",
             remedy=remedy,
             status=error.status,
             path=error.path,
             flow_id=error.flow_id,
             title=error.title,
         )
-
-
-def _given(items: ItemSet | None) -> ItemSet:
-    if items is None:
-        raise ValueError("a plan that posts items has some")
-    return items

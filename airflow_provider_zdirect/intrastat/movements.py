@@ -29,6 +29,12 @@ COLUMNS = pa.schema(
         *("source_stock_location", "destination_stock_location", "order_number", "movement_type"),
     )
 )
+_FLOW = pa.schema(
+    [
+        *((name, pa.string()) for name in ("source", "destination", *ARTICLE, "transaction_month", "movement_type")),
+        *((name, pa.int64()) for name in ("net_quantity", "movements")),
+    ]
+)
 UNPLACED = pa.schema(
     [
         ("report_date", pa.date32()),
@@ -140,12 +146,15 @@ def read_movements(place: Place, days: Iterable[date], with_file: frozenset[date
     found, empty, lost = [], [], []
     for day in days:
         table = DayTable(DATASET.name, COLUMNS, day=day)
-        rows = query(place, _READ_DAY, {"day": table}, _PARAMETERS)
+        # A report without movements has no file as a rule.
+        if day in with_file or table.files(place):
+            found.append(query(place, _READ_DAY, {"day": table}, _PARAMETERS))
         if not table.read and day in with_file:
             lost.append(day)
-        elif not rows.num_rows:
+        elif not table.read or not found[-1].num_rows:
             empty.append(day)
-        found.append(rows)
+    if not found:
+        return Movements(_FLOW.empty_table(), UNPLACED.empty_table(), (), tuple(empty), tuple(lost))
     together = pa.concat_tables(found)
     countries = ask(_COUNTRIES, days=together).column("country").drop_null().to_pylist()
     published = together.column("published").drop_null().combine_chunks()

@@ -158,8 +158,7 @@ def _check_complete(
     if uncertain:
         problems.append(fetched_too_early(uncertain))
     if overdue or uncertain:
-        assert DATASET.retention is not None
-        kept_from = DATASET.retention.earliest(now).date()
+        kept_from = DATASET.windows.retention.earliest(now).date()
         lost = [day for day in overdue if day < kept_from]
         if lost:
             remedy.append(f"zDirect no longer has the reports of {as_runs(lost)}: it keeps those from {kept_from} on.")

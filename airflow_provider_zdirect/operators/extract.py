@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_zdirect.datasets.personal_data import MODES, PersonalData
-from airflow_provider_zdirect.datasets.table import WindowKind, check_stands_alone, get_dataset, published_with
+from airflow_provider_zdirect.datasets.table import check_stands_alone, get_dataset, published_with
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import choice, literal, mapping
@@ -116,7 +116,7 @@ class ZDirectExtractOperator(ZDirectOperator):
         check_stands_alone(dataset)
         dataset.filter_parameters(table.if_known(values["filters"]) or {})
         mode = values["personal_data"]
-        if dataset.keeping is not None and table.is_known(mode) and mode != "keep":
+        if not dataset.has_windows and table.is_known(mode) and mode != "keep":
             raise ZDirectConfigurationError(
                 f"personal_data={mode!r}: {dataset.name} is a present state, which is stored as it is.",
                 remedy="Leave personal_data out; it is for datasets of windows.",
@@ -125,7 +125,7 @@ class ZDirectExtractOperator(ZDirectOperator):
     @classmethod
     def check_at_parse(cls, values: Mapping[str, Any]) -> None:
         cls.check(values)
-        if not table.is_known(values["dataset"]) or _dataset(values).window is not WindowKind.NONE:
+        if not table.is_known(values["dataset"]) or _dataset(values).selection.takes_window:
             return
         for name in ("window_from", "window_to"):
             if table.if_known(values[name]) is not None:
@@ -144,7 +144,7 @@ class ZDirectExtractOperator(ZDirectOperator):
         from airflow_provider_zdirect.pipeline.extract_state import extract_state
 
         dataset = _dataset(values)
-        if dataset.keeping is not None:
+        if not dataset.has_windows:
             state = _state_job(values, context, hook, dataset)
             found = ask_zdirect(hook, lambda client: extract_state(state, client))
             return Outcome(found.as_dict(), found.by_dataset())
@@ -170,7 +170,7 @@ def _state_job(values: Mapping[str, Any], context: Context, hook: ZDirectHook, d
     from airflow_provider_zdirect.pipeline.state_job import StateJob
 
     # What changed since the start of the run's window, where zDirect can be asked that, and filters do not say what.
-    asks_since = dataset.window is WindowKind.SINCE and not values["filters"]
+    asks_since = dataset.states.asks_since and not values["filters"]
     return StateJob(
         dataset=dataset,
         since=run_window(values, context).start if asks_since else None,

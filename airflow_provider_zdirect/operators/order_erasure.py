@@ -61,8 +61,7 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
     def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
         from airflow_provider_zdirect.erasure.run import ErasureJob, erase_customers
 
-        place = open_place(values, hook)
-        job = ErasureJob(place.merchant_id, place.fs, place.root, place.uri, hook.personal_data_key())
+        job = ErasureJob(open_place(values, hook), hook.personal_data_key())
         result = ask_zdirect(hook, lambda client: erase_customers(job, client))
         summary = result.as_dict()
         # In other events, files are a list.

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect.inbound.item_set import COLUMNS, ItemSet
 from airflow_provider_zdirect.inbound.notice_fields import checked_fields
-from airflow_provider_zdirect.inbound.notice_options import CREATE_BY, PUT, NoticeOptions
 from airflow_provider_zdirect.inbound.notice_plan import (
     CREATE,
+    CREATE_BY,
+    PUT,
     NoticePlan,
     check_combination,
     checked_notice_id,
@@ -195,7 +196,7 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
             operations=values["operations"],
             merchant_id=merchant_id or hook.own_merchant_id(),
             notice_id=notice_id,
-            options=NoticeOptions.of(values["create_by"]),
+            create_by=values["create_by"],
             fields=values["notice"],
             announced=items,
             dispatched=dispatch_items,

@@ -121,38 +121,31 @@ class OverdueOrder:
     missing: tuple[str, ...]
 
 
-def known_until(place: Place) -> datetime:
+def known_until(place: Place, now: datetime, max_age: timedelta) -> datetime:
     """The end of the last window of orders that is complete, the partner's orders among them.
 
     :raises ZDirectConfigurationError: if orders were never extracted to this base path.
+    :raises ZDirectDataError: if that is longer ago than ``max_age``.
     """
     paths = place.store.files_below(f"_manifests/{place.layout(ORDERS).merchant}")
     names = {path: path.rpartition("/")[2].removesuffix(".json") for path in paths if path.endswith(".json")}
     ends = {path: Window.from_label(name).end for path, name in names.items()}
     for path in sorted(ends, key=ends.__getitem__, reverse=True):
         manifest = place.store.read_json(path) or {}
-        if (manifest.get("filters") or {}).get("order_type") != ZALANDO_FULFILLED:
-            return ends[path]
+        if (manifest.get("filters") or {}).get("order_type") == ZALANDO_FULFILLED:
+            continue
+        if now - ends[path] > max_age:
+            raise ZDirectDataError(
+                f"The orders of merchant {place.merchant_id} are known until {ends[path].isoformat()} only, more than "
+                f"{max_age} ago, so orders without tracking numbers would be missed.",
+                remedy="Run zdirect_orders up to now, or raise max_orders_age.",
+            )
+        return ends[path]
     raise ZDirectConfigurationError(
         f"The orders of merchant {place.merchant_id} that the partner fulfils were never extracted to {place.uri}, so "
         "it is unknown which of them have no tracking numbers.",
         remedy="Let the DAG zdirect_orders (dataset orders) write to the same base_path.",
     )
-
-
-def check_age(place: Place, now: datetime, most: timedelta) -> datetime:
-    """As :func:`known_until`.
-
-    :raises ZDirectDataError: if that is longer ago than ``most``.
-    """
-    until = known_until(place)
-    if now - until > most:
-        raise ZDirectDataError(
-            f"The orders of merchant {place.merchant_id} are known until {until.isoformat()} only, more than {most} "
-            "ago, so orders without tracking numbers would be missed.",
-            remedy="Run zdirect_orders up to now, or raise max_orders_age.",
-        )
-    return until
 
 
 def overdue_orders(place: Place, deadlines: Deadlines, now: datetime) -> list[OverdueOrder]:

@@ -1,4 +1,4 @@
-"""The Orders API as calls: look at an order, find it by its number, write it, its lines and its shipments.
+"""The Orders API as calls: read an order, find it by its number, change it, its lines and its shipments.
 
 Facts: zDirect docs, *Orders* (getting, exporting, preparing shipping, split shipments). Nothing is decided here.
 """
@@ -10,12 +10,9 @@ from typing import Any, TypeVar
 
 from airflow_provider_zdirect.client import JSON_API, ZDirectClient
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
+from airflow_provider_zdirect.datasets.assumptions import RETURN_REASON_AS
 from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
-from airflow_provider_zdirect.exceptions import (
-    FilterIgnoredError,
-    MalformedResponseError,
-    NotFoundError,
-)
+from airflow_provider_zdirect.exceptions import FilterIgnoredError, MalformedResponseError, NotFoundError
 from airflow_provider_zdirect.orders.order_state import (
     LineState,
     OrderState,
@@ -24,7 +21,6 @@ from airflow_provider_zdirect.orders.order_state import (
     order_state,
     shipment_states,
 )
-from airflow_provider_zdirect.orders.update_options import TEXT, UpdateOptions
 from airflow_provider_zdirect.orders.update_rows import OrderUpdate
 
 T = TypeVar("T")
@@ -47,16 +43,15 @@ class OrderCalls:
     :param client: an open one.
     """
 
-    def __init__(self, client: ZDirectClient, merchant_id: str, options: UpdateOptions) -> None:
+    def __init__(self, client: ZDirectClient, merchant_id: str) -> None:
         self._client = client
         self._path = f"/merchants/{merchant_id}/orders"
         self._merchant_id = merchant_id
-        self._options = options
 
     async def get(self, order_id: str) -> OrderState:
         """The order as it is now, with its lines: one request.
 
-        :raises NotFoundError: if the merchant has none such.
+        :raises NotFoundError: if the merchant has no such order.
         :raises MalformedResponseError: if the answer has no lines; no order is without.
         """
         what = self._what(order_id)
@@ -111,7 +106,9 @@ class OrderCalls:
         """
         attributes: dict[str, Any] = {"status": status}
         if update and update.reason is not None:
-            attributes["reason"] = str(update.reason) if self._options.reason_as == TEXT else update.reason
+            attributes["reason"] = (
+                str(update.reason) if self._client.assumptions[RETURN_REASON_AS] == "text" else update.reason
+            )
         if update and update.outbound_logistic_center_id is not None:
             attributes["outbound_logistic_center_id"] = update.outbound_logistic_center_id
         body = _resource("OrderLine", line.id, attributes)

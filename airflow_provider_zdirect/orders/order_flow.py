@@ -15,13 +15,7 @@ from typing import NamedTuple
 
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
 from airflow_provider_zdirect.clock import Clock
-from airflow_provider_zdirect.exceptions import (
-    BadRequestError,
-    ConflictError,
-    NotFoundError,
-    ServerError,
-    ZDirectError,
-)
+from airflow_provider_zdirect.exceptions import BadRequestError, ConflictError, NotFoundError, ServerError, ZDirectError
 from airflow_provider_zdirect.merchant_files.tracking_number import same_number
 from airflow_provider_zdirect.orders.order_calls import OrderCalls
 from airflow_provider_zdirect.orders.order_state import ZALANDO_FULFILLED, OrderState, ShipmentState
@@ -80,6 +74,8 @@ class Want(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcome:
+    """The outcome of a want, by the names of :class:`RowResult`."""
+
     outcome: str
     status_code: int | None = None
     reason: str | None = None
@@ -134,6 +130,17 @@ class OrderFlow(ABC):
         await self._decide()
         return None
 
+    async def leave_to(self, others: Mapping[str, OrderCalls]) -> None:
+        """Leave the order to another merchant's task, if its rows do not name the merchant, and it is that one's."""
+        if not all(update.of_any for update in self._updates):
+            return
+        is_of_another = self._state is not None and self._state.merchant_id in others
+        for calls in others.values() if self._state is None else ():
+            is_of_another = is_of_another or await calls.has(self.order_id)
+        if is_of_another:
+            # There is nothing to do, and nothing to report.
+            self._updates, self._wants = (), {}
+
     def to_send(self) -> list[Sent]:
         """What is about to be sent."""
         return [
@@ -163,6 +170,8 @@ class OrderFlow(ABC):
         """It has not taken effect for too long."""
         self.waits = False
         for want in self._hidden():
+            if not self._awaits(want):
+                continue
             if want.what in CODES and self._shown(want) is not None:
                 reason = f"zDirect took the {NAMES[want.what]}, and still shows another one"
                 self._hold([want.update], Outcome(CONFLICT, reason=reason))
@@ -170,8 +179,8 @@ class OrderFlow(ABC):
                 self.error = ServerError(
                     f"Order {self.order_id}: zDirect took the {NAMES[want.what]}, and does not show it yet, so nothing "
                     "of the order was shipped.",
-                    remedy="No action needed: the task retries. If it stays, api_options tracking_effect='wait' does "
-                    "not look.",
+                    remedy="No action needed: the task retries. If it stays, set the assumption tracking_effect to "
+                    "wait.",
                     retry_after=REFETCH_DELAY,
                 )
 
@@ -200,17 +209,6 @@ class OrderFlow(ABC):
     def _awaits(self, want: Want) -> bool:
         """Whether something that was sent has to take effect before a status is set."""
         return want.what in CODES and self._is_open(want)
-
-    async def leave_to(self, others: Mapping[str, OrderCalls]) -> None:
-        """Leave the order to another merchant's task, if its rows do not name the merchant, and it is that one's."""
-        if not all(update.of_any for update in self._updates):
-            return
-        is_of_another = self._state is not None and self._state.merchant_id in others
-        for calls in others.values() if self._state is None else ():
-            is_of_another = is_of_another or await calls.has(self.order_id)
-        if is_of_another:
-            # There is nothing to do, and nothing to report.
-            self._updates, self._wants = (), {}
 
     # Results
 

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
+from airflow_provider_zdirect.datasets.assumptions import TRACKING_EFFECT
 from airflow_provider_zdirect.exceptions import (
     FilterIgnoredError,
     NotFoundError,
@@ -37,7 +38,6 @@ from airflow_provider_zdirect.orders.order_flow import CODES, OrderFlow
 from airflow_provider_zdirect.orders.shipment_flow import ShipmentFlow
 from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult, rejected
 from airflow_provider_zdirect.orders.update_journal import UpdateJournal
-from airflow_provider_zdirect.orders.update_options import LOOK
 from airflow_provider_zdirect.orders.update_results import (
     ALREADY,
     DATASET,
@@ -93,9 +93,9 @@ class _Run:
         self._store = job.place.store
         self._merchant_id = job.place.merchant_id
         self._subject = subject("order updates", self._merchant_id)
-        self._calls = OrderCalls(client, self._merchant_id, job.options)
-        self._others = {each: OrderCalls(client, each, job.options) for each in job.others}
-        self._rules = replace(job.rules, look_for_effect=job.options.tracking_effect == LOOK)
+        self._calls = OrderCalls(client, self._merchant_id)
+        self._others = {each: OrderCalls(client, each) for each in job.others}
+        self._rules = replace(job.rules, look_for_effect=client.assumptions[TRACKING_EFFECT] == "look")
         self._mark = f"_states/{job.place.layout(DATASET).merchant}/{job.task}.json"
         self._wrong = frozenset(name for row in job.wrong for name in (row.order_id, row.order_number) if name)
         # Why no further orders are begun.

@@ -19,13 +19,12 @@ from airflow_provider_zdirect.orders.missing_tracking import (
     SCHEMA,
     Deadlines,
     OverdueOrder,
-    check_age,
+    known_until,
     overdue_orders,
     still_missing,
 )
 from airflow_provider_zdirect.orders.order_calls import OrderCalls
 from airflow_provider_zdirect.orders.order_state import APPROVED
-from airflow_provider_zdirect.orders.update_options import UpdateOptions
 from airflow_provider_zdirect.publish.latest import LatestTable
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import subject
@@ -68,16 +67,13 @@ class TrackingCheck:
             url = url.replace(f"{{{name}}}", value)
         return url
 
+    @property
+    def notified_path(self) -> str:
+        return f"_states/{self.place.layout(DATASET).merchant}/notified.json"
+
     def notified(self) -> dict[str, dict[str, Any]]:
         """By order: when somebody was notified of it, and what was missing then."""
-        return self.place.store.read_json(self._notified) or {}
-
-    def write_notified(self, orders: Mapping[str, Mapping[str, Any]]) -> None:
-        self.place.store.write_json(self._notified, orders)
-
-    @property
-    def _notified(self) -> str:
-        return f"_states/{self.place.layout(DATASET).merchant}/notified.json"
+        return self.place.store.read_json(self.notified_path) or {}
 
 
 @dataclass(frozen=True)
@@ -132,7 +128,7 @@ class Overdue:
         known = {**before, **new}
         kept = {order.order_id: known[order.order_id] for order in self.orders if order.order_id in known}
         if kept != before:
-            self.check.write_notified(kept)
+            self.check.place.store.write_json(self.check.notified_path, kept)
 
 
 async def check_tracking(check: TrackingCheck, client: ZDirectClient, clock: Clock | None = None) -> Overdue:
@@ -142,7 +138,7 @@ async def check_tracking(check: TrackingCheck, client: ZDirectClient, clock: Clo
     :raises ZDirectDataError: if they were extracted too long ago.
     """
     now = (clock or SystemClock()).now()
-    known_until = check_age(check.place, now, check.max_orders_age)
+    until = known_until(check.place, now, check.max_orders_age)
     found: Sequence[OverdueOrder] = overdue_orders(check.place, check.deadlines, now)
     if check.live:
         found = await _as_they_are(check, client, found)
@@ -151,11 +147,11 @@ async def check_tracking(check: TrackingCheck, client: ZDirectClient, clock: Clo
     to_notify = tuple(order for order in found if _is_due(order, notified.get(order.order_id), check, now))
     log.info(
         "%s: %d overdue, %d of them to be reported now.",
-        subject("orders without tracking numbers", check.place.merchant_id, known_until, full_id=True),
+        subject("orders without tracking numbers", check.place.merchant_id, until, full_id=True),
         len(found),
         len(to_notify),
     )
-    return Overdue(check, tuple(found), to_notify, known_until, now)
+    return Overdue(check, tuple(found), to_notify, until, now)
 
 
 async def _as_they_are(
@@ -165,7 +161,7 @@ async def _as_they_are(
 
     :raises ZDirectError: if none can be read, or after so many failures that the rest was not tried.
     """
-    calls = OrderCalls(client, check.place.merchant_id, UpdateOptions())
+    calls = OrderCalls(client, check.place.merchant_id)
     if len(orders) > MOST_READ:
         log.warning("%d orders are overdue; only the oldest %d are read live.", len(orders), MOST_READ)
     missing: dict[str, tuple[str, ...]] = {}

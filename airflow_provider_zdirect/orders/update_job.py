@@ -10,7 +10,6 @@ from typing import Any
 
 from airflow_provider_zdirect.exceptions import RejectedUpdatesError
 from airflow_provider_zdirect.orders.order_flow import UpdateRules
-from airflow_provider_zdirect.orders.update_options import UpdateOptions
 from airflow_provider_zdirect.orders.update_results import NOT_APPLIED, RowResult, by_row
 from airflow_provider_zdirect.orders.update_rows import OrderUpdate, WrongRow
 from airflow_provider_zdirect.publish.place import Place
@@ -35,7 +34,6 @@ class OrderUpdateJob:
     run: str
     wrong: Sequence[WrongRow] = ()
     rules: UpdateRules = field(default_factory=UpdateRules)
-    options: UpdateOptions = field(default_factory=UpdateOptions)
     max_failed: int | None = 0
     skip_applied: bool = False
     task: str = "task"
@@ -48,7 +46,6 @@ class OrderUpdateJob:
             self.place.merchant_id,
             self.place.environment,
             repr(self.rules),
-            repr(self.options),
             *(json.dumps(vars(row), sort_keys=True) for row in (*self.updates, *self.wrong)),
         )
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

@@ -11,25 +11,25 @@ import asyncio
 import logging
 import random
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.datasets.table import Keeping
 from airflow_provider_zdirect.exceptions import ConcurrentRunError, EmptyAnswerError, RetentionError, WindowError
 from airflow_provider_zdirect.pipeline.fetch_state import FetchedState, StateFetcher
 from airflow_provider_zdirect.pipeline.manifest import Manifest
+from airflow_provider_zdirect.pipeline.progress import report_result
 from airflow_provider_zdirect.pipeline.state_job import NAMED, State, StateJob, StateResult
 from airflow_provider_zdirect.publish.environment import claim_place
-from airflow_provider_zdirect.publish.files import PublishedFile
+from airflow_provider_zdirect.publish.files import PublishedState
 from airflow_provider_zdirect.publish.history import KnownVersions, LaterObservation, RecordHistory
 from airflow_provider_zdirect.publish.rejected import compress_lines, publish_rejected
 from airflow_provider_zdirect.publish.snapshot import SnapshotPublisher
 from airflow_provider_zdirect.storage.layout import moment
-from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, moment_in_words, subject
+from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window, moment_in_words, subject
 
 log = logging.getLogger(__name__)
 
@@ -37,18 +37,6 @@ MAX_OBSERVATIONS = 5
 _DICE = random.SystemRandom()
 STALE_AFTER = timedelta(hours=25)
 """A snapshot is up to 24 hours old (zDirect docs, Tracking inventory); an older one has had no successor."""
-
-
-@dataclass(frozen=True)
-class _Published:
-    """What was published of a state."""
-
-    at: datetime
-    stored: bool
-    files: list[PublishedFile] = field(default_factory=list)
-    changes: dict[str, int] = field(default_factory=lambda: {"added": 0, "changed": 0, "removed": 0})
-    empty_answer: bool = False
-    keep_manifest: bool = False
 
 
 async def extract_state(job: StateJob, client: ZDirectClient, clock: Clock | None = None) -> StateResult:
@@ -60,6 +48,7 @@ async def extract_state(job: StateJob, client: ZDirectClient, clock: Clock | Non
     :raises RejectedRecordsError: if more records are invalid than ``max_rejected``; nothing is published.
     :raises ZDirectError: see :mod:`airflow_provider_zdirect.exceptions`.
     """
+    job = replace(job, dataset=job.dataset.assuming(client.assumptions))
     return await _StateExtraction(job, client, clock or SystemClock()).run()
 
 
@@ -73,7 +62,7 @@ class _StateExtraction:
         self.store = job.place.store
         self.layout = job.place.layout(job.dataset.name)
         self.history = RecordHistory(job.place, job.dataset)
-        self.is_history = job.dataset.keeping is Keeping.HISTORY
+        self.is_history = job.dataset.publish.keeps_history
         self.is_sandbox = job.place.environment == "sandbox"
 
     async def run(self) -> StateResult:
@@ -95,13 +84,15 @@ class _StateExtraction:
         raise ConcurrentRunError(
             f"{self.job.what}: other runs published later states, {MAX_OBSERVATIONS} times in a row.",
             remedy="No action needed: the task retries. Run fewer of them at once.",
-            retry_after=self.dataset.refetch_delay,
+            retry_after=self.dataset.endpoint.refetch_delay,
         )
 
     def _check_since(self, now: datetime) -> None:
-        since, retention = self.job.since, self.dataset.retention
-        if since is None or retention is None:
+        since = self.job.since
+        if since is None:
             return
+        retention = self.dataset.states.retention
+        assert retention is not None
         asked = f"{self.job.what}: asked for what changed since {since.isoformat()}"
         if since > now + MAX_CLOCK_SKEW:
             raise WindowError(
@@ -124,7 +115,7 @@ class _StateExtraction:
                 "Nothing was published.",
                 remedy="Set the clocks of the workers: one was ahead, or this one is behind. What has changed is "
                 "recorded by the first run after that time; until then, runs fail only if something has changed.",
-                retry_after=self.dataset.refetch_delay,
+                retry_after=self.dataset.endpoint.refetch_delay,
             ) from later
 
     def _etag_of(self, known: KnownVersions) -> str | None:
@@ -147,7 +138,7 @@ class _StateExtraction:
     def _answer(self) -> dict[str, Any]:
         """What the answer to a single request depends on, and the rows that are made of it."""
         return {
-            "path": self.dataset.path,
+            "path": self.dataset.endpoint.path,
             "parameters": [dict(request.parameters) for request in self.job.requests],
             "environment": self.place.environment,
             "package_version": __version__,
@@ -164,73 +155,69 @@ class _StateExtraction:
             max_rejected=self.job.max_rejected,
             what=self.job.what,
         )
-        published = self._publish_snapshot(state) if known is None else self._record(state, known)
-        result = self._result(state, published, rejected_file, started_at)
-        if not published.keep_manifest:
-            self.store.write_json(self.layout.manifest(result.manifest.window), result.manifest_json())
+        at = state.snapshot_time or state.observed_at
+        path = self.layout.manifest(moment(at))
+        former = {} if self.is_history else self.store.read_json(path) or {}
+        if known is None:
+            published = self._publish_snapshot(state, at, incomplete=former.get("rejected", 0) > 0)
+        else:
+            published = self._record(state, known)
+        result = self._result(state, published, moment(at), rejected_file, started_at)
+        # A manifest that describes the published file stays; a run that was killed may have left one of another.
+        described = [file["path"] for file in former.get("files", ())]
+        if published.stored or not published.files or published.files[0].path not in described:
+            self.store.write_json(path, result.manifest_json())
         self._report(result)
         return result
 
-    def _publish_snapshot(self, state: FetchedState) -> _Published:
-        at = state.snapshot_time or state.observed_at
+    def _publish_snapshot(self, state: FetchedState, at: datetime, *, incomplete: bool) -> PublishedState:
         if not state.rows.num_rows and not self._is_nothing(state):
-            return _Published(at, stored=False, empty_answer=self.is_sandbox and not state.rejected)
+            return PublishedState([], False, {"added": 0, "changed": 0, "removed": 0})
         if state.observed_at - at > STALE_AFTER:
             log.warning(
                 "%s: the last snapshot is of %s; there should be a later one.", self.job.what, moment_in_words(at)
             )
-        manifest = self.store.read_json(self.layout.manifest(moment(at))) or {}
-        incomplete = manifest.get("rejected", 0) > 0
         published = SnapshotPublisher(self.place, self.dataset).publish(state.rows, at, incomplete=incomplete)
-        if any(published.differences.values()):
+        if any(published.changes.values()):
             log.warning(
                 "%s: the snapshot of %s is published already, and zDirect now answers otherwise (%s). The published "
                 "one was left as it is.",
-                self.job.what,
-                at.isoformat(),
-                published.differences,
-            )
-        # The manifest of another file was left by a run that was killed.
-        is_described = published.file.path in [file["path"] for file in manifest.get("files", ())]
-        return _Published(
-            at,
-            published.stored,
-            [published.file],
-            published.differences,
-            keep_manifest=is_described and not published.stored,
-        )
+                self.job.what, at.isoformat(), published.changes,
+            )  # fmt: skip
+        return published
 
     def _is_nothing(self, state: FetchedState) -> bool:
         """Whether an answer without records says that there is no stock at all.
 
         :raises EmptyAnswerError: if zDirect does not give such answers.
         """
-        if self.is_sandbox or self.dataset.snapshot_time_key is None:
+        if self.is_sandbox or self.dataset.answer.snapshot_time_key is None:
             return False
         if state.snapshot_time is None:
             raise EmptyAnswerError(
-                f"{self.job.what}: zDirect answered without records and without {self.dataset.snapshot_time_key}. "
-                "That is not a snapshot, not even one of no stock; nothing was published.",
+                f"{self.job.what}: zDirect answered without records and without "
+                f"{self.dataset.answer.snapshot_time_key}. That is not a snapshot, not even one of no stock; nothing "
+                "was published.",
                 remedy="Clear the task to try again. If the connection's app is in sandbox mode, set the connection's "
                 "environment to sandbox.",
             )
         if state.rejected:
             return False
-        if self.dataset.empty_snapshot == "refuse":
+        if self.dataset.publish.refuses_empty:
             raise EmptyAnswerError(
-                f"{self.job.what}: the snapshot of {state.snapshot_time.isoformat()} has no EANs, and "
-                "api_options['empty_snapshot'] says that this is not to be taken for no stock; nothing was published.",
-                remedy="Clear the task to try again. If there is no stock, leave the option out.",
+                f"{self.job.what}: the snapshot of {state.snapshot_time.isoformat()} has no EANs. Because of "
+                "empty_snapshot=refuse in the connection's assumptions, nothing was published.",
+                remedy="Clear the task to try again. If there is no stock, remove empty_snapshot.",
             )
         log.warning("%s: no stock at all, says the snapshot of %s.", self.job.what, state.snapshot_time.isoformat())
         return True
 
-    def _record(self, state: FetchedState, known: KnownVersions) -> _Published:
+    def _record(self, state: FetchedState, known: KnownVersions) -> PublishedState:
         valid = known.valid
         if state.unchanged:
             state.rows = valid
         scope = self._scope(state)
-        may_be_empty = self.job.replace_with_empty or self.dataset.may_become_empty
+        may_be_empty = self.job.replace_with_empty or self.dataset.publish.ends_all
         if scope is None and not state.rows.num_rows and valid.num_rows and not may_be_empty:
             raise EmptyAnswerError(
                 f"{self.job.what}: zDirect answered without any record, and {valid.num_rows} were valid until now. "
@@ -238,10 +225,9 @@ class _StateExtraction:
                 remedy="Look in the zDirect portal whether there are none; if so, set replace_with_empty=True and "
                 "clear the task.",
             )
-        recorded = self.history.record(state.rows, state.observed_at, scope, known)
+        published = self.history.record(state.rows, state.observed_at, scope, known)
         self._note_etag(state)
-        empty = not state.rows.num_rows and self.is_sandbox
-        return _Published(state.observed_at, recorded.stored, recorded.files, recorded.changes, empty)
+        return published
 
     def _scope(self, state: FetchedState) -> tuple[str, Collection[str]] | None:
         """Which records are gone if they were not seen; None: any."""
@@ -251,16 +237,21 @@ class _StateExtraction:
         return self.job.asked
 
     def _result(
-        self, state: FetchedState, published: _Published, rejected_file: str | None, started_at: datetime
+        self,
+        state: FetchedState,
+        published: PublishedState,
+        window: Window,
+        rejected_file: str | None,
+        started_at: datetime,
     ) -> StateResult:
         count, changes = state.rows.num_rows, published.changes
-        new_history = [{"observed_at": published.at.isoformat(), **changes}] if self.is_history else []
+        new_history = [{"observed_at": state.observed_at.isoformat(), **changes}] if self.is_history else []
         manifest = Manifest(
             dataset=self.dataset.name,
             merchant_id=self.place.merchant_id,
             environment=self.place.environment,
-            path=self.dataset.path,
-            window=moment(published.at),
+            path=self.dataset.endpoint.path,
+            window=window,
             format=self.place.format,
             records=count,
             new_records=count if published.stored and not self.is_history else changes["added"],
@@ -285,8 +276,8 @@ class _StateExtraction:
             since=self.job.since,
             stored=published.stored,
             unchanged=state.unchanged,
-            empty_answer=published.empty_answer,
-            stock=stock if self.dataset.snapshot_time_key else None,
+            empty_answer=self.is_sandbox and not count and not state.rejected,
+            stock=stock if self.dataset.answer.snapshot_time_key else None,
             not_answered=[value for value in asked if value not in answered],
             of_others=state.of_others,
         )
@@ -294,22 +285,10 @@ class _StateExtraction:
 
     def _report(self, result: StateResult) -> None:
         manifest, state = result.manifest, result.state
-        log.info(
-            "%s: %s records, %s (%d added, %d changed, %d removed), %d rejected; %d pages, %d requests -> %s",
-            subject(manifest.dataset, manifest.merchant_id, manifest.window.start),
-            f"{manifest.records:,}",
-            "published" if state.stored else "nothing new to publish",
-            *(result.changes[kind] for kind in ("added", "changed", "removed")),
-            manifest.rejected,
-            manifest.pages,
-            manifest.requests,
-            result.uri,
-        )
-        if manifest.repaired:
-            log.warning(
-                "%s: %d records came with damaged texts; U+FFFD stands for what was damaged.",
-                self.job.what, manifest.repaired,
-            )  # fmt: skip
+        changes = ", ".join(f"{result.changes[kind]} {kind}" for kind in ("added", "changed", "removed"))
+        outcome = "published" if state.stored else "nothing new to publish"
+        what = subject(manifest.dataset, manifest.merchant_id, manifest.window.start)
+        report_result(what, f"{manifest.records:,} records, {outcome} ({changes})", result)
         if state.empty_answer:
             log.warning(
                 "%s: the answer holds no records, and in sandbox zDirect answers without values: this says nothing of "

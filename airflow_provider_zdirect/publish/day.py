@@ -51,7 +51,7 @@ class ReplacedDay:
 class DayReplacer:
     """Publishes days of one dataset and merchant.
 
-    :param run: who does; a retry is the same.
+    :param run: which run publishes them; a retry is the same run.
     :param now: by the worker's clock.
     :param by_nothing: whether an answer without records may replace one with some.
     :param only: the rows that were asked for have these values, by field; a day with others is not replaced by them.
@@ -115,7 +115,7 @@ class DayReplacer:
                     changes = row_changes(
                         lambda: self._rows([former], None),
                         lambda: self._rows(staged, kept),
-                        self.dataset.identity or self.dataset.alike,
+                        self.dataset.days.compared_by,
                         lines.write,
                     )
             if not changes:
@@ -182,8 +182,8 @@ class DayReplacer:
 
     def _kept(self, staged: list[str]) -> list[int] | None:
         """Numbers of the rows that are published, ascending; None: all of them."""
-        identity = self.dataset.identity
-        if identity is None:
+        identity = self.dataset.publish.identity
+        if not identity:
             return None
         last: dict[str, int] = {}
         number = 0

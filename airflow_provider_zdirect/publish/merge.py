@@ -119,7 +119,7 @@ class RowMerger:
         raise ConcurrentRunError(
             f"{what}: other runs published the same records at the same time, {MAX_ROUNDS} times in a row.",
             remedy="No action needed: the task retries. If it stays, run fewer overlapping windows at once.",
-            retry_after=self.dataset.refetch_delay,
+            retry_after=self.dataset.endpoint.refetch_delay,
         )
 
 
@@ -195,16 +195,16 @@ class _Round:
         return dict(enumerate(paths, start=len(self.staged)))
 
     def _watched_days(self) -> Spans:
-        if self.m.dataset.version_field is None:
+        if self.m.dataset.once.version_field is None:
             return self.watched
-        # Another version may tell the time with another precision, or in another zone: near is close enough.
+        # Another version may have the time with another precision, or in another zone: near is close enough.
         days = {day + timedelta(days=shift) for day in self.watched for shift in (-1, 0, 1)}
         return {day: (Window.of_day(day).start, Window.of_day(day).end) for day in days}
 
     def _rows(self, source: int, path: str, wanted: RowFilter | None) -> Iterator[Iterator[Row]]:
-        identity = self.m.dataset.identity or ()
-        time_field = self.m.dataset.time_field
-        placed_by, version_field = self.m.dataset.placed_by, self.m.dataset.version_field or time_field
+        identity = self.m.dataset.publish.identity
+        time_field = self.m.dataset.publish.time_field
+        placed_by, version_field = self.m.dataset.once.placed_by, self.m.dataset.once.version_field or time_field
         columns = list(dict.fromkeys([*identity, time_field, placed_by, version_field, EXTRACTED_AT, RECORD_HASH]))
         offset = 0
         for table in self._tables(source, path, columns):
@@ -229,11 +229,11 @@ class _Round:
             offset += len(times)
 
     def _versions(self, source: int, table: pa.Table) -> Sequence[int | str]:
-        if source < len(self.staged) and not self.m.dataset.replaces_known:
+        if source < len(self.staged) and not self.m.dataset.once.replaces_known:
             # Older than anything: it adds records, and takes no fields from those that are there.
             return [0] * table.num_rows
         extracted = table.column(EXTRACTED_AT).cast(pa.int64()).to_pylist()
-        if (name := self.m.dataset.version_field) is None:
+        if (name := self.m.dataset.once.version_field) is None:
             return extracted
         versions = table.column(name).cast(pa.int64()).to_pylist()
         # Texts of one length, in the order of both.
@@ -268,8 +268,8 @@ class _Round:
         return written
 
     def _distribute(self, table: pa.Table, builders: dict[tuple[date, bool], FileBuilder]) -> None:
-        times = table.column(self.m.dataset.time_field)
-        own = within(table.column(self.m.dataset.placed_by), self.m.window)
+        times = table.column(self.m.dataset.publish.time_field)
+        own = within(table.column(self.m.dataset.once.placed_by), self.m.window)
         days = _days(times)
         for day_number in pc.unique(days).to_pylist():
             day = EPOCH.date() + timedelta(days=day_number)
@@ -282,12 +282,12 @@ class _Round:
                 if (day, is_own) not in builders:
                     builders[day, is_own] = self._builder(day, is_own)
                 if not (is_own and self._is_placed_by_time()):
-                    times_of = pc.min_max(rows.column(self.m.dataset.time_field)).as_py()
+                    times_of = pc.min_max(rows.column(self.m.dataset.publish.time_field)).as_py()
                     builders[day, is_own].cover(times_of["min"], times_of["max"])
                 builders[day, is_own].write(rows)
 
     def _is_placed_by_time(self) -> bool:
-        return self.m.dataset.placed_by == self.m.dataset.time_field
+        return self.m.dataset.once.placed_by == self.m.dataset.publish.time_field
 
     def _builder(self, day: date, is_own: bool) -> FileBuilder:
         span = Window.of_day(day).intersection(self.m.window) if is_own and self._is_placed_by_time() else None

@@ -40,9 +40,9 @@ from airflow_provider_zdirect.reports.calendar import NOON, why_empty
 from airflow_provider_zdirect.reports.wait import (
     SHORTEST_POLL_INTERVAL,
     Answer,
-    Look,
-    Sight,
-    look_at_report,
+    ReportPoll,
+    ReportStatus,
+    ask_for_report,
     report_in_words,
 )
 from airflow_provider_zdirect.sensors import report_arguments
@@ -181,10 +181,10 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
                 self.log.info("%s.", plan.wait.in_words())
                 return PokeReturnValue(False)
             plan, look = asyncio.run(self._look(plan, self._hook()))
-        if look.sight is None:
+        if look.status is None:
             self._pause = look.pause
             return PokeReturnValue(False)
-        return PokeReturnValue(True, self._conclude(plan, look.sight.value, look.later))
+        return PokeReturnValue(True, self._conclude(plan, look.status.value, look.later))
 
     def _get_next_poke_interval(self, started_at: Any, run_duration: Any, poke_count: int) -> float:
         interval = super()._get_next_poke_interval(started_at, run_duration, poke_count)
@@ -201,8 +201,8 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
                 plan = replace(plan, merchant_id=hook.own_merchant_id())
             if plan.wait.seconds_until_due(self.clock) <= 0:
                 plan, look = asyncio.run(self._look(plan, hook))
-                if look.sight is not None:
-                    return self._conclude(plan, look.sight.value, look.later)
+                if look.status is not None:
+                    return self._conclude(plan, look.status.value, look.later)
                 # The trigger's first look is the second one.
                 next_look = self.clock.now() + timedelta(seconds=look.pause)
                 plan = replace(plan, wait=replace(plan.wait, due=next_look))
@@ -256,7 +256,7 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
                 raise AirflowSensorTimeout(f"No report within the timeout of {self.timeout:.0f} s.") from error
             raise
 
-    async def _look(self, plan: ReportPlan, hook: ZDirectHook) -> tuple[ReportPlan, Look]:
+    async def _look(self, plan: ReportPlan, hook: ZDirectHook) -> tuple[ReportPlan, ReportPoll]:
         """What one look came to, and the plan with the merchant that was asked for."""
         merchant_id = plan.merchant_id
         async with hook.client() as client:
@@ -264,17 +264,17 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
             async def ask(last: date | None) -> Answer:
                 nonlocal merchant_id
                 merchant_id = merchant_id or await hook.find_merchant_id(client)
-                return await look_at_report(client, plan.dataset, merchant_id, plan.report_date, last)
+                return await ask_for_report(client, plan.dataset, merchant_id, plan.report_date, last)
 
-            look = await plan.wait.look_once(ask, self.clock)
+            look = await plan.wait.poll(ask, self.clock)
         return replace(plan, merchant_id=merchant_id), look
 
     def _conclude(self, plan: ReportPlan, why: str, later: str | None) -> dict[str, Any]:
         what = report_in_words(plan.dataset.name, plan.merchant_id, plan.report_date)
         found = {"why": why}
-        if why == Sight.EMPTY.value:
+        if why == ReportStatus.EMPTY.value:
             found["empty_because"] = why_empty(later, plan.wait.empty_from - plan.wait.due)
-        if why == Sight.EMPTY.value and plan.on_empty != "success":
+        if why == ReportStatus.EMPTY.value and plan.on_empty != "success":
             said = (
                 f"{what}: no movements, although it was due at {plan.wait.due.isoformat(timespec='seconds')} and "
                 f"{found['empty_because']}."

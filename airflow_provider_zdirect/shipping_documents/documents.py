@@ -2,7 +2,6 @@
 
     <base>/shipping_documents/merchant_id=<id>/order_id=<id>/<document id>-<type>.pdf
     <base>/shipping_documents/merchant_id=<id>/order_id=<id>/documents.json           what they are, written last
-    <base>/_states/shipping_documents/merchant_id=<id>/erased/<order id>.json         never fetched again
 
 Labels carry names and addresses. Facts: zDirect docs, *ZSS Shipping Documents*.
 """
@@ -13,23 +12,29 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
+from airflow_provider_zdirect.datasets.assumptions import (
+    DOCUMENT_PATH,
+    DOCUMENTS_ORDER_PARAMETER,
+    DOCUMENTS_PER_MINUTE,
+    NO_DOCUMENTS,
+    UNNAMED_ORDER,
+)
+from airflow_provider_zdirect.datasets.rate import Rate
 from airflow_provider_zdirect.exceptions import (
     FilterIgnoredError,
     MalformedResponseError,
     NotFoundError,
     ShippingDocumentsError,
 )
-from airflow_provider_zdirect.shipping_documents.options import HOLE, LIST_PATH, NOT_FOUND, REFUSE, DocumentOptions
-from airflow_provider_zdirect.storage.journal import Journal
-from airflow_provider_zdirect.storage.object_store import ObjectStore
 
-FOLDER = "shipping_documents"
 INDEX = "documents.json"
+LIST_PATH = "/zss/shipping-documents"
+PER_MINUTE = {"production": 400, "sandbox": 40}
+"""Requests of these documents for returns (ZRS); a limit for orders is not documented."""
 
 OUTBOUND_LABEL, RETURN_LABEL = "OUTBOUND_LABEL", "RETURN_LABEL"
 SCOPE = "zss/shipping-document/read"
@@ -59,57 +64,15 @@ class ShippingDocument:
         return f"{_for_a_name(self.id)}-{_for_a_name(self.type)}.pdf"
 
 
-def documents_folder(merchant_id: str, order_id: str) -> str:
-    """Where all documents of one order lie, and nothing else; relative to the base path."""
-    return f"{FOLDER}/merchant_id={merchant_id}/order_id={order_id}"
-
-
-def erase_documents(store: ObjectStore, merchant_id: str, order_id: str, at: datetime) -> int:
-    """Delete all documents of an order, and see to it that they are not fetched again; safe to repeat.
-
-    :returns: how many files there were.
-    """
-    # First the mark: a task that is fetching them looks for it when it has written.
-    _erased(store, merchant_id).add({"at": at.isoformat()}, order_id)
-    return delete_documents(store, merchant_id, order_id)
-
-
-def delete_documents(store: ObjectStore, merchant_id: str, order_id: str) -> int:
-    """Delete all documents of an order; how many files there were."""
-    folder = documents_folder(merchant_id, order_id)
-    files = store.files_below(folder)
-    if files:
-        store.delete_folder(folder)
-    return len(files)
-
-
-def is_erased(store: ObjectStore, merchant_id: str, order_id: str) -> bool:
-    """Whether the order's documents must not be fetched."""
-    return _erased(store, merchant_id).has(order_id)
-
-
-def erased_orders(store: ObjectStore, merchant_id: str) -> set[str]:
-    """Ids of all orders whose documents must not be fetched."""
-    return set(_erased(store, merchant_id).names())
-
-
-def orders_with_documents(store: ObjectStore, merchant_id: str) -> set[str]:
-    """Ids of all orders that have documents here."""
-    found = store.files(f"{FOLDER}/merchant_id={merchant_id}")
-    return {path.rpartition("order_id=")[2] for path in found}
-
-
-def _erased(store: ObjectStore, merchant_id: str) -> Journal:
-    return Journal(store, f"_states/{FOLDER}/merchant_id={merchant_id}/erased")
-
-
 class DocumentCalls:
     """The API as calls; nothing is decided here."""
 
-    def __init__(self, client: ZDirectClient, options: DocumentOptions) -> None:
+    def __init__(self, client: ZDirectClient) -> None:
         self._client = client
-        self._options = options
-        self._rate = options.rate(client.config.environment)
+        self._assumptions = client.assumptions
+        per_minute = client.assumptions[DOCUMENTS_PER_MINUTE]
+        limit = PER_MINUTE[client.config.environment] if per_minute == "default" else int(per_minute)
+        self.rate = Rate(limit, 60, burst=max(1, min(20, limit // 4)))
 
     async def list(self, order_id: str) -> list[ShippingDocument]:
         """The documents of an order.
@@ -122,14 +85,14 @@ class DocumentCalls:
         try:
             content = await self._client.get(
                 LIST_PATH,
-                {self._options.order_parameter: order_id},
-                rate=self._rate,
+                {self._assumptions[DOCUMENTS_ORDER_PARAMETER]: order_id},
+                rate=self.rate,
                 endpoint="shipping documents",
                 scope=SCOPE,
                 what=what,
             )
         except NotFoundError:
-            if self._options.no_documents == NOT_FOUND:
+            if self._assumptions[NO_DOCUMENTS] == "not_found":
                 return []
             raise
         # An empty object is a valid answer, as everywhere in zDirect.
@@ -144,18 +107,18 @@ class DocumentCalls:
         if not isinstance(entry, dict) or not (document_id := _text(entry.get("id"))):
             raise _malformed(what, "a document of the answer has no id", LIST_PATH)
         named = (_text(entry.get("order_id")) or "").lower()
-        if not named and self._options.unnamed_order == REFUSE:
+        if not named and self._assumptions[UNNAMED_ORDER] == "refuse":
             raise ShippingDocumentsError(
                 f"{what}: zDirect answered document {document_id[:60]} without the id of its order.",
-                remedy="Compare it with the order in the portal; if it is the right one, give "
-                "api_options={'unnamed_order': 'trust'}.",
+                remedy="Compare it with the order in the portal; if it is the right one, set "
+                "unnamed_order to trust in the connection's assumptions.",
                 path=LIST_PATH,
             )
         if named and named != order_id:
             raise FilterIgnoredError(
                 f"{what}: zDirect answered a document of order {named[:60]}.",
-                remedy="Nothing of it was fetched. Find out which parameter asks for an order, and give it as "
-                "api_options={'order_parameter': ...}.",
+                remedy="Nothing of it was fetched. Find out which parameter asks for an order, and set it as "
+                "documents_order_parameter in the connection's assumptions.",
                 path=LIST_PATH,
             )
         names = ("tracking_id", "shipment_id", "shipment_number")
@@ -171,9 +134,9 @@ class DocumentCalls:
         what = f"{document.type} {document.id} of order {document.order_id}"
         if not _IN_A_PATH.fullmatch(document.id):
             raise _malformed(what, "its id cannot be part of a path", LIST_PATH)
-        path = self._options.document_path.replace(HOLE, document.id)
+        path = self._assumptions[DOCUMENT_PATH].format(document_id=document.id)
         body = await self._client.get_bytes(
-            path, rate=self._rate, endpoint="shipping documents", scope=SCOPE, accept="application/pdf", what=what
+            path, rate=self.rate, endpoint="shipping documents", scope=SCOPE, accept="application/pdf", what=what
         )
         if reason := _why_no_pdf(body):
             # The body is not quoted: it may hold an address.
@@ -207,7 +170,7 @@ def _why_no_pdf(body: bytearray) -> str | None:
 def _malformed(what: str, reason: str, path: str) -> MalformedResponseError:
     return MalformedResponseError(
         f"{what}: {reason}.",
-        remedy="No action needed: the task retries. If it stays, check api_options['document_path'], or report it.",
+        remedy="No action needed: the task retries. If it stays, check the assumption document_path.",
         path=path,
         retry_after=REFETCH_DELAY,
     )

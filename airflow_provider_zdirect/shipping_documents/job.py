@@ -10,13 +10,13 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from random import Random
 from typing import Any
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.erasure.people import ErasureLedger
+from airflow_provider_zdirect.erasure.ledger import ErasureLedger
 from airflow_provider_zdirect.exceptions import (
     DocumentsNotReadyError,
     NotFoundError,
@@ -34,16 +34,12 @@ from airflow_provider_zdirect.orders.update_rows import OrderUpdate
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.results import RunResults
 from airflow_provider_zdirect.shipping_documents.documents import (
-    FOLDER,
     INDEX,
+    LIST_PATH,
     DocumentCalls,
     ShippingDocument,
-    delete_documents,
-    documents_folder,
-    is_erased,
     tracking_codes,
 )
-from airflow_provider_zdirect.shipping_documents.options import LIST_PATH, DocumentOptions
 from airflow_provider_zdirect.shipping_documents.results import (
     ALREADY,
     CONFLICT,
@@ -56,6 +52,7 @@ from airflow_provider_zdirect.shipping_documents.results import (
     SCHEMA,
     OrderDocuments,
 )
+from airflow_provider_zdirect.storage.layout import documents_folder
 from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
@@ -84,7 +81,6 @@ class DocumentsJob:
     overwrite_tracking: bool = False
     require_documents: bool = False
     max_failed: int | None = 0
-    options: DocumentOptions = field(default_factory=DocumentOptions)
 
 
 @dataclass(frozen=True)
@@ -141,7 +137,7 @@ class _Run:
         self._job = job
         self._client = client
         self._clock = clock
-        self._calls = DocumentCalls(client, job.options)
+        self._calls = DocumentCalls(client)
         self._store = job.place.store
         self._merchant_id = job.place.merchant_id
         self._ledger = ErasureLedger(self._store, self._merchant_id)
@@ -192,12 +188,11 @@ class _Run:
         return self._outcome(order_id, index["documents"])
 
     def _is_erased(self, order_id: str) -> bool:
-        # The ledger also has orders that were fetched since its last erasure.
-        return order_id in self._ledger.people().orders or is_erased(self._store, self._merchant_id, order_id)
+        return order_id in self._ledger.people().orders
 
     def _erased(self, order_id: str) -> OrderDocuments:
         """Erased before, or while its documents were being fetched, perhaps by a task that was killed then."""
-        delete_documents(self._store, self._merchant_id, order_id)
+        self._store.delete_folder(documents_folder(self._merchant_id, order_id))
         return OrderDocuments(order_id, ERASED, reason="its personal data was erased")
 
     async def _download(
@@ -266,7 +261,7 @@ class _Run:
             documents=sum(len(one.documents) for one in results),
             downloaded=sum(one.fetched for one in results),
             missing=tuple(one.order_id for one in results if one.outcome == MISSING)[:SHOWN],
-            uri=job.place.uri_of(job.place.layout(FOLDER).merchant),
+            uri=job.place.uri_of(documents_folder(self._merchant_id)),
             results_uri=job.place.uri_of(path) if path else None,
             requests=self._client.stats.requests,
             tracking=tracking,
@@ -346,5 +341,5 @@ def _hint(error: ZDirectError) -> str:
     if not isinstance(error, NotFoundError):
         return error.remedy or ""
     if error.path != LIST_PATH:
-        return "Is api_options['document_path'] right?"
-    return "The order is unknown, or too old; see api_options['no_documents']."
+        return "Is the assumption document_path of the connection right?"
+    return "The order is unknown or too old; see no_documents in docs/assumptions.md."

@@ -1,4 +1,4 @@
-"""What zDirect answers to a batch of stock updates, item by item. Pure functions.
+"""zDirect's answer to a batch of stock updates, item by item. Pure functions.
 
 zDirect docs, *Updating Stock Levels* and its OpenAPI file: 207 with ``{"results": [{"item", "result"}]}``; an older
 copy of the docs calls the list ``items`` and writes codes as texts. Both are read. 207 never means that all went well.
@@ -23,13 +23,13 @@ _BAD_FIRST = (REJECTED, FAILED, PENDING, ACCEPTED)
 
 
 def outcomes(batch: Iterable[Sent], content: Any, *, what: str) -> list[Sent]:
-    """The batch with what became of each item.
+    """The batch with the outcome of each item.
 
-    An item that the answer does not name is :data:`~.level.MISSING`, one that it names twice has the worse result.
+    An item that the answer leaves out is :data:`~.level.MISSING`; of one that is there twice, the worse result counts.
 
     :param content: the decoded answer.
     :param what: the batch in words, for the error.
-    :raises MalformedResponseError: if the answer is none to a batch.
+    :raises MalformedResponseError: if it is not an answer to a batch.
     """
     answered: dict[Pair, Sent] = {}
     sent = {item.pair: item for item in batch}
@@ -63,7 +63,7 @@ def _judged(status: str, code: int | None) -> str:
         return ACCEPTED
     if status == "REJECTED" or (not status and code == INVALID):
         return REJECTED
-    # FAILED, and whatever zDirect may say one day: not accepted, and no reason not to try again.
+    # FAILED, or a status that is not known: not accepted, and nothing forbids to try again.
     return FAILED
 
 
@@ -73,8 +73,8 @@ def _rows(content: Any, what: str) -> list[Any]:
             rows: list[Any] = content[key]
             return rows
     raise MalformedResponseError(
-        f"{what}: the answer has neither {' nor '.join(LIST_KEYS)}, so nobody knows what became of the updates.",
-        remedy="Nothing, if the task retries: they are sent again, which changes nothing if they were taken.",
+        f"{what}: the answer has neither {' nor '.join(LIST_KEYS)}, so the outcome of the updates is unknown.",
+        remedy="No action needed: the task retries, and sends them again, which changes nothing if they were taken.",
         retry_after=REFETCH_DELAY,
     )
 

@@ -6,13 +6,13 @@ from pydantic import ValidationError
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
+from airflow_provider_zdirect.datasets.assumptions import UNKNOWN_LIVE
 from airflow_provider_zdirect.datasets.reference_data import SalesChannel
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import MalformedResponseError, ZDirectConfigurationError
-from airflow_provider_zdirect.stocks.stock_options import StockOptions
 
 
-async def live_channels(client: ZDirectClient, merchant_id: str, options: StockOptions) -> tuple[str, ...]:
+async def live_channels(client: ZDirectClient, merchant_id: str) -> tuple[str, ...]:
     """Ids of the live ones, sorted (zDirect docs, *Sales Channels*).
 
     :raises MalformedResponseError: if one cannot be read; without it, stock would be missing somewhere.
@@ -26,11 +26,12 @@ async def live_channels(client: ZDirectClient, merchant_id: str, options: StockO
             except ValidationError as error:
                 raise MalformedResponseError(
                     f"Sales channels of merchant {merchant_id}: one of them cannot be read "
-                    f"({error.error_count()} errors), so nobody knows where stock has to go. Nothing was sent.",
-                    remedy="Give sales_channel_ids, if it stays.",
+                    f"({error.error_count()} errors), so it is unknown where stock has to go. Nothing was sent.",
+                    remedy="If it happens again, give sales_channel_ids.",
                     retry_after=REFETCH_DELAY,
                 ) from None
-    live = sorted({channel.sales_channel_id for channel in found if options.is_live(channel.live)})
+    unknown = client.assumptions[UNKNOWN_LIVE] == "live"
+    live = sorted({each.sales_channel_id for each in found if (unknown if each.live is None else each.live)})
     if not live:
         raise ZDirectConfigurationError(
             f"Merchant {merchant_id} has {len(found)} sales channels, and none of them is live. Nothing was sent.",

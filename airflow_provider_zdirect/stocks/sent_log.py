@@ -36,7 +36,7 @@ SLACK = timedelta(minutes=15)
 """A request of which its sender never heard again may have arrived this much later: the longest that a client waits."""
 
 ABANDONED = timedelta(days=1)
-"""After that nobody retries a run; others close its books."""
+"""After that a run is not retried any more; others publish its results and compact its batches."""
 
 _LEVELS = "levels-"
 _META = b"zdirect"
@@ -196,7 +196,7 @@ class SentLog:
         return self._by_run().get(self._run, [])
 
     def abandoned(self, now: datetime) -> list[list[Batch]]:
-        """The batches of runs that nobody will finish, by run."""
+        """The batches of runs that will not be retried any more, by run."""
         found = (batches for run, batches in self._by_run().items() if run != self._run)
         return [batches for batches in found if batches[-1].sent_at < now - ABANDONED]
 

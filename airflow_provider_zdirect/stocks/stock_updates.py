@@ -285,7 +285,7 @@ class _Updating:
         return publish_run(self.place, own) if own else []
 
     def _close(self, *, keeps_own: bool) -> None:
-        """Publish what zDirect has now, and the results of runs that nobody will finish; compact what they sent."""
+        """Publish what zDirect has now, and the results of abandoned runs; compact what they sent."""
         closed = [] if keeps_own else self.log.own()
         for batches in self.log.abandoned(self.clock.now()):
             publish_run(self.place, batches)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,6 @@ from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.stocks.feed import BadRow, FeedFiles
 from airflow_provider_zdirect.stocks.open_orders import OrdersWanted
-from airflow_provider_zdirect.stocks.stock_options import StockOptions
 
 MAX_ATTEMPTS = 4
 """How often an update that failed is sent in one run."""
@@ -45,7 +44,6 @@ class StockUpdateJob:
     full_sync: bool = False
     resend_after: timedelta | None = None
     max_rejected: int = 0
-    options: StockOptions = field(default_factory=StockOptions)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ at the start of the next minute. Requests are paced by the client, as all are. U
 minute, wherever it begins, has more than 2,000 of them, so it does not matter whose clock says when a minute starts.
 That are two full batches a minute; small ones go as they come.
 
-What is to be sent later is entered at once, so those who wait are served in the order in which they came.
+What is sent later is entered at once, so tasks that wait are served in the order in which they came.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class UpdatePace:
         if wait > max_wait:
             raise RateLimitedError(
                 f"The limit of {UPDATES} stock updates a minute leaves no room for {wait:.0f} s.",
-                remedy="Nothing, if the task retries or defers; run fewer stock tasks at once if it happens often.",
+                remedy="No action needed: the task waits and retries. If it is often, run fewer stock tasks at once.",
                 retry_after=wait,
             )
         return wait

@@ -58,7 +58,7 @@ async def make_plan(job: StockUpdateJob, client: ZDirectClient, now: datetime) -
         orders = await asyncio.to_thread(open_orders, job.place, job.orders, mapping or SkuMapping(), now, oldest)
     channels: tuple[str, ...] = ()
     if needs_channels(feed):
-        channels = job.sales_channel_ids or await live_channels(client, job.place.merchant_id, job.options)
+        channels = job.sales_channel_ids or await live_channels(client, job.place.merchant_id)
     since_feed = job.orders is not None and job.orders.since_feed
     wanted = wanted_levels(feed, channels, orders.pieces if orders else None, since_feed=since_feed)
     if wanted.below_zero:

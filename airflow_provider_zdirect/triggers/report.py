@@ -12,7 +12,14 @@ from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import TransportError, ZDirectDataError, ZDirectError, ZDirectFatalError
 from airflow_provider_zdirect.hooks.shared_clients import ClientShare
-from airflow_provider_zdirect.reports.wait import Answer, Look, ReportWait, Sight, look_at_report, report_in_words
+from airflow_provider_zdirect.reports.wait import (
+    Answer,
+    ReportPoll,
+    ReportStatus,
+    ReportWait,
+    ask_for_report,
+    report_in_words,
+)
 
 
 class ZDirectReportReadyTrigger(BaseTrigger):
@@ -88,11 +95,11 @@ class ZDirectReportReadyTrigger(BaseTrigger):
             look, event["merchant_id"] = await self._wait()
         except (ZDirectFatalError, ZDirectDataError) as error:
             return event | {"status": "failed", "kind": type(error).__name__, "message": str(error)}
-        assert look.sight is not None
-        status = "empty" if look.sight is Sight.EMPTY else "ready"
-        return event | {"status": status, "why": look.sight.value, "later_report": look.later}
+        assert look.status is not None
+        status = "empty" if look.status is ReportStatus.EMPTY else "ready"
+        return event | {"status": status, "why": look.status.value, "later_report": look.later}
 
-    async def _wait(self) -> tuple[Look, str]:
+    async def _wait(self) -> tuple[ReportPoll, str]:
         dataset = get_dataset(self.dataset, self.variant, self.path)
         report_date = date.fromisoformat(self.report_date)
         wait = ReportWait(
@@ -120,7 +127,7 @@ class ZDirectReportReadyTrigger(BaseTrigger):
                         retry_after=self.poll_interval,
                     ) from error
                 merchant_id = merchant_id or await shared.merchant_id()
-                return await look_at_report(client, dataset, merchant_id, report_date, last)
+                return await ask_for_report(client, dataset, merchant_id, report_date, last)
 
             look = await wait.until_decided(ask, self.clock)
         assert merchant_id is not None

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -77,14 +77,20 @@ class Outcome:
 @pytest.fixture
 def run_dag(emulator: EmulatorServer, tmp_path: Path) -> Callable[..., Outcome]:
     """Run a DAG against the emulator, writing below ``tmp_path``."""
-    connection = connection_to(emulator)
-    environment = {
-        **os.environ,
-        "AIRFLOW_CONN_ZDIRECT_DEFAULT": json.dumps(connection),
-        "ZDIRECT_BASE_PATH": tmp_path.as_uri(),
-    }
 
-    def run(dag_id: str, logical_date: datetime, run_type: str = "", **conf: Any) -> Outcome:
+    def run(
+        dag_id: str,
+        logical_date: datetime,
+        run_type: str = "",
+        assumptions: Mapping[str, Any] | None = None,
+        **conf: Any,
+    ) -> Outcome:
+        connection = connection_to(emulator, extra={"assumptions": assumptions or {}})
+        environment = {
+            **os.environ,
+            "AIRFLOW_CONN_ZDIRECT_DEFAULT": json.dumps(connection),
+            "ZDIRECT_BASE_PATH": tmp_path.as_uri(),
+        }
         arguments = (dag_id, logical_date.isoformat(), json.dumps(conf), run_type)
         done = run_forked(run_dag_module.main, *arguments, environment=environment)
         log = done.stdout + done.stderr

@@ -71,6 +71,6 @@ def test_reference_data_keeps_what_is_now_and_what_was(run_dag, emulator, tmp_pa
         (name, "success") for name in ("logistic_centers", "merchants", "sales_channels", "stock_locations")
     ]
     for name in REFERENCE:
-        (key,) = DATASETS[name].identity
+        (key,) = DATASETS[name].publish.identity
         found = rows(tmp_path, f"{name}_current", merchant, key)
         assert found == sorted((record[key],) for record in emulator.reference(name, merchant))

@@ -87,11 +87,7 @@ def test_a_customer_announces_a_return(server: EmulatorServer, api: httpx.Client
     assert (shown["announced_return_id"], shown["type"]) == (announced, "ZALANDO_ONLINE_CREATED")
     assert shown["return_registered_at"] == "2026-03-10T12:00:00.000+00:00"
     lines = [
-        {
-            "order_line_id": second,
-            "order_item_id": order["items"][0]["order_item_id"],
-            "return_reason": "DONT_LIKE",
-        }
+        {"order_line_id": second, "order_item_id": order["items"][0]["order_item_id"], "return_reason": "DONT_LIKE"}
     ]
     names = ("order_id", "order_number", "merchant_order_id")
     assert shown["orders"] == [{**{name: order[name] for name in names}, "order_lines": lines}]

@@ -152,21 +152,6 @@ def test_a_malformed_request_is_a_400_problem(server: EmulatorServer, api: httpx
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize(
-    ("inventory", "of_snapshot", "of_quantities"),
-    [("empty", {"item_quantity_snapshot": {"item_quantities": []}}, {"item_quantities": []}), ("missing", {}, {})],
-)
-def test_answers_can_be_without_content(
-    server: EmulatorServer, api: httpx.Client, inventory: str, of_snapshot: object, of_quantities: object
-) -> None:
-    server.set_options(inventory=inventory)
-    merchant = server.merchant_ids[0]
-    assert snapshot(api, merchant) == of_snapshot
-    assert get(api, QUANTITIES, merchant, eans="4006381333931").json() == of_quantities
-    assert get(api, QUANTITIES, merchant).status_code == 400
-    assert server.quantities(merchant, NOW)
-
-
 def test_the_sandbox_is_always_empty_and_has_its_own_limits(sandbox: tuple[EmulatorServer, httpx.Client]) -> None:
     server, api = sandbox
     merchant = server.merchant_ids[0]

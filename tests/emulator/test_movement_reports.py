@@ -8,21 +8,7 @@ import pytest
 from airflow_provider_zdirect.emulator.catalog import warehouse_id
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
-from .movement_answers import (
-    AFTER,
-    AT_ONCE,
-    CROSS_BORDER,
-    DATASET,
-    DATES,
-    ICM,
-    WITHOUT_PREFIX,
-    body,
-    flat,
-    get,
-    pages,
-    shown,
-    truth,
-)
+from .movement_answers import AFTER, AT_ONCE, CROSS_BORDER, DATASET, DATES, ICM, body, flat, get, pages, shown, truth
 from .test_stock_movements import NEW
 
 TOO_MANY = (
@@ -90,18 +76,6 @@ def test_a_cursor_of_reports_is_good_only_for_its_own_request(
         assert get(api, path, mine, **DATES, cursor=cursor, location_id=warehouse_id(7, 0)).status_code == 400
     for broken in (cursor[:-2], "nonsense", "bm9uc2Vuc2Ugbm9uc2Vuc2Ugbm9uc2Vuc2U", "ä"):
         assert get(api, path, mine, **DATES, cursor=broken).status_code == 400
-
-
-def test_the_paginated_path_has_a_prefix_or_none(server: EmulatorServer, api: httpx.Client) -> None:
-    merchant = server.merchant_ids[0]
-    assert [get(api, path, merchant, **DATES).status_code for path in (ICM, WITHOUT_PREFIX)] == [200, 404]
-    whole = body(api, ICM, merchant, **DATES)
-    server.set_options(icm_prefix="")
-    assert [get(api, path, merchant, **DATES).status_code for path in (ICM, WITHOUT_PREFIX)] == [404, 200]
-    assert body(api, WITHOUT_PREFIX, merchant, **DATES) == whole
-    assert get(api, AT_ONCE, merchant, **DATES).status_code == 200
-    assert get(api, CROSS_BORDER, merchant, **DATES).status_code == 200
-    assert api.get(f"{ICM}/{merchant}", headers={"Authorization": ""}).status_code == 404
 
 
 def test_too_many_movements_at_once_are_a_500(server: EmulatorServer, api: httpx.Client) -> None:

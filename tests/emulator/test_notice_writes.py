@@ -96,17 +96,6 @@ def test_the_way_to_create_is_an_option_and_the_other_is_405(
         assert made != id
 
 
-def test_items_can_come_with_the_notice(server: EmulatorServer, api: httpx.Client) -> None:
-    id = create(server, api, announced_items=SOME)
-    assert only(server)["announced"] == QUANTITIES
-    assert "announced_items" not in only(server)["fields"]
-    assert "announced_items" not in api.get(f"{NOTICES}/{id}").json()
-    changed = fields(server, announced_items=items(e0191476239145=9))
-    assert api.put(f"{NOTICES}/{id}", json=changed, headers={"If-Match": etag(api, id)}).status_code == 200
-    assert only(server)["announced"] == {EAN: 9}
-    assert post(api, id, CONFIRM_ANNOUNCEMENT).status_code == 201
-
-
 @pytest.mark.parametrize(("stale", "missing"), [(412, 428), (409, 400)])
 def test_a_stale_or_missing_tag_is_refused_with_the_status_of_the_option(
     server: EmulatorServer, api: httpx.Client, stale: int, missing: int
@@ -164,34 +153,6 @@ def test_a_notice_that_does_not_fit_is_a_400(
     answer = api.put(f"{NOTICES}/{new_id()}", json=fields(server, **change))
     assert (answer.status_code, answer.headers["Content-Type"]) == (400, "application/problem+json")
     assert server.notices(server.merchant_ids[0]) == []
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        {},
-        {"items": []},
-        {"items": {}},
-        {"items": [{"ean": EAN}]},
-        {"items": [{"ean": EAN, "quantity": 0}]},
-        {"items": [{"ean": EAN, "quantity": "2"}]},
-        {"items": [{"ean": EAN, "quantity": 1.5}]},
-        {"items": [{"ean": EAN, "quantity": True}]},
-        {"items": [{"ean": "0191476239146", "quantity": 1}]},
-        {"items": [{"ean": "191476239145", "quantity": 1}]},
-        {"items": [{"ean": 4006381333931, "quantity": 1}]},
-        {"items": [{"ean": EAN, "quantity": 1, "sku": "x"}]},
-        {"items": [{"ean": EAN, "quantity": 1}, {"ean": EAN, "quantity": 2}]},
-        {"items": [7]},
-        [],
-    ],
-)
-def test_items_that_do_not_fit_are_a_400(server: EmulatorServer, api: httpx.Client, content: object) -> None:
-    id = create(server, api)
-    assert post(api, id, ANNOUNCED, SOME).status_code == 201
-    answer = post(api, id, ANNOUNCED, content)
-    assert (answer.status_code, answer.headers["Content-Type"]) == (400, "application/problem+json")
-    assert only(server)["announced"] == QUANTITIES
 
 
 def test_each_post_replaces_the_set_and_both_shapes_show_it(server: EmulatorServer, api: httpx.Client) -> None:

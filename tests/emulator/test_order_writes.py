@@ -165,13 +165,3 @@ def test_shipments_and_lines_do_not_mix(server: EmulatorServer, api: httpx.Clien
     content = {"order_lines": [{"order_line_id": first}], "weight": WEIGHT}
     assert send(api, "POST", f"{base(server)}/{by_parcels}/shipments", content).status_code == 201
     assert patch_line(api, line_paths(server, by_parcels)[second], "shipped").status_code == 409
-
-
-def test_a_canceled_shipment_gives_its_lines_back(server: EmulatorServer, api: httpx.Client) -> None:
-    id = add(server)
-    path, (first, _) = f"{base(server)}/{id}/shipments", line_paths(server, id)
-    content = {"order_lines": [{"order_line_id": first}], "weight": WEIGHT}
-    parcel = send(api, "POST", path, content).json()["shipment_id"]
-    assert send(api, "POST", path, content).status_code == 409
-    assert send(api, "PATCH", f"{path}/{parcel}", {"status": "canceled"}).status_code == 204
-    assert send(api, "POST", path, content).status_code == 201

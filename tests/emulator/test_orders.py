@@ -15,6 +15,13 @@ from .order_calls import ALL, base, ids, orders, truth
 LATER = "2026-03-10T13:00:00+00:00"
 
 
+@pytest.fixture
+def bare(server: EmulatorServer) -> EmulatorServer:
+    """Without limits, and without orders but those that a test adds."""
+    server.set_options(rate_limits=False, order_days=0)
+    return server
+
+
 def test_pages_are_linked_and_the_last_has_no_next(bare: EmulatorServer, api: httpx.Client) -> None:
     added = bare.add_orders(bare.merchant_ids[0], 7)
     url, seen, links = f"{base(bare)}?page[size]=3&sort=modified_at&locale=", [], []
@@ -48,23 +55,6 @@ def test_the_server_caps_the_size_of_a_page(bare: EmulatorServer, api: httpx.Cli
     assert len(page["data"]) == 10
     assert "page%5Bsize%5D=10" in page["links"]["next"]
     assert len(api.get(page["links"]["last"]).json()["data"]) == 10
-
-
-def test_orders_are_sorted_by_any_of_five_fields(bare: EmulatorServer, api: httpx.Client) -> None:
-    bare.add_orders(bare.merchant_ids[0], 12, step_seconds=60)
-    known = bare.orders(bare.merchant_ids[0])
-    for name in ("order_number", "modified_at", "order_lines_price_amount", "order_lines_count", "order_date"):
-        expected = sorted(order[name] for order in known)
-        for sign in ("", "-"):
-            shown = [row["attributes"][name] for row in orders(bare, api, sort=f"{sign}{name}")["data"]]
-            assert shown == (expected[::-1] if sign else expected)
-    newest_first = [order["order_id"] for order in reversed(known)]
-    assert ids(bare, api) == newest_first
-    both = orders(bare, api, sort="order_lines_count,-modified_at")["data"]
-    keys = [(row["attributes"]["order_lines_count"], row["attributes"]["modified_at"]) for row in both]
-    assert keys == sorted(sorted(keys, key=lambda key: key[1], reverse=True), key=lambda key: key[0])
-    bare.set_options(orders_sort="ignored")
-    assert ids(bare, api, sort="modified_at") == newest_first
 
 
 def test_filters_choose_orders(bare: EmulatorServer, api: httpx.Client) -> None:

@@ -19,24 +19,6 @@ def channels(api: httpx.Client, *merchant_ids: str, **query: Any) -> list[dict[s
     return found
 
 
-def test_stock_locations_come_as_array_or_object(server: EmulatorServer, api: httpx.Client) -> None:
-    found = api.get(LOCATIONS).json()
-    server.set_options(stock_locations_shape="object")
-    assert api.get(LOCATIONS).json() == {"stock_locations": found}
-    server.faults.set([{"match": {"path": LOCATIONS}, "action": {"duplicate": 1}, "times": 2}])
-    assert api.get(LOCATIONS).json() == {"stock_locations": [*found, found[0]]}
-    server.set_options(stock_locations_shape="array")
-    assert api.get(LOCATIONS).json() == [*found, found[0]]
-
-
-def test_one_stock_location_is_found_by_id(server: EmulatorServer, api: httpx.Client) -> None:
-    second = api.get(LOCATIONS).json()[1]
-    assert api.get(f"{LOCATIONS}/{second['id']}").json() == second
-    assert api.get(f"{LOCATIONS}/{second['id'].upper()}").json() == second
-    unknown = api.get(f"{LOCATIONS}/{UNKNOWN}")
-    assert (unknown.status_code, unknown.headers["Content-Type"]) == (404, "application/problem+json")
-
-
 def test_channels_of_several_merchants_come_once_and_live_if_one_is(server: EmulatorServer, api: httpx.Client) -> None:
     first, second = (channels(api, merchant) for merchant in server.merchant_ids)
     both = channels(api, *server.merchant_ids, zalando_only="true")

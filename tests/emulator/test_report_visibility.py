@@ -1,24 +1,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import httpx
 import pytest
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
-from .movement_answers import (
-    AT_ONCE,
-    CROSS_BORDER,
-    DATES,
-    ICM,
-    body,
-    flat,
-    pages,
-    shown,
-    truth,
-)
+from .movement_answers import AT_ONCE, CROSS_BORDER, ICM, body, flat, pages, shown, truth
 
 
 @pytest.mark.parametrize("path", [ICM, CROSS_BORDER])
@@ -54,30 +43,3 @@ def test_a_report_appears_at_its_time_on_the_next_day(server: EmulatorServer, ap
     server.clock.set(datetime(2026, 3, 10, 10, 30, tzinfo=UTC))
     server.set_options(report_time="10:31")
     assert shown(api, server, path, **query) == first
-
-
-@pytest.mark.parametrize("path", [ICM, AT_ONCE, CROSS_BORDER])
-def test_reports_of_a_weekend_can_wait_for_the_next_business_day(
-    server: EmulatorServer, api: httpx.Client, path: str
-) -> None:
-    # The 6th is a Friday.
-    server.set_options(empty_reports=0, report_days="business", rate_limits=False)
-    query, start = {"from": "2026-03-05", "to": "2026-03-08"}, "2026-03-05"
-
-    def visible_on(day: int) -> list[dict[str, Any]]:
-        server.clock.set(datetime(2026, 3, day, 12, tzinfo=UTC))
-        return shown(api, server, path, **query)
-
-    thursday, everything = truth(server, path, start, "2026-03-06"), truth(server, path, start, "2026-03-09")
-    assert [visible_on(day) == thursday for day in (6, 7, 8)] == [True] * 3
-    assert visible_on(9) == everything
-    server.set_options(report_holidays=["2026-03-09"])
-    assert visible_on(9) == thursday
-    assert visible_on(10) == everything
-
-
-@pytest.mark.parametrize("path", [ICM, AT_ONCE, CROSS_BORDER])
-def test_an_empty_report_has_no_movements(server: EmulatorServer, api: httpx.Client, path: str) -> None:
-    server.set_options(empty_reports=1)
-    assert shown(api, server, path, **{"from": "2026-03-09", "to": "2026-03-09"}) == []
-    assert shown(api, server, path, **DATES) == []

@@ -81,7 +81,7 @@ def check(answer: httpx.Response) -> None:
 @pytest.fixture
 def ids(server: EmulatorServer) -> dict[str, str]:
     """Of records that exist."""
-    server.set_options(rate_limits=False)
+    server.set_options(rate_limits=False, order_days=0)
     merchant = server.merchant_ids[0]
     server.add_orders(merchant, 3, customer_number="31400000001")
     order = server.orders(merchant)[-1]

@@ -10,12 +10,7 @@ from airflow_provider_zdirect.emulator.server import EmulatorServer
 BASE = "/zfs/stock-movements"
 DAY = {"from": "2026-03-09T00:00:00Z", "to": "2026-03-10T00:00:00Z"}
 DATES = {"from": "2026-02-20", "to": "2026-03-05"}
-NEW, OLD, RETURNED, LIQUIDATED = (
-    "reports/received-items",
-    "received-items",
-    "returned-items",
-    "liquidated-items",
-)
+NEW, OLD, RETURNED, LIQUIDATED = ("reports/received-items", "received-items", "returned-items", "liquidated-items")
 
 
 def get(api: httpx.Client, path: str, merchant_id: str, **query: Any) -> httpx.Response:
@@ -48,14 +43,6 @@ def test_pages_of_received_items_add_up_to_the_truth(server: EmulatorServer, api
         assert [item for page in found for item in page] == truth
         assert [len(page) for page in found[:-1]] == [limit] * (len(found) - 1)
         assert found[-1]
-
-
-def test_the_last_page_can_end_in_three_ways(server: EmulatorServer, api: httpx.Client) -> None:
-    ends = {}
-    for way in ("absent", "empty", "null"):
-        server.set_options(last_page_next=way)
-        ends[way] = get(api, NEW, server.merchant_ids[0], **DAY).json().get("next", "no key")
-    assert ends == {"absent": "no key", "empty": "", "null": None}
 
 
 def test_without_times_received_items_are_those_of_the_last_100_days(server: EmulatorServer, api: httpx.Client) -> None:
@@ -158,14 +145,6 @@ def test_returned_items_end_100_days_ago(server: EmulatorServer, api: httpx.Clie
     assert "100 days" in refused.json()["detail"]
 
 
-def test_received_items_begin_with_the_previous_year(server: EmulatorServer, api: httpx.Client) -> None:
-    merchant = server.merchant_ids[0]
-    query = {"from": "2024-12-31T00:00:00Z", "to": "2025-01-01T03:00:00Z"}
-    truth = server.truth("received_items", merchant, "2025-01-01", query["to"])
-    assert rows(get(api, NEW, merchant, **query), "received_items") == truth
-    assert truth
-
-
 def test_the_old_received_items_have_the_old_shape(server: EmulatorServer, api: httpx.Client) -> None:
     merchant = server.merchant_ids[0]
     found = rows(get(api, OLD, merchant, **DAY), "received_items")
@@ -184,16 +163,6 @@ def test_liquidated_items_are_those_of_both_dates_and_between(server: EmulatorSe
     one_day = get(api, LIQUIDATED, merchant, **{"from": "2026-02-20", "to": "2026-02-20"})
     assert {row["liquidation_date"] for row in rows(one_day, "liquidated_items")} <= {"2026-02-20"}
     assert {row["liquidation_date"] for row in truth} >= {"2026-02-21", "2026-03-05"}
-
-
-def test_liquidated_items_can_be_selected_by_reporting_date(server: EmulatorServer, api: httpx.Client) -> None:
-    server.set_options(liquidated_by="reporting_date")
-    merchant = server.merchant_ids[0]
-    truth = server.truth("liquidated_items", merchant, "2026-02-20", "2026-03-06")
-    found = rows(get(api, LIQUIDATED, merchant, **DATES), "liquidated_items")
-    assert found == truth
-    assert {"2026-02-20" <= row["reporting_date"] <= "2026-03-05" for row in found} == {True}
-    assert min(row["liquidation_date"] for row in found) < "2026-02-20"
 
 
 def test_a_cursor_is_good_only_for_its_own_request(server: EmulatorServer, api: httpx.Client) -> None:

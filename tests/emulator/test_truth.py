@@ -96,10 +96,3 @@ def test_bad_records_are_a_marked_share() -> None:
         good = [record.body for record in records if not record.bad]
         plain = {r.label: r.body for r in WORLD.records(dataset, MERCHANTS[0], START, START + WEEK)}
         assert good == [plain[body["quality_label"]] for body in good]
-
-
-def test_an_unknown_dataset_or_merchant_is_refused() -> None:
-    with pytest.raises(ValueError, match="dataset"):
-        list(WORLD.records("orders", MERCHANTS[0], START, START + WEEK))
-    with pytest.raises(ValueError, match="merchant"):
-        list(WORLD.records("received_items", "nobody", START, START + WEEK))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_zdirect.datasets.assumptions import ORDERS_PAGE_SIZE
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.hooks.connection import ConnectionSettings, read_settings, secrets_of
 from airflow_provider_zdirect.hooks.connection_form import EXTRA_FIELDS
@@ -131,6 +132,10 @@ def test_keys_that_resemble_nothing_are_named_all_the_same() -> None:
         ({"personal_data_secret": 1234567890123456789}, "personal_data_secret is not a text"),
         ({"personal_data_secret": "***"}, "personal_data_secret is ***"),
         ({"personal_data_secret": "short"}, "personal_data_secret is shorter than 16 characters"),
+        ({"assumptions": "orders_page_size=500"}, "extra assumptions='orders_page_size=500' is not a JSON object"),
+        ({"assumptions": ["orders_page_size"]}, "is not a JSON object"),
+        ({"assumptions": {"page_size": 500}}, "assumptions: 'page_size' is not an assumption"),
+        ({"assumptions": {"orders_page_size": "x"}}, "assumptions: orders_page_size='x' is not a number of 1 or more"),
         ("[]", "not a valid JSON object"),
         ('{"environment": "sandbox"', "not a valid JSON object"),
         ('{"personal_data_secret": "the-secret"', "not a valid JSON object"),
@@ -138,6 +143,12 @@ def test_keys_that_resemble_nothing_are_named_all_the_same() -> None:
 )
 def test_a_value_of_a_wrong_type_is_named(extra: Any, named: str) -> None:
     assert named in refusal(extra)
+
+
+@pytest.mark.parametrize("values", [{"orders_page_size": 500}, '{"orders_page_size": "500"}'])
+def test_assumptions_are_an_object_or_a_text_that_holds_one(values: Any) -> None:
+    assert read({"assumptions": values}).config.assumptions[ORDERS_PAGE_SIZE] == 500
+    assert read().config.assumptions[ORDERS_PAGE_SIZE] == 1000
 
 
 @pytest.mark.parametrize("blank", [None, "", " ", "\t\n"])

@@ -55,6 +55,18 @@ def test_both_forms_show_the_same_fields():
         assert widget.kwargs["description"] == metadata[name]["description"]
 
 
+@pytest.mark.skipif(find_spec("flask_appbuilder") is None, reason="the form of Airflow before 3.2")
+@pytest.mark.parametrize(
+    ("stored", "shown"), [({"a": 1}, "{&#34;a&#34;: 1}"), ('{"a": 1}', "{&#34;a&#34;: 1}"), ("", "")]
+)
+def test_the_older_form_shows_a_stored_object_as_json(stored, shown):
+    from wtforms import Form
+
+    form = type("AForm", (Form,), {"assumptions": ZDirectHook.get_connection_form_widgets()["assumptions"]})()
+    form.assumptions.data = stored
+    assert f'value="{shown}"' in str(form.assumptions())
+
+
 def test_airflow_takes_the_secret_fields_and_no_others_for_secrets():
     """Another one would be *** in the form, be saved like that, and mask "true" in every log."""
     shown = redact({field.name: "shown" for field in EXTRA_FIELDS})

@@ -11,10 +11,10 @@ from emulated_time import EmulatedTime
 
 from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, RetryPolicy, Timeouts, Transport
 from airflow_provider_zdirect.client.client import ZDirectClient
+from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import RateLimitedError
 from airflow_provider_zdirect.inbound.item_set import ItemSet
-from airflow_provider_zdirect.inbound.notice_options import NoticeOptions
 from airflow_provider_zdirect.inbound.notice_plan import NoticePlan
 from airflow_provider_zdirect.inbound.steps import NoticeResult, carry_out
 
@@ -71,6 +71,7 @@ class NoticeWorld:
         self.clock = EmulatedTime(emulator)
         self.limiter = MemoryRateLimiter(self.clock)
         self.merchant_id = emulator.merchant_ids[0]
+        self.assumptions: dict[str, Any] = {}
 
     def plan(self, operations: tuple[str, ...] = ANNOUNCING, *, create_by: str = "put", **changes: Any) -> NoticePlan:
         put = create_by == "put" or "create" not in operations
@@ -78,7 +79,7 @@ class NoticeWorld:
             "operations": operations,
             "merchant_id": self.merchant_id,
             "notice_id": NOTICE_ID if put else None,
-            "options": NoticeOptions.of(create_by, changes.pop("api_options", None)),
+            "create_by": create_by,
             "fields": FIELDS if "create" in operations else {},
             "announced": ItemSet(ITEMS) if "announce" in operations else None,
             "dispatched": ItemSet(FEWER) if "dispatch" in operations else None,
@@ -87,7 +88,12 @@ class NoticeWorld:
 
     def client(self, transport: Transport | None = None) -> ZDirectClient:
         settings = self.emulator.state.settings
-        config = ClientConfig(settings.client_id, settings.client_secret, base_url=self.emulator.url)
+        config = ClientConfig(
+            settings.client_id,
+            settings.client_secret,
+            base_url=self.emulator.url,
+            assumptions=Assumptions(self.assumptions),
+        )
         policy = RetryPolicy(jitter=lambda: 0.0)
         return ZDirectClient(config, clock=self.clock, limiter=self.limiter, transport=transport, policy=policy)
 

@@ -37,7 +37,7 @@ def test_anything_that_can_be_gone_through_is_a_list(items: Any) -> None:
 
 @pytest.mark.parametrize("items", [json.dumps(ROWS), b"[]", ROWS[0], 7])
 def test_a_text_or_a_single_item_is_no_list(items: Any) -> None:
-    with pytest.raises(ZDirectConfigurationError, match="items is no list, but"):
+    with pytest.raises(ZDirectConfigurationError, match="items is not a list, but"):
         ItemSet.of_list(items, name="items")
 
 
@@ -119,8 +119,8 @@ def test_all_errors_are_told_together_the_first_ten_in_full(tmp_path: Path) -> N
     ("items", "named"),
     [
         ([], "items has no items"),
-        ({"items": ROWS}, "items is no list, but dict"),
-        ("4006381333931", "items is no list, but str"),
+        ({"items": ROWS}, "items is not a list, but dict"),
+        ("4006381333931", "items is not a list, but str"),
         ([ROWS[0]] * 1001, "items has 1001 items; a list may have 1000"),
     ],
 )

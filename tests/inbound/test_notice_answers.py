@@ -38,7 +38,7 @@ def test_an_answer_without_etag_does_not_lead_to_a_write(world: NoticeWorld) -> 
 @pytest.mark.parametrize("body", [[], "text", {"zalando_advice_id": []}, {"state": ["x"]}])
 def test_an_answer_that_is_no_notice_is_malformed(world: NoticeWorld, body: Any) -> None:
     _answer(world, f"{NOTICE_ID}$", status=200, body=body if body != "text" else '"text"')
-    with pytest.raises(MalformedResponseError, match="no shipping notice"):
+    with pytest.raises(MalformedResponseError, match="not a shipping notice"):
         world.run(world.plan())
     assert not world.writes()
 

@@ -30,10 +30,24 @@ def killed_at(number: int, moment: str) -> DeadlyTransport:
 
 
 @pytest.mark.parametrize(
-    ("create_by", "body", "shape"),
-    [("put", "full", "set"), ("put", "empty", "list"), ("post", "full", "list"), ("post", "empty", "set")],
+    ("create_by", "body", "shape", "moment"),
+    [
+        ("put", "full", "set", "before"),
+        ("post", "empty", "list", "after"),
+        *(
+            pytest.param(*case, marks=pytest.mark.exhaustive)
+            for case in [
+                ("put", "full", "set", "after"),
+                ("put", "empty", "list", "before"),
+                ("put", "empty", "list", "after"),
+                ("post", "full", "list", "before"),
+                ("post", "full", "list", "after"),
+                ("post", "empty", "set", "before"),
+                ("post", "empty", "set", "after"),
+            ]
+        ),
+    ],
 )
-@pytest.mark.parametrize("moment", ["before", "after"])
 def test_killed_around_any_request_and_run_again_there_is_one_notice_in_the_right_state(
     emulator: EmulatorServer, create_by: str, body: str, shape: str, moment: str
 ) -> None:
@@ -46,10 +60,10 @@ def test_killed_around_any_request_and_run_again_there_is_one_notice_in_the_righ
         was_killed = _run_and_kill(world, world.plan(create_by=create_by), number, moment)
         emulator.clock.advance(120)
         notice_id = world.run(world.plan(create_by=create_by)).notice.id
-        told = world.only()
-        assert (told["id"], told["state"], told["announced"]) == (notice_id, "ready_for_delivery_date", ITEMS)
-        assert told["fields"] == {"zalando_merchant_id": world.merchant_id, **FIELDS}
-        assert told["dispatched"] is None
+        notice = world.only()
+        assert (notice["id"], notice["state"], notice["announced"]) == (notice_id, "ready_for_delivery_date", ITEMS)
+        assert notice["fields"] == {"zalando_merchant_id": world.merchant_id, **FIELDS}
+        assert notice["dispatched"] is None
         assert set(Counter(world.writes()).values()) == {1}, "nothing was carried out twice"
     assert number > 8, "each request had its turn"
 
@@ -69,13 +83,14 @@ def test_killed_around_any_request_of_the_dispatch_and_run_again_it_is_dispatche
         was_killed = _run_and_kill(world, world.plan(DISPATCHING), number, moment)
         emulator.clock.advance(120)
         assert world.run(world.plan(DISPATCHING)).notice.state == "ready_for_receive"
-        told = world.only()
-        assert (told["state"], told["announced"], told["dispatched"]) == ("ready_for_receive", ITEMS, FEWER)
+        notice = world.only()
+        assert (notice["state"], notice["announced"], notice["dispatched"]) == ("ready_for_receive", ITEMS, FEWER)
         assert set(Counter(world.writes()).values()) == {1}
     assert number > 5
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("create_by", ["put", "post"])
 def test_killed_again_and_again_it_comes_to_the_same(world: NoticeWorld, create_by: str, seed: int) -> None:
     world.emulator.set_options(create_notice=create_by, created_notice_body=("full", "empty")[seed % 2])
@@ -84,8 +99,8 @@ def test_killed_again_and_again_it_comes_to_the_same(world: NoticeWorld, create_
     while _run_and_kill(world, world.plan(create_by=create_by), rng.randint(1, 9), rng.choice(["before", "after"])):
         tries += 1
         world.emulator.clock.advance(120)
-    told = world.only()
-    assert (told["state"], told["announced"]) == ("ready_for_delivery_date", ITEMS)
+    notice = world.only()
+    assert (notice["state"], notice["announced"]) == ("ready_for_delivery_date", ITEMS)
     assert set(Counter(world.writes()).values()) == {1}
 
 

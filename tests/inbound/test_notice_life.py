@@ -68,18 +68,20 @@ def test_every_unconfirmed_shape_of_answers_is_understood(
     assert (told["id"], told["state"], told["announced"]) == (result.notice.id, "ready_for_delivery_date", ITEMS)
 
 
-@pytest.mark.parametrize("options", [{"confirmation_body": "none"}, {"current_item_set": "first"}])
-def test_other_assumptions_can_be_made(world: NoticeWorld, options: dict[str, str]) -> None:
+@pytest.mark.parametrize("assumptions", [{"confirmation_body": "none"}, {"current_item_set": "first"}])
+def test_other_assumptions_can_be_made(world: NoticeWorld, assumptions: dict[str, str]) -> None:
     world.emulator.set_options(item_sets_shape="list")
-    plan = world.plan(api_options=options)
+    world.assumptions = assumptions
+    plan = world.plan()
     assert set(world.run(plan).operations.values()) == {"done"}
     assert set(world.run(plan).operations.values()) == {"already"}
 
 
 def test_the_pages_of_the_list_are_followed_by_the_cursor_parameter_that_is_given(world: NoticeWorld) -> None:
     world.emulator.set_options(create_notice="post", notices_page_size=1, notices_cursor_parameter="after")
+    world.assumptions = {"notices_cursor_parameter": "after"}
     for number in range(3):
-        plan = world.plan(("create",), create_by="post", api_options={"cursor_parameter": "after"})
+        plan = world.plan(("create",), create_by="post")
         world.run(_with(plan, merchant_b2b_reference=f"PO-{number}"))
     again = _with(plan, merchant_b2b_reference="PO-1")
     assert world.run(again).operations == {"create": "already"}

@@ -8,8 +8,12 @@ import pytest
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.inbound.notice_fields import FIELDS, checked_fields, differing_fields
-from airflow_provider_zdirect.inbound.notice_options import OWN_OPTIONS, NoticeOptions
-from airflow_provider_zdirect.inbound.notice_plan import checked_notice_id, checked_operations, derived_id
+from airflow_provider_zdirect.inbound.notice_plan import (
+    checked_create_by,
+    checked_notice_id,
+    checked_operations,
+    derived_id,
+)
 
 WAREHOUSE = "6d5a3a5c-9e6f-4a7b-8c1d-2e3f4a5b6c7d"
 
@@ -50,13 +54,13 @@ def test_fields_are_sent_in_the_form_that_zdirect_documents() -> None:
         ({"pallets_count": True}, "notice['pallets_count']='True'"),
         ({"pallets_count": "many"}, "notice['pallets_count']='many'"),
         ({"earliest_delivery_date": "30.11.2026"}, "notice['earliest_delivery_date']='30.11.2026'"),
-        ({"earliest_delivery_date": "2026-02-30"}, "is no date"),
-        ({"earliest_delivery_date": "2026-11-30T00:00:00+01:00"}, "is no date"),
+        ({"earliest_delivery_date": "2026-02-30"}, "is not a date"),
+        ({"earliest_delivery_date": "2026-11-30T00:00:00+01:00"}, "is not a date"),
         ({"requested_zalando_location_id": "Erfurt"}, "is not a UUID"),
-        ({"carrier_name": 7.0}, "notice['carrier_name'] is no text, but float"),
-        ({"carrier_name": True}, "notice['carrier_name'] is no text, but bool"),
-        (["carrier_name"], "is no mapping"),
-        ("carrier_name", "is no mapping, but str of 12 characters"),
+        ({"carrier_name": 7.0}, "notice['carrier_name'] is not a text, but float"),
+        ({"carrier_name": True}, "notice['carrier_name'] is not a text, but bool"),
+        (["carrier_name"], "is not a mapping"),
+        ("carrier_name", "is not a mapping, but str of 12 characters"),
     ],
 )
 def test_what_cannot_be_a_field_is_refused_with_what_to_do(fields: Any, named: str) -> None:
@@ -145,21 +149,6 @@ def test_what_is_no_id_never_becomes_part_of_a_path(text: str) -> None:
         checked_notice_id(text)
 
 
-@pytest.mark.parametrize(
-    ("create_by", "options", "named"),
-    [
-        ("patch", {}, "create_by='patch'"),
-        ("put", {"current_item_set": "middle"}, "api_options"),
-        ("put", {"cursor": "x"}, "Use: current_item_set, confirmation_body, cursor_parameter"),
-    ],
-)
-def test_an_unknown_assumption_is_refused(create_by: str, options: dict[str, Any], named: str) -> None:
-    with pytest.raises(ZDirectConfigurationError, match=named):
-        NoticeOptions.of(create_by, options)
-
-
-def test_every_assumption_says_why_its_default_is_what_it_is() -> None:
-    options = NoticeOptions.of()
-    for name, option in OWN_OPTIONS.items():
-        assert len(option.about) > 80
-        assert getattr(options, name) == option.default
+def test_an_unknown_way_to_create_is_refused() -> None:
+    with pytest.raises(ZDirectConfigurationError, match="create_by='patch'"):
+        checked_create_by("patch")

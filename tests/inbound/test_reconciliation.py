@@ -225,7 +225,7 @@ WORLD = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(WORLD)
 def test_it_is_what_counting_by_hand_makes_of_the_same(world: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:

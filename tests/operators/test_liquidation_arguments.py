@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from liquidated import DATASET, DAY, HOUR, Day, asked, files, published, truth
+from own_emulator import connection_to
 
 from airflow_provider_zdirect.assets import changed_alias, dataset_asset
 from airflow_provider_zdirect.exceptions import (
@@ -48,6 +49,17 @@ def refetch(day):
 
 
 @pytest.fixture
+def assume(emulator, monkeypatch):
+    """Sets assumptions in the connection."""
+
+    def change(**assumptions):
+        connection = connection_to(emulator, extra={"assumptions": assumptions})
+        monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
+
+    return change
+
+
+@pytest.fixture
 def script(day):
     return day.script
 
@@ -56,10 +68,11 @@ SPELLINGS = ("purchase-order-number", "purchase_order_number")
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_one_purchase_order_is_asked_for_in_either_spelling(emulator, refetch, script, tmp_path, spelling):
+def test_one_purchase_order_is_asked_for_in_either_spelling(emulator, assume, refetch, script, tmp_path, spelling):
     emulator.set_options(purchase_order_parameter=spelling)
     script(("PO1", {}, 0, None), ("PO2", {}, 0, None), ("PO1", {"quantity": 77}, 40, None))
-    run = refetch(purchase_order_number="PO1", api_options={"purchase_order_parameter": spelling})
+    assume(liquidation_order_parameter=spelling)
+    run = refetch(purchase_order_number="PO1")
     result = run.finish()
     assert result["records"] == published(tmp_path).total() == 2
     assert all(json.loads(row)[2] == "PO1" for row in published(tmp_path))
@@ -68,12 +81,13 @@ def test_one_purchase_order_is_asked_for_in_either_spelling(emulator, refetch, s
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_spelling_that_zdirect_ignores_is_noticed_and_nothing_is_published(
-    emulator, refetch, script, tmp_path, spelling
+    emulator, assume, refetch, script, tmp_path, spelling
 ):
     emulator.set_options(purchase_order_parameter=SPELLINGS[1 - SPELLINGS.index(spelling)])
     script(("PO1", {}, 0, None), ("PO2", {}, 0, None))
-    run = refetch(purchase_order_number="PO1", api_options={"purchase_order_parameter": spelling})
-    with pytest.raises(AirflowFailException, match="purchase_order_parameter") as caught:
+    assume(liquidation_order_parameter=spelling)
+    run = refetch(purchase_order_number="PO1")
+    with pytest.raises(AirflowFailException, match=r"docs/assumptions\.md") as caught:
         run.go_on()
     assert isinstance(caught.value.__cause__, FilterIgnoredError)
     assert files(tmp_path) == {}
@@ -90,10 +104,11 @@ def test_one_purchase_order_does_not_replace_a_day_that_holds_all(emulator, refe
     assert files(tmp_path) == before
 
 
-def test_the_last_date_of_a_request_can_be_exclusive(emulator, merchant, refetch, tmp_path):
+def test_the_last_date_of_a_request_can_be_exclusive(emulator, merchant, assume, refetch, tmp_path):
     emulator.set_options(liquidated_to="exclusive")
     emulator.clock.set(END + 20 * DAY)
-    refetch(api_options={"to": "exclusive"}, window_from=START - 3 * DAY).finish()
+    assume(liquidation_last_date="exclusive")
+    refetch(window_from=START - 3 * DAY).finish()
     assert published(tmp_path) == truth(emulator, merchant, START - 3 * DAY, END)
     assert published(tmp_path).total() > 0
 

@@ -24,9 +24,6 @@ from airflow_provider_zdirect.exceptions import (
 )
 from airflow_provider_zdirect.operators.shipping_documents import ZDirectShippingDocumentsOperator
 from airflow_provider_zdirect.orders import order_updates
-from airflow_provider_zdirect.shipping_documents.options import OPTIONS
-
-DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "shipping-documents.md"
 
 
 @pytest.fixture(scope="module")
@@ -134,9 +131,3 @@ def test_failures_that_a_retry_cannot_mend_fail_at_once_after_all_were_tried(emu
     with pytest.raises(AirflowFailException) as caught:
         task(tmp_path, order_ids=[order(emulator)]).execute(context)
     assert isinstance(caught.value.__cause__, FilterIgnoredError)
-
-
-def test_the_document_explains_every_option():
-    text = DOCUMENT.read_text()
-    for name, option in OPTIONS.items():
-        assert f"| `{name}` | `{option.default}` |" in text

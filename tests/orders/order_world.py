@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import fsspec
+import pytest
 from emulated_time import EmulatedTime
 
 from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, RetryPolicy, Timeouts, Transport
 from airflow_provider_zdirect.client.client import ZDirectClient
+from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.orders.order_flow import UpdateRules
 from airflow_provider_zdirect.orders.order_updates import update_orders
 from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult
-from airflow_provider_zdirect.orders.update_options import UpdateOptions
 from airflow_provider_zdirect.orders.update_rows import read_updates
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -59,6 +61,30 @@ class DeadlyTransport(Transport):
         return answer
 
 
+@contextlib.contextmanager
+def deadly_storage(number: int, when: str) -> Iterator[None]:
+    """The process is gone ``before`` or ``after`` the write to the storage with that number, from 1."""
+    written = 0
+
+    def dying(write: Callable[..., None]) -> Callable[..., None]:
+        def die(*arguments: Any) -> None:
+            nonlocal written
+            written += 1
+            mine = written
+            if (mine, when) == (number, "before"):
+                raise Killed
+            write(*arguments)
+            if (mine, when) == (number, "after"):
+                raise Killed
+
+        return die
+
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("write", "upload", "delete_folder"):
+            patched.setattr(ObjectStore, name, dying(getattr(ObjectStore, name)))
+        yield
+
+
 class AnsweringTransport(Transport):
     """Changes answers.
 
@@ -85,6 +111,7 @@ class OrderWorld:
         self.clock = EmulatedTime(emulator)
         self.limiter = MemoryRateLimiter(self.clock)
         self.merchant_id = emulator.merchant_ids[0]
+        self.assumptions: dict[str, Any] = {}
 
     def place(self, **changes: Any) -> Place:
         root, uri = str(self.base), self.base.as_uri()
@@ -130,12 +157,12 @@ class OrderWorld:
             "wrong": read.wrong,
             "run": "a-run",
             "rules": UpdateRules(**rules),
-            "options": UpdateOptions.of(changes.pop("api_options", None)),
         }
         return OrderUpdateJob(**{**fields, **changes})
 
     def client(self, transport: Transport | None = None, **settings: Any) -> ZDirectClient:
         own = self.emulator.state.settings
+        settings = {"assumptions": Assumptions(self.assumptions), **settings}
         config = ClientConfig(own.client_id, own.client_secret, base_url=self.emulator.url, **settings)
         policy = RetryPolicy(jitter=lambda: 0.0)
         return ZDirectClient(config, clock=self.clock, limiter=self.limiter, transport=transport, policy=policy)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -38,7 +37,6 @@ class Shop:
     """Orders of every age, extracted as the DAG does it, and the look for overdue ones."""
 
     def __init__(self, emulator: EmulatorServer, base: Path) -> None:
-        emulator.reset()
         emulator.clock.set(NOW)
         self.emulator = emulator
         self.base = base
@@ -69,12 +67,6 @@ class Shop:
     def published(self) -> list[tuple[Any, ...]]:
         files = f"{self.base}/order_tracking_missing/**/*.parquet"
         return duckdb.sql(f"SELECT order_id, missing, portal_url FROM read_parquet('{files}')").fetchall()
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorServer]:
-    with EmulatorServer(now=NOW, order_days=0) as running:
-        yield running
 
 
 @pytest.fixture
@@ -126,13 +118,8 @@ def test_overdue_is_what_is_approved_and_the_partners_and_late(shop: Shop, live:
     number = next(o["order_number"] for o in shop.emulator.orders(shop.merchant_id) if o["order_id"] == nothing)
     (link,) = [url for order_id, _, url in shop.published() if order_id == nothing]
     assert link == f"https://portal.example/{shop.merchant_id}/{number}?id={nothing}"
-    told = found.as_dict()
-    assert (told["overdue"], told["notified"], told["without_return_tracking_number"], told["without_export"]) == (
-        4,
-        4,
-        2,
-        1,
-    )
+    counts = {"overdue": 4, "notified": 4, "without_return_tracking_number": 2, "without_export": 1}
+    assert counts.items() <= found.as_dict().items()
     (row,) = [row for row in found.notification_rows() if row["order_id"] == nothing]
     assert (row["age_hours"], row["order_number"], row["portal_url"]) == (30, number, link)
     assert_file_to_fill_in(shop, {outbound, nothing})
@@ -153,36 +140,20 @@ def test_the_time_counts_from_the_approval_where_it_was_seen(shop: Shop) -> None
     assert shop.check().orders[0].approved_at == NOW - timedelta(hours=30)
 
 
-def test_the_time_counts_from_the_approval_however_long_that_took(shop: Shop) -> None:
-    paid_late = shop.order(5 * 24, status="initial")
-    shop.extract(NOW - timedelta(hours=2))
-    shop.emulator.clock.set(NOW - timedelta(hours=1))
-    shop.emulator.approve_order(paid_late)
-    shop.emulator.clock.set(NOW)
-    shop.extract()
-    assert missing(shop.check()) == {}
-    assert missing(shop.check(NOW + timedelta(hours=2))) == {paid_late: ("export",)}
-
-
-def test_what_has_come_since_the_extraction_is_not_told(shop: Shop) -> None:
+def test_what_has_come_since_the_extraction_is_not_reported(shop: Shop) -> None:
     done, half, gone = (shop.order(30, **EXPORTED) for _ in range(3))
+    quiet, changed = (shop.order(8 * 24, **EXPORTED) for _ in range(2))
     shop.extract()
     shop.emulator.change_order(done, **CODES)
-    shop.emulator.change_order(half, tracking_number="OUT-10000")
     shop.emulator.change_order(gone, status="fulfilled")
-    assert missing(shop.check()) == {half: ("return_tracking_number",)}
-    assert set(missing(shop.check(live=False))) == {done, half, gone}
+    for order_id in (half, changed):
+        shop.emulator.change_order(order_id, tracking_number="OUT-10000")
+    back = ("return_tracking_number",)
+    assert missing(shop.check()) == {half: back, quiet: ("tracking_number", *back, "update"), changed: back}
+    assert set(missing(shop.check(live=False))) == {done, half, gone, quiet, changed}
 
 
-def test_an_order_that_was_just_updated_is_not_told_as_one_without_any_update(shop: Shop) -> None:
-    quiet, changed = shop.order(8 * 24, **EXPORTED), shop.order(8 * 24, **EXPORTED)
-    shop.extract()
-    shop.emulator.change_order(changed, tracking_number="OUT-10000")
-    codes = ("tracking_number", "return_tracking_number")
-    assert missing(shop.check()) == {quiet: (*codes, "update"), changed: codes[1:]}
-
-
-def test_what_cannot_be_looked_at_is_told_as_it_was_published(shop: Shop) -> None:
+def test_what_cannot_be_read_is_reported_as_it_was_published(shop: Shop) -> None:
     broken, gone, fine, done = (shop.order(30, **EXPORTED) for _ in range(4))
     shop.extract()
     shop.emulator.change_order(done, **CODES)
@@ -196,25 +167,26 @@ def test_what_cannot_be_looked_at_is_told_as_it_was_published(shop: Shop) -> Non
     shop.emulator.faults.clear()
 
 
-def test_the_same_is_told_once_a_day_and_more_of_it_at_once(shop: Shop) -> None:
+def test_of_the_same_people_are_notified_once_a_day_and_of_more_of_it_at_once(shop: Shop) -> None:
     first, second = shop.order(30, **EXPORTED, tracking_number="OUT-10000"), shop.order(20, **EXPORTED)
     shop.extract()
 
-    def told(hours: float) -> set[str]:
+    def notified(hours: float) -> set[str]:
         found = shop.check(NOW + timedelta(hours=hours), live=False, max_orders_age=timedelta(days=9))
-        untold = {order.order_id for order in found.to_notify}
+        orders = {order.order_id for order in found.to_notify}
         found.record_notified()
-        return untold
+        return orders
 
-    assert told(0) == {first}
-    assert told(1) == set()
-    assert told(5) == {second}, "it is late by now"
-    assert told(23.9) == set()
-    assert told(24) == {first}
-    assert told(29) == {second}
-    # Seven days without any change: something else is missing, which nobody was told of.
-    assert told(7 * 24 - 30) == {first, second}
-    assert told(7 * 24 - 29) == set()
+    assert shop.check().to_notify, "who was not notified because of a kill is notified again"
+    assert notified(0) == {first}
+    assert notified(1) == set()
+    assert notified(5) == {second}, "it is late by now"
+    assert notified(23.9) == set()
+    assert notified(24) == {first}
+    assert notified(29) == {second}
+    # Seven days without any change: something else is missing, of which nobody was notified.
+    assert notified(7 * 24 - 30) == {first, second}
+    assert notified(7 * 24 - 29) == set()
     shop.emulator.clock.set(NOW)
     shop.emulator.change_order(first, **CODES)
     shop.emulator.change_order(second, **CODES)
@@ -222,13 +194,6 @@ def test_the_same_is_told_once_a_day_and_more_of_it_at_once(shop: Shop) -> None:
     shop.check().record_notified()
     assert not shop.published()
     assert (shop.base / "_states/order_tracking_missing").exists()
-
-
-def test_who_was_not_told_because_of_a_kill_is_told_again(shop: Shop) -> None:
-    order_id = shop.order(30, **EXPORTED)
-    shop.extract()
-    for _ in range(2):
-        assert [order.order_id for order in shop.check().to_notify] == [order_id]
 
 
 def test_orders_that_nobody_extracts_are_an_error_and_no_empty_list(shop: Shop) -> None:

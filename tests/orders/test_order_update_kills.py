@@ -10,12 +10,11 @@ from random import Random
 from typing import Any
 
 import pytest
-from orders.order_world import DeadlyTransport, Killed, OrderWorld, tracked
+from orders.order_world import DeadlyTransport, Killed, OrderWorld, deadly_storage, tracked
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.orders import at_once, order_updates
 from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult
-from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 MOST = 60
 
@@ -110,28 +109,13 @@ def test_killed_around_any_request_and_run_again_all_is_done_once(
 
 @pytest.mark.parametrize("moment", ["before", pytest.param("after", marks=pytest.mark.exhaustive)])
 def test_killed_around_any_write_to_the_storage_and_run_again_all_is_done_once(
-    emulator: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+    emulator: EmulatorServer, tmp_path: Path, moment: str
 ) -> None:
-    writes = {name: getattr(ObjectStore, name) for name in ("write", "upload", "delete_folder")}
     number, was_killed = 0, True
     while was_killed:
         number += 1
-        scene, count = Scene(emulator, tmp_path / str(number)), Counter[str]()
-
-        def dying(name: str, number: int = number, count: Counter[str] = count) -> Any:
-            def write(*arguments: Any) -> None:
-                count["writes"] += 1
-                if (count["writes"], moment) == (number, "before"):
-                    raise Killed
-                writes[name](*arguments)
-                if (count["writes"], moment) == (number, "after"):
-                    raise Killed
-
-            return write
-
-        with monkeypatch.context() as patched:
-            for name in writes:
-                patched.setattr(ObjectStore, name, dying(name))
+        scene = Scene(emulator, tmp_path / str(number))
+        with deadly_storage(number, moment):
             was_killed = scene.run_and_kill()
         emulator.clock.advance(86_400)
         if was_killed:

@@ -92,7 +92,8 @@ def test_a_reason_is_sent_as_the_option_says(world: OrderWorld, option: str, sen
             return await super().send(method, url, **options)
 
     row = {"order_id": world.order(status="fulfilled", lines=1, items=1), "status": "returned", "reason": 10}
-    world.runs(row, api_options={"reason_as": option}, transport=Recorder(Timeouts(10, 10, 10)))
+    world.assumptions = {"return_reason_as": option}
+    world.runs(row, transport=Recorder(Timeouts(10, 10, 10)))
     assert bodies == [{"status": "returned", "reason": sent}]
 
 
@@ -286,12 +287,6 @@ def test_results_name_row_order_line_what_and_when_and_nothing_personal(world: O
     for personal in ("OUT-10001", truth["customer_number"], truth["shipping_address"]["last_name"]):
         assert personal.encode() not in stored
     assert not list(world.base.glob("_staging/order_updates/**/*.json"))
-
-
-def test_results_as_json_lines(world: OrderWorld) -> None:
-    world.runs(tracked(world.order()), format="jsonl")
-    files = f"{world.base}/order_updates/**/*.jsonl.gz"
-    assert duckdb.sql(f"SELECT count(*) FROM read_json('{files}')").fetchall() == [(5,)]
 
 
 def test_rows_together_do_not_make_the_number_of_the_parcel_that_of_the_way_back(world: OrderWorld) -> None:

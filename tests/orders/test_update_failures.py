@@ -40,7 +40,8 @@ def test_numbers_that_take_effect_late_are_waited_for_and_then_for_the_retry(wor
 def test_with_the_option_wait_it_is_only_waited(world: OrderWorld) -> None:
     world.emulator.set_options(order_update_seconds=100)
     order_id = world.order()
-    assert world.update(tracked(order_id), api_options={"tracking_effect": "wait"}) == {2: {"done"}}
+    world.assumptions = {"tracking_effect": "wait"}
+    assert world.update(tracked(order_id)) == {2: {"done"}}
     assert world.truth(order_id)["shipped_without_tracking"], "which is why it is not the default"
 
 

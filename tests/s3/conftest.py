@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -78,8 +77,7 @@ def runs(shared_emulator: EmulatorServer, bucket: Bucket, plain: Callable[..., s
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     table = dict(datasets.DATASETS)
     received = table["received_items"]
-    assert received.paging is not None
-    table["received_items"] = replace(received, paging=replace(received.paging, limit=20))
+    table["received_items"] = received.but(paging={"limit": 20})
     monkeypatch.setattr(datasets, "DATASETS", MappingProxyType(table))
 
 

@@ -18,6 +18,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, RetryPolicy, Timeouts, Transport
 from airflow_provider_zdirect.client.client import ZDirectClient
+from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ZDirectRetriableError
 from airflow_provider_zdirect.merchant_files.ean import ean13
@@ -91,6 +92,7 @@ class StockWorld:
         self.pace = UpdatePace("test", 0.9, root.parent / f"{root.name}-pace")
         self.fs: LocalFileSystem = LocalFileSystem()
         self.environment = "production"
+        self.assumptions: dict[str, Any] = {}
 
     @property
     def channels(self) -> list[str]:
@@ -137,7 +139,11 @@ class StockWorld:
     def client(self, transport: Transport | None = None) -> ZDirectClient:
         settings = self.emulator.state.settings
         config = ClientConfig(
-            settings.client_id, settings.client_secret, base_url=self.emulator.url, environment=self.environment
+            settings.client_id,
+            settings.client_secret,
+            base_url=self.emulator.url,
+            environment=self.environment,
+            assumptions=Assumptions(self.assumptions),
         )
         policy = RetryPolicy(jitter=lambda: 0.0)
         return ZDirectClient(config, clock=self.clock, limiter=self.limiter, transport=transport, policy=policy)

@@ -82,7 +82,10 @@ def eventful(world: StockWorld) -> StockUpdateJob:
     return world.job(run=A, minutes=5, max_rejected=1, orders=OrdersWanted())
 
 
-def test_killed_at_any_request_and_any_write_and_retried_the_end_is_the_same(make: Callable[[], StockWorld]) -> None:
+@pytest.mark.parametrize("every", [9, pytest.param(1, marks=pytest.mark.exhaustive)])
+def test_killed_at_any_request_and_any_write_and_retried_the_end_is_the_same(
+    make: Callable[[], StockWorld], every: int
+) -> None:
     world = make()
     job, fate = eventful(world), Fate(None)
     result = world.run(*mortal(job, fate))
@@ -95,7 +98,7 @@ def test_killed_at_any_request_and_any_write_and_retried_the_end_is_the_same(mak
     assert len(undisturbed["results"]) == 4 + 6
     assert undisturbed["log"] == ["levels"]
     assert fate.moments > 25
-    for moment in range(1, fate.moments + 1):
+    for moment in range(every // 2 + 1, fate.moments + 1, every):
         world = make()
         job = eventful(world)
         with pytest.raises(Killed):
@@ -106,11 +109,12 @@ def test_killed_at_any_request_and_any_write_and_retried_the_end_is_the_same(mak
         assert (counted, again.failed, again.rejected) == (result.accepted, 0, 1), f"killed at {moment}"
 
 
+@pytest.mark.exhaustive
 def test_killed_again_and_again_it_ends_the_same(make: Callable[[], StockWorld]) -> None:
     world = make()
     world.run(eventful(world))
     undisturbed = end(world)
-    for seed in range(2):
+    for seed in range(5):
         dice, world = random.Random(seed), make()
         job = eventful(world)
         for _ in range(30):
@@ -216,12 +220,13 @@ def three_feeds(world: StockWorld) -> tuple[StockUpdateJob, StockUpdateJob]:
     return older, newest
 
 
+@pytest.mark.parametrize("moments", [(None, 3), pytest.param((1, 2, 4, 5), marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("meeting", ["older waits", "newest waits", "newest waits with its confirmation"])
 def test_a_newest_feed_that_equals_what_zdirect_has_wins_wherever_it_meets_an_older_one_and_dies(
-    make: Callable[[], StockWorld], monkeypatch: pytest.MonkeyPatch, meeting: str
+    make: Callable[[], StockWorld], monkeypatch: pytest.MonkeyPatch, meeting: str, moments: tuple[int | None, ...]
 ) -> None:
     confirm = SentLog.confirm
-    for moment in (None, *range(1, 6)):
+    for moment in moments:
         world = make()
         older, newest = three_feeds(world)
         fate = Fate(moment)
@@ -293,7 +298,7 @@ def test_the_books_of_a_run_that_nobody_retries_are_closed_by_another(make: Call
     assert (again.sent, again.unchanged) == (2, 2), "what nobody knows of is sent again"
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", [0, 18, *(pytest.param(n, marks=pytest.mark.exhaustive) for n in range(100, 130))])
 def test_runs_that_meet_and_die_anywhere_leave_the_newest_feed_once_all_were_retried(
     make: Callable[[], StockWorld], seed: int
 ) -> None:

@@ -184,6 +184,7 @@ def test_files_of_every_kind_in_a_folder_are_one_feed_and_the_newest_says_what_i
         ("s.csv", f"ean,price,quantity\n{ean(1)},1,1\n{ean(2)},19,99,\n", ["it has 4 fields, and the header has 3"]),
         ("s.csv", f"ean,quantity,name\n{ean(1)},1,x\n{ean(2)},1,200,\n", ["it has 4 fields, and the header has 3"]),
         ("s.csv", f"ean;quantity\n{ean(1)};1.00\n{ean(2)};1.0000\n", ["is not a whole number"]),
+        ("s.csv", f'ean,quantity,name\n{ean(2)},"3 pieces,shoe\n{ean(1)},1,"Size 7', ["quote"]),
     ],
 )
 def test_a_row_that_is_none_does_not_stop_the_others(tmp_path: Path, name: str, content: str, said: list[str]) -> None:
@@ -232,53 +233,6 @@ def test_what_is_no_feed_is_an_error_that_says_why(tmp_path: Path, name: str, co
     files = FeedFiles(LocalFileSystem(), str(tmp_path / name), name)
     with pytest.raises(ZDirectConfigurationError, match=said):
         files.read(files.find(), None, NOW)
-
-
-@pytest.mark.parametrize(
-    ("content", "levels"),
-    [
-        ('ean,quantity\n="4006381333931",5\n', {"4006381333931": 5}),
-        ("ean,quantity\n04006381333931,5\n00191476239145,3\n", {"4006381333931": 5, "0191476239145": 3}),
-        ("sep=;\r\nean;quantity\r\n4006381333931;5\r\n", {"4006381333931": 5}),
-        ("ean;quantity\n4006381333931;5;\n", {"4006381333931": 5}),
-        ("ean,quantity\n4006381333931,5,\n", {"4006381333931": 5}),
-        (
-            "ean,quantity\n4006381333931,5\n\ufeffean,quantity\n0191476239145,3\n",
-            {"4006381333931": 5, "0191476239145": 3},
-        ),
-        ("ean;quantity\n4006381333931;12,00\n0191476239145;3,0\n", {"4006381333931": 12, "0191476239145": 3}),
-        (
-            'ean,quantity,name\n4006381333931,5,"Size 7" shoe"\n0191476239145,3,x\n',
-            {"4006381333931": 5, "0191476239145": 3},
-        ),
-    ],
-)
-def test_what_spreadsheets_make_of_a_feed_is_read(tmp_path: Path, content: str, levels: dict[str, int]) -> None:
-    (tmp_path / "stock.csv").write_bytes(content.encode())
-    files = FeedFiles(LocalFileSystem(), str(tmp_path / "stock.csv"), "stock.csv")
-    feed = files.read(files.find(), None, NOW)
-    assert ({row.ean: row.quantity for row in feed.rows}, feed.bad) == (levels, [])
-
-
-def test_text_of_parquet_that_is_not_utf8_is_put_aside_with_its_row(tmp_path: Path) -> None:
-    eans = pa.array([ean(1).encode(), b"\xff", ean(2).encode()]).view(pa.string())
-    pq.write_table(pa.table({"ean": eans, "quantity": [1, 2, 3]}), tmp_path / "a.parquet")
-    (tmp_path / "b.csv").write_text(f"ean,quantity\n{ean(3)},4\n")
-    files = FeedFiles(LocalFileSystem(), str(tmp_path), "feed", NOW)
-    feed = files.read(files.find(), None, NOW)
-    assert {row.ean: row.quantity for row in feed.rows} == {ean(1): 1, ean(2): 3, ean(3): 4}
-    assert [(str(row.source), row.reason) for row in feed.bad] == [
-        ("row 2 of a.parquet", "ean has characters that are not UTF-8")
-    ]
-
-
-def test_a_row_with_a_broken_quote_is_put_aside_and_takes_none_of_the_following_with_it(tmp_path: Path) -> None:
-    rows = [f'{ean(1)},"3 pieces,shoe', f"{ean(2)},3,shoe", f'{ean(3)},4,"Size 7', f'{ean(4)},5,x"']
-    (tmp_path / "stock.csv").write_text("\n".join(["ean,quantity,name", *rows]))
-    files = FeedFiles(LocalFileSystem(), str(tmp_path / "stock.csv"), "stock.csv")
-    feed = files.read(files.find(), None, NOW)
-    assert {row.ean: row.quantity for row in feed.rows} == {ean(2): 3, ean(3): 4, ean(4): 5}
-    assert [(row.source.row, "quote" in row.reason) for row in feed.bad] == [("row 2", True)]
 
 
 def test_a_folder_with_files_of_other_kinds_only_is_an_error_that_names_them(tmp_path: Path) -> None:

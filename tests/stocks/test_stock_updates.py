@@ -20,7 +20,6 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectConfigurationError,
 )
 from airflow_provider_zdirect.stocks import stock_updates
-from airflow_provider_zdirect.stocks.stock_options import StockOptions
 
 QUERIES = re.findall(r'duckdb -c "(.*)"', (Path(__file__).parents[2] / "docs" / "stocks.md").read_text())
 """Of what was put aside, and of what was not accepted."""
@@ -56,13 +55,14 @@ def test_a_row_goes_to_every_live_sales_channel_and_one_with_a_channel_to_that_o
 
 
 @pytest.mark.parametrize(("unknown", "gets"), [("live", True), ("not_live", False)])
-def test_whether_a_channel_gets_stock_that_is_not_said_to_be_live_is_an_option(
+def test_whether_a_channel_gets_stock_that_is_not_said_to_be_live_is_an_assumption(
     world: StockWorld, unknown: str, gets: bool
 ) -> None:
     channel = world.channels[0]
     world.emulator.change_reference("sales_channels", channel, {"live": None})
     world.write("stock.csv", rows(1))
-    world.run(world.job(sales_channel_ids=(), options=StockOptions.of({"unknown_live": unknown})))
+    world.assumptions = {"unknown_live": unknown}
+    world.run(world.job(sales_channel_ids=()))
     assert ((channel, ean(0)) in world.levels()) is gets
 
 

@@ -2,11 +2,11 @@
 
     <base>/_erasures/orders/merchant_id=<id>/ledger/<name>.json                  requests, per run that had new ones
     <base>/_erasures/orders/merchant_id=<id>/certificates/<time>-<ledger>.json   what was erased; nothing is left
-    <base>/_erasures/orders/merchant_id=<id>/begun/<run>                         runs that did not come to their end
+    <base>/_erasures/orders/merchant_id=<id>/begun/<run>                         runs that did not finish
     <base>/_erasures/orders/merchant_id=<id>/last.json                           when requests were applied last
 
 zDirect shows a request for 30 days; the ledger keeps it, since a window may be fetched again much later. It never holds
-the data themselves: order ids, and hashes of customer numbers. Objects are added and never changed.
+the data: only order ids, and hashes of customer numbers. Objects are added and never changed.
 
 A customer is forgotten up to the request: an order that is placed later has to be shipped.
 """
@@ -23,6 +23,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_zdirect import __version__
+from airflow_provider_zdirect.datasets.rejected import NOT_READABLE
 from airflow_provider_zdirect.exceptions import StorageUnavailableError
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
@@ -43,10 +44,9 @@ _WHO = msgspec.json.Decoder(_Who)
 class ErasedPeople:
     """The customers of one merchant who have to be forgotten.
 
-    :param orders: ids of their orders, as far as they are known; each with when its erasure was asked for, if that was
-        said.
-    :param customers: marks of their customer numbers, and of what stands in place of these where personal data is
-        hashed (see :func:`customer_mark`); each with when they asked for it last.
+    :param orders: ids of their orders, as far as they are known; each with when its erasure was requested, if known.
+    :param customers: marks of their customer numbers, and of the hashes that replace these (see
+        :func:`customer_mark`); each with when they asked last.
     :param entries: names of the ledger's objects that say so.
     """
 
@@ -65,17 +65,17 @@ class ErasedPeople:
 
     @property
     def asked_last(self) -> datetime | None:
-        """When the last of them asked for it."""
+        """When the last of them asked."""
         return max(self.customers.values(), default=None)
 
     def asked_at(self, number: Any) -> datetime | None:
-        """When the customer with that ``customer_number``, plain or hashed, asked for it; None: it is another one."""
+        """When the customer with that ``customer_number``, plain or hashed, asked; None: somebody else."""
         if not self.customers or number is None:
             return None
         return self.customers.get(customer_mark(self.merchant_id, number))
 
     def has_record(self, record: bytes | bytearray | memoryview | msgspec.Raw) -> bool:
-        """Whether a record, as JSON, is of one of them; False for what is no object."""
+        """Whether a record, as JSON, is one of theirs; False if it is not an object."""
         if not self:
             return False
         who = _who(record)
@@ -96,44 +96,45 @@ class ErasedPeople:
 
 
 class ErasureLedger:
-    """The ledger of one merchant. Safe to write and to read at the same time as anybody else.
-
-    ``known``: what it said when it was read last.
-    """
+    """The ledger of one merchant. Safe to write and to read while others do."""
 
     def __init__(self, store: ObjectStore, merchant_id: str) -> None:
         self.store = store
         self.merchant_id = merchant_id
-        self.known = ErasedPeople(merchant_id)
+        self._known = ErasedPeople(merchant_id)
 
     @property
     def folder(self) -> str:
-        """Of the ledger, and of the certificates."""
+        """The folder of the ledger and of the certificates."""
         return f"_erasures/orders/merchant_id={self.merchant_id}"
 
     def people(self) -> ErasedPeople:
-        """What the ledger says now; only what is new since the last time is read."""
-        known = self.known
+        """What the ledger says now; only objects that are new since the last call are read.
+
+        :raises StorageUnavailableError: if it cannot be read whole.
+        """
+        known = self._known
         new = [path for path in self.store.files(f"{self.folder}/ledger") if path not in known.entries]
-        if new:
-            orders, customers = dict(known.orders), dict(known.customers)
-            texts = self.store.read_many(new)
-            if len(texts) != len(new):
-                raise StorageUnavailableError(
-                    f"Erased customers of merchant {self.merchant_id}: {len(new) - len(texts)} of {len(new)} objects "
-                    f"in {self.folder}/ledger are listed and cannot be read.",
-                    remedy="Nothing, if the task retries; nobody may be forgotten to be erased.",
-                    retry_after=RETRY_SECONDS,
-                )
-            for text in texts:
-                entry = json.loads(text)
-                for order_id, requested_at in entry["orders"].items():
-                    orders[order_id] = orders.get(order_id) or requested_at
-                for mark, asked in entry["customers"].items():
-                    at = datetime.fromisoformat(asked)
-                    customers[mark] = max(at, customers.get(mark, at))
-            self.known = ErasedPeople(self.merchant_id, orders, customers, known.entries | set(new))
-        return self.known
+        if not new:
+            return known
+        texts = self.store.read_many(new)
+        if len(texts) != len(new):
+            raise StorageUnavailableError(
+                f"Erased customers of merchant {self.merchant_id}: {len(new) - len(texts)} of {len(new)} objects "
+                f"in {self.folder}/ledger are listed and cannot be read.",
+                remedy="No action needed if the task retries. Without the whole ledger, customers would be missed.",
+                retry_after=RETRY_SECONDS,
+            )
+        orders, customers = dict(known.orders), dict(known.customers)
+        for text in texts:
+            entry = json.loads(text)
+            for order_id, requested_at in entry["orders"].items():
+                orders[order_id] = orders.get(order_id) or requested_at
+            for mark, asked in entry["customers"].items():
+                at = datetime.fromisoformat(asked)
+                customers[mark] = max(at, customers.get(mark, at))
+        self._known = ErasedPeople(self.merchant_id, orders, customers, known.entries | set(new))
+        return self._known
 
     def add(
         self,
@@ -145,8 +146,8 @@ class ErasureLedger:
         """Enter what is not there yet; what the ledger says then.
 
         :param at: the present.
-        :param customers: customer numbers, or hashes of them, of which only marks are entered; each with when its
-            erasure was asked for. Where that is not said, the present is entered, once.
+        :param customers: customer numbers, or hashes of them, each with when its erasure was requested. Only marks of
+            them are entered. Where no time is known, the present is entered, once.
         """
         known = self.people()
         asked: dict[str, datetime] = {}
@@ -170,7 +171,7 @@ class ErasureLedger:
         return self.people()
 
     def people_of(self, records: Iterable[msgspec.Raw], at: datetime) -> ErasedPeople:
-        """As :meth:`people`, with orders of these records that are found to be theirs by the customer."""
+        """As :meth:`people`, with orders of these records that are found to be theirs by the customer number."""
         people = self.people()
         found = people.orders_found(records)
         return self.add(at=at, orders=dict.fromkeys(found)) if found else people
@@ -182,12 +183,12 @@ def customer_mark(merchant_id: str, customer_number: Any) -> str:
 
 
 def as_order_id(value: Any) -> str | None:
-    """An order id as it is published; zDirect writes one and the same in either case, and with blanks."""
+    """An order id as it is published: zDirect writes the same id in either case, and with blanks."""
     return ("".join(value.split()).lower() or None) if isinstance(value, str) else None
 
 
 def as_time(value: Any) -> datetime | None:
-    """A time as zDirect writes it; None if it is none."""
+    """A time as zDirect writes it; None if it is not one."""
     try:
         time = datetime.fromisoformat(value)
     except (TypeError, ValueError):
@@ -198,12 +199,12 @@ def as_time(value: Any) -> datetime | None:
 def _who(record: bytes | bytearray | memoryview | msgspec.Raw) -> _Who:
     try:
         return _WHO.decode(record)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_READABLE:
         return _Who()
 
 
 def _order_ids(who: _Who) -> list[str]:
-    """Of an order, of a part of one, or of what holds several."""
+    """Of an order, of a part of one, or of a record that holds several."""
     several = who.orders if isinstance(who.orders, list) else []
     values = [who.order_id, *(each.get("order_id") for each in several if isinstance(each, dict))]
     return [order_id for value in values if (order_id := as_order_id(value))]

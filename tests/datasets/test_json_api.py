@@ -9,17 +9,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from airflow_provider_zdirect.client.paging import Page
-from airflow_provider_zdirect.client.resources import parse_resources
-from airflow_provider_zdirect.client.time_walk import Position
 from airflow_provider_zdirect.datasets.arrow import Lineage
-from airflow_provider_zdirect.datasets.dataset import TimeWalk
+from airflow_provider_zdirect.datasets.page import Page
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import FilterIgnoredError, MalformedResponseError
 from airflow_provider_zdirect.pipeline.validate import take_valid
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 AT = "2026-11-19T10:00:00.250+00:00"
+ORDERS = get_dataset("orders")
+ASKED = {"last_updated_after": NOW.isoformat()}
 ORDER, ITEM, LINE = (f"{digit * 8}-0000-4000-8000-000000000000" for digit in "abc")
 
 
@@ -57,10 +56,8 @@ STEP = {**reference("OrderLineTransition", "t"), "attributes": {"final_status": 
 
 
 def parse(data: Any, included: Any = (), **more: Any) -> Page:
-    dataset = get_dataset("orders")
-    assert isinstance(dataset.paging, TimeWalk)
     body = json.dumps({"data": data, "included": list(included), **more}).encode()
-    return parse_resources(body, dataset, dataset.paging, Position(NOW))
+    return ORDERS.read(body, ASKED)
 
 
 def rows(page: Page, name: str = "orders") -> list[dict[str, Any]]:
@@ -143,17 +140,13 @@ def test_an_unsorted_answer_is_refused() -> None:
 
 @pytest.mark.parametrize("body", [b"[]", b'{"data": {}}', b'{"data": [1}', b"<", b'{"orders": []}'])
 def test_what_is_no_list_of_resources_is_malformed(body: bytes) -> None:
-    dataset = get_dataset("orders")
-    assert isinstance(dataset.paging, TimeWalk)
-    with pytest.raises(MalformedResponseError, match=r"orders: the answer (is not a list of resources|has no data)"):
-        parse_resources(body, dataset, dataset.paging, Position(NOW))
+    with pytest.raises(MalformedResponseError, match=r"the answer (is not a list of resources|has no data)"):
+        ORDERS.read(body, ASKED)
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"links": {}, "meta": {}}', b'{"data": null}', b'{"data": []}'])
 def test_an_answer_that_says_nothing_else_is_empty(body: bytes) -> None:
-    dataset = get_dataset("orders")
-    assert isinstance(dataset.paging, TimeWalk)
-    page = parse_resources(body, dataset, dataset.paging, Position(NOW))
+    page = ORDERS.read(body, ASKED)
     assert (page.records, page.next_cursor) == ([], None)
 
 
@@ -240,11 +233,9 @@ def without_references(*resources: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def parse_damaged(data: list[Any], included: list[Any], at: str, damage: bytes, **more: Any) -> Page:
-    dataset = get_dataset("orders")
-    assert isinstance(dataset.paging, TimeWalk)
     body = json.dumps({"data": data, "included": included, **more}).encode()
     assert body.count(at.encode()) == 1
-    return parse_resources(body.replace(at.encode(), damage), dataset, dataset.paging, Position(NOW))
+    return ORDERS.read(body.replace(at.encode(), damage), ASKED)
 
 
 def published(page: Page, name: str) -> list[str]:
@@ -318,11 +309,9 @@ def test_a_part_is_not_known_by_a_damaged_text(name: str) -> None:
 
 @pytest.mark.parametrize("cut", [b"]", b"}", b'"', b","])
 def test_an_answer_of_resources_that_breaks_off_is_malformed(cut: bytes) -> None:
-    dataset = get_dataset("orders")
-    assert isinstance(dataset.paging, TimeWalk)
     body = json.dumps({"data": [order(locale="@@")], "included": [item(), line()]}).encode().replace(b"@@", rb"\ud83d")
     with pytest.raises(MalformedResponseError):
-        parse_resources(body[: body.rindex(cut)], dataset, dataset.paging, Position(NOW))
+        ORDERS.read(body[: body.rindex(cut)], ASKED)
 
 
 def test_damaged_links_do_not_stop_the_orders() -> None:
