@@ -49,7 +49,7 @@ def open_base_path(
         too.
     :param storage_conn_id: Airflow connection of the storage; None means the one that the URL names.
     :param environment: that of the zDirect connection, to which the base path belongs from now on; None: that is not
-        looked at.
+        checked.
     :param writes: False for tasks that only read: a base path of another environment is refused all the same, but none
         gets its first record. It is tried only if it has none.
     :raises ZDirectConfigurationError: if it is relative, of an unknown kind or of another environment, or cannot be

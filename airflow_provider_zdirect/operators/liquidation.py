@@ -138,7 +138,7 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         job = window_job(values, context, hook, get_dataset(DATASET, path=values["path"]), filters=filters)
         passes = Passes.after(job.window, values["passes"], job.dataset)
         fetched = asyncio.run(make_passes(job, passes, hook.client, self.clock))
-        # By the fetch and not by the clock: a pass may have become due since that was looked at.
+        # By the fetch and not by the clock: a pass may have become due since then.
         while (moment := passes.next(fetched.fetched_at)) is not None:
             if moment > (now := self.clock.now()):
                 self._wait_for(moment, now, fetched)

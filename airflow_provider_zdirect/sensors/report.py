@@ -60,34 +60,34 @@ TIMEOUT_ON_AIRFLOW_2 = "Trigger/execution timeout"
 
 
 class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
-    """Waits until the report of a day's movements between countries is there.
+    """Waits until the report of a day's movements between countries is available.
 
-    A report counts as there when an answer holds movements; as empty when an answer holds none although the report of
-    a later day is there, or still holds none ``empty_after`` the moment at which it was due. What cannot help (a wrong
-    merchant, a missing scope, ...) fails the task at once and without a retry; what may pass (5xx, 429, no answer) is
-    waited out. With ``deferrable=True`` no worker slot is held; of a report that is due already the first look is still
-    the worker's, so that a backfill does not wait.
+    A report is available when an answer holds movements. It is empty when an answer holds none although the report of
+    a later day is available, or still holds none ``empty_after`` the report was due. Errors that waiting cannot fix (a
+    wrong merchant, a missing scope, ...) fail the task at once and without a retry; temporary ones (5xx, 429, no
+    answer) are waited out. With ``deferrable=True`` no worker slot is held; if the report is due already, the worker
+    sends the first request, so that a backfill does not wait.
 
     ``timeout``, ``soft_fail``, ``mode`` and ``poke_interval`` are those of every sensor; there are never less than
-    ``poll_interval`` seconds between two looks. All arguments but ``deferrable`` are templates; what is wrong and known
-    at parse is refused at parse.
+    ``poll_interval`` seconds between two requests. All arguments but ``deferrable`` are templates; what is wrong and
+    known at parse is refused at parse.
 
     :param dataset: ``intra_community_movements`` or ``cross_border_movements``.
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
     :param report_date: the day (date or ISO 8601 text); None, blank and ``None`` as text mean the day that the run's
-        data interval is, which has to be one then.
-    :param not_before: nothing is asked before this local time of the day after the report's (``12:00`` or a
+        data interval covers, which has to be a day then.
+    :param not_before: no request is sent before this local time of the day after the report's (``12:00`` or a
         ``datetime.time``).
     :param timezone: time zone of ``not_before``. zDirect names 12:00 CET for the one report and 12:00 UTC for the
         other; the default is the later one.
-    :param business_days_only: wait for the first day after the report's that is no Saturday, Sunday or public holiday.
-    :param holiday_calendars: whose public holidays are no business days: codes of countries or their parts, ``"DE"``
+    :param business_days_only: wait for the first day after the report's that is not a Saturday, Sunday or public holiday.
+    :param holiday_calendars: whose public holidays are not business days: codes of countries or their parts, ``"DE"``
         or ``["DE", "PL", "DE-BE"]``. Has no effect without ``business_days_only``.
-    :param poll_interval: pause between two looks (timedelta, or ISO 8601 text such as ``PT5M``), two minutes or more;
-        up to a quarter is added.
-    :param empty_after: how long after the due moment an empty answer is taken for an empty report (timedelta,
-        or ISO 8601 text such as ``PT6H``), if no later report is there before.
-    :param on_empty: what to make of an empty report: ``success``, ``skip`` or ``fail``.
+    :param poll_interval: pause between two requests (timedelta, or ISO 8601 text such as ``PT5M``), two minutes or
+        more; up to a quarter is added.
+    :param empty_after: how long after the due moment an empty answer means an empty report (timedelta, or ISO 8601
+        text such as ``PT6H``), if no later report is available before.
+    :param on_empty: what an empty report means for the task: ``success``, ``skip`` or ``fail``.
     :param variant: another path for the dataset, for example ``single_request`` for ``intra_community_movements``.
     :param path: another path than the dataset's own, with ``{merchant_id}`` in it, should zDirect's differ.
     :param conn_id: the zDirect connection.
@@ -165,7 +165,7 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
         if not self.deferrable:
             return super().execute(context)
         try:
-            return self._look_or_defer(context)
+            return self._poll_or_defer(context)
         except AirflowFailException as error:
             # As BaseSensorOperator does around poke().
             if self.soft_fail or self.never_fail:
@@ -173,18 +173,18 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
             raise
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """One look, if the report is due; for both modes without deferral."""
+        """One request, if the report is due; for both modes without deferral."""
         with fail_fast():
             plan = self._plan(context)
             self._until_due = plan.wait.seconds_until_due(self.clock)
             if self._until_due > 0:
                 self.log.info("%s.", plan.wait.in_words())
                 return PokeReturnValue(False)
-            plan, look = asyncio.run(self._look(plan, self._hook()))
-        if look.status is None:
-            self._pause = look.pause
+            plan, polled = asyncio.run(self._poll(plan, self._hook()))
+        if polled.status is None:
+            self._pause = polled.pause
             return PokeReturnValue(False)
-        return PokeReturnValue(True, self._conclude(plan, look.status.value, look.later))
+        return PokeReturnValue(True, self._conclude(plan, polled.status.value, polled.later))
 
     def _get_next_poke_interval(self, started_at: Any, run_duration: Any, poke_count: int) -> float:
         interval = super()._get_next_poke_interval(started_at, run_duration, poke_count)
@@ -193,19 +193,19 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
             return min(self._until_due, max(1.0, self.timeout - run_duration() + 1.0))
         return max(interval, self._pause)
 
-    def _look_or_defer(self, context: Context) -> dict[str, Any]:
+    def _poll_or_defer(self, context: Context) -> dict[str, Any]:
         with fail_fast():
             plan = self._plan(context)
             hook = self._hook()
             if plan.merchant_id is None:
                 plan = replace(plan, merchant_id=hook.own_merchant_id())
             if plan.wait.seconds_until_due(self.clock) <= 0:
-                plan, look = asyncio.run(self._look(plan, hook))
-                if look.status is not None:
-                    return self._conclude(plan, look.status.value, look.later)
-                # The trigger's first look is the second one.
-                next_look = self.clock.now() + timedelta(seconds=look.pause)
-                plan = replace(plan, wait=replace(plan.wait, due=next_look))
+                plan, polled = asyncio.run(self._poll(plan, hook))
+                if polled.status is not None:
+                    return self._conclude(plan, polled.status.value, polled.later)
+                # The trigger's first request is the second one.
+                next_poll = self.clock.now() + timedelta(seconds=polled.pause)
+                plan = replace(plan, wait=replace(plan.wait, due=next_poll))
         return self._defer(plan)
 
     def _defer(self, plan: ReportPlan) -> NoReturn:
@@ -256,8 +256,8 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
                 raise AirflowSensorTimeout(f"No report within the timeout of {self.timeout:.0f} s.") from error
             raise
 
-    async def _look(self, plan: ReportPlan, hook: ZDirectHook) -> tuple[ReportPlan, ReportPoll]:
-        """What one look came to, and the plan with the merchant that was asked for."""
+    async def _poll(self, plan: ReportPlan, hook: ZDirectHook) -> tuple[ReportPlan, ReportPoll]:
+        """The outcome of one request, and the plan with the merchant that it was about."""
         merchant_id = plan.merchant_id
         async with hook.client() as client:
 
@@ -266,8 +266,8 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
                 merchant_id = merchant_id or await hook.find_merchant_id(client)
                 return await ask_for_report(client, plan.dataset, merchant_id, plan.report_date, last)
 
-            look = await plan.wait.poll(ask, self.clock)
-        return replace(plan, merchant_id=merchant_id), look
+            polled = await plan.wait.poll(ask, self.clock)
+        return replace(plan, merchant_id=merchant_id), polled
 
     def _conclude(self, plan: ReportPlan, why: str, later: str | None) -> dict[str, Any]:
         what = report_in_words(plan.dataset.name, plan.merchant_id, plan.report_date)

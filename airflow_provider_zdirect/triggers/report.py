@@ -26,15 +26,15 @@ class ZDirectReportReadyTrigger(BaseTrigger):
     """Fires once: when the report is there, when it is empty for good, or when waiting does not help.
 
     All times are absolute, so that a trigger which is moved to another triggerer, or whose triggerer was restarted,
-    waits for the same; if it is due then, it looks at once. Before ``due`` it holds nothing but a sleeping coroutine.
+    waits for the same; if the report is due then, it asks at once. Before ``due`` it holds nothing but a sleeping coroutine.
 
     :param conn_id: the zDirect connection; read here, so that no secret is stored with the trigger.
     :param dataset: name in the datasets table.
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
     :param report_date: ISO date.
-    :param due: no look before that moment; ISO, with offset.
+    :param due: no request before that moment; ISO, with offset.
     :param empty_from: from that moment on an empty answer is final; ISO, with offset.
-    :param poll_interval: seconds between two looks, at least.
+    :param poll_interval: seconds between two requests, at least.
     :param variant: as in :func:`~airflow_provider_zdirect.datasets.table.get_dataset`.
     :param path: likewise.
     """
@@ -92,12 +92,12 @@ class ZDirectReportReadyTrigger(BaseTrigger):
             "report_date": self.report_date,
         }
         try:
-            look, event["merchant_id"] = await self._wait()
+            polled, event["merchant_id"] = await self._wait()
         except (ZDirectFatalError, ZDirectDataError) as error:
             return event | {"status": "failed", "kind": type(error).__name__, "message": str(error)}
-        assert look.status is not None
-        status = "empty" if look.status is ReportStatus.EMPTY else "ready"
-        return event | {"status": status, "why": look.status.value, "later_report": look.later}
+        assert polled.status is not None
+        status = "empty" if polled.status is ReportStatus.EMPTY else "ready"
+        return event | {"status": status, "why": polled.status.value, "later_report": polled.later}
 
     async def _wait(self) -> tuple[ReportPoll, str]:
         dataset = get_dataset(self.dataset, self.variant, self.path)
@@ -129,6 +129,6 @@ class ZDirectReportReadyTrigger(BaseTrigger):
                 merchant_id = merchant_id or await shared.merchant_id()
                 return await ask_for_report(client, dataset, merchant_id, report_date, last)
 
-            look = await wait.until_decided(ask, self.clock)
+            polled = await wait.until_decided(ask, self.clock)
         assert merchant_id is not None
-        return look, merchant_id
+        return polled, merchant_id
