@@ -110,7 +110,7 @@ def token_store(config: ClientConfig) -> AirflowVariableTokenStore:
 def read_settings(conn_id: str, connection: Any) -> ConnectionSettings:
     """The settings of an Airflow connection.
 
-    :raises ZDirectConfigurationError: if a field cannot be used, or the extra has a key that nobody knows; names
+    :raises ZDirectConfigurationError: if a field cannot be used, or the extra has an unknown key; names
         connection and field, and never shows a secret.
     """
     try:

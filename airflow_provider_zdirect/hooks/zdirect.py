@@ -140,7 +140,7 @@ class ZDirectHook(BaseHook):
         return self._only(self.merchant_ids())
 
     def own_merchant_id(self) -> str | None:
-        """The connection's merchant, if it names one; asks nobody.
+        """The connection's merchant, if it names one; without a request.
 
         :raises ZDirectConfigurationError: as :meth:`config`.
         """
