@@ -248,7 +248,7 @@ import fsspec
 url, root, merchant, start, end, now = sys.argv[2:]
 clock = FakeClock(datetime.fromisoformat(now))
 dataset = get_dataset("received_items")
-dataset = replace(dataset, paging=replace(dataset.paging, limit=5))
+dataset = replace(dataset, paging=replace(dataset.paging, limit=10))
 job = ExtractJob(
     dataset, Window(parse_instant(start, name="from"), parse_instant(end, name="to")),
     Place(fsspec.filesystem("file"), root, f"file://{root}", merchant, "production"), resume_key="task",
@@ -381,7 +381,7 @@ def test_a_day_does_not_mix_formats(runs: Extraction) -> None:
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages of 5 records instead of 100,000, so that few records need many pages."""
+    """Pages of 10 records instead of 100,000, so that few records need many pages."""
     import dataclasses
 
     import extraction
@@ -392,6 +392,6 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
         dataset = get_dataset(*row)
         if dataset.paging is None:
             return dataset
-        return dataclasses.replace(dataset, paging=dataclasses.replace(dataset.paging, limit=5))
+        return dataclasses.replace(dataset, paging=dataclasses.replace(dataset.paging, limit=10))
 
     monkeypatch.setattr(extraction, "get_dataset", with_small_pages)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from extraction import Extraction
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from own_emulator import config_of
 
@@ -88,6 +88,7 @@ def test_each_row_has_the_date_of_its_group_and_the_date_that_was_asked_for(runs
         assert file.suffix == ".parquet"
 
 
+@settings(max_examples=30)
 @given(
     first=st.dates(date(2020, 1, 1), date(2030, 1, 1)),
     lengths=st.lists(st.integers(1, 40), min_size=1, max_size=5),
