@@ -250,8 +250,8 @@ clock = FakeClock(datetime.fromisoformat(now))
 dataset = get_dataset("received_items")
 dataset = replace(dataset, paging=replace(dataset.paging, limit=10))
 job = ExtractJob(
-    dataset, Window(parse_instant(start, name="from"), parse_instant(end, name="to")),
-    Place(fsspec.filesystem("file"), root, f"file://{root}", merchant, "production"), resume_key="task",
+    Place(fsspec.filesystem("file"), root, f"file://{root}", merchant, "production"),
+    dataset, Window(parse_instant(start, name="from"), parse_instant(end, name="to")), resume_key="task",
 )
 
 async def main():

@@ -83,7 +83,7 @@ def landed(root: Path, manifest: dict[str, Any], *changes: tuple[int, int, str],
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     return ExtractJob(
-        DATASET, WINDOW, Place(fsspec.filesystem("file"), str(root), root.as_uri(), MERCHANT, "production"),
+        Place(fsspec.filesystem("file"), str(root), root.as_uri(), MERCHANT, "production"), DATASET, WINDOW,
         resume_key="mine", **options,
     )  # fmt: skip
 
