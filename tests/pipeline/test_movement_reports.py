@@ -309,7 +309,7 @@ def test_with_the_single_request_the_other_path_is_the_one_that_pages(runs: Extr
     assert rows_of(runs, ICM) == truth_of(runs, ICM, DAY)
 
 
-def test_an_answer_without_records_does_not_replace_published_ones_unless_told_to(runs: Extraction) -> None:
+def test_an_answer_without_records_does_not_replace_published_ones_unless_allowed(runs: Extraction) -> None:
     runs.run(ICM, WEEK)
     before = {path: path.read_bytes() for path in runs.paths(ICM)}
     runs.emulator.set_options(empty_reports=1)
