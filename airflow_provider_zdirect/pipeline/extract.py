@@ -24,6 +24,7 @@ from airflow_provider_zdirect.pipeline.fetch import WindowFetcher
 from airflow_provider_zdirect.pipeline.job import ExtractJob
 from airflow_provider_zdirect.pipeline.manifest import ExtractResult, Manifest, count_changes
 from airflow_provider_zdirect.pipeline.plan import Reach, plan_requests
+from airflow_provider_zdirect.pipeline.progress import report_result
 from airflow_provider_zdirect.pipeline.stage import PageStager
 from airflow_provider_zdirect.publish.abandoned import remove_abandoned
 from airflow_provider_zdirect.publish.day import DayReplacer
@@ -79,10 +80,10 @@ class _Extraction:
         if self.dataset.window is not WindowKind.DATE:
             announce(self.store, self.layout, self.window)
         stager = PageStager(self.job, self.window, self.checkpoint, self.clock, self.erased.ledger)
-        fetcher = WindowFetcher(self.job, self.plan.requests, self.client, progress, stager, self.clock)
+        fetcher = WindowFetcher(self.job, self.requests, self.client, progress, stager, self.clock)
         await fetcher.fetch()
         if self.dataset.name in REPORTS:
-            self.empty_because = await judge_empty_reports(fetcher, self.plan.requests, self.clock)
+            self.empty_because = await judge_empty_reports(fetcher, self.requests, self.clock)
         # To the operating system, with what the pages took: publishing has needs of its own.
         pa.default_memory_pool().release_unused()
         # In a thread, because runs that meet wait for each other, and the event loop is the caller's.
@@ -117,8 +118,10 @@ class _Extraction:
 
     def _plan(self, reach: Reach) -> None:
         job = self.job
+        self.reach = reach
         self.window = Window(reach.start, job.window.end)
-        self.plan = plan_requests(self.dataset, self.window, reach.overlap, job.timezone, job.filters)
+        asked = self.window.extended_back(reach.overlap)
+        self.requests = plan_requests(self.dataset, asked, job.timezone, job.filters)
 
     def _publish(self, progress: Progress) -> ExtractResult:
         self.erased.refuse(progress)
@@ -143,8 +146,9 @@ class _Extraction:
             self._write(manifest)
         self.checkpoint.discard()
         remove_abandoned(self.store, self.layout, self.clock.now())
-        self._report(manifest)
-        return ExtractResult(self.place, manifest, tuple(self.changes))
+        result = ExtractResult(self.place, manifest, tuple(self.changes))
+        self._report(result)
+        return result
 
     def _publish_rejected(self, progress: Progress) -> str | None:
         requests = progress.requests.values()
@@ -168,7 +172,7 @@ class _Extraction:
 
     def _merge(self, progress: Progress) -> Manifest:
         """Publish each record once; the dataset after its parts, so that whoever sees a record finds its parts."""
-        wanted = publishable(self.store, self.layout, self.plan.looked_back)
+        wanted = publishable(self.store, self.layout, self.window, self.reach.overlap)
 
         def merger(dataset: Dataset) -> RowMerger:
             layout = self.place.layout(dataset.name)
@@ -203,7 +207,7 @@ class _Extraction:
         )
         files: list[PublishedFile] = []
         new = 0
-        for request in self.plan.requests:
+        for request in self.requests:
             fetched = progress.of(request.key)
             assert request.day is not None
             assert fetched.fetched_at is not None
@@ -215,7 +219,6 @@ class _Extraction:
         return Merged(sum(file.rows for file in files), new_records=new, files=files)
 
     def _manifest(self, progress: Progress, dataset: Dataset, merged: Merged) -> Manifest:
-        looked_back = self.plan.looked_back
         return Manifest(
             dataset=dataset.name,
             merchant_id=self.place.merchant_id,
@@ -229,11 +232,11 @@ class _Extraction:
             clipped=Window(self.job.window.start, self.window.start) if self.window != self.job.window else None,
             days={
                 request.day.isoformat(): progress.of(request.key).fetched_at or ""
-                for request in self.plan.requests
+                for request in self.requests
                 if request.day is not None
             },
             empty_because=self.empty_because,
-            overlap_seconds=looked_back.duration.total_seconds() if looked_back else 0.0,
+            overlap_seconds=self.reach.overlap.total_seconds(),
             outside=progress.total("outside"),
             pages=progress.total("pages"),
             requests=progress.total("requests_sent"),
@@ -245,15 +248,15 @@ class _Extraction:
 
     def _all_changes(self) -> list[dict[str, Any]]:
         """Those of earlier runs of the window's dates, and this one's."""
-        days = {request.day for request in self.plan.requests if request.day is not None}
+        days = {request.day for request in self.requests if request.day is not None}
         return [change.as_dict() for change in published_changes(self.store, self.layout, days)] if days else []
 
     def _write(self, manifest: Manifest) -> None:
         path = self.place.layout(manifest.dataset).manifest(manifest.window)
         self.store.write_json(path, manifest.as_json())
 
-    def _report(self, manifest: Manifest) -> None:
-        changes = count_changes(self.changes)
+    def _report(self, result: ExtractResult) -> None:
+        manifest, changes = result.manifest, count_changes(self.changes)
         # A date is replaced as a whole, but most of its rows may be as they were.
         new = changes["added"] if self.dataset.window is WindowKind.DATE else manifest.new_records
         notes = [
@@ -261,23 +264,9 @@ class _Extraction:
             f", {changes['changed']:,} of them with other values" if changes["changed"] else "",
             f"; {changes['removed']:,} are gone" if changes["removed"] else "",
         ]
-        log.info(
-            "%s: %s new of %s%s, %d rejected%s; %d pages, %d requests -> %s",
-            self.job.what,
-            f"{new:,}",
-            f"{manifest.records:,}",
-            f" ({''.join(notes)})" if manifest.records > new or any(notes[1:]) else "",
-            manifest.rejected,
-            f"; {manifest.late_records:,} late records of earlier windows" if manifest.late_records else "",
-            manifest.pages,
-            manifest.requests,
-            self.place.uri_of(self.layout.merchant),
-        )
-        if manifest.repaired:
-            log.warning(
-                "%s: %d records came with damaged texts; U+FFFD stands for what was damaged.",
-                self.job.what, manifest.repaired,
-            )  # fmt: skip
+        known = f" ({''.join(notes)})" if manifest.records > new or any(notes[1:]) else ""
+        late = f", {manifest.late_records:,} late records of earlier windows" if manifest.late_records else ""
+        report_result(self.job.what, f"{new:,} new of {manifest.records:,}{known}{late}", result)
         if manifest.outside:
             log.warning(
                 "%s: %d records lie outside of what was asked for. They were published under their own time; see "

@@ -22,6 +22,7 @@ from airflow_provider_zdirect.datasets.table import Keeping
 from airflow_provider_zdirect.exceptions import ConcurrentRunError, EmptyAnswerError, RetentionError, WindowError
 from airflow_provider_zdirect.pipeline.fetch_state import FetchedState, StateFetcher
 from airflow_provider_zdirect.pipeline.manifest import Manifest
+from airflow_provider_zdirect.pipeline.progress import report_result
 from airflow_provider_zdirect.pipeline.state_job import NAMED, State, StateJob, StateResult
 from airflow_provider_zdirect.publish.environment import claim_place
 from airflow_provider_zdirect.publish.files import PublishedFile
@@ -294,22 +295,10 @@ class _StateExtraction:
 
     def _report(self, result: StateResult) -> None:
         manifest, state = result.manifest, result.state
-        log.info(
-            "%s: %s records, %s (%d added, %d changed, %d removed), %d rejected; %d pages, %d requests -> %s",
-            subject(manifest.dataset, manifest.merchant_id, manifest.window.start),
-            f"{manifest.records:,}",
-            "published" if state.stored else "nothing new to publish",
-            *(result.changes[kind] for kind in ("added", "changed", "removed")),
-            manifest.rejected,
-            manifest.pages,
-            manifest.requests,
-            result.uri,
-        )
-        if manifest.repaired:
-            log.warning(
-                "%s: %d records came with damaged texts; U+FFFD stands for what was damaged.",
-                self.job.what, manifest.repaired,
-            )  # fmt: skip
+        changes = ", ".join(f"{result.changes[kind]} {kind}" for kind in ("added", "changed", "removed"))
+        outcome = "published" if state.stored else "nothing new to publish"
+        what = subject(manifest.dataset, manifest.merchant_id, manifest.window.start)
+        report_result(what, f"{manifest.records:,} records, {outcome} ({changes})", result)
         if state.empty_answer:
             log.warning(
                 "%s: the answer holds no records, and in sandbox zDirect answers without values: this says nothing of "

@@ -35,7 +35,7 @@ class Manifest:
     :param overlap_seconds: how far before the window late records were looked for.
     :param late_records: records of other announced windows that this run published for the first time.
     :param rejected_file: where the invalid records are.
-    :param repaired: records that came with damaged texts, which were mended (U+FFFD stands for what was damaged).
+    :param repaired: records that came with damaged texts, which were repaired (U+FFFD stands for what was damaged).
     :param outside: records outside of what was asked for (see ``docs/exactly-once.md``).
     :param requests: HTTP requests, over all attempts.
     :param bytes: bytes of the answers, over all attempts.

@@ -24,7 +24,7 @@ class Reach:
     """What depends on the present time, so that a retry must keep to it.
 
     :param start: where the fetched part of the window begins.
-    :param overlap: how far to look back before it.
+    :param overlap: how far to look back before it, for late records; never for endpoints that ask for dates.
     """
 
     start: datetime
@@ -38,6 +38,8 @@ class Reach:
         earliest = _earliest(job, now)
         window, _ = within_retention(job.window, earliest, clip=job.clip_to_retention)
         overlap = job.dataset.overlap if job.overlap is None else job.overlap
+        if job.dataset.window is WindowKind.DATE:
+            overlap = timedelta(0)
         # Looking back is a precaution, so it stops at the edge of retention without further ado.
         return cls(window.start, min(overlap, max(window.start - earliest, timedelta(0))))
 
@@ -87,56 +89,26 @@ class PlannedRequest:
         return _of_span(dataset, first, others), _of_span(dataset, second, others)
 
 
-@dataclass(frozen=True)
-class RequestPlan:
-    """All requests of a window.
-
-    :param window: the window that is published.
-    :param looked_back: the time before it that is asked for as well, for late records; None if none is.
-    :param requests: in order of time.
-    """
-
-    window: Window
-    looked_back: Window | None
-    requests: tuple[PlannedRequest, ...]
-
-
 def plan_requests(
-    dataset: Dataset,
-    window: Window,
-    overlap: timedelta,
-    timezone: str,
-    filters: Mapping[str, str] = MappingProxyType({}),
-) -> RequestPlan:
-    """The requests for a window: by days, by request windows, or one that is paged.
+    dataset: Dataset, asked: Window, timezone: str, filters: Mapping[str, str] = MappingProxyType({})
+) -> list[PlannedRequest]:
+    """The requests for a window, in order of time: by days, by request windows, or one that is paged.
 
-    :param overlap: how far to look back before the window.
+    :param asked: the window, and the time before it that is looked back to.
     :param timezone: where the days begin, for endpoints that ask for dates.
     :param filters: value by field; they are sent besides.
     :raises WindowError: if the endpoint asks for dates and the window does not consist of whole days.
     """
+    others = dataset.filter_parameters(filters)
     if dataset.window is WindowKind.DATE:
-        days = window.whole_days(timezone)
-        return RequestPlan(
-            window,
-            None,
-            tuple(
-                PlannedRequest(
-                    day.isoformat(),
-                    {**dataset.parameters(day, day), **dataset.filter_parameters(filters)},
-                    Window.of_day(day, timezone),
-                    day,
-                )
-                for day in days
-            ),
-        )
-    asked = window.extended_back(overlap)
-    spans = [asked] if dataset.request_window is None else list(asked.split(dataset.request_window))
-    return RequestPlan(
-        window,
-        Window(asked.start, window.start) if overlap else None,
-        tuple(_of_span(dataset, span, dataset.filter_parameters(filters)) for span in spans),
-    )
+        return [
+            PlannedRequest(
+                day.isoformat(), {**dataset.parameters(day, day), **others}, Window.of_day(day, timezone), day
+            )
+            for day in asked.whole_days(timezone)
+        ]
+    spans = [asked] if dataset.request_window is None else asked.split(dataset.request_window)
+    return [_of_span(dataset, span, others) for span in spans]
 
 
 def _of_span(dataset: Dataset, span: Window, others: Mapping[str, str]) -> PlannedRequest:

@@ -51,7 +51,7 @@ class ReplacedDay:
 class DayReplacer:
     """Publishes days of one dataset and merchant.
 
-    :param run: who does; a retry is the same.
+    :param run: which run publishes them; a retry is the same run.
     :param now: by the worker's clock.
     :param by_nothing: whether an answer without records may replace one with some.
     :param only: the rows that were asked for have these values, by field; a day with others is not replaced by them.

@@ -197,7 +197,7 @@ class _Round:
     def _watched_days(self) -> Spans:
         if self.m.dataset.version_field is None:
             return self.watched
-        # Another version may tell the time with another precision, or in another zone: near is close enough.
+        # Another version may have the time with another precision, or in another zone: near is close enough.
         days = {day + timedelta(days=shift) for day in self.watched for shift in (-1, 0, 1)}
         return {day: (Window.of_day(day).start, Window.of_day(day).end) for day in days}
 

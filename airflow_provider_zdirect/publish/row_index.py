@@ -35,8 +35,8 @@ SET source = excluded.source, row = excluded.row, seen = excluded.seen, hash = e
 WHERE excluded.hash = hash OR (excluded.seen, excluded.hash) > (seen, hash)
 """
 
-# A published file has to be written anew if a record in it has a newer version, or stands in another file too.
-# In the second case both have to: who drops a record from one file must not rely on another that he leaves alone.
+# A published file has to be written anew if a record in it has a newer version, or is in another file too. In the
+# second case both are: a run must not drop a record from one file because of another that it does not own.
 _OUTDATED = """
 SELECT held.source FROM held JOIN record USING (key) WHERE record.source <> held.source
 UNION

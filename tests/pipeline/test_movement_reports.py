@@ -99,11 +99,7 @@ def test_adjacent_windows_ask_for_each_report_date_once(
 ) -> None:
     starts = [first + timedelta(days=sum(lengths[:n])) for n in range(len(lengths) + 1)]
     windows = [Window(Window.of_day(a, zone).start, Window.of_day(b, zone).start) for a, b in pairwise(starts)]
-    asked = [
-        request.parameters
-        for window in windows
-        for request in plan_requests(DATASETS[dataset], window, timedelta(0), zone).requests
-    ]
+    asked = [request.parameters for window in windows for request in plan_requests(DATASETS[dataset], window, zone)]
     dates = [(first + timedelta(days=n)).isoformat() for n in range(sum(lengths))]
     assert asked == [{"from": day, "to": day} for day in dates]
 
