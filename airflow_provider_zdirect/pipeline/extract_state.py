@@ -11,7 +11,6 @@ import asyncio
 import logging
 import random
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,12 +24,12 @@ from airflow_provider_zdirect.pipeline.manifest import Manifest
 from airflow_provider_zdirect.pipeline.progress import report_result
 from airflow_provider_zdirect.pipeline.state_job import NAMED, State, StateJob, StateResult
 from airflow_provider_zdirect.publish.environment import claim_place
-from airflow_provider_zdirect.publish.files import PublishedFile
+from airflow_provider_zdirect.publish.files import PublishedState
 from airflow_provider_zdirect.publish.history import KnownVersions, LaterObservation, RecordHistory
 from airflow_provider_zdirect.publish.rejected import compress_lines, publish_rejected
 from airflow_provider_zdirect.publish.snapshot import SnapshotPublisher
 from airflow_provider_zdirect.storage.layout import moment
-from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, moment_in_words, subject
+from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window, moment_in_words, subject
 
 log = logging.getLogger(__name__)
 
@@ -38,18 +37,6 @@ MAX_OBSERVATIONS = 5
 _DICE = random.SystemRandom()
 STALE_AFTER = timedelta(hours=25)
 """A snapshot is up to 24 hours old (zDirect docs, Tracking inventory); an older one has had no successor."""
-
-
-@dataclass(frozen=True)
-class _Published:
-    """What was published of a state."""
-
-    at: datetime
-    stored: bool
-    files: list[PublishedFile] = field(default_factory=list)
-    changes: dict[str, int] = field(default_factory=lambda: {"added": 0, "changed": 0, "removed": 0})
-    empty_answer: bool = False
-    keep_manifest: bool = False
 
 
 async def extract_state(job: StateJob, client: ZDirectClient, clock: Clock | None = None) -> StateResult:
@@ -165,41 +152,36 @@ class _StateExtraction:
             max_rejected=self.job.max_rejected,
             what=self.job.what,
         )
-        published = self._publish_snapshot(state) if known is None else self._record(state, known)
-        result = self._result(state, published, rejected_file, started_at)
-        if not published.keep_manifest:
-            self.store.write_json(self.layout.manifest(result.manifest.window), result.manifest_json())
+        at = state.snapshot_time or state.observed_at
+        path = self.layout.manifest(moment(at))
+        former = {} if self.is_history else self.store.read_json(path) or {}
+        if known is None:
+            published = self._publish_snapshot(state, at, incomplete=former.get("rejected", 0) > 0)
+        else:
+            published = self._record(state, known)
+        result = self._result(state, published, moment(at), rejected_file, started_at)
+        # A manifest that describes the published file stays; a run that was killed may have left one of another.
+        described = [file["path"] for file in former.get("files", ())]
+        if published.stored or not published.files or published.files[0].path not in described:
+            self.store.write_json(path, result.manifest_json())
         self._report(result)
         return result
 
-    def _publish_snapshot(self, state: FetchedState) -> _Published:
-        at = state.snapshot_time or state.observed_at
+    def _publish_snapshot(self, state: FetchedState, at: datetime, *, incomplete: bool) -> PublishedState:
         if not state.rows.num_rows and not self._is_nothing(state):
-            return _Published(at, stored=False, empty_answer=self.is_sandbox and not state.rejected)
+            return PublishedState([], False, {"added": 0, "changed": 0, "removed": 0})
         if state.observed_at - at > STALE_AFTER:
             log.warning(
                 "%s: the last snapshot is of %s; there should be a later one.", self.job.what, moment_in_words(at)
             )
-        manifest = self.store.read_json(self.layout.manifest(moment(at))) or {}
-        incomplete = manifest.get("rejected", 0) > 0
         published = SnapshotPublisher(self.place, self.dataset).publish(state.rows, at, incomplete=incomplete)
-        if any(published.differences.values()):
+        if any(published.changes.values()):
             log.warning(
                 "%s: the snapshot of %s is published already, and zDirect now answers otherwise (%s). The published "
                 "one was left as it is.",
-                self.job.what,
-                at.isoformat(),
-                published.differences,
-            )
-        # The manifest of another file was left by a run that was killed.
-        is_described = published.file.path in [file["path"] for file in manifest.get("files", ())]
-        return _Published(
-            at,
-            published.stored,
-            [published.file],
-            published.differences,
-            keep_manifest=is_described and not published.stored,
-        )
+                self.job.what, at.isoformat(), published.changes,
+            )  # fmt: skip
+        return published
 
     def _is_nothing(self, state: FetchedState) -> bool:
         """Whether an answer without records says that there is no stock at all.
@@ -226,7 +208,7 @@ class _StateExtraction:
         log.warning("%s: no stock at all, says the snapshot of %s.", self.job.what, state.snapshot_time.isoformat())
         return True
 
-    def _record(self, state: FetchedState, known: KnownVersions) -> _Published:
+    def _record(self, state: FetchedState, known: KnownVersions) -> PublishedState:
         valid = known.valid
         if state.unchanged:
             state.rows = valid
@@ -239,10 +221,9 @@ class _StateExtraction:
                 remedy="Look in the zDirect portal whether there are none; if so, set replace_with_empty=True and "
                 "clear the task.",
             )
-        recorded = self.history.record(state.rows, state.observed_at, scope, known)
+        published = self.history.record(state.rows, state.observed_at, scope, known)
         self._note_etag(state)
-        empty = not state.rows.num_rows and self.is_sandbox
-        return _Published(state.observed_at, recorded.stored, recorded.files, recorded.changes, empty)
+        return published
 
     def _scope(self, state: FetchedState) -> tuple[str, Collection[str]] | None:
         """Which records are gone if they were not seen; None: any."""
@@ -252,16 +233,21 @@ class _StateExtraction:
         return self.job.asked
 
     def _result(
-        self, state: FetchedState, published: _Published, rejected_file: str | None, started_at: datetime
+        self,
+        state: FetchedState,
+        published: PublishedState,
+        window: Window,
+        rejected_file: str | None,
+        started_at: datetime,
     ) -> StateResult:
         count, changes = state.rows.num_rows, published.changes
-        new_history = [{"observed_at": published.at.isoformat(), **changes}] if self.is_history else []
+        new_history = [{"observed_at": state.observed_at.isoformat(), **changes}] if self.is_history else []
         manifest = Manifest(
             dataset=self.dataset.name,
             merchant_id=self.place.merchant_id,
             environment=self.place.environment,
             path=self.dataset.path,
-            window=moment(published.at),
+            window=window,
             format=self.place.format,
             records=count,
             new_records=count if published.stored and not self.is_history else changes["added"],
@@ -286,7 +272,7 @@ class _StateExtraction:
             since=self.job.since,
             stored=published.stored,
             unchanged=state.unchanged,
-            empty_answer=published.empty_answer,
+            empty_answer=self.is_sandbox and not count and not state.rejected,
             stock=stock if self.dataset.snapshot_time_key else None,
             not_answered=[value for value in asked if value not in answered],
             of_others=state.of_others,

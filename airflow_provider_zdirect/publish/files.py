@@ -31,6 +31,21 @@ class PublishedFile:
     sha256: str
 
 
+@dataclass(frozen=True)
+class PublishedState:
+    """How a state was published.
+
+    :param files: those that hold it; none if there is nothing to hold.
+    :param stored: whether it was written; otherwise it was there.
+    :param changes: records that were ``added``, ``changed`` and ``removed``; of a snapshot that was there with other
+        records: how they differ.
+    """
+
+    files: list[PublishedFile]
+    stored: bool
+    changes: dict[str, int]
+
+
 class FileBuilder:
     """Rows of one file to be, on the local disk until it is published.
 

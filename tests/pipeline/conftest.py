@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from extraction import Extraction
+from state_extraction import StateExtraction
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
@@ -18,6 +18,6 @@ def shared_emulator(request: pytest.FixtureRequest) -> Iterator[EmulatorServer]:
 
 
 @pytest.fixture
-def runs(shared_emulator: EmulatorServer, tmp_path: Path) -> Extraction:
+def runs(shared_emulator: EmulatorServer, tmp_path: Path) -> StateExtraction:
     shared_emulator.reset()
-    return Extraction(shared_emulator, tmp_path)
+    return StateExtraction(shared_emulator, tmp_path)

@@ -38,21 +38,10 @@ from airflow_provider_zdirect.publish.files import PublishedFile
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 NOW = datetime(2026, 11, 20, 12, 34, 56, 789, tzinfo=UTC)
+EMULATOR = {"seed": 7, "now": NOW}
 CREATED = datetime(2026, 11, 19, 22, tzinfo=UTC)
 SNAPSHOTS, QUANTITIES = "item_quantity_snapshots", "item_quantities"
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(scope="module")
-def shared_emulator() -> Iterator[EmulatorServer]:
-    with EmulatorServer(seed=7, now=NOW, rate_limits=False) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def runs(shared_emulator: EmulatorServer, tmp_path: Path) -> StateExtraction:
-    shared_emulator.reset()
-    return StateExtraction(shared_emulator, tmp_path)
 
 
 @pytest.fixture
@@ -83,23 +72,19 @@ def test_a_snapshot_is_published_under_the_time_it_is_of_and_is_the_stock_of_the
         rows = [row for row in runs.published(SNAPSHOTS) if row["_merchant_id"] == merchant]
         assert by_place(rows) == runs.emulator.quantities(merchant, CREATED)
         assert {instant(row["created"]) for row in rows} == {CREATED}
-        assert (result.state.snapshot_time, result.manifest.records, result.state.stored) == (CREATED, len(rows), True)
+        manifest = runs.manifest(result)
+        assert manifest["window"] == {"from": "2026-11-19T22:00:00+00:00", "to": "2026-11-19T22:00:00.000001+00:00"}
+        assert (manifest["records"], manifest["requests"], manifest["rejected"]) == (len(rows), 1, 0)
+        assert (manifest["state"]["stock"], manifest["state"]["stored"]) == ("some", True)
+        assert result.state.snapshot_time == CREATED
         (file,) = result.as_dict()["files"]
         folder = f"{SNAPSHOTS}/merchant_id={merchant}/date=2026-11-19/20261119T220000Z_20261119T220000.000001Z-"
         assert file.startswith(f"file://{runs.root}/{folder}")
+        assert file.endswith(manifest["files"][0]["path"])
         totals: dict[str, int] = {}
         for row in rows:
             totals[row["ean"]] = totals.get(row["ean"], 0) + sum(row["quantities_by_state"].values())
         assert all(totals[row["ean"]] == row["total_quantity"] for row in rows)
-
-
-def test_the_manifest_is_that_of_a_window_of_one_moment(runs: StateExtraction) -> None:
-    result = runs.observe(SNAPSHOTS)
-    manifest = runs.manifest(result)
-    assert manifest["window"] == {"from": "2026-11-19T22:00:00+00:00", "to": "2026-11-19T22:00:00.000001+00:00"}
-    assert (manifest["records"], manifest["requests"], manifest["rejected"]) == (result.manifest.records, 1, 0)
-    assert [file["path"] for file in manifest["files"]] == [file.path for file in result.manifest.files]
-    assert manifest["state"]["stock"] == "some"
 
 
 @pytest.mark.parametrize("again", ["parquet", "jsonl"])
@@ -112,11 +97,11 @@ def test_the_same_snapshot_fetched_twice_is_stored_once(runs: StateExtraction, a
     assert {path: path.stat().st_mtime_ns for path in [*runs.paths(SNAPSHOTS), *runs.paths("_manifests")]} == before
 
 
-def test_days_of_snapshots_fetched_every_six_hours(runs: StateExtraction) -> None:
+def test_days_of_snapshots_fetched_every_ten_hours(runs: StateExtraction) -> None:
     created = set()
-    for _ in range(10):
+    for _ in range(6):
         created.add(runs.observe(SNAPSHOTS).state.snapshot_time)
-        runs.emulator.clock.advance(6 * 3600)
+        runs.emulator.clock.advance(10 * 3600)
     assert sorted(filter(None, created)) == [CREATED + timedelta(days=n) for n in range(3)]
     for at in filter(None, created):
         rows = [row for row in runs.published(SNAPSHOTS) if instant(row["created"]) == at]
@@ -440,7 +425,7 @@ def test_what_changed_since_a_time(runs: StateExtraction, parameter: str) -> Non
     assert (result.state.since, result.state.snapshot_time, result.state.stored) == (NOW - 3 * HOUR, None, True)
 
 
-def test_nothing_changed_is_no_file_and_no_error(runs: StateExtraction) -> None:
+def test_without_a_change_there_is_no_file_and_no_error(runs: StateExtraction) -> None:
     answer(runs, '{"item_quantities": []}')
     result = runs.observe(QUANTITIES, since=NOW - HOUR)
     assert (result.state.stored, result.manifest.records, result.state.empty_answer) == (False, 0, False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,21 +26,10 @@ from airflow_provider_zdirect.exceptions import (
 )
 
 NOW = datetime(2026, 11, 20, 4, tzinfo=UTC)
+EMULATOR = {"seed": 7, "now": NOW}
 DAY = timedelta(days=1)
 KEYS = {"stock_locations": "id", "sales_channels": "sales_channel_id", "logistic_centers": "logistic_center_id"}
 ALL = pytest.mark.parametrize("dataset", KEYS)
-
-
-@pytest.fixture(scope="module")
-def shared_emulator() -> Iterator[EmulatorServer]:
-    with EmulatorServer(seed=7, now=NOW, rate_limits=False) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def runs(shared_emulator: EmulatorServer, tmp_path: Path) -> StateExtraction:
-    shared_emulator.reset()
-    return StateExtraction(shared_emulator, tmp_path)
 
 
 def plain(rows: list[dict[str, Any]], key: str) -> dict[str, str]:

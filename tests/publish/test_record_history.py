@@ -27,10 +27,10 @@ from killing import Killed, kill_at
 from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.pipeline.validate import take_valid
-from airflow_provider_zdirect.publish.history import LaterObservation, Recorded, RecordHistory
+from airflow_provider_zdirect.publish.files import PublishedState
+from airflow_provider_zdirect.publish.history import LaterObservation, RecordHistory
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.record_versions import Version, as_one, observe
-from airflow_provider_zdirect.publish.same_row import row_hashes
 from airflow_provider_zdirect.storage import row_files
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -139,7 +139,7 @@ class Channels:
     def history(self) -> RecordHistory:
         return RecordHistory(place_of(self.root, self.suffix), CHANNELS, self.pause)
 
-    def record(self, world: World, at: datetime) -> Recorded:
+    def record(self, world: World, at: datetime) -> PublishedState:
         return self.history().record(channel_rows(world, at), at)
 
     def published(self, dataset: str = "sales_channels") -> list[dict[str, Any]]:
@@ -263,15 +263,7 @@ def test_what_was_read_before_another_run_published_is_read_again(tmp_path: Path
     assert [channels.state(day(number)) for number in range(3)] == WORLDS[:3]
 
 
-def test_a_field_that_no_record_has_is_no_change() -> None:
-    rows = channel_rows(WORLDS[0], day(0))
-    wider = rows.append_column("new_field", pa.nulls(rows.num_rows, pa.string()))
-    assert list(row_hashes(wider)) == list(row_hashes(rows))
-    other = rows.append_column("new_field", pa.array(["x"] * rows.num_rows))
-    assert not set(row_hashes(other)) & set(row_hashes(rows))
-
-
-def test_nothing_at_all_is_no_file(tmp_path: Path) -> None:
+def test_where_nothing_was_ever_seen_there_is_no_file(tmp_path: Path) -> None:
     recorded = Channels(tmp_path).record({}, day(0))
     assert (recorded.files, recorded.stored) == ([], False)
     assert Channels(tmp_path).files() == []
