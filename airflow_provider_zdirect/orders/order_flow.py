@@ -15,13 +15,7 @@ from typing import NamedTuple
 
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
 from airflow_provider_zdirect.clock import Clock
-from airflow_provider_zdirect.exceptions import (
-    BadRequestError,
-    ConflictError,
-    NotFoundError,
-    ServerError,
-    ZDirectError,
-)
+from airflow_provider_zdirect.exceptions import BadRequestError, ConflictError, NotFoundError, ServerError, ZDirectError
 from airflow_provider_zdirect.merchant_files.tracking_number import same_number
 from airflow_provider_zdirect.orders.order_calls import OrderCalls
 from airflow_provider_zdirect.orders.order_state import ZALANDO_FULFILLED, OrderState, ShipmentState

@@ -13,14 +13,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.merchant_files.cells import (
-    CellError,
-    bare,
-    read_code,
-    read_count,
-    shown,
-    whole_number,
-)
+from airflow_provider_zdirect.merchant_files.cells import CellError, bare, read_code, read_count, shown, whole_number
 from airflow_provider_zdirect.merchant_files.tables import Row, TableFile
 from airflow_provider_zdirect.merchant_files.tracking_number import read_tracking_number, same_number
 
