@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 EXTRAS = {"s3": "s3", "s3a": "s3"}
 
 LOCAL = ("file", "local", "")
-MERCHANT = "{merchant_id}"
-"""Stands for the merchant in the paths of files."""
 
 _URL = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<rest>.*)", re.DOTALL)
 _EXAMPLES = "Give a URL (s3://bucket/zdirect, file:///data/zdirect) or an absolute path."
@@ -131,6 +129,14 @@ def open_path(text: str, storage_conn_id: str | None = None, *, name: str) -> Ba
         ) from error
     _check_read_literally(fs, root, path, text, name=name)
     return BasePath(fs, root, text.rstrip("/"), _storage(fs, conn_id))
+
+
+def open_file(values: Mapping[str, Any], name: str, merchant_id: str = "") -> BasePath:
+    """The file that an argument names; ``{merchant_id}`` in it stands for the merchant.
+
+    :param values: the task's arguments.
+    """
+    return open_path(values[name].replace("{merchant_id}", merchant_id), values["storage_conn_id"], name=name)
 
 
 def check_path(text: str, *, name: str) -> None:

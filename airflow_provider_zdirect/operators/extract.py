@@ -11,19 +11,7 @@ from airflow.providers.common.compat.sdk import conf
 from airflow_provider_zdirect.datasets.personal_data import MODES, PersonalData
 from airflow_provider_zdirect.datasets.table import WindowKind, check_stands_alone, get_dataset, published_with
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.operators.argument_table import (
-    FORMAT,
-    OPTIONAL_DURATION,
-    OPTIONAL_TEXT,
-    PLACE,
-    TEXT,
-    WINDOW,
-    Argument,
-    MappingArgument,
-    check_window,
-    if_known,
-    is_known,
-)
+from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import choice, literal, mapping
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
 from airflow_provider_zdirect.operators.base_path import open_place
@@ -84,17 +72,12 @@ class ZDirectExtractOperator(ZDirectOperator):
     """
 
     arguments = (
-        {"dataset": TEXT}
-        | PLACE
-        | WINDOW
-        | FORMAT
-        | {
-            "overlap": OPTIONAL_DURATION,
-            "variant": OPTIONAL_TEXT,
-            "path": OPTIONAL_TEXT,
-            "filters": MappingArgument(mapping, blank={}),
-            "personal_data": Argument(choice(*MODES)),
-        }
+        {"dataset": table.TEXT, "overlap": table.OPTIONAL_DURATION}
+        | table.PLACE
+        | table.WINDOW
+        | table.FORMAT
+        | dict.fromkeys(("variant", "path"), table.OPTIONAL_TEXT)
+        | {"filters": table.MappingArgument(mapping, blank={}), "personal_data": table.Argument(choice(*MODES))}
     )
     template_fields: Sequence[str] = tuple(arguments)
 
@@ -126,14 +109,14 @@ class ZDirectExtractOperator(ZDirectOperator):
 
     @classmethod
     def check(cls, values: Mapping[str, Any]) -> None:
-        check_window(values)
-        if not is_known(values["dataset"]):
+        table.check_window(values)
+        if not table.is_known(values["dataset"]):
             return
         dataset = _dataset(values)
         check_stands_alone(dataset)
-        dataset.filter_parameters(if_known(values["filters"]) or {})
+        dataset.filter_parameters(table.if_known(values["filters"]) or {})
         mode = values["personal_data"]
-        if dataset.keeping is not None and is_known(mode) and mode != "keep":
+        if dataset.keeping is not None and table.is_known(mode) and mode != "keep":
             raise ZDirectConfigurationError(
                 f"personal_data={mode!r}: {dataset.name} is a present state, which is stored as it is.",
                 remedy="Leave personal_data out; it is for datasets of windows.",
@@ -142,10 +125,10 @@ class ZDirectExtractOperator(ZDirectOperator):
     @classmethod
     def check_at_parse(cls, values: Mapping[str, Any]) -> None:
         cls.check(values)
-        if not is_known(values["dataset"]) or _dataset(values).window is not WindowKind.NONE:
+        if not table.is_known(values["dataset"]) or _dataset(values).window is not WindowKind.NONE:
             return
         for name in ("window_from", "window_to"):
-            if if_known(values[name]) is not None:
+            if table.if_known(values[name]) is not None:
                 raise ZDirectConfigurationError(
                     f"{name}={values[name]}: {values['dataset']} is a present state, and has no windows.",
                     remedy="Leave window_from and window_to out.",
@@ -180,7 +163,7 @@ class ZDirectExtractOperator(ZDirectOperator):
 
 
 def _dataset(values: Mapping[str, Any]) -> Dataset:
-    return get_dataset(values["dataset"], if_known(values["variant"]), if_known(values["path"]))
+    return get_dataset(values["dataset"], table.if_known(values["variant"]), table.if_known(values["path"]))
 
 
 def _state_job(values: Mapping[str, Any], context: Context, hook: ZDirectHook, dataset: Dataset) -> StateJob:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.intrastat.selection import Month, country, master_data_kind
-from airflow_provider_zdirect.operators.argument_table import FLAG, PLACE, optional, path
+from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import entries
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator
-from airflow_provider_zdirect.operators.base_path import open_path, open_place
+from airflow_provider_zdirect.operators.base_path import open_file, open_place
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -31,7 +31,7 @@ def _month(value: Any, name: str) -> Month:
 
 
 def _master_data(value: Any, name: str) -> str:
-    master_data_kind(path(value, name))
+    master_data_kind(table.path(value, name))
     return str(value)
 
 
@@ -73,11 +73,11 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
     """
 
     asset_names = ("intrastat",)
-    arguments = PLACE | {
-        "month": optional(_month),
-        "countries": optional(country_codes),
-        "master_data": optional(_master_data),
-        "allow_missing_days": FLAG,
+    arguments = table.PLACE | {
+        "month": table.optional(_month),
+        "countries": table.optional(country_codes),
+        "master_data": table.optional(_master_data),
+        "allow_missing_days": table.FLAG,
     }
     template_fields: Sequence[str] = tuple(arguments)
 
@@ -107,7 +107,7 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
         )
         master_data = None
         if values["master_data"] is not None:
-            file = open_path(values["master_data"], values["storage_conn_id"], name="master_data")
+            file = open_file(values, "master_data")
             master_data = MasterDataFile(file.fs, file.root, file.uri)
         job = IntrastatJob(
             month=month,

@@ -11,15 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.operators.argument_table import (
-    FORMAT,
-    OPTIONAL_TEXT,
-    PLACE,
-    WINDOW,
-    Argument,
-    check_window,
-    if_known,
-)
+from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import duration
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator
 from airflow_provider_zdirect.operators.window_job import window_job
@@ -102,7 +94,11 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
     only_changes = True
     deferrable = True
     arguments = (
-        PLACE | WINDOW | FORMAT | {"passes": Argument(pass_delays), FILTER: OPTIONAL_TEXT, "path": OPTIONAL_TEXT}
+        table.PLACE
+        | table.WINDOW
+        | table.FORMAT
+        | {"passes": table.Argument(pass_delays)}
+        | dict.fromkeys((FILTER, "path"), table.OPTIONAL_TEXT)
     )
     template_fields: Sequence[str] = tuple(arguments)
 
@@ -132,8 +128,8 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
 
     @classmethod
     def check(cls, values: Mapping[str, Any]) -> None:
-        check_window(values)
-        get_dataset(DATASET, path=if_known(values["path"]))
+        table.check_window(values)
+        get_dataset(DATASET, path=table.if_known(values["path"]))
 
     def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
         from airflow_provider_zdirect.pipeline.passes import Passes, make_passes

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.operators.argument_table import DURATION, FLAG, FORMAT, PLACE, Argument, optional
+from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import duration
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
 from airflow_provider_zdirect.operators.base_path import open_place
@@ -45,9 +45,6 @@ def _page_url(value: Any, name: str) -> str:
             remedy="Give it with https://; {order_id}, {order_number} and {merchant_id} are filled in.",
         )
     return str(value)
-
-
-SPAN = Argument(_span)
 
 
 class ZDirectMissingTrackingOperator(ZDirectOperator):
@@ -101,18 +98,11 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
     """
 
     arguments = (
-        PLACE
-        | FORMAT
-        | {
-            "grace_hours": SPAN,
-            "export_hours": SPAN,
-            "update_days": SPAN,
-            "lookback_days": SPAN,
-            "remind_after": DURATION,
-            "max_orders_age": DURATION,
-            "live_check": FLAG,
-            "portal_url": optional(_page_url),
-        }
+        table.PLACE
+        | table.FORMAT
+        | dict.fromkeys(("grace_hours", "export_hours", "update_days", "lookback_days"), table.Argument(_span))
+        | dict.fromkeys(("remind_after", "max_orders_age"), table.DURATION)
+        | {"live_check": table.FLAG, "portal_url": table.optional(_page_url)}
     )
     template_fields: Sequence[str] = tuple(arguments)
 

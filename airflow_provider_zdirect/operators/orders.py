@@ -8,22 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectDataError, ZDirectFatalError
 from airflow_provider_zdirect.merchant_files.tables import KINDS, Row
-from airflow_provider_zdirect.operators.argument_table import (
-    COUNT,
-    FAIL_OR_SKIP,
-    FLAG,
-    FORMAT,
-    PLACE,
-    TABLE_FILE,
-    UNKNOWN,
-    UUIDS,
-    check_one_source,
-    if_known,
-    optional,
-)
+from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import from_text
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect, end_without_file
-from airflow_provider_zdirect.operators.base_path import MERCHANT, open_path, open_place
+from airflow_provider_zdirect.operators.base_path import open_file, open_place
 from airflow_provider_zdirect.operators.run import resume_key, task_key
 from airflow_provider_zdirect.orders.update_rows import (
     COLUMNS,
@@ -42,6 +30,8 @@ if TYPE_CHECKING:
     from airflow_provider_zdirect.publish.place import Place
 
 log = logging.getLogger(__name__)
+
+RULES = ("require_tracking", "overwrite_tracking", "split_shipments")
 
 
 def _updates(value: Any, name: str) -> list[Row]:
@@ -125,21 +115,17 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
     asset_names = ("order_updates",)
     max_turns = 50
     arguments = (
-        PLACE
-        | FORMAT
+        table.PLACE
+        | table.FORMAT
         | {
-            "updates": optional(_updates),
-            "updates_path": TABLE_FILE,
-            "require_merchant_id": FLAG,
-            "merchants_of_file": UUIDS,
-            "default_reason": optional(_reason),
-            "require_tracking": FLAG,
-            "overwrite_tracking": FLAG,
-            "split_shipments": FLAG,
-            "max_failed": COUNT,
-            "skip_applied": FLAG,
-            "missing_file": FAIL_OR_SKIP,
+            "updates": table.optional(_updates),
+            "updates_path": table.TABLE_FILE,
+            "merchants_of_file": table.UUIDS,
+            "default_reason": table.optional(_reason),
+            "max_failed": table.COUNT,
+            "missing_file": table.FAIL_OR_SKIP,
         }
+        | dict.fromkeys(("require_merchant_id", "skip_applied", *RULES), table.FLAG)
     )
     template_fields: Sequence[str] = tuple(arguments)
 
@@ -169,16 +155,15 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
 
     @classmethod
     def check(cls, values: Mapping[str, Any]) -> None:
-        check_one_source(values, "updates", "updates_path", is_needed=True)
+        table.check_one_source(values, "updates", "updates_path", is_needed=True)
 
     @classmethod
     def check_at_parse(cls, values: Mapping[str, Any]) -> None:
         cls.check(values)
         reason = values["default_reason"]
-        rows = read_updates(
-            if_known(values["updates"]) or [], merchant_id="", default_reason=0 if reason is UNKNOWN else reason
-        )
-        for wrong in rows.wrong:
+        known = table.if_known(values["updates"]) or []
+        default_reason = reason if table.is_known(reason) else 0
+        for wrong in read_updates(known, merchant_id="", default_reason=default_reason).wrong:
             raise ZDirectConfigurationError(
                 f"updates: item {wrong.row}: {wrong.what}.", remedy=f"Correct it; the fields are: {', '.join(COLUMNS)}."
             )
@@ -214,9 +199,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
             run=run,
             task=task_key(context["ti"]),
             others=others,
-            rules=UpdateRules(
-                **{name: values[name] for name in ("require_tracking", "overwrite_tracking", "split_shipments")}
-            ),
+            rules=UpdateRules(**{name: values[name] for name in RULES}),
             max_failed=values["max_failed"],
             skip_applied=values["skip_applied"],
         )
@@ -232,8 +215,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
 
 
 def _rows_of_file(values: Mapping[str, Any], place: Place) -> list[Row]:
-    path = values["updates_path"].replace(MERCHANT, place.merchant_id)
-    file = open_path(path, values["storage_conn_id"], name="updates_path")
+    file = open_file(values, "updates_path", place.merchant_id)
     file.fs.invalidate_cache()
     exists = file.fs.exists(file.root)
     if not exists or file.fs.size(file.root) == 0:

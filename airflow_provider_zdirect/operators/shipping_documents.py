@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_zdirect.operators.argument_table import (
-    FLAG,
-    FORMAT,
-    PLACE,
-    TABLE_FILE,
-    check_one_source,
-    optional,
-)
+from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import count, from_text
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
-from airflow_provider_zdirect.operators.base_path import open_path, open_place
+from airflow_provider_zdirect.operators.base_path import open_file, open_place
 from airflow_provider_zdirect.operators.run import resume_key
 from airflow_provider_zdirect.shipping_documents.listed import listed_orders, orders_file, orders_of_file
 
@@ -24,6 +17,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
     from airflow_provider_zdirect.publish.place import Place
+
+
+FLAGS = ("fill_tracking", "overwrite_tracking", "require_documents")
 
 
 def _order_ids(value: Any, name: str) -> list[str]:
@@ -70,16 +66,14 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
 
     asset_names = ("shipping_documents",)
     arguments = (
-        PLACE
-        | FORMAT
+        table.PLACE
+        | table.FORMAT
         | {
-            "order_ids": optional(_order_ids),
-            "orders_path": TABLE_FILE,
-            "fill_tracking": FLAG,
-            "overwrite_tracking": FLAG,
-            "require_documents": FLAG,
-            "max_failed": optional(count),
+            "order_ids": table.optional(_order_ids),
+            "orders_path": table.TABLE_FILE,
+            "max_failed": table.optional(count),
         }
+        | dict.fromkeys(FLAGS, table.FLAG)
     )
     template_fields: Sequence[str] = tuple(arguments)
 
@@ -104,7 +98,7 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
 
     @classmethod
     def check(cls, values: Mapping[str, Any]) -> None:
-        check_one_source(values, "order_ids", "orders_path")
+        table.check_one_source(values, "order_ids", "orders_path")
 
     def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
         from airflow_provider_zdirect.shipping_documents.job import DocumentsJob, fetch_documents
@@ -114,9 +108,7 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
             place,
             _orders(values, place),
             run=resume_key(context["ti"]),
-            fill_tracking=values["fill_tracking"],
-            overwrite_tracking=values["overwrite_tracking"],
-            require_documents=values["require_documents"],
+            **{name: values[name] for name in FLAGS},
             max_failed=values["max_failed"],
         )
         summary = ask_zdirect(hook, lambda client: fetch_documents(job, client)).as_dict()
@@ -130,6 +122,6 @@ def _orders(values: Mapping[str, Any], place: Place) -> list[str]:
         listed: list[str] = values["order_ids"]
         return listed
     if values["orders_path"] is not None:
-        file = open_path(values["orders_path"], values["storage_conn_id"], name="orders_path")
+        file = open_file(values, "orders_path")
         return orders_of_file(orders_file(file.fs, file.root, file.uri, "orders_path"), place.merchant_id)
     return orders_without_codes(place)

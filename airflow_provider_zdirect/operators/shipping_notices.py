@@ -17,21 +17,10 @@ from airflow_provider_zdirect.inbound.notice_plan import (
     derived_id,
 )
 from airflow_provider_zdirect.merchant_files.tables import TableFile
-from airflow_provider_zdirect.operators.argument_table import (
-    CONNECTION,
-    MERCHANT,
-    STORAGE,
-    TABLE_FILE,
-    UNKNOWN,
-    Argument,
-    check_one_source,
-    if_known,
-    is_known,
-    optional,
-)
+from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import choice, from_text, given, is_literal
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
-from airflow_provider_zdirect.operators.base_path import open_path
+from airflow_provider_zdirect.operators.base_path import open_file
 from airflow_provider_zdirect.operators.run import resume_key
 
 if TYPE_CHECKING:
@@ -53,7 +42,7 @@ def _items(value: Any, name: str) -> ItemSet:
     return ItemSet.of_list(from_text(value), name=name)
 
 
-class _NoticeFields(Argument):
+class _NoticeFields(table.Argument):
     """Fields of a notice, of which some may be templates: unknown at parse."""
 
     def at_parse(self, argument: Any, name: str) -> Any:
@@ -61,7 +50,7 @@ class _NoticeFields(Argument):
         if not isinstance(fields, Mapping):
             return super().at_parse(fields, name)
         known = {field: value for field, value in fields.items() if is_literal(value)}
-        return dict.fromkeys(fields.keys() - known.keys(), UNKNOWN) | self.value(known, name)
+        return dict.fromkeys(fields.keys() - known.keys(), table.UNKNOWN) | self.value(known, name)
 
 
 def _fields(value: Any, name: str) -> dict[str, Any]:
@@ -145,18 +134,18 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
     """30 requests an hour are shared by all notices of a merchant, so the last of many waits for most of them."""
     arguments = (
         {
-            "operations": Argument(_operations),
+            "operations": table.Argument(_operations),
             "notice": _NoticeFields(_fields, blank={}),
-            "shipping_notice_id": optional(_notice_id),
-            "items": optional(_items),
-            "items_path": TABLE_FILE,
-            "dispatch_items": optional(_items),
-            "dispatch_items_path": TABLE_FILE,
-            "create_by": Argument(choice(*CREATE_BY)),
+            "shipping_notice_id": table.optional(_notice_id),
+            "items": table.optional(_items),
+            "items_path": table.TABLE_FILE,
+            "dispatch_items": table.optional(_items),
+            "dispatch_items_path": table.TABLE_FILE,
+            "create_by": table.Argument(choice(*CREATE_BY)),
         }
-        | MERCHANT
-        | STORAGE
-        | CONNECTION
+        | table.MERCHANT
+        | table.STORAGE
+        | table.CONNECTION
     )
     template_fields: Sequence[str] = tuple(arguments)
 
@@ -182,12 +171,12 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
     @classmethod
     def check(cls, values: Mapping[str, Any]) -> None:
         for name in ("items", "dispatch_items"):
-            check_one_source(values, name, f"{name}_path")
-        if is_known(values["operations"]):
+            table.check_one_source(values, name, f"{name}_path")
+        if table.is_known(values["operations"]):
             check_combination(
                 values["operations"],
-                if_known(values["create_by"]),
-                notice=if_known(values["notice"]),
+                table.if_known(values["create_by"]),
+                notice=table.if_known(values["notice"]),
                 has_id=_is_any_given(values["shipping_notice_id"]),
                 items=_is_any_given(values["items"], values["items_path"]),
                 dispatch_items=_is_any_given(values["dispatch_items"], values["dispatch_items_path"]),
@@ -215,19 +204,18 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
 
 
 def _item_set(values: Mapping[str, Any], name: str) -> ItemSet | None:
-    path = values[f"{name}_path"]
-    if path is None:
+    if values[f"{name}_path"] is None:
         listed: ItemSet | None = values[name]
         return listed
-    file = open_path(path, values["storage_conn_id"], name=f"{name}_path")
+    file = open_file(values, f"{name}_path")
     return ItemSet.of_file(TableFile(file.fs, file.root, file.uri, f"{name}_path", COLUMNS, ("ean", "quantity")))
 
 
 def _is_any_given(*values: Any) -> bool | None:
     """Whether one is given; None if that is not known yet."""
-    if any(is_known(value) and value is not None for value in values):
+    if any(table.is_known(value) and value is not None for value in values):
         return True
-    return False if is_known(*values) else None
+    return False if table.is_known(*values) else None
 
 
 def _summary(result: NoticeResult, plan: NoticePlan) -> dict[str, Any]:

@@ -7,22 +7,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect.merchant_files.tables import KINDS, TableFile, table_kind
-from airflow_provider_zdirect.operators.argument_table import (
-    COUNT,
-    DURATION,
-    FAIL_OR_SKIP,
-    FLAG,
-    FORMAT,
-    OPTIONAL_DURATION,
-    PLACE,
-    TABLE_FILE,
-    UUIDS,
-    optional,
-    path,
-)
+from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import instant
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect, end_without_file
-from airflow_provider_zdirect.operators.base_path import MERCHANT, open_path, open_place
+from airflow_provider_zdirect.operators.base_path import open_file, open_place
 from airflow_provider_zdirect.operators.run import resume_key
 
 if TYPE_CHECKING:
@@ -37,7 +25,7 @@ MAX_ORDERS_AGE = timedelta(hours=2)
 
 
 def _feed_path(value: Any, name: str) -> str:
-    feed = path(value, name)
+    feed = table.path(value, name)
     # A name without an ending is a folder.
     if "." in feed.rpartition("/")[2]:
         table_kind(feed, name=name)
@@ -98,22 +86,20 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
     asset_names = ("stock_updates",)
     max_turns = 50
     arguments = (
-        PLACE
-        | FORMAT
+        table.PLACE
+        | table.FORMAT
         | {
-            "stock_path": optional(_feed_path),
-            "mapping_path": TABLE_FILE,
-            "sales_channel_ids": UUIDS,
-            "subtract_open_orders": FLAG,
-            "include_zfs_orders": FLAG,
-            "orders_since": optional(_orders_since),
-            "max_orders_age": DURATION,
-            "full_sync": FLAG,
-            "resend_after": OPTIONAL_DURATION,
-            "feed_time": optional(instant),
-            "max_rejected": COUNT,
-            "missing_feed": FAIL_OR_SKIP,
+            "stock_path": table.optional(_feed_path),
+            "mapping_path": table.TABLE_FILE,
+            "sales_channel_ids": table.UUIDS,
+            "orders_since": table.optional(_orders_since),
+            "max_orders_age": table.DURATION,
+            "resend_after": table.OPTIONAL_DURATION,
+            "feed_time": table.optional(instant),
+            "max_rejected": table.COUNT,
+            "missing_feed": table.FAIL_OR_SKIP,
         }
+        | dict.fromkeys(("subtract_open_orders", "include_zfs_orders", "full_sync"), table.FLAG)
     )
     template_fields: Sequence[str] = tuple(arguments)
 
@@ -147,9 +133,9 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
         from airflow_provider_zdirect.stocks.stock_updates import update_stocks
         from airflow_provider_zdirect.stocks.update_job import StockUpdateJob
 
-        place, storage, ti = open_place(values, hook), values["storage_conn_id"], context["ti"]
+        place, ti = open_place(values, hook), context["ti"]
         stock_path = values["stock_path"] or f"{values['base_path'].rstrip('/')}/_inbox/stock.csv"
-        feed = open_path(stock_path.replace(MERCHANT, place.merchant_id), storage, name="stock_path")
+        feed = open_file({**values, "stock_path": stock_path}, "stock_path", place.merchant_id)
         job = StockUpdateJob(
             place=place,
             feed=FeedFiles(feed.fs, feed.root, feed.uri, values["feed_time"]),
@@ -179,9 +165,8 @@ def _mapping(values: Mapping[str, Any], place: Place) -> TableFile | None:
 
     if values["mapping_path"] is None:
         return None
-    name = "mapping_path"
-    file = open_path(values[name].replace(MERCHANT, place.merchant_id), values["storage_conn_id"], name=name)
-    return TableFile(file.fs, file.root, file.uri, name, MAPPING_COLUMNS, ("merchant_sku", "ean"))
+    file = open_file(values, "mapping_path", place.merchant_id)
+    return TableFile(file.fs, file.root, file.uri, "mapping_path", MAPPING_COLUMNS, ("merchant_sku", "ean"))
 
 
 def _orders(values: Mapping[str, Any]) -> OrdersWanted | None:

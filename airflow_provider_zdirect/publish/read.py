@@ -96,7 +96,7 @@ def _ask(place: Place, sql: str, tables: Mapping[str, Table], parameters: Mappin
             database.register("source", reader)
             try:
                 # A copy, because a stream can be read once only, and a query may name a table several times.
-                database.from_query("SELECT * FROM source").filter(table.where).create(name)
+                database.execute(f'CREATE TEMP TABLE "{name}" AS FROM source WHERE {table.where}')
             except duckdb.Error:
                 if source.gone is not None:
                     raise source.gone from None
