@@ -60,7 +60,7 @@ def is_all_there(runs: StateExtraction, orders: list[dict[str, Any]]) -> None:
     assert published_versions(runs, "order_lines_current", "order_line_id") == versions(lines, "order_line_id")
 
 
-@pytest.mark.parametrize(("count", "requests"), exhaustive([(1_200, 5), (10_000, 30)]))
+@pytest.mark.parametrize(("count", "requests"), exhaustive([(600, 3), (10_000, 30)]))
 def test_many_orders_take_few_requests_and_are_all_there(runs, emulator, count, requests):
     emulator.add_orders(runs.merchant_id, count, start=DAY.start, step_seconds=8.5, items=1, lines=1)
     result = runs.run("orders", DAY)
