@@ -99,7 +99,7 @@ def test_without_published_orders_it_says_where_they_come_from(emulator, tmp_pat
     ("arguments", "named"),
     [
         ({"base_path": "relative"}, "relative path"),
-        ({"order_ids": ["10103434"]}, "no UUIDs"),
+        ({"order_ids": ["10103434"]}, "not UUIDs"),
         ({"orders_path": "/orders.xlsx"}, "unknown kind"),
         ({"orders_path": "/o.csv", "order_ids": []}, "both given"),
         ({"max_failed": -1}, "max_failed"),
