@@ -22,7 +22,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectConfigurationError,
 )
 from airflow_provider_zdirect.stocks.answer import outcomes
-from airflow_provider_zdirect.stocks.feed import Feed, FeedFiles, FeedRow, Source
+from airflow_provider_zdirect.stocks.feed import Feed, FeedFiles, FeedRow
 from airflow_provider_zdirect.stocks.level import Level, Sent
 from airflow_provider_zdirect.stocks.sent_log import Newest
 from airflow_provider_zdirect.stocks.update_pace import UPDATES, reserve
@@ -33,7 +33,8 @@ CHANNELS = ["c1", "c2"]
 
 feed_rows = st.builds(
     lambda number, code, channel, quantity, age: FeedRow(
-        Source("stock.csv", f"row {number}"),
+        "stock.csv",
+        f"row {number}",
         NOW - timedelta(minutes=age),
         ean(code),
         channel,
