@@ -51,7 +51,7 @@ feed_rows = st.builds(
 
 @given(st.lists(feed_rows, max_size=8), st.dictionaries(st.integers(1, 3).map(ean), st.integers(0, 4)))
 @settings(max_examples=150)
-def test_every_row_counts_or_is_put_aside_or_is_superseded_and_no_level_is_guessed(
+def test_every_row_counts_or_is_rejected_or_is_superseded_and_no_level_is_guessed(
     rows: list[FeedRow], ordered: dict[str, int]
 ) -> None:
     pieces = OpenPieces({code: [Piece(NOW)] * count for code, count in ordered.items()}, NOW)
