@@ -157,7 +157,7 @@ def with_assets(outlets: Any, assets: Iterable[Any]) -> list[Any]:
     return [*outlets, *(asset for asset in assets if asset not in outlets)]
 
 
-def daily_asset(name: str, base_path: str | None = None) -> Any:
+def daily_asset(name: str, base_path: str) -> Any:
     """The asset of a dataset of daily reports that is updated when the report of a day is there for every merchant.
 
     Where Airflow knows partitions of assets (``add_partitions``, from 3.3), its events carry the report date
@@ -166,18 +166,14 @@ def daily_asset(name: str, base_path: str | None = None) -> Any:
 
     There is none for all places: days of one place would complete the month of another.
 
-    :param base_path: where the reports land; None means the default of the example DAGs, ``ZDIRECT_BASE_PATH``.
+    :param base_path: where the reports land.
     :raises ZDirectConfigurationError: if there is no such dataset.
     """
-    if base_path is None:
-        from airflow_provider_zdirect.dag_support.params import place_params
-
-        base_path = place_params()["base_path"].value
     return zdirect_asset(f"{get_dataset(name).name}/daily", base_path)
 
 
-def tell_daily_asset(outlet_events: Any, asset: Any, days: Iterable[str], extra: Mapping[str, Any]) -> None:
-    """Let the task's event of ``asset`` be about these report dates.
+def update_daily_asset(outlet_events: Any, asset: Any, days: Iterable[str], extra: Mapping[str, Any]) -> None:
+    """Put these report dates into the task's event of ``asset``.
 
     :param outlet_events: as the task's context has them.
     :param days: ISO dates.

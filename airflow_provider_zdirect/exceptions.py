@@ -36,6 +36,8 @@ Each carries what a person needs (status, flow id, path, problem title, what to 
 
 from __future__ import annotations
 
+from typing import Self, TypeVar
+
 
 class ZDirectError(Exception):
     """Base of every error of this package.
@@ -84,12 +86,19 @@ class ZDirectError(Exception):
             text += f"{'' if text.endswith(('.', ']')) else '.'} What to do: {self.remedy}"
         return text
 
+    def with_message(self, message: str, **facts: object) -> Self:
+        """The same error with another message, and with other facts where given."""
+        return _rebuild(type(self), {**self.__dict__, "message": message, **facts})
+
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions cross process borders in Airflow; keyword arguments need help to be pickled.
         return _rebuild, (type(self), dict(self.__dict__))
 
 
-def _rebuild(kind: type[ZDirectError], state: dict[str, object]) -> ZDirectError:
+E = TypeVar("E", bound=ZDirectError)
+
+
+def _rebuild(kind: type[E], state: dict[str, object]) -> E:
     error = kind.__new__(kind)
     Exception.__init__(error, state["message"])
     error.__dict__.update(state)
@@ -152,9 +161,9 @@ class RateLimitedError(ZDirectRetriableError):
 
 
 class UpdatesPausedError(RateLimitedError):
-    """So many orders are to be updated that the rate limit is used up; the rest goes on later.
+    """The rate limit is used up before all is done; the rest goes on later.
 
-    :param progress: how many were settled before that.
+    :param progress: how much was done before that.
     """
 
     def __init__(self, message: str, *, retry_after: float, progress: int = 0, **facts: object) -> None:

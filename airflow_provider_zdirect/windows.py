@@ -137,7 +137,7 @@ def parse_instant(value: str | datetime, *, name: str) -> datetime:
     """An aware UTC datetime from an ISO 8601 text or a datetime.
 
     :param name: the parameter that ``value`` came in, for the error.
-    :raises WindowError: if the text is no time or has no offset.
+    :raises WindowError: if the text is not a time or has no offset.
     """
     if isinstance(value, str):
         try:

@@ -111,18 +111,14 @@ def measure(items: int, page_size: int) -> Figures:
 @contextmanager
 def _emulator(items: int, page_size: int) -> Iterator[Server]:
     day = datetime.now(UTC).date() - timedelta(days=1)
-    command = [sys.executable, "-m", "airflow_provider_zdirect.emulator", "--port", "0", "--seed", "7"]
-    command += ["--bulk-received-items", str(items), "--bulk-page-size", str(page_size)]
-    command += ["--bulk-from", day.isoformat(), "--bulk-to", (day + timedelta(days=1)).isoformat()]
-    # A plain download is faster than the limits allow; the task keeps them all the same.
-    command += ["--option", "rate_limits=false"]
+    command = [sys.executable, str(HERE / "bulk_emulator.py"), str(items), str(page_size), day.isoformat()]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         ready = process.stdout.readline()
-        if " ready at " not in ready:
+        if "ready at " not in ready:
             raise RuntimeError(f"The emulator did not start: {ready}")
-        url, _, merchants = ready.partition(" ready at ")[2].partition(", merchants ")
+        url, _, merchants = ready.partition("ready at ")[2].partition(", merchants ")
         yield Server(url, merchants.split(",")[0].strip(), day)
     finally:
         process.send_signal(signal.SIGTERM)

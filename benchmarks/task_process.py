@@ -51,13 +51,13 @@ def peak_megabytes() -> float:
 
 
 def _time_the_phases() -> None:
-    from airflow_provider_zdirect import fetch_window
     from airflow_provider_zdirect.client.transport import Transport
-    from airflow_provider_zdirect.publish.merge import _Round
+    from airflow_provider_zdirect.pipeline import extract, validate
+    from airflow_provider_zdirect.pipeline.stage import PageStager
+    from airflow_provider_zdirect.publish.merge import RowMerger, _Round
     from airflow_provider_zdirect.publish.row_index import RowIndex
-    from airflow_provider_zdirect.publish.window import WindowPublisher
 
-    send, validate = Transport.send, fetch_window.validate
+    send, validate_page = Transport.send, validate.validate
 
     async def timed_send(*args: Any, **named: Any) -> Any:
         started = time.monotonic()
@@ -67,7 +67,7 @@ def _time_the_phases() -> None:
             SECONDS["download"] += time.monotonic() - started
 
     def timed_validate(*args: Any) -> Iterator[Any]:
-        batches = validate(*args)
+        batches = validate_page(*args)
         while True:
             started = time.monotonic()
             batch = next(batches, None)
@@ -77,10 +77,10 @@ def _time_the_phases() -> None:
             yield batch
 
     Transport.send = timed_send  # type: ignore[method-assign]
-    fetch_window.validate = timed_validate
-    WindowPublisher.announce = _timed(WindowPublisher.announce, "begin")  # type: ignore[method-assign]
-    fetch_window.WindowFetcher._stage = _timed(fetch_window.WindowFetcher._stage, "validate and stage")  # type: ignore[method-assign]
-    WindowPublisher.publish = _timed(WindowPublisher.publish, "publish")  # type: ignore[method-assign]
+    validate.validate = timed_validate
+    extract.announce = _timed(extract.announce, "begin")
+    PageStager.stage = _timed(PageStager.stage, "validate and stage")  # type: ignore[method-assign]
+    RowMerger.merge = _timed(RowMerger.merge, "publish")  # type: ignore[method-assign]
     RowIndex.add_answered = _timed(RowIndex.add_answered, "publish: index of the rows")  # type: ignore[method-assign]
     _Round._write = _timed(_Round._write, "publish: write")  # type: ignore[method-assign]
 

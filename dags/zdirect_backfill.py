@@ -7,21 +7,19 @@ from datetime import UTC, datetime
 from airflow.providers.common.compat.sdk import DAG, AirflowSkipException, get_current_context, task
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from airflow_provider_zdirect.dag_support.order_params import PERSONAL_DATA, personal_data_param
 from airflow_provider_zdirect.dag_support.params import (
     BASE_PATH,
     CONN_ID,
-    check_params,
+    PERSONAL_DATA,
     dataset_param,
-    days_by_merchant,
-    merchants_of,
+    personal_data_param,
     place_params,
-    window_of,
     window_params,
 )
-from airflow_provider_zdirect.operators.arguments import run_type
+from airflow_provider_zdirect.dag_support.run import check_params, days_by_merchant, merchants_of, window_of
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.retry import fail_fast, retry_arguments
+from airflow_provider_zdirect.operators.run import run_type
 
 DOC = """
 ### Backfill of one dataset

@@ -29,7 +29,7 @@ This is not tax advice.
 
 with DAG(
     dag_id="zdirect_intrastat_monthly",
-    schedule=monthly_schedule(daily_asset("intra_community_movements")),
+    schedule=monthly_schedule(daily_asset("intra_community_movements", place_params()["base_path"].value)),
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     default_args=retry_arguments(),

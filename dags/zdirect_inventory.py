@@ -1,4 +1,4 @@
-"""Stock in Zalando's warehouses: every snapshot, and quantities of the moment where they are wanted."""
+"""Stock in Zalando's warehouses: every snapshot, and optionally the current quantities."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ DOC = """
 ### Stock in Zalando's warehouses
 
 Four times a day, for every merchant: the latest snapshot of its stock, a row per EAN and location, under
-`<base_path>/item_quantity_snapshots/`. zDirect makes one a day, at a time that it does not promise, and shows it until
-the next is there. So each is met several times, and stored once, by the time that it is of (`created`); a run that
-fails loses none. It takes one request of 60 an hour.
+`<base_path>/item_quantity_snapshots/`. zDirect makes one snapshot a day, at no fixed time, and returns it until the
+next one exists. Each snapshot is stored once, by its time (`created`), although several runs fetch it; a run that fails
+loses none. It takes one request of 60 an hour.
 
-* A snapshot of no stock at all is a file without rows, and its manifest says `"stock": "none"`. The sandbox, which
+* A snapshot without any stock is a file without rows, and its manifest says `"stock": "none"`. The sandbox, which
   answers without values, publishes nothing.
-* `eans`: also the stock of these EANs at this moment, under `<base_path>/item_quantities/` (`observed_at`).
-* `changed_quantities`: also that of all EANs whose stock has changed since the start of the run's data interval. Off by
-  default, because the snapshots hold all that is there once a day; switch it on in the DAG's params for what happens in
-  between. zDirect tells the changes of the last 24 hours, so a run that comes later than that fails.
-* There is no backfill: what the stock was can only be seen while it is so.
+* `eans`: also the current stock of these EANs, under `<base_path>/item_quantities/` (`observed_at`).
+* `changed_quantities`: also the current stock of all EANs whose stock has changed since the start of the run's data
+  interval. Off by default, because the snapshots hold everything once a day; switch it on to see changes in between.
+  zDirect returns the changes of the last 24 hours, so a later run fails.
+* There is no backfill: zDirect only returns the current stock.
 """
 
 with DAG(

@@ -1,4 +1,4 @@
-"""Liquidated items: every day for every merchant at once, and again when the last rows have come."""
+"""Liquidated items: fetched once a day for every merchant, and again 48 hours later."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ zDirect's first answer may lack rows, and asks for a second fetch within 48 hour
 therefore lasts two days, and three run side by side. If the second answer differs, it replaces the first: the former
 file is kept under `_revisions/`, the rows that were added, removed or changed under `_changes/`.
 
-* The assets of `liquidated_items` are updated by the first fetch, and by the second one only if it changed
-  something; what, stands in the event, the log and the XCom. A DAG scheduled on the asset alias
-  `zdirect_liquidated_items_changed` runs for these changes only.
+* The first fetch updates the assets of `liquidated_items`; the second does so only if it changed something. The
+  event, the log and the XCom say what. A DAG scheduled on the asset alias `zdirect_liquidated_items_changed` runs for
+  these changes only.
 * **Triggered by hand** it takes `from` and `to` (midnights, UTC); both empty means the day before the logical date
   (which the dialog fills in; over the REST API, give one). What ended more than 48 hours ago is fetched once.
 * **Backfill** (UI or `airflow backfill create`) takes up to 100 days. On Airflow 2.11 it is `airflow dags backfill`;
   should that end with "BackfillJob is deadlocked", give the same command again.
 * **One purchase order**: give `purchase_order_number`, and a `base_path` of its own. If zDirect ignores the filter, the
-  task fails and says so; set `liquidation_order_parameter` in the assumptions of the connection to the other spelling.
+  task fails and says so; try the other spelling of the assumption `purchase_order_parameter` of the connection.
 """
 
 with DAG(

@@ -1,4 +1,4 @@
-"""Tracking numbers: applied from a file, and told of where they are missing."""
+"""Tracking numbers: applied from a file, with a notification where they are missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_zdirect.dag_support.params import (
     place_params,
     tracking_params,
 )
-from airflow_provider_zdirect.dag_support.tasks import all_is_well, merchants, tell_of_missing_tracking
+from airflow_provider_zdirect.dag_support.tasks import fail_if_any_failed, merchants, notify_of_missing_tracking
 from airflow_provider_zdirect.operators.order_tracking import ZDirectMissingTrackingOperator
 from airflow_provider_zdirect.operators.orders import ZDirectOrderUpdateOperator
 from airflow_provider_zdirect.operators.retry import retry_arguments
@@ -25,15 +25,15 @@ DOC = """
 
 Every hour, for every merchant:
 
-* `apply`: what the file `<base_path>/_inbox/tracking.csv` says of orders is done at zDirect: export, tracking numbers,
-  status. What became of each row is under `order_updates/`. A file that was applied stays where it is, and is not
-  applied again until it changes; without a file the task is skipped.
+* `apply`: updates orders at zDirect from the file `<base_path>/_inbox/tracking.csv`: export, tracking numbers, status.
+  The result of each row is under `order_updates/`. An applied file stays in place, and is not applied again until it
+  changes; without a file the task is skipped.
 * `missing`: approved orders without tracking or return tracking number after `grace_hours`, not exported within three
   hours, or without any change for seven days, by the orders that `zdirect_orders` publishes under the same `base_path`,
-  and as they are now at zDirect. The list is under `order_tracking_missing/`, and whoever is in `notify_email` is told,
-  of each order once in `remind_hours`.
+  and as they are now at zDirect. The list is under `order_tracking_missing/`, and is sent to `notify_email`, each order
+  once in `remind_hours`.
 
-A backfill is of no use: both are about now. See `docs/order-updates.md`, also for Slack and other notifiers.
+Do not backfill it: both tasks work on the current state. `docs/order-updates.md` shows how to notify Slack and others.
 """
 
 with DAG(
@@ -72,16 +72,16 @@ with DAG(
         )
         missing = ZDirectMissingTrackingOperator(
             task_id="missing",
-            notifier=tell_of_missing_tracking,
+            notifier=notify_of_missing_tracking,
             grace_hours="{{ params.grace_hours }}",
             remind_after="PT{{ '%.6f' | format(params.remind_hours) }}H",
             portal_url="{{ params.portal_url or '' }}",
-            # Rows that were not applied are no reason to keep silent about other orders.
+            # Also after rows that failed: other orders may be overdue.
             trigger_rule="all_done",
             **place,
         )
         apply >> missing
-        named = all_is_well.override(map_index_template="{{ task.op_args[0] }}")
+        named = fail_if_any_failed.override(map_index_template="{{ task.op_args[0] }}")
         [apply, missing] >> named(merchant_id)
 
     tracking.expand(merchant_id=merchants())

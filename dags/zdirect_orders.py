@@ -1,4 +1,4 @@
-"""Orders with their items and lines, announced returns, and the wishes of customers to be forgotten."""
+"""Orders with their items and lines, announced returns, and the erasure of customers who asked for it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from datetime import UTC, datetime
 from airflow.providers.common.compat.sdk import DAG
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from airflow_provider_zdirect.dag_support.order_params import ORDER_PERSONAL_DATA, ORDER_TYPE, order_params
 from airflow_provider_zdirect.dag_support.params import (
     BASE_PATH,
     CONN_ID,
+    ORDER_PERSONAL_DATA,
+    ORDER_TYPE,
     WINDOW_FROM,
     WINDOW_TO,
+    order_params,
     place_params,
     window_params,
 )
 from airflow_provider_zdirect.dag_support.tasks import (
-    all_is_well,
+    fail_if_any_failed,
     merchants,
     merchants_to_erase_from,
     merchants_with_documents,
@@ -30,17 +32,17 @@ from airflow_provider_zdirect.operators.shipping_documents import ZDirectShippin
 DOC = """
 ### Orders
 
-Every hour, for every merchant: the orders that were modified in the hour before, with their items and lines, in pages
-of 1,000 orders. Under `<base_path>/orders/`, `order_items/` and `order_lines/` lies every version that was seen, once;
-under `orders_current/`, `order_items_current/` and `order_lines_current/` the latest one. Returns that customers have
-announced are under `announced_returns/`.
+Every hour, for every merchant: the orders that were modified in the hour before, with their items and lines.
+`<base_path>/orders/`, `order_items/` and `order_lines/` hold every version that was seen, once; `orders_current/`,
+`order_items_current/` and `order_lines_current/` hold the latest one. Returns that customers have announced are under
+`announced_returns/`.
 
 * **Triggered by hand** it takes `from` and `to`, or, if both are empty, the last full hour. **Backfill** works for the
-  last year; zDirect tells each order as it is now, so a version that was replaced before anybody asked is gone.
-* `personal_data`: keep it, drop it, or store keyed hashes; `level` = `stock only` drops it in any case.
+  last year. zDirect returns each order as it is now: versions that were replaced before a run saw them are lost.
+* `personal_data`: keep it, drop it, or store keyed hashes; `level` = `stock only` always drops it.
 * `shipping_documents`: labels and slips of Zalando Shipping Solutions, and both tracking codes from them.
-* Once a day, customers who asked zDirect to be forgotten are erased from all that is stored (`erase_customers`), and a
-  certificate is written; see `docs/personal-data.md`.
+* Once a day (`erase_customers`), customers who asked zDirect to delete their data are erased from everything that is
+  stored, and a certificate is written; see `docs/personal-data.md`.
 """
 
 with DAG(
@@ -72,18 +74,18 @@ with DAG(
     documents = ZDirectShippingDocumentsOperator.partial(
         task_id="shipping_documents", fill_tracking=True, **place
     ).expand(merchant_id=merchants_with_documents())
-    forgetful = merchants_to_erase_from()
+    to_erase = merchants_to_erase_from()
     requests = ZDirectExtractOperator.partial(
         task_id="order_deletion_requests",
         dataset="order_deletion_requests",
         **place,
-    ).expand(merchant_id=forgetful)
+    ).expand(merchant_id=to_erase)
     erasure = ZDirectOrderErasureOperator.partial(
         task_id="erase_customers",
-        # Whatever became of the rest: who wants to be forgotten is forgotten.
+        # Deletion requests are applied even if another task of the run failed.
         trigger_rule="all_done",
         **place,
-    ).expand(merchant_id=forgetful)
+    ).expand(merchant_id=to_erase)
     orders >> documents >> erasure
     requests >> erasure
-    [orders, returns, documents, requests, erasure] >> all_is_well()
+    [orders, returns, documents, requests, erasure] >> fail_if_any_failed()

@@ -10,7 +10,8 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow_provider_zdirect.dag_support.params import BASE_PATH, CONN_ID, inbound_params, place_params
 from airflow_provider_zdirect.dag_support.tasks import advices_to_track, merchants
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
-from airflow_provider_zdirect.operators.inbound import ZDirectInboundReconciliationOperator, ZDirectItemSetsOperator
+from airflow_provider_zdirect.operators.inbound import ZDirectInboundReconciliationOperator
+from airflow_provider_zdirect.operators.item_sets import ZDirectItemSetsOperator
 from airflow_provider_zdirect.operators.retry import retry_arguments
 
 DOC = """
@@ -24,7 +25,7 @@ Every day, for every merchant, under `base_path`:
 * `inbound_reconciliation`: announced, dispatched, received and the difference, per advice and EAN. What was received
   comes from `received_items` under the same `base_path`: let `zdirect_stock_movements` run, and backfill it first.
 
-A backfill is of no use: notices and tours are what they are now.
+Do not backfill it: zDirect returns notices and tours as they are now.
 """
 
 with DAG(
@@ -58,7 +59,7 @@ with DAG(
             task_id="tours", dataset="tours", filters={"zalando_advice_id": advices}, **place
         )
         item_sets = ZDirectItemSetsOperator(task_id="item_sets", **place)
-        # Tours may be skipped: where nothing is under way, there is none to ask for.
+        # Tours are skipped if no delivery is under way.
         reconcile = ZDirectInboundReconciliationOperator(task_id="reconcile", trigger_rule="none_failed", **place)
         notices >> [advices, item_sets]
         [tours, item_sets] >> reconcile

@@ -12,27 +12,18 @@ import pyarrow as pa
 
 from airflow_provider_zdirect.datasets.arrow import arrow_schema
 from airflow_provider_zdirect.datasets.assumptions import ASSUMPTIONS, Assumption
+from airflow_provider_zdirect.datasets.paging import Cursor, TimeWalk
+from airflow_provider_zdirect.datasets.publication import History, Snapshots
 from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
-from airflow_provider_zdirect.datasets.table import DATASETS, Dataset, Keeping, TimeWalk, WindowKind
+from airflow_provider_zdirect.datasets.selection import Dates, Since, Timestamps
+from airflow_provider_zdirect.datasets.table import DATASETS, Dataset
 
 DOCS = Path(__file__).parent.parent / "docs"
-
-_WINDOWS = {
-    WindowKind.TIMESTAMP: "times; `from` = start - overlap, `to` = end",
-    WindowKind.DATE: "whole days; one request per day, `from` = `to` = the day",
-    WindowKind.SINCE: "what changed since the window's start; the answer is of now",
-    WindowKind.NONE: "none; the answer is of now",
-}
-_KEEPING = {
-    Keeping.SNAPSHOTS: "every state as a whole, by its time",
-    Keeping.HISTORY: "every version of a record, `_valid_from` to `_valid_to` (null: still so); the latest versions "
-    "besides, under `<base_path>/<dataset>_current/`",
-}
 
 INTRODUCTION = """\
 # Datasets
 
-Generated from `airflow_provider_zdirect/datasets/table.py` and the models by `make docs`; do not edit.
+Generated from `airflow_provider_zdirect/datasets/`, the rows and the models, by `make docs`; do not edit.
 
 Every dataset lies under `<base_path>/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/`, as Parquet (zstd) or as JSON lines
 (gzip). The date is the UTC date of the record's own time, or the requested date where zDirect is asked by date.
@@ -179,46 +170,58 @@ def _section(dataset: Dataset) -> Iterator[str]:
 
 
 def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
-    yield "path", f"`{dataset.path}`"
-    yield "scope", f"`{dataset.scope}`"
+    selection, publish = dataset.selection, dataset.publish
+    yield "path", f"`{dataset.endpoint.path}`"
+    yield "scope", f"`{dataset.endpoint.scope}`"
     if dataset.part_of:
         yield "comes with", f'`{dataset.part_of}`, in the same requests; it is fetched by `dataset="{dataset.part_of}"`'
     yield "window", _window(dataset)
-    if dataset.keeping:
-        yield "kept here", _KEEPING[dataset.keeping]
-    if dataset.time_field:
+    if isinstance(publish, Snapshots):
+        yield "kept here", "every state as a whole, by its time"
+    if isinstance(publish, History):
         yield (
-            "time field",
-            f"`{dataset.time_field}`"
-            + ("" if dataset.filter_confirmed else " (unconfirmed whether `from` and `to` select by it)"),
+            "kept here",
+            "every version of a record, `_valid_from` to `_valid_to` (null: still so); the latest versions besides, "
+            "under `<base_path>/<dataset>_current/`",
         )
-    identity = " + ".join(f"`{name}`" for name in dataset.identity or ()) or "none"
-    if dataset.window is WindowKind.DATE:
+    if publish.time_field:
+        sure = not dataset.has_windows or dataset.windows.filter_confirmed
+        unsure = "" if sure else " (unconfirmed whether `from` and `to` select by it)"
+        yield "time field", f"`{publish.time_field}`{unsure}"
+    identity = " + ".join(f"`{name}`" for name in publish.identity) or "none"
+    if publish.by_day:
         identity += "; a fetched day replaces the day as a whole, and the former data moves to `_revisions`"
     yield "identity", identity
-    if latest := dataset.latest:
-        key = " + ".join(f"`{name}`" for name in latest.identity)
-        yield "latest versions", f"`{dataset.name}_current`: once per {key}, under the date of `{latest.time_field}`"
-    if dataset.left_out:
-        yield "never stored", ", ".join(f"`{name}`" for name in dataset.left_out)
+    if latest := dataset.of_latest():
+        key = " + ".join(f"`{name}`" for name in latest.publish.identity)
+        yield "latest versions", f"`{latest.name}`: once per {key}, under the date of `{latest.publish.time_field}`"
+    if dataset.answer.left_out:
+        yield "never stored", ", ".join(f"`{name}`" for name in dataset.answer.left_out)
     yield "paging", _paging(dataset)
     if dataset.when_too_many:
-        yield "a day with too many records", f"comes from `{dataset.when_too_many.path}`"
-    if dataset.keeping is None:
-        yield "longest request", _length(dataset.request_window)
-        yield "overlap (default)", _length(dataset.overlap, none="none")
-    if dataset.retention:
-        yield "kept by zDirect", str(dataset.retention)
-    if dataset.filters:
-        yield "filters", ", ".join(f"`{name}`" for name in dataset.filters)
-    yield "rate limit", _limits(dataset.rate_limits)
+        yield "a day with too many records", f"comes from `{dataset.when_too_many.endpoint.path}`"
+    if dataset.has_windows:
+        yield "longest request", _length(timedelta(days=1) if publish.by_day else selection.request_window)
+        yield "overlap (default)", _length(dataset.windows.overlap, none="none")
+    if retention := dataset.windows.retention if dataset.has_windows else dataset.states.retention:
+        yield "kept by zDirect", str(retention)
+    if selection.filters:
+        yield "filters", ", ".join(f"`{name}`" for name in selection.filters)
+    yield "rate limit", _limits(dataset.endpoint.rate_limits)
     yield "personal data", ", ".join(f"`{name}`" for name in dataset.personal_data) or "none"
 
 
 def _window(dataset: Dataset) -> str:
-    first, last = dataset.span_parameters
-    exclusive = "; both exclusive, in whole seconds" if dataset.span_exclusive else ""
-    return _WINDOWS[dataset.window].replace("`from`", f"`{first}`", 1).replace("`to`", f"`{last}`", 1) + exclusive
+    match dataset.selection:
+        case Timestamps(names=(first, last), exclusive=exclusive):
+            suffix = "; both exclusive, in whole seconds" if exclusive else ""
+            return f"times; `{first}` = start - overlap, `{last}` = end{suffix}"
+        case Dates():
+            return "whole days; one request per day, `from` = `to` = the day"
+        case Since():
+            return "what changed since the window's start; the answer is of now"
+        case _:
+            return "none; the answer is of now"
 
 
 def _limits(limits: RateLimits) -> str:
@@ -232,14 +235,15 @@ def _rate(rate: Rate) -> str:
 
 
 def _paging(dataset: Dataset) -> str:
-    if dataset.paging is None:
-        return "none"
-    if isinstance(dataset.paging, TimeWalk):
-        walk = dataset.paging
-        return f"{walk.size:,} records a page, in order of `{walk.time_key}`, each from the last time on"
-    if dataset.paging.limit is None:
-        return "cursor; zDirect decides how many records a page holds"
-    return f"cursor, {dataset.paging.limit:,} records a page"
+    match dataset.paging:
+        case TimeWalk(size=size, time_key=key):
+            return f"{size:,} records a page, in order of `{key}`, each from the last time on"
+        case Cursor(limit=None):
+            return "cursor; zDirect decides how many records a page holds"
+        case Cursor(limit=limit):
+            return f"cursor, {limit:,} records a page"
+        case _:
+            return "none"
 
 
 def _length(length: timedelta | None, none: str = "any") -> str:

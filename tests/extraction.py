@@ -89,12 +89,12 @@ class Extraction:
 
     def keys(self, dataset: str) -> list[tuple[str, datetime]]:
         """Label and time of every published row, sorted."""
-        field_name = get_dataset(dataset).time_field
+        field_name = get_dataset(dataset).publish.time_field
         return sorted((row["quality_label"], _instant(row[field_name])) for row in self.published(dataset))
 
     def truth(self, dataset: str, window: Window, merchant_id: str | None = None) -> list[tuple[str, datetime]]:
         """Label and time of every record that the emulator has for the window, sorted."""
-        field_name = get_dataset(dataset).time_field
+        field_name = get_dataset(dataset).publish.time_field
         records = self.emulator.truth(dataset, merchant_id or self.merchant_id, window.start, window.end)
         return sorted((record["quality_label"], _instant(record[field_name])) for record in records)
 

@@ -87,8 +87,7 @@ class Warehouse:
 
     def publish(self, window: Window, staged: list[str], overlap: float = 0, suffix: str = "parquet") -> Merged:
         """As the run of a window does that has looked back by so many hours."""
-        looked_back = Window(window.start - timedelta(hours=overlap), window.start) if overlap else None
-        wanted = publishable(self.store, self.layout, looked_back)
+        wanted = publishable(self.store, self.layout, window, timedelta(hours=overlap))
         return RowMerger(self.store, self.layout, RETURNED, window, suffix).merge(staged, wanted)
 
     def published_files(self) -> list[str]:

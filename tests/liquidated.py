@@ -147,7 +147,7 @@ class Run:
     task: ZDirectLiquidationRefetchOperator
     emulator: EmulatorServer
     run_id: str = "a_run"
-    told: OutletEvents = field(default_factory=OutletEvents)
+    outlet_events: OutletEvents = field(default_factory=OutletEvents)
     waits: list[datetime] = field(default_factory=list)
     result: dict[str, Any] | None = None
     _next: tuple[str, dict[str, Any]] = ("execute", {})
@@ -158,7 +158,7 @@ class Run:
     @property
     def events(self) -> list[dict[str, Any]]:
         everywhere = dataset_asset(DATASET)
-        return [extra for asset, extra in self.told[changed_alias(DATASET)].added if asset == everywhere]
+        return [extra for asset, extra in self.outlet_events[changed_alias(DATASET)].added if asset == everywhere]
 
     @property
     def due(self) -> datetime:
@@ -171,7 +171,7 @@ class Run:
         arguments = json.loads(json.dumps(arguments))
         context = {
             "ti": SimpleNamespace(dag_id="a_dag", run_id=self.run_id, task_id="refetch", map_index=-1),
-            "outlet_events": self.told,
+            "outlet_events": self.outlet_events,
         }
         if method == "execute" and threading.current_thread() is not threading.main_thread():
             # On Airflow 2 execute() can be called in the main thread only; it does the same.

@@ -13,19 +13,20 @@ from orders.order_world import CODES, OrderWorld
 from state_extraction import StateExtraction
 from stocks.stock_world import StockWorld, ean, stock_emulator
 
-from airflow_provider_zdirect.datasets.table import DATASETS, Keeping
+from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.inbound.item_set_sync import sync_item_sets
 from airflow_provider_zdirect.inbound.notices import ShippingNotices
 from airflow_provider_zdirect.inbound.reconciliation import open_advices, reconcile_merchant
 from airflow_provider_zdirect.orders.tracking_check import TrackingCheck, check_tracking
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.shipping_documents.job import DocumentsJob, fetch_documents
 from airflow_provider_zdirect.windows import Window
 
 OF_DATASETS = {
     name: f"{name}_current"
     for name, dataset in DATASETS.items()
-    if dataset.latest is not None or dataset.keeping is Keeping.HISTORY
+    if dataset.of_latest() is not None or dataset.publish.keeps_history
 }
 TABLES = {
     *DATASETS,
@@ -78,7 +79,7 @@ def _publish_datasets(emulator: EmulatorServer, root: Path) -> None:
         if dataset.part_of is not None:
             continue
         for merchant_id in merchants:
-            if dataset.keeping is None:
+            if dataset.has_windows:
                 for day in (DAY, DAY + timedelta(days=1)):
                     runs.run(name, Window.of_day(day), merchant_id=merchant_id)
             elif name == "item_quantities":
@@ -102,13 +103,8 @@ def _publish_inbound(emulator: EmulatorServer, root: Path) -> None:
 
 def _publish_missing_tracking(emulator: EmulatorServer, root: Path) -> None:
     runs = StateExtraction(emulator, root)
-    check = TrackingCheck(
-        runs.merchant_id,
-        fs=fsspec.filesystem("file"),
-        root=str(root),
-        base_uri=root.as_uri(),
-        max_orders_age=timedelta(days=1),
-    )
+    place = Place(fsspec.filesystem("file"), str(root), root.as_uri(), runs.merchant_id, "production")
+    check = TrackingCheck(place, max_orders_age=timedelta(days=1))
 
     async def look() -> None:
         async with runs.client() as client:
@@ -121,11 +117,8 @@ def _publish_orders_work(world: OrderWorld) -> None:
     order_id = world.order()
     world.update({"order_id": order_id, **CODES, "status": "shipped"})
     job = DocumentsJob(
-        world.merchant_id,
+        world.place(),
         (order_id,),
-        fsspec.filesystem("file"),
-        str(world.base),
-        world.base.as_uri(),
         run="a-run",
         fill_tracking=False,
     )

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_zdirect.datasets.table import DATASETS, KeptCalendarYears, KeptDays
+from airflow_provider_zdirect.datasets.selection import KeptCalendarYears, KeptDays
+from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.exceptions import RetentionError, WindowError
 from airflow_provider_zdirect.pipeline.plan import plan_requests
 from airflow_provider_zdirect.windows import Window, parse_instant, refuse_future, subject, within_retention
@@ -135,24 +136,23 @@ def test_what_zdirect_keeps() -> None:
 
 @given(windows, st.timedeltas(timedelta(0), timedelta(hours=5)))
 def test_requests_of_returned_items_cover_window_and_overlap_without_gap(window: Window, overlap: timedelta) -> None:
-    plan = plan_requests(DATASETS["returned_items"], window, overlap, "UTC")
-    spans = [request.span for request in plan.requests]
+    requests = plan_requests(DATASETS["returned_items"], window.extended_back(overlap), "UTC")
+    spans = [request.span for request in requests]
     assert (spans[0].start, spans[-1].end) == (window.start - overlap, window.end)
     assert all(left.end == right.start for left, right in itertools.pairwise(spans))
     assert all(span.duration <= timedelta(minutes=60) for span in spans)
-    assert (plan.looked_back is None) == (overlap == timedelta(0))
 
 
 def test_received_items_are_one_request_that_is_paged() -> None:
     window = Window(MOMENT, MOMENT + timedelta(days=30))
-    (request,) = plan_requests(DATASETS["received_items"], window, timedelta(hours=1), "UTC").requests
+    (request,) = plan_requests(DATASETS["received_items"], window.extended_back(timedelta(hours=1)), "UTC")
     assert request.parameters == {"from": "2026-03-28T23:00:00Z", "to": "2026-04-28T00:00:00Z"}
 
 
 def test_dates_are_asked_one_by_one_and_inclusive() -> None:
     window = Window(MOMENT, MOMENT + timedelta(days=2))
-    plan = plan_requests(DATASETS["liquidated_items"], window, timedelta(0), "UTC")
-    assert [dict(request.parameters) for request in plan.requests] == [
+    requests = plan_requests(DATASETS["liquidated_items"], window, "UTC")
+    assert [dict(request.parameters) for request in requests] == [
         {"from": "2026-03-29", "to": "2026-03-29"},
         {"from": "2026-03-30", "to": "2026-03-30"},
     ]

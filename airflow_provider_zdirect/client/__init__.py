@@ -2,7 +2,7 @@
 
     async with ZDirectClient(ClientConfig(client_id, client_secret)) as client:
         identity = await client.me()
-        async for page in client.pages(dataset, identity.merchant_ids[0], dataset.parameters(start, end)):
+        async for page in client.pages(dataset, identity.merchant_ids[0], dataset.windows.parameters(start, end)):
             ...
 
 Names are imported when they are first used, so that a DAG file which only needs one does not pay for all.
@@ -16,9 +16,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow_provider_zdirect.client.auth import TokenProvider
     from airflow_provider_zdirect.client.calls import ClientStats
-    from airflow_provider_zdirect.client.client import JSON_API, Identity, Reply, ZDirectClient, checked_merchant_id
+    from airflow_provider_zdirect.client.client import (
+        JSON_API,
+        Identity,
+        Page,
+        Reply,
+        ZDirectClient,
+        checked_merchant_id,
+    )
     from airflow_provider_zdirect.client.config import PRODUCTION_URL, SANDBOX_URL, ClientConfig
-    from airflow_provider_zdirect.client.paging import Page, parse_page
     from airflow_provider_zdirect.client.problems import Problem, read_problem
     from airflow_provider_zdirect.client.rates import FileRateLimiter, MemoryRateLimiter, Rate, RateLimiter
     from airflow_provider_zdirect.client.retry import RetryPolicy, parse_retry_after
@@ -30,9 +36,8 @@ if TYPE_CHECKING:
 _MODULES = {
     "auth": ("TokenProvider",),
     "calls": ("ClientStats",),
-    "client": ("JSON_API", "Identity", "Reply", "ZDirectClient", "checked_merchant_id"),
+    "client": ("JSON_API", "Identity", "Page", "Reply", "ZDirectClient", "checked_merchant_id"),
     "config": ("PRODUCTION_URL", "SANDBOX_URL", "ClientConfig"),
-    "paging": ("Page", "parse_page"),
     "problems": ("Problem", "read_problem"),
     "rates": ("FileRateLimiter", "MemoryRateLimiter", "Rate", "RateLimiter"),
     "retry": ("RetryPolicy", "parse_retry_after"),
@@ -70,7 +75,6 @@ __all__ = [
     "Transport",
     "ZDirectClient",
     "checked_merchant_id",
-    "parse_page",
     "parse_retry_after",
     "read_problem",
     "token_key",

@@ -7,6 +7,8 @@ import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import count
 from types import TracebackType
 from typing import Any
 
@@ -15,22 +17,20 @@ import msgspec
 from airflow_provider_zdirect.client.auth import TokenEndpoint, TokenProvider
 from airflow_provider_zdirect.client.calls import Caller, ClientStats
 from airflow_provider_zdirect.client.config import ClientConfig
-from airflow_provider_zdirect.client.cutting import mended, without_mark
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY, Call
-from airflow_provider_zdirect.client.paging import Page, parse_page
 from airflow_provider_zdirect.client.rates import FileRateLimiter, RateLimiter
-from airflow_provider_zdirect.client.resources import parse_resources
 from airflow_provider_zdirect.client.retry import RetryPolicy
-from airflow_provider_zdirect.client.time_walk import Position
 from airflow_provider_zdirect.client.token_stores import MemoryTokenStore
 from airflow_provider_zdirect.client.tokens import TokenStore
 from airflow_provider_zdirect.client.transport import Answer, Timeouts, Transport
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
-from airflow_provider_zdirect.datasets.order_rows import JSON_API as JSON_API
+from airflow_provider_zdirect.datasets.cutting import mended, without_mark
+from airflow_provider_zdirect.datasets.dataset import Dataset
+from airflow_provider_zdirect.datasets.orders import JSON_API as JSON_API
+from airflow_provider_zdirect.datasets.page import Page
 from airflow_provider_zdirect.datasets.rate import Rate
 from airflow_provider_zdirect.datasets.rejected import NOT_READABLE
-from airflow_provider_zdirect.datasets.table import Dataset, TimeWalk
 from airflow_provider_zdirect.exceptions import (
     CursorLoopError,
     MalformedResponseError,
@@ -138,69 +138,59 @@ class ZDirectClient:
         parameters: Mapping[str, str],
         *,
         cursor: str | None = None,
-        added: Callable[[], Mapping[str, str]] | None = None,
+        answered_at: Callable[[], datetime] | None = None,
         known_as: str | None = None,
     ) -> AsyncIterator[Page]:
         """Every page of ``dataset`` that ``parameters`` select, in the server's order.
 
         :param merchant_id: UUID of the merchant.
-        :param parameters: the filters, as :meth:`Dataset.parameters` gives them; sent with every page.
+        :param parameters: the query, as ``dataset.windows.parameters`` gives it; sent with every page.
         :param cursor: where to go on; None starts at the first page.
-        :param added: texts that every record is given, by field; asked for whenever an answer has come.
+        :param answered_at: the time of an answer, called whenever one has come.
         :param known_as: ETag of a former answer; if the first page is still that, it comes without records and is
             marked as unchanged.
         :raises CursorLoopError: if the server names a cursor that was followed before.
         :raises ZDirectError: if a page cannot be fetched; the pages before it were yielded.
         """
         dataset = dataset.assuming(self.assumptions)
-        merchant = checked_merchant_id(merchant_id)
-        selection = {**dataset.fixed_parameters, **parameters}
-        if dataset.merchant_parameter is not None:
-            selection[dataset.merchant_parameter] = merchant
-        if dataset.cursor is not None and dataset.cursor.limit is not None:
-            selection.setdefault(dataset.cursor.limit_parameter, str(dataset.cursor.limit))
-        walk = dataset.paging if isinstance(dataset.paging, TimeWalk) else None
-        asked = {dataset.asked_date_field: parameters["from"]} if dataset.asked_date_field else {}
-
-        def position() -> Position:
-            assert walk is not None
-            return Position.of(cursor, parameters[walk.after_parameter])
-
-        def parse(answer: Answer) -> Page:
-            if walk is not None:
-                return parse_resources(answer.body, dataset, walk, position())
-            return _page(answer, dataset, {**asked, **(added() if added else {})})
-
+        endpoint, merchant = dataset.endpoint, checked_merchant_id(merchant_id)
         filters = ", ".join(f"{name}={value}" for name, value in parameters.items())
         what = f"{dataset.name} of merchant {merchant}" + (f" ({filters})" if filters else "")
+
+        def read(answer: Answer) -> Page:
+            etag = answer.headers.get("etag")
+            if answer.status == 304:
+                return Page([], None, 0, etag=etag, unchanged=True)
+            at = answered_at() if answered_at else None
+            return replace(dataset.read(answer.body, parameters, cursor, at), etag=etag)
+
         # Digests, because cursors may be long and pages many.
         followed: set[bytes] = set()
-        number = 0
-        while True:
-            number += 1
+        for number in count(1):
             if cursor is not None:
                 followed.add(_digest(cursor))
-            if walk is not None:
-                selection |= position().parameters(walk)
-            elif cursor is not None and dataset.cursor is not None:
-                selection[dataset.cursor.parameter] = cursor
+            is_known = number == 1 and known_as is not None
             call = Call(
                 what=what if number == 1 else f"{what}, page {number}",
-                path=dataset.path.format(merchant_id=merchant),
+                path=endpoint.path_of(merchant),
                 endpoint=dataset.name,
-                rate=dataset.rate_limits.of(self.config.environment),
-                parameters=dict(selection),
-                scope=dataset.scope,
-                accept=dataset.media_type,
-                refetch_delay=dataset.refetch_delay,
-                headers={"If-None-Match": known_as} if known_as and number == 1 else {},
-                expected=frozenset({200, 304} if known_as and number == 1 else {200}),
+                rate=endpoint.rate_limits.of(self.config.environment),
+                parameters={
+                    **endpoint.parameters(merchant),
+                    **parameters,
+                    **dataset.paging.parameters(cursor, parameters),
+                },
+                scope=endpoint.scope,
+                accept=endpoint.media_type,
+                refetch_delay=endpoint.refetch_delay,
+                headers={"If-None-Match": known_as} if is_known and known_as else {},
+                expected=frozenset({200, 304} if is_known else {200}),
             )
-            page = await self._caller.fetch(call, parse)
+            page = await self._caller.fetch(call, read)
             if page.next_cursor is not None and _digest(page.next_cursor) in followed:
                 raise CursorLoopError(
                     f"{call.what}: zDirect named a cursor that was followed before; the pages would never end.",
-                    remedy="Run the window again from its start; if it stays, report it to Zalando's support.",
+                    remedy="Run the window again from its start; if the error stays, report it to Zalando's support.",
                     path=call.path,
                 )
             log.debug("%s: %d records, %s.", call.what, len(page.records), "more" if page.next_cursor else "end")
@@ -340,12 +330,6 @@ def _plain_call(
         scope=scope,
         accept=accept,
     )
-
-
-def _page(answer: Answer, dataset: Dataset, added: Mapping[str, str]) -> Page:
-    if answer.status == 304:
-        return Page([], None, 0, etag=answer.headers.get("etag"), unchanged=True)
-    return replace(parse_page(answer.body, dataset, added), etag=answer.headers.get("etag"))
 
 
 def _reply(answer: Answer) -> Reply:

@@ -8,16 +8,13 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, get_current_context, task, task_group
 
-from airflow_provider_zdirect.assets import daily_asset, place_of, tell_daily_asset
+from airflow_provider_zdirect.assets import daily_asset, place_of, update_daily_asset
 from airflow_provider_zdirect.clock import SystemClock
-from airflow_provider_zdirect.dag_support.order_params import erases_customers
-from airflow_provider_zdirect.dag_support.params import (
-    BASE_PATH,
-    CONN_ID,
-    PATH,
-    asked_for_quantities,
+from airflow_provider_zdirect.dag_support.params import BASE_PATH, CONN_ID, PATH
+from airflow_provider_zdirect.dag_support.run import (
     changed_places,
     check_params,
+    erases_customers,
     merchants_of,
     reports_by_merchant,
     stock_feeds,
@@ -43,14 +40,15 @@ def merchants() -> list[str]:
 
 @task
 def merchants_to_ask() -> list[str]:
-    """Those whose quantities this run asks for besides the snapshots; none, if its parameters do not say so."""
+    """Those whose quantities this run fetches besides the snapshots; none, unless its parameters ask for it."""
     with fail_fast():
-        return asked_for_quantities(check_params(get_current_context()))
+        params = check_params(get_current_context())
+        return merchants_of(params) if params["eans"] or params["changed_quantities"] else []
 
 
 @task
 def merchants_with_documents() -> list[str]:
-    """Those whose shipping documents this run fetches; none, if its parameters do not say so."""
+    """Those whose shipping documents this run fetches; none, unless its parameters ask for it."""
     with fail_fast():
         params = check_params(get_current_context())
         return merchants_of(params) if params["shipping_documents"] else []
@@ -58,7 +56,7 @@ def merchants_with_documents() -> list[str]:
 
 @task
 def merchants_to_erase_from() -> list[str]:
-    """Those whose deletion requests this run applies; none, if it is not for it to do."""
+    """Those whose deletion requests this run applies; none, if another run does."""
     from airflow_provider_zdirect.erasure.run import last_erasure
 
     context = get_current_context()
@@ -86,7 +84,7 @@ def _open_to_read(params: Mapping[str, Any]) -> BasePath:
 
 
 def daily_reports(dataset: str) -> None:
-    """For every report date and merchant of a run: wait for the report, land it; then update the dataset's daily asset.
+    """For every report date and merchant of a run: wait for the report and publish it; then update the daily asset.
 
     The DAG needs the parameters of ``place_params``, ``window_params`` and ``path_param``.
     """
@@ -139,14 +137,14 @@ def daily_reports(dataset: str) -> None:
                 f"This run used another {', '.join(changed)} than the DAG's own, so the daily asset is not updated."
             )
         days = sorted({report["report_date"] for report in planned})
-        tell_daily_asset(context["outlet_events"], asset, days, _landed(context, planned))
+        update_daily_asset(context["outlet_events"], asset, days, _landed(context, planned))
         return days
 
     report.expand_kwargs(planned) >> all_landed(planned)
 
 
 def _landed(context: Any, planned: list[dict[str, str]]) -> dict[str, Any]:
-    """What the tasks of the reports have published, for the event of the daily asset."""
+    """What the report tasks have published, for the event of the daily asset."""
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
     indexes = list(range(len(planned)))
@@ -165,7 +163,7 @@ def _landed(context: Any, planned: list[dict[str, str]]) -> dict[str, Any]:
 
 @task(map_index_template="{{ task.op_args[0] }}")
 def advices_to_track(merchant_id: str) -> list[str] | str:
-    """The advice ids whose tours are asked for; blank, if the list of all is."""
+    """The advice ids whose tours are requested; blank, if the list of all tours is."""
     from airflow_provider_zdirect.inbound.reconciliation import open_advices
     from airflow_provider_zdirect.publish.place import Place
 
@@ -177,21 +175,21 @@ def advices_to_track(merchant_id: str) -> list[str] | str:
     place = Place(base_path.fs, base_path.root, base_path.uri, merchant_id.strip().lower(), environment="")
     advices = open_advices(place, SystemClock().now())
     if not advices:
-        raise AirflowSkipException("No notice has an advice id whose tour is still to come.")
+        raise AirflowSkipException("No shipping notice has an advice id whose tour is not known yet.")
     return advices
 
 
 @task(trigger_rule="none_failed")
-def all_is_well(merchant_id: str = "") -> None:
-    """Fails the run, if a task failed after which others went on.
+def fail_if_any_failed(merchant_id: str = "") -> None:
+    """Fails the run if a task failed and others went on after it.
 
     :param merchant_id: names the task in a group that is mapped over merchants.
     """
 
 
-def tell_of_missing_tracking(context: Any) -> None:
-    """A notifier: the task's log, and an e-mail to the parameter ``notify_email``, if it is given."""
-    from airflow_provider_zdirect.operators.order_tracking import log_missing_orders, mail_missing_orders
+def notify_of_missing_tracking(context: Any) -> None:
+    """A notifier that writes to the task's log, and sends an e-mail if the parameter ``notify_email`` is set."""
+    from airflow_provider_zdirect.operators.order_notifiers import log_missing_orders, mail_missing_orders
 
     if addresses := given(context["params"]["notify_email"]):
         mail_missing_orders(context, [text.strip() for text in str(addresses).split(",") if text.strip()])

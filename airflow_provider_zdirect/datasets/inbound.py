@@ -6,6 +6,13 @@ from typing import Any
 
 from pydantic import model_validator
 
+from airflow_provider_zdirect.datasets.answer import Answer
+from airflow_provider_zdirect.datasets.assumptions import NOTICES_CURSOR_PARAMETER
+from airflow_provider_zdirect.datasets.dataset import Dataset
+from airflow_provider_zdirect.datasets.endpoint import Endpoint
+from airflow_provider_zdirect.datasets.paging import Cursor
+from airflow_provider_zdirect.datasets.publication import History
+from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
 from airflow_provider_zdirect.datasets.record import (
     AdviceId,
     AnyText,
@@ -18,6 +25,7 @@ from airflow_provider_zdirect.datasets.record import (
     Uuid,
     UuidKey,
 )
+from airflow_provider_zdirect.datasets.selection import Everything
 
 LINKS = (
     "self",
@@ -106,3 +114,33 @@ def _is_link(content: Any) -> bool:
 def _end_of_link(link: Any) -> str | None:
     href = link.get("href") if isinstance(link, dict) else link
     return href.rstrip("/").rpartition("/")[2] if isinstance(href, str) else None
+
+
+_LIMITS = RateLimits(Rate(60, 60, burst=5), Rate(10, 60, burst=3))
+
+SHIPPING_NOTICES = Dataset(
+    name="shipping_notices",
+    title="Deliveries to Zalando warehouses that the merchant announced",
+    model=ShippingNotice,
+    # Unconfirmed: the full text of the scope.
+    endpoint=Endpoint("/zfs/shipping-notices", "/shipping-notices/read", _LIMITS),
+    selection=Everything(),
+    paging=Cursor(limit=None),
+    answer=Answer(("shipping-notices",), merchant_field="zalando_merchant_id"),
+    publish=History(("shipping_notice_id",)),
+    personal_data=("contact_name", "contact_email", "additional_contact_email"),
+    assumes={NOTICES_CURSOR_PARAMETER: lambda row, name: row.but(paging={"parameter": name})},
+    source="zDirect docs, Shipping Notices, GET /zfs/shipping-notices",
+)
+
+TOURS = Dataset(
+    name="tours",
+    title="Lorries that bring announced deliveries",
+    model=Tour,
+    # Unconfirmed: the full text of the scope.
+    endpoint=Endpoint("/zfs/tours", "/shipping-notices/read", _LIMITS),
+    selection=Everything(filters={"zalando_advice_id": "zalando_advice_id"}, batched_filter=("zalando_advice_id", 1)),
+    answer=Answer(("tours",)),
+    publish=History(("zalando_advice_id", "tour_number")),
+    source="zDirect docs, Shipping Notices, tracking, GET /zfs/tours",
+)

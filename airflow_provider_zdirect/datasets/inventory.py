@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from airflow_provider_zdirect.datasets.answer import Answer, Grouping
+from airflow_provider_zdirect.datasets.assumptions import CHANGED_SINCE_PARAMETER, EANS_PER_REQUEST, EMPTY_SNAPSHOT
+from airflow_provider_zdirect.datasets.dataset import Dataset
+from airflow_provider_zdirect.datasets.endpoint import Endpoint
+from airflow_provider_zdirect.datasets.publication import Snapshots
+from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
 from airflow_provider_zdirect.datasets.record import Count, EanKey, Instant, Record, Uuid
+from airflow_provider_zdirect.datasets.selection import Everything, KeptDays, Since
 
 
 class QuantitiesByState(Record):
@@ -36,3 +43,53 @@ class ItemQuantity(StockAtLocation):
     """As answered at that time."""
 
     observed_at: Instant
+
+
+_BY_LOCATION = Grouping(
+    "quantities_by_location",
+    {
+        "ean": ("ean",),
+        "total_quantity": ("total_quantity",),
+        "total_quantities_by_state": ("quantities_by_state",),
+    },
+    keeps_empty=True,
+)
+
+ITEM_QUANTITY_SNAPSHOTS = Dataset(
+    name="item_quantity_snapshots",
+    title="Stock in Zalando warehouses once a day: a row per EAN and location that is not empty",
+    model=ItemQuantitySnapshot,
+    endpoint=Endpoint(
+        "/zfs/item-quantity-snapshots/{merchant_id}",
+        "zfs-inventory/item-quantity/read",
+        RateLimits(Rate(60, 3600, burst=5), Rate(10, 60, burst=3)),
+    ),
+    selection=Everything(),
+    answer=Answer(
+        ("item_quantities",), within="item_quantity_snapshot", snapshot_time_key="created", grouping=_BY_LOCATION
+    ),
+    publish=Snapshots(("ean", "stock_location_id"), "created"),
+    assumes={EMPTY_SNAPSHOT: lambda row, meaning: row.but(publish={"when_empty": meaning})},
+    source="zDirect docs, Item Quantities, GET /zfs/item-quantity-snapshots/{merchant_ID}; "
+    "shape: fixtures of public clients",
+)
+
+ITEM_QUANTITIES = Dataset(
+    name="item_quantities",
+    title="Stock in Zalando warehouses at the moment, of given EANs or of those that changed",
+    model=ItemQuantity,
+    endpoint=Endpoint(
+        "/zfs/item-quantities/{merchant_id}",
+        "zfs-inventory/item-quantity/read",
+        RateLimits(Rate(200, 60, burst=10), Rate(10, 60, burst=3)),
+    ),
+    selection=Since(retention=KeptDays(1), filters={"ean": "eans"}, batched_filter=("ean", EANS_PER_REQUEST.default)),
+    # Unconfirmed: the body is probably like the one of the snapshots.
+    answer=Answer(("item_quantities",), answered_at_field="observed_at", grouping=_BY_LOCATION),
+    publish=Snapshots(("ean", "stock_location_id"), "observed_at"),
+    assumes={
+        CHANGED_SINCE_PARAMETER: lambda row, name: row.but(selection={"parameter": name}),
+        EANS_PER_REQUEST: lambda row, most: row.but(selection={"batched_filter": ("ean", most)}),
+    },
+    source="zDirect docs, Item Quantities, GET /zfs/item-quantities/{merchant_ID}",
+)

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from airflow_provider_zdirect.datasets.answer import Answer, Grouping
+from airflow_provider_zdirect.datasets.dataset import Dataset
+from airflow_provider_zdirect.datasets.endpoint import Endpoint
+from airflow_provider_zdirect.datasets.paging import Cursor, OnePage
+from airflow_provider_zdirect.datasets.publication import Days
+from airflow_provider_zdirect.datasets.rate import per_second
 from airflow_provider_zdirect.datasets.record import Day, Ean, Flag, Key, Quantity, Record, Text
+from airflow_provider_zdirect.datasets.selection import Dates, KeptDays
 
 
 class StockLocation(Record):
@@ -53,3 +62,51 @@ class CrossBorderMovement(Record):
     source_stock_location: ReportedStockLocation | None = None
     destination_stock_location: ReportedStockLocation | None = None
     order_id: Text = None
+
+
+_INTRA_COMMUNITY_MOVEMENTS = Dataset(
+    name="intra_community_movements",
+    title="Goods that Zalando moved between warehouses of different countries, by the date of the report",
+    model=IntraCommunityMovement,
+    # Unconfirmed: newer docs print the path without /zfs, the API overview and an old client with it.
+    endpoint=Endpoint("/zfs/intra-community-movements/{merchant_id}", "zfs/icm-reports/read", per_second(10)),
+    # A report knows nothing of what came after it; a movement may be of any day before.
+    selection=Dates(retention=KeptDays(100), not_after="transaction_date"),
+    # Unconfirmed: whether the endpoint knows a limit.
+    paging=Cursor(limit=None),
+    answer=Answer(
+        ("items", "reports"),
+        grouping=Grouping("movements", {"transaction_date": ("transaction_date", "report_date")}),
+        asked_date_field="report_date",
+    ),
+    publish=Days((), "report_date", alike=("transaction_date", "order_number", "ean", "movement_type")),
+    source="zDirect docs, Intra-Community Movements, GET /intra-community-movements/{merchant-id}",
+)
+
+INTRA_COMMUNITY_MOVEMENTS = replace(
+    _INTRA_COMMUNITY_MOVEMENTS,
+    variants={
+        "single_request": replace(
+            _INTRA_COMMUNITY_MOVEMENTS.but(
+                endpoint={"path": "/zfs/stock-movements/intra-community-movements/{merchant_id}"}
+            ),
+            paging=OnePage(),
+            when_too_many=_INTRA_COMMUNITY_MOVEMENTS,
+            source="zDirect docs, Intra-Community Movements, single request (deprecated), "
+            "GET /zfs/stock-movements/intra-community-movements/{merchant-id}",
+        )
+    },
+)
+
+CROSS_BORDER_MOVEMENTS = Dataset(
+    name="cross_border_movements",
+    title="Items that moved between Zalando facilities of different countries, by the date of the report",
+    model=CrossBorderMovement,
+    endpoint=Endpoint("/zfs/cross-border-movements/{merchant_id}", "zfs/icm-reports/read", per_second(10)),
+    selection=Dates(retention=KeptDays(100), dated_by=("report_date",)),
+    # The default that the answer's own query shows; a larger page is not documented.
+    paging=Cursor(limit=1_000),
+    answer=Answer(("items",)),
+    publish=Days(("movement_id",), "report_date"),
+    source="zDirect docs, Cross-Border Movements (OpenAPI 1.1), GET /cross-border-movements/{merchant_id}",
+)

@@ -1,11 +1,21 @@
-"""Records of the Orders API (zDirect docs: *Orders*, and its OpenAPI file): orders, their items and lines, returns."""
+"""The Orders API (zDirect docs: *Orders*, and its OpenAPI file): orders, their items and lines, returns."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any, ClassVar, Self
 
 from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
 
+from airflow_provider_zdirect.datasets.answer import Answer
+from airflow_provider_zdirect.datasets.assumptions import ORDERS_PAGE_PARAMETERS, ORDERS_PAGE_SIZE
+from airflow_provider_zdirect.datasets.dataset import Dataset
+from airflow_provider_zdirect.datasets.endpoint import Endpoint
+from airflow_provider_zdirect.datasets.json_api import MISSING, Part, Resources
+from airflow_provider_zdirect.datasets.paging import Cursor, TimeWalk
+from airflow_provider_zdirect.datasets.publication import History, Once
+from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
 from airflow_provider_zdirect.datasets.record import (
     AnyText,
     Count,
@@ -18,12 +28,15 @@ from airflow_provider_zdirect.datasets.record import (
     Uuid,
     UuidKey,
 )
+from airflow_provider_zdirect.datasets.selection import Everything, KeptDays, Timestamps
 
-MISSING = "_missing"
-"""What an answer should have had beside a record, and has not; :mod:`~airflow_provider_zdirect.client.resources`."""
+JSON_API = "application/vnd.api+json"
+"""Media type of the Orders API (zDirect docs, Orders, getting orders)."""
+
+_LIST_LIMITS = RateLimits(Rate(40, 60, burst=5), Rate(10, 60, burst=3))
 
 
-class _Part(Record):
+class LenientRecord(Record):
     """A record of the Orders API, or an object in one.
 
     ``lenient``: fields that neither identify a record, nor place it, nor count; the sandbox has strange values in them
@@ -50,7 +63,7 @@ class _Part(Record):
         return record
 
 
-class _Resource(_Part):
+class _Resource(LenientRecord):
     """A record that is complete only with what belongs to it."""
 
     @model_validator(mode="before")
@@ -61,7 +74,7 @@ class _Resource(_Part):
         return content
 
 
-class ServicePoint(_Part):
+class ServicePoint(LenientRecord):
     """Where a parcel is left for its receiver."""
 
     service_point_name: Text = None
@@ -69,7 +82,7 @@ class ServicePoint(_Part):
     service_point_member_id: Text = None
 
 
-class Address(_Part):
+class Address(LenientRecord):
     """A postal address. Personal data."""
 
     lenient = frozenset({"service_point_details"})
@@ -87,20 +100,20 @@ class Address(_Part):
     service_point_details: ServicePoint | None = None
 
 
-class Phone(_Part):
+class Phone(LenientRecord):
     """Personal data."""
 
     number: Text = None
 
 
-class Price(_Part):
+class Price(LenientRecord):
     """An amount in major units, and its currency (ISO 4217)."""
 
     amount: Money = None
     currency: Text = None
 
 
-class Refund(_Part):
+class Refund(LenientRecord):
     """Money that went back to the customer; seen in answers, not in the OpenAPI file."""
 
     date: AnyText = None
@@ -110,14 +123,14 @@ class Refund(_Part):
     currency: Text = None
 
 
-class TransitionReason(_Part):
+class TransitionReason(LenientRecord):
     """Why a line changed its status: a code and what it means."""
 
     code: AnyText = None
     description: AnyText = None
 
 
-class Transition(_Part):
+class Transition(LenientRecord):
     """A change of the status of a line."""
 
     lenient = frozenset({"created_at", "transition_reason"})
@@ -129,7 +142,7 @@ class Transition(_Part):
     transition_reason: TransitionReason | None = None
 
 
-class MerchantIdentifier(_Part):
+class MerchantIdentifier(LenientRecord):
     """The merchant's own mark of one item."""
 
     type: Text = None
@@ -230,35 +243,7 @@ class OrderLine(_OfOrder):
     transitions: list[Transition] | None = None
 
 
-class ReturnedOrderLine(_Part):
-    """A line that a customer sends back, and the customer's reason."""
-
-    order_line_id: Uuid = None
-    order_item_id: Uuid = None
-    return_reason: AnyText = None
-
-
-class ReturnedOrder(_Part):
-    """What an announced return holds of one order."""
-
-    order_id: Uuid = None
-    order_number: Text = None
-    merchant_order_id: Text = None
-    order_lines: list[ReturnedOrderLine] | None = None
-
-
-class AnnouncedReturn(_Part):
-    """A return that a customer announced; it may hold lines of several orders."""
-
-    announced_return_id: UuidKey
-    return_registered_at: Instant
-    sales_channel_id: Uuid = None
-    return_tracking_number: Text = None
-    type: Text = None
-    orders: list[ReturnedOrder] | None = None
-
-
-class OrderDeletionRequest(_Part):
+class OrderDeletionRequest(LenientRecord):
     """An order of a customer who asked that his data be deleted, without these data."""
 
     lenient = frozenset({"requested_at"})
@@ -268,3 +253,104 @@ class OrderDeletionRequest(_Part):
     merchant_id: Text = None
     sales_channel_id: Uuid = None
     requested_at: OptionalInstant = None
+
+
+def _versions(key: str, window_field: str) -> Once:
+    """Every version of a record, and the latest ones under the date of the order.
+
+    :param window_field: field with the time that the endpoint is asked for.
+    """
+    latest = Once((key,), "order_date", window_field=window_field, version_field="modified_at")
+    return Once((key, "modified_at"), "modified_at", window_field=window_field, latest=latest)
+
+
+ORDERS = Dataset(
+    name="orders",
+    title="Orders, in every version that was seen; the latest ones besides",
+    model=Order,
+    endpoint=Endpoint(
+        "/merchants/{merchant_id}/orders",
+        "orders/read",
+        _LIST_LIMITS,
+        JSON_API,
+        fixed_parameters={
+            "sort": "modified_at",
+            "include": "order_items,order_lines,order_lines.order_line_transitions",
+        },
+    ),
+    selection=Timestamps(
+        retention=KeptDays(365),
+        overlap=timedelta(hours=1),
+        names=("last_updated_after", "last_updated_before"),
+        exclusive=True,
+        filters={
+            "order_type": "order_type",
+            "sales_channel_id": "sales_channel_id",
+            "status": "order_status",
+            "order_number": "order_number",
+        },
+    ),
+    # The docs recommend pages of 1000; 50 is the size of a page for which nothing is asked.
+    paging=TimeWalk("modified_at", "last_updated_after", size=ORDERS_PAGE_SIZE.default, smallest=50),
+    answer=Resources(
+        key="order_id",
+        parts=(
+            Part("order_items", "OrderItem", "order_item_id", "orders", "order_id", "order_items"),
+            Part(
+                "order_lines",
+                "OrderLine",
+                "order_line_id",
+                "order_items",
+                "order_item_id",
+                "order_lines",
+                details={"transitions": "order_line_transitions"},
+            ),
+        ),
+        inherited={"order_id": "order_id", "order_date": "order_date", "order_modified_at": "modified_at"},
+        counted=("order_lines", "order_lines_count"),
+    ),
+    publish=_versions("order_id", "modified_at"),
+    personal_data=("customer_number", "customer_email", "customer_phone", "shipping_address", "billing_address"),
+    assumes={
+        ORDERS_PAGE_SIZE: lambda row, size: row.but(paging={"size": size}),
+        ORDERS_PAGE_PARAMETERS: lambda row, name: row.but(
+            paging={"number_parameter": name, "size_parameter": name.replace("number", "size")}
+        ),
+    },
+    source="zDirect docs, Orders (OpenAPI), GET /merchants/{merchant-id}/orders",
+)
+
+
+def _part(name: str, title: str, model: type[OrderItem | OrderLine], key: str) -> Dataset:
+    """A row for what comes with the orders."""
+    return replace(
+        ORDERS.but(selection={"filters": {}}),
+        name=name,
+        title=title,
+        model=model,
+        part_of="orders",
+        answer=Answer(("included",)),
+        publish=_versions(key, "order_modified_at"),
+        personal_data=(),
+        assumes={},
+        source=f"{ORDERS.source}, included",
+    )
+
+
+ORDER_ITEMS = _part("order_items", "Articles of the orders", OrderItem, "order_item_id")
+ORDER_LINES = _part(
+    "order_lines", "Single pieces of the orders' articles, with their status", OrderLine, "order_line_id"
+)
+
+ORDER_DELETION_REQUESTS = Dataset(
+    name="order_deletion_requests",
+    title="Orders of customers who asked in the last 30 days that their data be deleted",
+    model=OrderDeletionRequest,
+    endpoint=Endpoint("/merchants/{merchant_id}/orders-deletion-requests", "orders/read", _LIST_LIMITS),
+    selection=Everything(),
+    paging=Cursor(limit=1000, next_within="cursor"),
+    answer=Answer(("items",), left_out=("customer_number", "shipping_address")),
+    # Each is shown for 30 days, so there may be none left.
+    publish=History(("order_id",), may_become_empty=True),
+    source="zDirect docs, Orders (OpenAPI), GET /merchants/{merchant-id}/orders-deletion-requests",
+)

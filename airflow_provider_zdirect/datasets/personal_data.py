@@ -1,4 +1,4 @@
-"""What becomes of personal data before it is stored: kept, left out, or replaced by keyed hashes.
+"""How personal data is treated before it is stored: kept, left out, or replaced by keyed hashes.
 
 It is applied to the JSON text of a record as it came, so that no hash, rejected record or unknown field is made of what
 must not be stored. The country of an address stays in any case: it is what taxes are about.
@@ -27,13 +27,13 @@ _NOT_SHOWN = msgspec.Raw(b'"(not a readable object; left out, because it may hol
 
 
 def personal_data_mode(mode: object) -> str:
-    """``mode``, if there is such a one.
+    """``mode``, if it is one of :data:`MODES`.
 
     :raises ZDirectConfigurationError: if not.
     """
     if mode not in MODES:
         raise ZDirectConfigurationError(
-            f"personal_data={mode!r} is not possible.", remedy=f"Use one of: {', '.join(MODES)}."
+            f"personal_data={mode!r} is not a mode.", remedy=f"Use one of: {', '.join(MODES)}."
         )
     return str(mode)
 
@@ -45,7 +45,7 @@ class PersonalData:
     :param mode: ``keep``; ``drop``: null; or ``hash``: each text becomes its HMAC-SHA256, the same for the same text,
         so that rows can still be joined and counted by person.
     :param key: of the hashes.
-    :raises ZDirectConfigurationError: if there is no such mode, or it needs a key.
+    :raises ZDirectConfigurationError: if the mode is unknown, or needs a key.
     """
 
     mode: str = "keep"
@@ -60,8 +60,8 @@ class PersonalData:
                 "other hashes.",
             )
 
-    def told(self, dataset: Dataset) -> str:
-        """For the manifest: what was done, with a sign of the key."""
+    def label(self, dataset: Dataset) -> str:
+        """For the manifest: the mode, with a sign of the key."""
         if not dataset.personal_data:
             return "none"
         return f"hash:{self.digest('key')[:8]}" if self.mode == "hash" else self.mode
@@ -71,37 +71,33 @@ class PersonalData:
         assert self.key is not None
         return hmac.new(self.key.encode(), text.strip().lower().encode(), hashlib.sha256).hexdigest()[:32]
 
-    def treat(self, dataset: Dataset, record: msgspec.Raw, *, erased: bool = False) -> msgspec.Raw:
-        """The record as it may be stored.
-
-        :param erased: leave personal data out, whatever the mode.
-        """
-        mode = "drop" if erased else self.mode
-        if mode == "keep" or not dataset.personal_data:
+    def treat(self, dataset: Dataset, record: msgspec.Raw) -> msgspec.Raw:
+        """The record as it may be stored."""
+        if self.mode == "keep" or not dataset.personal_data:
             return record
         treated: dict[str, Any] = {}
         try:
             content = msgspec.json.decode(record, type=dict[str, msgspec.Raw])
             for name, value in content.items():
                 if name in dataset.personal_data:
-                    treated[name] = self._treated(msgspec.json.decode(value), mode)
+                    treated[name] = self._treated(msgspec.json.decode(value))
                 elif name in dataset.model.model_fields or name.startswith("_"):
                     treated[name] = value
-                # What nobody knows may be personal.
+                # A field that is not declared may be personal.
         except NOT_READABLE:
             return _NOT_SHOWN
         return msgspec.Raw(msgspec.json.encode(treated))
 
-    def _treated(self, value: Any, mode: str) -> Any:
+    def _treated(self, value: Any) -> Any:
         if isinstance(value, Mapping):
             inner = {
-                name: nested if name in KEPT else self._treated(nested, mode)
+                name: nested if name in KEPT else self._treated(nested)
                 for name, nested in value.items()
-                if name in KEPT or mode == "hash"
+                if name in KEPT or self.mode == "hash"
             }
             return inner or None
         if isinstance(value, list):
-            return [self._treated(nested, mode) for nested in value] if mode == "hash" else None
-        if value in (None, "") or mode == "drop":
+            return [self._treated(nested) for nested in value] if self.mode == "hash" else None
+        if value in (None, "") or self.mode == "drop":
             return None
         return self.digest(value if isinstance(value, str) else msgspec.json.encode(value).decode())

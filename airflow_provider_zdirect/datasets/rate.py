@@ -18,7 +18,7 @@ class Rate:
 
     def __post_init__(self) -> None:
         if not (self.limit > 0 and self.period > 0 and self.burst >= 1):
-            raise ValueError(f"{self} is no rate")
+            raise ValueError(f"{self} is not a rate")
 
     def shared(self, share: float) -> Rate:
         """The part ``share``, in (0, 1], of this rate."""
@@ -50,3 +50,8 @@ class RateLimits:
     def of(self, environment: str) -> Rate:
         """The limit in ``production`` or ``sandbox``."""
         return self.sandbox if environment == "sandbox" else self.production
+
+
+def per_second(requests: float) -> RateLimits:
+    """A limit for which the docs make no difference between production and sandbox."""
+    return RateLimits(Rate(requests), Rate(requests))

@@ -6,7 +6,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from airflow_provider_zdirect.datasets.answer import Answer
+from airflow_provider_zdirect.datasets.dataset import Dataset
+from airflow_provider_zdirect.datasets.endpoint import Endpoint
+from airflow_provider_zdirect.datasets.publication import History
+from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
 from airflow_provider_zdirect.datasets.record import AnyText, Flag, Number, OptionalInstant, Record, Text, UuidKey
+from airflow_provider_zdirect.datasets.selection import Everything
 
 
 def _as_set(values: list[str | None] | None) -> list[str | None] | None:
@@ -66,3 +72,52 @@ class LogisticCenter(Record):
     name: Text = None
     type: Text = None
     address: CenterAddress | None = None
+
+
+STOCK_LOCATIONS = Dataset(
+    name="stock_locations",
+    title="Zalando's warehouses and return centers; not a merchant's own, the same list for each",
+    model=StockLocation,
+    endpoint=Endpoint(
+        "/zfs/stock-locations",
+        "zfs/stock-location/read",
+        RateLimits(Rate(100, 60, burst=5), Rate(10, 60, burst=3)),
+    ),
+    selection=Everything(),
+    # The docs show a bare list, a public client reads an object.
+    answer=Answer(("stock_locations",), may_be_bare_list=True),
+    publish=History(("id",)),
+    source="zDirect docs, ZFS Stock Locations, GET /zfs/stock-locations",
+)
+
+SALES_CHANNELS = Dataset(
+    name="sales_channels",
+    title="Countries in which the merchant sells, and whether they are live",
+    model=SalesChannel,
+    endpoint=Endpoint(
+        "/sales-channels",
+        "profile/sales-channels/read",
+        # Unconfirmed: no limit is documented. This is the lowest of the comparable ones.
+        RateLimits(Rate(10, 60, burst=3), Rate(10, 60, burst=3)),
+        merchant_parameter="merchant_ids",
+    ),
+    selection=Everything(),
+    answer=Answer(("items",)),
+    publish=History(("sales_channel_id",)),
+    source="zDirect docs, Sales Channels (OpenAPI 0.1.0), GET /sales-channels",
+)
+
+LOGISTIC_CENTERS = Dataset(
+    name="logistic_centers",
+    title="The merchant's own warehouses",
+    model=LogisticCenter,
+    endpoint=Endpoint(
+        "/merchants/{merchant_id}/logistic-centers",
+        "profile/logistic-centers/read",
+        RateLimits(Rate(40, 60, burst=3), Rate(10, 60, burst=3)),
+    ),
+    selection=Everything(),
+    answer=Answer(("items",)),
+    publish=History(("logistic_center_id",)),
+    source="zDirect docs, Logistic Centers (OpenAPI 1.0), GET /merchants/{merchantId}/logistic-centers",
+)

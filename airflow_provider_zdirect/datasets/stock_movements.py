@@ -1,7 +1,17 @@
-"""Records of the ZFS Stock Movements API (zDirect docs: *Stock Movements*, OpenAPI 4.2.0)."""
+"""The ZFS Stock Movements API (zDirect docs: *Stock Movements*, OpenAPI 4.2.0)."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
+from airflow_provider_zdirect.datasets.answer import Answer
+from airflow_provider_zdirect.datasets.assumptions import LIQUIDATION_LAST_DATE, LIQUIDATION_ORDER_PARAMETER
+from airflow_provider_zdirect.datasets.dataset import Dataset
+from airflow_provider_zdirect.datasets.endpoint import Endpoint
+from airflow_provider_zdirect.datasets.paging import Cursor, OnePage
+from airflow_provider_zdirect.datasets.publication import Days, Once
+from airflow_provider_zdirect.datasets.rate import per_second
 from airflow_provider_zdirect.datasets.record import (
     AdviceId,
     Count,
@@ -16,6 +26,7 @@ from airflow_provider_zdirect.datasets.record import (
     Text,
     Uuid,
 )
+from airflow_provider_zdirect.datasets.selection import Dates, KeptCalendarYears, KeptDays, Timestamps
 
 
 class LoadingUnit(Record):
@@ -90,3 +101,75 @@ class LiquidatedItem(Record):
     reporting_date: OptionalDate = None
     average_price_per_item: Money = None
     total_price: Money = None
+
+
+_RECEIVED_ITEMS = Dataset(
+    name="received_items",
+    title="Items received by Zalando warehouses",
+    model=ReceivedItem,
+    endpoint=Endpoint(
+        "/zfs/stock-movements/reports/received-items/{merchant_id}", "zfs/received-item/read", per_second(20)
+    ),
+    selection=Timestamps(
+        retention=KeptCalendarYears(previous=1),
+        overlap=timedelta(hours=1),
+        # Unconfirmed: whether from/to select received_timestamp or the time the record was made available.
+        filter_confirmed=False,
+    ),
+    paging=Cursor(limit=100_000),
+    answer=Answer(("received_items",)),
+    publish=Once(("quality_label", "received_timestamp"), "received_timestamp"),
+    source="zDirect docs, Stock Movements (OpenAPI 4.2.0), GET /reports/received-items/{merchant-id}",
+)
+
+RECEIVED_ITEMS = replace(
+    _RECEIVED_ITEMS,
+    variants={
+        "legacy": replace(
+            _RECEIVED_ITEMS.but(
+                endpoint={"path": "/zfs/stock-movements/received-items/{merchant_id}"},
+                selection={"retention": KeptDays(100), "request_window": timedelta(minutes=60)},
+                publish={"replaces_known": False},
+            ),
+            paging=OnePage(),
+            source="zDirect docs, Tracking Stock Movements (older copy), GET /received-items/{merchant_ID}",
+        )
+    },
+)
+
+RETURNED_ITEMS = Dataset(
+    name="returned_items",
+    title="Items returned from Zalando warehouses to the merchant",
+    model=ReturnedItem,
+    endpoint=Endpoint("/zfs/stock-movements/returned-items/{merchant_id}", "zfs/returned-item/read", per_second(100)),
+    selection=Timestamps(retention=KeptDays(100), overlap=timedelta(hours=1), request_window=timedelta(minutes=60)),
+    answer=Answer(("returned_items",)),
+    publish=Once(("quality_label", "consumed_timestamp"), "consumed_timestamp"),
+    personal_data=("destination",),
+    source="zDirect docs, Stock Movements (OpenAPI 4.2.0), GET /returned-items/{merchant-id}",
+)
+
+LIQUIDATED_ITEMS = Dataset(
+    name="liquidated_items",
+    title="Items sold to Zalando's off-price channel",
+    model=LiquidatedItem,
+    endpoint=Endpoint("/zfs/stock-movements/liquidated-items/{merchant_id}", "zfs/liquidated-item/read", per_second(5)),
+    selection=Dates(
+        retention=KeptDays(100),
+        # Unconfirmed: whether from/to select liquidation_date or reporting_date.
+        dated_by=("liquidation_date", "reporting_date"),
+        filter_confirmed=False,
+        filters={"purchase_order_number": LIQUIDATION_ORDER_PARAMETER.default},
+    ),
+    answer=Answer(("liquidated_items", "received_items")),
+    publish=Days(
+        (),
+        "liquidation_date",
+        alike=("purchase_order_number", "shipping_notice_number", "ean", "stock_location_id"),
+    ),
+    assumes={
+        LIQUIDATION_ORDER_PARAMETER: lambda row, name: row.but(selection={"filters": {"purchase_order_number": name}}),
+        LIQUIDATION_LAST_DATE: lambda row, last: row.but(selection={"to_inclusive": last == "inclusive"}),
+    },
+    source="zDirect docs, Stock Movements (OpenAPI 4.2.0), GET /liquidated-items/{merchant-id}",
+)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import shlex
 import signal
 import sys
-import textwrap
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,10 +34,6 @@ def parser() -> argparse.ArgumentParser:
         "--option", action="append", default=[], metavar="NAME=VALUE", help="any option, e.g. drift=0.2; repeatable"
     )
     cli.add_argument("--list-options", action="store_true", help="print all options with their defaults, and end")
-    cli.add_argument("--bulk-received-items", type=int, metavar="N", help="benchmark: so many items at once")
-    cli.add_argument("--bulk-page-size", type=int, default=100_000, metavar="M", help="default: %(default)s")
-    cli.add_argument("--bulk-from", metavar="ISO", help="default: start of the last full UTC day")
-    cli.add_argument("--bulk-to", metavar="ISO", help="default: end of the last full UTC day")
     return cli
 
 
@@ -50,9 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(listed_options())
         return 0
     try:
-        from airflow_provider_zdirect.emulator.bulk import BulkPlan
-        from airflow_provider_zdirect.emulator.clock import EmulatorClock
-        from airflow_provider_zdirect.emulator.server import EmulatorServer, moment
+        from airflow_provider_zdirect.emulator.server import EmulatorServer
     except ModuleNotFoundError as error:
         if error.name not in ("fastapi", "starlette", "uvicorn"):
             raise
@@ -60,19 +52,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"The emulator needs {error.name}. Install it with: {needed}", file=sys.stderr)
         return 2
     try:
-        bulk = None
-        if args.bulk_received_items:
-            now = EmulatorClock(moment(args.now) if args.now else None).now()
-            bulk = BulkPlan.of_yesterday(args.bulk_received_items, args.bulk_page_size, now)
-            start = moment(args.bulk_from) if args.bulk_from else bulk.start
-            end = moment(args.bulk_to) if args.bulk_to else bulk.end
-            bulk = BulkPlan(bulk.items, bulk.page_size, start, end)
         server = EmulatorServer(
             host=args.host,
             port=args.port,
             now=args.now,
             faults=json.loads(args.faults.read_text(encoding="utf-8")) if args.faults else (),
-            bulk=bulk,
             seed=args.seed,
             merchants=args.merchants,
             client_id=args.client_id,
@@ -82,8 +66,6 @@ def main(arguments: list[str] | None = None) -> int:
         )
     except (ValueError, OSError) as error:
         cli.error(str(error))
-    if server.state.bulk:
-        server.state.bulk.prepare()
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
@@ -96,16 +78,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 def listed_options() -> str:
     """Each option as ``--option`` takes it, with its default, what it may be, and what it means."""
-    from airflow_provider_zdirect.emulator.options import CHOICES, Options
+    from airflow_provider_zdirect.emulator.options import Options
 
-    described = re.findall(r":param (\w+): (.*?)(?=\n\s*:param |\Z)", Options.__doc__ or "", re.DOTALL)
-    meanings = {name: " ".join(text.replace("``", "`").split()) for name, text in described}
     lines = []
-    for name, default in Options().as_dict().items():
-        value = default if isinstance(default, str) else json.dumps(default)
-        choices = [choice or "(empty)" for choice in CHOICES.get(name, ())]
+    for name, field in Options.model_fields.items():
+        value = field.default if isinstance(field.default, str) else json.dumps(field.default)
+        choices = [choice or "(empty)" for choice in get_args(field.annotation) if isinstance(choice, str)]
         lines.append(f"{name}={value}" + (f"   [{' | '.join(choices)}]" if choices else ""))
-        lines.append(textwrap.fill(meanings.get(name, ""), 110, initial_indent="    ", subsequent_indent="    "))
+        lines.append(f"    {field.description}")
     return "\n".join(lines)
 
 

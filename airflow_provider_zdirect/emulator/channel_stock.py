@@ -8,7 +8,6 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
-from airflow_provider_zdirect.emulator.notice_fields import is_whole
 from airflow_provider_zdirect.emulator.options import Options
 from airflow_provider_zdirect.merchant_files.ean import DIGITS
 
@@ -82,11 +81,6 @@ class ChannelStock:
         with self._lock:
             return [dict(update) for update in self._updates.get(merchant_id, [])]
 
-    def clear(self) -> None:
-        with self._lock:
-            for part in (self._levels, self._held, self._updates, self._attempts, self._onboarded):
-                part.clear()
-
     def _result(
         self, merchant_id: str, pair: Pair, item: dict[str, Any], channels: set[str], options: Options
     ) -> Result:
@@ -116,3 +110,7 @@ def _fault(channel: str, ean: Any, quantity: Any, channels: set[str]) -> str:
     if not is_whole(quantity, least=0) or quantity > LARGEST:
         return f"Quantity is not a whole number: {str(quantity)[:60]}."
     return ""
+
+
+def is_whole(number: Any, least: int) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number >= least

@@ -1,9 +1,11 @@
-"""The emulator's idea of now: the machine's clock, shifted, or frozen at a given moment."""
+"""The emulator's time: a clock that is shifted or frozen, and the forms of moments."""
 
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+
+Moment = datetime | date | str
 
 
 class EmulatorClock:
@@ -45,3 +47,22 @@ class EmulatorClock:
         """Seconds for rate limits: they pass with real time even when frozen, and with every move forward."""
         # A client that honours Retry-After waits in real time; a frozen clock must not lock it out for ever.
         return time.monotonic() + self._skipped
+
+
+def moment(value: Moment) -> datetime:
+    """An aware time; a date or a time without offset is meant in UTC."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    elif not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
+    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def whole_millisecond(time: datetime) -> datetime:
+    """The time as precisely as orders show it."""
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
+
+
+def order_time(time: datetime) -> str:
+    """Like ``2022-11-24T13:49:04.550+00:00``; finer parts are cut off."""
+    return time.isoformat(timespec="milliseconds")

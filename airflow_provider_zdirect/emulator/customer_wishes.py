@@ -32,16 +32,12 @@ class CustomerWishes:
         self._returns.append(wish)
 
     def deletions(self, merchant_id: str) -> list[Wish]:
-        """Oldest first."""
-        return sorted((wish for wish in self._deletions if wish.merchant_id == merchant_id), key=_place)
+        """Oldest first, as are the returns."""
+        return _of(self._deletions, merchant_id)
 
     def returns(self, merchant_id: str) -> list[Wish]:
-        """Oldest first."""
-        return sorted((wish for wish in self._returns if wish.merchant_id == merchant_id), key=_place)
-
-    def clear(self) -> None:
-        self._deletions, self._returns = [], []
+        return _of(self._returns, merchant_id)
 
 
-def _place(wish: Wish) -> tuple[datetime, str]:
-    return wish.at, wish.id
+def _of(wishes: list[Wish], merchant_id: str) -> list[Wish]:
+    return sorted((wish for wish in wishes if wish.merchant_id == merchant_id), key=lambda wish: (wish.at, wish.id))

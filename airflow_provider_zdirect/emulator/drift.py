@@ -19,8 +19,27 @@ OPTIONAL = (
 )
 LOCATIONS = ("location_id", "stock_location_id")
 NESTED_LOCATIONS = ("source_stock_location", "destination_stock_location")
-NOT_A_TIME = "not-a-time"
-NOT_A_NUMBER = "many"
+UNKNOWN_VALUES = {"quality_category": "REFURBISHED", "movement_type": "drone_relocation"}
+CHANGES = (
+    "numbers as strings",
+    "ean as number",
+    "advice as number",
+    "unknown fields",
+    "unknown enum value",
+    "optional missing",
+    "optional null",
+    "empty string for null",
+    "blank in uuid",
+)
+MISSING = "(missing)"
+# By dataset, the field that is wrong and what stands there instead.
+DEFECTS: dict[str, tuple[tuple[str, str | None], ...]] = {
+    "received_items": (("quality_label", MISSING), ("quality_label", None), ("received_timestamp", "not-a-time")),
+    "returned_items": (("quality_label", MISSING), ("quality_label", None), ("consumed_timestamp", "not-a-time")),
+    "liquidated_items": (("liquidation_date", "not-a-time"),),
+    "intra_community_movements": (("quantity", "many"),),
+    "cross_border_movements": (("movement_id", MISSING),),
+}
 
 
 def drifted(body: dict[str, Any], label: str) -> dict[str, Any]:
@@ -28,7 +47,7 @@ def drifted(body: dict[str, Any], label: str) -> dict[str, Any]:
     rng = Random(f"drift/{label}")  # noqa: S311 - reproducible, not secret
     changed = dict(body)
     for change in rng.sample(CHANGES, rng.randint(1, 3)):
-        change(changed, rng)
+        _change(changed, change, rng)
     return changed
 
 
@@ -65,87 +84,39 @@ def _stringified(value: Any) -> Any:
 def spoiled(body: dict[str, Any], dataset: str, label: str) -> tuple[dict[str, Any], str]:
     """The record in an invalid form, and what is wrong with it."""
     rng = Random(f"bad/{label}")  # noqa: S311 - reproducible, not secret
-    changed = dict(body)
-    if dataset == "liquidated_items":
-        changed["liquidation_date"] = NOT_A_TIME
-        return changed, f"liquidation_date is {NOT_A_TIME}"
-    if dataset == "intra_community_movements":
-        changed["quantity"] = NOT_A_NUMBER
-        return changed, f"quantity is {NOT_A_NUMBER}"
-    if dataset == "cross_border_movements":
-        del changed["movement_id"]
-        return changed, "movement_id is missing"
-    time_field = "received_timestamp" if dataset == "received_items" else "consumed_timestamp"
-    kind = rng.randrange(3)
-    if kind == 0:
-        del changed["quality_label"]
-        return changed, "quality_label is missing"
-    if kind == 1:
-        changed["quality_label"] = None
-        return changed, "quality_label is null"
-    changed[time_field] = NOT_A_TIME
-    return changed, f"{time_field} is {NOT_A_TIME}"
+    defects = DEFECTS[dataset]
+    name, value = defects[rng.randrange(len(defects))]
+    if value is MISSING:
+        return {key: part for key, part in body.items() if key != name}, f"{name} is missing"
+    return {**body, name: value}, f"{name} is {'null' if value is None else value}"
 
 
-def _numbers_as_strings(body: dict[str, Any], rng: Random) -> None:
-    for name, value in body.items():
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            body[name] = str(value)
-
-
-def _ean_as_number(body: dict[str, Any], rng: Random) -> None:
-    body["ean"] = int(body["ean"])
-
-
-def _advice_as_number(body: dict[str, Any], rng: Random) -> None:
-    if "zalando_advice_id" in body:
+def _change(body: dict[str, Any], change: str, rng: Random) -> None:
+    """Make one of CHANGES in the record."""
+    if change == "numbers as strings":
+        body.update({name: str(value) for name, value in body.items() if type(value) in (int, float)})
+    elif change == "ean as number":
+        body["ean"] = int(body["ean"])
+    elif change == "advice as number" and "zalando_advice_id" in body:
         body["zalando_advice_id"] = int(body["zalando_advice_id"])
+    elif change == "unknown fields":
+        _unknown_fields(body, rng)
+    elif change == "unknown enum value":
+        body.update({name: value for name, value in UNKNOWN_VALUES.items() if name in body})
+    elif change == "optional missing":
+        for name in OPTIONAL:
+            body.pop(name, None)
+    elif change == "optional null":
+        body.update({name: None for name in OPTIONAL if name in body})
+    elif change == "empty string for null":
+        body["merchant_b2b_reference"] = ""
+    elif change == "blank in uuid":
+        for name in {*LOCATIONS, *NESTED_LOCATIONS} & set(body):
+            nested = name in NESTED_LOCATIONS
+            blank = (body[name]["location_id"] if nested else body[name]).replace("-", " -", 1)
+            body[name] = {**body[name], "location_id": blank} if nested else blank
 
 
 def _unknown_fields(body: dict[str, Any], rng: Random) -> None:
     body["handling_unit"] = f"HU{rng.randrange(10_000)}"
     body["sustainability"] = {"repaired": rng.random() < 0.5, "grade": rng.randrange(5)}
-
-
-def _unknown_enum_value(body: dict[str, Any], rng: Random) -> None:
-    if "quality_category" in body:
-        body["quality_category"] = "REFURBISHED"
-    if "movement_type" in body:
-        body["movement_type"] = "drone_relocation"
-
-
-def _optional_missing(body: dict[str, Any], rng: Random) -> None:
-    for name in OPTIONAL:
-        body.pop(name, None)
-
-
-def _optional_null(body: dict[str, Any], rng: Random) -> None:
-    for name in OPTIONAL:
-        if name in body:
-            body[name] = None
-
-
-def _empty_string_for_null(body: dict[str, Any], rng: Random) -> None:
-    body["merchant_b2b_reference"] = ""
-
-
-def _blank_in_uuid(body: dict[str, Any], rng: Random) -> None:
-    for name in LOCATIONS:
-        if name in body:
-            body[name] = body[name].replace("-", " -", 1)
-    for name in NESTED_LOCATIONS:
-        if name in body:
-            body[name] = {**body[name], "location_id": body[name]["location_id"].replace("-", " -", 1)}
-
-
-CHANGES = (
-    _numbers_as_strings,
-    _ean_as_number,
-    _advice_as_number,
-    _unknown_fields,
-    _unknown_enum_value,
-    _optional_missing,
-    _optional_null,
-    _empty_string_for_null,
-    _blank_in_uuid,
-)

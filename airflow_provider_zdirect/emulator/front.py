@@ -14,8 +14,8 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
+from airflow_provider_zdirect.emulator.answers import JSON, PROBLEM_JSON, ProblemError, compact
 from airflow_provider_zdirect.emulator.faults import Action
-from airflow_provider_zdirect.emulator.problem import PROBLEM_JSON, problem_body
 from airflow_provider_zdirect.emulator.state import EmulatorState, LoggedRequest
 
 Message = dict[str, Any]
@@ -142,11 +142,11 @@ async def _collected(app: App, scope: Message, receive: Receive) -> Reply:
 
 def _prescribed(status: int, action: Action) -> Reply:
     if action.body is None:
-        body, kind = problem_body(status, "a fault of the emulator's plan"), PROBLEM_JSON
+        body, kind = ProblemError(status, "a fault of the emulator's plan").body(), PROBLEM_JSON
     elif isinstance(action.body, str):
         body, kind = action.body.encode("utf-8", "surrogateescape"), "text/plain; charset=utf-8"
     else:
-        body, kind = _json(action.body), PROBLEM_JSON if status >= 400 else "application/json"
+        body, kind = compact(action.body), PROBLEM_JSON if status >= 400 else JSON
     return Reply(status, ((b"content-type", kind.encode()),), body)
 
 
@@ -158,7 +158,7 @@ def _damaged(reply: Reply, action: Action, cursor: str | None) -> Reply:
             rows.extend(rows[: action.duplicate])
         if action.repeat_cursor:
             _repeat(answer, cursor)
-        body = _json(answer)
+        body = compact(answer)
     if action.malformed_json:
         body = body[: max(1, len(body) * 2 // 3)]
     if action.empty_body:
@@ -182,10 +182,6 @@ def _lists(answer: Any) -> list[list[Any]]:
         return [answer]
     snapshot = answer.get("item_quantity_snapshot", {})
     return [rows for rows in (*answer.values(), *snapshot.values()) if isinstance(rows, list)]
-
-
-def _json(answer: Any) -> bytes:
-    return json.dumps(answer, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _cut(action: Action | None, reply: Reply) -> int | None:

@@ -10,12 +10,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from airflow_provider_zdirect.emulator import stock
-from airflow_provider_zdirect.emulator.admission import admit
-from airflow_provider_zdirect.emulator.answers import json_answer
+from airflow_provider_zdirect.emulator.answers import ProblemError, json_answer
 from airflow_provider_zdirect.emulator.drift import loosened
-from airflow_provider_zdirect.emulator.parameters import given, parse_time
-from airflow_provider_zdirect.emulator.problem import ProblemError
 from airflow_provider_zdirect.emulator.records import rfc3339
+from airflow_provider_zdirect.emulator.requests import admit, given, parse_time
 from airflow_provider_zdirect.emulator.state import EmulatorState
 
 DAY = timedelta(days=1)

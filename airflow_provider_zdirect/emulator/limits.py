@@ -103,8 +103,9 @@ class MinuteLimiter:
     def __init__(self, clock: EmulatorClock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._start, self._minute, self._requests, self._updates = 0.0, -1.0, 0, 0
-        self.clear()
+        # The clock's time on the scale that never stands still.
+        self._start = clock.now().timestamp() - clock.elapsed()
+        self._minute, self._requests, self._updates = -1.0, 0, 0
 
     def refusal(self, updates: int) -> dict[str, str] | None:
         """Headers of the 429 answer, or ``None`` if request and updates are within both limits and counted."""
@@ -119,9 +120,3 @@ class MinuteLimiter:
                 return None
         limit = STOCK_REQUESTS if is_late else STOCK_UPDATES
         return {"Retry-After": str(max(1, math.ceil(60 - now % 60))), "X-Rate-Limit": str(limit)}
-
-    def clear(self) -> None:
-        # The clock's time on the scale that never stands still.
-        with self._lock:
-            self._start = self._clock.now().timestamp() - self._clock.elapsed()
-            self._minute, self._requests, self._updates = -1.0, 0, 0

@@ -13,25 +13,20 @@ class Listeners:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts: list[int] = []
-        self._listeners: list[tuple[str, Callback]] = []
+        # Part of a path, callback, and how many requests there were so far.
+        self._listeners: list[tuple[str, Callback, list[int]]] = []
 
     def add(self, path_part: str, callback: Callback) -> None:
         with self._lock:
-            self._listeners.append((path_part, callback))
-            self._counts.append(0)
+            self._listeners.append((path_part, callback, [0]))
 
-    def tell(self, path: str) -> None:
+    def notify(self, path: str) -> None:
         due = []
         with self._lock:
-            for number, (path_part, callback) in enumerate(self._listeners):
+            for path_part, callback, count in self._listeners:
                 if path_part in path:
-                    self._counts[number] += 1
-                    due.append((callback, self._counts[number]))
+                    count[0] += 1
+                    due.append((callback, count[0]))
         # Without the lock, since a callback may take long, or ask the emulator something.
-        for callback, count in due:
-            callback(count)
-
-    def clear(self) -> None:
-        with self._lock:
-            self._listeners, self._counts = [], []
+        for callback, number in due:
+            callback(number)

@@ -8,9 +8,16 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from airflow_provider_zdirect.emulator.catalog import WAREHOUSE_COUNT, Article, articles, stable_uuid, warehouse_id
-from airflow_provider_zdirect.emulator.customers import Customer, customers
-from airflow_provider_zdirect.emulator.moments import order_time, whole_millisecond
+from airflow_provider_zdirect.emulator.catalog import (
+    WAREHOUSE_COUNT,
+    Article,
+    Customer,
+    articles,
+    customers,
+    stable_uuid,
+    warehouse_id,
+)
+from airflow_provider_zdirect.emulator.clock import order_time, whole_millisecond
 from airflow_provider_zdirect.emulator.order import (
     APPROVED,
     CANCELED,
@@ -38,6 +45,14 @@ DESCRIPTIONS = (
     "Jumper - off-white",
     "Dress",
 )
+# Statuses of a line after the first one.
+STEPS = {
+    INITIAL: (),
+    RESERVED: (RESERVED,),
+    SHIPPED: (RESERVED, SHIPPED),
+    RETURNED: (RESERVED, SHIPPED, RETURNED),
+    CANCELED: (RESERVED, CANCELED),
+}
 REFUND_REASONS = ("DELIVERY_IS_MISSING_WAREHOUSE", "GOODWILL", "RETURN")
 # Who may be the text of these is not documented; the examples show an empty text, or this.
 SYSTEM = "system"
@@ -175,19 +190,15 @@ class OrderMaker:
         for article in rng.sample(self._articles, _amount(rng, items)):
             order.items.append(self._item(rng, order, article, customer, _amount(rng, lines), plan))
         _sum_up(order)
-        order.attributes.update(attributes)
-        _tell_history(rng, order, plan)
+        order.set_fields(attributes)
+        _add_history(rng, order, plan)
         order.shipments.append(_default_shipment(rng, order))
         return order
 
     def _item(self, rng: Random, order: Order, article: Article, customer: Customer, lines: int, plan: Plan) -> Item:
-        item_id, created = uuid_of(rng), order.attributes["created_at"]
-        written = {
-            "created_by": SYSTEM,
-            "created_at": created,
-            "modified_by": SYSTEM,
-            "modified_at": order.attributes["modified_at"],
-        }
+        item_id = uuid_of(rng)
+        times = {name: order.attributes[name] for name in ("created_at", "modified_at")}
+        written = {"created_by": SYSTEM, "modified_by": SYSTEM, **times}
         price = _price(article)
         is_zalandos_open = plan.order_type == ZALANDO and plan.status != FULFILLED
         item = Item(
@@ -212,11 +223,11 @@ class OrderMaker:
                 "price": {"amount": price, "currency": customer.currency},
                 "discounted_price": {"amount": discounted, "currency": customer.currency},
                 **written,
-                # For Zalando's own stock it can be unknown until the order is fulfilled.
-                "source_stock_location_id": ""
-                if is_zalandos_open and rng.random() < 0.5
-                else order.attributes["stock_location_id"],
+                "source_stock_location_id": order.attributes["stock_location_id"],
             }
+            # For Zalando's own stock it can be unknown until the order is fulfilled.
+            if is_zalandos_open and rng.random() < 0.5:
+                attributes["source_stock_location_id"] = ""
             self._add_extras(rng, attributes, plan)
             item.lines.append(Line(line_id, attributes))
         item.count()
@@ -308,12 +319,12 @@ def _sum_up(order: Order) -> None:
     order.attributes["order_lines_price_amount"] = money(sum(prices))
 
 
-def _tell_history(rng: Random, order: Order, plan: Plan) -> None:
-    """The transitions that led to what the order is now, spread over its time."""
+def _add_history(rng: Random, order: Order, plan: Plan) -> None:
+    """The transitions that led to the present status, spread over the time of the order."""
     span = order.modified_at - order.created_at
     for _, line in order.lines():
         status = INITIAL
-        for following in _way_to(line.status):
+        for following in STEPS[line.status]:
             part = {RESERVED: 0.05, SHIPPED: 0.7 if line.status == RETURNED else 1.0}.get(following, 1.0)
             reason = rng.choice((1, 2, 3, 6, 10)) if following == RETURNED else None
             at = order.created_at + span * part
@@ -325,16 +336,6 @@ def _tell_history(rng: Random, order: Order, plan: Plan) -> None:
         order.transitions.append(order.transition(status, following, at, SYSTEM))
         status = following
     order.attributes["status"] = plan.status
-
-
-def _way_to(status: str) -> tuple[str, ...]:
-    return {
-        INITIAL: (),
-        RESERVED: (RESERVED,),
-        SHIPPED: (RESERVED, SHIPPED),
-        RETURNED: (RESERVED, SHIPPED, RETURNED),
-        CANCELED: (RESERVED, CANCELED),
-    }[status]
 
 
 def _default_shipment(rng: Random, order: Order) -> Shipment:

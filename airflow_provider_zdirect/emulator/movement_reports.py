@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 from typing import Any
@@ -10,26 +11,20 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from airflow_provider_zdirect.emulator.admission import admit
-from airflow_provider_zdirect.emulator.answers import json_answer, next_page
-from airflow_provider_zdirect.emulator.cursor import ReportCursor, ReportQuery
-from airflow_provider_zdirect.emulator.parameters import (
-    DEFAULT_REPORT_PAGE,
-    LARGEST_REPORT_PAGE,
-    date_range,
-    given,
-    page_limit,
-    parse_uuid,
-)
-from airflow_provider_zdirect.emulator.problem import ProblemError
+from airflow_provider_zdirect.emulator.answers import ProblemError, json_answer, next_page
+from airflow_provider_zdirect.emulator.cursor import position, sealed
 from airflow_provider_zdirect.emulator.report_calendar import DAY
+from airflow_provider_zdirect.emulator.requests import admit, date_range, given, given_uuid, page_limit
 from airflow_provider_zdirect.emulator.state import EmulatorState
 from airflow_provider_zdirect.emulator.truth import Record
 
 INTRA_COMMUNITY, CROSS_BORDER = "intra-community-movements", "cross-border-movements"
+# zDirect docs: Cross-Border Movements. The default is documented, the largest is not.
+DEFAULT_PAGE, LARGEST_PAGE = 1_000, 10_000
 DATASET = {INTRA_COMMUNITY: "intra_community_movements", CROSS_BORDER: "cross_border_movements"}
 # What a group or the request says, and a movement within it does not.
 DATES = ("report_date", "transaction_date")
+Page = tuple[list[Record], str | None]
 TOO_MANY = (
     "There are too many movements in the database for the requested period of time. Try requesting a shorter period."
 )
@@ -69,7 +64,7 @@ def movement_reports_router(state: EmulatorState) -> APIRouter:
     @router.get(f"/zfs/{CROSS_BORDER}/{{merchant_id}}")
     def cross_border_movements(request: Request, merchant_id: str) -> Response:
         query = _query(state, request, merchant_id, CROSS_BORDER)
-        limit = page_limit(given(request.query_params, "limit"), DEFAULT_REPORT_PAGE, LARGEST_REPORT_PAGE)
+        limit = page_limit(request.query_params, DEFAULT_PAGE, LARGEST_PAGE)
         sent_cursor = given(request.query_params, "cursor")
         movements, cursor = _page(state, query, sent_cursor, limit)
         return json_answer(
@@ -84,15 +79,29 @@ def movement_reports_router(state: EmulatorState) -> APIRouter:
     return router
 
 
+@dataclass(frozen=True)
+class ReportQuery:
+    """Filters of one pass over reports of movements.
+
+    :param first: first report date; :param last: the last one, which belongs to it.
+    """
+
+    operation: str
+    merchant_id: str
+    first: date
+    last: date
+    location_id: str | None = None
+
+    @property
+    def filters(self) -> list[str | None]:
+        return [self.merchant_id, self.first.isoformat(), self.last.isoformat(), self.location_id]
+
+
 def _query(state: EmulatorState, request: Request, merchant_id: str, operation: str) -> ReportQuery:
     merchant_id = admit(state, request, merchant_id, operation)
     now = state.clock.now()
     first, last = date_range(request.query_params, now)
-    location_id = given(request.query_params, "location_id") if operation == CROSS_BORDER else None
-    if location_id:
-        location_id = parse_uuid(location_id, "location_id")
-    if state.options.missing_report == "404" and first == last and not _is_there(state, first):
-        raise ProblemError(404, f"the report of {first} is not there yet")
+    location_id = given_uuid(request.query_params, "location_id") if operation == CROSS_BORDER else None
     return ReportQuery(operation, merchant_id, first, last, location_id)
 
 
@@ -112,18 +121,19 @@ def _reports(state: EmulatorState, query: ReportQuery, begin: date) -> Iterator[
         day += DAY
 
 
-def _page(
-    state: EmulatorState, query: ReportQuery, cursor_text: str | None, size: int
-) -> tuple[list[Record], str | None]:
+def _page(state: EmulatorState, query: ReportQuery, cursor_text: str | None, size: int) -> Page:
     """The movements of one page and the cursor of the next, if there is one."""
-    begin = ReportCursor.decode(cursor_text, query) if cursor_text else ReportCursor(query.first, 0)
+    begin, skipped = query.first, 0
+    if cursor_text:
+        day, skipped = position(query.operation, cursor_text, query.filters)
+        begin = date.fromisoformat(day)
     page: list[Record] = []
-    for reported, report in _reports(state, query, begin.reported):
-        for number in range(begin.number if reported == begin.reported else 0, len(report)):
+    for reported, report in _reports(state, query, begin):
+        for number in range(skipped if reported == begin else 0, len(report)):
             if query.location_id and query.location_id not in _location_ids(report[number]):
                 continue
             if len(page) == size:
-                return page, ReportCursor(reported, number).encode(query)
+                return page, sealed(query.operation, *query.filters, reported.isoformat(), number)
             page.append(report[number])
     return page, None
 
@@ -138,10 +148,7 @@ def _location_ids(movement: Record) -> tuple[str, str]:
 def _groups(movements: list[Record], key: str, left_out: tuple[str, ...]) -> list[dict[str, Any]]:
     # Reports overlap in their transaction dates, so one date can have several groups, on a page too.
     return [
-        {
-            key: value,
-            "movements": [{k: v for k, v in record.sent.items() if k not in left_out} for record in group],
-        }
+        {key: value, "movements": [{k: v for k, v in record.sent.items() if k not in left_out} for record in group]}
         for value, group in groupby(movements, key=lambda record: record.body[key])
     ]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from airflow_provider_zdirect.emulator.moments import order_time, whole_millisecond
+from airflow_provider_zdirect.emulator.clock import order_time, whole_millisecond
 
 INITIAL, APPROVED, FULFILLED = "initial", "approved", "fulfilled"
 ORDER_STATUSES = (INITIAL, APPROVED, FULFILLED)
@@ -18,6 +18,9 @@ DONE = (SHIPPED, RETURNED, CANCELED)
 NEXT: dict[str, tuple[str, ...]] = {INITIAL: (RESERVED,), RESERVED: (SHIPPED, CANCELED), SHIPPED: (RETURNED,)}
 PARTNER, ZALANDO = "PartnerFulfilled", "ZalandoFulfilled"
 ORDER_TYPES = (PARTNER, ZALANDO)
+CHOICES = {"status": ORDER_STATUSES, "order_type": ORDER_TYPES}
+# They follow from the rest of an order, or from what happens to it.
+NOT_TO_SET = ("merchant_id", "order_id", "order_lines_count", "created_at", "modified_by", "modified_at")
 TRACKING = ("tracking_number", "return_tracking_number")
 BY_LINES, BY_SHIPMENTS = "lines", "shipments"
 # zDirect docs: Returns.
@@ -82,7 +85,7 @@ class Shipment:
         return [line["order_line_id"] for line in self.attributes["order_lines"]]
 
     def touch(self, at: datetime, changes: dict[str, Any]) -> None:
-        self.attributes.update(changes, modified_at=order_time(whole_millisecond(at)))
+        self.attributes.update(changes, modified_at=order_time(at))
 
 
 @dataclass(slots=True)
@@ -123,17 +126,29 @@ class Order:
     def line(self, line_id: str) -> tuple[Item, Line] | None:
         return next((found for found in self.lines() if found[1].id == line_id), None)
 
-    def possible_transitions(self, line: Line, from_initial: bool) -> tuple[str, ...]:
-        """What the partner may make of a line.
+    def known_line(self, line_id: str) -> tuple[Item, Line]:
+        """:raises ValueError: if there is no such line."""
+        found = self.line(line_id)
+        if found is None:
+            raise ValueError(f"order {self.id} has no line {line_id}")
+        return found
 
-        :param from_initial: whether a line can be shipped or canceled that is not reserved.
-        """
-        status = line.status
+    def set_fields(self, attributes: Mapping[str, Any]) -> None:
+        """:raises ValueError: for fields that an order does not have or that follow from others, or a wrong status."""
+        unknown = set(attributes) - (set(self.attributes) - set(NOT_TO_SET))
+        if unknown:
+            raise ValueError(f"an order has no field {', '.join(sorted(unknown))} that can be set")
+        for name, allowed in CHOICES.items():
+            if attributes.get(name, allowed[0]) not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(allowed)}")
+        for name, value in attributes.items():
+            self.attributes[name] = order_time(value) if isinstance(value, datetime) else value
+
+    def possible_transitions(self, line: Line) -> tuple[str, ...]:
+        """The statuses that the partner may give a line."""
         if self.status == INITIAL and not self.attributes["exported"]:
-            return (RESERVED,) if status == INITIAL else ()
-        if status == INITIAL and from_initial:
-            return (*NEXT[INITIAL], *NEXT[RESERVED])
-        return NEXT.get(status, ())
+            return (RESERVED,) if line.status == INITIAL else ()
+        return NEXT.get(line.status, ())
 
     def touch(self, at: datetime, by: str = "") -> None:
         self.modified_at = whole_millisecond(at)
@@ -146,7 +161,7 @@ class Order:
         attributes = {
             "original_status": original,
             "final_status": final,
-            "created_at": order_time(whole_millisecond(at)),
+            "created_at": order_time(at),
             "created_by": by,
         }
         if reason is not None:
@@ -161,11 +176,9 @@ class Order:
 
     def move_line(self, line_id: str, status: str, at: datetime, by: str, reason: int | None = None) -> None:
         """Another status of a line, whether it is allowed or not; the order may be fulfilled by it."""
-        found = self.line(line_id)
-        assert found
-        item, line = found
+        item, line = self.known_line(line_id)
         line.transitions.append(self.transition(line.status, status, at, by, reason))
-        changed = {"modified_by": by, "modified_at": order_time(whole_millisecond(at))}
+        changed = {"modified_by": by, "modified_at": order_time(at)}
         line.attributes.update(changed, status=status)
         item.count()
         item.attributes.update(changed)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_zdirect.emulator.clock import EmulatorClock
-from airflow_provider_zdirect.emulator.made_orders import SOME, Amount, OrderMaker
+from airflow_provider_zdirect.emulator.made_orders import Amount, OrderMaker
 from airflow_provider_zdirect.emulator.options import Options
 from airflow_provider_zdirect.emulator.order import Order
 from airflow_provider_zdirect.emulator.reference_book import LOGISTIC_CENTERS, SALES_CHANNELS, ReferenceBook
@@ -69,15 +69,15 @@ class OrderBook:
         count: int,
         start: datetime,
         step: timedelta,
-        items: Amount = SOME,
-        lines: Amount = SOME,
-        attributes: Mapping[str, Any] | None = None,
+        items: Amount,
+        lines: Amount,
+        attributes: Mapping[str, Any],
     ) -> list[str]:
         """More orders, each some time after the one before; their ids."""
         with self.lock:
             orders, maker, added = self.of_merchant(merchant_id), self._maker(merchant_id), []
             for number in range(count):
-                order = maker.added(self._added, start + step * number, items, lines, attributes or {})
+                order = maker.added(self._added, start + step * number, items, lines, attributes)
                 orders[order.id] = order
                 added.append(order.id)
                 self._added += 1
@@ -89,13 +89,6 @@ class OrderBook:
             order.pending.append((due, numbers))
             self._waiting[order.id] = order
             self._settle()
-
-    def clear(self) -> None:
-        with self.lock:
-            self._orders.clear()
-            self._makers.clear()
-            self._waiting.clear()
-            self._added = 0
 
     def _settle(self) -> None:
         now, first_counts = self._clock.now(), self._options().first_tracking_counts

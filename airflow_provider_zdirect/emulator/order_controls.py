@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_zdirect.emulator.catalog import stable_uuid
+from airflow_provider_zdirect.emulator.clock import Moment, moment, order_time, whole_millisecond
 from airflow_provider_zdirect.emulator.customer_wishes import Wish
-from airflow_provider_zdirect.emulator.listeners import Callback
 from airflow_provider_zdirect.emulator.made_orders import SOME, Amount
-from airflow_provider_zdirect.emulator.moments import Moment, moment, order_time, whole_millisecond
-from airflow_provider_zdirect.emulator.order import (
-    APPROVED,
-    INITIAL,
-    LINE_STATUSES,
-    ORDER_STATUSES,
-    ORDER_TYPES,
-)
+from airflow_provider_zdirect.emulator.order import APPROVED, INITIAL, LINE_STATUSES
+from airflow_provider_zdirect.emulator.shipping_documents import documents_of
 from airflow_provider_zdirect.emulator.state import EmulatorState
 
-DELETION_FIELDS = (
-    "merchant_id",
-    "sales_channel_id",
-    "customer_number",
-    "order_id",
-    "order_number",
-    "shipping_address",
-)
-CHOICES = {"status": ORDER_STATUSES, "order_type": ORDER_TYPES}
+DELETION_FIELDS = ("merchant_id", "sales_channel_id", "customer_number", "order_id", "order_number", "shipping_address")
 
 
 class OrderControls:
@@ -50,7 +36,7 @@ class OrderControls:
     def add_orders(
         self,
         merchant_id: str,
-        count: int,
+        count: int = 1,
         *,
         start: Moment | None = None,
         step_seconds: float = 1.0,
@@ -58,21 +44,19 @@ class OrderControls:
         lines: Amount = SOME,
         **attributes: Any,
     ) -> list[str]:
-        """More orders, approved and partner-fulfilled with reserved lines, if ``attributes`` say nothing else.
+        """More orders, by default approved and partner-fulfilled with reserved lines.
 
         They are shown at once, those of the future too.
 
         :param start: when the first is created and modified; default now.
-        :param step_seconds: so much later is each that follows.
+        :param step_seconds: time from each to the next.
         :param items: number of items of each, or the least and the most; so are ``lines`` of each item.
-        :param attributes: fields of each order that are as given.
+        :param attributes: fields of each order.
         :returns: their ids.
         :raises ValueError: for an unknown merchant, field or status.
         """
-        first = moment(start) if start is not None else self.state.clock.now()
-        step = timedelta(seconds=step_seconds)
-        merchant_id = self.state.known_merchant(merchant_id)
-        return self.state.orders.add(merchant_id, count, first, step, items, lines, _checked(attributes))
+        merchant_id, step = self.state.known_merchant(merchant_id), timedelta(seconds=step_seconds)
+        return self.state.orders.add(merchant_id, count, self._at(start), step, items, lines, attributes)
 
     def change_order(self, order_id: str, *, at: Moment | None = None, **attributes: Any) -> None:
         """Change fields of an order.
@@ -82,7 +66,7 @@ class OrderControls:
         """
         with self.state.orders.lock:
             order = self.state.orders.known(order_id)
-            order.attributes.update(_checked(attributes))
+            order.set_fields(attributes)
             order.touch(self._at(at))
 
     def approve_order(self, order_id: str) -> None:
@@ -105,12 +89,11 @@ class OrderControls:
             raise ValueError(f"status must be one of {', '.join(LINE_STATUSES)}")
         with self.state.orders.lock:
             order = self.state.orders.known(order_id)
-            if order.line(line_id) is None:
-                raise ValueError(f"order {order_id} has no line {line_id}")
+            order.known_line(line_id)
             order.move_line(line_id, status, self.state.clock.now(), "system")
 
     def request_deletion(self, merchant_id: str, customer_number: str, requested_at: Moment | None = None) -> list[str]:
-        """What happens when a customer wants no data to be kept: a request for each of their orders.
+        """What happens when a customer wants their data deleted: a request for each of their orders.
 
         :param requested_at: default now.
         :returns: the ids of the orders.
@@ -129,16 +112,11 @@ class OrderControls:
         return [order.id for order in theirs]
 
     def announce_return(
-        self,
-        order_id: str,
-        line_ids: Iterable[str] | None = None,
-        reason: str = "TOO_LARGE",
-        at: Moment | None = None,
+        self, order_id: str, line_ids: Iterable[str] | None = None, reason: str = "TOO_LARGE", at: Moment | None = None
     ) -> str:
         """A customer makes a return label for lines of an order.
 
-        :param line_ids: default all.
-        :param at: default now.
+        :param line_ids: default all; :param at: default now.
         :returns: the id of the announced return.
         :raises ValueError: for an unknown order or line.
         """
@@ -146,12 +124,10 @@ class OrderControls:
         with self.state.orders.lock:
             order = self.state.orders.known(order_id)
             wanted = [line.id for _, line in order.lines()] if line_ids is None else list(line_ids)
-            lines = []
-            for line_id in wanted:
-                found = order.line(line_id)
-                if found is None:
-                    raise ValueError(f"order {order_id} has no line {line_id}")
-                lines.append({"order_line_id": line_id, "order_item_id": found[0].id, "return_reason": reason})
+            lines = [
+                {"order_line_id": line_id, "order_item_id": order.known_line(line_id)[0].id, "return_reason": reason}
+                for line_id in wanted
+            ]
             id = stable_uuid(order.id, "announced return", time, wanted)
             shown = {name: order.attributes[name] for name in ("order_id", "order_number", "merchant_order_id")}
             body = {
@@ -170,54 +146,13 @@ class OrderControls:
         merchant_id = self.state.known_merchant(merchant_id)
         return [wish.body for wish in self.state.customer_wishes.returns(merchant_id)]
 
-    def on_request(self, path_part: str, callback: Callback) -> None:
-        """From now on call ``callback(n)`` before the n-th admitted request is answered whose path contains that.
+    def shipping_documents(self, order_id: str) -> list[dict[str, Any]]:
+        """The documents of an order as the API lists them.
 
-        :param callback: called in the server's thread; ``n`` counts from 1.
+        :raises ValueError: if there is no such order.
         """
-        self.state.listeners.add(path_part, callback)
+        with self.state.orders.lock:
+            return documents_of(self.state, self.state.orders.known(order_id))
 
     def _at(self, at: Moment | None) -> datetime:
         return moment(at) if at is not None else self.state.clock.now()
-
-
-def _checked(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    unknown = set(attributes) - CHANGEABLE
-    if unknown:
-        raise ValueError(f"an order has no field {', '.join(sorted(unknown))} that can be set")
-    for name, allowed in CHOICES.items():
-        if name in attributes and attributes[name] not in allowed:
-            raise ValueError(f"{name} must be one of {', '.join(allowed)}")
-    return {
-        name: order_time(whole_millisecond(value)) if isinstance(value, datetime) else value
-        for name, value in attributes.items()
-    }
-
-
-CHANGEABLE = frozenset(
-    (
-        "logistics_provider_id",
-        "order_number",
-        "order_date",
-        "merchant_order_id",
-        "sales_channel_id",
-        "locale",
-        "customer_number",
-        "customer_email",
-        "customer_phone",
-        "status",
-        "shipping_address",
-        "billing_address",
-        "shipment_number",
-        "tracking_number",
-        "return_tracking_number",
-        "order_lines_price_amount",
-        "order_lines_price_currency",
-        "delivery_end_date",
-        "exported",
-        "created_by",
-        "order_type",
-        "shipping_costs",
-        "stock_location_id",
-    )
-)

@@ -6,27 +6,26 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from airflow_provider_zdirect.emulator.json_api import FieldError
+from airflow_provider_zdirect.emulator.answers import ProblemError, wrong_parameter
 from airflow_provider_zdirect.emulator.options import Options
 from airflow_provider_zdirect.emulator.order import ORDER_STATUSES, ORDER_TYPES, Order
-from airflow_provider_zdirect.emulator.parameters import parse_time, parse_uuid
-from airflow_provider_zdirect.emulator.problem import ProblemError
+from airflow_provider_zdirect.emulator.requests import parse_time, parse_uuid
 
-ORDER_INCLUDES = (
-    "order_transitions",
-    "order_items",
-    "order_lines",
-    "order_lines.order_line_transitions",
-    "shipments",
-)
+ORDER_INCLUDES = ("order_transitions", "order_items", "order_lines", "order_lines.order_line_transitions", "shipments")
 ITEM_INCLUDES = ("order_lines", "order_lines.order_line_transitions")
 LINE_INCLUDES = ("order_lines.order_line_transitions",)
 SORT_FIELDS = ("order_number", "modified_at", "order_lines_price_amount", "order_lines_count", "order_date")
 DEFAULT_SORT = "-modified_at"
 DEFAULT_PAGE = 50
-TIMES = ("created_after", "created_before", "last_updated_after", "last_updated_before")
+TIMES: dict[str, Callable[[datetime, Order], bool]] = {
+    "created_after": lambda time, order: order.created_at > time,
+    "created_before": lambda time, order: order.created_at < time,
+    "last_updated_after": lambda time, order: order.modified_at > time,
+    "last_updated_before": lambda time, order: order.modified_at < time,
+}
 NUMBER = re.compile(r"[0-9]{1,9}")
 RETENTION = timedelta(days=365)
 
@@ -69,7 +68,7 @@ def includes(query: Mapping[str, str], allowed: tuple[str, ...]) -> frozenset[st
     names = frozenset(name for name in query.get("include", "").split(",") if name)
     unknown = sorted(names - set(allowed))
     if unknown:
-        raise FieldError(f"include cannot be {', '.join(unknown)[:60]}", parameter="include")
+        raise wrong_parameter(f"include cannot be {', '.join(unknown)[:60]}", "include")
     return names
 
 
@@ -83,7 +82,7 @@ def _sort(text: str) -> tuple[tuple[str, bool], ...]:
     for part in text.split(","):
         name = part.removeprefix("-")
         if name not in SORT_FIELDS:
-            raise FieldError(f"sort cannot be {name[:60]}", parameter="sort")
+            raise wrong_parameter(f"sort cannot be {name[:60]}", "sort")
         fields.append((name, part.startswith("-")))
     return tuple(fields)
 
@@ -99,30 +98,21 @@ def _number(query: Mapping[str, str], name: str, default: int, least: int) -> in
     if not text:
         return default
     if not NUMBER.fullmatch(text) or int(text) < least:
-        raise FieldError(f"{name} must be a whole number, {least} or more: {text[:60]}", parameter=name)
+        raise wrong_parameter(f"{name} must be a whole number, {least} or more: {text[:60]}", name)
     return int(text)
 
 
 def _time_tests(query: Mapping[str, str], options: Options) -> list[Callable[[Order], bool]]:
-    times = {}
-    for name in TIMES:
+    tests: list[Callable[[Order], bool]] = []
+    for name, test in TIMES.items():
         text = query.get(name)
         if not text:
             continue
         time = _or_named(parse_time, text, name)
-        # Seen in practice: the server drops such a filter and says nothing.
+        # Seen in practice: the server drops such a filter silently.
         is_odd = "." in text or text[-1] in "Zz"
         if options.orders_time_filter == "lenient" or (options.orders_time_filter == "strict" and not is_odd):
-            times[name] = time
-    tests: list[Callable[[Order], bool]] = []
-    if after := times.get("created_after"):
-        tests.append(lambda order: order.created_at > after)
-    if before := times.get("created_before"):
-        tests.append(lambda order: order.created_at < before)
-    if updated_after := times.get("last_updated_after"):
-        tests.append(lambda order: order.modified_at > updated_after)
-    if updated_before := times.get("last_updated_before"):
-        tests.append(lambda order: order.modified_at < updated_before)
+            tests.append(partial(test, time))
     return tests
 
 
@@ -137,14 +127,12 @@ def _value_tests(query: Mapping[str, str]) -> list[Callable[[Order], bool]]:
         wanted["order_type"] = _one_of(order_type, "order_type", ORDER_TYPES)
     if exported := query.get("exported"):
         wanted["exported"] = _one_of(exported.lower(), "exported", ("true", "false")) == "true"
-    if not wanted:
-        return []
     return [lambda order: all(order.attributes[name] == value for name, value in wanted.items())]
 
 
 def _one_of(value: str, name: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
-        raise FieldError(f"{name} must be one of {', '.join(allowed)}", parameter=name)
+        raise wrong_parameter(f"{name} must be one of {', '.join(allowed)}", name)
     return value
 
 
@@ -152,4 +140,4 @@ def _or_named(parse: Callable[[str, str], Any], text: str, name: str) -> Any:
     try:
         return parse(text, name)
     except ProblemError as error:
-        raise FieldError(error.detail, parameter=name) from error
+        raise wrong_parameter(error.detail, name) from error

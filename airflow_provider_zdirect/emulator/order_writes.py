@@ -1,58 +1,64 @@
-"""Orders API, what partners write to orders and lines (zDirect docs: Exporting orders, Shipping, Returns)."""
+"""Orders API, what partners write (zDirect docs: Exporting orders, Shipping, Returns, Split shipments)."""
 
 from __future__ import annotations
 
+import json
 import re
-from datetime import timedelta
-from typing import Annotated, Any
+from datetime import datetime, timedelta
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from airflow_provider_zdirect.emulator.admission import admit
-from airflow_provider_zdirect.emulator.json_api import FieldError, JsonApiRoute, parse_resource
+from airflow_provider_zdirect.emulator.answers import JSON_API, JsonApiRoute, ProblemError, json_api_answer, wrong_field
+from airflow_provider_zdirect.emulator.catalog import stable_uuid
+from airflow_provider_zdirect.emulator.channel_stock import is_whole
+from airflow_provider_zdirect.emulator.clock import order_time
 from airflow_provider_zdirect.emulator.order import (
     BY_LINES,
     BY_SHIPMENTS,
+    CANCELED,
+    INITIAL,
     LINE_STATUSES,
     REASONS,
     RETURNED,
     SHIPPED,
     TRACKING,
+    Line,
     Order,
+    Shipment,
 )
-from airflow_provider_zdirect.emulator.orders import item_of, line_of, own_order
-from airflow_provider_zdirect.emulator.parameters import UUID
-from airflow_provider_zdirect.emulator.problem import ProblemError
+from airflow_provider_zdirect.emulator.orders import OTHER_LIMIT, READ, item_of, line_of, own_order
+from airflow_provider_zdirect.emulator.requests import (
+    UUID,
+    Body,
+    admit,
+    base_url,
+    check_content_type,
+    parse_object,
+    parse_uuid,
+)
 from airflow_provider_zdirect.emulator.state import EmulatorState
 
 WRITE = "orders/write"
 UPDATE_LIMIT = "order-updates"
 EXPORTED_AS = "merchant_order_id"
+CENTER = "outbound_logistic_center_id"
 # The docs say alphanumeric, and show hyphens.
 MERCHANT_ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 AT = "/data/attributes"
 
 
-async def read_body(request: Request) -> bytes:
-    return await request.body()
-
-
-# Read apart, so that the routes are plain functions, which run in the thread pool.
-Body = Annotated[bytes, Depends(read_body)]
-
-
 def order_writes_router(state: EmulatorState) -> APIRouter:
     """Routes that change orders and lines."""
     router = APIRouter(prefix="/merchants/{merchant_id}/orders/{order_id}", route_class=JsonApiRoute)
-    book = state.orders
 
     @router.patch("")
     def update_order(request: Request, merchant_id: str, order_id: str, body: Body) -> Response:
         merchant_id = admit(state, request, merchant_id, UPDATE_LIMIT, WRITE)
-        with book.lock:
+        with state.orders.lock:
             order = own_order(state, merchant_id, order_id)
-            attributes = parse_resource(request, body, "Order", order.id)
+            attributes = _parse_resource(request, body, "Order", order.id)
             check_partner(order)
             _update(state, order, _order_changes(attributes))
         return changed(request)
@@ -62,24 +68,48 @@ def order_writes_router(state: EmulatorState) -> APIRouter:
         request: Request, merchant_id: str, order_id: str, item_id: str, line_id: str, body: Body
     ) -> Response:
         merchant_id = admit(state, request, merchant_id, UPDATE_LIMIT, WRITE)
-        with book.lock:
+        with state.orders.lock:
             order = own_order(state, merchant_id, order_id)
             line = line_of(item_of(order, item_id), line_id)
-            attributes = parse_resource(request, body, "OrderLine", line.id)
+            attributes = _parse_resource(request, body, "OrderLine", line.id)
             check_partner(order)
-            status, reason, center = _line_changes(attributes)
-            possible = order.possible_transitions(line, state.options.lines_from_initial)
+            status, reason = _line_changes(attributes)
+            center = parse_center(attributes, AT)
+            possible = order.possible_transitions(line)
             if status not in possible:
                 allowed = ", ".join(possible) or "nothing"
                 raise ProblemError(409, f"a line that is {line.status} can become {allowed}, not {status}")
             if status == SHIPPED:
-                _ship_by_lines(order)
+                choose_flow(order, BY_LINES)
+                if not order.attributes["tracking_number"]:
+                    order.shipped_without_tracking = True
             if center:
-                line.attributes["outbound_logistic_center_id"] = center
+                line.attributes[CENTER] = center
             order.move_line(line.id, status, state.clock.now(), state.settings.client_id, reason)
         return changed(request)
 
     return router
+
+
+def parse_body(request: Request, body: bytes) -> dict[str, Any]:
+    """An object as JSON; 415 for another media type, 400 for anything else."""
+    check_content_type(request, JSON_API)
+    return parse_object(body)
+
+
+def _parse_resource(request: Request, body: bytes, type: str, id: str) -> dict[str, Any]:
+    """The attributes of ``{"data": {"type", "id", "attributes"}}``, which must be about this resource."""
+    data = parse_body(request, body).get("data")
+    if not isinstance(data, dict):
+        raise wrong_field("data is missing", "/data")
+    if data.get("type") != type:
+        raise wrong_field(f"type must be {type}", "/data/type")
+    if str(data.get("id", "")).lower() != id:
+        raise wrong_field("id is not that of the path", "/data/id")
+    attributes = data.get("attributes")
+    if not isinstance(attributes, dict):
+        raise wrong_field("attributes are missing", AT)
+    return attributes
 
 
 def check_partner(order: Order) -> None:
@@ -87,39 +117,43 @@ def check_partner(order: Order) -> None:
         raise ProblemError(403, f"order {order.id} is fulfilled by Zalando and cannot be changed")
 
 
+def choose_flow(order: Order, flow: str) -> None:
+    """An order is shipped by lines or by shipments, not by both."""
+    if order.flow not in ("", flow):
+        raise ProblemError(409, f"the order is shipped by {order.flow}, not by {flow}")
+    order.flow = flow
+
+
 def changed(request: Request) -> Response:
     """The answer to a change, with the address of what was changed."""
-    location = f"{str(request.base_url).rstrip('/')}{request.url.path}"
-    return Response(status_code=204, headers={"Location": location})
+    return Response(status_code=204, headers={"Location": f"{base_url(request)}{request.url.path}"})
 
 
-def parse_center(attributes: dict[str, Any], at: str) -> str:
-    """The logistic center from which it is sent; empty if nothing is said of it."""
-    center = attributes.get("outbound_logistic_center_id")
-    if center is None:
-        return ""
-    if not isinstance(center, str) or not UUID.fullmatch(center):
-        raise FieldError("outbound_logistic_center_id is not a UUID", f"{at}/outbound_logistic_center_id")
-    return center.lower()
+def parse_center(attributes: dict[str, Any], at: str) -> str | None:
+    """The logistic center from which it is sent, if one is given."""
+    center = attributes.get(CENTER)
+    if center is not None and not (isinstance(center, str) and UUID.fullmatch(center)):
+        raise wrong_field(f"{CENTER} is not a UUID", f"{at}/{CENTER}")
+    return center.lower() if center else None
 
 
 def parse_text(attributes: dict[str, Any], name: str, at: str) -> str | None:
     text = attributes.get(name)
     if text is not None and not isinstance(text, str):
-        raise FieldError(f"{name} is not a text", f"{at}/{name}")
+        raise wrong_field(f"{name} is not a text", f"{at}/{name}")
     return text
 
 
 def _order_changes(attributes: dict[str, Any]) -> dict[str, str]:
     unknown = sorted(set(attributes) - {*TRACKING, EXPORTED_AS})
     if unknown:
-        raise FieldError(f"{', '.join(unknown)[:60]} cannot be changed", f"{AT}/{unknown[0]}")
+        raise wrong_field(f"{', '.join(unknown)[:60]} cannot be changed", f"{AT}/{unknown[0]}")
     found = {name: parse_text(attributes, name, AT) for name in attributes}
     changes = {name: text for name, text in found.items() if text is not None}
     if not changes:
-        raise FieldError("there is nothing to change", AT)
+        raise wrong_field("there is nothing to change", AT)
     if EXPORTED_AS in changes and not MERCHANT_ORDER_ID.fullmatch(changes[EXPORTED_AS]):
-        raise FieldError(f"{EXPORTED_AS} must be alphanumeric and not empty", f"{AT}/{EXPORTED_AS}")
+        raise wrong_field(f"{EXPORTED_AS} must be alphanumeric and not empty", f"{AT}/{EXPORTED_AS}")
     return changes
 
 
@@ -134,23 +168,181 @@ def _update(state: EmulatorState, order: Order, changes: dict[str, str]) -> None
         state.orders.wait(order, now + timedelta(seconds=state.options.order_update_seconds), changes)
 
 
-def _line_changes(attributes: dict[str, Any]) -> tuple[str, int | None, str]:
-    status = attributes.get("status")
+def _line_changes(attributes: dict[str, Any]) -> tuple[str, int | None]:
+    """The new status, and the reason of a return."""
+    status, reason = attributes.get("status"), attributes.get("reason")
     if status not in LINE_STATUSES:
-        raise FieldError(f"status must be one of {', '.join(LINE_STATUSES)}", f"{AT}/status")
-    reason = attributes.get("reason")
+        raise wrong_field(f"status must be one of {', '.join(LINE_STATUSES)}", f"{AT}/status")
     if reason is not None:
         # The specification says number, the docs' template text.
         known = {str(code): code for code in REASONS}
         if isinstance(reason, bool) or not isinstance(reason, (int, str)) or str(reason) not in known:
-            raise FieldError(f"reason must be one of {', '.join(known)}", f"{AT}/reason")
+            raise wrong_field(f"reason must be one of {', '.join(known)}", f"{AT}/reason")
         reason = known[str(reason)]
-    return str(status), reason if status == RETURNED else None, parse_center(attributes, AT)
+    return str(status), reason if status == RETURNED else None
 
 
-def _ship_by_lines(order: Order) -> None:
-    if order.flow == BY_SHIPMENTS:
-        raise ProblemError(409, "the order is shipped by shipments, not by lines")
-    order.flow = BY_LINES
-    if not order.attributes["tracking_number"]:
+TEXTS = (*TRACKING, "merchant_specified_shipment_id")
+STATUSES = (INITIAL, SHIPPED, CANCELED)
+
+
+def shipments_router(state: EmulatorState) -> APIRouter:
+    """Routes of shipments, whose answers have no envelope."""
+    router = APIRouter(prefix="/merchants/{merchant_id}/orders/{order_id}/shipments", route_class=JsonApiRoute)
+
+    @router.get("")
+    def shipments(request: Request, merchant_id: str, order_id: str) -> Response:
+        merchant_id = admit(state, request, merchant_id, OTHER_LIMIT, READ)
+        with state.orders.lock:
+            order = own_order(state, merchant_id, order_id)
+            return json_api_answer({"shipments": [shipment.attributes for shipment in order.shipments]})
+
+    @router.get("/{shipment_id}")
+    def shipment(request: Request, merchant_id: str, order_id: str, shipment_id: str) -> Response:
+        merchant_id = admit(state, request, merchant_id, OTHER_LIMIT, READ)
+        with state.orders.lock:
+            return json_api_answer(_shipment_of(own_order(state, merchant_id, order_id), shipment_id).attributes)
+
+    @router.post("")
+    def create(request: Request, merchant_id: str, order_id: str, body: Body) -> Response:
+        merchant_id = admit(state, request, merchant_id, OTHER_LIMIT, WRITE)
+        with state.orders.lock:
+            order = own_order(state, merchant_id, order_id)
+            content = parse_body(request, body)
+            check_partner(order)
+            lines, fields = _parse_lines(order, content), _parse_fields(content)
+            if "weight" not in fields:
+                raise wrong_field("weight is missing", "/weight")
+            choose_flow(order, BY_SHIPMENTS)
+            made = _create(state, order, lines, fields)
+            return json_api_answer({"shipment_id": made.id}, status=201)
+
+    @router.patch("/{shipment_id}")
+    def update(request: Request, merchant_id: str, order_id: str, shipment_id: str, body: Body) -> Response:
+        merchant_id = admit(state, request, merchant_id, UPDATE_LIMIT, WRITE)
+        with state.orders.lock:
+            order = own_order(state, merchant_id, order_id)
+            found = _shipment_of(order, shipment_id)
+            content = parse_body(request, body)
+            check_partner(order)
+            fields, status = _parse_fields(content), content.get("status", found.attributes["status"])
+            if status not in STATUSES:
+                raise wrong_field(f"status must be one of {', '.join(STATUSES)}", "/status")
+            if "order_lines" in content and _ids(content["order_lines"]) != found.line_ids:
+                raise wrong_field("the lines of a shipment cannot change", "/order_lines")
+            _check_change(state, order, found, status)
+            choose_flow(order, BY_SHIPMENTS)
+            _update_shipment(state, order, found, fields, status)
+        return changed(request)
+
+    return router
+
+
+def _shipment_of(order: Order, shipment_id: str) -> Shipment:
+    shipment_id = parse_uuid(shipment_id, "shipment id")
+    for shipment in order.shipments:
+        if shipment.id == shipment_id:
+            return shipment
+    raise ProblemError(404, f"shipment {shipment_id} is unknown")
+
+
+def _ids(lines: Any) -> list[str]:
+    if not isinstance(lines, list) or not all(isinstance(line, dict) for line in lines):
+        raise wrong_field("order_lines must be a list of objects", "/order_lines")
+    return [str(line.get("order_line_id", "")).lower() for line in lines]
+
+
+def _parse_lines(order: Order, content: dict[str, Any]) -> list[dict[str, Any]]:
+    """The lines of a new shipment; 400 for lines of other orders, 409 for lines that left the default shipment."""
+    ids = _ids(content.get("order_lines"))
+    if not ids or len(set(ids)) != len(ids):
+        raise wrong_field("order_lines must name lines, each once", "/order_lines")
+    for id in ids:
+        found = order.line(id)
+        if found is None:
+            raise wrong_field(f"the order has no line {id[:60]}", "/order_lines")
+        if id not in order.shipments[0].line_ids or order.shipments[0].attributes["status"] != INITIAL:
+            raise ProblemError(409, f"line {id} is in another shipment")
+    return [{**line, "order_line_id": id} for line, id in zip(content["order_lines"], ids, strict=True)]
+
+
+def _parse_fields(content: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a shipment apart from its lines and its status."""
+    found: dict[str, Any] = {name: parse_text(content, name, "") for name in TEXTS}
+    found[CENTER] = parse_center(content, "")
+    weight = content.get("weight")
+    if weight is not None:
+        if not isinstance(weight, dict) or not is_whole(weight.get("value"), least=0) or weight.get("unit") != "g":
+            raise wrong_field('weight must be like {"value": 1250, "unit": "g"}', "/weight")
+        found["weight"] = {"value": weight["value"], "unit": "g"}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _create(state: EmulatorState, order: Order, lines: list[dict[str, Any]], fields: dict[str, Any]) -> Shipment:
+    """Another shipment; its lines leave the default one."""
+    now, number = order_time(state.clock.now()), len(order.shipments)
+    id = stable_uuid(order.id, "shipment", number, json.dumps(lines, sort_keys=True))
+    attributes = {
+        "shipment_id": id,
+        "merchant_specified_shipment_id": "",
+        "shipment_number": f"{int(order.attributes['shipment_number']) + number:018d}",
+        "order_lines": lines,
+        "tracking_number": "",
+        "return_tracking_number": "",
+        **fields,
+        "status": INITIAL,
+        "created_at": now,
+        "modified_at": now,
+    }
+    shipment, first = Shipment(id, attributes), order.shipments[0]
+    taken = set(shipment.line_ids)
+    left = [line for line in first.attributes["order_lines"] if line["order_line_id"] not in taken]
+    first.touch(state.clock.now(), {"order_lines": left})
+    order.shipments.append(shipment)
+    order.touch(state.clock.now(), state.settings.client_id)
+    return shipment
+
+
+def _check_change(state: EmulatorState, order: Order, shipment: Shipment, status: str) -> None:
+    before = shipment.attributes["status"]
+    if before != INITIAL:
+        raise ProblemError(403, f"the shipment is {before} and cannot be changed")
+    if status == CANCELED and shipment is order.shipments[0]:
+        raise ProblemError(403, "the default shipment cannot be canceled")
+    if status != SHIPPED:
+        return
+    if not shipment.line_ids:
+        raise ProblemError(403, "the shipment has no lines")
+    for line in _to_ship(order, shipment):
+        if SHIPPED not in order.possible_transitions(line):
+            raise ProblemError(403, f"line {line.id} is {line.status} and cannot be shipped")
+
+
+def _update_shipment(
+    state: EmulatorState, order: Order, shipment: Shipment, fields: dict[str, Any], status: str
+) -> None:
+    now, client = state.clock.now(), state.settings.client_id
+    shipment.touch(now, {**fields, "status": status})
+    order.touch(now, client)
+    if status == SHIPPED:
+        _ship(order, shipment, now, client)
+    elif status == CANCELED:
+        # Its lines go back to where they came from.
+        first = order.shipments[0]
+        first.touch(now, {"order_lines": [*first.attributes["order_lines"], *shipment.attributes["order_lines"]]})
+
+
+def _ship(order: Order, shipment: Shipment, now: datetime, client: str) -> None:
+    if not shipment.attributes["tracking_number"]:
         order.shipped_without_tracking = True
+    center = shipment.attributes.get(CENTER)
+    for line in _to_ship(order, shipment):
+        if center:
+            line.attributes[CENTER] = center
+        order.move_line(line.id, SHIPPED, now, client)
+
+
+def _to_ship(order: Order, shipment: Shipment) -> list[Line]:
+    """Its lines without those that were canceled."""
+    lines = {line.id: line for _, line in order.lines()}
+    return [lines[id] for id in shipment.line_ids if lines[id].status != CANCELED]

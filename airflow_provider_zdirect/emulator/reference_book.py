@@ -71,9 +71,6 @@ class ReferenceBook:
         # A new tuple, because routes read it in other threads.
         self._changes = (*self._changes, Change(dataset, id, fields, merchant_id))
 
-    def clear(self) -> None:
-        self._changes = ()
-
     def records(self, dataset: str, merchant_id: str, drift: float) -> list[dict[str, Any]]:
         """The current list of a merchant, as sent."""
         key, original = KEY[_known(dataset)], _records(self._seed, dataset, merchant_id)

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from airflow_provider_zdirect.emulator.admission import admit, admit_client, own_merchant
-from airflow_provider_zdirect.emulator.answers import json_answer
-from airflow_provider_zdirect.emulator.parameters import required
-from airflow_provider_zdirect.emulator.problem import ProblemError
-from airflow_provider_zdirect.emulator.reference_book import (
-    KEY,
-    LOGISTIC_CENTERS,
-    SALES_CHANNELS,
-    STOCK_LOCATIONS,
-)
+from airflow_provider_zdirect.emulator.answers import ProblemError, json_answer
+from airflow_provider_zdirect.emulator.reference_book import KEY, LOGISTIC_CENTERS, SALES_CHANNELS, STOCK_LOCATIONS
+from airflow_provider_zdirect.emulator.requests import admit, admit_client, own_merchant, required
 from airflow_provider_zdirect.emulator.state import EmulatorState
 
 
@@ -43,7 +34,9 @@ def reference_data_router(state: EmulatorState) -> APIRouter:
             admit_client(state, request, "sales-channels")
             return json_answer({"items": _channels(state, request)})
         except ProblemError as error:
-            return _json_api_error(error)
+            # Specification of Sales Channels: errors in the form of JSON:API, with the plain media type.
+            fault = {"status": str(error.status), "title": error.title, "detail": error.detail}
+            return json_answer({"errors": [fault]}, error.status, error.headers)
 
     @router.get("/merchants/{merchant_id}/logistic-centers")
     def logistic_centers(request: Request, merchant_id: str) -> Response:
@@ -77,10 +70,3 @@ def _channels(state: EmulatorState, request: Request) -> list[dict[str, Any]]:
             if channel.get("live") and not known.get("live"):
                 found[channel["sales_channel_id"]] = channel
     return list(found.values())
-
-
-def _json_api_error(error: ProblemError) -> Response:
-    # Specification of Sales Channels: errors in the form of JSON:API, with the plain media type.
-    fault = {"status": str(error.status), "title": HTTPStatus(error.status).phrase, "detail": error.detail}
-    body = json.dumps({"errors": [fault]}, separators=(",", ":"))
-    return Response(body, status_code=error.status, headers=error.headers, media_type="application/json")

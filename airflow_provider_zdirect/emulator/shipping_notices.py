@@ -1,43 +1,201 @@
-"""Shipping Notices API (zDirect docs: Shipping Notices)."""
+"""Shipping Notices API (zDirect docs: Shipping Notices): reading what clients write, showing notices, the routes."""
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from typing import Annotated, Any
+from datetime import date, datetime
+from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from airflow_provider_zdirect.emulator.admission import admit_client
-from airflow_provider_zdirect.emulator.answers import next_page
+from airflow_provider_zdirect.emulator.answers import ProblemError, compact, json_answer, next_page
 from airflow_provider_zdirect.emulator.catalog import stable_uuid
-from airflow_provider_zdirect.emulator.cursor import NoticeCursor
-from airflow_provider_zdirect.emulator.notice import (
+from airflow_provider_zdirect.emulator.cursor import opened, sealed
+from airflow_provider_zdirect.emulator.drift import loosened
+from airflow_provider_zdirect.emulator.notice_book import (
     ANNOUNCED,
+    DISPATCH,
     INITIAL,
     READY_FOR_DISPATCH,
     READY_FOR_RECEIVE,
     ItemSet,
     Notice,
+    etag_of,
 )
-from airflow_provider_zdirect.emulator.notice_answers import shown, tagged, tags
-from airflow_provider_zdirect.emulator.notice_fields import MERCHANT, Items, parse_fields, parse_items, parse_object
-from airflow_provider_zdirect.emulator.parameters import given, parse_uuid
-from airflow_provider_zdirect.emulator.problem import ProblemError
+from airflow_provider_zdirect.emulator.options import Options, reasons
+from airflow_provider_zdirect.emulator.requests import (
+    Body,
+    admit_client,
+    base_url,
+    check_content_type,
+    given,
+    parse_date,
+    parse_object,
+    parse_uuid,
+)
 from airflow_provider_zdirect.emulator.state import EmulatorState
+from airflow_provider_zdirect.merchant_files.ean import is_ean13
+
+MERCHANT = "zalando_merchant_id"
+# Quantities by EAN, in the order in which they were given.
+Items = tuple[tuple[str, int], ...]
+
+
+def _uuid(text: str) -> str:
+    return parse_uuid(text, "id")
+
+
+def _date(text: str) -> str:
+    return parse_date(text, "earliest_delivery_date").isoformat()
+
+
+def _ean(text: str) -> str:
+    if not is_ean13(text):
+        raise ValueError("an EAN has 13 digits with a valid check digit")
+    return text
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class AnnouncedItem(Strict):
+    ean: Annotated[str, AfterValidator(_ean)]
+    quantity: Annotated[int, Field(ge=1)]
+
+
+class ItemList(Strict):
+    """An EAN that comes twice is refused (not confirmed)."""
+
+    items: Annotated[list[AnnouncedItem], Field(min_length=1)]
+
+    def checked(self) -> Items:
+        found = {item.ean: item.quantity for item in self.items}
+        if len(found) < len(self.items):
+            raise ProblemError(400, "an EAN comes twice")
+        return tuple(found.items())
+
+
+Model = TypeVar("Model", bound=Strict)
+Text = str | None
+Count = Annotated[int, Field(ge=0)] | None
+
+
+class NoticeFields(Strict):
+    """Which fields are required is not confirmed; only the merchant is so here."""
+
+    zalando_merchant_id: Annotated[str, AfterValidator(_uuid)]
+    announced_items: ItemList | None = None
+    carrier_name: Text = None
+    merchant_b2b_reference: Text = None
+    contact_email: Text = None
+    comments: Text = None
+    requested_zalando_location_name: Text = None
+    contact_name: Text = None
+    additional_contact_email: Text = None
+    pallets_count: Count = None
+    colli_count: Count = None
+    hanging_goods_count: Count = None
+    requested_zalando_location_id: Annotated[str, AfterValidator(_uuid)] | None = None
+    earliest_delivery_date: Annotated[str, AfterValidator(_date)] | None = None
+
+
+def parse_fields(body: bytes) -> tuple[dict[str, Any], Items]:
+    """A notice as it is written, and the items that may come with it."""
+    fields = _valid(NoticeFields, parse_object(body))
+    items = fields.announced_items
+    return fields.model_dump(exclude={"announced_items"}, exclude_unset=True), items.checked() if items else ()
+
+
+def parse_items(body: bytes) -> Items:
+    """The items of ``{"items": [{"ean", "quantity"}]}``."""
+    return _valid(ItemList, parse_object(body)).checked()
+
+
+def _valid(model: type[Model], content: Any) -> Model:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise ProblemError(400, reasons(error)) from error
+
+
+# Of the documented examples, whose times have the offset of Germany.
+ZONE = ZoneInfo("Europe/Berlin")
+OPTIONAL = (
+    "carrier_name",
+    "merchant_b2b_reference",
+    "contact_email",
+    "comments",
+    "requested_zalando_location_name",
+    "contact_name",
+    "additional_contact_email",
+    "hanging_goods_count",
+    "delivery_time_slot",
+)
+
+
+def shown(notice: Notice, base_url: str, options: Options) -> dict[str, Any]:
+    """The notice as it is sent.
+
+    :param base_url: where the emulator is, without a slash at the end.
+    """
+    href = f"{base_url}/zfs/shipping-notices/{notice.id}"
+    fields = dict(notice.fields)
+    if fields.get("earliest_delivery_date"):
+        fields["earliest_delivery_date"] = _local(date.fromisoformat(fields["earliest_delivery_date"]))
+    if options.notices_without_merchant:
+        del fields["zalando_merchant_id"]
+    body = {
+        "self": {"href": href},
+        **({options.notice_id_field: notice.id} if options.notice_id_field else {}),
+        **fields,
+        "announced_item_sets": {"href": f"{href}/announced-item-sets"},
+        "dispatch_item_sets": {"href": f"{href}/dispatch-item-sets"},
+        "delivery_date_request": {"href": f"{href}/delivery-date-request"},
+        "delivery_date_confirmation": {"href": f"{href}/delivery-date-confirmation"},
+        "delivery_time_slot": {"href": f"{href}/delivery-time-slot"},
+        "inbound_tour": {"href": f"{base_url}/zfs/tours?zalando_advice_id={notice.zalando_advice_id}"},
+        "zalando_advice_id": notice.zalando_advice_id,
+        "announced_item_count": notice.count(ANNOUNCED),
+        "dispatch_item_count": notice.count(DISPATCH),
+        "state": notice.state,
+    }
+    if notice.delivery_date:
+        body["confirmed_delivery_date"] = _local(notice.delivery_date)
+    elif int(notice.id[-1], 16) % 2:
+        # Whether it is absent or null before is not confirmed.
+        body["confirmed_delivery_date"] = None
+    return loosened(body, notice.id, options.drift, OPTIONAL)
+
+
+def tagged(request: Request, content: dict[str, Any], etag: str | None = None) -> Response:
+    """An answer with its entity tag, or 304 if the client has it.
+
+    :param etag: ``None`` makes one of the content.
+    """
+    etag = etag or etag_of(compact(content))
+    known = tags(request.headers.get("if-none-match", ""))
+    if "*" in known or etag in [tag.removeprefix("W/") for tag in known]:
+        return Response(status_code=304, headers={"ETag": etag})
+    return json_answer(content, headers={"ETag": etag})
+
+
+def tags(header: str) -> list[str]:
+    """The entity tags of ``If-Match`` or ``If-None-Match``."""
+    return [tag.strip() for tag in header.split(",") if tag.strip()]
+
+
+def _local(day: date) -> str:
+    return datetime(day.year, day.month, day.day, tzinfo=ZONE).isoformat()
+
 
 BASE = "/zfs/shipping-notices"
 LIST_LIMIT, ONE_LIMIT = "shipping-notices", "shipping-notice"
 SET_KINDS = {"announced-item-sets": "announced", "dispatch-item-sets": "dispatch"}
-
-
-async def _body(request: Request) -> bytes:
-    return await request.body()
-
-
-# Read apart, so that the routes are plain functions, which run in the thread pool.
-Body = Annotated[bytes, Depends(_body)]
 
 
 def shipping_notices_router(state: EmulatorState) -> APIRouter:
@@ -54,7 +212,7 @@ def shipping_notices_router(state: EmulatorState) -> APIRouter:
         admit_client(state, request, LIST_LIMIT)
         if state.options.create_notice == "put":
             raise ProblemError(405, "notices are created with PUT", {"Allow": "GET"})
-        _check_json(request)
+        check_content_type(request)
         with state.notices.lock:
             return _create(state, request, str(uuid.uuid4()), body)
 
@@ -62,7 +220,7 @@ def shipping_notices_router(state: EmulatorState) -> APIRouter:
     def one(request: Request, notice_id: str) -> Response:
         admit_client(state, request, ONE_LIMIT)
         notice = _seen(state, notice_id)
-        return tagged(request, shown(notice, _base_url(request), state.options), notice.etag)
+        return tagged(request, shown(notice, base_url(request), state.options), notice.etag)
 
     @router.put("/{notice_id}")
     def put(request: Request, notice_id: str, body: Body) -> Response:
@@ -77,7 +235,7 @@ def shipping_notices_router(state: EmulatorState) -> APIRouter:
                 raise ProblemError(405, "notices are created with POST", {"Allow": "GET"})
             if uuid.UUID(notice_id).version != 4:
                 raise ProblemError(400, "the id of a new shipping notice is a UUID of version 4")
-            _check_json(request)
+            check_content_type(request)
             return _create(state, request, notice_id, body)
 
     @router.post("/{notice_id}/announcement-confirmations")
@@ -91,7 +249,7 @@ def shipping_notices_router(state: EmulatorState) -> APIRouter:
             if not notice.announced_sets:
                 raise ProblemError(409, "no items are announced")
             state.notices.write(replace(notice, announced_at=state.clock.now()))
-        return JSONResponse({}, status_code=201)
+        return json_answer({}, 201)
 
     @router.post("/{notice_id}/dispatch-confirmations")
     def confirm_dispatch(request: Request, notice_id: str, body: Body) -> Response:
@@ -102,7 +260,7 @@ def shipping_notices_router(state: EmulatorState) -> APIRouter:
             if notice.state != READY_FOR_DISPATCH:
                 raise ProblemError(409, f"a dispatch is confirmed in state {READY_FOR_DISPATCH}, not {notice.state}")
             state.notices.write(replace(notice, dispatched_at=state.clock.now()))
-        return JSONResponse({}, status_code=201)
+        return json_answer({}, 201)
 
     for path, kind in SET_KINDS.items():
         _item_set_routes(router, state, path, kind)
@@ -131,15 +289,15 @@ def _item_set_routes(router: APIRouter, state: EmulatorState, path: str, kind: s
         admit_client(state, request, path)
         with state.notices.lock:
             notice = _to_change(state, request, notice_id)
-            items = parse_items(parse_object(body))
+            items = parse_items(body)
             _check_open(notice, kind)
             posted = _item_set(state, notice, kind, items)
             # Of the notice with what is still to come, apart from a later set, which this one is instead of.
             whole = state.find_notice(notice.id) or notice
             state.notices.write(whole.with_sets(kind, (*notice.sets(kind), posted)))
         answer = {"id": posted.id, "items": posted.as_rows()}
-        href = f"{_base_url(request)}{BASE}/{notice.id}/{path}/{posted.id}"
-        return JSONResponse(answer, status_code=201, headers={"Location": href})
+        href = f"{base_url(request)}{BASE}/{notice.id}/{path}/{posted.id}"
+        return json_answer(answer, 201, {"Location": href})
 
 
 def _check_open(notice: Notice, kind: str) -> None:
@@ -184,20 +342,20 @@ def _update(state: EmulatorState, request: Request, id: str, body: bytes) -> Res
 
 def _written(state: EmulatorState, request: Request, notice: Notice, status: int) -> Response:
     # No entity tag: the docs name it for the answers to GET only.
-    headers = {"Location": f"{_base_url(request)}{BASE}/{notice.id}"} if status == 201 else {}
+    headers = {"Location": f"{base_url(request)}{BASE}/{notice.id}"} if status == 201 else {}
     if state.options.created_notice_body == "empty":
         return Response(status_code=201 if status == 201 else 204, headers=headers)
-    return JSONResponse(shown(notice, _base_url(request), state.options), status_code=status, headers=headers)
+    return json_answer(shown(notice, base_url(request), state.options), status, headers)
 
 
 def _page(state: EmulatorState, request: Request) -> dict[str, Any]:
     size, keys = state.options.notices_page_size, state.notice_keys(state.merchant_ids)
     cursor = given(request.query_params, state.options.notices_cursor_parameter)
     if cursor:
-        after = NoticeCursor.decode(cursor)
-        keys = [key for key in keys if key > (after.created_at, after.id)]
-    rows = [shown(_seen(state, id), _base_url(request), state.options) for _, id in keys[:size]]
-    following = NoticeCursor(*keys[size - 1]).encode() if len(keys) > size else None
+        created_at, id = opened(LIST_LIMIT, cursor)
+        keys = [key for key in keys if key > (datetime.fromisoformat(created_at), id)]
+    rows = [shown(_seen(state, id), base_url(request), state.options) for _, id in keys[:size]]
+    following = sealed(LIST_LIMIT, keys[size - 1][0].isoformat(), keys[size - 1][1]) if len(keys) > size else None
     return {"shipping-notices": rows, **next_page(following, state.options)}
 
 
@@ -214,7 +372,7 @@ def _seen(state: EmulatorState, id: str) -> Notice:
 def _to_change(state: EmulatorState, request: Request, id: str, missing_status: int | None = None) -> Notice:
     """The notice as of now, if the request knows it so."""
     notice = _seen(state, id)
-    _check_json(request)
+    check_content_type(request)
     header = request.headers.get("if-match")
     if header is None:
         raise ProblemError(missing_status or state.options.missing_etag_status, "If-Match is required")
@@ -223,16 +381,6 @@ def _to_change(state: EmulatorState, request: Request, id: str, missing_status: 
     return notice
 
 
-def _check_json(request: Request) -> None:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise ProblemError(415, "Content-Type must be application/json")
-
-
 def _check_empty(body: bytes) -> None:
     if body and parse_object(body):
         raise ProblemError(400, "a confirmation is an empty object")
-
-
-def _base_url(request: Request) -> str:
-    return str(request.base_url).rstrip("/")

@@ -1,4 +1,4 @@
-"""All that one emulator knows and remembers."""
+"""The state of one emulator."""
 
 from __future__ import annotations
 
@@ -10,23 +10,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_zdirect.emulator import stock
-from airflow_provider_zdirect.emulator.bulk import BulkPages, BulkPlan
 from airflow_provider_zdirect.emulator.catalog import merchant_id, stable_uuid
 from airflow_provider_zdirect.emulator.channel_stock import ChannelStock
 from airflow_provider_zdirect.emulator.clock import EmulatorClock
 from airflow_provider_zdirect.emulator.customer_wishes import CustomerWishes
 from airflow_provider_zdirect.emulator.faults import FaultPlan
 from airflow_provider_zdirect.emulator.limits import Limiter, MinuteLimiter
-from airflow_provider_zdirect.emulator.liquidation_script import LiquidationScript
 from airflow_provider_zdirect.emulator.listeners import Listeners
-from airflow_provider_zdirect.emulator.notice import Notice
-from airflow_provider_zdirect.emulator.notice_book import Key, NoticeBook
+from airflow_provider_zdirect.emulator.notice_book import Key, Notice, NoticeBook, SeededNotices
 from airflow_provider_zdirect.emulator.options import Options
 from airflow_provider_zdirect.emulator.order_book import OrderBook
 from airflow_provider_zdirect.emulator.reference_book import ReferenceBook
-from airflow_provider_zdirect.emulator.seeded_notices import SeededNotices
 from airflow_provider_zdirect.emulator.tokens import TokenBook
-from airflow_provider_zdirect.emulator.truth import Record, Timeline, marked
+from airflow_provider_zdirect.emulator.truth import LiquidationScript, Record, Timeline
 
 REMEMBERED_REQUESTS = 100_000
 MOST_MERCHANTS = 500
@@ -86,7 +82,6 @@ class EmulatorState:
         options: Options,
         clock: EmulatorClock,
         faults: FaultPlan,
-        bulk: BulkPlan | None = None,
     ) -> None:
         self.settings = settings
         self.options = options
@@ -94,61 +89,33 @@ class EmulatorState:
         self.faults = faults
         self.merchant_ids = tuple(merchant_id(settings.seed, index) for index in range(settings.merchants))
         self.foreign_merchant_id = merchant_id(settings.seed, settings.merchants)
-        self.tokens = TokenBook(settings.seed)
-        self.limiter = Limiter(clock)
-        self.stock_limiter = MinuteLimiter(clock)
-        merchant_ids = (*self.merchant_ids, self.foreign_merchant_id)
-        self.references = ReferenceBook(settings.seed, merchant_ids)
-        self.orders = OrderBook(settings.seed, merchant_ids, clock, self.references, lambda: self.options)
+        self._flow_numbers = itertools.count(1)
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew; settings, options, clock and faults stay."""
+        seed, merchant_ids = self.settings.seed, (*self.merchant_ids, self.foreign_merchant_id)
+        self.tokens = TokenBook(seed)
+        self.limiter = Limiter(self.clock)
+        self.stock_limiter = MinuteLimiter(self.clock)
+        self.references = ReferenceBook(seed, merchant_ids)
+        self.orders = OrderBook(seed, merchant_ids, self.clock, self.references, lambda: self.options)
         self.customer_wishes = CustomerWishes()
-        self.stocks = ChannelStock(settings.seed)
+        self.stocks = ChannelStock(seed)
         self.listeners = Listeners()
         self.notices = NoticeBook()
-        self.script = LiquidationScript(settings.seed)
+        self.script = LiquidationScript(seed)
         self.log: deque[LoggedRequest] = deque(maxlen=REMEMBERED_REQUESTS)
-        self.bulk = BulkPages(bulk, settings.seed, self.merchant_ids[0]) if bulk else None
-        self._flow_numbers = itertools.count(1)
 
     def timeline(self) -> Timeline:
-        options = self.options
-        return Timeline(
-            self.settings.seed,
-            (*self.merchant_ids, self.foreign_merchant_id),
-            options.volume,
-            options.late_share,
-            options.bad_records,
-            options.drift,
-            options.liquidated_by,
-            options.null_defect_levels,
-            options.empty_reports,
-            options.report_calendar,
-            options.liquidated_vanish,
-            options.liquidated_change,
-        )
-
-    def liquidated_items(self, merchant_id: str, start: datetime, end: datetime) -> list[Record]:
-        """Those of the timeline, but of the script for the days that it is about; visible or not."""
-        records = self.timeline().records("liquidated_items", merchant_id, start, end)
-        return self.script.over(records, merchant_id, start, end)
+        merchant_ids, options = (*self.merchant_ids, self.foreign_merchant_id), self.options
+        shared = {name: getattr(options, name) for name in Timeline.__annotations__ if name in Options.model_fields}
+        return Timeline(self.settings.seed, merchant_ids, reports=options.report_calendar, **shared)
 
     def records(self, dataset: str, merchant_id: str, start: datetime, end: datetime) -> list[Record]:
-        """Records with ``start <= event time < end``, those that vanish and earlier forms included."""
-        if dataset == "liquidated_items":
-            return self.liquidated_items(merchant_id, start, end)
-        return list(self.timeline().records(dataset, merchant_id, start, end))
-
-    def truth(
-        self, dataset: str, merchant_id: str, start: datetime, end: datetime, as_sent: bool = False
-    ) -> list[dict[str, Any]]:
-        """All records with ``start <= event time < end``, whether the API shows them yet or not.
-
-        Bad ones carry ``_bad``. With ``as_sent`` the records are as the API sends them, drift included. Liquidated
-        rows are as they are in the end: those that vanish are not there, those that change have changed.
-        """
-        if self.bulk and dataset == "received_items" and merchant_id == self.bulk.merchant_id:
-            return list(self.bulk.records(start, end))
-        final = [record for record in self.records(dataset, merchant_id, start, end) if record.is_final]
-        return [dict(record.sent) if as_sent else marked(record) for record in final]
+        """Records with ``start <= event time < end``, visible or not; scripted ones in place of those of their days."""
+        records = list(self.timeline().records(dataset, merchant_id, start, end))
+        return self.script.over(records, merchant_id, start, end) if dataset == "liquidated_items" else records
 
     def stock_levels(self, merchant_id: str, at: datetime) -> dict[str, stock.Level]:
         """The stock by EAN, articles without any included; ``()`` for all of them under ``inventory=zero``."""
@@ -174,20 +141,6 @@ class EmulatorState:
         """All shipping notices of some merchants as of now."""
         found = [self.find_notice(id) for _, id in self.notice_keys(merchant_ids)]
         return [self.as_of_now(notice) for notice in found if notice]
-
-    def confirm_delivery_date(self, id: str) -> None:
-        """What ZFS Operations does with an announced notice.
-
-        :raises ValueError: if there is no such notice, or it is in another state.
-        """
-        with self.notices.lock:
-            notice = self.find_notice(id)
-            if notice is None:
-                raise ValueError(f"shipping notice {id} is unknown")
-            state = self.as_of_now(notice).state
-            if state != "ready_for_delivery_date":
-                raise ValueError(f"shipping notice {id} is in state {state}, not ready_for_delivery_date")
-            self.notices.write(notice.with_delivery_date(self.clock.now()))
 
     def reference(self, dataset: str, merchant_id: str) -> list[dict[str, Any]]:
         """Stock locations, sales channels or logistic centers as they are now and as they are sent."""

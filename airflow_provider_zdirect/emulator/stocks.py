@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
-from airflow_provider_zdirect.emulator.admission import admit_updates, own_merchant
+from airflow_provider_zdirect.emulator.answers import ProblemError, json_answer
 from airflow_provider_zdirect.emulator.channel_stock import Result
-from airflow_provider_zdirect.emulator.notice_fields import parse_object
-from airflow_provider_zdirect.emulator.order_writes import Body
-from airflow_provider_zdirect.emulator.problem import ProblemError
 from airflow_provider_zdirect.emulator.reference_book import SALES_CHANNELS
+from airflow_provider_zdirect.emulator.requests import (
+    Body,
+    admit_updates,
+    check_content_type,
+    own_merchant,
+    parse_object,
+)
 from airflow_provider_zdirect.emulator.state import EmulatorState
 
 WRITE = "products/stock/write"
@@ -32,7 +36,7 @@ def stocks_router(state: EmulatorState) -> APIRouter:
             items = _parse(request, body)
         except ProblemError as error:
             fault = error
-        # A request that is no good counts too, but for no update.
+        # A malformed request counts too, but for no update.
         admit_updates(state, request, len(items), WRITE)
         merchant_id = own_merchant(state, merchant_id)
         if fault:
@@ -45,16 +49,14 @@ def stocks_router(state: EmulatorState) -> APIRouter:
         results = [(item, state.stocks.update(merchant_id, item, channels, options, now)) for item in items]
         shape = options.stocks_answer
         rows = [{"item": item, "result": _shown(result, shape == "items")} for item, result in results]
-        return JSONResponse({shape: rows}, status_code=207)
+        return json_answer({shape: rows}, 207)
 
     return router
 
 
 def _parse(request: Request, body: bytes) -> list[dict[str, Any]]:
     """The items, if the request as a whole is well-formed; each of them is judged later."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise ProblemError(415, "Content-Type must be application/json")
+    check_content_type(request)
     items = parse_object(body).get("items")
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise ProblemError(400, "items must be a list of objects")

@@ -9,15 +9,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from airflow_provider_zdirect.emulator.admission import admit_client
-from airflow_provider_zdirect.emulator.answers import json_answer
+from airflow_provider_zdirect.emulator.answers import ProblemError, json_answer
 from airflow_provider_zdirect.emulator.catalog import ADDRESSES, WAREHOUSE_COUNT, warehouse_id
 from airflow_provider_zdirect.emulator.drift import loosened
-from airflow_provider_zdirect.emulator.notice import Notice
-from airflow_provider_zdirect.emulator.parameters import ADVICE_ID, given
-from airflow_provider_zdirect.emulator.problem import ProblemError
+from airflow_provider_zdirect.emulator.notice_book import Notice
 from airflow_provider_zdirect.emulator.records import rfc3339
 from airflow_provider_zdirect.emulator.reference_book import WAREHOUSES
+from airflow_provider_zdirect.emulator.requests import ADVICE_ID, admit_client, given, required
 from airflow_provider_zdirect.emulator.state import EmulatorState
 
 HOUR = timedelta(hours=1)
@@ -40,9 +38,8 @@ def tours_router(state: EmulatorState) -> APIRouter:
     @router.get("/zfs/tours")
     def tours(request: Request) -> Response:
         admit_client(state, request, "tours")
-        advice_id = given(request.query_params, "zalando_advice_id")
-        if advice_id is None and not state.options.tours_without_parameter:
-            raise ProblemError(400, "query parameter zalando_advice_id is required")
+        read = given if state.options.tours_without_parameter else required
+        advice_id = read(request.query_params, "zalando_advice_id")
         if advice_id is not None and not ADVICE_ID.fullmatch(advice_id):
             raise ProblemError(400, f"zalando_advice_id must have 8 digits: {advice_id[:60]}")
         found = [
@@ -92,11 +89,7 @@ def _tour(notice: Notice, warehouse: int, now: datetime) -> dict[str, Any]:
         "planned_amount_of_loading_units": planned,
         "actual_amount_of_loading_units": actual if status == "unloaded" else dict.fromkeys(planned, 0),
         "type": "NEW_GOODS",
-        "current_status": {
-            "status": status,
-            "status_text": STATUS_TEXTS[status],
-            "last_updated": rfc3339(since),
-        },
+        "current_status": {"status": status, "status_text": STATUS_TEXTS[status], "last_updated": rfc3339(since)},
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -11,8 +11,7 @@ from typing import Any
 
 from airflow_provider_zdirect.emulator.catalog import quality_label
 from airflow_provider_zdirect.emulator.drift import drifted, spoiled
-from airflow_provider_zdirect.emulator.movements import REPORTS
-from airflow_provider_zdirect.emulator.records import BODIES, NO_DEFECT, Place, liquidated_body, rfc3339
+from airflow_provider_zdirect.emulator.records import BODIES, REPORTS, Place, liquidated_body, rfc3339
 from airflow_provider_zdirect.emulator.report_calendar import ReportCalendar
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -40,7 +39,7 @@ EVERY_DAY = ReportCalendar()
 
 @dataclass(frozen=True)
 class Record:
-    """One record with what the API does not tell.
+    """One record with what the API does not show.
 
     :param event_time: the moment that ``from`` and ``to`` select.
     :param label: quality label, or the row's number for liquidated items and movements; orders records of one moment.
@@ -48,7 +47,7 @@ class Record:
     :param body: the record as documented.
     :param sent: the record as the API sends it, which differs from ``body`` under drift.
     :param bad: what is wrong with it, if it breaks the schema.
-    :param visible_until: the API shows the record no longer from this moment on; ``None`` if it stays.
+    :param visible_until: the API shows the record until this moment, excluded; ``None`` if it stays.
     """
 
     event_time: datetime
@@ -62,11 +61,6 @@ class Record:
     @property
     def key(self) -> tuple[datetime, str]:
         return self.event_time, self.label
-
-    @property
-    def is_final(self) -> bool:
-        """Whether it belongs to the truth: it neither vanishes nor changes any more."""
-        return self.visible_until is None
 
     def is_visible(self, now: datetime) -> bool:
         return self.visible_at <= now and (self.visible_until is None or now < self.visible_until)
@@ -83,7 +77,6 @@ class Timeline:
     bad_records: float = 0.0
     drift: float = 0.0
     liquidated_by: str = "liquidation_date"
-    null_defect_levels: bool = False
     empty_reports: float = 0.05
     reports: ReportCalendar = EVERY_DAY
     liquidated_vanish: float = 0.0
@@ -122,8 +115,6 @@ def _hour(timeline: Timeline, dataset: str, merchant_id: str, hour: int) -> tupl
         label = quality_label(timeline.seed, merchant_index, DATASETS.index(dataset), hour, number)
         place = Place(timeline.seed, merchant_id, event_time, label)
         body = BODIES[dataset](rng, place)
-        if timeline.null_defect_levels and body.get("defect_levels") == NO_DEFECT:
-            body["defect_levels"] = None
         late, minutes = rng.random() < timeline.late_share, rng.randint(1, 45)
         visible_at = event_time + timedelta(minutes=minutes if late else 0)
         records.append(_record(timeline, dataset, rng, Record(event_time, label, visible_at, body, body)))
@@ -246,3 +237,49 @@ def legacy(record: Record) -> dict[str, Any]:
         "consumed_timestamp": rfc3339(record.visible_at),
         "tour_number": f"{day:%Y%m%d}-{tail % 30:04d}-SWI1-EF",
     }
+
+
+ScriptedRow = tuple[dict[str, Any], datetime, datetime | None]
+
+
+class LiquidationScript:
+    """What was scripted, by merchant and day."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._days: dict[tuple[str, datetime], tuple[Record, ...]] = {}
+
+    def set(self, merchant_id: str, day: date, rows: Iterable[ScriptedRow]) -> None:
+        """Replace all rows of that day.
+
+        :param rows: each as fields that differ from the day's usual body, and the moments from which and until which
+            the API shows it; ``None`` if it stays.
+        """
+        event_time = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        rng = Random(f"{self._seed}/{merchant_id}/script/{day}")  # noqa: S311 - reproducible, not secret
+        usual = liquidated_body(rng, Place(self._seed, merchant_id, event_time, "script"), 0)
+        self._days[merchant_id, event_time] = tuple(
+            _scripted(event_time, f"{number:06d}", {**usual, **changes}, visible_at, visible_until)
+            for number, (changes, visible_at, visible_until) in enumerate(rows)
+        )
+
+    def over(self, records: Iterable[Record], merchant_id: str, start: datetime, end: datetime) -> list[Record]:
+        """The records with those of scripted days replaced, in order."""
+        days = dict(self._days)
+        kept = [record for record in records if (merchant_id, record.event_time) not in days]
+        scripted = [
+            record
+            for (merchant, day), rows in days.items()
+            if merchant == merchant_id and start <= day < end
+            for record in rows
+        ]
+        return sorted(kept + scripted, key=lambda record: record.key)
+
+
+def _scripted(
+    event_time: datetime, label: str, body: dict[str, Any], visible_at: datetime, visible_until: datetime | None
+) -> Record:
+    for moment in (visible_at, visible_until):
+        if moment is not None and moment.tzinfo is None:
+            raise ValueError(f"a scripted row needs aware times: {moment.isoformat()}")
+    return Record(event_time, label, visible_at, body, body, visible_until=visible_until)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 
 from airflow_provider_zdirect.datasets.table import Dataset
-from airflow_provider_zdirect.erasure.files import FileEraser, erase_lines
-from airflow_provider_zdirect.erasure.people import ErasedPeople, ErasureLedger
-from airflow_provider_zdirect.erasure.rows import ORDER_DATASETS, is_theirs_line, staged_is_telling
+from airflow_provider_zdirect.erasure.beside import erase_lines, staged_to_erase
+from airflow_provider_zdirect.erasure.ledger import ErasureLedger
+from airflow_provider_zdirect.erasure.rows import ORDER_DATASETS, Contacts
+from airflow_provider_zdirect.erasure.tables import Erased, OrderTables
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
 
@@ -36,10 +36,10 @@ class ErasedMeanwhile:
     @classmethod
     def of(cls, dataset: Dataset, merchant_id: str, checkpoint: Checkpoint, what: str) -> ErasedMeanwhile:
         ledger = ErasureLedger(checkpoint.store, merchant_id) if dataset.name in ORDER_DATASETS else None
-        return cls(ledger, checkpoint, what, dataset.refetch_delay)
+        return cls(ledger, checkpoint, what, dataset.endpoint.refetch_delay)
 
     def refuse(self, progress: Progress) -> None:
-        """To be called before publishing: begin anew if people are to be forgotten since pages of them were staged.
+        """Call this before publishing: it begins anew if people were entered since their pages were staged.
 
         :raises ConcurrentRunError: then.
         """
@@ -47,29 +47,25 @@ class ErasedMeanwhile:
             return
         people = self.ledger.people()
         self.before = people.entries
-        if not self._is_telling(people, progress):
+        staged = (path for request in progress.requests.values() for path in request.all_staged())
+        if not people or not any(staged_to_erase(self.checkpoint.store, path, people) for path in staged):
             return
         self.checkpoint.discard()
         raise ConcurrentRunError(
             f"{self.what}: customers of some fetched orders have been erased since; nothing was published.",
-            remedy="Let the retry fetch the window again, without their personal data.",
+            remedy="No action needed if the task retries: it fetches the window again, without their personal data.",
             retry_after=self.retry_after,
         )
 
     def erase_published(self, rejected_path: str, at: datetime) -> None:
-        """To be called after publishing, also if that failed: erase people who were entered since :meth:`refuse`.
-
-        The staged pages say nothing of them any more: the erasure may have deleted these.
+        """Call this after publishing, also if that failed: it erases people who were entered since :meth:`refuse`.
 
         :param rejected_path: where invalid records are published.
         """
         if self.ledger is None or self.ledger.people().entries == self.before:
             return
-        eraser = FileEraser(self.checkpoint.store, self.ledger, at)
-        people = eraser.learn()
-        eraser.erase(people)
-        erase_lines(self.checkpoint.store, rejected_path, partial(is_theirs_line, people=people))
-
-    def _is_telling(self, people: ErasedPeople, progress: Progress) -> bool:
-        staged = (path for request in progress.requests.values() for path in request.all_staged())
-        return bool(people) and any(staged_is_telling(self.checkpoint.store, path, people) for path in staged)
+        tables = OrderTables(self.ledger, at)
+        contacts: Contacts = set()
+        people = tables.learn(contacts)
+        erase_lines(self.checkpoint.store, rejected_path, people, contacts)
+        tables.erase(people, Erased())

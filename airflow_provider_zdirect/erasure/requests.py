@@ -7,7 +7,7 @@ all; either way, all orders with the customer number are erased.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -15,27 +15,27 @@ import msgspec
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.datasets.rejected import NOT_READABLE
 from airflow_provider_zdirect.datasets.table import get_dataset
-from airflow_provider_zdirect.erasure.people import as_order_id, as_time
-from airflow_provider_zdirect.erasure.texts import SoughtTexts
+from airflow_provider_zdirect.erasure.ledger import as_order_id, as_time
+from airflow_provider_zdirect.erasure.rows import Contacts, contacts_of
 
 DATASET = "order_deletion_requests"
 
 
 @dataclass
 class DeletionRequests:
-    """What was asked for. In memory only.
+    """What customers asked for. In memory only.
 
     :param count: of requests.
     :param orders: when each order's erasure was asked for, by order id.
     :param customers: when each customer asked for it last, by customer number.
-    :param texts: what must not be found afterwards.
+    :param contacts: what the requests say of the customers besides their numbers.
     :param unreadable: requests that name neither an order nor a customer, or cannot be read.
     """
 
     count: int = 0
     orders: dict[str, str | None] = field(default_factory=dict)
     customers: dict[str, str | None] = field(default_factory=dict)
-    texts: SoughtTexts = field(default_factory=SoughtTexts)
+    contacts: Contacts = field(default_factory=set)
     unreadable: int = 0
 
     def take(self, request: Any) -> None:
@@ -43,7 +43,7 @@ class DeletionRequests:
         self.count += 1
         content: Mapping[str, Any] = request if isinstance(request, Mapping) else {}
         order_id, number = as_order_id(content.get("order_id")), _text(content.get("customer_number"))
-        # A damaged one is nobody's.
+        # A damaged one identifies nobody.
         order_id, number = (None if text and "\ufffd" in text else text for text in (order_id, number))
         if order_id is None and number is None:
             self.unreadable += 1
@@ -54,8 +54,7 @@ class DeletionRequests:
         if number is not None:
             times = [time for each in (requested_at, self.customers.get(number)) if (time := as_time(each))]
             self.customers[number] = max(times).isoformat() if times else None
-            self.texts.add(number)
-        self.texts.add_address(content.get("shipping_address"))
+        self.contacts |= contacts_of(content)
 
 
 async def fetch_requests(client: ZDirectClient, merchant_id: str) -> DeletionRequests:
@@ -64,8 +63,8 @@ async def fetch_requests(client: ZDirectClient, merchant_id: str) -> DeletionReq
     :raises ZDirectError: if a page cannot be fetched.
     """
     requests = DeletionRequests()
-    # With what the published dataset leaves out: it is needed to find the rows, and not stored.
-    dataset = replace(get_dataset(DATASET), left_out=())
+    # With what the published dataset leaves out: it is needed to find the rows, and is not stored.
+    dataset = get_dataset(DATASET).but(answer={"left_out": ()})
     async for page in client.pages(dataset, merchant_id, {}):
         for record in page.records:
             requests.take(_decoded(record))

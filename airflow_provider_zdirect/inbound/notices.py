@@ -139,7 +139,7 @@ class ShippingNotices:
         :returns: the id, if the answer has it: as ``Location`` or in the body.
         """
         what = f"Creation of a shipping notice of merchant {fields[MERCHANT]}"
-        reply = await self._send("POST", "", LISTED.name, LISTED.rate_limits, what, json=dict(fields))
+        reply = await self._send("POST", "", LISTED.name, LISTED.endpoint.rate_limits, what, json=dict(fields))
         if found := _id_in(reply.location):
             return found
         if not isinstance(reply.content, dict):

@@ -10,11 +10,15 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from airflow_provider_zdirect.intrastat.movements import summed
+from airflow_provider_zdirect.intrastat import sums
 
 MOST_COUNTRIES = 12
 OTHER = "other"
 CELL_WIDTH, CELL_HEIGHT, LEFT, TOP = 76, 36, 84, 56
+_WAYS = """
+SELECT source, destination, sum(net_quantity)::BIGINT AS net_quantity, sum(movements)::BIGINT AS movements
+FROM flows WHERE source <> destination GROUP BY ALL ORDER BY source, destination
+"""
 _LEAST_OPACITY, _MOST_OPACITY = 0.12, 0.45
 
 
@@ -25,7 +29,7 @@ class Cell:
     x: int
     y: int
     label: str
-    told: str
+    words: str
     kind: str
     opacity: str
 
@@ -53,26 +57,28 @@ def flow_chart(flows: pa.Table, country: str) -> Chart:
 
     :param flows: columns ``source``, ``destination``, ``net_quantity``, ``movements``.
     """
-    rows = [row for row in summed(flows, ["source", "destination"]).to_pylist() if row["source"] != row["destination"]]
+    rows = sums.rows(_WAYS, flows=flows)
     shown = _countries(rows, country)
-    sums: dict[tuple[str, str], tuple[int, int]] = {}
+    found: dict[tuple[str, str], tuple[int, int]] = {}
     for row in rows:
         way = tuple(code if code in shown else OTHER for code in (row["source"], row["destination"]))
-        quantity, movements = sums.get(way, (0, 0))  # type: ignore[arg-type]
-        sums[way] = quantity + row["net_quantity"], movements + row["movements"]  # type: ignore[index]
-    most = max((abs(quantity) for quantity, _ in sums.values()), default=0) or 1
+        quantity, movements = found.get(way, (0, 0))  # type: ignore[arg-type]
+        found[way] = quantity + row["net_quantity"], movements + row["movements"]  # type: ignore[index]
+    most = max((abs(quantity) for quantity, _ in found.values()), default=0) or 1
     cells = [
         Cell(
             x=LEFT + CELL_WIDTH * shown.index(destination),
             y=TOP + CELL_HEIGHT * shown.index(source),
             label=_short(quantity),
-            told=_told(source, destination, quantity, movements),
+            words=_in_words(source, destination, quantity, movements),
             kind="arrival" if destination == country else "dispatch" if source == country else "elsewhere",
             opacity=f"{_LEAST_OPACITY + (_MOST_OPACITY - _LEAST_OPACITY) * abs(quantity) / most:.2f}",
         )
-        for (source, destination), (quantity, movements) in sorted(sums.items())
+        for (source, destination), (quantity, movements) in sorted(found.items())
     ]
-    text = "; ".join(_told(*way, *counts) for way, counts in sorted(sums.items())) or "No movement crossed a border."
+    text = (
+        "; ".join(_in_words(*way, *counts) for way, counts in sorted(found.items())) or "No movement crossed a border."
+    )
     return Chart(country, shown, cells, text)
 
 
@@ -89,7 +95,7 @@ def _countries(rows: list[dict[str, object]], country: str) -> list[str]:
     return [*sorted([country, *others[: MOST_COUNTRIES - 2]]), OTHER]
 
 
-def _told(source: str, destination: str, quantity: int, movements: int) -> str:
+def _in_words(source: str, destination: str, quantity: int, movements: int) -> str:
     return f"{source} to {destination}: net quantity {quantity:,} in {movements:,} movements"
 
 

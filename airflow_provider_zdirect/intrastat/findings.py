@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -34,15 +33,49 @@ def month_findings(
     :param uncertain: those of them whose report was fetched, and was empty at a time when it may not have been made.
     :param landed: the other days.
     """
-    return [
-        *_missing(missing),
-        *_no_movement(movements),
-        *_without_country(movements),
-        *_within_country(movements.within_country),
-        *_empty_too_early(uncertain),
-        *_rejected(landed.values()),
-        *_sandbox(landed.values()),
-    ]
+    found: list[Finding] = []
+    if missing:
+        found.append(
+            Finding(
+                f"{len(missing)} daily report{'s are' if len(missing) > 1 else ' is'} missing",
+                f"The movements that Zalando reported on {as_runs(missing)} are not in these figures.",
+            )
+        )
+    if not movements.count:
+        found.append(Finding("No movements", "None of the daily reports that were used holds a movement."))
+    if unplaced := movements.unplaced.num_rows:
+        quantity = sum(movements.unplaced.column("quantity").to_pylist())
+        found.append(
+            Finding(
+                f"{_counted(unplaced)} without a country",
+                f"Net quantity {quantity:,}. Zalando gave no country of source or destination, so that no report can "
+                "hold them. They are listed in movements-without-country.csv, in the folder above this one.",
+            )
+        )
+    if within := movements.within_country:
+        found.append(
+            Finding(
+                f"{_counted(within)} within one country",
+                "Source and destination are the same country; no border was crossed, and no report holds them.",
+            )
+        )
+    if uncertain:
+        found.append(Finding("Empty reports that were fetched too early", fetched_too_early(uncertain)))
+    # A run may have fetched several of the days; its manifest counts the records that it put aside in all.
+    rejected = {day.manifest: day.rejected for day in landed.values() if day.rejected}
+    if count := sum(rejected.values()):
+        found.append(
+            Finding(
+                f"{count:,} record{'s were' if count > 1 else ' was'} put aside as invalid",
+                "These figures lack them. The runs that fetched "
+                f"{as_runs(day.day for day in landed.values() if day.rejected)} have put them under _rejected/.",
+            )
+        )
+    if samples := [day.day for day in landed.values() if day.environment != "production"]:
+        found.append(
+            Finding("Sandbox data", f"The reports of {as_runs(samples)} come from the sandbox; they are samples.")
+        )
+    return found
 
 
 def country_findings(report: CountryReport, movements: Movements) -> list[Finding]:
@@ -50,30 +83,11 @@ def country_findings(report: CountryReport, movements: Movements) -> list[Findin
 
     :param movements: those of the month.
     """
-    return [*_nothing_to_report(report, movements), *_outside_of_the_eu(report)]
-
-
-def _nothing_to_report(report: CountryReport, movements: Movements) -> list[Finding]:
-    if report.lines.num_rows:
-        return []
-    name = titled(report.country)
-    if report.country in movements.countries:
-        return [
-            Finding(
-                f"No movement crosses the border of {name}",
-                f"The movements of {report.month} from or to it lie within the country, or lack the other country.",
-            )
-        ]
-    text = f"In no movement of {report.month} is it the country of source or of destination, so this report is empty."
-    if report.country == "XI":
-        text += " Zalando names countries by ISO codes, which have none for Northern Ireland: goods there are under GB."
-    return [Finding(f"No movement touches {name}", text)]
-
-
-def _outside_of_the_eu(report: CountryReport) -> list[Finding]:
+    if not report.lines.num_rows:
+        return [_nothing_to_report(report, movements)]
     codes = {report.country, *report.lines.column("counterpart_country").unique().to_pylist()}
     outside = sorted(codes.difference(EU))
-    if not outside or not report.lines.num_rows:
+    if not outside:
         return []
     return [
         Finding(
@@ -84,52 +98,17 @@ def _outside_of_the_eu(report: CountryReport) -> list[Finding]:
     ]
 
 
-def _missing(missing: tuple[date, ...]) -> list[Finding]:
-    if not missing:
-        return []
-    return [
-        Finding(
-            f"{len(missing)} daily report{'s are' if len(missing) > 1 else ' is'} missing",
-            f"The movements that Zalando reported on {as_runs(missing)} are not in these figures.",
+def _nothing_to_report(report: CountryReport, movements: Movements) -> Finding:
+    name = titled(report.country)
+    if report.country in movements.countries:
+        return Finding(
+            f"No movement crosses the border of {name}",
+            f"The movements of {report.month} from or to it lie within the country, or lack the other country.",
         )
-    ]
-
-
-def _no_movement(movements: Movements) -> list[Finding]:
-    if movements.count:
-        return []
-    return [Finding("No movements", "None of the daily reports that were used holds a movement.")]
-
-
-def _without_country(movements: Movements) -> list[Finding]:
-    rows = movements.unplaced
-    if not rows.num_rows:
-        return []
-    quantity = sum(rows.column("quantity").to_pylist())
-    return [
-        Finding(
-            f"{_counted(rows.num_rows)} without a country",
-            f"Net quantity {quantity:,}. Zalando gave no country of source or destination, so that no report can hold "
-            "them. They are listed in movements-without-country.csv, in the folder above this one.",
-        )
-    ]
-
-
-def _within_country(count: int) -> list[Finding]:
-    if not count:
-        return []
-    return [
-        Finding(
-            f"{_counted(count)} within one country",
-            "Source and destination are the same country; no border was crossed, and no report holds them.",
-        )
-    ]
-
-
-def _empty_too_early(uncertain: tuple[date, ...]) -> list[Finding]:
-    if not uncertain:
-        return []
-    return [Finding("Empty reports that were fetched too early", fetched_too_early(uncertain))]
+    text = f"In no movement of {report.month} is it the country of source or of destination, so this report is empty."
+    if report.country == "XI":
+        text += " Zalando names countries by ISO codes, which have none for Northern Ireland: goods there are under GB."
+    return Finding(f"No movement touches {name}", text)
 
 
 def fetched_too_early(uncertain: tuple[date, ...]) -> str:
@@ -138,31 +117,6 @@ def fetched_too_early(uncertain: tuple[date, ...]) -> str:
         f"{EMPTY_IS_CERTAIN_AFTER.days} days after they were due and before a later report was seen; they may not have "
         "been made by then. Fetch them again."
     )
-
-
-def _rejected(landed: Iterable[LandedDay]) -> list[Finding]:
-    # A run may have fetched several of the days; it says how many records it put aside in all.
-    by_run: dict[str, list[LandedDay]] = {}
-    for day in landed:
-        if day.rejected:
-            by_run.setdefault(day.manifest, []).append(day)
-    if not by_run:
-        return []
-    count = sum(days[0].rejected for days in by_run.values())
-    days = [day.day for run in by_run.values() for day in run]
-    return [
-        Finding(
-            f"{count:,} record{'s were' if count > 1 else ' was'} put aside as invalid",
-            f"These figures lack them. The runs that fetched {as_runs(days)} have put them under _rejected/.",
-        )
-    ]
-
-
-def _sandbox(landed: Iterable[LandedDay]) -> list[Finding]:
-    days = [day.day for day in landed if day.environment != "production"]
-    if not days:
-        return []
-    return [Finding("Sandbox data", f"The reports of {as_runs(days)} come from the sandbox; they are samples.")]
 
 
 def _counted(movements: int) -> str:

@@ -8,9 +8,9 @@ from datetime import date, datetime
 from typing import Any
 
 from airflow_provider_zdirect.intrastat.selection import Month
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.reports.calendar import is_long_due
 from airflow_provider_zdirect.storage.layout import Layout
-from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import Window
 
 
@@ -53,12 +53,13 @@ def uncertain_days(landed: Mapping[date, LandedDay], empty: Collection[date]) ->
     return tuple(day for day in empty if not is_certain(landed[day]))
 
 
-def landed_days(store: ObjectStore, layout: Layout, month: Month) -> dict[date, LandedDay]:
+def landed_days(place: Place, month: Month) -> dict[date, LandedDay]:
     """The days of the month that have a published report, in order.
 
     One listing, and only manifests are read whose window comes near the month: a window's own time zone is not known
     from its name, so a day on either side counts as near.
     """
+    store, layout = place.store, place.layout("intra_community_movements")
     folder = f"_manifests/{layout.dataset}/merchant_id={layout.merchant_id}"
     near = [path for path in store.files_below(folder) if _is_near(path, month.widest)]
     wanted = set(month.days)
@@ -92,7 +93,6 @@ def _landed(layout: Layout, day: date, manifest: dict[str, Any], path: str) -> L
         has_file=any(file["path"].startswith(folder) for file in manifest["files"]),
         environment=manifest["environment"],
         rejected=manifest["rejected"],
-        # Manifests of earlier releases do not have it.
-        empty_because=manifest.get("empty_because", {}).get(day.isoformat()),
+        empty_because=manifest["empty_because"].get(day.isoformat()),
         manifest=path,
     )

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_zdirect.intrastat.master_data import DECIMALS
+from airflow_provider_zdirect.intrastat.master_data import DECIMALS, SCHEMA
 from airflow_provider_zdirect.intrastat.movements import ARTICLE
 from airflow_provider_zdirect.intrastat.selection import Month
+from airflow_provider_zdirect.intrastat.sums import ask
 
 FLOWS = ("arrival", "dispatch")
 TOTAL = pa.decimal128(38, DECIMALS)
@@ -37,15 +38,42 @@ LINES = pa.schema(
 last five come from the master data and are null without; ``net_mass_kg`` and ``statistical_value`` are those of the net
 quantity."""
 
-KEYS = ["flow", "counterpart_country", *ARTICLE, "transaction_month"]
+_TYPES = """
+WITH crossing AS (
+    SELECT 'arrival' AS flow, source AS counterpart_country, * FROM flows
+    WHERE destination = $country AND source <> $country
+    UNION ALL
+    SELECT 'dispatch', destination, * FROM flows WHERE source = $country AND destination <> $country
+)
+SELECT flow, counterpart_country, ean, merchant_sku, product_sku, transaction_month,
+    coalesce(crossing.movement_type, '') AS movement_type, net_quantity, movements
+FROM crossing
+ORDER BY flow, counterpart_country, ean, merchant_sku, product_sku, transaction_month,
+    coalesce(crossing.movement_type, ''), crossing.movement_type
+"""
+# int64 has up to 19 digits; with the 18 of an amount the product has at most 38, which is what a decimal can have.
+_LINES = """
+WITH lines AS (
+    SELECT flow, counterpart_country, ean, merchant_sku, product_sku, transaction_month,
+        sum(net_quantity)::BIGINT AS net_quantity, sum(movements)::BIGINT AS movements,
+        list({movement_type: movement_type, net_quantity: net_quantity, movements: movements}) AS movement_types
+    FROM types GROUP BY ALL
+)
+SELECT $merchant_id AS merchant_id, $month AS month, $country AS country, lines.*, cn8_code, country_of_origin,
+    net_mass_kg * net_quantity::DECIMAL(19, 0) AS net_mass_kg,
+    statistical_value * net_quantity::DECIMAL(19, 0) AS statistical_value,
+    IF($with_master_data, goods.ean IS NOT NULL, NULL) AS has_master_data
+FROM lines LEFT JOIN goods USING (ean)
+ORDER BY flow, counterpart_country, ean, merchant_sku, product_sku, transaction_month
+"""
 
 
 @dataclass(frozen=True)
 class CountryReport:
-    """What a country's report says.
+    """A country's report.
 
-    :param lines: columns LINES, ordered by KEYS.
-    :param types: columns KEYS, ``movement_type``, ``net_quantity``, ``movements``: the same per movement type.
+    :param lines: columns LINES, ordered by all up to ``transaction_month``.
+    :param types: the same with one row per movement type.
     """
 
     country: str
@@ -73,61 +101,8 @@ def country_report(
     :param flows: as :class:`~airflow_provider_zdirect.intrastat.movements.Movements` has them.
     :param master_data: as :class:`~airflow_provider_zdirect.intrastat.master_data.MasterDataFile` reads it, or None.
     """
-    types = pa.concat_tables(
-        [_crossing(flows, country, "arrival", "destination", "source"),
-         _crossing(flows, country, "dispatch", "source", "destination")]
-    ).sort_by([(key, "ascending") for key in (*KEYS, "movement_type")])  # fmt: skip
-    lines = _with_types(types)
-    for name, value in (("country", country), ("month", str(month)), ("merchant_id", merchant_id)):
-        lines = lines.append_column(name, pa.repeat(pa.scalar(value), lines.num_rows))
-    lines = _with_master_data(lines, master_data)
+    types = ask(_TYPES, {"country": country}, flows=flows)
+    goods = SCHEMA.empty_table() if master_data is None else master_data
+    facts = {"country": country, "month": str(month), "merchant_id": merchant_id}
+    lines = ask(_LINES, {**facts, "with_master_data": master_data is not None}, types=types, goods=goods)
     return CountryReport(country, month, lines.select(LINES.names).cast(LINES), types)
-
-
-def _crossing(flows: pa.Table, country: str, flow: str, own: str, other: str) -> pa.Table:
-    """The movements of one direction over the country's border."""
-    crossing = flows.filter((pc.field(own) == country) & (pc.field(other) != country))
-    columns = {
-        "flow": pa.repeat(pa.scalar(flow), crossing.num_rows),
-        "counterpart_country": crossing.column(other),
-        **{name: crossing.column(name) for name in (*ARTICLE, "transaction_month")},
-        "movement_type": pc.fill_null(crossing.column("movement_type"), ""),
-        "net_quantity": crossing.column("net_quantity"),
-        "movements": crossing.column("movements"),
-    }
-    return pa.table(columns)
-
-
-def _with_types(types: pa.Table) -> pa.Table:
-    """One row per line, with its movement types as a list."""
-    parts = ("movement_type", "net_quantity", "movements")
-    aggregates = [("net_quantity", "sum"), ("movements", "sum"), *((part, "list") for part in parts)]
-    lines = types.group_by(KEYS, use_threads=False).aggregate(aggregates)
-    lines = lines.sort_by([(key, "ascending") for key in KEYS]).combine_chunks()
-    lists = [lines.column(f"{part}_list").combine_chunks() for part in parts]
-    ends = pc.cumulative_sum(pc.list_value_length(lists[0]).cast(pa.int32()))
-    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
-    structs = pa.StructArray.from_arrays([pc.list_flatten(part) for part in lists], fields=list(TYPES.value_type))
-    return pa.table(
-        {
-            **{key: lines.column(key) for key in KEYS},
-            "net_quantity": lines.column("net_quantity_sum"),
-            "movements": lines.column("movements_sum"),
-            "movement_types": pa.ListArray.from_arrays(offsets, structs),
-        }
-    )
-
-
-def _with_master_data(lines: pa.Table, master_data: pa.Table | None) -> pa.Table:
-    if master_data is None:
-        for name in ("cn8_code", "country_of_origin", "net_mass_kg", "statistical_value", "has_master_data"):
-            lines = lines.append_column(name, pa.nulls(lines.num_rows, LINES.field(name).type))
-        return lines
-    at = pc.index_in(lines.column("ean"), value_set=master_data.column("ean").combine_chunks())
-    # int64 has up to 19 digits; with the 18 of an amount the product has at most 38, which is what fits.
-    quantity = lines.column("net_quantity").cast(pa.decimal128(19, 0))
-    for name in ("cn8_code", "country_of_origin"):
-        lines = lines.append_column(name, master_data.column(name).take(at))
-    for name in ("net_mass_kg", "statistical_value"):
-        lines = lines.append_column(name, pc.multiply(master_data.column(name).take(at), quantity))
-    return lines.append_column("has_master_data", at.is_valid())

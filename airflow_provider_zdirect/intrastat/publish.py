@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.intrastat.csv_text import lines_as_csv, table_as_csv
-from airflow_provider_zdirect.intrastat.file_names import UNPLACED, MonthFiles
+from airflow_provider_zdirect.intrastat.file_names import MonthFiles
 from airflow_provider_zdirect.intrastat.findings import Finding
 from airflow_provider_zdirect.intrastat.landed_days import LandedDay
 from airflow_provider_zdirect.intrastat.lines import FOLDERS, CountryReport
@@ -22,7 +22,7 @@ from airflow_provider_zdirect.intrastat.page import Page
 from airflow_provider_zdirect.intrastat.selection import Month
 from airflow_provider_zdirect.intrastat.summaries import goods_without_master_data
 from airflow_provider_zdirect.publish.files import PublishedFile
-from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.storage.row_files import parquet_bytes
 
 
@@ -35,8 +35,7 @@ class MonthPublisher:
     :param findings: what concerns all countries.
     """
 
-    store: ObjectStore
-    merchant_id: str
+    place: Place
     month: Month
     movements: Movements
     landed: dict[date, LandedDay]
@@ -46,7 +45,7 @@ class MonthPublisher:
 
     @property
     def names(self) -> MonthFiles:
-        return MonthFiles(self.merchant_id, self.month)
+        return MonthFiles(self.place.merchant_id, self.month)
 
     def write_country(self, report: CountryReport, findings: list[Finding], *, with_master_data: bool) -> None:
         """Write a country's files.
@@ -55,7 +54,9 @@ class MonthPublisher:
         """
         names = self.names.of(report.country)
         goods = goods_without_master_data(report) if with_master_data else None
-        page = Page(report, self.movements, self.merchant_id, len(self.landed), [*self.findings, *findings], goods)
+        page = Page(
+            report, self.movements, self.place.merchant_id, len(self.landed), [*self.findings, *findings], goods
+        )
         rows = report.lines.num_rows
         self._write(f"{names.folder}/{names.parquet}", parquet_bytes(report.lines.drop_columns(FOLDERS)), rows)
         self._write(f"{names.report_folder}/{names.csv}", lines_as_csv(report.lines), rows)
@@ -80,11 +81,11 @@ class MonthPublisher:
         if self.movements.unplaced.num_rows:
             self._write(self.names.unplaced, table_as_csv(self.movements.unplaced), self.movements.unplaced.num_rows)
         kept = self._delete_stale(countries)
-        former = self.store.read_json(self.names.manifest) or {"files": [], "reports": []}
+        former = self.place.store.read_json(self.names.manifest) or {"files": [], "reports": []}
         created = now.isoformat()
         others = [report for report in former["reports"] if report["country"] in kept]
         manifest = {
-            "merchant_id": self.merchant_id,
+            "merchant_id": self.place.merchant_id,
             "month": str(self.month),
             "countries": countries,
             "days": [day.isoformat() for day in self.landed],
@@ -108,7 +109,7 @@ class MonthPublisher:
             "package_version": __version__,
             "created_at": created,
         }
-        self.store.write_json(self.names.manifest, manifest)
+        self.place.store.write_json(self.names.manifest, manifest)
         return self.names.manifest
 
     def _delete_stale(self, countries: tuple[str, ...] | None) -> set[str]:
@@ -116,17 +117,16 @@ class MonthPublisher:
         written = {file.path for file in self.files}
         untouched = set()
         folders = (self.names.folder, self.names.report_folder)
-        for path in chain.from_iterable(map(self.store.files_below, folders)):
+        for path in chain.from_iterable(map(self.place.store.files_below, folders)):
             country = self.names.country_of(path)
-            # Earlier releases wrote everything beside the tables.
-            if path in written or (country is None and not path.endswith(f"/month={self.month}/{UNPLACED}")):
+            if path in written or (country is None and path != self.names.unplaced):
                 continue
             if country is not None and countries is not None and country not in countries:
                 untouched.add(country)
             else:
-                self.store.delete(path)
+                self.place.store.delete(path)
         return untouched
 
     def _write(self, path: str, data: bytes, rows: int) -> None:
-        self.store.write(path, data)
+        self.place.store.write(path, data)
         self.files.append(PublishedFile(path, rows, len(data), hashlib.sha256(data).hexdigest()))

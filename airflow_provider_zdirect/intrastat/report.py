@@ -13,9 +13,7 @@ from datetime import date, datetime
 from typing import Any
 
 import pyarrow as pa
-from fsspec import AbstractFileSystem
 
-from airflow_provider_zdirect.client import checked_merchant_id
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.exceptions import MissingReportsError
 from airflow_provider_zdirect.intrastat.findings import Finding, country_findings, fetched_too_early, month_findings
@@ -25,9 +23,8 @@ from airflow_provider_zdirect.intrastat.master_data import MasterDataFile
 from airflow_provider_zdirect.intrastat.movements import DATASET, Movements, read_movements
 from airflow_provider_zdirect.intrastat.publish import MonthPublisher
 from airflow_provider_zdirect.intrastat.selection import Month, as_runs
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.reports.calendar import DueCalendar
-from airflow_provider_zdirect.storage.layout import Layout
-from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
@@ -38,24 +35,15 @@ class IntrastatJob:
     """What to report, and where from and to.
 
     :param countries: countries of declaration; None: every country that a movement of the month touches.
-    :param fs: filesystem of the base path.
-    :param root: the base path as ``fs`` names it.
-    :param base_uri: the base path as people name it, for results and messages.
+    :param place: of the movements and of the reports.
     :param allow_missing_days: report although daily reports are missing; they are named in whatever is written.
-    :raises ZDirectConfigurationError: if the merchant id cannot be one.
     """
 
     month: Month
-    merchant_id: str
-    fs: AbstractFileSystem
-    root: str
-    base_uri: str
+    place: Place
     countries: tuple[str, ...] | None = None
     master_data: MasterDataFile | None = None
     allow_missing_days: bool = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "merchant_id", checked_merchant_id(self.merchant_id))
 
 
 @dataclass(frozen=True)
@@ -87,7 +75,7 @@ class ReportSummary:
 
 @dataclass(frozen=True)
 class IntrastatResult:
-    """What came of it; small enough for XCom.
+    """The reports of a month; small enough for XCom.
 
     :param days: days of the month that have a report.
     :param missing_days: the others, if that is allowed.
@@ -127,20 +115,19 @@ def report_month(job: IntrastatJob, *, clock: Clock | None = None) -> IntrastatR
     :raises MissingReportsError: if daily reports of the month are missing and that is not allowed, or all are missing;
         nothing is written then.
     :raises ZDirectConfigurationError: if the master data cannot be used; nothing is written then.
-    :raises ConcurrentRunError: if files kept vanishing while they were read.
+    :raises ConcurrentRunError: if other runs kept replacing files while they were read.
     """
-    store, layout = ObjectStore(job.fs, job.root), Layout(DATASET.name, job.merchant_id)
     master_data = job.master_data.read() if job.master_data else None
     clock = clock or SystemClock()
-    landed = landed_days(store, layout, job.month)
+    landed = landed_days(job.place, job.month)
     _check_complete(job, landed, clock.now())
-    movements = read_movements(store, layout, landed, frozenset(day for day in landed if landed[day].has_file))
+    movements = read_movements(job.place, landed, frozenset(day for day in landed if landed[day].has_file))
     landed = {day: found for day, found in landed.items() if day not in movements.lost_days}
     uncertain = uncertain_days(landed, movements.empty_days)
     landed = {day: found for day, found in landed.items() if day not in uncertain}
     movements = replace(movements, empty_days=tuple(day for day in movements.empty_days if day in landed))
     _check_complete(job, landed, clock.now(), uncertain)
-    return _publish(job, store, movements, landed, uncertain, master_data, clock)
+    return _publish(job, movements, landed, uncertain, master_data, clock)
 
 
 def _check_complete(
@@ -152,27 +139,26 @@ def _check_complete(
     first, last = job.month.days[0], job.month.days[-1]
     due = {day for day in job.month.days if DueCalendar().due(day) <= now}
     overdue = due.intersection(missing).difference(uncertain)
-    said, remedy = [], []
+    problems, remedy = [], []
     if due.issuperset(missing):
         if overdue:
-            said.append(
+            problems.append(
                 f"{len(overdue)} of {len(job.month.days)} daily reports of {DATASET.name} are not published under "
-                f"{job.base_uri}: {as_runs(overdue)}."
+                f"{job.place.uri}: {as_runs(overdue)}."
             )
     else:
         state = "has not begun" if now.date() < first else "is not over" if now.date() <= last else "has just ended"
         last_due = f"{DueCalendar().due(last):%Y-%m-%d %H:%M} UTC"
-        said.append(f"the month {state}. Its last daily report, that of {last}, is due at {last_due}.")
+        problems.append(f"the month {state}. Its last daily report, that of {last}, is due at {last_due}.")
         remedy.append(f"Run it after {last_due}, once the last report has landed.")
         if overdue:
-            said.append(
-                f"Not published under {job.base_uri} so far: {as_runs(missing)}; of these are due: {as_runs(overdue)}."
+            problems.append(
+                f"Not published under {job.place.uri} so far: {as_runs(missing)}; of these are due: {as_runs(overdue)}."
             )
     if uncertain:
-        said.append(fetched_too_early(uncertain))
+        problems.append(fetched_too_early(uncertain))
     if overdue or uncertain:
-        assert DATASET.retention is not None
-        kept_from = DATASET.retention.earliest(now).date()
+        kept_from = DATASET.windows.retention.earliest(now).date()
         lost = [day for day in overdue if day < kept_from]
         if lost:
             remedy.append(f"zDirect no longer has the reports of {as_runs(lost)}: it keeps those from {kept_from} on.")
@@ -188,7 +174,7 @@ def _check_complete(
             f"since there is no report of {job.month} at all."
         )
     raise MissingReportsError(
-        f"Intrastat {job.month} of merchant {job.merchant_id}: {' '.join(said)}", remedy=" ".join(remedy)
+        f"Intrastat {job.month} of merchant {job.place.merchant_id}: {' '.join(problems)}", remedy=" ".join(remedy)
     )
 
 
@@ -198,7 +184,6 @@ def _missing(job: IntrastatJob, landed: dict[date, LandedDay]) -> tuple[date, ..
 
 def _publish(
     job: IntrastatJob,
-    store: ObjectStore,
     movements: Movements,
     landed: dict[date, LandedDay],
     uncertain: tuple[date, ...],
@@ -208,19 +193,19 @@ def _publish(
     missing = _missing(job, landed)
     findings = month_findings(movements, missing, uncertain, landed)
     for finding in findings:
-        log.warning("%s: %s", subject(f"intrastat {job.month}", job.merchant_id, full_id=True), finding)
-    publisher = MonthPublisher(store, job.merchant_id, job.month, movements, landed, missing, findings)
+        log.warning("%s: %s", subject(f"intrastat {job.month}", job.place.merchant_id, full_id=True), finding)
+    publisher = MonthPublisher(job.place, job.month, movements, landed, missing, findings)
     summaries = []
     for country in job.countries or movements.countries:
-        report = country_report(movements.flows, country, job.month, job.merchant_id, master_data)
+        report = country_report(movements.flows, country, job.month, job.place.merchant_id, master_data)
         own = country_findings(report, movements)
         for finding in own:
-            log.warning("%s: %s", subject(f"intrastat {job.month} {country}", job.merchant_id), finding)
+            log.warning("%s: %s", subject(f"intrastat {job.month} {country}", job.place.merchant_id), finding)
         publisher.write_country(report, own, with_master_data=master_data is not None)
         summaries.append(_summary(job, publisher, report, own, master_data is not None))
         log.info(
             "%s: arrivals %s, dispatches %s (net quantities), %s lines. This is not tax advice. -> %s",
-            subject(f"intrastat {job.month} {country}", job.merchant_id),
+            subject(f"intrastat {job.month} {country}", job.place.merchant_id),
             *(f"{report.net_quantity(flow):,}" for flow in ("arrival", "dispatch")),
             f"{report.lines.num_rows:,}",
             summaries[-1].uri,
@@ -231,15 +216,15 @@ def _publish(
     manifest = publisher.finish(job.countries, [summary.as_dict() for summary in summaries], used, clock.now())
     return IntrastatResult(
         month=job.month,
-        merchant_id=job.merchant_id,
+        merchant_id=job.place.merchant_id,
         days=len(landed),
         missing_days=missing,
         movements=movements.count,
         without_country=movements.unplaced.num_rows,
         within_country=movements.within_country,
         findings=tuple(map(str, findings)),
-        uri=_uri(job, publisher.names.folder),
-        manifest=_uri(job, manifest),
+        uri=job.place.uri_of(publisher.names.folder),
+        manifest=job.place.uri_of(manifest),
         reports=tuple(summaries),
     )
 
@@ -255,12 +240,8 @@ def _summary(
         lines=report.lines.num_rows,
         without_master_data=report.without_master_data.num_rows if with_master else None,
         findings=tuple(map(str, findings)),
-        uri=_uri(job, names.folder),
-        html=_uri(job, f"{names.report_folder}/{names.html}"),
-        csv=_uri(job, f"{names.report_folder}/{names.csv}"),
-        parquet=_uri(job, f"{names.folder}/{names.parquet}"),
+        uri=job.place.uri_of(names.folder),
+        html=job.place.uri_of(f"{names.report_folder}/{names.html}"),
+        csv=job.place.uri_of(f"{names.report_folder}/{names.csv}"),
+        parquet=job.place.uri_of(f"{names.folder}/{names.parquet}"),
     )
-
-
-def _uri(job: IntrastatJob, path: str) -> str:
-    return f"{job.base_uri.rstrip('/')}/{path}"

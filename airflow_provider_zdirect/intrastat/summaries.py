@@ -7,10 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from airflow_provider_zdirect.intrastat.lines import FLOWS, CountryReport
-from airflow_provider_zdirect.intrastat.movements import ARTICLE, summed
+from airflow_provider_zdirect.intrastat.sums import ask, rows
 
 
 @dataclass
@@ -19,10 +18,6 @@ class Sums:
 
     net_quantity: int = 0
     movements: int = 0
-
-    def add(self, row: dict[str, Any]) -> None:
-        self.net_quantity += row["net_quantity"]
-        self.movements += row["movements"]
 
 
 @dataclass
@@ -47,7 +42,15 @@ class FlowTotal:
 
 def totals(report: CountryReport) -> list[FlowTotal]:
     """Arrivals and dispatches of the country."""
-    return [_total(report, flow) for flow in FLOWS]
+    sql = """
+        SELECT flow, coalesce(sum(net_quantity), 0)::BIGINT AS net_quantity,
+            coalesce(sum(movements), 0)::BIGINT AS movements,
+            count(DISTINCT {ean: ean, merchant_sku: merchant_sku, product_sku: product_sku})
+                FILTER (lines.flow IS NOT NULL) AS goods,
+            count(lines.flow) AS lines
+        FROM (SELECT unnest($flows) AS flow) LEFT JOIN lines USING (flow) GROUP BY flow ORDER BY flow
+    """
+    return [FlowTotal(**row) for row in rows(sql, {"flows": FLOWS}, lines=report.lines)]
 
 
 def by(table: pa.Table, column: str) -> list[BothFlows]:
@@ -55,10 +58,15 @@ def by(table: pa.Table, column: str) -> list[BothFlows]:
 
     :param table: with ``flow``, ``net_quantity``, ``movements`` and the column.
     """
+    sql = """
+        SELECT name, flow, sum(net_quantity)::BIGINT AS net_quantity, sum(movements)::BIGINT AS movements
+        FROM source GROUP BY ALL ORDER BY name, flow
+    """
     found: dict[str, BothFlows] = {}
-    for row in summed(table, [column, "flow"]).to_pylist():
-        sums = found.setdefault(row[column], BothFlows(row[column]))
-        (sums.arrival if row["flow"] == "arrival" else sums.dispatch).add(row)
+    source = table.select([column, "flow", "net_quantity", "movements"])
+    for row in rows(sql, source=source.rename_columns(["name", "flow", "net_quantity", "movements"])):
+        both = found.setdefault(row["name"], BothFlows(row["name"]))
+        setattr(both, row["flow"], Sums(row["net_quantity"], row["movements"]))
     return list(found.values())
 
 
@@ -67,25 +75,26 @@ def by_commodity(lines: pa.Table) -> list[dict[str, Any]]:
 
     ``lacking_mass`` and ``lacking_value`` count the movements of goods whose mass or value is not known.
     """
-    keys = ["flow", "cn8_code", "counterpart_country", "country_of_origin"]
-    for amount, name in (("net_mass_kg", "lacking_mass"), ("statistical_value", "lacking_value")):
-        lacking = pc.if_else(lines.column(amount).is_null(), lines.column("movements"), 0)
-        lines = lines.append_column(name, lacking)
-    parts = ("net_quantity", "movements", "net_mass_kg", "statistical_value", "lacking_mass", "lacking_value")
-    sums = lines.group_by(keys, use_threads=False).aggregate([(part, "sum") for part in parts])
-    sums = sums.rename_columns([name.removesuffix("_sum") for name in sums.column_names])
-    return sums.sort_by([(key, "ascending") for key in keys]).to_pylist()
+    sql = """
+        SELECT flow, cn8_code, counterpart_country, country_of_origin,
+            sum(net_quantity)::BIGINT AS net_quantity, sum(movements)::BIGINT AS movements,
+            sum(net_mass_kg) AS net_mass_kg, sum(statistical_value) AS statistical_value,
+            coalesce(sum(lines.movements) FILTER (lines.net_mass_kg IS NULL), 0)::BIGINT AS lacking_mass,
+            coalesce(sum(lines.movements) FILTER (lines.statistical_value IS NULL), 0)::BIGINT AS lacking_value
+        FROM lines GROUP BY ALL ORDER BY flow, cn8_code, counterpart_country, country_of_origin
+    """
+    return rows(sql, lines=lines)
 
 
 def goods_without_master_data(report: CountryReport) -> pa.Table:
     """The articles that the master data does not know, with their net quantity per flow."""
-    rows = summed(report.without_master_data, [*ARTICLE, "flow"])
-    columns = [pc.if_else(pc.equal(rows.column("flow"), flow), rows.column("net_quantity"), 0) for flow in FLOWS]
-    table = pa.table([*(rows.column(name) for name in ARTICLE), *columns], names=[*ARTICLE, *FLOWS])
-    sums = table.group_by(ARTICLE, use_threads=False).aggregate([(flow, "sum") for flow in FLOWS])
-    named = sums.rename_columns([f"{name.removesuffix('_sum')}_net_quantity" if name not in ARTICLE else name
-                                 for name in sums.column_names])  # fmt: skip
-    return named.select([*ARTICLE, *(f"{flow}_net_quantity" for flow in FLOWS)])
+    sql = """
+        SELECT ean, merchant_sku, product_sku,
+            coalesce(sum(net_quantity) FILTER (flow = 'arrival'), 0)::BIGINT AS arrival_net_quantity,
+            coalesce(sum(net_quantity) FILTER (flow = 'dispatch'), 0)::BIGINT AS dispatch_net_quantity
+        FROM lines WHERE NOT has_master_data GROUP BY ALL ORDER BY ean, merchant_sku, product_sku
+    """
+    return ask(sql, lines=report.lines)
 
 
 def other_months(report: CountryReport) -> list[BothFlows]:
@@ -96,14 +105,3 @@ def other_months(report: CountryReport) -> list[BothFlows]:
 def amount(value: Decimal | None, decimals: int) -> str:
     """For reading: rounded, with thousands separators; a dash for none."""
     return "–" if value is None else f"{value:,.{decimals}f}"
-
-
-def _total(report: CountryReport, flow: str) -> FlowTotal:
-    lines = report.of_flow(flow)
-    return FlowTotal(
-        flow,
-        report.net_quantity(flow),
-        pc.sum(lines.column("movements")).as_py() or 0,
-        lines.group_by(ARTICLE, use_threads=False).aggregate([]).num_rows,
-        lines.num_rows,
-    )

@@ -3,7 +3,7 @@
 CSV: ``,``, ``;`` or tab, whichever gives more columns, or what a first line ``sep=;`` says; UTF-8, or UTF-16 with a
 byte-order mark (Excel's "Unicode text"); quotes as RFC 4180 has them. JSON lines: one object a line. Either may be
 compressed with gzip. Names of columns are compared in lower case, with blanks and hyphens as ``_``; what stands in
-columns that nobody asks for is never a reason to refuse a row.
+columns that are not asked for is never a reason to refuse a row.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Row = tuple[str, dict[str, Any]]
 """How to find the row (``row 7``), and its values by our names of the columns."""
 
 PutAside = Callable[[str, str, Any], None]
-"""Takes a row that is none: how to find it, what is wrong with it, and what is there."""
+"""Takes an invalid row: how to find it, what is wrong with it, and what it holds."""
 
 _DELIMITERS = ",;\t"
 _SEP = re.compile(r'"?sep=(.)"?[,;\t]*', re.IGNORECASE)
@@ -47,7 +47,7 @@ def table_kind(uri: str, *, name: str, kinds: Sequence[str] = KINDS) -> str:
     """The kind of a file, by the end of its name, without ``.gz``.
 
     :param name: the parameter that it came in, for the error.
-    :raises ZDirectConfigurationError: if it is none of ``kinds``.
+    :raises ZDirectConfigurationError: if it is not one of ``kinds``.
     """
     kind = _kind(uri)
     if kind not in kinds:
@@ -97,7 +97,7 @@ class TableFile:
     def rows(self, put_aside: PutAside | None = None) -> Iterator[Row]:
         """Its rows, in order.
 
-        :param put_aside: takes rows that are none, if the others can be read all the same; None: they are errors.
+        :param put_aside: takes invalid rows, if the others can be read all the same; None: they are errors.
         :raises ZDirectConfigurationError: if the file is missing, empty, or not of its kind.
         """
         return self.read(put_aside).rows
@@ -123,8 +123,8 @@ class TableFile:
 
     def columns_of(self, header: Sequence[str]) -> list[str | None]:
         """Our name of each column, None for those that are not looked at."""
-        ours = {called: column for column, names in self.columns.items() for called in (column, *names)}
-        return [ours.get(_plain(name)) for name in header]
+        known = {called: column for column, names in self.columns.items() for called in (column, *names)}
+        return [known.get(_plain(name)) for name in header]
 
     def header_of(self, header: Sequence[str], where: str, required: Sequence[str]) -> list[str | None]:
         """As :meth:`columns_of`; no column may be there twice, and the required ones must be there."""
@@ -243,10 +243,9 @@ class _Csv:
 
     def _next_line(self, at: int) -> int:
         """The first line from there that is not blank."""
-        while at < len(self._lines):
-            if self._lines[at].strip():
-                return at
-            at += 1
+        for number in range(at, len(self._lines)):
+            if self._lines[number].strip():
+                return number
         raise _Unreadable("it is empty", f"Give a file with rows, or leave {self._file.name} out.")
 
     def _header(self, at: int, delimiter: str) -> tuple[list[str], int]:
@@ -268,7 +267,7 @@ class _Csv:
         else:
             if reader.line_num == 1 or len(cells) == self._width:
                 return cells, reader.line_num, ""
-        # One of its quotes is wrong. If it stands where nobody looks, that does not matter.
+        # One of its quotes is wrong. In a column that is not read it does not matter.
         cells = self._trimmed(self._lines[at].rstrip("\r\n").split(self.delimiter), self._lines[at])
         if len(cells) == self._width and self._is_read_without_quotes(cells):
             return cells, 1, ""
@@ -342,9 +341,8 @@ def _parquet_rows(data: bytes, file: TableFile, put_aside: PutAside | None) -> I
     for number, cells in enumerate(zip(*columns.values(), strict=True), start=1):
         row = dict(zip(columns, cells, strict=True))
         rounded = next((name for name, cell in row.items() if cell is ROUNDED), None)
-        problem = (
-            f"{rounded} is a 16-bit or 32-bit number, which rounds; write it as text" if rounded else _not_utf8(row)
-        )
+        problem = f"{rounded} is a 16-bit or 32-bit number, which rounds; write it as text" if rounded else ""
+        problem = problem or _not_utf8(row)
         if not problem:
             yield f"row {number}", row
         elif put_aside is None:

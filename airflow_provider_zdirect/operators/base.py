@@ -1,12 +1,15 @@
-"""What the operators of this provider have in common: retries, assets, and arguments that are judged at parse."""
+"""What the operators of this provider have in common: their run, waits without a worker slot, retries and assets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
-from airflow.providers.common.compat.sdk import BaseOperator
+from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
+from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_provider_zdirect.assets import (
@@ -17,23 +20,49 @@ from airflow_provider_zdirect.assets import (
     with_assets,
     zdirect_asset,
 )
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.clock import SystemClock
+from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectConfigurationError, ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
-from airflow_provider_zdirect.operators.defaults import set_retries
-from airflow_provider_zdirect.operators.map_index import NamedMapIndex
-from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, set_retry_policy
+from airflow_provider_zdirect.operators.argument_table import TaskArguments, is_mapped
+from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, fail_fast, set_retry_policy
+from airflow_provider_zdirect.windows import moment_in_words
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_zdirect.client import ZDirectClient
+    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+
+T = TypeVar("T")
+
+MAX_WAITS = 10
+"""Waits after failures, one after the other."""
 
 
-class ZDirectOperator(NamedMapIndex, BaseOperator):
-    """Base of the operators. A subclass says what is wrong at parse, and which assets it updates.
+@dataclass(frozen=True)
+class Outcome:
+    """What a task has done.
 
-    :param values: the subclass's arguments by name; what is not known yet is a template.
+    :param summary: its result: small, JSON-able values without personal data.
+    :param changed: by the name of each asset that was updated, what its events say.
+    """
+
+    summary: dict[str, Any]
+    changed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+class ZDirectOperator(TaskArguments, BaseOperator):
+    """Base of the operators. A subclass has a table of arguments, a signature, and :meth:`perform`.
+
+    :param values: the subclass's arguments by name.
     """
 
     asset_names: ClassVar[tuple[str, ...]] = ()
     """Names of the assets that the task updates (:func:`~airflow_provider_zdirect.assets.zdirect_asset`)."""
     only_changes: ClassVar[bool] = False
     """Whether a task updates its assets only if it has changed something."""
+    max_turns: ClassVar[int] = 0
+    """Waits for the rate limit without any progress, one after the other: others use it up, which is not a failure."""
 
     base_path: str
     conn_id: str
@@ -49,30 +78,67 @@ class ZDirectOperator(NamedMapIndex, BaseOperator):
         retry_delay: timedelta | float = RETRY_DELAY,
         **kwargs: Any,
     ) -> None:
-        # An unmapped task has been given its arguments by another task; execute() judges them. Its outlets are those
-        # of partial(), less what the author took out: an asset that was not there at parse does not exist for Airflow.
-        if not getattr(self, "_BaseOperator__from_mapped", False):
-            with arguments.naming(kwargs.get("task_id")):
-                self.check_literals(values)
+        # A mapped task has been given its arguments by another task; execute() judges them. Its outlets are those of
+        # partial(), less what the author took out: an asset that was not there at parse does not exist for Airflow.
+        if not is_mapped(self):
+            self.check_arguments(kwargs.get("task_id"), values)
             outlets = with_assets(outlets, self.own_assets(values))
         set_retry_policy(kwargs)
         super().__init__(retries=retries, retry_delay=retry_delay, outlets=outlets, **kwargs)
-        self.merchant_may_be_blank = arguments.may_be_blank(values.get("merchant_id"), self)
+        self.set_arguments(values)
 
     @classmethod
-    def partial(cls, **kwargs: Any) -> Any:
-        """As for every operator; a mapped task's retries, assets and errors are seen at parse only if done here."""
-        arguments.without_none(kwargs)
-        values = dict.fromkeys(cls.template_fields, arguments.LATER) | kwargs
-        with arguments.naming(kwargs.get("task_id")):
-            cls.check_literals(values)
-        set_retries(kwargs)
-        kwargs["outlets"] = with_assets(kwargs.get("outlets"), cls.own_assets(values))
-        return super().partial(**kwargs)
+    def partial_arguments(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"outlets": with_assets(given.get("outlets"), cls.own_assets(given))}
 
-    @classmethod
-    def check_literals(cls, values: Mapping[str, Any]) -> None:
-        """Raise ZDirectConfigurationError for what is known at parse and wrong."""
+    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
+        """Do what the task is for. Everything that can be wrong is judged before the first request.
+
+        :param values: the arguments, as the table converts them.
+        :raises ZDirectRetriableError: if it may work later; a deferrable task waits for it without a worker slot.
+        """
+        raise NotImplementedError
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        return self.resume(context)
+
+    def resume(self, context: Context, event: Any = None, waits: int = 0, turns: int = 0) -> dict[str, Any]:
+        """Go on, after a wait in the triggerer.
+
+        :param waits: waits after failures before.
+        :param turns: waits for the rate limit before.
+        """
+        from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+
+        try:
+            with fail_fast():
+                outcome = self.perform(self.values(), context, ZDirectHook(self.conn_id))
+        except ZDirectRetriableError as error:
+            self._wait(error, waits, turns)
+        for name, change in outcome.changed.items():
+            self._record_change(context, name, change)
+        return outcome.summary
+
+    def wait(self, pause: timedelta, **kwargs: int) -> NoReturn:
+        """Give the worker slot back; :meth:`resume` goes on after the pause."""
+        self.defer(trigger=TimeDeltaTrigger(pause), method_name="resume", kwargs=kwargs)
+        raise AssertionError("defer() raises")
+
+    def _wait(self, error: ZDirectRetriableError, waits: int, turns: int) -> NoReturn:
+        if not self.deferrable:
+            raise error
+        if getattr(error, "progress", 0):
+            waits = turns = 0
+        pause = timedelta(seconds=error.retry_after)
+        until = moment_in_words((SystemClock().now() + pause).replace(microsecond=0))
+        words = f"waiting {error.retry_after:.0f} s, until {until}, without a worker slot"
+        if isinstance(error, RateLimitedError) and turns < self.max_turns:
+            self.log.info("%s This task's turn is still to come: %s.", error.message, words)
+            self.wait(pause, waits=waits, turns=turns + 1)
+        if waits >= MAX_WAITS:
+            raise error
+        self.log.warning("%s Wait %d of %d: %s.", error, waits + 1, MAX_WAITS, words)
+        self.wait(pause, waits=waits + 1)
 
     @classmethod
     def updated(cls, values: Mapping[str, Any]) -> Sequence[str]:
@@ -92,13 +158,11 @@ class ZDirectOperator(NamedMapIndex, BaseOperator):
             for outlet in (zdirect_asset(name), zdirect_asset(name, base_path) if base_path else place_alias(name))
         ]
 
-    def record_change(self, context: Any, name: str, change: Mapping[str, Any]) -> None:
+    def _record_change(self, context: Any, name: str, change: Mapping[str, Any]) -> None:
         """Let the task's events of an asset say what was published, and where.
 
         Those of the asset of all places and of the asset of this base path, as far as the author left them, or their
         alias, in the task's outlets.
-
-        :param change: small, JSON-able values without personal data, as for XCom.
         """
         place = place_of(self.base_path)
         storage = arguments.given(getattr(self, "storage_conn_id", None)) or connection_in(self.base_path)
@@ -122,6 +186,23 @@ class ZDirectOperator(NamedMapIndex, BaseOperator):
             return ZDirectHook(self.conn_id).config().environment
         except ZDirectConfigurationError:
             return None
+
+
+def ask_zdirect(hook: ZDirectHook, work: Callable[[ZDirectClient], Awaitable[T]]) -> T:
+    """What ``work`` returns, given a client of the hook's connection."""
+
+    async def run() -> T:
+        async with hook.client() as client:
+            return await work(client)
+
+    return asyncio.run(run())
+
+
+def end_without_file(what: str, missing: str, remedy: str) -> NoReturn:
+    """Skip the task if ``missing`` is ``skip``, else fail it."""
+    if missing == "skip":
+        raise AirflowSkipException(what)
+    raise ZDirectConfigurationError(what, remedy=remedy)
 
 
 class _Dict(dict[str, Any]):

@@ -10,13 +10,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, ObjectStoragePath
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.operators import arguments
-from airflow_provider_zdirect.publish.environment import claim_environment
-from airflow_provider_zdirect.publish.place import Place
-from airflow_provider_zdirect.storage.object_store import ObjectStore, naming_base_path
 
 if TYPE_CHECKING:
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+    from airflow_provider_zdirect.publish.place import Place
 
 EXTRAS = {"s3": "s3", "s3a": "s3"}
 
@@ -52,13 +49,16 @@ def open_base_path(
         too.
     :param storage_conn_id: Airflow connection of the storage; None means the one that the URL names.
     :param environment: that of the zDirect connection, to which the base path belongs from now on; None: that is not
-        looked at.
+        checked.
     :param writes: False for tasks that only read: a base path of another environment is refused all the same, but none
         gets its first record. It is tried only if it has none.
     :raises ZDirectConfigurationError: if it is relative, of an unknown kind or of another environment, or cannot be
         written to.
     :raises StorageUnavailableError: if the storage does not answer.
     """
+    from airflow_provider_zdirect.publish.environment import claim_environment
+    from airflow_provider_zdirect.storage.object_store import ObjectStore, naming_base_path
+
     opened = open_path(base_path, storage_conn_id, name="base_path")
     store = ObjectStore(opened.fs, opened.root)
     recorded = False
@@ -70,22 +70,25 @@ def open_base_path(
     return opened
 
 
-def open_place(task: Any, hook: ZDirectHook, *, writes: bool = True) -> Place:
-    """Where a task's results go, by its rendered ``base_path``, ``storage_conn_id``, ``merchant_id`` and ``format``.
+def open_place(
+    values: Mapping[str, Any], hook: ZDirectHook, *, writes: bool = True, needs_connection: bool = True
+) -> Place:
+    """Where a task's results go.
 
-    All of them are judged before the first request, which may be that for the merchant.
+    What can be wrong with it is judged before the first request, which may be that for the merchant.
 
+    :param values: the task's ``base_path``, ``merchant_id``, ``storage_conn_id`` and, if it has one, ``format``.
     :param writes: as in :func:`open_base_path`.
+    :param needs_connection: False for tasks that ask zDirect for nothing but, where none is given, the merchant.
     :raises ZDirectConfigurationError: if one of them is wrong.
     :raises StorageUnavailableError: if the storage does not answer.
     """
-    merchant_id = arguments.own_merchant_id(task)
-    format = arguments.file_format(getattr(task, "format", "parquet"))
-    environment = hook.config().environment
-    opened = open_base_path(
-        task.base_path, arguments.given_text(task.storage_conn_id), environment=environment, writes=writes
-    )
-    return Place(opened.fs, opened.root, opened.uri, merchant_id or hook.merchant_id(), environment, format)
+    from airflow_provider_zdirect.publish.place import Place
+
+    environment = hook.config().environment if needs_connection else known_environment(hook)
+    opened = open_base_path(values["base_path"], values["storage_conn_id"], environment=environment, writes=writes)
+    merchant_id = values["merchant_id"] or hook.merchant_id()
+    return Place(opened.fs, opened.root, opened.uri, merchant_id, environment or "", values.get("format", "parquet"))
 
 
 def known_environment(hook: ZDirectHook) -> str | None:
@@ -126,6 +129,14 @@ def open_path(text: str, storage_conn_id: str | None = None, *, name: str) -> Ba
         ) from error
     _check_read_literally(fs, root, path, text, name=name)
     return BasePath(fs, root, text.rstrip("/"), _storage(fs, conn_id))
+
+
+def open_file(values: Mapping[str, Any], name: str, merchant_id: str = "") -> BasePath:
+    """The file that an argument names; ``{merchant_id}`` in it stands for the merchant.
+
+    :param values: the task's arguments.
+    """
+    return open_path(values[name].replace("{merchant_id}", merchant_id), values["storage_conn_id"], name=name)
 
 
 def check_path(text: str, *, name: str) -> None:
@@ -199,22 +210,6 @@ def _storage(fs: Any, conn_id: str | None) -> str:
     endpoint = getattr(fs, "endpoint_url", None)
     known = [f"storage connection {conn_id!r}"] if conn_id else []
     return ", ".join([*known, *([f"endpoint {endpoint}"] if endpoint else [])])
-
-
-def check_base_path(base_path: str) -> None:
-    """Raise ZDirectConfigurationError if the text cannot be a base path."""
-    check_path(base_path, name="base_path")
-
-
-def check_place(values: Mapping[str, Any]) -> None:
-    """Raise ZDirectConfigurationError if ``base_path``, ``conn_id`` or ``merchant_id`` is known at parse and wrong.
-
-    :param values: an operator's arguments by name.
-    """
-    for name in ("base_path", "conn_id"):
-        arguments.check_not_empty(values[name], name=name)
-    arguments.check(values["base_path"], check_base_path)
-    arguments.check(values["merchant_id"], arguments.check_merchant_id)
 
 
 def _missing_support(text: str, name: str) -> str:

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_zdirect.datasets.personal_data import PersonalData, personal_data_mode
+from airflow_provider_zdirect.datasets.personal_data import MODES, PersonalData
 from airflow_provider_zdirect.datasets.table import check_stands_alone, get_dataset, published_with
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectRetriableError
-from airflow_provider_zdirect.operators import arguments
-from airflow_provider_zdirect.operators.base import ZDirectOperator
-from airflow_provider_zdirect.operators.retry import fail_fast
-from airflow_provider_zdirect.operators.state_job import check_no_window, state_job
-from airflow_provider_zdirect.operators.window_job import check_window_arguments, resume_key, wait_out, window_job
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.operators import argument_table as table
+from airflow_provider_zdirect.operators.arguments import choice, literal, mapping
+from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
+from airflow_provider_zdirect.operators.base_path import open_place
+from airflow_provider_zdirect.operators.run import run_window
+from airflow_provider_zdirect.operators.window_job import window_job
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_zdirect.datasets.table import Dataset
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-    from airflow_provider_zdirect.pipeline.extract import ExtractJob, ExtractResult
-    from airflow_provider_zdirect.pipeline.state_job import StateJob, StateResult
-
-__all__ = ["ZDirectExtractOperator", "resume_key"]
+    from airflow_provider_zdirect.pipeline.state_job import StateJob
 
 
 class ZDirectExtractOperator(ZDirectOperator):
     """Fetches every record of a window and publishes it under ``base_path``, once.
 
-    A dataset without windows (``docs/datasets.md``) tells what is now: each snapshot is published once, or each version
-    of each record, with from when until when it was seen, and the latest under ``<dataset>_current``.
+    A dataset without windows (``docs/datasets.md``) is a present state: each snapshot is published once, or each
+    version of each record, with the times between which it was seen, and the latest under ``<dataset>_current``.
 
     A retry of the same task instance resumes where the last try ended. Retriable errors are raised with the delay
     that zDirect asks for, or, with ``deferrable=True``, waited for without a worker slot. All arguments but
@@ -63,7 +61,7 @@ class ZDirectExtractOperator(ZDirectOperator):
         are left out. What is published of a date is then these records.
     :param accept_outside: publish records that lie outside of the dates or times that were asked for, instead of
         failing.
-    :param personal_data: what becomes of names, addresses, e-mail and customer numbers: ``keep``, ``drop``, or
+    :param personal_data: what to do with names, addresses, e-mail and customer numbers: ``keep``, ``drop``, or
         ``hash``, keyed with ``personal_data_secret`` of the connection's extra. The country of an address stays.
     :param conn_id: the zDirect connection.
     :param deferrable: wait in the triggerer after a retriable error.
@@ -73,26 +71,15 @@ class ZDirectExtractOperator(ZDirectOperator):
     :raises ZDirectRetriableError: if it can.
     """
 
-    template_fields: Sequence[str] = (
-        "dataset",
-        "merchant_id",
-        "window_from",
-        "window_to",
-        "base_path",
-        "storage_conn_id",
-        "overlap",
-        "format",
-        "max_rejected",
-        "clip_to_retention",
-        "timezone",
-        "replace_with_empty",
-        "variant",
-        "path",
-        "filters",
-        "accept_outside",
-        "personal_data",
-        "conn_id",
+    arguments = (
+        {"dataset": table.TEXT, "overlap": table.OPTIONAL_DURATION}
+        | table.PLACE
+        | table.WINDOW
+        | table.FORMAT
+        | dict.fromkeys(("variant", "path"), table.OPTIONAL_TEXT)
+        | {"filters": table.MappingArgument(mapping, blank={}), "personal_data": table.Argument(choice(*MODES))}
     )
+    template_fields: Sequence[str] = tuple(arguments)
 
     def __init__(
         self,
@@ -119,100 +106,76 @@ class ZDirectExtractOperator(ZDirectOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(values=locals(), **kwargs)
-        self.dataset = dataset
-        self.merchant_id = merchant_id
-        self.window_from = window_from
-        self.window_to = window_to
-        self.base_path = base_path
-        self.storage_conn_id = storage_conn_id
-        self.overlap = overlap
-        self.format = format
-        self.max_rejected = max_rejected
-        self.clip_to_retention = clip_to_retention
-        self.timezone = timezone
-        self.replace_with_empty = replace_with_empty
-        self.variant = variant
-        self.path = path
-        self.filters = filters
-        self.accept_outside = accept_outside
-        self.personal_data = personal_data
-        self.conn_id = conn_id
-        self.deferrable = deferrable
 
     @classmethod
-    def check_literals(cls, values: Mapping[str, Any]) -> None:
-        arguments.check_not_empty(values["dataset"], name="dataset")
-        variant, path = arguments.literal(values["variant"]), arguments.literal(values["path"])
-        filters = arguments.literal_mapping(values["filters"], name="filters")
+    def check(cls, values: Mapping[str, Any]) -> None:
+        table.check_window(values)
+        if not table.is_known(values["dataset"]):
+            return
+        dataset = _dataset(values)
+        check_stands_alone(dataset)
+        dataset.filter_parameters(table.if_known(values["filters"]) or {})
+        mode = values["personal_data"]
+        if not dataset.has_windows and table.is_known(mode) and mode != "keep":
+            raise ZDirectConfigurationError(
+                f"personal_data={mode!r}: {dataset.name} is a present state, which is stored as it is.",
+                remedy="Leave personal_data out; it is for datasets of windows.",
+            )
 
-        def check_dataset(name: Any) -> None:
-            dataset = get_dataset(name, variant, path)
-            check_stands_alone(dataset)
-            dataset.filter_parameters(filters)
-            check_no_window(dataset, values)
-
-        arguments.check(values["dataset"], check_dataset)
-        check_window_arguments(values)
-        arguments.check(values["personal_data"], lambda mode: personal_data_mode(mode))
-        arguments.check(values["overlap"], lambda overlap: arguments.duration(overlap, name="overlap"))
+    @classmethod
+    def check_at_parse(cls, values: Mapping[str, Any]) -> None:
+        cls.check(values)
+        if not table.is_known(values["dataset"]) or _dataset(values).selection.takes_window:
+            return
+        for name in ("window_from", "window_to"):
+            if table.if_known(values[name]) is not None:
+                raise ZDirectConfigurationError(
+                    f"{name}={values[name]}: {values['dataset']} is a present state, and has no windows.",
+                    remedy="Leave window_from and window_to out.",
+                )
 
     @classmethod
     def updated(cls, values: Mapping[str, Any]) -> Sequence[str]:
-        name = arguments.literal(values["dataset"])
+        name = literal(values["dataset"])
         return published_with(name) if isinstance(name, str) else ()
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        return self._extract(context, waits=0)
+    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
+        from airflow_provider_zdirect.pipeline.extract import extract
+        from airflow_provider_zdirect.pipeline.extract_state import extract_state
 
-    def resume(self, context: Context, event: Any = None, waits: int = 0) -> dict[str, Any]:
-        """Go on after a wait in the triggerer."""
-        return self._extract(context, waits=waits)
-
-    def _extract(self, context: Context, *, waits: int) -> dict[str, Any]:
-        from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-
-        try:
-            with fail_fast():
-                hook = ZDirectHook(self.conn_id)
-                result = asyncio.run(_fetch(hook, self._job(hook, context)))
-        except ZDirectRetriableError as error:
-            if not self.deferrable:
-                raise
-            wait_out(self, error, waits)
-        for name, change in result.by_dataset().items():
-            self.record_change(context, name, change)
-        return result.as_dict()
-
-    def _job(self, hook: ZDirectHook, context: Context) -> ExtractJob | StateJob:
-        overlap = arguments.given(self.overlap)
-        dataset = get_dataset(
-            self.dataset,
-            arguments.given_text(self.variant),
-            arguments.given_text(self.path),
-        )
-        filters = arguments.mapping(self.filters, name="filters")
-        mode = personal_data_mode(self.personal_data)
-        if dataset.keeping is not None:
-            if mode != "keep":
-                raise ZDirectConfigurationError(
-                    f"personal_data={mode!r}: {dataset.name} tells a present state, which is stored as it is.",
-                    remedy="Leave personal_data out; it is for datasets of windows.",
-                )
-            return state_job(self, hook, context, dataset, filters=filters)
-        return window_job(
-            self,
-            hook,
+        dataset = _dataset(values)
+        if not dataset.has_windows:
+            state = _state_job(values, context, hook, dataset)
+            found = ask_zdirect(hook, lambda client: extract_state(state, client))
+            return Outcome(found.as_dict(), found.by_dataset())
+        mode = values["personal_data"]
+        job = window_job(
+            values,
             context,
+            hook,
             dataset,
-            filters=filters,
+            overlap=values["overlap"],
+            filters=values["filters"],
             personal_data=PersonalData(mode, hook.personal_data_key() if mode == "hash" else None),
-            overlap=None if overlap is None else arguments.duration(overlap, name="overlap"),
         )
+        result = ask_zdirect(hook, lambda client: extract(job, client))
+        return Outcome(result.as_dict(), result.by_dataset())
 
 
-async def _fetch(hook: ZDirectHook, job: ExtractJob | StateJob) -> ExtractResult | StateResult:
-    from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
-    from airflow_provider_zdirect.pipeline.extract_state import extract_state
+def _dataset(values: Mapping[str, Any]) -> Dataset:
+    return get_dataset(values["dataset"], table.if_known(values["variant"]), table.if_known(values["path"]))
 
-    async with hook.client() as client:
-        return await (extract(job, client) if isinstance(job, ExtractJob) else extract_state(job, client))
+
+def _state_job(values: Mapping[str, Any], context: Context, hook: ZDirectHook, dataset: Dataset) -> StateJob:
+    from airflow_provider_zdirect.pipeline.state_job import StateJob
+
+    # What changed since the start of the run's window, where zDirect can be asked that, and filters do not say what.
+    asks_since = dataset.states.asks_since and not values["filters"]
+    return StateJob(
+        dataset=dataset,
+        since=run_window(values, context).start if asks_since else None,
+        place=open_place(values, hook),
+        filters=values["filters"],
+        max_rejected=values["max_rejected"],
+        replace_with_empty=values["replace_with_empty"],
+    )

@@ -7,22 +7,32 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.intrastat.selection import Month, country, master_data_kind
-from airflow_provider_zdirect.operators import arguments
-from airflow_provider_zdirect.operators.base import ZDirectOperator
-from airflow_provider_zdirect.operators.base_path import (
-    check_path,
-    check_place,
-    known_environment,
-    open_base_path,
-    open_path,
-)
-from airflow_provider_zdirect.operators.retry import fail_fast
+from airflow_provider_zdirect.operators import argument_table as table
+from airflow_provider_zdirect.operators.arguments import entries
+from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator
+from airflow_provider_zdirect.operators.base_path import open_file, open_place
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_zdirect.intrastat.master_data import MasterDataFile
-    from airflow_provider_zdirect.intrastat.report import IntrastatJob
+    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+
+
+def country_codes(value: Any, name: str = "countries") -> tuple[str, ...] | None:
+    """Countries of declaration, sorted, each once; None if none is given.
+
+    :raises ZDirectConfigurationError: as :func:`~.arguments.entries`.
+    """
+    return tuple(sorted(entries(value, name=name, parse=country))) or None
+
+
+def _month(value: Any, name: str) -> Month:
+    return Month.parse(value)
+
+
+def _master_data(value: Any, name: str) -> str:
+    master_data_kind(table.path(value, name))
+    return str(value)
 
 
 class ZDirectIntrastatReportOperator(ZDirectOperator):
@@ -32,8 +42,8 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
     transaction, as Parquet under ``<base_path>/intrastat/``, as CSV and one HTML page under
     ``<base_path>/_reports/intrastat/``. A movement belongs to the month of the daily report that names it. Every day of
     the month needs a published report; running again replaces the files.
-    It asks zDirect for nothing but, where none is given, the merchant. All arguments are templates; what is wrong and
-    known at parse is refused at parse. **This is not tax advice.**
+    The only request to zDirect is the one for the merchant, if none is given. All arguments are templates; what is
+    wrong and known at parse is refused at parse. **This is not tax advice.**
 
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which ``ZDirectExtractOperator`` has
         written the movements; the reports are written there too.
@@ -63,16 +73,13 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
     """
 
     asset_names = ("intrastat",)
-    template_fields: Sequence[str] = (
-        "base_path",
-        "month",
-        "merchant_id",
-        "countries",
-        "master_data",
-        "allow_missing_days",
-        "storage_conn_id",
-        "conn_id",
-    )
+    arguments = table.PLACE | {
+        "month": table.optional(_month),
+        "countries": table.optional(country_codes),
+        "master_data": table.optional(_master_data),
+        "allow_missing_days": table.FLAG,
+    }
+    template_fields: Sequence[str] = tuple(arguments)
 
     clock: Clock = SystemClock()
 
@@ -90,88 +97,30 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(values=locals(), **kwargs)
-        self.base_path = base_path
-        self.month = month
-        self.merchant_id = merchant_id
-        self.countries = countries
-        self.master_data = master_data
-        self.allow_missing_days = allow_missing_days
-        self.storage_conn_id = storage_conn_id
-        self.conn_id = conn_id
 
-    @classmethod
-    def check_literals(cls, values: Mapping[str, Any]) -> None:
-        check_place(values)
-        arguments.check(values["month"], Month.parse)
-        arguments.check(values["countries"], country_codes)
-        arguments.check(values["master_data"], _check_master_data)
-        arguments.check_flag(values["allow_missing_days"], name="allow_missing_days")
+    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
+        from airflow_provider_zdirect.intrastat.master_data import MasterDataFile
+        from airflow_provider_zdirect.intrastat.report import IntrastatJob, report_month
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_zdirect.intrastat.report import report_month
-
-        with fail_fast():
-            summary = report_month(self._job(context), clock=self.clock).as_dict()
+        month = values["month"] or Month.of_run(
+            context.get("partition_key"), context.get("data_interval_start"), context.get("data_interval_end")
+        )
+        master_data = None
+        if values["master_data"] is not None:
+            file = open_file(values, "master_data")
+            master_data = MasterDataFile(file.fs, file.root, file.uri)
+        job = IntrastatJob(
+            month=month,
+            place=open_place(values, hook, needs_connection=False),
+            countries=values["countries"],
+            master_data=master_data,
+            allow_missing_days=values["allow_missing_days"],
+        )
+        summary = report_month(job, clock=self.clock).as_dict()
         reports = summary["reports"]
-        own = {
+        files = {
             "countries": [report["country"] for report in reports],
             "files": [report["parquet"] for report in reports[:10]],
             "file_count": len(reports),
         }
-        self.record_change(context, "intrastat", {**summary, **own})
-        return summary
-
-    def _job(self, context: Context) -> IntrastatJob:
-        from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-        from airflow_provider_zdirect.intrastat.report import IntrastatJob
-
-        # Everything that can be wrong is looked at before the merchant is asked for, which may take a request.
-        month = self._month(context)
-        countries = country_codes(self.countries)
-        allow_missing_days = arguments.flag(self.allow_missing_days, name="allow_missing_days")
-        merchant_id = arguments.own_merchant_id(self)
-        storage_conn_id = arguments.given_text(self.storage_conn_id)
-        master_data = self._master_data(storage_conn_id)
-        hook = ZDirectHook(self.conn_id)
-        base_path = open_base_path(self.base_path, storage_conn_id, environment=known_environment(hook))
-        return IntrastatJob(
-            month=month,
-            merchant_id=merchant_id or hook.merchant_id(),
-            fs=base_path.fs,
-            root=base_path.root,
-            base_uri=base_path.uri,
-            countries=countries,
-            master_data=master_data,
-            allow_missing_days=allow_missing_days,
-        )
-
-    def _month(self, context: Context) -> Month:
-        month = arguments.given(self.month)
-        if month is not None:
-            return Month.parse(month)
-        return Month.of_run(
-            context.get("partition_key"), context.get("data_interval_start"), context.get("data_interval_end")
-        )
-
-    def _master_data(self, storage_conn_id: str | None) -> MasterDataFile | None:
-        from airflow_provider_zdirect.intrastat.master_data import MasterDataFile
-
-        text = arguments.given_text(self.master_data)
-        if text is None:
-            return None
-        _check_master_data(text)
-        opened = open_path(text, storage_conn_id, name="master_data")
-        return MasterDataFile(opened.fs, opened.root, opened.uri)
-
-
-def country_codes(value: Any) -> tuple[str, ...] | None:
-    """Countries of declaration, sorted, each once; None if none is given.
-
-    :raises ZDirectConfigurationError: as :func:`~.arguments.entries`.
-    """
-    return tuple(sorted(arguments.entries(value, name="countries", parse=country))) or None
-
-
-def _check_master_data(text: Any) -> None:
-    check_path(str(text), name="master_data")
-    master_data_kind(str(text))
+        return Outcome(summary, {"intrastat": {**summary, **files}})

@@ -8,23 +8,19 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
-
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.table import get_dataset
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectRetriableError
-from airflow_provider_zdirect.operators import arguments
-from airflow_provider_zdirect.operators.base import ZDirectOperator
-from airflow_provider_zdirect.operators.retry import fail_fast
-from airflow_provider_zdirect.operators.window_job import check_window_arguments, wait_out, window_job
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.operators import argument_table as table
+from airflow_provider_zdirect.operators.arguments import duration
+from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator
+from airflow_provider_zdirect.operators.window_job import window_job
 from airflow_provider_zdirect.windows import moment_in_words
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_zdirect.datasets.table import Dataset
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-    from airflow_provider_zdirect.pipeline.extract import ExtractJob
     from airflow_provider_zdirect.pipeline.passes import FetchedWindow
 
 DATASET = "liquidated_items"
@@ -33,13 +29,28 @@ PASS = timedelta(hours=48)
 """zDirect docs, Stock Movements: fetch the same window again within the next 48 hours."""
 
 
+def pass_delays(value: Any, name: str = "passes") -> tuple[timedelta, ...]:
+    """How long after the window's end the passes are.
+
+    :raises ZDirectConfigurationError: if ``value`` is not a duration or several of them, or blank.
+    """
+    if isinstance(value, str):
+        # As a template renders it: PT48H, "PT1H,PT48H", or a list as text.
+        value = [text.strip(" '\"\n") for text in value.strip("[]() \n").split(",")]
+    several = value if isinstance(value, list | tuple) else [value]
+    delays = tuple(duration(delay, name) for delay in several if delay != "")
+    if not delays:
+        raise ZDirectConfigurationError(f"{name} is empty.", remedy='Give at least one duration, for example "PT48H".')
+    return delays
+
+
 class ZDirectLiquidationRefetchOperator(ZDirectOperator):
-    """Fetches a window of ``liquidated_items`` once more at each of its passes, and says what has changed.
+    """Fetches a window of ``liquidated_items`` once more at each of its passes, and reports what has changed.
 
     Each pass replaces the window's dates whose rows have changed; the former file of such a date is kept under
     ``_revisions/``, the rows that were added, removed or changed under ``_changes/``. Rows have no identity, so a
-    date's rows are compared as multisets. A pass without any change writes neither. What the task tells is read from
-    ``_changes/``: also what a try of it has changed that was killed.
+    date's rows are compared as multisets. A pass without any change writes neither. The task's result is read from
+    ``_changes/``, so it includes what a killed try of the task has changed.
 
     Which passes were made is read from the window's manifest: one that another task has made (the DAG's first one, or
     an earlier try of this task) is not made again, and of several that are due only one is. So a window whose last
@@ -79,26 +90,17 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
     :raises ZDirectRetriableError: if it can, after many waits.
     """
 
-    template_fields: Sequence[str] = (
-        "merchant_id",
-        "window_from",
-        "window_to",
-        "base_path",
-        "storage_conn_id",
-        "passes",
-        "purchase_order_number",
-        "replace_with_empty",
-        "format",
-        "max_rejected",
-        "clip_to_retention",
-        "timezone",
-        "accept_outside",
-        "path",
-        "conn_id",
-    )
-
     asset_names = (DATASET,)
     only_changes = True
+    deferrable = True
+    arguments = (
+        table.PLACE
+        | table.WINDOW
+        | table.FORMAT
+        | {"passes": table.Argument(pass_delays)}
+        | dict.fromkeys((FILTER, "path"), table.OPTIONAL_TEXT)
+    )
+    template_fields: Sequence[str] = tuple(arguments)
 
     clock: Clock = SystemClock()
 
@@ -123,62 +125,32 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(values=locals(), **kwargs)
-        self.merchant_id = merchant_id
-        self.window_from = window_from
-        self.window_to = window_to
-        self.base_path = base_path
-        self.storage_conn_id = storage_conn_id
-        self.passes = passes
-        self.purchase_order_number = purchase_order_number
-        self.replace_with_empty = replace_with_empty
-        self.format = format
-        self.max_rejected = max_rejected
-        self.clip_to_retention = clip_to_retention
-        self.timezone = timezone
-        self.accept_outside = accept_outside
-        self.path = path
-        self.conn_id = conn_id
 
     @classmethod
-    def check_literals(cls, values: Mapping[str, Any]) -> None:
-        check_window_arguments(values)
-        arguments.check_not_empty(values["passes"], name="passes")
-        arguments.check(values["passes"], pass_delays)
-        get_dataset(DATASET, None, arguments.literal(values["path"]))
+    def check(cls, values: Mapping[str, Any]) -> None:
+        table.check_window(values)
+        get_dataset(DATASET, path=table.if_known(values["path"]))
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        return self._go_on(context, waits=0)
-
-    def resume(self, context: Context, event: Any = None, waits: int = 0) -> dict[str, Any]:
-        """Go on after a wait in the triggerer."""
-        return self._go_on(context, waits=waits)
-
-    def _go_on(self, context: Context, *, waits: int) -> dict[str, Any]:
-        from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
         from airflow_provider_zdirect.pipeline.passes import Passes, make_passes
 
-        try:
-            with fail_fast():
-                hook = ZDirectHook(self.conn_id)
-                delays = pass_delays(self.passes)
-                job = self._job(hook, context)
-                passes = Passes.after(job.window, delays, job.dataset)
-                fetched = asyncio.run(make_passes(job, passes, hook.client, self.clock))
-                # By the fetch and not by the clock: a pass may have become due since that was looked at.
-                while (moment := passes.next(fetched.fetched_at)) is not None:
-                    if moment > (now := self.clock.now()):
-                        self._wait_for(moment, now, fetched)
-                    before = fetched.fetches
-                    fetched = asyncio.run(make_passes(job, passes, hook.client, self.clock))
-                    fetched = replace(fetched, fetches=before + fetched.fetches)
-        except ZDirectRetriableError as error:
-            wait_out(self, error, waits)
+        filters = {FILTER: values[FILTER]} if values[FILTER] else {}
+        job = window_job(values, context, hook, get_dataset(DATASET, path=values["path"]), filters=filters)
+        passes = Passes.after(job.window, values["passes"], job.dataset)
+        fetched = asyncio.run(make_passes(job, passes, hook.client, self.clock))
+        # By the fetch and not by the clock: a pass may have become due since then.
+        while (moment := passes.next(fetched.fetched_at)) is not None:
+            if moment > (now := self.clock.now()):
+                self._wait_for(moment, now, fetched)
+            before = fetched.fetches
+            fetched = asyncio.run(make_passes(job, passes, hook.client, self.clock))
+            fetched = replace(fetched, fetches=before + fetched.fetches)
         self.log.info("%s", fetched.in_words(passes))
         summary = fetched.as_dict(passes)
-        if summary["changed"]:
-            dates = sorted({change["date"] for change in summary["changed_dates"]})
-            self.record_change(context, DATASET, {**summary, **summary["changes"], "dates": ",".join(dates)})
-        return summary
+        if not summary["changed"]:
+            return Outcome(summary)
+        dates = sorted({change["date"] for change in summary["changed_dates"]})
+        return Outcome(summary, {DATASET: {**summary, **summary["changes"], "dates": ",".join(dates)}})
 
     def _wait_for(self, moment: datetime, now: datetime, fetched: FetchedWindow) -> NoReturn:
         self.log.info(
@@ -189,24 +161,4 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
             moment_in_words(moment),
             timedelta(seconds=round((moment - now).total_seconds())),
         )
-        self.defer(trigger=TimeDeltaTrigger(moment - now), method_name="resume")
-
-    def _job(self, hook: ZDirectHook, context: Context) -> ExtractJob:
-        dataset: Dataset = get_dataset(DATASET, None, arguments.given_text(self.path))
-        filters = arguments.mapping({FILTER: self.purchase_order_number}, name=FILTER)
-        return window_job(self, hook, context, dataset, filters=filters)
-
-
-def pass_delays(value: Any) -> tuple[timedelta, ...]:
-    """How long after the window's end the passes are.
-
-    :raises ZDirectConfigurationError: if ``value`` is not a duration or several of them, or blank.
-    """
-    if isinstance(value, str):
-        # As a template renders it: PT48H, "PT1H,PT48H", or a list as text.
-        value = [text.strip(" '\"\n") for text in value.strip("[]() \n").split(",")]
-    several = value if isinstance(value, list | tuple) else [value]
-    delays = tuple(arguments.duration(delay, name="passes") for delay in several if delay != "")
-    if not delays:
-        raise ZDirectConfigurationError("passes is empty.", remedy='Give at least one duration, for example "PT48H".')
-    return delays
+        self.wait(moment - now)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_zdirect.exceptions import ZDirectRetriableError
-from airflow_provider_zdirect.operators import arguments
-from airflow_provider_zdirect.operators.base import ZDirectOperator
-from airflow_provider_zdirect.operators.base_path import check_place, open_base_path
-from airflow_provider_zdirect.operators.retry import fail_fast
-from airflow_provider_zdirect.operators.window_job import wait_out
+from airflow_provider_zdirect.operators.argument_table import PLACE
+from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
+from airflow_provider_zdirect.operators.base_path import open_place
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_zdirect.erasure.run import ErasureJob, ErasureResult
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
 
@@ -48,7 +43,8 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
 
     asset_names = ("order_erasures",)
     only_changes = True
-    template_fields: Sequence[str] = ("base_path", "merchant_id", "storage_conn_id", "conn_id")
+    arguments = PLACE
+    template_fields: Sequence[str] = tuple(arguments)
 
     def __init__(
         self,
@@ -61,54 +57,13 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(values=locals(), **kwargs)
-        self.base_path = base_path
-        self.merchant_id = merchant_id
-        self.storage_conn_id = storage_conn_id
-        self.conn_id = conn_id
-        self.deferrable = deferrable
 
-    @classmethod
-    def check_literals(cls, values: Mapping[str, Any]) -> None:
-        check_place(values)
+    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
+        from airflow_provider_zdirect.erasure.run import ErasureJob, erase_customers
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        return self._erase(context, waits=0)
-
-    def resume(self, context: Context, event: Any = None, waits: int = 0) -> dict[str, Any]:
-        """Go on after a wait in the triggerer."""
-        return self._erase(context, waits=waits)
-
-    def _erase(self, context: Context, *, waits: int) -> dict[str, Any]:
-        from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-
-        try:
-            with fail_fast():
-                hook = ZDirectHook(self.conn_id)
-                result = asyncio.run(_erase(hook, self._job(hook)))
-        except ZDirectRetriableError as error:
-            if not self.deferrable:
-                raise
-            wait_out(self, error, waits)
+        job = ErasureJob(open_place(values, hook), hook.personal_data_key())
+        result = ask_zdirect(hook, lambda client: erase_customers(job, client))
         summary = result.as_dict()
-        if result.changed:
-            # In other events, files are a list.
-            change = {"file_count" if name == "files" else name: value for name, value in summary.items()}
-            self.record_change(context, "order_erasures", change)
-        return summary
-
-    def _job(self, hook: ZDirectHook) -> ErasureJob:
-        from airflow_provider_zdirect.erasure.run import ErasureJob
-
-        merchant_id = arguments.own_merchant_id(self)
-        place = open_base_path(
-            self.base_path, arguments.given_text(self.storage_conn_id), environment=hook.config().environment
-        )
-        key = hook.personal_data_key()
-        return ErasureJob(merchant_id or hook.merchant_id(), place.fs, place.root, place.uri, key)
-
-
-async def _erase(hook: ZDirectHook, job: ErasureJob) -> ErasureResult:
-    from airflow_provider_zdirect.erasure.run import erase_customers
-
-    async with hook.client() as client:
-        return await erase_customers(job, client)
+        # In other events, files are a list.
+        change = {"file_count" if name == "files" else name: value for name, value in summary.items()}
+        return Outcome(summary, {"order_erasures": change} if result.changed else {})

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectRetriableError
 from airflow_provider_zdirect.inbound.item_set import COLUMNS, ItemSet
-from airflow_provider_zdirect.inbound.notice_fields import REFERENCE, checked_fields
+from airflow_provider_zdirect.inbound.notice_fields import checked_fields
 from airflow_provider_zdirect.inbound.notice_plan import (
     CREATE,
+    CREATE_BY,
     PUT,
     NoticePlan,
     check_combination,
-    checked_create_by,
     checked_notice_id,
     checked_operations,
     derived_id,
 )
-from airflow_provider_zdirect.merchant_files.tables import TableFile, table_kind
-from airflow_provider_zdirect.operators import arguments
-from airflow_provider_zdirect.operators.base import ZDirectOperator
-from airflow_provider_zdirect.operators.base_path import check_path, open_path
-from airflow_provider_zdirect.operators.retry import fail_fast
-from airflow_provider_zdirect.operators.window_job import resume_key, wait_or_raise
+from airflow_provider_zdirect.merchant_files.tables import TableFile
+from airflow_provider_zdirect.operators import argument_table as table
+from airflow_provider_zdirect.operators.arguments import choice, from_text, given, is_literal
+from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
+from airflow_provider_zdirect.operators.base_path import open_file
+from airflow_provider_zdirect.operators.run import resume_key
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -32,18 +30,45 @@ if TYPE_CHECKING:
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
     from airflow_provider_zdirect.inbound.steps import NoticeResult
 
-MAX_TURNS = 300
-"""Waits for a rate limit, one after the other. 30 requests an hour are shared by all notices of a merchant, so the
-last of many has to wait for most of them."""
+
+def _operations(value: Any, name: str) -> tuple[str, ...]:
+    return checked_operations(value)
+
+
+def _notice_id(value: Any, name: str) -> str:
+    return checked_notice_id(value)
+
+
+def _items(value: Any, name: str) -> ItemSet:
+    return ItemSet.of_list(from_text(value), name=name)
+
+
+class _NoticeFields(table.Argument):
+    """Fields of a notice, of which some may be templates: unknown at parse."""
+
+    def at_parse(self, argument: Any, name: str) -> Any:
+        fields = from_text(argument) if is_literal(argument) else argument
+        if not isinstance(fields, Mapping):
+            return super().at_parse(fields, name)
+        known = {field: value for field, value in fields.items() if is_literal(value)}
+        return dict.fromkeys(fields.keys() - known.keys(), table.UNKNOWN) | self.value(known, name)
+
+
+def _fields(value: Any, name: str) -> dict[str, Any]:
+    fields = from_text(value)
+    if isinstance(fields, Mapping):
+        # Without those of which a template made nothing.
+        fields = {field: value for field, value in fields.items() if given(value) is not None}
+    return checked_fields(fields)
 
 
 class ZDirectShippingNoticeOperator(ZDirectOperator):
     """Takes a shipping notice through some of its operations, in one task that is safe to retry.
 
-    Every operation looks at the notice first. What has happened already is recognised (``already`` in the result), what
+    Every operation reads the notice first. What has happened already is recognised (``already`` in the result), what
     contradicts the notice fails the task with what to do (``ConflictError``), and the rest is sent with ``If-Match``.
     So a task may be killed between any two requests, retried, or cleared and run again: there is one notice, in the
-    right state. What a task is given is checked in full before the first request.
+    right state. All arguments are checked before the first request.
 
     ========================  ===============================================  ==================================
     operation                 has happened already if                          contradicts if
@@ -59,17 +84,17 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
 
     A confirmation is final. Before it, the task reads the items in zDirect and compares them with its own, so give
     ``announce`` and ``confirm_announcement`` (``dispatch`` and ``confirm_dispatch``) to one task: alone, a confirmation
-    knows of no items and confirms whatever is there.
+    has no items to compare, and confirms what zDirect has.
 
-    States after ``initial`` may have other names than is known. Should zDirect refuse ``confirm_announcement`` in an
+    States after ``initial`` may have undocumented names. Should zDirect refuse ``confirm_announcement`` in an
     unknown one, and the items are this task's or it has none, that counts as ``already``; ``confirm_dispatch`` fails.
 
     Between ``confirm_announcement`` and ``dispatch``, ZFS Operations confirms a delivery date; give the last two
     operations to a task that runs after that. Without ``dispatch``, the announced items count.
 
     zDirect allows 30 requests an hour each for item sets and confirmations, and 10 a minute for a notice itself. The
-    task keeps to that together with all others of its host. Where it has to wait for minutes, it waits without a
-    worker slot, or, with ``deferrable=False``, fails for its retry. All arguments but ``deferrable`` are templates;
+    task shares these limits with all others of its host. Waits of minutes take no worker slot, or, with
+    ``deferrable=False``, are left to the task's retry. All arguments but ``deferrable`` are templates;
     what is wrong and known at parse is refused at parse.
 
     :param operations: one or more of ``create``, ``announce``, ``confirm_announcement``, ``dispatch``,
@@ -82,7 +107,7 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
     :param shipping_notice_id: the notice; needed without ``create``. With ``create`` and ``create_by="put"`` a UUID of
         version 4 of your own; None makes one of merchant, DAG, run, task and map index, the same with every retry.
     :param items: items to announce: ``[{"ean": "4006381333931", "quantity": 2}, ...]``, 1,000 at most; a list, the
-        results of mapped tasks, or what a template made of them.
+        results of mapped tasks, or text as a template renders them.
     :param items_path: a CSV, TSV, Parquet or JSON-lines file with the columns ``ean`` and ``quantity``
         instead; URL or absolute path.
     :param dispatch_items: items to dispatch, as ``items``.
@@ -106,19 +131,24 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
     :raises ZDirectRetriableError: if it can.
     """
 
-    template_fields: Sequence[str] = (
-        "operations",
-        "notice",
-        "shipping_notice_id",
-        "items",
-        "items_path",
-        "dispatch_items",
-        "dispatch_items_path",
-        "merchant_id",
-        "storage_conn_id",
-        "create_by",
-        "conn_id",
+    max_turns = 300
+    """30 requests an hour are shared by all notices of a merchant, so the last of many waits for most of them."""
+    arguments = (
+        {
+            "operations": table.Argument(_operations),
+            "notice": _NoticeFields(_fields, blank={}),
+            "shipping_notice_id": table.optional(_notice_id),
+            "items": table.optional(_items),
+            "items_path": table.TABLE_FILE,
+            "dispatch_items": table.optional(_items),
+            "dispatch_items_path": table.TABLE_FILE,
+            "create_by": table.Argument(choice(*CREATE_BY)),
+        }
+        | table.MERCHANT
+        | table.STORAGE
+        | table.CONNECTION
     )
+    template_fields: Sequence[str] = tuple(arguments)
 
     def __init__(
         self,
@@ -138,108 +168,55 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(values=locals(), **kwargs)
-        self.operations = operations
-        self.notice = notice
-        self.shipping_notice_id = shipping_notice_id
-        self.items = items
-        self.items_path = items_path
-        self.dispatch_items = dispatch_items
-        self.dispatch_items_path = dispatch_items_path
-        self.merchant_id = merchant_id
-        self.storage_conn_id = storage_conn_id
-        self.create_by = create_by
-        self.conn_id = conn_id
-        self.deferrable = deferrable
 
     @classmethod
-    def check_literals(cls, values: Mapping[str, Any]) -> None:
-        for name in ("operations", "create_by", "conn_id"):
-            arguments.check_not_empty(values[name], name=name)
-        arguments.check(values["operations"], checked_operations)
-        notice = values["notice"]
-        if arguments.is_literal(notice):
-            notice = arguments.from_text(notice)
-        if isinstance(notice, Mapping):
-            checked_fields({name: value for name, value in notice.items() if arguments.is_literal(value)})
-        else:
-            arguments.check(notice, checked_fields)
-        arguments.check(values["shipping_notice_id"], checked_notice_id)
-        arguments.check(values["merchant_id"], arguments.check_merchant_id)
+    def check(cls, values: Mapping[str, Any]) -> None:
         for name in ("items", "dispatch_items"):
-            _check_items(values[name], values[f"{name}_path"], name)
-        arguments.check(values["create_by"], checked_create_by)
-        if arguments.is_literal(values["operations"]):
+            table.check_one_source(values, name, f"{name}_path")
+        if table.is_known(values["operations"]):
             check_combination(
-                checked_operations(values["operations"]),
-                arguments.literal(values["create_by"]),
-                notice=_known_fields(notice),
+                values["operations"],
+                table.if_known(values["create_by"]),
+                notice=table.if_known(values["notice"]),
                 has_id=_is_any_given(values["shipping_notice_id"]),
                 items=_is_any_given(values["items"], values["items_path"]),
                 dispatch_items=_is_any_given(values["dispatch_items"], values["dispatch_items_path"]),
             )
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        return self._write(context, waits=0, turns=0)
+    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
+        from airflow_provider_zdirect.inbound.steps import carry_out
 
-    def resume(self, context: Context, event: Any = None, waits: int = 0, turns: int = 0) -> dict[str, Any]:
-        """Go on after a wait in the triggerer, by looking at the notice again."""
-        return self._write(context, waits=waits, turns=turns)
-
-    def _write(self, context: Context, *, waits: int, turns: int) -> dict[str, Any]:
-        from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-
-        try:
-            with fail_fast():
-                hook = ZDirectHook(self.conn_id)
-                plan = self._plan(hook, context)
-                result = asyncio.run(_carry_out(hook, plan))
-        except ZDirectRetriableError as error:
-            wait_or_raise(self, error, waits, turns, MAX_TURNS)
-        return _summary(result, plan)
-
-    def _plan(self, hook: ZDirectHook, context: Context) -> NoticePlan:
-        """Everything that can be wrong is looked at before the first request, which may be that for the merchant."""
-        operations = checked_operations(arguments.given(self.operations) or [])
-        create_by = checked_create_by(self.create_by)
-        notice = arguments.from_text(arguments.given(self.notice))
-        fields = checked_fields(_given_fields(notice)) if notice is not None else {}
-        notice_id = arguments.given_text(self.shipping_notice_id)
-        items, dispatch_items = self._items("items"), self._items("dispatch_items")
-        check_combination(
-            operations,
-            create_by,
-            notice=fields,
-            has_id=notice_id is not None,
-            items=items is not None,
-            dispatch_items=dispatch_items is not None,
-        )
-        notice_id = checked_notice_id(notice_id) if notice_id else None
-        merchant_id = arguments.own_merchant_id(self)
-        if CREATE in operations:
+        items, dispatch_items = (_item_set(values, name) for name in ("items", "dispatch_items"))
+        merchant_id, notice_id = values["merchant_id"], values["shipping_notice_id"]
+        if CREATE in values["operations"]:
             merchant_id = merchant_id or hook.merchant_id()
-            if create_by == PUT:
+            if values["create_by"] == PUT:
                 notice_id = notice_id or derived_id(merchant_id, resume_key(context["ti"]))
-        return NoticePlan(
-            operations=operations,
+        plan = NoticePlan(
+            operations=values["operations"],
             merchant_id=merchant_id or hook.own_merchant_id(),
             notice_id=notice_id,
-            create_by=create_by,
-            fields=fields,
+            create_by=values["create_by"],
+            fields=values["notice"],
             announced=items,
             dispatched=dispatch_items,
         )
+        return Outcome(_summary(ask_zdirect(hook, lambda client: carry_out(plan, client)), plan))
 
-    def _items(self, name: str) -> ItemSet | None:
-        listed, path = getattr(self, name), arguments.given_text(getattr(self, f"{name}_path"))
-        listed = arguments.given(listed)
-        _check_one_source(listed, path, name)
-        if path is None:
-            return None if listed is None else ItemSet.of_list(arguments.from_text(listed), name=name)
-        _check_file(path, f"{name}_path")
-        opened = open_path(path, arguments.given_text(self.storage_conn_id), name=f"{name}_path")
-        return ItemSet.of_file(
-            TableFile(opened.fs, opened.root, opened.uri, f"{name}_path", COLUMNS, ("ean", "quantity"))
-        )
+
+def _item_set(values: Mapping[str, Any], name: str) -> ItemSet | None:
+    if values[f"{name}_path"] is None:
+        listed: ItemSet | None = values[name]
+        return listed
+    file = open_file(values, f"{name}_path")
+    return ItemSet.of_file(TableFile(file.fs, file.root, file.uri, f"{name}_path", COLUMNS, ("ean", "quantity")))
+
+
+def _is_any_given(*values: Any) -> bool | None:
+    """Whether one is given; None if that is not known yet."""
+    if any(table.is_known(value) and value is not None for value in values):
+        return True
+    return False if table.is_known(*values) else None
 
 
 def _summary(result: NoticeResult, plan: NoticePlan) -> dict[str, Any]:
@@ -257,55 +234,3 @@ def _summary(result: NoticeResult, plan: NoticePlan) -> dict[str, Any]:
         "dispatch_items": len(dispatched) if dispatched else None,
         "dispatch_pieces": dispatched.pieces if dispatched else None,
     }
-
-
-def _check_items(listed: Any, path: Any, name: str) -> None:
-    """Raise ZDirectConfigurationError for what is known of them and wrong."""
-    _check_one_source(arguments.literal(listed), arguments.literal(path), name)
-    arguments.check(listed, lambda value: ItemSet.of_list(arguments.from_text(value), name=name))
-    arguments.check(path, lambda value: _check_file(value, f"{name}_path"))
-
-
-def _check_one_source(listed: Any, path: Any, name: str) -> None:
-    if listed is not None and path is not None:
-        raise ZDirectConfigurationError(
-            f"{name} and {name}_path are both given.", remedy="Give one of them; the other one may be left out."
-        )
-
-
-def _check_file(path: Any, name: str) -> None:
-    check_path(str(path), name=name)
-    table_kind(str(path), name=name)
-
-
-def _is_any_given(*values: Any) -> bool | None:
-    """Whether one is something, or a template that may turn out to be something; None if that is not known yet."""
-    known = [value for value in values if value is not arguments.LATER]
-    if any(not arguments.is_literal(value) or arguments.given(value) is not None for value in known):
-        return True
-    return None if len(known) < len(values) else False
-
-
-def _known_fields(notice: Any) -> Mapping[str, Any] | None:
-    """The fields as far as they are known at parse; what a template will give may be any."""
-    if isinstance(notice, Mapping):
-        return notice
-    if notice is arguments.LATER:
-        return None
-    if not arguments.is_literal(notice):
-        return {REFERENCE: "{{ known later }}"}
-    return checked_fields(notice) if arguments.given(notice) is not None else {}
-
-
-def _given_fields(notice: Any) -> Any:
-    """The fields without those of which a template made nothing."""
-    if not isinstance(notice, Mapping):
-        return notice
-    return {name: value for name, value in notice.items() if arguments.given(value) is not None}
-
-
-async def _carry_out(hook: ZDirectHook, plan: NoticePlan) -> NoticeResult:
-    from airflow_provider_zdirect.inbound.steps import carry_out
-
-    async with hook.client() as client:
-        return await carry_out(plan, client)

@@ -1,4 +1,4 @@
-"""The same step for many things, some of them at the same time."""
+"""The same requests for many things, a few at a time, until that is in vain."""
 
 from __future__ import annotations
 
@@ -6,22 +6,62 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
+from airflow_provider_zdirect.exceptions import (
+    PermissionDeniedError,
+    RateLimitedError,
+    ZDirectError,
+    ZDirectRetriableError,
+)
+
 T = TypeVar("T")
 
-MOST_AT_ONCE = {"sandbox": 6, "production": 16}
-"""Requests under way at the same time. In sandbox they are 1.7 s apart, and none may wait for more than 30 s."""
+AT_ONCE = {"sandbox": 6, "production": 16}
+"""In sandbox requests are 1.7 s apart, and none may wait for more than 30 s."""
+
+IN_VAIN = 10
+"""Consecutive failures after which the run gives up."""
 
 
-async def for_each(items: Iterable[T], step: Callable[[T], Awaitable[None]], most: int) -> None:
-    """Take the step for all of them.
+FAILURES = (ZDirectRetriableError, PermissionDeniedError)
+"""Errors that may concern one thing only: those that may pass, and a permission that is not granted."""
 
-    :raises Exception: the first that a step raises; no other step goes on then.
+
+async def for_each(
+    items: Iterable[T],
+    step: Callable[[T], Awaitable[None]],
+    failed: Callable[[T, ZDirectError], object],
+    *,
+    environment: str,
+) -> ZDirectError | None:
+    """Take the step for all items, until a rate limit, :data:`IN_VAIN` failures, or an error not of :data:`FAILURES`.
+
+    :param failed: called with an item and its failure; the other items go on.
+    :returns: the error that ended it; None if the step was taken for all.
     """
-    free = asyncio.Semaphore(most)
+    free = asyncio.Semaphore(AT_ONCE[environment])
+    end: ZDirectError | None = None
+    begun = last_success = 0
+    failed_at: list[int] = []
 
     async def one(item: T) -> None:
+        nonlocal end, begun, last_success
         async with free:
-            await step(item)
+            if end is not None:
+                return
+            begun += 1
+            mine = begun
+            try:
+                await step(item)
+            except ZDirectError as error:
+                if isinstance(error, FAILURES) and not isinstance(error, RateLimitedError):
+                    failed(item, error)
+                    failed_at.append(mine)
+                    # Of those that were begun after the last that succeeded: several are under way.
+                    if sum(place > last_success for place in failed_at) < IN_VAIN:
+                        return
+                end = end or error
+            else:
+                last_success = max(last_success, mine)
 
     tasks = [asyncio.ensure_future(one(item)) for item in items]
     try:
@@ -30,3 +70,4 @@ async def for_each(items: Iterable[T], step: Callable[[T], Awaitable[None]], mos
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+    return end

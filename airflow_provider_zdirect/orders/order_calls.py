@@ -1,26 +1,27 @@
-"""The Orders API as calls: look at an order, find it by its number, write it, its lines and its shipments.
+"""The Orders API as calls: read an order, find it by its number, change it, its lines and its shipments.
 
 Facts: zDirect docs, *Orders* (getting, exporting, preparing shipping, split shipments). Nothing is decided here.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from airflow_provider_zdirect.client import JSON_API, ZDirectClient
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
 from airflow_provider_zdirect.datasets.assumptions import RETURN_REASON_AS
 from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
-from airflow_provider_zdirect.exceptions import FilterIgnoredError, MalformedResponseError, PermissionDeniedError
+from airflow_provider_zdirect.exceptions import FilterIgnoredError, MalformedResponseError, NotFoundError
 from airflow_provider_zdirect.orders.order_state import (
+    LineState,
     OrderState,
     ShipmentState,
     listed_orders,
     order_state,
     shipment_states,
 )
+from airflow_provider_zdirect.orders.update_rows import OrderUpdate
 
 T = TypeVar("T")
 
@@ -46,24 +47,17 @@ class OrderCalls:
         self._client = client
         self._path = f"/merchants/{merchant_id}/orders"
         self._merchant_id = merchant_id
-        # By scope: how many requests were allowed, and how many were not.
-        self._allowed: Counter[str] = Counter()
-        self._forbidden: Counter[str] = Counter()
-
-    def may_not(self, scope: str, at_least: int = 5) -> bool:
-        """Whether so many requests of the scope were forbidden, and none was allowed: not one order, but the app."""
-        return self._forbidden[scope] >= at_least and not self._allowed[scope]
 
     async def get(self, order_id: str) -> OrderState:
         """The order as it is now, with its lines: one request.
 
-        :raises NotFoundError: if the merchant has none such.
-        :raises MalformedResponseError: if its lines are not told; no order is without.
+        :raises NotFoundError: if the merchant has no such order.
+        :raises MalformedResponseError: if the answer has no lines; no order is without.
         """
         what = self._what(order_id)
         content = await self._get(f"/{order_id}", {"include": "order_items,order_lines"}, OTHER, "order", what)
         if isinstance(content, dict) and not content.get("included"):
-            # Where includes of a single order are not answered, the items tell their lines.
+            # Where zDirect does not answer includes of a single order, the items include their lines.
             parameters = {"include": "order_lines"}
             items = await self._get(f"/{order_id}/items", parameters, ITEMS, "order items", f"Items of {what}")
             if isinstance(items, dict) and isinstance(items.get("data"), list):
@@ -74,6 +68,14 @@ class OrderCalls:
         if not state.lines:
             raise _malformed(what, "the answer has no order lines", self._path)
         return state
+
+    async def has(self, order_id: str) -> bool:
+        """Whether the merchant has the order."""
+        try:
+            await self.get(order_id)
+        except NotFoundError:
+            return False
+        return True
 
     async def find(self, order_number: str) -> list[str]:
         """Ids of the merchant's orders with that number; several orders may share it.
@@ -97,18 +99,21 @@ class OrderCalls:
         what = f"{', '.join(attributes)} of {self._what(order_id)}"
         await self._write("PATCH", f"/{order_id}", _resource("Order", order_id, attributes), what)
 
-    async def patch_line(
-        self, order_id: str, item_id: str, line_id: str, status: str, *, reason: int | None, center: str | None
-    ) -> None:
-        """Set the status of a line."""
+    async def patch_line(self, order_id: str, line: LineState, status: str, update: OrderUpdate | None) -> None:
+        """Set the status of a line.
+
+        :param update: with the reason and the logistic center of the status, if it has any.
+        """
         attributes: dict[str, Any] = {"status": status}
-        if reason is not None:
-            attributes["reason"] = str(reason) if self._client.assumptions[RETURN_REASON_AS] == "text" else reason
-        if center is not None:
-            attributes["outbound_logistic_center_id"] = center
-        body = _resource("OrderLine", line_id, attributes)
-        what = f"Status {status} of line {line_id} of {self._what(order_id)}"
-        await self._write("PATCH", f"/{order_id}/items/{item_id}/lines/{line_id}", body, what)
+        if update and update.reason is not None:
+            attributes["reason"] = (
+                str(update.reason) if self._client.assumptions[RETURN_REASON_AS] == "text" else update.reason
+            )
+        if update and update.outbound_logistic_center_id is not None:
+            attributes["outbound_logistic_center_id"] = update.outbound_logistic_center_id
+        body = _resource("OrderLine", line.id, attributes)
+        what = f"Status {status} of line {line.id} of {self._what(order_id)}"
+        await self._write("PATCH", f"/{order_id}/items/{line.item_id}/lines/{line.id}", body, what)
 
     async def shipments(self, order_id: str) -> list[ShipmentState]:
         """The parcels of the order, the default one included."""
@@ -129,7 +134,7 @@ class OrderCalls:
         return f"order {order_id} of merchant {self._merchant_id}"
 
     async def _get(self, path: str, parameters: Mapping[str, str], limits: RateLimits, endpoint: str, what: str) -> Any:
-        request = self._client.get(
+        return await self._client.get(
             self._path + path,
             parameters,
             rate=limits.of(self._client.config.environment),
@@ -138,11 +143,10 @@ class OrderCalls:
             accept=JSON_API,
             what=what[:1].upper() + what[1:],
         )
-        return await self._counted(READ, request)
 
     async def _write(self, method: str, path: str, body: Any, what: str) -> None:
         limits, endpoint = (WRITES, "order updates") if method == "PATCH" else (OTHER, "order")
-        request = self._client.request(
+        await self._client.request(
             method,
             self._path + path,
             rate=limits.of(self._client.config.environment),
@@ -152,16 +156,6 @@ class OrderCalls:
             what=what,
             media_type=JSON_API,
         )
-        await self._counted(WRITE, request)
-
-    async def _counted(self, scope: str, request: Awaitable[T]) -> T:
-        try:
-            answer = await request
-        except PermissionDeniedError:
-            self._forbidden[scope] += 1
-            raise
-        self._allowed[scope] += 1
-        return answer
 
 
 def _resource(kind: str, resource_id: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,7 +173,7 @@ def _read(parse: Callable[[Any], T], content: Any, what: str, path: str) -> T:
 def _malformed(what: str, reason: str, path: str) -> MalformedResponseError:
     return MalformedResponseError(
         f"{what}: {reason}.",
-        remedy="Nothing, if it passes with the retry; otherwise the API has changed: update the provider or report it.",
+        remedy="No action needed: the task retries. If it stays, update the provider, or report that the API changed.",
         path=path,
         retry_after=REFETCH_DELAY,
     )

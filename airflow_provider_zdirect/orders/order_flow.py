@@ -1,29 +1,24 @@
-"""One order on its way through an update: look, decide, write what comes first, look again, write the rest.
+"""One order on its way through an update: read it, decide, send what comes first, read it again, send the rest.
 
-Each step is safe to repeat after a kill: nothing is remembered that zDirect does not tell. What a row wants is already
-so, or possible, or in conflict with what is there; a row of which one thing is refused or in conflict is left out as a
-whole, and other rows of the order go on.
+Each step is safe to repeat after a kill: everything that matters is read from zDirect. What a row wants is so already,
+or possible, or in conflict with the current state. A row of which one thing is refused or in conflict is left out as a
+whole; other rows of the order go on.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from airflow_provider_zdirect.client.failures import REFETCH_DELAY
 from airflow_provider_zdirect.clock import Clock
-from airflow_provider_zdirect.exceptions import (
-    BadRequestError,
-    ConflictError,
-    NotFoundError,
-    ZDirectError,
-    ZDirectRetriableError,
-)
+from airflow_provider_zdirect.exceptions import BadRequestError, ConflictError, NotFoundError, ServerError, ZDirectError
 from airflow_provider_zdirect.merchant_files.tracking_number import same_number
 from airflow_provider_zdirect.orders.order_calls import OrderCalls
-from airflow_provider_zdirect.orders.order_state import ZALANDO_FULFILLED, OrderState
+from airflow_provider_zdirect.orders.order_state import ZALANDO_FULFILLED, OrderState, ShipmentState
 from airflow_provider_zdirect.orders.update_journal import Sent
 from airflow_provider_zdirect.orders.update_results import (
     ALREADY,
@@ -36,9 +31,10 @@ from airflow_provider_zdirect.orders.update_results import (
     ROW,
     TRACKING,
     RowResult,
+    reason_of,
     short_reason,
 )
-from airflow_provider_zdirect.orders.update_rows import OrderUpdate
+from airflow_provider_zdirect.orders.update_rows import CANCELED, SHIPPED, OrderUpdate
 
 NAMES = {EXPORT: "merchant_order_id", TRACKING: "tracking_number", RETURN_TRACKING: "return_tracking_number"}
 """The field of an order by what sets it."""
@@ -50,9 +46,9 @@ CODES = (TRACKING, RETURN_TRACKING)
 class UpdateRules:
     """How an update is carried out.
 
-    :param require_tracking: nothing is shipped that has not both tracking numbers (zDirect docs, *Orders*, preparing
+    :param require_tracking: nothing is shipped without both tracking numbers (zDirect docs, *Orders*, preparing
         shipping).
-    :param overwrite_tracking: another tracking number that is there is replaced, and no conflict.
+    :param overwrite_tracking: a different tracking number at zDirect is replaced, and is not a conflict.
     :param split_shipments: orders may be shipped in several parcels (a pilot feature of zDirect).
     :param look_for_effect: nothing is shipped before zDirect shows its tracking numbers.
     """
@@ -70,9 +66,16 @@ class Want(NamedTuple):
     what: str
     line_id: str | None = None
 
+    @property
+    def value(self) -> str:
+        """Of a field of the order or the shipment."""
+        return str(getattr(self.update, NAMES[self.what]))
+
 
 @dataclass(frozen=True)
 class Outcome:
+    """The outcome of a want, by the names of :class:`RowResult`."""
+
     outcome: str
     status_code: int | None = None
     reason: str | None = None
@@ -96,9 +99,8 @@ class OrderFlow(ABC):
         wrong: Set[str] = frozenset(),
     ) -> None:
         self.order_id = order_id
-        self.error: ZDirectRetriableError | None = None
+        self.error: ZDirectError | None = None
         self.is_finished = False
-        self.is_missing = False
         self.waits = False
         self._calls = calls
         self._rules = rules
@@ -107,21 +109,20 @@ class OrderFlow(ABC):
         self._wrong = wrong
         self._state: OrderState | None = None
         self._wants: dict[Want, Outcome | None] = {}
-        self._sent_at: dict[str, datetime] = {}
+        self._sent_at: dict[Want, datetime] = {}
 
     @property
     def state(self) -> OrderState:
-        assert self._state is not None, "the order was looked at"
+        assert self._state is not None, "the order was read"
         return self._state
 
     # The steps, in this order
 
-    async def look(self) -> None:
-        """Look at the order, and decide what can be said before anything is sent."""
+    async def read(self) -> None:
+        """Read the order, and decide whatever can be decided before anything is sent."""
         try:
             self._state = await self._calls.get(self.order_id)
         except NotFoundError as error:
-            self.is_missing = True
             reason = "the merchant has no such order, or zDirect does not keep it any more (a year)"
             return self._refuse_rows(self._updates, reason, error.status)
         if self.state.order_type == ZALANDO_FULFILLED:
@@ -129,193 +130,250 @@ class OrderFlow(ABC):
         await self._decide()
         return None
 
-    @abstractmethod
-    async def _decide(self) -> None:
-        """Make the wants, and tell of those that need no request."""
+    async def leave_to(self, others: Mapping[str, OrderCalls]) -> None:
+        """Leave the order to another merchant's task, if its rows do not name the merchant, and it is that one's."""
+        if not all(update.of_any for update in self._updates):
+            return
+        is_of_another = self._state is not None and self._state.merchant_id in others
+        for calls in others.values() if self._state is None else ():
+            is_of_another = is_of_another or await calls.has(self.order_id)
+        if is_of_another:
+            # There is nothing to do, and nothing to report.
+            self._updates, self._wants = (), {}
 
-    @abstractmethod
     def to_send(self) -> list[Sent]:
         """What is about to be sent."""
+        return [
+            (self.order_id, want.line_id or want.update.shipment, want.what)
+            for want, outcome in self._wants.items()
+            if outcome is None
+        ]
 
-    @abstractmethod
-    async def prepare(self) -> None:
-        """Export the order, and send tracking numbers; sets ``waits`` if that has to take effect."""
+    async def send_first(self) -> None:
+        """Export the order, and send tracking numbers; ``waits`` says whether these have to take effect."""
+        exports = self._open(EXPORT)
+        if exports:
+            attributes = {NAMES[EXPORT]: exports[0].value}
+            if await self._send(exports, lambda: self._calls.patch(self.order_id, attributes)):
+                self._record_sent(exports)
+        await self._send_codes()
+        self.waits = any(map(self._awaits, self._sent_at))
 
-    @abstractmethod
-    async def look_again(self) -> None:
-        """Look whether it has taken effect; clears ``waits`` then."""
+    async def check_effect(self) -> None:
+        """Read again what was sent; clears ``waits`` once it has taken effect."""
+        await self._read_again()
+        hidden = self._hidden()
+        self._record_sent(want for want in self._sent_at if want not in hidden)
+        self.waits = bool(hidden)
 
-    @abstractmethod
     def expire(self) -> None:
         """It has not taken effect for too long."""
+        self.waits = False
+        for want in self._hidden():
+            if not self._awaits(want):
+                continue
+            if want.what in CODES and self._shown(want) is not None:
+                reason = f"zDirect took the {NAMES[want.what]}, and still shows another one"
+                self._hold([want.update], Outcome(CONFLICT, reason=reason))
+            else:
+                self.error = ServerError(
+                    f"Order {self.order_id}: zDirect took the {NAMES[want.what]}, and does not show it yet, so nothing "
+                    "of the order was shipped.",
+                    remedy="No action needed: the task retries. If it stays, set the assumption tracking_effect to "
+                    "wait.",
+                    retry_after=REFETCH_DELAY,
+                )
 
     @abstractmethod
     async def finish(self) -> None:
         """Set statuses."""
 
-    # Of several merchants
+    # What differs between lines and parcels
 
-    @property
-    def may_be_of_another(self) -> bool:
-        """Whether its rows do not say whose order it is."""
-        return all(update.of_any for update in self._updates)
+    @abstractmethod
+    async def _decide(self) -> None:
+        """Make the wants, and decide those that need no request."""
 
-    @property
-    def owner(self) -> str | None:
-        """The merchant whose order it is, if it was seen and says so."""
-        return self._state.merchant_id if self._state else None
+    @abstractmethod
+    async def _send_codes(self) -> None:
+        """Send tracking numbers, and what has to exist for them."""
 
-    def leave(self) -> None:
-        """It is another merchant's, whose task sees to it: there is nothing to do, and nothing to tell."""
-        self._updates, self._wants = (), {}
+    @abstractmethod
+    async def _read_again(self) -> None:
+        """Read what :meth:`_with_codes` is about."""
 
-    # Telling
+    @abstractmethod
+    def _with_codes(self, shipment: str | None) -> OrderState | ShipmentState | None:
+        """What has the tracking numbers, as it was read last: the order or one of its shipments."""
+
+    def _awaits(self, want: Want) -> bool:
+        """Whether something that was sent has to take effect before a status is set."""
+        return want.what in CODES and self._is_open(want)
+
+    # Results
 
     def give_up(self, error: ZDirectError) -> None:
-        """zDirect does not let this order be seen or changed (any more); others go on."""
+        """zDirect does not let this order be read or changed (any more); others go on."""
         if self._wants:
-            self._tell(list(self._wants), Outcome(REFUSED, error.status, told(error)))
+            self._record(list(self._wants), Outcome(REFUSED, error.status, reason_of(error)))
         else:
-            self._refuse_rows(self._updates, told(error), error.status)
+            self._refuse_rows(self._updates, reason_of(error), error.status)
         self.waits = False
         self.is_finished = True
 
     def results(self) -> list[RowResult]:
-        """What became of each row; what is open has failed."""
+        """The outcome of each row; what is open has failed."""
         number = self._state.number if self._state else None
+        failed = Outcome(FAILED, reason="not tried")
+        if self.error is not None:
+            failed = Outcome(FAILED, self.error.status, reason_of(self.error))
         wants = self._wants or {Want(update, ROW): None for update in self._updates}
         return [
             RowResult(
                 row=want.update.row,
                 order_id=self.order_id,
                 what=want.what,
-                outcome=(outcome := found or self._failed()).outcome,
                 order_number=number or want.update.order_number,
                 order_line_id=want.line_id,
                 shipment=want.update.shipment,
-                status_code=outcome.status_code,
-                reason=outcome.reason,
-                sent_at=outcome.sent_at,
+                **vars(outcome or failed),
             )
-            for want, found in self._wants_in_order(wants)
+            for want, outcome in wants.items()
         ]
 
-    def _wants_in_order(self, wants: dict[Want, Outcome | None]) -> Iterable[tuple[Want, Outcome | None]]:
-        place = {update: number for number, update in enumerate(self._updates)}
-        return sorted(wants.items(), key=lambda item: place[item[0].update])
+    # Deciding
 
-    def _failed(self) -> Outcome:
-        error = self.error
-        if error is None:
-            return Outcome(FAILED, reason="not tried")
-        return Outcome(FAILED, error.status, told(error))
+    def _want_fields(self, update: OrderUpdate) -> None:
+        for what, name in NAMES.items():
+            if getattr(update, name) is not None:
+                self._wants[Want(update, what)] = None
+
+    def _named_lines(self, update: OrderUpdate) -> list[str] | str:
+        """Ids of the lines that a row names (all that are not canceled, if it names none), or what is wrong."""
+        lines = self.state.lines
+        if update.order_line_id is not None:
+            return [update.order_line_id] if update.order_line_id in lines else "the order has no such line"
+        if update.external_id is not None:
+            found = [line.id for line in lines.values() if update.external_id in line.articles]
+            return found or "the order has no line with that external_id"
+        return [line.id for line in lines.values() if line.status != CANCELED] or "all lines of the order are canceled"
+
+    def _doubt(self, update: OrderUpdate, unfound: bool) -> str | None:
+        """Why a row for all lines is refused, if another row that may mean one of these lines is wrong.
+
+        :param unfound: whether a row names a line that the order does not have.
+        """
+        is_for_all = (update.status or update.shipment) and not (update.order_line_id or update.external_id)
+        if not is_for_all or not (unfound or {self.order_id, self.state.number} & self._wrong):
+            return None
+        return "another row of the order is wrong, or names no line of it, and may mean one of these lines"
+
+    def _decide_field(self, wants: Sequence[Want]) -> None:
+        """Compare the values that rows want with each other, and with the current one."""
+        if len({want.value for want in wants}) > 1:
+            rows = ", ".join(str(want.update.row) for want in wants)
+            reason = f"rows {rows} give different values of {NAMES[wants[0].what]} for the same order"
+            self._hold((want.update for want in wants), Outcome(REFUSED, reason=reason))
+        elif wants and (value := self._shown(wants[0])) is not None:
+            what, hint = wants[0].what, "overwrite_tracking=True replaces it"
+            if wants[0].value == value:
+                self._record(wants, Outcome(ALREADY))
+            elif what == EXPORT or not self._rules.overwrite_tracking:
+                if what == EXPORT:
+                    hint = f"zDirect has {value!r}; leave the column blank, or write that one"
+                whose = "the order" if what == EXPORT or wants[0].update.shipment is None else "the shipment"
+                reason = f"{whose} has another {NAMES[what]}; {hint}"
+                self._hold((want.update for want in wants), Outcome(CONFLICT, reason=reason))
+
+    def _decide_codes(self, shipment: str | None = None) -> None:
+        """Decide the tracking numbers of the order or of a shipment."""
+        for what in CODES:
+            self._decide_field(self._of(shipment, what))
+        wants = {what: self._of(shipment, what) for what in CODES}
+        there = self._with_codes(shipment)
+        both = [wants[what][0].value if wants[what] else getattr(there, NAMES[what], None) for what in CODES]
+        if any(wants.values()) and all(both) and same_number(*map(str, both)):
+            reason = "tracking_number and return_tracking_number would be the same; every parcel has its own"
+            rows = (want.update for what in CODES for want in wants[what])
+            self._hold(rows, Outcome(REFUSED, reason=reason))
+        self._hold_without_tracking(shipment)
+
+    def _hold_without_tracking(self, shipment: str | None = None) -> None:
+        shipped = self._of(shipment, SHIPPED)
+        if not (shipped and self._rules.require_tracking):
+            return
+        given = {
+            want.what
+            for want, outcome in self._wants.items()
+            if want.update.shipment == shipment and (outcome is None or outcome.outcome == DONE)
+        }
+        there = self._with_codes(shipment)
+        missing = [NAMES[what] for what in CODES if what not in given and not getattr(there, NAMES[what], None)]
+        if missing:
+            reason = f"nothing is shipped without {' and '.join(missing)}; require_tracking=False allows it"
+            self._hold((want.update for want in shipped), Outcome(REFUSED, reason=reason))
+
+    # Wants
+
+    def _open(self, *whats: str) -> list[Want]:
+        """Wants without an outcome."""
+        return [want for want in self._wants if want.what in whats and self._is_open(want)]
+
+    def _of(self, shipment: str | None, *whats: str) -> list[Want]:
+        """Those of one shipment; None: of rows without one."""
+        return [want for want in self._open(*whats) if want.update.shipment == shipment]
 
     def _is_open(self, want: Want) -> bool:
         return want in self._wants and self._wants[want] is None
 
-    def _tell(self, wants: Iterable[Want], outcome: Outcome) -> None:
+    def _record(self, wants: Iterable[Want], outcome: Outcome) -> None:
         for want in wants:
             if self._is_open(want):
                 self._wants[want] = outcome
 
+    def _record_sent(self, wants: Iterable[Want]) -> None:
+        for want in wants:
+            self._record([want], Outcome(DONE, sent_at=self._sent_at[want]))
+
     def _hold(self, updates: Iterable[OrderUpdate], outcome: Outcome) -> None:
         """Leave out whatever of these rows is open."""
         rows = set(updates)
-        self._tell([want for want in self._wants if want.update in rows], outcome)
+        self._record([want for want in self._wants if want.update in rows], outcome)
 
     def _refuse_rows(self, updates: Iterable[OrderUpdate], reason: str, code: int | None = None) -> None:
         """Of rows that have no wants yet."""
         for update in updates:
             self._wants[Want(update, ROW)] = Outcome(REFUSED, code, short_reason(reason))
 
-    def _refuse_all_lines(self, unfound: Collection[OrderUpdate]) -> None:
-        """Hold the rows for all lines of the order, if a row that may have meant one of them came to nothing.
-
-        :param unfound: rows whose line the order does not have.
-        """
-        if not unfound and not {self.order_id, self.state.number} & self._wrong:
-            return
-        reason = "another row of the order is wrong, or names no line of it, and may mean one of these lines"
-        of_lines = [update for update in self._updates if update.status or update.shipment]
-        held = [update for update in of_lines if not (update.order_line_id or update.external_id)]
-        self._hold(held, Outcome(REFUSED, reason=reason))
-
-    def _open(self, what: str) -> list[Want]:
-        return [want for want in self._wants if want.what == what and self._is_open(want)]
-
-    def _differing(self, what: str) -> None:
-        """Hold rows that want different values of one field."""
-        wants = self._open(what)
-        if len({value_of(want) for want in wants}) > 1:
-            rows = ", ".join(str(want.update.row) for want in wants)
-            reason = f"rows {rows} give different values of {NAMES[what]} for the same order"
-            self._hold((want.update for want in wants), Outcome(REFUSED, reason=reason))
-
-    def _compare(self, what: str, there: str | None, whose: str) -> None:
-        """Tell what is so already, and hold what is in conflict."""
-        wants = self._open(what)
-        if not wants or there is None:
-            return
-        if value_of(wants[0]) == there:
-            self._tell(wants, Outcome(ALREADY))
-        elif not (what in CODES and self._rules.overwrite_tracking):
-            if what in CODES:
-                hint = "overwrite_tracking=True replaces it"
-            else:
-                hint = f"zDirect has {there!r}; leave the column blank, or write that one"
-            reason = f"{whose} has another {NAMES[what]}; {hint}"
-            self._hold((want.update for want in wants), Outcome(CONFLICT, reason=reason))
-
-    def _hold_equal_codes(self, wants: Mapping[str, Sequence[Want]], there: object) -> bool:
-        """Hold rows by which the number of the parcel would be that of the way back, too.
-
-        :param wants: those of each code.
-        :param there: the order or shipment as it is.
-        :returns: whether it would be.
-        """
-        now = {what: value_of(wants[what][0]) if wants[what] else getattr(there, NAMES[what], None) for what in CODES}
-        of_either = [want for what in CODES for want in wants[what]]
-        if not of_either or not all(now.values()) or not same_number(*map(str, now.values())):
-            return False
-        reason = "tracking_number and return_tracking_number would be the same; every parcel has its own"
-        self._hold((want.update for want in of_either), Outcome(REFUSED, reason=reason))
-        return True
-
-    async def _export(self) -> None:
-        """Before all else (zDirect docs, *Orders*, exporting)."""
-        wants = self._open(EXPORT)
-        if wants:
-            attributes = {NAMES[EXPORT]: value_of(wants[0])}
-            if await self._send(wants, lambda: self._calls.patch(self.order_id, attributes)):
-                self._tell(wants, Outcome(DONE, sent_at=self._sent_at[EXPORT]))
+    # Sending
 
     async def _send(self, wants: Sequence[Want], send: Callable[[], Awaitable[None]]) -> bool:
         """Send it; if zDirect refuses it, hold the rows that want it.
 
-        :returns: whether it was taken.
+        :returns: whether zDirect accepted it.
         """
         at = self._clock.now()
         try:
             await send()
         except (BadRequestError, NotFoundError) as error:
-            outcome = Outcome(REFUSED, error.status, told(error), at)
+            outcome = Outcome(REFUSED, error.status, reason_of(error), at)
         except ConflictError as error:
-            outcome = Outcome(CONFLICT, error.status, told(error), at)
+            outcome = Outcome(CONFLICT, error.status, reason_of(error), at)
         else:
-            for want in wants:
-                self._sent_at[want.what] = at
+            self._sent_at |= dict.fromkeys(wants, at)
             return True
-        self._tell(wants, outcome)
+        self._record(wants, outcome)
         held = Outcome(outcome.outcome, reason=f"not sent, because {wants[0].what} was not taken")
         self._hold((want.update for want in wants), held)
         return False
 
+    def _hidden(self) -> list[Want]:
+        """What was sent, and zDirect does not show yet."""
+        if not self._rules.look_for_effect:
+            return []
+        return [want for want in self._sent_at if self._awaits(want) and self._shown(want) != want.value]
 
-def value_of(want: Want) -> str:
-    return str(getattr(want.update, NAMES[want.what]))
-
-
-def told(error: ZDirectError) -> str:
-    """An error as the reason of a result; it holds neither secrets nor personal data."""
-    title = f" ({error.title})" if error.title else ""
-    return short_reason(f"{error.message.rstrip('.')}{title}")
+    def _shown(self, want: Want) -> str | None:
+        """The current value of what is wanted."""
+        there = self.state if want.what == EXPORT else self._with_codes(want.update.shipment)
+        return getattr(there, NAMES[want.what], None)

@@ -1,8 +1,8 @@
-"""An order as it is at zDirect at one moment, as far as it takes part in updates. Nothing personal is kept of it."""
+"""An order as it is at zDirect at one moment, as far as updates need it. Nothing personal is kept of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,13 +15,15 @@ INITIAL, APPROVED = "initial", "approved"
 class LineState:
     """One piece.
 
-    :param possible: the next statuses that zDirect allows; None if it did not say.
+    :param possible: the next statuses that zDirect allows; None if it does not name them.
+    :param articles: what names its article: the merchant's identifier and Zalando's.
     """
 
     id: str
     item_id: str
     status: str
     possible: tuple[str, ...] | None
+    articles: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,9 @@ class ShipmentState:
 
 @dataclass(frozen=True)
 class OrderState:
-    """The order.
+    """The order; what zDirect does not name is None.
 
-    :param articles: ids of lines by what names their article: the merchant's identifier and Zalando's.
-    :param modified_at: None if it is not told.
-    :param merchant_id: whose it is, in lower case; None if it is not told.
+    :param merchant_id: whose it is, in lower case.
     """
 
     id: str
@@ -56,130 +56,106 @@ class OrderState:
     merchant_order_id: str | None
     tracking_number: str | None
     return_tracking_number: str | None
+    modified_at: datetime | None
+    merchant_id: str | None
     lines: Mapping[str, LineState]
-    articles: Mapping[str, frozenset[str]]
-    modified_at: datetime | None = None
-    merchant_id: str | None = None
 
 
 def order_state(content: Any) -> OrderState:
     """The order in an answer with ``include=order_items,order_lines`` (zDirect docs, *Orders*, getting orders).
 
-    :raises ValueError: if it is none.
+    :raises ValueError: if it has another form.
     """
     data = content.get("data") if isinstance(content, Mapping) else None
     if not isinstance(data, Mapping) or not isinstance(data.get("attributes"), Mapping):
-        raise ValueError("the answer is no order")
-    told = data["attributes"]
-    order_id = _id(data.get("id") or told.get("order_id"))
+        raise ValueError("the answer is not an order")
+    order_id, fields = _resource(data)
+    order_id = order_id or _id(fields.get("order_id"))
     if order_id is None:
         raise ValueError("the order has no id")
-    included = [part for part in content.get("included") or [] if isinstance(part, Mapping)]
-    items = {item_id: _attributes(part) for part in _of_type(included, "OrderItem") if (item_id := _own_id(part))}
-    owners = _owners(included)
-    lines: dict[str, LineState] = {}
-    articles: dict[str, set[str]] = {}
-    for part in _of_type(included, "OrderLine"):
-        line_id, attributes = _own_id(part), _attributes(part)
-        if line_id is None:
-            raise ValueError("an order line has no id")
-        item_id = _id(attributes.get("order_item_id")) or owners.get(line_id)
-        if item_id is None:
-            raise ValueError(f"order line {line_id} does not say of which item it is")
-        lines[line_id] = LineState(
-            line_id, item_id, str(_text(attributes.get("status")) or "").lower(), _possible(part)
-        )
-        for name in ("external_id", "article_id"):
-            if article := _text(items.get(item_id, {}).get(name)):
-                articles.setdefault(article, set()).add(line_id)
     return OrderState(
         id=order_id,
-        number=_text(told.get("order_number")),
-        order_type=_text(told.get("order_type")),
-        status=(_text(told.get("status")) or "").lower() or None,
-        exported=told.get("exported") in (True, "true"),
-        merchant_order_id=_text(told.get("merchant_order_id")),
-        tracking_number=_text(told.get("tracking_number")),
-        return_tracking_number=_text(told.get("return_tracking_number")),
-        lines=lines,
-        articles={article: frozenset(found) for article, found in articles.items()},
-        modified_at=_instant(told.get("modified_at")),
-        merchant_id=_id(told.get("merchant_id")),
+        number=_text(fields.get("order_number")),
+        order_type=_text(fields.get("order_type")),
+        status=(_text(fields.get("status")) or "").lower() or None,
+        exported=fields.get("exported") in (True, "true"),
+        merchant_order_id=_text(fields.get("merchant_order_id")),
+        tracking_number=_text(fields.get("tracking_number")),
+        return_tracking_number=_text(fields.get("return_tracking_number")),
+        modified_at=_instant(fields.get("modified_at")),
+        merchant_id=_id(fields.get("merchant_id")),
+        lines={line.id: line for line in _lines(content.get("included") or [])},
     )
+
+
+def _lines(included: list[Any]) -> Iterator[LineState]:
+    parts = [part for part in included if isinstance(part, Mapping)]
+    articles: dict[str | None, frozenset[str]] = {}
+    owners: dict[str | None, str | None] = {}
+    for part in parts:
+        if part.get("type") == "OrderItem":
+            item_id, fields = _resource(part)
+            names = (_text(fields.get(name)) for name in ("external_id", "article_id"))
+            articles[item_id] = frozenset(name for name in names if name)
+            related = (part.get("relationships") or {}).get("order_lines") or {}
+            owners |= {_id(line.get("id")): item_id for line in related.get("data") or []}
+    for part in parts:
+        if part.get("type") == "OrderLine":
+            line_id, fields = _resource(part)
+            if line_id is None:
+                raise ValueError("an order line has no id")
+            item_id = _id(fields.get("order_item_id")) or owners.get(line_id)
+            if item_id is None:
+                raise ValueError(f"order line {line_id} does not name its item")
+            possible = (part.get("meta") or {}).get("possible_status_transitions")
+            yield LineState(
+                id=line_id,
+                item_id=item_id,
+                status=(_text(fields.get("status")) or "").lower(),
+                possible=tuple(str(one).lower() for one in possible) if isinstance(possible, list) else None,
+                articles=articles.get(item_id, frozenset()),
+            )
 
 
 def shipment_states(content: Any) -> list[ShipmentState]:
     """The parcels in an answer ``{"shipments": [...]}`` (zDirect docs, *Orders*, split shipments).
 
-    :raises ValueError: if it is none.
+    :raises ValueError: if it has another form.
     """
     found = content.get("shipments") if isinstance(content, Mapping) else None
-    if not isinstance(found, list) or not all(
-        isinstance(one, Mapping) and _id(one.get("shipment_id")) for one in found
-    ):
+    ids = [_id(one.get("shipment_id")) for one in found] if isinstance(found, list) else [None]
+    if not isinstance(found, list) or None in ids:
         raise ValueError("the answer has no list of shipments")
     return [
         ShipmentState(
-            id=_id(one["shipment_id"]) or "",
+            id=str(shipment_id),
             merchant_id=_text(one.get("merchant_specified_shipment_id")),
-            line_ids=frozenset(
-                line_id
-                for line in one.get("order_lines") or []
-                if isinstance(line, Mapping) and (line_id := _id(line.get("order_line_id")))
-            ),
+            line_ids=frozenset(filter(None, (_id(line.get("order_line_id")) for line in one.get("order_lines") or []))),
             tracking_number=_text(one.get("tracking_number")),
             return_tracking_number=_text(one.get("return_tracking_number")),
             status=(_text(one.get("status")) or "").lower() or None,
         )
-        for one in found
+        for shipment_id, one in zip(ids, found, strict=True)
     ]
 
 
 def listed_orders(content: Any) -> list[tuple[str, str | None]]:
     """Id and number of each order in an answer of the list.
 
-    :raises ValueError: if it is none.
+    :raises ValueError: if it has another form.
     """
     data = content.get("data") if isinstance(content, Mapping) else None
     if not isinstance(data, list):
         raise ValueError("the answer has no list of orders")
-    found = []
-    for part in data:
-        order_id = _own_id(part) if isinstance(part, Mapping) else None
-        if order_id is None:
-            raise ValueError("an order of the list has no id")
-        found.append((order_id, _text(_attributes(part).get("order_number"))))
-    return found
+    found = [_resource(part) for part in data]
+    if any(order_id is None for order_id, _ in found):
+        raise ValueError("an order of the list has no id")
+    return [(str(order_id), _text(fields.get("order_number"))) for order_id, fields in found]
 
 
-def _of_type(included: list[Mapping[str, Any]], kind: str) -> list[Mapping[str, Any]]:
-    return [part for part in included if part.get("type") == kind]
-
-
-def _owners(included: list[Mapping[str, Any]]) -> dict[str, str]:
-    """The item of each line, by what the items say."""
-    owners: dict[str, str] = {}
-    for part in _of_type(included, "OrderItem"):
-        related = (part.get("relationships") or {}).get("order_lines") or {}
-        for line in related.get("data") or []:
-            line_id, item_id = _id(line.get("id")), _own_id(part)
-            if line_id and item_id:
-                owners[line_id] = item_id
-    return owners
-
-
-def _possible(part: Mapping[str, Any]) -> tuple[str, ...] | None:
-    possible = (part.get("meta") or {}).get("possible_status_transitions")
-    return tuple(str(status).lower() for status in possible) if isinstance(possible, list) else None
-
-
-def _attributes(part: Mapping[str, Any]) -> Mapping[str, Any]:
-    attributes = part.get("attributes")
-    return attributes if isinstance(attributes, Mapping) else {}
-
-
-def _own_id(part: Mapping[str, Any]) -> str | None:
-    return _id(part.get("id"))
+def _resource(part: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]:
+    """Id and attributes of a resource of JSON:API."""
+    return _id(part.get("id")), part.get("attributes") or {}
 
 
 def _id(value: Any) -> str | None:
@@ -196,5 +172,5 @@ def _instant(value: Any) -> datetime | None:
 
 
 def _text(value: Any) -> str | None:
-    """What is not set comes as an empty text, or as nothing."""
+    """What is not set comes as an empty text, or not at all."""
     return None if value is None else str(value).strip() or None

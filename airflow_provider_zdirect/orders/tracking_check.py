@@ -1,4 +1,4 @@
-"""From overdue orders to a published list, and to those that somebody has to be told of now."""
+"""From overdue orders to a published table, and to those of which somebody has to be notified now."""
 
 from __future__ import annotations
 
@@ -9,78 +9,71 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.exceptions import NotFoundError, RateLimitedError, ZDirectRetriableError
-from airflow_provider_zdirect.orders.at_once import MOST_AT_ONCE, for_each
+from airflow_provider_zdirect.exceptions import NotFoundError, ZDirectError
+from airflow_provider_zdirect.orders.at_once import for_each
 from airflow_provider_zdirect.orders.missing_tracking import (
-    DATASET,
+    MISSING,
     SCHEMA,
     Deadlines,
     OverdueOrder,
-    TrackedOrders,
+    known_until,
+    overdue_orders,
     still_missing,
 )
 from airflow_provider_zdirect.orders.order_calls import OrderCalls
 from airflow_provider_zdirect.orders.order_state import APPROVED
 from airflow_provider_zdirect.publish.latest import LatestTable
-from airflow_provider_zdirect.storage.layout import FORMATS, Layout
-from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
+DATASET = "order_tracking_missing"
+
 PORTAL_URL = "https://partner.zalando.com"
 """Where partners log in. Under which address zDirect shows one order is not documented."""
 
-IN_VAIN = 10
-"""Failures without one look that worked, after which no further order is looked at."""
-
-MOST_LOOKS = 500
-"""Orders that are looked at live; if more are overdue, something else is wrong than that the list is an hour old."""
+MOST_READ = 500
+"""Orders that are read live; if more are overdue, something else is wrong than that the table is an hour old."""
 
 
 @dataclass(frozen=True)
 class TrackingCheck:
-    """A look for overdue orders of one merchant.
+    """A check for overdue orders of one merchant.
 
-    :param live: look at each of them at zDirect, because it may have changed since orders were extracted.
-    :param remind_after: tell of the same order again after that.
+    :param live: read each of them at zDirect, because it may have changed since orders were extracted.
+    :param remind_after: notify again of the same order after that.
     :param portal_url: a link to an order, with ``{order_id}``, ``{order_number}`` and ``{merchant_id}`` in it.
     """
 
-    merchant_id: str
-    fs: AbstractFileSystem
-    root: str
-    base_uri: str
+    place: Place
     deadlines: Deadlines = field(default_factory=Deadlines)
     max_orders_age: timedelta = timedelta(hours=6)
     live: bool = True
     remind_after: timedelta = timedelta(hours=24)
     portal_url: str = PORTAL_URL
-    format: str = "parquet"
-    environment: str = "production"
-
-    @property
-    def store(self) -> ObjectStore:
-        return ObjectStore(self.fs, self.root)
-
-    @property
-    def memory(self) -> str:
-        return f"_states/{DATASET}/merchant_id={self.merchant_id}/told.json"
 
     def link(self, order: OverdueOrder) -> str:
         values = {
             "order_id": order.order_id,
             "order_number": order.order_number or "",
-            "merchant_id": self.merchant_id,
+            "merchant_id": self.place.merchant_id,
         }
         url = self.portal_url
         for name, value in values.items():
             url = url.replace(f"{{{name}}}", value)
         return url
+
+    @property
+    def notified_path(self) -> str:
+        return f"_states/{self.place.layout(DATASET).merchant}/notified.json"
+
+    def notified(self) -> dict[str, dict[str, Any]]:
+        """By order: when somebody was notified of it, and what was missing then."""
+        return self.place.store.read_json(self.notified_path) or {}
 
 
 @dataclass(frozen=True)
@@ -88,34 +81,33 @@ class Overdue:
     """What was found.
 
     :param orders: all that are overdue.
-    :param untold: those that somebody has to be told of now.
+    :param to_notify: those of which somebody has to be notified now.
     :param known_until: orders are known until then.
     """
 
     check: TrackingCheck
     orders: tuple[OverdueOrder, ...]
-    untold: tuple[OverdueOrder, ...]
+    to_notify: tuple[OverdueOrder, ...]
     known_until: datetime
     at: datetime
 
     @property
     def uri(self) -> str:
-        return f"{self.check.base_uri.rstrip('/')}/{DATASET}/merchant_id={self.check.merchant_id}"
+        return self.check.place.uri_of(self.check.place.layout(DATASET).merchant)
 
     def as_dict(self) -> dict[str, Any]:
         """Small, for XCom."""
-        counts = {name: sum(name in order.missing for order in self.orders) for name in _COUNTED}
         return {
-            "merchant_id": self.check.merchant_id,
+            "merchant_id": self.check.place.merchant_id,
             "overdue": len(self.orders),
-            "told": len(self.untold),
-            **{f"without_{name}": count for name, count in counts.items()},
+            "notified": len(self.to_notify),
+            **{f"without_{name}": sum(name in order.missing for order in self.orders) for name in MISSING},
             "known_until": self.known_until.isoformat(),
             "uri": self.uri,
         }
 
-    def told_rows(self) -> list[dict[str, Any]]:
-        """The untold ones, as notifications have them."""
+    def notification_rows(self) -> list[dict[str, Any]]:
+        """Those to notify of, as notifications have them."""
         return [
             {
                 "order_id": order.order_id,
@@ -126,26 +118,17 @@ class Overdue:
                 "missing": list(order.missing),
                 "portal_url": self.check.link(order),
             }
-            for order in self.untold
+            for order in self.to_notify
         ]
 
-    def remember(self) -> None:
-        """Note that somebody was told; after that, so that a kill tells twice, and never nobody."""
-        store = self.check.store
-        told = _remembered(store, self.check.memory)
-        new = {order.order_id for order in self.untold}
-        kept = {
-            order.order_id: {"at": self.at.isoformat(), "missing": list(order.missing)}
-            if order.order_id in new
-            else told[order.order_id]
-            for order in self.orders
-            if order.order_id in new or order.order_id in told
-        }
-        if kept != told:
-            store.write_json(self.check.memory, kept)
-
-
-_COUNTED = ("tracking_number", "return_tracking_number", "export", "update")
+    def record_notified(self) -> None:
+        """Record the notification; after it, so that a kill may repeat it, and never drops it."""
+        before = self.check.notified()
+        new = {order.order_id: {"at": self.at.isoformat(), "missing": list(order.missing)} for order in self.to_notify}
+        known = {**before, **new}
+        kept = {order.order_id: known[order.order_id] for order in self.orders if order.order_id in known}
+        if kept != before:
+            self.check.place.store.write_json(self.check.notified_path, kept)
 
 
 async def check_tracking(check: TrackingCheck, client: ZDirectClient, clock: Clock | None = None) -> Overdue:
@@ -154,68 +137,63 @@ async def check_tracking(check: TrackingCheck, client: ZDirectClient, clock: Clo
     :raises ZDirectConfigurationError: if orders were never extracted to the base path.
     :raises ZDirectDataError: if they were extracted too long ago.
     """
-    clock = clock or SystemClock()
-    now = clock.now()
-    orders = TrackedOrders(check.store, check.merchant_id, check.base_uri)
-    known_until = orders.check_age(now, check.max_orders_age)
-    found: Sequence[OverdueOrder] = orders.overdue(check.deadlines, now)
+    now = (clock or SystemClock()).now()
+    until = known_until(check.place, now, check.max_orders_age)
+    found: Sequence[OverdueOrder] = overdue_orders(check.place, check.deadlines, now)
     if check.live:
         found = await _as_they_are(check, client, found)
     _publish(check, found, now)
-    told = _remembered(check.store, check.memory)
-    untold = tuple(order for order in found if _is_due(order, told.get(order.order_id), check, now))
+    notified = check.notified()
+    to_notify = tuple(order for order in found if _is_due(order, notified.get(order.order_id), check, now))
     log.info(
         "%s: %d overdue, %d of them to be reported now.",
-        subject("orders without tracking numbers", check.merchant_id, known_until, full_id=True),
+        subject("orders without tracking numbers", check.place.merchant_id, until, full_id=True),
         len(found),
-        len(untold),
+        len(to_notify),
     )
-    return Overdue(check, tuple(found), untold, known_until, now)
+    return Overdue(check, tuple(found), to_notify, until, now)
 
 
 async def _as_they_are(
     check: TrackingCheck, client: ZDirectClient, orders: Sequence[OverdueOrder]
 ) -> list[OverdueOrder]:
-    """The orders of which it is still so. One that cannot be looked at stays as it was published.
+    """The orders of which it is still so. One that cannot be read stays as it was published.
 
-    :raises ZDirectRetriableError: if none can be.
+    :raises ZDirectError: if none can be read, or after so many failures that the rest was not tried.
     """
-    calls = OrderCalls(client, check.merchant_id)
-    if len(orders) > MOST_LOOKS:
-        log.warning("%d orders are overdue; only the oldest %d are looked at live.", len(orders), MOST_LOOKS)
+    calls = OrderCalls(client, check.place.merchant_id)
+    if len(orders) > MOST_READ:
+        log.warning("%d orders are overdue; only the oldest %d are read live.", len(orders), MOST_READ)
     missing: dict[str, tuple[str, ...]] = {}
-    failures: list[ZDirectRetriableError] = []
+    failures: list[ZDirectError] = []
 
-    async def look(order: OverdueOrder) -> None:
+    async def read(order: OverdueOrder) -> None:
         try:
             missing[order.order_id] = still_missing(order, await calls.get(order.order_id))
         except NotFoundError:
-            log.warning("Order %s is not found at zDirect; it is told as it was published.", order.order_id)
-        except RateLimitedError:
-            raise
-        except ZDirectRetriableError as error:
-            log.warning("Order %s cannot be looked at, and is told as it was published: %s", order.order_id, error)
-            failures.append(error)
-            if len(failures) >= IN_VAIN and not missing:
-                raise
+            log.warning("zDirect does not find order %s; it is reported as it was published.", order.order_id)
 
-    await for_each(orders[:MOST_LOOKS], look, MOST_AT_ONCE[client.config.environment])
-    if failures and not missing:
-        raise failures[0]
-    looked = [replace(order, missing=missing.get(order.order_id, order.missing)) for order in orders]
-    return [order for order in looked if order.missing]
+    def failed(order: OverdueOrder, error: ZDirectError) -> None:
+        log.warning("Order %s cannot be read, and is reported as it was published: %s", order.order_id, error)
+        failures.append(error)
+
+    end = await for_each(orders[:MOST_READ], read, failed, environment=client.config.environment)
+    if end is not None or (failures and not missing):
+        raise end or failures[0]
+    read_now = [replace(order, missing=missing.get(order.order_id, order.missing)) for order in orders]
+    return [order for order in read_now if order.missing]
 
 
 def _publish(check: TrackingCheck, orders: Sequence[OverdueOrder], now: datetime) -> None:
-    table = LatestTable(check.store, Layout(DATASET, check.merchant_id), SCHEMA, FORMATS[check.format])
+    place = check.place
+    table = LatestTable(place.store, place.layout(DATASET), SCHEMA, place.suffix)
     rows = [
         {
-            **{name: getattr(order, name) for name in SCHEMA.names if hasattr(order, name)},
+            **vars(order),
             "status": APPROVED,
-            "missing": list(order.missing),
             "portal_url": check.link(order),
-            "_merchant_id": check.merchant_id,
-            "_environment": check.environment,
+            "_merchant_id": place.merchant_id,
+            "_environment": place.environment,
         }
         for order in orders
     ]
@@ -226,12 +204,8 @@ def _publish(check: TrackingCheck, orders: Sequence[OverdueOrder], now: datetime
         table.tidy()
 
 
-def _is_due(order: OverdueOrder, told: Mapping[str, Any] | None, check: TrackingCheck, now: datetime) -> bool:
-    """Whether nobody was told of it, or of what is missing by now, or too long ago."""
-    if told is None or not set(order.missing) <= set(told["missing"]):
+def _is_due(order: OverdueOrder, notified: Mapping[str, Any] | None, check: TrackingCheck, now: datetime) -> bool:
+    """Whether nobody was notified of it, or of what is missing by now, or too long ago."""
+    if notified is None or not set(order.missing) <= set(notified["missing"]):
         return True
-    return now - datetime.fromisoformat(told["at"]) >= check.remind_after
-
-
-def _remembered(store: ObjectStore, path: str) -> dict[str, Any]:
-    return store.read_json(path) or {}
+    return now - datetime.fromisoformat(notified["at"]) >= check.remind_after

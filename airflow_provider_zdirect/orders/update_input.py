@@ -1,46 +1,40 @@
-"""The rows of a file, as the first try of a run found them: its retries go on with the same, whatever is there now.
+"""The rows of a file, as the first try of a run read them: its retries go on with the same, whatever is there now.
 
-Else a file that is replaced between two tries would leave rows of the first undone, and nobody would be told.
+Else a file that is replaced between two tries would leave rows of the first undone, and no result would show it.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+
+import msgspec
 
 from airflow_provider_zdirect.orders.update_results import DATASET
-from airflow_provider_zdirect.orders.update_rows import OrderUpdate, UpdateRows, WrongRow
-from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.orders.update_rows import UpdateRows
+from airflow_provider_zdirect.publish.place import Place
 
 
 @dataclass(frozen=True)
 class KeptRows:
     """Rows that are kept until their run is over.
 
-    :param run: the same with every try of it, and of no other run.
+    :param run: the same for every try of it, and for no other run.
     """
 
-    store: ObjectStore
-    merchant_id: str
+    place: Place
     run: str
 
     @property
     def path(self) -> str:
-        return f"_staging/{DATASET}/merchant_id={self.merchant_id}/{self.run}/rows.json"
+        return f"{self.place.layout(DATASET).staged}/{self.run}/rows.json"
 
     def read(self) -> UpdateRows | None:
         """None, if this is the first try."""
-        told = self.store.read_json(self.path)
-        if told is None:
-            return None
-        return UpdateRows(
-            updates=tuple(OrderUpdate(**row) for row in told["updates"]),
-            wrong=tuple(WrongRow(**row) for row in told["wrong"]),
-            of_others=told["of_others"],
-            others=tuple(told["others"]),
-        )
+        content = self.place.store.read_json(self.path)
+        return None if content is None else msgspec.convert(content, UpdateRows)
 
     def write(self, rows: UpdateRows) -> None:
-        self.store.write_json(self.path, asdict(rows))
+        self.place.store.write_json(self.path, msgspec.to_builtins(rows))
 
     def delete(self) -> None:
-        self.store.delete(self.path)
+        self.place.store.delete(self.path)

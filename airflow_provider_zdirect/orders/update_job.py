@@ -1,18 +1,18 @@
-"""What is to be done about a merchant's orders, and what became of it."""
+"""What is to be done about a merchant's orders, and its outcome."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fsspec import AbstractFileSystem
-
 from airflow_provider_zdirect.exceptions import RejectedUpdatesError
 from airflow_provider_zdirect.orders.order_flow import UpdateRules
-from airflow_provider_zdirect.orders.update_results import CONFLICT, FAILED, OUTCOMES, REFUSED, RowResult, row_key
-from airflow_provider_zdirect.orders.update_rows import OrderUpdate, WrongRow, fingerprint_text
+from airflow_provider_zdirect.orders.update_results import NOT_APPLIED, RowResult, by_row
+from airflow_provider_zdirect.orders.update_rows import OrderUpdate, WrongRow
+from airflow_provider_zdirect.publish.place import Place
 
 SHOWN = 10
 
@@ -21,20 +21,16 @@ SHOWN = 10
 class OrderUpdateJob:
     """Updates of one merchant's orders.
 
-    :param fs: the filesystem; :param root: the base path as ``fs`` names it; :param base_uri: as people name it.
-    :param run: the same with every try of the same task run, and of no other.
-    :param wrong: rows of which nothing could be made; they are told in the results.
+    :param run: the same for every try of the same task run, and for no other run.
+    :param wrong: rows of which nothing could be made; they are in the results.
     :param max_failed: rows that may be refused, in conflict or failed before that is an error; None: any number.
     :param skip_applied: do nothing if the same rows were what this task applied last, all of them, by the same rules.
-    :param task: the same with every run of the same task, and of no other.
+    :param task: the same for every run of the same task, and for no other task.
     :param others: the other merchants whose orders the rows may be of.
     """
 
-    merchant_id: str
+    place: Place
     updates: Sequence[OrderUpdate]
-    fs: AbstractFileSystem
-    root: str
-    base_uri: str
     run: str
     wrong: Sequence[WrongRow] = ()
     rules: UpdateRules = field(default_factory=UpdateRules)
@@ -42,30 +38,28 @@ class OrderUpdateJob:
     skip_applied: bool = False
     task: str = "task"
     others: Sequence[str] = ()
-    format: str = "parquet"
-    environment: str = "production"
 
     @property
     def digest(self) -> str:
         """What is asked for, in short."""
         parts = (
-            self.merchant_id,
-            self.environment,
+            self.place.merchant_id,
+            self.place.environment,
             repr(self.rules),
-            fingerprint_text([*self.updates, *self.wrong]),
+            *(json.dumps(vars(row), sort_keys=True) for row in (*self.updates, *self.wrong)),
         )
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
 class OrderUpdateResult:
-    """What became of a job.
+    """The outcome of a job.
 
-    :param rows: how many came to each outcome; of what a row wants, the worst counts.
+    :param rows: how many have each outcome; of what a row wants, the worst counts.
     :param orders: how many orders the rows name.
     :param uri: where the results are.
     :param of_others: rows whose order is another merchant's, which are left out.
-    :param applied_before: the same had been applied, so nothing was done; the rest is what was told then.
+    :param applied_before: the same had been applied, so nothing was done; the rest is the result of then.
     :param results: in the order of the rows; empty if ``applied_before``.
     """
 
@@ -81,14 +75,14 @@ class OrderUpdateResult:
     @property
     def failed(self) -> int:
         """Rows that are neither done nor were so already."""
-        return sum(self.rows[outcome] for outcome in (REFUSED, CONFLICT, FAILED))
+        return sum(self.rows[outcome] for outcome in NOT_APPLIED)
 
     def as_dict(self) -> dict[str, Any]:
         """Small, for XCom."""
         return {
             "merchant_id": self.merchant_id,
             "rows": sum(self.rows.values()),
-            **{outcome: self.rows[outcome] for outcome in OUTCOMES},
+            **self.rows,
             "orders": self.orders,
             "uri": self.uri,
             "requests": self.requests,
@@ -98,11 +92,8 @@ class OrderUpdateResult:
 
 def rejected(job: OrderUpdateJob, result: OrderUpdateResult) -> RejectedUpdatesError:
     """The error that names the first rows that were not applied, each with the first cause."""
-    first: dict[Any, RowResult] = {}
-    for number, one in enumerate(result.results):
-        if one.outcome in (REFUSED, CONFLICT, FAILED):
-            first.setdefault(row_key(one, number), one)
-    bad = list(first.values())
+    causes = [next((one for one in row if one.outcome in NOT_APPLIED), None) for row in by_row(result.results)]
+    bad = [cause for cause in causes if cause is not None]
     shown = "; ".join(
         f"row {one.row}, order {one.order_id or one.order_number or '?'}: {one.reason or one.outcome}"
         for one in bad[:SHOWN]
@@ -110,8 +101,8 @@ def rejected(job: OrderUpdateJob, result: OrderUpdateResult) -> RejectedUpdatesE
     more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
     allowed = f", and max_failed allows {job.max_failed}" if job.max_failed else ""
     return RejectedUpdatesError(
-        f"Orders of merchant {job.merchant_id}: {result.failed} of {sum(result.rows.values())} rows were not applied"
-        f"{allowed}. {shown}{more}.",
+        f"Orders of merchant {job.place.merchant_id}: {result.failed} of {sum(result.rows.values())} rows were not "
+        f"applied{allowed}. {shown}{more}.",
         remedy="Correct these rows and run the task again; the other rows were tried, and those that were applied are "
         f"not sent again. All results: {result.uri}.",
     )

@@ -1,33 +1,26 @@
-"""What became of each row of an order update: published as the dataset ``order_updates``, one file per run.
-
-A retry of a run replaces its file: what an earlier try did, and this one only finds done, stays told as done.
-"""
+"""The outcome of each row of an order update: published as the dataset ``order_updates``, one file per run."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
 from airflow_provider_zdirect.datasets.arrow import INSTANT
-from airflow_provider_zdirect.publish.files import FileBuilder
-from airflow_provider_zdirect.storage.layout import Layout, PublishedName, moment
-from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.row_files import BATCH_ROWS, read_batches
+from airflow_provider_zdirect.exceptions import ZDirectError
 
 DATASET = "order_updates"
 
 DONE, ALREADY, REFUSED, CONFLICT, FAILED = "done", "already", "refused", "conflict", "failed"
 OUTCOMES = (ALREADY, DONE, REFUSED, CONFLICT, FAILED)
 """From best to worst: ``already`` it was so; ``done`` by this run; ``refused`` before anything was sent, or by zDirect;
-``conflict`` with what is there; ``failed`` without an answer that says more."""
+``conflict`` with the current state; ``failed`` without an answer that says more."""
+
+NOT_APPLIED = (REFUSED, CONFLICT, FAILED)
 
 ROW, EXPORT, TRACKING, RETURN_TRACKING = "row", "export", "tracking_number", "return_tracking_number"
 SHIPMENT = "shipment"
@@ -56,7 +49,7 @@ _REASON_LENGTH = 500
 
 @dataclass(frozen=True)
 class RowResult:
-    """What became of one thing that a row wants.
+    """The outcome of one thing that a row wants.
 
     :param row: its number; None if the update came without.
     :param what: ``row`` (nothing could be made of it), ``export``, ``tracking_number``, ``return_tracking_number``,
@@ -78,46 +71,38 @@ class RowResult:
     reason: str | None = None
     sent_at: datetime | None = None
 
-    @property
-    def key(self) -> tuple[Any, ...]:
-        return (self.row, self.order_id, self.place, self.what)
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> RowResult:
+        """From a published row."""
+        return cls(**{field.name: row[field.name] for field in fields(cls)})
 
     @property
     def place(self) -> str | None:
         """The line or the shipment."""
         return self.order_line_id or self.shipment
 
-    def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "sent_at": self.sent_at.isoformat() if self.sent_at else None}
-
-    @classmethod
-    def of_json(cls, told: Mapping[str, Any]) -> RowResult:
-        sent_at = told["sent_at"]
-        return cls(**{**told, "sent_at": datetime.fromisoformat(sent_at) if sent_at else None})
+    @property
+    def key(self) -> tuple[Any, ...]:
+        return (self.row, self.order_id, self.place, self.what)
 
 
-_FIELDS = tuple(field.name for field in fields(RowResult))
-
-
-def row_key(result: RowResult, number: int) -> Any:
-    """What results of the same row have in common.
-
-    :param number: of the result.
-    """
-    return result.row if result.row is not None else ("without number", result.order_id or number)
-
-
-def outcomes_by_row(results: Iterable[RowResult]) -> Counter[str]:
-    """How many rows came to which outcome; of what a row wants, the worst counts."""
-    worst: dict[Any, str] = {}
+def by_row(results: Iterable[RowResult]) -> list[list[RowResult]]:
+    """The results of each row together; without a number, an order counts as one row."""
+    rows: dict[Any, list[RowResult]] = {}
     for number, result in enumerate(results):
-        row = row_key(result, number)
-        worst[row] = max(worst.get(row, ALREADY), result.outcome, key=OUTCOMES.index)
-    return Counter(dict.fromkeys(OUTCOMES, 0)) + Counter(worst.values())
+        key = result.row if result.row is not None else ("without number", result.order_id or number)
+        rows.setdefault(key, []).append(result)
+    return list(rows.values())
+
+
+def count_rows(results: Iterable[RowResult]) -> dict[str, int]:
+    """How many rows have which outcome; of what a row wants, the worst counts."""
+    worst = Counter(max((one.outcome for one in row), key=OUTCOMES.index) for row in by_row(results))
+    return {outcome: worst[outcome] for outcome in OUTCOMES}
 
 
 def keep_done(results: Iterable[RowResult], before: Iterable[RowResult]) -> list[RowResult]:
-    """The results, in which what an earlier try of the run did is told as its."""
+    """The results, in which what an earlier try of the run did stays done."""
     done = {result.key: result for result in before if result.outcome == DONE}
     return [
         replace(result, outcome=DONE, sent_at=done[result.key].sent_at)
@@ -127,68 +112,12 @@ def keep_done(results: Iterable[RowResult], before: Iterable[RowResult]) -> list
     ]
 
 
-@dataclass(frozen=True)
-class ResultFile:
-    """The published results of one run for one merchant.
-
-    :param run: the same with every try of it, and of no other run.
-    """
-
-    store: ObjectStore
-    merchant_id: str
-    run: str
-    environment: str
-    suffix: str
-
-    def read(self) -> list[RowResult]:
-        """What an earlier try of the run published; nothing if there was none."""
-        for path in self._files():
-            with contextlib.suppress(FileNotFoundError):
-                rows = [row for table in read_batches(self.store, path, SCHEMA) for row in table.to_pylist()]
-                return [RowResult(**{name: row[name] for name in _FIELDS}) for row in rows]
-        return []
-
-    def publish(self, results: Sequence[RowResult], at: datetime) -> str:
-        """Replace the file; its path, relative to the base path."""
-        there = self._files()
-        names = [name for path in there if (name := PublishedName.parse(path))]
-        span = min((name.span for name in names), key=lambda span: span.start) if names else moment(at)
-        folder = self._layout.published(span.start.date())
-        with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
-            builder = FileBuilder(SCHEMA, folder, self.suffix, scratch, span=span, part=self._part)
-            for start in range(0, len(results), BATCH_ROWS):
-                builder.write(self._table(results[start : start + BATCH_ROWS], at))
-            published = builder.publish(self.store)
-        # Another try may have published at the same moment, on another date: then the earliest stays.
-        stays = published.path if there else self._files()[0]
-        for path in self._files():
-            if path != stays:
-                self.store.delete(path)
-        return stays
-
-    @property
-    def _layout(self) -> Layout:
-        return Layout(DATASET, self.merchant_id)
-
-    @property
-    def _part(self) -> str:
-        return hashlib.sha256(self.run.encode()).hexdigest()[:16]
-
-    def _files(self) -> list[str]:
-        found = self.store.files_below(self._layout.merchant)
-        return [path for path in found if (name := PublishedName.parse(path)) and name.part == self._part]
-
-    def _table(self, results: Sequence[RowResult], at: datetime) -> pa.Table:
-        lineage = {
-            "run": self.run,
-            "_merchant_id": self.merchant_id,
-            "_environment": self.environment,
-            "_recorded_at": at,
-        }
-        rows = [{**{name: getattr(result, name) for name in _FIELDS}, **lineage} for result in results]
-        return pa.Table.from_pylist(rows, schema=SCHEMA)
+def reason_of(error: ZDirectError) -> str:
+    """An error as the reason of a result; it holds neither secrets nor personal data."""
+    title = f" ({error.title})" if error.title else ""
+    return short_reason(f"{error.message.rstrip('.')}{title}")
 
 
 def short_reason(text: str) -> str:
-    """A reason as it is told: one line, not too long."""
+    """A reason as it is published: one line, not too long."""
     return " ".join(text.split())[:_REASON_LENGTH]

@@ -1,35 +1,26 @@
 """What people want to be changed about orders: rows of a file or a list, each checked before anything is sent.
 
-A row that says nothing that can be done is no reason to leave the others: it becomes a :class:`WrongRow`, and is told
-in the results beside them.
+A row that cannot be understood does not stop the others: it becomes a :class:`WrongRow`, and is in the results too.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.merchant_files.cells import (
-    CellError,
-    bare,
-    read_code,
-    read_count,
-    shown,
-    whole_number,
-)
+from airflow_provider_zdirect.merchant_files.cells import CellError, bare, read_code, read_count, shown, whole_number
 from airflow_provider_zdirect.merchant_files.tables import Row, TableFile
 from airflow_provider_zdirect.merchant_files.tracking_number import read_tracking_number, same_number
 
 T = TypeVar("T")
 
 MOST_IN_A_LIST = 1_000
-"""Rows of a list that is given as it is, and so goes through Airflow's database; more have to come as a file."""
+"""Entries of a list, which goes through Airflow's database; more have to come as a file."""
 
 RESERVED, SHIPPED, CANCELED, RETURNED = "reserved", "shipped", "canceled", "returned"
 STATUSES = (RESERVED, SHIPPED, CANCELED, RETURNED)
@@ -68,7 +59,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Columns of a file, with what else they may be called."""
 
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _IDS = ("order_id", "order_line_id", "outbound_logistic_center_id", "merchant_id")
 _TEXTS = ("order_number", "external_id", "merchant_order_id", "shipment")
 _CODES = ("tracking_number", "return_tracking_number")
@@ -79,7 +70,7 @@ _HEAVIEST = 2**31 - 1
 
 @dataclass(frozen=True)
 class OrderUpdate:
-    """What is to become of an order, or of one of its lines. What is None stays as it is.
+    """What is to become of an order, or of one of its lines. What is None is not changed.
 
     :param order_id: UUID in lower case; None if the order is named by ``order_number``.
     :param order_line_id: UUID of the line that ``status`` is of; None with ``external_id`` None: of all lines.
@@ -93,8 +84,8 @@ class OrderUpdate:
     :param external_id: the merchant's product identifier, or Zalando's: of all lines of that article.
     :param shipment: the merchant's id of one of several parcels.
     :param weight_grams: of that parcel.
-    :param row: number of the row that says so, for the results.
-    :param of_any: the row does not say whose order it is, and may be of any merchant of the file.
+    :param row: number of its row, for the results.
+    :param of_any: the row does not name the merchant, and may be of any merchant of the file.
     """
 
     order_id: str | None
@@ -114,19 +105,19 @@ class OrderUpdate:
 
     def __post_init__(self) -> None:
         if self.status is not None and self.status not in STATUSES:
-            raise ValueError(f"status={self.status!r} is none of {', '.join(STATUSES)}")
+            raise ValueError(f"status={self.status!r} is not one of {', '.join(STATUSES)}")
         if (self.order_id is None) == (self.order_number is None):
             raise ValueError("an order is named either by order_id or by order_number")
-        if self.order_id is not None and not _ID.fullmatch(self.order_id):
-            raise ValueError(f"order_id={self.order_id[:60]!r} is no UUID in lower case")
+        if self.order_id is not None and not UUID.fullmatch(self.order_id):
+            raise ValueError(f"order_id={self.order_id[:60]!r} is not a UUID in lower case")
 
 
 @dataclass(frozen=True)
 class WrongRow:
-    """A row of which nothing can be made.
+    """A row that cannot be understood.
 
-    :param what: why; what the cells hold is not in it (but for tracking numbers and a status of one short word),
-        because columns may be mixed up, and some are personal.
+    :param what: why; cells are not quoted (but for tracking numbers and a status of one short word), because columns
+        may be mixed up, and some are personal.
     """
 
     row: int | None
@@ -154,29 +145,40 @@ def update_file(fs: Any, path: str, uri: str, name: str) -> TableFile:
     return TableFile(fs, path, uri, name, COLUMNS, required=("order_id or order_number",))
 
 
+def given_list(items: Any, *, name: str, example: str, path: str) -> list[Any]:
+    """The entries of a list.
+
+    :param name: the parameter that it came in, for errors; :param path: that of a file instead.
+    :raises ZDirectConfigurationError: if it is not a list, or too long.
+    """
+    if not isinstance(items, Iterable) or isinstance(items, str | bytes | Mapping):
+        raise ZDirectConfigurationError(
+            f"{name} is not a list, but {type(items).__name__}.",
+            remedy=f"Give {name} as {example}, or a file as {path}.",
+        )
+    entries = list(items)
+    if len(entries) > MOST_IN_A_LIST:
+        raise ZDirectConfigurationError(
+            f"{name} has {len(entries)} entries; a list may have {MOST_IN_A_LIST}: Airflow keeps it in its database.",
+            remedy=f"Write them to a CSV, Parquet or JSON-lines file, and give it as {path}.",
+        )
+    return entries
+
+
 def listed_updates(items: Any, *, name: str) -> list[Row]:
     """The rows of a list of mappings.
 
     :param name: the parameter that it came in, for errors.
-    :raises ZDirectConfigurationError: if it is anything else, too long, or a row has an unknown field.
+    :raises ZDirectConfigurationError: if it is not a list, too long, or a row has an unknown field.
     """
-    if not isinstance(items, Iterable) or isinstance(items, str | bytes | Mapping):
-        raise ZDirectConfigurationError(
-            f"{name} is no list, but {type(items).__name__}.",
-            remedy=f'Give {name} as [{{"order_id": "...", "tracking_number": "..."}}], or a file as {name}_path.',
-        )
-    rows = list(items)
-    if len(rows) > MOST_IN_A_LIST:
-        raise ZDirectConfigurationError(
-            f"{name} has {len(rows)} rows; a list may have {MOST_IN_A_LIST}, because Airflow keeps it in its database.",
-            remedy=f"Write them to a CSV, Parquet or JSON-lines file, and give it as {name}_path.",
-        )
+    example = '[{"order_id": "...", "tracking_number": "..."}]'
+    rows = given_list(items, name=name, example=example, path=f"{name}_path")
     called = {other: column for column, others in COLUMNS.items() for other in (column, *others)}
     for number, row in enumerate(rows, start=1):
         unknown = sorted(set(row) - set(called)) if isinstance(row, Mapping) else [type(row).__name__]
         if unknown or len({called[field] for field in row}) < len(row):
             raise ZDirectConfigurationError(
-                f"{name}: item {number} is no row of an update ({', '.join(map(str, unknown or row))[:100]}).",
+                f"{name}: item {number} is not a row of an update ({', '.join(map(str, unknown or row))[:100]}).",
                 remedy=f"Use the fields: {', '.join(COLUMNS)}; each once.",
             )
     return [
@@ -218,19 +220,14 @@ def read_updates(
 def reason_code(value: Any) -> int:
     """The code of a return reason, from code or name.
 
-    :raises ValueError: if there is none such.
+    :raises ValueError: if it is unknown.
     """
     text = str(value).strip()
-    number = whole_number(value)
-    name = re.sub(r"[\s-]+", "_", text.upper())
-    code = REASONS.get(name)
-    if number is None and (text.isascii() and text.isdigit()):
-        number = int(text)
-    if code is None and number in REASONS.values():
-        code = number
-    if code is None:
+    number = int(text) if text.isascii() and text.isdigit() else whole_number(value)
+    code = REASONS.get(re.sub(r"[\s-]+", "_", text.upper()), number)
+    if code is None or code not in REASONS.values():
         known = ", ".join(f"{name} ({code})" for name, code in REASONS.items())
-        raise ValueError(f"reason is no return reason; there are {known}")
+        raise ValueError(f"reason is not a return reason; use {known}")
     return code
 
 
@@ -243,69 +240,69 @@ def _read(
     is_shared: bool,
 ) -> OrderUpdate | WrongRow | str:
     """The update, what is wrong with it, or whose it is, if it is another merchant's."""
-    told: dict[str, Any] = {}
+    cells: dict[str, Any] = {}
     try:
-        # The names of the order come first, so that a row is known as one of it, whatever else is wrong.
-        told["order_number"] = _cell(row, "order_number", read_code)
+        # What names the order comes first, so that a row is known as one of it, whatever else is wrong.
+        cells["order_number"] = _cell(row, "order_number", read_code)
         for name in _IDS:
             if (text := _cell(row, name, bare)) is not None:
-                if not _ID.fullmatch(text.lower()):
+                if not UUID.fullmatch(text.lower()):
                     raise ValueError(f"{name} is not a UUID")
-                told[name] = text.lower()
-        owner: str | None = told.pop("merchant_id", None)
+                cells[name] = text.lower()
+        owner: str | None = cells.pop("merchant_id", None)
         if owner is not None and owner != merchant_id:
             return owner
         if owner is None and names_merchant:
             raise ValueError("merchant_id is missing, and the file is for several merchants")
         if owner is None and is_shared:
-            if not told.get("order_id"):
+            if not cells.get("order_id"):
                 raise ValueError("give order_id or merchant_id: several merchants may have an order of that number")
-            told["of_any"] = True
-        told |= {name: _cell(row, name, read_code) for name in _TEXTS}
-        told |= {name: _cell(row, name, read_tracking_number) for name in _CODES}
-        if told.get("order_id"):
+            cells["of_any"] = True
+        cells |= {name: _cell(row, name, read_code) for name in _TEXTS}
+        cells |= {name: _cell(row, name, read_tracking_number) for name in _CODES}
+        if cells.get("order_id"):
             # Both are fine; only one of them names exactly one order.
-            told["order_number"] = None
-        elif told["order_number"] is None:
+            cells["order_number"] = None
+        elif cells["order_number"] is None:
             raise ValueError("neither order_id nor order_number is given")
         status = _cell(row, "status", bare)
-        told["status"] = _status(status) if status else None
-        told["reason"] = _reason(_cell(row, "reason", bare), told["status"], default_reason)
-        told["weight_grams"] = _weight(row)
-        _check_sense(told)
-        return OrderUpdate(**{"order_id": None, **told}, row=number)
+        cells["status"] = _status(status) if status else None
+        cells["reason"] = _reason(_cell(row, "reason", bare), cells["status"], default_reason)
+        cells["weight_grams"] = _weight(row)
+        _check_sense(cells)
+        return OrderUpdate(**{"order_id": None, **cells}, row=number)
     except ValueError as error:
-        return WrongRow(number, str(error), told.get("order_id"), told.get("order_number"))
+        return WrongRow(number, str(error), cells.get("order_id"), cells.get("order_number"))
 
 
-def _check_sense(told: Mapping[str, Any]) -> None:
+def _check_sense(cells: Mapping[str, Any]) -> None:
     wanted = ("merchant_order_id", "tracking_number", "return_tracking_number", "status")
-    if not any(told[name] for name in wanted):
-        raise ValueError(f"it says nothing to do: none of {', '.join(wanted)} is given")
-    out, back = (told[name] for name in _CODES)
+    if not any(cells[name] for name in wanted):
+        raise ValueError(f"there is nothing to do: none of {', '.join(wanted)} is given")
+    out, back = (cells[name] for name in _CODES)
     if out and back and same_number(out, back):
         raise ValueError(f"tracking_number={shown(out)} is the return_tracking_number, too; every parcel has its own")
     for name in ("order_line_id", "external_id", "outbound_logistic_center_id"):
-        if told.get(name) and not told["status"] and not told["shipment"]:
-            raise ValueError(f"{name} is given without status: only a status is of a line")
-    if told.get("order_line_id") and told["external_id"]:
+        if cells.get(name) and not cells["status"] and not cells["shipment"]:
+            raise ValueError(f"{name} is given without status: only a status is that of a line")
+    if cells.get("order_line_id") and cells["external_id"]:
         raise ValueError("order_line_id and external_id (ean, merchant_sku) are both given; one names the line")
-    if told["shipment"] and told["weight_grams"] is None:
+    if cells["shipment"] and cells["weight_grams"] is None:
         raise ValueError("shipment is given without weight_grams, which zDirect requires of each")
-    if told["weight_grams"] is not None and not told["shipment"]:
+    if cells["weight_grams"] is not None and not cells["shipment"]:
         raise ValueError("weight_grams is given without shipment")
-    if told["shipment"] and told["status"] not in (None, SHIPPED, CANCELED):
-        raise ValueError(f"a shipment can be shipped or canceled, not {told['status']}")
+    if cells["shipment"] and cells["status"] not in (None, SHIPPED, CANCELED):
+        raise ValueError(f"a shipment can be shipped or canceled, not {cells['status']}")
 
 
 def _cell(row: Mapping[str, Any], name: str, read: Callable[[Any], T]) -> T | None:
-    """What a cell says; None if it is blank."""
+    """The value of a cell; None if it is blank."""
     try:
         return read(row.get(name)) or None
     except CellError as error:
-        # Numbers of parcels are not personal, and who has to correct them has to find them.
-        said = f"{name}={shown(row[name])}" if name in _CODES and not _ADDRESS.search(str(row[name])) else name
-        raise ValueError(f"{said} {error}") from error
+        # Numbers of parcels are not personal, and whoever corrects them has to find them.
+        cell = f"{name}={shown(row[name])}" if name in _CODES and not _ADDRESS.search(str(row[name])) else name
+        raise ValueError(f"{cell} {error}") from error
 
 
 def _status(text: str) -> str:
@@ -336,8 +333,3 @@ def _weight(row: Mapping[str, Any]) -> int | None:
     if weight is None or not 0 < weight <= _HEAVIEST:
         raise ValueError("weight_grams is not a whole number of 1 or more")
     return weight
-
-
-def fingerprint_text(updates: Sequence[OrderUpdate | WrongRow]) -> str:
-    """What the rows say, as one text: the same for the same rows."""
-    return "\n".join(json.dumps(vars(update), sort_keys=True) for update in updates)

@@ -31,15 +31,15 @@ async def judge_empty_reports(
         if not fetcher.progress.of(request.key).is_empty:
             continue
         judged[request.key] = because
-        what = subject(f"{fetcher.dataset.name} report of", fetcher.merchant_id, request.day)
+        what = subject(fetcher.dataset.name, fetcher.merchant_id, request.day)
         if because is None:
             log.warning(
-                "%s: empty, and there is no report of a later date, so it may not have been made yet. The day is "
-                "not complete; fetch it again later.",
+                "%s: the report is empty, and there is no report of a later date, so it may not have been made yet. "
+                "The day is not complete; fetch it again later.",
                 what,
             )
         else:
-            log.info("%s: empty, because %s.", what, because)
+            log.info("%s: the report is empty, because %s.", what, because)
     return judged
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.datasets.table import Dataset, WindowKind, get_dataset
+from airflow_provider_zdirect.datasets.table import Dataset, get_dataset
 from airflow_provider_zdirect.erasure.meanwhile import ErasedMeanwhile
 from airflow_provider_zdirect.exceptions import ConcurrentRunError, RejectedRecordsError, RetentionError
 from airflow_provider_zdirect.pipeline.empty_reports import judge_empty_reports
@@ -24,14 +24,15 @@ from airflow_provider_zdirect.pipeline.fetch import WindowFetcher
 from airflow_provider_zdirect.pipeline.job import ExtractJob
 from airflow_provider_zdirect.pipeline.manifest import ExtractResult, Manifest, count_changes
 from airflow_provider_zdirect.pipeline.plan import Reach, plan_requests
+from airflow_provider_zdirect.pipeline.progress import report_result
 from airflow_provider_zdirect.pipeline.stage import PageStager
 from airflow_provider_zdirect.publish.abandoned import remove_abandoned
 from airflow_provider_zdirect.publish.day import DayReplacer
 from airflow_provider_zdirect.publish.day_changes import published_changes
 from airflow_provider_zdirect.publish.environment import claim_place
+from airflow_provider_zdirect.publish.files import PublishedFile
 from airflow_provider_zdirect.publish.merge import Merged, RowMerger
 from airflow_provider_zdirect.publish.rejected import publish_rejected
-from airflow_provider_zdirect.publish.row_index import AnsweredRecords, NewRecords
 from airflow_provider_zdirect.publish.window import announce, publishable
 from airflow_provider_zdirect.reports.calendar import REPORTS
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
@@ -77,13 +78,13 @@ class _Extraction:
     async def run(self) -> ExtractResult:
         refuse_future(self.job.window, self.clock.now())
         progress = self._resume_or_begin()
-        if self.dataset.window is not WindowKind.DATE:
+        if not self.dataset.publish.by_day:
             announce(self.store, self.layout, self.window)
         stager = PageStager(self.job, self.window, self.checkpoint, self.clock, self.erased.ledger)
-        fetcher = WindowFetcher(self.job, self.plan.requests, self.client, progress, stager, self.clock)
+        fetcher = WindowFetcher(self.job, self.requests, self.client, progress, stager, self.clock)
         await fetcher.fetch()
         if self.dataset.name in REPORTS:
-            self.empty_because = await judge_empty_reports(fetcher, self.plan.requests, self.clock)
+            self.empty_because = await judge_empty_reports(fetcher, self.requests, self.clock)
         # To the operating system, with what the pages took: publishing has needs of its own.
         pa.default_memory_pool().release_unused()
         # In a thread, because runs that meet wait for each other, and the event loop is the caller's.
@@ -94,7 +95,7 @@ class _Extraction:
                 f"{self.job.what}: a staged file is gone ({error}). Another attempt at this window has cleared up, or "
                 "somebody has deleted it.",
                 remedy="No action needed: the task retries, and fetches what is missing.",
-                retry_after=self.dataset.refetch_delay,
+                retry_after=self.dataset.endpoint.refetch_delay,
             ) from error
 
     def _resume_or_begin(self) -> Progress:
@@ -118,14 +119,16 @@ class _Extraction:
 
     def _plan(self, reach: Reach) -> None:
         job = self.job
+        self.reach = reach
         self.window = Window(reach.start, job.window.end)
-        self.plan = plan_requests(self.dataset, self.window, reach.overlap, job.timezone, job.filters)
+        asked = self.window.extended_back(reach.overlap)
+        self.requests = plan_requests(self.dataset, asked, job.timezone, job.filters)
 
     def _publish(self, progress: Progress) -> ExtractResult:
         self.erased.refuse(progress)
         try:
             rejected_file = self._publish_rejected(progress)
-            if self.dataset.window is WindowKind.DATE:
+            if self.dataset.publish.by_day:
                 manifest = self._manifest(progress, self.dataset, self._replace_days(progress))
             else:
                 manifest = self._merge(progress)
@@ -144,8 +147,9 @@ class _Extraction:
             self._write(manifest)
         self.checkpoint.discard()
         remove_abandoned(self.store, self.layout, self.clock.now())
-        self._report(manifest)
-        return ExtractResult(self.place, manifest, tuple(self.changes))
+        result = ExtractResult(self.place, manifest, tuple(self.changes))
+        self._report(result)
+        return result
 
     def _publish_rejected(self, progress: Progress) -> str | None:
         requests = progress.requests.values()
@@ -169,7 +173,7 @@ class _Extraction:
 
     def _merge(self, progress: Progress) -> Manifest:
         """Publish each record once; the dataset after its parts, so that whoever sees a record finds its parts."""
-        wanted = publishable(self.store, self.layout, self.plan.looked_back)
+        wanted = publishable(self.store, self.layout, self.window, self.reach.overlap)
 
         def merger(dataset: Dataset) -> RowMerger:
             layout = self.place.layout(dataset.name)
@@ -182,9 +186,9 @@ class _Extraction:
             return merged
 
         requests, parts = progress.requests.values(), {}
-        for name in (part.dataset for part in (self.dataset.resources.parts if self.dataset.resources else ())):
+        for name in (part.dataset for part in self.dataset.answer.parts):
             merged = merge(get_dataset(name), [path for each in requests for path in each.parts_staged.get(name, ())])
-            parts[name] = merged.answered.count
+            parts[name] = merged.records
             self._write(self._manifest(progress, get_dataset(name), merged))
         merged = merge(self.dataset, [path for each in requests for path in each.staged])
         return replace(self._manifest(progress, self.dataset, merged), parts=parts)
@@ -202,88 +206,68 @@ class _Extraction:
             # The sandbox answers with samples, whatever was asked for.
             only=self.job.filters if self.place.environment == "production" else {},
         )
-        files, new = [], NewRecords()
-        for request in self.plan.requests:
+        files: list[PublishedFile] = []
+        new = 0
+        for request in self.requests:
             fetched = progress.of(request.key)
             assert request.day is not None
             assert fetched.fetched_at is not None
             replaced = replacer.replace(request.day, fetched.staged, datetime.fromisoformat(fetched.fetched_at))
             files += replaced.files
             if replaced.change is not None:
-                new += NewRecords(in_window=sum(file.rows for file in replaced.files))
+                new += sum(file.rows for file in replaced.files)
                 self.changes.append(replaced.change.as_dict())
-        return Merged(AnsweredRecords(sum(file.rows for file in files), None, None), files, new)
+        return Merged(sum(file.rows for file in files), new_records=new, files=files)
 
     def _manifest(self, progress: Progress, dataset: Dataset, merged: Merged) -> Manifest:
-        looked_back = self.plan.looked_back
         return Manifest(
             dataset=dataset.name,
             merchant_id=self.place.merchant_id,
             environment=self.place.environment,
-            path=self.dataset.path,
+            path=self.dataset.endpoint.path,
             window=self.job.window,
             format=self.place.format,
-            records=merged.answered.count,
-            new_records=merged.new.in_window,
+            **vars(merged),
             started_at=progress.started_at,
             finished_at=self.clock.now().isoformat(),
             clipped=Window(self.job.window.start, self.window.start) if self.window != self.job.window else None,
             days={
                 request.day.isoformat(): progress.of(request.key).fetched_at or ""
-                for request in self.plan.requests
+                for request in self.requests
                 if request.day is not None
             },
             empty_because=self.empty_because,
-            overlap_seconds=looked_back.duration.total_seconds() if looked_back else 0.0,
-            late_records=merged.new.outside,
+            overlap_seconds=self.reach.overlap.total_seconds(),
             outside=progress.total("outside"),
             pages=progress.total("pages"),
             requests=progress.total("requests_sent"),
             bytes=progress.total("bytes_received"),
-            first=merged.answered.first,
-            last=merged.answered.last,
-            files=sorted(merged.files, key=lambda file: file.path),
-            late_files=sorted(merged.files_outside, key=lambda file: file.path),
             changes=self._all_changes(),
             filters=dict(self.job.filters),
-            personal_data=self.job.personal_data.told(self.dataset),
+            personal_data=self.job.personal_data.label(self.dataset),
         )
 
     def _all_changes(self) -> list[dict[str, Any]]:
         """Those of earlier runs of the window's dates, and this one's."""
-        days = {request.day for request in self.plan.requests if request.day is not None}
+        days = {request.day for request in self.requests if request.day is not None}
         return [change.as_dict() for change in published_changes(self.store, self.layout, days)] if days else []
 
     def _write(self, manifest: Manifest) -> None:
         path = self.place.layout(manifest.dataset).manifest(manifest.window)
         self.store.write_json(path, manifest.as_json())
 
-    def _report(self, manifest: Manifest) -> None:
-        changes = count_changes(self.changes)
+    def _report(self, result: ExtractResult) -> None:
+        manifest, changes = result.manifest, count_changes(self.changes)
         # A date is replaced as a whole, but most of its rows may be as they were.
-        new = changes["added"] if self.dataset.window is WindowKind.DATE else manifest.new_records
+        new = changes["added"] if self.dataset.publish.by_day else manifest.new_records
         notes = [
             f"{manifest.records - new:,} were there already",
             f", {changes['changed']:,} of them with other values" if changes["changed"] else "",
             f"; {changes['removed']:,} are gone" if changes["removed"] else "",
         ]
-        log.info(
-            "%s: %s new of %s%s, %d rejected%s; %d pages, %d requests -> %s",
-            self.job.what,
-            f"{new:,}",
-            f"{manifest.records:,}",
-            f" ({''.join(notes)})" if manifest.records > new or any(notes[1:]) else "",
-            manifest.rejected,
-            f"; {manifest.late_records:,} late records of earlier windows" if manifest.late_records else "",
-            manifest.pages,
-            manifest.requests,
-            self.place.uri_of(self.layout.merchant),
-        )
-        if manifest.repaired:
-            log.warning(
-                "%s: %d records came with damaged texts; U+FFFD stands for what was damaged.",
-                self.job.what, manifest.repaired,
-            )  # fmt: skip
+        known = f" ({''.join(notes)})" if manifest.records > new or any(notes[1:]) else ""
+        late = f", {manifest.late_records:,} late records of earlier windows" if manifest.late_records else ""
+        report_result(self.job.what, f"{new:,} new of {manifest.records:,}{known}{late}", result)
         if manifest.outside:
             log.warning(
                 "%s: %d records lie outside of what was asked for. They were published under their own time; see "
@@ -294,13 +278,13 @@ class _Extraction:
     def _fingerprint(self) -> dict[str, Any]:
         return {
             "dataset": self.dataset.name,
-            "path": self.dataset.path,
+            "path": self.dataset.endpoint.path,
             "merchant_id": self.place.merchant_id,
             "environment": self.place.environment,
             "window": self.job.window.label,
             "overlap": self.job.overlap.total_seconds() if self.job.overlap is not None else None,
             "timezone": self.job.timezone,
             "filters": dict(self.job.filters),
-            "personal_data": self.job.personal_data.told(self.dataset),
-            "to_inclusive": self.dataset.to_inclusive,
+            "personal_data": self.job.personal_data.label(self.dataset),
+            "selection": repr(self.dataset.selection),
         }

@@ -11,26 +11,25 @@ import asyncio
 import logging
 import random
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.datasets.table import Keeping
 from airflow_provider_zdirect.exceptions import ConcurrentRunError, EmptyAnswerError, RetentionError, WindowError
 from airflow_provider_zdirect.pipeline.fetch_state import FetchedState, StateFetcher
 from airflow_provider_zdirect.pipeline.manifest import Manifest
-from airflow_provider_zdirect.pipeline.state_job import NAMED, StateJob, StateResult
-from airflow_provider_zdirect.publish.environment import claim_environment
-from airflow_provider_zdirect.publish.files import PublishedFile
+from airflow_provider_zdirect.pipeline.progress import report_result
+from airflow_provider_zdirect.pipeline.state_job import NAMED, State, StateJob, StateResult
+from airflow_provider_zdirect.publish.environment import claim_place
+from airflow_provider_zdirect.publish.files import PublishedState
 from airflow_provider_zdirect.publish.history import KnownVersions, LaterObservation, RecordHistory
 from airflow_provider_zdirect.publish.rejected import compress_lines, publish_rejected
 from airflow_provider_zdirect.publish.snapshot import SnapshotPublisher
 from airflow_provider_zdirect.storage.layout import moment
-from airflow_provider_zdirect.storage.object_store import naming_base_path
-from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, moment_in_words, subject
+from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window, moment_in_words, subject
 
 log = logging.getLogger(__name__)
 
@@ -38,24 +37,6 @@ MAX_OBSERVATIONS = 5
 _DICE = random.SystemRandom()
 STALE_AFTER = timedelta(hours=25)
 """A snapshot is up to 24 hours old (zDirect docs, Tracking inventory); an older one has had no successor."""
-
-IN_MANIFEST = (
-    "observed_at", "snapshot_time", "since", "stored", "unchanged", "empty_answer", "not_answered",
-    "not_answered_count", "of_others",
-)  # fmt: skip
-"""Fields of the result that the manifest has under ``state``."""
-
-
-@dataclass(frozen=True)
-class _Published:
-    """What was published of a state."""
-
-    at: datetime
-    stored: bool
-    files: list[PublishedFile] = field(default_factory=list)
-    changes: dict[str, int] = field(default_factory=lambda: {"added": 0, "changed": 0, "removed": 0})
-    empty_answer: bool = False
-    keep_manifest: bool = False
 
 
 async def extract_state(job: StateJob, client: ZDirectClient, clock: Clock | None = None) -> StateResult:
@@ -81,15 +62,13 @@ class _StateExtraction:
         self.store = job.place.store
         self.layout = job.place.layout(job.dataset.name)
         self.history = RecordHistory(job.place, job.dataset)
-        self.is_history = job.dataset.keeping is Keeping.HISTORY
+        self.is_history = job.dataset.publish.keeps_history
         self.is_sandbox = job.place.environment == "sandbox"
-        self.subject = subject(job.dataset.name, job.place.merchant_id)
 
     async def run(self) -> StateResult:
         started_at = self.clock.now()
         self._check_since(started_at)
-        with naming_base_path(self.place.uri):
-            claim_environment(self.store, self.place.environment, self.place.uri)
+        claim_place(self.place)
         self.store.check_writable(self.place.uri)
         for number in range(MAX_OBSERVATIONS):
             known = await asyncio.to_thread(self.history.read) if self.is_history else None
@@ -99,19 +78,21 @@ class _StateExtraction:
                 return await asyncio.to_thread(self._publish, state, known, started_at)
             except LaterObservation as later:
                 self._check_clock(later)
-                log.info("%s: another run has published a later state; asking again.", self.subject)
+                log.info("%s: another run has published a later state; asking again.", self.job.what)
                 # Runs that met must not meet again.
                 await self.clock.sleep(_DICE.uniform(0, 2.0**number))
         raise ConcurrentRunError(
             f"{self.job.what}: other runs published later states, {MAX_OBSERVATIONS} times in a row.",
             remedy="No action needed: the task retries. Run fewer of them at once.",
-            retry_after=self.dataset.refetch_delay,
+            retry_after=self.dataset.endpoint.refetch_delay,
         )
 
     def _check_since(self, now: datetime) -> None:
-        since, retention = self.job.since, self.dataset.retention
-        if since is None or retention is None:
+        since = self.job.since
+        if since is None:
             return
+        retention = self.dataset.states.retention
+        assert retention is not None
         asked = f"{self.job.what}: asked for what changed since {since.isoformat()}"
         if since > now + MAX_CLOCK_SKEW:
             raise WindowError(
@@ -134,7 +115,7 @@ class _StateExtraction:
                 "Nothing was published.",
                 remedy="Set the clocks of the workers: one was ahead, or this one is behind. What has changed is "
                 "recorded by the first run after that time; until then, runs fail only if something has changed.",
-                retry_after=self.dataset.refetch_delay,
+                retry_after=self.dataset.endpoint.refetch_delay,
             ) from later
 
     def _etag_of(self, known: KnownVersions) -> str | None:
@@ -157,7 +138,7 @@ class _StateExtraction:
     def _answer(self) -> dict[str, Any]:
         """What the answer to a single request depends on, and the rows that are made of it."""
         return {
-            "path": self.dataset.path,
+            "path": self.dataset.endpoint.path,
             "parameters": [dict(request.parameters) for request in self.job.requests],
             "environment": self.place.environment,
             "package_version": __version__,
@@ -165,7 +146,7 @@ class _StateExtraction:
 
     def _publish(self, state: FetchedState, known: KnownVersions | None, started_at: datetime) -> StateResult:
         # By the time of the answer: that of a snapshot may have others already, which its manifest names.
-        rejected = publish_rejected(
+        rejected_file = publish_rejected(
             self.place,
             self.layout.rejected(moment(state.observed_at)),
             compress_lines(bad.as_line() for bad in state.rejected),
@@ -174,74 +155,69 @@ class _StateExtraction:
             max_rejected=self.job.max_rejected,
             what=self.job.what,
         )
-        published = self._publish_snapshot(state) if known is None else self._record(state, known)
-        manifest = self.layout.manifest(moment(published.at))
-        result = self._result(state, published, rejected, manifest)
-        if not published.keep_manifest:
-            self.store.write_json(manifest, self._manifest(state, published, rejected, result, started_at))
-        self._report(result, published.at)
+        at = state.snapshot_time or state.observed_at
+        path = self.layout.manifest(moment(at))
+        former = {} if self.is_history else self.store.read_json(path) or {}
+        if known is None:
+            published = self._publish_snapshot(state, at, incomplete=former.get("rejected", 0) > 0)
+        else:
+            published = self._record(state, known)
+        result = self._result(state, published, moment(at), rejected_file, started_at)
+        # A manifest that describes the published file stays; a run that was killed may have left one of another.
+        described = [file["path"] for file in former.get("files", ())]
+        if published.stored or not published.files or published.files[0].path not in described:
+            self.store.write_json(path, result.manifest_json())
+        self._report(result)
         return result
 
-    def _publish_snapshot(self, state: FetchedState) -> _Published:
-        at = state.snapshot_time or state.observed_at
+    def _publish_snapshot(self, state: FetchedState, at: datetime, *, incomplete: bool) -> PublishedState:
         if not state.rows.num_rows and not self._is_nothing(state):
-            return _Published(at, stored=False, empty_answer=self.is_sandbox and not state.rejected)
+            return PublishedState([], False, {"added": 0, "changed": 0, "removed": 0})
         if state.observed_at - at > STALE_AFTER:
             log.warning(
-                "%s: the last snapshot is of %s; there should be a later one.", self.subject, moment_in_words(at)
+                "%s: the last snapshot is of %s; there should be a later one.", self.job.what, moment_in_words(at)
             )
-        manifest = self.store.read_json(self.layout.manifest(moment(at))) or {}
-        incomplete = manifest.get("rejected", 0) > 0
         published = SnapshotPublisher(self.place, self.dataset).publish(state.rows, at, incomplete=incomplete)
-        if any(published.differences.values()):
+        if any(published.changes.values()):
             log.warning(
                 "%s: the snapshot of %s is published already, and zDirect now answers otherwise (%s). The published "
                 "one was left as it is.",
-                self.subject,
-                at.isoformat(),
-                published.differences,
-            )
-        # The manifest of another file was left by a run that was killed.
-        is_described = published.file.path in [file["path"] for file in manifest.get("files", ())]
-        return _Published(
-            at,
-            published.stored,
-            [published.file],
-            published.differences,
-            keep_manifest=is_described and not published.stored,
-        )
+                self.job.what, at.isoformat(), published.changes,
+            )  # fmt: skip
+        return published
 
     def _is_nothing(self, state: FetchedState) -> bool:
         """Whether an answer without records says that there is no stock at all.
 
         :raises EmptyAnswerError: if zDirect does not give such answers.
         """
-        if self.is_sandbox or self.dataset.snapshot_time_key is None:
+        if self.is_sandbox or self.dataset.answer.snapshot_time_key is None:
             return False
         if state.snapshot_time is None:
             raise EmptyAnswerError(
-                f"{self.job.what}: zDirect answered without records and without {self.dataset.snapshot_time_key}. "
-                "That is not a snapshot, not even one of no stock; nothing was published.",
+                f"{self.job.what}: zDirect answered without records and without "
+                f"{self.dataset.answer.snapshot_time_key}. That is not a snapshot, not even one of no stock; nothing "
+                "was published.",
                 remedy="Clear the task to try again. If the connection's app is in sandbox mode, set the connection's "
                 "environment to sandbox.",
             )
         if state.rejected:
             return False
-        if self.dataset.empty_snapshot == "refuse":
+        if self.dataset.publish.refuses_empty:
             raise EmptyAnswerError(
                 f"{self.job.what}: the snapshot of {state.snapshot_time.isoformat()} has no EANs. Because of "
                 "empty_snapshot=refuse in the connection's assumptions, nothing was published.",
                 remedy="Clear the task to try again. If there is no stock, remove empty_snapshot.",
             )
-        log.warning("%s: no stock at all, says the snapshot of %s.", self.subject, state.snapshot_time.isoformat())
+        log.warning("%s: no stock at all, says the snapshot of %s.", self.job.what, state.snapshot_time.isoformat())
         return True
 
-    def _record(self, state: FetchedState, known: KnownVersions) -> _Published:
+    def _record(self, state: FetchedState, known: KnownVersions) -> PublishedState:
         valid = known.valid
         if state.unchanged:
             state.rows = valid
         scope = self._scope(state)
-        may_be_empty = self.job.replace_with_empty or self.dataset.may_become_empty
+        may_be_empty = self.job.replace_with_empty or self.dataset.publish.ends_all
         if scope is None and not state.rows.num_rows and valid.num_rows and not may_be_empty:
             raise EmptyAnswerError(
                 f"{self.job.what}: zDirect answered without any record, and {valid.num_rows} were valid until now. "
@@ -249,10 +225,9 @@ class _StateExtraction:
                 remedy="Look in the zDirect portal whether there are none; if so, set replace_with_empty=True and "
                 "clear the task.",
             )
-        recorded = self.history.record(state.rows, state.observed_at, scope, known)
+        published = self.history.record(state.rows, state.observed_at, scope, known)
         self._note_etag(state)
-        empty = not state.rows.num_rows and self.is_sandbox
-        return _Published(state.observed_at, recorded.stored, recorded.files, recorded.changes, empty)
+        return published
 
     def _scope(self, state: FetchedState) -> tuple[str, Collection[str]] | None:
         """Which records are gone if they were not seen; None: any."""
@@ -261,114 +236,68 @@ class _StateExtraction:
             return self.history.identity[0], ()
         return self.job.asked
 
-    def _result(self, state: FetchedState, published: _Published, rejected: str | None, manifest: str) -> StateResult:
-        field_name, asked = self.job.asked or ("", [])
-        answered = set(state.rows.column(field_name).to_pylist()) if asked else set()
-        uri_of = self.place.uri_of
-        return StateResult(
-            dataset=self.dataset.name,
-            merchant_id=self.place.merchant_id,
-            uri=uri_of(self.layout.merchant),
-            current_uri=uri_of(self.history.current_layout.merchant) if self.is_history else None,
-            manifest=uri_of(manifest),
-            observed_at=state.observed_at,
-            snapshot_time=state.snapshot_time,
-            since=self.job.since,
-            records=state.rows.num_rows,
-            rejected=len(state.rejected),
-            rejected_uri=uri_of(rejected) if rejected else None,
-            repaired=state.repaired,
-            pages=state.pages,
-            requests=state.requests,
-            stored=published.stored,
-            unchanged=state.unchanged,
-            empty_answer=published.empty_answer,
-            changes=published.changes,
-            not_answered=[value for value in asked if value not in answered],
-            of_others=state.of_others,
-            files=[uri_of(file.path) for file in published.files],
-        )
-
-    def _manifest(
+    def _result(
         self,
         state: FetchedState,
-        published: _Published,
-        rejected: str | None,
-        result: StateResult,
+        published: PublishedState,
+        window: Window,
+        rejected_file: str | None,
         started_at: datetime,
-    ) -> dict[str, Any]:
-        """That of a window of one moment, and under ``state`` what only present states have."""
-        is_new_history = self.is_history and result.stored
-        at = published.at.isoformat()
+    ) -> StateResult:
+        count, changes = state.rows.num_rows, published.changes
+        new_history = [{"observed_at": state.observed_at.isoformat(), **changes}] if self.is_history else []
         manifest = Manifest(
             dataset=self.dataset.name,
             merchant_id=self.place.merchant_id,
             environment=self.place.environment,
-            path=self.dataset.path,
-            window=moment(published.at),
-            clipped=None,
-            days={},
-            overlap_seconds=0.0,
+            path=self.dataset.endpoint.path,
+            window=window,
             format=self.place.format,
-            records=result.records,
-            new_records=result.records if result.stored and not self.is_history else result.changes["added"],
-            late_records=0,
-            rejected=result.rejected,
-            outside=0,
-            pages=result.pages,
-            requests=result.requests,
-            bytes=state.bytes,
-            first=None,
-            last=None,
+            records=count,
+            new_records=count if published.stored and not self.is_history else changes["added"],
             started_at=started_at.isoformat(),
             finished_at=self.clock.now().isoformat(),
-            rejected_file=rejected,
+            rejected=len(state.rejected),
+            rejected_file=rejected_file,
+            repaired=state.repaired,
+            pages=state.pages,
+            requests=state.requests,
+            bytes=state.bytes,
             files=published.files,
-            changes=[{"observed_at": at, **result.changes}] if is_new_history else [],
+            changes=new_history if published.stored else [],
             filters=dict(self.job.filters),
-            repaired=result.repaired,
         )
-        said = result.as_dict()
-        about_stock = {"stock": self._stock(result)}
-        return {**manifest.as_json(), "state": {name: said[name] for name in IN_MANIFEST} | about_stock}
-
-    def _stock(self, result: StateResult) -> str | None:
-        """Of a snapshot: ``none`` is what zDirect said, ``unknown`` that it said nothing."""
-        if self.dataset.snapshot_time_key is None:
-            return None
-        return "some" if result.records else "none" if result.files else "unknown"
-
-    def _report(self, result: StateResult, at: datetime) -> None:
-        log.info(
-            "%s: %s records, %s (%d added, %d changed, %d removed), %d rejected; %d pages, %d requests -> %s",
-            subject(result.dataset, result.merchant_id, at),
-            f"{result.records:,}",
-            "published" if result.stored else "nothing new to publish",
-            *(result.changes[kind] for kind in ("added", "changed", "removed")),
-            result.rejected,
-            result.pages,
-            result.requests,
-            result.uri,
+        field_name, asked = self.job.asked or ("", [])
+        answered = set(state.rows.column(field_name).to_pylist()) if asked else set()
+        stock = "some" if count else "none" if published.files else "unknown"
+        facts = State(
+            observed_at=state.observed_at,
+            snapshot_time=state.snapshot_time,
+            since=self.job.since,
+            stored=published.stored,
+            unchanged=state.unchanged,
+            empty_answer=self.is_sandbox and not count and not state.rejected,
+            stock=stock if self.dataset.answer.snapshot_time_key else None,
+            not_answered=[value for value in asked if value not in answered],
+            of_others=state.of_others,
         )
-        if result.repaired:
-            log.warning(
-                "%s: %d records came with damaged texts; U+FFFD stands for what was damaged.",
-                self.job.what,
-                result.repaired,
-            )
-        if result.empty_answer:
+        return StateResult(self.place, manifest, facts, changes)
+
+    def _report(self, result: StateResult) -> None:
+        manifest, state = result.manifest, result.state
+        changes = ", ".join(f"{result.changes[kind]} {kind}" for kind in ("added", "changed", "removed"))
+        outcome = "published" if state.stored else "nothing new to publish"
+        what = subject(manifest.dataset, manifest.merchant_id, manifest.window.start)
+        report_result(what, f"{manifest.records:,} records, {outcome} ({changes})", result)
+        if state.empty_answer:
             log.warning(
                 "%s: the answer holds no records, and in sandbox zDirect answers without values: this says nothing of "
                 "what there is.",
-                self.subject,
-            )
-        if missing := result.not_answered:
-            log.warning(
-                "%s: no record came of %d of %d that were asked for (%s%s). Whether they are unknown or there is none "
-                "is not said; nothing was published of them.",
                 self.job.what,
-                len(missing),
-                sum(len(request.values) for request in self.job.requests),
-                ", ".join(missing[:NAMED]),
-                ", ..." if len(missing) > NAMED else "",
             )
+        if missing := state.not_answered:
+            log.warning(
+                "%s: no record came of %d of the values that were asked for (%s%s). zDirect does not say whether they "
+                "are unknown or without stock; nothing was published of them.",
+                self.job.what, len(missing), ", ".join(missing[:NAMED]), ", ..." if len(missing) > NAMED else "",
+            )  # fmt: skip

@@ -180,7 +180,7 @@ class WindowFetcher:
 
 
 def _rank(error: Exception) -> int:
-    """The error to report comes first: one that a retry cannot mend before one that it can."""
+    """The error to report comes first: one that a retry cannot cure before one that it can."""
     if not isinstance(error, ZDirectError):
         return 0
     return 2 if isinstance(error, ZDirectRetriableError) else 1

@@ -20,7 +20,6 @@ from pydantic import TypeAdapter, ValidationError
 from airflow_provider_zdirect.client import Page, ZDirectClient
 from airflow_provider_zdirect.clock import Clock
 from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema
-from airflow_provider_zdirect.datasets.dataset import as_parameter
 from airflow_provider_zdirect.datasets.record import Instant
 from airflow_provider_zdirect.datasets.rejected import NOT_READABLE, Rejected
 from airflow_provider_zdirect.exceptions import FilterIgnoredError, ZDirectDataError
@@ -104,7 +103,7 @@ class StateFetcher:
         self.client.on_piece(progress.received)
         for request in requests:
             pages = self.client.pages(
-                self.dataset, merchant_id, request.parameters, added=self._added, known_as=self.known_as
+                self.dataset, merchant_id, request.parameters, answered_at=self._answered_at, known_as=self.known_as
             )
             async for page in pages:
                 state = state or FetchedState(self._answered_at(), self._snapshot_time(page), tables[0])
@@ -126,12 +125,8 @@ class StateFetcher:
             self._observed_at = self.clock.now().astimezone(UTC)
         return self._observed_at
 
-    def _added(self) -> dict[str, str]:
-        answered_at = self._answered_at()
-        return {name: as_parameter(answered_at)} if (name := self.dataset.answered_at_field) else {}
-
     def _snapshot_time(self, page: Page) -> datetime | None:
-        key = self.dataset.snapshot_time_key
+        key = self.dataset.answer.snapshot_time_key
         if key is None or (page.snapshot_time is None and not page.records):
             return None
         if page.snapshot_time is None:
@@ -150,7 +145,7 @@ class StateFetcher:
             ) from None
 
     async def _rows(self, page: Page, request: StateRequest, state: FetchedState) -> list[pa.Table]:
-        records = page.records if self.dataset.merchant_field is None else await self._own(page.records, state)
+        records = page.records if self.dataset.answer.merchant_field is None else await self._own(page.records, state)
         tables: list[pa.Table] = []
         place, window = self.job.place, moment(state.snapshot_time or state.observed_at)
         start = self.job.since or window.start
@@ -179,7 +174,7 @@ class StateFetcher:
             content = msgspec.json.decode(record)
         except NOT_READABLE:
             return None
-        value = content.get(self.dataset.merchant_field) if isinstance(content, dict) else None
+        value = content.get(self.dataset.answer.merchant_field) if isinstance(content, dict) else None
         # A damaged one names nobody: it may be this one.
         if value is None or "\ufffd" in str(value):
             return None
@@ -193,9 +188,10 @@ class StateFetcher:
 
     def _check_filter(self, table: pa.Table, request: StateRequest) -> None:
         """Raise FilterIgnoredError if a row has none of the values that were asked for."""
-        if not request.values or self.dataset.batched_filter is None or self.job.place.environment != "production":
+        filtered = self.dataset.states.batched_filter
+        if not request.values or filtered is None or self.job.place.environment != "production":
             return
-        name = self.dataset.batched_filter[0]
+        name = filtered[0]
         asked = pc.is_in(table.column(name), value_set=pa.array(sorted(request.values), pa.string()))
         others = table.filter(pc.invert(asked))
         if others.num_rows:
@@ -209,12 +205,11 @@ class StateFetcher:
     def _distinct(self, rows: pa.Table, state: FetchedState) -> pa.Table:
         """Each record once. Records that contradict each other within one state are invalid, all of them; where pages
         follow one another, the later one is what the record has become."""
-        assert self.dataset.identity is not None
-        keys = row_keys(rows, self.dataset.identity).to_pylist()
+        keys = row_keys(rows, self.dataset.publish.identity).to_pylist()
         last = {key: number for number, key in enumerate(keys)}
         if len(last) == len(keys):
             return rows
-        if self.dataset.paging is None:
+        if self.dataset.paging.is_single:
             contents = set(zip(keys, row_hashes(rows), strict=True))
             contradicted = {key for key, count in Counter(key for key, _ in contents).items() if count > 1}
             state.rejected += _as_rejected(rows.filter(pa.array([key in contradicted for key in keys], pa.bool_())))

@@ -35,7 +35,7 @@ class Manifest:
     :param overlap_seconds: how far before the window late records were looked for.
     :param late_records: records of other announced windows that this run published for the first time.
     :param rejected_file: where the invalid records are.
-    :param repaired: records that came with damaged texts, which were mended (U+FFFD stands for what was damaged).
+    :param repaired: records that came with damaged texts, which were repaired (U+FFFD stands for what was damaged).
     :param outside: records outside of what was asked for (see ``docs/exactly-once.md``).
     :param requests: HTTP requests, over all attempts.
     :param bytes: bytes of the answers, over all attempts.
@@ -95,15 +95,11 @@ class Manifest:
 
 
 @dataclass(frozen=True)
-class ExtractResult:
-    """What a run published, and where; as a dictionary small enough for XCom.
-
-    :param changes: what this run has changed, by date, as in the manifest; where the endpoint asks for dates.
-    """
+class Result:
+    """What a run published, and where; as a dictionary small enough for XCom."""
 
     place: Place
     manifest: Manifest
-    changes: tuple[dict[str, Any], ...] = ()
 
     @property
     def uri(self) -> str:
@@ -124,15 +120,32 @@ class ExtractResult:
         manifest = self.manifest
         return {
             **{name: getattr(manifest, name) for name in SUMMARY},
-            "window_from": manifest.window.start.isoformat(),
-            "window_to": manifest.window.end.isoformat(),
             "uri": self.uri,
             "manifest": self.manifest_uri,
             "rejected_uri": self.rejected_uri,
             "files": [self.place.uri_of(file.path) for file in manifest.files[:10]],
             "file_count": len(manifest.files),
+        }
+
+
+@dataclass(frozen=True)
+class ExtractResult(Result):
+    """What a run published for a window.
+
+    :param changes: what this run has changed, by date, as in the manifest; where the endpoint asks for dates.
+    """
+
+    changes: tuple[dict[str, Any], ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """As :meth:`Result.as_dict`."""
+        window, parts = self.manifest.window, self.manifest.parts
+        return {
+            **super().as_dict(),
+            "window_from": window.start.isoformat(),
+            "window_to": window.end.isoformat(),
             "changes": count_changes(self.changes),
-            **({"parts": dict(manifest.parts)} if manifest.parts else {}),
+            **({"parts": dict(parts)} if parts else {}),
         }
 
     def by_dataset(self) -> dict[str, dict[str, Any]]:

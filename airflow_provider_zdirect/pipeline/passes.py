@@ -16,7 +16,7 @@ from typing import Any
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock
-from airflow_provider_zdirect.datasets.table import Dataset, KeptDays
+from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.exceptions import ConcurrentRunError, ZDirectConfigurationError
 from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
 from airflow_provider_zdirect.pipeline.manifest import CHANGES, count_changes
@@ -43,8 +43,8 @@ class Passes:
 
         :raises ZDirectConfigurationError: if zDirect will not keep the window until then.
         """
-        kept = dataset.retention
-        if isinstance(kept, KeptDays) and max(delays) >= timedelta(days=kept.days) - window.duration:
+        kept = dataset.windows.retention
+        if kept.length is not None and max(delays) >= kept.length - window.duration:
             raise ZDirectConfigurationError(
                 f"passes: the last pass over {window} is {max(delays)} after its end, and zDirect keeps "
                 f"{dataset.name} for {kept}.",
@@ -178,5 +178,5 @@ async def make_passes(
         f"{job.what}: fetched {MAX_FETCHES} times, and its manifest still names an earlier fetch. Another run of the "
         "window may be under way with other filters, or the clocks of the workers differ.",
         remedy="No action needed: the task retries. Give runs with other filters a base path of their own.",
-        retry_after=job.dataset.refetch_delay,
+        retry_after=job.dataset.endpoint.refetch_delay,
     )

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from airflow_provider_zdirect.datasets.table import Dataset, KeptDays, WindowKind
+from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.pipeline.job import ExtractJob
 from airflow_provider_zdirect.windows import Window, within_retention
 
 SHORTEST_SPAN = timedelta(minutes=1)
 RESOLUTION = timedelta(microseconds=1)
-RETENTION_MARGIN = timedelta(minutes=5)
-"""Kept off the far end of what zDirect keeps, since that moves on while requests are under way."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +21,7 @@ class Reach:
     """What depends on the present time, so that a retry must keep to it.
 
     :param start: where the fetched part of the window begins.
-    :param overlap: how far to look back before it.
+    :param overlap: how far to look back before it, for late records; never for endpoints that ask for dates.
     """
 
     start: datetime
@@ -35,9 +32,12 @@ class Reach:
         """
         :raises RetentionError: if the window starts before what zDirect keeps, and must not be clipped.
         """
-        earliest = _earliest(job, now)
+        selection = job.dataset.windows
+        earliest = selection.earliest(now, job.timezone)
         window, _ = within_retention(job.window, earliest, clip=job.clip_to_retention)
-        overlap = job.dataset.overlap if job.overlap is None else job.overlap
+        overlap = selection.overlap if job.overlap is None else job.overlap
+        if job.dataset.publish.by_day:
+            overlap = timedelta(0)
         # Looking back is a precaution, so it stops at the edge of retention without further ado.
         return cls(window.start, min(overlap, max(window.start - earliest, timedelta(0))))
 
@@ -47,21 +47,6 @@ class Reach:
 
     def as_json(self) -> dict[str, Any]:
         return {"from": self.start.isoformat(), "overlap": self.overlap.total_seconds()}
-
-
-def _earliest(job: ExtractJob, now: datetime) -> datetime:
-    """The first instant that zDirect still keeps."""
-    retention = job.dataset.retention
-    assert retention is not None
-    if not isinstance(retention, KeptDays):
-        return retention.earliest(now)
-    earliest = retention.earliest(now + RETENTION_MARGIN)
-    if job.dataset.window is not WindowKind.DATE:
-        return earliest
-    # Dates are counted as dates, so that the one of 100 days ago can be asked for all day long. Unconfirmed; should
-    # zDirect answer without records, what was published stays (publish/day.py).
-    local = earliest.astimezone(ZoneInfo(job.timezone)).date()
-    return Window.of_day(max(earliest.date(), local), job.timezone).start
 
 
 @dataclass(frozen=True)
@@ -83,61 +68,25 @@ class PlannedRequest:
         if self.day is not None or self.span.duration < 2 * SHORTEST_SPAN:
             return None
         first, second = self.span.split((self.span.duration + RESOLUTION) // 2)
-        others = {name: value for name, value in self.parameters.items() if name not in dataset.span_parameters}
-        return _of_span(dataset, first, others), _of_span(dataset, second, others)
+        return self._of(dataset, first), self._of(dataset, second)
 
-
-@dataclass(frozen=True)
-class RequestPlan:
-    """All requests of a window.
-
-    :param window: the window that is published.
-    :param looked_back: the time before it that is asked for as well, for late records; None if none is.
-    :param requests: in order of time.
-    """
-
-    window: Window
-    looked_back: Window | None
-    requests: tuple[PlannedRequest, ...]
+    def _of(self, dataset: Dataset, span: Window) -> PlannedRequest:
+        own = dataset.windows.parameters(span.start, span.end)
+        return replace(self, key=span.label, parameters={**self.parameters, **own}, span=span)
 
 
 def plan_requests(
-    dataset: Dataset,
-    window: Window,
-    overlap: timedelta,
-    timezone: str,
-    filters: Mapping[str, str] = MappingProxyType({}),
-) -> RequestPlan:
-    """The requests for a window: by days, by request windows, or one that is paged.
+    dataset: Dataset, asked: Window, timezone: str, filters: Mapping[str, str] = MappingProxyType({})
+) -> list[PlannedRequest]:
+    """The requests for a window, in order of time: by days, by request windows, or one that is paged.
 
-    :param overlap: how far to look back before the window.
+    :param asked: the window, and the time before it that is looked back to.
     :param timezone: where the days begin, for endpoints that ask for dates.
     :param filters: value by field; they are sent besides.
     :raises WindowError: if the endpoint asks for dates and the window does not consist of whole days.
     """
-    if dataset.window is WindowKind.DATE:
-        days = window.whole_days(timezone)
-        return RequestPlan(
-            window,
-            None,
-            tuple(
-                PlannedRequest(
-                    day.isoformat(),
-                    {**dataset.parameters(day, day), **dataset.filter_parameters(filters)},
-                    Window.of_day(day, timezone),
-                    day,
-                )
-                for day in days
-            ),
-        )
-    asked = window.extended_back(overlap)
-    spans = [asked] if dataset.request_window is None else list(asked.split(dataset.request_window))
-    return RequestPlan(
-        window,
-        Window(asked.start, window.start) if overlap else None,
-        tuple(_of_span(dataset, span, dataset.filter_parameters(filters)) for span in spans),
-    )
-
-
-def _of_span(dataset: Dataset, span: Window, others: Mapping[str, str]) -> PlannedRequest:
-    return PlannedRequest(span.label, {**dataset.parameters(span.start, span.end), **others}, span)
+    others = dataset.filter_parameters(filters)
+    return [
+        PlannedRequest(str(span.day or span.window.label), {**span.parameters, **others}, span.window, span.day)
+        for span in dataset.windows.spans(asked, timezone)
+    ]

@@ -1,4 +1,4 @@
-"""What a person sees in the task log while records are fetched."""
+"""Progress in the task log while records are fetched."""
 
 from __future__ import annotations
 
@@ -7,10 +7,28 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from airflow_provider_zdirect.clock import Clock
+from airflow_provider_zdirect.pipeline.manifest import Result
 
 log = logging.getLogger(__name__)
 
 EVERY = timedelta(seconds=30)
+
+
+def report_result(what: str, published: str, result: Result) -> None:
+    """The last line of a run.
+
+    :param what: dataset, merchant and window or time.
+    :param published: how many records, in words.
+    """
+    manifest = result.manifest
+    log.info(
+        "%s: %s, %d rejected; %d pages, %d requests -> %s",
+        what, published, manifest.rejected, manifest.pages, manifest.requests, result.uri,
+    )  # fmt: skip
+    if manifest.repaired:
+        log.warning(
+            "%s: %d records came with damaged texts; U+FFFD stands for what was damaged.", what, manifest.repaired
+        )
 
 
 class ProgressLog:

@@ -13,10 +13,11 @@ import pyarrow as pa
 from airflow_provider_zdirect.client import Page
 from airflow_provider_zdirect.clock import Clock
 from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema
+from airflow_provider_zdirect.datasets.personal_data import PersonalData
 from airflow_provider_zdirect.datasets.rejected import Rejected
 from airflow_provider_zdirect.datasets.table import Dataset, get_dataset
-from airflow_provider_zdirect.erasure.people import ErasedPeople, ErasureLedger
-from airflow_provider_zdirect.erasure.rows import erased_line, is_theirs_line, without_erased
+from airflow_provider_zdirect.erasure.ledger import ErasedPeople, ErasureLedger
+from airflow_provider_zdirect.erasure.rows import line_without_erased, without_erased
 from airflow_provider_zdirect.pipeline.answer_check import AnswerCheck
 from airflow_provider_zdirect.pipeline.job import ExtractJob
 from airflow_provider_zdirect.pipeline.plan import PlannedRequest
@@ -27,6 +28,9 @@ from airflow_provider_zdirect.storage.row_files import open_writer
 from airflow_provider_zdirect.windows import Window
 
 REASONS_KEPT = 5
+
+ERASED = PersonalData("drop")
+"""How records of customers are treated who have to be forgotten."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class PageStager:
                 writer.write(without_erased(dataset, table, people) if people else table)
 
             treated = [
-                self.job.personal_data.treat(dataset, record, erased=people is not None and people.has_record(record))
+                (ERASED if people and people.has_record(record) else self.job.personal_data).treat(dataset, record)
                 for record in records
             ]
             rejected = take_valid(dataset.model, treated, lineage, take)
@@ -106,4 +110,4 @@ class PageStager:
 
 def _line(bad: Rejected, people: ErasedPeople | None) -> bytes:
     line = bad.as_line()
-    return erased_line(line) if people and is_theirs_line(line, people) else line
+    return line_without_erased(line, people) if people else line

@@ -2,14 +2,13 @@
 
 Identical rows are all kept, unless the records have an identity: then the last one that came is. The file of a day
 names the time of its fetch, and of several the latest stays: so runs of the same day at the same time end with the
-latest answer that was a new one, in whatever order they publish. What is replaced moves to ``_revisions``, and how
-it differs stands under ``_changes``, before it is published. A file from the future, of a worker whose clock was wrong,
-is replaced as any other.
+latest answer that was a new one, in whatever order they publish. What is replaced moves to ``_revisions``, and what
+has changed is written to ``_changes`` before it is published. A file from the future, of a worker whose clock was
+wrong, is replaced as any other.
 """
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import logging
 import tempfile
@@ -25,21 +24,20 @@ from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.exceptions import EmptyAnswerError, ZDirectConfigurationError
 from airflow_provider_zdirect.publish.day_changes import DayChange, changes_of
 from airflow_provider_zdirect.publish.files import FileBuilder, PublishedFile, measure
+from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.publish.row_changes import RowChanges, row_changes
 from airflow_provider_zdirect.publish.same_row import row_keys
 from airflow_provider_zdirect.storage.layout import ChangesName, Layout, PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import read_batches, take_rows
-from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window
+from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window, subject
 
 log = logging.getLogger(__name__)
-
-MAX_LOOKS = 10
 
 
 @dataclass(frozen=True)
 class ReplacedDay:
-    """What became of a day.
+    """A day after it was replaced, or left.
 
     :param files: those with the day's rows.
     :param change: how this fetch has changed the day, in this try or an earlier one; None if it has not.
@@ -53,7 +51,7 @@ class ReplacedDay:
 class DayReplacer:
     """Publishes days of one dataset and merchant.
 
-    :param run: who does; a retry is the same.
+    :param run: which run publishes them; a retry is the same run.
     :param now: by the worker's clock.
     :param by_nothing: whether an answer without records may replace one with some.
     :param only: the rows that were asked for have these values, by field; a day with others is not replaced by them.
@@ -70,19 +68,18 @@ class DayReplacer:
     only: Mapping[str, str] = field(default_factory=dict)
 
     def replace(self, day: date, staged: list[str], fetched: datetime) -> ReplacedDay:
-        """Publish the staged rows as the day's data; safe to repeat, and tells the same change then.
+        """Publish the staged rows as the day's data; safe to repeat, with the same change as result then.
 
         :param staged: paths of Parquet files with the day's rows.
         :param fetched: when they were fetched.
-        :raises FileNotFoundError: if a staged file is gone.
+        :raises ConcurrentRunError: if a staged file is gone, or other runs keep replacing the day.
         :raises EmptyAnswerError: if there are no rows, and some were published, and that is not allowed.
         :raises ZDirectConfigurationError: if the day holds rows that were not asked for.
         """
-        for _ in range(MAX_LOOKS - 1):
-            # Another run of the day may move a file between our listing and our reading; then we look again.
-            with contextlib.suppress(FileNotFoundError):
-                return self._replace(day, staged, fetched)
-        return self._replace(day, staged, fetched)
+        return read_published(self._what(day), lambda: self._replace(day, staged, fetched))
+
+    def _what(self, day: date) -> str:
+        return subject(self.dataset.name, self.layout.merchant_id, day)
 
     def _replace(self, day: date, staged: list[str], fetched: datetime) -> ReplacedDay:
         there = self._dated(day)
@@ -97,9 +94,9 @@ class DayReplacer:
             mine = self._publish_changed(day, former, staged, fetched)
             if mine and there and there[-1][0] > horizon:
                 log.warning(
-                    "%s of merchant %s, %s: %s is replaced, although its name says that it was fetched later than "
-                    "now, %s by this worker's clock. One of the workers' clocks is wrong.",
-                    self.dataset.name, self.layout.merchant_id, day, there[-1][1], self.now.isoformat(),
+                    "%s: %s is replaced, although its name says that it was fetched later than now, %s by this "
+                    "worker's clock. The clock of one of the workers is wrong.",
+                    self._what(day), there[-1][1], self.now.isoformat(),
                 )  # fmt: skip
         elif latest > fetched:
             return ReplacedDay(self._files_of(day), self._change(day, fetched))
@@ -118,14 +115,14 @@ class DayReplacer:
                     changes = row_changes(
                         lambda: self._rows([former], None),
                         lambda: self._rows(staged, kept),
-                        self.dataset.identity or self.dataset.alike,
+                        self.dataset.days.compared_by,
                         lines.write,
                     )
             if not changes:
                 return False
             name = ChangesName(fetched, self.run, **changes.counts, first=former is None)
             path = f"{self.layout.changes(day)}/{name.file_name}"
-            # Before the data, so that a published change is never one that nobody tells.
+            # Before the data, so that no change is published and not reported.
             self.store.upload(local, path)
             for other in changes_of(self.store, self.layout, day, fetched, self.run):
                 # Of a try that was killed here, and which another file was there for.
@@ -159,8 +156,8 @@ class DayReplacer:
                 # A row without a value is not one with another, as where answers are checked.
                 if set(table.column(name).to_pylist()) - {value, None}:
                     raise ZDirectConfigurationError(
-                        f"{self.dataset.name} of merchant {self.layout.merchant_id}, {day}: only {name}={value} was "
-                        "asked for, and what is published of the day has other values too. It was left as it is.",
+                        f"{self._what(day)}: only {name}={value} was asked for, and the published rows of the day "
+                        "have other values too. They were left as they are.",
                         remedy=f"Give each {name} a base path of its own, or leave the filter out.",
                     )
 
@@ -169,8 +166,8 @@ class DayReplacer:
             return
         if lost := self._count([former], None):
             raise EmptyAnswerError(
-                f"{self.dataset.name} of merchant {self.layout.merchant_id}, {day}: zDirect answered without any "
-                f"record, and {lost} are published. They were left as they are.",
+                f"{self._what(day)}: zDirect answered without any record, and {lost} are published. They were left "
+                "as they are.",
                 remedy="Look in the zDirect portal whether the day has none; if so, set replace_with_empty=True and "
                 "clear the task. Near the end of what zDirect keeps, the records may just have vanished there.",
             )
@@ -185,8 +182,8 @@ class DayReplacer:
 
     def _kept(self, staged: list[str]) -> list[int] | None:
         """Numbers of the rows that are published, ascending; None: all of them."""
-        identity = self.dataset.identity
-        if identity is None:
+        identity = self.dataset.publish.identity
+        if not identity:
             return None
         last: dict[str, int] = {}
         number = 0

@@ -1,4 +1,4 @@
-"""What every published fetch of a date has changed, as the names of the files under ``_changes`` tell it.
+"""What every published fetch of a date has changed, by the names of the files under ``_changes``.
 
 Such a file is written before the data, so that no published change can lack it; it counts once the data are there,
 among the published files of the date or those that were replaced.

@@ -31,12 +31,27 @@ class PublishedFile:
     sha256: str
 
 
+@dataclass(frozen=True)
+class PublishedState:
+    """How a state was published.
+
+    :param files: those that hold it; none if there is nothing to hold.
+    :param stored: whether it was written; otherwise it was there.
+    :param changes: records that were ``added``, ``changed`` and ``removed``; of a snapshot that was there with other
+        records: how they differ.
+    """
+
+    files: list[PublishedFile]
+    stored: bool
+    changes: dict[str, int]
+
+
 class FileBuilder:
     """Rows of one file to be, on the local disk until it is published.
 
     :param span: of the file's name; None: from the first to the last time given to :meth:`cover`.
     :param fetched: goes into the name, see :class:`PublishedName`.
-    :param part: likewise; None: one that was never given.
+    :param part: likewise; None: a new one.
     """
 
     def __init__(
@@ -80,10 +95,6 @@ class FileBuilder:
         store.upload(self._local, path)
         self._local.unlink()
         return published
-
-    def discard(self) -> None:
-        self._writer.close()
-        self._local.unlink()
 
 
 def publish_rows(

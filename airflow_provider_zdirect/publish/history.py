@@ -16,7 +16,7 @@ import contextlib
 import random
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pyarrow as pa
@@ -25,13 +25,14 @@ import pyarrow.compute as pc
 from airflow_provider_zdirect.datasets.arrow import INSTANT, arrow_schema
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
-from airflow_provider_zdirect.publish.files import PublishedFile, measure, publish_rows
+from airflow_provider_zdirect.publish.files import PublishedFile, PublishedState, measure, publish_rows
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.publish.record_versions import Version, as_one, observe
 from airflow_provider_zdirect.publish.same_row import contents, digest, row_hashes, row_keys
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName, dated
-from airflow_provider_zdirect.storage.row_files import read_batches
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.storage.row_files import read_table
 from airflow_provider_zdirect.windows import Window
 
 VALID_FROM, VALID_TO = "_valid_from", "_valid_to"
@@ -49,20 +50,6 @@ class LaterObservation(Exception):
     def __init__(self, at: datetime) -> None:
         super().__init__(at)
         self.at = at
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """How an observation was published.
-
-    :param files: the history and the versions that are valid now; none if nothing was ever seen.
-    :param stored: whether the history has changed.
-    :param changes: ``added``, ``changed`` and ``removed`` records.
-    """
-
-    files: list[PublishedFile]
-    stored: bool
-    changes: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -110,8 +97,7 @@ class RecordHistory:
 
     @property
     def identity(self) -> tuple[str, ...]:
-        assert self.dataset.identity is not None
-        return self.dataset.identity
+        return self.dataset.publish.identity
 
     def read(self) -> KnownVersions:
         """All that is known.
@@ -130,7 +116,7 @@ class RecordHistory:
         at: datetime,
         scope: tuple[str, Collection[str]] | None = None,
         known: KnownVersions | None = None,
-    ) -> Recorded:
+    ) -> PublishedState:
         """Put an observation behind the history; safe to repeat, and at the same time as any other.
 
         :param rows: each record once.
@@ -141,7 +127,7 @@ class RecordHistory:
         :raises LaterObservation: if the history has a later one and this one does not agree with it.
         :raises ConcurrentRunError: if other runs kept publishing all the time.
         """
-        run = _Recording(self, rows, at, scope, known)
+        run = _Recording(self, rows, contents(rows, self.identity), at, scope, known)
         for number in range(MAX_ROUNDS):
             # Another run may delete a file between our listing and our reading; then we look again.
             with contextlib.suppress(FileNotFoundError):
@@ -151,7 +137,7 @@ class RecordHistory:
         raise ConcurrentRunError(
             f"{self._what}: other runs published the same history at the same time, {MAX_ROUNDS} times in a row.",
             remedy="No action needed: the task retries. Run fewer of them at once.",
-            retry_after=self.dataset.refetch_delay,
+            retry_after=self.dataset.endpoint.refetch_delay,
         )
 
     @property
@@ -171,7 +157,7 @@ class RecordHistory:
         schema = pa.schema([*arrow_schema(self.dataset.model), *own])
         all_rows, histories = schema.empty_table(), []
         for path in paths:
-            rows = pa.concat_tables([schema.empty_table(), *read_batches(self.place.store, path, schema)])
+            rows = read_table(self.place.store, [path], schema)
             columns = (rows.column(VALID_FROM).to_pylist(), row_hashes(rows), rows.column(VALID_TO).to_pylist())
             numbers = range(all_rows.num_rows, all_rows.num_rows + rows.num_rows)
             keys = row_keys(rows, self.identity).to_pylist()
@@ -187,32 +173,30 @@ class RecordHistory:
         return publish_rows(self.place.store, rows, folder, self.place.suffix, span, fetched, part)
 
 
+@dataclass
 class _Recording:
     """One observation on its way into the history.
 
-    ``mine`` are the files that it has written; ``settled``: one of them was found to hold everything.
+    :param contents: of the rows, in their order, see :func:`.same_row.contents`.
+    :param mine: files that it has written.
+    :param settled: one of them was found to hold everything.
     """
 
-    def __init__(
-        self,
-        history: RecordHistory,
-        rows: pa.Table,
-        at: datetime,
-        scope: tuple[str, Collection[str]] | None,
-        known: KnownVersions | None,
-    ) -> None:
-        self.h = history
-        self.store = history.place.store
-        self.rows = rows
-        self.contents = contents(rows, history.identity)
-        self.at = at
-        self.scope = scope
-        self.known = known
-        self.mine: set[str] = set()
-        self.changed = False
-        self.settled = False
+    h: RecordHistory
+    rows: pa.Table
+    contents: dict[str, int]
+    at: datetime
+    scope: tuple[str, Collection[str]] | None
+    known: KnownVersions | None
+    mine: set[str] = field(default_factory=set)
+    changed: bool = False
+    settled: bool = False
 
-    def round(self) -> Recorded | None:
+    @property
+    def store(self) -> ObjectStore:
+        return self.h.place.store
+
+    def round(self) -> PublishedState | None:
         """None if another run came between."""
         h = self.h
         paths = h.files(h.layout)
@@ -221,7 +205,7 @@ class _Recording:
         known = self.known
         versions = known.versions if self.settled else self._observed(known)
         if not versions:
-            return Recorded([], False, self._changes(versions))
+            return PublishedState([], False, self._changes(versions))
         rows = self._table(known, versions)
         if len(paths) == 1 and versions == known.versions:
             holder = measure(self.store, paths[0], rows.num_rows)
@@ -238,7 +222,7 @@ class _Recording:
                 self.store.delete(path)
         self.settled = True
         current = self._keep_current(holder.path, rows.filter(pc.is_null(rows.column(VALID_TO))))
-        return None if current is None else Recorded([holder, current], self.changed, self._changes(versions))
+        return None if current is None else PublishedState([holder, current], self.changed, self._changes(versions))
 
     def _observed(self, known: KnownVersions) -> list[Version]:
         numbered = enumerate(self.contents.items(), known.rows.num_rows)

@@ -16,7 +16,7 @@ from airflow_provider_zdirect.publish.files import PublishedFile, publish_rows
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.storage.layout import Layout, dated, moment
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.row_files import read_batches
+from airflow_provider_zdirect.storage.row_files import read_table
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,10 @@ class LatestTable:
         """
         wanted = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
 
-        def read() -> pa.Table:
-            latest = [path for _, path in self.files()[-1:]]
-            tables = [table for path in latest for table in read_batches(self.store, path, wanted)]
-            return pa.concat_tables([wanted.empty_table(), *tables])
-
-        return read_published(f"{self.layout.dataset} of merchant {self.layout.merchant_id}", read)
+        return read_published(
+            f"{self.layout.dataset} of merchant {self.layout.merchant_id}",
+            lambda: read_table(self.store, [path for _, path in self.files()[-1:]], wanted),
+        )
 
     def replace(self, rows: pa.Table, at: datetime) -> PublishedFile:
         """Publish ``rows`` as the table.

@@ -16,9 +16,11 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import TypeAlias
 
@@ -29,20 +31,19 @@ from airflow_provider_zdirect.datasets.arrow import EXTRACTED_AT, RECORD_HASH, a
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.exceptions import ConcurrentRunError, ZDirectConfigurationError
 from airflow_provider_zdirect.publish.files import FileBuilder, PublishedFile, measure
-from airflow_provider_zdirect.publish.row_index import EPOCH, AnsweredRecords, NewRecords, Row, RowIndex, Spans
+from airflow_provider_zdirect.publish.row_index import EPOCH, Row, RowIndex, Spans
 from airflow_provider_zdirect.publish.same_row import row_keys
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import read_batches, take_rows
-from airflow_provider_zdirect.windows import Window
+from airflow_provider_zdirect.windows import Window, subject
 
 MAX_ROUNDS = 30
 LONGEST_STEP_BACK = 20.0
 """Seconds that a run steps back, at most, when it has met another."""
-
-_DICE = random.SystemRandom()
 DAYS_AT_ONCE = 64
 """Days whose files are written at the same time, at most: each is an open file."""
+_DICE = random.SystemRandom()
 
 Times: TypeAlias = pa.ChunkedArray
 RowFilter: TypeAlias = Callable[[Times], pa.ChunkedArray]
@@ -51,18 +52,23 @@ RowFilter: TypeAlias = Callable[[Times], pa.ChunkedArray]
 
 @dataclass(frozen=True)
 class Merged:
-    """What became of the rows.
+    """What was published, under the names that the manifest has for it.
 
-    :param answered: the window's own records among them.
-    :param files: the files that hold those.
-    :param new: records that were published for the first time.
-    :param files_outside: files with records of other windows that this run has published.
+    :param records: the window's own records among the rows, each once.
+    :param first: time of the earliest of them; None if there is none.
+    :param new_records: those of them that were published for the first time.
+    :param files: the files that hold them.
+    :param late_records: records of other windows that were published for the first time.
+    :param late_files: files with records of other windows that this run has published.
     """
 
-    answered: AnsweredRecords
+    records: int
+    first: datetime | None = None
+    last: datetime | None = None
+    new_records: int = 0
     files: list[PublishedFile] = field(default_factory=list)
-    new: NewRecords = field(default_factory=NewRecords)
-    files_outside: list[PublishedFile] = field(default_factory=list)
+    late_records: int = 0
+    late_files: list[PublishedFile] = field(default_factory=list)
 
 
 class _PublishedFileIsGone(Exception):
@@ -90,27 +96,30 @@ class RowMerger:
         :raises ConcurrentRunError: if other runs kept publishing the same records all the time.
         :raises FileNotFoundError: if a staged file is gone.
         """
-        new = NewRecords()
-        outside: list[PublishedFile] = []
-        watched: Spans = {}
+        rounds: list[_Round] = []
         for number in range(MAX_ROUNDS):
+            watched = rounds[-1].watched if rounds else {}
             with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
-                round_ = _Round(self, staged, wanted, watched, scratch)
+                rounds.append(last := _Round(self, staged, wanted, watched, scratch))
                 with contextlib.suppress(_PublishedFileIsGone):
-                    round_.run()
-            new += round_.new
-            outside += round_.written_outside
-            watched = round_.watched
-            if round_.settled:
-                there = {file.path for file in round_.written_outside} | set(round_.held.values())
-                return Merged(round_.answered, round_.files, new, [file for file in outside if file.path in there])
+                    last.run()
+            if last.settled:
+                there = {file.path for file in last.late_files} | set(last.held.values())
+                late_files = [file for each in rounds for file in each.late_files if file.path in there]
+                return Merged(
+                    *last.answered,
+                    new_records=sum(each.new[0] for each in rounds),
+                    files=sorted(last.files, key=attrgetter("path")),
+                    late_records=sum(each.new[1] for each in rounds),
+                    late_files=sorted(late_files, key=attrgetter("path")),
+                )
             # Runs that met each other must not meet again: each steps back for a time of its own.
             self.pause(_DICE.uniform(0, min(LONGEST_STEP_BACK, 0.02 * 2**number)))
+        what = subject(self.dataset.name, self.layout.merchant_id, self.window)
         raise ConcurrentRunError(
-            f"{self.dataset.name} of {self.layout.merchant_id}, window {self.window}: other runs published the same "
-            f"records at the same time, {MAX_ROUNDS} times in a row.",
-            remedy="Let the retry do it; run fewer windows that overlap at once.",
-            retry_after=self.dataset.refetch_delay,
+            f"{what}: other runs published the same records at the same time, {MAX_ROUNDS} times in a row.",
+            remedy="No action needed: the task retries. If it stays, run fewer overlapping windows at once.",
+            retry_after=self.dataset.endpoint.refetch_delay,
         )
 
 
@@ -128,19 +137,15 @@ class _Round:
         self.scratch = scratch
         self.schema = arrow_schema(merger.dataset.model)
         self.settled = False
-        self.answered = AnsweredRecords(0, None, None)
         self.held: dict[int, str] = {}
+        self.answered: tuple[int, datetime | None, datetime | None] = (0, None, None)
         self.files: list[PublishedFile] = []
-        self.written_outside: list[PublishedFile] = []
-        self.new = NewRecords()
-
-    @property
-    def _is_placed_by_time(self) -> bool:
-        return self.m.dataset.placed_by == self.m.dataset.time_field
+        self.new = (0, 0)
+        self.late_files: list[PublishedFile] = []
 
     def run(self) -> None:
-        """Settles if nobody else came between, and nothing had to be written anew."""
-        with RowIndex(Path(self.scratch) / "rows.sqlite") as index:
+        """Settles if nobody else came between, and no published file had to be written anew."""
+        with closing(RowIndex(Path(self.scratch) / "rows.sqlite")) as index:
             for source, path in enumerate(self.staged):
                 for rows in self._rows(source, path, self.wanted):
                     index.add_answered(rows)
@@ -157,7 +162,7 @@ class _Round:
             new = index.count_new(len(self.staged))
             written = self._write(index, outdated)
             self.new = new
-            self.written_outside = [file for file, own in written if not own]
+            self.late_files = [file for file, own in written if not own]
             for path in outdated.values():
                 self.m.store.delete(path)
             if outdated:
@@ -181,8 +186,8 @@ class _Round:
                     continue
                 if not path.endswith(f".{self.m.suffix}"):
                     raise ZDirectConfigurationError(
-                        f"{self.m.dataset.name} of {self.m.layout.merchant_id}: {path} has another format than the "
-                        f"one asked for (.{self.m.suffix}); a day must not mix them.",
+                        f"{subject(self.m.dataset.name, self.m.layout.merchant_id, day)}: {path} has another format "
+                        f"than the one asked for (.{self.m.suffix}); a day must not mix them.",
                         remedy="Use the format that is there, or another base_path.",
                     )
                 if name.span.start <= last and first < name.span.end:
@@ -190,16 +195,16 @@ class _Round:
         return dict(enumerate(paths, start=len(self.staged)))
 
     def _watched_days(self) -> Spans:
-        if self.m.dataset.version_field is None:
+        if self.m.dataset.once.version_field is None:
             return self.watched
-        # Another version may tell the time with another precision, or in another zone: near is close enough.
+        # Another version may have the time with another precision, or in another zone: near is close enough.
         days = {day + timedelta(days=shift) for day in self.watched for shift in (-1, 0, 1)}
         return {day: (Window.of_day(day).start, Window.of_day(day).end) for day in days}
 
     def _rows(self, source: int, path: str, wanted: RowFilter | None) -> Iterator[Iterator[Row]]:
-        identity = self.m.dataset.identity or ()
-        time_field = self.m.dataset.time_field
-        placed_by, version_field = self.m.dataset.placed_by, self.m.dataset.version_field or time_field
+        identity = self.m.dataset.publish.identity
+        time_field = self.m.dataset.publish.time_field
+        placed_by, version_field = self.m.dataset.once.placed_by, self.m.dataset.once.version_field or time_field
         columns = list(dict.fromkeys([*identity, time_field, placed_by, version_field, EXTRACTED_AT, RECORD_HASH]))
         offset = 0
         for table in self._tables(source, path, columns):
@@ -224,11 +229,11 @@ class _Round:
             offset += len(times)
 
     def _versions(self, source: int, table: pa.Table) -> Sequence[int | str]:
-        if source < len(self.staged) and not self.m.dataset.replaces_known:
+        if source < len(self.staged) and not self.m.dataset.once.replaces_known:
             # Older than anything: it adds records, and takes no fields from those that are there.
             return [0] * table.num_rows
         extracted = table.column(EXTRACTED_AT).cast(pa.int64()).to_pylist()
-        if (name := self.m.dataset.version_field) is None:
+        if (name := self.m.dataset.once.version_field) is None:
             return extracted
         versions = table.column(name).cast(pa.int64()).to_pylist()
         # Texts of one length, in the order of both.
@@ -263,8 +268,8 @@ class _Round:
         return written
 
     def _distribute(self, table: pa.Table, builders: dict[tuple[date, bool], FileBuilder]) -> None:
-        times = table.column(self.m.dataset.time_field)
-        own = within(table.column(self.m.dataset.placed_by), self.m.window)
+        times = table.column(self.m.dataset.publish.time_field)
+        own = within(table.column(self.m.dataset.once.placed_by), self.m.window)
         days = _days(times)
         for day_number in pc.unique(days).to_pylist():
             day = EPOCH.date() + timedelta(days=day_number)
@@ -276,13 +281,16 @@ class _Round:
                 rows = table if count == table.num_rows else table.filter(mask)
                 if (day, is_own) not in builders:
                     builders[day, is_own] = self._builder(day, is_own)
-                if not (is_own and self._is_placed_by_time):
-                    times_of = pc.min_max(rows.column(self.m.dataset.time_field)).as_py()
+                if not (is_own and self._is_placed_by_time()):
+                    times_of = pc.min_max(rows.column(self.m.dataset.publish.time_field)).as_py()
                     builders[day, is_own].cover(times_of["min"], times_of["max"])
                 builders[day, is_own].write(rows)
 
+    def _is_placed_by_time(self) -> bool:
+        return self.m.dataset.once.placed_by == self.m.dataset.publish.time_field
+
     def _builder(self, day: date, is_own: bool) -> FileBuilder:
-        span = Window.of_day(day).intersection(self.m.window) if is_own and self._is_placed_by_time else None
+        span = Window.of_day(day).intersection(self.m.window) if is_own and self._is_placed_by_time() else None
         return FileBuilder(self.schema, self.m.layout.published(day), self.m.suffix, self.scratch, span=span)
 
 

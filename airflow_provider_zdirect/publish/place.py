@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from fsspec import AbstractFileSystem
 
-from airflow_provider_zdirect.client import checked_merchant_id
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -33,6 +32,9 @@ class Place:
     format: str = "parquet"
 
     def __post_init__(self) -> None:
+        # Not when a DAG is parsed: the client imports the HTTP library.
+        from airflow_provider_zdirect.client import checked_merchant_id
+
         object.__setattr__(self, "merchant_id", checked_merchant_id(self.merchant_id))
         if self.format not in FORMATS:
             raise ZDirectConfigurationError(

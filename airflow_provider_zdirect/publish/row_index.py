@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
 
 CACHE_KIB = 2 * 1024
 
@@ -37,8 +35,8 @@ SET source = excluded.source, row = excluded.row, seen = excluded.seen, hash = e
 WHERE excluded.hash = hash OR (excluded.seen, excluded.hash) > (seen, hash)
 """
 
-# A published file has to be written anew if a record in it has a newer version, or stands in another file too.
-# In the second case both have to: who drops a record from one file must not rely on another that he leaves alone.
+# A published file has to be written anew if a record in it has a newer version, or is in another file too. In the
+# second case both are: a run must not drop a record from one file because of another that it does not own.
 _OUTDATED = """
 SELECT held.source FROM held JOIN record USING (key) WHERE record.source <> held.source
 UNION
@@ -54,29 +52,6 @@ Spans = dict[date, tuple[datetime, datetime]]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class AnsweredRecords:
-    """What the fetched answers hold of the window itself: each record once.
-
-    :param first: time of the earliest record; None if there is none.
-    """
-
-    count: int
-    first: datetime | None
-    last: datetime | None
-
-
-@dataclass(frozen=True)
-class NewRecords:
-    """How many records are published for the first time."""
-
-    in_window: int = 0
-    outside: int = 0
-
-    def __add__(self, other: NewRecords) -> NewRecords:
-        return NewRecords(self.in_window + other.in_window, self.outside + other.outside)
-
-
 class RowIndex:
     """See the module. Answered rows (just fetched) are added first, then held ones (published before)."""
 
@@ -86,14 +61,9 @@ class RowIndex:
         self._db.execute("PRAGMA synchronous = OFF")
         self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         self._db.executescript(_TABLES)
-
-    def __enter__(self) -> RowIndex:
         self._db.execute("BEGIN")
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self._db.close()
 
     def add_answered(self, rows: Iterable[Row]) -> None:
@@ -113,14 +83,15 @@ class RowIndex:
         found = self._db.execute("SELECT day, min(instant), max(instant) FROM record GROUP BY day ORDER BY day")
         return {_day(day): (_instant(first), _instant(last)) for day, first, last in found}
 
-    def answered_in_window(self) -> AnsweredRecords:
+    def answered_in_window(self) -> tuple[int, datetime | None, datetime | None]:
+        """How many records the fetched answers hold of the window itself, and the first and last time of these."""
         count, first, last = self._db.execute(
             "SELECT count(*), min(instant), max(instant) FROM record WHERE answered AND in_window"
         ).fetchone()
-        return AnsweredRecords(count, _instant(first) if count else None, _instant(last) if count else None)
+        return count, _instant(first) if count else None, _instant(last) if count else None
 
-    def count_new(self, answered_sources: int) -> NewRecords:
-        """Records that no published file holds yet.
+    def count_new(self, answered_sources: int) -> tuple[int, int]:
+        """How many records no published file holds yet: of the window, and of others.
 
         :param answered_sources: sources with a smaller number were added by :meth:`add_answered`.
         """
@@ -131,7 +102,7 @@ class RowIndex:
                 (answered_sources,),
             )
         )
-        return NewRecords(in_window=count.get(1, 0), outside=count.get(0, 0))
+        return count.get(1, 0), count.get(0, 0)
 
     def holders_of_answered(self) -> dict[int, int]:
         """Sources that hold the window's answered records, with how many."""

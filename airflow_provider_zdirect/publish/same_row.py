@@ -15,11 +15,12 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_zdirect.datasets.arrow import UNKNOWN_FIELDS
-from airflow_provider_zdirect.storage.row_files import BATCH_ROWS, as_json_value
+from airflow_provider_zdirect.storage.row_files import BATCH_ROWS
 
 _EMPTY: tuple[Any, ...] = (None, "", {})
 
@@ -43,8 +44,10 @@ def row_hashes(table: pa.Table, without: Collection[str] = ()) -> Iterator[int]:
     names = [name for name in table.column_names if name == UNKNOWN_FIELDS or (name[0] != "_" and name not in without)]
     for batch in table.select(names).to_batches(max_chunksize=BATCH_ROWS):
         for row in batch.to_pylist():
-            row[UNKNOWN_FIELDS] = json.loads(row.get(UNKNOWN_FIELDS) or "null")
-            content = json.dumps(_filled(row), default=as_json_value, sort_keys=True).encode()
+            if unknown := row.get(UNKNOWN_FIELDS):
+                left = _filled(json.loads(unknown))
+                row[UNKNOWN_FIELDS] = json.dumps(left, sort_keys=True) if left else None
+            content = msgspec.json.encode(_filled(row), order="sorted")
             yield int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big", signed=True)
 
 

@@ -13,29 +13,15 @@ import pyarrow as pa
 
 from airflow_provider_zdirect.datasets.arrow import arrow_schema
 from airflow_provider_zdirect.datasets.table import Dataset
-from airflow_provider_zdirect.publish.files import PublishedFile, measure, publish_rows
+from airflow_provider_zdirect.publish.files import PublishedState, measure, publish_rows
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.publish.same_row import contents, digest
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName, moment
-from airflow_provider_zdirect.storage.row_files import read_batches
+from airflow_provider_zdirect.storage.row_files import read_table
 
 COUNT_DIGITS = 8
 """Hexadecimal digits of the number of rows, with which the part of a file's name begins."""
-
-
-@dataclass(frozen=True)
-class PublishedSnapshot:
-    """How a snapshot was published.
-
-    :param file: the one that holds it.
-    :param stored: whether it was written; otherwise it was there.
-    :param differences: how many records the published one has otherwise: ``added``, ``changed``, ``removed``.
-    """
-
-    file: PublishedFile
-    stored: bool
-    differences: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -49,7 +35,7 @@ class SnapshotPublisher:
     def layout(self) -> Layout:
         return self.place.layout(self.dataset.name)
 
-    def publish(self, rows: pa.Table, at: datetime, *, incomplete: bool = False) -> PublishedSnapshot:
+    def publish(self, rows: pa.Table, at: datetime, *, incomplete: bool = False) -> PublishedState:
         """Write the rows, unless the snapshot of that time is there; safe to repeat, and at the same time as any other.
 
         :param rows: each record once; may be none: a snapshot of nothing.
@@ -62,7 +48,7 @@ class SnapshotPublisher:
         part = f"{rows.num_rows:0{COUNT_DIGITS}x}{digest(now)[:16]}"
         stored = False
 
-        def publish() -> PublishedSnapshot:
+        def publish() -> PublishedState:
             nonlocal stored
             there = self.find(at)
             held = rows_named(there[0]) if there else None
@@ -73,7 +59,7 @@ class SnapshotPublisher:
             first = self._tidied(at)
             file = measure(self.place.store, first, rows_named(first))
             same = _part(first) == part
-            return PublishedSnapshot(file, stored and same, _differences(now if same else self._read(first), now))
+            return PublishedState([file], stored and same, _differences(now if same else self._read(first), now))
 
         return read_published(f"{self.dataset.name} of merchant {self.place.merchant_id}", publish)
 
@@ -93,13 +79,10 @@ class SnapshotPublisher:
         return first
 
     def _read(self, path: str) -> dict[str, int]:
-        schema = arrow_schema(self.dataset.model)
-        tables = read_batches(self.place.store, path, schema)
-        return self._contents(pa.concat_tables([schema.empty_table(), *tables]))
+        return self._contents(read_table(self.place.store, [path], arrow_schema(self.dataset.model)))
 
     def _contents(self, rows: pa.Table) -> dict[str, int]:
-        assert self.dataset.identity is not None
-        return contents(rows, self.dataset.identity)
+        return contents(rows, self.dataset.publish.identity)
 
 
 def rows_named(path: str) -> int:

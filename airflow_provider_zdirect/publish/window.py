@@ -10,6 +10,7 @@ everything will be fetched later, and then these records are visible: its own ru
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 
 import pyarrow as pa
@@ -36,13 +37,14 @@ def announced_windows(store: ObjectStore, layout: Layout, span: Window) -> list[
     return [window for window in windows if window.intersects(span)]
 
 
-def publishable(store: ObjectStore, layout: Layout, looked_back: Window | None) -> RowFilter:
+def publishable(store: ObjectStore, layout: Layout, window: Window, overlap: timedelta) -> RowFilter:
     """Which of the fetched rows are published; to be called after the last page has come.
 
-    :param looked_back: the time before the window that was asked for as well; None if none was.
+    :param overlap: how long before the window was asked for as well.
     """
-    if looked_back is None:
+    if not overlap:
         return lambda times: pa.chunked_array([pa.repeat(True, len(times))])
+    looked_back = Window(window.start - overlap, window.start)
     return partial(_publishable, looked_back, announced_windows(store, layout, looked_back))
 
 

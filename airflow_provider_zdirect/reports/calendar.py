@@ -99,7 +99,7 @@ def public_holidays(code: str) -> Container[date]:
         return holidays.country_holidays(country, subdiv=part or None)
     except NotImplementedError as error:
         raise ZDirectConfigurationError(
-            f"holiday_calendars: {code!r} is no calendar of public holidays ({error}).",
+            f"holiday_calendars: {code!r} is not a calendar of public holidays ({error}).",
             remedy="Give ISO codes of countries or their parts, for example DE, PL or DE-BE; the package `holidays` "
             "lists what there is.",
         ) from None

@@ -1,11 +1,11 @@
 """Waiting for a daily report of movements, without Airflow.
 
-What a report looks like that has not been made yet is not confirmed; it is taken for an empty answer. So a report
-counts as there once an answer holds something, and as empty once an answer is still empty after a report of a later
-date was there, or long after it was due (:mod:`airflow_provider_zdirect.reports.calendar`).
+How zDirect answers for a report that has not been made yet is not confirmed; this module expects an empty answer. So a
+report is ready once an answer has movements, and empty once an answer is still empty after a report of a later date was
+ready, or long after it was due (:mod:`airflow_provider_zdirect.reports.calendar`).
 
-A failed answer is to be discarded and asked for again after at least two minutes (zDirect docs, Intra-Community
-Movements and Cross-Border Movements); the same pause is kept between all looks.
+After a failed answer, ask again after at least two minutes (zDirect docs, Intra-Community Movements and Cross-Border
+Movements); all polls keep the same pause.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ JITTER = 0.25
 """Largest part of the poll interval that is added to it, so that sensors which were due together spread."""
 
 
-class Sight(Enum):
-    """What one look at a report showed."""
+class ReportStatus(Enum):
+    """What one answer says about a report."""
 
     MOVEMENTS = "movements"
     TOO_MANY = "too_many_movements"
@@ -58,34 +58,34 @@ class Sight(Enum):
 class Answer:
     """What zDirect has of a report.
 
-    :param later: the report of a later date that was there before this one was found empty, in words; None: there was
-        none, or nobody asked.
+    :param later: the report of a later date that was ready before this one was found empty, in words; None: there was
+        none, or it was not asked for.
     """
 
-    sight: Sight
+    status: ReportStatus
     later: str | None = None
 
 
 Ask = Callable[[date | None], Awaitable[Answer]]
-"""Asks as :func:`look_at_report` does, given its ``last``."""
+"""Asks as :func:`ask_for_report` does, given its ``last``."""
 
 
-async def look_at_report(
+async def ask_for_report(
     client: ZDirectClient, dataset: Dataset, merchant_id: str, report_date: date, last: date | None = None
 ) -> Answer:
-    """Ask for the first page of a day's report, and no more of it than can be helped.
+    """Ask for the first page of a day's report, with one record if a limit is documented.
 
     :param last: if the report is empty, those of later dates up to this one are looked for; None: they are not.
     :raises ZDirectError: if there is no answer to judge by.
     """
-    sight = await _look(client, dataset, merchant_id, report_date)
-    if sight is not Sight.EMPTY or last is None:
-        return Answer(sight)
+    status = await _status(client, dataset, merchant_id, report_date)
+    if status is not ReportStatus.EMPTY or last is None:
+        return Answer(status)
     later = await later_report(client, dataset, merchant_id, report_date, last)
     if later is not None:
         # The report may have been made between the two answers.
-        sight = await _look(client, dataset, merchant_id, report_date)
-    return Answer(sight, later if sight is Sight.EMPTY else None)
+        status = await _status(client, dataset, merchant_id, report_date)
+    return Answer(status, later if status is ReportStatus.EMPTY else None)
 
 
 async def later_report(
@@ -113,19 +113,20 @@ async def later_report(
     return words if _is_of(page, first, last) else None
 
 
-async def _look(client: ZDirectClient, dataset: Dataset, merchant_id: str, report_date: date) -> Sight:
+async def _status(client: ZDirectClient, dataset: Dataset, merchant_id: str, report_date: date) -> ReportStatus:
     try:
         page = await _first_page(client, dataset, merchant_id, report_date, report_date)
     except TooManyRecordsError:
-        return Sight.TOO_MANY
-    return Sight.MOVEMENTS if page.records or page.rejected or page.next_cursor is not None else Sight.EMPTY
+        return ReportStatus.TOO_MANY
+    return (
+        ReportStatus.MOVEMENTS if page.records or page.rejected or page.next_cursor is not None else ReportStatus.EMPTY
+    )
 
 
 async def _first_page(client: ZDirectClient, dataset: Dataset, merchant_id: str, first: date, last: date) -> Page:
-    parameters = dataset.parameters(first, last)
+    parameters = dataset.windows.parameters(first, last)
     # Where no limit is documented none is sent.
-    if dataset.cursor is not None and dataset.cursor.limit is not None:
-        parameters[dataset.cursor.limit_parameter] = "1"
+    parameters |= dataset.paging.of_size(1)
     # An async generator, that is: left at its first page, it has to be closed.
     pages = cast("AsyncGenerator[Page, None]", client.pages(dataset, merchant_id, parameters))
     async with aclosing(pages):
@@ -156,15 +157,15 @@ def report_in_words(dataset: str, merchant_id: str | None, report_date: date) ->
 
 
 @dataclass(frozen=True)
-class Look:
-    """What came of one look.
+class ReportPoll:
+    """The result of one poll.
 
-    :param sight: what decides the wait; None if it goes on.
-    :param pause: seconds until the next look, if it goes on.
-    :param later: the report of a later date because of which an empty one is final, in words; None: the time is.
+    :param status: what decides the wait; None if it goes on.
+    :param pause: seconds until the next poll, if it goes on.
+    :param later: the report of a later date that makes an empty one final, in words; None: enough time has passed.
     """
 
-    sight: Sight | None
+    status: ReportStatus | None
     pause: float = 0.0
     later: str | None = None
 
@@ -174,9 +175,9 @@ class ReportWait:
     """How to wait for one report.
 
     :param what: the report in words, for the log.
-    :param due: no look before that moment.
-    :param empty_from: an empty answer to a look at or after that moment is final, whatever there is of later dates.
-    :param poll_interval: seconds between two looks, at least.
+    :param due: no poll before that moment.
+    :param empty_from: an empty answer to a poll at or after that moment is final, whatever there is of later dates.
+    :param poll_interval: seconds between two polls, at least.
     :param jitter: gives numbers in [0, 1).
     """
 
@@ -186,7 +187,7 @@ class ReportWait:
     poll_interval: float
     jitter: Callable[[], float] = field(default=random.random, repr=False, compare=False)
 
-    async def look_once(self, ask: Ask, clock: Clock) -> Look:
+    async def poll(self, ask: Ask, clock: Clock) -> ReportPoll:
         """Ask, and judge the answer by the time at which it was asked.
 
         :raises ZDirectFatalError: if waiting does not help.
@@ -199,8 +200,8 @@ class ReportWait:
         except ZDirectRetriableError as error:
             pause = self._pause(error)
             log.warning("%s: no answer to judge by. %s Asking again in %.0f s.", self.what, error, pause)
-            return Look(None, pause)
-        if answer.sight is Sight.EMPTY and answer.later is None and not is_late:
+            return ReportPoll(None, pause)
+        if answer.status is ReportStatus.EMPTY and answer.later is None and not is_late:
             pause = self._pause()
             log.info(
                 "%s: no movements yet, and no report of a later date. Asking again in %.0f s; from %s on no movements "
@@ -209,29 +210,31 @@ class ReportWait:
                 pause,
                 moment_in_words(self.empty_from),
             )
-            return Look(None, pause)
-        log.info("%s: decided (%s).", self.what, ", because of ".join(filter(None, (answer.sight.value, answer.later))))
-        return Look(answer.sight, later=answer.later)
+            return ReportPoll(None, pause)
+        log.info(
+            "%s: decided (%s).", self.what, ", because of ".join(filter(None, (answer.status.value, answer.later)))
+        )
+        return ReportPoll(answer.status, later=answer.later)
 
-    async def until_decided(self, ask: Ask, clock: Clock) -> Look:
-        """Look from ``due`` on until the report is there, or empty for good.
+    async def until_decided(self, ask: Ask, clock: Clock) -> ReportPoll:
+        """Poll from ``due`` on until the report is ready, or empty for good.
 
         :raises ZDirectFatalError: if waiting does not help.
         """
         await self.until_due(clock)
-        while (look := await self.look_once(ask, clock)).sight is None:
-            await clock.sleep(look.pause)
-        return look
+        while (found := await self.poll(ask, clock)).status is None:
+            await clock.sleep(found.pause)
+        return found
 
     async def until_due(self, clock: Clock) -> None:
-        # Looked at again after waking: the machine may have been suspended, or its clock been set.
+        # Checked again after waking: the machine may have been suspended, or its clock been set.
         while (left := self.seconds_until_due(clock)) > 0:
             await clock.sleep(left)
 
     def in_words(self) -> str:
         """What is waited for, and until when."""
         due, empty = moment_in_words(self.due.replace(microsecond=0)), moment_in_words(self.empty_from)
-        return f"{self.what}: next look at {due}; from {empty} on no movements means an empty report"
+        return f"{self.what}: next request at {due}; from {empty} on no movements means an empty report"
 
     def seconds_until_due(self, clock: Clock) -> float:
         return (self.due - clock.now()).total_seconds()

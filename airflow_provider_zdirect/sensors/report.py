@@ -21,17 +21,28 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_zdirect import exceptions
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.exceptions import ZDirectError, ZDirectFatalError
-from airflow_provider_zdirect.operators import arguments
-from airflow_provider_zdirect.operators.defaults import set_retries
-from airflow_provider_zdirect.operators.map_index import NamedMapIndex
+from airflow_provider_zdirect.operators.argument_table import (
+    CONNECTION,
+    DURATION,
+    FLAG,
+    MERCHANT,
+    OPTIONAL_TEXT,
+    TEXT,
+    Argument,
+    TaskArguments,
+    is_known,
+    is_mapped,
+    optional,
+)
+from airflow_provider_zdirect.operators.arguments import choice, time_zone
 from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, fail_fast, set_retry_policy
 from airflow_provider_zdirect.reports.calendar import NOON, why_empty
 from airflow_provider_zdirect.reports.wait import (
     SHORTEST_POLL_INTERVAL,
     Answer,
-    Look,
-    Sight,
-    look_at_report,
+    ReportPoll,
+    ReportStatus,
+    ask_for_report,
     report_in_words,
 )
 from airflow_provider_zdirect.sensors import report_arguments
@@ -45,38 +56,38 @@ if TYPE_CHECKING:
 POLL_INTERVAL = timedelta(seconds=SHORTEST_POLL_INTERVAL)
 EMPTY_AFTER = timedelta(hours=6)
 TIMEOUT_ON_AIRFLOW_2 = "Trigger/execution timeout"
-"""What Airflow 2 tells a deferred task whose time is up; Airflow 3 has an exception for it."""
+"""Airflow 2's message to a deferred task whose time is up; Airflow 3 has an exception for it."""
 
 
-class ZDirectReportReadySensor(NamedMapIndex, BaseSensorOperator):
-    """Waits until the report of a day's movements between countries is there.
+class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
+    """Waits until the report of a day's movements between countries is available.
 
-    A report counts as there when an answer holds movements; as empty when an answer holds none although the report of
-    a later day is there, or still holds none ``empty_after`` the moment at which it was due. What cannot help (a wrong
-    merchant, a missing scope, ...) fails the task at once and without a retry; what may pass (5xx, 429, no answer) is
-    waited out. With ``deferrable=True`` no worker slot is held; of a report that is due already the first look is still
-    the worker's, so that a backfill does not wait.
+    A report is available when an answer holds movements. It is empty when an answer holds none although the report of
+    a later day is available, or still holds none ``empty_after`` the report was due. Errors that waiting cannot fix (a
+    wrong merchant, a missing scope, ...) fail the task at once and without a retry; temporary ones (5xx, 429, no
+    answer) are waited out. With ``deferrable=True`` no worker slot is held; if the report is due already, the worker
+    sends the first request, so that a backfill does not wait.
 
     ``timeout``, ``soft_fail``, ``mode`` and ``poke_interval`` are those of every sensor; there are never less than
-    ``poll_interval`` seconds between two looks. All arguments but ``deferrable`` are templates; what is wrong and known
-    at parse is refused at parse.
+    ``poll_interval`` seconds between two requests. All arguments but ``deferrable`` are templates; what is wrong and
+    known at parse is refused at parse.
 
     :param dataset: ``intra_community_movements`` or ``cross_border_movements``.
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
     :param report_date: the day (date or ISO 8601 text); None, blank and ``None`` as text mean the day that the run's
-        data interval is, which has to be one then.
-    :param not_before: nothing is asked before this local time of the day after the report's (``12:00`` or a
+        data interval covers, which has to be a day then.
+    :param not_before: no request is sent before this local time of the day after the report's (``12:00`` or a
         ``datetime.time``).
     :param timezone: time zone of ``not_before``. zDirect names 12:00 CET for the one report and 12:00 UTC for the
         other; the default is the later one.
-    :param business_days_only: wait for the first day after the report's that is no Saturday, Sunday or public holiday.
-    :param holiday_calendars: whose public holidays are no business days: codes of countries or their parts, ``"DE"``
+    :param business_days_only: wait for the first day after the report's that is not a Saturday, Sunday or public holiday.
+    :param holiday_calendars: whose public holidays are not business days: codes of countries or their parts, ``"DE"``
         or ``["DE", "PL", "DE-BE"]``. Has no effect without ``business_days_only``.
-    :param poll_interval: pause between two looks (timedelta, or ISO 8601 text such as ``PT5M``), two minutes or more;
-        up to a quarter is added.
-    :param empty_after: how long after the due moment an empty answer is taken for an empty report (timedelta,
-        or ISO 8601 text such as ``PT6H``), if no later report is there before.
-    :param on_empty: what to make of an empty report: ``success``, ``skip`` or ``fail``.
+    :param poll_interval: pause between two requests (timedelta, or ISO 8601 text such as ``PT5M``), two minutes or
+        more; up to a quarter is added.
+    :param empty_after: how long after the due moment an empty answer means an empty report (timedelta, or ISO 8601
+        text such as ``PT6H``), if no later report is available before.
+    :param on_empty: what an empty report means for the task: ``success``, ``skip`` or ``fail``.
     :param variant: another path for the dataset, for example ``single_request`` for ``intra_community_movements``.
     :param path: another path than the dataset's own, with ``{merchant_id}`` in it, should zDirect's differ.
     :param conn_id: the zDirect connection.
@@ -88,23 +99,27 @@ class ZDirectReportReadySensor(NamedMapIndex, BaseSensorOperator):
     :raises AirflowSkipException: if the report is empty and ``on_empty`` is ``skip``.
     """
 
-    template_fields: Sequence[str] = (
-        "dataset",
-        "merchant_id",
-        "report_date",
-        "not_before",
-        "timezone",
-        "business_days_only",
-        "holiday_calendars",
-        "poll_interval",
-        "empty_after",
-        "on_empty",
-        "variant",
-        "path",
-        "conn_id",
+    arguments = (
+        {
+            "dataset": TEXT,
+            "report_date": optional(report_arguments.report_date),
+            "not_before": Argument(report_arguments.time_of_day),
+            "timezone": Argument(time_zone),
+            "business_days_only": FLAG,
+            "holiday_calendars": Argument(report_arguments.holiday_calendars, blank=()),
+            "poll_interval": Argument(report_arguments.poll_interval),
+            "empty_after": DURATION,
+            "on_empty": Argument(choice("success", "skip", "fail")),
+            "variant": OPTIONAL_TEXT,
+            "path": OPTIONAL_TEXT,
+        }
+        | MERCHANT
+        | CONNECTION
     )
+    template_fields: Sequence[str] = tuple(arguments)
     ui_color = "#e2f0cb"
 
+    conn_id: str
     clock: Clock = SystemClock()
 
     def __init__(
@@ -129,49 +144,28 @@ class ZDirectReportReadySensor(NamedMapIndex, BaseSensorOperator):
         poke_interval: timedelta | float | None = None,
         **kwargs: Any,
     ) -> None:
-        # An unmapped task has been given its arguments by another task; execute() judges them.
-        if not getattr(self, "_BaseOperator__from_mapped", False):
-            report_arguments.check_literals(kwargs.get("task_id"), locals())
+        # A mapped task has been given its arguments by another task; execute() judges them.
+        if not is_mapped(self):
+            self.check_arguments(kwargs.get("task_id"), locals())
         set_retry_policy(kwargs)
-        super().__init__(
-            poke_interval=report_arguments.poke_interval(poll_interval) if poke_interval is None else poke_interval,
-            retries=retries,
-            retry_delay=retry_delay,
-            **kwargs,
-        )
-        self.dataset = dataset
-        self.merchant_id = merchant_id
-        self.report_date = report_date
-        self.not_before = not_before
-        self.timezone = timezone
-        self.business_days_only = business_days_only
-        self.holiday_calendars = holiday_calendars
-        self.poll_interval = poll_interval
-        self.empty_after = empty_after
-        self.on_empty = on_empty
-        self.variant = variant
-        self.path = path
-        self.conn_id = conn_id
-        self.deferrable = deferrable
-        self.merchant_may_be_blank = arguments.may_be_blank(merchant_id, self)
+        if poke_interval is None:
+            poke_interval = report_arguments.poke_interval(poll_interval)
+        super().__init__(poke_interval=poke_interval, retries=retries, retry_delay=retry_delay, **kwargs)
+        self.set_arguments(locals())
         # What poke() found out about the time of the next one.
         self._until_due = 0.0
         self._pause = SHORTEST_POLL_INTERVAL
 
     @classmethod
-    def partial(cls, **kwargs: Any) -> Any:
-        """As for every operator; a mapped task's errors are seen at parse only if looked for here."""
-        arguments.without_none(kwargs)
-        mapped_over = dict.fromkeys(cls.template_fields, "{{ known later }}")
-        report_arguments.check_literals(kwargs.get("task_id"), mapped_over | kwargs)
-        set_retries(kwargs)
-        return super().partial(**kwargs)
+    def check(cls, values: Mapping[str, Any]) -> None:
+        if is_known(values["dataset"]):
+            report_arguments.report_dataset(values)
 
     def execute(self, context: Context) -> Any:
         if not self.deferrable:
             return super().execute(context)
         try:
-            return self._look_or_defer(context)
+            return self._poll_or_defer(context)
         except AirflowFailException as error:
             # As BaseSensorOperator does around poke().
             if self.soft_fail or self.never_fail:
@@ -179,18 +173,18 @@ class ZDirectReportReadySensor(NamedMapIndex, BaseSensorOperator):
             raise
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """One look, if the report is due; for both modes without deferral."""
+        """One request, if the report is due; for both modes without deferral."""
         with fail_fast():
             plan = self._plan(context)
             self._until_due = plan.wait.seconds_until_due(self.clock)
             if self._until_due > 0:
                 self.log.info("%s.", plan.wait.in_words())
                 return PokeReturnValue(False)
-            plan, look = asyncio.run(self._look(plan, self._hook()))
-        if look.sight is None:
-            self._pause = look.pause
+            plan, polled = asyncio.run(self._poll(plan, self._hook()))
+        if polled.status is None:
+            self._pause = polled.pause
             return PokeReturnValue(False)
-        return PokeReturnValue(True, self._conclude(plan, look.sight.value, look.later))
+        return PokeReturnValue(True, self._conclude(plan, polled.status.value, polled.later))
 
     def _get_next_poke_interval(self, started_at: Any, run_duration: Any, poke_count: int) -> float:
         interval = super()._get_next_poke_interval(started_at, run_duration, poke_count)
@@ -199,19 +193,19 @@ class ZDirectReportReadySensor(NamedMapIndex, BaseSensorOperator):
             return min(self._until_due, max(1.0, self.timeout - run_duration() + 1.0))
         return max(interval, self._pause)
 
-    def _look_or_defer(self, context: Context) -> dict[str, Any]:
+    def _poll_or_defer(self, context: Context) -> dict[str, Any]:
         with fail_fast():
             plan = self._plan(context)
             hook = self._hook()
             if plan.merchant_id is None:
                 plan = replace(plan, merchant_id=hook.own_merchant_id())
             if plan.wait.seconds_until_due(self.clock) <= 0:
-                plan, look = asyncio.run(self._look(plan, hook))
-                if look.sight is not None:
-                    return self._conclude(plan, look.sight.value, look.later)
-                # The trigger's first look is the second one.
-                next_look = self.clock.now() + timedelta(seconds=look.pause)
-                plan = replace(plan, wait=replace(plan.wait, due=next_look))
+                plan, polled = asyncio.run(self._poll(plan, hook))
+                if polled.status is not None:
+                    return self._conclude(plan, polled.status.value, polled.later)
+                # The trigger's first request is the second one.
+                next_poll = self.clock.now() + timedelta(seconds=polled.pause)
+                plan = replace(plan, wait=replace(plan.wait, due=next_poll))
         return self._defer(plan)
 
     def _defer(self, plan: ReportPlan) -> NoReturn:
@@ -229,8 +223,8 @@ class ZDirectReportReadySensor(NamedMapIndex, BaseSensorOperator):
                 due=plan.wait.due.isoformat(),
                 empty_from=plan.wait.empty_from.isoformat(),
                 poll_interval=plan.wait.poll_interval,
-                variant=arguments.given_text(self.variant),
-                path=arguments.given_text(self.path),
+                variant=plan.variant,
+                path=plan.path,
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=self.timeout),
@@ -246,8 +240,7 @@ class ZDirectReportReadySensor(NamedMapIndex, BaseSensorOperator):
                 merchant_id=event["merchant_id"],
                 report_date=date.fromisoformat(event["report_date"]),
             )
-        # A trigger that an earlier release stored does not look for later reports.
-        return self._conclude(plan, event["why"], event.get("later_report"))
+        return self._conclude(plan, event["why"], event["later_report"])
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """As for every sensor; on Airflow 2 too the end of ``timeout`` is one that is not retried."""
@@ -263,25 +256,25 @@ class ZDirectReportReadySensor(NamedMapIndex, BaseSensorOperator):
                 raise AirflowSensorTimeout(f"No report within the timeout of {self.timeout:.0f} s.") from error
             raise
 
-    async def _look(self, plan: ReportPlan, hook: ZDirectHook) -> tuple[ReportPlan, Look]:
-        """What one look came to, and the plan with the merchant that was asked for."""
+    async def _poll(self, plan: ReportPlan, hook: ZDirectHook) -> tuple[ReportPlan, ReportPoll]:
+        """The outcome of one request, and the plan with the merchant that it was about."""
         merchant_id = plan.merchant_id
         async with hook.client() as client:
 
             async def ask(last: date | None) -> Answer:
                 nonlocal merchant_id
                 merchant_id = merchant_id or await hook.find_merchant_id(client)
-                return await look_at_report(client, plan.dataset, merchant_id, plan.report_date, last)
+                return await ask_for_report(client, plan.dataset, merchant_id, plan.report_date, last)
 
-            look = await plan.wait.look_once(ask, self.clock)
-        return replace(plan, merchant_id=merchant_id), look
+            polled = await plan.wait.poll(ask, self.clock)
+        return replace(plan, merchant_id=merchant_id), polled
 
     def _conclude(self, plan: ReportPlan, why: str, later: str | None) -> dict[str, Any]:
         what = report_in_words(plan.dataset.name, plan.merchant_id, plan.report_date)
         found = {"why": why}
-        if why == Sight.EMPTY.value:
+        if why == ReportStatus.EMPTY.value:
             found["empty_because"] = why_empty(later, plan.wait.empty_from - plan.wait.due)
-        if why == Sight.EMPTY.value and plan.on_empty != "success":
+        if why == ReportStatus.EMPTY.value and plan.on_empty != "success":
             said = (
                 f"{what}: no movements, although it was due at {plan.wait.due.isoformat(timespec='seconds')} and "
                 f"{found['empty_because']}."
@@ -302,14 +295,12 @@ class ZDirectReportReadySensor(NamedMapIndex, BaseSensorOperator):
         }
 
     def _plan(self, context: Context) -> ReportPlan:
-        """The rendered arguments; everything that can be wrong is looked at before the first request."""
-        values = {name: getattr(self, name) for name in self.template_fields}
-        values["merchant_id"] = arguments.own_merchant_id(self)
+        """The rendered arguments; everything that can be wrong is judged before the first request."""
         interval = (context.get("data_interval_start"), context.get("data_interval_end"))
-        return report_arguments.report_plan(values, interval, self.poke_interval)
+        return report_arguments.report_plan(self.values(), interval, self.poke_interval)
 
     def _hook(self) -> ZDirectHook:
-        """The hook, its connection read: a missing or unusable one is told at once rather than at noon."""
+        """The hook, its connection read: a missing or unusable one fails at once rather than at noon."""
         from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
         hook = ZDirectHook(self.conn_id)

@@ -2,7 +2,6 @@
 
     <base>/shipping_documents/merchant_id=<id>/order_id=<id>/<document id>-<type>.pdf
     <base>/shipping_documents/merchant_id=<id>/order_id=<id>/documents.json           what they are, written last
-    <base>/_states/shipping_documents/merchant_id=<id>/erased/<order id>.json         never fetched again
 
 Labels carry names and addresses. Facts: zDirect docs, *ZSS Shipping Documents*.
 """
@@ -11,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from airflow_provider_zdirect.client import ZDirectClient
@@ -31,9 +30,7 @@ from airflow_provider_zdirect.exceptions import (
     NotFoundError,
     ShippingDocumentsError,
 )
-from airflow_provider_zdirect.storage.object_store import ObjectStore
 
-FOLDER = "shipping_documents"
 INDEX = "documents.json"
 LIST_PATH = "/zss/shipping-documents"
 PER_MINUTE = {"production": 400, "sandbox": 40}
@@ -65,55 +62,6 @@ class ShippingDocument:
     def file_name(self) -> str:
         """Of its PDF; the same for the same document."""
         return f"{_for_a_name(self.id)}-{_for_a_name(self.type)}.pdf"
-
-
-def documents_folder(merchant_id: str, order_id: str) -> str:
-    """Where all documents of one order lie, and nothing else; relative to the base path."""
-    return f"{FOLDER}/merchant_id={merchant_id}/order_id={order_id}"
-
-
-def erase_documents(store: ObjectStore, merchant_id: str, order_id: str, at: datetime) -> int:
-    """Delete all documents of an order, and see to it that they are not fetched again; safe to repeat.
-
-    :returns: how many files there were.
-    """
-    # First the mark: a task that is fetching them looks for it when it has written.
-    store.write_json(_erased_mark(merchant_id, order_id), {"at": at.isoformat()})
-    return delete_documents(store, merchant_id, order_id)
-
-
-def delete_documents(store: ObjectStore, merchant_id: str, order_id: str) -> int:
-    """Delete all documents of an order; how many files there were."""
-    folder = documents_folder(merchant_id, order_id)
-    files = store.files_below(folder)
-    if files:
-        store.delete_folder(folder)
-    return len(files)
-
-
-def is_erased(store: ObjectStore, merchant_id: str, order_id: str) -> bool:
-    """Whether the order's documents must not be fetched."""
-    return store.read(_erased_mark(merchant_id, order_id)) is not None
-
-
-def erased_orders(store: ObjectStore, merchant_id: str) -> set[str]:
-    """Ids of all orders whose documents must not be fetched."""
-    found = store.files(_erased_marks(merchant_id))
-    return {path.rpartition("/")[2].removesuffix(".json") for path in found}
-
-
-def orders_with_documents(store: ObjectStore, merchant_id: str) -> set[str]:
-    """Ids of all orders that have documents here."""
-    found = store.files(f"{FOLDER}/merchant_id={merchant_id}")
-    return {path.rpartition("order_id=")[2] for path in found}
-
-
-def _erased_marks(merchant_id: str) -> str:
-    return f"_states/{FOLDER}/merchant_id={merchant_id}/erased"
-
-
-def _erased_mark(merchant_id: str, order_id: str) -> str:
-    return f"{_erased_marks(merchant_id)}/{order_id}.json"
 
 
 class DocumentCalls:
@@ -158,18 +106,18 @@ class DocumentCalls:
     def _document(self, entry: Any, order_id: str, what: str) -> ShippingDocument:
         if not isinstance(entry, dict) or not (document_id := _text(entry.get("id"))):
             raise _malformed(what, "a document of the answer has no id", LIST_PATH)
-        told = (_text(entry.get("order_id")) or "").lower()
-        if not told and self._assumptions[UNNAMED_ORDER] == "refuse":
+        named = (_text(entry.get("order_id")) or "").lower()
+        if not named and self._assumptions[UNNAMED_ORDER] == "refuse":
             raise ShippingDocumentsError(
-                f"{what}: zDirect answered document {document_id[:60]}, and not of which order it is.",
+                f"{what}: zDirect answered document {document_id[:60]} without the id of its order.",
                 remedy="Compare it with the order in the portal; if it is the right one, set "
                 "unnamed_order to trust in the connection's assumptions.",
                 path=LIST_PATH,
             )
-        if told and told != order_id:
+        if named and named != order_id:
             raise FilterIgnoredError(
-                f"{what}: zDirect answered a document of order {told[:60]}.",
-                remedy="Nothing was fetched of it. Find out which parameter asks for an order, and set it as "
+                f"{what}: zDirect answered a document of order {named[:60]}.",
+                remedy="Nothing of it was fetched. Find out which parameter asks for an order, and set it as "
                 "documents_order_parameter in the connection's assumptions.",
                 path=LIST_PATH,
             )
@@ -181,7 +129,7 @@ class DocumentCalls:
     async def download(self, document: ShippingDocument) -> bytes:
         """The document's PDF.
 
-        :raises MalformedResponseError: if the answer is none.
+        :raises MalformedResponseError: if the answer is not a whole PDF.
         """
         what = f"{document.type} {document.id} of order {document.order_id}"
         if not _IN_A_PATH.fullmatch(document.id):
@@ -192,18 +140,21 @@ class DocumentCalls:
         )
         if reason := _why_no_pdf(body):
             # The body is not quoted: it may hold an address.
-            raise _malformed(what, f"the answer is no PDF, {reason}", path)
+            raise _malformed(what, f"the answer is not a PDF, {reason}", path)
         return bytes(body)
 
 
-def tracking_codes(documents: list[ShippingDocument]) -> dict[str, list[str]]:
-    """The codes of the labels by the field of the order that they belong to; each code once."""
+def tracking_codes(entries: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The codes of the labels by the field of the order that they belong to; each code once.
+
+    :param entries: documents with their ``type`` and ``tracking_id``.
+    """
     fields = {OUTBOUND_LABEL: "tracking_number", RETURN_LABEL: "return_tracking_number"}
     codes: dict[str, list[str]] = {field: [] for field in fields.values()}
-    for document in documents:
-        field = fields.get(document.type.upper())
-        if field and document.tracking_id and document.tracking_id not in codes[field]:
-            codes[field].append(document.tracking_id)
+    for entry in entries:
+        field, code = fields.get(entry["type"].upper()), entry["tracking_id"]
+        if field and code and code not in codes[field]:
+            codes[field].append(code)
     return codes
 
 
@@ -219,7 +170,7 @@ def _why_no_pdf(body: bytearray) -> str | None:
 def _malformed(what: str, reason: str, path: str) -> MalformedResponseError:
     return MalformedResponseError(
         f"{what}: {reason}.",
-        remedy="No action needed if the retry succeeds; otherwise check document_path in the connection's assumptions.",
+        remedy="No action needed: the task retries. If it stays, check the assumption document_path.",
         path=path,
         retry_after=REFETCH_DELAY,
     )

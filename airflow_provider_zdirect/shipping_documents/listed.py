@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -10,9 +9,7 @@ from typing import Any
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.merchant_files.cells import CellError, bare
 from airflow_provider_zdirect.merchant_files.tables import TableFile
-from airflow_provider_zdirect.orders.update_rows import MOST_IN_A_LIST
-
-ORDER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+from airflow_provider_zdirect.orders.update_rows import UUID, given_list
 
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType({"order_id": ("order_uuid",), "merchant_id": ()})
 
@@ -23,21 +20,11 @@ def listed_orders(value: Any, *, name: str) -> list[str]:
     """Order ids of a list, or of comma separated text; each once, in order.
 
     :param name: the parameter that they came in, for errors.
-    :raises ZDirectConfigurationError: if it is no list, too long, or one is no UUID.
+    :raises ZDirectConfigurationError: if it is not a list, too long, or an id is not a UUID.
     """
     if isinstance(value, str):
         value = [text for text in value.replace(",", " ").split() if text]
-    if not isinstance(value, Iterable) or isinstance(value, bytes | Mapping):
-        raise ZDirectConfigurationError(
-            f"{name} is no list, but {type(value).__name__}.",
-            remedy=f"Give {name} as a list of order ids, or a file with a column order_id.",
-        )
-    found = list(value)
-    if len(found) > MOST_IN_A_LIST:
-        raise ZDirectConfigurationError(
-            f"{name} has {len(found)} orders; a list may have {MOST_IN_A_LIST}, as Airflow keeps it in its database.",
-            remedy="Write them to a CSV, Parquet or JSON-lines file, and give it as orders_path.",
-        )
+    found = given_list(value, name=name, example="a list of order ids", path="orders_path")
     return _checked(((f"item {number}", order_id) for number, order_id in enumerate(found, start=1)), f"{name}: ")
 
 
@@ -49,7 +36,7 @@ def orders_file(fs: Any, path: str, uri: str, name: str) -> TableFile:
 def orders_of_file(file: TableFile, merchant_id: str) -> list[str]:
     """The ids in a file, each once, in order; rows that name another merchant are left out.
 
-    :raises ZDirectConfigurationError: if the file cannot be read, or an id is no UUID; names the rows.
+    :raises ZDirectConfigurationError: if the file cannot be read, or an id is not a UUID; it names the rows.
     """
     rows = (
         (where, row.get("order_id"))
@@ -71,14 +58,14 @@ def _checked(rows: Iterable[tuple[str, Any]], where: str) -> list[str]:
     bad: list[str] = []
     for place, value in rows:
         order_id = _id(value)
-        if ORDER_ID.fullmatch(order_id):
+        if UUID.fullmatch(order_id):
             good[order_id] = None
         else:
             bad.append(f"{place} ({str(value)[:60]!r})")
     if bad:
         more = f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
         raise ZDirectConfigurationError(
-            f"{where}{len(bad)} order ids are no UUIDs: {', '.join(bad[:SHOWN])}{more}.",
+            f"{where}{len(bad)} order ids are not UUIDs: {', '.join(bad[:SHOWN])}{more}.",
             remedy="Give ids of orders (order_id), not their numbers.",
         )
     return list(good)

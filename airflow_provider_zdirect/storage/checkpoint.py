@@ -1,8 +1,8 @@
 """What an unfinished window has fetched so far, so that a retry goes on instead of starting again.
 
-One JSON object per request names the staged files of its pages. Staged files are never written twice. Who loads a
-checkpoint looks whether the files are still there, since a task that was believed dead may finish, and clear up, beside
-its successor.
+One JSON object per request names the staged files of its pages. Staged files are never written twice. Loading a
+checkpoint checks that its files are still there: a task that was believed dead may finish, and clear up, beside its
+successor.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Checkpoint:
     fingerprint: dict[str, Any]
 
     def load(self, now: datetime) -> Progress | None:
-        """The progress so far; None if there is none, it is too old, or not for this."""
+        """The progress so far; None if there is none, or it is too old or has another fingerprint."""
         head = self.store.read_json(self._head)
         usable = (
             head is not None
@@ -142,7 +142,7 @@ class Checkpoint:
 
     def discard(self) -> None:
         """Delete the checkpoint and all that is staged."""
-        # The head first: without it nobody takes up the rest, whatever of it is left.
+        # The head first: without it nobody resumes from the rest, whatever is left of it.
         self.store.delete(self._head)
         self.store.delete_folder(self.folder)
 

@@ -11,6 +11,7 @@
     <base>/_reports/intrastat/merchant_id=<id>/month=<YYYY-MM>/...                       pages and CSV for people
     <base>/_erasures/orders/merchant_id=<id>/...                                       who must be forgotten, and proofs
     <base>/_environment/environment.json                                           production or sandbox
+    <base>/shipping_documents/merchant_id=<id>/order_id=<id>/...                       PDFs of labels and slips
 
 Nothing but published data is ever under ``<base>/<dataset>/``.
 """
@@ -35,6 +36,12 @@ _CHANGES = re.compile(
     r"-(?P<run>.+)\.jsonl\.gz$"
 )
 _FETCHED = "%Y%m%dT%H%M%S.%fZ"
+
+
+def documents_folder(merchant_id: str, order_id: str | None = None) -> str:
+    """Where all shipping documents of a merchant's order lie, and nothing else; without an order: of all."""
+    folder = f"shipping_documents/merchant_id={merchant_id}"
+    return f"{folder}/order_id={order_id}" if order_id else folder
 
 
 def moment(at: datetime) -> Window:

@@ -1,8 +1,8 @@
 """Reading and writing whole objects under a base path, on any fsspec filesystem.
 
-What the rest of the package relies on: an object appears whole or not at all, a listing is never stale, and
-deleting what is gone already is no error. S3, GCS and Azure give the first two by themselves; on a local disk
-(and anything else that is no object store) an object is written beside and renamed.
+What the rest of the package relies on: an object appears whole or not at all, a listing is never stale, and an object
+that is gone already can be deleted. S3, GCS and Azure give the first two by themselves; on a local disk (and anything
+else that is not an object store) an object is written beside and renamed.
 
 Names are literal: a base path may hold blanks, ``[``, ``?`` and ``*``. So nothing here calls ``cat``, ``mv``, ``rm``,
 ``copy``, ``get`` or ``put`` of fsspec, which take such names for patterns, but those that take one file each.
@@ -72,11 +72,7 @@ class ObjectStore:
     def files(self, folder: str) -> list[str]:
         """Paths of the objects in a folder that holds nothing else, sorted; empty if there is no such folder."""
         self.fs.invalidate_cache()
-        try:
-            # Without details: they are asked for one by one on some filesystems, and an object may go meanwhile.
-            names = self.fs.ls(self.full(folder), detail=False, refresh=True)
-        except FileNotFoundError:
-            return []
+        names = self._ls(self.full(folder), detail=False)
         return sorted(f"{folder}/{base}" for name in names if (base := name.rpartition("/")[2]))
 
     def files_below(self, folder: str) -> list[str]:
@@ -156,7 +152,7 @@ class ObjectStore:
             self._rename(beside, path)
 
     def move(self, path: str, new_path: str) -> None:
-        """Rename; no error if ``path`` is gone already."""
+        """Rename, unless ``path`` is gone already."""
         self.fs.invalidate_cache()
         try:
             if self.writes_whole_objects:
@@ -169,12 +165,12 @@ class ObjectStore:
                 raise
 
     def delete(self, path: str) -> None:
-        """Delete; no error if it is gone already."""
+        """Delete it, unless it is gone already."""
         with suppress(FileNotFoundError):
             self.fs.rm_file(self.full(path))
 
     def delete_all(self, paths: Sequence[str]) -> None:
-        """Delete several; no error if some are gone already."""
+        """Delete several; some may be gone already."""
         if "s3" in self._protocols:
             self._delete_at_once([self.full(path) for path in paths])
             return
@@ -182,18 +178,18 @@ class ObjectStore:
             self.delete(path)
         if not self.writes_whole_objects:
             for folder in {self.full(path).rpartition("/")[0] for path in paths}:
-                # It is not empty, or somebody else has deleted it.
+                # It is not empty, or another task has deleted it.
                 with suppress(OSError):
                     self.fs.rmdir(folder)
 
     def delete_folder(self, folder: str) -> None:
-        """Delete with all that is in it; no error if it is gone already."""
+        """Delete it with all that is in it, unless it is gone already."""
         if self.writes_whole_objects:
             self.delete_all(self.files_below(folder))
         else:
             for details in [*self._tree(self.full(folder)), {"name": self.full(folder), "type": "directory"}]:
                 if details["type"] == "directory":
-                    # Somebody else may delete it, or put something there.
+                    # Another task may delete it, or put something there.
                     with suppress(OSError):
                         self.fs.rmdir(details["name"])
                 else:
@@ -223,14 +219,22 @@ class ObjectStore:
 
         ``find`` of fsspec leaves out folders that cannot be listed, whatever the reason.
         """
-        try:
-            listing = self.fs.ls(full, detail=True)
-        except FileNotFoundError:
-            return
-        for details in listing:
+        for details in self._ls(full, detail=True):
             if details["type"] == "directory":
                 yield from self._tree(details["name"])
             yield details
+
+    def _ls(self, full: str, *, detail: bool) -> list[Any]:
+        for look in range(MAX_LOOKS):
+            try:
+                return self.fs.ls(full, detail=detail, refresh=True)
+            except FileNotFoundError:
+                if self.writes_whole_objects or not self.fs.isdir(full):
+                    break
+                # An object in it was deleted while it was listed.
+                if look == MAX_LOOKS - 1:
+                    raise
+        return []
 
     def _written(self, path: str, details: Mapping[str, Any]) -> datetime:
         time = next((details[name] for name in _TIMES if details.get(name) is not None), None)
@@ -291,7 +295,7 @@ class ObjectStore:
             try:
                 self.fs.makedirs(full.rpartition("/")[0], exist_ok=True)
             except (FileExistsError, FileNotFoundError):
-                # Somebody deletes it, or one above it, at this moment; not if a file has its name.
+                # Another task deletes it, or one above it, at this moment; not if a file has its name.
                 if look == MAX_LOOKS - 1:
                     raise
             else:
@@ -304,7 +308,7 @@ class ObjectStore:
             try:
                 self.fs.mv(beside, final)
             except FileNotFoundError:
-                # Somebody deletes the folder (a task that was believed dead clears up); not if the file itself is gone.
+                # A task that was believed dead deletes the folder; not if the file itself is gone.
                 if look == MAX_LOOKS - 1 or not self.fs.exists(beside):
                     raise
             else:
@@ -345,5 +349,5 @@ def _may_pass(error: Exception) -> bool:
     wrong_path = (PermissionError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
     if isinstance(error, OSError):
         return not isinstance(error, wrong_path)
-    # botocore is no requirement, so its errors are known by name: EndpointConnectionError, ReadTimeoutError, ...
+    # botocore is not a requirement, so its errors are known by name: EndpointConnectionError, ReadTimeoutError, ...
     return any(word in type(error).__name__ for word in ("ConnectionError", "ConnectionClosed", "Timeout"))

@@ -9,7 +9,7 @@ import gzip
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -90,6 +90,12 @@ def read_batches(
             with gzip.open(file) as lines:
                 while block := lines.readlines(JSON_BLOCK_BYTES):
                     yield _conform(pa.json.read_json(io.BytesIO(b"".join(block)), parse_options=options), wanted)
+
+
+def read_table(store: ObjectStore, paths: Iterable[str], schema: pa.Schema) -> pa.Table:
+    """All rows of small files, with the columns of ``schema``."""
+    tables = [table for path in paths for table in read_batches(store, path, schema)]
+    return pa.concat_tables([schema.empty_table(), *tables])
 
 
 def take_rows(tables: Iterator[pa.Table], rows: Iterator[int]) -> Iterator[pa.Table]:

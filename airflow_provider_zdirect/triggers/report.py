@@ -12,22 +12,29 @@ from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import TransportError, ZDirectDataError, ZDirectError, ZDirectFatalError
 from airflow_provider_zdirect.hooks.shared_clients import ClientShare
-from airflow_provider_zdirect.reports.wait import Answer, Look, ReportWait, Sight, look_at_report, report_in_words
+from airflow_provider_zdirect.reports.wait import (
+    Answer,
+    ReportPoll,
+    ReportStatus,
+    ReportWait,
+    ask_for_report,
+    report_in_words,
+)
 
 
 class ZDirectReportReadyTrigger(BaseTrigger):
     """Fires once: when the report is there, when it is empty for good, or when waiting does not help.
 
     All times are absolute, so that a trigger which is moved to another triggerer, or whose triggerer was restarted,
-    waits for the same; if it is due then, it looks at once. Before ``due`` it holds nothing but a sleeping coroutine.
+    waits for the same; if the report is due then, it asks at once. Before ``due`` it holds nothing but a sleeping coroutine.
 
     :param conn_id: the zDirect connection; read here, so that no secret is stored with the trigger.
     :param dataset: name in the datasets table.
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
     :param report_date: ISO date.
-    :param due: no look before that moment; ISO, with offset.
+    :param due: no request before that moment; ISO, with offset.
     :param empty_from: from that moment on an empty answer is final; ISO, with offset.
-    :param poll_interval: seconds between two looks, at least.
+    :param poll_interval: seconds between two requests, at least.
     :param variant: as in :func:`~airflow_provider_zdirect.datasets.table.get_dataset`.
     :param path: likewise.
     """
@@ -58,7 +65,7 @@ class ZDirectReportReadyTrigger(BaseTrigger):
         self.path = path
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Class and arguments. The names stand in databases of running deployments; they must stay."""
+        """Class and arguments. Databases of running deployments hold these names, so they stay."""
         return (
             "airflow_provider_zdirect.triggers.report.ZDirectReportReadyTrigger",
             {
@@ -78,22 +85,21 @@ class ZDirectReportReadyTrigger(BaseTrigger):
         yield TriggerEvent(await self._decide())
 
     async def _decide(self) -> dict[str, Any]:
-        """What the sensor is told; small, and without any secret."""
+        """The event for the sensor; small, and without any secret."""
         event: dict[str, Any] = {
             "dataset": self.dataset,
             "merchant_id": self.merchant_id,
             "report_date": self.report_date,
         }
         try:
-            look, event["merchant_id"] = await self._wait()
+            polled, event["merchant_id"] = await self._wait()
         except (ZDirectFatalError, ZDirectDataError) as error:
             return event | {"status": "failed", "kind": type(error).__name__, "message": str(error)}
-        if look.sight is Sight.EMPTY:
-            return event | {"status": "empty", "why": Sight.EMPTY.value, "later_report": look.later}
-        assert look.sight is not None
-        return event | {"status": "ready", "why": look.sight.value}
+        assert polled.status is not None
+        status = "empty" if polled.status is ReportStatus.EMPTY else "ready"
+        return event | {"status": status, "why": polled.status.value, "later_report": polled.later}
 
-    async def _wait(self) -> tuple[Look, str]:
+    async def _wait(self) -> tuple[ReportPoll, str]:
         dataset = get_dataset(self.dataset, self.variant, self.path)
         report_date = date.fromisoformat(self.report_date)
         wait = ReportWait(
@@ -121,8 +127,8 @@ class ZDirectReportReadyTrigger(BaseTrigger):
                         retry_after=self.poll_interval,
                     ) from error
                 merchant_id = merchant_id or await shared.merchant_id()
-                return await look_at_report(client, dataset, merchant_id, report_date, last)
+                return await ask_for_report(client, dataset, merchant_id, report_date, last)
 
-            look = await wait.until_decided(ask, self.clock)
+            polled = await wait.until_decided(ask, self.clock)
         assert merchant_id is not None
-        return look, merchant_id
+        return polled, merchant_id

@@ -43,7 +43,7 @@ def client(emulator: EmulatorServer) -> ZDirectClient:
 
 
 async def fetch(client: ZDirectClient, merchant_id: str, limit: int = 20) -> list[Any]:
-    parameters = {**RECEIVED.parameters(START, END), "limit": str(limit)}
+    parameters = {**RECEIVED.windows.parameters(START, END), "limit": str(limit)}
     return [
         msgspec.json.decode(record)["quality_label"]
         async for page in client.pages(RECEIVED, merchant_id, parameters)
@@ -59,7 +59,7 @@ def truth(emulator: EmulatorServer) -> list[Any]:
 async def test_me_lists_the_merchants(emulator: EmulatorServer, client: ZDirectClient) -> None:
     identity = await client.me()
     assert identity.merchant_ids == emulator.merchant_ids
-    assert RECEIVED.scope in identity.scopes
+    assert RECEIVED.endpoint.scope in identity.scopes
 
 
 async def test_all_pages_together_are_the_truth(emulator: EmulatorServer, client: ZDirectClient) -> None:

@@ -32,7 +32,6 @@ PUBLIC = [
     "Transport",
     "ZDirectClient",
     "checked_merchant_id",
-    "parse_page",
     "parse_retry_after",
     "read_problem",
     "token_key",

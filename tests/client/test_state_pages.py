@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from clocks import FakeClock
 
-from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, Page, ZDirectClient, parse_page
+from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, Page, ZDirectClient
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import MalformedResponseError
@@ -38,7 +38,7 @@ def records(page: Page) -> list[Any]:
 
 
 def parsed(dataset: Any, content: Any) -> Page:
-    return parse_page(json.dumps(content).encode(), dataset)
+    return dataset.read(json.dumps(content).encode())
 
 
 def test_a_snapshot_is_a_record_per_location_with_what_its_ean_has_and_the_time() -> None:
@@ -92,7 +92,7 @@ def test_what_is_not_understood_does_not_look_like_no_stock(content: Any) -> Non
 
 def test_stock_locations_may_be_a_list_or_an_object_and_channels_only_an_object() -> None:
     place = {"id": "a"}
-    bare = parse_page(b' \n[{"id": "a"}]', LOCATIONS)
+    bare = LOCATIONS.read(b' \n[{"id": "a"}]')
     assert records(bare) == records(parsed(LOCATIONS, {"stock_locations": [place]})) == [place]
     assert records(parsed(LOCATIONS, [])) == []
     with pytest.raises(MalformedResponseError):
@@ -126,16 +126,16 @@ async def test_the_merchant_is_a_parameter_where_the_path_has_none(
 
 
 @pytest.mark.anyio
-async def test_what_is_added_is_asked_for_when_the_answer_is_there(
-    emulator: EmulatorServer, client: ZDirectClient
-) -> None:
+async def test_the_time_of_an_answer_is_taken_when_it_is_there(emulator: EmulatorServer, client: ZDirectClient) -> None:
     asked: list[int] = []
 
-    def added() -> dict[str, str]:
+    def answered_at() -> datetime:
         asked.append(len(emulator.requests))
-        return {"observed_at": "2026-11-22T12:00:00Z"}
+        return NOW
 
-    pages = client.pages(QUANTITIES, emulator.merchant_ids[0], {"from": "2026-11-22T09:00:00Z"}, added=added)
+    pages = client.pages(
+        QUANTITIES, emulator.merchant_ids[0], {"from": "2026-11-22T09:00:00Z"}, answered_at=answered_at
+    )
     (page,) = [page async for page in pages]
     assert {record["observed_at"] for record in records(page)} == {"2026-11-22T12:00:00Z"}
     assert asked == [2], "after the token and the answer"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parent.parent.parent
-TARGETS = ("demo", "test", "up", "bench", "docs", "lint", "constraints", "clean", "help")
+TARGETS = ("demo", "test", "test-all", "up", "bench", "docs", "lint", "constraints", "clean", "help")
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -27,11 +27,11 @@ def test_every_script_that_a_target_runs_exists() -> None:
     assert {script for script in scripts if not (PROJECT / script).is_file()} == set()
 
 
-def test_ci_runs_lint_and_test() -> None:
+def test_ci_runs_lint_all_tests_and_the_exhaustive_sets() -> None:
     text = (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
     assert text.startswith("#!/usr/bin/env bash\n")
     assert "set -euo pipefail" in text
-    assert text.splitlines()[-2:] == ["make lint", "make test"]
+    assert text.splitlines()[-3:] == ["make lint", "make test", "make test-all"]
 
 
 def test_a_name_that_only_prints_an_error_is_passed_over(tmp_path: Path) -> None:

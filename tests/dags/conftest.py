@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ import duckdb
 import pytest
 import real_time
 import run_dag as run_dag_module
+from airflow.models.dagbag import DagBag
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from own_emulator import connection_to, own_emulator
 from warm_airflow import run_forked
@@ -40,6 +42,16 @@ def database() -> None:
     airflow_home.migrate()
 
 
+@pytest.fixture(scope="session")
+def dags() -> dict[str, Any]:
+    """All DAGs of the project, by id."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        bag = DagBag(airflow_home.PROJECT / "dags")
+    assert bag.import_errors == {}
+    return bag.dags
+
+
 @pytest.fixture
 def emulator() -> Iterator[EmulatorServer]:
     with own_emulator(seed=7, volume=0.5, empty_reports=0.0) as server:
@@ -48,11 +60,11 @@ def emulator() -> Iterator[EmulatorServer]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a DAG run came to.
+    """The outcome of a DAG run.
 
     :param tasks: task id, map index, state and number of tries of every task instance.
     :param names: task id, map index and name of every mapped one.
-    :param events: URI, extra and partition key of what the tasks told their assets.
+    :param events: URI, extra and partition key of the asset events.
     """
 
     state: str

@@ -2,16 +2,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import warnings
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 
 import airflow_home
 import pytest
-from airflow.models.dagbag import DagBag
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from airflow_provider_zdirect.assets import daily_asset, dataset_asset, place_alias, tell_daily_asset
+from airflow_provider_zdirect.assets import changed_alias, daily_asset, dataset_asset, place_alias, update_daily_asset
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.reports.calendar import EMPTY_IS_CERTAIN_AFTER, DueCalendar
 
@@ -24,15 +22,6 @@ except ImportError:
     ROLLUP = False
 
 DAG_FILES = sorted((airflow_home.PROJECT / "dags").glob("*.py"))
-
-
-@pytest.fixture(scope="module")
-def dags():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        bag = DagBag(airflow_home.PROJECT / "dags")
-    assert bag.import_errors == {}
-    return bag.dags
 
 
 def test_every_file_holds_the_dag_of_its_name(dags):
@@ -82,7 +71,7 @@ def test_a_scheduled_dag_has_data_intervals_and_does_not_catch_up(dags, dag_id):
 def test_every_parameter_is_described_in_the_form(dags, dag_id):
     params = {name: dags[dag_id].params.get_param(name) for name in dags[dag_id].params}
     own = OWN_PARAMS.get(dag_id, {"month", "countries", "master_data", "allow_missing_days"})
-    assert {"conn_id", "base_path", "merchant_ids"} | own <= set(params)
+    assert {"conn_id", "base_path", "merchant_ids"} | own == set(params)
     assert all(param.description and param.schema["title"] for param in params.values())
     assert dags[dag_id].params["conn_id"] == "zdirect_default"
     assert dags[dag_id].params["base_path"] == f"{airflow_home.HOME.as_uri()}/zdirect"
@@ -91,11 +80,11 @@ def test_every_parameter_is_described_in_the_form(dags, dag_id):
 
 def test_backfill_offers_every_dataset_that_has_a_past(dags):
     offered = dags["zdirect_backfill"].params.get_param("dataset").schema["enum"]
-    assert offered == [name for name, dataset in DATASETS.items() if not (dataset.keeping or dataset.part_of)]
+    assert offered == [name for name, dataset in DATASETS.items() if dataset.has_windows and not dataset.part_of]
 
 
 @pytest.mark.parametrize("dag_id", OF_NOW)
-def test_what_is_asked_for_as_it_is_now_is_asked_for_by_one_run_at_a_time(dags, dag_id):
+def test_dags_that_fetch_the_current_state_run_one_at_a_time(dags, dag_id):
     assert dags[dag_id].max_active_runs == 1
 
 
@@ -115,9 +104,18 @@ def test_every_dataset_has_a_dag(dags):
 
 
 def test_the_extract_tasks_update_their_assets(dags):
-    dag = dags["zdirect_stock_movements"]
-    for name in ("received_items", "returned_items"):
-        assert dag.get_task(name).outlets == [dataset_asset(name), place_alias(name)]
+    named = [(dag, task) for dag in dags.values() for task in dag.tasks if task.task_id in DATASETS]
+    assert len(named) > 10
+    for _, task in named:
+        assert task.outlets[:2] == [dataset_asset(task.task_id), place_alias(task.task_id)], task
+
+
+def test_the_liquidation_waits_without_a_slot_and_has_room_for_the_runs_of_other_days(dags):
+    dag = dags["zdirect_liquidation"]
+    assert dag.max_active_runs == 32
+    assert dag.params["refetch_after_hours"] == [48]
+    assert dag.get_task("liquidated_items").deferrable
+    assert dag.get_task("refetch").outlets == [changed_alias("liquidated_items")]
 
 
 @pytest.mark.parametrize(("dag_id", "dataset"), DAILY_REPORTS.items())
@@ -127,7 +125,7 @@ def test_a_daily_report_is_waited_for_without_a_slot_and_told_when_all_merchants
     assert ready.downstream_task_ids == {"report.extract"}
     assert extract.downstream_task_ids == {"all_landed"}
     assert extract.outlets == [dataset_asset(dataset), place_alias(dataset)]
-    assert dag.get_task("all_landed").outlets == [daily_asset(dataset)]
+    assert dag.get_task("all_landed").outlets == [daily_asset(dataset, dag.params["base_path"])]
     # As long as an empty report is waited for, runs of other days go on.
     assert dag.max_active_runs > (EMPTY_IS_CERTAIN_AFTER + timedelta(days=2)).days
     assert timedelta(seconds=ready.timeout) > EMPTY_IS_CERTAIN_AFTER + timedelta(hours=36)
@@ -144,13 +142,15 @@ def test_the_intrastat_report_follows_the_daily_reports_of_a_month(dags):
     from airflow.serialization.decoders import decode_partition_mapper
     from airflow.serialization.encoders import encode_partition_mapper
 
-    assert timetable.asset_condition == daily_asset("intra_community_movements")
+    assert timetable.asset_condition == daily_asset(
+        "intra_community_movements", dags["zdirect_icm_daily"].params["base_path"]
+    )
     mapper = decode_partition_mapper(encode_partition_mapper(timetable.default_partition_mapper))
     assert mapper.to_downstream("2026-02-17") == "2026-02"
     days = [f"2026-02-{day:02d}" for day in range(1, 29)]
     assert sorted(mapper.to_upstream("2026-02")) == days
     events = defaultdict(lambda: OutletEventAccessor(key=None))
-    tell_daily_asset(events, "daily", days + days[:3], {"merchant_ids": ["m"]})
+    update_daily_asset(events, "daily", days + days[:3], {"merchant_ids": ["m"]})
     assert sorted(events["daily"].partition_keys) == days
 
 
@@ -165,8 +165,7 @@ def test_the_environment_sets_the_defaults(monkeypatch):
 
 
 def test_the_environment_sets_what_scheduled_runs_of_orders_and_stock_do(monkeypatch):
-    from airflow_provider_zdirect.dag_support.order_params import order_params
-    from airflow_provider_zdirect.dag_support.params import stock_params, tracking_params
+    from airflow_provider_zdirect.dag_support.params import order_params, stock_params, tracking_params
     from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 
     settings = {"PERSONAL_DATA": "hash", "ORDER_TYPE": "PartnerFulfilled", "SHIPPING_DOCUMENTS": "True"}
@@ -193,7 +192,7 @@ def test_the_environment_sets_what_scheduled_runs_of_orders_and_stock_do(monkeyp
     for name, value in (("PERSONAL_DATA", "hsah"), ("MAX_REJECTED", "-1"), ("MAX_REJECTED", "few"), ("FULL_SYNC", "2")):
         with monkeypatch.context() as wrong:
             wrong.setenv(f"ZDIRECT_{name}", value)
-            with pytest.raises(ZDirectConfigurationError, match=f"ZDIRECT_{name}='{value}' is no default"):
+            with pytest.raises(ZDirectConfigurationError, match=f"ZDIRECT_{name}='{value}' is not a valid default"):
                 {**order_params(), **stock_params()}
 
 

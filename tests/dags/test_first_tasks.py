@@ -11,10 +11,11 @@ import pytest
 from airflow.models.dagbag import DagBag
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
-from airflow_provider_zdirect.dag_support.params import WINDOW_FROM, WINDOW_TO, check_params, merchants_of, place_params
+from airflow_provider_zdirect.dag_support.params import WINDOW_FROM, WINDOW_TO, place_params
+from airflow_provider_zdirect.dag_support.run import check_params, merchants_of
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
-from airflow_provider_zdirect.operators.window_job import run_window
+from airflow_provider_zdirect.operators.run import run_window
 from airflow_provider_zdirect.windows import Window
 
 START, END = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
@@ -121,14 +122,14 @@ def test_a_task_with_the_window_of_the_parameters_refuses_it_in_a_backfill_and_a
     task.window_from, task.window_to = params["from"], params["to"]
     window = Window(datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 2, 2, tzinfo=UTC))
     with pytest.raises(WindowError, match="with from and to empty"):
-        run_window(task, context_of(params))
-    assert run_window(task, context_of(params, "manual")) == window
-    assert run_window(task, context_of({"from": None, "to": None})) == window
+        run_window(task.values(), context_of(params))
+    assert run_window(task.values(), context_of(params, "manual")) == window
+    assert run_window(task.values(), context_of({"from": None, "to": None})) == window
     task.window_from, task.window_to = START.isoformat(), END.isoformat()
-    assert run_window(task, context_of(params)) == Window(START, END)
+    assert run_window(task.values(), context_of(params)) == Window(START, END)
     # Parameters of an author that only have the same names.
     for others in ({"from": "noreply@example.com", "to": "team@example.com"}, {"from": 1, "to": 2}):
-        assert run_window(task, context_of(others)) == Window(START, END)
+        assert run_window(task.values(), context_of(others)) == Window(START, END)
 
 
 def test_a_scheduled_run_of_the_backfill_dag_fetches_nothing_and_says_so(monkeypatch):

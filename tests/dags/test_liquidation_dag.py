@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import date, timedelta
-from typing import Any
+from datetime import date
 
 import airflow_home
-import pytest
 import real_time
-from airflow.models.dagbag import DagBag
-from airflow_home import PROJECT
 from liquidated import DAY, Day, asked, files, published, truth
 from own_emulator import connection_to
 from warm_airflow import run_file, run_forked
 
-from airflow_provider_zdirect.assets import changed_alias, dataset_asset, place_alias
+from airflow_provider_zdirect.assets import dataset_asset
 
 TODAY = real_time.today()
 LONG_AGO = TODAY - 20 * DAY
@@ -47,7 +43,6 @@ def test_one_merchants_failure_stops_neither_task_of_another_also_for_days_of_on
     run_dag, emulator, tmp_path
 ):
     merchant, start = emulator.merchant_ids[1], LONG_AGO - 2 * DAY
-    emulator.set_options(purchase_order_parameter="purchase_order_number")
     days = [start, start + DAY]
     for day in days:
         rows = [({"purchase_order_number": order}, start, None) for order in ("PO1", "PO2", "PO1")]
@@ -58,7 +53,6 @@ def test_one_merchants_failure_stops_neither_task_of_another_also_for_days_of_on
         TODAY,
         merchant_ids=[emulator.foreign_merchant_id, merchant],
         purchase_order_number=" PO1 ",
-        assumptions={"liquidation_order_parameter": "purchase_order_number"},
         **window,
     )
     assert run.state == "failed"
@@ -67,35 +61,10 @@ def test_one_merchants_failure_stops_neither_task_of_another_also_for_days_of_on
     assert states["refetch", 0] == "upstream_failed"
     assert states["liquidated_items", 1] == states["refetch", 1] == "success"
     assert sorted(asked(emulator)) == [
-        f"from={day:%Y-%m-%d}&to={day:%Y-%m-%d}&purchase_order_number=PO1" for day in days
+        f"from={day:%Y-%m-%d}&to={day:%Y-%m-%d}&purchase-order-number=PO1" for day in days
     ]
     assert published(tmp_path).total() == 4
     assert all(json.loads(row)[2] == "PO1" for row in published(tmp_path))
-
-
-@pytest.fixture(scope="module")
-def dag() -> Any:
-    return DagBag(PROJECT / "dags" / "zdirect_liquidation.py").dags["zdirect_liquidation"]
-
-
-def test_its_runs_have_room_beside_each_other_and_the_form_says_what_everything_means(dag):
-    assert type(dag.timetable).__name__ == "CronDataIntervalTimetable"
-    assert not dag.catchup
-    assert dag.max_active_runs == 32
-    params = {name: dag.params.get_param(name) for name in dag.params}
-    assert set(params) == {
-        *("conn_id", "base_path", "merchant_ids", "from", "to"),
-        *("refetch_after_hours", "purchase_order_number"),
-    }
-    assert all(param.description and param.schema["title"] for param in params.values())
-    assert params["refetch_after_hours"].value == [48]
-    assert all(task.retries == 5 and task.retry_delay == timedelta(minutes=2) for task in dag.tasks)
-    assert dag.get_task("liquidated_items").deferrable
-    assert dag.get_task("liquidated_items").outlets == [
-        dataset_asset("liquidated_items"),
-        place_alias("liquidated_items"),
-    ]
-    assert dag.get_task("refetch").outlets == [changed_alias("liquidated_items")]
 
 
 PROGRAM = """

@@ -109,4 +109,4 @@ def test_a_run_that_could_not_fetch_the_orders_has_failed_whatever_else_went_wel
         "success",
         "success",
     )
-    assert (states["all_is_well"], run.state) == ("upstream_failed", "failed")
+    assert (states["fail_if_any_failed"], run.state) == ("upstream_failed", "failed")

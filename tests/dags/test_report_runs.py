@@ -42,7 +42,11 @@ def multiset(rows: Iterable[dict[str, Any]]) -> Counter[str]:
 
 
 @pytest.mark.parametrize(
-    ("dag_id", "dataset"), [("zdirect_icm_daily", ICM), ("zdirect_cross_border_daily", CROSS_BORDER)]
+    ("dag_id", "dataset"),
+    [
+        ("zdirect_icm_daily", ICM),
+        pytest.param("zdirect_cross_border_daily", CROSS_BORDER, marks=pytest.mark.newest_airflow),
+    ],
 )
 def test_the_report_of_the_day_before_lands_for_every_merchant_and_the_daily_asset_is_told(
     run_dag, emulator, tmp_path, dag_id, dataset
@@ -103,7 +107,7 @@ def test_several_days_by_hand_are_one_report_each(run_dag, emulator, tmp_path, m
     ("dag_id", "dataset", "path"),
     [
         ("zdirect_icm_daily", ICM, "intra-community"),
-        ("zdirect_cross_border_daily", CROSS_BORDER, "cross-border"),
+        pytest.param("zdirect_cross_border_daily", CROSS_BORDER, "cross-border", marks=pytest.mark.exhaustive),
     ],
 )
 def test_a_backfill_of_last_week_with_an_empty_day_ends_at_once(
@@ -174,7 +178,7 @@ def test_the_intrastat_report_of_a_month_by_hand(run_dag, emulator, tmp_path, mo
         assert landed[0]
 
 
-@pytest.mark.newest_airflow
+@pytest.mark.exhaustive
 def test_an_unknown_country_is_refused_by_the_first_task(run_dag, emulator, tmp_path, moment):
     run = run_dag("zdirect_intrastat_monthly", moment, month="2026-10", countries=["DE", "ZZ"])
     assert [task[0::2] for task in run.tasks if task[0] == "merchants"] == [("merchants", "failed")]

@@ -26,6 +26,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from airflow_provider_zdirect.assets import daily_asset
+from airflow_provider_zdirect.dag_support.params import place_params
 
 MONTHLY = "zdirect_intrastat_monthly"
 DAYS = [f"2026-10-{day:02d}" for day in range(1, 32)]
@@ -33,7 +34,7 @@ DAYS = [f"2026-10-{day:02d}" for day in range(1, 32)]
 
 def tell(days):
     with create_session() as session:
-        daily = AssetModel.uri == daily_asset("intra_community_movements").uri
+        daily = AssetModel.uri == daily_asset("intra_community_movements", place_params()["base_path"].value).uri
         asset = session.scalar(select(AssetModel).where(daily)).to_serialized()
         for day in days:
             AssetManager().register_asset_change(asset=asset, partition_key=day, session=session)

@@ -44,7 +44,7 @@ def test_stock_movements_by_hand_takes_window_and_merchant_from_the_form(run_dag
         assert not published(dataset, emulator.merchant_ids[1])
 
 
-@pytest.mark.newest_airflow
+@pytest.mark.exhaustive
 def test_a_window_with_one_end_fails_at_once_and_says_what_to_do(run_dag, hour, emulator):
     run = run_dag("zdirect_stock_movements", hour + HOUR, **{"from": hour.isoformat()})
     assert run.state == "failed"
@@ -69,7 +69,7 @@ def test_backfill_by_hand_maps_over_days_and_merchants(run_dag, hour, emulator, 
         assert rows
 
 
-@pytest.mark.newest_airflow
+@pytest.mark.exhaustive
 def test_backfill_without_a_window_takes_the_day_of_the_run(run_dag, hour, emulator, published, truth):
     merchant = emulator.merchant_ids[0]
     midnight = datetime.combine(hour.date(), time(), hour.tzinfo) - timedelta(days=1)
@@ -80,6 +80,7 @@ def test_backfill_without_a_window_takes_the_day_of_the_run(run_dag, hour, emula
     )
 
 
+@pytest.mark.newest_airflow
 def test_a_backfill_with_a_window_in_its_parameters_fetches_nothing(run_dag, hour, emulator):
     window = {"from": (hour - HOUR).isoformat(), "to": hour.isoformat()}
     run = run_dag("zdirect_stock_movements", hour + HOUR, run_type="backfill", **window)
@@ -100,6 +101,7 @@ def test_a_backfill_with_the_window_of_its_run_or_none_fetches_it(run_dag, hour,
     assert not published("received_items", emulator.merchant_ids[1])
 
 
+@pytest.mark.newest_airflow
 def test_a_scheduled_run_of_the_backfill_dag_skips_everything(run_dag, hour, emulator):
     run = run_dag("zdirect_backfill", hour, run_type="scheduled")
     assert run.state == "success", run.log[-5000:]

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import warnings
 
-import airflow_home
 import duckdb
 import pytest
 import real_time
-from airflow.models.dagbag import DagBag
 from airflow.providers.common.compat.sdk import AirflowSkipException
 from own_emulator import config_of, own_emulator
 
@@ -62,13 +59,10 @@ def advices(emulator, tmp_path, monkeypatch):
     return of
 
 
-def test_a_merchant_without_notices_has_no_tours_to_ask_for_and_a_reconciliation_all_the_same(advices):
-    with pytest.raises(AirflowSkipException, match="No notice"):
+def test_a_merchant_without_notices_has_no_tours_to_ask_for_and_a_reconciliation_all_the_same(advices, dags):
+    with pytest.raises(AirflowSkipException, match="No shipping notice"):
         advices("advice")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        dag = DagBag(airflow_home.PROJECT / "dags" / "zdirect_shipping_notices.py").dags["zdirect_shipping_notices"]
-    assert dag.get_task("inbound.reconcile").trigger_rule == "none_failed"
+    assert dags["zdirect_shipping_notices"].get_task("inbound.reconcile").trigger_rule == "none_failed"
 
 
 def test_the_list_of_all_tours_is_asked_for_without_an_advice_id(advices):

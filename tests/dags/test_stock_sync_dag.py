@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from own_emulator import own_emulator
 
-from airflow_provider_zdirect.dag_support.params import stock_feeds
+from airflow_provider_zdirect.dag_support.run import stock_feeds
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.merchant_files.ean import ean13
 
@@ -24,7 +24,7 @@ def emulator():
 def test_one_feed_for_several_merchants_is_refused():
     params = {"base_path": "s3://bucket/zdirect/", "stock_path": None}
     assert stock_feeds(params, ["a"]) == [{"merchant_id": "a", "stock_path": "s3://bucket/zdirect/_inbox/stock.csv"}]
-    with pytest.raises(ZDirectConfigurationError, match="one feed, and this run is for 2 merchants: a, b"):
+    with pytest.raises(ZDirectConfigurationError, match=r"one feed, and this run is for 2 merchants \(a, b\)"):
         stock_feeds(params, ["a", "b"])
     several = stock_feeds({**params, "stock_path": "s3://bucket/{merchant_id}.csv"}, ["a", "b"])
     assert [feed["merchant_id"] for feed in several] == ["a", "b"]

@@ -9,13 +9,7 @@ import httpx
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
 JSON_API = "application/vnd.api+json"
-INCLUDES = (
-    "order_transitions",
-    "order_items",
-    "order_lines",
-    "order_lines.order_line_transitions",
-    "shipments",
-)
+INCLUDES = ("order_transitions", "order_items", "order_lines", "order_lines.order_line_transitions", "shipments")
 ALL = ",".join(INCLUDES)
 
 

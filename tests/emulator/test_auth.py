@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from datetime import timedelta
-
 import httpx
 import pytest
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
-from .conftest import ask_token, log_in
+from .conftest import ask_token
 
 
 def test_a_token_is_given_for_the_right_credentials(anonymous: httpx.Client) -> None:
@@ -26,8 +24,7 @@ def test_wrong_credentials_are_refused(anonymous: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "error"),
-    [({"grant_type": "password"}, "unsupported_grant_type"), ({"scope": "x"}, "invalid_request")],
+    ("form", "error"), [({"grant_type": "password"}, "unsupported_grant_type"), ({"scope": "x"}, "invalid_request")]
 )
 def test_other_grants_are_refused(anonymous: httpx.Client, form: dict[str, str], error: str) -> None:
     answer = ask_token(anonymous, **form)
@@ -65,23 +62,3 @@ def test_a_token_expires_by_the_emulators_clock(server: EmulatorServer, api: htt
     assert api.get("/auth/me").status_code == 200
     server.clock.advance(1)
     assert api.get("/auth/me").status_code == 401
-
-
-def test_the_life_of_a_token_is_an_option(server: EmulatorServer, anonymous: httpx.Client) -> None:
-    server.set_options(token_seconds=60)
-    assert ask_token(anonymous).json()["expires_in"] == 60
-    log_in(anonymous)
-    server.clock.set(server.clock.now() + timedelta(seconds=61))
-    assert anonymous.get("/auth/me").status_code == 401
-
-
-@pytest.mark.parametrize("header", [None, "Bearer", "Bearer nonsense", "Basic ZGVtbzpkZW1v"])
-def test_without_a_good_token_there_is_a_401_problem(
-    server: EmulatorServer, anonymous: httpx.Client, header: str | None
-) -> None:
-    headers = {"Authorization": header} if header else {}
-    path = f"/zfs/stock-movements/returned-items/{server.merchant_ids[0]}"
-    answer = anonymous.get(path, headers=headers)
-    assert answer.status_code == 401
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.json()["status"] == 401

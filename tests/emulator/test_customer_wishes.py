@@ -74,28 +74,6 @@ def test_deletion_requests_are_paged_and_forgotten_after_thirty_days(server: Emu
     assert api.get(deletions(server)).json()["items"] == []
 
 
-def test_a_fault_repeats_a_page(server: EmulatorServer, api: httpx.Client) -> None:
-    for customer in add(server, 3, customer_number="1")[:1]:
-        server.announce_return(customer)
-    server.request_deletion(server.merchant_ids[0], "1")
-    cursor = api.get(deletions(server), params={"limit": 1}).json()["cursor"]["next"]
-    server.faults.set([{"action": {"repeat_cursor": True, "duplicate": 1}, "times": None}])
-    again = api.get(deletions(server), params={"limit": 1, "cursor": cursor}).json()
-    assert (again["cursor"]["next"], len(again["items"])) == (cursor, 2)
-    links = api.get(returns(server)).json()["links"]
-    assert links["next"] == links["self"]
-
-
-def test_refusals_of_deletion_requests_are_problems(server: EmulatorServer, api: httpx.Client) -> None:
-    server.set_options(rate_limits=True)
-    path = deletions(server)
-    for wrong in (path.replace(server.merchant_ids[0], server.foreign_merchant_id), f"{path}?limit=0"):
-        assert api.get(wrong).headers["content-type"] == "application/problem+json"
-    answers = [api.get(path) for _ in range(39)]
-    assert [answer.status_code for answer in answers] == [200] * 38 + [429]
-    assert list(answers[-1].json()) == ["message"]
-
-
 def test_a_customer_announces_a_return(server: EmulatorServer, api: httpx.Client) -> None:
     (id,) = add(server, status="fulfilled")
     order = truth(server, id)
@@ -109,11 +87,7 @@ def test_a_customer_announces_a_return(server: EmulatorServer, api: httpx.Client
     assert (shown["announced_return_id"], shown["type"]) == (announced, "ZALANDO_ONLINE_CREATED")
     assert shown["return_registered_at"] == "2026-03-10T12:00:00.000+00:00"
     lines = [
-        {
-            "order_line_id": second,
-            "order_item_id": order["items"][0]["order_item_id"],
-            "return_reason": "DONT_LIKE",
-        }
+        {"order_line_id": second, "order_item_id": order["items"][0]["order_item_id"], "return_reason": "DONT_LIKE"}
     ]
     names = ("order_id", "order_number", "merchant_order_id")
     assert shown["orders"] == [{**{name: order[name] for name in names}, "order_lines": lines}]

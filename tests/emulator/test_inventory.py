@@ -8,8 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from airflow_provider_zdirect.emulator.catalog import articles, warehouse_id
-from airflow_provider_zdirect.emulator.limits import LIMITS, limit_of
+from airflow_provider_zdirect.emulator.catalog import articles
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
 from .conftest import NOW, log_in
@@ -66,19 +65,6 @@ def test_the_snapshot_is_the_stock_of_the_moment_it_was_made(server: EmulatorSer
         assert len({item["ean"] for item in found}) == len(found)
 
 
-def test_sums_add_up_and_articles_are_in_one_to_three_warehouses(server: EmulatorServer, api: httpx.Client) -> None:
-    found = snapshot(api, server.merchant_ids[0])["item_quantity_snapshot"]["item_quantities"]
-    for item in found:
-        places = [place["quantities_by_state"] for place in item["quantities_by_location"]]
-        for name in ("offerable", "non_offerable"):
-            assert item["quantities_by_state"][name] == sum(place[name] for place in places)
-        assert item["total_quantity"] == sum(item["quantities_by_state"].values()) > 0
-    assert {len(item["quantities_by_location"]) for item in found} == {1, 2, 3}
-    locations = {place["stock_location_id"] for item in found for place in item["quantities_by_location"]}
-    assert locations == {warehouse_id(7, number) for number in range(4)}
-    assert {item["ean"] for item in found} < {article.ean for article in articles(7, server.merchant_ids[0])}
-
-
 def test_a_snapshot_is_made_once_a_day(server: EmulatorServer, api: httpx.Client) -> None:
     merchant, made = server.merchant_ids[0], datetime(2026, 3, 10, 22, tzinfo=UTC)
     server.clock.set(made - timedelta(microseconds=1))
@@ -97,17 +83,6 @@ def test_a_snapshot_is_made_once_a_day(server: EmulatorServer, api: httpx.Client
     assert answer["created"] == "2026-03-11T05:30:00Z"
     found = answer["item_quantity_snapshot"]["item_quantities"]
     assert by_place(found) == server.quantities(merchant, "2026-03-11T05:00:00Z")
-
-
-def test_stock_changes_by_the_hour_and_only_in_part(server: EmulatorServer) -> None:
-    merchant, start = server.merchant_ids[0], server.clock.now().replace(minute=0)
-    assert server.quantities(merchant, start) == server.quantities(merchant, start + HOUR - timedelta(microseconds=1))
-    now, later = server.quantities(merchant, start), server.quantities(merchant, start + HOUR)
-    same = now.items() & later.items()
-    assert len(now) * 0.6 < len(same) < len(now)
-    assert {ean for ean, _ in now} != {ean for ean, _ in server.quantities(merchant, start + 24 * HOUR)}
-    assert server.quantities(server.merchant_ids[1], start) != now
-    assert (0, 0) not in now.values()
 
 
 def test_named_eans_are_answered_in_order_with_zeros_and_without_unknown_ones(
@@ -160,20 +135,6 @@ def test_changed_since_is_every_article_that_changed_and_with_its_stock_of_now(
     assert any(item["total_quantity"] == 0 for item in found)
 
 
-def test_a_change_on_the_hour_is_no_longer_new_at_that_hour(server: EmulatorServer, api: httpx.Client) -> None:
-    merchant, hour = server.merchant_ids[0], server.clock.now().replace(minute=0)
-    assert items(api, merchant, **{"from": hour.isoformat()}) == []
-    assert items(api, merchant, **{"from": (hour - timedelta(seconds=1)).isoformat()})
-
-
-def test_the_time_parameter_has_the_name_of_the_option(server: EmulatorServer, api: httpx.Client) -> None:
-    merchant, since = server.merchant_ids[0], (server.clock.now() - HOUR).isoformat()
-    expected = items(api, merchant, **{"from": since})
-    server.set_options(changed_since_parameter="changed_since")
-    assert items(api, merchant, changed_since=since) == expected
-    assert get(api, QUANTITIES, merchant, **{"from": since}).status_code == 400
-
-
 @pytest.mark.parametrize(
     "query",
     [
@@ -191,51 +152,6 @@ def test_a_malformed_request_is_a_400_problem(server: EmulatorServer, api: httpx
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-def test_a_day_back_is_just_allowed(server: EmulatorServer, api: httpx.Client) -> None:
-    assert get(api, QUANTITIES, server.merchant_ids[0], **{"from": "2026-03-09T12:30:00Z"}).status_code == 200
-
-
-@pytest.mark.parametrize("path", [SNAPSHOTS, QUANTITIES])
-def test_other_merchants_and_clients_are_refused(server: EmulatorServer, api: httpx.Client, path: str) -> None:
-    unknown = "11111111-2222-4333-8444-555555555555"
-    statuses = [
-        get(api, path, merchant, eans="1").status_code for merchant in (unknown, server.foreign_merchant_id, "x")
-    ]
-    assert statuses == [404, 403, 400]
-    api.headers.pop("Authorization")
-    assert get(api, path, server.merchant_ids[0], eans="1").status_code == 401
-    with pytest.raises(ValueError):
-        server.quantities(unknown, NOW)
-
-
-def test_every_stock_can_be_zero(server: EmulatorServer, api: httpx.Client) -> None:
-    server.set_options(inventory="zero")
-    merchant = server.merchant_ids[0]
-    assert snapshot(api, merchant) == {
-        "item_quantity_snapshot": {"item_quantities": []},
-        "created": "2026-03-09T22:00:00Z",
-    }
-    ean = articles(7, merchant)[0].ean
-    assert [item["total_quantity"] for item in items(api, merchant, eans=ean)] == [0]
-    assert items(api, merchant, **{"from": "2026-03-09T12:30:00Z"}) == []
-    assert server.quantities(merchant, NOW) == {}
-
-
-@pytest.mark.parametrize(
-    ("inventory", "of_snapshot", "of_quantities"),
-    [("empty", {"item_quantity_snapshot": {"item_quantities": []}}, {"item_quantities": []}), ("missing", {}, {})],
-)
-def test_answers_can_be_without_content(
-    server: EmulatorServer, api: httpx.Client, inventory: str, of_snapshot: object, of_quantities: object
-) -> None:
-    server.set_options(inventory=inventory)
-    merchant = server.merchant_ids[0]
-    assert snapshot(api, merchant) == of_snapshot
-    assert get(api, QUANTITIES, merchant, eans="4006381333931").json() == of_quantities
-    assert get(api, QUANTITIES, merchant).status_code == 400
-    assert server.quantities(merchant, NOW)
-
-
 def test_the_sandbox_is_always_empty_and_has_its_own_limits(sandbox: tuple[EmulatorServer, httpx.Client]) -> None:
     server, api = sandbox
     merchant = server.merchant_ids[0]
@@ -246,22 +162,6 @@ def test_the_sandbox_is_always_empty_and_has_its_own_limits(sandbox: tuple[Emula
     assert get(api, SNAPSHOTS, merchant).status_code == 200
     server.clock.advance(60)
     assert get(api, QUANTITIES, merchant, eans="1").json() == {"item_quantities": []}
-
-
-@pytest.mark.parametrize(("path", "requests", "seconds"), [(QUANTITIES, 200, 60), (SNAPSHOTS, 60, 3600)])
-def test_production_has_its_documented_limits(
-    server: EmulatorServer, api: httpx.Client, path: str, requests: int, seconds: int
-) -> None:
-    limit = limit_of(path, "production")
-    assert (limit.requests, limit.seconds) == (requests, seconds)
-    for _ in range(requests):
-        assert server.state.limiter.refusal(path, LIMITS[path]) is None
-    refused = get(api, path, server.merchant_ids[0], eans="1")
-    assert refused.status_code == 429
-    assert refused.headers["X-Rate-Limit"] == str(requests)
-    assert seconds - 30 < int(refused.headers["Retry-After"]) <= seconds
-    server.clock.advance(seconds)
-    assert get(api, path, server.merchant_ids[0], eans="1").status_code == 200
 
 
 def test_drift_makes_numbers_strings_and_leaves_identity_alone(server: EmulatorServer, api: httpx.Client) -> None:
@@ -278,19 +178,3 @@ def test_drift_makes_numbers_strings_and_leaves_identity_alone(server: EmulatorS
     }
     assert any("handling_unit" in item for item in drifted)
     assert {key: (int(a), int(b)) for key, (a, b) in by_place(drifted).items()} == by_place(plain)
-
-
-def test_a_fault_duplicates_rows_of_the_snapshot(server: EmulatorServer, api: httpx.Client) -> None:
-    plain = snapshot(api, server.merchant_ids[0])["item_quantity_snapshot"]["item_quantities"]
-    server.faults.set([{"match": {"path": SNAPSHOTS}, "action": {"duplicate": 2}}])
-    doubled = snapshot(api, server.merchant_ids[0])["item_quantity_snapshot"]["item_quantities"]
-    assert doubled == plain + plain[:2]
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"inventory": "full"}, {"snapshot_time": "25:00"}, {"most_eans": 0}, {"changed_since_parameter": ""}],
-)
-def test_wrong_options_of_the_inventory_are_refused(server: EmulatorServer, wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError):
-        server.set_options(**wrong)

@@ -4,7 +4,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx
-import pytest
 
 from airflow_provider_zdirect.emulator.catalog import merchant_id
 from airflow_provider_zdirect.emulator.server import EmulatorServer
@@ -13,7 +12,6 @@ from airflow_provider_zdirect.emulator.truth import Record, Timeline
 from .test_stock_movements import LIQUIDATED, get, rows
 
 START = datetime(2026, 2, 1, tzinfo=UTC)
-END = START + timedelta(days=30)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 MERCHANTS = (merchant_id(7, 0),)
 SCRIPTED = date(2026, 3, 8)
@@ -39,18 +37,20 @@ def test_late_rows_come_in_the_47_hours_after_their_day() -> None:
 def test_rows_that_vanish_are_there_first_and_the_others_stay_as_they_were() -> None:
     plain, some = liquidated(), liquidated(liquidated_vanish=0.2)
     assert len(some) == len(plain)
-    gone = [record for record in some if not record.is_final]
+    gone = [record for record in some if record.visible_until]
     assert 0.15 < len(gone) / len(some) < 0.25
     assert {record.visible_at - record.event_time for record in gone} == {DAY}
     assert {(record.visible_until - record.event_time - DAY) / HOUR for record in gone if record.visible_until} == set(
         range(1, 48)
     )
-    assert [r for r in some if r.is_final] == [p for p, s in zip(plain, some, strict=True) if s.is_final]
+    assert [r for r in some if r.visible_until is None] == [
+        p for p, s in zip(plain, some, strict=True) if s.visible_until is None
+    ]
 
 
 def test_rows_that_change_end_as_the_truth_without_changes() -> None:
     plain, some = liquidated(), liquidated(liquidated_change=0.3)
-    final, first = [r for r in some if r.is_final], [r for r in some if not r.is_final]
+    final, first = [r for r in some if r.visible_until is None], [r for r in some if r.visible_until]
     assert [record.body for record in final] == [record.body for record in plain]
     later = {record.key: record for record in final}
     assert 0.25 < len(first) / len(plain) < 0.35
@@ -61,15 +61,6 @@ def test_rows_that_change_end_as_the_truth_without_changes() -> None:
         names = frozenset(name for name in record.body if record.body[name] != final_form.body[name])
         changed.add(names)
     assert changed == {frozenset({"quantity", "total_price"}), frozenset({"total_price"})}
-
-
-def test_drift_meets_both_forms_of_a_row_alike() -> None:
-    some = liquidated(liquidated_change=1.0, drift=1.0)
-    firsts, finals = some[::2], some[1::2]
-    assert len(firsts) == len(finals) > 100
-    for first, final in zip(firsts, finals, strict=True):
-        assert first.sent.keys() == final.sent.keys()
-        assert type(first.sent["quantity"]) is type(final.sent["quantity"])
 
 
 def test_the_api_shows_the_rows_of_the_moment_and_the_truth_those_of_the_end(
@@ -93,28 +84,6 @@ def test_the_api_shows_the_rows_of_the_moment_and_the_truth_those_of_the_end(
     truth = server.truth("liquidated_items", merchant, first, last + DAY)
     assert shown(server, api, first, last) == truth
     assert len(truth) < len(records)
-
-
-def test_vanishing_rows_move_with_their_reporting_date() -> None:
-    by_report = Timeline(7, MERCHANTS, liquidated_vanish=1.0, liquidated_by="reporting_date")
-    found = list(by_report.records("liquidated_items", MERCHANTS[0], START, END))
-    assert found
-    for record in found:
-        assert record.visible_until is not None
-        assert record.visible_at == record.event_time + DAY < record.visible_until
-
-
-def test_to_can_be_left_out_of_the_range(server: EmulatorServer, api: httpx.Client) -> None:
-    first, last = date(2026, 2, 20), date(2026, 2, 26)
-    both = {row["liquidation_date"] for row in shown(server, api, first, last)}
-    assert last.isoformat() in both
-    server.set_options(liquidated_to="exclusive")
-    assert {row["liquidation_date"] for row in shown(server, api, first, last)} == both - {last.isoformat()}
-    assert shown(server, api, last, last) == []
-    # The last day that is over, with tomorrow as the end.
-    server.clock.set(datetime(2026, 2, 27, tzinfo=UTC))
-    newest = {row["liquidation_date"] for row in shown(server, api, first, date(2026, 2, 28))}
-    assert last.isoformat() in newest
 
 
 def test_a_script_says_exactly_what_is_visible_when(server: EmulatorServer, api: httpx.Client) -> None:
@@ -155,18 +124,3 @@ def test_a_script_is_about_one_merchant_and_ends_with_a_reset(server: EmulatorSe
     assert server.truth("liquidated_items", other, SCRIPTED, SCRIPTED + DAY) == days[1]
     server.reset()
     assert server.truth("liquidated_items", mine, SCRIPTED, SCRIPTED + DAY) == days[0]
-
-
-def test_a_script_needs_a_merchant_and_aware_times(server: EmulatorServer) -> None:
-    server.script_liquidated(server.merchant_ids[0], "2026-03-08", [({}, NOON, None)])
-    assert len(server.truth("liquidated_items", server.merchant_ids[0], SCRIPTED, SCRIPTED + DAY)) == 1
-    with pytest.raises(ValueError, match="merchant"):
-        server.script_liquidated("nobody", SCRIPTED, [])
-    with pytest.raises(ValueError, match="aware"):
-        server.script_liquidated(server.merchant_ids[0], SCRIPTED, [({}, datetime(2026, 3, 9), None)])  # noqa: DTZ001
-
-
-@pytest.mark.parametrize("wrong", [{"liquidated_to": "both"}, {"liquidated_vanish": 1.5}, {"liquidated_change": "all"}])
-def test_wrong_options_of_liquidation_are_refused(server: EmulatorServer, wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError):
-        server.set_options(**wrong)

@@ -9,8 +9,7 @@ import pytest
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
-from .conftest import log_in
-from .order_calls import base, detail, line_paths, orders, patch, patch_line, patch_order, send, truth
+from .order_calls import base, detail, line_paths, orders, patch_line, patch_order, send, truth
 
 WEIGHT = {"value": 1250, "unit": "g"}
 
@@ -32,18 +31,6 @@ def paths(server: EmulatorServer, id: str) -> list[str]:
 def possible(api: httpx.Client, path: str) -> list[str]:
     shown: list[str] = api.get(path).json()["data"]["meta"]["possible_status_transitions"]
     return shown
-
-
-def test_an_order_is_exported_at_once(server: EmulatorServer, api: httpx.Client) -> None:
-    id = add(server)
-    server.clock.advance(60)
-    answer = patch_order(server, api, id, merchant_order_id="SHOP-17")
-    assert (answer.status_code, answer.content) == (204, b"")
-    assert answer.headers["Location"] == f"{server.url}{base(server)}/{id}"
-    shown = api.get(answer.headers["Location"]).json()["data"]["attributes"]
-    assert (shown["merchant_order_id"], shown["exported"]) == ("SHOP-17", True)
-    assert (shown["modified_at"], shown["modified_by"]) == ("2026-03-10T12:31:00.000+00:00", "demo")
-    assert [order["id"] for order in orders(server, api, exported="true")["data"]] == [id]
 
 
 def test_tracking_numbers_take_effect_some_time_later(server: EmulatorServer, api: httpx.Client) -> None:
@@ -111,7 +98,6 @@ def test_a_line_goes_through_its_states_and_everything_else_is_a_conflict(
 def test_an_order_that_is_not_paid_allows_reservation_only(server: EmulatorServer, api: httpx.Client) -> None:
     id = add(server, lines=1, status="initial")
     (path,) = paths(server, id)
-    server.set_options(lines_from_initial=True)
     assert possible(api, path) == ["reserved"]
     assert patch_line(api, path, "canceled").status_code == 409
     assert patch_line(api, path, "reserved").status_code == 204
@@ -121,34 +107,6 @@ def test_an_order_that_is_not_paid_allows_reservation_only(server: EmulatorServe
     assert patch_line(api, path, "canceled").status_code == 204
     known = truth(server, id)
     assert (known["status"], known["shipments"][0]["status"]) == ("fulfilled", "canceled")
-
-
-def test_lines_can_be_allowed_to_skip_reservation(server: EmulatorServer, api: httpx.Client) -> None:
-    id = add(server, lines=1, status="initial")
-    server.approve_order(id)
-    (path,) = paths(server, id)
-    assert patch_line(api, path, "shipped").status_code == 409
-    server.set_options(lines_from_initial=True)
-    assert possible(api, path) == ["reserved", "shipped", "canceled"]
-    assert patch_line(api, path, "shipped").status_code == 204
-
-
-@pytest.mark.parametrize("reason", [9, "9"])
-def test_a_return_says_why(server: EmulatorServer, api: httpx.Client, reason: object) -> None:
-    id = add(server, lines=1, status="fulfilled")
-    (path,) = paths(server, id)
-    assert patch_line(api, path, "returned", reason=reason).status_code == 204
-    step = api.get(f"{path}/transitions").json()["data"][-1]["attributes"]
-    assert step["transition_reason"] == {"code": "9", "description": "ARTICLE_WRONG"}
-    assert truth(server, id)["status"] == "fulfilled"
-
-
-def test_a_line_remembers_where_it_was_sent_from(server: EmulatorServer, api: httpx.Client) -> None:
-    id = add(server, lines=1)
-    (path,) = paths(server, id)
-    center = server.reference("logistic_centers", server.merchant_ids[0])[0]["logistic_center_id"]
-    assert patch_line(api, path, "shipped", outbound_logistic_center_id=center).status_code == 204
-    assert api.get(path).json()["data"]["attributes"]["outbound_logistic_center_id"] == center
 
 
 def test_orders_of_zalando_cannot_be_written(server: EmulatorServer, api: httpx.Client) -> None:
@@ -163,69 +121,6 @@ def test_orders_of_zalando_cannot_be_written(server: EmulatorServer, api: httpx.
     ):
         assert "fulfilled by Zalando" in detail(answer)["detail"]
         assert answer.status_code == 403
-
-
-def test_what_is_wrong_with_a_change_is_named(server: EmulatorServer, api: httpx.Client) -> None:
-    id = add(server)
-    wrong: list[tuple[dict[str, Any], str]] = [
-        ({"merchant_order_id": ""}, "merchant_order_id"),
-        ({"merchant_order_id": "a b"}, "merchant_order_id"),
-        ({"tracking_number": 17}, "tracking_number"),
-        ({"status": "approved"}, "status"),
-        ({}, ""),
-    ]
-    for attributes, pointer in wrong:
-        answer = patch_order(server, api, id, **attributes)
-        assert answer.status_code == 400
-        assert detail(answer)["source"]["pointer"] == f"/data/attributes/{pointer}".rstrip("/")
-
-
-def test_wrong_changes_of_lines_are_refused(server: EmulatorServer, api: httpx.Client) -> None:
-    (path,) = paths(server, add(server, lines=1))
-    wrong: list[dict[str, Any]] = [
-        {"status": "lost"},
-        {"status": "returned", "reason": 7},
-        {"status": "returned", "reason": True},
-        {"status": "shipped", "outbound_logistic_center_id": "Berlin"},
-    ]
-    for attributes in wrong:
-        assert patch(api, path, "OrderLine", **attributes).status_code == 400, attributes
-
-
-def test_writes_need_their_media_type_and_their_envelope(server: EmulatorServer, api: httpx.Client) -> None:
-    id = add(server)
-    path = f"{base(server)}/{id}"
-    good = {"data": {"type": "Order", "id": id, "attributes": {"merchant_order_id": "M1"}}}
-    assert detail(api.patch(path, json=good))["status"] == "415"
-    assert detail(api.post(f"{path}/shipments", json={}))["status"] == "415"
-    for wrong in ({}, {"data": []}, {"data": {"type": "Order"}}, {"data": {**good["data"], "type": "OrderLine"}}):
-        assert detail(send(api, "PATCH", path, wrong))["source"]["pointer"].startswith("/data")
-    assert detail(send(api, "PATCH", path, {"data": {**good["data"], "id": "1"}}))["source"] == {"pointer": "/data/id"}
-    broken = api.patch(path, content=b"{", headers={"Content-Type": "application/vnd.api+json; charset=utf-8"})
-    assert detail(broken)["status"] == "400"
-    assert truth(server, id)["exported"] is False
-    server.set_options(missing_scopes=["orders/write"])
-    assert detail(send(api, "PATCH", path, good))["status"] == "403"
-    assert send(api, "GET", path, None).status_code == 200
-    assert detail(send(api, "PATCH", f"{base(server)}/{server.merchant_ids[0]}", good))["status"] == "403"
-
-
-def test_unknown_orders_and_lines_cannot_be_written(server: EmulatorServer, api: httpx.Client) -> None:
-    (path,) = paths(server, add(server, lines=1))
-    unknown = server.merchant_ids[0]
-    assert patch_order(server, api, unknown, tracking_number="T").status_code == 404
-    assert patch_line(api, f"{path.rpartition('/')[0]}/{unknown}", "shipped").status_code == 404
-
-
-def test_writes_have_a_limit_of_their_own() -> None:
-    with EmulatorServer(environment="sandbox", order_days=0) as sandbox:
-        id = add(sandbox)
-        with httpx.Client(base_url=sandbox.url) as client:
-            log_in(client)
-            answers = [patch_order(sandbox, client, id, tracking_number=str(number)) for number in range(41)]
-            assert [answer.status_code for answer in answers] == [204] * 40 + [429]
-            assert "message" in answers[-1].json()
-            assert client.get(f"{base(sandbox)}/{id}").status_code == 200
 
 
 def test_an_order_is_shipped_in_two_parcels(server: EmulatorServer, api: httpx.Client) -> None:
@@ -270,46 +165,3 @@ def test_shipments_and_lines_do_not_mix(server: EmulatorServer, api: httpx.Clien
     content = {"order_lines": [{"order_line_id": first}], "weight": WEIGHT}
     assert send(api, "POST", f"{base(server)}/{by_parcels}/shipments", content).status_code == 201
     assert patch_line(api, line_paths(server, by_parcels)[second], "shipped").status_code == 409
-
-
-def test_a_canceled_shipment_gives_its_lines_back(server: EmulatorServer, api: httpx.Client) -> None:
-    id = add(server)
-    path, (first, _) = f"{base(server)}/{id}/shipments", line_paths(server, id)
-    content = {"order_lines": [{"order_line_id": first}], "weight": WEIGHT}
-    parcel = send(api, "POST", path, content).json()["shipment_id"]
-    assert send(api, "POST", path, content).status_code == 409
-    assert send(api, "PATCH", f"{path}/{parcel}", {"status": "canceled"}).status_code == 204
-    assert send(api, "POST", path, content).status_code == 201
-
-
-def test_a_parcel_without_a_number_is_noted(server: EmulatorServer, api: httpx.Client) -> None:
-    id = add(server)
-    default = truth(server, id)["shipments"][0]["shipment_id"]
-    path = f"{base(server)}/{id}/shipments/{default}"
-    assert send(api, "PATCH", path, {"status": "canceled"}).status_code == 403
-    assert send(api, "PATCH", path, {"status": "shipped"}).status_code == 204
-    assert truth(server, id)["shipped_without_tracking"] is True
-
-
-def test_wrong_shipments_are_refused(server: EmulatorServer, api: httpx.Client) -> None:
-    id = add(server)
-    path, (first, second) = f"{base(server)}/{id}/shipments", line_paths(server, id)
-    lines = [{"order_line_id": first}]
-    for wrong in (
-        {"weight": WEIGHT},
-        {"order_lines": lines},
-        {"order_lines": [], "weight": WEIGHT},
-        {"order_lines": lines * 2, "weight": WEIGHT},
-        {"order_lines": [{"order_line_id": id}], "weight": WEIGHT},
-        {"order_lines": lines, "weight": {"value": 1, "unit": "kg"}},
-        {"order_lines": lines, "weight": WEIGHT, "tracking_number": 1},
-    ):
-        assert send(api, "POST", path, wrong).status_code == 400, wrong
-    default = f"{path}/{truth(server, id)['shipments'][0]['shipment_id']}"
-    assert send(api, "PATCH", default, {"status": "lost"}).status_code == 400
-    assert send(api, "PATCH", default, {"order_lines": [{"order_line_id": second}]}).status_code == 400
-    assert detail(api.get(f"{path}/{id}"))["status"] == "404"
-    unpaid = add(server, status="initial")
-    default = truth(server, unpaid)["shipments"][0]["shipment_id"]
-    answer = send(api, "PATCH", f"{base(server)}/{unpaid}/shipments/{default}", {"status": "shipped"})
-    assert (answer.status_code, truth(server, unpaid)["shipments"][0]["status"]) == (403, "initial")

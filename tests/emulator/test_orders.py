@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from time import monotonic
 from typing import Any
 
 import httpx
 import pytest
 
-from airflow_provider_zdirect.emulator.catalog import articles
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
-from .conftest import NOW, log_in
-from .order_calls import ALL, JSON_API, base, detail, ids, orders, truth
+from .conftest import log_in
+from .order_calls import ALL, base, ids, orders, truth
 
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00")
 LATER = "2026-03-10T13:00:00+00:00"
 
 
@@ -25,97 +20,6 @@ def bare(server: EmulatorServer) -> EmulatorServer:
     """Without limits, and without orders but those that a test adds."""
     server.set_options(rate_limits=False, order_days=0)
     return server
-
-
-def test_the_orders_of_the_world_look_like_real_ones(server: EmulatorServer, api: httpx.Client) -> None:
-    merchant = server.merchant_ids[0]
-    found = server.orders(merchant)
-    assert len(found) == 100
-    kinds = Counter(order["order_type"] for order in found)
-    assert 65 <= kinds["PartnerFulfilled"] <= 75
-    by_status = {
-        status: [order["created_at"] for order in found if order["status"] == status]
-        for status in ("initial", "approved", "fulfilled")
-    }
-    assert all(by_status.values())
-    assert min(by_status["initial"]) > max(by_status["fulfilled"]) < NOW
-    assert len({order["customer_number"] for order in found}) < 100
-    assert len({order["order_number"] for order in found}) < 100
-    eans = {article.ean for article in articles(7, merchant)}
-    channels = {channel["sales_channel_id"] for channel in server.reference("sales_channels", merchant)}
-    statuses: Counter[str] = Counter()
-    for order in found:
-        assert order["sales_channel_id"] in channels
-        assert TIME.fullmatch(order["modified_at"])
-        assert 1 <= len(order["items"]) <= 3
-        assert order["order_lines_count"] == sum(len(item["lines"]) for item in order["items"])
-        (shipment,) = order["shipments"]
-        assert len(shipment["order_lines"]) == order["order_lines_count"]
-        for item in order["items"]:
-            assert item["external_id"] in eans
-            assert 1 <= len(item["lines"]) == item["quantity_initial"] <= 3
-            statuses.update(line["status"] for line in item["lines"])
-            for line in item["lines"]:
-                ways = [(step["original_status"], step["final_status"]) for step in line["transitions"]]
-                assert [after for _, after in ways][-1:] == [line["status"]] * bool(ways)
-                assert "refunds" in line or line["status"] != "returned"
-    assert set(statuses) == {"initial", "reserved", "shipped", "returned", "canceled"}
-    assert {order["merchant_order_id"] for order in found if not order["exported"]} == {""}
-    assert server.orders(server.merchant_ids[1]) != found
-    server.reset()
-    assert server.orders(merchant) == found
-
-
-def test_a_page_has_the_form_of_json_api(bare: EmulatorServer, api: httpx.Client) -> None:
-    (id,) = bare.add_orders(bare.merchant_ids[0], 1, items=2, lines=3)
-    page = orders(bare, api, include=ALL)
-    assert page["meta"] == {"copyright": "Zalando SE 2026 All rights reserved.", "number_of_results": 1}
-    (order,) = page["data"]
-    assert (order["type"], order["id"], order["attributes"]["status"]) == ("Order", id, "approved")
-    assert order["links"]["self"] == f"{bare.url}{base(bare)}/{id}"
-    kinds = Counter(resource["type"] for resource in page["included"])
-    assert kinds == {"OrderTransition": 1, "OrderItem": 2, "OrderLine": 6, "OrderLineTransition": 6, "Shipment": 1}
-    assert len({(resource["type"], resource["id"]) for resource in page["included"]}) == len(page["included"])
-    by_id = {resource["id"]: resource for resource in page["included"]}
-    items = [by_id[part["id"]] for part in order["relationships"]["order_items"]["data"]]
-    lines = [by_id[part["id"]] for item in items for part in item["relationships"]["order_lines"]["data"]]
-    assert {line["attributes"]["order_item_id"] for line in lines} == {item["id"] for item in items}
-    assert [line["meta"]["possible_status_transitions"] for line in lines] == [["shipped", "canceled"]] * 6
-    known = truth(bare, id)
-    assert [item["attributes"] for item in items] == [
-        {name: value for name, value in item.items() if name != "lines"} for item in known["items"]
-    ]
-    assert {name: known[name] for name in order["attributes"]} == order["attributes"]
-    plain = orders(bare, api)
-    assert "included" not in plain
-    assert "data" not in plain["data"][0]["relationships"]["order_items"]
-    only_lines = orders(bare, api, include="order_lines")
-    assert {resource["type"] for resource in only_lines["included"]} == {"OrderLine"}
-
-
-def test_what_belongs_to_an_order_is_read_by_itself(bare: EmulatorServer, api: httpx.Client) -> None:
-    (id,) = bare.add_orders(bare.merchant_ids[0], 1, items=2, lines=2)
-    path, known = f"{base(bare)}/{id}", truth(bare, id)
-    one = api.get(path, params={"include": "order_items"}).json()
-    assert (one["data"]["id"], len(one["included"])) == (id, 2)
-    assert api.get(path.upper().replace("/MERCHANTS/", "/merchants/").replace("/ORDERS/", "/orders/")).json()["data"]
-    steps = api.get(f"{path}/transitions").json()["data"]
-    assert [step["attributes"] for step in steps] == known["transitions"]
-    items = api.get(f"{path}/items", params={"include": "order_lines,order_lines.order_line_transitions"}).json()
-    assert [item["id"] for item in items["data"]] == [item["order_item_id"] for item in known["items"]]
-    assert Counter(part["type"] for part in items["included"]) == {"OrderLine": 4, "OrderLineTransition": 4}
-    item = items["data"][0]["links"]["self"]
-    assert api.get(item).json()["data"]["attributes"] == items["data"][0]["attributes"]
-    lines = api.get(f"{item}/lines", params={"include": "order_lines.order_line_transitions"}).json()
-    assert (len(lines["data"]), len(lines["included"])) == (2, 2)
-    line = lines["data"][0]["links"]["self"]
-    assert api.get(line).json()["data"]["id"] == lines["data"][0]["id"]
-    (step,) = api.get(f"{line}/transitions").json()["data"]
-    assert (step["attributes"]["original_status"], step["attributes"]["final_status"]) == ("initial", "reserved")
-    for unknown in (f"{base(bare)}/{bare.merchant_ids[0]}", f"{path}/items/{id}", f"{item}/lines/{id}"):
-        assert (api.get(unknown).status_code, detail(api.get(unknown))["title"]) == (404, "Not Found")
-    assert detail(api.get(f"{base(bare)}/nonsense"))["status"] == "400"
-    assert detail(api.get(f"{path}/items", params={"include": "shipments"}))["source"] == {"parameter": "include"}
 
 
 def test_pages_are_linked_and_the_last_has_no_next(bare: EmulatorServer, api: httpx.Client) -> None:
@@ -151,23 +55,6 @@ def test_the_server_caps_the_size_of_a_page(bare: EmulatorServer, api: httpx.Cli
     assert len(page["data"]) == 10
     assert "page%5Bsize%5D=10" in page["links"]["next"]
     assert len(api.get(page["links"]["last"]).json()["data"]) == 10
-
-
-def test_orders_are_sorted_by_any_of_five_fields(bare: EmulatorServer, api: httpx.Client) -> None:
-    bare.add_orders(bare.merchant_ids[0], 12, step_seconds=60)
-    known = bare.orders(bare.merchant_ids[0])
-    for name in ("order_number", "modified_at", "order_lines_price_amount", "order_lines_count", "order_date"):
-        expected = sorted(order[name] for order in known)
-        for sign in ("", "-"):
-            shown = [row["attributes"][name] for row in orders(bare, api, sort=f"{sign}{name}")["data"]]
-            assert shown == (expected[::-1] if sign else expected)
-    newest_first = [order["order_id"] for order in reversed(known)]
-    assert ids(bare, api) == newest_first
-    both = orders(bare, api, sort="order_lines_count,-modified_at")["data"]
-    keys = [(row["attributes"]["order_lines_count"], row["attributes"]["modified_at"]) for row in both]
-    assert keys == sorted(sorted(keys, key=lambda key: key[1], reverse=True), key=lambda key: key[0])
-    bare.set_options(orders_sort="ignored")
-    assert ids(bare, api, sort="modified_at") == newest_first
 
 
 def test_filters_choose_orders(bare: EmulatorServer, api: httpx.Client) -> None:
@@ -215,56 +102,6 @@ def test_the_server_drops_times_that_it_does_not_like(bare: EmulatorServer, api:
     assert ids(bare, api, last_updated_after=odd) == added[2:]
     bare.set_options(orders_time_filter="ignored")
     assert set(ids(bare, api, last_updated_after=good)) == set(added)
-
-
-def test_wrong_parameters_are_named(bare: EmulatorServer, api: httpx.Client) -> None:
-    for wrong in (
-        {"page[number]": "-1"},
-        {"page[size]": "0"},
-        {"page[size]": "many"},
-        {"sort": "status"},
-        {"include": "order_items,customers"},
-        {"order_status": "canceled"},
-        {"order_type": "partnerfulfilled"},
-        {"exported": "maybe"},
-        {"sales_channel_id": "de"},
-        {"created_after": "yesterday"},
-        {"last_updated_before": "2026-03-10T10:01:00 00:00"},
-    ):
-        assert detail(api.get(base(bare), params=wrong))["source"] == {"parameter": next(iter(wrong))}
-
-
-def test_refusals_have_the_form_of_json_api(bare: EmulatorServer, api: httpx.Client) -> None:
-    (id,) = bare.add_orders(bare.merchant_ids[0], 1)
-    assert detail(api.get(f"/merchants/{bare.foreign_merchant_id}/orders"))["status"] == "403"
-    assert detail(api.get(f"/merchants/{id}/orders"))["status"] == "404"
-    assert detail(api.get(f"/merchants/{bare.merchant_ids[1]}/orders/{id}"))["status"] == "404"
-    assert detail(httpx.get(f"{bare.url}{base(bare)}"))["status"] == "401"
-    bare.set_options(missing_scopes=["orders/read"])
-    assert "orders/read" in detail(api.get(base(bare)))["detail"]
-    assert "orders/read" not in api.get("/auth/me").json()["scopes"]
-
-
-def test_the_limit_answers_a_message(server: EmulatorServer, api: httpx.Client) -> None:
-    server.set_options(order_days=0)
-    answers = [api.get(base(server)) for _ in range(41)]
-    assert [answer.status_code for answer in answers] == [200] * 40 + [429]
-    refused = answers[-1]
-    assert list(refused.json()) == ["message"]
-    assert refused.headers["content-type"] == JSON_API
-    assert 1 <= int(refused.headers["Retry-After"]) <= 60
-    assert refused.headers["X-Rate-Limit"] == "40"
-    assert refused.headers["X-Flow-Id"]
-    # The list by order number has its own, and so has all else.
-    assert orders(server, api, order_number="1")["data"] == []
-    assert api.get(f"/merchants/{server.merchant_ids[0]}/announced-returns").status_code == 200
-
-
-def test_the_sandbox_has_lower_limits() -> None:
-    with EmulatorServer(environment="sandbox", order_days=0, tokens_per_minute=9) as sandbox:
-        with httpx.Client(base_url=sandbox.url) as client:
-            log_in(client)
-            assert [client.get(base(sandbox)).status_code for _ in range(11)] == [200] * 10 + [429]
 
 
 def test_orders_are_kept_for_a_year(bare: EmulatorServer, api: httpx.Client) -> None:
@@ -349,35 +186,3 @@ def test_orders_change_in_the_middle_of_paging(bare: EmulatorServer, api: httpx.
     log_in(api)
     orders(bare, api)
     assert seen == [1, 2]
-
-
-def test_thousands_of_orders_are_added_and_paged_fast(bare: EmulatorServer, api: httpx.Client) -> None:
-    started = monotonic()
-    added = bare.add_orders(bare.merchant_ids[0], 1_500, start="2026-03-09T00:00:00Z")
-    page = orders(bare, api, sort="modified_at", page_size=1000, page_number=1, include=ALL)
-    assert [order["id"] for order in page["data"]] == added[1000:]
-    # Far more than it takes, for a busy machine.
-    assert monotonic() - started < 30
-
-
-def test_wrong_options_are_refused(anonymous: httpx.Client) -> None:
-    for wrong in (
-        {"orders_per_day": -1},
-        {"orders_page_limit": 0},
-        {"orders_next": "maybe"},
-        {"order_update_seconds": -1},
-        {"first_tracking_counts": 1},
-        {"stocks_failed": 2},
-        {"stocks_pending_status": "HELD"},
-        {"document_path": "/documents"},
-        {"documents_order_parameter": ""},
-        {"missing_scopes": "orders/read"},
-    ):
-        assert anonymous.patch("/_emulator/options", json=wrong).status_code == 400, wrong
-
-
-def test_options_go_out_and_in_again(anonymous: httpx.Client) -> None:
-    changes = {"order_days": 0, "document_path": "/x/{document_id}.pdf", "missing_scopes": ["orders/write"]}
-    after = anonymous.patch("/_emulator/options", json=changes).json()
-    assert {name: after[name] for name in changes} == changes
-    assert anonymous.patch("/_emulator/options", json=after).json() == after

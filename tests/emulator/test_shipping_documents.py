@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from airflow_provider_zdirect.emulator.pdf import pdf
 from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.emulator.shipping_documents import pdf
 
 from .order_calls import truth
 
@@ -34,18 +34,6 @@ def test_an_order_has_two_labels_and_a_slip(server: EmulatorServer, api: httpx.C
             shipment["shipment_number"],
         )
     assert len({document["id"] for document in documents}) == 3
-
-
-def test_a_share_of_partner_fulfilled_orders_has_documents(server: EmulatorServer) -> None:
-    merchant = server.merchant_ids[0]
-    found = {order["order_id"]: order["order_type"] for order in server.orders(merchant)}
-    with_documents = {id for id in found if server.shipping_documents(id)}
-    assert 20 < len(with_documents) < 50
-    assert {found[id] for id in with_documents} == {"PartnerFulfilled"}
-    server.set_options(zss_orders=0.0)
-    assert not any(server.shipping_documents(id) for id in found)
-    with pytest.raises(ValueError):
-        server.shipping_documents(merchant)
 
 
 def test_an_order_without_documents_has_an_empty_list(server: EmulatorServer, api: httpx.Client, order_id: str) -> None:
@@ -76,12 +64,6 @@ def test_a_pdf_tells_where_its_objects_are() -> None:
     places = [int(line[:10]) for line in content[start:].splitlines()[3:8]]
     for number, place in enumerate(places, 1):
         assert content[place:].startswith(b"%d 0 obj" % number)
-
-
-def test_the_parameter_is_an_option(server: EmulatorServer, api: httpx.Client, order_id: str) -> None:
-    server.set_options(documents_order_parameter="order")
-    assert len(api.get(DOCUMENTS, params={"order": order_id}).json()["documents"]) == 3
-    assert api.get(DOCUMENTS, params={"order_id": order_id}).status_code == 400
 
 
 def test_refusals(server: EmulatorServer, api: httpx.Client, order_id: str) -> None:

@@ -59,23 +59,6 @@ def test_accepted_levels_become_the_truth(server: EmulatorServer, api: httpx.Cli
     assert (server.stock_levels(merchant), server.stock_updates(merchant)) == ({}, [])
 
 
-def test_the_older_shape_has_codes_as_texts(server: EmulatorServer, api: httpx.Client) -> None:
-    server.set_options(stocks_answer="items")
-    answer = api.post(path(server), json={"items": [item(), item(OTHER_EAN, -2)]})
-    assert (answer.status_code, answer.json()) == (
-        207,
-        {
-            "items": [
-                {"item": item(), "result": {"status": "ACCEPTED", "code": "0"}},
-                {
-                    "item": item(OTHER_EAN, -2),
-                    "result": {"status": "REJECTED", "code": "101", "description": "Quantity is negative: -2."},
-                },
-            ]
-        },
-    )
-
-
 def test_an_item_that_is_wrong_is_rejected_and_the_others_are_not(server: EmulatorServer, api: httpx.Client) -> None:
     for wrong in (
         item(quantity=-2),
@@ -110,16 +93,6 @@ def test_a_request_that_is_ill_formed_is_refused_as_a_whole(server: EmulatorServ
         answer = api.post(path(server), json=content)
         assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
     assert server.stock_updates(server.merchant_ids[0]) == []
-
-
-def test_other_refusals(server: EmulatorServer, api: httpx.Client) -> None:
-    content = {"items": [item()]}
-    assert api.post(path(server), content=b"{}", headers={"Content-Type": "text/plain"}).status_code == 415
-    assert api.post(f"/merchants/{server.foreign_merchant_id}/stocks", json=content).status_code == 403
-    assert api.post(f"/merchants/{CHANNEL}/stocks", json=content).status_code == 404
-    assert httpx.post(f"{server.url}{path(server)}", json=content).status_code == 401
-    server.set_options(missing_scopes=["products/stock/write"])
-    assert api.post(path(server), json=content).status_code == 403
 
 
 def test_updates_for_unknown_articles_are_held(server: EmulatorServer, api: httpx.Client, pending: None) -> None:

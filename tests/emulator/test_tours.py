@@ -78,13 +78,6 @@ def test_tours_are_found_by_advice(server: EmulatorServer, api: httpx.Client) ->
     assert api.get(TOURS).status_code == 401
 
 
-def test_the_advice_can_be_required(server: EmulatorServer, api: httpx.Client) -> None:
-    advice = tours(api)[0]["zalando_advice_id"]
-    server.set_options(tours_without_parameter=False)
-    assert api.get(TOURS).status_code == 400
-    assert len(tours(api, zalando_advice_id=advice)) == 1
-
-
 def test_a_tour_moves_on_with_the_day(server: EmulatorServer) -> None:
     merchant, start = server.merchant_ids[0], datetime.fromisoformat("2026-03-09T23:59:00Z")
     seen: dict[str, list[str]] = {}
@@ -104,13 +97,6 @@ def test_a_tour_moves_on_with_the_day(server: EmulatorServer) -> None:
     assert ["initialized", "arrived", "unloading", "unloaded"] in seen.values()
 
 
-def test_some_tours_are_canceled_or_rejected(server: EmulatorServer) -> None:
-    server.set_options(notice_days=60)
-    found = [tour["current_status"]["status"] for merchant in server.merchant_ids for tour in server.tours(merchant)]
-    assert {"canceled", "rejected", "unloaded", "initialized"} <= set(found)
-    assert 0 < found.count("canceled") + found.count("rejected") < len(found) / 5
-
-
 def test_a_created_notice_gets_a_tour_that_waits_for_its_dispatch(server: EmulatorServer, api: httpx.Client) -> None:
     server.set_options(notice_days=0, token_seconds=10**7)
     log_in(api)
@@ -126,13 +112,3 @@ def test_a_created_notice_gets_a_tour_that_waits_for_its_dispatch(server: Emulat
     assert tours(api)[0]["current_status"]["status"] == "arrived"
     server.clock.advance(4 * 3600)
     assert tours(api)[0]["current_status"]["status"] == "unloaded"
-
-
-def test_drift_leaves_the_ids_of_tours_alone(server: EmulatorServer, api: httpx.Client) -> None:
-    plain = tours(api)
-    server.set_options(drift=0.6)
-    drifted = tours(api)
-    assert 10 < sum(a != b for a, b in zip(plain, drifted, strict=True)) < len(plain)
-    for name in ("zalando_advice_id", "shipping_notice_id", "tour_number", "current_status"):
-        assert [tour[name] for tour in drifted] == [tour[name] for tour in plain]
-    assert [tour for merchant in server.merchant_ids for tour in server.tours(merchant)]

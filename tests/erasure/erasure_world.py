@@ -16,15 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 from extraction import Extraction
 
-from airflow_provider_zdirect.client import Transport
 from airflow_provider_zdirect.datasets.personal_data import PersonalData
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.erasure.run import ErasureJob, ErasureResult, erase_customers
 from airflow_provider_zdirect.exceptions import ServerError
-from airflow_provider_zdirect.publish.window import announce
-from airflow_provider_zdirect.shipping_documents.documents import documents_folder
-from airflow_provider_zdirect.storage.layout import Layout
+from airflow_provider_zdirect.storage.layout import documents_folder
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import Window
 
@@ -59,6 +56,14 @@ PERSON = {
         "country_code": "AT",
     },
 }
+NAMELESS = {
+    "customer_number": "",
+    "customer_email": PERSON["customer_email"],
+    "customer_phone": None,
+    "shipping_address": {"country_code": "AT"},
+    "billing_address": {"country_code": "AT"},
+}
+"""Of an order that does not say whose it is, but for the e-mail address."""
 EVERYWHERE = ("orders", "orders_current", "order_items", "order_items_current", "order_lines", "order_lines_current")
 
 
@@ -117,11 +122,11 @@ class ErasureWorld(Extraction):
 
     @property
     def store(self) -> ObjectStore:
-        return ObjectStore(self.job("orders", FIRST).fs, str(self.root))
+        return self.job("orders", FIRST).place.store
 
     def add(self, start: datetime, count: int = 1, **attributes: Any) -> list[str]:
         ids = self.emulator.add_orders(self.merchant_id, count, start=start, items=1, lines=1, **attributes)
-        if attributes.get("customer_number") == CUSTOMER:
+        if attributes.get("customer_number") in (CUSTOMER, ""):
             self.orders += ids
         return ids
 
@@ -129,14 +134,16 @@ class ErasureWorld(Extraction):
         self.run("orders", window, **{**self.options, "max_rejected": 9, "resume_key": str(window), **options})
 
     def fill(self, *, few: bool = False) -> None:
-        """Past windows with versions, a rejected order, late and staged ones, labels and returns.
+        """Past windows with versions, a late order, a rejected and a staged one, labels and returns.
 
         :param few: only one window, with one order of the person, and no returns.
         """
         mine = self.add(FIRST.start, 1 if few else 2, **PERSON)
         self.add(FIRST.start + timedelta(minutes=5), 5)
+        self.add(FIRST.start + timedelta(minutes=6), 1, **NAMELESS)
         if few:
             self.add(FIRST.start + timedelta(minutes=30), 1, **PERSON, order_date="yesterday")
+            self.add(FIRST.start + timedelta(minutes=31), 1, **NAMELESS, order_date="yesterday")
         self.fetch(FIRST)
         self._put_labels(mine)
         self.break_off(Window(START - 3 * HOUR, START - 2 * HOUR))
@@ -146,8 +153,7 @@ class ErasureWorld(Extraction):
         self.add(SECOND.start + timedelta(minutes=20), 5)
         self.add(SECOND.start + timedelta(minutes=30), 1, **PERSON, order_date="yesterday")
         self.fetch(SECOND)
-        # The third is being fetched; who looks back from the fourth publishes rows of it.
-        announce(self.store, Layout("orders", self.merchant_id), THIRD)
+        self.fetch(THIRD)
         late = self.add(THIRD.start + timedelta(minutes=30), 1, **PERSON)
         self.add(THIRD.start + timedelta(minutes=31), 1)
         self.fetch(Window(THIRD.end, THIRD.end + HOUR))
@@ -161,9 +167,9 @@ class ErasureWorld(Extraction):
             self.store.write(f"{folder}/1-OUTBOUND_LABEL.pdf", "Zebulonia Quastenflosser".encode("latin-1"))
             self.store.write_json(f"{folder}/documents.json", [])
 
-    def break_off(self, window: Window) -> None:
+    def break_off(self, window: Window, person: dict[str, Any] = PERSON) -> None:
         """A window of which only a first page was fetched, with the person on it."""
-        self.add(window.start + timedelta(minutes=1), 1, **PERSON)
+        self.add(window.start + timedelta(minutes=1), 1, **person)
         self.add(window.start + timedelta(minutes=2), 60)
         self.emulator.set_options(orders_page_limit=50)
         self.emulator.faults.set([{"match": {"path": "/orders$", "nth": 2}, "action": {"status": 503}, "times": 1}])
@@ -177,11 +183,9 @@ class ErasureWorld(Extraction):
         self.emulator.request_deletion(self.merchant_id, CUSTOMER)
 
     def erasure_job(self, **changes: Any) -> ErasureJob:
-        job = self.job("orders", FIRST)
-        fields = {"key": KEY if self.mode == "hash" else None, **changes}
-        return ErasureJob(self.merchant_id, fields.pop("fs", job.fs), job.root, job.base_uri, **fields)
+        return ErasureJob(self.job("orders", FIRST).place, **{"key": KEY if self.mode == "hash" else None, **changes})
 
-    def erase(self, transport: Transport | None = None, **changes: Any) -> ErasureResult:
+    def erase(self, **changes: Any) -> ErasureResult:
         async def go() -> ErasureResult:
             async with self.client() as client:
                 return await erase_customers(self.erasure_job(**changes), client, self.clock())

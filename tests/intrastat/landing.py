@@ -21,6 +21,7 @@ from airflow_provider_zdirect.intrastat.report import IntrastatJob, IntrastatRes
 from airflow_provider_zdirect.intrastat.selection import Month
 from airflow_provider_zdirect.pipeline.manifest import Manifest
 from airflow_provider_zdirect.publish.day import DayReplacer
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import ParquetWriter
@@ -74,8 +75,12 @@ class Landing:
         return ObjectStore(self.fs, str(self.root))
 
     @property
+    def place(self) -> Place:
+        return Place(self.fs, str(self.root), f"file://{self.root}", MERCHANT, "production")
+
+    @property
     def layout(self) -> Layout:
-        return Layout(DATASET.name, MERCHANT)
+        return self.place.layout(DATASET.name)
 
     def land(
         self,
@@ -112,7 +117,7 @@ class Landing:
             "dataset": DATASET.name,
             "merchant_id": MERCHANT,
             "environment": "production",
-            "path": DATASET.path,
+            "path": DATASET.endpoint.path,
             "window": window,
             "clipped": None,
             "days": {day.isoformat(): self.fetched.isoformat() for day in days},
@@ -126,24 +131,21 @@ class Landing:
         }
         self.store.write_json(self.layout.manifest(window), Manifest(**{**usual, **facts}).as_json())
 
-    def land_month(self, by_day: dict[int, list[dict[str, Any]]] | None = None, **options: Any) -> None:
-        """Publish all days of November 2026; days that are not named have empty reports."""
+    def land_month(
+        self, by_day: dict[int, list[dict[str, Any]]] | None = None, *, zone: str = "UTC", **options: Any
+    ) -> None:
+        """Publish all days of November 2026; days that are not named have empty reports, which have no file."""
         for day in NOVEMBER.days:
-            self.land(day, (by_day or {}).get(day.day, []), **options)
+            if movements := (by_day or {}).get(day.day):
+                self.land(day, movements, zone=zone, **options)
+            else:
+                self.fetched += timedelta(minutes=1)
+                facts = {name: value for name, value in options.items() if name != "format"}
+                self.announce(Window.of_day(day, zone), [day], files=[], **facts)
 
     def report(self, *, master_data: Path | None = None, **options: Any) -> IntrastatResult:
         file = MasterDataFile(self.fs, str(master_data), str(master_data)) if master_data else None
-        job = IntrastatJob(
-            **{
-                "month": NOVEMBER,
-                "merchant_id": MERCHANT,
-                "fs": self.fs,
-                "root": str(self.root),
-                "base_uri": f"file://{self.root}",
-                "master_data": file,
-                **options,
-            }
-        )
+        job = IntrastatJob(**{"month": NOVEMBER, "place": self.place, "master_data": file, **options})
         return report_month(job, clock=FakeClock(self.now))
 
     def file(self, country: str, suffix: str) -> Path:

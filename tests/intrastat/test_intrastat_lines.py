@@ -202,18 +202,6 @@ def test_duckdb_makes_columns_of_the_folders_and_the_csv_has_them(landing: Landi
     assert [row[name] for name in FOLDERS] == [MERCHANT, "2026-11", "PL"]
 
 
-def test_what_an_earlier_release_wrote_beside_the_tables_is_deleted(landing: Landing) -> None:
-    landing.land_month({1: [movement("DE", "PL"), movement(None, "PL")]})
-    landing.report()
-    old = [landing.table_folder("PL") / f"intrastat-2026-11-PL.{suffix}" for suffix in ("csv", "html")]
-    old += [landing.table_folder("PL").parent / "movements-without-country.csv", landing.table_folder("XX") / "own.txt"]
-    for path in old:
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("from then")
-    landing.report()
-    assert [path for path in old if path.exists()] == old[-1:]
-
-
 def test_places_outside_of_the_eu_are_pointed_out(landing: Landing) -> None:
     landing.land_month({1: [movement("DE", "CH"), movement("DE", "PL")]})
     landing.report()

@@ -1,55 +1,20 @@
-"""Rules that all operators' arguments share: lists of ids, durations, and the merchant of a mapped task."""
+"""What values of arguments mean: lists of ids, durations, and the merchant of a mapped task."""
 
 from __future__ import annotations
 
-import inspect
 import re
 from datetime import timedelta
-from importlib import import_module
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException, task_group
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import arguments
+from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 
-ID, OTHER = "01924c48-49bb-40c2-9c32-ab582e6db6f4", "0a7bd8c1-0000-4fc0-8cd9-86e454e6dfa3"
-MODULES = ("extract", "liquidation", "intrastat", "stocks", "orders", "order_tracking", "order_erasure", "inbound")
-MODULES += ("shipping_documents", "shipping_notices")
-
-
-def classes():
-    """Every operator and sensor with arguments of its own."""
-    for name in [*(f"operators.{module}" for module in MODULES), "sensors.report"]:
-        module = import_module(f"airflow_provider_zdirect.{name}")
-        yield from (
-            found
-            for found in vars(module).values()
-            if inspect.isclass(found) and found.__module__ == module.__name__ and hasattr(found, "template_fields")
-        )
-
-
-OPERATORS = list(classes())
-AIRFLOWS_OWN = {"retry_delay", "poke_interval"}
-DURATIONS = [
-    (each, name)
-    for each in OPERATORS
-    for name, argument in inspect.signature(each.__init__).parameters.items()
-    if "timedelta" in str(argument.annotation) and name not in AIRFLOWS_OWN
-]
-NEEDED = {
-    "dataset": "intra_community_movements",
-    "base_path": "/data/zdirect",
-    "operations": "create",
-    "notice": "{{ params.notice }}",
-    "updates_path": "/data/updates.csv",
-}
-
-
-def needed(operator):
-    return {name: NEEDED[name] for name in NEEDED if name in operator.template_fields}
+ID = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
 
 
 def uuids(value):
@@ -123,26 +88,10 @@ def test_eans_are_taken_as_they_are_and_checked():
             arguments.entries([wrong], **parse)
 
 
-@pytest.mark.parametrize(("operator", "name"), DURATIONS, ids=lambda value: getattr(value, "__name__", value))
-@pytest.mark.parametrize("number", [48, 0, 1.5, "172800", True])
-def test_a_number_is_not_a_duration_of_any_operator(operator, name, number):
-    with pytest.raises(ZDirectConfigurationError, match="is not a duration") as caught:
-        operator(**{"task_id": "a_task", **needed(operator), name: number})
-    assert f"{name}={number!r}" in str(caught.value)
-    assert "timedelta(hours=48)" in caught.value.remedy
-    assert "'PT48H'" in caught.value.remedy
-
-
 @given(st.one_of(st.integers(), st.floats(), st.booleans()), st.sampled_from([str, repr, lambda number: number]))
 def test_no_number_is_a_duration(number, written):
     with pytest.raises(ZDirectConfigurationError, match="A bare number has no unit"):
         arguments.duration(written(number), name="overlap")
-
-
-def test_the_durations_of_all_operators_are_looked_at():
-    assert {name for _, name in DURATIONS} == {
-        *("overlap", "passes", "max_orders_age", "resend_after", "remind_after", "poll_interval", "empty_after")
-    }
 
 
 @given(
@@ -169,44 +118,7 @@ def test_anything_else_is_not_a_duration(wrong):
         arguments.duration(wrong, name="overlap")
 
 
-OF_ONE_MERCHANT = [each for each in OPERATORS if "merchant_id" in each.template_fields]
-
-
-@pytest.mark.parametrize("operator", OF_ONE_MERCHANT, ids=lambda each: each.__name__)
-@pytest.mark.parametrize("blank", ["", " \n", "None", None])
-def test_a_blank_merchant_of_a_mapped_task_is_not_that_of_the_connection(operator, blank):
-    with DAG("a_dag", schedule=None):
-        mapped = operator.partial(task_id="a_task", **needed(operator)).expand(merchant_id=[ID, blank])
-
-        @task_group
-        def group(merchant_id):
-            operator(task_id="b_task", merchant_id=merchant_id, **needed(operator))
-
-        group.expand(merchant_id=[ID, blank])
-    in_group = mapped.dag.get_task("group.b_task")
-    in_group.merchant_id = blank
-    for task in (mapped.unmap({"merchant_id": blank}), in_group):
-        with pytest.raises(ZDirectConfigurationError, match=r"merchant_id=.* is blank. It is not taken for"):
-            arguments.own_merchant_id(task)
-    assert arguments.own_merchant_id(mapped.unmap({"merchant_id": f" {ID.upper()}"})) == ID
-
-
-@pytest.mark.parametrize("operator", OF_ONE_MERCHANT, ids=lambda each: each.__name__)
-def test_a_merchant_that_a_template_or_the_author_leaves_out_is_that_of_the_connection(operator):
-    template = "{{ params.merchant or '' }}"
-    tasks = [operator(task_id="a_task", merchant_id=value, **needed(operator)) for value in (template, "", None)]
-    with DAG("a_dag", schedule=None):
-        for number, of in enumerate(({"merchant_id": template}, {"merchant_id": None}, {})):
-            mapped = operator.partial(task_id=f"b_{number}", **of, **needed(operator)).expand(conn_id=["a"])
-            tasks.append(mapped.unmap({"conn_id": "a"}))
-    for task in tasks:
-        task.merchant_id = task.merchant_id and ""
-        assert arguments.own_merchant_id(task) is None
-
-
 def test_a_mapped_task_with_a_blank_merchant_asks_zdirect_for_nothing(emulator, context, tmp_path):
-    from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
-
     with DAG("a_dag", schedule=None):
         mapped = ZDirectExtractOperator.partial(
             task_id="extract", dataset="sales_channels", base_path=tmp_path.as_uri()

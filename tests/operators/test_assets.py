@@ -50,10 +50,8 @@ def test_a_place_has_one_name_without_connection_and_secret(given, same):
     assert "secret" not in dataset_asset("orders", given).uri
 
 
-def test_the_daily_asset_is_that_of_the_default_base_path(monkeypatch):
-    monkeypatch.setenv("ZDIRECT_BASE_PATH", "s3://bucket/zdirect")
-    asset = daily_asset("intra_community_movements")
-    assert asset == daily_asset("intra_community_movements", "s3://bucket/zdirect/")
+def test_the_daily_asset_is_that_of_a_base_path():
+    asset = daily_asset("intra_community_movements", "s3://bucket/zdirect/")
     assert asset.uri == "zdirect://intra_community_movements/daily/s3://bucket/zdirect"
 
 

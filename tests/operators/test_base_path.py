@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import json
 import os
-import pkgutil
 import socket
 from datetime import timedelta
 from pathlib import Path
@@ -14,17 +11,18 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+from all_tasks import TASKS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_zdirect import operators
 from airflow_provider_zdirect.dag_support import tasks
 from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import open_base_path, open_path
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
-from airflow_provider_zdirect.operators.inbound import ZDirectInboundReconciliationOperator, ZDirectItemSetsOperator
+from airflow_provider_zdirect.operators.inbound import ZDirectInboundReconciliationOperator
 from airflow_provider_zdirect.operators.intrastat import ZDirectIntrastatReportOperator
+from airflow_provider_zdirect.operators.item_sets import ZDirectItemSetsOperator
 from airflow_provider_zdirect.operators.liquidation import ZDirectLiquidationRefetchOperator
 from airflow_provider_zdirect.operators.order_erasure import ZDirectOrderErasureOperator
 from airflow_provider_zdirect.operators.order_tracking import ZDirectMissingTrackingOperator
@@ -87,18 +85,9 @@ ELSEWHERE = (
 )
 
 
-def all_operators() -> list[type[ZDirectOperator]]:
-    modules = [
-        importlib.import_module(f"{operators.__name__}.{name}")
-        for _, name, _ in pkgutil.iter_modules(operators.__path__)
-    ]
-    classes = {each for module in modules for _, each in inspect.getmembers(module, inspect.isclass)}
-    return sorted((each for each in classes if issubclass(each, ZDirectOperator)), key=lambda each: each.__name__)
-
-
 PATHS = [
     (operator, name)
-    for operator in all_operators()
+    for operator in TASKS
     for name in operator.template_fields
     if name.endswith("_path") or name == "master_data"
 ]

@@ -6,19 +6,17 @@ from typing import Any
 
 import pytest
 import real_time
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 from own_emulator import config_of, connection_to, own_emulator
 
 from airflow_provider_zdirect.assets import inbound_asset, place_of
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.datasets.rate import Rate
-from airflow_provider_zdirect.exceptions import RateLimitedError, ServerError, ZDirectConfigurationError
+from airflow_provider_zdirect.exceptions import RateLimitedError, ServerError
+from airflow_provider_zdirect.operators.base import MAX_WAITS
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
-from airflow_provider_zdirect.operators.inbound import (
-    MAX_TURNS,
-    ZDirectInboundReconciliationOperator,
-    ZDirectItemSetsOperator,
-)
+from airflow_provider_zdirect.operators.inbound import ZDirectInboundReconciliationOperator
+from airflow_provider_zdirect.operators.item_sets import ZDirectItemSetsOperator
 
 EAN = "0191476239145"
 NOTICE = "/zfs/shipping-notices/00000000-0000-4000-8000-000000000001"
@@ -51,24 +49,6 @@ def place(emulator, context, tmp_path) -> dict[str, Any]:
     return place
 
 
-@pytest.mark.parametrize(
-    ("operator", "arguments", "named"),
-    [
-        (ZDirectItemSetsOperator, {"base_path": "data"}, "base_path='data'"),
-        (ZDirectItemSetsOperator, {"format": "csv"}, "format='csv'"),
-        (ZDirectInboundReconciliationOperator, {"merchant_id": "4711"}, "merchant_id='4711'"),
-        (ZDirectInboundReconciliationOperator, {"base_path": ""}, "base_path is empty"),
-    ],
-)
-def test_a_wrong_literal_is_refused_at_parse_also_in_a_mapped_task(operator, arguments, named):
-    arguments = {"task_id": "inbound", "base_path": "/data", **arguments}
-    with pytest.raises(ZDirectConfigurationError, match="Task inbound") as caught:
-        operator(**arguments)
-    assert named in str(caught.value)
-    with DAG("a_dag", schedule=None), pytest.raises(ZDirectConfigurationError, match="Task inbound"):
-        operator.partial(**arguments)
-
-
 def test_item_sets_then_the_reconciliation(place, context):
     summary = ZDirectItemSetsOperator(task_id="item_sets", **place).execute(context)
     assert (summary["notices"], summary["sets_fetched"], summary["sets_pending"], summary["items"]) == (1, 1, 0, 1)
@@ -99,10 +79,10 @@ def test_the_rate_limit_is_waited_for_without_a_slot_and_not_for_ever(place, con
         task.execute(context)
     assert deferred.value.method_name == "resume"
     assert 800 < (deferred.value.trigger.moment - real_time.now()).total_seconds() <= 900
-    assert deferred.value.kwargs == {"turns": 1}
-    with pytest.raises(RateLimitedError, match="1 are left"):
-        task.resume(context, turns=MAX_TURNS)
-    with pytest.raises(RateLimitedError, match="1 are left"):
+    assert deferred.value.kwargs == {"waits": 0, "turns": 1}
+    with pytest.raises(RateLimitedError, match="1 of 1 sets are left"):
+        task.resume(context, waits=MAX_WAITS, turns=task.max_turns)
+    with pytest.raises(RateLimitedError, match="1 of 1 sets are left"):
         ZDirectItemSetsOperator(task_id="item_sets", deferrable=False, **place).execute(context)
 
 

@@ -1,4 +1,4 @@
-"""What the re-fetch of liquidated items is told: purchase order, spellings, dates; and what is wrong with that."""
+"""Arguments of the re-fetch of liquidated items: purchase order, spellings, dates; and what is wrong with that."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airflow_provider_zdirect.exceptions import (
     WindowError,
     ZDirectConfigurationError,
 )
-from airflow_provider_zdirect.operators.liquidation import ZDirectLiquidationRefetchOperator, pass_delays
+from airflow_provider_zdirect.operators.liquidation import pass_delays
 
 START = datetime(2026, 11, 10, tzinfo=UTC)
 END = START + DAY
@@ -228,41 +228,8 @@ def test_a_window_that_zdirect_no_longer_keeps_is_refused(emulator, refetch):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        ({"passes": []}, "passes is empty"),
-        ({"passes": ""}, "passes is empty"),
-        ({"passes": "two days"}, "passes='two days'"),
-        ({"passes": [48]}, "passes=48 is not a duration"),
-        ({"passes": "172800"}, "passes='172800' is not a duration"),
-        ({"passes": [timedelta(-1)]}, "negative"),
-        ({"passes": ["P99999999999D"]}, "passes="),
-        ({"passes": timedelta.max}, "too long"),
-        ({"passes": [48 * HOUR, None]}, "passes=None"),
-        ({"merchant_id": "4711"}, "merchant_id='4711'"),
-        ({"base_path": "data"}, "base_path='data'"),
-        ({"conn_id": ""}, "conn_id is empty"),
-        ({"format": "csv"}, "format='csv'"),
-        ({"replace_with_empty": "perhaps"}, "replace_with_empty='perhaps'"),
-        ({"path": "liquidated"}, "path='liquidated'"),
-        ({"window_from": START.isoformat(), "window_to": START.isoformat()}, "zero-width"),
-    ],
-)
-def test_a_wrong_literal_is_refused_at_parse(refetch, arguments, named):
-    with pytest.raises(ZDirectConfigurationError, match="Task refetch") as caught:
-        refetch(**arguments)
-    assert named in str(caught.value)
-    assert caught.value.remedy
-
-
-def test_templates_are_not_judged_at_parse(refetch):
-    refetch(**dict.fromkeys(ZDirectLiquidationRefetchOperator.template_fields, "{{ params.x }}"))
-
-
-@pytest.mark.parametrize(
     ("arguments", "kind", "named"),
     [
-        ({"passes": "soon"}, ZDirectConfigurationError, "passes='soon'"),
         ({"passes": 100 * DAY}, ZDirectConfigurationError, "100 days"),
         ({"window_from": (START + HOUR).isoformat()}, WindowError, "whole days"),
         ({"window_from": "", "window_to": ""}, WindowError, "no data interval"),
@@ -303,7 +270,7 @@ def test_the_window_is_the_data_interval(emulator, merchant, refetch, tmp_path):
     run = refetch(window_from=None, window_to=None)
     context = {
         "ti": SimpleNamespace(dag_id="a_dag", run_id="a_run", task_id="refetch", map_index=-1),
-        "outlet_events": run.told,
+        "outlet_events": run.outlet_events,
         "data_interval_start": START,
         "data_interval_end": END,
     }

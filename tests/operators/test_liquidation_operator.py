@@ -136,7 +136,7 @@ def test_xcom_log_and_asset_say_what_changed(emulator, merchant, refetch, script
         f"0 changed -> {tmp_path.as_uri()}/{DATASET}/merchant_id={merchant}"
     )
     assert line in caplog.text + capsys.readouterr().out
-    (asset, extra), (here, same) = run.told[changed_alias(DATASET)].added
+    (asset, extra), (here, same) = run.outlet_events[changed_alias(DATASET)].added
     assert (asset, here) == (dataset_asset(DATASET), dataset_asset(DATASET, str(tmp_path)))
     changed = {"added": 2, "removed": 1, "changed": 0, "dates": "2026-11-10"}
     where = {"base_path": tmp_path.as_uri(), "environment": "production"}
@@ -145,7 +145,7 @@ def test_xcom_log_and_asset_say_what_changed(emulator, merchant, refetch, script
     assert AIRFLOW_V_3_0_PLUS or hash(frozenset(extra.items()))
 
 
-def test_a_refetch_without_a_change_writes_nothing_and_tells_nobody(
+def test_a_refetch_without_a_change_writes_nothing_and_updates_no_asset(
     emulator, refetch, script, tmp_path, caplog, capsys
 ):
     # The same rows in another order are the same.
@@ -334,7 +334,7 @@ def test_invalid_rows_of_a_second_pass_leave_the_first(emulator, refetch, script
     ],
     ids=["before the former file is kept", "before the manifest", "after the manifest"],
 )
-def test_a_task_that_is_killed_after_it_has_published_tells_the_changes_in_its_retry(
+def test_a_task_that_is_killed_after_it_has_published_reports_the_changes_in_its_retry(
     emulator, merchant, refetch, script, tmp_path, monkeypatch, method, folder, after
 ):
     script(("PO1", {}, 0, 9), ("PO2", {}, 30, None), ("PO2", {"ean": "4006381333931"}, 30, None))
@@ -379,7 +379,7 @@ def test_also_if_a_day_or_another_task_came_before_its_retry(
     assert published(tmp_path) == truth(emulator, merchant, START, END)
 
 
-def test_two_tasks_at_the_same_time_both_tell_what_they_have_changed(
+def test_two_tasks_at_the_same_time_both_report_what_they_have_changed(
     emulator, merchant, refetch, script, tmp_path, monkeypatch
 ):
     script(("PO1", {}, 0, None), ("PO2", {}, 30, None), ("PO3", {}, 49, None))

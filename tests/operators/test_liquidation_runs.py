@@ -33,6 +33,7 @@ def at_once(runs: list[Run], seed: int) -> None:
         list(pool.map(Run.go_on, runs))
 
 
+@pytest.mark.exhaustive
 def test_thirty_daily_runs_that_overlap_end_with_the_truth(emulator, run_of, tmp_path):
     merchant = emulator.merchant_ids[0]
     emulator.set_options(volume=1, late_share=0.3, liquidated_vanish=0.2, liquidated_change=0.3)
@@ -84,7 +85,7 @@ def test_runs_that_all_wait_at_the_same_time_end_exact_in_any_order(emulator, ru
         assert all(len(changes_in(change["file"])) == 2 for change in refetched)
 
 
-def test_runs_of_the_same_day_tell_a_change_once(emulator, run_of, tmp_path):
+def test_runs_of_the_same_day_report_a_change_once(emulator, run_of, tmp_path):
     merchant, day = emulator.merchant_ids[0], FIRST
     stays, late = {"purchase_order_number": "PO1"}, {"purchase_order_number": "PO2"}
     emulator.script_liquidated(merchant, day.date(), [(stays, day, None), (late, day + 2 * DAY, None)])
@@ -99,5 +100,5 @@ def test_runs_of_the_same_day_tell_a_change_once(emulator, run_of, tmp_path):
     assert published(tmp_path) == truth(emulator, merchant, day, day + DAY)
     # The second pass of the one was that of the other too.
     assert len(asked(emulator)) == 2
-    told = [[change["added"] for change in run.result["changed_dates"]] for run in (scheduled, by_hand)]
-    assert told == [[1], [1]]
+    added = [[change["added"] for change in run.result["changed_dates"]] for run in (scheduled, by_hand)]
+    assert added == [[1], [1]]

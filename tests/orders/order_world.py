@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import fsspec
+import pytest
 from emulated_time import EmulatedTime
 
 from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, RetryPolicy, Timeouts, Transport
@@ -18,7 +22,9 @@ from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.orders.order_flow import UpdateRules
 from airflow_provider_zdirect.orders.order_updates import update_orders
 from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult
-from airflow_provider_zdirect.orders.update_rows import OrderUpdate, read_updates
+from airflow_provider_zdirect.orders.update_rows import read_updates
+from airflow_provider_zdirect.publish.place import Place
+from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 NOW = "2026-03-10T08:00:00+00:00"
 CODES = {"tracking_number": "OUT-10001", "return_tracking_number": "BACK-10001"}
@@ -55,6 +61,47 @@ class DeadlyTransport(Transport):
         return answer
 
 
+@contextlib.contextmanager
+def deadly_storage(number: int, when: str) -> Iterator[None]:
+    """The process is gone ``before`` or ``after`` the write to the storage with that number, from 1."""
+    written = 0
+
+    def dying(write: Callable[..., None]) -> Callable[..., None]:
+        def die(*arguments: Any) -> None:
+            nonlocal written
+            written += 1
+            mine = written
+            if (mine, when) == (number, "before"):
+                raise Killed
+            write(*arguments)
+            if (mine, when) == (number, "after"):
+                raise Killed
+
+        return die
+
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("write", "upload", "delete_folder"):
+            patched.setattr(ObjectStore, name, dying(getattr(ObjectStore, name)))
+        yield
+
+
+class AnsweringTransport(Transport):
+    """Changes answers.
+
+    :param change: is given method, URL, and the content of an answer, and may change the content, or return a status.
+    """
+
+    def __init__(self, change: Callable[[str, str, Any], int | None]) -> None:
+        super().__init__(Timeouts(10, 10, 10))
+        self._change = change
+
+    async def send(self, method: str, url: str, **options: Any) -> Any:
+        answer = await super().send(method, url, **options)
+        content = json.loads(bytes(answer.body) or "null")
+        status = self._change(method, url, content)
+        return replace(answer, status=status or answer.status, body=bytearray(json.dumps(content).encode()))
+
+
 class OrderWorld:
     """One merchant's orders."""
 
@@ -65,6 +112,26 @@ class OrderWorld:
         self.limiter = MemoryRateLimiter(self.clock)
         self.merchant_id = emulator.merchant_ids[0]
         self.assumptions: dict[str, Any] = {}
+
+    def place(self, **changes: Any) -> Place:
+        root, uri = str(self.base), self.base.as_uri()
+        fields = {"merchant_id": self.merchant_id, "environment": "production", **changes}
+        return Place(fsspec.filesystem("file"), root, uri, **fields)
+
+    @property
+    def store(self) -> ObjectStore:
+        return self.place().store
+
+    def fail(
+        self, path: str, status: int, times: int | None = None, *, method: str | None = None, **action: Any
+    ) -> None:
+        """Let zDirect answer requests otherwise.
+
+        :param times: how often; None: always.
+        :param action: ``body``, ``headers``.
+        """
+        match = {"path": path, **({"method": method} if method else {})}
+        self.emulator.faults.add({"match": match, "action": {"status": status, **action}, "times": times})
 
     def order(self, **attributes: Any) -> str:
         """One more order, with two items of one line each."""
@@ -85,12 +152,9 @@ class OrderWorld:
         )
         rules = {name: changes.pop(name) for name in list(changes) if name in UpdateRules.__annotations__}
         fields: dict[str, Any] = {
-            "merchant_id": self.merchant_id,
+            "place": self.place(**{name: changes.pop(name) for name in ("merchant_id", "format") if name in changes}),
             "updates": read.updates,
             "wrong": read.wrong,
-            "fs": fsspec.filesystem("file"),
-            "root": str(self.base),
-            "base_uri": self.base.as_uri(),
             "run": "a-run",
             "rules": UpdateRules(**rules),
         }
@@ -114,8 +178,10 @@ class OrderWorld:
 
     def update(self, *rows: dict[str, Any], **changes: Any) -> dict[int, set[str]]:
         """Outcomes by row, however many of them are bad."""
-        result = self.run(self.job(list(rows), **{"max_failed": None, **changes}))
-        return outcomes(result)
+        return outcomes(self.runs(*rows, **{"max_failed": None, **changes}))
+
+    def runs(self, *rows: dict[str, Any], transport: Transport | None = None, **changes: Any) -> OrderUpdateResult:
+        return self.run(self.job(list(rows), **changes), transport)
 
     def writes(self, order_id: str = "") -> list[str]:
         """What was asked to be changed, in order: the kind, and the status of the answer."""
@@ -155,6 +221,3 @@ def _kind(path: str) -> str:
         if kind in path:
             return name
     return "order"
-
-
-__all__ = ["CODES", "DeadlyTransport", "Killed", "OrderUpdate", "OrderWorld", "order_emulator", "outcomes", "tracked"]

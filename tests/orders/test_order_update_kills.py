@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
-from order_world import DeadlyTransport, Killed, OrderWorld, order_emulator, tracked
+from orders.order_world import DeadlyTransport, Killed, OrderWorld, deadly_storage, tracked
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.orders import order_updates
-from airflow_provider_zdirect.orders.update_job import OrderUpdateJob
-from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.orders import at_once, order_updates
+from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult
 
 MOST = 60
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorServer]:
-    with order_emulator() as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)
 def one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is under way at the moment of death may be carried out or not; here it is known which."""
-    monkeypatch.setitem(order_updates.MOST_AT_ONCE, "production", 1)
+    monkeypatch.setitem(at_once.AT_ONCE, "production", 1)
 
 
 class Scene:
@@ -96,6 +89,7 @@ def _codes(number: str) -> dict[str, str]:
     return {"tracking_number": f"OUT-1000{number}", "return_tracking_number": f"BACK-1000{number}"}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_killed_around_any_request_and_run_again_all_is_done_once(
     emulator: EmulatorServer, tmp_path: Path, moment: str
@@ -113,30 +107,15 @@ def test_killed_around_any_request_and_run_again_all_is_done_once(
     assert number > 20, "each request had its turn"
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("moment", ["before", pytest.param("after", marks=pytest.mark.exhaustive)])
 def test_killed_around_any_write_to_the_storage_and_run_again_all_is_done_once(
-    emulator: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+    emulator: EmulatorServer, tmp_path: Path, moment: str
 ) -> None:
-    writes = {name: getattr(ObjectStore, name) for name in ("write", "upload", "delete_folder")}
     number, was_killed = 0, True
     while was_killed:
         number += 1
-        scene, count = Scene(emulator, tmp_path / str(number)), Counter[str]()
-
-        def dying(name: str, number: int = number, count: Counter[str] = count) -> Any:
-            def write(*arguments: Any) -> None:
-                count["writes"] += 1
-                if (count["writes"], moment) == (number, "before"):
-                    raise Killed
-                writes[name](*arguments)
-                if (count["writes"], moment) == (number, "after"):
-                    raise Killed
-
-            return write
-
-        with monkeypatch.context() as patched:
-            for name in writes:
-                patched.setattr(ObjectStore, name, dying(name))
+        scene = Scene(emulator, tmp_path / str(number))
+        with deadly_storage(number, moment):
             was_killed = scene.run_and_kill()
         emulator.clock.advance(86_400)
         if was_killed:
@@ -146,21 +125,17 @@ def test_killed_around_any_write_to_the_storage_and_run_again_all_is_done_once(
     assert number > 5
 
 
-def test_killed_after_the_numbers_the_next_try_still_leaves_five_seconds(
-    emulator: EmulatorServer, tmp_path: Path
-) -> None:
-    emulator.reset()
-    world = OrderWorld(emulator, tmp_path)
+def test_killed_after_the_numbers_the_next_try_still_leaves_five_seconds(world: OrderWorld) -> None:
     job = world.job([tracked(world.order(items=1), merchant_order_id=None)])
     with pytest.raises(Killed):
         world.run(job, DeadlyTransport(lambda *_: bool(world.writes())))
-    emulator.clock.advance(3.5)  # they are shown by then
+    world.emulator.clock.advance(3.5)  # they are shown by then
     world.run(job)
-    numbers, line = (request.time for request in emulator.requests if request.method == "PATCH")
+    numbers, line = (request.time for request in world.emulator.requests if request.method == "PATCH")
     assert (line - numbers).total_seconds() >= order_updates.SHIP_AFTER
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(1, 8))])
 def test_killed_again_and_again_it_comes_to_the_same(emulator: EmulatorServer, tmp_path: Path, seed: int) -> None:
     scene, rng = Scene(emulator, tmp_path), Random(seed)
     deaths = iter([(rng.randint(1, 25), rng.choice(["before", "after"])) for _ in range(100)])
@@ -171,23 +146,30 @@ def test_killed_again_and_again_it_comes_to_the_same(emulator: EmulatorServer, t
     scene.check()
 
 
-def test_two_runs_that_make_the_same_parcel(emulator: EmulatorServer, tmp_path: Path) -> None:
-    emulator.reset()
-    world = OrderWorld(emulator, tmp_path)
+class Beside(DeadlyTransport):
+    """Before the first such request, something else runs to its end."""
+
+    def __init__(self, method: str, path: str, other: Callable[[], object]) -> None:
+        super().__init__(lambda *_: False)
+        self._before = (method, path)
+        # In a thread, because the other run has a loop of its own.
+        self._other: threading.Thread | None = threading.Thread(target=other)
+
+    async def send(self, method: str, url: str, **options: Any) -> Any:
+        if self._other and method == self._before[0] and self._before[1] in url:
+            other, self._other = self._other, None
+            other.start()
+            other.join()
+        return await super().send(method, url, **options)
+
+
+def test_two_runs_that_make_the_same_parcel(world: OrderWorld) -> None:
     order_id = world.order(items=1)
     row = {"order_id": order_id, "shipment": "A", "weight_grams": 9, "status": "shipped", **_codes("A")}
-    other: list[Any] = []
-
-    class Beside(DeadlyTransport):
-        async def send(self, method: str, url: str, **options: Any) -> Any:
-            if method == "POST" and "/shipments" in url and not other:
-                job = world.job([row], split_shipments=True, run="quicker")
-                thread = threading.Thread(target=lambda: other.append(world.run(job)))
-                thread.start()
-                thread.join()
-            return await super().send(method, url, **options)
-
-    result = world.run(world.job([row], split_shipments=True), Beside(lambda *_: False))
+    other: list[OrderUpdateResult] = []
+    quicker = world.job([row], split_shipments=True, run="quicker")
+    transport = Beside("POST", "/shipments", lambda: other.append(world.run(quicker)))
+    result = world.runs(row, split_shipments=True, transport=transport)
     assert (result.failed, other[0].failed) == (0, 0)
     assert len(world.truth(order_id)["shipments"]) == 2
 
@@ -195,19 +177,7 @@ def test_two_runs_that_make_the_same_parcel(emulator: EmulatorServer, tmp_path: 
 def test_two_tries_at_the_same_time_come_to_the_same_end(emulator: EmulatorServer, tmp_path: Path) -> None:
     """One that was believed dead goes on beside its retry."""
     scene = Scene(emulator, tmp_path)
-    other = {"runs": 0}
-
-    class Beside(DeadlyTransport):
-        async def send(self, method: str, url: str, **options: Any) -> Any:
-            if method == "PATCH" and "/lines/" in url and not other["runs"]:
-                other["runs"] = 1
-                # In a thread, because the other run has a loop of its own.
-                thread = threading.Thread(target=scene.run_and_kill)
-                thread.start()
-                thread.join()
-            return await super().send(method, url, **options)
-
-    assert not scene.run_and_kill(Beside(lambda *_: False))
+    assert not scene.run_and_kill(Beside("PATCH", "/lines/", scene.run_and_kill))
     world = scene.world
     assert set(world.lines(scene.shipped).values()) == {"shipped"}
     assert set(world.lines(scene.parcels).values()) == {"shipped"}

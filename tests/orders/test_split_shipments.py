@@ -1,27 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from order_world import OrderWorld, order_emulator, tracked
-
-from airflow_provider_zdirect.emulator.server import EmulatorServer
+from orders.order_world import OrderWorld, tracked
 
 CODES = {"tracking_number": "OUT-1000A", "return_tracking_number": "BACK-1000A"}
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorServer]:
-    with order_emulator() as running:
-        yield running
-
-
-@pytest.fixture
-def world(emulator: EmulatorServer, tmp_path: Path) -> OrderWorld:
-    emulator.reset()
-    return OrderWorld(emulator, tmp_path)
 
 
 def parcel(order_id: str, line_id: str | None = None, **more: Any) -> dict[str, Any]:

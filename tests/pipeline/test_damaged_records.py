@@ -25,7 +25,7 @@ from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.erasure.requests import fetch_requests
 from airflow_provider_zdirect.exceptions import MalformedResponseError, RejectedRecordsError
 from airflow_provider_zdirect.inbound.notices import ShippingNotices
-from airflow_provider_zdirect.reports.wait import Sight, look_at_report
+from airflow_provider_zdirect.reports.wait import ReportStatus, ask_for_report
 from airflow_provider_zdirect.stocks.channels import live_channels
 from airflow_provider_zdirect.windows import Window
 
@@ -214,10 +214,17 @@ ROOTS = itertools.count()
 PLACE = st.integers(0, 2)
 
 
+@pytest.mark.parametrize(("number", "name"), list(enumerate(SHAPES)))
+def test_a_damaged_text_is_repaired(emulator: EmulatorServer, tmp_path: Path, number: int, name: str) -> None:
+    bad = raw(SHAPES[name], 3, REPAIRED[number])
+    check(emulator, tmp_path, name, bad, number % 3, is_repaired=True)
+
+
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", SHAPES)
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damage=st.sampled_from(REPAIRED), at=PLACE)
-def test_a_damaged_text_is_repaired(
+def test_every_damaged_text_anywhere_is_repaired(
     emulator: EmulatorServer, tmp_path: Path, name: str, damage: bytes, at: int
 ) -> None:
     root = tmp_path / str(next(ROOTS))
@@ -239,9 +246,20 @@ def undecodable(draw: st.DrawFn, name: str) -> bytes:
 
 
 @pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("bad", [b"null", REJECTED[0], REJECTED_VALUES[0]])
+def test_a_record_that_cannot_be_decoded_is_rejected_alone(
+    emulator: EmulatorServer, tmp_path: Path, name: str, bad: bytes
+) -> None:
+    at = [*SHAPES].index(name) % 3
+    bad = bad if bad == b"null" else raw(SHAPES[name], 3).replace(b'"ok"', bad if bad == b"NaN" else b'"%s"' % bad)
+    check(emulator, tmp_path, name, bad, at, is_repaired=False)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", SHAPES)
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), at=PLACE)
-def test_a_record_that_cannot_be_decoded_is_rejected_alone(
+def test_every_record_that_cannot_be_decoded_is_rejected_alone(
     emulator: EmulatorServer, tmp_path: Path, name: str, data: st.DataObject, at: int
 ) -> None:
     root = tmp_path / str(next(ROOTS))
@@ -433,7 +451,7 @@ def test_damaged_deletion_requests_are_stored_without_what_they_say_of_the_custo
     runs = StateExtraction(emulator, tmp_path)
     result = runs.observe("order_deletion_requests", max_rejected=1)
     assert [row["order_id"] for row in runs.published("order_deletion_requests")] == [uuid(0)]
-    assert (result.rejected, result.repaired) == (1, 1)
+    assert (result.manifest.rejected, result.manifest.repaired) == (1, 1)
     assert [line["record"] for line in rejected(runs)] == [None]
 
 
@@ -449,7 +467,7 @@ def test_a_notice_whose_merchant_is_damaged_is_not_taken_for_another_merchants(
     ]
     answer_with(emulator, shape, shape.body([json.dumps(notice).encode(), *bad]))
     result = runs.observe("shipping_notices", max_rejected=2)
-    assert (result.records, result.of_others, result.rejected) == (1, 0, 2)
+    assert (result.manifest.records, result.state.of_others, result.manifest.rejected) == (1, 0, 2)
 
 
 def test_whether_a_notice_or_a_channel_is_there_is_not_said_by_a_list_that_cannot_be_read(
@@ -472,8 +490,8 @@ def test_a_report_whose_only_movement_is_damaged_is_not_empty(emulator: Emulator
     answer_with(emulator, shape, shape.body([raw(shape, 1, rb"\x41")]))
     runs = StateExtraction(emulator, tmp_path)
     dataset = get_dataset("intra_community_movements")
-    look = with_client(runs, lambda client: look_at_report(client, dataset, runs.merchant_id, DAY))
-    assert asyncio.run(look).sight is Sight.MOVEMENTS
+    look = with_client(runs, lambda client: ask_for_report(client, dataset, runs.merchant_id, DAY))
+    assert asyncio.run(look).status is ReportStatus.MOVEMENTS
 
 
 def test_a_damaged_text_in_a_single_answer_does_not_stop_what_it_is_asked_for(

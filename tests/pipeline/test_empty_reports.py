@@ -22,7 +22,7 @@ from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import NotFoundError, ZDirectRetriableError
 from airflow_provider_zdirect.reports.calendar import EMPTY_IS_CERTAIN_AFTER, DueCalendar, is_long_due, why_empty
-from airflow_provider_zdirect.reports.wait import Look, ReportWait, Sight, look_at_report
+from airflow_provider_zdirect.reports.wait import ReportPoll, ReportStatus, ReportWait, ask_for_report
 from airflow_provider_zdirect.windows import Window
 
 ICM, CBM = "intra_community_movements", "cross_border_movements"
@@ -81,7 +81,7 @@ def wait(
     variant: str | None = None,
     empty_after: timedelta = EMPTY_IS_CERTAIN_AFTER,
     looks: int | None = None,
-) -> Look:
+) -> ReportPoll:
     """What the wait came to; the emulator's clock then stands at its end.
 
     :param looks: give up after so many.
@@ -89,18 +89,18 @@ def wait(
     clock, due = EmulatedTime(emulator), DueCalendar().due(day)
     plan = ReportWait("the report", due, due + empty_after, 120.0)
 
-    async def waited() -> Look:
+    async def waited() -> ReportPoll:
         async with ZDirectClient(
             config_of(emulator), tokens=MemoryTokenStore(), clock=clock, limiter=MemoryRateLimiter(clock)
         ) as client:
 
             async def ask(last: date | None) -> Any:
-                return await look_at_report(client, get_dataset(dataset, variant), emulator.merchant_ids[0], day, last)
+                return await ask_for_report(client, get_dataset(dataset, variant), emulator.merchant_ids[0], day, last)
 
             if looks is None:
                 return await plan.until_decided(ask, clock)
             for _ in range(looks):
-                look = await plan.look_once(ask, clock)
+                look = await plan.poll(ask, clock)
                 await clock.sleep(look.pause)
             return look
 
@@ -114,7 +114,7 @@ def test_an_empty_sunday_is_decided_as_soon_as_mondays_report_is_there(
     empty(emulator, SUNDAY)
     emulator.clock.set(datetime(2026, 11, 24, 9, tzinfo=UTC))
     # Monday's report comes at 10:30, and a pause is two to two and a half minutes.
-    assert wait(emulator, dataset=dataset, variant=variant) == Look(Sight.EMPTY, later=MONDAYS_REPORT)
+    assert wait(emulator, dataset=dataset, variant=variant) == ReportPoll(ReportStatus.EMPTY, later=MONDAYS_REPORT)
     appeared = datetime(2026, 11, 24, 10, 30, tzinfo=UTC)
     assert appeared <= looks(emulator)[-1] <= appeared + timedelta(minutes=3)
     assert asked_for(emulator)[-3:] == [SUNDAY_ALONE, "2026-11-23..2026-11-23", SUNDAY_ALONE]
@@ -127,7 +127,7 @@ def test_one_look_with_three_requests_decides_days_later(
     emulator.clock.set(FRIDAY_NOON)
     empty(emulator, SUNDAY)
     found = wait(emulator, dataset=dataset, variant=variant)
-    assert found == Look(Sight.EMPTY, later="a report of 2026-11-23 to 2026-11-26")
+    assert found == ReportPoll(ReportStatus.EMPTY, later="a report of 2026-11-23 to 2026-11-26")
     assert asked_for(emulator) == [SUNDAY_ALONE, "2026-11-23..2026-11-26", SUNDAY_ALONE]
     reports = [request.query for request in emulator.requests if "-movements/" in request.path]
     assert all(("limit=1" in query.split("&")) == (dataset == CBM) for query in reports)
@@ -136,20 +136,20 @@ def test_one_look_with_three_requests_decides_days_later(
 @EVERY_KIND
 def test_a_report_with_movements_costs_one_request(emulator: EmulatorServer, dataset: str, variant: str | None) -> None:
     emulator.clock.set(FRIDAY_NOON)
-    assert wait(emulator, dataset=dataset, variant=variant) == Look(Sight.MOVEMENTS)
+    assert wait(emulator, dataset=dataset, variant=variant) == ReportPoll(ReportStatus.MOVEMENTS)
     assert asked_for(emulator) == [SUNDAY_ALONE]
 
 
 def test_before_a_later_report_can_be_there_nobody_asks_for_it(emulator: EmulatorServer) -> None:
     empty(emulator, SUNDAY)
-    assert wait(emulator, looks=3).sight is None
+    assert wait(emulator, looks=3).status is None
     assert asked_for(emulator) == [SUNDAY_ALONE] * 3
 
 
 def test_what_was_due_six_days_ago_is_empty_without_any_other_report(emulator: EmulatorServer) -> None:
     emulator.clock.set(MONDAY_NOON + EMPTY_IS_CERTAIN_AFTER)
     empty(emulator, SUNDAY)
-    assert wait(emulator) == Look(Sight.EMPTY)
+    assert wait(emulator) == ReportPoll(ReportStatus.EMPTY)
     assert asked_for(emulator) == [SUNDAY_ALONE]
 
 
@@ -160,7 +160,7 @@ def test_empty_reports_of_later_dates_decide_nothing(
     emulator.set_options(empty_reports=1.0)
     emulator.clock.set(MONDAY_NOON + timedelta(hours=34))
     found = wait(emulator, dataset=dataset, variant=variant, empty_after=timedelta(hours=36))
-    assert found == Look(Sight.EMPTY)
+    assert found == ReportPoll(ReportStatus.EMPTY)
     assert looks(emulator)[-1] >= MONDAY_NOON + timedelta(hours=36)
 
 
@@ -180,7 +180,7 @@ def test_a_report_that_is_made_between_two_requests_is_found(
     emulator.clock.set(FRIDAY_NOON)
     # Not there for the first request, and there for the one after the later report.
     empty(emulator, SUNDAY, times=1)
-    assert wait(emulator, dataset=dataset, variant=variant) == Look(Sight.MOVEMENTS)
+    assert wait(emulator, dataset=dataset, variant=variant) == ReportPoll(ReportStatus.MOVEMENTS)
     assert asked_for(emulator) == [SUNDAY_ALONE, "2026-11-23..2026-11-26", SUNDAY_ALONE]
 
 
@@ -208,8 +208,8 @@ def test_an_answer_that_may_not_be_of_later_dates_decides_nothing(emulator: Emul
     empty(emulator, SUNDAY)
     later = {"path": "cross-border", "query": {"from": "2026-11-23"}}
     emulator.faults.add({"match": later, "action": {"status": 200, "body": body}, "times": 1})
-    assert wait(emulator, dataset=CBM, looks=1).sight is None
-    assert wait(emulator, dataset=CBM).sight is Sight.EMPTY, "the next look has another answer"
+    assert wait(emulator, dataset=CBM, looks=1).status is None
+    assert wait(emulator, dataset=CBM).status is ReportStatus.EMPTY, "the next look has another answer"
 
 
 @pytest.mark.parametrize("status", [400, 404])
@@ -219,7 +219,7 @@ def test_a_refused_look_at_later_dates_does_not_end_the_wait(emulator: EmulatorS
     later = {"path": "-movements/", "query": {"from": "2026-11-23"}}
     emulator.faults.add({"match": later, "action": {"status": status}, "times": None})
     empty_after = timedelta(days=4, hours=1)
-    assert wait(emulator, empty_after=empty_after) == Look(Sight.EMPTY)
+    assert wait(emulator, empty_after=empty_after) == ReportPoll(ReportStatus.EMPTY)
     assert looks(emulator)[-1] >= MONDAY_NOON + empty_after
 
 
@@ -241,6 +241,7 @@ def test_a_merchant_that_is_unknown_is_told_at_once(emulator: EmulatorServer) ->
     assert asked_for(emulator) == [SUNDAY_ALONE]
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     dataset=st.sampled_from([ICM, CBM]),
@@ -272,7 +273,7 @@ def test_a_report_that_a_later_one_makes_empty_never_has_movements(
     found = wait(emulator, day, dataset=dataset, looks=1)
     if found.later is not None:
         assert not movements
-    if found.sight is Sight.MOVEMENTS:
+    if found.status is ReportStatus.MOVEMENTS:
         assert movements
     assert len(asked_for(emulator)) <= 3
 
@@ -313,7 +314,7 @@ def test_the_log_says_why_a_day_counts_as_empty(runs: Extraction, caplog: pytest
     with caplog.at_level(logging.INFO):
         runs.run(ICM, Window.of_day(SUNDAY))
         wait(runs.emulator)
-    assert "report of 2026-11-22: empty, because the report of 2026-11-23 is there." in caplog.text
+    assert "empty, because the report of 2026-11-23 is there." in caplog.text
     assert "the report: decided (empty, because of the report of 2026-11-23)." in caplog.text
 
 
@@ -326,7 +327,8 @@ def test_an_empty_answer_that_may_be_too_early_is_not_called_certain(
         result = runs.run(dataset, Window.of_day(SUNDAY), variant=variant)
     assert runs.manifest(result)["empty_because"] == {"2026-11-22": None}
     assert asked_for(runs.emulator) == [SUNDAY_ALONE]
-    assert "report of 2026-11-22: empty, and there is no report of a later date" in caplog.text
+    assert "2026-11-22, merchant" in caplog.text
+    assert "empty, and there is no report of a later date" in caplog.text
     assert "fetch it again later" in caplog.text
 
 

@@ -11,14 +11,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from exhaustive import exhaustive
 from extraction import Extraction, hourly, whole
+from killing import Killed, kill_at
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ConcurrentRunError, ServerError, ZDirectConfigurationError
@@ -27,20 +29,9 @@ from airflow_provider_zdirect.windows import Window
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOURS = hourly(NOON, 6)
 EVENING = NOON + timedelta(hours=9)
+EMULATOR = {"seed": 7, "now": EVENING}
 
 ITEM_DATASETS = pytest.mark.parametrize("dataset", ["received_items", "returned_items"])
-
-
-@pytest.fixture(scope="module")
-def shared_emulator() -> Iterator[EmulatorServer]:
-    with EmulatorServer(seed=7, now=EVENING, rate_limits=False) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def runs(shared_emulator: EmulatorServer, tmp_path: Path) -> Extraction:
-    shared_emulator.reset()
-    return Extraction(shared_emulator, tmp_path)
 
 
 def at_once(run: Callable[[Any], object], what: Iterable[Any]) -> None:
@@ -66,7 +57,7 @@ def test_windows_in_reverse_order(runs: Extraction, dataset: str) -> None:
 
 
 @ITEM_DATASETS
-@pytest.mark.parametrize("overlap_hours", [0, 1, 3])
+@pytest.mark.parametrize("overlap_hours", exhaustive([1, 0, 3]))
 def test_all_windows_at_once(runs: Extraction, dataset: str, overlap_hours: int) -> None:
     at_once(lambda window: runs.run(dataset, window, overlap=timedelta(hours=overlap_hours)), HOURS)
     assert runs.keys(dataset) == runs.truth(dataset, whole(HOURS))
@@ -231,7 +222,7 @@ def test_the_old_path_publishes_the_same_records_into_the_same_dataset(runs: Ext
     assert runs.keys("received_items") == runs.truth("received_items", whole(HOURS[:3]))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", exhaustive(range(4)))
 def test_any_order_of_overlapping_windows_at_once_and_again(runs: Extraction, seed: int) -> None:
     dice = random.Random(seed)
     windows = [*hourly(NOON - timedelta(hours=6), 12), whole(HOURS), HOURS[2], Window(NOON, NOON + timedelta(hours=3))]
@@ -251,13 +242,12 @@ from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import Window, parse_instant
 from clocks import FakeClock
-from dataclasses import replace
 import fsspec
 
 url, root, merchant, start, end, now = sys.argv[2:]
 clock = FakeClock(datetime.fromisoformat(now))
 dataset = get_dataset("received_items")
-dataset = replace(dataset, paging=replace(dataset.paging, limit=5))
+dataset = dataset.but(paging={"limit": 5})
 job = ExtractJob(
     dataset, Window(parse_instant(start, name="from"), parse_instant(end, name="to")),
     Place(fsspec.filesystem("file"), root, f"file://{root}", merchant, "production"), resume_key="task",
@@ -272,7 +262,7 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("killed_at_page", [1, 4, 9])
+@pytest.mark.parametrize("killed_at_page", exhaustive([4, 1, 9]))
 def test_a_process_that_is_killed_and_run_again(runs: Extraction, killed_at_page: int) -> None:
     window = whole(HOURS)
     path = "reports/received-items"
@@ -281,7 +271,7 @@ def test_a_process_that_is_killed_and_run_again(runs: Extraction, killed_at_page
         sys.executable,
         "-c",
         PROGRAM,
-        str(Path(__file__).parent),
+        str(Path(__file__).parents[1]),
         runs.emulator.url,
         str(runs.root),
         runs.merchant_id,
@@ -324,48 +314,24 @@ def test_a_base_path_whose_name_looks_like_a_pattern_holds_it_too(
     assert list(tmp_path.iterdir()) == [runs.root]
 
 
-CHANGES = ("write", "upload", "move", "delete", "delete_folder")
-
-
+@pytest.mark.parametrize("moments", exhaustive([range(6, 9), range(1, 99)]))
 def test_a_process_that_is_killed_at_any_change_of_the_base_path_and_run_again(
-    shared_emulator: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shared_emulator: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moments: range
 ) -> None:
     """Dies at the n-th change of the base path, for every n that there is, whatever that change is."""
-    from airflow_provider_zdirect.storage.object_store import ObjectStore
-
-    class Killed(BaseException):
-        pass
-
-    original = {name: getattr(ObjectStore, name) for name in CHANGES}
     shared_emulator.reset()
     window = whole(HOURS[:3])
-    for moment in itertools.count(1):
+    for moment in moments:
         runs = Extraction(shared_emulator, tmp_path / str(moment))
         runs.run("received_items", HOURS[0])
-        changes = itertools.count(1)
-
-        def dying(name: str, changes: Iterator[int] = changes, moment: int = moment) -> object:
-            def call(self: ObjectStore, *args: object) -> object:
-                if next(changes) == moment:
-                    raise Killed
-                return original[name](self, *args)
-
-            return call
-
-        with monkeypatch.context() as patched:
-            for name in CHANGES:
-                patched.setattr(ObjectStore, name, dying(name))
-            try:
-                runs.run("received_items", window)
-            except Killed:
-                killed = True
-            else:
-                killed = False
+        with monkeypatch.context() as patched, contextlib.suppress(Killed):
+            kill_at(moment, patched)
+            runs.run("received_items", window)
+            break
         runs.run("received_items", window)
         assert runs.keys("received_items") == runs.truth("received_items", window), f"killed at change {moment}"
-        if not killed:
-            break
-    assert moment > 9, "there are more changes than that in a run"
+    assert moment < moments[-1] or moment == 8, "no run was left alone"
+    assert moment > 7, "there are more changes than that in a run"
 
 
 def test_an_attempt_that_finishes_beside_its_retry_does_no_harm(runs: Extraction, small_pages: None) -> None:
@@ -415,16 +381,12 @@ def test_a_day_does_not_mix_formats(runs: Extraction) -> None:
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of 5 records instead of 100,000, so that few records need many pages."""
-    import dataclasses
-
     import extraction
 
     from airflow_provider_zdirect.datasets.table import get_dataset
 
     def with_small_pages(*row: str | None) -> object:
         dataset = get_dataset(*row)
-        if dataset.paging is None:
-            return dataset
-        return dataclasses.replace(dataset, paging=dataclasses.replace(dataset.paging, limit=5))
+        return dataset if dataset.paging.is_single else dataset.but(paging={"limit": 5})
 
     monkeypatch.setattr(extraction, "get_dataset", with_small_pages)

@@ -7,17 +7,14 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 from clocks import FakeClock
 from extraction import Extraction, hourly, whole
 
-from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import (
     FilterIgnoredError,
     MalformedResponseError,
@@ -34,18 +31,7 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 HOUR = hourly(NOON, 1)[0]
 DAY = Window.of_day(date(2026, 11, 20))
-
-
-@pytest.fixture(scope="module")
-def shared_emulator() -> Iterator[EmulatorServer]:
-    with EmulatorServer(seed=11, now=NOW, rate_limits=False) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def runs(shared_emulator: EmulatorServer, tmp_path: Path) -> Extraction:
-    shared_emulator.reset()
-    return Extraction(shared_emulator, tmp_path)
+EMULATOR = {"seed": 11, "now": NOW}
 
 
 def without_lineage(row: dict[str, Any]) -> dict[str, Any]:
@@ -167,7 +153,7 @@ def test_invalid_records_below_the_threshold_are_counted_everywhere(runs: Extrac
     good = sorted(record["quality_label"] for record in truth if "_bad" not in record)
     assert sorted(row["quality_label"] for row in runs.published("returned_items")) == good
     assert result.manifest.rejected == len(truth) - len(good) == runs.manifest(result)["rejected"]
-    assert result.rejected_uri == f"file://{runs.paths('_rejected')[0]}"
+    assert result.as_dict()["rejected_uri"] == f"file://{runs.paths('_rejected')[0]}"
 
 
 def test_a_rerun_without_invalid_records_takes_the_old_ones_away(runs: Extraction) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -39,19 +39,8 @@ DAYS = [date(2026, 11, day) for day in range(1, 8)]
 DAY = Window.of_day(DAYS[3])
 ICM, CROSS_BORDER = "intra_community_movements", "cross_border_movements"
 PAGINATED = "^/zfs/intra-community"
+EMULATOR = {"seed": 11, "now": NOW, "icm_page_size": 5, "empty_reports": 0}
 TOO_MANY = "There are too many movements in the database for the requested period of time. Try a shorter period."
-
-
-@pytest.fixture(scope="module")
-def shared_emulator() -> Iterator[EmulatorServer]:
-    with EmulatorServer(seed=11, now=NOW, rate_limits=False, icm_page_size=5, empty_reports=0) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def runs(shared_emulator: EmulatorServer, tmp_path: Path) -> Extraction:
-    shared_emulator.reset()
-    return Extraction(shared_emulator, tmp_path)
 
 
 def rows_of(runs: Extraction, dataset: str) -> Counter[str]:
@@ -110,11 +99,7 @@ def test_adjacent_windows_ask_for_each_report_date_once(
 ) -> None:
     starts = [first + timedelta(days=sum(lengths[:n])) for n in range(len(lengths) + 1)]
     windows = [Window(Window.of_day(a, zone).start, Window.of_day(b, zone).start) for a, b in pairwise(starts)]
-    asked = [
-        request.parameters
-        for window in windows
-        for request in plan_requests(DATASETS[dataset], window, timedelta(0), zone).requests
-    ]
+    asked = [request.parameters for window in windows for request in plan_requests(DATASETS[dataset], window, zone)]
     dates = [(first + timedelta(days=n)).isoformat() for n in range(sum(lengths))]
     assert asked == [{"from": day, "to": day} for day in dates]
 
@@ -226,7 +211,7 @@ def test_a_retry_does_not_join_pages_of_two_versions_of_a_report(runs: Extractio
     runs.emulator.faults.add({"match": {"path": path, "nth": 2}, "action": {"status": 503}, "times": 1})
     with pytest.raises(ServerError):
         runs.run(dataset, DAY)
-    runs.emulator.set_options(volume=160)
+    runs.emulator.set_options(volume=160 if dataset == CROSS_BORDER else 2)
     runs.emulator.clock.advance(6 * 3600)
     runs.run(dataset, DAY)
     assert rows_of(runs, dataset) == truth_of(runs, dataset, DAY)
@@ -328,7 +313,7 @@ def test_an_answer_without_records_does_not_replace_published_ones_unless_told_t
     before = {path: path.read_bytes() for path in runs.paths(ICM)}
     runs.emulator.set_options(empty_reports=1)
     runs.emulator.clock.advance(60)
-    with pytest.raises(EmptyAnswerError, match="2026-11-04: zDirect answered without any record, and 1"):
+    with pytest.raises(EmptyAnswerError, match=r"2026-11-04, merchant .*: zDirect answered without any record, and 1"):
         runs.run(ICM, DAY)
     assert {path: path.read_bytes() for path in runs.paths(ICM)} == before
     runs.run(ICM, DAY, replace_with_empty=True)
@@ -383,7 +368,7 @@ def test_a_report_with_rows_of_another_date_is_refused(runs: Extraction) -> None
 def test_reports_are_fetched_at_most_ten_times_a_second(tmp_path: Path) -> None:
     with EmulatorServer(seed=11, now=NOW) as emulator:
         runs = Extraction(emulator, tmp_path)
-        window = Window(NOW.replace(hour=0) - timedelta(days=30), NOW.replace(hour=0))
+        window = Window(NOW.replace(hour=0) - timedelta(days=14), NOW.replace(hour=0))
 
         async def both() -> None:
             # Six a second, so that a process that is held up for half a second does not send eleven in one.
@@ -396,6 +381,6 @@ def test_reports_are_fetched_at_most_ten_times_a_second(tmp_path: Path) -> None:
         asyncio.run(both())
         for path in ("intra-community", "cross-border"):
             times = [request.elapsed for request in emulator.requests if path in request.path]
-            assert len(times) == 30
+            assert len(times) == 14
             assert all(late - early > 1 for early, late in zip(times, times[10:], strict=False))
             assert not [request for request in emulator.requests if request.status == 429]

@@ -49,8 +49,8 @@ def emulator() -> Iterator[EmulatorServer]:
         yield server
 
 
-def treat(mode: str, record: Any = RECORD, **more: Any) -> Any:
-    treated = PersonalData(mode, KEY).treat(ORDERS, msgspec.Raw(msgspec.json.encode(record)), **more)
+def treat(mode: str, record: Any = RECORD) -> Any:
+    treated = PersonalData(mode, KEY).treat(ORDERS, msgspec.Raw(msgspec.json.encode(record)))
     return msgspec.json.decode(treated)
 
 
@@ -63,9 +63,8 @@ def test_kept_is_as_it_came() -> None:
     assert bytes(PersonalData().treat(ORDERS, raw)) == bytes(raw)
 
 
-@pytest.mark.parametrize("how", [{"mode": "drop"}, {"mode": "keep", "erased": True}, {"mode": "hash", "erased": True}])
-def test_dropped_leaves_the_country(how: dict[str, Any]) -> None:
-    assert treat(**how) == {
+def test_dropped_leaves_the_country() -> None:
+    assert treat("drop") == {
         "order_id": "1",
         "customer_number": None,
         "customer_email": None,
@@ -142,8 +141,7 @@ def test_rejected_records_are_treated_too(emulator: EmulatorServer, tmp_path: Pa
     here = Extraction(emulator, tmp_path)
     emulator.change_order(emulator.orders(here.merchant_id)[0]["order_id"], at=DAY.start, order_date="no time")
     result = here.run("orders", DAY, personal_data=PersonalData("drop"), max_rejected=99)
-    assert result.rejected_uri is not None
-    lines = gzip.decompress(Path(result.rejected_uri.removeprefix("file://")).read_bytes()).splitlines()
+    lines = gzip.decompress(Path(result.as_dict()["rejected_uri"].removeprefix("file://")).read_bytes()).splitlines()
     assert len(lines) == result.manifest.rejected >= 3
     # What belongs to the order has no date of its order either.
     record = json.loads(lines[0])["record"]

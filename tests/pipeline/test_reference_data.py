@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import Any
 
 import pytest
 from clocks import FakeClock
+from exhaustive import exhaustive
+from killing import Killed, kill_at
 from state_extraction import StateExtraction, instant
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
@@ -23,24 +24,12 @@ from airflow_provider_zdirect.exceptions import (
     RejectedRecordsError,
     ServerError,
 )
-from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 NOW = datetime(2026, 11, 20, 4, tzinfo=UTC)
+EMULATOR = {"seed": 7, "now": NOW}
 DAY = timedelta(days=1)
 KEYS = {"stock_locations": "id", "sales_channels": "sales_channel_id", "logistic_centers": "logistic_center_id"}
 ALL = pytest.mark.parametrize("dataset", KEYS)
-
-
-@pytest.fixture(scope="module")
-def shared_emulator() -> Iterator[EmulatorServer]:
-    with EmulatorServer(seed=7, now=NOW, rate_limits=False) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def runs(shared_emulator: EmulatorServer, tmp_path: Path) -> StateExtraction:
-    shared_emulator.reset()
-    return StateExtraction(shared_emulator, tmp_path)
 
 
 def plain(rows: list[dict[str, Any]], key: str) -> dict[str, str]:
@@ -72,7 +61,7 @@ def test_the_current_state_is_what_zdirect_has(runs: StateExtraction, dataset: s
         assert plain(rows, KEYS[dataset]) == truth(runs, dataset, merchant)
     before = runs.paths(dataset)
     runs.emulator.clock.advance(60)
-    assert not runs.observe(dataset, format=format).stored, "what is read back is what was written"
+    assert not runs.observe(dataset, format=format).state.stored, "what is read back is what was written"
     assert runs.paths(dataset) == before
 
 
@@ -97,16 +86,16 @@ def test_days_of_changes_can_be_replayed(runs: StateExtraction, dataset: str) ->
         (new, None),
     ]
     days: list[tuple[datetime, dict[str, str]]] = []
-    told = []
+    counts = []
     for change in [None, *changes, None]:
         if change is not None:
             runs.emulator.change_reference(dataset, *change, merchant_id=runs.merchant_id)
-        told.append(tuple(runs.observe(dataset).changes.values()))
+        counts.append(tuple(runs.observe(dataset).changes.values()))
         days.append((runs.emulator.clock.now(), truth(runs, dataset)))
         assert plain(runs.published(f"{dataset}_current"), key) == days[-1][1]
         runs.emulator.clock.advance(86_400)
     count = len(days[0][1])
-    assert told == [(count, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 0)]
+    assert counts == [(count, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 0)]
     for at, there in days:
         for moment in (at, at + DAY - timedelta(microseconds=1)):
             assert plain(runs.valid_at(dataset, moment), key) == there
@@ -124,10 +113,10 @@ def test_case_and_blanks_of_ids_and_the_order_of_capabilities_are_no_change(runs
             assert any(len(record["capabilities"] or ()) > 1 for record in records)
             records = [{**record, "capabilities": (record["capabilities"] or [])[::-1] or None} for record in records]
         answer(runs, dataset.replace("_", "-"), {"items": records} if dataset != "stock_locations" else records)
-        assert not runs.observe(dataset).stored, dataset
+        assert not runs.observe(dataset).state.stored, dataset
 
 
-def test_a_field_that_nobody_knew_is_a_change(runs: StateExtraction) -> None:
+def test_an_unknown_field_is_a_change(runs: StateExtraction) -> None:
     runs.observe("sales_channels")
     runs.emulator.clock.advance(60)
     channel = runs.emulator.reference("sales_channels", runs.merchant_id)[0]["sales_channel_id"]
@@ -140,7 +129,7 @@ def test_an_answer_that_holds_a_record_twice_is_the_same(runs: StateExtraction) 
     runs.emulator.clock.advance(60)
     runs.emulator.faults.add({"match": {"path": "stock-locations"}, "action": {"duplicate": 2}})
     result = runs.observe("stock_locations")
-    assert (result.records, result.stored) == (4, False)
+    assert (result.manifest.records, result.state.stored) == (4, False)
 
 
 def answer(runs: StateExtraction, path: str, body: Any) -> None:
@@ -148,12 +137,12 @@ def answer(runs: StateExtraction, path: str, body: Any) -> None:
 
 
 @ALL
-def test_an_answer_without_records_does_not_end_what_is_known_unless_it_is_told_to(
+def test_an_answer_without_records_does_not_end_what_is_known_unless_that_is_allowed(
     runs: StateExtraction, dataset: str
 ) -> None:
     path = dataset.replace("_", "-")
     answer(runs, path, {})
-    assert runs.observe(dataset).files == [], "nothing, where nothing was known"
+    assert runs.observe(dataset).manifest.files == [], "nothing, where nothing was known"
     runs.observe(dataset)
     before = truth(runs, dataset)
     runs.emulator.clock.advance(60)
@@ -186,7 +175,7 @@ def test_an_observation_with_rejected_records_ends_nothing(runs: StateExtraction
         answer(runs, "sales-channels", {"items": records or [{"live": True}]})
         result = runs.observe("sales_channels", max_rejected=2)
         assert dict(result.changes) == {"added": int(number == 1), "changed": 0, "removed": 0}
-        assert result.rejected > 0
+        assert result.manifest.rejected > 0
     runs.emulator.clock.advance(60)
     assert dict(runs.observe("sales_channels").changes) == {"added": 0, "changed": 0, "removed": 1}
     assert plain(runs.published("sales_channels_current"), "sales_channel_id") == truth(runs, "sales_channels")
@@ -199,7 +188,7 @@ def test_a_history_of_a_clock_that_was_ahead_is_named_as_such(
         patched.setattr(StateExtraction, "clock", lambda self: FakeClock(self.emulator.clock.now() + 3 * DAY))
         runs.observe("sales_channels")
     runs.emulator.clock.advance(60)
-    assert not runs.observe("sales_channels").stored, "what agrees is no error"
+    assert not runs.observe("sales_channels").state.stored, "what agrees is no error"
     channel = runs.emulator.reference("sales_channels", runs.merchant_id)[0]["sales_channel_id"]
     runs.emulator.change_reference("sales_channels", channel, {"country_name": "Other"})
     with pytest.raises(ConcurrentRunError, match=r"state of 2026-11-23T04:00:00.*2026-11-20T04:01:00.*clock") as caught:
@@ -208,7 +197,7 @@ def test_a_history_of_a_clock_that_was_ahead_is_named_as_such(
     assert len(runs.requests("sales-channels")) == 3, "asking again at once is of no use"
 
 
-@ALL
+@pytest.mark.parametrize("dataset", exhaustive(KEYS))
 def test_the_same_by_several_at_once_is_there_once(runs: StateExtraction, dataset: str) -> None:
     with ThreadPoolExecutor(max_workers=4) as pool:
         list(pool.map(lambda _: runs.observe(dataset), range(4)))
@@ -216,17 +205,10 @@ def test_the_same_by_several_at_once_is_there_once(runs: StateExtraction, datase
     assert len(runs.paths(dataset)) == len(runs.paths(f"{dataset}_current")) == 1
 
 
-class Killed(BaseException):
-    pass
-
-
-CHANGES = ("write", "upload", "move", "delete", "delete_folder")
-
-
+@pytest.mark.exhaustive
 def test_a_run_that_is_killed_at_any_change_of_the_base_path_and_run_again(
     shared_emulator: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = {name: getattr(ObjectStore, name) for name in CHANGES}
     for last in itertools.count(1):
         shared_emulator.reset()
         runs = StateExtraction(shared_emulator, tmp_path / str(last))
@@ -234,20 +216,9 @@ def test_a_run_that_is_killed_at_any_change_of_the_base_path_and_run_again(
         before = truth(runs, "sales_channels")
         runs.emulator.clock.advance(86_400)
         runs.emulator.change_reference("sales_channels", next(iter(before)), {"country_name": "Other"})
-        changes = itertools.count(1)
-
-        def dying(name: str, changes: Iterator[int] = changes, last: int = last) -> Any:
-            def call(self: ObjectStore, *args: object) -> Any:
-                if next(changes) >= last:
-                    raise Killed
-                return original[name](self, *args)
-
-            return call
-
         killed = False
         with monkeypatch.context() as patched:
-            for name in CHANGES:
-                patched.setattr(ObjectStore, name, dying(name))
+            kill_at(last, patched)
             try:
                 runs.observe("sales_channels")
             except Killed:
@@ -276,8 +247,8 @@ def test_notices_of_all_pages_are_those_of_the_merchant(runs: StateExtraction) -
     mine, others = (notice_ids(runs, merchant) for merchant in runs.emulator.merchant_ids)
     result = runs.observe("shipping_notices", merchant_id=runs.merchant_id.upper())
     assert {row["shipping_notice_id"] for row in runs.published("shipping_notices_current")} == mine
-    assert (result.records, result.of_others) == (len(mine), len(others))
-    assert result.pages == -(-(len(mine) + len(others)) // 7)
+    assert (result.manifest.records, result.state.of_others) == (len(mine), len(others))
+    assert result.manifest.pages == -(-(len(mine) + len(others)) // 7)
 
 
 def test_the_state_of_a_notice_has_a_history(runs: StateExtraction) -> None:
@@ -301,7 +272,7 @@ def test_notices_that_name_no_merchant_are_rejected_if_there_are_several(runs: S
     with EmulatorServer(seed=7, now=NOW, merchants=1, notices_without_merchant=True) as emulator:
         alone = StateExtraction(emulator, tmp_path / "alone")
         result = alone.observe("shipping_notices")
-        assert result.records == len(emulator.notices(alone.merchant_id)) > 0
+        assert result.manifest.records == len(emulator.notices(alone.merchant_id)) > 0
 
 
 def test_an_answer_that_zdirect_calls_unchanged_changes_nothing(runs: StateExtraction) -> None:
@@ -310,10 +281,10 @@ def test_an_answer_that_zdirect_calls_unchanged_changes_nothing(runs: StateExtra
     before = runs.paths("shipping_notices")
     runs.emulator.clock.advance(1)
     result = runs.observe("shipping_notices")
-    assert (result.unchanged, result.stored, result.records) == (True, False, 48)
+    assert (result.state.unchanged, result.state.stored, result.manifest.records) == (True, False, 48)
     assert [request.status for request in runs.emulator.requests if "notices" in request.path] == [200, 304]
     assert runs.paths("shipping_notices") == before
-    assert json.loads(Path(result.manifest.removeprefix("file://")).read_text())["state"]["unchanged"] is True
+    assert runs.manifest(result)["state"]["unchanged"] is True
 
 
 def test_an_etag_is_not_sent_if_what_it_was_for_is_not_what_is_published(runs: StateExtraction) -> None:
@@ -323,7 +294,7 @@ def test_an_etag_is_not_sent_if_what_it_was_for_is_not_what_is_published(runs: S
         path.unlink()
     runs.emulator.clock.advance(1)
     result = runs.observe("shipping_notices")
-    assert (result.unchanged, result.stored) == (False, True)
+    assert (result.state.unchanged, result.state.stored) == (False, True)
     assert len(runs.published("shipping_notices")) == 48
 
 
@@ -339,7 +310,7 @@ def test_a_page_that_fails_publishes_nothing(runs: StateExtraction) -> None:
     with pytest.raises(ServerError):
         runs.observe("shipping_notices")
     assert not runs.paths("shipping_notices")
-    assert runs.observe("shipping_notices").records == 48
+    assert runs.observe("shipping_notices").manifest.records == 48
 
 
 def test_tours_are_asked_for_one_by_one_and_those_not_asked_for_stay(
@@ -356,13 +327,13 @@ def test_tours_are_asked_for_one_by_one_and_those_not_asked_for_stay(
     answer(runs, "tours", {"tours": []})
     with caplog.at_level(logging.WARNING):
         result = runs.observe("tours", filters={"zalando_advice_id": advice[0]})
-    assert (result.changes["removed"], result.not_answered) == (1, [advice[0]])
+    assert (result.changes["removed"], result.state.not_answered) == (1, [advice[0]])
     left = {row["zalando_advice_id"] for row in runs.published("tours_current")}
     assert left == set(advice[1:])
 
 
 def test_tours_without_an_advice_may_be_refused(runs: StateExtraction) -> None:
-    assert runs.observe("tours").records > 0
+    assert runs.observe("tours").manifest.records > 0
     runs.emulator.set_options(tours_without_parameter=False)
     with pytest.raises(BadRequestError, match="zalando_advice_id"):
         runs.observe("tours")

@@ -12,7 +12,6 @@ import pytest
 from exhaustive import exhaustive
 from item_rows import Item, Warehouse, at, hours, rows_of
 
-from airflow_provider_zdirect.publish.row_index import NewRecords
 from airflow_provider_zdirect.storage.layout import PublishedName
 from airflow_provider_zdirect.windows import Window
 
@@ -29,8 +28,8 @@ def test_a_window_is_published_under_its_own_name(warehouse: Warehouse) -> None:
     assert path.startswith("returned_items/merchant_id=29809185-6a98-4691-a15b-e8d16839b6e8/date=2026-11-20/")
     assert PublishedName.parse(path).span == window
     assert [file.path for file in merged.files] == [path]
-    assert (merged.answered.count, merged.new) == (2, NewRecords(2, 0))
-    assert (merged.answered.first, merged.answered.last) == (at(10), at(10.5))
+    assert (merged.records, merged.new_records, merged.late_records) == (2, 2, 0)
+    assert (merged.first, merged.last) == (at(10), at(10.5))
 
 
 def test_a_window_over_midnight_lies_in_both_dates(warehouse: Warehouse) -> None:
@@ -44,7 +43,7 @@ def test_a_window_over_midnight_lies_in_both_dates(warehouse: Warehouse) -> None
 def test_an_empty_window_writes_no_file(warehouse: Warehouse) -> None:
     merged = warehouse.publish(hours(10, 11), [])
     assert warehouse.published_files() == []
-    assert merged.answered.count == 0
+    assert merged.records == 0
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "jsonl.gz"])
@@ -54,7 +53,7 @@ def test_a_repeated_window_writes_nothing_new(warehouse: Warehouse, suffix: str)
     before = warehouse.published_files()
     again = warehouse.publish(window, [warehouse.stage("b", items, window, at(60))], suffix=suffix)
     assert warehouse.published_files() == before
-    assert (again.answered.count, again.new) == (2, NewRecords(0, 0))
+    assert (again.records, again.new_records, again.late_records) == (2, 0, 0)
     assert again.files == first.files
 
 
@@ -66,7 +65,7 @@ def test_a_record_that_two_pages_repeat_is_published_once(warehouse: Warehouse) 
     ]
     merged = warehouse.publish(window, pages)
     assert warehouse.published() == [("x", 10.0, "first")]
-    assert merged.answered.count == 1
+    assert merged.records == 1
 
 
 def test_a_changed_record_replaces_its_former_version_and_nothing_else_changes(warehouse: Warehouse) -> None:
@@ -91,7 +90,7 @@ def test_a_day_over_hours_that_are_published_adds_only_what_they_lack(warehouse:
     items = [Item("x10", 10.5), Item("x11", 11.5), Item("x12", 12.5)]
     merged = warehouse.publish(day, [warehouse.stage("day", items, day)])
     assert warehouse.published() == rows_of(items)
-    assert (merged.answered.count, merged.new) == (3, NewRecords(1, 0))
+    assert (merged.records, merged.new_records, merged.late_records) == (3, 1, 0)
     assert sum(file.rows for file in merged.files) == 3
 
 
@@ -103,8 +102,8 @@ def test_a_late_record_of_a_published_window_is_published_by_the_next(warehouse:
     warehouse.announce(window)
     merged = warehouse.publish(window, [warehouse.stage("b", items, window)], overlap=1)
     assert warehouse.published() == rows_of(items)
-    assert (merged.answered.count, merged.new) == (1, NewRecords(1, 1))
-    (late,) = merged.files_outside
+    assert (merged.records, merged.new_records, merged.late_records) == (1, 1, 1)
+    (late,) = merged.late_files
     assert late.path not in {file.path for file in merged.files}
 
 
@@ -131,7 +130,7 @@ def test_a_late_record_of_a_window_that_is_still_fetched_is_published_at_once(wa
     warehouse.publish(window, [warehouse.stage("b", items, window)], overlap=1)
     assert warehouse.published() == rows_of(items)
     merged = warehouse.publish(before, [fetched_early], overlap=1)
-    assert (merged.answered.count, merged.new) == (1, NewRecords(0, 0))
+    assert (merged.records, merged.new_records, merged.late_records) == (1, 0, 0)
     assert warehouse.published() == rows_of(items)
 
 

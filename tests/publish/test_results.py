@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,9 @@ def test_a_retry_replaces_the_file_of_its_run_and_no_other(place: Place) -> None
     assert published(place) == [(1, "a", "2026-11-20"), (1, "a label", "2026-11-21"), (3, "a", "2026-11-20")]
     (row, *_) = run(place, "a").read()
     assert row == {"row": 1, "run": "a", "_merchant_id": MERCHANT, "_environment": "production"}
+    as_lines = run(replace(place, format="jsonl"), "c")
+    assert as_lines.publish([{"row": 5}], NEXT_DAY).endswith(".jsonl.gz")
+    assert [row["row"] for row in as_lines.read()] == [5]
     assert run(place, "a").uri == f"{place.uri}/outcomes/merchant_id={MERCHANT}"
 
 

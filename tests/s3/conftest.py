@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +12,7 @@ import s3fs
 from bucket import CREDENTIALS, Bucket, S3Extraction
 from moto.server import ThreadedMotoServer
 
-from airflow_provider_zdirect import datasets
+from airflow_provider_zdirect.datasets import table as datasets
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
 NOW = "2026-11-20T21:00:00+00:00"
@@ -78,8 +77,7 @@ def runs(shared_emulator: EmulatorServer, bucket: Bucket, plain: Callable[..., s
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     table = dict(datasets.DATASETS)
     received = table["received_items"]
-    assert received.paging is not None
-    table["received_items"] = replace(received, paging=replace(received.paging, limit=20))
+    table["received_items"] = received.but(paging={"limit": 20})
     monkeypatch.setattr(datasets, "DATASETS", MappingProxyType(table))
 
 

@@ -131,8 +131,7 @@ def test_invalid_records_lie_beside_the_data(runs: S3Extraction) -> None:
     assert not runs.paths("received_items")
     result = runs.run("received_items", HOURS[0], max_rejected=1000, overlap=timedelta(0))
     (rejected,) = runs.paths("_rejected")
-    assert result.rejected_uri is not None
-    assert runs.local(result.rejected_uri) == rejected
+    assert runs.local(result.as_dict()["rejected_uri"]) == rejected
     lines = [json.loads(line) for line in gzip.decompress(rejected.read_bytes()).splitlines()]
     assert len(lines) == result.manifest.rejected > 0
     truth = runs.emulator.truth("received_items", runs.merchant_id, HOURS[0].start, HOURS[0].end)

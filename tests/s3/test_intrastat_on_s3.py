@@ -14,15 +14,15 @@ from bucket import PREFIX, S3Extraction
 from airflow_provider_zdirect.intrastat.master_data import MasterDataFile
 from airflow_provider_zdirect.intrastat.report import IntrastatJob, IntrastatResult, report_month
 from airflow_provider_zdirect.intrastat.selection import Month
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import Window
 
 OCTOBER = Window(datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC))
 
 
 def report(runs: S3Extraction, fs: s3fs.S3FileSystem, **options: Any) -> IntrastatResult:
-    return report_month(
-        IntrastatJob(Month(2026, 10), runs.merchant_id, fs, runs.bucket.root, runs.bucket.uri, **options)
-    )
+    place = Place(fs, runs.bucket.root, runs.bucket.uri, runs.merchant_id, "production")
+    return report_month(IntrastatJob(Month(2026, 10), place, **options))
 
 
 def test_a_report_is_replaced_in_the_bucket_by_a_worker_that_has_listed_it_before(

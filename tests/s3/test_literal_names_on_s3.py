@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import s3fs
 from bucket import Bucket, S3Extraction
+from exhaustive import exhaustive
 from extraction import whole
 from literal_names import NAMES, neighbour_of, use_every_operation
 from test_extract_to_s3 import HOURS
 
 from airflow_provider_zdirect.exceptions import ServerError
-from airflow_provider_zdirect.shipping_documents.documents import documents_folder, erase_documents
+from airflow_provider_zdirect.storage.layout import documents_folder
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 ALL_AT_ONCE = "ERP [prod] a?b*c/100% a%20b+#ü 東京/zd"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", exhaustive(NAMES, representatives=4))
 def test_every_operation_takes_a_name_as_it_is_and_leaves_the_neighbour_alone(
     bucket: Bucket, plain: Callable[..., s3fs.S3FileSystem], tmp_path: Path, name: str
 ) -> None:
@@ -59,7 +59,7 @@ def test_a_window_that_is_retried_is_published_once(runs: S3Extraction, small_pa
     assert not runs.paths("_staging")
 
 
-def test_erased_documents_are_gone_and_those_of_the_neighbour_are_not(
+def test_documents_that_are_deleted_are_gone_and_those_of_the_neighbour_are_not(
     bucket: Bucket, plain: Callable[..., s3fs.S3FileSystem]
 ) -> None:
     merchant_id, order_id = "29809185-6a98-4691-a15b-e8d16839b6e8", "3c8bb0ec-2a2d-4f8e-9b1d-4b6b2f6a2a0e"
@@ -67,7 +67,7 @@ def test_erased_documents_are_gone_and_those_of_the_neighbour_are_not(
     mine, theirs = (ObjectStore(plain(), f"{bucket.name}/{name}/zd") for name in ("a?b [c]", "aXb c"))
     for store in (mine, theirs):
         store.write(file, b"Zebulonia")
-    assert erase_documents(mine, merchant_id, order_id, datetime(2026, 11, 20, tzinfo=UTC)) == 1
+    mine.delete_folder(documents_folder(merchant_id, order_id))
     assert (mine.read(file), theirs.read(file)) == (None, b"Zebulonia")
 
 

@@ -1,4 +1,4 @@
-"""The sensor as Airflow itself runs it: deferred to its trigger, and resumed with what that tells."""
+"""The sensor as Airflow itself runs it: deferred to its trigger, and resumed with its event."""
 
 from __future__ import annotations
 

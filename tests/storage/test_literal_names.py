@@ -42,7 +42,7 @@ def test_every_operation_takes_a_name_as_it_is_and_leaves_the_neighbour_alone(
 
 
 @given(ANY_NAME)
-@settings(max_examples=60)
+@settings(max_examples=20)
 def test_so_it_is_with_any_name(name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         use_beside_a_neighbour("file", folder, name)
@@ -64,7 +64,30 @@ def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(tmp_path: Path, monk
         store.files_below("folder")
 
 
-def test_a_move_that_fails_is_no_move_of_what_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("times", [1, 99])
+def test_a_folder_in_which_an_object_goes_while_it_is_listed_is_listed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """Some filesystems (the local one of older fsspec) raise an error for the object."""
+    store = ObjectStore(fsspec.filesystem("file", skip_instance_cache=True), str(tmp_path))
+    store.write("folder/a", b"")
+    errors = [FileNotFoundError(2, "folder/b") for _ in range(times)]
+    listing = type(store.fs).ls
+
+    def ls(self: object, *arguments: object, **options: object) -> object:
+        if errors:
+            raise errors.pop()
+        return listing(self, *arguments, **options)
+
+    monkeypatch.setattr(type(store.fs), "ls", ls)
+    if times == 1:
+        assert store.files_below("folder") == store.files("folder") == ["folder/a"]
+    else:
+        with pytest.raises(FileNotFoundError):
+            store.files("folder")
+
+
+def test_a_move_that_fails_for_another_reason_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = ObjectStore(fsspec.filesystem("file", skip_instance_cache=True), str(tmp_path))
     store.write("a", b"1")
 

@@ -76,7 +76,7 @@ def test_the_stored_form_is_a_contract_with_databases_that_hold_older_ones():
     assert ZDirectReportReadyTrigger(**without).serialize() == (path, STORED)
 
 
-def test_nothing_secret_is_stored_or_told(make_trigger, emulator):
+def test_nothing_secret_is_stored_or_in_the_event(make_trigger, emulator):
     trigger = make_trigger()
     for status in (200, 403):
         emulator.faults.set([{"match": {"path": "cross-border"}, "action": {"status": status}}] if status > 200 else [])
@@ -88,29 +88,30 @@ def test_nothing_secret_is_stored_or_told(make_trigger, emulator):
 
 def test_it_fires_once_when_the_report_is_there(make_trigger, emulator):
     emulator.set_options(report_time="13:00")
-    assert fired(make_trigger()) == {
+    assert fired(make_trigger(poll_interval=900.0)) == {
         "dataset": "cross_border_movements",
         "merchant_id": emulator.merchant_ids[0],
         "report_date": "2026-11-20",
         "status": "ready",
         "why": "movements",
+        "later_report": None,
     }
     assert looks(emulator)[0] == NOON_AFTER
     assert looks(emulator)[-1] >= NOON_AFTER + timedelta(hours=1)
 
 
-def test_an_empty_report_is_told_after_the_deadline(make_trigger, emulator):
+def test_a_report_is_empty_after_the_deadline(make_trigger, emulator):
     emulator.set_options(empty_reports=1.0)
     event = fired(make_trigger(poll_interval=900.0))
     assert (event["status"], event["why"], event["later_report"]) == ("empty", "empty", None)
     assert looks(emulator)[-1] >= NOON_AFTER + timedelta(hours=6)
 
 
-def test_an_empty_report_is_told_as_soon_as_a_later_one_is_there(make_trigger, emulator):
+def test_a_report_is_empty_as_soon_as_a_later_one_is_there(make_trigger, emulator):
     asked = {"from": "2026-11-20", "to": "2026-11-20"}
     answer = {"status": 200, "body": {"items": [], "query": asked}}
     emulator.faults.add({"match": {"path": "cross-border", "query": asked}, "action": answer, "times": None})
-    emulator.clock.set(datetime(2026, 11, 22, 9, tzinfo=UTC))
+    emulator.clock.set(datetime(2026, 11, 22, 10, 20, tzinfo=UTC))
     event = fired(make_trigger(empty_from="2026-11-27T12:00:00+00:00"))
     assert (event["status"], event["why"]) == ("empty", "empty")
     assert event["later_report"] == "the report of 2026-11-21"
@@ -118,7 +119,7 @@ def test_an_empty_report_is_told_as_soon_as_a_later_one_is_there(make_trigger, e
     assert appeared <= looks(emulator)[-1] <= appeared + timedelta(minutes=3)
 
 
-def test_too_many_movements_are_told_as_ready(make_trigger, emulator):
+def test_too_many_movements_are_a_report_that_is_ready(make_trigger, emulator):
     emulator.set_options(icm_max_movements=0)
     event = fired(make_trigger(dataset="intra_community_movements", variant="single_request"))
     assert (event["status"], event["why"]) == ("ready", "too_many_movements")
@@ -133,7 +134,7 @@ def test_too_many_movements_are_told_as_ready(make_trigger, emulator):
         (404, "NotFoundError"),
     ],
 )
-def test_what_waiting_does_not_help_is_told_with_kind_reason_and_what_to_do(make_trigger, emulator, status, kind):
+def test_what_waiting_does_not_help_ends_it_with_kind_reason_and_what_to_do(make_trigger, emulator, status, kind):
     emulator.faults.add({"match": {"path": "cross-border"}, "action": {"status": status}, "times": None})
     event = fired(make_trigger())
     assert (event["status"], event["kind"]) == ("failed", kind)
@@ -141,7 +142,7 @@ def test_what_waiting_does_not_help_is_told_with_kind_reason_and_what_to_do(make
     assert "What to do:" in event["message"]
 
 
-def test_a_missing_connection_is_told_as_a_failure(make_trigger):
+def test_a_missing_connection_is_a_failure(make_trigger):
     event = fired(make_trigger(conn_id="not_there"))
     assert (event["status"], event["kind"]) == ("failed", "ZDirectConfigurationError")
     assert "AIRFLOW_CONN_NOT_THERE" in event["message"]

@@ -69,6 +69,7 @@ def set_options(airflow, **options):
         assert answer.status == 200
 
 
+@pytest.mark.exhaustive
 def test_a_waiting_sensor_survives_the_death_of_its_triggerer(airflow):
     set_options(airflow, empty_reports=1.0, report_time="00:00")
     merchant_id = catalog.merchant_id(Settings().seed, 0)

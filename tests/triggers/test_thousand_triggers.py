@@ -14,7 +14,7 @@ from own_emulator import own_emulator
 
 from airflow_provider_zdirect.triggers.report import ZDirectReportReadyTrigger
 
-pytestmark = pytest.mark.usefixtures("database")
+pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.exhaustive]
 
 CROWD = 1000
 DUE = 300

@@ -1,0 +1,53 @@
+"""One page of an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY
+from airflow_provider_zdirect.datasets.rejected import Rejected
+from airflow_provider_zdirect.exceptions import MalformedResponseError
+
+
+@dataclass(frozen=True)
+class Page:
+    """Records of one answer, in the server's order.
+
+    :param records: each as JSON, not yet decoded: a slice of the answer's own bytes, so that 100,000 records cost
+        100,000 small views and no dicts (they keep the answer's body alive); a copy where something was added or
+        mended. Each is valid JSON in UTF-8.
+    :param next_cursor: where the next page is, or None at the end.
+    :param size: bytes of the body.
+    :param query: what the server says it was asked (``from``, ``to``, ...), where it says so.
+    :param snapshot_time: the time of the records as the answer gives it, where the dataset has such a key.
+    :param etag: the answer's ETag.
+    :param unchanged: the answer is the one that was known, and its records were not sent again.
+    :param parts: records that came with them, by their dataset.
+    :param rejected: what could be cut out as a record, or a part of one, and not be decoded.
+    :param repaired: records, and parts, with damaged texts that were mended (U+FFFD stands for what was damaged).
+    """
+
+    records: list[msgspec.Raw] = field(repr=False)
+    next_cursor: str | None
+    size: int
+    query: Mapping[str, Any] = field(default_factory=dict)
+    snapshot_time: str | None = None
+    etag: str | None = None
+    unchanged: bool = False
+    parts: Mapping[str, list[msgspec.Raw]] = field(default_factory=dict, repr=False)
+    rejected: list[Rejected] = field(default_factory=list, repr=False)
+    repaired: int = 0
+
+
+def malformed(what: str) -> MalformedResponseError:
+    """The error for an answer that cannot be understood."""
+    return MalformedResponseError(
+        f"{what}.",
+        remedy="No action needed if the retry succeeds; otherwise the API has changed: update the provider or report "
+        "it.",
+        retry_after=REFETCH_DELAY,
+    )

@@ -1,0 +1,81 @@
+"""Item sets of shipping notices: which goods were announced and dispatched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_zdirect.exceptions import UpdatesPausedError
+from airflow_provider_zdirect.operators.argument_table import FORMAT, PLACE
+from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
+from airflow_provider_zdirect.operators.base_path import open_place
+from airflow_provider_zdirect.windows import subject
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_zdirect.client import ZDirectClient
+    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+
+
+class ZDirectItemSetsOperator(ZDirectOperator):
+    """Fetches the item sets of the published shipping notices: which goods were announced and dispatched.
+
+    They become the table ``shipping_notice_items`` under ``base_path``. A set is fetched again only if it may have
+    changed. zDirect allows 30 requests an hour for either kind of set, so a first run over many notices takes hours; it
+    holds no worker slot meanwhile, and publishes what it has on the way. All arguments but ``deferrable`` are
+    templates; what is wrong and known at parse is refused at parse.
+
+    :param base_path: URL for ObjectStoragePath, or absolute local path, below which ``shipping_notices`` are published.
+    :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
+    :param storage_conn_id: Airflow connection of the storage.
+    :param format: ``parquet`` or ``jsonl``.
+    :param conn_id: the zDirect connection.
+    :param deferrable: wait for the rate limit in the triggerer; without it, the task's retries have to.
+    :returns: ``notices``, ``sets_fetched`` (by the last attempt), ``sets_pending``, ``items``, ``uri``.
+    :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
+    :raises AirflowFailException: if a retry cannot help; chained to the typed error.
+    :raises ZDirectRetriableError: if it can.
+    """
+
+    max_turns = 20
+    arguments = PLACE | FORMAT
+    template_fields: Sequence[str] = tuple(arguments)
+
+    def __init__(
+        self,
+        *,
+        base_path: str,
+        merchant_id: str | None = None,
+        storage_conn_id: str | None = None,
+        format: str = "parquet",
+        conn_id: str = "zdirect_default",
+        deferrable: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(values=locals(), **kwargs)
+
+    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
+        from airflow_provider_zdirect.inbound.item_set_sync import sync_item_sets
+        from airflow_provider_zdirect.inbound.notices import IN_THE_BACKGROUND, ShippingNotices
+
+        place = open_place(values, hook)
+
+        async def fetch(client: ZDirectClient) -> dict[str, Any]:
+            notices = ShippingNotices(client, item_set_rates=IN_THE_BACKGROUND)
+            return await sync_item_sets(place, notices.item_set)
+
+        summary = ask_zdirect(hook, fetch)
+        pause = summary.pop("retry_after")
+        if pause is None:
+            return Outcome(summary)
+        left, fetched = summary["sets_pending"], summary["sets_fetched"]
+        # At least: sets of the two kinds have a limit each, which other merchants and tasks share.
+        hours = left / 2 * pause / 3600
+        raise UpdatesPausedError(
+            f"{subject('item sets', place.merchant_id)}: {left} of {left + fetched} sets are left, which takes "
+            f"{hours:.1f} hours or more, because zDirect allows 30 requests an hour.",
+            remedy="No action needed: the task retries. Run fewer tasks for notices at once, or set deferrable=True.",
+            retry_after=pause,
+            progress=fetched,
+        )

@@ -1,0 +1,175 @@
+"""Notifying of orders that wait for their tracking numbers: Airflow's notifiers, the task's log, or an e-mail."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+
+log = logging.getLogger(__name__)
+
+Notify = Callable[[Any], Any]
+
+MOST_SHOWN = 200
+"""Orders in a text; the list itself has all."""
+
+SUBJECT = "zDirect: {{ missing_orders_count }} orders wait for tracking numbers, export or an update"
+CONTENT = "<p>Orders of merchant {{ missing_orders_merchant_id }}:</p>{{ missing_orders_html }}"
+
+_WORDS = {
+    "tracking_number": "tracking number",
+    "return_tracking_number": "return tracking number",
+    "export": "export (merchant order id)",
+    "update": "any update",
+}
+
+
+class Notifiers:
+    """Some notifiers, which look the same whenever a DAG file is parsed: else each parse would be a new version."""
+
+    def __init__(self, listed: Sequence[Notify]) -> None:
+        self._listed = tuple(listed)
+
+    def __iter__(self) -> Iterator[Notify]:
+        return iter(self._listed)
+
+    def __len__(self) -> int:
+        return len(self._listed)
+
+    @classmethod
+    def of(cls, value: Any) -> Notifiers:
+        """:raises ZDirectConfigurationError: if one of them cannot be called."""
+        if isinstance(value, cls):
+            return value
+        listed = () if value is None else value if isinstance(value, list | tuple) else (value,)
+        for notifier in listed:
+            if not callable(notifier):
+                raise ZDirectConfigurationError(
+                    f"notifier: {type(notifier).__name__} is not a notifier.",
+                    remedy="Give a notifier of Airflow such as SmtpNotifier(...), a function of the context, or some.",
+                )
+        return cls(listed)
+
+    def __repr__(self) -> str:
+        return f"({', '.join(getattr(one, '__qualname__', type(one).__qualname__) for one in self)})"
+
+    __str__ = __repr__
+
+
+def notify_all(
+    notifiers: Notifiers, rows: Sequence[Mapping[str, Any]], uri: str, merchant_id: str, context: Any
+) -> None:
+    """Call each notifier, or write to the task's log if there is none; what one raises is raised.
+
+    :param rows: the orders.
+    :param uri: where all overdue orders are published.
+    :param context: the task's, to which the orders are added.
+    """
+    context.update(
+        {
+            "missing_orders": rows,
+            "missing_orders_count": len(rows),
+            "missing_orders_text": as_text(rows),
+            "missing_orders_html": as_html(rows, uri),
+            "missing_orders_uri": uri,
+            "missing_orders_merchant_id": merchant_id,
+        }
+    )
+    for notifier in notifiers or [log_missing_orders]:
+        notify(notifier, context)
+
+
+def notify(notifier: Notify, context: Any) -> None:
+    """Call a notifier with the context; what it raises is raised.
+
+    A copy of it is called, because it renders its templates in place. Airflow 2 would only log what it raises.
+    """
+    mine: Any = copy.copy(notifier)
+    if not (hasattr(mine, "notify") and hasattr(mine, "render_template_fields")):
+        mine(context)
+        return
+    if hasattr(mine, "_update_context"):
+        mine._update_context(context)
+    mine.render_template_fields(context)
+    mine.notify(context)
+
+
+def log_missing_orders(context: Any) -> None:
+    """A notifier that writes the orders to the task's log."""
+    log.warning("%d orders are overdue:\n%s", context["missing_orders_count"], context["missing_orders_text"])
+
+
+def mail_missing_orders(context: Any, to: Sequence[str], smtp_conn_id: str | None = None) -> None:
+    """A notifier that sends the orders by e-mail, and writes them to the task's log before that.
+
+    :param smtp_conn_id: None means the connection that Airflow is configured to use, ``smtp_default``.
+    :raises ZDirectConfigurationError: if the SMTP provider is not installed, or its connection cannot be used.
+    """
+    log_missing_orders(context)
+    try:
+        from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+    except ImportError:
+        raise ZDirectConfigurationError(
+            "The e-mail cannot be sent: Airflow's SMTP provider is not installed.",
+            remedy="pip install apache-airflow-providers-smtp; or empty notify_email: the orders are in the log.",
+        ) from None
+    notifier = SmtpNotifier(to=list(to), subject=SUBJECT, html_content=CONTENT, smtp_conn_id=smtp_conn_id)
+    _check_smtp(notifier.smtp_conn_id, notifier.from_email)
+    notify(notifier, context)
+
+
+def _check_smtp(conn_id: str, from_email: str | None) -> None:
+    """The notifier's own error does not say what to do."""
+    wrong = None
+    try:
+        if not (BaseHook.get_connection(conn_id).extra_dejson.get("from_email") or from_email):
+            wrong = "has no from_email"
+    except AirflowNotFoundException:
+        wrong = "does not exist"
+    if wrong:
+        raise ZDirectConfigurationError(
+            f"The e-mail cannot be sent: the connection {conn_id} {wrong}.",
+            remedy=f"Create the connection {conn_id} (type SMTP: host, port, login, extra from_email), or empty "
+            "notify_email: the orders are in the log.",
+        )
+
+
+def as_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A line per order."""
+    lines = [
+        f"order {_name(row)}, approved {row['age_hours']} hours ago: without {_missing(row)}; {row['portal_url']}"
+        for row in rows[:MOST_SHOWN]
+    ]
+    return "\n".join([*lines, *_more(rows)])
+
+
+def as_html(rows: Sequence[Mapping[str, Any]], uri: str) -> str:
+    """A table with a row per order."""
+    head = "<tr><th>Order</th><th>Order id</th><th>Your number</th><th>Approved (hours ago)</th><th>Missing</th></tr>"
+    body = "".join(
+        f'<tr><td><a href="{escape(row["portal_url"])}">{escape(row["order_number"] or row["order_id"])}</a></td>'
+        f"<td>{escape(row['order_id'])}</td><td>{escape(row['merchant_order_id'] or '')}</td>"
+        f"<td>{row['age_hours']}</td><td>{escape(_missing(row))}</td></tr>"
+        for row in rows[:MOST_SHOWN]
+    )
+    more = "".join(f"<p>{text}</p>" for text in _more(rows))
+    return f"<table>{head}{body}</table>{more}<p>All overdue orders: {escape(uri)}</p>"
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    """Several orders may share a number."""
+    return f"{row['order_number']} ({row['order_id']})" if row["order_number"] else str(row["order_id"])
+
+
+def _missing(row: Mapping[str, Any]) -> str:
+    return ", ".join(_WORDS[name] for name in row["missing"])
+
+
+def _more(rows: Sequence[Any]) -> list[str]:
+    return [f"and {len(rows) - MOST_SHOWN} more"] if len(rows) > MOST_SHOWN else []
