@@ -80,7 +80,7 @@ class MonthFiles:
         )
 
     def country_of(self, path: str) -> str | None:
-        """The country whose file this is; None if it is no file that a report writes for a country."""
+        """The country whose file this is; None if a report writes no such file for a country."""
         match = re.fullmatch(rf"(?:_reports/)?{re.escape(self.folder)}/country=([A-Z]{{2}})/([^/]+)", path)
         if match is None:
             return None
