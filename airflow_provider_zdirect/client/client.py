@@ -36,13 +36,12 @@ from airflow_provider_zdirect.exceptions import (
     MalformedResponseError,
     ZDirectConfigurationError,
 )
+from airflow_provider_zdirect.merchant_files.cells import UUID
 
 log = logging.getLogger(__name__)
 
 ME_RATE = Rate(1, 1)
 """No limit of /auth/me is documented; more than one a second is never needed."""
-
-_MERCHANT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -300,7 +299,7 @@ def checked_merchant_id(text: str) -> str:
     :raises ZDirectConfigurationError: if it is anything else.
     """
     merchant_id = text.strip().lower()
-    if not _MERCHANT_ID.fullmatch(merchant_id):
+    if not UUID.fullmatch(merchant_id):
         raise ZDirectConfigurationError(
             f"merchant_id={text[:60]!r} is not a UUID.",
             remedy="Give the merchant's BPID as /auth/me lists it, for example 01234567-89ab-cdef-0123-456789abcdef.",

@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 from pydantic import TypeAdapter, ValidationError
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.merchant_files.cells import UUID
 from airflow_provider_zdirect.merchant_files.ean import is_ean13
 from airflow_provider_zdirect.windows import parse_instant
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SEPARATORS = re.compile(r"[\s,;]+")
 # Years and months have no length of their own: pydantic would take 365 and 30 days.
 _ISO_DURATION = re.compile(r"P(?=[\dT])[\d.,WD]*(T[\d.,HMS]+)?", re.ASCII)
@@ -59,7 +59,7 @@ def merchant_id(value: Any, name: str = "merchant_id") -> str:
 
     :raises ZDirectConfigurationError: if ``value`` is not a UUID as zDirect writes it, in either case.
     """
-    if not _UUID.fullmatch(found := str(value).strip().lower()):
+    if not UUID.fullmatch(found := str(value).strip().lower()):
         raise ZDirectConfigurationError(
             f"{name}={value!r} is not a UUID.",
             remedy="Give the merchant's BPID as zDirect shows it, for example "
@@ -124,7 +124,7 @@ def uuid(text: str) -> str:
 
     :raises ValueError: if it is not a UUID.
     """
-    if not _UUID.fullmatch(text.lower()):
+    if not UUID.fullmatch(text.lower()):
         raise ValueError("a UUID")
     return text.lower()
 

@@ -13,7 +13,15 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.merchant_files.cells import CellError, bare, read_code, read_count, shown, whole_number
+from airflow_provider_zdirect.merchant_files.cells import (
+    UUID,
+    CellError,
+    bare,
+    read_code,
+    read_count,
+    shown,
+    whole_number,
+)
 from airflow_provider_zdirect.merchant_files.tables import Row, TableFile
 from airflow_provider_zdirect.merchant_files.tracking_number import read_tracking_number, same_number
 
@@ -59,7 +67,6 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Columns of a file, with what else they may be called."""
 
-UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _IDS = ("order_id", "order_line_id", "outbound_logistic_center_id", "merchant_id")
 _TEXTS = ("order_number", "external_id", "merchant_order_id", "shipment")
 _CODES = ("tracking_number", "return_tracking_number")
