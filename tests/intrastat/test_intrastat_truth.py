@@ -43,6 +43,17 @@ def runs(shared_emulator: EmulatorServer, tmp_path: Path) -> Extraction:
     return Extraction(shared_emulator, tmp_path)
 
 
+@pytest.fixture(scope="module")
+def reported_month(
+    shared_emulator: EmulatorServer, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Extraction, IntrastatResult]:
+    """The month, fetched and reported once; not to be changed."""
+    shared_emulator.reset()
+    runs = Extraction(shared_emulator, tmp_path_factory.mktemp("month"))
+    runs.run(ICM, MONTH)
+    return runs, report(runs)
+
+
 def report(runs: Extraction) -> IntrastatResult:
     fs = runs.job(ICM, MONTH).place.fs
     place = Place(fs, str(runs.root), f"file://{runs.root}", runs.merchant_id, "production")
@@ -105,9 +116,8 @@ def test_every_sum_is_the_one_of_the_truth(runs: Extraction, format: str) -> Non
             assert quantity == sum(sums[0] for key, sums in found.items() if key[:2] == (summary.country, flow))
 
 
-def test_csv_holds_the_same_lines_as_parquet(runs: Extraction) -> None:
-    runs.run(ICM, MONTH)
-    for summary in report(runs).reports:
+def test_csv_holds_the_same_lines_as_parquet(reported_month: tuple[Extraction, IntrastatResult]) -> None:
+    for summary in reported_month[1].reports:
         with path_of(summary.csv).open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         lines = pq.read_table(path_of(summary.parquet), partitioning=None).to_pylist()
@@ -150,9 +160,8 @@ def test_running_again_writes_the_same_bytes_and_a_changed_day_only_what_it_chan
     assert reported(report(runs)) == expected([*kept, *changed]) != expected(former)
 
 
-def test_the_manifest_names_every_file_with_its_checksum(runs: Extraction) -> None:
-    runs.run(ICM, MONTH)
-    result = report(runs)
+def test_the_manifest_names_every_file_with_its_checksum(reported_month: tuple[Extraction, IntrastatResult]) -> None:
+    runs, result = reported_month
     manifest = json.loads(path_of(result.manifest).read_text())
     files = {str(runs.root / file["path"]): file for file in manifest["files"]}
     assert files.keys() == written(runs.root).keys()
