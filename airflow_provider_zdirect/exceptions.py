@@ -25,7 +25,7 @@
         ├── RejectedRecordsError         more invalid records than ``max_rejected``
         ├── RejectedUpdatesError         more updates were refused, in conflict or failed than ``max_failed``
         ├── ShippingDocumentsError       more orders' documents failed or contradict each other than ``max_failed``
-        ├── TracesLeftError              erased customers are still found in files
+        ├── TracesLeftError              files still hold personal data of erased customers
         ├── FilterIgnoredError           rows outside the requested window: the server dropped the filter
         ├── EmptyAnswerError             no record for a day of which some are published
         ├── TooManyRecordsError          zDirect cannot answer a period that holds so many records
@@ -216,7 +216,7 @@ class ShippingDocumentsError(ZDirectDataError):
 
 
 class TracesLeftError(ZDirectDataError):
-    """After an erasure, something of the erased customers is still found in files; it names them."""
+    """After an erasure, files still hold personal data of the erased customers; the message names them."""
 
 
 class FilterIgnoredError(ZDirectDataError):

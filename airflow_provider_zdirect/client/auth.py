@@ -117,9 +117,9 @@ class TokenEndpoint:
         with suppress(msgspec.DecodeError, UnicodeDecodeError):
             content = msgspec.json.decode(answer.body)
         if not isinstance(content, dict):
-            raise self._malformed("is no JSON object", flow_id)
+            raise self._malformed("is not a JSON object", flow_id)
         value = content.get("access_token")
-        # Anything else could not be sent in a header, and would be quoted in the error of whoever tries.
+        # Anything else could not be sent in a header, and would be quoted in an error.
         if not (isinstance(value, str) and value.isascii() and value.isprintable() and value and " " not in value):
             raise self._malformed("has no usable access_token", flow_id)
         lifetime = _seconds(content.get("expires_in"))
@@ -144,7 +144,7 @@ class TokenEndpoint:
 
 
 class TokenProvider:
-    """Gives the app's access token, requesting one only if nobody else has a usable one.
+    """Gives the app's access token, requesting one only if no other process has a usable one.
 
     :param store: where the token is shared.
     """

@@ -40,7 +40,7 @@ from airflow_provider_zdirect.exceptions import (
 log = logging.getLogger(__name__)
 
 ME_RATE = Rate(1, 1)
-"""No limit of /auth/me is documented; nobody needs it more than once a second."""
+"""No limit of /auth/me is documented; more than one a second is never needed."""
 
 _MERCHANT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -206,7 +206,7 @@ class ZDirectClient:
         content = await self.get("/auth/me", rate=ME_RATE, what="Identity of the app")
         if not isinstance(content, dict):
             raise MalformedResponseError(
-                "Identity of the app: the answer is no JSON object.", path="/auth/me", retry_after=REFETCH_DELAY
+                "Identity of the app: the answer is not a JSON object.", path="/auth/me", retry_after=REFETCH_DELAY
             )
         return Identity(
             client_id=str(content.get("client_id") or ""),
@@ -226,7 +226,7 @@ class ZDirectClient:
         accept: str = "application/json",
         what: str | None = None,
     ) -> Any:
-        """The decoded JSON of one GET, for what is no dataset.
+        """The decoded JSON of one GET, for what is not a dataset.
 
         :param path: below the base URL, with a slash in front.
         :param rate: documented rate limit of the endpoint.
@@ -342,8 +342,8 @@ def _decode(body: bytearray) -> Any:
         return msgspec.json.decode(mended(bytes(without_mark(body))))
     except (ValueError, *NOT_READABLE) as error:
         raise MalformedResponseError(
-            f"the answer is no JSON ({error}).",
-            remedy="Nothing, if it passes with the retry; otherwise check host.",
+            f"the answer is not JSON ({error}).",
+            remedy="No action needed if the retry succeeds; otherwise check host.",
             retry_after=REFETCH_DELAY,
         ) from None
 

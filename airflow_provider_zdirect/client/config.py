@@ -139,7 +139,7 @@ class ClientConfig:
 def blank_in(value: str) -> str | None:
     """What is wrong with the blanks of a secret: a phrase that does not show it; None if nothing is.
 
-    What is copied from a web page or a file often ends with a blank or a line break, which nobody sees.
+    What is copied from a web page or a file often ends with a blank or a line break, which is easy to miss.
     """
     if not value or not value.strip():
         return "is empty"

@@ -1,4 +1,4 @@
-"""From an answer that is no success to the typed error that says what to do. Pure functions."""
+"""From an answer that is not a success to the typed error that says what to do. Pure functions."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Call:
     :param refetch_delay: seconds before it may be repeated after a failed answer.
     :param body: JSON to send.
     :param headers: beside those that every request has, for example ``If-Match``.
-    :param expected: statuses of an answer that is none of the failures.
+    :param expected: statuses that are not failures.
     """
 
     what: str
@@ -110,7 +110,7 @@ def failure_of(
         wait = policy.wait_after_429(header, now)
         return RateLimitedError(
             f"{said}, too many requests; it may be sent again in {wait:.0f} s.",
-            remedy="Nothing, if the task retries or defers; run fewer tasks at once or lower rate_share if it "
+            remedy="No action needed: the task retries or defers. Run fewer tasks at once or lower rate_share if it "
             "happens often.",
             retry_after=wait,
             **facts,
@@ -166,7 +166,8 @@ def failure_of(
     wait = refetch_wait(parse_retry_after(header, now), call.refetch_delay)
     return ServerError(
         f"{said}; the answer is discarded and may be fetched again in {wait:.0f} s.",
-        remedy="Nothing, if the task retries; otherwise shorten the window or give the flow id to Zalando's support.",
+        remedy="No action needed: the task retries. If it stays, shorten the window or give the flow id to Zalando's "
+        "support.",
         retry_after=wait,
         **facts,
     )

@@ -29,7 +29,7 @@ def split_address(url: str) -> SplitResult:
 
     zDirect is HTTPS only (zDirect docs, API overview); plain HTTP would show the client secret to the network.
 
-    :raises ZDirectConfigurationError: if ``url`` is no plain HTTPS address, and not an HTTP one on this machine.
+    :raises ZDirectConfigurationError: if ``url`` is neither a plain HTTPS address nor an HTTP one on this machine.
     """
     # Whitespace, backslashes and user parts are read differently by different URL parsers, and so could send
     # a token to another host than the one that was checked here.

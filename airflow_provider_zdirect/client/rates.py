@@ -68,7 +68,7 @@ class RateLimiter(Protocol):
         """
 
     async def pause(self, endpoint: str, seconds: float) -> None:
-        """Let nobody send to ``endpoint`` for that many seconds."""
+        """Let no process send to ``endpoint`` for that many seconds."""
 
 
 class _PacingLimiter(ABC):
@@ -83,7 +83,7 @@ class _PacingLimiter(ABC):
         waited = 0.0
         while True:
             left = max_wait - waited
-            # The time of the reservation itself: whoever queued for the lock would else come later than its slot.
+            # The time of the reservation: else a process that queued for the lock would come later than its slot.
             now = slot = 0.0
 
             def step(pace: Pace, left: float = left) -> Pace:
@@ -97,7 +97,7 @@ class _PacingLimiter(ABC):
             if wait > left:
                 raise RateLimitedError(
                     f"The rate limit of {endpoint} leaves no room for {wait:.0f} s.",
-                    remedy="Nothing, if the task retries or defers; run fewer tasks at once if it happens often.",
+                    remedy="No action needed: the task retries or defers. Run fewer tasks at once if it happens often.",
                     retry_after=wait,
                 )
             if wait <= 0:

@@ -75,7 +75,7 @@ def rate_limit_wait(asked: float | None, jitter: float) -> float:
     """Seconds to wait after a 429.
 
     :param asked: what :func:`parse_retry_after` gave.
-    :param jitter: a number in [0, 1) that spreads clients which were not told how long to wait.
+    :param jitter: a number in [0, 1) that spreads clients that were not given a delay.
     """
     if asked is None:
         return DEFAULT_RATE_LIMIT_WAIT * (1 + 0.25 * jitter)

@@ -78,7 +78,7 @@ class FileTokenStore:
             log.warning("The zDirect token could not be shared through %s: %s.", self._path.parent, error)
 
     def _replace(self, text: str) -> None:
-        # mkstemp makes the file with mode 0600; replacing is atomic, so that nobody reads half a token.
+        # mkstemp makes the file with mode 0600; replacing is atomic, so that half a token is never read.
         handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".token-")
         try:
             with os.fdopen(handle, "w", encoding="ascii") as file:
@@ -99,7 +99,7 @@ class FileTokenStore:
         except TimeoutError:
             raise TransportError(
                 f"Another process has been requesting a zDirect token for more than {self._lock_timeout:g} s.",
-                remedy="Nothing, if the task retries; otherwise look for a hanging process on this host.",
+                remedy="No action needed: the task retries. If it stays, look for a hanging process on this host.",
                 retry_after=30.0,
             ) from None
         try:

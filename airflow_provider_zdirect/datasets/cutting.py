@@ -1,7 +1,7 @@
 """What a page needs that is not valid JSON as a whole: records cut out one by one, damaged texts mended. No I/O.
 
 Cutting looks at strings, brackets and commas only, so that no damage within a text or a number disturbs it. Surplus
-commas are skipped. Where brackets do not fit together, nobody can say where a record ends: such an answer is malformed,
+commas are skipped. Where brackets do not fit together, it is unknown where a record ends: such an answer is malformed,
 as one that breaks off is.
 """
 

@@ -202,7 +202,7 @@ class Resources(Answer):
             for owner, found, missing in _owned(part, owners[part.owner], included, unread):
                 root, common = roots[owner]
                 if missing:
-                    # Half an order is none: it is marked as well as what lacks something.
+                    # Half an order is not an order: it is marked as well as what lacks something.
                     for record in (levels[part.owner][owner], records[root]):
                         record[MISSING] = sorted({*record.get(MISSING, []), *missing})
                 for identity, each in found.items():

@@ -91,7 +91,7 @@ def _rfc3339(value: Any) -> Any:
 
 
 def _iso_date(value: Any) -> Any:
-    # As above: 20200401 is no date.
+    # As above: 20200401 is not a date.
     if not (isinstance(value, str) and value[4:5] == "-") and not isinstance(value, date):
         raise ValueError("date is not in the form YYYY-MM-DD")
     return value
@@ -172,7 +172,7 @@ Count = Annotated[Annotated[int, Field(ge=-(2**63), lt=2**63)] | None, BeforeVal
 Flag = Annotated[bool | None, BeforeValidator(_empty_is_null)]
 Number = Annotated[float | None, BeforeValidator(_empty_is_null)]
 AnyText = Annotated[str | None, BeforeValidator(_as_text), BeforeValidator(_empty_is_null)]
-"""Text, or whatever else came, as JSON; for fields whose shape nobody could confirm."""
+"""Text, or whatever else came, as JSON; for fields whose shape is not confirmed."""
 
 Money = Annotated[
     Decimal | None,

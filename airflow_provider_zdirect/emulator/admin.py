@@ -58,7 +58,7 @@ class Clock(Body):
 
 
 def admin_router(controls: Controls) -> APIRouter:
-    """Routes to look at and change one emulator."""
+    """Routes to inspect and change one emulator."""
     router = APIRouter(prefix="/_emulator")
     state = controls.state
 

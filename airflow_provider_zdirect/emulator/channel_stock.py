@@ -1,4 +1,4 @@
-"""What partners say of their stock, by sales channel and EAN, and what became of each update."""
+"""The stock levels that partners report, by sales channel and EAN, and the result of each update."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ChannelStock:
     def update(
         self, merchant_id: str, item: dict[str, Any], channels: set[str], options: Options, now: datetime
     ) -> Result:
-        """One item of a request. What was answered is remembered, whatever it is.
+        """One item of a request; its result is recorded.
 
         :param channels: sales channels of the merchant.
         """

@@ -13,28 +13,32 @@ All keys of ``match`` are optional. The first fault of the plan that fires wins.
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 
-@dataclass(frozen=True)
-class Match:
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+class Match(BaseModel):
     """Requests that a fault is about."""
 
-    path: str = ""
-    method: str | None = None
-    query: Mapping[str, str] = field(default_factory=dict)
-    nth: int = 1
-    every: int | None = None
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def __post_init__(self) -> None:
-        re.compile(self.path)
-        if self.nth < 1 or (self.every is not None and self.every < 1):
-            raise ValueError("nth and every count from 1")
+    path: Annotated[str, AfterValidator(_pattern)] = ""
+    method: str | None = None
+    query: dict[str, Any] = {}
+    nth: Annotated[int, Field(ge=1)] = 1
+    every: Annotated[int, Field(ge=1)] | None = None
 
     def covers(self, method: str, path: str, query: Mapping[str, str]) -> bool:
         return (
@@ -47,8 +51,7 @@ class Match:
         return count % self.every == 0 if self.every else count >= self.nth
 
 
-@dataclass(frozen=True)
-class Action:
+class Action(BaseModel):
     """What happens to a request that is hit; several may be combined.
 
     :param status: answer with this status instead of the real answer.
@@ -66,11 +69,13 @@ class Action:
     :param hang: no answer until the client gives up (``true``), or for so many seconds.
     """
 
-    status: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    status: Annotated[int, Field(ge=200, le=599)] | None = None
+    headers: dict[str, str] = {}
     body: Any = None
     delay: float = 0
-    cut_body: int | bool | None = None
+    cut_body: bool | Annotated[int, Field(ge=0)] | None = None
     malformed_json: bool = False
     duplicate: int = 0
     repeat_cursor: bool = False
@@ -79,40 +84,33 @@ class Action:
     revoke_tokens: bool = False
     hang: bool | float = False
 
-    def __post_init__(self) -> None:
-        if self.status is not None and not (isinstance(self.status, int) and 200 <= self.status <= 599):
-            raise ValueError("status is a number from 200 to 599")
+    @model_validator(mode="after")
+    def _body_has_status(self) -> Action:
         if self.body is not None and self.status is None:
             raise ValueError("body needs a status")
-        if isinstance(self.cut_body, int) and self.cut_body < 0:
-            raise ValueError("cut_body is a number of bytes, 0 or more")
+        return self
 
     def names(self) -> str:
         """The parts that are set, for the request log."""
-        return ",".join(item.name for item in fields(self) if getattr(self, item.name) not in (None, {}, 0))
+        return ",".join(name for name, value in self if value not in (None, {}, 0))
 
 
-@dataclass
-class Fault:
+class Fault(BaseModel):
     """One line of the plan and how often it was met."""
 
-    match: Match
+    model_config = ConfigDict(extra="forbid")
+
+    match: Match = Match()
     action: Action
     times: int | None = 1
     seen: int = 0
     hits: int = 0
 
-    @classmethod
-    def from_dict(cls, plan: Mapping[str, Any]) -> Fault:
-        """:raises ValueError: for anything that is not a fault."""
-        unknown = set(plan) - {"match", "action", "times", "seen", "hits"}
-        if unknown or "action" not in plan:
-            raise ValueError("a fault has the keys match, action and times")
-        try:
-            match, action = Match(**plan.get("match", {})), Action(**plan["action"])
-        except (TypeError, re.error) as error:
-            raise ValueError(f"fault {json.dumps(plan, default=str)}: {error}") from error
-        return cls(match, action, plan.get("times", None if match.every else 1))
+    @model_validator(mode="after")
+    def _always_every(self) -> Fault:
+        if self.match.every and "times" not in self.model_fields_set:
+            self.times = None
+        return self
 
 
 class FaultPlan:
@@ -120,17 +118,17 @@ class FaultPlan:
 
     def __init__(self, faults: Iterable[Mapping[str, Any]] = ()) -> None:
         self._lock = threading.Lock()
-        self._faults = [Fault.from_dict(fault) for fault in faults]
+        self._faults = [Fault.model_validate(fault) for fault in faults]
 
     def set(self, faults: Iterable[Mapping[str, Any]]) -> None:
         """Replace the plan; all counts start anew."""
-        fresh = [Fault.from_dict(fault) for fault in faults]
+        fresh = [Fault.model_validate(fault) for fault in faults]
         with self._lock:
             self._faults = fresh
 
     def add(self, fault: Mapping[str, Any]) -> Fault:
-        """Append one fault; its ``hits`` tell how often it fired."""
-        fresh = Fault.from_dict(fault)
+        """Append one fault; its ``hits`` count how often it fired."""
+        fresh = Fault.model_validate(fault)
         with self._lock:
             self._faults.append(fresh)
         return fresh
@@ -140,7 +138,7 @@ class FaultPlan:
 
     def as_list(self) -> list[dict[str, Any]]:
         with self._lock:
-            return [asdict(fault) for fault in self._faults]
+            return [fault.model_dump() for fault in self._faults]
 
     def take(self, method: str, path: str, query: Mapping[str, str]) -> Action | None:
         """The action for this request, which is counted by every fault that covers it."""

@@ -46,7 +46,7 @@ LIMITS = {
     "orders-other": Limit(2000, 60),
     "shipping-documents": Limit(400, 60),
 }
-# The docs tell the environments apart for these only.
+# The docs have limits of the sandbox for these only.
 SANDBOX_LIMITS = {
     **{operation: Limit(10, 60) for operation, limit in LIMITS.items() if limit.seconds > 1},
     "orders-by-number": Limit(100, 60),

@@ -62,7 +62,7 @@ SYSTEM = "system"
 class Plan:
     """What an order has become when it is made.
 
-    :param lines: what became of the lines: ``returned`` and ``canceled`` are so for a part, if ``mixed``.
+    :param line_status: of the lines; if ``mixed``, some are canceled or not returned.
     """
 
     order_type: str

@@ -157,7 +157,7 @@ class SeededNotices:
 
     @classmethod
     def around(cls, timeline: Timeline, today: date, days: int) -> SeededNotices:
-        """The last so many days, and those days to come whose notices are there already; none if it is no day."""
+        """The last so many days, and the coming days whose notices exist already; none if ``days`` is 0."""
         plain = Timeline(timeline.seed, timeline.merchant_ids, timeline.volume)
         if not days:
             return cls(plain, today, today - DAY)

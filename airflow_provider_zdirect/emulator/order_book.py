@@ -1,4 +1,4 @@
-"""The orders of one emulator: those of its world, those that tests add, and all that became of them."""
+"""The orders of one emulator: those of its world and those that tests add, with all changes."""
 
 from __future__ import annotations
 

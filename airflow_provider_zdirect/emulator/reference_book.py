@@ -49,7 +49,7 @@ CENTERS = (
 
 @dataclass(frozen=True)
 class Change:
-    """What a test made of one record; without ``fields`` the record is no more."""
+    """A test's change of one record; without ``fields`` the record is removed."""
 
     dataset: str
     id: str

@@ -76,13 +76,7 @@ class LoggedRequest:
 class EmulatorState:
     """Shared by all routes. Changed from the server's loop, its thread pool and the test that owns it."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        options: Options,
-        clock: EmulatorClock,
-        faults: FaultPlan,
-    ) -> None:
+    def __init__(self, settings: Settings, options: Options, clock: EmulatorClock, faults: FaultPlan) -> None:
         self.settings = settings
         self.options = options
         self.clock = clock

@@ -59,7 +59,7 @@ class BesideTables:
     def _erase_unfinished_writes(self) -> None:
         """Where objects are written beside and renamed, a write that was killed leaves the whole.
 
-        Half an object cannot be read. It is deleted as abandoned when nobody can be writing it any more.
+        Half an object cannot be read. It is deleted as abandoned later, when no task can be writing it.
         """
         for path in self.store.files("_staging/_tmp"):
             try:

@@ -1,7 +1,7 @@
-"""Proving an erasure: of the ledger's orders, no file about orders holds personal data any more.
+"""Proving an erasure: no file about orders holds personal data of the ledger's orders any more.
 
-Every column (of JSON, every field) that may hold personal data is empty in every row of these orders, whatever file it
-lies in and whoever wrote that; no rejected record of theirs holds more than ids; and they have no shipping documents.
+Every column (of JSON, every field) that may hold personal data is empty in every row of these orders, also in files
+that this package did not write. No rejected record of theirs holds more than ids. They have no shipping documents.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def prove(store: ObjectStore, people: ErasedPeople) -> Proof:
     proof = Proof()
     checked: set[str] = set()
     for _ in range(ATTEMPTS):
-        # A file that is replaced meanwhile is replaced by another, which has to be checked too.
+        # If a file was replaced meanwhile, the new one has to be checked too.
         new = [path for path in _files(store, people.merchant_id) if path not in checked]
         if not new:
             break

@@ -43,7 +43,7 @@ class DeletionRequests:
         self.count += 1
         content: Mapping[str, Any] = request if isinstance(request, Mapping) else {}
         order_id, number = as_order_id(content.get("order_id")), _text(content.get("customer_number"))
-        # A damaged one identifies nobody.
+        # A damaged one does not identify anybody.
         order_id, number = (None if text and "\ufffd" in text else text for text in (order_id, number))
         if order_id is None and number is None:
             self.unreadable += 1

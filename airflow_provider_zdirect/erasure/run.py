@@ -62,7 +62,7 @@ class ErasureResult:
     :param erased: rows of published files, and invalid records.
     :param files: that were written anew or deleted.
     :param documents: shipping documents that were deleted.
-    :param certificate: URI of the certificate; None if there is nobody to erase.
+    :param certificate: URI of the certificate; None if no customer has to be erased.
     :param changed: whether anything was erased, by this run or by one that did not finish.
     """
 
@@ -90,7 +90,7 @@ async def erase_customers(job: ErasureJob, client: ZDirectClient, clock: Clock |
     clock = clock or SystemClock()
     job.place.store.check_writable(job.place.uri)
     requests = await fetch_requests(client, job.place.merchant_id)
-    # In a thread, because runs that meet wait for each other, and the event loop is the caller's.
+    # In a thread: runs that meet wait for each other, and the event loop is the caller's.
     return await asyncio.to_thread(_Erasure(job, requests, clock.now()).run)
 
 
@@ -222,7 +222,7 @@ class _Erasure:
             result.erased,
             result.files,
             result.documents,
-            result.certificate or "no certificate, because there was nobody to erase",
+            result.certificate or "no certificate, because no customer has to be erased",
         )
 
 

@@ -1,8 +1,8 @@
 """Erasing people from the published tables of orders, of all windows.
 
-A published file never changes here either. What stays of a row is published as a later version of it, so that the files
-with the former one are written anew and deleted as with any other change: safe to kill between any two writes, and to
-run beside extractions and other erasures.
+No published file is changed. What stays of a row is published as a later version of it, so that the files with the
+former one are written anew and deleted as with any other change: safe to kill between any two writes, and to run beside
+extractions and other erasures.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ class OrderTables:
         return schema.empty_table()
 
     def _is_to_erase(self, dataset: Dataset, path: str, people: ErasedPeople) -> bool:
-        """True if it is gone, too: whoever replaced it has written another, which has to be looked at."""
+        """True, too, if it is gone: another run has replaced it, and the new file has to be checked."""
         try:
             return any(pc.any(to_erase(rows, people)).as_py() for rows in self._read(dataset, path))
         except FileNotFoundError:

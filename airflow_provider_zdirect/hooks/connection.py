@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import json
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from airflow_provider_zdirect.client import ClientConfig, checked_merchant_id
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
+
+from airflow_provider_zdirect.client import ClientConfig, ZDirectClient, checked_merchant_id
+from airflow_provider_zdirect.client.access import access_token
 from airflow_provider_zdirect.client.config import blank_in
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.datasets.personal_data import SHORTEST_KEY
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.hooks.connection_form import CONNECTION_TYPE, EXTRA_FIELDS, PERSONAL_DATA_SECRET
+from airflow_provider_zdirect.hooks.token_store import AirflowVariableTokenStore
 
 MASKED = "***"
 """What Airflow shows in place of a secret."""
@@ -39,10 +45,72 @@ class ConnectionSettings:
     personal_data_secret: str | None = field(repr=False)
 
 
+class ZDirectConnection:
+    """A connection, read once, and what the whole deployment shares of it.
+
+    :param conn_id: the Airflow connection.
+    """
+
+    def __init__(self, conn_id: str) -> None:
+        self.conn_id = conn_id
+
+    @cached_property
+    def settings(self) -> ConnectionSettings:
+        """The checked settings; its secrets are masked in logs.
+
+        :raises ZDirectConfigurationError: if the connection is missing or cannot be used; names connection and field.
+        """
+        try:
+            connection = BaseHook.get_connection(self.conn_id)
+        except AirflowNotFoundException as error:
+            raise ZDirectConfigurationError(
+                f"Connection {self.conn_id!r} does not exist.",
+                remedy=f"Add it (type {CONNECTION_TYPE}) in the UI, with `airflow connections add`, "
+                f"or as AIRFLOW_CONN_{self.conn_id.upper()}.",
+            ) from error
+        for secret in secrets_of(connection):
+            mask_secret(secret)
+        return read_settings(self.conn_id, connection)
+
+    @property
+    def config(self) -> ClientConfig:
+        return self.settings.config
+
+    def client(self, config: ClientConfig | None = None) -> ZDirectClient:
+        """A client for this connection, or with another configuration of it."""
+        config = config or self.config
+        return ZDirectClient(config, tokens=token_store(config) if self.settings.share_access else None)
+
+    async def access_token(self, *, refused: str | None = None) -> str:
+        """The shared access token, masked in logs.
+
+        :param refused: a token that zDirect has answered with 401; it is another one then.
+        """
+        settings = await asyncio.to_thread(lambda: self.settings)
+        return await shared_access_token(settings.config, refused=refused, share=settings.share_access)
+
+
+async def shared_access_token(config: ClientConfig, *, refused: str | None = None, share: bool = True) -> str:
+    """The app's access token, masked in logs: that of all tasks, or without ``share`` one of its own."""
+    token = await access_token(config, token_store(config) if share else None, refused=refused)
+    await asyncio.to_thread(mask_secret, token)
+    return token
+
+
+def token_store(config: ClientConfig) -> AirflowVariableTokenStore:
+    """Where the tokens of an app are shared."""
+    return AirflowVariableTokenStore(
+        environment=config.environment,
+        base_url=config.address,
+        client_id=config.client_id,
+        client_secret=config.client_secret,
+    )
+
+
 def read_settings(conn_id: str, connection: Any) -> ConnectionSettings:
     """The settings of an Airflow connection.
 
-    :raises ZDirectConfigurationError: if a field cannot be used, or the extra has a key that nobody knows; names
+    :raises ZDirectConfigurationError: if a field cannot be used, or the extra has an unknown key; names
         connection and field, and never shows a secret.
     """
     try:

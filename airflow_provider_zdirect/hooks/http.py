@@ -16,8 +16,8 @@ from airflow.providers.http.hooks.http import HttpAsyncHook, HttpHook
 from airflow_provider_zdirect.client import ClientConfig
 from airflow_provider_zdirect.client.access import is_local, path_below
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.hooks.connection import ZDirectConnection
 from airflow_provider_zdirect.hooks.http_auth import ZDirectAuth
-from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
 
 class ZDirectHttpHook(HttpHook):
@@ -40,15 +40,15 @@ class ZDirectHttpHook(HttpHook):
         super().__init__(
             method=method, http_conn_id=http_conn_id, auth_type=lambda: ZDirectAuth(conn_id=http_conn_id), **kwargs
         )
-        self._zdirect = ZDirectHook(http_conn_id)
+        self._zdirect = ZDirectConnection(http_conn_id)
 
     def get_connection(self, conn_id: str) -> Connection:  # type: ignore[override]
         """The connection as the HTTP provider should see it."""
-        return _address_only(conn_id, self._zdirect.config())
+        return _address_only(conn_id, self._zdirect.config)
 
     def get_conn(self, *args: Any, **kwargs: Any) -> Any:
         """A session of ``requests``."""
-        config = self._zdirect.config()
+        config = self._zdirect.config
         session = super().get_conn(*args, **kwargs)
         if session.headers["User-Agent"].startswith("python-requests"):
             session.headers["User-Agent"] = config.user_agent
@@ -68,7 +68,7 @@ class ZDirectHttpHook(HttpHook):
 
         :raises ZDirectConfigurationError: if the endpoint is elsewhere.
         """
-        config = self._zdirect.config()
+        config = self._zdirect.config
         options = {"timeout": config.read_timeout, **(extra_options or {})}
         return super().run(path_below(endpoint, config.address), data, headers, options, **request_kwargs)
 
@@ -91,11 +91,11 @@ class ZDirectHttpAsyncHook(HttpAsyncHook):
     ) -> None:
         check_auth_type(auth_type)
         super().__init__(method=method, http_conn_id=http_conn_id, **{"retry_limit": 1, **kwargs})
-        self._zdirect = ZDirectHook(http_conn_id)
+        self._zdirect = ZDirectConnection(http_conn_id)
 
     def get_connection(self, conn_id: str) -> Connection:  # type: ignore[override]
         """The connection as the HTTP provider should see it."""
-        return _address_only(conn_id, self._zdirect.config())
+        return _address_only(conn_id, self._zdirect.config)
 
     async def aget_connection(self, conn_id: str) -> Connection:  # type: ignore[override]
         """As :meth:`get_connection`."""
@@ -120,7 +120,7 @@ class ZDirectHttpAsyncHook(HttpAsyncHook):
                 answer = await self.run(own_session, endpoint, data, json, headers, extra_options)
                 await answer.read()
                 return answer
-        config = await asyncio.to_thread(self._zdirect.config)
+        config = await asyncio.to_thread(lambda: self._zdirect.config)
         own = {name: value for name, value in (headers or {}).items() if name.lower() != "authorization"}
         request: dict[str, Any] = {
             "endpoint": path_below(endpoint, config.address),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +13,7 @@ from airflow_provider_zdirect.client import ClientConfig
 from airflow_provider_zdirect.client.access import is_below, is_local
 from airflow_provider_zdirect.client.config import PRODUCTION_URL, SANDBOX_URL
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.hooks.zdirect import ZDirectHook, shared_access_token
+from airflow_provider_zdirect.hooks.connection import ZDirectConnection, shared_access_token
 
 _ENVIRONMENTS = {PRODUCTION_URL: "production", SANDBOX_URL: "sandbox"}
 
@@ -41,14 +40,14 @@ class ZDirectAuth(AuthBase):
     ) -> None:
         _refuse_event_loop()
         self._credentials = (client_id, client_secret or "") if client_id else None
-        self._hook = ZDirectHook(conn_id)
+        self._connection = ZDirectConnection(conn_id)
 
     def __call__(self, r: PreparedRequest) -> PreparedRequest:
         config = self._config(r.url or "")
         if not is_below(r.url or "", config.address):
             raise ZDirectConfigurationError(
                 f"{_origin(r.url or '')} is not {config.address}, where the zDirect connection "
-                f"{self._hook.conn_id!r} points to; the access token is not sent there.",
+                f"{self._connection.conn_id!r} points to; the access token is not sent there.",
                 remedy="Call an address of zDirect, or give the auth the connection that the address belongs to.",
             )
         r.headers["Authorization"] = f"Bearer {self._token(config)}"
@@ -58,11 +57,11 @@ class ZDirectAuth(AuthBase):
     def _config(self, url: str) -> ClientConfig:
         """Address and app: those of the connection, or of the request and the credentials that were given."""
         if self._credentials is None:
-            return self._hook.config()
+            return self._connection.config
         address = _origin(url)
         if address not in _ENVIRONMENTS and not is_local(address):
             raise ZDirectConfigurationError(
-                f"{address} is no address of zDirect; the client secret is not sent there.",
+                f"{address} is not an address of zDirect; the client secret is not sent there.",
                 remedy="Use a connection of type zdirect, whose host may be any address.",
             )
         client_id, client_secret = self._credentials
@@ -72,8 +71,8 @@ class ZDirectAuth(AuthBase):
     def _token(self, config: ClientConfig, refused: str | None = None) -> str:
         _refuse_event_loop()
         if self._credentials is None:
-            return _wait_for(self._hook.access_token(refused=refused))
-        return _wait_for(shared_access_token(config, refused=refused))
+            return asyncio.run(self._connection.access_token(refused=refused))
+        return asyncio.run(shared_access_token(config, refused=refused))
 
     def _renew_after_401(self, response: Response, **kwargs: Any) -> Response:
         """Send the request again with another token, once; as requests' own digest authentication does."""
@@ -97,10 +96,6 @@ class ZDirectAuth(AuthBase):
         answer.history.append(response)
         answer.request = again
         return answer
-
-
-def _wait_for(token: Coroutine[Any, Any, str]) -> str:
-    return asyncio.run(token)
 
 
 def _refuse_event_loop() -> None:

@@ -6,10 +6,9 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
+from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_zdirect.client import ClientConfig, Identity, ZDirectClient
-from airflow_provider_zdirect.client.access import access_token
 from airflow_provider_zdirect.exceptions import (
     AuthenticationError,
     PermissionDeniedError,
@@ -19,8 +18,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectError,
 )
 from airflow_provider_zdirect.hooks import connection_form
-from airflow_provider_zdirect.hooks.connection import ConnectionSettings, read_settings, secrets_of
-from airflow_provider_zdirect.hooks.token_store import AirflowVariableTokenStore
+from airflow_provider_zdirect.hooks.connection import ZDirectConnection
 
 TEST_PATIENCE: dict[str, Any] = {
     "connect_timeout": 5.0,
@@ -64,7 +62,7 @@ class ZDirectHook(BaseHook):
             raise TypeError(f"ZDirectHook has no arguments {', '.join(sorted(unknown))}")
         self.conn_id = conn_id
         self._http = http
-        self._settings: ConnectionSettings | None = None
+        self._connection = ZDirectConnection(conn_id)
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -88,18 +86,18 @@ class ZDirectHook(BaseHook):
 
         :raises ZDirectConfigurationError: if it is missing or says something unusable; names connection and field.
         """
-        return self._read().config
+        return self._connection.config
 
     def client(self) -> ZDirectClient:
         """A client for this connection: an async context manager, for one event loop.
 
         :raises ZDirectConfigurationError: as :meth:`config`.
         """
-        return self._client(self.config())
+        return self._connection.client()
 
     def personal_data_key(self) -> str | None:
         """The key of the hashes that replace personal data; masked in logs. None if the connection has none."""
-        return self._read().personal_data_secret
+        return self._connection.settings.personal_data_secret
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """One request of ``HttpOperator``, which works with the hook of its connection's type.
@@ -122,15 +120,14 @@ class ZDirectHook(BaseHook):
 
         :param refused: a token that zDirect has answered with 401; it is another one then.
         """
-        settings = await asyncio.to_thread(self._read)
-        return await shared_access_token(settings.config, refused=refused, share=settings.share_access)
+        return await self._connection.access_token(refused=refused)
 
     def merchant_ids(self) -> list[str]:
         """The connection's merchant, or else all merchants that ``/auth/me`` lists.
 
         :raises ZDirectConfigurationError: if there is none.
         """
-        settings = self._read()
+        settings = self._connection.settings
         if settings.merchant_id:
             return [settings.merchant_id]
         return self._granted(asyncio.run(self._me(settings.config)))
@@ -143,11 +140,11 @@ class ZDirectHook(BaseHook):
         return self._only(self.merchant_ids())
 
     def own_merchant_id(self) -> str | None:
-        """The connection's merchant, if it names one; asks nobody.
+        """The connection's merchant, if it names one; without a request.
 
         :raises ZDirectConfigurationError: as :meth:`config`.
         """
-        return self._read().merchant_id
+        return self._connection.settings.merchant_id
 
     async def find_merchant_id(self, client: ZDirectClient) -> str:
         """As :meth:`merchant_id`, for coroutines, with a client of this hook.
@@ -176,7 +173,7 @@ class ZDirectHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Ask zDirect who the app is; whether it may work as the connection says, and why not."""
         try:
-            settings = self._read()
+            settings = self._connection.settings
             config, merchant_id = settings.config, settings.merchant_id
             identity = asyncio.run(self._me(replace(config, **TEST_PATIENCE)))
         except ZDirectError as error:
@@ -193,42 +190,8 @@ class ZDirectHook(BaseHook):
         )
 
     async def _me(self, config: ClientConfig) -> Identity:
-        async with self._client(config) as client:
+        async with self._connection.client(config) as client:
             return await client.me()
-
-    def _client(self, config: ClientConfig) -> ZDirectClient:
-        return ZDirectClient(config, tokens=_store(config) if self._read().share_access else None)
-
-    def _read(self) -> ConnectionSettings:
-        if self._settings is None:
-            try:
-                connection = self.get_connection(self.conn_id)
-            except AirflowNotFoundException as error:
-                raise ZDirectConfigurationError(
-                    f"Connection {self.conn_id!r} does not exist.",
-                    remedy=f"Add it (type {self.conn_type}) in the UI, with `airflow connections add`, "
-                    f"or as AIRFLOW_CONN_{self.conn_id.upper()}.",
-                ) from error
-            for secret in secrets_of(connection):
-                mask_secret(secret)
-            self._settings = read_settings(self.conn_id, connection)
-        return self._settings
-
-
-async def shared_access_token(config: ClientConfig, *, refused: str | None = None, share: bool = True) -> str:
-    """The app's access token, masked in logs: that of all tasks, or without ``share`` one of its own."""
-    token = await access_token(config, _store(config) if share else None, refused=refused)
-    await asyncio.to_thread(mask_secret, token)
-    return token
-
-
-def _store(config: ClientConfig) -> AirflowVariableTokenStore:
-    return AirflowVariableTokenStore(
-        environment=config.environment,
-        base_url=config.address,
-        client_id=config.client_id,
-        client_secret=config.client_secret,
-    )
 
 
 def _diagnosis(error: ZDirectError) -> str:

@@ -25,7 +25,7 @@ from airflow_provider_zdirect.inbound.item_set import ANNOUNCED, DISPATCHED, Ite
 from airflow_provider_zdirect.inbound.notice_fields import MERCHANT, REFERENCE
 from airflow_provider_zdirect.merchant_files.cells import UUID, whole_number
 
-PATH = "/zfs/shipping-notices"
+PATH, NOTICE = "/zfs/shipping-notices", "shipping_notice"
 LISTED = get_dataset("shipping_notices")
 READ, WRITE = "/shipping-notices/read", "/shipping-notices/write"
 """Scopes; their full text is not confirmed, and they are named in errors only."""
@@ -94,14 +94,8 @@ class ShippingNotices:
         :param known: it as it was before; the same object comes back if nothing has changed.
         :raises NotFoundError: if there is none with that id.
         """
-        reply = await self._send(
-            "GET",
-            f"/{notice_id}",
-            "shipping_notice",
-            ONE_NOTICE,
-            f"Shipping notice {notice_id}",
-            if_none_match=known.etag if known else None,
-        )
+        what, etag = f"Shipping notice {notice_id}", known.etag if known else None
+        reply = await self._send("GET", f"/{notice_id}", NOTICE, ONE_NOTICE, what, if_none_match=etag)
         if reply.status == 304 and known is not None:
             return known
         return _notice(reply.content, notice_id, reply.etag)
@@ -134,14 +128,8 @@ class ShippingNotices:
 
     async def put(self, notice_id: str, fields: Mapping[str, Any]) -> None:
         """Create a notice under an id of one's own: a UUID of version 4 (zDirect docs, creating, older copy)."""
-        await self._send(
-            "PUT",
-            f"/{notice_id}",
-            "shipping_notice",
-            ONE_NOTICE,
-            f"Creation of shipping notice {notice_id}",
-            json=dict(fields),
-        )
+        what = f"Creation of shipping notice {notice_id}"
+        await self._send("PUT", f"/{notice_id}", NOTICE, ONE_NOTICE, what, json=dict(fields))
 
     async def post(self, fields: Mapping[str, Any]) -> str | None:
         """Create a notice, to which zDirect gives an id (zDirect docs, creating, newer copy).

@@ -31,23 +31,10 @@ class CountryFiles:
 
     folder: str
     report_folder: str
-    stem: str
-
-    @property
-    def parquet(self) -> str:
-        return f"{self.stem}.parquet"
-
-    @property
-    def csv(self) -> str:
-        return f"{self.stem}.csv"
-
-    @property
-    def html(self) -> str:
-        return f"{self.stem}.html"
-
-    @property
-    def goods(self) -> str:
-        return GOODS
+    parquet: str
+    csv: str
+    html: str
+    goods: str = GOODS
 
 
 @dataclass(frozen=True)
@@ -74,13 +61,12 @@ class MonthFiles:
         return f"{self.report_folder}/{UNPLACED}"
 
     def of(self, country: str) -> CountryFiles:
-        folder = f"country={country}"
-        return CountryFiles(
-            f"{self.folder}/{folder}", f"{self.report_folder}/{folder}", f"intrastat-{self.month}-{country}"
-        )
+        folder, stem = f"country={country}", f"intrastat-{self.month}-{country}"
+        files = (f"{stem}.{suffix}" for suffix in ("parquet", "csv", "html"))
+        return CountryFiles(f"{self.folder}/{folder}", f"{self.report_folder}/{folder}", *files)
 
     def country_of(self, path: str) -> str | None:
-        """The country whose file this is; None if it is no file that a report writes for a country."""
+        """The country whose file this is; None if a report writes no such file for a country."""
         match = re.fullmatch(rf"(?:_reports/)?{re.escape(self.folder)}/country=([A-Z]{{2}})/([^/]+)", path)
         if match is None:
             return None

@@ -189,7 +189,7 @@ def _amount(value: Any, decimal_comma: bool) -> Decimal | None:
         raise CellError("is too large")
     if exact == 0 != amount:
         raise CellError(f"is less than {Decimal(1).scaleb(-DECIMALS):f}, the least that is not 0")
-    # A binary float has digits that nobody wrote; a text or a decimal has not.
+    # A binary float has digits that were never written; a text or a decimal has not.
     if exact != amount and not isinstance(value, float):
         raise CellError(f"has more than {DECIMALS} decimals")
     return exact

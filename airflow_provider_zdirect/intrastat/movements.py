@@ -29,23 +29,6 @@ COLUMNS = pa.schema(
         *("source_stock_location", "destination_stock_location", "order_number", "movement_type"),
     )
 )
-_FLOW = pa.schema(
-    [
-        *((name, pa.string()) for name in ("source", "destination", *ARTICLE, "transaction_month", "movement_type")),
-        *((name, pa.int64()) for name in ("net_quantity", "movements")),
-    ]
-)
-UNPLACED = pa.schema(
-    [
-        ("report_date", pa.date32()),
-        ("transaction_date", pa.date32()),
-        *((name, pa.string()) for name in ARTICLE),
-        ("quantity", pa.int64()),
-        *((f"{side}_{part}", pa.string()) for side in ("source", "destination") for part in ("country_code", "name")),
-        ("order_number", pa.string()),
-        ("movement_type", pa.string()),
-    ]
-)
 # Every sign that Unicode calls a blank.
 _BLANKS = "".join(sign for sign in map(chr, range(0x3001)) if sign.isspace())
 _PARAMETERS = {"blanks": _BLANKS, "aliases": list(ALIASES), "codes": list(ALIASES.values())}
@@ -143,20 +126,19 @@ def read_movements(place: Place, days: Iterable[date], with_file: frozenset[date
     :param with_file: the days that were published with a file.
     :raises ConcurrentRunError: if other runs kept replacing a day while it was read.
     """
-    found, empty, lost = [], [], []
+    found: list[pa.Table] = []
+    empty, lost = [], []
     for day in days:
         table = DayTable(DATASET.name, COLUMNS, day=day)
-        # A report without movements has no file as a rule.
-        if day in with_file or table.files(place):
+        # A report without movements has no file as a rule. One answer is needed for the columns.
+        if day in with_file or not found or table.files(place):
             found.append(query(place, _READ_DAY, {"day": table}, _PARAMETERS))
         if not table.read and day in with_file:
             lost.append(day)
         elif not table.read or not found[-1].num_rows:
             empty.append(day)
-    if not found:
-        return Movements(_FLOW.empty_table(), UNPLACED.empty_table(), (), tuple(empty), tuple(lost))
     together = pa.concat_tables(found)
     countries = ask(_COUNTRIES, days=together).column("country").drop_null().to_pylist()
     published = together.column("published").drop_null().combine_chunks()
-    unplaced = pa.Table.from_arrays(published.flatten(), names=UNPLACED.names).cast(UNPLACED)
+    unplaced = pa.Table.from_struct_array(published)
     return Movements(ask(_FLOWS, days=together), unplaced, tuple(sorted(countries)), tuple(empty), tuple(lost))

@@ -113,7 +113,7 @@ class MonthPublisher:
         return self.names.manifest
 
     def _delete_stale(self, countries: tuple[str, ...] | None) -> set[str]:
-        """Delete what an earlier run wrote and this one would not; the countries that this run did not look at."""
+        """Delete what an earlier run wrote and this one would not; returns the countries that this run left alone."""
         written = {file.path for file in self.files}
         untouched = set()
         folders = (self.names.folder, self.names.report_folder)

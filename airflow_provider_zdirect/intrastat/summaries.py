@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -11,37 +10,11 @@ import pyarrow as pa
 from airflow_provider_zdirect.intrastat.lines import FLOWS, CountryReport
 from airflow_provider_zdirect.intrastat.sums import ask, rows
 
-
-@dataclass
-class Sums:
-    """Net quantity and movements of one flow."""
-
-    net_quantity: int = 0
-    movements: int = 0
+Row = dict[str, Any]
 
 
-@dataclass
-class BothFlows:
-    """The sums of arrivals and dispatches that have something in common."""
-
-    name: str
-    arrival: Sums = field(default_factory=Sums)
-    dispatch: Sums = field(default_factory=Sums)
-
-
-@dataclass(frozen=True)
-class FlowTotal:
-    """:param goods: how many different articles."""
-
-    flow: str
-    net_quantity: int
-    movements: int
-    goods: int
-    lines: int
-
-
-def totals(report: CountryReport) -> list[FlowTotal]:
-    """Arrivals and dispatches of the country."""
+def totals(report: CountryReport) -> list[Row]:
+    """Per flow of the country its ``net_quantity``, ``movements``, ``goods`` (different articles) and ``lines``."""
     sql = """
         SELECT flow, coalesce(sum(net_quantity), 0)::BIGINT AS net_quantity,
             coalesce(sum(movements), 0)::BIGINT AS movements,
@@ -50,27 +23,27 @@ def totals(report: CountryReport) -> list[FlowTotal]:
             count(lines.flow) AS lines
         FROM (SELECT unnest($flows) AS flow) LEFT JOIN lines USING (flow) GROUP BY flow ORDER BY flow
     """
-    return [FlowTotal(**row) for row in rows(sql, {"flows": FLOWS}, lines=report.lines)]
+    return rows(sql, {"flows": FLOWS}, lines=report.lines)
 
 
-def by(table: pa.Table, column: str) -> list[BothFlows]:
-    """Both flows per value of the column, ordered by it.
+def by(table: pa.Table, column: str) -> list[Row]:
+    """The sums of both flows per value of the column (``name``), ordered by it.
 
     :param table: with ``flow``, ``net_quantity``, ``movements`` and the column.
     """
     sql = """
-        SELECT name, flow, sum(net_quantity)::BIGINT AS net_quantity, sum(movements)::BIGINT AS movements
-        FROM source GROUP BY ALL ORDER BY name, flow
+        SELECT name,
+            {net_quantity: coalesce(sum(net_quantity) FILTER (flow = 'arrival'), 0)::BIGINT,
+             movements: coalesce(sum(movements) FILTER (flow = 'arrival'), 0)::BIGINT} AS arrival,
+            {net_quantity: coalesce(sum(net_quantity) FILTER (flow = 'dispatch'), 0)::BIGINT,
+             movements: coalesce(sum(movements) FILTER (flow = 'dispatch'), 0)::BIGINT} AS dispatch
+        FROM source GROUP BY name ORDER BY name
     """
-    found: dict[str, BothFlows] = {}
-    source = table.select([column, "flow", "net_quantity", "movements"])
-    for row in rows(sql, source=source.rename_columns(["name", "flow", "net_quantity", "movements"])):
-        both = found.setdefault(row["name"], BothFlows(row["name"]))
-        setattr(both, row["flow"], Sums(row["net_quantity"], row["movements"]))
-    return list(found.values())
+    columns = [column, "flow", "net_quantity", "movements"]
+    return rows(sql, source=table.select(columns).rename_columns(["name", *columns[1:]]))
 
 
-def by_commodity(lines: pa.Table) -> list[dict[str, Any]]:
+def by_commodity(lines: pa.Table) -> list[Row]:
     """Sums per flow, counterpart, commodity code and origin; rows without a code come last in their flow.
 
     ``lacking_mass`` and ``lacking_value`` count the movements of goods whose mass or value is not known.
@@ -97,9 +70,9 @@ def goods_without_master_data(report: CountryReport) -> pa.Table:
     return ask(sql, lines=report.lines)
 
 
-def other_months(report: CountryReport) -> list[BothFlows]:
+def other_months(report: CountryReport) -> list[Row]:
     """The sums of transaction months other than the report's own."""
-    return [sums for sums in by(report.lines, "transaction_month") if sums.name != str(report.month)]
+    return [sums for sums in by(report.lines, "transaction_month") if sums["name"] != str(report.month)]
 
 
 def amount(value: Decimal | None, decimals: int) -> str:

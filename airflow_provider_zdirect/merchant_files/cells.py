@@ -99,7 +99,7 @@ def is_scientific(text: str) -> bool:
 def read_count(value: Any) -> int:
     """A whole number, negative ones too.
 
-    :raises CellError: if it is none, or may be thousands as well as a fraction.
+    :raises CellError: if it is not a number, or may be thousands as well as a fraction.
     """
     text = bare(value)
     found = _WHOLE.fullmatch(text)

@@ -29,7 +29,7 @@ def read_ean(value: Any) -> str:
 
     :param value: text, or a whole number; a UPC (12 digits) is an EAN with a zero before it, and so is a GTIN-14 that
         begins with a zero, which it has too many.
-    :raises CellError: if it is none, or may be another one than was meant.
+    :raises CellError: if it is not a valid EAN, or may be another one than was meant.
     """
     text = without_zero_decimals(bare(value))
     if not (text.isascii() and text.isdigit()):
@@ -37,7 +37,7 @@ def read_ean(value: Any) -> str:
     if len(text) > DIGITS and not (len(text) == DIGITS + 1 and text[0] == "0"):
         packing = " (a GTIN-14 that does not begin with 0 is of a package)" if len(text) == DIGITS + 1 else ""
         raise CellError(f"is not a valid EAN: it has {len(text)} digits, not 13{packing}")
-    # A handful of digits is no EAN that lost its zeros; one in ten of them would have a fitting check digit.
+    # A few digits are not an EAN that lost its zeros: one in ten of them has a fitting check digit by chance.
     if len(text) < SHORTEST:
         raise CellError(f"is not a valid EAN: it has {len(text)} digits, not 13")
     text = text[-DIGITS:].zfill(DIGITS)
@@ -49,7 +49,7 @@ def read_ean(value: Any) -> str:
 
 
 def restored_ean(value: Any) -> str | None:
-    """As :func:`read_ean`; None if it is none."""
+    """As :func:`read_ean`; None if it is not a valid EAN."""
     try:
         return read_ean(value)
     except CellError:

@@ -388,7 +388,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _text(data: bytes) -> str:
-    """The text, in which bytes that are not UTF-8 are left as lone surrogates: they may be in a column nobody reads."""
+    """The text; bytes that are not UTF-8 become lone surrogates, as they may be in a column that is not read."""
     try:
         is_utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
         text = data.decode("utf-16") if is_utf16 else data.decode(errors="surrogateescape")

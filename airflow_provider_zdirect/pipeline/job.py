@@ -32,9 +32,9 @@ class ExtractJob:
     :raises ZDirectConfigurationError: if a value cannot be used; it names the parameter.
     """
 
+    place: Place
     dataset: Dataset
     window: Window
-    place: Place
     overlap: timedelta | None = None
     max_rejected: int = 0
     clip_to_retention: bool = False

@@ -26,7 +26,7 @@ REPORTS = ("intra_community_movements", "cross_border_movements")
 NOON = time(12)
 EMPTY_IS_CERTAIN_AFTER = timedelta(days=6)
 """So long after 12:00 UTC of the day after, an empty report is one without movements, and not one that was not made
-yet, also if reports are made on business days only: no more than five days in a row are none (Christmas 2025 in Poland,
+yet, also if reports are made on business days only: at most five days in a row are not (Christmas 2025 in Poland,
 from Wednesday to Sunday)."""
 
 DAY = timedelta(days=1)

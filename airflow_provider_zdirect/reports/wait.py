@@ -91,7 +91,7 @@ async def ask_for_report(
 async def later_report(
     client: ZDirectClient, dataset: Dataset, merchant_id: str, report_date: date, last: date
 ) -> str | None:
-    """The report of a later date that is there, in words; None if there is none. One request, if any.
+    """The report of a later date that is ready, in words; None without one. At most one request.
 
     An empty answer to a request for ``report_date`` that is sent after this one is certain then.
 

@@ -80,8 +80,7 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
         ``datetime.time``).
     :param timezone: time zone of ``not_before``. zDirect names 12:00 CET for the one report and 12:00 UTC for the
         other; the default is the later one.
-    :param business_days_only: wait for the first day after the report's that is not a Saturday, a Sunday or a public
-        holiday.
+    :param business_days_only: wait for the first day after the report date that is not a weekend or public holiday.
     :param holiday_calendars: whose public holidays are not business days: codes of countries or their parts, ``"DE"``
         or ``["DE", "PL", "DE-BE"]``. Has no effect without ``business_days_only``.
     :param poll_interval: pause between two requests (timedelta, or ISO 8601 text such as ``PT5M``), two minutes or

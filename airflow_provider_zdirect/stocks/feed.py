@@ -40,27 +40,21 @@ MAX_READS = 5
 SHORTEST_UPC = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a row comes from.
+@dataclass(frozen=True)
+class BadRow:
+    """A rejected row, as it came, and why.
 
-    :param row: as :mod:`~airflow_provider_zdirect.merchant_files.tables` names it: ``row 7``.
+    :param where: as :mod:`~airflow_provider_zdirect.merchant_files.tables` names it: ``row 7``.
     """
 
     file: str
-    row: str
-
-    def __str__(self) -> str:
-        return f"{self.row} of {self.file.rpartition('/')[2]}"
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """A rejected row, as it came, and why."""
-
-    source: Source
+    where: str
     reason: str
     row: Mapping[str, Any]
+
+    @property
+    def source(self) -> str:
+        return _source(self.file, self.where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +66,8 @@ class FeedRow:
     :param row: as it came, of a row without a quantity; None: the others are too many to keep them.
     """
 
-    source: Source
+    file: str
+    where: str
     feed_time: datetime
     ean: str
     channel: str | None
@@ -80,11 +75,13 @@ class FeedRow:
     reason: str
     row: Mapping[str, Any] | None = None
 
-    def bad(self, reason: str | None = None) -> BadRow:
-        row = self.row
-        if row is None:
-            row = {"ean": self.ean, "quantity": self.quantity, "sales_channel_id": self.channel}
-        return BadRow(self.source, reason or self.reason, row)
+    @property
+    def source(self) -> str:
+        return _source(self.file, self.where)
+
+    def bad(self, reason: str = "") -> BadRow:
+        row = self.row or {"ean": self.ean, "quantity": self.quantity, "sales_channel_id": self.channel}
+        return BadRow(self.file, self.where, self.reason or reason, row)
 
 
 @dataclass(frozen=True)
@@ -135,14 +132,16 @@ class Feed:
 
     :param rows: with an EAN, and with a quantity or the reason why there is none.
     :param bad: all others.
-    :param count: rows of either kind.
     :param times: by file, when its figures were made.
     """
 
     rows: list[FeedRow] = field(default_factory=list)
     bad: list[BadRow] = field(default_factory=list)
-    count: int = 0
     times: dict[str, datetime] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        return len(self.rows) + len(self.bad)
 
 
 @dataclass(frozen=True)
@@ -169,10 +168,8 @@ class FeedFiles:
             return []
         if not self.fs.isdir(self.path):
             return [self._file(self.path, self.uri)]
-        names = sorted(
-            one["name"].rpartition("/")[2] for one in self.fs.ls(self.path, detail=True) if one["type"] == "file"
-        )
-        names = [name for name in names if name and not is_passing(name)]
+        listed = (one["name"] for one in self.fs.ls(self.path, detail=True) if one["type"] == "file")
+        names = sorted(name for path in listed if (name := path.rpartition("/")[2]) and not is_passing(name))
         known = [name for name in names if is_table(name)]
         others = ", ".join(name for name in names if name not in known)[:300]
         if others and not known:
@@ -201,8 +198,7 @@ class FeedFiles:
                 if not self.fs.exists(file.path):
                     raise _gone(file) from error
                 refused.append(error)
-                feed.bad.append(BadRow(Source(file.uri, "the whole"), error.message.rstrip("."), {}))
-                feed.count += 1
+                feed.bad.append(BadRow(file.uri, "the whole", error.message.rstrip("."), {}))
         if refused and not feed.times:
             others = "".join(f" {error.message}" for error in refused[1:10])
             raise ZDirectConfigurationError(refused[0].message + others, remedy=refused[0].remedy) from refused[0]
@@ -217,14 +213,19 @@ class FeedFiles:
             written = self._time_of(file)
             # A file from the future comes from a machine whose clock is ahead; later feeds must not seem older.
             feed_time = min(written, now)
-            rows, bad, broken = _judged_rows(file, mapping, feed_time)
+            broken: list[BadRow] = []
+
+            def reject(where: str, why: str, content: Any, broken: list[BadRow] = broken) -> None:
+                broken.append(BadRow(file.uri, where, why, {"content": content}))
+
+            judged = [_judged(file, where, row, mapping, feed_time) for where, row in file.rows(reject)]
             if self._time_of(file) == written:
+                rows = [row for row in judged if isinstance(row, FeedRow)]
                 if broken and not rows:
-                    raise file.refusal(f"{broken[0].source.row}: {broken[0].reason}; and no row can be sent")
+                    raise file.refusal(f"{broken[0].where}: {broken[0].reason}; and no row can be sent")
                 feed.times[file.uri] = feed_time
-                feed.count += len(rows) + len(bad) + len(broken)
                 feed.rows += rows
-                feed.bad += [*bad, *broken]
+                feed.bad += [*(row for row in judged if isinstance(row, BadRow)), *broken]
                 return
         raise StorageUnavailableError(
             f"stock_path={file.uri!r} was written anew {MAX_READS} times while it was read.",
@@ -247,6 +248,10 @@ class FeedFiles:
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
+def _source(file: str, where: str) -> str:
+    return f"{where} of {file.rpartition('/')[2]}"
+
+
 def _gone(file: TableFile) -> StorageUnavailableError:
     return StorageUnavailableError(
         f"stock_path={file.uri!r} is gone since it was looked for.",
@@ -255,66 +260,38 @@ def _gone(file: TableFile) -> StorageUnavailableError:
     )
 
 
-def _judged_rows(
-    file: TableFile, mapping: SkuMapping | None, feed_time: datetime
-) -> tuple[list[FeedRow], list[BadRow], list[BadRow]]:
-    """Its rows, those that are wrong, and those that cannot be read."""
-    rows: list[FeedRow] = []
-    bad: list[BadRow] = []
-    broken: list[BadRow] = []
-
-    def reject(where: str, why: str, content: Any) -> None:
-        broken.append(BadRow(Source(file.uri, where), why, {"content": content}))
-
-    for where, values in file.rows(reject):
-        row = _judged(file, where, values, mapping, feed_time)
-        if isinstance(row, FeedRow):
-            rows.append(row)
-        else:
-            bad.append(row)
-    return rows, bad, broken
-
-
 def _judged(
     file: TableFile, where: str, row: dict[str, Any], mapping: SkuMapping | None, feed_time: datetime
 ) -> FeedRow | BadRow:
-    source = Source(file.uri, where)
     cell = ""
     try:
         cell = "sales_channel_id"
         channel = bare(row.get(cell)).lower() or None
+        if channel is not None and not UUID.fullmatch(channel):
+            raise CellError("is not a UUID")
         cell = "merchant_sku"
         sku = bare(row.get(cell))
         cell = "ean"
-        ean = read_ean(row[cell]) if bare(row.get(cell)) else _mapped(file, row, sku, mapping)
+        ean, unknown = (read_ean(row[cell]), "") if bare(row.get(cell)) else _mapped(file, row, sku, mapping)
     except CellError as error:
-        return BadRow(source, f"{cell}={shown(row[cell])} {error}", row)
-    except _Unmapped as error:
-        return BadRow(source, str(error), row)
-    if channel is not None and not UUID.fullmatch(channel):
-        return BadRow(source, f"sales_channel_id={shown(channel)} is not a UUID", row)
+        return BadRow(file.uri, where, f"{cell}={shown(row[cell])} {error}", row)
+    if ean is None:
+        return BadRow(file.uri, where, unknown, row)
     quantity, reason = _quantity(row.get("quantity"))
-    return FeedRow(source, feed_time, ean, channel, quantity, reason, row if quantity is None else None)
+    return FeedRow(file.uri, where, feed_time, ean, channel, quantity, reason, row if quantity is None else None)
 
 
-class _Unmapped(Exception):
-    """A row whose article is not known."""
-
-
-def _mapped(file: TableFile, row: Mapping[str, Any], sku: str, mapping: SkuMapping | None) -> str:
-    """The EAN of a row that has none."""
+def _mapped(file: TableFile, row: Mapping[str, Any], sku: str, mapping: SkuMapping | None) -> tuple[str | None, str]:
+    """The EAN of a row that has none, or why its article is not known."""
     if not sku:
-        raise _Unmapped("neither ean nor merchant_sku is given" if "merchant_sku" in row else "ean is missing")
+        return None, "neither ean nor merchant_sku is given" if "merchant_sku" in row else "ean is missing"
     if mapping is None:
         raise file.refusal(
             "it has merchant SKUs, and mapping_path is not given",
             "Give mapping_path: a file with the columns merchant_sku and ean; or write EANs.",
         )
-    if sku in mapping.wrong:
-        raise _Unmapped(f"merchant_sku={shown(sku)}: {mapping.wrong[sku]}")
-    if sku not in mapping.eans:
-        raise _Unmapped(f"merchant_sku={shown(sku)} is not in the mapping")
-    return mapping.eans[sku]
+    wrong = mapping.wrong.get(sku)
+    return mapping.eans.get(sku), f"merchant_sku={shown(sku)}" + (f": {wrong}" if wrong else " is not in the mapping")
 
 
 def _quantity(value: Any) -> tuple[int | None, str]:

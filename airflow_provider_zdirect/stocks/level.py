@@ -66,9 +66,9 @@ class Sent:
     attempts: int = 1
 
     @property
-    def order(self) -> tuple[Version, datetime, bool]:
+    def order(self) -> tuple[Version, datetime, bool, bool]:
         """Of several, the greatest is what zDirect has in the end, if all runs keep to the rules."""
-        return self.level.version, self.sent_at, self.outcome is not None
+        return self.level.version, self.sent_at, self.outcome is not None, self.outcome != CONFIRMED
 
     def is_older(self, newest: Sent) -> bool:
         """Whether it is of an older version, and another level."""

@@ -165,7 +165,7 @@ class SentLog:
         for pair, item in self._newest.taken.items():
             newest = self._newest.all[pair]
             is_confirmed = newest.outcome == CONFIRMED and newest.level.quantity == item.level.quantity
-            yield replace(item, level=newest.level) if is_confirmed else item
+            yield replace(item, level=newest.level, run=newest.run) if is_confirmed else item
 
     def is_older(self, pair: Pair) -> bool:
         """Whether the last level that this run has sent is older than the newest one, and may have replaced it."""
@@ -251,6 +251,9 @@ class SentLog:
             newest.add(batch.items)
         for batch in gone:
             newest.add(self._doubts(batch))
+        # A level and its confirmation become one row. Of this run only, which has looked again since: no other
+        # run can have sent a different level without seeing the confirmation.
+        newest.add(item for item in self.taken() if item.run == self._run and not self.is_doubtful(item.pair))
         self._write_levels(newest.items())
         for batch in [*gone, *levels]:
             self._store.delete(f"{self._folder}/{batch.name}")

@@ -12,7 +12,7 @@ from datetime import datetime
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.exceptions import RejectedRecordsError
 from airflow_provider_zdirect.stocks.channels import live_channels
-from airflow_provider_zdirect.stocks.feed import BadRow, Feed, SkuMapping, Source
+from airflow_provider_zdirect.stocks.feed import BadRow, Feed, SkuMapping
 from airflow_provider_zdirect.stocks.level import Level, Pair
 from airflow_provider_zdirect.stocks.open_orders import OpenOrders, open_orders
 from airflow_provider_zdirect.stocks.results import UPDATES
@@ -82,7 +82,8 @@ async def make_plan(job: StockUpdateJob, client: ZDirectClient, now: datetime) -
 def _unmapped(orders: OpenOrders | None) -> list[BadRow]:
     return [
         BadRow(
-            Source("order_lines_current", "open orders"),
+            "order_lines_current",
+            "open orders",
             f"{pieces} open pieces of {called[:60]!r}, which is neither an EAN nor in the mapping: not subtracted",
             {"external_id": called, "open_pieces": pieces},
         )
@@ -105,5 +106,5 @@ def _keep_bad(job: StockUpdateJob, feed_time: datetime, bad: list[BadRow], what:
 
 
 def _line(row: BadRow) -> bytes:
-    content = {"reason": row.reason, "file": row.source.file, "where": row.source.row, "row": dict(row.row)}
+    content = {"reason": row.reason, "file": row.file, "where": row.where, "row": dict(row.row)}
     return json.dumps(content, default=str, ensure_ascii=False).encode() + b"\n"

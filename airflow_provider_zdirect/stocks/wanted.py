@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from airflow_provider_zdirect.stocks.feed import BadRow, Feed, FeedRow
@@ -139,9 +139,9 @@ def _one_each(rows: Iterable[FeedRow], wanted: Wanted) -> dict[_Key, FeedRow]:
 def _agreed(first: FeedRow, others: list[FeedRow], wanted: Wanted) -> FeedRow:
     if any(row.quantity != first.quantity for row in others):
         for row in (first, *others):
-            wanted.bad.append(row.bad(row.reason or _contradiction(row, first, others)))
-        return FeedRow(first.source, first.feed_time, first.ean, first.channel, None, "contradicted", first.row)
-    wanted.bad += [row.bad(row.reason or f"EAN {row.ean} was in {first.source} already") for row in others]
+            wanted.bad.append(row.bad(_contradiction(row, first, others)))
+        return replace(first, quantity=None)
+    wanted.bad += [row.bad(f"EAN {row.ean} was in {first.source} already") for row in others]
     if first.quantity is None:
         wanted.bad.append(first.bad())
     return first

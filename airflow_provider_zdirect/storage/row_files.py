@@ -79,7 +79,9 @@ def read_batches(
     with store.open(path) as file:
         if path.endswith(".parquet"):
             parquet = pq.ParquetFile(file)
-            present = [name for name in wanted.names if name in parquet.schema_arrow.names]
+            # Asked for once: each time it is made of the file's metadata.
+            in_file = set(parquet.schema_arrow.names)
+            present = [name for name in wanted.names if name in in_file]
             for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=present, use_threads=False):
                 yield _conform(pa.Table.from_batches([batch]), wanted)
         else:

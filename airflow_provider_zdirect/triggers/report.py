@@ -26,7 +26,7 @@ class ZDirectReportReadyTrigger(BaseTrigger):
     """Fires once: when the report is there, when it is empty for good, or when waiting does not help.
 
     All times are absolute, so that a trigger which is moved to another triggerer, or whose triggerer was restarted,
-    waits for the same; if the report is due then, it asks at once. Before ``due`` it is a sleeping coroutine, no more.
+    waits for the same; if the report is due then, it asks at once. Before ``due`` it only holds a sleeping coroutine.
 
     :param conn_id: the zDirect connection; read here, so that no secret is stored with the trigger.
     :param dataset: name in the datasets table.

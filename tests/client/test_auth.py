@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from clocks import FakeClock
+from exhaustive import exhaustive
 
 from airflow_provider_zdirect.client import (
     ClientConfig,
@@ -151,8 +152,8 @@ async def test_after_a_401_a_new_token_is_requested_once_for_all(
         (reply(403, {"title": "Forbidden"}), PermissionDeniedError, "Forbidden"),
         (reply(500, "<html><title>Oops</title></html>"), ServerError, "Oops"),
         (RESET, TransportError, "No answer"),
-        (reply(200, "<html>"), MalformedResponseError, "no JSON object"),
-        (reply(200, []), MalformedResponseError, "no JSON object"),
+        (reply(200, "<html>"), MalformedResponseError, "not a JSON object"),
+        (reply(200, []), MalformedResponseError, "not a JSON object"),
         (reply(200, {"expires_in": 7200}), MalformedResponseError, "access_token"),
         (reply(200, {"access_token": "a b", "expires_in": 7200}), MalformedResponseError, "access_token"),
         (reply(200, {"access_token": "a\r\nX: y", "expires_in": 7200}), MalformedResponseError, "access_token"),
@@ -255,17 +256,20 @@ def emulator() -> Iterator[EmulatorServer]:
         yield running
 
 
-def test_ten_processes_that_start_together_make_one_token_request(emulator: EmulatorServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", exhaustive([3, 10]))
+def test_processes_that_start_together_make_one_token_request(
+    emulator: EmulatorServer, tmp_path: Path, count: int
+) -> None:
     spawn = multiprocessing.get_context("spawn")
-    start, names = spawn.Barrier(10), spawn.Queue()
+    start, names = spawn.Barrier(count), spawn.Queue()
     processes = [
-        spawn.Process(target=ask_who_the_app_is, args=(emulator.url, tmp_path, start, names)) for _ in range(10)
+        spawn.Process(target=ask_who_the_app_is, args=(emulator.url, tmp_path, start, names)) for _ in range(count)
     ]
     for process in processes:
         process.start()
-    assert [names.get(timeout=300) for _ in range(10)] == ["demo"] * 10
+    assert [names.get(timeout=300) for _ in range(count)] == ["demo"] * count
     for process in processes:
         process.join()
     paths = [request.path for request in emulator.requests]
     assert paths.count("/auth/token") == 1
-    assert paths.count("/auth/me") == 10
+    assert paths.count("/auth/me") == count

@@ -40,7 +40,7 @@ def test_nothing_of_an_erased_customer_is_left_anywhere_and_nobody_else_is_touch
     (certificate,) = world.certificates()
     assert (certificate["found"], certificate["orders"]) == (0, len(world.orders))
     assert certificate["files_checked"] > 20
-    # Whoever does it again finds nothing to do, and nothing is written.
+    # A second run finds nothing to do, and writes nothing.
     before = world.files()
     again = world.erase()
     assert (again.changed, again.erased, again.certificate) == (False, 0, result.certificate)

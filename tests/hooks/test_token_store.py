@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from airflow.models.variable import Variable
 from clocks import FakeClock
+from exhaustive import exhaustive
 from own_emulator import config_of
 
 from airflow_provider_zdirect.client import Token, ZDirectClient
@@ -111,7 +112,8 @@ def test_a_lease_that_ran_out_holds_nobody_up(store, clock):
     assert after == ""
 
 
-def test_ten_tasks_that_start_together_ask_once(emulator):
+@pytest.mark.parametrize("count", exhaustive([3, 10]))
+def test_tasks_that_start_together_ask_once(emulator, count):
     app = emulator.state.settings
 
     async def task():
@@ -125,7 +127,7 @@ def test_ten_tasks_that_start_together_ask_once(emulator):
             return await client.me()
 
     async def together():
-        return await asyncio.gather(*(task() for _ in range(10)))
+        return await asyncio.gather(*(task() for _ in range(count)))
 
-    assert len(asyncio.run(together())) == 10
+    assert len(asyncio.run(together())) == count
     assert sum(request.path == "/auth/token" for request in emulator.requests) == 1

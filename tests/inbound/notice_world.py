@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -114,6 +115,10 @@ class NoticeWorld:
             except RateLimitedError as error:
                 asyncio.run(self.clock.sleep(error.retry_after))
 
+    def answer(self, path: str, method: str = "GET", times: int | None = None, **action: Any) -> None:
+        """Let zDirect answer so to such requests."""
+        self.emulator.faults.add({"match": {"path": path, "method": method}, "action": action, "times": times})
+
     def notices(self) -> list[dict[str, Any]]:
         return self.emulator.notices(self.merchant_id)
 
@@ -149,6 +154,13 @@ class Colleague:
         etag = self._http.get(f"{NOTICES}/{NOTICE_ID}").headers["ETag"]
         answer = self._http.post(f"{NOTICES}/{NOTICE_ID}/{path}", json=content, headers={"If-Match": etag})
         assert answer.status_code == 201, answer.text
+
+
+def in_thread(act: Callable[[], Any]) -> None:
+    """asyncio has one loop in each thread."""
+    thread = Thread(target=act)
+    thread.start()
+    thread.join()
 
 
 def meanwhile(act: Callable[[], Any], path: str, times: int = 1) -> DeadlyTransport:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -35,39 +34,13 @@ def test_anything_that_can_be_gone_through_is_a_list(items: Any) -> None:
     assert ItemSet.of_list(items, name="items").quantities == GOOD
 
 
-@pytest.mark.parametrize("items", [json.dumps(ROWS), b"[]", ROWS[0], 7])
-def test_a_text_or_a_single_item_is_no_list(items: Any) -> None:
-    with pytest.raises(ZDirectConfigurationError, match="items is not a list, but"):
-        ItemSet.of_list(items, name="items")
-
-
-@pytest.mark.parametrize("quantity", [2, "2", " 2 ", "2.0", 2.0, Decimal("2")])
-@pytest.mark.parametrize("ean", ["0191476239145", "191476239145", 191476239145, 191476239145.0])
-def test_numbers_and_texts_mean_the_same_and_lost_zeros_come_back(ean: Any, quantity: Any) -> None:
-    assert ItemSet.of_list([{"ean": ean, "quantity": quantity}], name="items").quantities == {"0191476239145": 2}
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("items.csv", "EAN,Quantity,name\n191476239145,2,shirt\n4006381333931,1,\n"),
-        ("items.csv", "\ufeffgtin;pieces\r\n0191476239145;2\r\n4006381333931;1.0\r\n"),
-        ("items.jsonl", "\n".join(map(json.dumps, ROWS))),
-    ],
-)
-def test_files_of_text_are_read(tmp_path: Path, name: str, text: str) -> None:
-    (tmp_path / name).write_bytes(text.encode())
-    assert of_file(tmp_path / name).quantities == GOOD
-
-
-@pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.decimal128(13, 0)])
-def test_parquet_is_read_whatever_type_its_numbers_have(tmp_path: Path, kind: pa.DataType) -> None:
-    columns = {"ean": [Decimal(ean) for ean in GOOD], "quantity": [Decimal(n) for n in GOOD.values()]}
+def test_a_file_is_read_with_what_spreadsheets_made_of_it(tmp_path: Path) -> None:
+    """Everything else that they may make of it: tests/merchant_files."""
+    (tmp_path / "items.csv").write_text("\ufeffgtin;Quantity;name\r\n191476239145;2;shirt\r\n4006381333931;1.0;\r\n")
     pq.write_table(
-        pa.table({name: pa.array(values, pa.decimal128(13, 0)).cast(kind) for name, values in columns.items()}),
-        tmp_path / "items.parquet",
+        pa.table({"ean": [float(ean) for ean in GOOD], "quantity": list(GOOD.values())}), tmp_path / "a.parquet"
     )
-    assert of_file(tmp_path / "items.parquet").quantities == GOOD
+    assert of_file(tmp_path / "items.csv").quantities == of_file(tmp_path / "a.parquet").quantities == GOOD
 
 
 @pytest.mark.parametrize(
@@ -77,20 +50,14 @@ def test_parquet_is_read_whatever_type_its_numbers_have(tmp_path: Path, kind: pa
             {"ean": "4006381333930", "quantity": 1},
             "ean='4006381333930' is not a valid EAN: its check digit does not fit",
         ),
-        ({"ean": "4.00638E+12", "quantity": 1}, "ean='4.00638E+12'"),
         ({"ean": "", "quantity": 1}, "ean is missing"),
-        ({"quantity": 1}, "ean is missing"),
         ({"ean": "4006381333931"}, "quantity is missing"),
         ({"ean": "4006381333931", "quantity": 0}, "quantity='0' of EAN 4006381333931"),
-        ({"ean": "4006381333931", "quantity": -1}, "quantity='-1'"),
         ({"ean": "4006381333931", "quantity": 1.5}, "quantity='1.5'"),
-        ({"ean": "4006381333931", "quantity": "1,5"}, "quantity='1,5'"),
         ({"ean": "4006381333931", "quantity": True}, "quantity='True'"),
         ({"ean": "4006381333931", "quantity": 2**31}, "quantity='2147483648'"),
-        ({"ean": "4006381333931", "quantity": "²"}, "quantity='²'"),
         ({"ean": "4006381333931", "quantity": 1, "sku": "x"}, "not an object of ean and quantity"),
         ("4006381333931", "not an object of ean and quantity"),
-        (None, "not an object of ean and quantity"),
         ({"ean": "0191476239145", "quantity": 1}, "EAN 0191476239145 was in item 1 already"),
         ({"ean": 191476239145, "quantity": 1}, "EAN 0191476239145 was in item 1 already"),
     ],
@@ -102,7 +69,7 @@ def test_a_wrong_item_is_refused_by_its_number(row: Any, named: str) -> None:
     assert "nothing was sent" in str(caught.value)
 
 
-def test_all_errors_are_told_together_the_first_ten_in_full(tmp_path: Path) -> None:
+def test_all_errors_are_reported_together_the_first_ten_in_full(tmp_path: Path) -> None:
     path = tmp_path / "items.csv"
     path.write_text("ean,quantity\n" + "4006381333930,1\n4006381333931,0\n" * 7)
     with pytest.raises(ZDirectConfigurationError) as caught:
@@ -120,7 +87,9 @@ def test_all_errors_are_told_together_the_first_ten_in_full(tmp_path: Path) -> N
     [
         ([], "items has no items"),
         ({"items": ROWS}, "items is not a list, but dict"),
-        ("4006381333931", "items is not a list, but str"),
+        (json.dumps(ROWS), "items is not a list, but str"),
+        (b"[]", "items is not a list, but bytes"),
+        (7, "items is not a list, but int"),
         ([ROWS[0]] * 1001, "items has 1001 items; a list may have 1000"),
     ],
 )

@@ -14,14 +14,10 @@ from airflow_provider_zdirect.exceptions import (
 )
 
 
-def _answer(world: NoticeWorld, path: str, method: str = "GET", times: int | None = None, **action: Any) -> None:
-    world.emulator.faults.add({"match": {"path": path, "method": method}, "action": action, "times": times})
-
-
 def test_an_unknown_state_is_left_to_zdirect(world: NoticeWorld) -> None:
     world.run(world.plan(("create",)))
     body = {"state": "on_hold", "zalando_merchant_id": world.merchant_id, "announced_item_count": 0}
-    _answer(world, f"{NOTICE_ID}$", status=200, body=body, headers={"ETag": '"another"'})
+    world.answer(f"{NOTICE_ID}$", status=200, body=body, headers={"ETag": '"another"'})
     with pytest.raises(ConflictError, match="'on_hold' is not known to this provider"):
         world.run(world.plan(("announce",)))
     assert world.writes()[1:] == ["POST announced-item-sets 412"]
@@ -29,7 +25,7 @@ def test_an_unknown_state_is_left_to_zdirect(world: NoticeWorld) -> None:
 
 def test_an_answer_without_etag_does_not_lead_to_a_write(world: NoticeWorld) -> None:
     world.run(world.plan(("create",)))
-    _answer(world, f"{NOTICE_ID}$", status=200, body={"state": "initial", "announced_item_count": 0})
+    world.answer(f"{NOTICE_ID}$", status=200, body={"state": "initial", "announced_item_count": 0})
     with pytest.raises(MalformedResponseError, match="no ETag"):
         world.run(world.plan(("announce",)))
     assert world.writes() == ["PUT  201"]
@@ -37,7 +33,7 @@ def test_an_answer_without_etag_does_not_lead_to_a_write(world: NoticeWorld) -> 
 
 @pytest.mark.parametrize("body", [[], "text", {"zalando_advice_id": []}, {"state": ["x"]}])
 def test_an_answer_that_is_no_notice_is_malformed(world: NoticeWorld, body: Any) -> None:
-    _answer(world, f"{NOTICE_ID}$", status=200, body=body if body != "text" else '"text"')
+    world.answer(f"{NOTICE_ID}$", status=200, body=body if body != "text" else '"text"')
     with pytest.raises(MalformedResponseError, match="not a shipping notice"):
         world.run(world.plan())
     assert not world.writes()
@@ -62,7 +58,7 @@ def test_item_sets_come_in_two_shapes_and_anything_else_is_malformed(
     world: NoticeWorld, body: Any, announced: str | None
 ) -> None:
     world.run(world.plan(ANNOUNCING[:2]))
-    _answer(world, "announced-item-sets$", status=200, body=body)
+    world.answer("announced-item-sets$", status=200, body=body)
     if announced is None:
         with pytest.raises(MalformedResponseError):
             world.run(world.plan(("announce",)))
@@ -72,7 +68,7 @@ def test_item_sets_come_in_two_shapes_and_anything_else_is_malformed(
 
 def test_a_collection_of_sets_that_is_not_found_has_none(world: NoticeWorld) -> None:
     world.run(world.plan(ANNOUNCING[:2]))
-    _answer(world, "announced-item-sets$", status=404)
+    world.answer("announced-item-sets$", status=404)
     assert world.run(world.plan(("announce",))).operations == {"announce": "done"}
 
 
@@ -96,7 +92,7 @@ def test_a_failed_write_is_raised_at_once_and_its_repeat_finds_out_what_became_o
     world.emulator.set_options(create_notice=create_by)
     if create_by == "post" and method == "PUT":
         path, method = f"{NOTICES}$", "POST"
-    _answer(world, path, method, times=1, **action)
+    world.answer(path, method, times=1, **action)
     with pytest.raises(error):
         world.run(world.plan(create_by=create_by))
     world.emulator.clock.advance(120)
@@ -107,7 +103,7 @@ def test_a_failed_write_is_raised_at_once_and_its_repeat_finds_out_what_became_o
 def test_a_posted_notice_whose_reference_is_not_shown_is_left_to_a_person(world: NoticeWorld) -> None:
     world.emulator.set_options(create_notice="post")
     body = {"state": "initial", "zalando_merchant_id": world.merchant_id}
-    _answer(world, "shipping-notices/[-0-9a-f]+$", status=200, body=body, headers={"ETag": '"x"'})
+    world.answer("shipping-notices/[-0-9a-f]+$", status=200, body=body, headers={"ETag": '"x"'})
     with pytest.raises(ConflictError, match="does not show its merchant_b2b_reference") as caught:
         world.run(world.plan(create_by="post"))
     assert world.only()["id"] in str(caught.value)
@@ -116,7 +112,7 @@ def test_a_posted_notice_whose_reference_is_not_shown_is_left_to_a_person(world:
 @pytest.mark.parametrize("create_by", ["put", "post"])
 def test_a_notice_that_is_not_shown_after_its_creation_is_not_made_again(world: NoticeWorld, create_by: str) -> None:
     world.emulator.set_options(create_notice=create_by)
-    _answer(world, "shipping-notices/[-0-9a-f]+$", status=404)
+    world.answer("shipping-notices/[-0-9a-f]+$", status=404)
     with pytest.raises(ServerError if create_by == "put" else ConflictError, match="does not show it"):
         world.run(world.plan(create_by=create_by))
     assert len(world.notices()) == 1

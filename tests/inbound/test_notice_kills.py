@@ -129,7 +129,7 @@ def test_many_notices_stay_within_thirty_operations_an_hour(world: NoticeWorld) 
     assert hours < 3.1, "the limit is used"
 
 
-def test_a_wait_for_the_hourly_limit_is_told_and_not_held(world: NoticeWorld) -> None:
+def test_a_wait_for_the_hourly_limit_is_reported_and_not_held(world: NoticeWorld) -> None:
     refusals = []
     for number in range(16):
         plan = world.plan(ANNOUNCING[:2], notice_id=NOTICE_ID.replace("5b1f6a52", f"{number:08x}"))

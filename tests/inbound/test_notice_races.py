@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from notice_world import (
     Colleague,
     DeadlyTransport,
     NoticeWorld,
+    in_thread,
     just_after,
     meanwhile,
 )
@@ -27,10 +27,6 @@ from airflow_provider_zdirect.exceptions import ConflictError, NotFoundError, Se
 from airflow_provider_zdirect.inbound.item_set import ItemSet
 
 OTHERS_OF_THE_SAME_COUNT = {"0191476239145": 1, "4006381333931": 3}
-
-
-def _answer(world: NoticeWorld, path: str, method: str, times: int | None = None, **action: Any) -> None:
-    world.emulator.faults.add({"match": {"path": path, "method": method}, "action": action, "times": times})
 
 
 def test_as_many_other_items_posted_just_after_ours_are_not_confirmed(world: NoticeWorld) -> None:
@@ -114,7 +110,7 @@ def test_a_count_that_is_behind_is_not_taken_for_somebody_elses_change(world: No
 
 
 def test_a_set_that_is_not_shown_yet_is_left_to_the_retry(world: NoticeWorld) -> None:
-    _answer(world, "announced-item-sets$", "GET", times=1, status=404)
+    world.answer("announced-item-sets$", "GET", times=1, status=404)
     with pytest.raises(ServerError, match="does not show them yet") as caught:
         world.run(world.plan())
     assert caught.value.retry_after
@@ -128,7 +124,7 @@ def test_a_set_that_is_not_shown_yet_is_left_to_the_retry(world: NoticeWorld) ->
 def _is_in_state(world: NoticeWorld, state: str) -> None:
     """zDirect calls the notice's state so, whatever the emulator's state is."""
     body = {"state": state, "zalando_merchant_id": world.merchant_id, "announced_item_count": 4, **FIELDS}
-    _answer(world, f"{NOTICE_ID}$", "GET", status=200, body=body, headers={"ETag": '"x"'})
+    world.answer(f"{NOTICE_ID}$", "GET", status=200, body=body, headers={"ETag": '"x"'})
 
 
 @pytest.mark.parametrize("operations", [ANNOUNCING, ("confirm_announcement",)])
@@ -156,14 +152,14 @@ def test_a_refused_dispatch_in_an_unknown_state_is_an_error(world: NoticeWorld) 
 
 def test_a_refused_announcement_in_the_first_state_is_an_error(world: NoticeWorld) -> None:
     world.run(world.plan(ANNOUNCING[:2]))
-    _answer(world, "announcement-confirmations$", "POST", status=409)
+    world.answer("announcement-confirmations$", "POST", status=409)
     with pytest.raises(ConflictError, match="cannot be confirmed"):
         world.run(world.plan())
 
 
 def test_a_write_to_what_is_not_found_names_notice_merchant_and_state(world: NoticeWorld) -> None:
     world.run(world.plan(ANNOUNCING[:2]))
-    _answer(world, "announcement-confirmations$", "POST", times=1, status=404)
+    world.answer("announcement-confirmations$", "POST", times=1, status=404)
     with pytest.raises(NotFoundError, match=r"\(state initial\): the items announced cannot be confirmed") as caught:
         world.run(world.plan())
     assert f"Shipping notice {NOTICE_ID} of merchant {world.merchant_id}" in str(caught.value)
@@ -175,9 +171,7 @@ def test_two_attempts_that_post_at_once_are_an_error_before_anything_is_announce
     created: list[str] = []
 
     def elsewhere() -> None:
-        thread = Thread(target=lambda: created.append(world.run(world.plan(("create",), create_by="post")).notice.id))
-        thread.start()
-        thread.join()
+        in_thread(lambda: created.append(world.run(world.plan(("create",), create_by="post")).notice.id))
 
     with pytest.raises(ConflictError, match="has 2 shipping notices with merchant_b2b_reference='PO-1'") as caught:
         world.run(plan, meanwhile(elsewhere, NOTICES))

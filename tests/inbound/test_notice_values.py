@@ -71,7 +71,7 @@ def test_what_cannot_be_a_field_is_refused_with_what_to_do(fields: Any, named: s
         assert all(name in str(caught.value) for name in FIELDS)
 
 
-def test_personal_data_of_a_broken_notice_are_not_told() -> None:
+def test_personal_data_of_a_broken_notice_are_not_shown() -> None:
     with pytest.raises(ZDirectConfigurationError) as caught:
         checked_fields('{"contact_name": "Erika Mustermann"')
     assert "Erika" not in str(caught.value)

@@ -31,8 +31,8 @@ GOOD = {"order_id": ORDER, "tracking_number": "003403418039972556", "return_trac
 
 
 def read(row: dict[str, Any], **how: Any) -> OrderUpdate | WrongRow | None:
-    told = read_updates([("row 2", row)], merchant_id=MERCHANT, **how)
-    return next(iter([*told.updates, *told.wrong]), None)
+    found = read_updates([("row 2", row)], merchant_id=MERCHANT, **how)
+    return next(iter([*found.updates, *found.wrong]), None)
 
 
 @pytest.mark.parametrize("kind", ["csv", "semicolons", "parquet", "jsonl"])
@@ -58,23 +58,7 @@ def test_a_file_that_names_no_order_is_refused_as_a_whole(tmp_path: Path) -> Non
         list(file.rows())
 
 
-NO_VALUE = (
-    "n.a.",
-    "NA",
-    "n/a",
-    "tbc",
-    "TBA",
-    "k.A.",
-    "keine",
-    "test",
-    "x",
-    "xxx",
-    "leer",
-    "0",
-    "-",
-    "<NA>",
-    "unbekannt",
-)
+BLANKS = ("n.a.", "NA", "n/a", "tbc", "TBA", "k.A.", "keine", "test", "x", "xxx", "leer", "0", "-", "<NA>", "unbekannt")
 CODES = ("tracking_number", "return_tracking_number")
 PLACEHOLDERS = ("-", "n/a", "0", "00000000", "TBD", "?", "N/A", "\\N", "undefined", "keine", "x")
 SAME = (
@@ -99,8 +83,8 @@ ROUNDED = ("3.40341E+17", "3,40434E+17", "3.40341E17", "34E+16", 340434160000000
         ({"reason": 1}, "status is not returned"),
         *(({"tracking_number": cell}, "has rounded; write it as text") for cell in ROUNDED),
         *(({"return_tracking_number": cell}, "stands for no value") for cell in ("#N/A", "#NV", "nan", "None", "?")),
-        *(({"merchant_order_id": cell}, "merchant_order_id stands for no value") for cell in NO_VALUE),
-        *(({"shipment": cell, "weight_grams": 5}, "shipment stands for no value") for cell in NO_VALUE),
+        *(({"merchant_order_id": cell}, "merchant_order_id stands for no value") for cell in BLANKS),
+        *(({"shipment": cell, "weight_grams": 5}, "shipment stands for no value") for cell in BLANKS),
         ({"merchant_order_id": "3404341600000001.0"}, "merchant_order_id is a decimal"),
         ({"tracking_number": "a\nb"}, "a character that cannot be printed (U+000A)"),
         ({"tracking_number": "a\N{THIN SPACE}b"}, "a character that cannot be printed (U+2009)"),
@@ -153,8 +137,8 @@ def test_a_wrong_row_is_known_as_one_of_its_order_and_does_not_quote_its_cells()
 def test_rows_of_other_merchants_are_left_out_and_counted() -> None:
     rows = [("row 2", {**GOOD, "merchant_id": MERCHANT.upper()}), ("row 3", {**GOOD, "merchant_id": OTHER})]
     rows.append(("row 4", dict(GOOD)))
-    told = read_updates(rows, merchant_id=MERCHANT)
-    assert ([update.row for update in told.updates], told.of_others, told.others) == ([2, 4], 1, (OTHER,))
+    found = read_updates(rows, merchant_id=MERCHANT)
+    assert ([update.row for update in found.updates], found.of_others, found.others) == ([2, 4], 1, (OTHER,))
     strict = read_updates(rows, merchant_id=MERCHANT, names_merchant=True)
     assert [(row.row, "merchant_id is missing" in row.what) for row in strict.wrong] == [(4, True)]
 
@@ -185,9 +169,9 @@ CELLS = st.one_of(
 @settings(max_examples=40)
 @given(st.lists(st.dictionaries(st.sampled_from(sorted(COLUMNS)), CELLS), max_size=5))
 def test_whatever_the_rows_are_each_is_an_update_wrong_or_anothers(rows: list[dict[str, Any]]) -> None:
-    told = read_updates([(f"row {n}", row) for n, row in enumerate(rows)], merchant_id=MERCHANT)
-    assert len(told.updates) + len(told.wrong) + told.of_others == len(rows)
-    for update in told.updates:
+    found = read_updates([(f"row {n}", row) for n, row in enumerate(rows)], merchant_id=MERCHANT)
+    assert len(found.updates) + len(found.wrong) + found.of_others == len(rows)
+    for update in found.updates:
         again = {name: getattr(update, name) for name in COLUMNS if name != "merchant_id"}
         assert read_updates([(f"row {update.row}", again)], merchant_id=MERCHANT).updates == (update,)
 
@@ -231,7 +215,7 @@ def test_formulas_of_a_spreadsheet_are_undone() -> None:
 def test_a_row_of_a_shared_file_names_its_merchant_or_the_id_of_its_order() -> None:
     rows = [("row 2", GOOD), ("row 3", {**GOOD, "order_id": None, "order_number": "10105"}),
             ("row 4", {**GOOD, "merchant_id": MERCHANT}), ("row 5", {**GOOD, "merchant_id": OTHER})]  # fmt: skip
-    told = read_updates(rows, merchant_id=MERCHANT, is_shared=True)
-    assert [(update.row, update.of_any) for update in told.updates] == [(2, True), (4, False)]
-    assert [(row.row, "several merchants" in row.what) for row in told.wrong] == [(3, True)]
-    assert told.of_others == 1
+    found = read_updates(rows, merchant_id=MERCHANT, is_shared=True)
+    assert [(update.row, update.of_any) for update in found.updates] == [(2, True), (4, False)]
+    assert [(row.row, "several merchants" in row.what) for row in found.wrong] == [(3, True)]
+    assert found.of_others == 1

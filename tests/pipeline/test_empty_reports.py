@@ -82,7 +82,7 @@ def wait(
     empty_after: timedelta = EMPTY_IS_CERTAIN_AFTER,
     looks: int | None = None,
 ) -> ReportPoll:
-    """What the wait came to; the emulator's clock then stands at its end.
+    """The result of the wait; the emulator's clock then stands at its end.
 
     :param looks: give up after so many.
     """
@@ -234,7 +234,7 @@ def test_a_look_at_later_dates_that_fails_is_repeated_after_the_pause(emulator: 
     assert looks(emulator)[2] >= FRIDAY_NOON + timedelta(seconds=900)
 
 
-def test_a_merchant_that_is_unknown_is_told_at_once(emulator: EmulatorServer) -> None:
+def test_a_merchant_that_is_unknown_is_an_error_at_once(emulator: EmulatorServer) -> None:
     emulator.faults.add({"match": {"path": "-movements/"}, "action": {"status": 404}, "times": None})
     with pytest.raises(NotFoundError):
         wait(emulator)

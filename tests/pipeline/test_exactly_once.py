@@ -247,10 +247,10 @@ import fsspec
 url, root, merchant, start, end, now = sys.argv[2:]
 clock = FakeClock(datetime.fromisoformat(now))
 dataset = get_dataset("received_items")
-dataset = dataset.but(paging={"limit": 5})
+dataset = dataset.but(paging={"limit": 10})
 job = ExtractJob(
-    dataset, Window(parse_instant(start, name="from"), parse_instant(end, name="to")),
-    Place(fsspec.filesystem("file"), root, f"file://{root}", merchant, "production"), resume_key="task",
+    Place(fsspec.filesystem("file"), root, f"file://{root}", merchant, "production"),
+    dataset, Window(parse_instant(start, name="from"), parse_instant(end, name="to")), resume_key="task",
 )
 
 async def main():
@@ -380,13 +380,13 @@ def test_a_day_does_not_mix_formats(runs: Extraction) -> None:
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages of 5 records instead of 100,000, so that few records need many pages."""
+    """Pages of 10 records instead of 100,000, so that few records need many pages."""
     import extraction
 
     from airflow_provider_zdirect.datasets.table import get_dataset
 
     def with_small_pages(*row: str | None) -> object:
         dataset = get_dataset(*row)
-        return dataset if dataset.paging.is_single else dataset.but(paging={"limit": 5})
+        return dataset if dataset.paging.is_single else dataset.but(paging={"limit": 10})
 
     monkeypatch.setattr(extraction, "get_dataset", with_small_pages)

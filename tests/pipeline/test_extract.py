@@ -380,7 +380,7 @@ def test_a_base_path_that_cannot_be_written_is_an_error_before_any_request(runs:
     assert not runs.emulator.requests
 
 
-def test_progress_is_said_in_the_log(runs: Extraction, caplog: pytest.LogCaptureFixture) -> None:
+def test_progress_is_logged(runs: Extraction, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="airflow_provider_zdirect")
     runs.run("returned_items", Window(NOON, NOON + timedelta(hours=5)))
     said = caplog.text
@@ -400,7 +400,7 @@ def test_progress_is_said_in_the_log(runs: Extraction, caplog: pytest.LogCapture
     assert "demo-secret" not in said
 
 
-def test_a_page_that_comes_slowly_is_said_in_the_log(runs: Extraction, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_page_that_comes_slowly_is_logged(runs: Extraction, caplog: pytest.LogCaptureFixture) -> None:
     class Slow(FakeClock):
         def now(self) -> datetime:
             self.advance(20)

@@ -83,7 +83,7 @@ def landed(root: Path, manifest: dict[str, Any], *changes: tuple[int, int, str],
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     return ExtractJob(
-        DATASET, WINDOW, Place(fsspec.filesystem("file"), str(root), root.as_uri(), MERCHANT, "production"),
+        Place(fsspec.filesystem("file"), str(root), root.as_uri(), MERCHANT, "production"), DATASET, WINDOW,
         resume_key="mine", **options,
     )  # fmt: skip
 
@@ -112,9 +112,9 @@ def test_a_window_was_fetched_when_all_its_dates_were(tmp_path):
     assert again.in_words(due) == said
 
 
-def test_only_what_the_task_itself_has_changed_is_told_dates_in_order(tmp_path):
-    told = [(10, 1, "mine"), (9, 2, "another"), (9, 5, "mine"), (9, 4, "mine"), (8, 4, "mine")]
-    fetched = fetched_window(landed(tmp_path, manifest(), *told))
+def test_only_what_the_task_itself_has_changed_is_reported_dates_in_order(tmp_path):
+    changes = [(10, 1, "mine"), (9, 2, "another"), (9, 5, "mine"), (9, 4, "mine"), (8, 4, "mine")]
+    fetched = fetched_window(landed(tmp_path, manifest(), *changes))
     assert fetched is not None
     assert [(each["date"][-2:], each["fetched_at"][11:13]) for each in fetched.changes] == [
         ("09", "04"),

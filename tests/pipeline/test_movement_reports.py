@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from extraction import Extraction
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from own_emulator import config_of
 
@@ -88,6 +88,7 @@ def test_each_row_has_the_date_of_its_group_and_the_date_that_was_asked_for(runs
         assert file.suffix == ".parquet"
 
 
+@settings(max_examples=30)
 @given(
     first=st.dates(date(2020, 1, 1), date(2030, 1, 1)),
     lengths=st.lists(st.integers(1, 40), min_size=1, max_size=5),
@@ -308,7 +309,7 @@ def test_with_the_single_request_the_other_path_is_the_one_that_pages(runs: Extr
     assert rows_of(runs, ICM) == truth_of(runs, ICM, DAY)
 
 
-def test_an_answer_without_records_does_not_replace_published_ones_unless_told_to(runs: Extraction) -> None:
+def test_an_answer_without_records_does_not_replace_published_ones_unless_allowed(runs: Extraction) -> None:
     runs.run(ICM, WEEK)
     before = {path: path.read_bytes() for path in runs.paths(ICM)}
     runs.emulator.set_options(empty_reports=1)

@@ -17,7 +17,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [line.removeprefix(f"{WHAT}: ") for line in caplog.messages]
 
 
-def test_pages_and_pieces_are_told_now_and_then_with_counts_and_time(caplog: pytest.LogCaptureFixture) -> None:
+def test_pages_and_pieces_are_logged_now_and_then_with_counts_and_time(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="airflow_provider_zdirect.pipeline.progress")
     clock, came = FakeClock(), [0]
     progress = ProgressLog(WHAT, lambda: f"{came[-1]} pages, {came[-1] * 1000:,} records", clock)

@@ -192,7 +192,7 @@ class StockWorld:
         return duckdb.sql(f"SELECT {columns} FROM read_parquet('{files}') ORDER BY ALL").fetchall()
 
     def rejected(self) -> list[tuple[str, str]]:
-        """Where and why, of what was put aside."""
+        """Where and why, of what was rejected."""
         files = f"{self.root}/_rejected/stock_updates/**/*.jsonl.gz"
         if not list(self.root.glob("_rejected/**/*.gz")):
             return []

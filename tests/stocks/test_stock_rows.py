@@ -22,7 +22,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectConfigurationError,
 )
 from airflow_provider_zdirect.stocks.answer import outcomes
-from airflow_provider_zdirect.stocks.feed import Feed, FeedFiles, FeedRow, Source
+from airflow_provider_zdirect.stocks.feed import Feed, FeedFiles, FeedRow
 from airflow_provider_zdirect.stocks.level import Level, Sent
 from airflow_provider_zdirect.stocks.sent_log import Newest
 from airflow_provider_zdirect.stocks.update_pace import UPDATES, reserve
@@ -33,7 +33,8 @@ CHANNELS = ["c1", "c2"]
 
 feed_rows = st.builds(
     lambda number, code, channel, quantity, age: FeedRow(
-        Source("stock.csv", f"row {number}"),
+        "stock.csv",
+        f"row {number}",
         NOW - timedelta(minutes=age),
         ean(code),
         channel,
@@ -50,7 +51,7 @@ feed_rows = st.builds(
 
 @given(st.lists(feed_rows, max_size=8), st.dictionaries(st.integers(1, 3).map(ean), st.integers(0, 4)))
 @settings(max_examples=150)
-def test_every_row_counts_or_is_put_aside_or_is_superseded_and_no_level_is_guessed(
+def test_every_row_counts_or_is_rejected_or_is_superseded_and_no_level_is_guessed(
     rows: list[FeedRow], ordered: dict[str, int]
 ) -> None:
     pieces = OpenPieces({code: [Piece(NOW)] * count for code, count in ordered.items()}, NOW)

@@ -22,7 +22,7 @@ from airflow_provider_zdirect.exceptions import (
 from airflow_provider_zdirect.stocks import stock_updates
 
 QUERIES = re.findall(r'duckdb -c "(.*)"', (Path(__file__).parents[2] / "docs" / "stocks.md").read_text())
-"""Of what was put aside, and of what was not accepted."""
+"""Of what was rejected, and of what was not accepted."""
 
 
 def rows(count: int, quantity: int = 5) -> list[dict[str, object]]:
@@ -135,7 +135,7 @@ def test_pending_updates_are_taken_whatever_status_goes_with_their_code(
     }
 
 
-def test_failed_updates_are_sent_again_a_few_times_then_told_and_left_to_a_retry(world: StockWorld) -> None:
+def test_failed_updates_are_sent_again_a_few_times_then_reported_and_left_to_a_retry(world: StockWorld) -> None:
     world.emulator.set_options(stocks_failed=1.0)
     world.write("stock.csv", rows(2))
     with pytest.raises(ServerError, match="4 updates failed 4 times") as caught:
@@ -161,20 +161,20 @@ def test_what_failed_is_left_to_a_retry_even_if_a_row_is_bad(world: StockWorld) 
     assert len(world.levels()) == 2
 
 
-def test_what_zdirect_rejects_is_told_and_fails_the_run_after_all_else(world: StockWorld) -> None:
+def test_what_zdirect_rejects_is_reported_and_fails_the_run_after_all_else(world: StockWorld) -> None:
     unknown = "5b1f6a52-9d3c-4d6e-8f3a-0c9a5b7e1d24"
     world.write("stock.csv", [*rows(2), {"ean": ean(9), "quantity": 1, "sales_channel_id": unknown}])
     with pytest.raises(RejectedRecordsError, match="zDirect rejected 1 updates") as caught:
         world.run(world.job())
     assert " 0 " not in str(caught.value)
-    assert "put aside" not in str(caught.value)
+    assert "rows were rejected" not in str(caught.value)
     assert len(world.levels()) == 4
     assert world.results("description", "stock_updates")[-1][0] is None
     assert [row for row in world.results("ean, outcome, code") if row[1] != "accepted"] == [(ean(9), "rejected", 101)]
     assert world.run(world.job(run="b" * 24, minutes=1, max_rejected=1)).refused == 1
 
 
-def test_bad_rows_are_put_aside_with_place_and_reason_and_the_others_sent(
+def test_bad_rows_are_rejected_with_place_and_reason_and_the_others_sent(
     world: StockWorld, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.write(
@@ -293,8 +293,8 @@ def test_a_newer_feed_that_changes_nothing_keeps_older_ones_from_coming_back(wor
     assert (again.sent, again.unchanged, len(world.posts())) == (0, 2, 1)
     assert world.run(world.job("tue.csv", run="c" * 24, minutes=10)).outdated == 2
     assert set(world.levels().values()) == {5}
-    told = world.results("feed_time AT TIME ZONE 'UTC'", "stock_updates_current")[0][0]
-    assert told == (world.start + timedelta(minutes=20)).replace(tzinfo=None)
+    there = world.results("feed_time AT TIME ZONE 'UTC'", "stock_updates_current")[0][0]
+    assert there == (world.start + timedelta(minutes=20)).replace(tzinfo=None)
     world.emulator.clock.advance(3600)
     later = world.job("wed.csv", run="d" * 24, minutes=30, resend_after=timedelta(hours=1))
     assert world.run(later).sent == 2, "since it was sent, not since it was confirmed"
