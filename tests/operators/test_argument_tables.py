@@ -198,7 +198,9 @@ def test_both_ends_of_a_window_are_given_and_in_order(task, start, end, said):
         with pytest.raises(ZDirectConfigurationError, match=said):
             make(task_id="a_task", **needed(task), **window)
     task(task_id="a_task", **needed(task), **window | {"window_to": "{{ params.to }}"})
-    task.partial(task_id="a_task", **needed(task), window_from="2026-01-02T00:00:00Z")
+    with DAG("a_dag", schedule=None):
+        half = task.partial(task_id="a_task", **needed(task), window_from="2026-01-02T00:00:00Z")
+        assert half.expand(window_to=["2026-01-03T00:00:00Z"])
 
 
 @by_name
