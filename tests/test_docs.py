@@ -43,6 +43,13 @@ def test_paths_and_modules_that_documents_name_exist(document: Path) -> None:
         assert (ROOT / path).exists(), path
 
 
+def test_the_tests_behind_exactly_once_exist() -> None:
+    named = set(re.findall(r"`(?:tests/[\w/]+\.py::)?(test_\w+)`", (ROOT / "docs" / "exactly-once.md").read_text()))
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert len(named) > 40
+    assert {name for name in named if f"def {name}(" not in tests} == set()
+
+
 def test_every_make_target_that_the_readme_names_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in set(re.findall(r"\bmake ([a-z]+)", (ROOT / "README.md").read_text())):
