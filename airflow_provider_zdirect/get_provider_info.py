@@ -55,6 +55,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_provider_zdirect.operators.http",
                     "airflow_provider_zdirect.operators.inbound",
                     "airflow_provider_zdirect.operators.intrastat",
+                    "airflow_provider_zdirect.operators.item_sets",
                     "airflow_provider_zdirect.operators.liquidation",
                     "airflow_provider_zdirect.operators.order_tracking",
                     "airflow_provider_zdirect.operators.orders",
