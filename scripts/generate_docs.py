@@ -25,42 +25,43 @@ INTRODUCTION = """\
 
 Generated from `airflow_provider_zdirect/datasets/`, the rows and the models, by `make docs`; do not edit.
 
-Every dataset lies under `<base_path>/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/`, as Parquet (zstd) or as JSON lines
-(gzip). The date is the UTC date of the record's own time, or the requested date where zDirect is asked by date.
+This page lists every dataset with its endpoint and columns. Each is stored under
+`<base_path>/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/`, as Parquet (zstd) or as JSON lines (gzip). The date is
+the UTC date of the record's own time, or the requested date where zDirect is requested by date.
 
 ## How a record becomes a row
 
-* A field of the API is a column of the same name. A nested object is a struct, a list is a list. A field that is called
-  like a folder (`merchant_id` of orders, for example) is the column `api_merchant_id`, since readers take `merchant_id`
-  from the folder's name.
-* Identifiers are text. One of fixed width (EAN 13, advice id 8, return shipment number 16 digits) that came with fewer
-  digits gets its leading zeros back. Times are `timestamp[us, UTC]`, dates are dates, money is `decimal128(38, 18)`.
+* A field of the API is a column of the same name. A nested object is a struct, a list is a list. A field with the
+  name of a folder (`merchant_id` of orders, for example) becomes the column `api_merchant_id`, since readers take
+  `merchant_id` from the folder's name.
+* Identifiers are text. Identifiers of fixed width (EAN 13, advice id 8, return shipment number 16 digits) get lost
+  leading zeros back. Times are `timestamp[us, UTC]`, dates are dates, money is `decimal128(38, 18)`.
 * Only what identifies a record and places it in time is required, and the quantity of a movement. Everything else may
-  be missing or null.
-  An empty string is null. Numbers that come as text, and text that comes as numbers, are converted.
+  be missing or null. An empty string is null. Numbers that arrive as text, and text that arrives as numbers, are
+  converted.
 * Enumerations are open: an unknown value is kept.
 * Unknown fields are kept as JSON in `_unknown_fields`, at any depth.
-* Damaged text is repaired: U+FFFD stands for half a surrogate pair (`\\ud83d`) and for bytes that are not UTF-8, and a
-  raw control character is kept. The manifest, the log and XCom count such records as `repaired`. Text that identifies a
+* Damaged text is repaired: U+FFFD replaces half a surrogate pair (`\\ud83d`) and bytes that are not UTF-8; raw
+  control characters are kept. The manifest, the log and XCom count such records as `repaired`. Text that identifies a
   record or what it belongs to is not repaired.
-* A record that cannot be read all the same (invalid JSON such as `NaN`, numbers that are out of range, a damaged field
-  name, a missing key) goes to `<base_path>/_rejected/...` with the reason, and all others are published. It is counted
-  in the manifest, the log and XCom, and fails the task if there are more than `max_rejected` (default 0). An order is
-  rejected with any item or line of it that cannot be decoded. Of a field that a record has twice, the last one counts.
-* Each line of a file under `_rejected/` has `reason` and `record`, the record as it came. If
-  the record is not valid JSON, `record` is its text, and `base64` has its bytes where they are not UTF-8.
-* An answer that breaks off, or in which it is not certain where a record ends (an unescaped quote, a missing bracket),
-  is malformed as a whole: it is fetched again, and nothing of it is published.
+* A record that still cannot be read (invalid JSON such as `NaN`, numbers out of range, a damaged field name, a
+  missing key) goes to `<base_path>/_rejected/...` with the reason, and all others are published. It is counted in the
+  manifest, the log and XCom; more than `max_rejected` (default 0) fail the task. An order is rejected together with
+  any item or line that cannot be decoded. If a record has a field twice, the last one counts.
+* Each line of a file under `_rejected/` has `reason` and `record`, the record as it arrived. If the record is not
+  valid JSON, `record` is its text, and `base64` has its bytes if they are not UTF-8.
+* An answer that breaks off, or in which the end of a record is uncertain (an unescaped quote, a missing bracket), is
+  malformed as a whole: it is fetched again, and nothing of it is published.
 
 ## Lineage columns
 
 | column | type | meaning |
 |---|---|---|
-| `_merchant_id` | string | the merchant that was asked for |
+| `_merchant_id` | string | the requested merchant |
 | `_environment` | string | `production` or `sandbox` |
 | `_window_from`, `_window_to` | timestamp | the window whose run published the row |
-| `_extracted_at` | timestamp | when the answer came that the row is from |
-| `_record_hash` | int64 | hash of the record's JSON text as it came; equal texts are equal records |
+| `_extracted_at` | timestamp | when the row's answer arrived |
+| `_record_hash` | int64 | hash of the record's JSON text as it arrived; equal texts are equal records |
 | `_unknown_fields` | string | fields that this version does not know, as JSON |
 """
 
@@ -70,7 +71,7 @@ READING = """\
 ## Reading the tables
 
 Each folder `<base_path>/<dataset>/` is one table: Parquet files with the same columns, in folders `merchant_id=` and
-`date=`, which readers show as columns. Nothing else lies there.
+`date=`, which readers show as columns. The folder contains nothing else.
 
 ```python
 import duckdb
@@ -89,7 +90,7 @@ The folder column `date` is a date in DuckDB and Polars, but a category of texts
 Convert it before you compare it with dates: in pandas as above, in pyarrow with
 `in_arrow["date"].cast(pyarrow.date32())`.
 
-In Spark: `spark.read.parquet("s3a://bucket/zdirect/returned_items")`; a Glue crawler takes the folder as one table.
+In Spark: `spark.read.parquet("s3a://bucket/zdirect/returned_items")`; a Glue crawler reads the folder as one table.
 `shipping_documents/` holds PDF files and is not a table.
 """
 
@@ -100,14 +101,15 @@ ASSUMPTIONS_INTRODUCTION = """\
 Generated from `airflow_provider_zdirect/datasets/assumptions.py` by `make docs`; do not edit.
 
 Some facts about zDirect's API are not documented, or are documented in two ways. The provider assumes the defaults
-below. If your app sees something else, set it once in the zDirect connection, in the extra field `assumptions`:
+below. If zDirect behaves differently for your app, set it once in the zDirect connection, in the extra field
+`assumptions`:
 
 ```json
 {"environment": "production", "assumptions": {"orders_page_size": 500, "liquidation_last_date": "exclusive"}}
 ```
 
-A wrong name or value is refused when the connection is read. Paths that zDirect documents in two versions are arguments
-of the operators (`variant`, `path`, `create_by`).
+A wrong name or value is an error when the connection is read. Paths that zDirect documents in two versions are
+arguments of the operators (`variant`, `path`, `create_by`).
 
 | assumption | endpoint | default | why |
 |---|---|---|---|
@@ -148,7 +150,7 @@ def _section(dataset: Dataset) -> Iterator[str]:
         yield f"| {what} | {value} |"
     for name, variant in dataset.variants.items():
         yield ""
-        yield f'With `variant="{name}"` it comes from another path ({variant.source}):'
+        yield f'With `variant="{name}"` it is fetched from another path ({variant.source}):'
         yield ""
         yield "| what | value |"
         yield "|---|---|"
@@ -174,14 +176,14 @@ def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
     yield "path", f"`{dataset.endpoint.path}`"
     yield "scope", f"`{dataset.endpoint.scope}`"
     if dataset.part_of:
-        yield "comes with", f'`{dataset.part_of}`, in the same requests; it is fetched by `dataset="{dataset.part_of}"`'
+        yield "comes with", f'`{dataset.part_of}`, in the same requests; fetch it with `dataset="{dataset.part_of}"`'
     yield "window", _window(dataset)
     if isinstance(publish, Snapshots):
-        yield "kept here", "every state as a whole, by its time"
+        yield "stored", "every state as a whole, by its time"
     if isinstance(publish, History):
         yield (
-            "kept here",
-            "every version of a record, `_valid_from` to `_valid_to` (null: still so); the latest versions besides, "
+            "stored",
+            "every version of a record, `_valid_from` to `_valid_to` (null: still valid); the latest versions also "
             "under `<base_path>/<dataset>_current/`",
         )
     if publish.time_field:
@@ -199,7 +201,7 @@ def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
         yield "never stored", ", ".join(f"`{name}`" for name in dataset.answer.left_out)
     yield "paging", _paging(dataset)
     if dataset.when_too_many:
-        yield "a day with too many records", f"comes from `{dataset.when_too_many.endpoint.path}`"
+        yield "a day with too many records", f"is fetched from `{dataset.when_too_many.endpoint.path}`"
     if dataset.has_windows:
         yield "longest request", _length(timedelta(days=1) if publish.by_day else selection.request_window)
         yield "overlap (default)", _length(dataset.windows.overlap, none="none")
@@ -219,9 +221,9 @@ def _window(dataset: Dataset) -> str:
         case Dates():
             return "whole days; one request per day, `from` = `to` = the day"
         case Since():
-            return "what changed since the window's start; the answer is of now"
+            return "what changed since the window's start, as it is now"
         case _:
-            return "none; the answer is of now"
+            return "none; the present state"
 
 
 def _limits(limits: RateLimits) -> str:
@@ -237,7 +239,7 @@ def _rate(rate: Rate) -> str:
 def _paging(dataset: Dataset) -> str:
     match dataset.paging:
         case TimeWalk(size=size, time_key=key):
-            return f"{size:,} records a page, in order of `{key}`, each from the last time on"
+            return f"{size:,} records a page, in order of `{key}`, each starting at the last time of the one before"
         case Cursor(limit=None):
             return "cursor; zDirect decides how many records a page holds"
         case Cursor(limit=limit):
