@@ -76,7 +76,7 @@ ITEM_QUANTITY_SNAPSHOTS = Dataset(
 
 ITEM_QUANTITIES = Dataset(
     name="item_quantities",
-    title="Stock in Zalando warehouses at the moment, of given EANs or of those that changed",
+    title="Current stock in Zalando warehouses, of given EANs or of those that changed",
     model=ItemQuantity,
     endpoint=Endpoint(
         "/zfs/item-quantities/{merchant_id}",

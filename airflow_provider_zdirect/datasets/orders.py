@@ -266,7 +266,7 @@ def _versions(key: str, window_field: str) -> Once:
 
 ORDERS = Dataset(
     name="orders",
-    title="Orders, in every version that was seen; the latest ones besides",
+    title="Orders, in every version that was seen, and the latest ones",
     model=Order,
     endpoint=Endpoint(
         "/merchants/{merchant_id}/orders",

@@ -76,7 +76,7 @@ class LogisticCenter(Record):
 
 STOCK_LOCATIONS = Dataset(
     name="stock_locations",
-    title="Zalando's warehouses and return centers; not a merchant's own, the same list for each",
+    title="Zalando's warehouses and return centers, the same list for every merchant",
     model=StockLocation,
     endpoint=Endpoint(
         "/zfs/stock-locations",
