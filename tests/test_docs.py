@@ -64,6 +64,15 @@ def test_every_make_target_that_the_readme_names_exists() -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
+def test_rooms_and_modules_that_the_architecture_names_exist() -> None:
+    package = ROOT / "airflow_provider_zdirect"
+    named = re.findall(r"`([a-z_]+/(?:[a-z_]+)?)(?:\.py)?`", (ROOT / "docs" / "architecture.md").read_text())
+    assert len(named) > 20
+    for path in named:
+        name = path.rstrip("/")
+        assert any((root / f"{name}{end}").exists() for root in (package, ROOT) for end in ("", ".py")), path
+
+
 def test_the_script_in_the_architecture_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
