@@ -25,6 +25,7 @@ import msgspec
 from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.datasets.rejected import NOT_READABLE
 from airflow_provider_zdirect.exceptions import StorageUnavailableError
+from airflow_provider_zdirect.storage.journal import Journal
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 RETRY_SECONDS = 60.0
@@ -47,7 +48,7 @@ class ErasedPeople:
     :param orders: ids of their orders, as far as they are known; each with when its erasure was requested, if known.
     :param customers: marks of their customer numbers, and of the hashes that replace these (see
         :func:`customer_mark`); each with when they asked last.
-    :param entries: names of the ledger's objects that say so.
+    :param entries: names of the ledger's entries that say so.
     """
 
     merchant_id: str
@@ -102,6 +103,7 @@ class ErasureLedger:
         self.store = store
         self.merchant_id = merchant_id
         self._known = ErasedPeople(merchant_id)
+        self._entries = Journal(store, f"{self.folder}/ledger")
 
     @property
     def folder(self) -> str:
@@ -109,25 +111,24 @@ class ErasureLedger:
         return f"_erasures/orders/merchant_id={self.merchant_id}"
 
     def people(self) -> ErasedPeople:
-        """What the ledger says now; only objects that are new since the last call are read.
+        """What the ledger says now; only entries that are new since the last call are read.
 
         :raises StorageUnavailableError: if it cannot be read whole.
         """
         known = self._known
-        new = [path for path in self.store.files(f"{self.folder}/ledger") if path not in known.entries]
+        new = [name for name in self._entries.names() if name not in known.entries]
         if not new:
             return known
-        texts = self.store.read_many(new)
-        if len(texts) != len(new):
+        entries = self._entries.read(new)
+        if len(entries) != len(new):
             raise StorageUnavailableError(
-                f"Erased customers of merchant {self.merchant_id}: {len(new) - len(texts)} of {len(new)} objects "
+                f"Erased customers of merchant {self.merchant_id}: {len(new) - len(entries)} of {len(new)} objects "
                 f"in {self.folder}/ledger are listed and cannot be read.",
                 remedy="No action needed if the task retries. Without the whole ledger, customers would be missed.",
                 retry_after=RETRY_SECONDS,
             )
         orders, customers = dict(known.orders), dict(known.customers)
-        for text in texts:
-            entry = json.loads(text)
+        for entry in entries:
             for order_id, requested_at in entry["orders"].items():
                 orders[order_id] = orders.get(order_id) or requested_at
             for mark, asked in entry["customers"].items():
@@ -164,10 +165,8 @@ class ErasureLedger:
             return known
         # By content, so that two runs that find the same write the same.
         name = hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()[:24]
-        self.store.write_json(
-            f"{self.folder}/ledger/{name}.json",
-            {"merchant_id": self.merchant_id, "entered_at": at.isoformat(), "package_version": __version__, **entry},
-        )
+        lineage = {"merchant_id": self.merchant_id, "entered_at": at.isoformat(), "package_version": __version__}
+        self._entries.add({**lineage, **entry}, name)
         return self.people()
 
     def people_of(self, records: Iterable[msgspec.Raw], at: datetime) -> ErasedPeople:
@@ -194,6 +193,11 @@ def as_time(value: Any) -> datetime | None:
     except (TypeError, ValueError):
         return None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def as_text(value: Any) -> str | None:
+    """A text, or a number as text; None for what is blank or neither."""
+    return None if value is None or isinstance(value, bool | dict | list) else str(value).strip() or None
 
 
 def _who(record: bytes | bytearray | memoryview | msgspec.Raw) -> _Who:

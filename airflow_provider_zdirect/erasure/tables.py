@@ -8,7 +8,6 @@ extractions and other erasures.
 from __future__ import annotations
 
 import re
-import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -53,13 +52,15 @@ _HASHED = re.compile(r"[0-9a-f]{32}")
 
 @dataclass
 class Erased:
-    """What was done.
+    """What a run has erased.
 
-    :param rows: that were erased, by table; each once per file that it lay in.
-    :param files: that are gone, or hold something else now.
-    :param documents: that were deleted.
+    :param begin: called before anything is erased.
+    :param rows: erased rows by table; each once per file that it was in.
+    :param files: files that were deleted or rewritten.
+    :param documents: deleted shipping documents.
     """
 
+    begin: Callable[[], None] = lambda: None
     rows: Counter[str] = field(default_factory=Counter)
     files: set[str] = field(default_factory=set)
     documents: int = 0
@@ -70,22 +71,14 @@ class OrderTables:
     """The published tables of orders of one merchant.
 
     :param at: the present.
-    :param begin: is called before anything is erased.
-    :param pause: waits for so many seconds.
     """
 
     ledger: ErasureLedger
     at: datetime
-    begin: Callable[[], None] = lambda: None
-    pause: Callable[[float], None] = time.sleep
 
     @property
     def store(self) -> ObjectStore:
         return self.ledger.store
-
-    @property
-    def _what(self) -> str:
-        return f"Orders of merchant {self.ledger.merchant_id}"
 
     def learn(self, contacts: Contacts) -> ErasedPeople:
         """Enter in the ledger the orders that are found by customer number or contact, and the hashes of numbers.
@@ -100,7 +93,8 @@ class OrderTables:
             return people
         for _ in range(ATTEMPTS):
             known = len(contacts)
-            orders, hashed = read_published(self._what, partial(self._found, people, contacts))
+            what = f"Orders of merchant {self.ledger.merchant_id}"
+            orders, hashed = read_published(what, partial(self._found, people, contacts))
             entered = self.ledger.add(at=self.at, orders=dict.fromkeys(sorted(orders)), customers=hashed)
             if entered.entries == people.entries and len(contacts) == known:
                 return people
@@ -149,7 +143,8 @@ class OrderTables:
 
     def _kept_changing(self) -> ConcurrentRunError:
         return ConcurrentRunError(
-            f"{self._what}: other runs kept publishing rows of erased customers, {ATTEMPTS} times in a row.",
+            f"Orders of merchant {self.ledger.merchant_id}: other runs kept publishing rows of erased customers, "
+            f"{ATTEMPTS} times in a row.",
             remedy="No action needed if the task retries. Run it after the extractions.",
             retry_after=RETRY_SECONDS,
         )
@@ -169,17 +164,17 @@ class OrderTables:
         return found
 
     def _replace(self, dataset: Dataset, paths: list[str], suffix: str, people: ErasedPeople, done: Erased) -> None:
-        """Publish what stays of the rows in files of one date."""
+        """Publish what remains of the rows in files of one date."""
         layout = Layout(dataset.name, self.ledger.merchant_id)
         staging = Layout(STAGED_AS, self.ledger.merchant_id).staging(moment(self.at), uuid.uuid4().hex)
         # No time lies in that window, so that files are named after the rows that they hold.
-        merger = RowMerger(self.store, layout, dataset, moment(EPOCH), suffix, self.pause)
+        merger = RowMerger(self.store, layout, dataset, moment(EPOCH), suffix)
         staged = []
         try:
             for path in paths:
                 theirs = self._theirs(dataset, path, people)
                 if theirs.num_rows:
-                    self.begin()
+                    done.begin()
                     staged.append(f"{staging}/{uuid.uuid4().hex}.parquet")
                     self.store.write(staged[-1], parquet_bytes(erased(dataset, theirs, self.at)))
                     done.rows[dataset.name] += theirs.num_rows
