@@ -37,7 +37,7 @@ from airflow_provider_zdirect.orders.order_calls import OrderCalls
 from airflow_provider_zdirect.orders.order_flow import CODES, OrderFlow
 from airflow_provider_zdirect.orders.shipment_flow import ShipmentFlow
 from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult, rejected
-from airflow_provider_zdirect.orders.update_journal import UpdateJournal
+from airflow_provider_zdirect.orders.update_journal import Note, UpdateJournal
 from airflow_provider_zdirect.orders.update_results import (
     ALREADY,
     DATASET,
@@ -121,7 +121,8 @@ class _Run:
         for batch in self._batches(todo):
             await self._update({order_id: orders[order_id] for order_id in batch})
             log.info("%s: %d of %d orders settled.", self._subject, len(self._journal.settled), len(orders))
-        self._journal.note_failed(order_id for order_id, flow in self._flows.items() if flow.error)
+        failed = {order_id for order_id, flow in self._flows.items() if flow.error}
+        self._journal.add(Note(failed=sorted(failed - self._journal.failed)))
         if isinstance(self._end, RateLimitedError):
             raise self._paused(self._end, len(orders), known)
         return self._conclude(orders)
@@ -154,7 +155,7 @@ class _Run:
 
         for batch in self._batches(sorted(numbers - self._journal.numbers.keys())):
             await self._each(batch, find, self._unknown.__setitem__)
-            self._journal.found({number: found[number] for number in batch if number in found})
+            self._journal.add(Note(numbers={number: found[number] for number in batch if number in found}))
 
     def _by_order(self) -> dict[str, list[OrderUpdate]]:
         """The rows of every order that is known."""
@@ -183,7 +184,8 @@ class _Run:
         left = await self._step(flows, lambda flow: flow.read())
         if self._others:
             left = await self._step(left, lambda flow: flow.leave_to(self._others))
-        self._journal.about_to_send((sent for flow in left for sent in flow.to_send()), self._clock.now())
+        new = [sent for flow in left for sent in flow.to_send() if sent not in self._journal.sent]
+        self._journal.add(Note(sent=[(sent, self._clock.now()) for sent in new]))
         left = await self._step(left, lambda flow: flow.send_first())
         left = await self._wait_for_effect(left)
 
@@ -193,7 +195,7 @@ class _Run:
 
         await self._step(left, finish)
         settled = [flow for flow in flows if flow.is_finished]
-        self._journal.settle({flow.order_id: self._by_this_run(flow.results()) for flow in settled})
+        self._journal.add(Note(settled={flow.order_id: self._by_this_run(flow.results()) for flow in settled}))
         for flow in settled:
             del self._flows[flow.order_id]
 

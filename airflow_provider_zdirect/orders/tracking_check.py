@@ -57,15 +57,8 @@ class TrackingCheck:
     portal_url: str = PORTAL_URL
 
     def link(self, order: OverdueOrder) -> str:
-        values = {
-            "order_id": order.order_id,
-            "order_number": order.order_number or "",
-            "merchant_id": self.place.merchant_id,
-        }
-        url = self.portal_url
-        for name, value in values.items():
-            url = url.replace(f"{{{name}}}", value)
-        return url
+        url = self.portal_url.replace("{merchant_id}", self.place.merchant_id)
+        return url.replace("{order_id}", order.order_id).replace("{order_number}", order.order_number or "")
 
     @property
     def notified_path(self) -> str:
@@ -186,7 +179,6 @@ async def _as_they_are(
 
 def _publish(check: TrackingCheck, orders: Sequence[OverdueOrder], now: datetime) -> None:
     place = check.place
-    table = LatestTable(place.store, place.layout(DATASET), SCHEMA, place.suffix)
     rows = [
         {
             **vars(order),
@@ -197,11 +189,9 @@ def _publish(check: TrackingCheck, orders: Sequence[OverdueOrder], now: datetime
         }
         for order in orders
     ]
-    found = pa.Table.from_pylist(rows, schema=SCHEMA)
-    if (table.made_at() is None and rows) or not table.read().equals(found):
-        table.replace(found, now)
-    else:
-        table.tidy()
+    LatestTable(place.store, place.layout(DATASET), SCHEMA, place.suffix).update(
+        pa.Table.from_pylist(rows, schema=SCHEMA), now
+    )
 
 
 def _is_due(order: OverdueOrder, notified: Mapping[str, Any] | None, check: TrackingCheck, now: datetime) -> bool:

@@ -24,6 +24,7 @@ from airflow_provider_zdirect.datasets.assumptions import (
     UNNAMED_ORDER,
 )
 from airflow_provider_zdirect.datasets.rate import Rate
+from airflow_provider_zdirect.erasure.ledger import as_text
 from airflow_provider_zdirect.exceptions import (
     FilterIgnoredError,
     MalformedResponseError,
@@ -104,9 +105,9 @@ class DocumentCalls:
         return [self._document(entry, order_id, what) for entry in listed]
 
     def _document(self, entry: Any, order_id: str, what: str) -> ShippingDocument:
-        if not isinstance(entry, dict) or not (document_id := _text(entry.get("id"))):
+        if not isinstance(entry, dict) or not (document_id := as_text(entry.get("id"))):
             raise _malformed(what, "a document of the answer has no id", LIST_PATH)
-        named = (_text(entry.get("order_id")) or "").lower()
+        named = (as_text(entry.get("order_id")) or "").lower()
         if not named and self._assumptions[UNNAMED_ORDER] == "refuse":
             raise ShippingDocumentsError(
                 f"{what}: zDirect answered document {document_id[:60]} without the id of its order.",
@@ -123,7 +124,10 @@ class DocumentCalls:
             )
         names = ("tracking_id", "shipment_id", "shipment_number")
         return ShippingDocument(
-            document_id, order_id, _text(entry.get("type")) or "UNKNOWN", *(_text(entry.get(name)) for name in names)
+            document_id,
+            order_id,
+            as_text(entry.get("type")) or "UNKNOWN",
+            *(as_text(entry.get(name)) for name in names),
         )
 
     async def download(self, document: ShippingDocument) -> bytes:
@@ -174,13 +178,6 @@ def _malformed(what: str, reason: str, path: str) -> MalformedResponseError:
         path=path,
         retry_after=REFETCH_DELAY,
     )
-
-
-def _text(value: Any) -> str | None:
-    """A text, of a number too; None for what is blank."""
-    if value is None or isinstance(value, bool | dict | list):
-        return None
-    return str(value).strip() or None
 
 
 def _for_a_name(text: str) -> str:

@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from airflow_provider_zdirect.datasets.arrow import INSTANT
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.merchant_files.cells import UUID
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import Table, query
 
@@ -31,7 +32,7 @@ WITH latest AS (
 )
 SELECT lower(order_id) AS order_id FROM latest
 WHERE order_type = 'PartnerFulfilled' AND lower(status) = 'approved'
-    AND regexp_full_match(lower(order_id), '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
+    AND regexp_full_match(lower(order_id), $uuid)
     AND (coalesce(trim(tracking_number), '') = '' OR coalesce(trim(return_tracking_number), '') = '')
 ORDER BY order_date, order_id
 """
@@ -49,4 +50,4 @@ def orders_without_codes(place: Place) -> list[str]:
             f"No orders of merchant {place.merchant_id} are published ({ORDERS.dataset}).",
             remedy="Run the DAG zdirect_orders first, or give order_ids or orders_path.",
         )
-    return query(place, _WITHOUT_CODES, {"orders": ORDERS})["order_id"].to_pylist()
+    return query(place, _WITHOUT_CODES, {"orders": ORDERS}, {"uuid": UUID.pattern})["order_id"].to_pylist()

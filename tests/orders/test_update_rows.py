@@ -198,12 +198,6 @@ def test_a_list_may_have_the_names_that_a_file_may_have() -> None:
     assert row == ("item 1", {"order_id": ORDER, "external_id": "1", "tracking_number": "2"})
 
 
-def test_an_update_that_names_no_order_cannot_be_made() -> None:
-    for wrong in ({"order_id": None}, {"order_id": "x"}, {"order_id": ORDER, "status": "sent"}):
-        with pytest.raises(ValueError):
-            OrderUpdate(**wrong)
-
-
 def test_formulas_of_a_spreadsheet_are_undone() -> None:
     found = read(
         {**GOOD, "tracking_number": '="003404341600000001"', "return_tracking_number": '="003404341600000002"'}
