@@ -1,4 +1,4 @@
-"""Erasing people from what lies beside the published tables: staged pages, rejected records, shipping documents.
+"""Erasing people from files beside the published tables: staged pages, rejected records, shipping documents.
 
 Other files about orders (windows, manifests, states, results of updates) hold nothing personal.
 """

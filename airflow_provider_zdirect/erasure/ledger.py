@@ -1,14 +1,14 @@
-"""Who has to be forgotten: the ledger of the customers whose data a merchant must not keep.
+"""The ledger of the customers whose data a merchant must not keep.
 
     <base>/_erasures/orders/merchant_id=<id>/ledger/<name>.json                  requests, per run that had new ones
     <base>/_erasures/orders/merchant_id=<id>/certificates/<time>-<ledger>.json   what was erased; nothing is left
     <base>/_erasures/orders/merchant_id=<id>/begun/<run>                         runs that did not finish
     <base>/_erasures/orders/merchant_id=<id>/last.json                           when requests were applied last
 
-zDirect shows a request for 30 days; the ledger keeps it, since a window may be fetched again much later. It never holds
-the data: only order ids, and hashes of customer numbers. Objects are added and never changed.
+zDirect shows a request for 30 days; the ledger keeps it, because a window may be fetched again much later. It holds no
+personal data, only order ids and hashes of customer numbers. Entries are added and never changed.
 
-A customer is forgotten up to the request: an order that is placed later has to be shipped.
+Only orders from before the request are erased: one that is placed later has to be shipped.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _WHO = msgspec.json.Decoder(_Who)
 
 @dataclass(frozen=True)
 class ErasedPeople:
-    """The customers of one merchant who have to be forgotten.
+    """The customers of one merchant whose data has to be erased.
 
-    :param orders: ids of their orders, as far as they are known; each with when its erasure was requested, if known.
+    :param orders: known ids of their orders, each with the time of the request, if that is known.
     :param customers: marks of their customer numbers, and of the hashes that replace these (see
-        :func:`customer_mark`); each with when they asked last.
+        :func:`customer_mark`), each with the time of the last request.
     :param entries: names of the ledger's entries that say so.
     """
 
@@ -111,7 +111,7 @@ class ErasureLedger:
         return f"_erasures/orders/merchant_id={self.merchant_id}"
 
     def people(self) -> ErasedPeople:
-        """What the ledger says now; only entries that are new since the last call are read.
+        """All people in the ledger; only entries that are new since the last call are read.
 
         :raises StorageUnavailableError: if it cannot be read whole.
         """
@@ -144,11 +144,11 @@ class ErasureLedger:
         orders: Mapping[str, str | None] | None = None,
         customers: Mapping[Any, str | None] | None = None,
     ) -> ErasedPeople:
-        """Enter what is not there yet; what the ledger says then.
+        """Enter what is not there yet, and return all people.
 
         :param at: the present.
-        :param customers: customer numbers, or hashes of them, each with when its erasure was requested. Only marks of
-            them are entered. Where no time is known, the present is entered, once.
+        :param customers: customer numbers, or hashes of them, each with the time of the request. Only their marks are
+            entered. If the time is unknown, the present is entered, once.
         """
         known = self.people()
         asked: dict[str, datetime] = {}
@@ -163,7 +163,7 @@ class ErasureLedger:
         }
         if not any(entry.values()):
             return known
-        # By content, so that two runs that find the same write the same.
+        # Named by content, so that two runs that find the same write the same entry.
         name = hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()[:24]
         lineage = {"merchant_id": self.merchant_id, "entered_at": at.isoformat(), "package_version": __version__}
         self._entries.add({**lineage, **entry}, name)

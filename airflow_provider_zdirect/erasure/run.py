@@ -12,7 +12,7 @@ import asyncio
 import logging
 import uuid
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -43,17 +43,6 @@ _TIME = "%Y%m%dT%H%M%S.%fZ"
 
 
 @dataclass(frozen=True)
-class ErasureJob:
-    """Whose orders, and where they are published.
-
-    :param key: of the hashes that replace personal data, if there is one.
-    """
-
-    place: Place
-    key: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True)
 class ErasureResult:
     """What was erased; small enough for XCom, and nothing personal in it.
 
@@ -79,19 +68,23 @@ class ErasureResult:
         return asdict(self)
 
 
-async def erase_customers(job: ErasureJob, client: ZDirectClient, clock: Clock | None = None) -> ErasureResult:
-    """Erase, and prove it; safe to repeat, to kill anywhere, and to run beside anything else.
+async def erase_customers(
+    place: Place, client: ZDirectClient, clock: Clock | None = None, *, key: str | None = None
+) -> ErasureResult:
+    """Erase customers, and prove it. It may be repeated, killed at any moment, and run beside anything else.
 
+    :param place: where their orders are published.
+    :param key: of the hashes that replace personal data, if there is one.
     :raises TracesLeftError: if something is found that cannot be erased; it names the files.
     :raises ConcurrentRunError: if other runs kept publishing what has to be erased.
     :raises RejectedRecordsError: if a request names neither an order nor a customer; all others are carried out.
     :raises ZDirectError: see :mod:`airflow_provider_zdirect.exceptions`.
     """
     clock = clock or SystemClock()
-    job.place.store.check_writable(job.place.uri)
-    requests = await fetch_requests(client, job.place.merchant_id)
+    place.store.check_writable(place.uri)
+    requests = await fetch_requests(client, place.merchant_id)
     # In a thread: runs that meet wait for each other, and the event loop is the caller's.
-    return await asyncio.to_thread(_Erasure(job, requests, clock.now()).run)
+    return await asyncio.to_thread(_Erasure(place, key, requests, clock.now()).run)
 
 
 def last_erasure(fs: AbstractFileSystem, root: str, merchant_id: str) -> datetime | None:
@@ -109,19 +102,19 @@ def _last(ledger: ErasureLedger) -> str:
 
 
 class _Erasure:
-    def __init__(self, job: ErasureJob, requests: DeletionRequests, now: datetime) -> None:
-        self.job = job
-        self.place = job.place
-        self.store = job.place.store
+    def __init__(self, place: Place, key: str | None, requests: DeletionRequests, now: datetime) -> None:
+        self.place = place
+        self.key = key
+        self.store = place.store
         self.requests = requests
         self.now = now
-        self.ledger = ErasureLedger(self.store, job.place.merchant_id)
+        self.ledger = ErasureLedger(self.store, place.merchant_id)
         # Marks of this run, once it erases, and of runs that did not finish: what they erased is not reported yet.
         folder = f"{self.ledger.folder}/begun"
         self.marks = self.store.files(folder)
         self.own_mark = f"{folder}/{uuid.uuid4().hex}"
         self.done = Erased(self._begin)
-        self.what = f"Erased customers of merchant {job.place.merchant_id}"
+        self.what = f"Erased customers of merchant {place.merchant_id}"
 
     def run(self) -> ErasureResult:
         people = self._enter()
@@ -159,7 +152,7 @@ class _Erasure:
             self.store.write(self.own_mark, b"")
 
     def _enter(self) -> ErasedPeople:
-        requests, key = self.requests, self.job.key
+        requests, key = self.requests, self.key
         keyed = PersonalData("hash", key) if key and len(key) >= SHORTEST_KEY else None
         hashed = {keyed.digest(number): asked for number, asked in requests.customers.items()} if keyed else {}
         return self.ledger.add(at=self.now, orders=requests.orders, customers={**requests.customers, **hashed})

@@ -1,7 +1,7 @@
 """Erasing people from the published tables of orders, of all windows.
 
-No published file is changed. What stays of a row is published as a later version of it, so that the files with the
-former one are written anew and deleted as with any other change: safe to kill between any two writes, and to run beside
+No published file is changed. What remains of a row is published as a later version of it, and the files with the
+former version are replaced as with any other change. So an erasure may be killed between any two writes, and run beside
 extractions and other erasures.
 """
 
@@ -85,8 +85,8 @@ class OrderTables:
 
         An order is found by a contact only if it names no customer: two customers may share one.
 
-        :param contacts: those that are known; what the customers' orders say is added.
-        :returns: all people who have to be forgotten.
+        :param contacts: known contacts; those in the customers' orders are added.
+        :returns: all people who have to be erased.
         """
         people = self.ledger.people()
         if not people:
@@ -122,7 +122,7 @@ class OrderTables:
         return orders, hashed
 
     def _orders(self) -> Iterator[pa.Table]:
-        """Whose each published or staged order is, and its personal data."""
+        """The columns of published and staged orders that say whose they are, and their personal data."""
         for dataset in (table for table in order_tables() if table.personal_data):
             for path in self._published(dataset):
                 yield from self._read(dataset, path)
@@ -131,7 +131,7 @@ class OrderTables:
                 yield from (rows for rows in read_columns(self.store, path) if "customer_number" in rows.column_names)
 
     def erase(self, people: ErasedPeople, done: Erased) -> None:
-        """Erase, and look again until nothing is found.
+        """Erase until nothing is found any more.
 
         :param done: is added to.
         :raises ConcurrentRunError: if something was found each time.

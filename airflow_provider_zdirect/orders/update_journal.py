@@ -1,6 +1,6 @@
-"""What a task that updates orders knows of its earlier tries: what they were about to send, and what is settled.
+"""The journal of a task that updates orders: what its earlier tries were about to send, and what is settled.
 
-What is settled is not read again; what was about to be sent and is found done was done by this task.
+Settled orders are not read again. What was about to be sent, and is there now, was done by this task.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Shipping documents of Zalando Shipping Solutions (ZSS): labels and slips of an order, and where they lie.
+"""Shipping documents of Zalando Shipping Solutions (ZSS): labels and slips of an order, and where they are stored.
 
     <base>/shipping_documents/merchant_id=<id>/order_id=<id>/<document id>-<type>.pdf
-    <base>/shipping_documents/merchant_id=<id>/order_id=<id>/documents.json           what they are, written last
+    <base>/shipping_documents/merchant_id=<id>/order_id=<id>/documents.json           their list, written last
 
 Labels carry names and addresses. Facts: zDirect docs, *ZSS Shipping Documents*.
 """
@@ -35,7 +35,7 @@ from airflow_provider_zdirect.exceptions import (
 INDEX = "documents.json"
 LIST_PATH = "/zss/shipping-documents"
 PER_MINUTE = {"production": 400, "sandbox": 40}
-"""Requests of these documents for returns (ZRS); a limit for orders is not documented."""
+"""Requests a minute; documented for documents of returns (ZRS), not for those of orders."""
 
 OUTBOUND_LABEL, RETURN_LABEL = "OUTBOUND_LABEL", "RETURN_LABEL"
 SCOPE = "zss/shipping-document/read"
@@ -61,12 +61,12 @@ class ShippingDocument:
 
     @property
     def file_name(self) -> str:
-        """Of its PDF; the same for the same document."""
+        """The name of its PDF; a document always has the same."""
         return f"{_for_a_name(self.id)}-{_for_a_name(self.type)}.pdf"
 
 
 class DocumentCalls:
-    """The API as calls; nothing is decided here."""
+    """The calls of the API."""
 
     def __init__(self, client: ZDirectClient) -> None:
         self._client = client
@@ -78,7 +78,7 @@ class DocumentCalls:
     async def list(self, order_id: str) -> list[ShippingDocument]:
         """The documents of an order.
 
-        :raises NotFoundError: if zDirect does not know it.
+        :raises NotFoundError: if zDirect does not know the order.
         :raises FilterIgnoredError: if the answer is about another order.
         :raises ShippingDocumentsError: if it does not name the order, see ``unnamed_order``.
         """
@@ -118,7 +118,7 @@ class DocumentCalls:
         if named and named != order_id:
             raise FilterIgnoredError(
                 f"{what}: zDirect answered a document of order {named[:60]}.",
-                remedy="Nothing of it was fetched. Find out which parameter asks for an order, and set it as "
+                remedy="Nothing was fetched. Find out which parameter selects an order, and set it as "
                 "documents_order_parameter in the connection's assumptions.",
                 path=LIST_PATH,
             )
@@ -149,7 +149,7 @@ class DocumentCalls:
 
 
 def tracking_codes(entries: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """The codes of the labels by the field of the order that they belong to; each code once.
+    """The tracking codes of labels, by the order's field that they belong in; each code once.
 
     :param entries: documents with their ``type`` and ``tracking_id``.
     """
