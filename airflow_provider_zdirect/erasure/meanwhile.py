@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from airflow_provider_zdirect.client.failures import REFETCH_DELAY
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.erasure.beside import erase_lines, staged_to_erase
-from airflow_provider_zdirect.erasure.ledger import RETRY_SECONDS, ErasureLedger
+from airflow_provider_zdirect.erasure.ledger import ErasureLedger
 from airflow_provider_zdirect.erasure.rows import ORDER_DATASETS, Contacts
 from airflow_provider_zdirect.erasure.tables import Erased, OrderTables
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
@@ -46,7 +47,7 @@ class ErasedMeanwhile:
         raise ConcurrentRunError(
             f"{self._what}: customers of some fetched orders have been erased since; nothing was published.",
             remedy="No action needed if the task retries: it fetches the window again, without their personal data.",
-            retry_after=RETRY_SECONDS,
+            retry_after=REFETCH_DELAY,
         )
 
     def erase_published(self, rejected_path: str, at: datetime) -> None:

@@ -15,13 +15,14 @@ from airflow_provider_zdirect.datasets.arrow import INSTANT, arrow_schema
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectDataError
 from airflow_provider_zdirect.orders.order_state import APPROVED, ZALANDO_FULFILLED, OrderState
+from airflow_provider_zdirect.orders.update_results import EXPORT, RETURN_TRACKING, TRACKING
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import Table, query
 from airflow_provider_zdirect.windows import Window
 
 ORDERS, CURRENT = "orders", "orders_current"
 
-TRACKING, RETURN_TRACKING, EXPORT, UPDATE = "tracking_number", "return_tracking_number", "export", "update"
+UPDATE = "update"
 MISSING = (TRACKING, RETURN_TRACKING, EXPORT, UPDATE)
 """What may be overdue."""
 

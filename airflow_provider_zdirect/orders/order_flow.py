@@ -221,7 +221,7 @@ class OrderFlow(ABC):
 
     def results(self) -> list[RowResult]:
         """The outcome of each want; those without one have failed."""
-        number = self._state.number if self._state else None
+        number = self._state.order_number if self._state else None
         failed = Outcome(FAILED, reason="not tried")
         if self.error is not None:
             failed = Outcome(FAILED, self.error.status, reason_of(self.error))
@@ -262,7 +262,7 @@ class OrderFlow(ABC):
         :param unfound: whether a row names a line that the order does not have.
         """
         is_for_all = (update.status or update.shipment) and not (update.order_line_id or update.external_id)
-        if not is_for_all or not (unfound or {self.order_id, self.state.number} & self._wrong):
+        if not is_for_all or not (unfound or {self.order_id, self.state.order_number} & self._wrong):
             return None
         return "another row of the order is wrong, or names no line of it, and may mean one of these lines"
 

@@ -1,4 +1,4 @@
-"""An order as it is at zDirect at one moment, as far as updates need it. Nothing personal is kept of it."""
+"""The state of an order at zDirect at one moment, as far as updates need it; without personal data."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from airflow_provider_zdirect.erasure.ledger import as_order_id, as_text, as_tim
 
 ZALANDO_FULFILLED = "ZalandoFulfilled"
 INITIAL, APPROVED = "initial", "approved"
+_CODES = ("tracking_number", "return_tracking_number")
 
 
 @dataclass(frozen=True)
 class LineState:
-    """One piece.
+    """A line: one piece of an article.
 
     :param possible: the next statuses that zDirect allows; None if it does not name them.
-    :param articles: what names its article: the merchant's identifier and Zalando's.
+    :param articles: the article's identifiers: the merchant's and Zalando's.
     """
 
     id: str
@@ -45,13 +46,13 @@ class ShipmentState:
 
 @dataclass(frozen=True)
 class OrderState:
-    """The order; what zDirect does not name is None.
+    """An order; what zDirect does not name is None.
 
-    :param merchant_id: whose it is, in lower case.
+    :param merchant_id: in lower case.
     """
 
     id: str
-    number: str | None
+    order_number: str | None
     order_type: str | None
     status: str | None
     exported: bool
@@ -77,13 +78,9 @@ def order_state(content: Any) -> OrderState:
         raise ValueError("the order has no id")
     return OrderState(
         id=order_id,
-        number=as_text(fields.get("order_number")),
-        order_type=as_text(fields.get("order_type")),
-        status=(as_text(fields.get("status")) or "").lower() or None,
+        **_texts(fields, "order_number", "order_type", "merchant_order_id", *_CODES),
+        status=_status(fields),
         exported=fields.get("exported") in (True, "true"),
-        merchant_order_id=as_text(fields.get("merchant_order_id")),
-        tracking_number=as_text(fields.get("tracking_number")),
-        return_tracking_number=as_text(fields.get("return_tracking_number")),
         modified_at=as_time(fields.get("modified_at")),
         merchant_id=as_order_id(fields.get("merchant_id")),
         lines={line.id: line for line in _lines(content.get("included") or [])},
@@ -113,7 +110,7 @@ def _lines(included: list[Any]) -> Iterator[LineState]:
             yield LineState(
                 id=line_id,
                 item_id=item_id,
-                status=(as_text(fields.get("status")) or "").lower(),
+                status=_status(fields) or "",
                 possible=tuple(str(one).lower() for one in possible) if isinstance(possible, list) else None,
                 articles=articles.get(item_id, frozenset()),
             )
@@ -135,9 +132,8 @@ def shipment_states(content: Any) -> list[ShipmentState]:
             line_ids=frozenset(
                 filter(None, (as_order_id(line.get("order_line_id")) for line in one.get("order_lines") or []))
             ),
-            tracking_number=as_text(one.get("tracking_number")),
-            return_tracking_number=as_text(one.get("return_tracking_number")),
-            status=(as_text(one.get("status")) or "").lower() or None,
+            **_texts(one, *_CODES),
+            status=_status(one),
         )
         for shipment_id, one in zip(ids, found, strict=True)
     ]
@@ -155,6 +151,14 @@ def listed_orders(content: Any) -> list[tuple[str, str | None]]:
     if any(order_id is None for order_id, _ in found):
         raise ValueError("an order of the list has no id")
     return [(str(order_id), as_text(fields.get("order_number"))) for order_id, fields in found]
+
+
+def _texts(fields: Mapping[str, Any], *names: str) -> dict[str, str | None]:
+    return {name: as_text(fields.get(name)) for name in names}
+
+
+def _status(fields: Mapping[str, Any]) -> str | None:
+    return (as_text(fields.get("status")) or "").lower() or None
 
 
 def _resource(part: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]:

@@ -121,7 +121,7 @@ def test_what_was_fetched_before_the_ledger_was_written_is_not_published_after_i
     def enter(number: int) -> None:
         if number == 2:
             # The erasure has not come to the staged pages yet.
-            _Erasure(world.own_place, None, asked(), NOW)._enter()
+            _Erasure(world.own_place, None, DeletionRequests(customers={CUSTOMER: None}), NOW)._enter()
 
     emulator.on_request("/orders", enter)
     with pytest.raises(ConcurrentRunError, match="customers of some fetched orders have been erased since"):
@@ -203,9 +203,3 @@ def test_erasures_and_extractions_at_once_come_to_the_same(world, emulator):
         {name: set(rows) for name, rows in others.items()},
     )
     world.is_erased()
-
-
-def asked() -> DeletionRequests:
-    requests = DeletionRequests()
-    requests.take({"customer_number": CUSTOMER})
-    return requests

@@ -167,7 +167,7 @@ def test_what_cannot_be_read_is_reported_as_it_was_published(shop: Shop) -> None
     shop.emulator.faults.clear()
 
 
-def test_of_the_same_people_are_notified_once_a_day_and_of_more_of_it_at_once(shop: Shop) -> None:
+def test_people_are_notified_of_an_order_once_a_day_and_at_once_if_more_is_missing(shop: Shop) -> None:
     first, second = shop.order(30, **EXPORTED, tracking_number="OUT-10000"), shop.order(20, **EXPORTED)
     shop.extract()
 

@@ -187,7 +187,7 @@ def test_whatever_the_rows_are_each_is_an_update_wrong_or_anothers(rows: list[di
         ([GOOD] * 1001, "has 1001 entries"),
     ],
 )
-def test_a_list_that_is_none_is_refused(items: Any, named: str) -> None:
+def test_what_is_not_a_list_of_rows_is_refused(items: Any, named: str) -> None:
     with pytest.raises(ZDirectConfigurationError) as caught:
         listed_updates(items, name="updates")
     assert named in str(caught.value)
