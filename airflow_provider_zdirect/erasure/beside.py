@@ -1,4 +1,4 @@
-"""Erasing people from what lies beside the published tables: staged pages, rejected records, shipping documents.
+"""Erasing people from files beside the published tables: staged pages, rejected records, shipping documents.
 
 Other files about orders (windows, manifests, states, results of updates) hold nothing personal.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import suppress
 
 import msgspec
 import pyarrow as pa
@@ -23,66 +23,48 @@ from airflow_provider_zdirect.storage.layout import Layout, documents_folder
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 
-@dataclass(frozen=True)
-class BesideTables:
-    """Erases people from these files of one merchant.
+def erase_beside(store: ObjectStore, people: ErasedPeople, contacts: Contacts, done: Erased) -> None:
+    """Erase people from these files of one merchant.
 
-    :param contacts: by which a rejected record that names no customer is theirs.
-    :param begin: is called before anything is erased.
+    :param contacts: a rejected record that names no customer is theirs if it has one of these.
     :param done: is added to.
     """
+    _erase_staged(store, people, done)
+    _erase_unfinished_writes(store, people, done)
+    for name in ORDER_DATASETS:
+        for path in store.files_below(f"_rejected/{Layout(name, people.merchant_id).merchant}"):
+            erase_lines(store, path, people, contacts, done)
+    # A task that is fetching documents looks at the ledger after it has written.
+    for paths in documents_of(store, people):
+        done.begin()
+        store.delete_folder(paths[0].rpartition("/")[0])
+        done.documents += len(paths)
 
-    store: ObjectStore
-    people: ErasedPeople
-    contacts: Contacts
-    begin: Callable[[], None]
-    done: Erased
 
-    def erase(self) -> None:
-        self._erase_staged()
-        self._erase_unfinished_writes()
-        self._erase_rejected()
-        self._erase_documents()
+def _erase_staged(store: ObjectStore, people: ErasedPeople, done: Erased) -> None:
+    """Discard unfinished windows that have fetched their orders: the retry fetches them again."""
+    folders = defaultdict(list)
+    for name in ORDER_DATASETS:
+        for path in store.files_below(Layout(name, people.merchant_id).staged):
+            folders[path.rpartition("/")[0]].append(path)
+    for folder, paths in folders.items():
+        if any(staged_to_erase(store, path, people) for path in paths):
+            done.begin()
+            Checkpoint(store, folder, {}).discard()
+            done.files.update(paths)
 
-    def _erase_staged(self) -> None:
-        """Discard unfinished windows that have fetched their orders: the retry fetches them again."""
-        folders = defaultdict(list)
-        for name in ORDER_DATASETS:
-            for path in self.store.files_below(Layout(name, self.people.merchant_id).staged):
-                folders[path.rpartition("/")[0]].append(path)
-        for folder, paths in folders.items():
-            if any(staged_to_erase(self.store, path, self.people) for path in paths):
-                self.begin()
-                Checkpoint(self.store, folder, {}).discard()
-                self.done.files.update(paths)
 
-    def _erase_unfinished_writes(self) -> None:
-        """Where objects are written beside and renamed, a write that was killed leaves the whole.
+def _erase_unfinished_writes(store: ObjectStore, people: ErasedPeople, done: Erased) -> None:
+    """Delete whole objects that killed writes left, where objects are written beside and renamed.
 
-        Half an object cannot be read. It is deleted as abandoned later, when no task can be writing it.
-        """
-        for path in self.store.files("_staging/_tmp"):
-            try:
-                if staged_to_erase(self.store, path, self.people):
-                    self.begin()
-                    self.store.delete(path)
-                    self.done.files.add(path)
-            except (pa.ArrowException, msgspec.MsgspecError, zlib.error, EOFError, OSError):
-                continue
-
-    def _erase_rejected(self) -> None:
-        for name in ORDER_DATASETS:
-            for path in self.store.files_below(f"_rejected/{Layout(name, self.people.merchant_id).merchant}"):
-                if count := erase_lines(self.store, path, self.people, self.contacts, self.begin):
-                    self.done.rows[f"_rejected/{name}"] += count
-                    self.done.files.add(path)
-
-    def _erase_documents(self) -> None:
-        """Delete shipping documents. A task that is fetching some looks at the ledger after it has written."""
-        for paths in documents_of(self.store, self.people):
-            self.begin()
-            self.store.delete_folder(paths[0].rpartition("/")[0])
-            self.done.documents += len(paths)
+    Half an object cannot be read. It is deleted as abandoned later, when no task can be writing it.
+    """
+    for path in store.files("_staging/_tmp"):
+        with suppress(pa.ArrowException, msgspec.MsgspecError, zlib.error, EOFError, OSError):
+            if staged_to_erase(store, path, people):
+                done.begin()
+                store.delete(path)
+                done.files.add(path)
 
 
 def documents_of(store: ObjectStore, people: ErasedPeople) -> Iterator[list[str]]:
@@ -110,20 +92,15 @@ def lines_of(store: ObjectStore, path: str) -> Iterator[bytes]:
         yield from lines
 
 
-def erase_lines(
-    store: ObjectStore, path: str, people: ErasedPeople, contacts: Contacts, begin: Callable[[], None] = lambda: None
-) -> int:
-    """Erase their records in a file with invalid ones; how many there were.
-
-    :param begin: is called before the file changes.
-    """
+def erase_lines(store: ObjectStore, path: str, people: ErasedPeople, contacts: Contacts, done: Erased) -> None:
+    """Erase their records in a file with rejected ones, if there is such a file."""
     try:
         lines = list(lines_of(store, path))
     except FileNotFoundError:
-        return 0
+        return
     left = [line_without_erased(line, people, contacts) for line in lines]
-    count = sum(one != other for one, other in zip(lines, left, strict=True))
-    if count:
-        begin()
+    if count := sum(one != other for one, other in zip(lines, left, strict=True)):
+        done.begin()
         store.write(path, gzip.compress(b"".join(left), mtime=0))
-    return count
+        done.rows[path.partition("/merchant_id=")[0]] += count
+        done.files.add(path)

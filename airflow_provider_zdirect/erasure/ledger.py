@@ -1,14 +1,14 @@
-"""Who has to be forgotten: the ledger of the customers whose data a merchant must not keep.
+"""The ledger of the customers whose data a merchant must not keep.
 
     <base>/_erasures/orders/merchant_id=<id>/ledger/<name>.json                  requests, per run that had new ones
     <base>/_erasures/orders/merchant_id=<id>/certificates/<time>-<ledger>.json   what was erased; nothing is left
     <base>/_erasures/orders/merchant_id=<id>/begun/<run>                         runs that did not finish
     <base>/_erasures/orders/merchant_id=<id>/last.json                           when requests were applied last
 
-zDirect shows a request for 30 days; the ledger keeps it, since a window may be fetched again much later. It never holds
-the data: only order ids, and hashes of customer numbers. Objects are added and never changed.
+zDirect shows a request for 30 days; the ledger keeps it, because a window may be fetched again much later. It holds no
+personal data, only order ids and hashes of customer numbers. Entries are added and never changed.
 
-A customer is forgotten up to the request: an order that is placed later has to be shipped.
+Only orders from before the request are erased: one that is placed later has to be shipped.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import msgspec
 from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.datasets.rejected import NOT_READABLE
 from airflow_provider_zdirect.exceptions import StorageUnavailableError
+from airflow_provider_zdirect.storage.journal import Journal
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 RETRY_SECONDS = 60.0
@@ -42,12 +43,12 @@ _WHO = msgspec.json.Decoder(_Who)
 
 @dataclass(frozen=True)
 class ErasedPeople:
-    """The customers of one merchant who have to be forgotten.
+    """The customers of one merchant whose data has to be erased.
 
-    :param orders: ids of their orders, as far as they are known; each with when its erasure was requested, if known.
+    :param orders: known ids of their orders, each with the time of the request, if that is known.
     :param customers: marks of their customer numbers, and of the hashes that replace these (see
-        :func:`customer_mark`); each with when they asked last.
-    :param entries: names of the ledger's objects that say so.
+        :func:`customer_mark`), each with the time of the last request.
+    :param entries: names of the ledger's entries that say so.
     """
 
     merchant_id: str
@@ -102,6 +103,7 @@ class ErasureLedger:
         self.store = store
         self.merchant_id = merchant_id
         self._known = ErasedPeople(merchant_id)
+        self._entries = Journal(store, f"{self.folder}/ledger")
 
     @property
     def folder(self) -> str:
@@ -109,25 +111,24 @@ class ErasureLedger:
         return f"_erasures/orders/merchant_id={self.merchant_id}"
 
     def people(self) -> ErasedPeople:
-        """What the ledger says now; only objects that are new since the last call are read.
+        """All people in the ledger; only entries that are new since the last call are read.
 
         :raises StorageUnavailableError: if it cannot be read whole.
         """
         known = self._known
-        new = [path for path in self.store.files(f"{self.folder}/ledger") if path not in known.entries]
+        new = [name for name in self._entries.names() if name not in known.entries]
         if not new:
             return known
-        texts = self.store.read_many(new)
-        if len(texts) != len(new):
+        entries = self._entries.read(new)
+        if len(entries) != len(new):
             raise StorageUnavailableError(
-                f"Erased customers of merchant {self.merchant_id}: {len(new) - len(texts)} of {len(new)} objects "
+                f"Erased customers of merchant {self.merchant_id}: {len(new) - len(entries)} of {len(new)} objects "
                 f"in {self.folder}/ledger are listed and cannot be read.",
                 remedy="No action needed if the task retries. Without the whole ledger, customers would be missed.",
                 retry_after=RETRY_SECONDS,
             )
         orders, customers = dict(known.orders), dict(known.customers)
-        for text in texts:
-            entry = json.loads(text)
+        for entry in entries:
             for order_id, requested_at in entry["orders"].items():
                 orders[order_id] = orders.get(order_id) or requested_at
             for mark, asked in entry["customers"].items():
@@ -143,11 +144,11 @@ class ErasureLedger:
         orders: Mapping[str, str | None] | None = None,
         customers: Mapping[Any, str | None] | None = None,
     ) -> ErasedPeople:
-        """Enter what is not there yet; what the ledger says then.
+        """Enter what is not there yet, and return all people.
 
         :param at: the present.
-        :param customers: customer numbers, or hashes of them, each with when its erasure was requested. Only marks of
-            them are entered. Where no time is known, the present is entered, once.
+        :param customers: customer numbers, or hashes of them, each with the time of the request. Only their marks are
+            entered. If the time is unknown, the present is entered, once.
         """
         known = self.people()
         asked: dict[str, datetime] = {}
@@ -162,12 +163,10 @@ class ErasureLedger:
         }
         if not any(entry.values()):
             return known
-        # By content, so that two runs that find the same write the same.
+        # Named by content, so that two runs that find the same write the same entry.
         name = hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()[:24]
-        self.store.write_json(
-            f"{self.folder}/ledger/{name}.json",
-            {"merchant_id": self.merchant_id, "entered_at": at.isoformat(), "package_version": __version__, **entry},
-        )
+        lineage = {"merchant_id": self.merchant_id, "entered_at": at.isoformat(), "package_version": __version__}
+        self._entries.add({**lineage, **entry}, name)
         return self.people()
 
     def people_of(self, records: Iterable[msgspec.Raw], at: datetime) -> ErasedPeople:
@@ -194,6 +193,11 @@ def as_time(value: Any) -> datetime | None:
     except (TypeError, ValueError):
         return None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def as_text(value: Any) -> str | None:
+    """A text, or a number as text; None for what is blank or neither."""
+    return None if value is None or isinstance(value, bool | dict | list) else str(value).strip() or None
 
 
 def _who(record: bytes | bytearray | memoryview | msgspec.Raw) -> _Who:

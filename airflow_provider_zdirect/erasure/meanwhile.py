@@ -6,9 +6,9 @@ the ledger. At least one of the two looks comes after the other's write.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from airflow_provider_zdirect.client.failures import REFETCH_DELAY
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.erasure.beside import erase_lines, staged_to_erase
 from airflow_provider_zdirect.erasure.ledger import ErasureLedger
@@ -18,25 +18,18 @@ from airflow_provider_zdirect.exceptions import ConcurrentRunError
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
 
 
-@dataclass
 class ErasedMeanwhile:
     """What an extraction does about erasures.
 
-    :param ledger: None where a dataset has nothing to do with orders.
     :param what: is extracted, for errors.
-    :param before: what the ledger said before publishing.
     """
 
-    ledger: ErasureLedger | None
-    checkpoint: Checkpoint
-    what: str
-    retry_after: float
-    before: frozenset[str] = frozenset()
-
-    @classmethod
-    def of(cls, dataset: Dataset, merchant_id: str, checkpoint: Checkpoint, what: str) -> ErasedMeanwhile:
-        ledger = ErasureLedger(checkpoint.store, merchant_id) if dataset.name in ORDER_DATASETS else None
-        return cls(ledger, checkpoint, what, dataset.endpoint.refetch_delay)
+    def __init__(self, dataset: Dataset, merchant_id: str, checkpoint: Checkpoint, what: str) -> None:
+        is_about_orders = dataset.name in ORDER_DATASETS
+        self.ledger = ErasureLedger(checkpoint.store, merchant_id) if is_about_orders else None
+        self._checkpoint = checkpoint
+        self._what = what
+        self._before: frozenset[str] = frozenset()
 
     def refuse(self, progress: Progress) -> None:
         """Call this before publishing: it begins anew if people were entered since their pages were staged.
@@ -46,15 +39,15 @@ class ErasedMeanwhile:
         if self.ledger is None:
             return
         people = self.ledger.people()
-        self.before = people.entries
+        self._before = people.entries
         staged = (path for request in progress.requests.values() for path in request.all_staged())
-        if not people or not any(staged_to_erase(self.checkpoint.store, path, people) for path in staged):
+        if not people or not any(staged_to_erase(self._checkpoint.store, path, people) for path in staged):
             return
-        self.checkpoint.discard()
+        self._checkpoint.discard()
         raise ConcurrentRunError(
-            f"{self.what}: customers of some fetched orders have been erased since; nothing was published.",
+            f"{self._what}: customers of some fetched orders have been erased since; nothing was published.",
             remedy="No action needed if the task retries: it fetches the window again, without their personal data.",
-            retry_after=self.retry_after,
+            retry_after=REFETCH_DELAY,
         )
 
     def erase_published(self, rejected_path: str, at: datetime) -> None:
@@ -62,10 +55,10 @@ class ErasedMeanwhile:
 
         :param rejected_path: where invalid records are published.
         """
-        if self.ledger is None or self.ledger.people().entries == self.before:
+        if self.ledger is None or self.ledger.people().entries == self._before:
             return
         tables = OrderTables(self.ledger, at)
         contacts: Contacts = set()
         people = tables.learn(contacts)
-        erase_lines(self.checkpoint.store, rejected_path, people, contacts)
+        erase_lines(self._checkpoint.store, rejected_path, people, contacts, Erased())
         tables.erase(people, Erased())

@@ -15,7 +15,7 @@ import msgspec
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.datasets.rejected import NOT_READABLE
 from airflow_provider_zdirect.datasets.table import get_dataset
-from airflow_provider_zdirect.erasure.ledger import as_order_id, as_time
+from airflow_provider_zdirect.erasure.ledger import as_order_id, as_text, as_time
 from airflow_provider_zdirect.erasure.rows import Contacts, contacts_of
 
 DATASET = "order_deletion_requests"
@@ -42,13 +42,13 @@ class DeletionRequests:
         """Add one request, as it came."""
         self.count += 1
         content: Mapping[str, Any] = request if isinstance(request, Mapping) else {}
-        order_id, number = as_order_id(content.get("order_id")), _text(content.get("customer_number"))
+        order_id, number = as_order_id(content.get("order_id")), as_text(content.get("customer_number"))
         # A damaged one does not identify anybody.
         order_id, number = (None if text and "\ufffd" in text else text for text in (order_id, number))
         if order_id is None and number is None:
             self.unreadable += 1
             return
-        requested_at = _text(content.get("requested_at"))
+        requested_at = as_text(content.get("requested_at"))
         if order_id is not None:
             self.orders[order_id] = self.orders.get(order_id) or requested_at
         if number is not None:
@@ -78,7 +78,3 @@ def _decoded(record: msgspec.Raw) -> Any:
         return msgspec.json.decode(record)
     except NOT_READABLE:
         return None
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None or isinstance(value, bool | dict | list) else str(value).strip() or None

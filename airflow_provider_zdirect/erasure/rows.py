@@ -1,7 +1,7 @@
-"""Rows, and rejected records, of people who have to be forgotten: which they are, and what stays. No files here.
+"""Which rows and rejected records belong to erased people, and what remains of them. Knows no files.
 
-The row stays, with order id, number and amounts: the books need it. Of what is personal the country of an address
-stays, as where personal data is dropped; a field that is not declared may be personal, and goes too.
+The row remains, with order id, number and amounts, because accounting needs it. Of personal data, only the country of
+an address remains, as when personal data is dropped. Undeclared fields may be personal, so they are erased too.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def to_erase(rows: pa.Table, people: ErasedPeople) -> pa.Array:
 
 
 def erased(dataset: Dataset, rows: pa.Table, at: datetime | None = None) -> pa.Table:
-    """What stays of rows.
+    """What remains of rows.
 
     :param at: the present, for published rows: they become later versions of themselves; None: they were just fetched.
     """
@@ -97,12 +97,12 @@ def erased(dataset: Dataset, rows: pa.Table, at: datetime | None = None) -> pa.T
         later = pc.add(column(rows, EXTRACTED_AT), pa.scalar(timedelta(microseconds=1), pa.duration("us")))
         now = pa.scalar(at, INSTANT)
         rows = _with(rows, EXTRACTED_AT, pc.if_else(pc.greater(later, now), later, now))
-    # Of what stays, so that the same row is recognized whenever it is fetched.
+    # Of what remains, so that the same row is recognized whenever it is fetched.
     return _with(rows, RECORD_HASH, pa.array(row_hashes(rows, dataset.model.not_content), pa.int64()))
 
 
 def without_erased(dataset: Dataset, rows: pa.Table, people: ErasedPeople) -> pa.Table:
-    """Rows that were just fetched, all of them, without what is personal of these people."""
+    """All of these rows, which were just fetched, without the personal data of these people."""
     if dataset.name not in ORDER_DATASETS or not people:
         return rows
     # Orders were stripped before they were validated; their hash has to be that of rows that are erased later.

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import uuid
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +22,7 @@ from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.client import ZDirectClient, checked_merchant_id
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.personal_data import SHORTEST_KEY, PersonalData
-from airflow_provider_zdirect.erasure.beside import BesideTables
+from airflow_provider_zdirect.erasure.beside import erase_beside
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople, ErasureLedger
 from airflow_provider_zdirect.erasure.proof import Proof, prove
 from airflow_provider_zdirect.erasure.requests import DeletionRequests, fetch_requests
@@ -40,17 +40,6 @@ MAX_ROUNDS = 3
 
 SHOWN = 5
 _TIME = "%Y%m%dT%H%M%S.%fZ"
-
-
-@dataclass(frozen=True)
-class ErasureJob:
-    """Whose orders, and where they are published.
-
-    :param key: of the hashes that replace personal data, if there is one.
-    """
-
-    place: Place
-    key: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -79,19 +68,23 @@ class ErasureResult:
         return asdict(self)
 
 
-async def erase_customers(job: ErasureJob, client: ZDirectClient, clock: Clock | None = None) -> ErasureResult:
-    """Erase, and prove it; safe to repeat, to kill anywhere, and to run beside anything else.
+async def erase_customers(
+    place: Place, client: ZDirectClient, clock: Clock | None = None, *, key: str | None = None
+) -> ErasureResult:
+    """Erase customers, and prove it. It may be repeated, killed at any moment, and run beside anything else.
 
+    :param place: where their orders are published.
+    :param key: of the hashes that replace personal data, if there is one.
     :raises TracesLeftError: if something is found that cannot be erased; it names the files.
     :raises ConcurrentRunError: if other runs kept publishing what has to be erased.
     :raises RejectedRecordsError: if a request names neither an order nor a customer; all others are carried out.
     :raises ZDirectError: see :mod:`airflow_provider_zdirect.exceptions`.
     """
     clock = clock or SystemClock()
-    job.place.store.check_writable(job.place.uri)
-    requests = await fetch_requests(client, job.place.merchant_id)
+    place.store.check_writable(place.uri)
+    requests = await fetch_requests(client, place.merchant_id)
     # In a thread: runs that meet wait for each other, and the event loop is the caller's.
-    return await asyncio.to_thread(_Erasure(job, requests, clock.now()).run)
+    return await asyncio.to_thread(_Erasure(place, key, requests, clock.now()).run)
 
 
 def last_erasure(fs: AbstractFileSystem, root: str, merchant_id: str) -> datetime | None:
@@ -109,16 +102,19 @@ def _last(ledger: ErasureLedger) -> str:
 
 
 class _Erasure:
-    def __init__(self, job: ErasureJob, requests: DeletionRequests, now: datetime) -> None:
-        self.job = job
-        self.place = job.place
-        self.store = job.place.store
+    def __init__(self, place: Place, key: str | None, requests: DeletionRequests, now: datetime) -> None:
+        self.place = place
+        self.key = key
+        self.store = place.store
         self.requests = requests
         self.now = now
-        self.ledger = ErasureLedger(self.store, job.place.merchant_id)
-        self.begun = _Begun(self.store, f"{self.ledger.folder}/begun")
-        self.done = Erased()
-        self.what = f"Erased customers of merchant {job.place.merchant_id}"
+        self.ledger = ErasureLedger(self.store, place.merchant_id)
+        # Marks of this run, once it erases, and of runs that did not finish: what they erased is not reported yet.
+        folder = f"{self.ledger.folder}/begun"
+        self.marks = self.store.files(folder)
+        self.own_mark = f"{folder}/{uuid.uuid4().hex}"
+        self.done = Erased(self._begin)
+        self.what = f"Erased customers of merchant {place.merchant_id}"
 
     def run(self) -> ErasureResult:
         people = self._enter()
@@ -134,7 +130,7 @@ class _Erasure:
             files=len(self.done.files),
             documents=self.done.documents,
             certificate=self.place.uri_of(certificate) if certificate else None,
-            changed=bool(self.begun.marks),
+            changed=bool(self.marks),
         )
         self._record()
         remove_abandoned(self.store, self.place.layout(STAGED_AS), self.now)
@@ -146,11 +142,17 @@ class _Erasure:
                 "order nor a customer; all others were carried out.",
                 remedy="Look at them in zDirect (GET /merchants/<id>/orders-deletion-requests), and report it.",
             )
-        self.begun.end()
+        for mark in self.marks:
+            self.store.delete(mark)
         return result
 
+    def _begin(self) -> None:
+        if self.own_mark not in self.marks:
+            self.marks.append(self.own_mark)
+            self.store.write(self.own_mark, b"")
+
     def _enter(self) -> ErasedPeople:
-        requests, key = self.requests, self.job.key
+        requests, key = self.requests, self.key
         keyed = PersonalData("hash", key) if key and len(key) >= SHORTEST_KEY else None
         hashed = {keyed.digest(number): asked for number, asked in requests.customers.items()} if keyed else {}
         return self.ledger.add(at=self.now, orders=requests.orders, customers={**requests.customers, **hashed})
@@ -162,12 +164,12 @@ class _Erasure:
         """
         contacts = set(self.requests.contacts)
         for _ in range(MAX_ROUNDS):
-            tables = OrderTables(self.ledger, self.now, self.begun.begin)
+            tables = OrderTables(self.ledger, self.now)
             people = tables.learn(contacts)
             # Before the rows, which alone say what the contacts are.
-            BesideTables(self.store, people, contacts, self.begun.begin, self.done).erase()
+            erase_beside(self.store, people, contacts, self.done)
             tables.erase(people, self.done)
-            if not self.begun.marks and self._certificate_of(people):
+            if not self.marks and self._certificate_of(people):
                 return people, None
             proof = prove(self.store, people)
             if not proof.found:
@@ -192,7 +194,7 @@ class _Erasure:
                 "merchant_id": self.place.merchant_id,
                 "erased_at": self.now.isoformat(),
                 "package_version": __version__,
-                "ledger": sorted(entry.rpartition("/")[2] for entry in people.entries),
+                "ledger": sorted(people.entries),
                 "orders": len(people.orders),
                 "erased": dict(sorted(self.done.rows.items())),
                 "files_rewritten_or_deleted": sorted(self.done.files),
@@ -224,27 +226,3 @@ class _Erasure:
             result.documents,
             result.certificate or "no certificate, because no customer has to be erased",
         )
-
-
-class _Begun:
-    """Marks of runs that have begun to erase and did not finish: what they erased still has to be proved and reported.
-
-    :param marks: this run's included.
-    """
-
-    def __init__(self, store: ObjectStore, folder: str) -> None:
-        self._store = store
-        self._folder = folder
-        self._own: str | None = None
-        self.marks = store.files(folder)
-
-    def begin(self) -> None:
-        """Call this before anything is erased."""
-        if self._own is None:
-            self._own = f"{self._folder}/{uuid.uuid4().hex}"
-            self.marks.append(self._own)
-            self._store.write(self._own, b"")
-
-    def end(self) -> None:
-        for mark in self.marks:
-            self._store.delete(mark)

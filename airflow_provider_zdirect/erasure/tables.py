@@ -1,14 +1,13 @@
 """Erasing people from the published tables of orders, of all windows.
 
-No published file is changed. What stays of a row is published as a later version of it, so that the files with the
-former one are written anew and deleted as with any other change: safe to kill between any two writes, and to run beside
+No published file is changed. What remains of a row is published as a later version of it, and the files with the
+former version are replaced as with any other change. So an erasure may be killed between any two writes, and run beside
 extractions and other erasures.
 """
 
 from __future__ import annotations
 
 import re
-import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -53,13 +52,15 @@ _HASHED = re.compile(r"[0-9a-f]{32}")
 
 @dataclass
 class Erased:
-    """What was done.
+    """What a run has erased.
 
-    :param rows: that were erased, by table; each once per file that it lay in.
-    :param files: that are gone, or hold something else now.
-    :param documents: that were deleted.
+    :param begin: called before anything is erased.
+    :param rows: erased rows by table; each once per file that it was in.
+    :param files: files that were deleted or rewritten.
+    :param documents: deleted shipping documents.
     """
 
+    begin: Callable[[], None] = lambda: None
     rows: Counter[str] = field(default_factory=Counter)
     files: set[str] = field(default_factory=set)
     documents: int = 0
@@ -70,37 +71,30 @@ class OrderTables:
     """The published tables of orders of one merchant.
 
     :param at: the present.
-    :param begin: is called before anything is erased.
-    :param pause: waits for so many seconds.
     """
 
     ledger: ErasureLedger
     at: datetime
-    begin: Callable[[], None] = lambda: None
-    pause: Callable[[float], None] = time.sleep
 
     @property
     def store(self) -> ObjectStore:
         return self.ledger.store
-
-    @property
-    def _what(self) -> str:
-        return f"Orders of merchant {self.ledger.merchant_id}"
 
     def learn(self, contacts: Contacts) -> ErasedPeople:
         """Enter in the ledger the orders that are found by customer number or contact, and the hashes of numbers.
 
         An order is found by a contact only if it names no customer: two customers may share one.
 
-        :param contacts: those that are known; what the customers' orders say is added.
-        :returns: all people who have to be forgotten.
+        :param contacts: known contacts; those in the customers' orders are added.
+        :returns: all people who have to be erased.
         """
         people = self.ledger.people()
         if not people:
             return people
         for _ in range(ATTEMPTS):
             known = len(contacts)
-            orders, hashed = read_published(self._what, partial(self._found, people, contacts))
+            what = f"Orders of merchant {self.ledger.merchant_id}"
+            orders, hashed = read_published(what, partial(self._found, people, contacts))
             entered = self.ledger.add(at=self.at, orders=dict.fromkeys(sorted(orders)), customers=hashed)
             if entered.entries == people.entries and len(contacts) == known:
                 return people
@@ -128,7 +122,7 @@ class OrderTables:
         return orders, hashed
 
     def _orders(self) -> Iterator[pa.Table]:
-        """Whose each published or staged order is, and its personal data."""
+        """The columns of published and staged orders that say whose they are, and their personal data."""
         for dataset in (table for table in order_tables() if table.personal_data):
             for path in self._published(dataset):
                 yield from self._read(dataset, path)
@@ -137,7 +131,7 @@ class OrderTables:
                 yield from (rows for rows in read_columns(self.store, path) if "customer_number" in rows.column_names)
 
     def erase(self, people: ErasedPeople, done: Erased) -> None:
-        """Erase, and look again until nothing is found.
+        """Erase until nothing is found any more.
 
         :param done: is added to.
         :raises ConcurrentRunError: if something was found each time.
@@ -149,7 +143,8 @@ class OrderTables:
 
     def _kept_changing(self) -> ConcurrentRunError:
         return ConcurrentRunError(
-            f"{self._what}: other runs kept publishing rows of erased customers, {ATTEMPTS} times in a row.",
+            f"Orders of merchant {self.ledger.merchant_id}: other runs kept publishing rows of erased customers, "
+            f"{ATTEMPTS} times in a row.",
             remedy="No action needed if the task retries. Run it after the extractions.",
             retry_after=RETRY_SECONDS,
         )
@@ -169,17 +164,17 @@ class OrderTables:
         return found
 
     def _replace(self, dataset: Dataset, paths: list[str], suffix: str, people: ErasedPeople, done: Erased) -> None:
-        """Publish what stays of the rows in files of one date."""
+        """Publish what remains of the rows in files of one date."""
         layout = Layout(dataset.name, self.ledger.merchant_id)
         staging = Layout(STAGED_AS, self.ledger.merchant_id).staging(moment(self.at), uuid.uuid4().hex)
         # No time lies in that window, so that files are named after the rows that they hold.
-        merger = RowMerger(self.store, layout, dataset, moment(EPOCH), suffix, self.pause)
+        merger = RowMerger(self.store, layout, dataset, moment(EPOCH), suffix)
         staged = []
         try:
             for path in paths:
                 theirs = self._theirs(dataset, path, people)
                 if theirs.num_rows:
-                    self.begin()
+                    done.begin()
                     staged.append(f"{staging}/{uuid.uuid4().hex}.parquet")
                     self.store.write(staged[-1], parquet_bytes(erased(dataset, theirs, self.at)))
                     done.rows[dataset.name] += theirs.num_rows

@@ -59,10 +59,10 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
         super().__init__(values=locals(), **kwargs)
 
     def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
-        from airflow_provider_zdirect.erasure.run import ErasureJob, erase_customers
+        from airflow_provider_zdirect.erasure.run import erase_customers
 
-        job = ErasureJob(open_place(values, hook), hook.personal_data_key())
-        result = ask_zdirect(hook, lambda client: erase_customers(job, client))
+        place, key = open_place(values, hook), hook.personal_data_key()
+        result = ask_zdirect(hook, lambda client: erase_customers(place, client, key=key))
         summary = result.as_dict()
         # In other events, files are a list.
         change = {"file_count" if name == "files" else name: value for name, value in summary.items()}

@@ -16,14 +16,26 @@ from airflow_provider_zdirect.exceptions import (
 T = TypeVar("T")
 
 AT_ONCE = {"sandbox": 6, "production": 16}
-"""In sandbox requests are 1.7 s apart, and none may wait for more than 30 s."""
+"""Requests under way. In sandbox they are 1.7 s apart, and none may wait for more than 30 s."""
 
 IN_VAIN = 10
 """Consecutive failures after which the run gives up."""
 
 
 FAILURES = (ZDirectRetriableError, PermissionDeniedError)
-"""Errors that may concern one thing only: those that may pass, and a permission that is not granted."""
+"""Errors that may concern one item only: those that may pass, and a missing permission."""
+
+
+def retry_all(errors: Iterable[ZDirectError | None], what: str) -> None:
+    """Raise the first error that may pass, with the longest wait of all that may.
+
+    :param what: how many things of which kind failed.
+    """
+    passing = [error for error in errors if isinstance(error, ZDirectRetriableError)]
+    if passing:
+        raise passing[0].with_message(
+            f"{what}, the first because: {passing[0].message}", retry_after=max(each.retry_after for each in passing)
+        ) from passing[0]
 
 
 async def for_each(

@@ -34,9 +34,9 @@ NEXT: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def steps_to(status: str, line: LineState, order: OrderState, *, exported: bool | None = None) -> tuple[str, ...] | str:
-    """The statuses to set, one after the other, until a line has ``status``; none if it has; or why that cannot be.
+    """The statuses to set, in order, until a line has ``status`` (none if it has); or why that is impossible.
 
-    :param exported: whether the order will be by then; None: as it is.
+    :param exported: whether the order will be exported by then; None: as it is.
     """
     if line.status in PASSED[status]:
         return ()
@@ -56,10 +56,10 @@ def steps_to(status: str, line: LineState, order: OrderState, *, exported: bool 
 
 
 class LineFlow(OrderFlow):
-    """See the module."""
+    """Updates an order in one parcel."""
 
     async def finish(self) -> None:
-        # zDirect may have refused the numbers that other rows gave.
+        # zDirect may have refused the numbers of other rows.
         self._hold_without_tracking()
         for line_id, wants in self._lines().items():
             await self._set_status(line_id, wants)
@@ -79,7 +79,7 @@ class LineFlow(OrderFlow):
                 self._refuse_rows([update], str(problem))
                 continue
             self._want_fields(update)
-            # A line that a row names has the status of that row, not that of a row for all lines.
+            # A row that names a line goes before a row for all lines.
             own = [line_id for line_id in found if _names_lines(update) or line_id not in named]
             self._wants |= {Want(update, str(update.status), line_id): None for line_id in own}
             if not any(want.update == update for want in self._wants):
@@ -89,7 +89,7 @@ class LineFlow(OrderFlow):
         self._decide_codes()
 
     def _lines_of(self, update: OrderUpdate) -> list[str] | str:
-        """The lines that a row's status is of, or what is wrong."""
+        """The lines whose status a row sets, or what is wrong."""
         if update.shipment is not None:
             hint = "" if self._rules.split_shipments else "; split_shipments=True allows it"
             return f"a shipment is given, but the order is not shipped in parcels{hint}"
@@ -112,7 +112,7 @@ class LineFlow(OrderFlow):
             if len({want.what for want in wants}) > 1:
                 rows = ", ".join(str(want.update.row) for want in wants)
                 reason = f"rows {rows} give different statuses for line {line_id}"
-                self._hold((want.update for want in wants), Outcome(REFUSED, reason=reason))
+                self._hold(wants, REFUSED, reason)
         for line_id, wants in self._lines().items():
             exported = self.state.exported or exports
             for want in wants:
@@ -120,8 +120,7 @@ class LineFlow(OrderFlow):
                 if steps == ():
                     self._record([want], Outcome(ALREADY))
                 elif isinstance(steps, str):
-                    outcome = REFUSED if self.state.status == INITIAL else CONFLICT
-                    self._hold([want.update], Outcome(outcome, reason=steps))
+                    self._hold([want], REFUSED if self.state.status == INITIAL else CONFLICT, steps)
 
     def _lines(self) -> dict[str, list[Want]]:
         """The open wants by line."""
@@ -132,7 +131,7 @@ class LineFlow(OrderFlow):
         return dict(found)
 
     def _awaits(self, want: Want) -> bool:
-        # Only after the export zDirect names the statuses that it allows.
+        # zDirect names the possible statuses only after the export.
         return super()._awaits(want) or (want.what == EXPORT and bool(self._lines()))
 
     def _with_codes(self, shipment: str | None) -> OrderState:
@@ -162,7 +161,7 @@ class LineFlow(OrderFlow):
             except (BadRequestError, NotFoundError) as error:
                 return self._record(wants, Outcome(REFUSED, error.status, reason_of(error), at))
             except ConflictError as error:
-                # Somebody else may have been quicker, with the same.
+                # Somebody else may have made the same change first.
                 await self._read_again()
                 now = self.state.lines.get(line_id)
                 if now is None or now.status not in PASSED[step]:

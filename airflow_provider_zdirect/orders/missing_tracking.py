@@ -1,4 +1,4 @@
-"""Approved orders of which something is overdue: tracking numbers, the export, any update. From published orders.
+"""Overdue orders among the published ones: approved, and without tracking numbers, export or any update.
 
 zDirect docs, *Orders*: an approved order is exported within three hours; both tracking numbers are there before it is
 shipped; every order is updated within seven days.
@@ -15,26 +15,24 @@ from airflow_provider_zdirect.datasets.arrow import INSTANT, arrow_schema
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectDataError
 from airflow_provider_zdirect.orders.order_state import APPROVED, ZALANDO_FULFILLED, OrderState
+from airflow_provider_zdirect.orders.update_results import EXPORT, RETURN_TRACKING, TRACKING
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import Table, query
 from airflow_provider_zdirect.windows import Window
 
 ORDERS, CURRENT = "orders", "orders_current"
 
-TRACKING, RETURN_TRACKING, EXPORT, UPDATE = "tracking_number", "return_tracking_number", "export", "update"
+UPDATE = "update"
 MISSING = (TRACKING, RETURN_TRACKING, EXPORT, UPDATE)
 """What may be overdue."""
 
 SCHEMA = pa.schema(
     [
-        ("order_id", pa.string()),
-        ("order_number", pa.string()),
-        ("merchant_order_id", pa.string()),
-        ("sales_channel_id", pa.string()),
-        ("status", pa.string()),
-        ("order_date", INSTANT),
-        ("approved_at", INSTANT),
-        ("modified_at", INSTANT),
+        *(
+            (name, pa.string())
+            for name in ("order_id", "order_number", "merchant_order_id", "sales_channel_id", "status")
+        ),
+        *((name, INSTANT) for name in ("order_date", "approved_at", "modified_at")),
         ("missing", pa.list_(pa.string())),
         ("portal_url", pa.string()),
         ("_merchant_id", pa.string()),
@@ -89,12 +87,12 @@ FROM judged WHERE len(missing) > 0 ORDER BY approved_at, order_id
 
 @dataclass(frozen=True)
 class Deadlines:
-    """From when on something is overdue.
+    """When something is overdue.
 
     :param tracking: after the approval.
     :param export: likewise.
     :param update: after the last change of the order.
-    :param lookback: only orders of this long ago and later are checked.
+    :param lookback: how old the oldest orders are that are checked.
     """
 
     tracking: timedelta = timedelta(hours=24)
@@ -105,9 +103,9 @@ class Deadlines:
 
 @dataclass(frozen=True)
 class OverdueOrder:
-    """An approved order of which something is overdue.
+    """An approved order with something overdue.
 
-    :param approved_at: when it was approved, as far as that is known, else when it was created.
+    :param approved_at: when it was approved; if that is unknown, when it was created.
     :param missing: what is overdue.
     """
 
@@ -128,8 +126,8 @@ def known_until(place: Place, now: datetime, max_age: timedelta) -> datetime:
     :raises ZDirectDataError: if that is longer ago than ``max_age``.
     """
     paths = place.store.files_below(f"_manifests/{place.layout(ORDERS).merchant}")
-    names = {path: path.rpartition("/")[2].removesuffix(".json") for path in paths if path.endswith(".json")}
-    ends = {path: Window.from_label(name).end for path, name in names.items()}
+    names = ((path, path.rpartition("/")[2].removesuffix(".json")) for path in paths if path.endswith(".json"))
+    ends = {path: Window.from_label(name).end for path, name in names}
     for path in sorted(ends, key=ends.__getitem__, reverse=True):
         manifest = place.store.read_json(path) or {}
         if (manifest.get("filters") or {}).get("order_type") == ZALANDO_FULFILLED:
@@ -142,18 +140,18 @@ def known_until(place: Place, now: datetime, max_age: timedelta) -> datetime:
             )
         return ends[path]
     raise ZDirectConfigurationError(
-        f"The orders of merchant {place.merchant_id} that the partner fulfils were never extracted to {place.uri}, so "
-        "it is unknown which of them have no tracking numbers.",
+        f"Orders of merchant {place.merchant_id} that the partner fulfils were never extracted to {place.uri}, so it "
+        "is unknown which of them have no tracking numbers.",
         remedy="Let the DAG zdirect_orders (dataset orders) write to the same base_path.",
     )
 
 
 def overdue_orders(place: Place, deadlines: Deadlines, now: datetime) -> list[OverdueOrder]:
-    """The published orders of which something is overdue, the longest approved first.
+    """The published orders with something overdue, those approved longest ago first.
 
     :raises ConcurrentRunError: if other runs keep replacing the files.
     """
-    # A day of grace: the date in a path is that of the order, which may be a little older than its approval.
+    # A day more, because the date in a path is the order's, which may be a little older than its approval.
     since = (now - deadlines.lookback - timedelta(days=1)).date().isoformat()
     schema = arrow_schema(get_dataset(ORDERS).model)
     tables = {
@@ -166,7 +164,7 @@ def overdue_orders(place: Place, deadlines: Deadlines, now: datetime) -> list[Ov
 
 
 def still_missing(order: OverdueOrder, state: OrderState) -> tuple[str, ...]:
-    """What is overdue of it as it is now; nothing, if it is not to be shipped any more."""
+    """What is still overdue in its present state; nothing if it need not be shipped any more."""
     if state.status != APPROVED:
         return ()
     there = {

@@ -27,14 +27,10 @@ T = TypeVar("T")
 
 READ, WRITE = "orders/read", "orders/write"
 
-_SANDBOX = Rate(40, 60, burst=10)
-OTHER = RateLimits(Rate(2000, 60, burst=50), _SANDBOX)
-"""Reading one order, and all that has no limit of its own (zDirect docs, *Orders*, rate limits)."""
-WRITES = RateLimits(Rate(2000, 60, burst=50), _SANDBOX)
-"""PATCH (same source)."""
+RATES = RateLimits(Rate(2000, 60, burst=50), Rate(40, 60, burst=10))
+"""Of each kind of request: single orders, their items, and changes (zDirect docs, *Orders*, rate limits)."""
 BY_NUMBER = RateLimits(Rate(400, 60, burst=20), Rate(100, 60, burst=10))
-"""The list with ``order_number`` (same source)."""
-ITEMS = RateLimits(Rate(2000, 60, burst=50), _SANDBOX)
+"""Of the list with ``order_number`` (same source)."""
 
 
 class OrderCalls:
@@ -55,11 +51,11 @@ class OrderCalls:
         :raises MalformedResponseError: if the answer has no lines; no order is without.
         """
         what = self._what(order_id)
-        content = await self._get(f"/{order_id}", {"include": "order_items,order_lines"}, OTHER, "order", what)
+        content = await self._get(f"/{order_id}", {"include": "order_items,order_lines"}, "order", what)
         if isinstance(content, dict) and not content.get("included"):
             # Where zDirect does not answer includes of a single order, the items include their lines.
             parameters = {"include": "order_lines"}
-            items = await self._get(f"/{order_id}/items", parameters, ITEMS, "order items", f"Items of {what}")
+            items = await self._get(f"/{order_id}/items", parameters, "order items", f"Items of {what}")
             if isinstance(items, dict) and isinstance(items.get("data"), list):
                 content = {**content, "included": [*items["data"], *(items.get("included") or [])]}
         state = _read(order_state, content, what, self._path)
@@ -83,7 +79,7 @@ class OrderCalls:
         :raises FilterIgnoredError: if the server answers orders with other numbers, too.
         """
         what = f"Orders of merchant {self._merchant_id} with order_number={order_number}"
-        content = await self._get("", {"order_number": order_number}, BY_NUMBER, "orders by number", what)
+        content = await self._get("", {"order_number": order_number}, "orders by number", what, BY_NUMBER)
         listed = _read(listed_orders, content, what, self._path)
         found = [order_id for order_id, number in listed if number == order_number]
         if len(found) < len(listed):
@@ -118,7 +114,7 @@ class OrderCalls:
     async def shipments(self, order_id: str) -> list[ShipmentState]:
         """The parcels of the order, the default one included."""
         what = f"Shipments of {self._what(order_id)}"
-        content = await self._get(f"/{order_id}/shipments", {}, OTHER, "order", what)
+        content = await self._get(f"/{order_id}/shipments", {}, "order", what)
         return _read(shipment_states, content, what, self._path)
 
     async def post_shipment(self, order_id: str, body: Mapping[str, Any]) -> None:
@@ -133,7 +129,9 @@ class OrderCalls:
     def _what(self, order_id: str) -> str:
         return f"order {order_id} of merchant {self._merchant_id}"
 
-    async def _get(self, path: str, parameters: Mapping[str, str], limits: RateLimits, endpoint: str, what: str) -> Any:
+    async def _get(
+        self, path: str, parameters: Mapping[str, str], endpoint: str, what: str, limits: RateLimits = RATES
+    ) -> Any:
         return await self._client.get(
             self._path + path,
             parameters,
@@ -145,13 +143,12 @@ class OrderCalls:
         )
 
     async def _write(self, method: str, path: str, body: Any, what: str) -> None:
-        limits, endpoint = (WRITES, "order updates") if method == "PATCH" else (OTHER, "order")
         await self._client.request(
             method,
             self._path + path,
-            rate=limits.of(self._client.config.environment),
+            rate=RATES.of(self._client.config.environment),
             json=body,
-            endpoint=endpoint,
+            endpoint="order updates" if method == "PATCH" else "order",
             scope=WRITE,
             what=what,
             media_type=JSON_API,

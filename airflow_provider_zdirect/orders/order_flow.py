@@ -1,8 +1,8 @@
-"""One order on its way through an update: read it, decide, send what comes first, read it again, send the rest.
+"""The update of one order: read it, decide, send what comes first, read it again, send the rest.
 
-Each step is safe to repeat after a kill: everything that matters is read from zDirect. What a row wants is so already,
-or possible, or in conflict with the current state. A row of which one thing is refused or in conflict is left out as a
-whole; other rows of the order go on.
+Each step can be repeated after a kill, because everything that matters is read from zDirect. What a row wants is there
+already, is possible, or conflicts with the current state. If one thing that a row wants is refused or in conflict, the
+whole row is left out; other rows of the order go on.
 """
 
 from __future__ import annotations
@@ -37,20 +37,19 @@ from airflow_provider_zdirect.orders.update_results import (
 from airflow_provider_zdirect.orders.update_rows import CANCELED, SHIPPED, OrderUpdate
 
 NAMES = {EXPORT: "merchant_order_id", TRACKING: "tracking_number", RETURN_TRACKING: "return_tracking_number"}
-"""The field of an order by what sets it."""
+"""The field of an order that each kind of want sets."""
 
 CODES = (TRACKING, RETURN_TRACKING)
 
 
 @dataclass(frozen=True)
 class UpdateRules:
-    """How an update is carried out.
+    """How updates are applied.
 
-    :param require_tracking: nothing is shipped without both tracking numbers (zDirect docs, *Orders*, preparing
-        shipping).
-    :param overwrite_tracking: a different tracking number at zDirect is replaced, and is not a conflict.
-    :param split_shipments: orders may be shipped in several parcels (a pilot feature of zDirect).
-    :param look_for_effect: nothing is shipped before zDirect shows its tracking numbers.
+    :param require_tracking: ship nothing without both tracking numbers (zDirect docs, *Orders*, preparing shipping).
+    :param overwrite_tracking: replace a different tracking number at zDirect; otherwise it is a conflict.
+    :param split_shipments: ship orders in several parcels where rows ask for it (a pilot feature of zDirect).
+    :param look_for_effect: ship nothing before zDirect shows its tracking numbers.
     """
 
     require_tracking: bool = True
@@ -68,13 +67,13 @@ class Want(NamedTuple):
 
     @property
     def value(self) -> str:
-        """Of a field of the order or the shipment."""
+        """The wanted value of a field of the order or the shipment."""
         return str(getattr(self.update, NAMES[self.what]))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of a want, by the names of :class:`RowResult`."""
+    """The outcome of a want; see :class:`RowResult`."""
 
     outcome: str
     status_code: int | None = None
@@ -86,7 +85,7 @@ class OrderFlow(ABC):
     """The updates of one order.
 
     :param updates: its rows.
-    :param wrong: ids and numbers of orders of which another row is wrong.
+    :param wrong: ids and numbers of orders that invalid rows name.
     """
 
     def __init__(
@@ -119,7 +118,7 @@ class OrderFlow(ABC):
     # The steps, in this order
 
     async def read(self) -> None:
-        """Read the order, and decide whatever can be decided before anything is sent."""
+        """Read the order, and decide what can be decided before anything is sent."""
         try:
             self._state = await self._calls.get(self.order_id)
         except NotFoundError as error:
@@ -131,14 +130,13 @@ class OrderFlow(ABC):
         return None
 
     async def leave_to(self, others: Mapping[str, OrderCalls]) -> None:
-        """Leave the order to another merchant's task, if its rows do not name the merchant, and it is that one's."""
+        """Leave the order to another merchant's task if it belongs to that merchant, and no row names this one."""
         if not all(update.of_any for update in self._updates):
             return
         is_of_another = self._state is not None and self._state.merchant_id in others
         for calls in others.values() if self._state is None else ():
             is_of_another = is_of_another or await calls.has(self.order_id)
         if is_of_another:
-            # There is nothing to do, and nothing to report.
             self._updates, self._wants = (), {}
 
     def to_send(self) -> list[Sent]:
@@ -150,7 +148,7 @@ class OrderFlow(ABC):
         ]
 
     async def send_first(self) -> None:
-        """Export the order, and send tracking numbers; ``waits`` says whether these have to take effect."""
+        """Export the order, and send tracking numbers; ``waits`` is set if they have to take effect."""
         exports = self._open(EXPORT)
         if exports:
             attributes = {NAMES[EXPORT]: exports[0].value}
@@ -167,18 +165,18 @@ class OrderFlow(ABC):
         self.waits = bool(hidden)
 
     def expire(self) -> None:
-        """It has not taken effect for too long."""
+        """Give up waiting for what was sent to take effect."""
         self.waits = False
         for want in self._hidden():
             if not self._awaits(want):
                 continue
             if want.what in CODES and self._shown(want) is not None:
-                reason = f"zDirect took the {NAMES[want.what]}, and still shows another one"
-                self._hold([want.update], Outcome(CONFLICT, reason=reason))
+                reason = f"zDirect accepted the {NAMES[want.what]}, and still shows another one"
+                self._hold([want], CONFLICT, reason)
             else:
                 self.error = ServerError(
-                    f"Order {self.order_id}: zDirect took the {NAMES[want.what]}, and does not show it yet, so nothing "
-                    "of the order was shipped.",
+                    f"Order {self.order_id}: zDirect accepted the {NAMES[want.what]}, and does not show it yet, so "
+                    "nothing of the order was shipped.",
                     remedy="No action needed: the task retries. If it stays, set the assumption tracking_effect to "
                     "wait.",
                     retry_after=REFETCH_DELAY,
@@ -200,11 +198,11 @@ class OrderFlow(ABC):
 
     @abstractmethod
     async def _read_again(self) -> None:
-        """Read what :meth:`_with_codes` is about."""
+        """Read again what :meth:`_with_codes` returns."""
 
     @abstractmethod
     def _with_codes(self, shipment: str | None) -> OrderState | ShipmentState | None:
-        """What has the tracking numbers, as it was read last: the order or one of its shipments."""
+        """The order, or one of its shipments, that has the tracking numbers, as it was read last."""
 
     def _awaits(self, want: Want) -> bool:
         """Whether something that was sent has to take effect before a status is set."""
@@ -213,7 +211,7 @@ class OrderFlow(ABC):
     # Results
 
     def give_up(self, error: ZDirectError) -> None:
-        """zDirect does not let this order be read or changed (any more); others go on."""
+        """End with an error that concerns this order only."""
         if self._wants:
             self._record(list(self._wants), Outcome(REFUSED, error.status, reason_of(error)))
         else:
@@ -222,8 +220,8 @@ class OrderFlow(ABC):
         self.is_finished = True
 
     def results(self) -> list[RowResult]:
-        """The outcome of each row; what is open has failed."""
-        number = self._state.number if self._state else None
+        """The outcome of each want; those without one have failed."""
+        number = self._state.order_number if self._state else None
         failed = Outcome(FAILED, reason="not tried")
         if self.error is not None:
             failed = Outcome(FAILED, self.error.status, reason_of(self.error))
@@ -249,7 +247,7 @@ class OrderFlow(ABC):
                 self._wants[Want(update, what)] = None
 
     def _named_lines(self, update: OrderUpdate) -> list[str] | str:
-        """Ids of the lines that a row names (all that are not canceled, if it names none), or what is wrong."""
+        """Ids of the lines that a row names (if none, of all that are not canceled), or what is wrong."""
         lines = self.state.lines
         if update.order_line_id is not None:
             return [update.order_line_id] if update.order_line_id in lines else "the order has no such line"
@@ -259,12 +257,12 @@ class OrderFlow(ABC):
         return [line.id for line in lines.values() if line.status != CANCELED] or "all lines of the order are canceled"
 
     def _doubt(self, update: OrderUpdate, unfound: bool) -> str | None:
-        """Why a row for all lines is refused, if another row that may mean one of these lines is wrong.
+        """Why a row for all lines is refused, if an invalid row may mean one of these lines.
 
         :param unfound: whether a row names a line that the order does not have.
         """
         is_for_all = (update.status or update.shipment) and not (update.order_line_id or update.external_id)
-        if not is_for_all or not (unfound or {self.order_id, self.state.number} & self._wrong):
+        if not is_for_all or not (unfound or {self.order_id, self.state.order_number} & self._wrong):
             return None
         return "another row of the order is wrong, or names no line of it, and may mean one of these lines"
 
@@ -273,7 +271,7 @@ class OrderFlow(ABC):
         if len({want.value for want in wants}) > 1:
             rows = ", ".join(str(want.update.row) for want in wants)
             reason = f"rows {rows} give different values of {NAMES[wants[0].what]} for the same order"
-            self._hold((want.update for want in wants), Outcome(REFUSED, reason=reason))
+            self._hold(wants, REFUSED, reason)
         elif wants and (value := self._shown(wants[0])) is not None:
             what, hint = wants[0].what, "overwrite_tracking=True replaces it"
             if wants[0].value == value:
@@ -283,7 +281,7 @@ class OrderFlow(ABC):
                     hint = f"zDirect has {value!r}; leave the column blank, or write that one"
                 whose = "the order" if what == EXPORT or wants[0].update.shipment is None else "the shipment"
                 reason = f"{whose} has another {NAMES[what]}; {hint}"
-                self._hold((want.update for want in wants), Outcome(CONFLICT, reason=reason))
+                self._hold(wants, CONFLICT, reason)
 
     def _decide_codes(self, shipment: str | None = None) -> None:
         """Decide the tracking numbers of the order or of a shipment."""
@@ -294,8 +292,7 @@ class OrderFlow(ABC):
         both = [wants[what][0].value if wants[what] else getattr(there, NAMES[what], None) for what in CODES]
         if any(wants.values()) and all(both) and same_number(*map(str, both)):
             reason = "tracking_number and return_tracking_number would be the same; every parcel has its own"
-            rows = (want.update for what in CODES for want in wants[what])
-            self._hold(rows, Outcome(REFUSED, reason=reason))
+            self._hold(self._of(shipment, *CODES), REFUSED, reason)
         self._hold_without_tracking(shipment)
 
     def _hold_without_tracking(self, shipment: str | None = None) -> None:
@@ -311,7 +308,7 @@ class OrderFlow(ABC):
         missing = [NAMES[what] for what in CODES if what not in given and not getattr(there, NAMES[what], None)]
         if missing:
             reason = f"nothing is shipped without {' and '.join(missing)}; require_tracking=False allows it"
-            self._hold((want.update for want in shipped), Outcome(REFUSED, reason=reason))
+            self._hold(shipped, REFUSED, reason)
 
     # Wants
 
@@ -320,7 +317,7 @@ class OrderFlow(ABC):
         return [want for want in self._wants if want.what in whats and self._is_open(want)]
 
     def _of(self, shipment: str | None, *whats: str) -> list[Want]:
-        """Those of one shipment; None: of rows without one."""
+        """Open wants for one shipment; None: of rows without one."""
         return [want for want in self._open(*whats) if want.update.shipment == shipment]
 
     def _is_open(self, want: Want) -> bool:
@@ -335,13 +332,13 @@ class OrderFlow(ABC):
         for want in wants:
             self._record([want], Outcome(DONE, sent_at=self._sent_at[want]))
 
-    def _hold(self, updates: Iterable[OrderUpdate], outcome: Outcome) -> None:
-        """Leave out whatever of these rows is open."""
-        rows = set(updates)
-        self._record([want for want in self._wants if want.update in rows], outcome)
+    def _hold(self, wants: Iterable[Want], outcome: str, reason: str) -> None:
+        """Leave out whatever is open of the rows with these wants."""
+        rows = {want.update for want in wants}
+        self._record([want for want in self._wants if want.update in rows], Outcome(outcome, reason=reason))
 
     def _refuse_rows(self, updates: Iterable[OrderUpdate], reason: str, code: int | None = None) -> None:
-        """Of rows that have no wants yet."""
+        """Refuse rows that have no wants yet."""
         for update in updates:
             self._wants[Want(update, ROW)] = Outcome(REFUSED, code, short_reason(reason))
 
@@ -363,17 +360,16 @@ class OrderFlow(ABC):
             self._sent_at |= dict.fromkeys(wants, at)
             return True
         self._record(wants, outcome)
-        held = Outcome(outcome.outcome, reason=f"not sent, because {wants[0].what} was not taken")
-        self._hold((want.update for want in wants), held)
+        self._hold(wants, outcome.outcome, f"not sent, because zDirect refused {wants[0].what}")
         return False
 
     def _hidden(self) -> list[Want]:
-        """What was sent, and zDirect does not show yet."""
+        """Wants that were sent, and that zDirect does not show yet."""
         if not self._rules.look_for_effect:
             return []
         return [want for want in self._sent_at if self._awaits(want) and self._shown(want) != want.value]
 
     def _shown(self, want: Want) -> str | None:
-        """The current value of what is wanted."""
+        """The current value of the field."""
         there = self.state if want.what == EXPORT else self._with_codes(want.update.shipment)
         return getattr(there, NAMES[want.what], None)

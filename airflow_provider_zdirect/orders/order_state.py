@@ -1,22 +1,25 @@
-"""An order as it is at zDirect at one moment, as far as updates need it. Nothing personal is kept of it."""
+"""The state of an order at zDirect at one moment, as far as updates need it; without personal data."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+
+from airflow_provider_zdirect.erasure.ledger import as_order_id, as_text, as_time
 
 ZALANDO_FULFILLED = "ZalandoFulfilled"
 INITIAL, APPROVED = "initial", "approved"
+_CODES = ("tracking_number", "return_tracking_number")
 
 
 @dataclass(frozen=True)
 class LineState:
-    """One piece.
+    """A line: one piece of an article.
 
     :param possible: the next statuses that zDirect allows; None if it does not name them.
-    :param articles: what names its article: the merchant's identifier and Zalando's.
+    :param articles: the article's identifiers: the merchant's and Zalando's.
     """
 
     id: str
@@ -43,13 +46,13 @@ class ShipmentState:
 
 @dataclass(frozen=True)
 class OrderState:
-    """The order; what zDirect does not name is None.
+    """An order; what zDirect does not name is None.
 
-    :param merchant_id: whose it is, in lower case.
+    :param merchant_id: in lower case.
     """
 
     id: str
-    number: str | None
+    order_number: str | None
     order_type: str | None
     status: str | None
     exported: bool
@@ -70,20 +73,16 @@ def order_state(content: Any) -> OrderState:
     if not isinstance(data, Mapping) or not isinstance(data.get("attributes"), Mapping):
         raise ValueError("the answer is not an order")
     order_id, fields = _resource(data)
-    order_id = order_id or _id(fields.get("order_id"))
+    order_id = order_id or as_order_id(fields.get("order_id"))
     if order_id is None:
         raise ValueError("the order has no id")
     return OrderState(
         id=order_id,
-        number=_text(fields.get("order_number")),
-        order_type=_text(fields.get("order_type")),
-        status=(_text(fields.get("status")) or "").lower() or None,
+        **_texts(fields, "order_number", "order_type", "merchant_order_id", *_CODES),
+        status=_status(fields),
         exported=fields.get("exported") in (True, "true"),
-        merchant_order_id=_text(fields.get("merchant_order_id")),
-        tracking_number=_text(fields.get("tracking_number")),
-        return_tracking_number=_text(fields.get("return_tracking_number")),
-        modified_at=_instant(fields.get("modified_at")),
-        merchant_id=_id(fields.get("merchant_id")),
+        modified_at=as_time(fields.get("modified_at")),
+        merchant_id=as_order_id(fields.get("merchant_id")),
         lines={line.id: line for line in _lines(content.get("included") or [])},
     )
 
@@ -95,23 +94,23 @@ def _lines(included: list[Any]) -> Iterator[LineState]:
     for part in parts:
         if part.get("type") == "OrderItem":
             item_id, fields = _resource(part)
-            names = (_text(fields.get(name)) for name in ("external_id", "article_id"))
+            names = (as_text(fields.get(name)) for name in ("external_id", "article_id"))
             articles[item_id] = frozenset(name for name in names if name)
             related = (part.get("relationships") or {}).get("order_lines") or {}
-            owners |= {_id(line.get("id")): item_id for line in related.get("data") or []}
+            owners |= {as_order_id(line.get("id")): item_id for line in related.get("data") or []}
     for part in parts:
         if part.get("type") == "OrderLine":
             line_id, fields = _resource(part)
             if line_id is None:
                 raise ValueError("an order line has no id")
-            item_id = _id(fields.get("order_item_id")) or owners.get(line_id)
+            item_id = as_order_id(fields.get("order_item_id")) or owners.get(line_id)
             if item_id is None:
                 raise ValueError(f"order line {line_id} does not name its item")
             possible = (part.get("meta") or {}).get("possible_status_transitions")
             yield LineState(
                 id=line_id,
                 item_id=item_id,
-                status=(_text(fields.get("status")) or "").lower(),
+                status=_status(fields) or "",
                 possible=tuple(str(one).lower() for one in possible) if isinstance(possible, list) else None,
                 articles=articles.get(item_id, frozenset()),
             )
@@ -123,17 +122,18 @@ def shipment_states(content: Any) -> list[ShipmentState]:
     :raises ValueError: if it has another form.
     """
     found = content.get("shipments") if isinstance(content, Mapping) else None
-    ids = [_id(one.get("shipment_id")) for one in found] if isinstance(found, list) else [None]
+    ids = [as_order_id(one.get("shipment_id")) for one in found] if isinstance(found, list) else [None]
     if not isinstance(found, list) or None in ids:
         raise ValueError("the answer has no list of shipments")
     return [
         ShipmentState(
             id=str(shipment_id),
-            merchant_id=_text(one.get("merchant_specified_shipment_id")),
-            line_ids=frozenset(filter(None, (_id(line.get("order_line_id")) for line in one.get("order_lines") or []))),
-            tracking_number=_text(one.get("tracking_number")),
-            return_tracking_number=_text(one.get("return_tracking_number")),
-            status=(_text(one.get("status")) or "").lower() or None,
+            merchant_id=as_text(one.get("merchant_specified_shipment_id")),
+            line_ids=frozenset(
+                filter(None, (as_order_id(line.get("order_line_id")) for line in one.get("order_lines") or []))
+            ),
+            **_texts(one, *_CODES),
+            status=_status(one),
         )
         for shipment_id, one in zip(ids, found, strict=True)
     ]
@@ -150,27 +150,17 @@ def listed_orders(content: Any) -> list[tuple[str, str | None]]:
     found = [_resource(part) for part in data]
     if any(order_id is None for order_id, _ in found):
         raise ValueError("an order of the list has no id")
-    return [(str(order_id), _text(fields.get("order_number"))) for order_id, fields in found]
+    return [(str(order_id), as_text(fields.get("order_number"))) for order_id, fields in found]
+
+
+def _texts(fields: Mapping[str, Any], *names: str) -> dict[str, str | None]:
+    return {name: as_text(fields.get(name)) for name in names}
+
+
+def _status(fields: Mapping[str, Any]) -> str | None:
+    return (as_text(fields.get("status")) or "").lower() or None
 
 
 def _resource(part: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]:
     """Id and attributes of a resource of JSON:API."""
-    return _id(part.get("id")), part.get("attributes") or {}
-
-
-def _id(value: Any) -> str | None:
-    # Real answers have UUIDs in upper case, and with a blank in them.
-    return "".join(str(value).split()).lower() or None if value else None
-
-
-def _instant(value: Any) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(str(value).strip())
-    except ValueError:
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-def _text(value: Any) -> str | None:
-    """What is not set comes as an empty text, or not at all."""
-    return None if value is None else str(value).strip() or None
+    return as_order_id(part.get("id")), part.get("attributes") or {}

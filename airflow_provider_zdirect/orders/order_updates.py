@@ -1,14 +1,13 @@
-"""Updating many orders: read, sent and read again together, so that the waits are made once for many.
+"""Updating many orders in batches: the orders of a batch wait together.
 
-Orders go through in batches. Of a batch, all are read; what is about to be sent is noted; exports and tracking numbers
-are sent; five seconds after the last of them all are read again; then the lines of those that show their numbers are
-shipped. So 10,000 orders wait 50 times for five seconds, and not 14 hours. Single orders are read: zDirect allows
-2,000 of these requests a minute, and 40 of those for lists, which cannot be asked for certain orders.
+All orders of a batch are read; the journal notes what is about to be sent; exports and tracking numbers are sent; five
+seconds later all are read again; then the lines of orders that show their numbers are shipped. So 10,000 orders wait
+50 times for five seconds instead of 14 hours. Orders are read one by one: zDirect allows 2,000 of these requests a
+minute, but 40 of those for lists, which cannot select orders by id.
 
-An order of which a request failed, or that zDirect does not let be changed, is reported, and the others go on; only
-where that would be in vain (a refused token, a limit that is used up, failure after failure) no further orders are
-begun, and those that were read are finished as far as that goes. A retry goes on from the journal, and takes the
-orders that failed last.
+If a request fails, or zDirect refuses a change, the order is reported and the others go on. Only if going on is in vain
+(a refused token, a used-up limit, failure after failure), no further orders are begun, and those that were read are
+finished as far as possible. A retry goes on from the journal, and takes the orders that failed last.
 """
 
 from __future__ import annotations
@@ -31,13 +30,13 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectError,
     ZDirectRetriableError,
 )
-from airflow_provider_zdirect.orders.at_once import for_each
+from airflow_provider_zdirect.orders.at_once import for_each, retry_all
 from airflow_provider_zdirect.orders.line_flow import LineFlow
 from airflow_provider_zdirect.orders.order_calls import OrderCalls
 from airflow_provider_zdirect.orders.order_flow import CODES, OrderFlow
 from airflow_provider_zdirect.orders.shipment_flow import ShipmentFlow
 from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult, rejected
-from airflow_provider_zdirect.orders.update_journal import UpdateJournal
+from airflow_provider_zdirect.orders.update_journal import Note, UpdateJournal
 from airflow_provider_zdirect.orders.update_results import (
     ALREADY,
     DATASET,
@@ -63,24 +62,23 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BATCH = {"sandbox": 20, "production": 200}
-"""Orders that are waited for together, and of which the journal knows together. In sandbox 40 requests a minute are
-allowed, and what was read is to be finished before these are used up."""
+"""Orders of a batch. Sandbox allows 40 requests a minute, and a batch should be finished before they are used up."""
 
 SHIP_AFTER = 5.0
 """Seconds between tracking numbers and the status shipped (zDirect docs, *Orders*, preparing shipping)."""
 
-CHECK_EVERY, CHECK_FOR, FEWEST_CHECKS = 5.0, timedelta(minutes=1), 3
-"""Seconds, how long, and how often at least tracking numbers are waited for to be shown."""
+CHECK_FOR, FEWEST_CHECKS = timedelta(minutes=1), 3
+"""How long, and at least how often, the run looks whether zDirect shows tracking numbers."""
 
 
 async def update_orders(job: OrderUpdateJob, client: ZDirectClient, clock: Clock | None = None) -> OrderUpdateResult:
-    """Carry out the updates, as far as that has not happened already, and publish the outcome of each row.
+    """Apply the updates that are not applied yet, and publish the outcome of each row.
 
-    :raises UpdatesPausedError: if a rate limit leaves no room for longer than a request waits; run it again then.
-    :raises ZDirectRetriableError: if requests failed that may work later; everything else was tried, and the results
-        are published.
-    :raises RejectedUpdatesError: if more than ``max_failed`` rows were refused, in conflict or failed; likewise.
-    :raises ZDirectFatalError: if the app may not update these orders at all; likewise.
+    :raises UpdatesPausedError: if a rate limit leaves no room for longer than a request waits; run it again later.
+    :raises ZDirectRetriableError: if requests failed that may work later. Here and below, everything else was tried,
+        and the results are published.
+    :raises RejectedUpdatesError: if more than ``max_failed`` rows were refused, in conflict or failed.
+    :raises ZDirectFatalError: if the app may not update these orders at all.
     """
     return await _Run(job, client, clock or SystemClock()).carry_out()
 
@@ -101,9 +99,9 @@ class _Run:
         # Why no further orders are begun.
         self._end: ZDirectError | None = None
         self._forbidden: ZDirectError | None = None
-        # Why it is not known which order has a number.
+        # By order number, why its order could not be found.
         self._unknown: dict[str, ZDirectError] = {}
-        # Those that are not settled.
+        # Begun and not settled.
         self._flows: dict[str, OrderFlow] = {}
 
     async def carry_out(self) -> OrderUpdateResult:
@@ -121,9 +119,10 @@ class _Run:
         for batch in self._batches(todo):
             await self._update({order_id: orders[order_id] for order_id in batch})
             log.info("%s: %d of %d orders settled.", self._subject, len(self._journal.settled), len(orders))
-        self._journal.note_failed(order_id for order_id, flow in self._flows.items() if flow.error)
+        failed = {order_id for order_id, flow in self._flows.items() if flow.error}
+        self._journal.add(Note(failed=sorted(failed - self._journal.failed)))
         if isinstance(self._end, RateLimitedError):
-            raise self._paused(self._end, len(orders), known)
+            raise self._paused(self._end, len(orders), known) from self._end
         return self._conclude(orders)
 
     def _applied_before(self) -> OrderUpdateResult | None:
@@ -132,7 +131,7 @@ class _Run:
         if mark is None:
             return None
         if mark["digest"] != self._job.digest:
-            # From now on it is unknown what was applied last, until all of this was.
+            # What was applied last is unknown until all of these rows are applied.
             self._store.delete(self._mark)
         elif self._job.skip_applied:
             log.info("%s: the same rows were applied on %s.", self._subject, mark["at"])
@@ -142,7 +141,7 @@ class _Run:
     # Which orders
 
     async def _find_numbers(self) -> None:
-        """Which order has a number: one request each, of which 400 are allowed a minute."""
+        """Find the orders that rows name by number, with one request each."""
         numbers = {update.order_number for update in self._job.updates if update.order_number}
         found: dict[str, list[str]] = {}
 
@@ -154,10 +153,10 @@ class _Run:
 
         for batch in self._batches(sorted(numbers - self._journal.numbers.keys())):
             await self._each(batch, find, self._unknown.__setitem__)
-            self._journal.found({number: found[number] for number in batch if number in found})
+            self._journal.add(Note(numbers={number: found[number] for number in batch if number in found}))
 
     def _by_order(self) -> dict[str, list[OrderUpdate]]:
-        """The rows of every order that is known."""
+        """The rows of each order that was found."""
         orders: dict[str, list[OrderUpdate]] = {}
         for update in self._job.updates:
             order_id = update.order_id
@@ -177,13 +176,13 @@ class _Run:
                 yield items[start : start + size]
 
     async def _update(self, orders: Mapping[str, Sequence[OrderUpdate]]) -> None:
-        """Each step for those that took the one before."""
+        """Take each step for the orders that completed the one before."""
         flows = [self._flow(order_id, updates) for order_id, updates in orders.items()]
-        self._flows.update({flow.order_id: flow for flow in flows})
         left = await self._step(flows, lambda flow: flow.read())
         if self._others:
             left = await self._step(left, lambda flow: flow.leave_to(self._others))
-        self._journal.about_to_send((sent for flow in left for sent in flow.to_send()), self._clock.now())
+        new = [sent for flow in left for sent in flow.to_send() if sent not in self._journal.sent]
+        self._journal.add(Note(sent=[(sent, self._clock.now()) for sent in new]))
         left = await self._step(left, lambda flow: flow.send_first())
         left = await self._wait_for_effect(left)
 
@@ -193,9 +192,8 @@ class _Run:
 
         await self._step(left, finish)
         settled = [flow for flow in flows if flow.is_finished]
-        self._journal.settle({flow.order_id: self._by_this_run(flow.results()) for flow in settled})
-        for flow in settled:
-            del self._flows[flow.order_id]
+        self._journal.add(Note(settled={flow.order_id: self._by_this_run(flow.results()) for flow in settled}))
+        self._flows.update({flow.order_id: flow for flow in flows if not flow.is_finished})
 
     def _flow(self, order_id: str, updates: Sequence[OrderUpdate]) -> OrderFlow:
         in_parcels = self._rules.split_shipments and any(update.shipment for update in updates)
@@ -203,11 +201,11 @@ class _Run:
         return kind(self._calls, self._rules, self._clock, order_id, updates, self._wrong)
 
     async def _wait_for_effect(self, flows: Sequence[OrderFlow]) -> list[OrderFlow]:
-        """Those whose tracking numbers have taken effect."""
+        """The orders whose tracking numbers have taken effect."""
         started, checks = self._clock.now(), 0
         left = list(flows)
         while waiting := [flow for flow in left if flow.waits]:
-            await self._clock.sleep(SHIP_AFTER if checks == 0 else CHECK_EVERY)
+            await self._clock.sleep(SHIP_AFTER)
             checked = await self._step(waiting, lambda flow: flow.check_effect())
             left = [flow for flow in left if flow not in waiting or flow in checked]
             checks += 1
@@ -221,7 +219,7 @@ class _Run:
         return left
 
     async def _step(self, flows: Sequence[OrderFlow], step: Callable[[OrderFlow], Awaitable[None]]) -> list[OrderFlow]:
-        """Those that took the step, and are not finished by it."""
+        """The orders that completed the step, and are not finished by it."""
         took: list[OrderFlow] = []
 
         async def one(flow: OrderFlow) -> None:
@@ -256,18 +254,9 @@ class _Run:
 
     def _paused(self, error: RateLimitedError, orders: int, known: int) -> UpdatesPausedError:
         settled = len(self._journal.settled)
-        paused = UpdatesPausedError(
-            f"Orders of merchant {self._merchant_id}: {settled} of {orders} are settled, and the rate limit leaves no "
-            "room.",
-            remedy=error.remedy,
-            status=error.status,
-            path=error.path,
-            flow_id=error.flow_id,
-            retry_after=error.retry_after,
-            progress=settled + len(self._journal.numbers) - known,
-        )
-        paused.__cause__ = error
-        return paused
+        message = f"Orders of merchant {self._merchant_id}: {settled} of {orders} are settled; the limit is used up."
+        progress = settled + len(self._journal.numbers) - known
+        return UpdatesPausedError(**{**vars(error), "message": message, "progress": progress})
 
     def _conclude(self, orders: Mapping[str, Sequence[OrderUpdate]]) -> OrderUpdateResult:
         job = self._job
@@ -275,7 +264,7 @@ class _Run:
         file = RunResults(job.place, DATASET, SCHEMA, job.run)
         results = keep_done(self._results(orders), map(RowResult.of, file.read()))
         if self._end is None and all(one.what == ROW and one.outcome in NOT_APPLIED for one in results):
-            # Not one order could be read.
+            # No order could be read.
             self._end = self._forbidden
         if results:
             file.publish([vars(result) for result in results], now)
@@ -291,15 +280,18 @@ class _Run:
         rows = ", ".join(f"{count} {outcome}" for outcome, count in result.rows.items() if count) or "none"
         left_out = f"; {result.of_others} rows of other merchants are left out" if result.of_others else ""
         log.info("%s: %d orders, rows: %s%s -> %s", self._subject, result.orders, rows, left_out, result.uri)
-        self._raise_retriable(result)
-        # What follows is not a matter of time: the next try reads everything anew.
+        errors = [self._end, *(flow.error for flow in self._flows.values()), *self._unknown.values()]
+        if self._end is None or isinstance(self._end, ZDirectRetriableError):
+            failed = f"{result.rows[FAILED]} of {sum(result.rows.values())} rows could not be settled"
+            retry_all(errors, f"Orders of merchant {self._merchant_id}: {failed}")
+        # A retry would not help from here on, so the next try reads everything again.
         self._journal.delete()
         if self._end is not None:
             raise self._end
         if job.max_failed is not None and result.failed > job.max_failed:
             raise rejected(job, result)
         if not result.failed:
-            # Only then: rows that were not applied must not be skipped, and are not reported again.
+            # Rows that were not applied must be tried again, and be reported again.
             self._store.write_json(self._mark, {"digest": job.digest, "at": now.isoformat(), "result": summary})
         return result
 
@@ -319,7 +311,7 @@ class _Run:
         return sorted(found, key=lambda result: (result.row is None, result.row or 0))
 
     def _by_this_run(self, results: Iterable[RowResult]) -> list[RowResult]:
-        """What is found done, and an earlier try was about to send, was done by it."""
+        """Results in which what an earlier try was about to send, and is there now, is done."""
         return [
             replace(result, outcome=DONE, sent_at=sent_at)
             if result.outcome == ALREADY
@@ -333,7 +325,7 @@ class _Run:
         return RowResult(update.row, order_id, ROW, FAILED, update.order_number, reason=short_reason(reason))
 
     def _unfound(self, update: OrderUpdate) -> RowResult | None:
-        """The result of a row whose number is not that of one order."""
+        """The result of a row whose number does not name exactly one order."""
         number = update.order_number
         if number is None:
             return None
@@ -348,13 +340,3 @@ class _Run:
         shown = ", ".join(order_ids[:5])
         reason = f"{len(order_ids)} orders have that order_number: {shown}" if order_ids else "no order has that number"
         return RowResult(update.row, None, ROW, REFUSED, number, reason=short_reason(reason))
-
-    def _raise_retriable(self, result: OrderUpdateResult) -> None:
-        found = [self._end, *(flow.error for flow in self._flows.values()), *self._unknown.values()]
-        errors = [error for error in found if isinstance(error, ZDirectRetriableError)]
-        if errors and (self._end is None or self._end in errors):
-            raise errors[0].with_message(
-                f"Orders of merchant {self._merchant_id}: {result.rows[FAILED]} of {sum(result.rows.values())} rows "
-                f"could not be settled, the first because: {errors[0].message}",
-                retry_after=max(error.retry_after for error in errors),
-            ) from errors[0]

@@ -1,8 +1,8 @@
 """Updates of an order that leaves in several parcels: a pilot feature of zDirect (docs, *Orders*, split shipments).
 
-A parcel is made of lines with a weight, then gets its tracking numbers, then is shipped. It is known again by the id
-that the merchant gives it, which therefore names one parcel of the order. An order is shipped by parcels or by lines,
-never by both.
+A parcel is made of lines with a weight, then gets its tracking numbers, then is shipped. A retry finds it by the id
+that the merchant gave it, so that id names one parcel of the order. An order is shipped by parcels or by lines, never
+by both.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from airflow_provider_zdirect.orders.update_results import ALREADY, CONFLICT, EX
 from airflow_provider_zdirect.orders.update_rows import CANCELED, SHIPPED, OrderUpdate
 
 OF_PARCEL = ("weight_grams", "tracking_number", "return_tracking_number", "status", "outbound_logistic_center_id")
-"""What the rows of one parcel have in common."""
+"""Columns that are equal in all rows of a parcel."""
 
 
 @dataclass(frozen=True)
 class Parcel:
-    """One parcel as its rows want it."""
+    """A parcel that rows ask for."""
 
     id: str
     rows: tuple[OrderUpdate, ...]
@@ -47,7 +47,7 @@ class Parcel:
 
 
 class ShipmentFlow(OrderFlow):
-    """See the module."""
+    """Updates an order in parcels."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -69,7 +69,7 @@ class ShipmentFlow(OrderFlow):
             if update.shipment is not None:
                 by_id.setdefault(update.shipment, []).append(update)
             elif update.status or update.tracking_number or update.return_tracking_number:
-                reason = "other rows ship the order in parcels, so this one has to say in which (shipment)"
+                reason = "other rows ship the order in parcels, so this one has to name its parcel (shipment)"
                 self._refuse_rows([update], reason)
             else:
                 self._want_fields(update)
@@ -89,7 +89,7 @@ class ShipmentFlow(OrderFlow):
             self._decide_parcel(parcel)
 
     def _problem(self, rows: Sequence[OrderUpdate], lines: Mapping[OrderUpdate, list[str] | str]) -> str | None:
-        """Why no parcel can be made of its rows."""
+        """Why no parcel can be made of these rows."""
         for name in OF_PARCEL:
             if len({getattr(update, name) for update in rows}) > 1:
                 return f"rows {', '.join(str(update.row) for update in rows)} of one shipment differ in {name}"
@@ -125,7 +125,7 @@ class ShipmentFlow(OrderFlow):
         return self._decide_codes(parcel.id)
 
     def _conflict(self, parcel: Parcel, reason: str) -> None:
-        self._hold(parcel.rows, Outcome(CONFLICT, reason=reason))
+        self._hold([want for want in self._wants if want.update in parcel.rows], CONFLICT, reason)
 
     # Sending and reading
 
@@ -151,7 +151,7 @@ class ShipmentFlow(OrderFlow):
         try:
             await self._calls.post_shipment(self.order_id, parcel.as_body())
         except ConflictError:
-            # Another run may have been quicker, with the same.
+            # Another run may have made the same parcel first.
             await self._read_again()
             there = self._with_codes(parcel.id)
             if there is None or there.line_ids != parcel.line_ids:
@@ -161,14 +161,14 @@ class ShipmentFlow(OrderFlow):
         there = self._with_codes(parcel_id)
         if there is None:
             raise ServerError(
-                f"Order {self.order_id}: zDirect took a shipment, and does not show it yet.",
+                f"Order {self.order_id}: zDirect accepted a shipment, and does not show it yet.",
                 remedy="No action needed: the task retries.",
                 retry_after=REFETCH_DELAY,
             )
         try:
             await self._calls.patch_shipment(self.order_id, there.id, body)
         except PermissionDeniedError as error:
-            # zDirect's answer to a conflicting change, too; somebody else may have been quicker, with the same.
+            # zDirect answers conflicting changes like this, too; somebody else may have made the same change first.
             await self._read_again()
             now = next((one for one in self._shipments if one.id == there.id), None)
             if now is not None and all(getattr(now, name) == value for name, value in body.items()):

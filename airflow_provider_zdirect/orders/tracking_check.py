@@ -1,4 +1,4 @@
-"""From overdue orders to a published table, and to those of which somebody has to be notified now."""
+"""Checking for overdue orders: publishes them as a table, and selects those to notify people of now."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ log = logging.getLogger(__name__)
 DATASET = "order_tracking_missing"
 
 PORTAL_URL = "https://partner.zalando.com"
-"""Where partners log in. Under which address zDirect shows one order is not documented."""
+"""Where partners log in. The address of a single order is not documented."""
 
 MOST_READ = 500
-"""Orders that are read live; if more are overdue, something else is wrong than that the table is an hour old."""
+"""Orders that are read live. If more are overdue, the cause is not that the table is an hour old."""
 
 
 @dataclass(frozen=True)
 class TrackingCheck:
     """A check for overdue orders of one merchant.
 
-    :param live: read each of them at zDirect, because it may have changed since orders were extracted.
-    :param remind_after: notify again of the same order after that.
+    :param live: read each overdue order at zDirect, because it may have changed since it was extracted.
+    :param remind_after: notify of the same order again after this time.
     :param portal_url: a link to an order, with ``{order_id}``, ``{order_number}`` and ``{merchant_id}`` in it.
     """
 
@@ -57,32 +57,25 @@ class TrackingCheck:
     portal_url: str = PORTAL_URL
 
     def link(self, order: OverdueOrder) -> str:
-        values = {
-            "order_id": order.order_id,
-            "order_number": order.order_number or "",
-            "merchant_id": self.place.merchant_id,
-        }
-        url = self.portal_url
-        for name, value in values.items():
-            url = url.replace(f"{{{name}}}", value)
-        return url
+        url = self.portal_url.replace("{merchant_id}", self.place.merchant_id)
+        return url.replace("{order_id}", order.order_id).replace("{order_number}", order.order_number or "")
 
     @property
     def notified_path(self) -> str:
         return f"_states/{self.place.layout(DATASET).merchant}/notified.json"
 
     def notified(self) -> dict[str, dict[str, Any]]:
-        """By order: when somebody was notified of it, and what was missing then."""
+        """By order id: when the last notification was sent, and what was missing then."""
         return self.place.store.read_json(self.notified_path) or {}
 
 
 @dataclass(frozen=True)
 class Overdue:
-    """What was found.
+    """The result of a check.
 
-    :param orders: all that are overdue.
-    :param to_notify: those of which somebody has to be notified now.
-    :param known_until: orders are known until then.
+    :param orders: all overdue orders.
+    :param to_notify: those to notify people of now.
+    :param known_until: end of the last window of orders that was extracted.
     """
 
     check: TrackingCheck
@@ -107,7 +100,7 @@ class Overdue:
         }
 
     def notification_rows(self) -> list[dict[str, Any]]:
-        """Those to notify of, as notifications have them."""
+        """The orders to notify people of, as rows for notifications."""
         return [
             {
                 "order_id": order.order_id,
@@ -122,7 +115,7 @@ class Overdue:
         ]
 
     def record_notified(self) -> None:
-        """Record the notification; after it, so that a kill may repeat it, and never drops it."""
+        """Record the notification. Call this after sending it, so that a kill may repeat it but never drops it."""
         before = self.check.notified()
         new = {order.order_id: {"at": self.at.isoformat(), "missing": list(order.missing)} for order in self.to_notify}
         known = {**before, **new}
@@ -157,7 +150,7 @@ async def check_tracking(check: TrackingCheck, client: ZDirectClient, clock: Clo
 async def _as_they_are(
     check: TrackingCheck, client: ZDirectClient, orders: Sequence[OverdueOrder]
 ) -> list[OverdueOrder]:
-    """The orders of which it is still so. One that cannot be read stays as it was published.
+    """The orders that are still overdue. One that cannot be read stays as it was published.
 
     :raises ZDirectError: if none can be read, or after so many failures that the rest was not tried.
     """
@@ -186,7 +179,6 @@ async def _as_they_are(
 
 def _publish(check: TrackingCheck, orders: Sequence[OverdueOrder], now: datetime) -> None:
     place = check.place
-    table = LatestTable(place.store, place.layout(DATASET), SCHEMA, place.suffix)
     rows = [
         {
             **vars(order),
@@ -197,15 +189,13 @@ def _publish(check: TrackingCheck, orders: Sequence[OverdueOrder], now: datetime
         }
         for order in orders
     ]
-    found = pa.Table.from_pylist(rows, schema=SCHEMA)
-    if (table.made_at() is None and rows) or not table.read().equals(found):
-        table.replace(found, now)
-    else:
-        table.tidy()
+    LatestTable(place.store, place.layout(DATASET), SCHEMA, place.suffix).update(
+        pa.Table.from_pylist(rows, schema=SCHEMA), now
+    )
 
 
 def _is_due(order: OverdueOrder, notified: Mapping[str, Any] | None, check: TrackingCheck, now: datetime) -> bool:
-    """Whether nobody was notified of it, or of what is missing by now, or too long ago."""
+    """Whether no notification named the order and what is missing now, or the last one is too long ago."""
     if notified is None or not set(order.missing) <= set(notified["missing"]):
         return True
     return now - datetime.fromisoformat(notified["at"]) >= check.remind_after

@@ -1,6 +1,6 @@
-"""The rows of a file, as the first try of a run read them: its retries go on with the same, whatever is there now.
+"""The rows of a file as the first try of a run read them; its retries go on with these, even if the file is replaced.
 
-Else a file that is replaced between two tries would leave rows of the first undone, and no result would show it.
+Otherwise, rows that the first try read might never be applied, and no result would show it.
 """
 
 from __future__ import annotations

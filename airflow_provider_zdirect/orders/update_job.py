@@ -1,4 +1,4 @@
-"""What is to be done about a merchant's orders, and its outcome."""
+"""A job that updates a merchant's orders, and its result."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class OrderUpdateJob:
     """Updates of one merchant's orders.
 
     :param run: the same for every try of the same task run, and for no other run.
-    :param wrong: rows of which nothing could be made; they are in the results.
+    :param wrong: invalid rows; they are in the results.
     :param max_failed: rows that may be refused, in conflict or failed before that is an error; None: any number.
-    :param skip_applied: do nothing if the same rows were what this task applied last, all of them, by the same rules.
+    :param skip_applied: do nothing if this task applied exactly these rows last, by the same rules, and all of them.
     :param task: the same for every run of the same task, and for no other task.
     :param others: the other merchants whose orders the rows may be of.
     """
@@ -41,7 +41,7 @@ class OrderUpdateJob:
 
     @property
     def digest(self) -> str:
-        """What is asked for, in short."""
+        """A hash of what the job asks for."""
         parts = (
             self.place.merchant_id,
             self.place.environment,
@@ -55,11 +55,11 @@ class OrderUpdateJob:
 class OrderUpdateResult:
     """The outcome of a job.
 
-    :param rows: how many have each outcome; of what a row wants, the worst counts.
+    :param rows: number of rows by outcome; of all that a row wants, the worst outcome counts.
     :param orders: how many orders the rows name.
     :param uri: where the results are.
-    :param of_others: rows whose order is another merchant's, which are left out.
-    :param applied_before: the same had been applied, so nothing was done; the rest is the result of then.
+    :param of_others: rows that are left out, because their order is another merchant's.
+    :param applied_before: the same rows were applied before, so nothing was done; the rest is the earlier result.
     :param results: in the order of the rows; empty if ``applied_before``.
     """
 
@@ -74,24 +74,18 @@ class OrderUpdateResult:
 
     @property
     def failed(self) -> int:
-        """Rows that are neither done nor were so already."""
+        """The number of rows that were not applied."""
         return sum(self.rows[outcome] for outcome in NOT_APPLIED)
 
     def as_dict(self) -> dict[str, Any]:
-        """Small, for XCom."""
-        return {
-            "merchant_id": self.merchant_id,
-            "rows": sum(self.rows.values()),
-            **self.rows,
-            "orders": self.orders,
-            "uri": self.uri,
-            "requests": self.requests,
-            "applied_before": self.applied_before,
-        }
+        """Small, for XCom: all but the results."""
+        content = {**vars(self), **self.rows, "rows": sum(self.rows.values())}
+        del content["results"]
+        return content
 
 
 def rejected(job: OrderUpdateJob, result: OrderUpdateResult) -> RejectedUpdatesError:
-    """The error that names the first rows that were not applied, each with the first cause."""
+    """The error that names the first rows that were not applied, each with its first cause."""
     causes = [next((one for one in row if one.outcome in NOT_APPLIED), None) for row in by_row(result.results)]
     bad = [cause for cause in causes if cause is not None]
     shown = "; ".join(

@@ -1,11 +1,10 @@
-"""What a task that updates orders knows of its earlier tries: what they were about to send, and what is settled.
+"""The journal of a task that updates orders: what its earlier tries were about to send, and what is settled.
 
-What is settled is not read again; what was about to be sent and is found done was done by this task.
+Settled orders are not read again. What was about to be sent, and is there now, was done by this task.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -18,14 +17,14 @@ Sent = tuple[str, str | None, str]
 """Order, line or shipment, and what is sent."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Note:
-    """One note, or all of them.
+    """What is noted at one time.
 
-    :param settled: results by order id.
+    :param settled: the results of orders of which nothing is left to do, by order id.
     :param numbers: ids of the orders with a number.
-    :param sent: when each was about to be sent first.
-    :param failed: orders of which a request failed.
+    :param sent: what is about to be sent, and when.
+    :param failed: orders of which a request failed: the next try takes them last.
     """
 
     settled: dict[str, list[RowResult]] = field(default_factory=dict)
@@ -35,7 +34,7 @@ class Note:
 
 
 class UpdateJournal:
-    """The journal of one task and one content of its input; see :class:`Note` for its parts.
+    """The notes of one task about one content of its input, all together; see :class:`Note`.
 
     :param notes: those of earlier tries are read at once.
     """
@@ -49,29 +48,14 @@ class UpdateJournal:
         for content in notes.read():
             self._learn(msgspec.convert(content, Note))
 
-    def about_to_send(self, sent: Iterable[Sent], at: datetime) -> None:
-        """Note it before the first of it is sent."""
-        self._add(Note(sent=[(one, at) for one in sent if one not in self.sent]))
-
-    def settle(self, results: Mapping[str, list[RowResult]]) -> None:
-        """Note orders of which nothing is left to do."""
-        self._add(Note(settled=dict(results)))
-
-    def note_failed(self, order_ids: Iterable[str]) -> None:
-        """Note orders of which a request failed: the next try takes them last."""
-        self._add(Note(failed=sorted(set(order_ids) - self.failed)))
-
-    def found(self, numbers: Mapping[str, list[str]]) -> None:
-        """Note which orders have a number."""
-        self._add(Note(numbers=dict(numbers)))
-
-    def delete(self) -> None:
-        self._notes.delete()
-
-    def _add(self, note: Note) -> None:
+    def add(self, note: Note) -> None:
+        """Note it, unless it is empty. What is about to be sent has to be noted before the first of it is sent."""
         if note != Note():
             self._notes.add(msgspec.to_builtins(note))
             self._learn(note)
+
+    def delete(self) -> None:
+        self._notes.delete()
 
     def _learn(self, note: Note) -> None:
         self.settled.update(note.settled)

@@ -17,7 +17,7 @@ DATASET = "order_updates"
 
 DONE, ALREADY, REFUSED, CONFLICT, FAILED = "done", "already", "refused", "conflict", "failed"
 OUTCOMES = (ALREADY, DONE, REFUSED, CONFLICT, FAILED)
-"""From best to worst: ``already`` it was so; ``done`` by this run; ``refused`` before anything was sent, or by zDirect;
+"""From best to worst: ``already`` there; ``done`` by this run; ``refused`` before anything was sent, or by zDirect;
 ``conflict`` with the current state; ``failed`` without an answer that says more."""
 
 NOT_APPLIED = (REFUSED, CONFLICT, FAILED)
@@ -28,12 +28,7 @@ SHIPMENT = "shipment"
 SCHEMA = pa.schema(
     [
         ("row", pa.int64()),
-        ("order_id", pa.string()),
-        ("order_number", pa.string()),
-        ("order_line_id", pa.string()),
-        ("shipment", pa.string()),
-        ("what", pa.string()),
-        ("outcome", pa.string()),
+        *((name, pa.string()) for name in ("order_id", "order_number", "order_line_id", "shipment", "what", "outcome")),
         ("status_code", pa.int32()),
         ("reason", pa.string()),
         ("sent_at", INSTANT),
@@ -52,11 +47,11 @@ class RowResult:
     """The outcome of one thing that a row wants.
 
     :param row: its number; None if the update came without.
-    :param what: ``row`` (nothing could be made of it), ``export``, ``tracking_number``, ``return_tracking_number``,
-        ``shipment``, or a status of a line.
+    :param what: ``row`` (all of it), ``export``, ``tracking_number``, ``return_tracking_number``, ``shipment``, or a
+        status of a line.
     :param outcome: one of :data:`OUTCOMES`.
-    :param status_code: of zDirect's answer, if that decided.
-    :param reason: why it was not done.
+    :param status_code: of zDirect's answer, if that decided the outcome.
+    :param reason: why it was not applied.
     :param sent_at: when it was sent.
     """
 
@@ -96,13 +91,13 @@ def by_row(results: Iterable[RowResult]) -> list[list[RowResult]]:
 
 
 def count_rows(results: Iterable[RowResult]) -> dict[str, int]:
-    """How many rows have which outcome; of what a row wants, the worst counts."""
+    """The number of rows by outcome; of all that a row wants, the worst outcome counts."""
     worst = Counter(max((one.outcome for one in row), key=OUTCOMES.index) for row in by_row(results))
     return {outcome: worst[outcome] for outcome in OUTCOMES}
 
 
 def keep_done(results: Iterable[RowResult], before: Iterable[RowResult]) -> list[RowResult]:
-    """The results, in which what an earlier try of the run did stays done."""
+    """The results; what an earlier try of the run did stays done."""
     done = {result.key: result for result in before if result.outcome == DONE}
     return [
         replace(result, outcome=DONE, sent_at=done[result.key].sent_at)

@@ -1,6 +1,6 @@
-"""What people want to be changed about orders: rows of a file or a list, each checked before anything is sent.
+"""The rows of a file or a list that update orders, each checked before anything is sent.
 
-A row that cannot be understood does not stop the others: it becomes a :class:`WrongRow`, and is in the results too.
+An invalid row does not stop the others: it becomes a :class:`WrongRow`, and is in the results too.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from airflow_provider_zdirect.merchant_files.tracking_number import read_trackin
 T = TypeVar("T")
 
 MOST_IN_A_LIST = 1_000
-"""Entries of a list, which goes through Airflow's database; more have to come as a file."""
+"""Entries of a list, which goes through Airflow's database; give more as a file."""
 
 RESERVED, SHIPPED, CANCELED, RETURNED = "reserved", "shipped", "canceled", "returned"
 STATUSES = (RESERVED, SHIPPED, CANCELED, RETURNED)
@@ -46,7 +46,7 @@ REASONS: Mapping[str, int] = MappingProxyType(
         "DEFECTIVE": 10,
     }
 )
-"""Why something comes back (zDirect docs, *Orders*, returns)."""
+"""Reasons of returns (zDirect docs, *Orders*, returns)."""
 
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -65,7 +65,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "merchant_id": (),
     }
 )
-"""Columns of a file, with what else they may be called."""
+"""Columns of a file, each with its other names."""
 
 _IDS = ("order_id", "order_line_id", "outbound_logistic_center_id", "merchant_id")
 _TEXTS = ("order_number", "external_id", "merchant_order_id", "shipment")
@@ -77,7 +77,7 @@ _HEAVIEST = 2**31 - 1
 
 @dataclass(frozen=True)
 class OrderUpdate:
-    """What is to become of an order, or of one of its lines. What is None is not changed.
+    """The wanted state of an order, or of one of its lines; what is None is not changed.
 
     :param order_id: UUID in lower case; None if the order is named by ``order_number``.
     :param order_line_id: UUID of the line that ``status`` is of; None with ``external_id`` None: of all lines.
@@ -110,18 +110,10 @@ class OrderUpdate:
     row: int | None = None
     of_any: bool = False
 
-    def __post_init__(self) -> None:
-        if self.status is not None and self.status not in STATUSES:
-            raise ValueError(f"status={self.status!r} is not one of {', '.join(STATUSES)}")
-        if (self.order_id is None) == (self.order_number is None):
-            raise ValueError("an order is named either by order_id or by order_number")
-        if self.order_id is not None and not UUID.fullmatch(self.order_id):
-            raise ValueError(f"order_id={self.order_id[:60]!r} is not a UUID in lower case")
-
 
 @dataclass(frozen=True)
 class WrongRow:
-    """A row that cannot be understood.
+    """An invalid row.
 
     :param what: why; cells are not quoted (but for tracking numbers and a status of one short word), because columns
         may be mixed up, and some are personal.
@@ -155,7 +147,8 @@ def update_file(fs: Any, path: str, uri: str, name: str) -> TableFile:
 def given_list(items: Any, *, name: str, example: str, path: str) -> list[Any]:
     """The entries of a list.
 
-    :param name: the parameter that it came in, for errors; :param path: that of a file instead.
+    :param name: the list's parameter, for errors.
+    :param path: the parameter for a file instead.
     :raises ZDirectConfigurationError: if it is not a list, or too long.
     """
     if not isinstance(items, Iterable) or isinstance(items, str | bytes | Mapping):
@@ -181,6 +174,7 @@ def listed_updates(items: Any, *, name: str) -> list[Row]:
     example = '[{"order_id": "...", "tracking_number": "..."}]'
     rows = given_list(items, name=name, example=example, path=f"{name}_path")
     called = {other: column for column, others in COLUMNS.items() for other in (column, *others)}
+    listed = []
     for number, row in enumerate(rows, start=1):
         unknown = sorted(set(row) - set(called)) if isinstance(row, Mapping) else [type(row).__name__]
         if unknown or len({called[field] for field in row}) < len(row):
@@ -188,10 +182,8 @@ def listed_updates(items: Any, *, name: str) -> list[Row]:
                 f"{name}: item {number} is not a row of an update ({', '.join(map(str, unknown or row))[:100]}).",
                 remedy=f"Use the fields: {', '.join(COLUMNS)}; each once.",
             )
-    return [
-        (f"item {number}", {called[field]: value for field, value in row.items()})
-        for number, row in enumerate(rows, start=1)
-    ]
+        listed.append((f"item {number}", {called[field]: value for field, value in row.items()}))
+    return listed
 
 
 def read_updates(
@@ -246,10 +238,10 @@ def _read(
     names_merchant: bool,
     is_shared: bool,
 ) -> OrderUpdate | WrongRow | str:
-    """The update, what is wrong with it, or whose it is, if it is another merchant's."""
+    """The update, what is wrong with it, or the other merchant that it belongs to."""
     cells: dict[str, Any] = {}
     try:
-        # What names the order comes first, so that a row is known as one of it, whatever else is wrong.
+        # What names the order comes first, so that the order is known even if the rest is wrong.
         cells["order_number"] = _cell(row, "order_number", read_code)
         for name in _IDS:
             if (text := _cell(row, name, bare)) is not None:
@@ -268,7 +260,7 @@ def _read(
         cells |= {name: _cell(row, name, read_code) for name in _TEXTS}
         cells |= {name: _cell(row, name, read_tracking_number) for name in _CODES}
         if cells.get("order_id"):
-            # Both are fine; only one of them names exactly one order.
+            # The id is exact; several orders may share the number.
             cells["order_number"] = None
         elif cells["order_number"] is None:
             raise ValueError("neither order_id nor order_number is given")
@@ -307,7 +299,7 @@ def _cell(row: Mapping[str, Any], name: str, read: Callable[[Any], T]) -> T | No
     try:
         return read(row.get(name)) or None
     except CellError as error:
-        # Numbers of parcels are not personal, and whoever corrects them has to find them.
+        # Tracking numbers are not personal, and people need them to find the row.
         cell = f"{name}={shown(row[name])}" if name in _CODES and not _ADDRESS.search(str(row[name])) else name
         raise ValueError(f"{cell} {error}") from error
 
@@ -315,7 +307,7 @@ def _cell(row: Mapping[str, Any], name: str, read: Callable[[Any], T]) -> T | No
 def _status(text: str) -> str:
     status = {"cancelled": CANCELED}.get(text.lower(), text.lower())
     if status not in STATUSES:
-        # Anything else may be of another column, and personal.
+        # Anything else may come from another column, and be personal.
         quoted = f" {text!r}" if _WORD.fullmatch(text) else ""
         raise ValueError(f"status{quoted} is unknown; use {', '.join(STATUSES)}")
     return status

@@ -73,7 +73,7 @@ class _Extraction:
         self.changes: list[dict[str, Any]] = []
         self.empty_because: dict[str, str | None] = {}
         self.checkpoint = Checkpoint(self.store, self.layout.staging(job.window, self.run_key), self._fingerprint())
-        self.erased = ErasedMeanwhile.of(self.dataset, self.place.merchant_id, self.checkpoint, job.what)
+        self.erased = ErasedMeanwhile(self.dataset, self.place.merchant_id, self.checkpoint, job.what)
 
     async def run(self) -> ExtractResult:
         refuse_future(self.job.window, self.clock.now())

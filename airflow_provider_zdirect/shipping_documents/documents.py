@@ -1,7 +1,7 @@
-"""Shipping documents of Zalando Shipping Solutions (ZSS): labels and slips of an order, and where they lie.
+"""Shipping documents of Zalando Shipping Solutions (ZSS): labels and slips of an order, and where they are stored.
 
     <base>/shipping_documents/merchant_id=<id>/order_id=<id>/<document id>-<type>.pdf
-    <base>/shipping_documents/merchant_id=<id>/order_id=<id>/documents.json           what they are, written last
+    <base>/shipping_documents/merchant_id=<id>/order_id=<id>/documents.json           their list, written last
 
 Labels carry names and addresses. Facts: zDirect docs, *ZSS Shipping Documents*.
 """
@@ -24,6 +24,7 @@ from airflow_provider_zdirect.datasets.assumptions import (
     UNNAMED_ORDER,
 )
 from airflow_provider_zdirect.datasets.rate import Rate
+from airflow_provider_zdirect.erasure.ledger import as_text
 from airflow_provider_zdirect.exceptions import (
     FilterIgnoredError,
     MalformedResponseError,
@@ -34,7 +35,7 @@ from airflow_provider_zdirect.exceptions import (
 INDEX = "documents.json"
 LIST_PATH = "/zss/shipping-documents"
 PER_MINUTE = {"production": 400, "sandbox": 40}
-"""Requests of these documents for returns (ZRS); a limit for orders is not documented."""
+"""Requests a minute; documented for documents of returns (ZRS), not for those of orders."""
 
 OUTBOUND_LABEL, RETURN_LABEL = "OUTBOUND_LABEL", "RETURN_LABEL"
 SCOPE = "zss/shipping-document/read"
@@ -60,12 +61,12 @@ class ShippingDocument:
 
     @property
     def file_name(self) -> str:
-        """Of its PDF; the same for the same document."""
+        """The name of its PDF; a document always has the same."""
         return f"{_for_a_name(self.id)}-{_for_a_name(self.type)}.pdf"
 
 
 class DocumentCalls:
-    """The API as calls; nothing is decided here."""
+    """The calls of the API."""
 
     def __init__(self, client: ZDirectClient) -> None:
         self._client = client
@@ -77,7 +78,7 @@ class DocumentCalls:
     async def list(self, order_id: str) -> list[ShippingDocument]:
         """The documents of an order.
 
-        :raises NotFoundError: if zDirect does not know it.
+        :raises NotFoundError: if zDirect does not know the order.
         :raises FilterIgnoredError: if the answer is about another order.
         :raises ShippingDocumentsError: if it does not name the order, see ``unnamed_order``.
         """
@@ -104,9 +105,9 @@ class DocumentCalls:
         return [self._document(entry, order_id, what) for entry in listed]
 
     def _document(self, entry: Any, order_id: str, what: str) -> ShippingDocument:
-        if not isinstance(entry, dict) or not (document_id := _text(entry.get("id"))):
+        if not isinstance(entry, dict) or not (document_id := as_text(entry.get("id"))):
             raise _malformed(what, "a document of the answer has no id", LIST_PATH)
-        named = (_text(entry.get("order_id")) or "").lower()
+        named = (as_text(entry.get("order_id")) or "").lower()
         if not named and self._assumptions[UNNAMED_ORDER] == "refuse":
             raise ShippingDocumentsError(
                 f"{what}: zDirect answered document {document_id[:60]} without the id of its order.",
@@ -117,13 +118,16 @@ class DocumentCalls:
         if named and named != order_id:
             raise FilterIgnoredError(
                 f"{what}: zDirect answered a document of order {named[:60]}.",
-                remedy="Nothing of it was fetched. Find out which parameter asks for an order, and set it as "
+                remedy="Nothing was fetched. Find out which parameter selects an order, and set it as "
                 "documents_order_parameter in the connection's assumptions.",
                 path=LIST_PATH,
             )
         names = ("tracking_id", "shipment_id", "shipment_number")
         return ShippingDocument(
-            document_id, order_id, _text(entry.get("type")) or "UNKNOWN", *(_text(entry.get(name)) for name in names)
+            document_id,
+            order_id,
+            as_text(entry.get("type")) or "UNKNOWN",
+            *(as_text(entry.get(name)) for name in names),
         )
 
     async def download(self, document: ShippingDocument) -> bytes:
@@ -145,7 +149,7 @@ class DocumentCalls:
 
 
 def tracking_codes(entries: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """The codes of the labels by the field of the order that they belong to; each code once.
+    """The tracking codes of labels, by the order's field that they belong in; each code once.
 
     :param entries: documents with their ``type`` and ``tracking_id``.
     """
@@ -174,13 +178,6 @@ def _malformed(what: str, reason: str, path: str) -> MalformedResponseError:
         path=path,
         retry_after=REFETCH_DELAY,
     )
-
-
-def _text(value: Any) -> str | None:
-    """A text, of a number too; None for what is blank."""
-    if value is None or isinstance(value, bool | dict | list):
-        return None
-    return str(value).strip() or None
 
 
 def _for_a_name(text: str) -> str:

@@ -1,7 +1,7 @@
 """Fetching the shipping documents of many orders, each once, and filling in the tracking codes of their labels.
 
-What was fetched stays: a document is written whole, the list of an order's documents after all of them. So a task that
-was killed between any two requests or writes goes on where it was, and two tasks at once write the same.
+A document is written whole, and the list of an order's documents after all of them. So a task that was killed between
+any two requests or writes goes on where it stopped, and two tasks at the same time write the same.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectError,
     ZDirectRetriableError,
 )
-from airflow_provider_zdirect.orders.at_once import for_each
+from airflow_provider_zdirect.orders.at_once import for_each, retry_all
 from airflow_provider_zdirect.orders.order_flow import UpdateRules
 from airflow_provider_zdirect.orders.order_updates import OrderUpdateJob, OrderUpdateResult, update_orders
 from airflow_provider_zdirect.orders.update_results import NOT_APPLIED
@@ -58,7 +58,7 @@ from airflow_provider_zdirect.windows import subject
 log = logging.getLogger(__name__)
 
 TRY_AGAIN = 600.0
-"""Seconds after which documents that an order must have, and has not, are asked for again."""
+"""Seconds until missing documents that are required are asked for again."""
 
 SHOWN = 10
 
@@ -69,8 +69,8 @@ class DocumentsJob:
 
     :param run: the same for every try of the same task run, and for no other run.
     :param fill_tracking: set the orders' tracking codes to those of their labels.
-    :param overwrite_tracking: also where zDirect has others.
-    :param require_documents: an order without documents is an error that a later try may mend.
+    :param overwrite_tracking: replace other codes that zDirect has.
+    :param require_documents: raise a retriable error if an order has no documents.
     :param max_failed: orders that may fail or be in conflict before that is an error; None: any number.
     """
 
@@ -87,10 +87,10 @@ class DocumentsJob:
 class DocumentsResult:
     """The outcome of a job.
 
-    :param orders: how many have each outcome.
-    :param documents: files that are there of these orders.
+    :param orders: number of orders by outcome.
+    :param documents: stored files of these orders.
     :param downloaded: those of them that this run fetched, earlier tries of it included.
-    :param missing: the first orders without documents.
+    :param missing_orders: the first orders without documents.
     :param tracking: the outcome of the tracking codes; None if none were to be filled in.
     """
 
@@ -98,7 +98,7 @@ class DocumentsResult:
     orders: Mapping[str, int]
     documents: int
     downloaded: int
-    missing: tuple[str, ...]
+    missing_orders: list[str]
     uri: str
     results_uri: str | None
     requests: int
@@ -106,25 +106,15 @@ class DocumentsResult:
 
     def as_dict(self) -> dict[str, Any]:
         """Small, for XCom."""
-        return {
-            "merchant_id": self.merchant_id,
-            "orders": sum(self.orders.values()),
-            **self.orders,
-            "documents": self.documents,
-            "downloaded": self.downloaded,
-            "missing_orders": list(self.missing),
-            "tracking": dict(self.tracking.rows) if self.tracking else None,
-            "uri": self.uri,
-            "results_uri": self.results_uri,
-            "requests": self.requests,
-        }
+        tracking = dict(self.tracking.rows) if self.tracking else None
+        return {**vars(self), **self.orders, "orders": sum(self.orders.values()), "tracking": tracking}
 
 
 async def fetch_documents(job: DocumentsJob, client: ZDirectClient, clock: Clock | None = None) -> DocumentsResult:
-    """Fetch what is not there yet, fill in tracking codes, and publish the outcome of each order.
+    """Fetch missing documents, fill in tracking codes, and publish the outcome of each order.
 
     :raises ZDirectRetriableError: if requests failed that may work later; everything else was done and is published.
-        After a rate limit nothing is published yet: the retry goes on.
+        After a rate limit nothing is published yet; the retry goes on.
     :raises ShippingDocumentsError: if more than ``max_failed`` orders failed or are in conflict; likewise.
     :raises ZDirectFatalError: if the app may not read documents at all.
     :raises FilterIgnoredError: if zDirect answers with another order's documents.
@@ -148,7 +138,7 @@ class _Run:
 
     async def carry_out(self) -> DocumentsResult:
         order_ids = list(dict.fromkeys(self._job.order_ids))
-        # In another order with every try, so that it is not always the same ones that are tried before it is in vain.
+        # Shuffled anew with each try: orders that always fail must not keep the others from being tried.
         shuffled = Random(f"{self._job.run} {self._clock.now()}").sample(order_ids, len(order_ids))  # noqa: S311
         environment = self._client.config.environment
         self._end = await for_each(shuffled, self._try, self._failed, environment=environment)
@@ -176,7 +166,7 @@ class _Run:
         if self._is_erased(order_id):
             return self._erased(order_id)
         index = self._store.read_json(f"{folder}/{INDEX}") or {}
-        # Else an earlier try of this run wrote it, and it is complete.
+        # Otherwise, an earlier try of this run wrote it, and it is complete.
         if index.get("run") != self._job.run:
             listed = await self._calls.list(order_id)
             if not listed:
@@ -191,16 +181,16 @@ class _Run:
         return order_id in self._ledger.people().orders
 
     def _erased(self, order_id: str) -> OrderDocuments:
-        """Erased before, or while its documents were being fetched, perhaps by a task that was killed then."""
+        """Delete what was fetched before, or during, the erasure, perhaps by a task that was killed."""
         self._store.delete_folder(documents_folder(self._merchant_id, order_id))
         return OrderDocuments(order_id, ERASED, reason="its personal data was erased")
 
     async def _download(
         self, order_id: str, folder: str, listed: Sequence[ShippingDocument], index: Mapping[str, Any]
     ) -> dict[str, Any] | None:
-        """The new index, once all documents are there; None if the order is erased meanwhile.
+        """Fetch the documents, and return the new index; None if the order is erased in the meantime.
 
-        :param index: that of an earlier run.
+        :param index: the index of an earlier run.
         """
         there = set(self._store.files(folder))
         before = {entry["path"]: entry for entry in [*index.get("documents", []), *index.get("withdrawn", [])]}
@@ -260,7 +250,7 @@ class _Run:
             orders={outcome: counts[outcome] for outcome in OUTCOMES},
             documents=sum(len(one.documents) for one in results),
             downloaded=sum(one.fetched for one in results),
-            missing=tuple(one.order_id for one in results if one.outcome == MISSING)[:SHOWN],
+            missing_orders=[one.order_id for one in results if one.outcome == MISSING][:SHOWN],
             uri=job.place.uri_of(documents_folder(self._merchant_id)),
             results_uri=job.place.uri_of(path) if path else None,
             requests=self._client.stats.requests,
@@ -298,13 +288,8 @@ class _Run:
         denied = [error for error in self._errors if isinstance(error, PermissionDeniedError)]
         if denied and all(one.outcome == FAILED for one in results):
             raise denied[0]
-        errors = [error for error in self._errors if isinstance(error, ZDirectRetriableError)]
-        if errors:
-            raise errors[0].with_message(
-                f"Shipping documents of merchant {self._merchant_id}: {result.orders[FAILED]} of {len(results)} orders "
-                f"could not be fetched, the first because: {errors[0].message}",
-                retry_after=max(error.retry_after for error in errors),
-            ) from errors[0]
+        failed = f"{result.orders[FAILED]} of {len(results)} orders could not be fetched"
+        retry_all(self._errors, f"Shipping documents of merchant {self._merchant_id}: {failed}")
         bad = [one for one in results if one.outcome in (FAILED, CONFLICT)]
         not_filled = result.tracking.failed if result.tracking else 0
         if job.max_failed is not None and len(bad) + not_filled > job.max_failed:
@@ -313,7 +298,7 @@ class _Run:
         if job.require_documents and missing:
             raise DocumentsNotReadyError(
                 f"Shipping documents of merchant {self._merchant_id}: zDirect has none yet of {missing} orders, such "
-                f"as {', '.join(result.missing)}.",
+                f"as {', '.join(result.missing_orders)}.",
                 remedy="No action needed if they come before the task's last retry; documents of the others are there.",
                 retry_after=TRY_AGAIN,
             )

@@ -1,4 +1,4 @@
-"""The orders that people name to have their shipping documents fetched: a list, or a file."""
+"""The orders whose shipping documents are fetched, as people name them: in a list or a file."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from types import MappingProxyType
 from typing import Any
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.merchant_files.cells import CellError, bare
+from airflow_provider_zdirect.merchant_files.cells import UUID, CellError, bare
 from airflow_provider_zdirect.merchant_files.tables import TableFile
-from airflow_provider_zdirect.orders.update_rows import UUID, given_list
+from airflow_provider_zdirect.orders.update_rows import given_list
 
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType({"order_id": ("order_uuid",), "merchant_id": ()})
 
@@ -19,7 +19,7 @@ SHOWN = 5
 def listed_orders(value: Any, *, name: str) -> list[str]:
     """Order ids of a list, or of comma separated text; each once, in order.
 
-    :param name: the parameter that they came in, for errors.
+    :param name: their parameter, for errors.
     :raises ZDirectConfigurationError: if it is not a list, too long, or an id is not a UUID.
     """
     if isinstance(value, str):

@@ -1,28 +1,20 @@
-"""Of which published orders shipping documents are fetched: those that still lack a tracking code."""
+"""The published orders whose shipping documents are fetched: those that lack a tracking code."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 
-from airflow_provider_zdirect.datasets.arrow import INSTANT
+from airflow_provider_zdirect.datasets.arrow import arrow_schema
+from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.merchant_files.cells import UUID
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import Table, query
 
-ORDERS = Table(
-    "orders_current",
-    pa.schema(
-        [
-            ("order_id", pa.string()),
-            ("order_type", pa.string()),
-            ("status", pa.string()),
-            ("tracking_number", pa.string()),
-            ("return_tracking_number", pa.string()),
-            ("order_date", INSTANT),
-            ("modified_at", INSTANT),
-        ]
-    ),
-)
+_CODES = ("tracking_number", "return_tracking_number")
+_COLUMNS = ("order_id", "order_type", "status", "order_date", "modified_at", *_CODES)
+_ORDER = arrow_schema(get_dataset("orders").model)
+ORDERS = Table("orders_current", pa.schema([_ORDER.field(name) for name in _COLUMNS]))
 
 _WITHOUT_CODES = """
 WITH latest AS (
@@ -31,7 +23,7 @@ WITH latest AS (
 )
 SELECT lower(order_id) AS order_id FROM latest
 WHERE order_type = 'PartnerFulfilled' AND lower(status) = 'approved'
-    AND regexp_full_match(lower(order_id), '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
+    AND regexp_full_match(lower(order_id), $uuid)
     AND (coalesce(trim(tracking_number), '') = '' OR coalesce(trim(return_tracking_number), '') = '')
 ORDER BY order_date, order_id
 """
@@ -49,4 +41,4 @@ def orders_without_codes(place: Place) -> list[str]:
             f"No orders of merchant {place.merchant_id} are published ({ORDERS.dataset}).",
             remedy="Run the DAG zdirect_orders first, or give order_ids or orders_path.",
         )
-    return query(place, _WITHOUT_CODES, {"orders": ORDERS})["order_id"].to_pylist()
+    return query(place, _WITHOUT_CODES, {"orders": ORDERS}, {"uuid": UUID.pattern})["order_id"].to_pylist()

@@ -17,18 +17,12 @@ FETCHED, ALREADY, MISSING, ERASED = "fetched", "already", "missing", "erased"
 CONFLICT, FAILED = "conflict", "failed"
 OUTCOMES = (FETCHED, ALREADY, MISSING, ERASED, CONFLICT, FAILED)
 """``fetched`` by this run; ``already`` there; ``missing``: zDirect has none yet; ``erased``: never fetched again;
-``conflict``: its labels have several codes, so that none was filled in; ``failed``: no documents, or not all."""
+``conflict``: its labels have several codes, so none was filled in; ``failed``: some documents could not be fetched."""
 
 SCHEMA = pa.schema(
     [
-        ("order_id", pa.string()),
-        ("outcome", pa.string()),
-        ("document_id", pa.string()),
-        ("type", pa.string()),
-        ("tracking_id", pa.string()),
-        ("shipment_id", pa.string()),
-        ("shipment_number", pa.string()),
-        ("path", pa.string()),
+        *((name, pa.string()) for name in ("order_id", "outcome", "document_id", "type", "tracking_id")),
+        *((name, pa.string()) for name in ("shipment_id", "shipment_number", "path")),
         ("bytes", pa.int64()),
         ("sha256", pa.string()),
         ("fetched_at", INSTANT),
@@ -46,9 +40,9 @@ SCHEMA = pa.schema(
 class OrderDocuments:
     """The outcome of one order.
 
-    :param documents: entries of its ``documents.json``; all that there are, or none.
+    :param documents: the entries of its ``documents.json``; all or none.
     :param fetched: how many of them this run fetched.
-    :param codes: by the field of the order that they belong to.
+    :param codes: tracking codes by the order's field that they belong in.
     """
 
     order_id: str

@@ -19,8 +19,9 @@ from extraction import Extraction
 from airflow_provider_zdirect.datasets.personal_data import PersonalData
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.erasure.run import ErasureJob, ErasureResult, erase_customers
+from airflow_provider_zdirect.erasure.run import ErasureResult, erase_customers
 from airflow_provider_zdirect.exceptions import ServerError
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.storage.layout import documents_folder
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import Window
@@ -121,8 +122,12 @@ class ErasureWorld(Extraction):
         return f"_erasures/orders/merchant_id={self.merchant_id}"
 
     @property
+    def own_place(self) -> Place:
+        return self.place(self.merchant_id, "parquet")
+
+    @property
     def store(self) -> ObjectStore:
-        return self.job("orders", FIRST).place.store
+        return self.own_place.store
 
     def add(self, start: datetime, count: int = 1, **attributes: Any) -> list[str]:
         ids = self.emulator.add_orders(self.merchant_id, count, start=start, items=1, lines=1, **attributes)
@@ -182,13 +187,11 @@ class ErasureWorld(Extraction):
     def request_deletion(self) -> None:
         self.emulator.request_deletion(self.merchant_id, CUSTOMER)
 
-    def erasure_job(self, **changes: Any) -> ErasureJob:
-        return ErasureJob(self.job("orders", FIRST).place, **{"key": KEY if self.mode == "hash" else None, **changes})
-
-    def erase(self, **changes: Any) -> ErasureResult:
+    def erase(self, with_key: bool = True) -> ErasureResult:
         async def go() -> ErasureResult:
             async with self.client() as client:
-                return await erase_customers(self.erasure_job(**changes), client, self.clock())
+                key = KEY if self.mode == "hash" and with_key else None
+                return await erase_customers(self.own_place, client, self.clock(), key=key)
 
         return asyncio.run(go())
 

@@ -141,7 +141,7 @@ def test_rows_with_hashes_of_a_key_that_is_gone_are_found_by_those_that_the_requ
     world.add(SECOND.start, 1, **PERSON)
     for window in (FIRST, SECOND):
         world.fetch(window)
-    world.erase(key=None)
+    world.erase(with_key=False)
     assert not world.traces()
     world.is_erased()
 

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from erasure_world import CUSTOMER, EVERYWHERE, FIRST, NOW, PERSON, SECOND, ErasureWorld
+from orders.order_world import Killed
 
 from airflow_provider_zdirect.erasure.ledger import ErasureLedger
 from airflow_provider_zdirect.erasure.proof import prove
@@ -25,16 +26,12 @@ from airflow_provider_zdirect.storage.object_store import ObjectStore
 WRITES = ("write", "upload", "delete", "delete_folder")
 
 
-class Killed(BaseException):
-    """The process is gone."""
-
-
 def erase(world: ErasureWorld) -> ErasureResult:
     """With the requests as they are, without asking for them."""
     requests = DeletionRequests()
     for wish in world.emulator.state.customer_wishes.deletions(world.merchant_id):
         requests.take(wish.body)
-    return _Erasure(world.erasure_job(), requests, world.clock().now()).run()
+    return _Erasure(world.own_place, None, requests, world.clock().now()).run()
 
 
 def rows_of_files(world: ErasureWorld) -> dict[str, int]:
@@ -124,7 +121,7 @@ def test_what_was_fetched_before_the_ledger_was_written_is_not_published_after_i
     def enter(number: int) -> None:
         if number == 2:
             # The erasure has not come to the staged pages yet.
-            _Erasure(world.erasure_job(), asked(world), NOW)._enter()
+            _Erasure(world.own_place, None, DeletionRequests(customers={CUSTOMER: None}), NOW)._enter()
 
     emulator.on_request("/orders", enter)
     with pytest.raises(ConcurrentRunError, match="customers of some fetched orders have been erased since"):
@@ -206,9 +203,3 @@ def test_erasures_and_extractions_at_once_come_to_the_same(world, emulator):
         {name: set(rows) for name, rows in others.items()},
     )
     world.is_erased()
-
-
-def asked(world: ErasureWorld) -> DeletionRequests:
-    requests = DeletionRequests()
-    requests.take({"customer_number": CUSTOMER})
-    return requests

@@ -89,40 +89,40 @@ def _codes(number: str) -> dict[str, str]:
     return {"tracking_number": f"OUT-1000{number}", "return_tracking_number": f"BACK-1000{number}"}
 
 
+def kill_at_each(emulator: EmulatorServer, base: Path, pause: float, run_and_kill: Callable[[Scene, int], bool]) -> int:
+    """Kill a run at its first, second, ... event, and run it again after ``pause`` seconds; the number of events."""
+    for number in range(1, MOST):
+        scene = Scene(emulator, base / str(number))
+        was_killed = run_and_kill(scene, number)
+        emulator.clock.advance(pause)
+        if was_killed:
+            assert not scene.run_and_kill()
+        scene.check()
+        if not was_killed:
+            return number - 1
+    raise AssertionError("it never ended")
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_killed_around_any_request_and_run_again_all_is_done_once(
     emulator: EmulatorServer, tmp_path: Path, moment: str
 ) -> None:
-    number, was_killed = 0, True
-    while was_killed:
-        number += 1
-        scene = Scene(emulator, tmp_path / str(number))
-        was_killed = scene.run_and_kill(DeadlyTransport(lambda *at, number=number: at == (number, moment)))  # type: ignore[misc]
-        emulator.clock.advance(120)
-        if was_killed:
-            assert not scene.run_and_kill()
-        scene.check()
-        assert number < MOST
-    assert number > 20, "each request had its turn"
+    def run_and_kill(scene: Scene, number: int) -> bool:
+        return scene.run_and_kill(DeadlyTransport(lambda *at: at == (number, moment)))
+
+    assert kill_at_each(emulator, tmp_path, 120, run_and_kill) >= 20, "each request had its turn"
 
 
 @pytest.mark.parametrize("moment", ["before", pytest.param("after", marks=pytest.mark.exhaustive)])
 def test_killed_around_any_write_to_the_storage_and_run_again_all_is_done_once(
     emulator: EmulatorServer, tmp_path: Path, moment: str
 ) -> None:
-    number, was_killed = 0, True
-    while was_killed:
-        number += 1
-        scene = Scene(emulator, tmp_path / str(number))
+    def run_and_kill(scene: Scene, number: int) -> bool:
         with deadly_storage(number, moment):
-            was_killed = scene.run_and_kill()
-        emulator.clock.advance(86_400)
-        if was_killed:
-            assert not scene.run_and_kill()
-        scene.check()
-        assert number < MOST
-    assert number > 5
+            return scene.run_and_kill()
+
+    assert kill_at_each(emulator, tmp_path, 86_400, run_and_kill) >= 5
 
 
 def test_killed_after_the_numbers_the_next_try_still_leaves_five_seconds(world: OrderWorld) -> None:

@@ -36,6 +36,7 @@ def test_an_order_is_exported_then_tracked_then_shipped_and_its_numbers_have_tak
         "orders": 1,
         "uri": f"{world.base.as_uri()}/order_updates/merchant_id={world.merchant_id}",
         "requests": 6,
+        "of_others": 0,
         "applied_before": False,
     }
 

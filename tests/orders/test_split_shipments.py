@@ -90,7 +90,7 @@ def test_a_parcel_with_other_lines_or_numbers_is_a_conflict(world: OrderWorld) -
     assert world.writes()[len(sent) :] == ["POST shipments 201", "PATCH shipment 204", "PATCH shipment 204"]
 
 
-def test_a_parcel_of_which_zdirect_refuses_the_status_is_told_and_others_go_on(world: OrderWorld) -> None:
+def test_a_parcel_of_which_zdirect_refuses_the_status_is_reported_and_others_go_on(world: OrderWorld) -> None:
     order_id, good = world.order(items=1), world.order(items=1)
     world.emulator.set_line(order_id, next(iter(world.lines(order_id))), "initial")
     assert update(world, parcel(order_id), parcel(good)) == {2: {"done", "conflict"}, 3: {"done"}}

@@ -57,7 +57,7 @@ def test_an_export_that_is_shown_late_is_waited_for(world: OrderWorld) -> None:
     order_id, late = world.order(items=1), world.order(items=1)
     assert world.runs(tracked(order_id), transport=AnsweringTransport(hide)).rows["done"] == 1
     until = world.clock.now() + timedelta(days=1)
-    with pytest.raises(ServerError, match="took the merchant_order_id, and does not show it yet"):
+    with pytest.raises(ServerError, match="accepted the merchant_order_id, and does not show it yet"):
         world.runs(tracked(late, 2), run="b", transport=AnsweringTransport(hide))
 
 

@@ -187,7 +187,7 @@ def test_whatever_the_rows_are_each_is_an_update_wrong_or_anothers(rows: list[di
         ([GOOD] * 1001, "has 1001 entries"),
     ],
 )
-def test_a_list_that_is_none_is_refused(items: Any, named: str) -> None:
+def test_what_is_not_a_list_of_rows_is_refused(items: Any, named: str) -> None:
     with pytest.raises(ZDirectConfigurationError) as caught:
         listed_updates(items, name="updates")
     assert named in str(caught.value)
@@ -196,12 +196,6 @@ def test_a_list_that_is_none_is_refused(items: Any, named: str) -> None:
 def test_a_list_may_have_the_names_that_a_file_may_have() -> None:
     (row,) = listed_updates([{"order_id": ORDER, "ean": "1", "tracking_code": "2"}], name="updates")
     assert row == ("item 1", {"order_id": ORDER, "external_id": "1", "tracking_number": "2"})
-
-
-def test_an_update_that_names_no_order_cannot_be_made() -> None:
-    for wrong in ({"order_id": None}, {"order_id": "x"}, {"order_id": ORDER, "status": "sent"}):
-        with pytest.raises(ValueError):
-            OrderUpdate(**wrong)
 
 
 def test_formulas_of_a_spreadsheet_are_undone() -> None:

@@ -78,7 +78,7 @@ def test_orders_without_documents_are_counted_and_listed_and_only_an_error_if_th
     one, other = world.order(), world.order()
     world.emulator.set_options(zss_orders=0.0)
     result = world.fetch(one, other)
-    assert (result.orders["missing"], result.missing) == (2, (one, other))
+    assert (result.orders["missing"], result.missing_orders) == (2, [one, other])
     assert world.results() == sorted((order_id, "missing", None) for order_id in (one, other))
     with pytest.raises(DocumentsNotReadyError, match=one) as caught:
         world.fetch(one, require_documents=True)

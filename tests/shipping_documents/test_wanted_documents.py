@@ -84,7 +84,6 @@ def test_parameter_and_path_are_assumptions(world):
     world.emulator.set_options(documents_order_parameter="order", document_path="/zss/documents/{document_id}/pdf")
     order_id = world.order()
     world.assumptions = {"documents_order_parameter": "order"}
-    world.assumptions = {"documents_order_parameter": "order"}
     with pytest.raises(ShippingDocumentsError, match="document_path"):
         world.fetch(order_id)
     world.assumptions["document_path"] = "/zss/documents/{document_id}/pdf"
