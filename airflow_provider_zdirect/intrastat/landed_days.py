@@ -60,8 +60,7 @@ def landed_days(place: Place, month: Month) -> dict[date, LandedDay]:
     from its name, so a day on either side counts as near.
     """
     store, layout = place.store, place.layout("intra_community_movements")
-    folder = f"_manifests/{layout.dataset}/merchant_id={layout.merchant_id}"
-    near = [path for path in store.files_below(folder) if _is_near(path, month.widest)]
+    near = [path for path in store.files_below(f"_manifests/{layout.merchant}") if _is_near(path, month.widest)]
     wanted = set(month.days)
     landed: dict[date, LandedDay] = {}
     for path in near:
