@@ -1,17 +1,26 @@
 """Writing the files of a month's reports, over those of an earlier run; the manifest last.
 
+    <base>/intrastat/merchant_id=<id>/month=<YYYY-MM>/country=<CC>/intrastat-<YYYY-MM>-<CC>.parquet
+    <base>/_reports/intrastat/merchant_id=<id>/month=<YYYY-MM>/country=<CC>/intrastat-<YYYY-MM>-<CC>.csv, .html
+    <base>/_reports/intrastat/merchant_id=<id>/month=<YYYY-MM>/country=<CC>/goods-without-master-data.csv
+    <base>/_reports/intrastat/merchant_id=<id>/month=<YYYY-MM>/movements-without-country.csv
+    <base>/_manifests/intrastat/merchant_id=<id>/<YYYY-MM>.json
+
+Under ``<base>/intrastat/`` there are only Parquet files, and their columns do not repeat what their folders say, so
+that every tool can read the table by its folders.
+
 The bytes of every file but the manifest follow from the movements and the master data alone.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from airflow_provider_zdirect import __version__
-from airflow_provider_zdirect.intrastat.file_names import MonthFiles
 from airflow_provider_zdirect.intrastat.selection import Month
 from airflow_provider_zdirect.publish.files import PublishedFile
 from airflow_provider_zdirect.publish.place import Place
@@ -19,15 +28,38 @@ from airflow_provider_zdirect.publish.place import Place
 
 @dataclass
 class MonthWriter:
-    """Writes the files of one month and merchant."""
+    """Writes the files of one month and merchant; all paths are relative to the base path."""
 
     place: Place
     month: Month
     files: list[PublishedFile] = field(default_factory=list)
 
     @property
-    def names(self) -> MonthFiles:
-        return MonthFiles(self.place.merchant_id, self.month)
+    def folder(self) -> str:
+        return f"intrastat/merchant_id={self.place.merchant_id}/month={self.month}"
+
+    @property
+    def manifest(self) -> str:
+        return f"_manifests/intrastat/merchant_id={self.place.merchant_id}/{self.month}.json"
+
+    @property
+    def unplaced(self) -> str:
+        return f"_reports/{self.folder}/movements-without-country.csv"
+
+    def of(self, country: str) -> dict[str, str]:
+        """The files of a country: ``parquet``, ``csv``, ``html``, and ``goods`` without master data."""
+        folder, stem = f"{self.folder}/country={country}", f"intrastat-{self.month}-{country}"
+        return {
+            "parquet": f"{folder}/{stem}.parquet",
+            "csv": f"_reports/{folder}/{stem}.csv",
+            "html": f"_reports/{folder}/{stem}.html",
+            "goods": f"_reports/{folder}/goods-without-master-data.csv",
+        }
+
+    def country_of(self, path: str) -> str | None:
+        """The country whose file this is; None if a report writes no such file for a country."""
+        found = re.search(r"/country=([A-Z]{2})/", path)
+        return found[1] if found and path in self.of(found[1]).values() else None
 
     def write(self, path: str, data: bytes, rows: int) -> None:
         self.place.store.write(path, data)
@@ -45,11 +77,11 @@ class MonthWriter:
         :param created: the present.
         """
         kept = self._delete_stale(countries)
-        former = self.place.store.read_json(self.names.manifest) or {"files": [], "reports": []}
+        former = self.place.store.read_json(self.manifest) or {"files": [], "reports": []}
         reports = [report for report in former["reports"] if report["country"] in kept] + [
             {**report, "created_at": created} for report in reports
         ]
-        files = [file for file in former["files"] if self.names.country_of(file["path"]) in kept]
+        files = [file for file in former["files"] if self.country_of(file["path"]) in kept]
         manifest = {
             **facts,
             "reports": sorted(reports, key=lambda report: report["country"]),
@@ -57,16 +89,16 @@ class MonthWriter:
             "package_version": __version__,
             "created_at": created,
         }
-        self.place.store.write_json(self.names.manifest, manifest)
+        self.place.store.write_json(self.manifest, manifest)
 
     def _delete_stale(self, countries: tuple[str, ...] | None) -> set[str]:
         """Delete what an earlier run wrote and this one did not; returns the countries that this run left alone."""
         written = {file.path for file in self.files}
         untouched = set()
-        for folder in (self.names.folder, f"_reports/{self.names.folder}"):
+        for folder in (self.folder, f"_reports/{self.folder}"):
             for path in self.place.store.files_below(folder):
-                country = self.names.country_of(path)
-                if path in written or (country is None and path != self.names.unplaced):
+                country = self.country_of(path)
+                if path in written or (country is None and path != self.unplaced):
                     continue
                 if country is not None and countries is not None and country not in countries:
                     untouched.add(country)

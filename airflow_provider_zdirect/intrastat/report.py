@@ -149,7 +149,7 @@ def _publish(
         for finding in own:
             log.warning("%s: %s", what, finding)
         _write_country(writer, report, movements, len(landed), findings + own)
-        files = writer.names.of(country)
+        files = writer.of(country)
         summary = {
             "country": country,
             "arrivals": report.net_quantity("arrival"),
@@ -167,7 +167,7 @@ def _publish(
         )  # fmt: skip
     unplaced = movements.unplaced
     if unplaced.num_rows:
-        writer.write(writer.names.unplaced, table_as_csv(unplaced), unplaced.num_rows)
+        writer.write(writer.unplaced, table_as_csv(unplaced), unplaced.num_rows)
     used = None
     if job.master_data is not None and master_data is not None:
         used = {"uri": job.master_data.uri, "eans": master_data.num_rows}
@@ -195,8 +195,8 @@ def _publish(
         "days": len(landed),
         "missing_days": missing_days,
         **numbers,
-        "uri": place.uri_of(writer.names.folder),
-        "manifest": place.uri_of(writer.names.manifest),
+        "uri": place.uri_of(writer.folder),
+        "manifest": place.uri_of(writer.manifest),
         "reports": reports,
     }
 
@@ -204,7 +204,7 @@ def _publish(
 def _write_country(
     writer: MonthWriter, report: CountryReport, movements: Movements, days_used: int, findings: list[Finding]
 ) -> None:
-    files, rows = writer.names.of(report.country), report.lines.num_rows
+    files, rows = writer.of(report.country), report.lines.num_rows
     writer.write(files["parquet"], parquet_bytes(report.lines.drop_columns(FOLDERS)), rows)
     writer.write(files["csv"], lines_as_csv(report.lines), rows)
     goods = None
