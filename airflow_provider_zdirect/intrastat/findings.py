@@ -81,15 +81,11 @@ def country_findings(report: CountryReport, movements: Movements) -> list[Findin
         return [_nothing_to_report(report, movements)]
     codes = {report.country, *report.lines.column("counterpart_country").unique().to_pylist()}
     outside = sorted(codes.difference(EU))
-    if not outside:
-        return []
-    return [
-        Finding(
-            "Movements from or to places outside of the EU",
-            f"Not in the EU: {', '.join(outside)}. Such movements are in the tables, and are not part of "
-            "Intrastat; they may be imports or exports.",
-        )
-    ]
+    text = (
+        f"Not in the EU: {', '.join(outside)}. Such movements are in the tables, and are not part of Intrastat; they "
+        "may be imports or exports."
+    )
+    return [Finding("Movements from or to places outside of the EU", text)] if outside else []
 
 
 def _nothing_to_report(report: CountryReport, movements: Movements) -> Finding:
