@@ -106,10 +106,10 @@ def test_an_older_feed_changes_nothing(world: StockWorld) -> None:
 def test_the_time_of_a_feed_is_when_its_file_was_written(world: StockWorld) -> None:
     path = world.write("stock.csv", rows(1))
     os.utime(path, (world.start.timestamp(), world.start.timestamp()))
-    assert world.run(world.job(minutes=None)).feed_time == world.start
+    assert world.run(world.job(minutes=None))["feed_time"] == world.start.isoformat()
     # The clock of whoever wrote it is ahead of ours.
     os.utime(path, (world.start.timestamp() + 10**7,) * 2)
-    assert world.run(world.job(minutes=None, run="b" * 24)).feed_time == world.clock.now()
+    assert world.run(world.job(minutes=None, run="b" * 24))["feed_time"] == world.clock.now().isoformat()
 
 
 @pytest.mark.parametrize("shape", ["results", "items"])
