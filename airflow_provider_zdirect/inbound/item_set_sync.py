@@ -163,7 +163,7 @@ async def _fetched(notice: dict[str, Any], kind: str, fetch: FetchSet) -> dict[s
     pieces = await fetch(notice["shipping_notice_id"], kind)
     if count and not pieces:
         log.warning(
-            "%s: it says that %d items are %s, and there is no such set. The next run asks for it again.",
+            "%s: zDirect counts %d %s items, but has no such set. The next run asks for it again.",
             subject(f"shipping notice {notice['shipping_notice_id']}", notice["zalando_merchant_id"]),
             count,
             kind,

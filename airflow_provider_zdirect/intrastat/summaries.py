@@ -13,13 +13,12 @@ Row = dict[str, Any]
 
 
 def totals(report: CountryReport) -> list[Row]:
-    """Per flow of the country its ``net_quantity``, ``movements``, ``goods`` (different articles) and ``lines``."""
+    """Per flow of the country its ``net_quantity``, ``movements`` and ``goods`` (different articles)."""
     sql = """
         SELECT flow, coalesce(sum(net_quantity), 0)::BIGINT AS net_quantity,
             coalesce(sum(movements), 0)::BIGINT AS movements,
             count(DISTINCT {ean: ean, merchant_sku: merchant_sku, product_sku: product_sku})
-                FILTER (lines.flow IS NOT NULL) AS goods,
-            count(lines.flow) AS lines
+                FILTER (lines.flow IS NOT NULL) AS goods
         FROM (SELECT unnest($flows) AS flow) LEFT JOIN lines USING (flow) GROUP BY flow ORDER BY flow
     """
     return ask(sql, {"flows": FLOWS}, lines=report.lines).to_pylist()
