@@ -58,7 +58,9 @@ def measure(world: StockWorld, pairs: int) -> list[str]:
     began = time.monotonic()
     again = asyncio.run(world.update(world.job(run="b" * 24, sales_channel_ids=channels, max_rejected=len(rows))))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{result.pairs} pairs, {result.rejected} bad rows: {len(statuses)} requests, {result.updates} updates")
+    print(
+        f"{result['pairs']} pairs, {result['rejected']} bad rows: {len(statuses)} requests, {result['updates']} updates"
+    )
     print(f"by the emulator's clock: {waited / timedelta(minutes=1):.1f} minutes")
     print(f"busiest minute: {requests} requests, {updates} updates; answered 429: {statuses.count(429)}")
     print(
@@ -74,7 +76,7 @@ def measure(world: StockWorld, pairs: int) -> list[str]:
         "a level is wrong or missing": world.levels() == wanted,
         f"the results hold {counts} instead of {len(wanted)} pairs": counts == (len(wanted),) * 3,
         "a limit was exceeded": requests <= 60 and updates <= 2000 and 429 not in statuses,
-        "the second run sent something": again is not None and again.sent == 0 and again.unchanged == len(wanted),
+        "the second run sent something": again is not None and again["sent"] == 0 and again["unchanged"] == len(wanted),
     }
     return [failure for failure, holds in checks.items() if not holds]
 

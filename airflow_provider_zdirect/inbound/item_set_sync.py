@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -56,6 +56,9 @@ class NoticeItem(Record):
     notice_item_count: Count = None
 
 
+SCHEMA = arrow_schema(NoticeItem)
+
+
 async def sync_item_sets(place: Place, fetch: FetchSet, clock: Clock | None = None) -> dict[str, Any]:
     """Fetch what may have changed, and publish the table; safe to repeat.
 
@@ -64,17 +67,31 @@ async def sync_item_sets(place: Place, fetch: FetchSet, clock: Clock | None = No
     :raises MalformedResponseError: if a set cannot be read; all others are published.
     :raises ZDirectError: if a set cannot be fetched otherwise; those before it are published.
     """
-    sets = _ItemSets(place, clock or SystemClock())
+    clock = clock or SystemClock()
+    table = LatestTable(place.store, place.layout(TABLE), SCHEMA, place.suffix)
+    held: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in table.read().to_pylist():
+        held.setdefault((row["shipping_notice_id"], row["item_set"]), []).append(row)
+    notices = LatestTable(place.store, place.layout(NOTICES), arrow_schema(ShippingNotice)).read().to_pylist()
     wanted = [
         (notice, kind)
-        for notice in sets.notices
+        for notice in notices
         for kind in (ANNOUNCED, DISPATCHED)
-        if sets.may_have_changed(notice, kind)
+        if _may_have_changed(notice, kind, held.get((notice["shipping_notice_id"], kind)))
     ]
     what = subject("item sets", place.merchant_id, full_id=True)
-    log.info("%s: %d notices, %d sets to fetch.", what, len(sets.notices), len(wanted))
-    fetched, retry_after = 0, None
+    log.info("%s: %d notices, %d sets to fetch.", what, len(notices), len(wanted))
+    fetched = published = 0
+    retry_after = None
     unreadable: MalformedResponseError | None = None
+
+    def publish() -> None:
+        nonlocal published
+        if fetched > published:
+            rows = [row for key in sorted(held) for row in held[key]]
+            table.replace(pa.Table.from_pylist(rows, schema=SCHEMA), clock.now())
+            published = fetched
+
     try:
         for notice, kind in wanted:
             try:
@@ -85,24 +102,24 @@ async def sync_item_sets(place: Place, fetch: FetchSet, clock: Clock | None = No
                 continue
             if pieces is None:
                 continue
-            sets.take(notice, kind, pieces)
+            held[notice["shipping_notice_id"], kind] = _rows(notice, kind, pieces, place, clock.now())
             fetched += 1
             if fetched % PUBLISH_EVERY == 0:
-                sets.publish()
+                publish()
     except RateLimitedError as error:
         retry_after = error.retry_after
     finally:
-        sets.publish()
+        publish()
     if unreadable is not None and retry_after is None:
         raise unreadable
     summary = {
         "merchant_id": place.merchant_id,
         "uri": place.uri_of(place.layout(TABLE).merchant),
-        "notices": len(sets.notices),
+        "notices": len(notices),
         "sets_fetched": fetched,
         "sets_pending": len(wanted) - fetched,
         "retry_after": retry_after,
-        "items": sum(row["ean"] is not None for rows in sets.held.values() for row in rows),
+        "items": sum(row["ean"] is not None for rows in held.values() for row in rows),
     }
     log.info(
         "%s: %d sets fetched, %d left; %d items -> %s",
@@ -112,53 +129,30 @@ async def sync_item_sets(place: Place, fetch: FetchSet, clock: Clock | None = No
     return summary
 
 
-class _ItemSets:
-    """The table in memory: rows by notice and kind of set."""
+def _may_have_changed(notice: dict[str, Any], kind: str, held: list[dict[str, Any]] | None) -> bool:
+    """:param held: the published rows of the set; None: it was never fetched."""
+    state, count = notice["state"], notice[COUNT_FIELDS[kind]]
+    if kind == DISPATCHED and state == "initial" and not count:
+        return False
+    if held is None:
+        return True
+    was, of = held[0]["notice_state"], held[0]["notice_item_count"]
+    return bool(count != of or (state != was and not {was, state} <= LOCKED[kind]))
 
-    def __init__(self, place: Place, clock: Clock) -> None:
-        self._place = place
-        self._clock = clock
-        self._table = LatestTable(place.store, place.layout(TABLE), arrow_schema(NoticeItem), place.suffix)
-        self._unpublished = False
-        self.held: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        for row in self._table.read().to_pylist():
-            self.held.setdefault((row["shipping_notice_id"], row["item_set"]), []).append(row)
-        notices = LatestTable(place.store, place.layout(NOTICES), arrow_schema(ShippingNotice))
-        self.notices: list[dict[str, Any]] = notices.read().to_pylist()
 
-    def may_have_changed(self, notice: dict[str, Any], kind: str) -> bool:
-        state, count = notice["state"], notice[COUNT_FIELDS[kind]]
-        if kind == DISPATCHED and state == "initial" and not count:
-            return False
-        held = self.held.get((notice["shipping_notice_id"], kind))
-        if held is None:
-            return True
-        was, of = held[0]["notice_state"], held[0]["notice_item_count"]
-        still_locked = {was, state} <= LOCKED[kind]
-        return bool(count != of or (state != was and not still_locked))
-
-    def take(self, notice: dict[str, Any], kind: str, pieces: dict[str, int]) -> None:
-        now, instant = self._clock.now(), timedelta(microseconds=1)
-        common = {
-            "shipping_notice_id": notice["shipping_notice_id"],
-            "zalando_advice_id": notice["zalando_advice_id"],
-            "item_set": kind,
-            "notice_state": notice["state"],
-            "notice_item_count": notice[COUNT_FIELDS[kind]],
-        }
-        records = [NoticeItem(**common, ean=ean, quantity=pieces[ean]) for ean in sorted(pieces)]
-        records = records or [NoticeItem(**common)]
-        lineage = Lineage(self._place.merchant_id, self._place.environment, now, now + instant, now)
-        sources = [json.dumps(record.model_dump(mode="json")).encode() for record in records]
-        rows = to_table(NoticeItem, records, sources, lineage).to_pylist()
-        self.held[notice["shipping_notice_id"], kind] = rows
-        self._unpublished = True
-
-    def publish(self) -> None:
-        if self._unpublished:
-            rows = [row for key in sorted(self.held) for row in self.held[key]]
-            self._table.replace(pa.Table.from_pylist(rows, schema=arrow_schema(NoticeItem)), self._clock.now())
-            self._unpublished = False
+def _rows(notice: dict[str, Any], kind: str, pieces: dict[str, int], place: Place, now: datetime) -> list[Any]:
+    common = {
+        "shipping_notice_id": notice["shipping_notice_id"],
+        "zalando_advice_id": notice["zalando_advice_id"],
+        "item_set": kind,
+        "notice_state": notice["state"],
+        "notice_item_count": notice[COUNT_FIELDS[kind]],
+    }
+    records = [NoticeItem(**common, ean=ean, quantity=pieces[ean]) for ean in sorted(pieces)]
+    records = records or [NoticeItem(**common)]
+    lineage = Lineage(place.merchant_id, place.environment, now, now + timedelta(microseconds=1), now)
+    sources = [json.dumps(record.model_dump(mode="json")).encode() for record in records]
+    return to_table(NoticeItem, records, sources, lineage).to_pylist()
 
 
 async def _fetched(notice: dict[str, Any], kind: str, fetch: FetchSet) -> dict[str, int] | None:
@@ -169,7 +163,7 @@ async def _fetched(notice: dict[str, Any], kind: str, fetch: FetchSet) -> dict[s
     pieces = await fetch(notice["shipping_notice_id"], kind)
     if count and not pieces:
         log.warning(
-            "%s: it says that %d items are %s, and there is no such set. The next run asks for it again.",
+            "%s: zDirect counts %d %s items, but has no such set. The next run asks for it again.",
             subject(f"shipping notice {notice['shipping_notice_id']}", notice["zalando_merchant_id"]),
             count,
             kind,

@@ -50,12 +50,12 @@ def checked_fields(fields: Any) -> dict[str, Any]:
     if not isinstance(fields, Mapping):
         # Not its content, which may be personal data.
         size = f" of {len(fields)} characters" if isinstance(fields, str) else ""
-        raise _refusal(f"notice is not a mapping, but {type(fields).__name__}{size}", "Give it as {field: value}.")
+        raise refusal(f"notice is not a mapping, but {type(fields).__name__}{size}", "Give it as {field: value}.")
     for name in fields:
         if name in ELSEWHERE:
-            raise _refusal(f"notice has the field {name}", f"Leave it out, and {ELSEWHERE[name]}.")
+            raise refusal(f"notice has the field {name}", f"Leave it out, and {ELSEWHERE[name]}.")
         if name not in FIELDS:
-            raise _refusal(f"notice has the unknown field {str(name)[:60]}", f"Use: {', '.join(FIELDS)}.")
+            raise refusal(f"notice has the unknown field {str(name)[:60]}", f"Use: {', '.join(FIELDS)}.")
     given = {name: value for name, value in fields.items() if not _is_blank(value)}
     return {name: _checked(name, value) for name, value in given.items()}
 
@@ -77,7 +77,7 @@ def _checked(name: str, value: Any) -> Any:
         if number is None and isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value.strip()):
             number = int(value)
         if number is None or number < 0:
-            raise _refusal(f"notice[{name!r}]={str(value)[:60]!r} is not a count", "Give a whole number, 0 or more.")
+            raise refusal(f"notice[{name!r}]={str(value)[:60]!r} is not a count", "Give a whole number, 0 or more.")
         return number
     if name == DELIVERY:
         return _checked_date(value)
@@ -85,12 +85,12 @@ def _checked(name: str, value: Any) -> Any:
         # A template that renders native objects makes a number of an order number.
         value = str(value)
     if not isinstance(value, str):
-        raise _refusal(f"notice[{name!r}] is not a text, but {type(value).__name__}", "Give a text.")
+        raise refusal(f"notice[{name!r}] is not a text, but {type(value).__name__}", "Give a text.")
     if name == LOCATION:
         try:
             return str(uuid.UUID(value.strip()))
         except ValueError:
-            raise _refusal(
+            raise refusal(
                 f"notice[{name!r}]={value[:60]!r} is not a UUID",
                 "Give the id of a logistic center (dataset logistic_centers).",
             ) from None
@@ -104,7 +104,7 @@ def _checked_date(value: Any) -> str:
     with suppress(ValueError):
         if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
             return date.fromisoformat(text).isoformat()
-    raise _refusal(f"notice[{DELIVERY!r}]={text[:60]!r} is not a date", "Give it as 2026-11-30.")
+    raise refusal(f"notice[{DELIVERY!r}]={text[:60]!r} is not a date", "Give it as 2026-11-30.")
 
 
 def _same(name: str, wanted: Any, there: Any) -> bool:
@@ -136,5 +136,5 @@ def _is_blank(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def _refusal(what: str, remedy: str) -> ZDirectConfigurationError:
+def refusal(what: str, remedy: str) -> ZDirectConfigurationError:
     return ZDirectConfigurationError(f"{what}.", remedy=remedy)

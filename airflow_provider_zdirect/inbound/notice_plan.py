@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.inbound.item_set import ItemSet
-from airflow_provider_zdirect.inbound.notice_fields import REFERENCE
+from airflow_provider_zdirect.inbound.notice_fields import REFERENCE, refusal
 from airflow_provider_zdirect.merchant_files.cells import UUID
 
 CREATE, ANNOUNCE, CONFIRM_ANNOUNCEMENT = "create", "announce", "confirm_announcement"
@@ -20,13 +19,10 @@ OPERATIONS = (CREATE, ANNOUNCE, CONFIRM_ANNOUNCEMENT, DISPATCH, CONFIRM_DISPATCH
 """In the order of a notice's life (zDirect docs, *Shipping Notices*). Between confirm_announcement and the last two,
 ZFS Operations confirms a delivery date, which may take days: those are for a later task."""
 
-PUT, POST = "put", "post"
-CREATE_BY = (PUT, POST)
+CREATE_BY = PUT, POST = "put", "post"
 """``put``: the older docs create with ``PUT`` to an id that the client chooses. ``post``: a newer copy of them creates
 with ``POST``, and breaks off where it would say who chooses the id. The default is ``put``, because it is documented in
 full, and a repeated ``PUT`` of the same id cannot make a second notice."""
-
-ITEMS_OF = {ANNOUNCE: "items", DISPATCH: "dispatch_items"}
 
 
 @dataclass(frozen=True)
@@ -51,16 +47,6 @@ class NoticePlan:
     dispatched: ItemSet | None = None
 
 
-def checked_create_by(create_by: Any) -> str:
-    """``create_by``, if it is one of :data:`CREATE_BY`.
-
-    :raises ZDirectConfigurationError: if it is not.
-    """
-    if create_by not in CREATE_BY:
-        raise _refusal(f"create_by={create_by!r} is unknown", f"Use one of: {', '.join(CREATE_BY)}.")
-    return str(create_by)
-
-
 def checked_operations(operations: Any) -> tuple[str, ...]:
     """The operations of a list, or of a text with commas.
 
@@ -70,12 +56,12 @@ def checked_operations(operations: Any) -> tuple[str, ...]:
         operations = [text.strip() for text in operations.strip("[]").split(",")]
         operations = [text.strip("'\"") for text in operations if text]
     if not isinstance(operations, list | tuple) or not operations:
-        raise _refusal("operations is empty", f"Give some of: {', '.join(OPERATIONS)}.")
+        raise refusal("operations is empty", f"Give some of: {', '.join(OPERATIONS)}.")
     for operation in operations:
         if operation not in OPERATIONS:
-            raise _refusal(f"operations: {str(operation)[:60]!r} is unknown", f"Use: {', '.join(OPERATIONS)}.")
+            raise refusal(f"operations: {str(operation)[:60]!r} is unknown", f"Use: {', '.join(OPERATIONS)}.")
     if list(operations) != [operation for operation in OPERATIONS if operation in operations]:
-        raise _refusal(
+        raise refusal(
             f"operations: {', '.join(operations)} is not the order of a notice's life",
             f"It is {', '.join(OPERATIONS)}.",
         )
@@ -99,32 +85,28 @@ def check_combination(
     """
     if CREATE in operations:
         if notice is not None and not notice:
-            raise _refusal("notice is empty", "Give the fields of the notice that is to be created.")
+            raise refusal("notice is empty", "Give the fields of the notice that is to be created.")
         if create_by == POST and has_id:
-            raise _refusal(
+            raise refusal(
                 "shipping_notice_id is given, but with create_by='post' zDirect gives the id",
                 "Leave one of the two out.",
             )
         if create_by == POST and notice is not None and not notice.get(REFERENCE):
-            raise _refusal(
+            raise refusal(
                 f"notice has no {REFERENCE}, by which a retry would find what it created with create_by='post'",
                 f"Give a {REFERENCE} that no other notice has.",
             )
-    else:
-        if notice:
-            raise _refusal("notice is given, but operations has no create", "Leave notice out, or add create.")
-        if has_id is False:
-            raise _refusal(
-                "shipping_notice_id is missing", "Give the id of the notice, or add create to the operations."
-            )
-    for operation, given in ((ANNOUNCE, items), (DISPATCH, dispatch_items)):
-        name = ITEMS_OF[operation]
+    elif notice:
+        raise refusal("notice is given, but operations has no create", "Leave notice out, or add create.")
+    elif has_id is False:
+        raise refusal("shipping_notice_id is missing", "Give the id of the notice, or add create to the operations.")
+    for operation, name, given in ((ANNOUNCE, "items", items), (DISPATCH, "dispatch_items", dispatch_items)):
         if operation in operations and given is False:
-            raise _refusal(
+            raise refusal(
                 f"operations has {operation}, but there are no {name}", f"Give {name} or {name}_path, or leave it out."
             )
         if given and operation not in operations:
-            raise _refusal(
+            raise refusal(
                 f"{name} are given, but operations has no {operation}", f"Add {operation}, or leave them out."
             )
 
@@ -136,9 +118,9 @@ def checked_notice_id(text: Any) -> str:
     """
     notice_id = str(text).strip().lower()
     if not UUID.fullmatch(notice_id):
-        raise ZDirectConfigurationError(
-            f"shipping_notice_id={str(text)[:60]!r} is not a UUID.",
-            remedy="Give the id that the task which created the notice returned, or that zDirect shows.",
+        raise refusal(
+            f"shipping_notice_id={str(text)[:60]!r} is not a UUID",
+            "Give the id that the task which created the notice returned, or that zDirect shows.",
         )
     return notice_id
 
@@ -150,7 +132,3 @@ def derived_id(merchant_id: str, resume_key: str) -> str:
     """
     digest = hashlib.sha256(f"shipping notice\n{merchant_id}\n{resume_key}".encode()).digest()
     return str(uuid.UUID(bytes=digest[:16], version=4))
-
-
-def _refusal(what: str, remedy: str) -> ZDirectConfigurationError:
-    return ZDirectConfigurationError(f"{what}.", remedy=remedy)

@@ -34,47 +34,41 @@ def month_findings(
     :param landed: the other days.
     """
     found: list[Finding] = []
+
+    def add(headline: str, text: str) -> None:
+        found.append(Finding(headline, text))
+
     if missing:
-        found.append(
-            Finding(
-                f"{len(missing)} daily report{'s are' if len(missing) > 1 else ' is'} missing",
-                f"The movements that Zalando reported on {as_runs(missing)} are not in these figures.",
-            )
+        add(
+            f"{len(missing)} daily report{'s are' if len(missing) > 1 else ' is'} missing",
+            f"The movements that Zalando reported on {as_runs(missing)} are not in these figures.",
         )
     if not movements.count:
-        found.append(Finding("No movements", "None of the daily reports that were used holds a movement."))
+        add("No movements", "None of the daily reports that were used holds a movement.")
     if unplaced := movements.unplaced.num_rows:
         quantity = sum(movements.unplaced.column("quantity").to_pylist())
-        found.append(
-            Finding(
-                f"{_counted(unplaced)} without a country",
-                f"Net quantity {quantity:,}. Zalando gave no country of source or destination, so that no report can "
-                "hold them. They are listed in movements-without-country.csv, in the folder above this one.",
-            )
+        add(
+            f"{_counted(unplaced)} without a country",
+            f"Net quantity {quantity:,}. Zalando gave no country of source or destination, so that no report can "
+            "hold them. They are listed in movements-without-country.csv, in the folder above this one.",
         )
     if within := movements.within_country:
-        found.append(
-            Finding(
-                f"{_counted(within)} within one country",
-                "Source and destination are the same country; no border was crossed, and no report holds them.",
-            )
+        add(
+            f"{_counted(within)} within one country",
+            "Source and destination are the same country; no border was crossed, and no report holds them.",
         )
     if uncertain:
-        found.append(Finding("Empty reports that were fetched too early", fetched_too_early(uncertain)))
+        add("Empty reports that were fetched too early", fetched_too_early(uncertain))
     # A run may have fetched several of the days; its manifest counts the records that it put aside in all.
     rejected = {day.manifest: day.rejected for day in landed.values() if day.rejected}
     if count := sum(rejected.values()):
-        found.append(
-            Finding(
-                f"{count:,} record{'s were' if count > 1 else ' was'} put aside as invalid",
-                "These figures lack them. The runs that fetched "
-                f"{as_runs(day.day for day in landed.values() if day.rejected)} have put them under _rejected/.",
-            )
+        days = as_runs(day.day for day in landed.values() if day.rejected)
+        add(
+            f"{count:,} record{'s were' if count > 1 else ' was'} put aside as invalid",
+            f"These figures lack them. The runs that fetched {days} have put them under _rejected/.",
         )
     if samples := [day.day for day in landed.values() if day.environment != "production"]:
-        found.append(
-            Finding("Sandbox data", f"The reports of {as_runs(samples)} come from the sandbox; they are samples.")
-        )
+        add("Sandbox data", f"The reports of {as_runs(samples)} come from the sandbox; they are samples.")
     return found
 
 
@@ -87,15 +81,11 @@ def country_findings(report: CountryReport, movements: Movements) -> list[Findin
         return [_nothing_to_report(report, movements)]
     codes = {report.country, *report.lines.column("counterpart_country").unique().to_pylist()}
     outside = sorted(codes.difference(EU))
-    if not outside:
-        return []
-    return [
-        Finding(
-            "Movements from or to places outside of the EU",
-            f"Not in the EU: {', '.join(outside)}. Such movements are in the tables, and are not part of "
-            "Intrastat; they may be imports or exports.",
-        )
-    ]
+    text = (
+        f"Not in the EU: {', '.join(outside)}. Such movements are in the tables, and are not part of Intrastat; they "
+        "may be imports or exports."
+    )
+    return [Finding("Movements from or to places outside of the EU", text)] if outside else []
 
 
 def _nothing_to_report(report: CountryReport, movements: Movements) -> Finding:

@@ -10,7 +10,6 @@ from typing import Any
 from airflow_provider_zdirect.intrastat.selection import Month
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.reports.calendar import is_long_due
-from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.windows import Window
 
 
@@ -60,39 +59,28 @@ def landed_days(place: Place, month: Month) -> dict[date, LandedDay]:
     from its name, so a day on either side counts as near.
     """
     store, layout = place.store, place.layout("intra_community_movements")
-    folder = f"_manifests/{layout.dataset}/merchant_id={layout.merchant_id}"
-    near = [path for path in store.files_below(folder) if _is_near(path, month.widest)]
-    wanted = set(month.days)
     landed: dict[date, LandedDay] = {}
-    for path in near:
-        manifest = store.read_json(path)
-        if manifest is None:
-            continue
-        for day in wanted.intersection(map(date.fromisoformat, manifest["days"])):
-            found = _landed(layout, day, manifest, path)
+    for path in store.files_below(f"_manifests/{layout.merchant}"):
+        manifest: Any = store.read_json(path) if _is_near(path, month.widest) else None
+        for day in month.days if manifest else ():
+            if (fetched := manifest["days"].get(day.isoformat())) is None:
+                continue
+            found = LandedDay(
+                day=day,
+                fetched=datetime.fromisoformat(fetched),
+                has_file=any(file["path"].startswith(f"{layout.published(day)}/") for file in manifest["files"]),
+                environment=manifest["environment"],
+                rejected=manifest["rejected"],
+                empty_because=manifest["empty_because"].get(day.isoformat()),
+                manifest=path,
+            )
             if day not in landed or landed[day].fetched < found.fetched:
                 landed[day] = found
     return dict(sorted(landed.items()))
 
 
 def _is_near(path: str, span: Window) -> bool:
-    name = path.rpartition("/")[2]
-    if not name.endswith(".json"):
-        return False
     try:
-        return Window.from_label(name.removesuffix(".json")).intersects(span)
+        return path.endswith(".json") and Window.from_label(path.rpartition("/")[2][:-5]).intersects(span)
     except ValueError:
         return False
-
-
-def _landed(layout: Layout, day: date, manifest: dict[str, Any], path: str) -> LandedDay:
-    folder = f"{layout.published(day)}/"
-    return LandedDay(
-        day=day,
-        fetched=datetime.fromisoformat(manifest["days"][day.isoformat()]),
-        has_file=any(file["path"].startswith(folder) for file in manifest["files"]),
-        environment=manifest["environment"],
-        rejected=manifest["rejected"],
-        empty_because=manifest["empty_because"].get(day.isoformat()),
-        manifest=path,
-    )

@@ -74,23 +74,18 @@ class CountryReport:
 
     :param lines: columns LINES, ordered by all up to ``transaction_month``.
     :param types: the same with one row per movement type.
+    :param without_master_data: lines whose goods the master data does not know; None if there is no master data.
     """
 
     country: str
     month: Month
     lines: pa.Table
     types: pa.Table
-
-    def of_flow(self, flow: str) -> pa.Table:
-        return self.lines.filter(pc.equal(self.lines.column("flow"), flow))
+    without_master_data: int | None
 
     def net_quantity(self, flow: str) -> int:
-        return pc.sum(self.of_flow(flow).column("net_quantity")).as_py() or 0
-
-    @property
-    def without_master_data(self) -> pa.Table:
-        """The lines whose goods the master data does not know; none if there is no master data."""
-        return self.lines.filter(pc.invert(self.lines.column("has_master_data")))
+        lines = self.lines.filter(pc.equal(self.lines.column("flow"), flow))
+        return pc.sum(lines.column("net_quantity")).as_py() or 0
 
 
 def country_report(
@@ -99,10 +94,12 @@ def country_report(
     """The report of one country.
 
     :param flows: as :class:`~airflow_provider_zdirect.intrastat.movements.Movements` has them.
-    :param master_data: as :class:`~airflow_provider_zdirect.intrastat.master_data.MasterDataFile` reads it, or None.
+    :param master_data: as :func:`~.master_data.read_master_data` reads it, or None.
     """
     types = ask(_TYPES, {"country": country}, flows=flows)
     goods = SCHEMA.empty_table() if master_data is None else master_data
     facts = {"country": country, "month": str(month), "merchant_id": merchant_id}
     lines = ask(_LINES, {**facts, "with_master_data": master_data is not None}, types=types, goods=goods)
-    return CountryReport(country, month, lines.select(LINES.names).cast(LINES), types)
+    lines = lines.select(LINES.names).cast(LINES)
+    unknown = None if master_data is None else pc.sum(pc.invert(lines.column("has_master_data"))).as_py() or 0
+    return CountryReport(country, month, lines, types, unknown)

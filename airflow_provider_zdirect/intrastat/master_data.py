@@ -21,8 +21,6 @@ thousands and is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -40,7 +38,7 @@ from airflow_provider_zdirect.merchant_files.cells import (
     without_zero_decimals,
 )
 from airflow_provider_zdirect.merchant_files.ean import read_ean
-from airflow_provider_zdirect.merchant_files.tables import Table, TableFile
+from airflow_provider_zdirect.merchant_files.tables import TableFile
 
 DECIMALS = 6
 PER_PIECE = pa.decimal128(18, DECIMALS)
@@ -60,6 +58,7 @@ ALIASES = {
     "net_mass_kg": ("net_mass", "net_weight_kg", "net_weight"),
     "statistical_value": ("stat_value",),
 }
+_AMOUNTS = ("net_mass_kg", "statistical_value")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _COMMA = re.compile(r"0,[0-9]+|[0-9]+,([0-9]{1,2}|[0-9]{4,})|[0-9]{4,},[0-9]+")
 """A decimal comma: three digits after it may be thousands, if one to three are before it."""
@@ -69,43 +68,32 @@ _CN8 = re.compile(r"[0-9]{7,8}|[0-9]{3,4}([ .])[0-9]{2}\1[0-9]{2}|[0-9]{4}[ .][0
                   r"|[0-9]{2}([ .])[0-9]{2}\2[0-9]{2}\2[0-9]{2}")  # fmt: skip
 
 
-@dataclass(frozen=True)
-class MasterDataFile:
-    """Where the master data lies.
+def master_data_file(fs: AbstractFileSystem, path: str, uri: str) -> TableFile:
+    """The file of the master data.
 
     :param path: as ``fs`` names it.
     :param uri: as people name it.
     """
-
-    fs: AbstractFileSystem
-    path: str
-    uri: str
-
-    def read(self) -> pa.Table:
-        """One row per EAN, ordered by it, with the columns of SCHEMA; mass and value are those of one piece.
-
-        :raises ZDirectConfigurationError: if the file is missing, empty, of another kind, or a row of it is wrong.
-        """
-        master_data_kind(self.uri)
-        file = TableFile(self.fs, self.path, self.uri, "master_data", ALIASES)
-        try:
-            return _table(file.read())
-        except _Wrong as error:
-            raise file.refusal(str(error), error.remedy) from error
+    return TableFile(fs, path, uri, "master_data", ALIASES)
 
 
-class _Wrong(Exception):
-    def __init__(self, what: str, remedy: str = "Correct the file.") -> None:
-        super().__init__(what)
-        self.remedy = remedy
+def read_master_data(file: TableFile) -> pa.Table:
+    """One row per EAN, ordered by it, with the columns of SCHEMA; mass and value are those of one piece.
 
-
-def _table(table: Table) -> pa.Table:
-    goods: dict[str, tuple[Any, ...]] = {}
+    :raises ZDirectConfigurationError: if the file is missing, empty, of another kind, or a row of it is wrong.
+    """
+    master_data_kind(file.uri)
+    table = file.read()
+    goods: dict[str, list[Any]] = {}
     differing: set[str] = set()
     with_comma = with_point = ""
     for where, row in table.rows:
-        values = tuple(_parsed(row, name, where, table.decimal_comma) for name in SCHEMA.names)
+        values = []
+        for name in SCHEMA.names:
+            try:
+                values.append(_parsed(name, row.get(name), table.decimal_comma))
+            except CellError as error:
+                raise file.refusal(f"{where}: {name}={shown(row.get(name))} {error}") from error
         for name in _AMOUNTS if table.decimal_comma else ():
             text = bare(row.get(name))
             if "," in text:
@@ -115,32 +103,26 @@ def _table(table: Table) -> pa.Table:
         if goods.setdefault(values[0], values) != values:
             differing.add(values[0])
     if with_comma and with_point:
-        raise _Wrong(
+        raise file.refusal(
             f"{with_point} may be thousands or a decimal, and {with_comma} has a decimal comma",
             "Write all decimals with a comma or all with a point, and thousands without a separator.",
         )
     if differing:
         eans = ", ".join(sorted(differing)[:10]) + (f" and {len(differing) - 10} more" if len(differing) > 10 else "")
-        raise _Wrong(f"these EANs have several rows with different values: {eans}", "Leave one row per EAN.")
+        raise file.refusal(f"these EANs have several rows with different values: {eans}", "Leave one row per EAN.")
     if not goods:
-        raise _Wrong("it has no rows", "Give a row per EAN, or leave master_data out.")
+        raise file.refusal("it has no rows", "Give a row per EAN, or leave master_data out.")
     columns = list(zip(*(goods[ean] for ean in sorted(goods)), strict=True))
     return pa.table([pa.array(column, kind) for column, kind in zip(columns, SCHEMA.types, strict=True)], schema=SCHEMA)
 
 
-def _parsed(row: Mapping[str, Any], name: str, where: str, decimal_comma: bool) -> Any:
-    value = row.get(name)
-    try:
-        return _PARSERS[name](value, decimal_comma)
-    except CellError as error:
-        raise _Wrong(f"{where}: {name}={shown(value)} {error}") from error
+def _parsed(name: str, value: Any, decimal_comma: bool) -> Any:
+    if name in _AMOUNTS:
+        return _amount(value, decimal_comma)
+    return {"ean": read_ean, "cn8_code": _cn8, "country_of_origin": _origin}[name](value)
 
 
-def _ean(value: Any, decimal_comma: bool) -> str:
-    return read_ean(value)
-
-
-def _cn8(value: Any, decimal_comma: bool) -> str | None:
+def _cn8(value: Any) -> str | None:
     """Eight digits. A number has lost the zero in front, but none at the end; a text may have blanks or points where
     codes have them (``6109.10.00``)."""
     text = without_zero_decimals(bare(value))
@@ -160,7 +142,7 @@ def _cn8(value: Any, decimal_comma: bool) -> str | None:
     return code
 
 
-def _origin(value: Any, decimal_comma: bool) -> str | None:
+def _origin(value: Any) -> str | None:
     text = bare(value).upper()
     if not text or text in CUSTOMS:
         return text or None
@@ -193,13 +175,3 @@ def _amount(value: Any, decimal_comma: bool) -> Decimal | None:
     if exact != amount and not isinstance(value, float):
         raise CellError(f"has more than {DECIMALS} decimals")
     return exact
-
-
-_AMOUNTS = ("net_mass_kg", "statistical_value")
-_PARSERS: dict[str, Callable[[Any, bool], Any]] = {
-    "ean": _ean,
-    "cn8_code": _cn8,
-    "country_of_origin": _origin,
-    "net_mass_kg": _amount,
-    "statistical_value": _amount,
-}

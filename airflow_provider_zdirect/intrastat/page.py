@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
@@ -10,9 +10,9 @@ import pyarrow as pa
 from jinja2 import Environment, StrictUndefined, Template
 
 from airflow_provider_zdirect import __version__
-from airflow_provider_zdirect.intrastat import chart, summaries
+from airflow_provider_zdirect.intrastat import summaries
+from airflow_provider_zdirect.intrastat.chart import flow_chart
 from airflow_provider_zdirect.intrastat.countries import titled
-from airflow_provider_zdirect.intrastat.file_names import CountryFiles
 from airflow_provider_zdirect.intrastat.findings import Finding
 from airflow_provider_zdirect.intrastat.lines import CountryReport
 from airflow_provider_zdirect.intrastat.movements import Movements
@@ -22,54 +22,45 @@ MOST_ROWS = 500
 """Rows of a long table that the page shows; the files have all."""
 
 
-@dataclass(frozen=True)
-class Page:
-    """What a page shows.
+def page_html(
+    report: CountryReport,
+    movements: Movements,
+    merchant_id: str,
+    *,
+    days_used: int,
+    findings: list[Finding],
+    goods: pa.Table | None,
+    files: Mapping[str, str],
+) -> bytes:
+    """The page, the same for the same input; everything that comes from outside is escaped.
 
-    :param movements: those of the whole month, for the chart and what the figures rest on.
+    :param movements: those of the whole month, for the chart.
     :param days_used: how many days of the month have a report.
     :param goods: the goods without master data; None if there is no master data at all.
+    :param files: the country's files, which the page names.
     """
-
-    report: CountryReport
-    movements: Movements
-    merchant_id: str
-    days_used: int
-    findings: list[Finding]
-    goods: pa.Table | None
-
-    def html(self, names: CountryFiles) -> bytes:
-        """The page, the same for the same input; everything that comes from outside is escaped."""
-        lines = self.report.lines
-        return (
-            _template()
-            .render(
-                report=self.report,
-                month=str(self.report.month),
-                merchant_id=self.merchant_id,
-                findings=self.findings,
-                totals=summaries.totals(self.report),
-                chart=chart.flow_chart(self.movements.flows, self.report.country),
-                left=chart.LEFT,
-                top=chart.TOP,
-                cell_width=chart.CELL_WIDTH,
-                cell_height=chart.CELL_HEIGHT,
-                counterparts=summaries.by(lines, "counterpart_country"),
-                types=summaries.by(self.report.types, "movement_type"),
-                months=summaries.by(lines, "transaction_month"),
-                others=summaries.other_months(self.report),
-                commodities=None if self.goods is None else summaries.by_commodity(lines),
-                goods=self.goods,
-                names=names,
-                days_used=self.days_used,
-                empty_days=as_runs(self.movements.empty_days),
-                most=MOST_ROWS,
-                titled=titled,
-                amount=summaries.amount,
-                version=__version__,
-            )
-            .encode()
-        )
+    months = summaries.by(report.lines, "transaction_month")
+    html = _template().render(
+        report=report,
+        month=str(report.month),
+        merchant_id=merchant_id,
+        findings=findings,
+        totals=summaries.totals(report),
+        chart=flow_chart(movements.flows, report.country),
+        counterparts=summaries.by(report.lines, "counterpart_country"),
+        types=summaries.by(report.types, "movement_type"),
+        months=months,
+        others=[sums for sums in months if sums["name"] != str(report.month)],
+        commodities=None if goods is None else summaries.by_commodity(report.lines),
+        goods=goods,
+        names={kind: path.rpartition("/")[2] for kind, path in files.items()},
+        days_used=days_used,
+        empty_days=as_runs(movements.empty_days),
+        most=MOST_ROWS,
+        titled=titled,
+        version=__version__,
+    )
+    return html.encode()
 
 
 @cache

@@ -1,132 +1,107 @@
 """Writing the files of a month's reports, over those of an earlier run; the manifest last.
 
+    <base>/intrastat/merchant_id=<id>/month=<YYYY-MM>/country=<CC>/intrastat-<YYYY-MM>-<CC>.parquet
+    <base>/_reports/intrastat/merchant_id=<id>/month=<YYYY-MM>/country=<CC>/intrastat-<YYYY-MM>-<CC>.csv, .html
+    <base>/_reports/intrastat/merchant_id=<id>/month=<YYYY-MM>/country=<CC>/goods-without-master-data.csv
+    <base>/_reports/intrastat/merchant_id=<id>/month=<YYYY-MM>/movements-without-country.csv
+    <base>/_manifests/intrastat/merchant_id=<id>/<YYYY-MM>.json
+
+Under ``<base>/intrastat/`` there are only Parquet files, and their columns do not repeat what their folders say, so
+that every tool can read the table by its folders.
+
 The bytes of every file but the manifest follow from the movements and the master data alone.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime
-from itertools import chain
 from typing import Any
 
 from airflow_provider_zdirect import __version__
-from airflow_provider_zdirect.intrastat.csv_text import lines_as_csv, table_as_csv
-from airflow_provider_zdirect.intrastat.file_names import MonthFiles
-from airflow_provider_zdirect.intrastat.findings import Finding
-from airflow_provider_zdirect.intrastat.landed_days import LandedDay
-from airflow_provider_zdirect.intrastat.lines import FOLDERS, CountryReport
-from airflow_provider_zdirect.intrastat.movements import Movements
-from airflow_provider_zdirect.intrastat.page import Page
 from airflow_provider_zdirect.intrastat.selection import Month
-from airflow_provider_zdirect.intrastat.summaries import goods_without_master_data
 from airflow_provider_zdirect.publish.files import PublishedFile
 from airflow_provider_zdirect.publish.place import Place
-from airflow_provider_zdirect.storage.row_files import parquet_bytes
 
 
 @dataclass
-class MonthPublisher:
-    """Publishes the reports of one month and merchant.
-
-    :param landed: the days whose reports were used.
-    :param missing: the other days of the month.
-    :param findings: what concerns all countries.
-    """
+class MonthWriter:
+    """Writes the files of one month and merchant; all paths are relative to the base path."""
 
     place: Place
     month: Month
-    movements: Movements
-    landed: dict[date, LandedDay]
-    missing: tuple[date, ...]
-    findings: list[Finding]
     files: list[PublishedFile] = field(default_factory=list)
 
     @property
-    def names(self) -> MonthFiles:
-        return MonthFiles(self.place.merchant_id, self.month)
+    def folder(self) -> str:
+        return f"intrastat/merchant_id={self.place.merchant_id}/month={self.month}"
 
-    def write_country(self, report: CountryReport, findings: list[Finding], *, with_master_data: bool) -> None:
-        """Write a country's files.
+    @property
+    def manifest(self) -> str:
+        return f"_manifests/intrastat/merchant_id={self.place.merchant_id}/{self.month}.json"
 
-        :param findings: what concerns this country only.
-        """
-        names = self.names.of(report.country)
-        goods = goods_without_master_data(report) if with_master_data else None
-        page = Page(
-            report, self.movements, self.place.merchant_id, len(self.landed), [*self.findings, *findings], goods
-        )
-        rows = report.lines.num_rows
-        self._write(f"{names.folder}/{names.parquet}", parquet_bytes(report.lines.drop_columns(FOLDERS)), rows)
-        self._write(f"{names.report_folder}/{names.csv}", lines_as_csv(report.lines), rows)
-        if goods is not None:
-            self._write(f"{names.report_folder}/{names.goods}", table_as_csv(goods), goods.num_rows)
-        self._write(f"{names.report_folder}/{names.html}", page.html(names), rows)
+    @property
+    def unplaced(self) -> str:
+        return f"_reports/{self.folder}/movements-without-country.csv"
+
+    def of(self, country: str) -> dict[str, str]:
+        """The files of a country: ``parquet``, ``csv``, ``html``, and ``goods`` without master data."""
+        folder, stem = f"{self.folder}/country={country}", f"intrastat-{self.month}-{country}"
+        return {
+            "parquet": f"{folder}/{stem}.parquet",
+            "csv": f"_reports/{folder}/{stem}.csv",
+            "html": f"_reports/{folder}/{stem}.html",
+            "goods": f"_reports/{folder}/goods-without-master-data.csv",
+        }
+
+    def country_of(self, path: str) -> str | None:
+        """The country whose file this is; None if a report writes no such file for a country."""
+        found = re.search(r"/country=([A-Z]{2})/", path)
+        return found[1] if found and path in self.of(found[1]).values() else None
+
+    def write(self, path: str, data: bytes, rows: int) -> None:
+        self.place.store.write(path, data)
+        self.files.append(PublishedFile(path, rows, len(data), hashlib.sha256(data).hexdigest()))
 
     def finish(
-        self,
-        countries: tuple[str, ...] | None,
-        reports: list[dict[str, Any]],
-        master_data: dict[str, Any] | None,
-        now: datetime,
-    ) -> str:
-        """Write what is left, delete what no longer holds, and write the manifest.
+        self, countries: tuple[str, ...] | None, facts: Mapping[str, Any], reports: list[dict[str, Any]], created: str
+    ) -> None:
+        """Delete what no longer holds, and write the manifest.
 
-        :param countries: the countries that were asked for; None: all there are. Files of others are left as they
-            are in the one case, and deleted in the other.
+        :param countries: the countries that were asked for; None: all there are. Files of other countries are kept in
+            the first case, and deleted in the second.
+        :param facts: the manifest's entries about the month.
         :param reports: the countries' reports in numbers.
-        :returns: path of the manifest.
+        :param created: the present.
         """
-        if self.movements.unplaced.num_rows:
-            self._write(self.names.unplaced, table_as_csv(self.movements.unplaced), self.movements.unplaced.num_rows)
         kept = self._delete_stale(countries)
-        former = self.place.store.read_json(self.names.manifest) or {"files": [], "reports": []}
-        created = now.isoformat()
-        others = [report for report in former["reports"] if report["country"] in kept]
+        former = self.place.store.read_json(self.manifest) or {"files": [], "reports": []}
+        reports = [report for report in former["reports"] if report["country"] in kept] + [
+            {**report, "created_at": created} for report in reports
+        ]
+        files = [file for file in former["files"] if self.country_of(file["path"]) in kept]
         manifest = {
-            "merchant_id": self.place.merchant_id,
-            "month": str(self.month),
-            "countries": countries,
-            "days": [day.isoformat() for day in self.landed],
-            "missing_days": [day.isoformat() for day in self.missing],
-            "empty_days": [day.isoformat() for day in self.movements.empty_days],
-            "movements": self.movements.count,
-            "without_country": self.movements.unplaced.num_rows,
-            "within_country": self.movements.within_country,
-            "findings": [str(finding) for finding in self.findings],
-            "master_data": master_data,
-            "reports": sorted(
-                [*others, *({**report, "created_at": created} for report in reports)], key=lambda it: it["country"]
-            ),
-            "files": sorted(
-                [
-                    *(file for file in former["files"] if self.names.country_of(file["path"]) in kept),
-                    *(asdict(file) for file in self.files),
-                ],
-                key=lambda file: file["path"],
-            ),
+            **facts,
+            "reports": sorted(reports, key=lambda report: report["country"]),
+            "files": sorted(files + list(map(asdict, self.files)), key=lambda file: file["path"]),
             "package_version": __version__,
             "created_at": created,
         }
-        self.place.store.write_json(self.names.manifest, manifest)
-        return self.names.manifest
+        self.place.store.write_json(self.manifest, manifest)
 
     def _delete_stale(self, countries: tuple[str, ...] | None) -> set[str]:
-        """Delete what an earlier run wrote and this one would not; returns the countries that this run left alone."""
+        """Delete what an earlier run wrote and this one did not; returns the countries that this run left alone."""
         written = {file.path for file in self.files}
         untouched = set()
-        folders = (self.names.folder, self.names.report_folder)
-        for path in chain.from_iterable(map(self.place.store.files_below, folders)):
-            country = self.names.country_of(path)
-            if path in written or (country is None and path != self.names.unplaced):
-                continue
-            if country is not None and countries is not None and country not in countries:
-                untouched.add(country)
-            else:
-                self.place.store.delete(path)
+        for folder in (self.folder, f"_reports/{self.folder}"):
+            for path in self.place.store.files_below(folder):
+                country = self.country_of(path)
+                if path in written or (country is None and path != self.unplaced):
+                    continue
+                if country is not None and countries is not None and country not in countries:
+                    untouched.add(country)
+                else:
+                    self.place.store.delete(path)
         return untouched
-
-    def _write(self, path: str, data: bytes, rows: int) -> None:
-        self.place.store.write(path, data)
-        self.files.append(PublishedFile(path, rows, len(data), hashlib.sha256(data).hexdigest()))

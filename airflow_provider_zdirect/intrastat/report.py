@@ -16,15 +16,20 @@ import pyarrow as pa
 
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.exceptions import MissingReportsError
+from airflow_provider_zdirect.intrastat.csv_text import lines_as_csv, table_as_csv
 from airflow_provider_zdirect.intrastat.findings import Finding, country_findings, fetched_too_early, month_findings
 from airflow_provider_zdirect.intrastat.landed_days import LandedDay, landed_days, uncertain_days
-from airflow_provider_zdirect.intrastat.lines import CountryReport, country_report
-from airflow_provider_zdirect.intrastat.master_data import MasterDataFile
+from airflow_provider_zdirect.intrastat.lines import FOLDERS, CountryReport, country_report
+from airflow_provider_zdirect.intrastat.master_data import read_master_data
 from airflow_provider_zdirect.intrastat.movements import DATASET, Movements, read_movements
-from airflow_provider_zdirect.intrastat.publish import MonthPublisher
+from airflow_provider_zdirect.intrastat.page import page_html
+from airflow_provider_zdirect.intrastat.publish import MonthWriter
 from airflow_provider_zdirect.intrastat.selection import Month, as_runs
+from airflow_provider_zdirect.intrastat.summaries import goods_without_master_data
+from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.reports.calendar import DueCalendar
+from airflow_provider_zdirect.storage.row_files import parquet_bytes
 from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
@@ -42,82 +47,22 @@ class IntrastatJob:
     month: Month
     place: Place
     countries: tuple[str, ...] | None = None
-    master_data: MasterDataFile | None = None
+    master_data: TableFile | None = None
     allow_missing_days: bool = False
 
 
-@dataclass(frozen=True)
-class ReportSummary:
-    """One country's report in numbers.
-
-    :param arrivals: net quantity.
-    :param dispatches: net quantity.
-    :param without_master_data: lines whose goods the master data does not know; None if there is no master data.
-    :param findings: what concerns this country only and may be wrong or missing, in words.
-    :param uri: the folder of its table; page and CSV lie elsewhere.
-    """
-
-    country: str
-    arrivals: int
-    dispatches: int
-    lines: int
-    without_master_data: int | None
-    findings: tuple[str, ...]
-    uri: str
-    html: str
-    csv: str
-    parquet: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        return {**self.__dict__, "findings": list(self.findings)}
-
-
-@dataclass(frozen=True)
-class IntrastatResult:
-    """The reports of a month; small enough for XCom.
-
-    :param days: days of the month that have a report.
-    :param missing_days: the others, if that is allowed.
-    :param movements: rows of the month, those without a country included.
-    :param without_country: rows that no report can hold, because a country is missing.
-    :param within_country: rows that cross no border.
-    :param findings: what concerns the reports of all countries and may be wrong or missing, in words.
-    :param uri: the folder of the month's tables.
-    """
-
-    month: Month
-    merchant_id: str
-    days: int
-    missing_days: tuple[date, ...]
-    movements: int
-    without_country: int
-    within_country: int
-    findings: tuple[str, ...]
-    uri: str
-    manifest: str
-    reports: tuple[ReportSummary, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        return {
-            **self.__dict__,
-            "month": str(self.month),
-            "missing_days": [day.isoformat() for day in self.missing_days],
-            "findings": list(self.findings),
-            "reports": [report.as_dict() for report in self.reports],
-        }
-
-
-def report_month(job: IntrastatJob, *, clock: Clock | None = None) -> IntrastatResult:
+def report_month(job: IntrastatJob, *, clock: Clock | None = None) -> dict[str, Any]:
     """Write the reports of a month and merchant, over those of an earlier run.
 
+    :returns: ``month``, ``merchant_id``, ``days`` (that have a report), ``missing_days``, ``movements``,
+        ``without_country`` (rows that no report can hold), ``within_country`` (rows that cross no border),
+        ``findings``, ``uri`` (of the tables), ``manifest``, ``reports`` (per country); small, for XCom.
     :raises MissingReportsError: if daily reports of the month are missing and that is not allowed, or all are missing;
         nothing is written then.
     :raises ZDirectConfigurationError: if the master data cannot be used; nothing is written then.
     :raises ConcurrentRunError: if other runs kept replacing files while they were read.
     """
-    master_data = job.master_data.read() if job.master_data else None
+    master_data = read_master_data(job.master_data) if job.master_data else None
     clock = clock or SystemClock()
     landed = landed_days(job.place, job.month)
     _check_complete(job, landed, clock.now())
@@ -127,7 +72,7 @@ def report_month(job: IntrastatJob, *, clock: Clock | None = None) -> IntrastatR
     landed = {day: found for day, found in landed.items() if day not in uncertain}
     movements = replace(movements, empty_days=tuple(day for day in movements.empty_days if day in landed))
     _check_complete(job, landed, clock.now(), uncertain)
-    return _publish(job, movements, landed, uncertain, master_data, clock)
+    return _publish(job, movements, landed, uncertain, master_data, clock.now())
 
 
 def _check_complete(
@@ -188,60 +133,84 @@ def _publish(
     landed: dict[date, LandedDay],
     uncertain: tuple[date, ...],
     master_data: pa.Table | None,
-    clock: Clock,
-) -> IntrastatResult:
+    now: datetime,
+) -> dict[str, Any]:
+    place, month = job.place, job.month
     missing = _missing(job, landed)
     findings = month_findings(movements, missing, uncertain, landed)
     for finding in findings:
-        log.warning("%s: %s", subject(f"intrastat {job.month}", job.place.merchant_id, full_id=True), finding)
-    publisher = MonthPublisher(job.place, job.month, movements, landed, missing, findings)
-    summaries = []
+        log.warning("%s: %s", subject(f"intrastat {month}", place.merchant_id, full_id=True), finding)
+    writer = MonthWriter(place, month)
+    reports = []
     for country in job.countries or movements.countries:
-        report = country_report(movements.flows, country, job.month, job.place.merchant_id, master_data)
+        report = country_report(movements.flows, country, month, place.merchant_id, master_data)
         own = country_findings(report, movements)
+        what = subject(f"intrastat {month} {country}", place.merchant_id)
         for finding in own:
-            log.warning("%s: %s", subject(f"intrastat {job.month} {country}", job.place.merchant_id), finding)
-        publisher.write_country(report, own, with_master_data=master_data is not None)
-        summaries.append(_summary(job, publisher, report, own, master_data is not None))
+            log.warning("%s: %s", what, finding)
+        _write_country(writer, report, movements, len(landed), findings + own)
+        files = writer.of(country)
+        summary = {
+            "country": country,
+            "arrivals": report.net_quantity("arrival"),
+            "dispatches": report.net_quantity("dispatch"),
+            "lines": report.lines.num_rows,
+            "without_master_data": report.without_master_data,
+            "findings": list(map(str, own)),
+            "uri": place.uri_of(files["parquet"].rpartition("/")[0]),
+            **{kind: place.uri_of(files[kind]) for kind in ("html", "csv", "parquet")},
+        }
+        reports.append(summary)
         log.info(
             "%s: arrivals %s, dispatches %s (net quantities), %s lines. This is not tax advice. -> %s",
-            subject(f"intrastat {job.month} {country}", job.place.merchant_id),
-            *(f"{report.net_quantity(flow):,}" for flow in ("arrival", "dispatch")),
-            f"{report.lines.num_rows:,}",
-            summaries[-1].uri,
-        )
+            what, *(f"{summary[name]:,}" for name in ("arrivals", "dispatches", "lines")), summary["uri"],
+        )  # fmt: skip
+    unplaced = movements.unplaced
+    if unplaced.num_rows:
+        writer.write(writer.unplaced, table_as_csv(unplaced), unplaced.num_rows)
     used = None
     if job.master_data is not None and master_data is not None:
         used = {"uri": job.master_data.uri, "eans": master_data.num_rows}
-    manifest = publisher.finish(job.countries, [summary.as_dict() for summary in summaries], used, clock.now())
-    return IntrastatResult(
-        month=job.month,
-        merchant_id=job.place.merchant_id,
-        days=len(landed),
-        missing_days=missing,
-        movements=movements.count,
-        without_country=movements.unplaced.num_rows,
-        within_country=movements.within_country,
-        findings=tuple(map(str, findings)),
-        uri=job.place.uri_of(publisher.names.folder),
-        manifest=job.place.uri_of(manifest),
-        reports=tuple(summaries),
-    )
+    missing_days = [day.isoformat() for day in missing]
+    numbers = {
+        "movements": movements.count,
+        "without_country": unplaced.num_rows,
+        "within_country": movements.within_country,
+        "findings": list(map(str, findings)),
+    }
+    facts = {
+        "merchant_id": place.merchant_id,
+        "month": str(month),
+        "countries": job.countries,
+        "days": [day.isoformat() for day in landed],
+        "missing_days": missing_days,
+        "empty_days": [day.isoformat() for day in movements.empty_days],
+        **numbers,
+        "master_data": used,
+    }
+    writer.finish(job.countries, facts, reports, now.isoformat())
+    return {
+        "month": str(month),
+        "merchant_id": place.merchant_id,
+        "days": len(landed),
+        "missing_days": missing_days,
+        **numbers,
+        "uri": place.uri_of(writer.folder),
+        "manifest": place.uri_of(writer.manifest),
+        "reports": reports,
+    }
 
 
-def _summary(
-    job: IntrastatJob, publisher: MonthPublisher, report: CountryReport, findings: list[Finding], with_master: bool
-) -> ReportSummary:
-    names = publisher.names.of(report.country)
-    return ReportSummary(
-        country=report.country,
-        arrivals=report.net_quantity("arrival"),
-        dispatches=report.net_quantity("dispatch"),
-        lines=report.lines.num_rows,
-        without_master_data=report.without_master_data.num_rows if with_master else None,
-        findings=tuple(map(str, findings)),
-        uri=job.place.uri_of(names.folder),
-        html=job.place.uri_of(f"{names.report_folder}/{names.html}"),
-        csv=job.place.uri_of(f"{names.report_folder}/{names.csv}"),
-        parquet=job.place.uri_of(f"{names.folder}/{names.parquet}"),
-    )
+def _write_country(
+    writer: MonthWriter, report: CountryReport, movements: Movements, days_used: int, findings: list[Finding]
+) -> None:
+    files, rows = writer.of(report.country), report.lines.num_rows
+    writer.write(files["parquet"], parquet_bytes(report.lines.drop_columns(FOLDERS)), rows)
+    writer.write(files["csv"], lines_as_csv(report.lines), rows)
+    goods = None
+    if report.without_master_data is not None:
+        goods = goods_without_master_data(report)
+        writer.write(files["goods"], table_as_csv(goods), goods.num_rows)
+    merchant_id = writer.place.merchant_id
+    html = page_html(report, movements, merchant_id, days_used=days_used, findings=findings, goods=goods, files=files)
+    writer.write(files["html"], html, rows)

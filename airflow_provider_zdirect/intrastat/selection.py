@@ -41,8 +41,8 @@ class Month:
     @property
     def widest(self) -> Window:
         """The month in UTC and a day on either side, so that it holds the month of every time zone."""
-        first, last = self.days[0], self.days[-1]
-        return Window(_midnight(first - timedelta(days=1)), _midnight(last + timedelta(days=2)))
+        day = timedelta(days=1)
+        return Window(Window.of_day(self.days[0] - day).start, Window.of_day(self.days[-1] + day).end)
 
     @classmethod
     def parse(cls, value: Any) -> Month:
@@ -113,7 +113,3 @@ def as_runs(days: Iterable[date]) -> str:
         else:
             runs.append([day])
     return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)

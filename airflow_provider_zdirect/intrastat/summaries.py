@@ -2,45 +2,39 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 
 from airflow_provider_zdirect.intrastat.lines import FLOWS, CountryReport
-from airflow_provider_zdirect.intrastat.sums import ask, rows
+from airflow_provider_zdirect.intrastat.sums import ask
 
 Row = dict[str, Any]
 
 
 def totals(report: CountryReport) -> list[Row]:
-    """Per flow of the country its ``net_quantity``, ``movements``, ``goods`` (different articles) and ``lines``."""
+    """Per flow of the country its ``net_quantity``, ``movements`` and ``goods`` (different articles)."""
     sql = """
         SELECT flow, coalesce(sum(net_quantity), 0)::BIGINT AS net_quantity,
             coalesce(sum(movements), 0)::BIGINT AS movements,
             count(DISTINCT {ean: ean, merchant_sku: merchant_sku, product_sku: product_sku})
-                FILTER (lines.flow IS NOT NULL) AS goods,
-            count(lines.flow) AS lines
+                FILTER (lines.flow IS NOT NULL) AS goods
         FROM (SELECT unnest($flows) AS flow) LEFT JOIN lines USING (flow) GROUP BY flow ORDER BY flow
     """
-    return rows(sql, {"flows": FLOWS}, lines=report.lines)
+    return ask(sql, {"flows": FLOWS}, lines=report.lines).to_pylist()
 
 
 def by(table: pa.Table, column: str) -> list[Row]:
-    """The sums of both flows per value of the column (``name``), ordered by it.
-
-    :param table: with ``flow``, ``net_quantity``, ``movements`` and the column.
-    """
-    sql = """
-        SELECT name,
-            {net_quantity: coalesce(sum(net_quantity) FILTER (flow = 'arrival'), 0)::BIGINT,
-             movements: coalesce(sum(movements) FILTER (flow = 'arrival'), 0)::BIGINT} AS arrival,
-            {net_quantity: coalesce(sum(net_quantity) FILTER (flow = 'dispatch'), 0)::BIGINT,
-             movements: coalesce(sum(movements) FILTER (flow = 'dispatch'), 0)::BIGINT} AS dispatch
+    """The sums of both flows per value of the column (``name``), ordered by it."""
+    sql = f"""
+        SELECT "{column}" AS name,
+            {{net_quantity: coalesce(sum(net_quantity) FILTER (flow = 'arrival'), 0)::BIGINT,
+              movements: coalesce(sum(movements) FILTER (flow = 'arrival'), 0)::BIGINT}} AS arrival,
+            {{net_quantity: coalesce(sum(net_quantity) FILTER (flow = 'dispatch'), 0)::BIGINT,
+              movements: coalesce(sum(movements) FILTER (flow = 'dispatch'), 0)::BIGINT}} AS dispatch
         FROM source GROUP BY name ORDER BY name
-    """
-    columns = [column, "flow", "net_quantity", "movements"]
-    return rows(sql, source=table.select(columns).rename_columns(["name", *columns[1:]]))
+    """  # noqa: S608
+    return ask(sql, source=table).to_pylist()
 
 
 def by_commodity(lines: pa.Table) -> list[Row]:
@@ -56,7 +50,7 @@ def by_commodity(lines: pa.Table) -> list[Row]:
             coalesce(sum(lines.movements) FILTER (lines.statistical_value IS NULL), 0)::BIGINT AS lacking_value
         FROM lines GROUP BY ALL ORDER BY flow, cn8_code, counterpart_country, country_of_origin
     """
-    return rows(sql, lines=lines)
+    return ask(sql, lines=lines).to_pylist()
 
 
 def goods_without_master_data(report: CountryReport) -> pa.Table:
@@ -68,13 +62,3 @@ def goods_without_master_data(report: CountryReport) -> pa.Table:
         FROM lines WHERE NOT has_master_data GROUP BY ALL ORDER BY ean, merchant_sku, product_sku
     """
     return ask(sql, lines=report.lines)
-
-
-def other_months(report: CountryReport) -> list[Row]:
-    """The sums of transaction months other than the report's own."""
-    return [sums for sums in by(report.lines, "transaction_month") if sums["name"] != str(report.month)]
-
-
-def amount(value: Decimal | None, decimals: int) -> str:
-    """For reading: rounded, with thousands separators; a dash for none."""
-    return "–" if value is None else f"{value:,.{decimals}f}"

@@ -18,7 +18,3 @@ def ask(sql: str, parameters: dict[str, Any] | None = None, **tables: pa.Table) 
         for name, table in tables.items():
             database.register(name, table)
         return database.sql(sql, params=parameters).to_arrow_table()
-
-
-def rows(sql: str, parameters: dict[str, Any] | None = None, **tables: pa.Table) -> list[dict[str, Any]]:
-    return ask(sql, parameters, **tables).to_pylist()

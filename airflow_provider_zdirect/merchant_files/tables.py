@@ -105,17 +105,14 @@ class TableFile:
     def read(self, put_aside: PutAside | None = None) -> Table:
         """As :meth:`rows`, with what the file says of itself."""
         kind = table_kind(self.uri, name=self.name)
-        try:
-            data = self._data()
-            if kind == "parquet":
-                return Table(self._readable(_parquet_rows(data, self, put_aside)))
-            text = _text(data)
-            if kind == "jsonl":
-                return Table(self._readable(_json_rows(text, self, put_aside)))
-            table = _Csv(text, self)
-            return Table(self._readable(table.rows(put_aside)), decimal_comma=table.delimiter == ";")
-        except _Unreadable as error:
-            raise self.refusal(str(error), error.remedy) from error
+        data = self._data()
+        if kind == "parquet":
+            return Table(_parquet_rows(data, self, put_aside))
+        text = self._text(data)
+        if kind == "jsonl":
+            return Table(_json_rows(text, self, put_aside))
+        table = _Csv(text, self)
+        return Table(table.rows(put_aside), decimal_comma=table.delimiter == ";")
 
     def refusal(self, what: str, remedy: str = "Correct the file.") -> ZDirectConfigurationError:
         """The error that says what is wrong with this file."""
@@ -126,43 +123,54 @@ class TableFile:
         known = {called: column for column, names in self.columns.items() for called in (column, *names)}
         return [known.get(_plain(name)) for name in header]
 
-    def header_of(self, header: Sequence[str], where: str, required: Sequence[str]) -> list[str | None]:
-        """As :meth:`columns_of`; no column may be there twice, and the required ones must be there."""
+    def header_of(self, header: Sequence[str], where: str) -> list[str | None]:
+        """As :meth:`columns_of`; an error if a column is there twice, or a required one is missing."""
+        if problem := self.header_problem(header, self.required):
+            raise self.refusal(f"{where}: {problem[0]}", problem[1])
+        return self.columns_of(header)
+
+    def header_problem(self, header: Sequence[str], required: Sequence[str]) -> tuple[str, str] | None:
+        """What is wrong with the names of columns, and what to do."""
         found = self.columns_of(header)
         there = ", ".join(name if name.isprintable() else repr(name) for name in header)[:1000]
         for column in self.columns:
             if found.count(column) > 1:
-                raise _Unreadable(f"{where}: several of its columns mean {column}: {there}", "Leave one of them.")
+                return f"several of its columns mean {column}: {there}", "Leave one of them."
         missing = [names for names in required if not set(names.split(" or ")) & set(found)]
-        if missing:
-            known = ", ".join("/".join((column, *names)) for column, names in self.columns.items())
-            raise _Unreadable(
-                f"{where}: it has no column {' and no column '.join(missing)}, only: {there}",
-                f"Name the columns as they are known: {known}.",
-            )
-        return found
-
-    def _readable(self, rows: Iterator[Row]) -> Iterator[Row]:
-        try:
-            yield from rows
-        except _Unreadable as error:
-            raise self.refusal(str(error), error.remedy) from error
+        if not missing:
+            return None
+        known = ", ".join("/".join((column, *names)) for column, names in self.columns.items())
+        return (
+            f"it has no column {' and no column '.join(missing)}, only: {there}",
+            f"Name the columns as they are known: {known}.",
+        )
 
     def _data(self) -> bytes:
         try:
             data: bytes = self.fs.cat_file(self.path)
         except (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError) as error:
-            raise _Unreadable(
+            raise self.refusal(
                 f"it cannot be read: {type(error).__name__}", f"Put the file there, or leave {self.name} out."
             ) from error
         if data and self.uri.lower().endswith(".gz"):
             try:
                 data = gzip.decompress(data)
             except (OSError, EOFError, zlib.error) as error:
-                raise _Unreadable(f"it is not a complete gzip file ({type(error).__name__})") from error
+                raise self.refusal(f"it is not a complete gzip file ({type(error).__name__})") from error
         if not data.strip():
-            raise _Unreadable("it is empty", f"Give a file with rows, or leave {self.name} out.")
+            raise self.refusal("it is empty", f"Give a file with rows, or leave {self.name} out.")
         return data
+
+    def _text(self, data: bytes) -> str:
+        """The text; bytes that are not UTF-8 become lone surrogates, as they may be in a column that is not read."""
+        try:
+            is_utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+            text = data.decode("utf-16") if is_utf16 else data.decode(errors="surrogateescape")
+        except UnicodeDecodeError:
+            text = "\0"
+        if "\0" in text:
+            raise self.refusal("it is not text in UTF-8", "Save it in UTF-8.")
+        return text.lstrip("\ufeff")
 
 
 @dataclass(frozen=True)
@@ -174,12 +182,6 @@ class Table:
 
     rows: Iterator[Row]
     decimal_comma: bool = False
-
-
-class _Unreadable(Exception):
-    def __init__(self, what: str, remedy: str = "Correct the file.") -> None:
-        super().__init__(what)
-        self.remedy = remedy
 
 
 class _Csv:
@@ -206,7 +208,7 @@ class _Csv:
         self._first = at + taken
         self._width = len(header)
         self._header_cells = header
-        self._names = file.header_of(header, f"the header in row {at + 1}", file.required)
+        self._names = file.header_of(header, f"the header in row {at + 1}")
 
     def rows(self, put_aside: PutAside | None) -> Iterator[Row]:
         wanted = [(number, name) for number, name in enumerate(self._names) if name]
@@ -234,7 +236,7 @@ class _Csv:
             if not problem:
                 yield where, row
             elif put_aside is None:
-                raise _Unreadable(
+                raise self._file.refusal(
                     f"{where}: {problem}",
                     "Write the file in UTF-8, decimals with a point, and texts that hold the delimiter in quotes.",
                 )
@@ -246,7 +248,7 @@ class _Csv:
         for number in range(at, len(self._lines)):
             if self._lines[number].strip():
                 return number
-        raise _Unreadable("it is empty", f"Give a file with rows, or leave {self._file.name} out.")
+        raise self._file.refusal("it is empty", f"Give a file with rows, or leave {self._file.name} out.")
 
     def _header(self, at: int, delimiter: str) -> tuple[list[str], int]:
         """Its cells, and how many lines it takes."""
@@ -334,10 +336,10 @@ def _parquet_rows(data: bytes, file: TableFile, put_aside: PutAside | None) -> I
 
     try:
         table = pq.read_table(io.BytesIO(data))
-        names = file.header_of(table.column_names, "its schema", file.required)
+        names = file.header_of(table.column_names, "its schema")
         columns = {name: parquet_cells(table.column(at)) for at, name in enumerate(names) if name}
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise _Unreadable(f"it is not a Parquet file that can be read ({type(error).__name__})") from error
+        raise file.refusal(f"it is not a Parquet file that can be read ({type(error).__name__})") from error
     for number, cells in enumerate(zip(*columns.values(), strict=True), start=1):
         row = dict(zip(columns, cells, strict=True))
         rounded = next((name for name, cell in row.items() if cell is ROUNDED), None)
@@ -346,7 +348,7 @@ def _parquet_rows(data: bytes, file: TableFile, put_aside: PutAside | None) -> I
         if not problem:
             yield f"row {number}", row
         elif put_aside is None:
-            raise _Unreadable(f"row {number}: {problem}")
+            raise file.refusal(f"row {number}: {problem}")
         else:
             there = {name: None if cell is ROUNDED else cell for name, cell in row.items()}
             put_aside(f"row {number}", problem, _printable(str(there)))
@@ -356,26 +358,24 @@ def _json_rows(text: str, file: TableFile, put_aside: PutAside | None) -> Iterat
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
-        where = f"row {number}"
+        row: Any = {}
+        problem: tuple[str, str] | None = None
         try:
-            yield where, _json_row(line, file, where)
-        except _Unreadable as error:
-            if put_aside is None:
-                raise
-            put_aside(where, str(error).removeprefix(f"{where}: "), _printable(line))
-
-
-def _json_row(line: str, file: TableFile, where: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line.encode(), object_pairs_hook=_without_repeats)
-    except UnicodeEncodeError:
-        raise _Unreadable(f"{where}: it is not UTF-8", "Save the file in UTF-8.") from None
-    except (ValueError, RecursionError) as error:
-        raise _Unreadable(f"{where}: it is not JSON ({error})", "Write one JSON object a line.") from error
-    if not isinstance(row, dict):
-        raise _Unreadable(f"{where}: it is not a JSON object", "Write one JSON object a line.")
-    names = file.header_of(list(row), where, file.required[:1])
-    return {name: value for name, value in zip(names, row.values(), strict=True) if name}
+            row = json.loads(line.encode(), object_pairs_hook=_without_repeats)
+        except UnicodeEncodeError:
+            problem = "it is not UTF-8", "Save the file in UTF-8."
+        except (ValueError, RecursionError) as error:
+            problem = f"it is not JSON ({error})", "Write one JSON object a line."
+        if not problem and not isinstance(row, dict):
+            problem = "it is not a JSON object", "Write one JSON object a line."
+        problem = problem or file.header_problem(list(row), file.required[:1])
+        if not problem:
+            names = file.columns_of(list(row))
+            yield f"row {number}", {name: value for name, value in zip(names, row.values(), strict=True) if name}
+        elif put_aside is None:
+            raise file.refusal(f"row {number}: {problem[0]}", problem[1])
+        else:
+            put_aside(f"row {number}", problem[0], _printable(line))
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -385,15 +385,3 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise ValueError(f"{name[:60]!r} is in it twice")
         found[name] = value
     return found
-
-
-def _text(data: bytes) -> str:
-    """The text; bytes that are not UTF-8 become lone surrogates, as they may be in a column that is not read."""
-    try:
-        is_utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-        text = data.decode("utf-16") if is_utf16 else data.decode(errors="surrogateescape")
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise _Unreadable("it is not text in UTF-8", "Save it in UTF-8.")
-    return text.lstrip("\ufeff")

@@ -99,7 +99,7 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
         super().__init__(values=locals(), **kwargs)
 
     def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
-        from airflow_provider_zdirect.intrastat.master_data import MasterDataFile
+        from airflow_provider_zdirect.intrastat.master_data import master_data_file
         from airflow_provider_zdirect.intrastat.report import IntrastatJob, report_month
 
         month = values["month"] or Month.of_run(
@@ -108,7 +108,7 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
         master_data = None
         if values["master_data"] is not None:
             file = open_file(values, "master_data")
-            master_data = MasterDataFile(file.fs, file.root, file.uri)
+            master_data = master_data_file(file.fs, file.root, file.uri)
         job = IntrastatJob(
             month=month,
             place=open_place(values, hook, needs_connection=False),
@@ -116,7 +116,7 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
             master_data=master_data,
             allow_missing_days=values["allow_missing_days"],
         )
-        summary = report_month(job, clock=self.clock).as_dict()
+        summary = report_month(job, clock=self.clock)
         reports = summary["reports"]
         files = {
             "countries": [report["country"] for report in reports],

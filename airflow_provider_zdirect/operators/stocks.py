@@ -77,7 +77,7 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
     :param format: ``parquet`` or ``jsonl``, of the results.
     :param conn_id: the zDirect connection.
     :param deferrable: wait in the triggerer after a retriable error.
-    :returns: counts, see :class:`~airflow_provider_zdirect.stocks.update_job.StockUpdateResult`.
+    :returns: counts, see :func:`~airflow_provider_zdirect.stocks.stock_updates.update_stocks`.
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
     :raises AirflowFailException: if a retry cannot help; chained to the typed error.
     :raises ZDirectRetriableError: if it can.
@@ -131,7 +131,7 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
     def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
         from airflow_provider_zdirect.stocks.feed import FeedFiles
         from airflow_provider_zdirect.stocks.stock_updates import update_stocks
-        from airflow_provider_zdirect.stocks.update_job import StockUpdateJob
+        from airflow_provider_zdirect.stocks.update_plan import StockUpdateJob
 
         place, ti = open_place(values, hook), context["ti"]
         stock_path = values["stock_path"] or f"{values['base_path'].rstrip('/')}/_inbox/stock.csv"
@@ -156,8 +156,7 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
                 f"Put a file there ({', '.join(f'.{kind}' for kind in KINDS)}), or a folder with such files; with "
                 "missing_feed='skip' the task is skipped.",
             )
-        summary = result.as_dict()
-        return Outcome(summary, {"stock_updates": summary})
+        return Outcome(result, {"stock_updates": result})
 
 
 def _mapping(values: Mapping[str, Any], place: Place) -> TableFile | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -68,25 +68,10 @@ class OrdersWanted:
     since_feed: bool = False
     include_zfs: bool = False
 
-    @property
-    def types(self) -> tuple[str, ...]:
-        return (PARTNER, ZFS) if self.include_zfs else (PARTNER,)
-
-
-@dataclass(frozen=True)
-class OpenOrders:
-    """Pieces by EAN.
-
-    :param unmapped: open pieces by what the order calls the article, where that is no known EAN.
-    """
-
-    pieces: OpenPieces
-    unmapped: Mapping[str, int] = field(default_factory=dict)
-
 
 def open_orders(
     place: Place, wanted: OrdersWanted, mapping: SkuMapping, now: datetime, feed_time: datetime
-) -> OpenOrders:
+) -> OpenPieces:
     """Count the open pieces of the published orders.
 
     :param feed_time: of the oldest file of the feed; what was shipped before does not count.
@@ -105,7 +90,7 @@ def open_orders(
             unmapped[called or f"(order item {row['order_item_id']})"] += 1
         else:
             pieces.setdefault(ean, []).append(Piece(row["ordered_at"], row["shipped_at"]))
-    return OpenOrders(OpenPieces(pieces, known_until), dict(unmapped))
+    return OpenPieces(pieces, known_until, wanted.since_feed, unmapped)
 
 
 def _open_pieces(place: Place, wanted: OrdersWanted, feed_time: datetime) -> pa.Table:
@@ -132,7 +117,7 @@ def _known_until(place: Place, wanted: OrdersWanted, now: datetime, needed_from:
     """The end of the last window of the orders that are wanted; all from ``needed_from`` on are there."""
     windows = _windows(place, now)
     known_until = now
-    for order_type in wanted.types:
+    for order_type in (PARTNER, ZFS) if wanted.include_zfs else (PARTNER,):
         ours = sorted(window for window, types in windows if order_type in types)
         what = f"The {order_type} orders of merchant {place.merchant_id}"
         if not ours:
@@ -157,15 +142,13 @@ def _known_until(place: Place, wanted: OrdersWanted, now: datetime, needed_from:
 def _windows(place: Place, now: datetime) -> list[tuple[Window, tuple[str, ...]]]:
     """The complete windows of this environment that hold orders of the last days, with the types of these orders."""
     found = place.store.files_below(f"_manifests/{place.layout('orders').merchant}")
-    paths = [path for path in found if path.endswith(".json")]
-    labels = {path: Window.from_label(path.rpartition("/")[2].removesuffix(".json")) for path in paths}
-    last = max((window.end for window in labels.values()), default=now)
-    recent = [path for path, window in labels.items() if window.end >= min(last, now - COMPLETE)]
+    ends = {path: Window.from_label(path.rpartition("/")[2][:-5]).end for path in found if path.endswith(".json")}
+    since = min(max(ends.values(), default=now), now - COMPLETE)
     windows = []
-    for manifest in map(json.loads, place.store.read_many(recent)):
-        start, end = (datetime.fromisoformat(manifest["window"][name]) for name in ("from", "to"))
+    for manifest in map(json.loads, place.store.read_many([path for path, end in ends.items() if end >= since])):
         if manifest["environment"] == place.environment:
-            windows.append((Window(start, end), _types(manifest["filters"])))
+            window = Window(*(datetime.fromisoformat(manifest["window"][name]) for name in ("from", "to")))
+            windows.append((window, _types(manifest["filters"])))
     return windows
 
 

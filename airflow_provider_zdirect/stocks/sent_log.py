@@ -48,7 +48,7 @@ class Batch:
 
     :param run: key of the run that sent it; blank for ``levels``.
     :param label: the run as people name it.
-    :param started_at: when that run began to send; tells its passes apart.
+    :param started_at: when that run began to send; distinguishes its passes.
     :param address: of the zDirect that it was sent to.
     :param items: of a batch: sent with one request.
     """

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from operator import attrgetter
@@ -37,12 +38,21 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectError,
 )
 from airflow_provider_zdirect.stocks.answer import outcomes
-from airflow_provider_zdirect.stocks.level import AGAIN, CONFIRMED, REJECTED, TAKEN, Level, Pair, Sent
+from airflow_provider_zdirect.stocks.level import (
+    ACCEPTED,
+    AGAIN,
+    CONFIRMED,
+    PENDING,
+    REJECTED,
+    TAKEN,
+    Level,
+    Pair,
+    Sent,
+)
 from airflow_provider_zdirect.stocks.results import UPDATES, publish_current, publish_run
 from airflow_provider_zdirect.stocks.sent_log import SentLog
-from airflow_provider_zdirect.stocks.update_job import MAX_ATTEMPTS, StockUpdateJob, StockUpdateResult, count_outcomes
 from airflow_provider_zdirect.stocks.update_pace import UpdatePace
-from airflow_provider_zdirect.stocks.update_plan import UpdatePlan, make_plan
+from airflow_provider_zdirect.stocks.update_plan import SHOWN, StockUpdateJob, UpdatePlan, make_plan
 from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
@@ -52,6 +62,9 @@ BATCH = 1_000
 
 REQUESTS = Rate(60, 60)
 SCOPE = "products/stock/write"
+
+MAX_ATTEMPTS = 4
+"""How often an update that failed is sent in one run."""
 
 RETRY_PAUSE = 20.0
 """Seconds before failed updates are sent again, times the number of attempts."""
@@ -73,10 +86,15 @@ Levels = dict[Pair, Level]
 
 async def update_stocks(
     job: StockUpdateJob, client: ZDirectClient, clock: Clock | None = None, pace: UpdatePace | None = None
-) -> StockUpdateResult | None:
+) -> dict[str, Any] | None:
     """Send what zDirect does not have yet; safe to repeat and to run beside any other.
 
-    :returns: None if there is no feed.
+    :returns: None if there is no feed; else counts, small enough for XCom: ``rows`` of the feed; ``rejected`` rows and
+        articles of open orders without an EAN (at ``rejected_uri``); ``superseded`` rows of which a newer file has
+        others; ``pairs`` of sales channel and EAN; of these ``unchanged`` (zDirect has the level already), ``outdated``
+        (a newer feed was sent) and ``sent``, which is the sum of ``accepted``, ``pending``, ``refused`` and ``failed``
+        (after all attempts); ``updates`` that this attempt sent, repeated ones included; ``open_pieces`` that were
+        subtracted; ``below_zero``: EANs of which more is ordered than the feed has, so that their level is 0.
     :raises ZDirectConfigurationError: if the feed or the mapping cannot be read, or there is no sales channel; nothing
         was sent.
     :raises ZDirectDataError: if the orders that are to be subtracted are too old; nothing was sent.
@@ -105,7 +123,7 @@ class _Updating:
         self.updates = 0
         self.halves = 0
 
-    async def run(self) -> StockUpdateResult:
+    async def run(self) -> dict[str, Any]:
         await asyncio.to_thread(self.log.refresh)
         own = self.log.own()
         self.started_at = own[0].started_at if own else self.clock.now()
@@ -113,7 +131,7 @@ class _Updating:
         log.info(
             "%s: %d rows, %d pairs, %d of them to send.",
             subject("stock updates", self.place.merchant_id, full_id=True),
-            self.plan.feed.count, len(self.plan.levels), len(due),
+            self.plan.feed.count, len(self.plan.wanted.levels), len(due),
         )  # fmt: skip
         try:
             await self._send_all(due)
@@ -133,7 +151,7 @@ class _Updating:
 
     async def _all_due(self) -> Levels:
         """What has to be sent; of what has not, newer versions are written down."""
-        levels = self.plan.levels
+        levels = self.plan.wanted.levels
         due = self._select(levels)
         same = {pair: level for pair, level in levels.items() if pair not in due and self._is_newer(pair, level)}
         if same:
@@ -294,24 +312,28 @@ class _Updating:
         # Last: as long as a batch is there, a retry knows what this run has done.
         self.log.compact(closed)
 
-    def _result(self, rows: list[dict[str, Any]]) -> StockUpdateResult:
+    def _result(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         plan, wanted = self.plan, self.plan.wanted
-        return StockUpdateResult(
-            merchant_id=self.place.merchant_id,
-            uri=self.place.uri_of(self.place.layout(UPDATES).merchant),
-            feed_time=max(plan.feed.times.values(), default=None),
-            rows=plan.feed.count,
-            rejected=len(plan.bad),
-            rejected_uri=plan.rejected_uri,
-            superseded=wanted.superseded,
-            sales_channels=plan.channels,
-            pairs=len(wanted.levels),
-            updates=self.updates,
-            open_pieces=wanted.subtracted if plan.orders else None,
-            below_zero=len(wanted.below_zero),
+        found = Counter(row["outcome"] for row in rows)
+        counts = {"accepted": found[ACCEPTED], "pending": found[PENDING], "refused": found[REJECTED]}
+        return {
+            "merchant_id": self.place.merchant_id,
+            "uri": self.place.uri_of(self.place.layout(UPDATES).merchant),
+            "feed_time": max(plan.feed.times.values()).isoformat(),
+            "rows": plan.feed.count,
+            "rejected": len(wanted.bad),
+            "rejected_uri": plan.rejected_uri,
+            "superseded": wanted.superseded,
+            "sales_channels": plan.channels,
+            "pairs": len(wanted.levels),
             **self._count_left(rows),
-            **count_outcomes(rows),
-        )
+            "sent": len(rows),
+            **counts,
+            "failed": len(rows) - sum(counts.values()),
+            "updates": self.updates,
+            "open_pieces": wanted.subtracted,
+            "below_zero": len(wanted.below_zero),
+        }
 
     def _count_left(self, rows: list[dict[str, Any]]) -> dict[str, int]:
         """How many pairs this run did not send, and why.
@@ -320,28 +342,38 @@ class _Updating:
         """
         sent = {(row["sales_channel_id"], row["ean"]) for row in rows}
         counts = {"unchanged": 0, "outdated": 0}
-        for pair, level in self.plan.levels.items():
+        for pair, level in self.plan.wanted.levels.items():
             newest = self.log.newest(pair)
             if newest is not None and pair not in sent:
                 is_newer = newest.level.version > level.version and newest.level.quantity != level.quantity
                 counts["outdated" if is_newer else "unchanged"] += 1
         return counts
 
-    def _failure(self, result: StockUpdateResult) -> ZDirectError | None:
+    def _failure(self, result: dict[str, Any]) -> ZDirectError | None:
         """The error if too many rows and updates were not applied."""
         log.info(
             "%s: %d updates sent; %d pairs accepted, %d pending, %d rejected, %d failed; %d rows rejected -> %s",
-            subject("stock updates", self.place.merchant_id), result.updates, result.accepted, result.pending,
-            result.refused, result.failed, result.rejected, result.uri,
-        )  # fmt: skip
-        if result.not_applied <= self.job.max_rejected:
+            subject("stock updates", self.place.merchant_id),
+            *(result[name] for name in ("updates", "accepted", "pending", "refused", "failed", "rejected", "uri")),
+        )
+        rejected, refused, failed = (result[name] for name in ("rejected", "refused", "failed"))
+        if rejected + refused + failed <= self.job.max_rejected:
             return None
+        parts, where = [], f"({result['uri']}, column outcome)"
+        if rejected:
+            shown = "; ".join(f"{row.source}: {row.reason}" for row in self.plan.wanted.bad[:SHOWN])
+            more = f"; and {rejected - SHOWN} more" if rejected > SHOWN else ""
+            parts.append(f"{rejected} rows were rejected ({result['rejected_uri']}): {shown}{more}")
+        if refused:
+            parts.append(f"zDirect rejected {refused} updates {where}")
+        if failed:
+            parts.append(f"{failed} updates failed {MAX_ATTEMPTS} times {where}")
         message = (
-            f"{self.what}: {result.describe_not_applied(self.plan.bad)}. "
-            f"That is more than max_rejected={self.job.max_rejected}. All others were sent."
+            f"{self.what}: {'. '.join(parts)}. That is more than max_rejected={self.job.max_rejected}. "
+            "All others were sent."
         )
         remedy = "Correct the feed, the mapping or the articles; the next run sends what is missing."
-        if result.failed:
+        if failed:
             remedy = f"A retry of the task sends those again that failed. {remedy}"
             return ServerError(message, remedy=remedy, retry_after=RETRY_AFTER)
         return RejectedRecordsError(message, remedy=remedy)

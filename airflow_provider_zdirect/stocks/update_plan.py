@@ -7,41 +7,64 @@ import gzip
 import json
 import logging
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.exceptions import RejectedRecordsError
+from airflow_provider_zdirect.merchant_files.tables import TableFile
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.stocks.channels import live_channels
-from airflow_provider_zdirect.stocks.feed import BadRow, Feed, SkuMapping
-from airflow_provider_zdirect.stocks.level import Level, Pair
-from airflow_provider_zdirect.stocks.open_orders import OpenOrders, open_orders
+from airflow_provider_zdirect.stocks.feed import BadRow, Feed, FeedFiles, SkuMapping
+from airflow_provider_zdirect.stocks.open_orders import OrdersWanted, open_orders
 from airflow_provider_zdirect.stocks.results import UPDATES
-from airflow_provider_zdirect.stocks.update_job import SHOWN, StockUpdateJob
-from airflow_provider_zdirect.stocks.wanted import Wanted, needs_channels, wanted_levels
+from airflow_provider_zdirect.stocks.wanted import OpenPieces, Wanted, wanted_levels
 
 log = logging.getLogger(__name__)
+
+SHOWN = 5
+"""Rows that a log line or an error names."""
+
+
+@dataclass(frozen=True)
+class StockUpdateJob:
+    """One merchant's stock.
+
+    :param feed: where the merchant's figures are.
+    :param run: attempts with the same key continue one another; two that run at the same time need different keys.
+    :param label: the run, as the results name it.
+    :param mapping: a file with ``merchant_sku`` and ``ean``; None: there are EANs only.
+    :param sales_channel_ids: for the rows that name none; empty: all that are live.
+    :param orders: which open orders are subtracted; None: none.
+    :param full_sync: send also what zDirect has taken already.
+    :param resend_after: send a level again that was taken longer ago; None: never.
+    :param max_rejected: rows and updates that may be rejected or fail before the run fails.
+    """
+
+    place: Place
+    feed: FeedFiles
+    run: str
+    label: str
+    mapping: TableFile | None = None
+    sales_channel_ids: tuple[str, ...] = ()
+    orders: OrdersWanted | None = None
+    full_sync: bool = False
+    resend_after: timedelta | None = None
+    max_rejected: int = 0
 
 
 @dataclass(frozen=True)
 class UpdatePlan:
     """The levels that zDirect is to have.
 
-    :param orders: None if none are subtracted.
+    :param wanted: its ``bad`` are rows of the feed and articles of open orders.
     :param channels: how many sales channels there are; 0 if each row names its own.
-    :param bad: rows of the feed and articles of open orders that were rejected.
-    :param rejected_uri: where they are; None if there are none.
+    :param rejected_uri: where what was rejected is; None if nothing was.
     """
 
     feed: Feed
     wanted: Wanted
-    orders: OpenOrders | None
     channels: int
-    bad: list[BadRow]
     rejected_uri: str | None
-
-    @property
-    def levels(self) -> dict[Pair, Level]:
-        return self.wanted.levels
 
 
 async def make_plan(job: StockUpdateJob, client: ZDirectClient, now: datetime) -> UpdatePlan | None:
@@ -57,18 +80,17 @@ async def make_plan(job: StockUpdateJob, client: ZDirectClient, now: datetime) -
         oldest = min(feed.times.values())
         orders = await asyncio.to_thread(open_orders, job.place, job.orders, mapping or SkuMapping(), now, oldest)
     channels: tuple[str, ...] = ()
-    if needs_channels(feed):
+    if any(row.channel is None for row in feed.rows):
         channels = job.sales_channel_ids or await live_channels(client, job.place.merchant_id)
-    since_feed = job.orders is not None and job.orders.since_feed
-    wanted = wanted_levels(feed, channels, orders.pieces if orders else None, since_feed=since_feed)
+    wanted = wanted_levels(feed, channels, orders)
     if wanted.below_zero:
         log.warning(
             "%s: of %d EANs more is ordered than the feed has; their level is 0: %s.",
             what, len(wanted.below_zero), ", ".join(wanted.below_zero[:SHOWN]),
         )  # fmt: skip
-    unmapped = _unmapped(orders)
-    bad = [*wanted.bad, *unmapped]
-    uri = await asyncio.to_thread(_keep_bad, job, max(feed.times.values()), bad, what)
+    unmapped = _unmapped(orders) if orders else []
+    wanted.bad += unmapped
+    uri = await asyncio.to_thread(_keep_bad, job, max(feed.times.values()), wanted.bad, what)
     if len(unmapped) > job.max_rejected:
         raise RejectedRecordsError(
             f"{what}: open orders have {len(unmapped)} articles that are neither EANs nor in the mapping ({uri}). "
@@ -76,10 +98,10 @@ async def make_plan(job: StockUpdateJob, client: ZDirectClient, now: datetime) -
             f"max_rejected={job.max_rejected}. Nothing was sent.",
             remedy="Add them to the mapping file (mapping_path).",
         )
-    return UpdatePlan(feed, wanted, orders, len(channels), bad, uri)
+    return UpdatePlan(feed, wanted, len(channels), uri)
 
 
-def _unmapped(orders: OpenOrders | None) -> list[BadRow]:
+def _unmapped(orders: OpenPieces) -> list[BadRow]:
     return [
         BadRow(
             "order_lines_current",
@@ -87,7 +109,7 @@ def _unmapped(orders: OpenOrders | None) -> list[BadRow]:
             f"{pieces} open pieces of {called[:60]!r}, which is neither an EAN nor in the mapping: not subtracted",
             {"external_id": called, "open_pieces": pieces},
         )
-        for called, pieces in sorted((orders.unmapped if orders else {}).items())
+        for called, pieces in sorted(orders.unmapped.items())
     ]
 
 

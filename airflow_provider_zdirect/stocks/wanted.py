@@ -37,19 +37,20 @@ class OpenPieces:
 
     :param pieces: by EAN.
     :param known_until: until when orders are known.
+    :param since_feed: only what was ordered after the feed was made counts.
+    :param unmapped: open pieces by what the order calls the article, where that is not a known EAN.
     """
 
     pieces: Mapping[str, Sequence[Piece]]
     known_until: datetime
+    since_feed: bool = False
+    unmapped: Mapping[str, int] = field(default_factory=dict)
 
-    def of(self, ean: str, feed_time: datetime, *, since_feed: bool) -> int:
-        """Pieces of the EAN that a feed of that time has, and that are not for sale.
-
-        :param since_feed: only what was ordered after the feed was made.
-        """
+    def of(self, ean: str, feed_time: datetime) -> int:
+        """Pieces of the EAN that a feed of that time has, and that are not for sale."""
         return sum(
             (piece.shipped_at is None or piece.shipped_at > feed_time)
-            and (not since_feed or piece.ordered_at >= feed_time)
+            and (not self.since_feed or piece.ordered_at >= feed_time)
             for piece in self.pieces.get(ean, ())
         )
 
@@ -61,33 +62,21 @@ class Wanted:
     :param bad: rejected rows.
     :param superseded: rows whose EAN is in a newer file too.
     :param below_zero: EANs of which more is ordered than the feed has.
-    :param subtracted: open pieces that were subtracted, each EAN counted once.
+    :param subtracted: open pieces that were subtracted, each EAN counted once; None if orders do not count.
     """
 
     levels: dict[Pair, Level] = field(default_factory=dict)
     bad: list[BadRow] = field(default_factory=list)
     superseded: int = 0
     below_zero: list[str] = field(default_factory=list)
-    subtracted: int = 0
+    subtracted: int | None = None
 
 
-def needs_channels(feed: Feed) -> bool:
-    """Whether a row is for all sales channels."""
-    return any(row.channel is None for row in feed.rows)
-
-
-def wanted_levels(
-    feed: Feed,
-    channels: Iterable[str],
-    open_pieces: OpenPieces | None = None,
-    *,
-    since_feed: bool = False,
-) -> Wanted:
+def wanted_levels(feed: Feed, channels: Iterable[str], open_pieces: OpenPieces | None = None) -> Wanted:
     """The levels that the feed asks for.
 
     :param channels: sales channels of the rows that name none.
     :param open_pieces: what is subtracted from each level, which is 0 at least.
-    :param since_feed: subtract only what was ordered after the feed was made.
     """
     wanted = Wanted(bad=list(feed.bad))
     rows = _one_each(feed.rows, wanted)
@@ -99,7 +88,7 @@ def wanted_levels(
         left, known_until = row.quantity, None
         if open_pieces is not None:
             known_until = open_pieces.known_until
-            pieces = open_pieces.of(row.ean, row.feed_time, since_feed=since_feed)
+            pieces = open_pieces.of(row.ean, row.feed_time)
             subtracted[row.ean] = pieces
             left -= pieces
             if left < 0:
@@ -118,7 +107,7 @@ def wanted_levels(
             if (channel, row.ean) not in own:
                 put((channel, row.ean), row)
     wanted.below_zero = sorted(below)
-    wanted.subtracted = sum(subtracted.values())
+    wanted.subtracted = None if open_pieces is None else sum(subtracted.values())
     return wanted
 
 

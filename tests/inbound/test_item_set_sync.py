@@ -100,7 +100,7 @@ def test_a_set_that_the_notice_counts_and_that_is_not_there_is_asked_for_again(
     inbound.publish({"shipping_notice_id": "n1", "state": "ready_for_receive", **counts})
     summary = inbound.sync(Zalando(n1_announced=nothing, n1_dispatched={EANS[0]: 3}))
     assert (summary["sets_fetched"], summary["sets_pending"]) == (1, 1)
-    assert "says that 5 items are announced, and there is no such set" in caplog.text
+    assert "zDirect counts 5 announced items, but has no such set" in caplog.text
     inbound.sync(Zalando(n1_announced={EANS[0]: 5}))
     assert inbound.items() == [("n1", "announced", EANS[0], 5), ("n1", "dispatched", EANS[0], 3)]
 

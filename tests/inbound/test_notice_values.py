@@ -8,12 +8,7 @@ import pytest
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.inbound.notice_fields import FIELDS, checked_fields, differing_fields
-from airflow_provider_zdirect.inbound.notice_plan import (
-    checked_create_by,
-    checked_notice_id,
-    checked_operations,
-    derived_id,
-)
+from airflow_provider_zdirect.inbound.notice_plan import checked_notice_id, checked_operations, derived_id
 
 WAREHOUSE = "6d5a3a5c-9e6f-4a7b-8c1d-2e3f4a5b6c7d"
 
@@ -147,8 +142,3 @@ def test_other_operations_are_refused(operations: Any, named: str) -> None:
 def test_what_is_no_id_never_becomes_part_of_a_path(text: str) -> None:
     with pytest.raises(ZDirectConfigurationError, match="not a UUID"):
         checked_notice_id(text)
-
-
-def test_an_unknown_way_to_create_is_refused() -> None:
-    with pytest.raises(ZDirectConfigurationError, match="create_by='patch'"):
-        checked_create_by("patch")

@@ -16,8 +16,8 @@ from clocks import FakeClock
 from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema, to_table
 from airflow_provider_zdirect.datasets.movement_reports import IntraCommunityMovement
 from airflow_provider_zdirect.datasets.table import get_dataset
-from airflow_provider_zdirect.intrastat.master_data import MasterDataFile
-from airflow_provider_zdirect.intrastat.report import IntrastatJob, IntrastatResult, report_month
+from airflow_provider_zdirect.intrastat.master_data import master_data_file
+from airflow_provider_zdirect.intrastat.report import IntrastatJob, report_month
 from airflow_provider_zdirect.intrastat.selection import Month
 from airflow_provider_zdirect.pipeline.manifest import Manifest
 from airflow_provider_zdirect.publish.day import DayReplacer
@@ -143,8 +143,8 @@ class Landing:
                 facts = {name: value for name, value in options.items() if name != "format"}
                 self.announce(Window.of_day(day, zone), [day], files=[], **facts)
 
-    def report(self, *, master_data: Path | None = None, **options: Any) -> IntrastatResult:
-        file = MasterDataFile(self.fs, str(master_data), str(master_data)) if master_data else None
+    def report(self, *, master_data: Path | None = None, **options: Any) -> dict[str, Any]:
+        file = master_data_file(self.fs, str(master_data), str(master_data)) if master_data else None
         job = IntrastatJob(**{"month": NOVEMBER, "place": self.place, "master_data": file, **options})
         return report_month(job, clock=FakeClock(self.now))
 

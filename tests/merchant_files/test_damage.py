@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.inbound.item_set import COLUMNS, ItemSet
-from airflow_provider_zdirect.intrastat.master_data import MasterDataFile
+from airflow_provider_zdirect.intrastat.master_data import master_data_file, read_master_data
 from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.orders.update_rows import listed_updates, read_updates, update_file
 from airflow_provider_zdirect.stocks.feed import MAPPING_COLUMNS, FeedFiles, SkuMapping
@@ -88,7 +88,7 @@ def items(path: str) -> Any:
 
 def master_data(path: str) -> Any:
     try:
-        (row,) = MasterDataFile(FS, path, path).read().to_pylist()
+        (row,) = read_master_data(master_data_file(FS, path, path)).to_pylist()
     except ZDirectConfigurationError as error:
         return refusal(error)
     return row

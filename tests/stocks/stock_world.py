@@ -26,8 +26,8 @@ from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.stocks.feed import MAPPING_COLUMNS, FeedFiles
 from airflow_provider_zdirect.stocks.stock_updates import update_stocks
-from airflow_provider_zdirect.stocks.update_job import StockUpdateJob, StockUpdateResult
 from airflow_provider_zdirect.stocks.update_pace import UpdatePace
+from airflow_provider_zdirect.stocks.update_plan import StockUpdateJob
 
 NOW = "2026-03-10T08:00:00+00:00"
 
@@ -148,17 +148,17 @@ class StockWorld:
         policy = RetryPolicy(jitter=lambda: 0.0)
         return ZDirectClient(config, clock=self.clock, limiter=self.limiter, transport=transport, policy=policy)
 
-    async def update(self, job: StockUpdateJob, transport: Transport | None = None) -> StockUpdateResult | None:
+    async def update(self, job: StockUpdateJob, transport: Transport | None = None) -> dict[str, Any] | None:
         async with self.client(transport) as client:
             return await update_stocks(job, client, self.clock, self.pace)
 
-    def run(self, job: StockUpdateJob, transport: Transport | None = None) -> StockUpdateResult:
+    def run(self, job: StockUpdateJob, transport: Transport | None = None) -> dict[str, Any]:
         """Once, in a process of its own."""
         result = asyncio.run(self.update(job, transport))
         assert result is not None
         return result
 
-    def run_as_task(self, job: StockUpdateJob, transport: Transport | None = None) -> StockUpdateResult:
+    def run_as_task(self, job: StockUpdateJob, transport: Transport | None = None) -> dict[str, Any]:
         """With the waits that a task makes."""
         for _ in range(20):
             try:

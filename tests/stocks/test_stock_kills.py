@@ -21,7 +21,7 @@ from airflow_provider_zdirect.exceptions import ServerError
 from airflow_provider_zdirect.stocks import stock_updates
 from airflow_provider_zdirect.stocks.open_orders import OrdersWanted
 from airflow_provider_zdirect.stocks.sent_log import SentLog
-from airflow_provider_zdirect.stocks.update_job import StockUpdateJob
+from airflow_provider_zdirect.stocks.update_plan import StockUpdateJob
 
 A, B, C = "a" * 24, "b" * 24, "c" * 24
 
@@ -105,8 +105,8 @@ def test_killed_at_any_request_and_any_write_and_retried_the_end_is_the_same(
             world.run(*mortal(job, Fate(moment)))
         again = world.run_as_task(job)
         assert end(world) == undisturbed, f"killed at {moment}"
-        counted = again.accepted + again.unchanged
-        assert (counted, again.failed, again.rejected) == (result.accepted, 0, 1), f"killed at {moment}"
+        counted = again["accepted"] + again["unchanged"]
+        assert (counted, again["failed"], again["rejected"]) == (result["accepted"], 0, 1), f"killed at {moment}"
 
 
 @pytest.mark.exhaustive
@@ -168,7 +168,7 @@ def test_an_older_feed_that_is_overtaken_does_not_stay(make: Callable[[], StockW
     older, newer = two_feeds(world)
     result = world.run(older, Meeting(**{when: lambda: world.run(newer)}))
     assert is_newer(world)
-    assert result.outdated == 4, "the pairs of the other batches were not sent; those of the first were mended"
+    assert result["outdated"] == 4, "the pairs of the other batches were not sent; those of the first were mended"
 
 
 @pytest.mark.parametrize("overtaken", ["before", "after"])
@@ -202,8 +202,8 @@ def test_a_newer_feed_that_died_before_its_answer_is_not_replaced_by_an_older_on
     older, newer = two_feeds(world)
     with pytest.raises(Killed):
         world.run(newer, Meeting(after=die))
-    assert world.run(older).outdated == 2
-    assert world.run(newer).accepted == 6
+    assert world.run(older)["outdated"] == 2
+    assert world.run(newer)["accepted"] == 6
     assert is_newer(world)
 
 
@@ -295,7 +295,7 @@ def test_the_books_of_a_run_that_nobody_retries_are_closed_by_another(make: Call
     assert len(world.results()) == 6
     assert [path.name.partition("-")[0] for path in world.root.glob("_sent/**/*.*")] == ["levels"]
     again = world.run(world.job(run=C))
-    assert (again.sent, again.unchanged) == (2, 2), "what nobody knows of is sent again"
+    assert (again["sent"], again["unchanged"]) == (2, 2), "what nobody knows of is sent again"
 
 
 @pytest.mark.parametrize("seed", [0, 18, *(pytest.param(n, marks=pytest.mark.exhaustive) for n in range(100, 130))])

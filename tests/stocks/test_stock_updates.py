@@ -47,7 +47,7 @@ def test_a_row_goes_to_every_live_sales_channel_and_one_with_a_channel_to_that_o
         **{(channel, ean(2)): 7 for channel in live},
         (own, ean(2)): 1,
     }
-    assert (result.pairs, result.sent, result.accepted) == (2 * len(live),) * 3
+    assert (result["pairs"], result["sent"], result["accepted"]) == (2 * len(live),) * 3
     assert {(channel, code): (quantity, "accepted") for channel, code, quantity, _ in world.results()} == {
         pair: (quantity, "accepted") for pair, quantity in world.levels().items()
     }
@@ -77,17 +77,17 @@ def test_no_live_sales_channel_is_an_error_before_anything_is_sent(world: StockW
 
 def test_only_changes_are_sent_unless_all_is_asked_for_or_it_was_long_ago(world: StockWorld) -> None:
     world.write("stock.csv", rows(3))
-    assert world.run(world.job(run="a" * 24)).sent == 6
+    assert world.run(world.job(run="a" * 24))["sent"] == 6
     again = world.run(world.job(run="b" * 24, minutes=1))
-    assert (again.sent, again.updates, again.unchanged) == (0, 0, 6)
+    assert (again["sent"], again["updates"], again["unchanged"]) == (0, 0, 6)
     world.write("stock.csv", [*rows(2), {"ean": ean(2), "quantity": 99}])
     changed = world.run(world.job(run="c" * 24, minutes=2))
-    assert (changed.sent, changed.unchanged) == (2, 4)
+    assert (changed["sent"], changed["unchanged"]) == (2, 4)
     assert world.levels()[world.channels[0], ean(2)] == 99
-    assert world.run(world.job(run="d" * 24, minutes=3, full_sync=True)).sent == 6
-    assert world.run(world.job(run="e" * 24, minutes=4, resend_after=timedelta(hours=1))).sent == 0
+    assert world.run(world.job(run="d" * 24, minutes=3, full_sync=True))["sent"] == 6
+    assert world.run(world.job(run="e" * 24, minutes=4, resend_after=timedelta(hours=1)))["sent"] == 0
     world.emulator.clock.advance(3600)
-    assert world.run(world.job(run="f" * 24, minutes=5, resend_after=timedelta(hours=1))).sent == 6
+    assert world.run(world.job(run="f" * 24, minutes=5, resend_after=timedelta(hours=1)))["sent"] == 6
     assert len(world.posts()) == 4
     assert len(world.results()) == 6 + 2 + 6 + 6
     assert len(world.results(table="stock_updates_current")) == 6
@@ -99,17 +99,17 @@ def test_an_older_feed_changes_nothing(world: StockWorld) -> None:
     world.run(world.job("new.csv", run="a" * 24, minutes=10))
     before = world.levels()
     result = world.run(world.job("old.csv", run="b" * 24, minutes=5, full_sync=True))
-    assert (result.outdated, result.sent) == (4, 2)
+    assert (result["outdated"], result["sent"]) == (4, 2)
     assert world.levels() == {**before, **{(channel, ean(7)): 3 for channel in world.channels[:2]}}
 
 
 def test_the_time_of_a_feed_is_when_its_file_was_written(world: StockWorld) -> None:
     path = world.write("stock.csv", rows(1))
     os.utime(path, (world.start.timestamp(), world.start.timestamp()))
-    assert world.run(world.job(minutes=None)).feed_time == world.start
+    assert world.run(world.job(minutes=None))["feed_time"] == world.start.isoformat()
     # The clock of whoever wrote it is ahead of ours.
     os.utime(path, (world.start.timestamp() + 10**7,) * 2)
-    assert world.run(world.job(minutes=None, run="b" * 24)).feed_time == world.clock.now()
+    assert world.run(world.job(minutes=None, run="b" * 24))["feed_time"] == world.clock.now().isoformat()
 
 
 @pytest.mark.parametrize("shape", ["results", "items"])
@@ -120,14 +120,14 @@ def test_pending_updates_are_taken_whatever_status_goes_with_their_code(
     world.emulator.set_options(stocks_answer=shape, stocks_pending=0.5, stocks_pending_status=status)
     world.write("stock.csv", rows(20))
     result = world.run(world.job())
-    assert (result.accepted + result.pending, result.failed, result.refused) == (40, 0, 0)
+    assert (result["accepted"] + result["pending"], result["failed"], result["refused"]) == (40, 0, 0)
     assert {row[0] for row in world.results("ean || ' ' || code::TEXT || status") if "104" in row[0]} == {
         f"{code} 104{status}" for _, code, _, outcome in world.results() if outcome == "pending"
     }
     held = {code for _, code, _, outcome in world.results() if outcome == "pending"}
     assert held
     assert len(world.posts()) == 1
-    assert world.run(world.job(run="b" * 24, minutes=1)).sent == 0, "they are held, and need not be sent again"
+    assert world.run(world.job(run="b" * 24, minutes=1))["sent"] == 0, "they are held, and need not be sent again"
     for code in held:
         world.emulator.onboard(code)
     assert world.levels() == {
@@ -146,7 +146,7 @@ def test_failed_updates_are_sent_again_a_few_times_then_reported_and_left_to_a_r
     assert world.results("attempts, code, status")[0] == (4, 102, "FAILED")
     world.emulator.set_options(stocks_failed=0.0)
     result = world.run(world.job())
-    assert (result.sent, result.accepted) == (4, 4)
+    assert (result["sent"], result["accepted"]) == (4, 4)
     assert [row[3] for row in world.results()] == ["accepted"] * 4
 
 
@@ -171,7 +171,7 @@ def test_what_zdirect_rejects_is_reported_and_fails_the_run_after_all_else(world
     assert len(world.levels()) == 4
     assert world.results("description", "stock_updates")[-1][0] is None
     assert [row for row in world.results("ean, outcome, code") if row[1] != "accepted"] == [(ean(9), "rejected", 101)]
-    assert world.run(world.job(run="b" * 24, minutes=1, max_rejected=1)).refused == 1
+    assert world.run(world.job(run="b" * 24, minutes=1, max_rejected=1))["refused"] == 1
 
 
 def test_bad_rows_are_rejected_with_place_and_reason_and_the_others_sent(
@@ -204,14 +204,14 @@ def test_bad_rows_are_rejected_with_place_and_reason_and_the_others_sent(
     found = duckdb.sql(QUERIES[0].replace('\\"', '"')).fetchall()
     assert {where: reason for _, _, where, reason in found} == reasons
     assert {Path(file).name for _, file, _, _ in found} == {"stock.csv"}
-    assert world.run(world.job(max_rejected=7)).rejected == 7
+    assert world.run(world.job(max_rejected=7))["rejected"] == 7
 
 
 def test_merchant_skus_go_through_the_mapping(world: StockWorld) -> None:
     mapping = world.write("map.csv", [{"merchant_sku": "A-1", "ean": ean(1)}, {"merchant_sku": "A-2", "ean": "12"}])
     world.write("stock.csv", [{"merchant_sku": sku, "quantity": 2} for sku in ("A-1", "A-2", "A-3")])
     result = world.run(world.job(mapping=mapping, max_rejected=2))
-    assert (result.accepted, result.rejected) == (2, 2)
+    assert (result["accepted"], result["rejected"]) == (2, 2)
     assert {code for _, code in world.levels()} == {ean(1)}
     assert ["not a valid EAN" in reason or "not in the mapping" in reason for _, reason in world.rejected()] == [
         True,
@@ -227,7 +227,7 @@ def test_an_answer_that_leaves_an_item_out_accepts_it_not(world: StockWorld) -> 
     partial = {"results": [{"item": item, "result": {"status": "ACCEPTED", "code": "0"}}]}
     world.emulator.faults.add({"match": {"path": "/stocks", "nth": 1}, "action": {"status": 207, "body": partial}})
     result = world.run(world.job())
-    assert (result.accepted, result.updates) == (2, 3), "the one that was left out was sent again"
+    assert (result["accepted"], result["updates"]) == (2, 3), "the one that was left out was sent again"
 
 
 def test_a_wrong_answer_leaves_open_what_became_of_the_batch_and_the_retry_sends_it_again(world: StockWorld) -> None:
@@ -235,7 +235,7 @@ def test_a_wrong_answer_leaves_open_what_became_of_the_batch_and_the_retry_sends
     world.emulator.faults.add({"match": {"path": "/stocks", "nth": 1}, "action": {"status": 207, "body": {"ok": True}}})
     with pytest.raises(MalformedResponseError):
         world.run(world.job())
-    assert world.run(world.job()).accepted == 4
+    assert world.run(world.job())["accepted"] == 4
     assert len(world.results()) == 4
 
 
@@ -279,7 +279,7 @@ class Refusing(DeadlyTransport):
 
 def test_what_one_zdirect_has_says_nothing_of_another(world: StockWorld) -> None:
     world.write("stock.csv", rows(1))
-    assert world.run(world.job()).sent == 2
+    assert world.run(world.job())["sent"] == 2
     world.environment = "sandbox"
     with pytest.raises(ZDirectConfigurationError, match=r"records what production http.*sends to sandbox http"):
         world.run(world.job(run="b" * 24))
@@ -290,14 +290,14 @@ def test_a_newer_feed_that_changes_nothing_keeps_older_ones_from_coming_back(wor
         world.write(f"{name}.csv", [{"ean": ean(1), "quantity": quantity}])
     world.run(world.job("mon.csv", run="a" * 24))
     again = world.run(world.job("wed.csv", run="b" * 24, minutes=20))
-    assert (again.sent, again.unchanged, len(world.posts())) == (0, 2, 1)
-    assert world.run(world.job("tue.csv", run="c" * 24, minutes=10)).outdated == 2
+    assert (again["sent"], again["unchanged"], len(world.posts())) == (0, 2, 1)
+    assert world.run(world.job("tue.csv", run="c" * 24, minutes=10))["outdated"] == 2
     assert set(world.levels().values()) == {5}
     there = world.results("feed_time AT TIME ZONE 'UTC'", "stock_updates_current")[0][0]
     assert there == (world.start + timedelta(minutes=20)).replace(tzinfo=None)
     world.emulator.clock.advance(3600)
     later = world.job("wed.csv", run="d" * 24, minutes=30, resend_after=timedelta(hours=1))
-    assert world.run(later).sent == 2, "since it was sent, not since it was confirmed"
+    assert world.run(later)["sent"] == 2, "since it was sent, not since it was confirmed"
 
 
 def test_both_limits_are_kept_by_merchants_that_share_them(world: StockWorld) -> None:
@@ -318,7 +318,7 @@ def test_a_limit_that_others_use_up_is_waited_for(world: StockWorld) -> None:
     world.write("stock.csv", rows(1))
     refused = {"status": 429, "headers": {"Retry-After": "45"}}
     world.emulator.faults.add({"match": {"path": "/stocks", "nth": 1}, "action": refused})
-    assert world.run(world.job()).accepted == 2
+    assert world.run(world.job())["accepted"] == 2
     assert len(world.posts()) == 2
 
 
@@ -332,8 +332,8 @@ def test_a_large_feed_with_one_in_a_hundred_bad_and_failing_ends_right_within_th
     result = world.run(world.job(max_rejected=40))
     good = [row for row in feed if row["quantity"] != "-1"]
     assert world.levels() == {(channel, row["ean"]): row["quantity"] for channel in world.channels[:2] for row in good}
-    assert (result.rejected, result.accepted, result.failed) == (40, 7920, 0)
-    assert result.updates > 7920, "some failed and were sent again"
+    assert (result["rejected"], result["accepted"], result["failed"]) == (40, 7920, 0)
+    assert result["updates"] > 7920, "some failed and were sent again"
     assert world.results("count(*), count(DISTINCT (sales_channel_id, ean)), min(outcome)") == [
         (7920, 7920, "accepted")
     ]
@@ -349,7 +349,7 @@ def test_the_query_of_the_documents_shows_what_was_not_accepted(
 ) -> None:
     world.emulator.set_options(stocks_pending=0.5)
     world.write("stock.csv", rows(10))
-    pending = world.run(world.job()).pending
+    pending = world.run(world.job())["pending"]
     monkeypatch.chdir(world.root.parent)
     assert pending
     assert [row[3:5] for row in duckdb.sql(QUERIES[1]).fetchall()] == [("pending", 104)] * pending
