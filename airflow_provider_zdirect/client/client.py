@@ -14,23 +14,22 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_zdirect.client.auth import TokenEndpoint, TokenProvider
-from airflow_provider_zdirect.client.calls import Caller, ClientStats
+from airflow_provider_zdirect.client.auth import TokenProvider
+from airflow_provider_zdirect.client.calls import Caller
 from airflow_provider_zdirect.client.config import ClientConfig
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY, Call
 from airflow_provider_zdirect.client.rates import FileRateLimiter, RateLimiter
 from airflow_provider_zdirect.client.retry import RetryPolicy
-from airflow_provider_zdirect.client.token_stores import MemoryTokenStore
-from airflow_provider_zdirect.client.tokens import TokenStore
+from airflow_provider_zdirect.client.sending import Sender
+from airflow_provider_zdirect.client.tokens import MemoryTokenStore, TokenStore
 from airflow_provider_zdirect.client.transport import Answer, Timeouts, Transport
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.datasets.cutting import mended, without_mark
 from airflow_provider_zdirect.datasets.dataset import Dataset
+from airflow_provider_zdirect.datasets.endpoint import Rate
 from airflow_provider_zdirect.datasets.orders import JSON_API as JSON_API
-from airflow_provider_zdirect.datasets.page import Page
-from airflow_provider_zdirect.datasets.rate import Rate
-from airflow_provider_zdirect.datasets.rejected import NOT_READABLE
+from airflow_provider_zdirect.datasets.page import NOT_READABLE, Page
 from airflow_provider_zdirect.exceptions import (
     CursorLoopError,
     MalformedResponseError,
@@ -95,16 +94,16 @@ class ZDirectClient:
         policy: RetryPolicy | None = None,
     ) -> None:
         self.config = config
-        self.stats = ClientStats()
         clock = clock or SystemClock()
         limiter = limiter or FileRateLimiter(clock=clock)
         policy = policy or RetryPolicy(max_inline_wait=config.max_inline_wait, max_attempts=config.max_attempts)
         self._transport = transport or Transport(
             Timeouts(config.connect_timeout, config.read_timeout, config.total_timeout)
         )
-        endpoint = TokenEndpoint(config, self._transport, clock, policy)
-        provider = TokenProvider(config, endpoint, tokens or MemoryTokenStore(), limiter, clock)
-        self._caller = Caller(config, self._transport, provider, limiter, policy, clock, self.stats)
+        sender = Sender(config, self._transport, policy, clock)
+        self.stats = sender.stats
+        self._tokens = TokenProvider(sender, tokens or MemoryTokenStore(), limiter)
+        self._caller = Caller(sender, self._tokens, limiter)
 
     @property
     def assumptions(self) -> Assumptions:
@@ -199,6 +198,15 @@ class ZDirectClient:
             del page
             if cursor is None:
                 return
+
+    async def access_token(self, *, refused: str | None = None) -> str:
+        """The app's access token, for requests that this client does not send.
+
+        :param refused: a token that zDirect has answered with 401; it is another one then.
+        :raises AuthenticationError: if the client id or the secret is refused.
+        :raises ZDirectRetriableError: if no token can be had at the moment.
+        """
+        return (await self._tokens.get(refused)).access_token
 
     async def me(self) -> Identity:
         """Who the app is and which merchants it may read. Needs no scope (zDirect docs, Authentication)."""

@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary
 from airflow_provider_zdirect.client.host_lock import host_lock, private_directory
 from airflow_provider_zdirect.client.retry import LONGEST_RETRY_AFTER
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.datasets.rate import Rate
+from airflow_provider_zdirect.datasets.endpoint import Rate
 from airflow_provider_zdirect.exceptions import RateLimitedError
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import AirflowException, Connection
 from airflow.providers.http.hooks.http import HttpAsyncHook, HttpHook
 
 from airflow_provider_zdirect.client import ClientConfig
-from airflow_provider_zdirect.client.access import is_local, path_below
+from airflow_provider_zdirect.client.hosts import is_local, path_below
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.hooks.connection import ZDirectConnection
 from airflow_provider_zdirect.hooks.http_auth import ZDirectAuth
