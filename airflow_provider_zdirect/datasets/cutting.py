@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from airflow_provider_zdirect.datasets.rejected import NOT_READABLE
+from airflow_provider_zdirect.datasets.page import NOT_READABLE
 
 _ENDS = rb"\s*+(?=[,:\]}]|\Z)"
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'

@@ -15,7 +15,7 @@ from airflow_provider_zdirect.datasets.page import Page
 from airflow_provider_zdirect.datasets.paging import OnePage
 from airflow_provider_zdirect.datasets.publication import Days, Once, Publication
 from airflow_provider_zdirect.datasets.record import Record
-from airflow_provider_zdirect.datasets.selection import Selection, StateSelection, WindowSelection
+from airflow_provider_zdirect.datasets.selection import Selection, State, WindowSelection
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 
 
@@ -72,12 +72,12 @@ class Dataset:
         )
 
     @property
-    def states(self) -> StateSelection:
+    def states(self) -> State:
         """The selection of a dataset that is a present state.
 
         :raises ZDirectConfigurationError: if this is not one.
         """
-        if isinstance(self.selection, StateSelection):
+        if isinstance(self.selection, State):
             return self.selection
         raise ZDirectConfigurationError(
             f"{self.name} is a dataset of windows, not of present states.", remedy="Use ExtractJob."
