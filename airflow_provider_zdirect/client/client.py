@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 from types import TracebackType
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import msgspec
 
@@ -70,6 +70,21 @@ class Reply:
     content: Any
     etag: str | None
     location: str | None
+
+
+class CallFacts(TypedDict, total=False):
+    """What else may be said of a request.
+
+    :param endpoint: name of the rate limit, if several paths share it; otherwise the path.
+    :param scope: permission that the app needs, for errors.
+    :param accept: media type of the answer, and of a body that is sent.
+    :param what: what is fetched, for errors and logs.
+    """
+
+    endpoint: str
+    scope: str | None
+    accept: str
+    what: str
 
 
 class ZDirectClient:
@@ -223,41 +238,22 @@ class ZDirectClient:
         )
 
     async def get(
-        self,
-        path: str,
-        parameters: Mapping[str, str] | None = None,
-        *,
-        rate: Rate,
-        endpoint: str | None = None,
-        scope: str | None = None,
-        accept: str = "application/json",
-        what: str | None = None,
+        self, path: str, parameters: Mapping[str, str] | None = None, *, rate: Rate, **facts: Unpack[CallFacts]
     ) -> Any:
         """The decoded JSON of one GET, for what is not a dataset.
 
         :param path: below the base URL, with a slash in front.
         :param rate: documented rate limit of the endpoint.
-        :param endpoint: name of that limit, if several paths share it; None is ``path``.
-        :param scope: permission that the app needs, for the error.
-        :param what: what is fetched, for errors and logs.
         """
-        call = _plain_call(path, parameters, rate, endpoint, scope, accept, what)
-        return await self._caller.fetch(call, lambda answer: _decode(answer.body))
+        return await self._caller.fetch(_call(path, rate, facts, parameters), lambda answer: _decode(answer.body))
 
     async def get_bytes(
-        self,
-        path: str,
-        parameters: Mapping[str, str] | None = None,
-        *,
-        rate: Rate,
-        endpoint: str | None = None,
-        scope: str | None = None,
-        accept: str = "*/*",
-        what: str | None = None,
+        self, path: str, parameters: Mapping[str, str] | None = None, *, rate: Rate, **facts: Unpack[CallFacts]
     ) -> bytearray:
         """The body of one GET as it is; parameters as :meth:`get`."""
-        call = _plain_call(path, parameters, rate, endpoint, scope, accept, what)
-        return await self._caller.fetch(call, lambda answer: answer.body)
+        return await self._caller.fetch(
+            _call(path, rate, {"accept": "*/*", **facts}, parameters), lambda answer: answer.body
+        )
 
     async def request(
         self,
@@ -268,11 +264,8 @@ class ZDirectClient:
         json: Any = None,
         if_match: str | None = None,
         if_none_match: str | None = None,
-        endpoint: str | None = None,
-        scope: str | None = None,
-        what: str | None = None,
-        media_type: str = "application/json",
         expected: frozenset[int] = frozenset({200, 201, 202, 204}),
+        **facts: Unpack[CallFacts],
     ) -> Reply:
         """One request of any kind; parameters as :meth:`get`.
 
@@ -282,15 +275,14 @@ class ZDirectClient:
         :param json: the body, as what JSON can say; None sends none.
         :param if_match: ETag of what is to be changed.
         :param if_none_match: ETag of what is known already; a 304 is then an answer like any other.
-        :param media_type: of the body and of the answer; the Orders API has one of its own (:data:`JSON_API`).
         :param expected: statuses that are none of the failures.
         :raises ConflictError: 409, 412 and 428.
         """
         headers = {name: etag for name, etag in (("If-Match", if_match), ("If-None-Match", if_none_match)) if etag}
-        call = _plain_call(path, None, rate, endpoint, scope, media_type, what or f"{method} {path}")
+        call = _call(path, rate, {"what": f"{method} {path}", **facts})
         if method != "GET":
             # Wanted with every PUT and POST, those without a body included (zDirect docs, Shipping Notices).
-            headers["Content-Type"] = media_type
+            headers["Content-Type"] = call.accept
         call = replace(
             call,
             method=method,
@@ -315,28 +307,13 @@ def checked_merchant_id(text: str) -> str:
     return merchant_id
 
 
-def _plain_call(
-    path: str,
-    parameters: Mapping[str, str] | None,
-    rate: Rate,
-    endpoint: str | None,
-    scope: str | None,
-    accept: str,
-    what: str | None,
-) -> Call:
+def _call(path: str, rate: Rate, facts: CallFacts, parameters: Mapping[str, str] | None = None) -> Call:
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path) or ".." in path:
         raise ZDirectConfigurationError(
             f"path={path[:100]!r} is not a path of the API.", remedy="Give it as /auth/me, without host and query."
         )
-    return Call(
-        what=what or f"GET {path}",
-        path=path,
-        endpoint=endpoint or path,
-        rate=rate,
-        parameters=dict(parameters or {}),
-        scope=scope,
-        accept=accept,
-    )
+    named: CallFacts = {"what": f"GET {path}", "endpoint": path, **facts}
+    return Call(path=path, rate=rate, parameters=dict(parameters or {}), **named)
 
 
 def _reply(answer: Answer) -> Reply:

@@ -15,7 +15,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 from weakref import WeakKeyDictionary
 
 from airflow_provider_zdirect.client.host_lock import host_lock, private_directory
@@ -58,20 +57,9 @@ class Pace:
         return now < self.paused_until <= now + LONGEST_RETRY_AFTER
 
 
-class RateLimiter(Protocol):
-    """What the client needs of a rate limiter."""
+class RateLimiter(ABC):
+    """Paces requests by endpoint."""
 
-    async def acquire(self, endpoint: str, rate: Rate, *, max_wait: float) -> float:
-        """Wait until a request to ``endpoint`` may be sent; the seconds waited.
-
-        :raises RateLimitedError: if that would take more than ``max_wait`` seconds; nothing is reserved then.
-        """
-
-    async def pause(self, endpoint: str, seconds: float) -> None:
-        """Let no process send to ``endpoint`` for that many seconds."""
-
-
-class _PacingLimiter(ABC):
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
 
@@ -80,6 +68,10 @@ class _PacingLimiter(ABC):
         """Replace the pace of ``endpoint`` by ``step`` of it, alone; the pace before."""
 
     async def acquire(self, endpoint: str, rate: Rate, *, max_wait: float) -> float:
+        """Wait until a request to ``endpoint`` may be sent; the seconds waited.
+
+        :raises RateLimitedError: if that would take more than ``max_wait`` seconds; nothing is reserved then.
+        """
         waited = 0.0
         while True:
             left = max_wait - waited
@@ -111,6 +103,7 @@ class _PacingLimiter(ABC):
                 return waited
 
     async def pause(self, endpoint: str, seconds: float) -> None:
+        """Let no process send to ``endpoint`` for that many seconds."""
         now = self._now()
         await self._change(endpoint, lambda pace: pace.pause(now, seconds))
 
@@ -118,7 +111,7 @@ class _PacingLimiter(ABC):
         return self._clock.now().timestamp()
 
 
-class MemoryRateLimiter(_PacingLimiter):
+class MemoryRateLimiter(RateLimiter):
     """Paces the requests of this process only."""
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -131,7 +124,7 @@ class MemoryRateLimiter(_PacingLimiter):
         return before
 
 
-class FileRateLimiter(_PacingLimiter):
+class FileRateLimiter(RateLimiter):
     """Paces the requests of all processes of this host and user, through one small file per endpoint.
 
     :param directory: where the files are; None is a private directory below the host's temporary one. If it cannot

@@ -28,16 +28,8 @@ TEST_PATIENCE: dict[str, Any] = {
 }
 """Somebody looks at the button of the connection form; seconds."""
 
-HTTP_ARGUMENTS = frozenset(
-    {
-        "method",
-        "auth_type",
-        "tcp_keep_alive",
-        "tcp_keep_alive_idle",
-        "tcp_keep_alive_count",
-        "tcp_keep_alive_interval",
-    }
-)
+_KEEP_ALIVE = ("tcp_keep_alive", "tcp_keep_alive_idle", "tcp_keep_alive_count", "tcp_keep_alive_interval")
+HTTP_ARGUMENTS = frozenset({"method", "auth_type", *_KEEP_ALIVE})
 """What ``HttpOperator`` gives to the hook of its connection's type."""
 
 

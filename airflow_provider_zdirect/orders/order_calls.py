@@ -154,7 +154,7 @@ class OrderCalls:
             endpoint=endpoint,
             scope=WRITE,
             what=what,
-            media_type=JSON_API,
+            accept=JSON_API,
         )
 
 

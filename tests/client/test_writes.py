@@ -77,7 +77,7 @@ async def test_a_write_is_repeated_after_429_when_zdirect_wants_it(
 
 async def test_the_orders_api_has_a_media_type_of_its_own(server: ScriptedServer, make_client: MakeClient) -> None:
     server.script = [reply(204, None), MADE]
-    await make_client().request("PATCH", PATH, rate=RATE, json={}, media_type=JSON_API)
+    await make_client().request("PATCH", PATH, rate=RATE, json={}, accept=JSON_API)
     sent = server.requests[0].headers
     assert (sent["content-type"], sent["accept"]) == ("application/vnd.api+json", "application/vnd.api+json")
 
