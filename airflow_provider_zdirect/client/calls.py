@@ -37,8 +37,8 @@ class Caller:
     async def fetch(self, call: Call, read: Callable[[Answer], T]) -> T:
         """What ``read`` makes of an answer that is expected.
 
-        A call that changes something is repeated only after a 429 and a 401, which say that it was not carried out;
-        after any other failure it has to be looked first what became of it.
+        A call that changes something is repeated only after a 429 and a 401, which show that it was not carried out.
+        After any other failure, the caller checks the current state first.
 
         :param read: may raise MalformedResponseError; the call is then repeated like a broken connection.
         :raises ZDirectError: the failure, once the rules of :mod:`.retry` are exhausted.
@@ -51,7 +51,7 @@ class Caller:
             except ZDirectRetriableError as error:
                 failure = error
             if isinstance(failure, RateLimitedError) and failure.status is None and last is not None:
-                # Not zDirect but our own pacing refused: what went wrong before is the better story.
+                # Our own pacing refused, not zDirect: the failure before it explains more.
                 failure.__cause__ = last
             kinds[type(failure)] += 1
             wait = self._sender.policy.inline_wait(failure, attempts=kinds.total(), alike=kinds[type(failure)])

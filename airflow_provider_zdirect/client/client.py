@@ -269,13 +269,13 @@ class ZDirectClient:
     ) -> Reply:
         """One request of any kind; parameters as :meth:`get`.
 
-        What changes something is sent again by itself only where zDirect says that it was not carried out (429, 401).
-        After any other failure, look first what became of it.
+        A change is repeated automatically only after a 429 or a 401, which show that it was not carried out. After any
+        other failure, check the current state first.
 
         :param json: the body, as what JSON can say; None sends none.
         :param if_match: ETag of what is to be changed.
         :param if_none_match: ETag of what is known already; a 304 is then an answer like any other.
-        :param expected: statuses that are none of the failures.
+        :param expected: statuses that are not failures.
         :raises ConflictError: 409, 412 and 428.
         """
         headers = {name: etag for name, etag in (("If-Match", if_match), ("If-None-Match", if_none_match)) if etag}

@@ -1,4 +1,4 @@
-"""From an answer that is not a success to the typed error that says what to do. Pure functions."""
+"""Turns an answer that is not a success into a typed error with a remedy. Pure functions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from airflow_provider_zdirect.client.problems import read_problem
-from airflow_provider_zdirect.client.retry import RetryPolicy, parse_retry_after, refetch_wait
+from airflow_provider_zdirect.client.retry import RetryPolicy, parse_retry_after
 from airflow_provider_zdirect.client.transport import Answer
 from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY as REFETCH_DELAY
 from airflow_provider_zdirect.datasets.endpoint import Rate
@@ -29,7 +29,7 @@ from airflow_provider_zdirect.exceptions import (
 )
 
 TOO_MANY = "too many movements in the database for the requested period"
-"""Part of what a 500 says that no repetition mends (zDirect docs, Intra-Community Movements, Possible issues)."""
+"""Part of a 500 for which a retry is pointless (zDirect docs, Intra-Community Movements, Possible issues)."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Call:
 
     @property
     def changes_nothing(self) -> bool:
-        """Whether it may be sent again without knowing what became of it."""
+        """Whether it may be repeated without checking the current state."""
         return self.method == "GET"
 
 
@@ -131,7 +131,7 @@ def failure_of(
         remedy = "Change the request as the title says; the same one will be refused again."
     else:
         # 5xx, and every other answer that is not the 200 which was asked for: 202, 204, 206, 408, 425, ...
-        wait = refetch_wait(parse_retry_after(header, now), call.refetch_delay)
+        wait = max(parse_retry_after(header, now) or 0.0, call.refetch_delay)
         return ServerError(
             f"{said}; the answer is discarded and may be fetched again in {wait:.0f} s.",
             remedy="No action needed: the task retries. If it stays, shorten the window or give the flow id to "

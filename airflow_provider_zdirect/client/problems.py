@@ -19,7 +19,7 @@ LARGEST_BODY = 1 << 20
 def read_problem(body: bytes | bytearray, *, secrets: Iterable[str] = ()) -> str:
     """Title and detail that ``body`` gives, each of at most :data:`LONGEST_TEXT` characters. Never raises.
 
-    :param secrets: texts that are blotted out, should the server have echoed them.
+    :param secrets: texts that are masked, in case the server echoed them.
     """
     parts = [tidy(text, secrets) for text in _read(body)]
     return ": ".join(dict.fromkeys(part for part in parts if part))

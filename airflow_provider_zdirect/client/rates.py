@@ -1,7 +1,7 @@
 """Staying inside a rate limit: evenly spaced requests, shared by every process of this host.
 
 The rule is GCRA: per endpoint one number is kept, the theoretical arrival time (TAT) of the next request.
-A 429 pushes it forward for everybody, so that parallel tasks do not hammer a closed door one by one.
+A 429 pushes it forward for everybody, so that parallel tasks do not run into the same 429 one by one.
 zDirect docs, Rate limiting: spread big loads evenly; calling before ``Retry-After`` has passed may extend the limit.
 """
 

@@ -66,7 +66,7 @@ class Sender:
     ) -> Outcome:
         """Send ``call`` once.
 
-        :param authorization: scheme and credentials; blotted out in every text that is made of the answer.
+        :param authorization: scheme and credentials; masked in every text taken from the answer.
         :raises TransportError: if no complete answer came.
         """
         config = self.config

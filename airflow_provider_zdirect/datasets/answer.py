@@ -87,7 +87,7 @@ class Grouping:
         return records, rejected
 
     def _ungrouped(self, group: msgspec.Raw, reader: _Reader) -> Iterator[tuple[dict[str, msgspec.Raw], msgspec.Raw]]:
-        """The records of a group, each with what the group has in common: known fields, and whatever else it says."""
+        """The records of a group, each with what the group has in common: known fields, and all others."""
         try:
             content = reader.members(group)
         except NOT_READABLE as error:

@@ -1,6 +1,6 @@
 """What is not confirmed about zDirect's API: the table of what this package assumes, each assumption with its reason.
 
-A deployment that knows better says so once, in the field ``assumptions`` of the zDirect connection's extra. Code reads
+A deployment that knows better sets them once, in ``assumptions`` of the zDirect connection's extra. Code reads
 ``client.assumptions[...]``. ``docs/assumptions.md`` is generated from this table.
 """
 

@@ -63,7 +63,7 @@ class Page:
         mended. Each is valid JSON in UTF-8.
     :param next_cursor: where the next page is, or None at the end.
     :param size: bytes of the body.
-    :param query: what the server says it was asked (``from``, ``to``, ...), where it says so.
+    :param query: the query as the answer repeats it (``from``, ``to``, ...), if it does.
     :param snapshot_time: the time of the records as the answer gives it, where the dataset has such a key.
     :param etag: the answer's ETag.
     :param unchanged: the answer is the one that was known, and its records were not sent again.

@@ -1,4 +1,4 @@
-"""What a zDirect connection says: every field read and checked once, before anything is sent."""
+"""The settings of a zDirect connection: every field is read and checked once, before anything is sent."""
 
 from __future__ import annotations
 
