@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from airflow_provider_zdirect.datasets.arrow import arrow_schema
 from airflow_provider_zdirect.datasets.assumptions import ASSUMPTIONS, Assumption
+from airflow_provider_zdirect.datasets.endpoint import Rate, RateLimits
 from airflow_provider_zdirect.datasets.paging import Cursor, TimeWalk
 from airflow_provider_zdirect.datasets.publication import History, Snapshots
-from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
-from airflow_provider_zdirect.datasets.selection import Dates, Since, Timestamps
+from airflow_provider_zdirect.datasets.selection import Dates, State, Timestamps
 from airflow_provider_zdirect.datasets.table import DATASETS, Dataset
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -220,7 +220,7 @@ def _window(dataset: Dataset) -> str:
             return f"times; `{first}` = start - overlap, `{last}` = end{suffix}"
         case Dates():
             return "whole days; one request per day, `from` = `to` = the day"
-        case Since():
+        case State(since_parameter=str()):
             return "what changed since the window's start, as it is now"
         case _:
             return "none; the present state"

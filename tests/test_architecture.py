@@ -130,7 +130,7 @@ def test_every_dataset_has_what_its_kind_needs() -> None:
         publish = dataset.publish
         assert dataset.has_windows == isinstance(publish, Once | Days)
         assert isinstance(dataset.selection, Dates) == publish.by_day
-        assert dataset.has_windows or dataset.states.retention or not dataset.states.asks_since
+        assert dataset.has_windows or dataset.states.retention or not dataset.states.since_parameter
         assert publish.time_field or publish.keeps_history
         assert publish.identity or (publish.by_day and dataset.days.alike)
         fields = dataset.model.model_fields.keys()

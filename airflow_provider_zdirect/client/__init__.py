@@ -14,8 +14,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_zdirect.client.auth import TokenProvider
-    from airflow_provider_zdirect.client.calls import ClientStats
     from airflow_provider_zdirect.client.client import (
         JSON_API,
         Identity,
@@ -25,26 +23,20 @@ if TYPE_CHECKING:
         checked_merchant_id,
     )
     from airflow_provider_zdirect.client.config import PRODUCTION_URL, SANDBOX_URL, ClientConfig
-    from airflow_provider_zdirect.client.problems import Problem, read_problem
     from airflow_provider_zdirect.client.rates import FileRateLimiter, MemoryRateLimiter, Rate, RateLimiter
-    from airflow_provider_zdirect.client.retry import RetryPolicy, parse_retry_after
-    from airflow_provider_zdirect.client.token_cipher import TokenCipher
-    from airflow_provider_zdirect.client.token_stores import FileTokenStore, MemoryTokenStore
-    from airflow_provider_zdirect.client.tokens import Token, TokenStore, token_key
-    from airflow_provider_zdirect.client.transport import Answer, Headers, Timeouts, Transport
+    from airflow_provider_zdirect.client.retry import RetryPolicy
+    from airflow_provider_zdirect.client.sending import ClientStats
+    from airflow_provider_zdirect.client.tokens import FileTokenStore, MemoryTokenStore, Token, TokenStore, token_key
+    from airflow_provider_zdirect.client.transport import Timeouts, Transport
 
 _MODULES = {
-    "auth": ("TokenProvider",),
-    "calls": ("ClientStats",),
     "client": ("JSON_API", "Identity", "Page", "Reply", "ZDirectClient", "checked_merchant_id"),
     "config": ("PRODUCTION_URL", "SANDBOX_URL", "ClientConfig"),
-    "problems": ("Problem", "read_problem"),
     "rates": ("FileRateLimiter", "MemoryRateLimiter", "Rate", "RateLimiter"),
-    "retry": ("RetryPolicy", "parse_retry_after"),
-    "token_cipher": ("TokenCipher",),
-    "token_stores": ("FileTokenStore", "MemoryTokenStore"),
-    "tokens": ("Token", "TokenStore", "token_key"),
-    "transport": ("Answer", "Headers", "Timeouts", "Transport"),
+    "retry": ("RetryPolicy",),
+    "sending": ("ClientStats",),
+    "tokens": ("FileTokenStore", "MemoryTokenStore", "Token", "TokenStore", "token_key"),
+    "transport": ("Timeouts", "Transport"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -52,31 +44,24 @@ __all__ = [
     "JSON_API",
     "PRODUCTION_URL",
     "SANDBOX_URL",
-    "Answer",
     "ClientConfig",
     "ClientStats",
     "FileRateLimiter",
     "FileTokenStore",
-    "Headers",
     "Identity",
     "MemoryRateLimiter",
     "MemoryTokenStore",
     "Page",
-    "Problem",
     "Rate",
     "RateLimiter",
     "Reply",
     "RetryPolicy",
     "Timeouts",
     "Token",
-    "TokenCipher",
-    "TokenProvider",
     "TokenStore",
     "Transport",
     "ZDirectClient",
     "checked_merchant_id",
-    "parse_retry_after",
-    "read_problem",
     "token_key",
 ]
 

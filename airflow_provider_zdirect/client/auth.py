@@ -9,27 +9,24 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-import uuid
+import re
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from airflow_provider_zdirect.client.config import ClientConfig
-from airflow_provider_zdirect.client.failures import Call, failure_of, flow_id_of, no_answer
+from airflow_provider_zdirect.client.failures import Call
 from airflow_provider_zdirect.client.rates import RateLimiter
-from airflow_provider_zdirect.client.retry import RetryPolicy
+from airflow_provider_zdirect.client.sending import Sender
 from airflow_provider_zdirect.client.tokens import Token, TokenStore, token_key
-from airflow_provider_zdirect.client.transport import Answer, Timeouts, Transport
-from airflow_provider_zdirect.clock import Clock
-from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
+from airflow_provider_zdirect.client.transport import Timeouts
+from airflow_provider_zdirect.datasets.endpoint import Rate, RateLimits
 from airflow_provider_zdirect.exceptions import (
     AuthenticationError,
     MalformedResponseError,
     NotConnectedError,
     RateLimitedError,
-    TransportError,
     ZDirectConfigurationError,
     ZDirectRetriableError,
 )
@@ -48,210 +45,138 @@ LAST_USE = 30.0
 """Seconds of life with which an ageing token is still used if no new one can be had."""
 
 
-class TokenEndpoint:
-    """``POST /auth/token`` for one app."""
-
-    def __init__(self, config: ClientConfig, transport: Transport, clock: Clock, policy: RetryPolicy) -> None:
-        self._config = config
-        self._transport = transport
-        self._clock = clock
-        self._policy = policy
-        self.call = Call(
-            what=f"Access token for app {config.client_id}",
-            path=TOKEN_PATH,
-            endpoint="token",
-            rate=TOKEN_RATES.of(config.environment),
-        )
-
-    async def request(self) -> Token:
-        """Ask for a token, once.
-
-        :raises AuthenticationError: if the client id or the secret is refused.
-        :raises ZDirectRetriableError: 429, 5xx, no or a malformed answer.
-        """
-        config = self._config
-        asked_at = self._clock.now()
-        flow_id = str(uuid.uuid4())
-        credentials = base64.b64encode(f"{config.client_id}:{config.client_secret}".encode()).decode()
-        try:
-            answer = await self._transport.send(
-                "POST",
-                config.address + TOKEN_PATH,
-                headers={
-                    "Authorization": f"Basic {credentials}",
-                    "Accept": "application/json",
-                    "User-Agent": config.user_agent,
-                    "X-Flow-Id": flow_id,
-                },
-                form={"grant_type": "client_credentials"},
-                timeouts=Timeouts(connect=config.connect_timeout, read=TOKEN_TIMEOUT, total=2 * TOKEN_TIMEOUT),
-            )
-        except TransportError as error:
-            raise no_answer(error, self.call, source=config.source, flow_id=flow_id) from None
-        secrets = (config.client_secret, credentials)
-        flow_id = flow_id_of(answer, flow_id, secrets)
-        failure = failure_of(
-            answer,
-            self.call,
-            flow_id=flow_id,
-            now=self._clock.now(),
-            policy=self._policy,
-            secrets=secrets,
-        )
-        if answer.status in (400, 401) and failure is not None:
-            raise AuthenticationError(
-                f"{self.call.what}{config.source}: zDirect refused the client id or the client secret.",
-                remedy="Copy both again from the app in the zDirect portal (login and password of the connection), and "
-                f"check that the app belongs to the environment {config.environment} at {config.address}.",
-                status=answer.status,
-                path=TOKEN_PATH,
-                flow_id=flow_id,
-                title=failure.title,
-            )
-        if failure is not None:
-            raise failure
-        return self._parse(answer, asked_at, flow_id)
-
-    def _parse(self, answer: Answer, asked_at: datetime, flow_id: str) -> Token:
-        content: Any = None
-        with suppress(msgspec.DecodeError, UnicodeDecodeError):
-            content = msgspec.json.decode(answer.body)
-        if not isinstance(content, dict):
-            raise self._malformed("is not a JSON object", flow_id)
-        value = content.get("access_token")
-        # Anything else could not be sent in a header, and would be quoted in an error.
-        if not (isinstance(value, str) and value.isascii() and value.isprintable() and value and " " not in value):
-            raise self._malformed("has no usable access_token", flow_id)
-        lifetime = _seconds(content.get("expires_in"))
-        if lifetime is None:
-            raise self._malformed("has no usable expires_in", flow_id)
-        return Token(
-            access_token=value,
-            issued_for=token_key(self._config.address, self._config.client_id),
-            obtained_at=asked_at,
-            expires_at=asked_at + timedelta(seconds=lifetime),
-        )
-
-    def _malformed(self, what: str, flow_id: str) -> MalformedResponseError:
-        return MalformedResponseError(
-            f"{self.call.what}: the answer {what}.",
-            remedy="Check host: it must be the address of zDirect or its emulator.",
-            status=200,
-            path=TOKEN_PATH,
-            flow_id=flow_id,
-            retry_after=self.call.refetch_delay,
-        )
-
-
 class TokenProvider:
     """Gives the app's access token, requesting one only if no other process has a usable one.
 
     :param store: where the token is shared.
     """
 
-    def __init__(
-        self,
-        config: ClientConfig,
-        endpoint: TokenEndpoint,
-        store: TokenStore,
-        limiter: RateLimiter,
-        clock: Clock,
-    ) -> None:
-        self._config = config
-        self._endpoint = endpoint
+    def __init__(self, sender: Sender, store: TokenStore, limiter: RateLimiter) -> None:
+        self._sender = sender
+        self._config = config = sender.config
+        self._clock = sender.clock
         self._store = store
         self._limiter = limiter
-        self._clock = clock
         self._key = token_key(config.address, config.client_id)
-        self._pace = f"{config.address} {config.client_id} {endpoint.call.endpoint}"
-        self._rate = endpoint.call.rate.shared(config.rate_share)
+        self._call = Call(
+            what=f"Access token for app {config.client_id}",
+            path=TOKEN_PATH,
+            endpoint="token",
+            rate=TOKEN_RATES.of(config.environment),
+            method="POST",
+        )
+        self._pace = f"{config.address} {config.client_id} {self._call.endpoint}"
         self._held: Token | None = None
         self._keep_until: datetime | None = None
         # Tasks of this process queue here, so that only one of them looks at the host's lock.
         self._turn = asyncio.Lock()
-        self.requests = 0
 
-    async def get(self) -> Token:
-        """A token with enough life left.
+    async def get(self, refused: str | None = None) -> Token:
+        """A token with enough life left: the shared one, or a new one.
 
+        :param refused: a token that zDirect has answered with 401; it is another one then.
         :raises ZDirectConfigurationError: if another address than zDirect's own cannot be reached, and never was.
-        :raises RateLimitedError: if the token endpoint is closed for longer than ``max_inline_wait``.
         :raises AuthenticationError: if the client id or the secret is refused.
+        :raises ZDirectRetriableError: if no token can be had at the moment.
         """
-        if self._held is not None and self._is_usable(self._held):
-            return self._held
+        if token := self._usable(self._held, refused):
+            return token
         async with self._turn:
-            if self._held is not None and self._is_usable(self._held):
-                return self._held
+            if token := self._usable(self._held, refused):
+                return token
             self._held = await self._load() or self._held
-            if self._held is None or not self._is_usable(self._held):
-                self._held = await self._renew(refused=None)
+            self._held = self._usable(self._held, refused) or await self._renew(refused)
             return self._held
 
-    async def refresh_after_401(self, stale: Token) -> Token:
-        """Another token than ``stale``, which zDirect has refused: the one of the store, or a new one."""
-        async with self._turn:
-            held = self._held
-            if held is None or held.access_token == stale.access_token or not self._is_usable(held):
-                self._held = await self._renew(refused=stale)
-            assert self._held is not None
-            return self._held
-
-    async def _renew(self, refused: Token | None) -> Token:
+    async def _renew(self, refused: str | None) -> Token:
         async with self._store.lock():
-            shared = await self._load()
-            if shared is not None and self._is_usable(shared) and not _same(shared, refused):
-                return shared
+            if token := self._usable(await self._load(), refused):
+                return token
             try:
                 token = await self._request(refused)
             except ZDirectRetriableError as failure:
-                return self._make_do(failure, refused)
+                return self._ageing(failure, refused)
             await self._store.save(token)
             return token
 
-    async def _request(self, refused: Token | None) -> Token:
+    async def _request(self, refused: str | None) -> Token:
         max_wait = self._config.max_inline_wait
+        rate = self._call.rate.shared(self._config.rate_share)
         failure: RateLimitedError | None = None
         for _ in range(self._config.max_attempts):
             try:
-                waited = await self._limiter.acquire(self._pace, self._rate, max_wait=max_wait)
+                waited = await self._limiter.acquire(self._pace, rate, max_wait=max_wait)
             except RateLimitedError as closed:
                 raise closed from failure
-            if waited and (token := await self._from_others(refused)):
+            if waited and (token := self._usable(await self._load(), refused)):
                 return token
             try:
                 return await self._ask()
             except RateLimitedError as error:
                 failure = error
-            await self._limiter.pause(self._pace, failure.retry_after)
-            if failure.retry_after > max_wait:
+            left = failure.retry_after
+            await self._limiter.pause(self._pace, left)
+            if left > max_wait:
                 raise failure
-            log.info("%s: 429, waiting %.0f s.", self._endpoint.call.what, failure.retry_after)
-            if token := await self._wait_for_others(failure.retry_after, refused):
-                return token
+            log.info("%s: 429, waiting %.0f s.", self._call.what, left)
+            while left > 0:
+                await self._clock.sleep(min(left, LOOK_AGAIN))
+                left -= LOOK_AGAIN
+                if token := self._usable(await self._load(), refused):
+                    return token
         assert failure is not None
         raise failure
 
     async def _ask(self) -> Token:
-        self.requests += 1
-        token = await self._endpoint.request()
-        log.info("%s: obtained, valid for %.0f s.", self._endpoint.call.what, token.remaining(token.obtained_at))
-        return token
+        """Request a token, once.
 
-    async def _wait_for_others(self, seconds: float, refused: Token | None) -> Token | None:
-        while seconds > 0:
-            step = min(seconds, LOOK_AGAIN)
-            await self._clock.sleep(step)
-            seconds -= step
-            if token := await self._from_others(refused):
-                return token
-        return None
+        :raises AuthenticationError: if the client id or the secret is refused.
+        :raises ZDirectRetriableError: 429, 5xx, no or a malformed answer.
+        """
+        config = self._config
+        asked_at = self._clock.now()
+        self._sender.stats.token_requests += 1
+        outcome = await self._sender.send(
+            self._call,
+            "Basic " + base64.b64encode(f"{config.client_id}:{config.client_secret}".encode()).decode(),
+            form={"grant_type": "client_credentials"},
+            timeouts=Timeouts(connect=config.connect_timeout, read=TOKEN_TIMEOUT, total=2 * TOKEN_TIMEOUT),
+        )
+        failure, status = outcome.failure, outcome.answer.status
+        facts: dict[str, Any] = {"status": status, "path": TOKEN_PATH, "flow_id": outcome.flow_id}
+        if failure is not None and status in (400, 401):
+            raise AuthenticationError(
+                f"{self._call.what}{config.source}: zDirect refused the client id or the client secret.",
+                remedy="Copy both again from the app in the zDirect portal (login and password of the connection), and "
+                f"check that the app belongs to the environment {config.environment} at {config.address}.",
+                title=failure.title,
+                **facts,
+            )
+        if failure is not None:
+            raise failure
+        content: Any = None
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            content = msgspec.json.decode(outcome.answer.body)
+        known: dict[str, Any] = content if isinstance(content, dict) else {}
+        value, lifetime = str(known.get("access_token")), _seconds(known.get("expires_in"))
+        if not isinstance(content, dict):
+            fault = "is not a JSON object"
+        # Anything else could not be sent in a header, and would be quoted in an error.
+        elif value != content.get("access_token") or not re.fullmatch(r"[!-~]+", value):
+            fault = "has no usable access_token"
+        elif lifetime is None:
+            fault = "has no usable expires_in"
+        else:
+            log.info("%s: obtained, valid for %.0f s.", self._call.what, lifetime)
+            return Token(value, self._key, asked_at, asked_at + timedelta(seconds=lifetime))
+        raise MalformedResponseError(
+            f"{self._call.what}: the answer {fault}.",
+            remedy="Check host: it must be the address of zDirect or its emulator.",
+            retry_after=self._call.refetch_delay,
+            **facts,
+        )
 
-    async def _from_others(self, refused: Token | None) -> Token | None:
-        token = await self._load()
-        return token if token is not None and self._is_usable(token) and not _same(token, refused) else None
-
-    def _make_do(self, failure: ZDirectRetriableError, refused: Token | None) -> Token:
+    def _ageing(self, failure: ZDirectRetriableError, refused: str | None) -> Token:
         """The ageing token, if it still lives: no reason to fail a task while it does."""
         held = self._held
         now = self._clock.now()
@@ -263,15 +188,16 @@ class TokenProvider:
                 "behind a proxy, check HTTPS_PROXY and NO_PROXY.",
                 path=TOKEN_PATH,
             )
-        if held is None or _same(held, refused) or held.remaining(now) <= LAST_USE:
+        if held is None or held.access_token == refused or held.remaining(now) <= LAST_USE:
             raise failure
+        left = held.remaining(now)
         log.warning(
             "%s: no new one (%s); the current one is valid for %.0f more s.",
-            self._endpoint.call.what,
+            self._call.what,
             type(failure).__name__,
-            held.remaining(now),
+            left,
         )
-        self._keep_until = now + timedelta(seconds=min(failure.retry_after, held.remaining(now) - LAST_USE))
+        self._keep_until = now + timedelta(seconds=min(failure.retry_after, left - LAST_USE))
         return held
 
     async def _load(self) -> Token | None:
@@ -279,15 +205,13 @@ class TokenProvider:
         # A store may be shared by mistake between apps or environments; their tokens must not be mixed up.
         return token if token is not None and token.issued_for == self._key else None
 
-    def _is_usable(self, token: Token) -> bool:
+    def _usable(self, token: Token | None, refused: str | None) -> Token | None:
+        if token is None or token.access_token == refused:
+            return None
         now = self._clock.now()
         if token is self._held and self._keep_until is not None and now < self._keep_until:
-            return token.remaining(now) > LAST_USE
-        return token.is_fresh(now, self._config.token_margin)
-
-
-def _same(token: Token, other: Token | None) -> bool:
-    return other is not None and token.access_token == other.access_token
+            return token if token.remaining(now) > LAST_USE else None
+        return token if token.is_fresh(now, self._config.token_margin) else None
 
 
 def _seconds(value: Any) -> float | None:

@@ -10,27 +10,26 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 from types import TracebackType
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import msgspec
 
-from airflow_provider_zdirect.client.auth import TokenEndpoint, TokenProvider
-from airflow_provider_zdirect.client.calls import Caller, ClientStats
+from airflow_provider_zdirect.client.auth import TokenProvider
+from airflow_provider_zdirect.client.calls import Caller
 from airflow_provider_zdirect.client.config import ClientConfig
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY, Call
 from airflow_provider_zdirect.client.rates import FileRateLimiter, RateLimiter
 from airflow_provider_zdirect.client.retry import RetryPolicy
-from airflow_provider_zdirect.client.token_stores import MemoryTokenStore
-from airflow_provider_zdirect.client.tokens import TokenStore
+from airflow_provider_zdirect.client.sending import Sender
+from airflow_provider_zdirect.client.tokens import MemoryTokenStore, TokenStore
 from airflow_provider_zdirect.client.transport import Answer, Timeouts, Transport
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.datasets.cutting import mended, without_mark
 from airflow_provider_zdirect.datasets.dataset import Dataset
+from airflow_provider_zdirect.datasets.endpoint import Rate
 from airflow_provider_zdirect.datasets.orders import JSON_API as JSON_API
-from airflow_provider_zdirect.datasets.page import Page
-from airflow_provider_zdirect.datasets.rate import Rate
-from airflow_provider_zdirect.datasets.rejected import NOT_READABLE
+from airflow_provider_zdirect.datasets.page import NOT_READABLE, Page
 from airflow_provider_zdirect.exceptions import (
     CursorLoopError,
     MalformedResponseError,
@@ -73,6 +72,21 @@ class Reply:
     location: str | None
 
 
+class CallFacts(TypedDict, total=False):
+    """What else may be said of a request.
+
+    :param endpoint: name of the rate limit, if several paths share it; otherwise the path.
+    :param scope: permission that the app needs, for errors.
+    :param accept: media type of the answer, and of a body that is sent.
+    :param what: what is fetched, for errors and logs.
+    """
+
+    endpoint: str
+    scope: str | None
+    accept: str
+    what: str
+
+
 class ZDirectClient:
     """Fetches datasets from zDirect. An async context manager; belongs to one event loop.
 
@@ -95,16 +109,16 @@ class ZDirectClient:
         policy: RetryPolicy | None = None,
     ) -> None:
         self.config = config
-        self.stats = ClientStats()
         clock = clock or SystemClock()
         limiter = limiter or FileRateLimiter(clock=clock)
         policy = policy or RetryPolicy(max_inline_wait=config.max_inline_wait, max_attempts=config.max_attempts)
         self._transport = transport or Transport(
             Timeouts(config.connect_timeout, config.read_timeout, config.total_timeout)
         )
-        endpoint = TokenEndpoint(config, self._transport, clock, policy)
-        provider = TokenProvider(config, endpoint, tokens or MemoryTokenStore(), limiter, clock)
-        self._caller = Caller(config, self._transport, provider, limiter, policy, clock, self.stats)
+        sender = Sender(config, self._transport, policy, clock)
+        self.stats = sender.stats
+        self._tokens = TokenProvider(sender, tokens or MemoryTokenStore(), limiter)
+        self._caller = Caller(sender, self._tokens, limiter)
 
     @property
     def assumptions(self) -> Assumptions:
@@ -200,6 +214,15 @@ class ZDirectClient:
             if cursor is None:
                 return
 
+    async def access_token(self, *, refused: str | None = None) -> str:
+        """The app's access token, for requests that this client does not send.
+
+        :param refused: a token that zDirect has answered with 401; it is another one then.
+        :raises AuthenticationError: if the client id or the secret is refused.
+        :raises ZDirectRetriableError: if no token can be had at the moment.
+        """
+        return (await self._tokens.get(refused)).access_token
+
     async def me(self) -> Identity:
         """Who the app is and which merchants it may read. Needs no scope (zDirect docs, Authentication)."""
         content = await self.get("/auth/me", rate=ME_RATE, what="Identity of the app")
@@ -215,41 +238,22 @@ class ZDirectClient:
         )
 
     async def get(
-        self,
-        path: str,
-        parameters: Mapping[str, str] | None = None,
-        *,
-        rate: Rate,
-        endpoint: str | None = None,
-        scope: str | None = None,
-        accept: str = "application/json",
-        what: str | None = None,
+        self, path: str, parameters: Mapping[str, str] | None = None, *, rate: Rate, **facts: Unpack[CallFacts]
     ) -> Any:
         """The decoded JSON of one GET, for what is not a dataset.
 
         :param path: below the base URL, with a slash in front.
         :param rate: documented rate limit of the endpoint.
-        :param endpoint: name of that limit, if several paths share it; None is ``path``.
-        :param scope: permission that the app needs, for the error.
-        :param what: what is fetched, for errors and logs.
         """
-        call = _plain_call(path, parameters, rate, endpoint, scope, accept, what)
-        return await self._caller.fetch(call, lambda answer: _decode(answer.body))
+        return await self._caller.fetch(_call(path, rate, facts, parameters), lambda answer: _decode(answer.body))
 
     async def get_bytes(
-        self,
-        path: str,
-        parameters: Mapping[str, str] | None = None,
-        *,
-        rate: Rate,
-        endpoint: str | None = None,
-        scope: str | None = None,
-        accept: str = "*/*",
-        what: str | None = None,
+        self, path: str, parameters: Mapping[str, str] | None = None, *, rate: Rate, **facts: Unpack[CallFacts]
     ) -> bytearray:
         """The body of one GET as it is; parameters as :meth:`get`."""
-        call = _plain_call(path, parameters, rate, endpoint, scope, accept, what)
-        return await self._caller.fetch(call, lambda answer: answer.body)
+        return await self._caller.fetch(
+            _call(path, rate, {"accept": "*/*", **facts}, parameters), lambda answer: answer.body
+        )
 
     async def request(
         self,
@@ -260,29 +264,25 @@ class ZDirectClient:
         json: Any = None,
         if_match: str | None = None,
         if_none_match: str | None = None,
-        endpoint: str | None = None,
-        scope: str | None = None,
-        what: str | None = None,
-        media_type: str = "application/json",
         expected: frozenset[int] = frozenset({200, 201, 202, 204}),
+        **facts: Unpack[CallFacts],
     ) -> Reply:
         """One request of any kind; parameters as :meth:`get`.
 
-        What changes something is sent again by itself only where zDirect says that it was not carried out (429, 401).
-        After any other failure, look first what became of it.
+        A change is repeated automatically only after a 429 or a 401, which show that it was not carried out. After any
+        other failure, check the current state first.
 
         :param json: the body, as what JSON can say; None sends none.
         :param if_match: ETag of what is to be changed.
         :param if_none_match: ETag of what is known already; a 304 is then an answer like any other.
-        :param media_type: of the body and of the answer; the Orders API has one of its own (:data:`JSON_API`).
-        :param expected: statuses that are none of the failures.
+        :param expected: statuses that are not failures.
         :raises ConflictError: 409, 412 and 428.
         """
         headers = {name: etag for name, etag in (("If-Match", if_match), ("If-None-Match", if_none_match)) if etag}
-        call = _plain_call(path, None, rate, endpoint, scope, media_type, what or f"{method} {path}")
+        call = _call(path, rate, {"what": f"{method} {path}", **facts})
         if method != "GET":
             # Wanted with every PUT and POST, those without a body included (zDirect docs, Shipping Notices).
-            headers["Content-Type"] = media_type
+            headers["Content-Type"] = call.accept
         call = replace(
             call,
             method=method,
@@ -307,28 +307,13 @@ def checked_merchant_id(text: str) -> str:
     return merchant_id
 
 
-def _plain_call(
-    path: str,
-    parameters: Mapping[str, str] | None,
-    rate: Rate,
-    endpoint: str | None,
-    scope: str | None,
-    accept: str,
-    what: str | None,
-) -> Call:
+def _call(path: str, rate: Rate, facts: CallFacts, parameters: Mapping[str, str] | None = None) -> Call:
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path) or ".." in path:
         raise ZDirectConfigurationError(
             f"path={path[:100]!r} is not a path of the API.", remedy="Give it as /auth/me, without host and query."
         )
-    return Call(
-        what=what or f"GET {path}",
-        path=path,
-        endpoint=endpoint or path,
-        rate=rate,
-        parameters=dict(parameters or {}),
-        scope=scope,
-        accept=accept,
-    )
+    named: CallFacts = {"what": f"GET {path}", "endpoint": path, **facts}
+    return Call(path=path, rate=rate, parameters=dict(parameters or {}), **named)
 
 
 def _reply(answer: Answer) -> Reply:

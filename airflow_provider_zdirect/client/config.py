@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import unicodedata
 from dataclasses import dataclass, field
-from typing import ClassVar
 from urllib.parse import urlsplit
 
 from airflow_provider_zdirect import __version__
@@ -38,9 +37,6 @@ class ClientConfig:
     :param conn_id: the Airflow connection that all this comes from, for error messages.
     :raises ZDirectConfigurationError: if a value cannot be used; names it.
     """
-
-    PRODUCTION_URL: ClassVar[str] = PRODUCTION_URL
-    SANDBOX_URL: ClassVar[str] = SANDBOX_URL
 
     client_id: str
     client_secret: str = field(repr=False)

@@ -1,4 +1,4 @@
-"""From an answer that is not a success to the typed error that says what to do. Pure functions."""
+"""Turns an answer that is not a success into a typed error with a remedy. Pure functions."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any
 
-from airflow_provider_zdirect.client.problems import read_problem, tidy
-from airflow_provider_zdirect.client.retry import RetryPolicy, parse_retry_after, refetch_wait
+from airflow_provider_zdirect.client.problems import read_problem
+from airflow_provider_zdirect.client.retry import RetryPolicy, parse_retry_after
 from airflow_provider_zdirect.client.transport import Answer
-from airflow_provider_zdirect.datasets.rate import Rate
+from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY as REFETCH_DELAY
+from airflow_provider_zdirect.datasets.endpoint import Rate
 from airflow_provider_zdirect.exceptions import (
     AuthenticationError,
     BadRequestError,
@@ -20,16 +22,14 @@ from airflow_provider_zdirect.exceptions import (
     RateLimitedError,
     ServerError,
     TooManyRecordsError,
-    TransportError,
     ZDirectConfigurationError,
+    ZDirectDataError,
     ZDirectError,
+    ZDirectFatalError,
 )
 
-REFETCH_DELAY = 120.0
-"""Seconds before a failed fetch may be repeated (zDirect docs, Stock Movements: at least two minutes)."""
-
 TOO_MANY = "too many movements in the database for the requested period"
-"""Part of what a 500 says that no repetition mends (zDirect docs, Intra-Community Movements, Possible issues)."""
+"""Part of a 500 for which a retry is pointless (zDirect docs, Intra-Community Movements, Possible issues)."""
 
 
 @dataclass(frozen=True)
@@ -61,28 +61,8 @@ class Call:
 
     @property
     def changes_nothing(self) -> bool:
-        """Whether it may be sent again without knowing what became of it."""
+        """Whether it may be repeated without checking the current state."""
         return self.method == "GET"
-
-
-def flow_id_of(answer: Answer, sent: str, secrets: Iterable[str]) -> str:
-    """``X-Flow-Id`` of the answer, or the one that was sent."""
-    return (tidy(answer.headers.get("x-flow-id", ""), secrets) or sent)[:100]
-
-
-def no_answer(error: TransportError, call: Call, *, source: str, flow_id: str) -> TransportError:
-    """``error`` as one of ``call``.
-
-    :param source: the connection, see :attr:`ClientConfig.source`.
-    :param flow_id: ``X-Flow-Id`` that was sent.
-    """
-    return type(error)(
-        f"{call.what}{source}: {error.message}",
-        remedy=error.remedy,
-        path=call.path,
-        flow_id=flow_id,
-        retry_after=call.refetch_delay,
-    )
 
 
 def failure_of(
@@ -102,9 +82,9 @@ def failure_of(
     status = answer.status
     if status in call.expected:
         return None
-    problem = read_problem(answer.body, secrets=secrets)
+    title = read_problem(answer.body, secrets=secrets)
     said = f"{call.what}: zDirect answered {status}"
-    facts = {"status": status, "path": call.path, "flow_id": flow_id, "title": str(problem) or None}
+    facts: dict[str, Any] = {"status": status, "path": call.path, "flow_id": flow_id, "title": title or None}
     header = answer.headers.get("retry-after")
     if status == 429:
         wait = policy.wait_after_429(header, now)
@@ -115,59 +95,48 @@ def failure_of(
             retry_after=wait,
             **facts,
         )
-    if status == 401:
-        return AuthenticationError(
-            f"{said}, also with a fresh access token.",
-            remedy="Check that environment and host belong to the app of this connection, and that the app is still "
-            "active in the zDirect portal.",
-            **facts,  # type: ignore[arg-type]
+    if status == 500 and TOO_MANY in title.lower():
+        kind: type[ZDirectFatalError | ZDirectDataError] = TooManyRecordsError
+        what = "too many records for the requested period"
+        remedy = "Ask for a shorter period, or use a path that pages."
+    elif status == 401:
+        kind, what = AuthenticationError, "also with a fresh access token"
+        remedy = (
+            "Check that environment and host belong to the app of this connection, and that the app is still active in "
+            "the zDirect portal."
         )
-    if status == 403:
+    elif status == 403:
         scope = f"the scope {call.scope} is not granted to the app" if call.scope else "a scope is not granted"
-        return PermissionDeniedError(
-            f"{said}, permission denied.",
-            remedy=f"Check in the zDirect portal: {scope}; the merchant is not one of the app's (see /auth/me); the "
-            "app is in sandbox mode but production is called; or the access token is from before the app's "
-            "mode or scopes were changed (then a new token is needed).",
-            **facts,  # type: ignore[arg-type]
+        kind, what = PermissionDeniedError, "permission denied"
+        remedy = (
+            f"Check in the zDirect portal: {scope}; the merchant is not one of the app's (see /auth/me); the app is in "
+            "sandbox mode but production is called; or the access token is from before the app's mode or scopes were "
+            "changed (then a new token is needed)."
         )
-    if status == 404:
-        return NotFoundError(
-            f"{said}, not found.",
-            remedy="Check merchant_id (the connection's Test button lists those that the app may use) and, if host is "
-            "set, the address.",
-            **facts,  # type: ignore[arg-type]
+    elif status == 404:
+        kind, what = NotFoundError, "not found"
+        remedy = (
+            "Check merchant_id (the connection's Test button lists those that the app may use) and, if host is set, "
+            "the address."
         )
-    if status in (409, 412, 428):
-        return ConflictError(
-            f"{said}, it does not fit what is there.",
-            remedy="Look at what is there now; somebody else may have changed it.",
-            **facts,  # type: ignore[arg-type]
+    elif status in (409, 412, 428):
+        kind, what = ConflictError, "the change conflicts with the current state"
+        remedy = "Check the current state; somebody else may have changed it."
+    elif 300 <= status < 400:
+        kind = ZDirectConfigurationError
+        what = "a redirect; it is not followed, because the access token must not go to another address"
+        remedy = "Check host: it must be the API's own address, with https."
+    elif 400 <= status < 500 and status not in (408, 425):
+        kind, what = BadRequestError, "the request is refused"
+        remedy = "Change the request as the title says; the same one will be refused again."
+    else:
+        # 5xx, and every other answer that is not the 200 which was asked for: 202, 204, 206, 408, 425, ...
+        wait = max(parse_retry_after(header, now) or 0.0, call.refetch_delay)
+        return ServerError(
+            f"{said}; the answer is discarded and may be fetched again in {wait:.0f} s.",
+            remedy="No action needed: the task retries. If it stays, shorten the window or give the flow id to "
+            "Zalando's support.",
+            retry_after=wait,
+            **facts,
         )
-    if 300 <= status < 400:
-        return ZDirectConfigurationError(
-            f"{said}, a redirect; it is not followed, because the access token must not go to another address.",
-            remedy="Check host: it must be the API's own address, with https.",
-            **facts,  # type: ignore[arg-type]
-        )
-    if 400 <= status < 500 and status not in (408, 425):
-        return BadRequestError(
-            f"{said}, the request is refused.",
-            remedy="Change the request as the title says; the same one will be refused again.",
-            **facts,  # type: ignore[arg-type]
-        )
-    if status == 500 and TOO_MANY in str(problem).lower():
-        return TooManyRecordsError(
-            f"{said}, too many records for the requested period.",
-            remedy="Ask for a shorter period, or use a path that pages.",
-            **facts,  # type: ignore[arg-type]
-        )
-    # 5xx, and every other answer that is not the 200 which was asked for: 202, 204, 206, 408, 425, ...
-    wait = refetch_wait(parse_retry_after(header, now), call.refetch_delay)
-    return ServerError(
-        f"{said}; the answer is discarded and may be fetched again in {wait:.0f} s.",
-        remedy="No action needed: the task retries. If it stays, shorten the window or give the flow id to Zalando's "
-        "support.",
-        retry_after=wait,
-        **facts,
-    )
+    return kind(f"{said}, {what}.", remedy=remedy, **facts)

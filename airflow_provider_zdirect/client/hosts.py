@@ -87,3 +87,31 @@ def _wrong(what: str) -> ZDirectConfigurationError:
         what,
         remedy="Give host as https://api.merchants.zalando.com, or leave it empty; plain http is for localhost only.",
     )
+
+
+def is_local(address: str) -> bool:
+    """Whether ``address`` is this machine, which no proxy stands before."""
+    return is_loopback(split_address(address).hostname or "")
+
+
+def is_below(url: str, address: str) -> bool:
+    """Whether ``url`` is of the API at ``address``, and so may be sent the token."""
+    return url == address or url.startswith((f"{address}/", f"{address}?"))
+
+
+def path_below(endpoint: str | None, address: str) -> str:
+    """The endpoint as a path below ``address``, with a slash in front.
+
+    :param endpoint: such a path, with or without the slash, or a whole URL, as ``links.next`` of an answer is one.
+    :raises ZDirectConfigurationError: if it is a URL of another server.
+    """
+    endpoint = (endpoint or "").strip()
+    if "://" not in endpoint.partition("?")[0]:
+        return endpoint if endpoint.startswith(("/", "?")) else f"/{endpoint}"
+    if not is_below(endpoint, address):
+        raise ZDirectConfigurationError(
+            f"endpoint={endpoint.partition('?')[0][:200]!r} is not below {address}, where the connection points to; "
+            "the access token is not sent there.",
+            remedy="Give the endpoint as a path, such as /auth/me.",
+        )
+    return endpoint[len(address) :]

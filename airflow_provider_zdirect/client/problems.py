@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -17,35 +16,26 @@ LONGEST_TEXT = 300
 LARGEST_BODY = 1 << 20
 
 
-@dataclass(frozen=True)
-class Problem:
-    """What an error body says.
+def read_problem(body: bytes | bytearray, *, secrets: Iterable[str] = ()) -> str:
+    """Title and detail that ``body`` gives, each of at most :data:`LONGEST_TEXT` characters. Never raises.
 
-    :param title: short name of the problem, or None.
-    :param detail: explanation of this occurrence, or None.
+    :param secrets: texts that are masked, in case the server echoed them.
     """
-
-    title: str | None = None
-    detail: str | None = None
-
-    def __str__(self) -> str:
-        parts = [part for part in (self.title, self.detail) if part]
-        return ": ".join(dict.fromkeys(parts))
+    parts = [tidy(text, secrets) for text in _read(body)]
+    return ": ".join(dict.fromkeys(part for part in parts if part))
 
 
-def read_problem(body: bytes | bytearray, *, secrets: Iterable[str] = ()) -> Problem:
-    """What ``body`` says, in at most two texts of :data:`LONGEST_TEXT` characters. Never raises.
-
-    :param secrets: texts that are blotted out, should the server have echoed them.
-    """
-    title, detail = _read(body)
-    hidden = [secret for secret in secrets if secret]
-    return Problem(_tidy(title, hidden), _tidy(detail, hidden))
-
-
-def tidy(text: str, secrets: Iterable[str] = ()) -> str | None:
+def tidy(text: Any, secrets: Iterable[str] = ()) -> str | None:
     """Foreign text made fit for a log line: one line, printable, short, without ``secrets``."""
-    return _tidy(text, [secret for secret in secrets if secret])
+    if text is None:
+        return None
+    line = str(text)
+    for secret in filter(None, secrets):
+        line = line.replace(secret, "***")
+    line = " ".join("".join(c if c.isprintable() else " " for c in line).split())
+    if len(line) > LONGEST_TEXT:
+        line = line[: LONGEST_TEXT - 1] + "…"
+    return line or None
 
 
 def _read(body: bytes | bytearray) -> tuple[Any, Any]:
@@ -86,15 +76,3 @@ def _read_text(text: str) -> tuple[str | None, str | None]:
         return None, text
     heading = re.search(r"<(title|h1)[^>]*>(.*?)</\1", text, re.IGNORECASE | re.DOTALL)
     return "HTML page", re.sub(r"<[^>]*>", " ", heading.group(2)) if heading else None
-
-
-def _tidy(text: Any, secrets: list[str]) -> str | None:
-    if text is None:
-        return None
-    line = str(text)
-    for secret in secrets:
-        line = line.replace(secret, "***")
-    line = " ".join("".join(c if c.isprintable() else " " for c in line).split())
-    if len(line) > LONGEST_TEXT:
-        line = line[: LONGEST_TEXT - 1] + "…"
-    return line or None

@@ -1,7 +1,7 @@
 """Staying inside a rate limit: evenly spaced requests, shared by every process of this host.
 
 The rule is GCRA: per endpoint one number is kept, the theoretical arrival time (TAT) of the next request.
-A 429 pushes it forward for everybody, so that parallel tasks do not hammer a closed door one by one.
+A 429 pushes it forward for everybody, so that parallel tasks do not run into the same 429 one by one.
 zDirect docs, Rate limiting: spread big loads evenly; calling before ``Retry-After`` has passed may extend the limit.
 """
 
@@ -15,13 +15,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 from weakref import WeakKeyDictionary
 
 from airflow_provider_zdirect.client.host_lock import host_lock, private_directory
 from airflow_provider_zdirect.client.retry import LONGEST_RETRY_AFTER
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.datasets.rate import Rate
+from airflow_provider_zdirect.datasets.endpoint import Rate
 from airflow_provider_zdirect.exceptions import RateLimitedError
 
 log = logging.getLogger(__name__)
@@ -58,20 +57,9 @@ class Pace:
         return now < self.paused_until <= now + LONGEST_RETRY_AFTER
 
 
-class RateLimiter(Protocol):
-    """What the client needs of a rate limiter."""
+class RateLimiter(ABC):
+    """Paces requests by endpoint."""
 
-    async def acquire(self, endpoint: str, rate: Rate, *, max_wait: float) -> float:
-        """Wait until a request to ``endpoint`` may be sent; the seconds waited.
-
-        :raises RateLimitedError: if that would take more than ``max_wait`` seconds; nothing is reserved then.
-        """
-
-    async def pause(self, endpoint: str, seconds: float) -> None:
-        """Let no process send to ``endpoint`` for that many seconds."""
-
-
-class _PacingLimiter(ABC):
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
 
@@ -80,6 +68,10 @@ class _PacingLimiter(ABC):
         """Replace the pace of ``endpoint`` by ``step`` of it, alone; the pace before."""
 
     async def acquire(self, endpoint: str, rate: Rate, *, max_wait: float) -> float:
+        """Wait until a request to ``endpoint`` may be sent; the seconds waited.
+
+        :raises RateLimitedError: if that would take more than ``max_wait`` seconds; nothing is reserved then.
+        """
         waited = 0.0
         while True:
             left = max_wait - waited
@@ -111,6 +103,7 @@ class _PacingLimiter(ABC):
                 return waited
 
     async def pause(self, endpoint: str, seconds: float) -> None:
+        """Let no process send to ``endpoint`` for that many seconds."""
         now = self._now()
         await self._change(endpoint, lambda pace: pace.pause(now, seconds))
 
@@ -118,7 +111,7 @@ class _PacingLimiter(ABC):
         return self._clock.now().timestamp()
 
 
-class MemoryRateLimiter(_PacingLimiter):
+class MemoryRateLimiter(RateLimiter):
     """Paces the requests of this process only."""
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -131,7 +124,7 @@ class MemoryRateLimiter(_PacingLimiter):
         return before
 
 
-class FileRateLimiter(_PacingLimiter):
+class FileRateLimiter(RateLimiter):
     """Paces the requests of all processes of this host and user, through one small file per endpoint.
 
     :param directory: where the files are; None is a private directory below the host's temporary one. If it cannot

@@ -27,11 +27,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from airflow_provider_zdirect.exceptions import (
-    MalformedResponseError,
-    TransportError,
-    ZDirectRetriableError,
-)
+from airflow_provider_zdirect.exceptions import MalformedResponseError, TransportError, ZDirectRetriableError
 
 LONGEST_RETRY_AFTER = 86_400.0
 """Seconds. No documented limit is longer than an hour; more than a day is a server's mistake."""
@@ -48,7 +44,7 @@ _NUMBER = re.compile(r"\+?(\d+(\.\d*)?|\.\d+)")
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds that a ``Retry-After`` header asks to wait, or None if it says nothing usable.
+    """Seconds that a ``Retry-After`` header asks to wait, or None if it is not usable.
 
     :param value: the header: seconds or an HTTP date.
     :param now: the present, aware.
@@ -69,22 +65,6 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
         return None
     # A date counts whole seconds: rounded up, so that the wait never ends before it.
     return min(max(0.0, math.ceil(seconds)), LONGEST_RETRY_AFTER)
-
-
-def rate_limit_wait(asked: float | None, jitter: float) -> float:
-    """Seconds to wait after a 429.
-
-    :param asked: what :func:`parse_retry_after` gave.
-    :param jitter: a number in [0, 1) that spreads clients that were not given a delay.
-    """
-    if asked is None:
-        return DEFAULT_RATE_LIMIT_WAIT * (1 + 0.25 * jitter)
-    return max(asked, SHORTEST_RATE_LIMIT_WAIT)
-
-
-def refetch_wait(asked: float | None, refetch_delay: float) -> float:
-    """Seconds to wait after a failed answer: never less than ``refetch_delay``, the dataset's documented pause."""
-    return max(asked or 0.0, refetch_delay)
 
 
 @dataclass(frozen=True)
@@ -119,4 +99,7 @@ class RetryPolicy:
 
     def wait_after_429(self, header: str | None, now: datetime) -> float:
         """Seconds to wait after a 429 with that ``Retry-After``."""
-        return rate_limit_wait(parse_retry_after(header, now), self.jitter())
+        asked = parse_retry_after(header, now)
+        if asked is None:
+            return DEFAULT_RATE_LIMIT_WAIT * (1 + 0.25 * self.jitter())
+        return max(asked, SHORTEST_RATE_LIMIT_WAIT)

@@ -1,12 +1,31 @@
-"""The access token as a value, and what a place to share it must offer."""
+"""The access token: as a value, sealed as text, and shared within a process or between the processes of a host."""
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import hashlib
-from contextlib import AbstractAsyncContextManager
+import json
+import logging
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
 from typing import Protocol
+from weakref import WeakKeyDictionary
+
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from airflow_provider_zdirect.client.config import ClientConfig
+from airflow_provider_zdirect.client.host_lock import host_lock
+from airflow_provider_zdirect.exceptions import TransportError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -15,7 +34,7 @@ class Token:
 
     :param access_token: the bearer token; never shown by ``repr``.
     :param issued_for: :func:`token_key` of the app and address it belongs to.
-    :param obtained_at: when it was asked for, aware.
+    :param obtained_at: when it was requested, aware.
     :param expires_at: ``obtained_at`` plus the ``expires_in`` of the answer.
     """
 
@@ -43,8 +62,7 @@ class TokenStore(Protocol):
     """A place where the tasks of a deployment share a token."""
 
     async def load(self) -> Token | None:
-        """The token last saved, or None if there is none that can be read. Should not raise for trouble in the
-        store: without a stored token a new one is requested."""
+        """The token last saved; None if there is none, or the store cannot be read."""
 
     async def save(self, token: Token) -> None:
         """Keep ``token`` for the others."""
@@ -54,3 +72,121 @@ class TokenStore(Protocol):
 
         :raises TransportError: on entering, if somebody else has held it for too long.
         """
+
+
+class TokenCipher:
+    """Seals tokens with a key derived from the client secret (scrypt, about 50 ms, once).
+
+    Whoever can read the sealed text needs the secret to open it, and with the secret could request a token anyway.
+    After a change of the secret, old texts count as absent.
+
+    :param client_id: salt of the key.
+    """
+
+    def __init__(self, client_id: str, client_secret: str) -> None:
+        self._client_id = client_id
+        self._client_secret = client_secret
+
+    def seal(self, token: Token) -> str:
+        """``token`` as ASCII text."""
+        content = {
+            "access_token": token.access_token,
+            "issued_for": token.issued_for,
+            "obtained_at": token.obtained_at.timestamp(),
+            "expires_at": token.expires_at.timestamp(),
+        }
+        return self._fernet.encrypt(json.dumps(content).encode()).decode()
+
+    def open(self, text: str | None) -> Token | None:
+        """The token in ``text``, or None if it was not sealed by this cipher."""
+        try:
+            content = json.loads(self._fernet.decrypt((text or "").encode()))
+            return Token(
+                access_token=str(content["access_token"]),
+                issued_for=str(content["issued_for"]),
+                obtained_at=datetime.fromtimestamp(content["obtained_at"], UTC),
+                expires_at=datetime.fromtimestamp(content["expires_at"], UTC),
+            )
+        except (InvalidToken, ValueError, KeyError, TypeError, OverflowError):
+            return None
+
+    @cached_property
+    def _fernet(self) -> Fernet:
+        kdf = Scrypt(salt=f"zdirect-token\n{self._client_id}".encode(), length=32, n=2**14, r=8, p=1)
+        return Fernet(base64.urlsafe_b64encode(kdf.derive(self._client_secret.encode())))
+
+
+class MemoryTokenStore:
+    """Shares a token between the tasks of one event loop."""
+
+    def __init__(self) -> None:
+        self._token: Token | None = None
+        # An asyncio lock belongs to one loop; the store may outlive it.
+        self._locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+    async def load(self) -> Token | None:
+        return self._token
+
+    async def save(self, token: Token) -> None:
+        self._token = token
+
+    def lock(self) -> AbstractAsyncContextManager[object]:
+        return self._locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+
+
+class FileTokenStore:
+    """Shares a token between the processes of a host, sealed, in a file that only its owner can read.
+
+    :param directory: where the file is; made if needed.
+    :param config: whose app and address the token belongs to.
+    :param lock_timeout: seconds to wait for another process that is requesting a token.
+    """
+
+    def __init__(self, directory: Path, config: ClientConfig, *, lock_timeout: float = 120.0) -> None:
+        self._path = directory / f"{token_key(config.address, config.client_id)}.token"
+        self._cipher = TokenCipher(config.client_id, config.client_secret)
+        self._lock_timeout = lock_timeout
+
+    async def load(self) -> Token | None:
+        try:
+            text = self._path.read_text("ascii")
+        except (OSError, UnicodeDecodeError):
+            return None
+        return await asyncio.to_thread(self._cipher.open, text)
+
+    async def save(self, token: Token) -> None:
+        text = await asyncio.to_thread(self._cipher.seal, token)
+        try:
+            self._replace(text)
+        except OSError as error:
+            log.warning("The zDirect token could not be shared through %s: %s.", self._path.parent, error)
+
+    def _replace(self, text: str) -> None:
+        # mkstemp makes the file with mode 0600; replacing is atomic, so that half a token is never read.
+        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".token-")
+        try:
+            with os.fdopen(handle, "w", encoding="ascii") as file:
+                file.write(text)
+            os.replace(name, self._path)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(name)
+            raise
+
+    @asynccontextmanager
+    async def lock(self) -> AsyncIterator[None]:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Only entering is guarded; errors of the body must not be caught here.
+        holding = host_lock(self._path.with_suffix(".lock"), patience=self._lock_timeout)
+        try:
+            await holding.__aenter__()
+        except TimeoutError:
+            raise TransportError(
+                f"Another process has been requesting a zDirect token for more than {self._lock_timeout:g} s.",
+                remedy="No action needed: the task retries. If it stays, look for a hanging process on this host.",
+                retry_after=30.0,
+            ) from None
+        try:
+            yield
+        finally:
+            await holding.__aexit__(None, None, None)

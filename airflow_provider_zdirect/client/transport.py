@@ -37,42 +37,17 @@ class Timeouts:
     still_waiting: float = 10.0
 
 
-class Headers(Mapping[str, str]):
-    """The header lines of an answer: names in any case; of repeated lines ``[]`` gives the first."""
-
-    def __init__(self, lines: list[tuple[str, str]]) -> None:
-        self._lines: dict[str, list[str]] = {}
-        for name, value in lines:
-            self._lines.setdefault(name.lower(), []).append(value)
-
-    def __getitem__(self, name: str) -> str:
-        return self._lines[name.lower()][0]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._lines)
-
-    def __len__(self) -> int:
-        return len(self._lines)
-
-    def all(self, name: str) -> tuple[str, ...]:
-        """Every line of that name, in order."""
-        return tuple(self._lines.get(name.lower(), ()))
-
-    def __repr__(self) -> str:
-        # Values may be cookies or tokens.
-        return f"Headers({', '.join(self._lines)})"
-
-
 @dataclass(frozen=True)
 class Answer:
     """What came back, whatever its status.
 
+    :param headers: by name in lower case; of repeated ones the first. Values may be cookies or tokens.
     :param body: the decoded body. A bytearray, because it grew piece by piece: a page of 33 MB is held once.
     :param elapsed: seconds from sending to the last byte.
     """
 
     status: int
-    headers: Headers = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
     body: bytearray = field(repr=False)
     elapsed: float
 
@@ -161,7 +136,7 @@ class Transport:
         expected = response.headers.get("content-length", "")
         if expected.isdecimal() and int(expected) != response.num_bytes_downloaded:
             return f"the body broke off at byte {response.num_bytes_downloaded} of {expected}"
-        headers = Headers(list(response.headers.multi_items()))
+        headers = {name.lower(): value for name, value in reversed(response.headers.multi_items())}
         return Answer(response.status_code, headers, body, time.monotonic() - started)
 
     @contextmanager

@@ -6,11 +6,10 @@ from datetime import timedelta
 
 from airflow_provider_zdirect.datasets.answer import Answer
 from airflow_provider_zdirect.datasets.dataset import Dataset
-from airflow_provider_zdirect.datasets.endpoint import Endpoint
+from airflow_provider_zdirect.datasets.endpoint import Endpoint, Rate, RateLimits
 from airflow_provider_zdirect.datasets.orders import JSON_API, LenientRecord
 from airflow_provider_zdirect.datasets.paging import Cursor
 from airflow_provider_zdirect.datasets.publication import Once
-from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
 from airflow_provider_zdirect.datasets.record import AnyText, Instant, Text, Uuid, UuidKey
 from airflow_provider_zdirect.datasets.selection import KeptDays, Timestamps
 

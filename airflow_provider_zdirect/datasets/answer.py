@@ -13,9 +13,8 @@ import msgspec
 from pydantic import ValidationError
 
 from airflow_provider_zdirect.datasets.cutting import cut_elements, cut_members, is_utf8, mended, without_mark
-from airflow_provider_zdirect.datasets.page import Page, malformed
+from airflow_provider_zdirect.datasets.page import NOT_READABLE, Page, Rejected, malformed, reason_of
 from airflow_provider_zdirect.datasets.record import Record
-from airflow_provider_zdirect.datasets.rejected import NOT_READABLE, Rejected, reason_of
 from airflow_provider_zdirect.datasets.selection import as_parameter
 from airflow_provider_zdirect.exceptions import MalformedResponseError
 
@@ -88,7 +87,7 @@ class Grouping:
         return records, rejected
 
     def _ungrouped(self, group: msgspec.Raw, reader: _Reader) -> Iterator[tuple[dict[str, msgspec.Raw], msgspec.Raw]]:
-        """The records of a group, each with what the group has in common: known fields, and whatever else it says."""
+        """The records of a group, each with what the group has in common: known fields, and all others."""
         try:
             content = reader.members(group)
         except NOT_READABLE as error:

@@ -1,6 +1,6 @@
 """What is not confirmed about zDirect's API: the table of what this package assumes, each assumption with its reason.
 
-A deployment that knows better says so once, in the field ``assumptions`` of the zDirect connection's extra. Code reads
+A deployment that knows better sets them once, in ``assumptions`` of the zDirect connection's extra. Code reads
 ``client.assumptions[...]``. ``docs/assumptions.md`` is generated from this table.
 """
 
@@ -224,24 +224,6 @@ DOCUMENTS_PER_MINUTE = Assumption(
     pattern=r"default|[1-9][0-9]{0,8}",
 )
 
-_TABLE: tuple[Assumption[Any], ...] = (
-    LIQUIDATION_ORDER_PARAMETER,
-    LIQUIDATION_LAST_DATE,
-    EMPTY_SNAPSHOT,
-    CHANGED_SINCE_PARAMETER,
-    EANS_PER_REQUEST,
-    NOTICES_CURSOR_PARAMETER,
-    CURRENT_ITEM_SET,
-    CONFIRMATION_BODY,
-    ORDERS_PAGE_SIZE,
-    ORDERS_PAGE_PARAMETERS,
-    RETURN_REASON_AS,
-    TRACKING_EFFECT,
-    UNKNOWN_LIVE,
-    DOCUMENTS_ORDER_PARAMETER,
-    DOCUMENT_PATH,
-    NO_DOCUMENTS,
-    UNNAMED_ORDER,
-    DOCUMENTS_PER_MINUTE,
+ASSUMPTIONS: Mapping[str, Assumption[Any]] = MappingProxyType(
+    {each.name: each for each in list(globals().values()) if isinstance(each, Assumption)}
 )
-ASSUMPTIONS: Mapping[str, Assumption[Any]] = MappingProxyType({each.name: each for each in _TABLE})

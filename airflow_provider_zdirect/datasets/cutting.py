@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from airflow_provider_zdirect.datasets.rejected import NOT_READABLE
+from airflow_provider_zdirect.datasets.page import NOT_READABLE
 
 _ENDS = rb"\s*+(?=[,:\]}]|\Z)"
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
@@ -82,9 +82,8 @@ def mended(record: bytes) -> bytes:
     if _is_valid(record):
         return record
     text = record.decode(errors="replace")
-    if any(
-        "\ufffd" in found[1] or _ESCAPE.sub(_whole, found[1]) != found[1] for found in _TEXT.finditer(text) if found[2]
-    ):
+    names = [found[1] for found in _TEXT.finditer(text) if found[2]]
+    if any("\ufffd" in name or _without_half_pairs(name) != name for name in names):
         raise ValueError("the name of a field is damaged")
     result = _TEXT.sub(_mended_text, text).encode()
     try:
@@ -107,11 +106,11 @@ def _is_valid(record: bytes) -> bool:
 
 def _mended_text(found: re.Match[str]) -> str:
     content = _CONTROL.sub(lambda control: f"\\u{ord(control[0]):04x}", found[1])
-    return f'"{_ESCAPE.sub(_whole, content)}"{found[2] or ""}'
+    return f'"{_without_half_pairs(content)}"{found[2] or ""}'
 
 
-def _whole(escape: re.Match[str]) -> str:
-    return "\\ufffd" if escape[1] else escape[0]
+def _without_half_pairs(text: str) -> str:
+    return _ESCAPE.sub(lambda escape: "\\ufffd" if escape[1] else escape[0], text)
 
 
 def _name(raw: bytes) -> str:
@@ -125,10 +124,10 @@ def _name(raw: bytes) -> str:
 def _parts(raw: bytes | bytearray | msgspec.Raw, opening: int) -> Iterator[tuple[bytes, msgspec.Raw]]:
     """Name (empty in a list) and value of each part."""
     source = raw if isinstance(raw, (bytes, bytearray)) else bytes(raw)
-    at = _after_space(source, 0)
+    at = _after(_SPACE, source, 0)
     if source[at : at + 1] != bytes([opening]):
         raise msgspec.DecodeError(f"no {chr(opening)} at byte {at}")
-    at = _after_commas(source, at + 1)
+    at = _after(_COMMAS, source, at + 1)
     closing = bytes([_PAIRS[opening]])
     is_empty = source[at : at + 1] == closing
     while not is_empty:
@@ -140,15 +139,15 @@ def _parts(raw: bytes | bytearray | msgspec.Raw, opening: int) -> Iterator[tuple
             name, at = found[1], found.end()
         end = _end_of_value(source, at)
         yield name, msgspec.Raw(source[at:end])
-        at = _after_space(source, end)
+        at = _after(_SPACE, source, end)
         if source[at : at + 1] == closing:
             break
         if source[at : at + 1] != b",":
             raise msgspec.DecodeError(f"it breaks off at byte {at}")
-        at = _after_commas(source, at)
+        at = _after(_COMMAS, source, at)
         if source[at : at + 1] == closing:
             break
-    if _after_space(source, at + 1) != len(source):
+    if _after(_SPACE, source, at + 1) != len(source):
         raise msgspec.DecodeError(f"there is more behind byte {at}")
 
 
@@ -172,18 +171,10 @@ def _end_of_value(source: bytes | bytearray, at: int) -> int:
                 return at + 1
         else:
             raise msgspec.DecodeError(f"brackets do not match at byte {at}")
-        found = _FLAT.match(source, at + 1)
-        assert found is not None
-        at = found.end()
+        at = _after(_FLAT, source, at + 1)
 
 
-def _after_commas(source: bytes | bytearray, at: int) -> int:
-    found = _COMMAS.match(source, at)
-    assert found is not None
-    return found.end()
-
-
-def _after_space(source: bytes | bytearray, at: int) -> int:
-    found = _SPACE.match(source, at)
-    assert found is not None
-    return found.end()
+def _after(pattern: re.Pattern[bytes], source: bytes | bytearray, at: int) -> int:
+    """The position behind ``pattern``, which may be empty."""
+    found = pattern.match(source, at)
+    return found.end() if found else at

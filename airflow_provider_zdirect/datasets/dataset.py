@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_provider_zdirect.datasets.answer import Answer
 from airflow_provider_zdirect.datasets.assumptions import Assumption, Assumptions
@@ -15,8 +15,10 @@ from airflow_provider_zdirect.datasets.page import Page
 from airflow_provider_zdirect.datasets.paging import OnePage
 from airflow_provider_zdirect.datasets.publication import Days, Once, Publication
 from airflow_provider_zdirect.datasets.record import Record
-from airflow_provider_zdirect.datasets.selection import Selection, StateSelection, WindowSelection
+from airflow_provider_zdirect.datasets.selection import Selection, State, WindowSelection
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -61,39 +63,30 @@ class Dataset:
 
     @property
     def windows(self) -> WindowSelection:
-        """The selection of a dataset that is asked for by windows.
-
-        :raises ZDirectConfigurationError: if this is not one.
-        """
-        if isinstance(self.selection, WindowSelection):
-            return self.selection
-        raise ZDirectConfigurationError(
-            f"{self.name} is a dataset of present states, not of windows.", remedy="Use StateJob."
-        )
+        """The selection of a dataset that is asked for by windows."""
+        return self._narrowed(self.selection, WindowSelection)
 
     @property
-    def states(self) -> StateSelection:
-        """The selection of a dataset that is a present state.
-
-        :raises ZDirectConfigurationError: if this is not one.
-        """
-        if isinstance(self.selection, StateSelection):
-            return self.selection
-        raise ZDirectConfigurationError(
-            f"{self.name} is a dataset of windows, not of present states.", remedy="Use ExtractJob."
-        )
+    def states(self) -> State:
+        """The selection of a dataset that is a present state."""
+        return self._narrowed(self.selection, State)
 
     @property
     def once(self) -> Once:
         """The publication of a dataset whose records are published once each."""
-        assert isinstance(self.publish, Once)
-        return self.publish
+        return self._narrowed(self.publish, Once)
 
     @property
     def days(self) -> Days:
         """The publication of a dataset whose days are replaced as a whole."""
-        assert isinstance(self.publish, Days)
-        return self.publish
+        return self._narrowed(self.publish, Days)
+
+    def _narrowed(self, part: object, kind: type[T]) -> T:
+        if isinstance(part, kind):
+            return part
+        raise ZDirectConfigurationError(
+            f"{self.name} has no {kind.__name__}.", remedy="Use ExtractJob for windows, StateJob for present states."
+        )
 
     def of_latest(self) -> Dataset | None:
         """The row of the latest versions, ``<dataset>_current``."""

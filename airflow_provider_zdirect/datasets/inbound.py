@@ -9,10 +9,9 @@ from pydantic import model_validator
 from airflow_provider_zdirect.datasets.answer import Answer
 from airflow_provider_zdirect.datasets.assumptions import NOTICES_CURSOR_PARAMETER
 from airflow_provider_zdirect.datasets.dataset import Dataset
-from airflow_provider_zdirect.datasets.endpoint import Endpoint
+from airflow_provider_zdirect.datasets.endpoint import Endpoint, Rate, RateLimits
 from airflow_provider_zdirect.datasets.paging import Cursor
 from airflow_provider_zdirect.datasets.publication import History
-from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
 from airflow_provider_zdirect.datasets.record import (
     AdviceId,
     AnyText,
@@ -25,7 +24,7 @@ from airflow_provider_zdirect.datasets.record import (
     Uuid,
     UuidKey,
 )
-from airflow_provider_zdirect.datasets.selection import Everything
+from airflow_provider_zdirect.datasets.selection import State
 
 LINKS = (
     "self",
@@ -124,7 +123,7 @@ SHIPPING_NOTICES = Dataset(
     model=ShippingNotice,
     # Unconfirmed: the full text of the scope.
     endpoint=Endpoint("/zfs/shipping-notices", "/shipping-notices/read", _LIMITS),
-    selection=Everything(),
+    selection=State(),
     paging=Cursor(limit=None),
     answer=Answer(("shipping-notices",), merchant_field="zalando_merchant_id"),
     publish=History(("shipping_notice_id",)),
@@ -139,7 +138,7 @@ TOURS = Dataset(
     model=Tour,
     # Unconfirmed: the full text of the scope.
     endpoint=Endpoint("/zfs/tours", "/shipping-notices/read", _LIMITS),
-    selection=Everything(filters={"zalando_advice_id": "zalando_advice_id"}, batched_filter=("zalando_advice_id", 1)),
+    selection=State(filters={"zalando_advice_id": "zalando_advice_id"}, batched_filter=("zalando_advice_id", 1)),
     answer=Answer(("tours",)),
     publish=History(("zalando_advice_id", "tour_number")),
     source="zDirect docs, Shipping Notices, tracking, GET /zfs/tours",

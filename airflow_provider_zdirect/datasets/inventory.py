@@ -5,11 +5,10 @@ from __future__ import annotations
 from airflow_provider_zdirect.datasets.answer import Answer, Grouping
 from airflow_provider_zdirect.datasets.assumptions import CHANGED_SINCE_PARAMETER, EANS_PER_REQUEST, EMPTY_SNAPSHOT
 from airflow_provider_zdirect.datasets.dataset import Dataset
-from airflow_provider_zdirect.datasets.endpoint import Endpoint
+from airflow_provider_zdirect.datasets.endpoint import Endpoint, Rate, RateLimits
 from airflow_provider_zdirect.datasets.publication import Snapshots
-from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
 from airflow_provider_zdirect.datasets.record import Count, EanKey, Instant, Record, Uuid
-from airflow_provider_zdirect.datasets.selection import Everything, KeptDays, Since
+from airflow_provider_zdirect.datasets.selection import KeptDays, State
 
 
 class QuantitiesByState(Record):
@@ -64,12 +63,12 @@ ITEM_QUANTITY_SNAPSHOTS = Dataset(
         "zfs-inventory/item-quantity/read",
         RateLimits(Rate(60, 3600, burst=5), Rate(10, 60, burst=3)),
     ),
-    selection=Everything(),
+    selection=State(),
     answer=Answer(
         ("item_quantities",), within="item_quantity_snapshot", snapshot_time_key="created", grouping=_BY_LOCATION
     ),
     publish=Snapshots(("ean", "stock_location_id"), "created"),
-    assumes={EMPTY_SNAPSHOT: lambda row, meaning: row.but(publish={"when_empty": meaning})},
+    assumes={EMPTY_SNAPSHOT: lambda row, meaning: row.but(publish={"refuses_empty": meaning == "refuse"})},
     source="zDirect docs, Item Quantities, GET /zfs/item-quantity-snapshots/{merchant_ID}; "
     "shape: fixtures of public clients",
 )
@@ -83,12 +82,17 @@ ITEM_QUANTITIES = Dataset(
         "zfs-inventory/item-quantity/read",
         RateLimits(Rate(200, 60, burst=10), Rate(10, 60, burst=3)),
     ),
-    selection=Since(retention=KeptDays(1), filters={"ean": "eans"}, batched_filter=("ean", EANS_PER_REQUEST.default)),
+    selection=State(
+        since_parameter="from",
+        retention=KeptDays(1),
+        filters={"ean": "eans"},
+        batched_filter=("ean", EANS_PER_REQUEST.default),
+    ),
     # Unconfirmed: the body is probably like the one of the snapshots.
     answer=Answer(("item_quantities",), answered_at_field="observed_at", grouping=_BY_LOCATION),
     publish=Snapshots(("ean", "stock_location_id"), "observed_at"),
     assumes={
-        CHANGED_SINCE_PARAMETER: lambda row, name: row.but(selection={"parameter": name}),
+        CHANGED_SINCE_PARAMETER: lambda row, name: row.but(selection={"since_parameter": name}),
         EANS_PER_REQUEST: lambda row, most: row.but(selection={"batched_filter": ("ean", most)}),
     },
     source="zDirect docs, Item Quantities, GET /zfs/item-quantities/{merchant_ID}",

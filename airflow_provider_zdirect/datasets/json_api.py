@@ -20,9 +20,8 @@ import msgspec
 
 from airflow_provider_zdirect.datasets.answer import Answer
 from airflow_provider_zdirect.datasets.cutting import cut_elements, cut_members, is_utf8, mended, without_mark
-from airflow_provider_zdirect.datasets.page import Page, malformed
+from airflow_provider_zdirect.datasets.page import NOT_READABLE, Page, Rejected, malformed
 from airflow_provider_zdirect.datasets.paging import TimeWalk
-from airflow_provider_zdirect.datasets.rejected import NOT_READABLE, Rejected
 from airflow_provider_zdirect.exceptions import FilterIgnoredError
 
 if TYPE_CHECKING:
@@ -62,9 +61,6 @@ class _Reference(msgspec.Struct):
 class _Relationship(msgspec.Struct):
     data: list[_Reference] | _Reference | None = None
 
-    def references(self) -> list[_Reference]:
-        return self.data if isinstance(self.data, list) else [self.data] if self.data else []
-
 
 class _Resource(msgspec.Struct):
     id: str | int | None = None
@@ -73,12 +69,13 @@ class _Resource(msgspec.Struct):
     relationships: dict[str, _Relationship | None] | None = None
 
     def fields(self) -> dict[str, msgspec.Raw]:
-        """The attributes that say something."""
+        """The attributes that are not empty."""
         return {name: value for name, value in (self.attributes or {}).items() if bytes(value) not in _NOTHING}
 
     def related(self, relationship: str) -> list[_Reference]:
         found = (self.relationships or {}).get(relationship)
-        return found.references() if found else []
+        data = found.data if found else None
+        return data if isinstance(data, list) else [data] if data else []
 
     def text(self, name: str) -> str | None:
         """An attribute, if it is a text."""
@@ -97,7 +94,8 @@ _Key = tuple[str, str]
 
 _Decoder = msgspec.json.Decoder(_Answer)
 _ResourceDecoder = msgspec.json.Decoder(_Resource)
-_BESIDE = {"data", "included", "links", "meta", "jsonapi"}
+_LISTS = ("data", "included")
+_BESIDE = {*_LISTS, "links", "meta", "jsonapi"}
 
 
 @dataclass
@@ -121,7 +119,7 @@ class Resources(Answer):
 
     :param key: field that is given the ``id`` of a record.
     :param inherited: by field of every part: the field of the main record that it is taken from.
-    :param counted: a part, and the field of the main record that says how many of it belong to it.
+    :param counted: a part, and the field of the main record with the number of its records.
     """
 
     keys: tuple[str, ...] = ("data",)
@@ -155,7 +153,7 @@ class Resources(Answer):
         # They count for the size of the page.
         times += [(hashlib.sha256(bad.record).hexdigest(), None) for bad in read.unread]
         for one, other in pairwise(at for _, at in times if at):
-            # Pages are told apart by whole seconds.
+            # Pages are separated by whole seconds.
             if other.replace(microsecond=0) < one.replace(microsecond=0):
                 raise FilterIgnoredError(
                     f"{dataset.name}: zDirect did not answer in order of {walk.time_key} ({one.isoformat()} stands "
@@ -241,31 +239,18 @@ def _read(body: bytes | bytearray) -> _Read:
                 _check_names(cut_members(body))
             return _Read(answer)
     try:
-        lists, links = _cut(body)
-    except NOT_READABLE as error:
+        content = cut_members(body)
+        lists = {key: cut_elements(content[key]) for key in _LISTS if content.get(key, b"null") != b"null"}
+        links = msgspec.json.decode(mended(bytes(content.get("links", b"null"))), type=dict[str, Any] | None)
+    except (ValueError, *NOT_READABLE) as error:
         raise malformed(f"the answer is not a list of resources ({error})") from None
-    read = _Read(_Answer(links=links))
-    for key, unread in (("data", read.unread), ("included", read.unread_parts)):
-        if (elements := lists[key]) is not None:
-            setattr(
-                read.answer, key, [resource for raw in elements if (resource := _resource(bytes(raw), unread, read))]
-            )
-    return read
-
-
-def _cut(body: bytes | bytearray) -> tuple[dict[str, list[msgspec.Raw] | None], dict[str, Any] | None]:
-    content = cut_members(body)
-    lists = {
-        key: cut_elements(content[key]) if content.get(key, b"null") != b"null" else None
-        for key in ("data", "included")
-    }
-    if lists["data"] is None:
+    if "data" not in lists:
         _check_names(content)
-    links = content.get("links", b"null")
-    try:
-        return lists, msgspec.json.decode(mended(bytes(links)), type=dict[str, Any] | None)
-    except ValueError as error:
-        raise msgspec.DecodeError(str(error)) from None
+    read = _Read(_Answer(links=links))
+    for key, unread in zip(_LISTS, (read.unread, read.unread_parts), strict=True):
+        found = [_resource(bytes(raw), unread, read) for raw in lists.get(key, ())]
+        setattr(read.answer, key, [resource for resource in found if resource])
+    return read
 
 
 def _check_names(content: Mapping[str, msgspec.Raw]) -> None:
@@ -344,7 +329,7 @@ def _number(value: Any) -> int:
 
 
 def _value(raw: msgspec.Raw | bytes) -> Any:
-    """What an attribute says; None where that cannot be decoded, which is left to the validation."""
+    """The decoded attribute; None if it cannot be decoded, which is left to the validation."""
     try:
         return msgspec.json.decode(raw)
     except NOT_READABLE:

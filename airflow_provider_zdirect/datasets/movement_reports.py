@@ -6,10 +6,9 @@ from dataclasses import replace
 
 from airflow_provider_zdirect.datasets.answer import Answer, Grouping
 from airflow_provider_zdirect.datasets.dataset import Dataset
-from airflow_provider_zdirect.datasets.endpoint import Endpoint
+from airflow_provider_zdirect.datasets.endpoint import Endpoint, per_second
 from airflow_provider_zdirect.datasets.paging import Cursor, OnePage
 from airflow_provider_zdirect.datasets.publication import Days
-from airflow_provider_zdirect.datasets.rate import per_second
 from airflow_provider_zdirect.datasets.record import Day, Ean, Flag, Key, Quantity, Record, Text
 from airflow_provider_zdirect.datasets.selection import Dates, KeptDays
 

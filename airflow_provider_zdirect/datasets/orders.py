@@ -11,11 +11,10 @@ from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
 from airflow_provider_zdirect.datasets.answer import Answer
 from airflow_provider_zdirect.datasets.assumptions import ORDERS_PAGE_PARAMETERS, ORDERS_PAGE_SIZE
 from airflow_provider_zdirect.datasets.dataset import Dataset
-from airflow_provider_zdirect.datasets.endpoint import Endpoint
+from airflow_provider_zdirect.datasets.endpoint import Endpoint, Rate, RateLimits
 from airflow_provider_zdirect.datasets.json_api import MISSING, Part, Resources
 from airflow_provider_zdirect.datasets.paging import Cursor, TimeWalk
 from airflow_provider_zdirect.datasets.publication import History, Once
-from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
 from airflow_provider_zdirect.datasets.record import (
     AnyText,
     Count,
@@ -28,7 +27,7 @@ from airflow_provider_zdirect.datasets.record import (
     Uuid,
     UuidKey,
 )
-from airflow_provider_zdirect.datasets.selection import Everything, KeptDays, Timestamps
+from airflow_provider_zdirect.datasets.selection import KeptDays, State, Timestamps
 
 JSON_API = "application/vnd.api+json"
 """Media type of the Orders API (zDirect docs, Orders, getting orders)."""
@@ -347,10 +346,10 @@ ORDER_DELETION_REQUESTS = Dataset(
     title="Orders of customers who asked in the last 30 days that their data be deleted",
     model=OrderDeletionRequest,
     endpoint=Endpoint("/merchants/{merchant_id}/orders-deletion-requests", "orders/read", _LIST_LIMITS),
-    selection=Everything(),
+    selection=State(),
     paging=Cursor(limit=1000, next_within="cursor"),
     answer=Answer(("items",), left_out=("customer_number", "shipping_address")),
     # Each is shown for 30 days, so there may be none left.
-    publish=History(("order_id",), may_become_empty=True),
+    publish=History(("order_id",), ends_all=True),
     source="zDirect docs, Orders (OpenAPI), GET /merchants/{merchant-id}/orders-deletion-requests",
 )

@@ -12,8 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from airflow_provider_zdirect.datasets.page import malformed
-from airflow_provider_zdirect.datasets.rejected import NOT_READABLE
+from airflow_provider_zdirect.datasets.page import NOT_READABLE, malformed
 from airflow_provider_zdirect.datasets.selection import in_whole_seconds
 from airflow_provider_zdirect.exceptions import CursorLoopError
 

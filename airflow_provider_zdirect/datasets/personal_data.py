@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_zdirect.datasets.dataset import Dataset
-from airflow_provider_zdirect.datasets.rejected import NOT_READABLE
+from airflow_provider_zdirect.datasets.page import NOT_READABLE
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 
 MODES = ("keep", "drop", "hash")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 
@@ -12,23 +12,17 @@ class Publication:
 
     :param identity: fields that together identify a record; empty if nothing does.
     :param time_field: field that places a record in time; blank for a history.
+    :param refuses_empty: whether a present state without records is an error; otherwise it means that there is nothing.
+    :param ends_all: whether an answer without records may end all that are known; not where it may be an error.
     """
 
     identity: tuple[str, ...]
     time_field: str = ""
+    refuses_empty: bool = field(default=False, kw_only=True)
+    ends_all: bool = field(default=False, kw_only=True)
 
     by_day: ClassVar[bool] = False
     keeps_history: ClassVar[bool] = False
-
-    @property
-    def refuses_empty(self) -> bool:
-        """Whether a present state without records is an error."""
-        return False
-
-    @property
-    def ends_all(self) -> bool:
-        """Whether an answer without records may end all that are known."""
-        return False
 
 
 @dataclass(frozen=True)
@@ -70,30 +64,11 @@ class Days(Publication):
 
 @dataclass(frozen=True)
 class Snapshots(Publication):
-    """Each present state as a whole, by its time.
-
-    :param when_empty: what a snapshot without records means: that there is no stock (``zero``), or nothing
-        (``refuse``).
-    """
-
-    when_empty: str = "zero"
-
-    @property
-    def refuses_empty(self) -> bool:
-        return self.when_empty == "refuse"
+    """Each present state as a whole, by its time."""
 
 
 @dataclass(frozen=True)
 class History(Publication):
-    """Each version of a record once, with from when until when it was seen; the latest in ``<dataset>_current``.
+    """Each version of a record once, with from when until when it was seen; the latest in ``<dataset>_current``."""
 
-    :param may_become_empty: whether an answer without records may end all that are known; where it is no sign of an
-        error.
-    """
-
-    may_become_empty: bool = False
     keeps_history: ClassVar[bool] = True
-
-    @property
-    def ends_all(self) -> bool:
-        return self.may_become_empty

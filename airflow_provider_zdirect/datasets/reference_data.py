@@ -8,11 +8,10 @@ from pydantic import AfterValidator
 
 from airflow_provider_zdirect.datasets.answer import Answer
 from airflow_provider_zdirect.datasets.dataset import Dataset
-from airflow_provider_zdirect.datasets.endpoint import Endpoint
+from airflow_provider_zdirect.datasets.endpoint import Endpoint, Rate, RateLimits
 from airflow_provider_zdirect.datasets.publication import History
-from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
 from airflow_provider_zdirect.datasets.record import AnyText, Flag, Number, OptionalInstant, Record, Text, UuidKey
-from airflow_provider_zdirect.datasets.selection import Everything
+from airflow_provider_zdirect.datasets.selection import State
 
 
 def _as_set(values: list[str | None] | None) -> list[str | None] | None:
@@ -83,7 +82,7 @@ STOCK_LOCATIONS = Dataset(
         "zfs/stock-location/read",
         RateLimits(Rate(100, 60, burst=5), Rate(10, 60, burst=3)),
     ),
-    selection=Everything(),
+    selection=State(),
     # The docs show a bare list, a public client reads an object.
     answer=Answer(("stock_locations",), may_be_bare_list=True),
     publish=History(("id",)),
@@ -101,7 +100,7 @@ SALES_CHANNELS = Dataset(
         RateLimits(Rate(10, 60, burst=3), Rate(10, 60, burst=3)),
         merchant_parameter="merchant_ids",
     ),
-    selection=Everything(),
+    selection=State(),
     answer=Answer(("items",)),
     publish=History(("sales_channel_id",)),
     source="zDirect docs, Sales Channels (OpenAPI 0.1.0), GET /sales-channels",
@@ -116,7 +115,7 @@ LOGISTIC_CENTERS = Dataset(
         "profile/logistic-centers/read",
         RateLimits(Rate(40, 60, burst=3), Rate(10, 60, burst=3)),
     ),
-    selection=Everything(),
+    selection=State(),
     answer=Answer(("items",)),
     publish=History(("logistic_center_id",)),
     source="zDirect docs, Logistic Centers (OpenAPI 1.0), GET /merchants/{merchantId}/logistic-centers",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import reduce
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,29 +14,31 @@ GRACE = timedelta(days=1)
 """For dates of which it is unconfirmed which one is asked for, or in which time zone."""
 
 
-class RowCheck(Protocol):
+class RowCheck:
     """The check of the pages of one request.
 
     :ivar certain: whether rows outside are an error.
     :ivar fields: that show where a row lies.
     """
 
-    certain: bool
+    certain: bool = True
     fields: tuple[str, ...]
 
     def outside(self, rows: pa.Table) -> pa.Array | pa.ChunkedArray:
         """Which rows cannot belong to what was asked for."""
+        raise NotImplementedError
 
     def is_one_answer(self, rows: pa.Table) -> bool:
         """Whether these rows and all before can be of one date."""
+        return True
 
 
-class TimesCheck:
+class TimesCheck(RowCheck):
     """Rows by time."""
 
     def __init__(self, time_field: str, start: datetime, end: datetime, certain: bool) -> None:
         self.certain = certain
-        self.fields: tuple[str, ...] = (time_field,)
+        self.fields = (time_field,)
         self._start, self._end = start, end
 
     def outside(self, rows: pa.Table) -> pa.Array | pa.ChunkedArray:
@@ -45,14 +47,9 @@ class TimesCheck:
         # Whether "to" is inclusive is unconfirmed, so a row at the very end is not outside.
         return pc.or_(pc.less(times, start), pc.greater(times, end))
 
-    def is_one_answer(self, rows: pa.Table) -> bool:
-        return True
 
-
-class DatesCheck:
+class DatesCheck(RowCheck):
     """Rows by date."""
-
-    certain = True
 
     def __init__(
         self, time_field: str, day: date, dated_by: tuple[str, ...], not_after: str | None, confirmed: bool

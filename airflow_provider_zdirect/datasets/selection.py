@@ -93,9 +93,12 @@ class Selection:
     :param filters: by field: the parameter that selects the records with one value of it.
     """
 
-    takes_window: ClassVar[bool] = True
-
     filters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def takes_window(self) -> bool:
+        """Whether a window can be given."""
+        return True
 
     def filter_parameters(self, name: str, filters: Mapping[str, str]) -> dict[str, str]:
         """The query that selects the records with these values.
@@ -219,16 +222,21 @@ class Dates(WindowSelection):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StateSelection(Selection):
-    """The endpoint answers with a present state.
+class State(Selection):
+    """The endpoint answers with a present state: all that there is, or what has changed since a time.
 
+    :param since_parameter: of the time; None where it cannot be asked for, and everything is answered.
+    :param retention: how far back changes are known.
     :param batched_filter: a filter of which one request takes so many values, comma separated.
-    :param retention: how far back changes are known; None where everything is answered.
     """
 
-    batched_filter: tuple[str, int] | None = None
+    since_parameter: str | None = None
     retention: Retention | None = None
-    asks_since: ClassVar[bool] = False
+    batched_filter: tuple[str, int] | None = None
+
+    @property
+    def takes_window(self) -> bool:
+        return self.since_parameter is not None
 
     def requests(self, name: str, since: datetime | None, filters: Mapping[str, str]) -> list[StateRequest]:
         """The requests that together answer for the state.
@@ -240,47 +248,25 @@ class StateSelection(Selection):
         """
         self.filter_parameters(name, filters)
         given = {each: _values(name, each, text) for each, text in filters.items() if text.strip()}
-        if since is not None and (given or not self.asks_since):
+        if since is not None and (given or not self.since_parameter):
             raise ZDirectConfigurationError(
                 f"{name} cannot be asked for what changed since a time{' and by filters at once' if given else ''}.",
                 remedy="Leave the time out.",
             )
-        if not given:
-            return [StateRequest(self._without_filters(name, since))]
-        assert self.batched_filter is not None
-        ((field_name, values),) = given.items()
-        most = self.batched_filter[1]
-        batches = [values[start : start + most] for start in range(0, len(values), most)]
-        return [StateRequest({self.filters[field_name]: ",".join(batch)}, frozenset(batch)) for batch in batches]
-
-    def _without_filters(self, name: str, since: datetime | None) -> dict[str, str]:
-        return {}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Everything(StateSelection):
-    """All that there is now."""
-
-    takes_window: ClassVar[bool] = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Since(StateSelection):
-    """What has changed between a time and now.
-
-    :param parameter: of the time.
-    """
-
-    parameter: str = "from"
-    asks_since: ClassVar[bool] = True
-
-    def _without_filters(self, name: str, since: datetime | None) -> dict[str, str]:
+        if given:
+            assert self.batched_filter is not None
+            ((field_name, values),) = given.items()
+            most = self.batched_filter[1]
+            batches = [values[start : start + most] for start in range(0, len(values), most)]
+            return [StateRequest({self.filters[field_name]: ",".join(batch)}, frozenset(batch)) for batch in batches]
+        if self.since_parameter is None:
+            return [StateRequest({})]
         if since is None:
             raise ZDirectConfigurationError(
                 f"{name} is neither asked for a time nor for {', '.join(self.filters)}.",
                 remedy=f"Give a window, whose start is the time, or filters with {', '.join(self.filters)}.",
             )
-        return {self.parameter: as_parameter(since)}
+        return [StateRequest({self.since_parameter: as_parameter(since)})]
 
 
 def _values(name: str, field: str, text: str) -> list[str]:

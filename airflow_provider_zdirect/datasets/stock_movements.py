@@ -8,10 +8,9 @@ from datetime import timedelta
 from airflow_provider_zdirect.datasets.answer import Answer
 from airflow_provider_zdirect.datasets.assumptions import LIQUIDATION_LAST_DATE, LIQUIDATION_ORDER_PARAMETER
 from airflow_provider_zdirect.datasets.dataset import Dataset
-from airflow_provider_zdirect.datasets.endpoint import Endpoint
+from airflow_provider_zdirect.datasets.endpoint import Endpoint, per_second
 from airflow_provider_zdirect.datasets.paging import Cursor, OnePage
 from airflow_provider_zdirect.datasets.publication import Days, Once
-from airflow_provider_zdirect.datasets.rate import per_second
 from airflow_provider_zdirect.datasets.record import (
     AdviceId,
     Count,

@@ -23,7 +23,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_zdirect import __version__
-from airflow_provider_zdirect.datasets.rejected import NOT_READABLE
+from airflow_provider_zdirect.datasets.page import NOT_READABLE
 from airflow_provider_zdirect.exceptions import StorageUnavailableError
 from airflow_provider_zdirect.storage.journal import Journal
 from airflow_provider_zdirect.storage.object_store import ObjectStore

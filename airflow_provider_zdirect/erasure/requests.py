@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_zdirect.client import ZDirectClient
-from airflow_provider_zdirect.datasets.rejected import NOT_READABLE
+from airflow_provider_zdirect.datasets.page import NOT_READABLE
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.erasure.ledger import as_order_id, as_text, as_time
 from airflow_provider_zdirect.erasure.rows import Contacts, contacts_of

@@ -1,4 +1,4 @@
-"""What a zDirect connection says: every field read and checked once, before anything is sent."""
+"""The settings of a zDirect connection: every field is read and checked once, before anything is sent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
 
 from airflow_provider_zdirect.client import ClientConfig, ZDirectClient, checked_merchant_id
-from airflow_provider_zdirect.client.access import access_token
 from airflow_provider_zdirect.client.config import blank_in
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.datasets.personal_data import SHORTEST_KEY
@@ -78,33 +77,27 @@ class ZDirectConnection:
 
     def client(self, config: ClientConfig | None = None) -> ZDirectClient:
         """A client for this connection, or with another configuration of it."""
-        config = config or self.config
-        return ZDirectClient(config, tokens=token_store(config) if self.settings.share_access else None)
+        return shared_client(config or self.config, share_access=self.settings.share_access)
 
     async def access_token(self, *, refused: str | None = None) -> str:
         """The shared access token, masked in logs.
 
         :param refused: a token that zDirect has answered with 401; it is another one then.
         """
-        settings = await asyncio.to_thread(lambda: self.settings)
-        return await shared_access_token(settings.config, refused=refused, share=settings.share_access)
+        return await access_token_of(await asyncio.to_thread(self.client), refused)
 
 
-async def shared_access_token(config: ClientConfig, *, refused: str | None = None, share: bool = True) -> str:
-    """The app's access token, masked in logs: that of all tasks, or without ``share`` one of its own."""
-    token = await access_token(config, token_store(config) if share else None, refused=refused)
+def shared_client(config: ClientConfig, *, share_access: bool = True) -> ZDirectClient:
+    """A client that shares its access token with the whole deployment."""
+    return ZDirectClient(config, tokens=AirflowVariableTokenStore(config) if share_access else None)
+
+
+async def access_token_of(client: ZDirectClient, refused: str | None) -> str:
+    """The client's access token, masked in logs; the client is closed."""
+    async with client:
+        token = await client.access_token(refused=refused)
     await asyncio.to_thread(mask_secret, token)
     return token
-
-
-def token_store(config: ClientConfig) -> AirflowVariableTokenStore:
-    """Where the tokens of an app are shared."""
-    return AirflowVariableTokenStore(
-        environment=config.environment,
-        base_url=config.address,
-        client_id=config.client_id,
-        client_secret=config.client_secret,
-    )
 
 
 def read_settings(conn_id: str, connection: Any) -> ConnectionSettings:

@@ -13,14 +13,26 @@ import aiohttp
 from airflow.providers.common.compat.sdk import AirflowException, Connection
 from airflow.providers.http.hooks.http import HttpAsyncHook, HttpHook
 
-from airflow_provider_zdirect.client import ClientConfig
-from airflow_provider_zdirect.client.access import is_local, path_below
+from airflow_provider_zdirect.client.hosts import is_local, path_below
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.hooks.connection import ZDirectConnection
 from airflow_provider_zdirect.hooks.http_auth import ZDirectAuth
 
+ZDIRECT_DEFAULT = "zdirect_default"
 
-class ZDirectHttpHook(HttpHook):
+
+class _AddressOnly:
+    """What both hooks have in common."""
+
+    default_conn_name = ZDIRECT_DEFAULT
+    _zdirect: ZDirectConnection
+
+    def get_connection(self, conn_id: str) -> Connection:
+        """The connection as the HTTP provider should see it."""
+        return Connection(conn_id=conn_id, conn_type="http", host=self._zdirect.config.address)
+
+
+class ZDirectHttpHook(_AddressOnly, HttpHook):
     """Sends requests to any endpoint of zDirect; used as the HTTP provider's ``HttpHook``.
 
     An endpoint is a path, or a whole URL of the connection's address. An answer may take as long as the connection's
@@ -31,20 +43,14 @@ class ZDirectHttpHook(HttpHook):
     :param auth_type: ``ZDirectAuth`` or None, which is the same.
     """
 
-    default_conn_name = "zdirect_default"
-
     def __init__(
-        self, method: str = "POST", http_conn_id: str = default_conn_name, auth_type: Any = None, **kwargs: Any
+        self, method: str = "POST", http_conn_id: str = ZDIRECT_DEFAULT, auth_type: Any = None, **kwargs: Any
     ) -> None:
         check_auth_type(auth_type)
         super().__init__(
             method=method, http_conn_id=http_conn_id, auth_type=lambda: ZDirectAuth(conn_id=http_conn_id), **kwargs
         )
         self._zdirect = ZDirectConnection(http_conn_id)
-
-    def get_connection(self, conn_id: str) -> Connection:  # type: ignore[override]
-        """The connection as the HTTP provider should see it."""
-        return _address_only(conn_id, self._zdirect.config)
 
     def get_conn(self, *args: Any, **kwargs: Any) -> Any:
         """A session of ``requests``."""
@@ -73,29 +79,19 @@ class ZDirectHttpHook(HttpHook):
         return super().run(path_below(endpoint, config.address), data, headers, options, **request_kwargs)
 
 
-class ZDirectHttpAsyncHook(HttpAsyncHook):
+class ZDirectHttpAsyncHook(_AddressOnly, HttpAsyncHook):
     """As :class:`ZDirectHttpHook`, for triggers and coroutines.
 
     A request is sent once: ``HttpAsyncHook`` would repeat it two times after a failure, a write as well.
     ``retry_limit=3`` does so here.
-
-    :param method: the HTTP method.
-    :param http_conn_id: the zDirect connection.
-    :param auth_type: ``ZDirectAuth`` or None, which is the same.
     """
 
-    default_conn_name = "zdirect_default"
-
     def __init__(
-        self, method: str = "POST", http_conn_id: str = default_conn_name, auth_type: Any = None, **kwargs: Any
+        self, method: str = "POST", http_conn_id: str = ZDIRECT_DEFAULT, auth_type: Any = None, **kwargs: Any
     ) -> None:
         check_auth_type(auth_type)
         super().__init__(method=method, http_conn_id=http_conn_id, **{"retry_limit": 1, **kwargs})
         self._zdirect = ZDirectConnection(http_conn_id)
-
-    def get_connection(self, conn_id: str) -> Connection:  # type: ignore[override]
-        """The connection as the HTTP provider should see it."""
-        return _address_only(conn_id, self._zdirect.config)
 
     async def aget_connection(self, conn_id: str) -> Connection:  # type: ignore[override]
         """As :meth:`get_connection`."""
@@ -152,7 +148,3 @@ def check_auth_type(auth_type: Any) -> None:
             "access token.",
             remedy="Leave auth_type out, or give ZDirectAuth.",
         )
-
-
-def _address_only(conn_id: str, config: ClientConfig) -> Connection:
-    return Connection(conn_id=conn_id, conn_type="http", host=config.address)

@@ -10,10 +10,9 @@ from requests import PreparedRequest, Response
 from requests.auth import AuthBase
 
 from airflow_provider_zdirect.client import ClientConfig
-from airflow_provider_zdirect.client.access import is_below, is_local
-from airflow_provider_zdirect.client.config import PRODUCTION_URL, SANDBOX_URL
+from airflow_provider_zdirect.client.hosts import PRODUCTION_URL, SANDBOX_URL, is_below, is_local
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.hooks.connection import ZDirectConnection, shared_access_token
+from airflow_provider_zdirect.hooks.connection import ZDirectConnection, access_token_of, shared_client
 
 _ENVIRONMENTS = {PRODUCTION_URL: "production", SANDBOX_URL: "sandbox"}
 
@@ -72,7 +71,7 @@ class ZDirectAuth(AuthBase):
         _refuse_event_loop()
         if self._credentials is None:
             return asyncio.run(self._connection.access_token(refused=refused))
-        return asyncio.run(shared_access_token(config, refused=refused))
+        return asyncio.run(access_token_of(shared_client(config), refused))
 
     def _renew_after_401(self, response: Response, **kwargs: Any) -> Response:
         """Send the request again with another token, once; as requests' own digest authentication does."""

@@ -9,15 +9,21 @@ import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.providers.common.compat.sdk import mask_secret
 
+from airflow_provider_zdirect.client.config import ClientConfig
 from airflow_provider_zdirect.client.host_lock import private_directory
-from airflow_provider_zdirect.client.token_cipher import TokenCipher
-from airflow_provider_zdirect.client.token_stores import FileTokenStore, MemoryTokenStore
-from airflow_provider_zdirect.client.tokens import Token, TokenStore, token_key
+from airflow_provider_zdirect.client.tokens import (
+    FileTokenStore,
+    MemoryTokenStore,
+    Token,
+    TokenCipher,
+    TokenStore,
+    token_key,
+)
 from airflow_provider_zdirect.clock import Clock, SystemClock
 
 log = logging.getLogger(__name__)
@@ -35,36 +41,20 @@ class AirflowVariableTokenStore:
     one request more. Where no Variable can be read or written (a plain script, a locked-down secrets backend) the
     token is shared by the processes of the host instead; a task never fails for it.
 
-    :param environment: ``production`` or ``sandbox``; part of the Variable's name, for the people who see it.
-    :param base_url: address that the token belongs to.
-    :param client_id: app that the token belongs to.
-    :param client_secret: seals the token.
+    :param config: whose app and address the token belongs to.
     """
 
-    def __init__(
-        self,
-        *,
-        environment: str,
-        base_url: str,
-        client_id: str,
-        client_secret: str,
-        clock: Clock | None = None,
-    ) -> None:
-        self.key = f"zdirect_token_{environment}_{token_key(base_url, client_id)[:16]}"
+    def __init__(self, config: ClientConfig, clock: Clock | None = None) -> None:
+        self.key = f"zdirect_token_{config.environment}_{token_key(config.address, config.client_id)[:16]}"
         self.lease_key = f"{self.key}_lease"
-        self._cipher = TokenCipher(client_id, client_secret)
+        self._cipher = TokenCipher(config.client_id, config.client_secret)
         self._clock = clock or SystemClock()
         self._host: TokenStore
         try:
-            directory = private_directory("airflow-provider-zdirect")
+            self._host = FileTokenStore(private_directory("airflow-provider-zdirect"), config)
         except OSError as error:
             log.debug("No directory to share a zDirect token on this host: %s", error)
             self._host = MemoryTokenStore()
-        else:
-            self._host = FileTokenStore(directory, base_url=base_url, client_id=client_id, client_secret=client_secret)
-
-    def __repr__(self) -> str:
-        return f"AirflowVariableTokenStore({self.key!r})"
 
     async def load(self) -> Token | None:
         token = await asyncio.to_thread(self._cipher.open, await self._read(self.key))
@@ -120,12 +110,11 @@ class AirflowVariableTokenStore:
         return False
 
     async def _read_lease(self) -> tuple[str, datetime]:
-        nobody = ("", datetime.min.replace(tzinfo=UTC))
         try:
             lease = json.loads(await self._read(self.lease_key) or "")
             return str(lease["holder"]), datetime.fromisoformat(lease["until"])
         except (ValueError, KeyError, TypeError):
-            return nobody
+            return "", self._clock.now()
 
     async def _write_lease(self, holder: str, until: datetime) -> bool:
         lease = json.dumps({"holder": holder, "until": until.isoformat()})

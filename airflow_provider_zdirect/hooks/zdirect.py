@@ -28,16 +28,8 @@ TEST_PATIENCE: dict[str, Any] = {
 }
 """Somebody looks at the button of the connection form; seconds."""
 
-HTTP_ARGUMENTS = frozenset(
-    {
-        "method",
-        "auth_type",
-        "tcp_keep_alive",
-        "tcp_keep_alive_idle",
-        "tcp_keep_alive_count",
-        "tcp_keep_alive_interval",
-    }
-)
+_KEEP_ALIVE = ("tcp_keep_alive", "tcp_keep_alive_idle", "tcp_keep_alive_count", "tcp_keep_alive_interval")
+HTTP_ARGUMENTS = frozenset({"method", "auth_type", *_KEEP_ALIVE})
 """What ``HttpOperator`` gives to the hook of its connection's type."""
 
 
@@ -82,9 +74,9 @@ class ZDirectHook(BaseHook):
         return self.client()
 
     def config(self) -> ClientConfig:
-        """What the connection says about address, app and patience.
+        """Address, app and timeouts of the connection.
 
-        :raises ZDirectConfigurationError: if it is missing or says something unusable; names connection and field.
+        :raises ZDirectConfigurationError: if it is missing or a field cannot be used; names both.
         """
         return self._connection.config
 
@@ -171,7 +163,7 @@ class ZDirectHook(BaseHook):
         return merchant_ids[0]
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask zDirect who the app is; whether it may work as the connection says, and why not."""
+        """Ask zDirect for the identity of the app; whether the connection works, and a message for the user."""
         try:
             settings = self._connection.settings
             config, merchant_id = settings.config, settings.merchant_id

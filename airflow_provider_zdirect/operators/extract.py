@@ -170,7 +170,7 @@ def _state_job(values: Mapping[str, Any], context: Context, hook: ZDirectHook, d
     from airflow_provider_zdirect.pipeline.state_job import StateJob
 
     # What changed since the start of the run's window, where zDirect can be asked that, and filters do not say what.
-    asks_since = dataset.states.asks_since and not values["filters"]
+    asks_since = dataset.selection.takes_window and not values["filters"]
     return StateJob(
         dataset=dataset,
         since=run_window(values, context).start if asks_since else None,

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from airflow_provider_zdirect.client import JSON_API, ZDirectClient
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
 from airflow_provider_zdirect.datasets.assumptions import RETURN_REASON_AS
-from airflow_provider_zdirect.datasets.rate import Rate, RateLimits
+from airflow_provider_zdirect.datasets.endpoint import Rate, RateLimits
 from airflow_provider_zdirect.exceptions import FilterIgnoredError, MalformedResponseError, NotFoundError
 from airflow_provider_zdirect.orders.order_state import (
     LineState,
@@ -151,7 +151,7 @@ class OrderCalls:
             endpoint="order updates" if method == "PATCH" else "order",
             scope=WRITE,
             what=what,
-            media_type=JSON_API,
+            accept=JSON_API,
         )
 
 

@@ -20,8 +20,8 @@ from pydantic import TypeAdapter, ValidationError
 from airflow_provider_zdirect.client import Page, ZDirectClient
 from airflow_provider_zdirect.clock import Clock
 from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema
+from airflow_provider_zdirect.datasets.page import NOT_READABLE, Rejected
 from airflow_provider_zdirect.datasets.record import Instant
-from airflow_provider_zdirect.datasets.rejected import NOT_READABLE, Rejected
 from airflow_provider_zdirect.exceptions import FilterIgnoredError, ZDirectDataError
 from airflow_provider_zdirect.pipeline.progress import ProgressLog
 from airflow_provider_zdirect.pipeline.state_job import StateJob, StateRequest

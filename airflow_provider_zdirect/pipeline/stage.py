@@ -13,8 +13,8 @@ import pyarrow as pa
 from airflow_provider_zdirect.client import Page
 from airflow_provider_zdirect.clock import Clock
 from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema
+from airflow_provider_zdirect.datasets.page import Rejected
 from airflow_provider_zdirect.datasets.personal_data import PersonalData
-from airflow_provider_zdirect.datasets.rejected import Rejected
 from airflow_provider_zdirect.datasets.table import Dataset, get_dataset
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople, ErasureLedger
 from airflow_provider_zdirect.erasure.rows import line_without_erased, without_erased

@@ -10,8 +10,8 @@ import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
 from airflow_provider_zdirect.datasets.arrow import Lineage, to_table
+from airflow_provider_zdirect.datasets.page import Rejected, reason_of
 from airflow_provider_zdirect.datasets.record import Record
-from airflow_provider_zdirect.datasets.rejected import Rejected, reason_of
 
 _NO_ROW = (ValueError, OverflowError, RecursionError, pa.ArrowException)
 """A valid record may still have what Arrow, or JSON for the unknown fields, cannot say."""

@@ -23,7 +23,7 @@ from airflow_provider_zdirect.datasets.assumptions import (
     NO_DOCUMENTS,
     UNNAMED_ORDER,
 )
-from airflow_provider_zdirect.datasets.rate import Rate
+from airflow_provider_zdirect.datasets.endpoint import Rate
 from airflow_provider_zdirect.erasure.ledger import as_text
 from airflow_provider_zdirect.exceptions import (
     FilterIgnoredError,

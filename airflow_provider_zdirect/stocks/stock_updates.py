@@ -25,7 +25,7 @@ from typing import Any
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.datasets.rate import Rate
+from airflow_provider_zdirect.datasets.endpoint import Rate
 from airflow_provider_zdirect.exceptions import (
     AuthenticationError,
     BadRequestError,

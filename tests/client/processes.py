@@ -14,7 +14,7 @@ from airflow_provider_zdirect.client import ClientConfig, FileRateLimiter, FileT
 def ask_who_the_app_is(url: str, directory: Path, start: Barrier, names: Queue[str]) -> None:
     async def main() -> None:
         config = ClientConfig("demo", "demo-secret", base_url=url)
-        store = FileTokenStore(directory, base_url=config.address, client_id="demo", client_secret="demo-secret")
+        store = FileTokenStore(directory, config)
         limiter = FileRateLimiter(directory / "rates")
         async with ZDirectClient(config, tokens=store, limiter=limiter) as client:
             await asyncio.to_thread(start.wait, 240)

@@ -113,7 +113,7 @@ async def test_a_merchant_of_somebody_else_is_denied(emulator: EmulatorServer, c
         await fetch(client, emulator.foreign_merchant_id)
 
 
-async def test_a_wrong_secret_is_told_apart_from_everything_else(emulator: EmulatorServer) -> None:
+async def test_a_wrong_secret_has_an_error_of_its_own(emulator: EmulatorServer) -> None:
     config = ClientConfig("demo", "wrong-secret", base_url=emulator.url)
     with pytest.raises(AuthenticationError, match="client secret"):
         await ZDirectClient(config, limiter=MemoryRateLimiter()).me()

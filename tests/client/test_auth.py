@@ -19,12 +19,12 @@ from airflow_provider_zdirect.client import (
     MemoryTokenStore,
     RetryPolicy,
     Token,
-    TokenProvider,
     TokenStore,
     Transport,
     token_key,
 )
-from airflow_provider_zdirect.client.auth import TokenEndpoint
+from airflow_provider_zdirect.client.auth import TokenProvider
+from airflow_provider_zdirect.client.sending import Sender
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import (
     AuthenticationError,
@@ -50,8 +50,8 @@ class MakeProvider:
 
     def __call__(self, store: TokenStore | None = None, **settings: Any) -> TokenProvider:
         config = ClientConfig("app-1", CLIENT_SECRET, base_url=self._server.url, **settings)
-        endpoint = TokenEndpoint(config, Transport(), self._clock, RetryPolicy(jitter=lambda: 0.0))
-        return TokenProvider(config, endpoint, store or MemoryTokenStore(), self.limiter, self._clock)
+        sender = Sender(config, Transport(), RetryPolicy(jitter=lambda: 0.0), self._clock)
+        return TokenProvider(sender, store or MemoryTokenStore(), self.limiter)
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ async def test_after_a_401_the_newer_token_of_the_store_is_used(
     provider = make_provider(store)
     stale = await provider.get()
     await store.save(replace(stale, access_token="from-another-task"))
-    assert (await provider.refresh_after_401(stale)).access_token == "from-another-task"
+    assert (await provider.get(stale.access_token)).access_token == "from-another-task"
     assert len(server.token_requests) == 1
 
 
@@ -136,7 +136,7 @@ async def test_after_a_401_a_new_token_is_requested_once_for_all(
     providers = [make_provider(store) for _ in range(3)]
     stale = [await provider.get() for provider in providers]
     fresh = await asyncio.gather(
-        *(provider.refresh_after_401(token) for provider, token in zip(providers * 2, stale * 2, strict=True))
+        *(provider.get(token.access_token) for provider, token in zip(providers * 2, stale * 2, strict=True))
     )
     assert {token.access_token for token in fresh} == {"secret-token-2"}
     assert len(server.token_requests) == 2
@@ -228,10 +228,10 @@ async def test_the_sandbox_gets_one_token_request_a_minute(
     provider = make_provider(environment="sandbox", rate_share=1.0)
     stale = await provider.get()
     with pytest.raises(RateLimitedError) as caught:
-        await provider.refresh_after_401(stale)
+        await provider.get(stale.access_token)
     assert caught.value.retry_after == pytest.approx(60, abs=0.01)
     clock.advance(60)
-    await provider.refresh_after_401(stale)
+    await provider.get(stale.access_token)
     assert len(server.token_requests) == 2
 
 

@@ -4,13 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from airflow_provider_zdirect.client.retry import (
-    LONGEST_RETRY_AFTER,
-    RetryPolicy,
-    parse_retry_after,
-    rate_limit_wait,
-    refetch_wait,
-)
+from airflow_provider_zdirect.client.retry import LONGEST_RETRY_AFTER, RetryPolicy, parse_retry_after
 from airflow_provider_zdirect.exceptions import (
     MalformedResponseError,
     RateLimitedError,
@@ -72,15 +66,10 @@ def test_a_date_between_two_seconds_is_rounded_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "jitter", "wait"), [(None, 0, 60), (None, 0.99, pytest.approx(74.85)), (0, 0.5, 1), (7, 0.5, 7)]
+    ("header", "jitter", "wait"), [(None, 0, 60), (None, 0.99, pytest.approx(74.85)), ("0", 0.5, 1), ("7", 0.5, 7)]
 )
-def test_wait_after_a_429(asked: float | None, jitter: float, wait: float) -> None:
-    assert rate_limit_wait(asked, jitter) == wait
-
-
-@pytest.mark.parametrize(("asked", "wait"), [(None, 120), (3, 120), (300, 300)])
-def test_a_failed_fetch_is_never_repeated_before_two_minutes(asked: float | None, wait: float) -> None:
-    assert refetch_wait(asked, 120) == wait
+def test_wait_after_a_429(header: str | None, jitter: float, wait: float) -> None:
+    assert RetryPolicy(jitter=lambda: jitter).wait_after_429(header, NOW) == wait
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_an_ean_without_locations_is_one_record(places: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_no_records_are_told_with_the_time_if_there_is_one(content: dict[str, Any], time: str | None) -> None:
+def test_a_page_without_records_has_the_time_if_there_is_one(content: dict[str, Any], time: str | None) -> None:
     page = parsed(SNAPSHOTS, content)
     assert (page.records, page.snapshot_time) == ([], time)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from clocks import NOON
 
-from airflow_provider_zdirect.client import FileTokenStore, MemoryTokenStore, Token, TokenCipher, token_key
+from airflow_provider_zdirect.client import ClientConfig, FileTokenStore, MemoryTokenStore, Token, token_key
+from airflow_provider_zdirect.client.tokens import TokenCipher
 from airflow_provider_zdirect.exceptions import TransportError
 
 pytestmark = pytest.mark.anyio
@@ -16,9 +17,7 @@ TOKEN = Token("eyJ.hidden.token", token_key("https://x", "app"), NOON, NOON + ti
 
 
 def file_store(directory: Path, secret: str = "secret", lock_timeout: float = 5) -> FileTokenStore:
-    return FileTokenStore(
-        directory, base_url="https://x", client_id="app", client_secret=secret, lock_timeout=lock_timeout
-    )
+    return FileTokenStore(directory, ClientConfig("app", secret, base_url="https://x"), lock_timeout=lock_timeout)
 
 
 def test_a_sealed_token_can_be_opened() -> None:

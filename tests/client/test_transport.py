@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import airflow_provider_zdirect
-from airflow_provider_zdirect.client.transport import Headers, Timeouts, Transport
+from airflow_provider_zdirect.client.transport import Timeouts, Transport
 from airflow_provider_zdirect.exceptions import TransportError, ZDirectConfigurationError
 from client.scripted_server import RESET, Script, ScriptedServer, reply
 
@@ -23,8 +23,9 @@ async def test_an_answer_has_status_headers_and_body(server: ScriptedServer) -> 
     answer = await transport.send("GET", f"{server.url}/pot", headers={"X-Flow-Id": "f"}, params={"from": "a+b c&"})
     await transport.aclose()
     assert (answer.status, bytes(answer.body)) == (418, b"short and stout")
-    assert answer.headers["x-KIND"] == "tea"
-    assert answer.headers.all("Set-cookie") == ("a=1", "b=2")
+    assert answer.headers["x-kind"] == "tea"
+    assert answer.headers["set-cookie"] == "a=1"
+    assert "a=1" not in repr(answer)
     assert answer.elapsed > 0
     assert server.requests[0].query == {"from": "a+b c&"}
     assert server.requests[0].headers["x-flow-id"] == "f"
@@ -178,10 +179,6 @@ async def test_a_transport_can_be_closed_and_used_again(server: ScriptedServer) 
     await transport.aclose()
     assert (await transport.send("GET", server.url)).status == 200
     await transport.aclose()
-
-
-def test_headers_do_not_show_their_values() -> None:
-    assert "abc" not in repr(Headers([("Set-Cookie", "abc")]))
 
 
 def test_a_transport_error_can_be_pickled() -> None:

@@ -77,7 +77,7 @@ async def test_a_write_is_repeated_after_429_when_zdirect_wants_it(
 
 async def test_the_orders_api_has_a_media_type_of_its_own(server: ScriptedServer, make_client: MakeClient) -> None:
     server.script = [reply(204, None), MADE]
-    await make_client().request("PATCH", PATH, rate=RATE, json={}, media_type=JSON_API)
+    await make_client().request("PATCH", PATH, rate=RATE, json={}, accept=JSON_API)
     sent = server.requests[0].headers
     assert (sent["content-type"], sent["accept"]) == ("application/vnd.api+json", "application/vnd.api+json")
 
@@ -103,7 +103,7 @@ async def test_a_write_is_repeated_after_401_with_another_token_once(
 
 
 @pytest.mark.parametrize("status", [409, 412, 428])
-async def test_what_does_not_fit_what_is_there_is_a_conflict_with_the_reason(
+async def test_a_change_that_conflicts_with_the_current_state_is_refused_with_the_reason(
     server: ScriptedServer, make_client: MakeClient, status: int
 ) -> None:
     server.script = [reply(status, {"title": "Stale", "detail": "Look again."})]
@@ -152,9 +152,7 @@ async def test_what_is_sent_and_what_comes_back(server: ScriptedServer, make_cli
     assert "if-none-match" not in sent.headers
 
 
-async def test_without_a_body_the_type_that_zdirect_wants_is_told_all_the_same(
-    server: ScriptedServer, make_client: MakeClient
-) -> None:
+async def test_without_a_body_the_content_type_is_sent_as_well(server: ScriptedServer, make_client: MakeClient) -> None:
     server.script = [reply(204)]
     answer = await make_client().request("POST", PATH, rate=RATE)
     assert (answer.status, answer.content, answer.etag, answer.location) == (204, None, None, None)
@@ -176,10 +174,26 @@ async def test_a_304_is_an_answer_where_it_was_asked_for(
         await make_client().request("GET", PATH, rate=RATE)
 
 
-@pytest.mark.parametrize("path", ["zfs", "/zfs/../auth/me", "/zfs/a?b", "//zfs", "/zfs/%2e", "https://example.com/"])
-async def test_what_is_no_path_is_never_sent(server: ScriptedServer, make_client: MakeClient, path: str) -> None:
-    with pytest.raises(ZDirectConfigurationError, match="is not a path"):
-        await make_client().request("POST", path, rate=RATE)
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "zfs",
+        "auth/me",
+        "/zfs/../auth/me",
+        "/zfs/a?b",
+        "/a b",
+        "/a\n",
+        "//zfs",
+        "//evil.example.com/x",
+        "/zfs/%2e",
+        "https://x/",
+    ],
+)
+async def test_what_is_not_a_path_is_never_sent(server: ScriptedServer, make_client: MakeClient, path: str) -> None:
+    for request in (make_client().request("POST", path, rate=RATE), make_client().get(path, rate=RATE)):
+        with pytest.raises(ZDirectConfigurationError, match="is not a path"):
+            await request
     assert not server.requests
     assert not server.token_requests
 

@@ -12,7 +12,7 @@ from own_emulator import config_of, own_emulator
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.dag_support import tasks
-from airflow_provider_zdirect.datasets.rate import Rate
+from airflow_provider_zdirect.datasets.endpoint import Rate
 from airflow_provider_zdirect.operators import arguments
 
 EANS = ("0191476239145", "4006381333931")

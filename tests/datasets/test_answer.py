@@ -155,7 +155,7 @@ def test_what_else_a_group_says_is_said_of_its_records_unless_they_say_otherwise
     assert [json.loads(record) for record in icm_page(group)] == [{**given, "ean": "2"}, {**given, "ean": "1"}]
 
 
-def test_what_is_no_object_in_a_group_is_left_to_the_validation() -> None:
+def test_what_is_not_an_object_in_a_group_is_left_to_the_validation() -> None:
     assert icm_page('{"transaction_date":"2026-11-19","movements":[null,7,"x"]}') == [b"null", b"7", b'"x"']
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_zdirect.datasets.arrow import EXTRACTED_AT, RECORD_HASH, Lineage, arrow_schema, to_table
-from airflow_provider_zdirect.datasets.rejected import Rejected
+from airflow_provider_zdirect.datasets.page import Rejected
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople, customer_mark
 from airflow_provider_zdirect.erasure.rows import (

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_zdirect.client import SANDBOX_URL
 from airflow_provider_zdirect.datasets.assumptions import ORDERS_PAGE_SIZE
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.hooks.connection import ConnectionSettings, read_settings, secrets_of
@@ -162,7 +163,7 @@ def test_a_blank_value_is_as_good_as_none(blank: str | None) -> None:
 def test_environment_and_merchant_may_have_blanks_and_any_case() -> None:
     settings = read({"environment": " SandBox ", "merchant_id": f" {MERCHANT.upper()}\n"})
     assert settings.config.environment == "sandbox"
-    assert settings.config.address == settings.config.SANDBOX_URL
+    assert settings.config.address == SANDBOX_URL
     assert settings.merchant_id == MERCHANT
 
 

@@ -20,7 +20,7 @@ from airflow.providers.http.operators.http import HttpOperator
 from airflow.providers.http.triggers.http import HttpTrigger, serialize_auth_type
 from own_emulator import connection_to, own_emulator
 
-from airflow_provider_zdirect.client.access import path_below
+from airflow_provider_zdirect.client.hosts import path_below
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.hooks.http import ZDirectHttpAsyncHook, ZDirectHttpHook

@@ -10,7 +10,7 @@ from clocks import FakeClock
 from exhaustive import exhaustive
 from own_emulator import config_of
 
-from airflow_provider_zdirect.client import Token, ZDirectClient
+from airflow_provider_zdirect.client import ClientConfig, Token, ZDirectClient
 from airflow_provider_zdirect.hooks import token_store
 from airflow_provider_zdirect.hooks.token_store import AirflowVariableTokenStore
 
@@ -38,11 +38,13 @@ def address(tmp_path):
     return f"http://localhost/{tmp_path.name}"
 
 
+def store_of(address, clock, secret="secret"):
+    return AirflowVariableTokenStore(ClientConfig("app", secret, environment="sandbox", base_url=address), clock)
+
+
 @pytest.fixture
 def store(clock, address):
-    return AirflowVariableTokenStore(
-        environment="sandbox", base_url=address, client_id="app", client_secret="secret", clock=clock
-    )
+    return store_of(address, clock)
 
 
 @pytest.fixture
@@ -52,13 +54,10 @@ def token(clock):
 
 def test_a_saved_token_is_there_for_another_task(store, clock, address, token):
     asyncio.run(store.save(token))
-    other = AirflowVariableTokenStore(
-        environment="sandbox", base_url=address, client_id="app", client_secret="secret", clock=clock
-    )
-    assert asyncio.run(other.load()) == token
+    assert asyncio.run(store_of(address, clock).load()) == token
 
 
-def test_the_variable_is_sealed_and_its_name_tells_the_environment(store, token):
+def test_the_variable_is_sealed_and_its_name_has_the_environment(store, token):
     asyncio.run(store.save(token))
     assert store.key.startswith("zdirect_token_sandbox_")
     assert token.access_token not in Variable.get(store.key)
@@ -66,10 +65,7 @@ def test_the_variable_is_sealed_and_its_name_tells_the_environment(store, token)
 
 def test_with_another_secret_there_is_no_token(store, clock, address, token):
     asyncio.run(store.save(token))
-    changed = AirflowVariableTokenStore(
-        environment="sandbox", base_url=address, client_id="app", client_secret="changed", clock=clock
-    )
-    assert asyncio.run(changed.load()) is None
+    assert asyncio.run(store_of(address, clock, secret="changed").load()) is None
 
 
 def test_where_variables_cannot_be_reached_the_host_shares_the_token(store, token, monkeypatch, caplog):
@@ -114,16 +110,9 @@ def test_a_lease_that_ran_out_holds_nobody_up(store, clock):
 
 @pytest.mark.parametrize("count", exhaustive([3, 10]))
 def test_tasks_that_start_together_ask_once(emulator, count):
-    app = emulator.state.settings
-
     async def task():
-        store = AirflowVariableTokenStore(
-            environment="production",
-            base_url=emulator.url,
-            client_id=app.client_id,
-            client_secret=app.client_secret,
-        )
-        async with ZDirectClient(config_of(emulator), tokens=store) as client:
+        config = config_of(emulator)
+        async with ZDirectClient(config, tokens=AirflowVariableTokenStore(config)) as client:
             return await client.me()
 
     async def together():

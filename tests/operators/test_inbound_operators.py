@@ -11,7 +11,7 @@ from own_emulator import config_of, connection_to, own_emulator
 
 from airflow_provider_zdirect.assets import inbound_asset, place_of
 from airflow_provider_zdirect.client import ZDirectClient
-from airflow_provider_zdirect.datasets.rate import Rate
+from airflow_provider_zdirect.datasets.endpoint import Rate
 from airflow_provider_zdirect.exceptions import RateLimitedError, ServerError
 from airflow_provider_zdirect.operators.base import MAX_WAITS
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
