@@ -54,6 +54,10 @@ class Outcome:
 class ZDirectOperator(TaskArguments, BaseOperator):
     """Base of the operators. A subclass has a table of arguments, a signature, and :meth:`perform`.
 
+    All arguments but ``deferrable`` are templates. What is wrong and known at parse is refused at parse; a task fails
+    with AirflowFailException, chained to the typed error, if a retry cannot help, and with ZDirectRetriableError if it
+    can. With ``deferrable=True`` it waits for that in the triggerer instead.
+
     :param values: the subclass's arguments by name.
     """
 

@@ -29,18 +29,8 @@ def _order_ids(value: Any, name: str) -> list[str]:
 class ZDirectShippingDocumentsOperator(ZDirectOperator):
     """Fetches labels and delivery slips of orders to object storage, and fills in the tracking codes of the labels.
 
-    For merchants who ship partner-fulfilled orders with Zalando Shipping Solutions (ZSS). Each document is fetched
-    once, to ``<base_path>/shipping_documents/merchant_id=<id>/order_id=<id>/<document id>-<type>.pdf``, beside a
-    ``documents.json`` that says what they are; documents of unknown types are kept as well. Then the outbound and the
-    return label's codes become the order's ``tracking_number`` and ``return_tracking_number``, as with
-    ``ZDirectOrderUpdateOperator``. All of it is safe to retry and to repeat.
-
-    The outcome for each order is published as ``shipping_document_results`` (and ``order_updates`` for the codes), one
-    file per run. An order without documents counts as ``missing`` and is looked for again by the next run; one whose
-    labels have several codes for the same thing is in ``conflict``, and none of them is filled in.
-
-    Labels carry names and addresses: restrict who can read the base path, and let the erasure of deletion requests
-    delete them.
+    For merchants who ship with Zalando Shipping Solutions (``docs/shipping-documents.md``). Each document is fetched
+    once; all of it is safe to retry and to repeat. Labels carry names and addresses: restrict who can read them.
 
     :param order_ids: of these orders: a list, comma separated text, or the result of another task; 1,000 at most.
     :param orders_path: or of those in the column ``order_id`` of a CSV, Parquet or JSON-lines file. Without both, of
@@ -51,8 +41,7 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
     :param fill_tracking: fill in tracking codes.
     :param overwrite_tracking: also where the order has others; without it that is a conflict.
     :param require_documents: an order without documents is an error, for which the task waits and tries again.
-    :param max_failed: orders that may fail or be in conflict before the task fails, after all were tried; None (or a
-        blank text): any number.
+    :param max_failed: orders that may fail or be in conflict before the task fails; None (or a blank text): any number.
     :param format: of the results: ``parquet`` or ``jsonl``.
     :param conn_id: the zDirect connection.
     :param deferrable: wait in the triggerer after a retriable error.
@@ -60,8 +49,6 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
         ``failed``; ``documents``, ``downloaded``, ``missing_orders`` (the first ten), ``tracking`` (rows by outcome),
         ``uri``, ``results_uri``, ``requests``.
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
-    :raises AirflowFailException: if a retry cannot help; chained to the typed error.
-    :raises ZDirectRetriableError: if it can.
     """
 
     asset_names = ("shipping_documents",)

@@ -62,31 +62,24 @@ TIMEOUT_ON_AIRFLOW_2 = "Trigger/execution timeout"
 class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
     """Waits until the report of a day's movements between countries is available.
 
-    A report is available when an answer holds movements. It is empty when an answer holds none although the report of
-    a later day is available, or still holds none ``empty_after`` the report was due. Errors that waiting cannot fix (a
-    wrong merchant, a missing scope, ...) fail the task at once and without a retry; temporary ones (5xx, 429, no
-    answer) are waited out. With ``deferrable=True`` no worker slot is held; if the report is due already, the worker
-    sends the first request, so that a backfill does not wait.
-
-    ``timeout``, ``soft_fail``, ``mode`` and ``poke_interval`` are those of every sensor; there are never less than
-    ``poll_interval`` seconds between two requests. All arguments but ``deferrable`` are templates; what is wrong and
-    known at parse is refused at parse.
+    When it counts as available or empty, and which errors are waited out, is in ``docs/movement-reports.md``. If the
+    report is due already, the worker sends the first request, so that a backfill does not wait. ``timeout``,
+    ``soft_fail``, ``mode`` and ``poke_interval`` are those of every sensor; there are never less than ``poll_interval``
+    seconds between two requests. All arguments but ``deferrable`` are templates.
 
     :param dataset: ``intra_community_movements`` or ``cross_border_movements``.
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
-    :param report_date: the day (date or ISO 8601 text); None, blank and ``None`` as text mean the day that the run's
-        data interval covers, which has to be a day then.
+    :param report_date: the day (date or ISO 8601 text); None: the day that the run's data interval covers.
     :param not_before: no request is sent before this local time of the day after the report's (``12:00`` or a
         ``datetime.time``).
-    :param timezone: time zone of ``not_before``. zDirect names 12:00 CET for the one report and 12:00 UTC for the
-        other; the default is the later one.
+    :param timezone: time zone of ``not_before``.
     :param business_days_only: wait for the first day after the report date that is not a weekend or public holiday.
     :param holiday_calendars: whose public holidays are not business days: codes of countries or their parts, ``"DE"``
         or ``["DE", "PL", "DE-BE"]``. Has no effect without ``business_days_only``.
-    :param poll_interval: pause between two requests (timedelta, or ISO 8601 text such as ``PT5M``), two minutes or
-        more; up to a quarter is added.
-    :param empty_after: how long after the due moment an empty answer means an empty report (timedelta, or ISO 8601
-        text such as ``PT6H``), if no later report is available before.
+    :param poll_interval: pause between two requests (timedelta or ISO 8601 text), two minutes or more; up to a quarter
+        is added.
+    :param empty_after: how long after the due moment an empty answer means an empty report (timedelta or ISO 8601
+        text), if no later report is available before.
     :param on_empty: what an empty report means for the task: ``success``, ``skip`` or ``fail``.
     :param variant: another path for the dataset, for example ``single_request`` for ``intra_community_movements``.
     :param path: another path than the dataset's own, with ``{merchant_id}`` in it, should zDirect's differ.
