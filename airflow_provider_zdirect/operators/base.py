@@ -24,6 +24,7 @@ from airflow_provider_zdirect.clock import SystemClock
 from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectConfigurationError, ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.argument_table import TaskArguments, is_mapped
+from airflow_provider_zdirect.operators.base_path import known_environment
 from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, fail_fast, set_retry_policy
 from airflow_provider_zdirect.windows import moment_in_words
 
@@ -114,13 +115,14 @@ class ZDirectOperator(TaskArguments, BaseOperator):
         """
         from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
+        hook = ZDirectHook(self.conn_id)
         try:
             with fail_fast():
-                outcome = self.perform(self.values(), context, ZDirectHook(self.conn_id))
+                outcome = self.perform(self.values(), context, hook)
         except ZDirectRetriableError as error:
             self._wait(error, waits, turns)
         for name, change in outcome.changed.items():
-            self._record_change(context, name, change)
+            self._record_change(context, name, change, known_environment(hook))
         return outcome.summary
 
     def wait(self, pause: timedelta, **kwargs: int) -> NoReturn:
@@ -162,7 +164,7 @@ class ZDirectOperator(TaskArguments, BaseOperator):
             for outlet in (zdirect_asset(name), zdirect_asset(name, base_path) if base_path else place_alias(name))
         ]
 
-    def _record_change(self, context: Any, name: str, change: Mapping[str, Any]) -> None:
+    def _record_change(self, context: Any, name: str, change: Mapping[str, Any], environment: str | None) -> None:
         """Let the task's events of an asset say what was published, and where.
 
         Those of the asset of all places and of the asset of this base path, as far as the author left them, or their
@@ -170,7 +172,7 @@ class ZDirectOperator(TaskArguments, BaseOperator):
         """
         place = place_of(self.base_path)
         storage = arguments.given(getattr(self, "storage_conn_id", None)) or connection_in(self.base_path)
-        extra = {**change, "base_path": place, "environment": self._environment()}
+        extra = {**change, "base_path": place, "environment": environment}
         if storage:
             extra["storage_conn_id"] = storage
         everywhere, here = zdirect_asset(name), zdirect_asset(name, place)
@@ -181,15 +183,6 @@ class ZDirectOperator(TaskArguments, BaseOperator):
             for asset in assets:
                 if alias in self.outlets and asset not in self.outlets:
                     context["outlet_events"][alias].add(asset, extra=extra if AIRFLOW_V_3_0_PLUS else _hashable(extra))
-
-    def _environment(self) -> str | None:
-        """That of the connection; None if there is none, as for tasks that only read what is published."""
-        from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-
-        try:
-            return ZDirectHook(self.conn_id).config().environment
-        except ZDirectConfigurationError:
-            return None
 
 
 def ask_zdirect(hook: ZDirectHook, work: Callable[[ZDirectClient], Awaitable[T]]) -> T:

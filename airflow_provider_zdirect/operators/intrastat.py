@@ -26,10 +26,6 @@ def country_codes(value: Any, name: str = "countries") -> tuple[str, ...] | None
     return tuple(sorted(entries(value, name=name, parse=country))) or None
 
 
-def _month(value: Any, name: str) -> Month:
-    return Month.parse(value)
-
-
 def _master_data(value: Any, name: str) -> str:
     master_data_kind(table.path(value, name))
     return str(value)
@@ -62,7 +58,7 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
 
     asset_names = ("intrastat",)
     arguments = table.PLACE | {
-        "month": table.optional(_month),
+        "month": table.optional(lambda value, name: Month.parse(value)),
         "countries": table.optional(country_codes),
         "master_data": table.optional(_master_data),
         "allow_missing_days": table.FLAG,

@@ -14,7 +14,7 @@ from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import duration
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator
-from airflow_provider_zdirect.operators.window_job import window_job
+from airflow_provider_zdirect.operators.run import window_job
 from airflow_provider_zdirect.windows import moment_in_words
 
 if TYPE_CHECKING:

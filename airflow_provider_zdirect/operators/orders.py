@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectDataError, ZDirectFatalError
 from airflow_provider_zdirect.merchant_files.tables import KINDS, Row
 from airflow_provider_zdirect.operators import argument_table as table
-from airflow_provider_zdirect.operators.arguments import from_text
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect, end_without_file
 from airflow_provider_zdirect.operators.base_path import open_file, open_place
 from airflow_provider_zdirect.operators.run import resume_key, task_key
@@ -21,7 +19,6 @@ from airflow_provider_zdirect.orders.update_rows import (
     reason_code,
     update_file,
 )
-from airflow_provider_zdirect.windows import subject
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -29,13 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
     from airflow_provider_zdirect.publish.place import Place
 
-log = logging.getLogger(__name__)
-
 RULES = ("require_tracking", "overwrite_tracking", "split_shipments")
-
-
-def _updates(value: Any, name: str) -> list[Row]:
-    return list(listed_updates(from_text(value), name=name))
 
 
 def _reason(value: Any, name: str) -> int:
@@ -85,7 +76,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         table.PLACE
         | table.FORMAT
         | {
-            "updates": table.optional(_updates),
+            "updates": table.optional(table.from_template(listed_updates)),
             "updates_path": table.TABLE_FILE,
             "merchants_of_file": table.UUIDS,
             "default_reason": table.optional(_reason),
@@ -138,27 +129,28 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
     def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
         from airflow_provider_zdirect.orders.order_flow import UpdateRules
         from airflow_provider_zdirect.orders.order_updates import update_orders
-        from airflow_provider_zdirect.orders.update_input import KeptRows
+        from airflow_provider_zdirect.orders.update_input import KeptRows, log_rows
         from airflow_provider_zdirect.orders.update_job import OrderUpdateJob
 
         place = open_place(values, hook)
         others = tuple(each for each in values["merchants_of_file"] if each != place.merchant_id)
         run = resume_key(context["ti"])
         kept = KeptRows(place, run)
-        found = kept.read() if values["updates"] is None else None
-        if found is not None:
-            log.info("Going on with the rows that the first try of this run read.")
-        else:
-            found = read_updates(
-                _rows_of_file(values, place) if values["updates"] is None else values["updates"],
+
+        def read(rows: Iterable[Row]) -> UpdateRows:
+            return read_updates(
+                rows,
                 merchant_id=place.merchant_id,
                 default_reason=values["default_reason"],
                 names_merchant=values["require_merchant_id"],
                 is_shared=bool(others),
             )
-            if values["updates"] is None:
-                kept.write(found)
-        _log_rows(found, place.merchant_id)
+
+        if values["updates"] is None:
+            found = kept.of_first_try(lambda: read(_rows_of_file(values, place)))
+        else:
+            found = read(values["updates"])
+        log_rows(found, place.merchant_id)
         job = OrderUpdateJob(
             place,
             updates=found.updates,
@@ -195,16 +187,3 @@ def _rows_of_file(values: Mapping[str, Any], place: Place) -> list[Row]:
             "is skipped.",
         )
     return list(update_file(file.fs, file.root, file.uri, "updates_path").rows())
-
-
-def _log_rows(rows: UpdateRows, merchant_id: str) -> None:
-    others = f"; {rows.of_others} rows of other merchants ({', '.join(rows.others[:20])}) are left out"
-    log.info(
-        "%s: %d updates%s%s.",
-        subject("order updates", merchant_id, full_id=True),
-        len(rows.updates),
-        f"; {len(rows.wrong)} rows are wrong" if rows.wrong else "",
-        others if rows.of_others else "",
-    )
-    if rows.of_others and not (rows.updates or rows.wrong):
-        log.warning("All rows are of other merchants; is their merchant_id right?")

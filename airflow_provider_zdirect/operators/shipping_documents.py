@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect.operators import argument_table as table
-from airflow_provider_zdirect.operators.arguments import count, from_text
+from airflow_provider_zdirect.operators.arguments import count
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
-from airflow_provider_zdirect.operators.base_path import open_file, open_place
+from airflow_provider_zdirect.operators.base_path import open_place, open_table
 from airflow_provider_zdirect.operators.run import resume_key
-from airflow_provider_zdirect.shipping_documents.listed import listed_orders, orders_file, orders_of_file
+from airflow_provider_zdirect.shipping_documents.listed import COLUMNS, listed_orders, orders_of_file
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -18,12 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
     from airflow_provider_zdirect.publish.place import Place
 
-
 FLAGS = ("fill_tracking", "overwrite_tracking", "require_documents")
-
-
-def _order_ids(value: Any, name: str) -> list[str]:
-    return listed_orders(from_text(value), name=name)
 
 
 class ZDirectShippingDocumentsOperator(ZDirectOperator):
@@ -56,7 +51,7 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
         table.PLACE
         | table.FORMAT
         | {
-            "order_ids": table.optional(_order_ids),
+            "order_ids": table.optional(table.from_template(listed_orders)),
             "orders_path": table.TABLE_FILE,
             "max_failed": table.optional(count),
         }
@@ -109,6 +104,5 @@ def _orders(values: Mapping[str, Any], place: Place) -> list[str]:
         listed: list[str] = values["order_ids"]
         return listed
     if values["orders_path"] is not None:
-        file = open_file(values, "orders_path")
-        return orders_of_file(orders_file(file.fs, file.root, file.uri, "orders_path"), place.merchant_id)
+        return orders_of_file(open_table(values, "orders_path", COLUMNS, ("order_id",)), place.merchant_id)
     return orders_without_codes(place)

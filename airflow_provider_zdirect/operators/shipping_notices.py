@@ -17,30 +17,19 @@ from airflow_provider_zdirect.inbound.notice_plan import (
     checked_operations,
     derived_id,
 )
-from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import choice, from_text, given, is_literal
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
-from airflow_provider_zdirect.operators.base_path import open_file
+from airflow_provider_zdirect.operators.base_path import open_table
 from airflow_provider_zdirect.operators.run import resume_key
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-    from airflow_provider_zdirect.inbound.steps import NoticeResult
 
 
-def _operations(value: Any, name: str) -> tuple[str, ...]:
-    return checked_operations(value)
-
-
-def _notice_id(value: Any, name: str) -> str:
-    return checked_notice_id(value)
-
-
-def _items(value: Any, name: str) -> ItemSet:
-    return ItemSet.of_list(from_text(value), name=name)
+_ITEMS = table.optional(table.from_template(ItemSet.of_list))
 
 
 class _NoticeFields(table.Argument):
@@ -100,12 +89,12 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
     """30 requests an hour are shared by all notices of a merchant, so the last of many waits for most of them."""
     arguments = (
         {
-            "operations": table.Argument(_operations),
+            "operations": table.Argument(lambda value, name: checked_operations(value)),
             "notice": _NoticeFields(_fields, blank={}),
-            "shipping_notice_id": table.optional(_notice_id),
-            "items": table.optional(_items),
+            "shipping_notice_id": table.optional(lambda value, name: checked_notice_id(value)),
+            "items": _ITEMS,
             "items_path": table.TABLE_FILE,
-            "dispatch_items": table.optional(_items),
+            "dispatch_items": _ITEMS,
             "dispatch_items_path": table.TABLE_FILE,
             "create_by": table.Argument(choice(*CREATE_BY)),
         }
@@ -166,15 +155,14 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
             announced=items,
             dispatched=dispatch_items,
         )
-        return Outcome(_summary(ask_zdirect(hook, lambda client: carry_out(plan, client)), plan))
+        return Outcome(ask_zdirect(hook, lambda client: carry_out(plan, client)).as_dict(plan))
 
 
 def _item_set(values: Mapping[str, Any], name: str) -> ItemSet | None:
     if values[f"{name}_path"] is None:
         listed: ItemSet | None = values[name]
         return listed
-    file = open_file(values, f"{name}_path")
-    return ItemSet.of_file(TableFile(file.fs, file.root, file.uri, f"{name}_path", COLUMNS, ("ean", "quantity")))
+    return ItemSet.of_file(open_table(values, f"{name}_path", COLUMNS, ("ean", "quantity")))
 
 
 def _is_any_given(*values: Any) -> bool | None:
@@ -182,20 +170,3 @@ def _is_any_given(*values: Any) -> bool | None:
     if any(table.is_known(value) and value is not None for value in values):
         return True
     return False if table.is_known(*values) else None
-
-
-def _summary(result: NoticeResult, plan: NoticePlan) -> dict[str, Any]:
-    notice = result.notice
-    announced, dispatched = plan.announced, plan.dispatched
-    return {
-        "shipping_notice_id": notice.id,
-        "merchant_id": result.merchant_id,
-        "zalando_advice_id": notice.content.zalando_advice_id,
-        "state": notice.state,
-        "etag": notice.etag,
-        "operations": result.operations,
-        "items": len(announced) if announced else None,
-        "pieces": announced.pieces if announced else None,
-        "dispatch_items": len(dispatched) if dispatched else None,
-        "dispatch_pieces": dispatched.pieces if dispatched else None,
-    }

@@ -6,18 +6,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_zdirect.merchant_files.tables import KINDS, TableFile, table_kind
+from airflow_provider_zdirect.merchant_files.tables import KINDS, table_kind
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import instant
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect, end_without_file
-from airflow_provider_zdirect.operators.base_path import open_file, open_place
+from airflow_provider_zdirect.operators.base_path import open_file, open_place, open_table
 from airflow_provider_zdirect.operators.run import resume_key
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-    from airflow_provider_zdirect.publish.place import Place
     from airflow_provider_zdirect.stocks.open_orders import OrdersWanted
 
 FEED = "feed"
@@ -115,17 +114,20 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
         super().__init__(values=locals(), **kwargs)
 
     def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
-        from airflow_provider_zdirect.stocks.feed import FeedFiles
+        from airflow_provider_zdirect.stocks.feed import MAPPING_COLUMNS, FeedFiles
         from airflow_provider_zdirect.stocks.stock_updates import update_stocks
         from airflow_provider_zdirect.stocks.update_job import StockUpdateJob
 
         place, ti = open_place(values, hook), context["ti"]
         stock_path = values["stock_path"] or f"{values['base_path'].rstrip('/')}/_inbox/stock.csv"
         feed = open_file({**values, "stock_path": stock_path}, "stock_path", place.merchant_id)
+        mapping = None
+        if values["mapping_path"] is not None:
+            mapping = open_table(values, "mapping_path", MAPPING_COLUMNS, ("merchant_sku", "ean"), place.merchant_id)
         job = StockUpdateJob(
             place=place,
             feed=FeedFiles(feed.fs, feed.root, feed.uri, values["feed_time"]),
-            mapping=_mapping(values, place),
+            mapping=mapping,
             run=resume_key(ti),
             label=f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{getattr(ti, 'map_index', -1)}",
             sales_channel_ids=values["sales_channel_ids"],
@@ -144,15 +146,6 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
             )
         summary = result.as_dict()
         return Outcome(summary, {"stock_updates": summary})
-
-
-def _mapping(values: Mapping[str, Any], place: Place) -> TableFile | None:
-    from airflow_provider_zdirect.stocks.feed import MAPPING_COLUMNS
-
-    if values["mapping_path"] is None:
-        return None
-    file = open_file(values, "mapping_path", place.merchant_id)
-    return TableFile(file.fs, file.root, file.uri, "mapping_path", MAPPING_COLUMNS, ("merchant_sku", "ean"))
 
 
 def _orders(values: Mapping[str, Any]) -> OrdersWanted | None:
