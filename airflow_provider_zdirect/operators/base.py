@@ -97,7 +97,7 @@ class ZDirectOperator(TaskArguments, BaseOperator):
         return {"outlets": with_assets(given.get("outlets"), cls.own_assets(given))}
 
     def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
-        """Do what the task is for. Everything that can be wrong is judged before the first request.
+        """Do what the task is for. Check everything that can be wrong before the first request.
 
         :param values: the arguments, as the table converts them.
         :raises ZDirectRetriableError: if it may work later; a deferrable task waits for it without a worker slot.

@@ -76,7 +76,7 @@ def open_place(
 ) -> Place:
     """Where a task's results go.
 
-    What can be wrong with it is judged before the first request, which may be that for the merchant.
+    It is checked before the first request, which may be that for the merchant.
 
     :param values: the task's ``base_path``, ``merchant_id``, ``storage_conn_id`` and, if it has one, ``format``.
     :param writes: as in :func:`open_base_path`.

@@ -20,7 +20,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_zdirect import exceptions
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.exceptions import ZDirectError, ZDirectFatalError
+from airflow_provider_zdirect.exceptions import ZDirectFatalError
 from airflow_provider_zdirect.operators.argument_table import (
     CONNECTION,
     DURATION,
@@ -227,7 +227,7 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
         """Go on with what the trigger found out."""
         with fail_fast():
             if event["status"] == "failed":
-                raise _as_raised(event)
+                raise getattr(exceptions, event["kind"], ZDirectFatalError)(event["message"])
             plan = replace(
                 self._plan(context),
                 merchant_id=event["merchant_id"],
@@ -265,9 +265,10 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
     def _conclude(self, plan: ReportPlan, why: str, later: str | None) -> dict[str, Any]:
         what = report_in_words(plan.dataset.name, plan.merchant_id, plan.report_date)
         found = {"why": why}
-        if why == ReportStatus.EMPTY.value:
+        is_empty = why == ReportStatus.EMPTY.value
+        if is_empty:
             found["empty_because"] = why_empty(later, plan.wait.empty_from - plan.wait.due)
-        if why == ReportStatus.EMPTY.value and plan.on_empty != "success":
+        if is_empty and plan.on_empty != "success":
             said = (
                 f"{what}: no movements, although it was due at {plan.wait.due.isoformat(timespec='seconds')} and "
                 f"{found['empty_because']}."
@@ -288,7 +289,7 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
         }
 
     def _plan(self, context: Context) -> ReportPlan:
-        """The rendered arguments; everything that can be wrong is judged before the first request."""
+        """The rendered arguments, checked before the first request."""
         interval = (context.get("data_interval_start"), context.get("data_interval_end"))
         return report_arguments.report_plan(self.values(), interval, self.poke_interval)
 
@@ -301,7 +302,3 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
         return hook
 
 
-def _as_raised(event: Mapping[str, Any]) -> ZDirectError:
-    kind = getattr(exceptions, event["kind"], ZDirectFatalError)
-    error: ZDirectError = kind(event["message"])
-    return error

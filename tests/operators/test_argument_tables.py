@@ -12,9 +12,11 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException, BaseS
 from all_tasks import MERCHANT, OTHER, TASKS, cases, needed
 from own_emulator import connection_to, own_emulator
 
+from airflow_provider_zdirect.assets import changed_alias, place_alias, zdirect_asset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import argument_table, arguments
 from airflow_provider_zdirect.operators.argument_table import UNKNOWN
+from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.liquidation import pass_delays
 from airflow_provider_zdirect.sensors.report_arguments import poll_interval
 
@@ -128,6 +130,7 @@ def test_every_argument_can_be_a_template_and_is_kept_for_airflow_to_render(task
     made = task(task_id="a_task", **templates)
     assert {name: getattr(made, name) for name in task.template_fields} == templates
     assert isinstance(made.deferrable, bool)
+    assert (made.retries, made.retry_delay) == (5, timedelta(minutes=2))
 
 
 @by_name
@@ -138,6 +141,31 @@ def test_a_task_can_be_mapped_over_every_argument(task):
             mapped = task.partial(task_id="a_task", **others).expand(**{name: ["x"]})
         assert getattr(mapped.unmap({name: "x"}), name) == "x"
         assert mapped.retries == 5
+
+
+@pytest.mark.parametrize("task", [each for each in TASKS if issubclass(each, ZDirectOperator)])
+def test_the_assets_that_a_task_updates_join_the_authors_outlets_once_also_if_it_is_mapped(task):
+    values = needed(task)
+    names = task.updated(values)
+    of_place = [asset for name in names for asset in (zdirect_asset(name), zdirect_asset(name, "/data/zdirect"))]
+    by_template = [outlet for name in names for outlet in (zdirect_asset(name), place_alias(name))]
+    if task.only_changes:
+        of_place = by_template = [changed_alias(name) for name in names]
+    other, template = zdirect_asset("received_items"), {**values, "base_path": "{{ params.base_path }}"}
+    assert task(task_id="a_task", **values).outlets == of_place
+    assert task(task_id="a_task", outlets=[other], **values).outlets == [other, *of_place]
+    assert task(task_id="a_task", outlets=of_place[-1:], **values).outlets == [*of_place[-1:], *of_place[:-1]]
+    with DAG("a_dag", schedule=None):
+        mapped = task.partial(task_id="a_task", **values).expand(merchant_id=[MERCHANT])
+    assert mapped.partial_kwargs["outlets"] == of_place
+    if "base_path" not in task.arguments:
+        return
+    # Where the place is known only when the task runs, there is an alias for its asset.
+    assert task(task_id="b_task", **template).outlets == by_template
+    del values["base_path"]
+    with DAG("a_dag", schedule=None):
+        mapped = task.partial(task_id="b_task", **values).expand(base_path=["/here", "/there"])
+    assert mapped.partial_kwargs["outlets"] == by_template
 
 
 def test_every_argument_but_free_text_has_wrong_values():
