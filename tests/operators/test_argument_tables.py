@@ -6,10 +6,11 @@ import inspect
 import json
 import re
 from datetime import UTC, datetime, time, timedelta
+from itertools import product
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, BaseSensorOperator, task_group
-from all_tasks import MERCHANT, OTHER, TASKS, cases, needed
+from all_tasks import MERCHANT, OTHER, TASKS, needed
 from own_emulator import connection_to, own_emulator
 
 from airflow_provider_zdirect.assets import changed_alias, place_alias, zdirect_asset
@@ -91,9 +92,14 @@ def wrong_values(task, name, argument):
     return wrong + (BLANKS if argument.blank is UNKNOWN else ())
 
 
-WRONG = cases(wrong_values)
+WRONG = [
+    (task, name, values)
+    for task in TASKS
+    for name, argument in task.arguments.items()
+    if (values := wrong_values(task, name, argument))
+]
 by_name = pytest.mark.parametrize("task", TASKS, ids=lambda each: each.__name__)
-wrong = pytest.mark.parametrize(("task", "name", "value"), WRONG, ids=lambda each: getattr(each, "__name__", None))
+wrong = pytest.mark.parametrize(("task", "name", "values"), WRONG, ids=str)
 
 
 def parameters(task):
@@ -174,8 +180,8 @@ def test_every_argument_but_free_text_has_wrong_values():
 
 
 @wrong
-def test_a_wrong_literal_is_refused_at_parse_with_task_argument_and_remedy(task, name, value):
-    for make in (task, task.partial):
+def test_a_wrong_literal_is_refused_at_parse_with_task_argument_and_remedy(task, name, values):
+    for value, make in product(values, (task, task.partial)):
         with DAG("a_dag", schedule=None), pytest.raises(ZDirectConfigurationError, match="Task a_task: ") as caught:
             make(**{"task_id": "a_task", **needed(task), name: value})
         assert name in str(caught.value)
@@ -192,12 +198,12 @@ def zdirect():
 
 @wrong
 def test_a_wrong_rendered_value_fails_without_retry_and_before_any_request(
-    task, name, value, zdirect, context, tmp_path, monkeypatch
+    task, name, values, zdirect, context, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection_to(zdirect)))
     start = zdirect.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
     run = {"data_interval_start": start - timedelta(days=3), "data_interval_end": start - timedelta(days=2)}
-    for deferrable in [True, False] if issubclass(task, BaseSensorOperator) else [True]:
+    for value, deferrable in product(values, [True, False] if issubclass(task, BaseSensorOperator) else [True]):
         made = task(task_id="a_task", **needed(task, str(tmp_path)))
         made.deferrable = deferrable
         setattr(made, name, value)

@@ -11,8 +11,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from airflow.exceptions import TaskDeferred
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 from outlet_events import OutletEvents
 
 from airflow_provider_zdirect.assets import erasure_alias, erasure_asset
