@@ -39,13 +39,3 @@ def needed(task: type[Any], base_path: str = "/data/zdirect") -> dict[str, Any]:
     """Arguments by which a task can be made."""
     place = {"base_path": base_path} if "base_path" in task.arguments else {}
     return place | NEEDED.get(task.__name__, {})
-
-
-def cases(values: Any) -> list[tuple[type[Any], str, Any]]:
-    """A task, one of its arguments, and each of the values that ``values(task, name, argument)`` gives."""
-    return [
-        (task, name, value)
-        for task in TASKS
-        for name, argument in task.arguments.items()
-        for value in values(task, name, argument)
-    ]

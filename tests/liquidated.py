@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +25,9 @@ from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.operators.liquidation import ZDirectLiquidationRefetchOperator
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+START = datetime(2026, 11, 10, tzinfo=UTC)
+END = START + DAY
+PASS = END + 48 * HOUR
 DATASET = "liquidated_items"
 FIELDS = (
     "merchant_name",

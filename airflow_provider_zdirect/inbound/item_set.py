@@ -38,7 +38,7 @@ class ItemSet:
     quantities: Mapping[str, int]
 
     @classmethod
-    def of_list(cls, items: Any, *, name: str) -> ItemSet:
+    def of_list(cls, items: Any, name: str) -> ItemSet:
         """The set in a list, or anything else to go through, of ``{"ean": ..., "quantity": ...}``.
 
         :param name: the parameter that it came in, for errors.

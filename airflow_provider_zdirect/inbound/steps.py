@@ -72,6 +72,22 @@ class NoticeResult:
     merchant_id: str | None
     operations: dict[str, str]
 
+    def as_dict(self, plan: NoticePlan) -> dict[str, Any]:
+        """The result of a task: JSON-able."""
+        announced, dispatched = plan.announced, plan.dispatched
+        return {
+            "shipping_notice_id": self.notice.id,
+            "merchant_id": self.merchant_id,
+            "zalando_advice_id": self.notice.content.zalando_advice_id,
+            "state": self.notice.state,
+            "etag": self.notice.etag,
+            "operations": self.operations,
+            "items": len(announced) if announced else None,
+            "pieces": announced.pieces if announced else None,
+            "dispatch_items": len(dispatched) if dispatched else None,
+            "dispatch_pieces": dispatched.pieces if dispatched else None,
+        }
+
 
 async def carry_out(plan: NoticePlan, client: ZDirectClient) -> NoticeResult:
     """Carry out the operations of ``plan``, as far as that has not happened already.

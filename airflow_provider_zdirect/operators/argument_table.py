@@ -14,8 +14,8 @@ from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.merchant_files.tables import table_kind
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base_path import check_path
-from airflow_provider_zdirect.operators.defaults import set_retries
 from airflow_provider_zdirect.operators.map_index import NamedMapIndex
+from airflow_provider_zdirect.operators.retry import set_retries
 from airflow_provider_zdirect.storage.layout import FORMATS
 from airflow_provider_zdirect.windows import Window
 
@@ -81,6 +81,11 @@ def table_file(value: Any, name: str) -> str:
     """The path of a CSV, TSV, Parquet or JSON-lines file."""
     table_kind(path(value, name), name=name)
     return str(value)
+
+
+def from_template(convert: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    """The conversion of a list or mapping that may be text, as a template renders it."""
+    return lambda value, name: convert(arguments.from_text(value), name)
 
 
 def optional(convert: Callable[[Any, str], Any]) -> Argument:

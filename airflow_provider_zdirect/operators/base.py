@@ -24,6 +24,7 @@ from airflow_provider_zdirect.clock import SystemClock
 from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectConfigurationError, ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.argument_table import TaskArguments, is_mapped
+from airflow_provider_zdirect.operators.base_path import known_environment
 from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, fail_fast, set_retry_policy
 from airflow_provider_zdirect.windows import moment_in_words
 
@@ -53,6 +54,10 @@ class Outcome:
 
 class ZDirectOperator(TaskArguments, BaseOperator):
     """Base of the operators. A subclass has a table of arguments, a signature, and :meth:`perform`.
+
+    All arguments but ``deferrable`` are templates. What is wrong and known at parse is refused at parse; a task fails
+    with AirflowFailException, chained to the typed error, if a retry cannot help, and with ZDirectRetriableError if it
+    can. With ``deferrable=True`` it waits for that in the triggerer instead.
 
     :param values: the subclass's arguments by name.
     """
@@ -92,7 +97,7 @@ class ZDirectOperator(TaskArguments, BaseOperator):
         return {"outlets": with_assets(given.get("outlets"), cls.own_assets(given))}
 
     def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
-        """Do what the task is for. Everything that can be wrong is judged before the first request.
+        """Do what the task is for. Check everything that can be wrong before the first request.
 
         :param values: the arguments, as the table converts them.
         :raises ZDirectRetriableError: if it may work later; a deferrable task waits for it without a worker slot.
@@ -110,13 +115,14 @@ class ZDirectOperator(TaskArguments, BaseOperator):
         """
         from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
+        hook = ZDirectHook(self.conn_id)
         try:
             with fail_fast():
-                outcome = self.perform(self.values(), context, ZDirectHook(self.conn_id))
+                outcome = self.perform(self.values(), context, hook)
         except ZDirectRetriableError as error:
             self._wait(error, waits, turns)
         for name, change in outcome.changed.items():
-            self._record_change(context, name, change)
+            self._record_change(context, name, change, known_environment(hook))
         return outcome.summary
 
     def wait(self, pause: timedelta, **kwargs: int) -> NoReturn:
@@ -158,7 +164,7 @@ class ZDirectOperator(TaskArguments, BaseOperator):
             for outlet in (zdirect_asset(name), zdirect_asset(name, base_path) if base_path else place_alias(name))
         ]
 
-    def _record_change(self, context: Any, name: str, change: Mapping[str, Any]) -> None:
+    def _record_change(self, context: Any, name: str, change: Mapping[str, Any], environment: str | None) -> None:
         """Let the task's events of an asset say what was published, and where.
 
         Those of the asset of all places and of the asset of this base path, as far as the author left them, or their
@@ -166,7 +172,7 @@ class ZDirectOperator(TaskArguments, BaseOperator):
         """
         place = place_of(self.base_path)
         storage = arguments.given(getattr(self, "storage_conn_id", None)) or connection_in(self.base_path)
-        extra = {**change, "base_path": place, "environment": self._environment()}
+        extra = {**change, "base_path": place, "environment": environment}
         if storage:
             extra["storage_conn_id"] = storage
         everywhere, here = zdirect_asset(name), zdirect_asset(name, place)
@@ -177,15 +183,6 @@ class ZDirectOperator(TaskArguments, BaseOperator):
             for asset in assets:
                 if alias in self.outlets and asset not in self.outlets:
                     context["outlet_events"][alias].add(asset, extra=extra if AIRFLOW_V_3_0_PLUS else _hashable(extra))
-
-    def _environment(self) -> str | None:
-        """That of the connection; None if there is none, as for tasks that only read what is published."""
-        from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-
-        try:
-            return ZDirectHook(self.conn_id).config().environment
-        except ZDirectConfigurationError:
-            return None
 
 
 def ask_zdirect(hook: ZDirectHook, work: Callable[[ZDirectClient], Awaitable[T]]) -> T:

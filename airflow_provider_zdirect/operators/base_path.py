@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, ObjectStoragePath
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.merchant_files.tables import TableFile
 
 if TYPE_CHECKING:
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
@@ -75,7 +76,7 @@ def open_place(
 ) -> Place:
     """Where a task's results go.
 
-    What can be wrong with it is judged before the first request, which may be that for the merchant.
+    It is checked before the first request, which may be that for the merchant.
 
     :param values: the task's ``base_path``, ``merchant_id``, ``storage_conn_id`` and, if it has one, ``format``.
     :param writes: as in :func:`open_base_path`.
@@ -137,6 +138,21 @@ def open_file(values: Mapping[str, Any], name: str, merchant_id: str = "") -> Ba
     :param values: the task's arguments.
     """
     return open_path(values[name].replace("{merchant_id}", merchant_id), values["storage_conn_id"], name=name)
+
+
+def open_table(
+    values: Mapping[str, Any],
+    name: str,
+    columns: Mapping[str, tuple[str, ...]],
+    required: tuple[str, ...],
+    merchant_id: str = "",
+) -> TableFile:
+    """As :func:`open_file`, for a file with a table in it.
+
+    :param columns: as those of :class:`~airflow_provider_zdirect.merchant_files.tables.TableFile`, and ``required``.
+    """
+    file = open_file(values, name, merchant_id)
+    return TableFile(file.fs, file.root, file.uri, name, columns, required)
 
 
 def check_path(text: str, *, name: str) -> None:

@@ -15,8 +15,7 @@ from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import choice, literal, mapping
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
 from airflow_provider_zdirect.operators.base_path import open_place
-from airflow_provider_zdirect.operators.run import run_window
-from airflow_provider_zdirect.operators.window_job import window_job
+from airflow_provider_zdirect.operators.run import run_window, window_job
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -27,48 +26,37 @@ if TYPE_CHECKING:
 
 
 class ZDirectExtractOperator(ZDirectOperator):
-    """Fetches every record of a window and publishes it under ``base_path``, once.
+    """Fetches every record of a window and publishes it under ``base_path``, once (``docs/exactly-once.md``).
 
-    A dataset without windows (``docs/datasets.md``) is a present state: each snapshot is published once, or each
-    version of each record, with the times between which it was seen, and the latest under ``<dataset>_current``.
-
-    A retry of the same task instance resumes where the last try ended. Retriable errors are raised with the delay
-    that zDirect asks for, or, with ``deferrable=True``, waited for without a worker slot. All arguments but
-    ``deferrable`` are templates; what is wrong and known at parse is refused at parse.
+    A dataset without windows (``docs/datasets.md``) is a present state: each snapshot, or each version of each record,
+    is published once, and the latest under ``<dataset>_current``. A retry resumes where the last try ended.
 
     :param dataset: name in the datasets table, for example ``received_items``.
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
-    :param window_from: first instant of the window (aware datetime or ISO 8601 text); None, blank and ``None``
-        as text mean the run's data interval, for ``window_to`` likewise. For ``item_quantities`` without ``filters`` it
-        is the time since when stock has changed.
+    :param window_from: first instant of the window (aware datetime or ISO 8601 text); None: the run's data interval.
+        For ``item_quantities`` without ``filters`` it is the time since when stock has changed.
     :param window_to: first instant after the window.
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which the data is written.
     :param storage_conn_id: Airflow connection of the storage.
-    :param overlap: how far before the window to look for late records (timedelta, or ISO 8601 text such as
-        ``PT1H``); None means the dataset's own overlap.
+    :param overlap: how far before the window to look for late records (timedelta, ISO 8601 text); None: the dataset's.
     :param format: ``parquet`` or ``jsonl``.
-    :param max_rejected: how many invalid records may be put aside before the task fails.
+    :param max_rejected: how many invalid records may be rejected before the task fails.
     :param clip_to_retention: fetch what is left of a window that lies partly past zDirect's retention.
     :param timezone: time zone of whole days, for datasets that are asked for by date.
-    :param replace_with_empty: let an answer without any record replace the published ones of a date, for datasets that
-        are asked for by date, or end all records of a history; without it such an answer fails the task and changes
-        nothing.
+    :param replace_with_empty: let an answer without any record replace the published ones of a date, or end all records
+        of a history; otherwise it fails the task and changes nothing.
     :param variant: another path for the dataset, for example ``legacy`` for ``received_items``.
     :param path: another path than the dataset's own, with ``{merchant_id}`` in it, should zDirect's differ; with
         ``variant="single_request"`` the one that pages, which is asked where a day holds too many movements.
-    :param filters: only records with these values, by field (``{"purchase_order_number": "PO123"}``; several, for
-        ``{"ean": [...]}``, as a list or comma separated); which a dataset has is in ``docs/datasets.md``. Blank values
-        are left out. What is published of a date is then these records.
-    :param accept_outside: publish records that lie outside of the dates or times that were asked for, instead of
-        failing.
-    :param personal_data: what to do with names, addresses, e-mail and customer numbers: ``keep``, ``drop``, or
-        ``hash``, keyed with ``personal_data_secret`` of the connection's extra. The country of an address stays.
+    :param filters: only records with these values, by field, such as ``{"ean": [...]}``; blank ones are left out.
+        What is published of a date is then these records.
+    :param accept_outside: publish records outside of the dates or times that were asked for, instead of failing.
+    :param personal_data: what to do with personal fields: ``keep``, ``drop``, or ``hash``, keyed with
+        ``personal_data_secret`` of the connection's extra. The country of an address stays.
     :param conn_id: the zDirect connection.
     :param deferrable: wait in the triggerer after a retriable error.
     :returns: ``uri``, window or time, number of records and rejected ones, files; never records.
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
-    :raises AirflowFailException: if a retry cannot help; chained to the typed error.
-    :raises ZDirectRetriableError: if it can.
     """
 
     arguments = (

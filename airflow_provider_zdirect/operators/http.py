@@ -11,6 +11,13 @@ from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.triggers.http import ZDirectHttpTrigger
 
 
+def http_hook(task: Any) -> ZDirectHttpHook:
+    """The hook of an HTTP operator or sensor."""
+    keep_alive = ("tcp_keep_alive", "tcp_keep_alive_idle", "tcp_keep_alive_count", "tcp_keep_alive_interval")
+    arguments = {name: getattr(task, name) for name in keep_alive}
+    return ZDirectHttpHook(method=task.method, http_conn_id=task.http_conn_id, **arguments)
+
+
 class ZDirectHttpOperator(HttpOperator):
     """Calls an endpoint of zDirect that this provider has no operator for, also with ``deferrable=True``.
 
@@ -32,14 +39,7 @@ class ZDirectHttpOperator(HttpOperator):
 
     @property
     def hook(self) -> ZDirectHttpHook:
-        return ZDirectHttpHook(
-            method=self.method,
-            http_conn_id=self.http_conn_id,
-            tcp_keep_alive=self.tcp_keep_alive,
-            tcp_keep_alive_idle=self.tcp_keep_alive_idle,
-            tcp_keep_alive_count=self.tcp_keep_alive_count,
-            tcp_keep_alive_interval=self.tcp_keep_alive_interval,
-        )
+        return http_hook(self)
 
     def execute_sync(self, context: Any) -> Any:
         with fail_fast():

@@ -16,12 +16,9 @@ if TYPE_CHECKING:
 
 
 class ZDirectInboundReconciliationOperator(ZDirectOperator):
-    """Compares what was announced, dispatched and received, per advice and EAN.
+    """Compares what was announced, dispatched and received, per advice and EAN (``docs/inbound.md``).
 
-    From ``shipping_notices``, ``shipping_notice_items``, ``tours`` and ``received_items`` as they are published under
-    ``base_path``; the only request to zDirect is the one for the merchant, if none is given. The table
-    ``inbound_reconciliation`` is replaced as a whole, if it has changed. All arguments are templates; what is wrong and
-    known at parse is refused at parse.
+    It reads published tables only, and replaces the table ``inbound_reconciliation`` as a whole, if it has changed.
 
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which ``shipping_notices`` are published.
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
@@ -30,7 +27,6 @@ class ZDirectInboundReconciliationOperator(ZDirectOperator):
     :param conn_id: the zDirect connection.
     :returns: ``uri``, ``rows``, ``advices``, ``announced``, ``expected``, ``received`` (pieces), ``differing`` (rows).
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
-    :raises AirflowFailException: if a retry cannot help; chained to the typed error.
     """
 
     asset_names = ("inbound_reconciliation",)

@@ -26,37 +26,24 @@ def country_codes(value: Any, name: str = "countries") -> tuple[str, ...] | None
     return tuple(sorted(entries(value, name=name, parse=country))) or None
 
 
-def _month(value: Any, name: str) -> Month:
-    return Month.parse(value)
-
-
 def _master_data(value: Any, name: str) -> str:
     master_data_kind(table.path(value, name))
     return str(value)
 
 
 class ZDirectIntrastatReportOperator(ZDirectOperator):
-    """Makes a month's report per country of declaration from the landed ``intra_community_movements``.
+    """Makes a month's report per country of declaration from the published ``intra_community_movements``.
 
-    For every country: arrivals and dispatches, net of corrections, per counterpart country, article and month of
-    transaction, as Parquet under ``<base_path>/intrastat/``, as CSV and one HTML page under
-    ``<base_path>/_reports/intrastat/``. A movement belongs to the month of the daily report that names it. Every day of
-    the month needs a published report; running again replaces the files.
-    The only request to zDirect is the one for the merchant, if none is given. All arguments are templates; what is
-    wrong and known at parse is refused at parse. **This is not tax advice.**
+    What is in it, and where its files are, is in ``docs/movement-reports.md``. **This is not tax advice.**
 
-    :param base_path: URL for ObjectStoragePath, or absolute local path, below which ``ZDirectExtractOperator`` has
-        written the movements; the reports are written there too.
-    :param month: ``2026-11``; None, blank and ``None`` as text mean the run's partition key if that is a month, else
-        the month that the run's data interval starts in (UTC; if the interval is a month that began up to 14 hours
-        before in another time zone, that month).
+    :param base_path: URL for ObjectStoragePath, or absolute local path, below which the movements are published; the
+        reports are written there too.
+    :param month: ``2026-11``; None: the run's partition key if that is a month, else the month that the run's data
+        interval starts in (UTC; a month that began up to 14 hours before in another time zone is that month).
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
-    :param countries: countries of declaration, ISO 3166-1 alpha-2: one code, a list, or comma separated text; blanks
-        and case do not matter, ``EL`` is ``GR``, ``UK`` is ``GB``, ``XI`` is Northern Ireland. None means every country
-        that a movement of the month comes from or goes to. With None, files of countries that no longer occur are
-        deleted.
-    :param master_data: CSV or Parquet file (absolute path or URL, same storage connection) with a row per EAN and any
-        of ``cn8_code``, ``net_mass_kg``, ``statistical_value`` (of one piece) and ``country_of_origin``; see
+    :param countries: countries of declaration, ISO 3166-1 alpha-2: one code, a list, or comma separated text. None:
+        every country that a movement of the month touches; then files of countries that no longer occur are deleted.
+    :param master_data: CSV, TSV or Parquet file (absolute path or URL, same storage connection) with a row per EAN; see
         :mod:`airflow_provider_zdirect.intrastat.master_data`.
     :param allow_missing_days: report although daily reports of the month are missing; they are then named in the
         report, the manifest and the result. A month without any report is refused all the same.
@@ -67,14 +54,11 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
         ``reports``: per country net quantities of ``arrivals`` and ``dispatches``, ``lines``, ``without_master_data``
         (lines), ``findings``, and the URIs of folder and files.
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
-    :raises AirflowFailException: if a retry cannot help, as when daily reports are missing (``MissingReportsError``);
-        chained to the typed error.
-    :raises ZDirectRetriableError: if it can.
     """
 
     asset_names = ("intrastat",)
     arguments = table.PLACE | {
-        "month": table.optional(_month),
+        "month": table.optional(lambda value, name: Month.parse(value)),
         "countries": table.optional(country_codes),
         "master_data": table.optional(_master_data),
         "allow_missing_days": table.FLAG,

@@ -22,9 +22,7 @@ class ZDirectItemSetsOperator(ZDirectOperator):
     """Fetches the item sets of the published shipping notices: which goods were announced and dispatched.
 
     They become the table ``shipping_notice_items`` under ``base_path``. A set is fetched again only if it may have
-    changed. zDirect allows 30 requests an hour for either kind of set, so a first run over many notices takes hours; it
-    holds no worker slot meanwhile, and publishes what it has on the way. All arguments but ``deferrable`` are
-    templates; what is wrong and known at parse is refused at parse.
+    changed. A first run over many notices takes hours, without a worker slot (``docs/inbound.md``).
 
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which ``shipping_notices`` are published.
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
@@ -34,8 +32,6 @@ class ZDirectItemSetsOperator(ZDirectOperator):
     :param deferrable: wait for the rate limit in the triggerer; without it, the task's retries have to.
     :returns: ``notices``, ``sets_fetched`` (by the last attempt), ``sets_pending``, ``items``, ``uri``.
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
-    :raises AirflowFailException: if a retry cannot help; chained to the typed error.
-    :raises ZDirectRetriableError: if it can.
     """
 
     max_turns = 20

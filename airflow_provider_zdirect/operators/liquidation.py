@@ -14,7 +14,7 @@ from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import duration
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator
-from airflow_provider_zdirect.operators.window_job import window_job
+from airflow_provider_zdirect.operators.run import window_job
 from airflow_provider_zdirect.windows import moment_in_words
 
 if TYPE_CHECKING:
@@ -47,24 +47,13 @@ def pass_delays(value: Any, name: str = "passes") -> tuple[timedelta, ...]:
 class ZDirectLiquidationRefetchOperator(ZDirectOperator):
     """Fetches a window of ``liquidated_items`` once more at each of its passes, and reports what has changed.
 
-    Each pass replaces the window's dates whose rows have changed; the former file of such a date is kept under
-    ``_revisions/``, the rows that were added, removed or changed under ``_changes/``. Rows have no identity, so a
-    date's rows are compared as multisets. A pass without any change writes neither. The task's result is read from
-    ``_changes/``, so it includes what a killed try of the task has changed.
-
-    Which passes were made is read from the window's manifest: one that another task has made (the DAG's first one, or
-    an earlier try of this task) is not made again, and of several that are due only one is. So a window whose last
-    pass is past is fetched once, or not at all if it was fetched after it; one that was never fetched is fetched and
-    published as soon as the task runs. Between passes, and after a retriable error, the task is deferred: it holds no
-    worker slot. What was published stays when a pass fails.
-
-    The assets of ``liquidated_items`` are updated only if the task has changed something, through the asset alias
-    ``zdirect_liquidated_items_changed``; a DAG may be scheduled on either. All arguments are templates; what is wrong
-    and known at parse is refused at parse.
+    Each pass replaces the window's dates whose rows have changed; a pass that another task made is not made again.
+    Between passes, and after a retriable error, the task is deferred. Its assets are updated only if something
+    has changed, through the alias ``zdirect_liquidated_items_changed`` (``docs/liquidation.md``).
 
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
-    :param window_from: first instant of the window (aware datetime or ISO 8601 text), a midnight; None, blank and
-        ``None`` as text mean the run's data interval, for ``window_to`` likewise.
+    :param window_from: first instant of the window (aware datetime or ISO 8601 text), a midnight; None: the run's data
+        interval.
     :param window_to: first instant after the window.
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which the data is written.
     :param storage_conn_id: Airflow connection of the storage.
@@ -72,10 +61,10 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         several, in a list or in a text with commas.
     :param purchase_order_number: only the rows of this purchase order; None and blank mean all. What is published of a
         date is then these rows, so give each purchase order a base path of its own.
-    :param replace_with_empty: let an answer without any record replace the published ones of a date; without it such an
-        answer fails the task and changes nothing.
+    :param replace_with_empty: let an answer without any record replace the published ones of a date; otherwise it fails
+        the task and changes nothing.
     :param format: ``parquet`` or ``jsonl``.
-    :param max_rejected: how many invalid records a pass may put aside before the task fails.
+    :param max_rejected: how many invalid records of a pass may be rejected before the task fails.
     :param clip_to_retention: fetch what is left of a window that lies partly past zDirect's retention.
     :param timezone: time zone of whole days.
     :param accept_outside: publish records of other dates than the one that was asked for, instead of failing.
@@ -86,8 +75,6 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         and ``changed`` (``changes``; all of them, if it was the first to publish), per date with the URI of the file
         that holds them (``changed_dates``, cut to 31; null where nothing was published before).
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
-    :raises AirflowFailException: if a retry cannot help; chained to the typed error.
-    :raises ZDirectRetriableError: if it can, after many waits.
     """
 
     asset_names = (DATASET,)

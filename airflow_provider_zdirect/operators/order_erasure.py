@@ -18,14 +18,10 @@ if TYPE_CHECKING:
 
 
 class ZDirectOrderErasureOperator(ZDirectOperator):
-    """Erases the customers of the present deletion requests, and of all earlier ones, from published orders, and proves
-    it (``docs/personal-data.md``).
+    """Erases the customers of all deletion requests, present and earlier, from published orders, and proves it.
 
-    Of their orders, in every file of past windows and beside them, names, addresses, e-mail, telephone and customer
-    numbers become null, but for the country of an address; shipping documents are deleted. Orders that are fetched
-    later are stored without them. Safe to repeat, and to run beside extractions. The asset
-    ``zdirect://order_erasures`` is updated only if something was erased. All arguments but ``deferrable`` are
-    templates.
+    What is erased, and how that is proved, is in ``docs/personal-data.md``. Safe to repeat, and to run beside
+    extractions. The asset ``zdirect://order_erasures`` is updated only if something was erased.
 
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which ``orders`` are published.
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
@@ -36,9 +32,8 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
     :returns: ``requests``, ``orders`` (of the whole ledger), ``erased`` rows, ``files`` written anew or deleted,
         ``documents`` deleted, ``certificate``; nothing personal.
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
-    :raises AirflowFailException: if a retry cannot help; chained to the typed error, which is
-        :class:`~airflow_provider_zdirect.exceptions.TracesLeftError` if something is found that cannot be erased.
-    :raises ZDirectRetriableError: if it can.
+    :raises AirflowFailException: if a retry cannot help, as when something is found that cannot be erased
+        (:class:`~airflow_provider_zdirect.exceptions.TracesLeftError`).
     """
 
     asset_names = ("order_erasures",)

@@ -50,51 +50,29 @@ def _page_url(value: Any, name: str) -> str:
 class ZDirectMissingTrackingOperator(ZDirectOperator):
     """Finds approved orders without tracking or return tracking number, publishes them, and notifies you.
 
-    It reads the published orders (``orders_current`` under ``base_path``), and looks those that are overdue up at
-    zDirect. Only orders that the partner fulfils count. Orders that were not exported within ``export_hours``, and
-    those without any change for ``update_days`` are overdue too (zDirect docs, *Orders*). The time counts from the
-    approval: that of the first version that was seen approved, if one before it was not; else from the order's
-    creation.
-
-    All overdue orders are the table ``order_tracking_missing`` under ``base_path``. ``notifier`` is called with those
-    that it was not called with within ``remind_after``, or of which more is missing by now; if there are none, it is
-    not called. A task that is killed just after the call may notify twice.
-
-    A notifier is any notifier of Airflow (SmtpNotifier, SlackNotifier, ...), or any function of the context. Its
-    templates and the context have:
-
-    ``missing_orders``
-        a list of ``order_id``, ``order_number``, ``merchant_order_id``, ``approved_at``, ``age_hours``, ``missing`` (of
-        ``tracking_number``, ``return_tracking_number``, ``export``, ``update``) and ``portal_url``; nothing personal.
-    ``missing_orders_count``, ``missing_orders_text``, ``missing_orders_html``
-        how many, and the list as a text and as a table.
-    ``missing_orders_uri``, ``missing_orders_merchant_id``
-        where all overdue orders are published, and of which merchant.
-
-    All arguments but ``notifier`` and ``deferrable`` are templates; what is wrong and known at parse is refused at
-    parse.
+    It reads the published orders (``orders_current`` under ``base_path``), and looks overdue ones up at zDirect. They
+    become the table ``order_tracking_missing``; ``notifier`` is called with those that are new or due again.
+    What counts as overdue, and what a notifier is given, is in ``docs/order-updates.md``.
 
     :param base_path: URL for ObjectStoragePath, or absolute local path, under which orders are published.
-    :param notifier: one, or a list of them; None writes the list to the task's log.
+    :param notifier: a notifier of Airflow, a function of the context, or a list of them; None: the task's log.
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
     :param grace_hours: hours after the approval in which tracking numbers may come.
     :param export_hours: hours after the approval in which an order is to be exported.
     :param update_days: days without any change after which an order is overdue.
     :param lookback_days: orders that are older than so many days are left out.
-    :param remind_after: notify of the same order again after that (timedelta, or ISO 8601 text such as ``PT24H``).
-    :param max_orders_age: how long ago orders may have been extracted (timedelta, or ISO 8601 text).
+    :param remind_after: notify of the same order again after that (timedelta or ISO 8601 text).
+    :param max_orders_age: how long ago orders may have been extracted (timedelta or ISO 8601 text).
     :param live_check: look overdue orders up at zDirect, because the published orders may be an hour old.
-    :param portal_url: a link, in which ``{order_id}``, ``{order_number}`` and ``{merchant_id}`` are filled in. Under
-        which address the portal shows one order is not documented; the default is the page where partners log in.
+    :param portal_url: a link, in which ``{order_id}``, ``{order_number}`` and ``{merchant_id}`` are filled in; None:
+        the page where partners log in.
     :param storage_conn_id: Airflow connection of the storage.
     :param format: ``parquet`` or ``jsonl``.
     :param conn_id: the zDirect connection.
     :param deferrable: wait in the triggerer after a retriable error.
     :returns: ``merchant_id``, ``overdue``, ``notified``, ``without_tracking_number``,
         ``without_return_tracking_number``, ``without_export``, ``without_update``, ``known_until``, ``uri``.
-    :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
-    :raises AirflowFailException: if a retry cannot help; chained to the typed error.
-    :raises ZDirectRetriableError: if it can. Whatever a notifier raises is raised, and retried.
+    :raises ZDirectConfigurationError: at parse, if a literal argument is wrong. What a notifier raises is raised, too.
     """
 
     arguments = (

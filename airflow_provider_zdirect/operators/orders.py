@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectDataError, ZDirectFatalError
 from airflow_provider_zdirect.merchant_files.tables import KINDS, Row
 from airflow_provider_zdirect.operators import argument_table as table
-from airflow_provider_zdirect.operators.arguments import from_text
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect, end_without_file
 from airflow_provider_zdirect.operators.base_path import open_file, open_place
 from airflow_provider_zdirect.operators.run import resume_key, task_key
@@ -21,7 +19,6 @@ from airflow_provider_zdirect.orders.update_rows import (
     reason_code,
     update_file,
 )
-from airflow_provider_zdirect.windows import subject
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -29,13 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
     from airflow_provider_zdirect.publish.place import Place
 
-log = logging.getLogger(__name__)
-
 RULES = ("require_tracking", "overwrite_tracking", "split_shipments")
-
-
-def _updates(value: Any, name: str) -> list[Row]:
-    return list(listed_updates(from_text(value), name=name))
 
 
 def _reason(value: Any, name: str) -> int:
@@ -50,66 +41,33 @@ def _reason(value: Any, name: str) -> int:
 class ZDirectOrderUpdateOperator(ZDirectOperator):
     """Updates a merchant's orders: exports them, sets tracking numbers, ships, cancels and returns their lines.
 
-    Each row names an order and what to change:
-
-    ===============================  =================================================================================
-    ``order_id``                     the order (UUID); or ``order_number``, where that is one order's only
-    ``order_line_id``                the line that ``status`` is of; or ``external_id`` (also called ``ean``,
-                                     ``merchant_sku``), for all lines of that article; blank: all lines but those
-                                     that are canceled, and those that other rows name
-    ``merchant_order_id``            exports the order under this number
-    ``tracking_number``,             of the parcel, and of the way back; both have to be known before an order is
-    ``return_tracking_number``       marked as shipped
-    ``status``                       ``shipped``, ``canceled``, ``returned`` or ``reserved``
-    ``reason``                       of a return, by name or number, see below
-    ``outbound_logistic_center_id``  where it leaves (UUID)
-    ``shipment``, ``weight_grams``   for orders in several parcels: the merchant's id of the parcel, and its weight
-    ``merchant_id``                  whose order it is; rows of other merchants are left out
-    ===============================  =================================================================================
-
-    A tracking number has to be one that a carrier could have printed: placeholders, rounded numbers, and one number
-    for both ways are refused before anything is sent. What a row leaves out stays as it is. An order is read first:
-    what it has already is left alone, what contradicts it is a conflict, and only the rest is sent, in the order that
-    zDirect documents: export, tracking numbers, at least five seconds and until they have taken effect, then the
-    status. Orders that Zalando fulfils are refused before anything is sent. A row with one impossible change is left
-    out as a whole; all others are tried. Then the task fails if more than ``max_failed`` rows were not applied.
-
-    The outcome of each row is published as ``order_updates`` under ``base_path``: ``already``, ``done``, ``refused``,
-    ``conflict`` or ``failed``, with the reason. The task may be killed at any moment and retried; a retry goes on with
-    the rows that the first try read, even if the file was replaced. zDirect allows 2,000 updates a minute, 40 in
-    sandbox; longer waits for that take no worker slot, or, with ``deferrable=False``, are left to the retry. All
-    arguments but ``deferrable`` are templates; what is wrong and known at parse is refused at parse.
-
-    Return reasons (zDirect docs, *Orders*, returns): UNKNOWN_CAUSE (0), DISLIKE (1), SIZE_BIG (2), SIZE_SMALL (3),
-    VALUE_FOR_MONEY (4), DELIVERY_TOO_LATE (5), NOT_LIKE_IMAGINED (6), ARTICLE_WRONG (9), DEFECTIVE (10).
+    Columns, the checks of tracking numbers and what happens to a row are in ``docs/order-updates.md``. The outcome of
+    each row is published as ``order_updates`` under ``base_path``. The task may be killed at any moment and retried.
 
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which the results are written.
     :param updates: rows as ``[{"order_id": ..., "tracking_number": ...}, ...]``, 1,000 at most; a list, the results of
         mapped tasks, or text as a template renders them.
-    :param updates_path: a CSV, TSV, Parquet or JSON-lines file with such columns instead; URL or absolute
-        path; ``{merchant_id}`` in it stands for the merchant.
+    :param updates_path: a CSV, TSV, Parquet or JSON-lines file with such columns instead; URL or absolute path;
+        ``{merchant_id}`` in it stands for the merchant.
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
     :param require_merchant_id: refuse rows without ``merchant_id``, where one file is for several merchants.
     :param merchants_of_file: the merchants whose orders the rows may be of, this one included; each has a task. A row
         without ``merchant_id`` is then applied to the merchant that has the order, and has to name it by ``order_id``.
         None: rows without ``merchant_id`` are this merchant's.
-    :param default_reason: of returns without a reason; None: such rows are refused.
+    :param default_reason: of returns without a reason, by name or number; None: such rows are refused.
     :param require_tracking: refuse to ship an order without both tracking numbers.
     :param overwrite_tracking: replace another tracking number that is there; otherwise that is a conflict.
     :param split_shipments: let orders be shipped in several parcels, a pilot feature of zDirect.
     :param max_failed: how many rows may be refused, in conflict or failed before the task fails.
-    :param skip_applied: do nothing if the same rows were what this task applied last, and all of them were; for a file
-        that stays.
+    :param skip_applied: do nothing if this task applied the same rows last, all of them; for a file that stays.
     :param missing_file: ``fail``, or ``skip`` the task, if there is no file at ``updates_path``, or an empty one.
     :param storage_conn_id: Airflow connection of the storage.
-    :param format: ``parquet`` or ``jsonl``, of the results.
+    :param format: ``parquet`` or ``jsonl``.
     :param conn_id: the zDirect connection.
     :param deferrable: wait in the triggerer after a retriable error.
     :returns: ``merchant_id``, ``rows``, of these ``already``, ``done``, ``refused``, ``conflict`` and ``failed``;
         ``orders``, ``uri``, ``requests``, ``applied_before``, ``of_others`` (rows of other merchants).
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
-    :raises AirflowFailException: if a retry cannot help; chained to the typed error.
-    :raises ZDirectRetriableError: if it can.
     """
 
     asset_names = ("order_updates",)
@@ -118,7 +76,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         table.PLACE
         | table.FORMAT
         | {
-            "updates": table.optional(_updates),
+            "updates": table.optional(table.from_template(listed_updates)),
             "updates_path": table.TABLE_FILE,
             "merchants_of_file": table.UUIDS,
             "default_reason": table.optional(_reason),
@@ -171,27 +129,28 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
     def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
         from airflow_provider_zdirect.orders.order_flow import UpdateRules
         from airflow_provider_zdirect.orders.order_updates import update_orders
-        from airflow_provider_zdirect.orders.update_input import KeptRows
+        from airflow_provider_zdirect.orders.update_input import KeptRows, log_rows
         from airflow_provider_zdirect.orders.update_job import OrderUpdateJob
 
         place = open_place(values, hook)
         others = tuple(each for each in values["merchants_of_file"] if each != place.merchant_id)
         run = resume_key(context["ti"])
         kept = KeptRows(place, run)
-        found = kept.read() if values["updates"] is None else None
-        if found is not None:
-            log.info("Going on with the rows that the first try of this run read.")
-        else:
-            found = read_updates(
-                _rows_of_file(values, place) if values["updates"] is None else values["updates"],
+
+        def read(rows: Iterable[Row]) -> UpdateRows:
+            return read_updates(
+                rows,
                 merchant_id=place.merchant_id,
                 default_reason=values["default_reason"],
                 names_merchant=values["require_merchant_id"],
                 is_shared=bool(others),
             )
-            if values["updates"] is None:
-                kept.write(found)
-        _log_rows(found, place.merchant_id)
+
+        if values["updates"] is None:
+            found = kept.of_first_try(lambda: read(_rows_of_file(values, place)))
+        else:
+            found = read(values["updates"])
+        log_rows(found, place.merchant_id)
         job = OrderUpdateJob(
             place,
             updates=found.updates,
@@ -228,16 +187,3 @@ def _rows_of_file(values: Mapping[str, Any], place: Place) -> list[Row]:
             "is skipped.",
         )
     return list(update_file(file.fs, file.root, file.uri, "updates_path").rows())
-
-
-def _log_rows(rows: UpdateRows, merchant_id: str) -> None:
-    others = f"; {rows.of_others} rows of other merchants ({', '.join(rows.others[:20])}) are left out"
-    log.info(
-        "%s: %d updates%s%s.",
-        subject("order updates", merchant_id, full_id=True),
-        len(rows.updates),
-        f"; {len(rows.wrong)} rows are wrong" if rows.wrong else "",
-        others if rows.of_others else "",
-    )
-    if rows.of_others and not (rows.updates or rows.wrong):
-        log.warning("All rows are of other merchants; is their merchant_id right?")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
 
 from airflow_provider_zdirect.exceptions import ZDirectDataError, ZDirectFatalError, ZDirectRetriableError
 
@@ -54,6 +55,33 @@ def set_retry_policy(kwargs: dict[str, Any]) -> None:
     if (policy := retry_arguments().get("retry_policy")) is not None:
         inherited = kwargs.get("default_args") or {}
         kwargs.setdefault("retry_policy", inherited.get("retry_policy", policy))
+
+
+def set_retries(kwargs: dict[str, Any]) -> None:
+    """Put this provider's retries into the arguments of ``partial()``, unless the author has set others."""
+    inherited = _inherited_default_args(kwargs.get("dag"), kwargs.get("task_group"), kwargs.get("default_args"))
+    for name, value in (("retries", RETRIES), ("retry_delay", RETRY_DELAY)):
+        if name not in inherited:
+            kwargs.setdefault(name, value)
+
+
+def _inherited_default_args(dag: Any, task_group: Any, own: dict[str, Any] | None) -> dict[str, Any]:
+    """``default_args`` of the DAG, the task group and the task, merged as ``BaseOperator.partial`` does.
+
+    :param dag: None for the one of the enclosing ``with``; ``task_group`` likewise.
+    """
+    if AIRFLOW_V_3_0_PLUS:
+        base = "airflow.sdk.bases.operator"
+        contexts = import_module("airflow.sdk.definitions._internal.contextmanager")
+        dag = dag or contexts.DagContext.get_current()
+        group = task_group or (contexts.TaskGroupContext.get_current(dag) if dag else None)
+    else:
+        base = "airflow.models.baseoperator"
+        dag = dag or import_module("airflow.models.dag").DagContext.get_current_dag()
+        groups = import_module("airflow.utils.task_group").TaskGroupContext
+        group = task_group or (groups.get_current_task_group(dag) if dag else None)
+    merge = import_module(base).get_merged_defaults
+    return dict(merge(dag=dag, task_group=group, task_params=None, task_default_args=own)[0])
 
 
 @contextmanager

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_zdirect.exceptions import WindowError
 from airflow_provider_zdirect.operators.arguments import given
+from airflow_provider_zdirect.operators.base_path import open_place
 from airflow_provider_zdirect.windows import Window, parse_instant
+
+if TYPE_CHECKING:
+    from airflow_provider_zdirect.datasets.table import Dataset
+    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+    from airflow_provider_zdirect.pipeline.extract import ExtractJob
 
 WINDOW_REMEDY = (
     "Give from and to as DAG params, on the command line with --conf "
@@ -60,6 +66,31 @@ def run_window(values: Mapping[str, Any], context: Mapping[str, Any]) -> Window:
     window = Window(values["window_from"], values["window_to"])
     _check_backfill(context, window)
     return window
+
+
+def window_job(
+    values: Mapping[str, Any], context: Mapping[str, Any], hook: ZDirectHook, dataset: Dataset, **more: Any
+) -> ExtractJob:
+    """The job of this task instance; a retry has the same.
+
+    :param values: the task's arguments, of which ``PLACE``, ``FORMAT`` and ``WINDOW`` are used.
+    :param more: other fields of the job.
+    :raises WindowError: as :func:`run_window`.
+    """
+    from airflow_provider_zdirect.pipeline.extract import ExtractJob
+
+    return ExtractJob(
+        dataset=dataset,
+        window=run_window(values, context),
+        place=open_place(values, hook),
+        resume_key=resume_key(context["ti"]),
+        max_rejected=values["max_rejected"],
+        clip_to_retention=values["clip_to_retention"],
+        timezone=values["timezone"],
+        replace_with_empty=values["replace_with_empty"],
+        accept_outside=values["accept_outside"],
+        **more,
+    )
 
 
 def fixed_window(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect.operators import argument_table as table
-from airflow_provider_zdirect.operators.arguments import count, from_text
+from airflow_provider_zdirect.operators.arguments import count
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
-from airflow_provider_zdirect.operators.base_path import open_file, open_place
+from airflow_provider_zdirect.operators.base_path import open_place, open_table
 from airflow_provider_zdirect.operators.run import resume_key
-from airflow_provider_zdirect.shipping_documents.listed import listed_orders, orders_file, orders_of_file
+from airflow_provider_zdirect.shipping_documents.listed import COLUMNS, listed_orders, orders_of_file
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -18,29 +18,14 @@ if TYPE_CHECKING:
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
     from airflow_provider_zdirect.publish.place import Place
 
-
 FLAGS = ("fill_tracking", "overwrite_tracking", "require_documents")
-
-
-def _order_ids(value: Any, name: str) -> list[str]:
-    return listed_orders(from_text(value), name=name)
 
 
 class ZDirectShippingDocumentsOperator(ZDirectOperator):
     """Fetches labels and delivery slips of orders to object storage, and fills in the tracking codes of the labels.
 
-    For merchants who ship partner-fulfilled orders with Zalando Shipping Solutions (ZSS). Each document is fetched
-    once, to ``<base_path>/shipping_documents/merchant_id=<id>/order_id=<id>/<document id>-<type>.pdf``, beside a
-    ``documents.json`` that says what they are; documents of unknown types are kept as well. Then the outbound and the
-    return label's codes become the order's ``tracking_number`` and ``return_tracking_number``, as with
-    ``ZDirectOrderUpdateOperator``. All of it is safe to retry and to repeat.
-
-    The outcome for each order is published as ``shipping_document_results`` (and ``order_updates`` for the codes), one
-    file per run. An order without documents counts as ``missing`` and is looked for again by the next run; one whose
-    labels have several codes for the same thing is in ``conflict``, and none of them is filled in.
-
-    Labels carry names and addresses: restrict who can read the base path, and let the erasure of deletion requests
-    delete them.
+    For merchants who ship with Zalando Shipping Solutions (``docs/shipping-documents.md``). Each document is fetched
+    once; all of it is safe to retry and to repeat. Labels carry names and addresses: restrict who can read them.
 
     :param order_ids: of these orders: a list, comma separated text, or the result of another task; 1,000 at most.
     :param orders_path: or of those in the column ``order_id`` of a CSV, Parquet or JSON-lines file. Without both, of
@@ -51,8 +36,7 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
     :param fill_tracking: fill in tracking codes.
     :param overwrite_tracking: also where the order has others; without it that is a conflict.
     :param require_documents: an order without documents is an error, for which the task waits and tries again.
-    :param max_failed: orders that may fail or be in conflict before the task fails, after all were tried; None (or a
-        blank text): any number.
+    :param max_failed: orders that may fail or be in conflict before the task fails; None (or a blank text): any number.
     :param format: of the results: ``parquet`` or ``jsonl``.
     :param conn_id: the zDirect connection.
     :param deferrable: wait in the triggerer after a retriable error.
@@ -60,8 +44,6 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
         ``failed``; ``documents``, ``downloaded``, ``missing_orders`` (the first ten), ``tracking`` (rows by outcome),
         ``uri``, ``results_uri``, ``requests``.
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
-    :raises AirflowFailException: if a retry cannot help; chained to the typed error.
-    :raises ZDirectRetriableError: if it can.
     """
 
     asset_names = ("shipping_documents",)
@@ -69,7 +51,7 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
         table.PLACE
         | table.FORMAT
         | {
-            "order_ids": table.optional(_order_ids),
+            "order_ids": table.optional(table.from_template(listed_orders)),
             "orders_path": table.TABLE_FILE,
             "max_failed": table.optional(count),
         }
@@ -122,6 +104,5 @@ def _orders(values: Mapping[str, Any], place: Place) -> list[str]:
         listed: list[str] = values["order_ids"]
         return listed
     if values["orders_path"] is not None:
-        file = open_file(values, "orders_path")
-        return orders_of_file(orders_file(file.fs, file.root, file.uri, "orders_path"), place.merchant_id)
+        return orders_of_file(open_table(values, "orders_path", COLUMNS, ("order_id",)), place.merchant_id)
     return orders_without_codes(place)

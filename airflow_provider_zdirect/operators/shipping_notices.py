@@ -17,30 +17,19 @@ from airflow_provider_zdirect.inbound.notice_plan import (
     checked_operations,
     derived_id,
 )
-from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import choice, from_text, given, is_literal
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
-from airflow_provider_zdirect.operators.base_path import open_file
+from airflow_provider_zdirect.operators.base_path import open_table
 from airflow_provider_zdirect.operators.run import resume_key
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-    from airflow_provider_zdirect.inbound.steps import NoticeResult
 
 
-def _operations(value: Any, name: str) -> tuple[str, ...]:
-    return checked_operations(value)
-
-
-def _notice_id(value: Any, name: str) -> str:
-    return checked_notice_id(value)
-
-
-def _items(value: Any, name: str) -> ItemSet:
-    return ItemSet.of_list(from_text(value), name=name)
+_ITEMS = table.optional(table.from_template(ItemSet.of_list))
 
 
 class _NoticeFields(table.Argument):
@@ -63,84 +52,49 @@ def _fields(value: Any, name: str) -> dict[str, Any]:
 
 
 class ZDirectShippingNoticeOperator(ZDirectOperator):
-    """Takes a shipping notice through some of its operations, in one task that is safe to retry.
+    """Takes a shipping notice through some of its operations, in one task that is safe to retry (``docs/inbound.md``).
 
-    Every operation reads the notice first. What has happened already is recognised (``already`` in the result), what
-    contradicts the notice fails the task with what to do (``ConflictError``), and the rest is sent with ``If-Match``.
-    So a task may be killed between any two requests, retried, or cleared and run again: there is one notice, in the
-    right state. All arguments are checked before the first request.
-
-    ========================  ===============================================  ==================================
-    operation                 has happened already if                          contradicts if
-    ========================  ===============================================  ==================================
-    ``create``                the notice exists with the fields of ``notice``  it has other values in them
-    ``announce``              the announced items are these                    they are others, and confirmed
-    ``confirm_announcement``  the state is ``ready_for_delivery_date`` or      the items are others than this task's
-                              later
-    ``dispatch``              the dispatch items are these                     they are others, and confirmed
-    ``confirm_dispatch``      the state is ``ready_for_receive``               no delivery date is confirmed yet, or
-                                                                               the items are others than this task's
-    ========================  ===============================================  ==================================
-
-    A confirmation is final. Before it, the task reads the items in zDirect and compares them with its own, so give
-    ``announce`` and ``confirm_announcement`` (``dispatch`` and ``confirm_dispatch``) to one task: alone, a confirmation
-    has no items to compare, and confirms what zDirect has.
-
-    States after ``initial`` may have undocumented names. Should zDirect refuse ``confirm_announcement`` in an
-    unknown one, and the items are this task's or it has none, that counts as ``already``; ``confirm_dispatch`` fails.
-
-    Between ``confirm_announcement`` and ``dispatch``, ZFS Operations confirms a delivery date; give the last two
-    operations to a task that runs after that. Without ``dispatch``, the announced items count.
-
-    zDirect allows 30 requests an hour each for item sets and confirmations, and 10 a minute for a notice itself. The
-    task shares these limits with all others of its host. Waits of minutes take no worker slot, or, with
-    ``deferrable=False``, are left to the task's retry. All arguments but ``deferrable`` are templates;
-    what is wrong and known at parse is refused at parse.
+    A confirmation is final: before it, the task compares the items in zDirect with its own. So give ``announce`` and
+    ``confirm_announcement`` (``dispatch`` and ``confirm_dispatch``) to one task; alone, a confirmation confirms what
+    zDirect has. Dispatch in a later task: ZFS Operations confirms a delivery date in between.
 
     :param operations: one or more of ``create``, ``announce``, ``confirm_announcement``, ``dispatch``,
         ``confirm_dispatch``, in this order; a list or comma separated text.
     :param notice: fields to create it with: ``carrier_name``, ``requested_zalando_location_id``,
         ``requested_zalando_location_name``, ``pallets_count``, ``colli_count``, ``hanging_goods_count``,
         ``earliest_delivery_date`` (``2026-11-30``), ``merchant_b2b_reference``, ``contact_name``, ``contact_email``,
-        ``additional_contact_email``, ``comments``. Which of them zDirect requires is not confirmed and left to its
-        answer. ``zalando_merchant_id`` is filled in.
+        ``additional_contact_email``, ``comments``.
     :param shipping_notice_id: the notice; needed without ``create``. With ``create`` and ``create_by="put"`` a UUID of
         version 4 of your own; None makes one of merchant, DAG, run, task and map index, the same with every retry.
     :param items: items to announce: ``[{"ean": "4006381333931", "quantity": 2}, ...]``, 1,000 at most; a list, the
         results of mapped tasks, or text as a template renders them.
-    :param items_path: a CSV, TSV, Parquet or JSON-lines file with the columns ``ean`` and ``quantity``
-        instead; URL or absolute path.
+    :param items_path: a CSV, TSV, Parquet or JSON-lines file with ``ean`` and ``quantity`` instead; URL or path.
     :param dispatch_items: items to dispatch, as ``items``.
     :param dispatch_items_path: as ``items_path``.
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use. Without
         ``create`` it is only needed to make sure that the notice is that merchant's.
     :param storage_conn_id: Airflow connection of the storage.
-    :param create_by: ``put`` or ``post``. Unconfirmed: the older docs create by ``PUT`` to an id of one's own, a newer
-        copy by ``POST``, and is cut off where it would say whose the id is. The default is ``put``, which is documented
-        in full, and cannot make a second notice when it is repeated. With ``post``, ``notice`` needs a
-        ``merchant_b2b_reference`` that no other notice has: by it a retry finds, in zDirect's list, what was created.
-        Two attempts at the same moment may still make two notices; each looks at the list after its ``POST``, and one
-        that sees both fails with their ids before it announces anything.
+    :param create_by: ``put``, or ``post``, for which ``notice`` needs a ``merchant_b2b_reference`` that no other notice
+        has: by it a retry finds what was created. Two attempts at once may then make two notices; each looks at the
+        list after its ``POST``, and one that sees both fails with their ids before it announces anything.
     :param conn_id: the zDirect connection.
     :param deferrable: wait in the triggerer after a retriable error.
     :returns: ``shipping_notice_id``, ``merchant_id``, ``zalando_advice_id``, ``state``, ``etag``, ``operations``
         (``done`` or ``already`` by operation), and of the items given, ``items``, ``pieces``, ``dispatch_items`` and
         ``dispatch_pieces``: how many EANs and pieces, else None.
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
-    :raises AirflowFailException: if a retry cannot help; chained to the typed error.
-    :raises ZDirectRetriableError: if it can.
     """
 
     max_turns = 300
     """30 requests an hour are shared by all notices of a merchant, so the last of many waits for most of them."""
     arguments = (
         {
-            "operations": table.Argument(_operations),
+            "operations": table.Argument(lambda value, name: checked_operations(value)),
             "notice": _NoticeFields(_fields, blank={}),
-            "shipping_notice_id": table.optional(_notice_id),
-            "items": table.optional(_items),
+            "shipping_notice_id": table.optional(lambda value, name: checked_notice_id(value)),
+            "items": _ITEMS,
             "items_path": table.TABLE_FILE,
-            "dispatch_items": table.optional(_items),
+            "dispatch_items": _ITEMS,
             "dispatch_items_path": table.TABLE_FILE,
             "create_by": table.Argument(choice(*CREATE_BY)),
         }
@@ -201,15 +155,14 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
             announced=items,
             dispatched=dispatch_items,
         )
-        return Outcome(_summary(ask_zdirect(hook, lambda client: carry_out(plan, client)), plan))
+        return Outcome(ask_zdirect(hook, lambda client: carry_out(plan, client)).as_dict(plan))
 
 
 def _item_set(values: Mapping[str, Any], name: str) -> ItemSet | None:
     if values[f"{name}_path"] is None:
         listed: ItemSet | None = values[name]
         return listed
-    file = open_file(values, f"{name}_path")
-    return ItemSet.of_file(TableFile(file.fs, file.root, file.uri, f"{name}_path", COLUMNS, ("ean", "quantity")))
+    return ItemSet.of_file(open_table(values, f"{name}_path", COLUMNS, ("ean", "quantity")))
 
 
 def _is_any_given(*values: Any) -> bool | None:
@@ -217,20 +170,3 @@ def _is_any_given(*values: Any) -> bool | None:
     if any(table.is_known(value) and value is not None for value in values):
         return True
     return False if table.is_known(*values) else None
-
-
-def _summary(result: NoticeResult, plan: NoticePlan) -> dict[str, Any]:
-    notice = result.notice
-    announced, dispatched = plan.announced, plan.dispatched
-    return {
-        "shipping_notice_id": notice.id,
-        "merchant_id": result.merchant_id,
-        "zalando_advice_id": notice.content.zalando_advice_id,
-        "state": notice.state,
-        "etag": notice.etag,
-        "operations": result.operations,
-        "items": len(announced) if announced else None,
-        "pieces": announced.pieces if announced else None,
-        "dispatch_items": len(dispatched) if dispatched else None,
-        "dispatch_pieces": dispatched.pieces if dispatched else None,
-    }

@@ -6,18 +6,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_zdirect.merchant_files.tables import KINDS, TableFile, table_kind
+from airflow_provider_zdirect.merchant_files.tables import KINDS, table_kind
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import instant
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect, end_without_file
-from airflow_provider_zdirect.operators.base_path import open_file, open_place
+from airflow_provider_zdirect.operators.base_path import open_file, open_place, open_table
 from airflow_provider_zdirect.operators.run import resume_key
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-    from airflow_provider_zdirect.publish.place import Place
     from airflow_provider_zdirect.stocks.open_orders import OrdersWanted
 
 FEED = "feed"
@@ -37,50 +36,36 @@ def _orders_since(value: Any, name: str) -> datetime | str:
 
 
 class ZDirectStockUpdateOperator(ZDirectOperator):
-    """Sends a merchant's stock levels to zDirect: to every live sales channel, what has changed, as fast as it allows.
+    """Sends a merchant's stock levels to zDirect: to every live sales channel, what has changed (``docs/stocks.md``).
 
-    The feed is a CSV, TSV, Parquet or JSON-lines file, or a folder of such files, with the columns ``ean``
-    or ``merchant_sku``, ``quantity`` and, if wanted, ``sales_channel_id``: a row with one is for that channel only, all
-    others are for all channels. What it does not name stays as it is. Rows that cannot be sent are put aside under
-    ``_rejected/`` with place and reason, and the others are sent all the same; then the task fails if more than
-    ``max_rejected`` rows and updates were rejected.
-
-    The outcome of every update is published as ``stock_updates``, what zDirect has now as ``stock_updates_current``.
-    Only what zDirect does not have yet is sent. The task may be killed at any moment and retried, and may meet another
-    run: a level of an older feed never stays in place of a newer one, and each pair is once in the results of a run.
-
-    zDirect allows 60 requests and 2,000 updates a minute, which all tasks of a host share. Waits of more than two
-    minutes take no worker slot, or, with ``deferrable=False``, are left to the task's retry. All arguments but
-    ``deferrable`` are templates; what is wrong and known at parse is refused at parse.
+    Rows that cannot be sent are rejected, and the others are sent all the same. The outcome of every update is
+    published as ``stock_updates``, what zDirect has now as ``stock_updates_current``. The task may be killed at any
+    moment and retried, and may meet another run: a level of an older feed never stays in place of a newer one.
 
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which the results are written.
     :param stock_path: the feed, a file or a folder; URL or absolute path; ``{merchant_id}`` in it stands for the
         merchant. None means ``<base_path>/_inbox/stock.csv``.
-    :param mapping_path: a file with the columns ``merchant_sku`` and ``ean``, for feeds and orders with merchant SKUs;
+    :param mapping_path: a file with ``merchant_sku`` and ``ean``, for feeds and orders with merchant SKUs;
         ``{merchant_id}`` as above.
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
-    :param sales_channel_ids: where rows go that name no sales channel; a list, or comma separated; None means all that
-        zDirect says are live.
+    :param sales_channel_ids: where rows go that name no sales channel; None: all that zDirect says are live.
     :param subtract_open_orders: subtract from each level the pieces that are ordered and not shipped, by the published
         orders under ``base_path`` (dataset ``orders``, complete for seven days); for feeds that do not know of them.
     :param include_zfs_orders: subtract those too that Zalando fulfils from its own warehouses.
     :param orders_since: subtract only what was ordered at this time or later (aware datetime or ISO 8601 text), or
         ``feed``: after the feed was made. None: all.
-    :param max_orders_age: how old the published orders may be (timedelta, or ISO 8601 text such as ``PT2H``).
+    :param max_orders_age: how old the published orders may be (timedelta or ISO 8601 text).
     :param full_sync: send everything, also what zDirect has already.
-    :param resend_after: send again what zDirect took longer ago (timedelta, or ISO 8601 text such as ``P7D``); None:
-        never.
+    :param resend_after: send again what zDirect took longer ago (timedelta or ISO 8601 text); None: never.
     :param feed_time: of when the feed's figures are; None means when its file was written last. The newest wins.
     :param max_rejected: how many rows and updates may be rejected before the task fails.
     :param missing_feed: ``fail``, or ``skip`` the task, if there is no feed.
     :param storage_conn_id: Airflow connection of the storage.
-    :param format: ``parquet`` or ``jsonl``, of the results.
+    :param format: ``parquet`` or ``jsonl``.
     :param conn_id: the zDirect connection.
     :param deferrable: wait in the triggerer after a retriable error.
     :returns: counts, see :func:`~airflow_provider_zdirect.stocks.stock_updates.update_stocks`.
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
-    :raises AirflowFailException: if a retry cannot help; chained to the typed error.
-    :raises ZDirectRetriableError: if it can.
     """
 
     asset_names = ("stock_updates",)
@@ -129,17 +114,20 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
         super().__init__(values=locals(), **kwargs)
 
     def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
-        from airflow_provider_zdirect.stocks.feed import FeedFiles
+        from airflow_provider_zdirect.stocks.feed import MAPPING_COLUMNS, FeedFiles
         from airflow_provider_zdirect.stocks.stock_updates import update_stocks
         from airflow_provider_zdirect.stocks.update_plan import StockUpdateJob
 
         place, ti = open_place(values, hook), context["ti"]
         stock_path = values["stock_path"] or f"{values['base_path'].rstrip('/')}/_inbox/stock.csv"
         feed = open_file({**values, "stock_path": stock_path}, "stock_path", place.merchant_id)
+        mapping = None
+        if values["mapping_path"] is not None:
+            mapping = open_table(values, "mapping_path", MAPPING_COLUMNS, ("merchant_sku", "ean"), place.merchant_id)
         job = StockUpdateJob(
             place=place,
             feed=FeedFiles(feed.fs, feed.root, feed.uri, values["feed_time"]),
-            mapping=_mapping(values, place),
+            mapping=mapping,
             run=resume_key(ti),
             label=f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{getattr(ti, 'map_index', -1)}",
             sales_channel_ids=values["sales_channel_ids"],
@@ -157,15 +145,6 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
                 "missing_feed='skip' the task is skipped.",
             )
         return Outcome(result, {"stock_updates": result})
-
-
-def _mapping(values: Mapping[str, Any], place: Place) -> TableFile | None:
-    from airflow_provider_zdirect.stocks.feed import MAPPING_COLUMNS
-
-    if values["mapping_path"] is None:
-        return None
-    file = open_file(values, "mapping_path", place.merchant_id)
-    return TableFile(file.fs, file.root, file.uri, "mapping_path", MAPPING_COLUMNS, ("merchant_sku", "ean"))
 
 
 def _orders(values: Mapping[str, Any]) -> OrdersWanted | None:

@@ -165,7 +165,7 @@ def given_list(items: Any, *, name: str, example: str, path: str) -> list[Any]:
     return entries
 
 
-def listed_updates(items: Any, *, name: str) -> list[Row]:
+def listed_updates(items: Any, name: str) -> list[Row]:
     """The rows of a list of mappings.
 
     :param name: the parameter that it came in, for errors.

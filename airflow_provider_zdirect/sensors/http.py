@@ -7,7 +7,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowException
 from airflow.providers.http.sensors.http import HttpSensor
 
-from airflow_provider_zdirect.hooks.http import ZDirectHttpHook
+from airflow_provider_zdirect.operators.http import http_hook
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.triggers.http import ZDirectHttpSensorTrigger
 
@@ -32,14 +32,7 @@ class ZDirectHttpSensor(HttpSensor):
         super().__init__(http_conn_id=http_conn_id, **kwargs)
 
     def poke(self, context: Any) -> Any:
-        hook = ZDirectHttpHook(
-            method=self.method,
-            http_conn_id=self.http_conn_id,
-            tcp_keep_alive=self.tcp_keep_alive,
-            tcp_keep_alive_idle=self.tcp_keep_alive_idle,
-            tcp_keep_alive_count=self.tcp_keep_alive_count,
-            tcp_keep_alive_interval=self.tcp_keep_alive_interval,
-        )
+        hook = http_hook(self)
         self.log.info("Poking: %s", self.endpoint)
         try:
             with fail_fast():

@@ -20,7 +20,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_zdirect import exceptions
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.exceptions import ZDirectError, ZDirectFatalError
+from airflow_provider_zdirect.exceptions import ZDirectFatalError
 from airflow_provider_zdirect.operators.argument_table import (
     CONNECTION,
     DURATION,
@@ -62,31 +62,24 @@ TIMEOUT_ON_AIRFLOW_2 = "Trigger/execution timeout"
 class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
     """Waits until the report of a day's movements between countries is available.
 
-    A report is available when an answer holds movements. It is empty when an answer holds none although the report of
-    a later day is available, or still holds none ``empty_after`` the report was due. Errors that waiting cannot fix (a
-    wrong merchant, a missing scope, ...) fail the task at once and without a retry; temporary ones (5xx, 429, no
-    answer) are waited out. With ``deferrable=True`` no worker slot is held; if the report is due already, the worker
-    sends the first request, so that a backfill does not wait.
-
-    ``timeout``, ``soft_fail``, ``mode`` and ``poke_interval`` are those of every sensor; there are never less than
-    ``poll_interval`` seconds between two requests. All arguments but ``deferrable`` are templates; what is wrong and
-    known at parse is refused at parse.
+    When it counts as available or empty, and which errors are waited out, is in ``docs/movement-reports.md``. If the
+    report is due already, the worker sends the first request, so that a backfill does not wait. ``timeout``,
+    ``soft_fail``, ``mode`` and ``poke_interval`` are those of every sensor; there are never less than ``poll_interval``
+    seconds between two requests. All arguments but ``deferrable`` are templates.
 
     :param dataset: ``intra_community_movements`` or ``cross_border_movements``.
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
-    :param report_date: the day (date or ISO 8601 text); None, blank and ``None`` as text mean the day that the run's
-        data interval covers, which has to be a day then.
+    :param report_date: the day (date or ISO 8601 text); None: the day that the run's data interval covers.
     :param not_before: no request is sent before this local time of the day after the report's (``12:00`` or a
         ``datetime.time``).
-    :param timezone: time zone of ``not_before``. zDirect names 12:00 CET for the one report and 12:00 UTC for the
-        other; the default is the later one.
+    :param timezone: time zone of ``not_before``.
     :param business_days_only: wait for the first day after the report date that is not a weekend or public holiday.
     :param holiday_calendars: whose public holidays are not business days: codes of countries or their parts, ``"DE"``
         or ``["DE", "PL", "DE-BE"]``. Has no effect without ``business_days_only``.
-    :param poll_interval: pause between two requests (timedelta, or ISO 8601 text such as ``PT5M``), two minutes or
-        more; up to a quarter is added.
-    :param empty_after: how long after the due moment an empty answer means an empty report (timedelta, or ISO 8601
-        text such as ``PT6H``), if no later report is available before.
+    :param poll_interval: pause between two requests (timedelta or ISO 8601 text), two minutes or more; up to a quarter
+        is added.
+    :param empty_after: how long after the due moment an empty answer means an empty report (timedelta or ISO 8601
+        text), if no later report is available before.
     :param on_empty: what an empty report means for the task: ``success``, ``skip`` or ``fail``.
     :param variant: another path for the dataset, for example ``single_request`` for ``intra_community_movements``.
     :param path: another path than the dataset's own, with ``{merchant_id}`` in it, should zDirect's differ.
@@ -234,7 +227,7 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
         """Go on with what the trigger found out."""
         with fail_fast():
             if event["status"] == "failed":
-                raise _as_raised(event)
+                raise getattr(exceptions, event["kind"], ZDirectFatalError)(event["message"])
             plan = replace(
                 self._plan(context),
                 merchant_id=event["merchant_id"],
@@ -272,9 +265,10 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
     def _conclude(self, plan: ReportPlan, why: str, later: str | None) -> dict[str, Any]:
         what = report_in_words(plan.dataset.name, plan.merchant_id, plan.report_date)
         found = {"why": why}
-        if why == ReportStatus.EMPTY.value:
+        is_empty = why == ReportStatus.EMPTY.value
+        if is_empty:
             found["empty_because"] = why_empty(later, plan.wait.empty_from - plan.wait.due)
-        if why == ReportStatus.EMPTY.value and plan.on_empty != "success":
+        if is_empty and plan.on_empty != "success":
             said = (
                 f"{what}: no movements, although it was due at {plan.wait.due.isoformat(timespec='seconds')} and "
                 f"{found['empty_because']}."
@@ -295,7 +289,7 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
         }
 
     def _plan(self, context: Context) -> ReportPlan:
-        """The rendered arguments; everything that can be wrong is judged before the first request."""
+        """The rendered arguments, checked before the first request."""
         interval = (context.get("data_interval_start"), context.get("data_interval_end"))
         return report_arguments.report_plan(self.values(), interval, self.poke_interval)
 
@@ -308,7 +302,3 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
         return hook
 
 
-def _as_raised(event: Mapping[str, Any]) -> ZDirectError:
-    kind = getattr(exceptions, event["kind"], ZDirectFatalError)
-    error: ZDirectError = kind(event["message"])
-    return error

@@ -89,7 +89,7 @@ def report_dataset(values: Mapping[str, Any]) -> Dataset:
 
 def report_date(value: Any, name: str) -> date:
     """A date, or ISO text of one."""
-    # A time is refused: which day it is depends on a time zone that nobody named.
+    # A time is refused: which day it is depends on a time zone that is not given.
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
     try:

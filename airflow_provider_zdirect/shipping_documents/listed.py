@@ -16,7 +16,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType({"order_id": ("order_u
 SHOWN = 5
 
 
-def listed_orders(value: Any, *, name: str) -> list[str]:
+def listed_orders(value: Any, name: str) -> list[str]:
     """Order ids of a list, or of comma separated text; each once, in order.
 
     :param name: their parameter, for errors.
@@ -28,13 +28,8 @@ def listed_orders(value: Any, *, name: str) -> list[str]:
     return _checked(((f"item {number}", order_id) for number, order_id in enumerate(found, start=1)), f"{name}: ")
 
 
-def orders_file(fs: Any, path: str, uri: str, name: str) -> TableFile:
-    """The file with ids of orders."""
-    return TableFile(fs, path, uri, name, COLUMNS, required=("order_id",))
-
-
 def orders_of_file(file: TableFile, merchant_id: str) -> list[str]:
-    """The ids in a file, each once, in order; rows that name another merchant are left out.
+    """The ids in a file with :data:`COLUMNS`, each once, in order; rows that name another merchant are left out.
 
     :raises ZDirectConfigurationError: if the file cannot be read, or an id is not a UUID; it names the rows.
     """

@@ -6,15 +6,18 @@ import inspect
 import json
 import re
 from datetime import UTC, datetime, time, timedelta
+from itertools import product
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, BaseSensorOperator, task_group
-from all_tasks import MERCHANT, OTHER, TASKS, cases, needed
+from all_tasks import MERCHANT, OTHER, TASKS, needed
 from own_emulator import connection_to, own_emulator
 
+from airflow_provider_zdirect.assets import changed_alias, place_alias, zdirect_asset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import argument_table, arguments
 from airflow_provider_zdirect.operators.argument_table import UNKNOWN
+from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.liquidation import pass_delays
 from airflow_provider_zdirect.sensors.report_arguments import poll_interval
 
@@ -89,9 +92,14 @@ def wrong_values(task, name, argument):
     return wrong + (BLANKS if argument.blank is UNKNOWN else ())
 
 
-WRONG = cases(wrong_values)
+WRONG = [
+    (task, name, values)
+    for task in TASKS
+    for name, argument in task.arguments.items()
+    if (values := wrong_values(task, name, argument))
+]
 by_name = pytest.mark.parametrize("task", TASKS, ids=lambda each: each.__name__)
-wrong = pytest.mark.parametrize(("task", "name", "value"), WRONG, ids=lambda each: getattr(each, "__name__", None))
+wrong = pytest.mark.parametrize(("task", "name", "values"), WRONG, ids=str)
 
 
 def parameters(task):
@@ -128,6 +136,7 @@ def test_every_argument_can_be_a_template_and_is_kept_for_airflow_to_render(task
     made = task(task_id="a_task", **templates)
     assert {name: getattr(made, name) for name in task.template_fields} == templates
     assert isinstance(made.deferrable, bool)
+    assert (made.retries, made.retry_delay) == (5, timedelta(minutes=2))
 
 
 @by_name
@@ -140,14 +149,39 @@ def test_a_task_can_be_mapped_over_every_argument(task):
         assert mapped.retries == 5
 
 
+@pytest.mark.parametrize("task", [each for each in TASKS if issubclass(each, ZDirectOperator)])
+def test_the_assets_that_a_task_updates_join_the_authors_outlets_once_also_if_it_is_mapped(task):
+    values = needed(task)
+    names = task.updated(values)
+    of_place = [asset for name in names for asset in (zdirect_asset(name), zdirect_asset(name, "/data/zdirect"))]
+    by_template = [outlet for name in names for outlet in (zdirect_asset(name), place_alias(name))]
+    if task.only_changes:
+        of_place = by_template = [changed_alias(name) for name in names]
+    other, template = zdirect_asset("received_items"), {**values, "base_path": "{{ params.base_path }}"}
+    assert task(task_id="a_task", **values).outlets == of_place
+    assert task(task_id="a_task", outlets=[other], **values).outlets == [other, *of_place]
+    assert task(task_id="a_task", outlets=of_place[-1:], **values).outlets == [*of_place[-1:], *of_place[:-1]]
+    with DAG("a_dag", schedule=None):
+        mapped = task.partial(task_id="a_task", **values).expand(merchant_id=[MERCHANT])
+    assert mapped.partial_kwargs["outlets"] == of_place
+    if "base_path" not in task.arguments:
+        return
+    # Where the place is known only when the task runs, there is an alias for its asset.
+    assert task(task_id="b_task", **template).outlets == by_template
+    del values["base_path"]
+    with DAG("a_dag", schedule=None):
+        mapped = task.partial(task_id="b_task", **values).expand(base_path=["/here", "/there"])
+    assert mapped.partial_kwargs["outlets"] == by_template
+
+
 def test_every_argument_but_free_text_has_wrong_values():
     without = {name for task in TASKS for name, each in task.arguments.items() if not wrong_values(task, name, each)}
     assert without == {"storage_conn_id", "purchase_order_number"}
 
 
 @wrong
-def test_a_wrong_literal_is_refused_at_parse_with_task_argument_and_remedy(task, name, value):
-    for make in (task, task.partial):
+def test_a_wrong_literal_is_refused_at_parse_with_task_argument_and_remedy(task, name, values):
+    for value, make in product(values, (task, task.partial)):
         with DAG("a_dag", schedule=None), pytest.raises(ZDirectConfigurationError, match="Task a_task: ") as caught:
             make(**{"task_id": "a_task", **needed(task), name: value})
         assert name in str(caught.value)
@@ -164,12 +198,12 @@ def zdirect():
 
 @wrong
 def test_a_wrong_rendered_value_fails_without_retry_and_before_any_request(
-    task, name, value, zdirect, context, tmp_path, monkeypatch
+    task, name, values, zdirect, context, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection_to(zdirect)))
     start = zdirect.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
     run = {"data_interval_start": start - timedelta(days=3), "data_interval_end": start - timedelta(days=2)}
-    for deferrable in [True, False] if issubclass(task, BaseSensorOperator) else [True]:
+    for value, deferrable in product(values, [True, False] if issubclass(task, BaseSensorOperator) else [True]):
         made = task(task_id="a_task", **needed(task, str(tmp_path)))
         made.deferrable = deferrable
         setattr(made, name, value)

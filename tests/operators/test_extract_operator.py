@@ -10,7 +10,7 @@ import real_time
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
 from clocks import NOON
 
-from airflow_provider_zdirect.assets import dataset_asset, place_alias
+from airflow_provider_zdirect.assets import dataset_asset
 from airflow_provider_zdirect.exceptions import (
     RetentionError,
     ServerError,
@@ -164,7 +164,7 @@ def test_retries_are_set_unless_the_author_says_otherwise():
         assert extract(task_id="own", retries=2).retries == 2
 
 
-def test_a_mapped_task_has_the_same_retries_and_asset_for_the_scheduler():
+def test_a_mapped_task_has_the_same_retries_for_the_scheduler():
     def mapped(**arguments):
         return ZDirectExtractOperator.partial(dataset="received_items", base_path="/nowhere", **arguments).expand(
             merchant_id=[MERCHANT]
@@ -173,23 +173,12 @@ def test_a_mapped_task_has_the_same_retries_and_asset_for_the_scheduler():
     with DAG("a_dag", schedule=None):
         task = mapped(task_id="plain")
         assert (task.retries, task.retry_delay) == (5, timedelta(minutes=2))
-        assert task.outlets == [dataset_asset("received_items"), dataset_asset("received_items", "/nowhere")]
     with DAG("b_dag", schedule=None, default_args={"retries": 0}):
         assert mapped(task_id="inherits").retries == 0
         assert mapped(task_id="own", retries=3).retries == 3
 
 
-def test_the_assets_join_the_authors_outlets_once():
-    asset, here = dataset_asset("returned_items"), dataset_asset("returned_items", "file:///nowhere")
-    other = dataset_asset("received_items")
-    assert extract().outlets == [asset, here]
-    assert extract(outlets=[other]).outlets == [other, asset, here]
-    assert extract(outlets=[asset]).outlets == [asset, here]
-    # Where the place is known only when the task runs, there is an alias for its asset.
-    assert extract(base_path="{{ params.base_path }}").outlets == [asset, place_alias("returned_items")]
-    with DAG("a_dag", schedule=None):
-        mapped = ZDirectExtractOperator.partial(task_id="mapped", dataset="returned_items")
-        assert mapped.expand(base_path=["/here", "/there"]).outlets == [asset, place_alias("returned_items")]
+def test_a_dataset_that_is_not_known_at_parse_has_no_asset_yet():
     assert extract(dataset="{{ params.dataset }}").outlets == []
 
 

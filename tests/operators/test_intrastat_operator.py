@@ -9,12 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException
 from clocks import FakeClock
 from extraction import Extraction
 from own_emulator import connection_to, own_emulator
 
-from airflow_provider_zdirect.assets import dataset_asset, intrastat_asset
+from airflow_provider_zdirect.assets import intrastat_asset
 from airflow_provider_zdirect.exceptions import MissingReportsError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.intrastat import ZDirectIntrastatReportOperator
 from airflow_provider_zdirect.windows import Window
@@ -153,29 +153,11 @@ def test_master_data_comes_from_the_storage(landed, context, tmp_path):
     assert all(entry["without_master_data"] == entry["lines"] > 0 for entry in result["reports"])
 
 
-def test_the_asset_joins_the_authors_outlets_once():
-    asset, here, other = intrastat_asset(), intrastat_asset("/nowhere"), dataset_asset("received_items")
-    assert report().outlets == [asset, here]
-    assert report(outlets=[other]).outlets == [other, asset, here]
-    assert report(outlets=[asset]).outlets == [asset, here]
-
-
 def test_an_author_who_takes_the_asset_out_is_left_alone(landed, context):
     task = report()
     task.outlets = []
     execute(task, context, base_path=str(landed.root), month="2026-11")
     assert context["outlet_events"] == {}
-
-
-def test_a_mapped_task_has_the_same_retries_and_asset():
-    with DAG("a_dag", schedule=None):
-        task = ZDirectIntrastatReportOperator.partial(task_id="mapped", base_path="/nowhere").expand(
-            merchant_id=[MERCHANT]
-        )
-    assert task.retries == 5
-    assert task.outlets == [intrastat_asset(), intrastat_asset("/nowhere")]
-    with DAG("b_dag", schedule=None, default_args={"retries": 0}):
-        assert report().retries == 0
 
 
 def test_an_unmapped_task_judges_what_it_was_given(landed, context):

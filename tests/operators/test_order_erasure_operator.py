@@ -11,8 +11,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from airflow.exceptions import TaskDeferred
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 from outlet_events import OutletEvents
 
 from airflow_provider_zdirect.assets import erasure_alias, erasure_asset
@@ -105,16 +104,6 @@ def test_personal_data_that_is_left_fails_the_task_at_once(emulator, context, tm
     with pytest.raises(AirflowFailException, match=r"order_notes/.*mails\.jsonl\.gz") as raised:
         task(tmp_path).execute(context)
     assert isinstance(raised.value.__cause__, TracesLeftError)
-
-
-def test_it_is_mapped_and_what_is_not_known_yet_is_no_error():
-    from airflow.providers.common.compat.sdk import DAG
-
-    with DAG("erasing", schedule=None):
-        mapped = ZDirectOrderErasureOperator.partial(task_id="erase", base_path="{{ params.base_path }}").expand(
-            merchant_id=["01924c48-49bb-40c2-9c32-ab582e6db6f4"]
-        )
-    assert erasure_alias() in mapped.partial_kwargs["outlets"]
 
 
 def test_published_deletion_requests_name_no_customer_nor_do_rejected_ones(emulator, context, tmp_path):

@@ -7,16 +7,15 @@ import json
 import socket
 import threading
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 import fsspec
 import pytest
 from airflow.providers.common.compat.notifier import BaseNotifier
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
 from emulated_time import EmulatedTime
-from own_emulator import config_of, connection_to, own_emulator
+from own_emulator import config_of
 
-from airflow_provider_zdirect.client import FileRateLimiter, MemoryRateLimiter, ZDirectClient
+from airflow_provider_zdirect.client import MemoryRateLimiter, ZDirectClient
 from airflow_provider_zdirect.dag_support.tasks import notify_of_missing_tracking
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
@@ -32,25 +31,6 @@ ONE = {"items": 1, "lines": 1, "merchant_order_id": "<b>"}
 
 def find(**arguments):
     return ZDirectMissingTrackingOperator(**{"task_id": "missing", "base_path": "/data", **arguments})
-
-
-@pytest.fixture(scope="module")
-def server():
-    with own_emulator(seed=7, now=NOW, order_days=0) as server:
-        yield server
-
-
-@pytest.fixture
-def world(server, monkeypatch, tmp_path_factory):
-    limits = partial(FileRateLimiter, tmp_path_factory.mktemp("limits"))
-    monkeypatch.setattr("airflow_provider_zdirect.client.client.FileRateLimiter", limits)
-    server.reset()
-    connection = connection_to(server, extra={"merchant_id": server.merchant_ids[0], "share_access": False})
-    monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
-    clock = EmulatedTime(server)
-    for module in ("client.client", "orders.tracking_check"):
-        monkeypatch.setattr(f"airflow_provider_zdirect.{module}.SystemClock", lambda: clock)
-    return server
 
 
 @pytest.fixture

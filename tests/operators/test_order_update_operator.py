@@ -1,16 +1,10 @@
 from __future__ import annotations
 
-import json
-from functools import partial
-
 import duckdb
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException, TaskDeferred
-from emulated_time import EmulatedTime
-from own_emulator import connection_to, own_emulator
 
 from airflow_provider_zdirect.assets import order_updates_asset
-from airflow_provider_zdirect.client import FileRateLimiter
 from airflow_provider_zdirect.exceptions import ServerError, UpdatesPausedError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.orders import ZDirectOrderUpdateOperator
 
@@ -22,26 +16,6 @@ UPDATES = [ROW]
 
 def update(**arguments):
     return ZDirectOrderUpdateOperator(**{"task_id": "update", "base_path": "/data", "updates": UPDATES, **arguments})
-
-
-@pytest.fixture(scope="module")
-def server():
-    with own_emulator(seed=7, now="2026-03-10T08:00:00+00:00", order_days=0) as server:
-        yield server
-
-
-@pytest.fixture
-def world(server, monkeypatch, tmp_path_factory):
-    """An emulator without other orders that zdirect_default points to, on whose time client and task wait."""
-    limits = partial(FileRateLimiter, tmp_path_factory.mktemp("limits"))
-    monkeypatch.setattr("airflow_provider_zdirect.client.client.FileRateLimiter", limits)
-    server.reset()
-    connection = connection_to(server, extra={"merchant_id": server.merchant_ids[0], "share_access": False})
-    monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
-    clock = EmulatedTime(server)
-    for module in ("client.client", "orders.order_updates"):
-        monkeypatch.setattr(f"airflow_provider_zdirect.{module}.SystemClock", lambda: clock)
-    return server
 
 
 def order(world):

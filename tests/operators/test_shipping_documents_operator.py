@@ -14,7 +14,6 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 from own_emulator import connection_to, own_emulator
 
-from airflow_provider_zdirect.assets import place_alias, shipping_documents_asset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import (
     DocumentsNotReadyError,
@@ -96,13 +95,6 @@ def test_a_list_and_a_file_of_orders_are_refused_at_parse(tmp_path):
     for make in (ZDirectShippingDocumentsOperator, ZDirectShippingDocumentsOperator.partial):
         with pytest.raises(ZDirectConfigurationError, match="Task a: order_ids and orders_path are both given"):
             make(task_id="a", base_path=tmp_path.as_uri(), orders_path="/o.csv", order_ids=[])
-
-
-def test_tasks_and_mapped_tasks_have_the_asset(tmp_path):
-    assert shipping_documents_asset() in task(tmp_path).outlets
-    mapped = ZDirectShippingDocumentsOperator.partial(task_id="documents", base_path="{{ params.base_path }}")
-    outlets = mapped.expand(merchant_id=["a", "b"]).partial_kwargs["outlets"]
-    assert outlets == [shipping_documents_asset(), place_alias("shipping_documents")]
 
 
 def test_documents_that_must_be_there_are_waited_for_without_a_slot(emulator, tmp_path, context):

@@ -4,16 +4,13 @@ import json
 import uuid
 from collections import deque
 from datetime import timedelta
-from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import real_time
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
-from emulated_time import EmulatedTime
-from own_emulator import connection_to, own_emulator
 
-from airflow_provider_zdirect.client import FileRateLimiter, Transport, checked_merchant_id
+from airflow_provider_zdirect.client import Transport, checked_merchant_id
 from airflow_provider_zdirect.exceptions import (
     ConflictError,
     RateLimitedError,
@@ -41,26 +38,6 @@ def write(**arguments):
 def dispatch(**arguments):
     good = {"operations": DISPATCHING, "notice": None, "items": None, "dispatch_items": ITEMS[:1]}
     return write(**{**good, "shipping_notice_id": NOTICE_ID, **arguments})
-
-
-@pytest.fixture(scope="module")
-def server():
-    with own_emulator(seed=7, now="2026-03-10T08:00:00+00:00", notice_days=0) as server:
-        yield server
-
-
-@pytest.fixture
-def world(server, monkeypatch, tmp_path_factory):
-    """An emulator without other notices that zdirect_default points to, on whose time the client waits."""
-    # Its time starts anew with every test, and so do the limits that it is held to.
-    limits = partial(FileRateLimiter, tmp_path_factory.mktemp("limits"))
-    monkeypatch.setattr("airflow_provider_zdirect.client.client.FileRateLimiter", limits)
-    server.reset()
-    connection = connection_to(server, extra={"merchant_id": server.merchant_ids[0], "share_access": False})
-    monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
-    clock = EmulatedTime(server)
-    monkeypatch.setattr("airflow_provider_zdirect.client.client.SystemClock", lambda: clock)
-    return server
 
 
 def only(world):
@@ -94,14 +71,6 @@ def test_a_wrong_literal_is_refused_at_parse_with_task_parameter_and_remedy(argu
         write(**arguments)
     assert named in str(caught.value)
     assert caught.value.remedy
-
-
-def test_a_mapped_task_is_judged_at_parse_too():
-    with DAG("a_dag", schedule=None):
-        with pytest.raises(ZDirectConfigurationError, match="Task mapped: create_by='patch'"):
-            ZDirectShippingNoticeOperator.partial(task_id="mapped", operations=ANNOUNCING, create_by="patch")
-        mapped = ZDirectShippingNoticeOperator.partial(task_id="good", operations=ANNOUNCING, notice=NOTICE)
-        assert mapped.expand(items_path=["/a.csv", "/b.csv"]).retries == 5
 
 
 @pytest.mark.parametrize(
@@ -315,21 +284,6 @@ def test_a_lost_answer_is_left_to_the_retry_of_the_task(world, context):
         "announce": "already",
         "confirm_announcement": "done",
     }
-
-
-def test_deferrable_gives_the_slot_back_after_a_lost_answer(world, context):
-    world.faults.add({"match": {"method": "PUT"}, "action": {"reset": True}})
-    task = write(merchant_id=None)
-    with pytest.raises(TaskDeferred) as deferred:
-        task.resume(context)
-    assert (deferred.value.method_name, deferred.value.kwargs) == ("resume", {"waits": 1})
-    assert task.resume(context, **deferred.value.kwargs)["state"] == "ready_for_delivery_date"
-
-
-def test_the_waits_after_failures_come_to_an_end(world, context):
-    world.faults.add({"match": {"method": "PUT"}, "action": {"reset": True}, "times": None})
-    with pytest.raises(TransportError):
-        write(merchant_id=None).resume(context, waits=10)
 
 
 def test_a_full_hour_is_waited_for_without_a_worker_slot_however_many_are_before(world, context):

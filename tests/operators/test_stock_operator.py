@@ -1,19 +1,14 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from types import SimpleNamespace
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException, TaskDeferred
-from emulated_time import EmulatedTime
-from own_emulator import connection_to, own_emulator
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskDeferred
 
-from airflow_provider_zdirect.assets import place_alias, stock_updates_asset
-from airflow_provider_zdirect.client import FileRateLimiter
+from airflow_provider_zdirect.assets import stock_updates_asset
 from airflow_provider_zdirect.exceptions import RejectedRecordsError, ServerError
 from airflow_provider_zdirect.operators.stocks import ZDirectStockUpdateOperator
-from airflow_provider_zdirect.stocks import update_pace
 
 MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
 CHANNEL = "00f2a393-6889-4fc0-8cd9-86e454e6dfa3"
@@ -22,27 +17,6 @@ EANS = ("0191476239145", "4006381333931")
 
 def update(**arguments):
     return ZDirectStockUpdateOperator(**{"task_id": "stock", "base_path": "/data/zdirect", **arguments})
-
-
-@pytest.fixture(scope="module")
-def server():
-    with own_emulator(seed=7, now="2026-03-10T08:00:00+00:00", notice_days=0, order_days=0) as server:
-        yield server
-
-
-@pytest.fixture
-def world(server, monkeypatch, tmp_path_factory):
-    """An emulator that zdirect_default points to, on whose time the client waits."""
-    limits = tmp_path_factory.mktemp("limits")
-    monkeypatch.setattr("airflow_provider_zdirect.client.client.FileRateLimiter", partial(FileRateLimiter, limits))
-    monkeypatch.setattr(update_pace, "private_directory", lambda name: limits)
-    server.reset()
-    connection = connection_to(server, extra={"merchant_id": server.merchant_ids[0], "share_access": False})
-    monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
-    clock = EmulatedTime(server)
-    for module in ("client.client", "stocks.stock_updates"):
-        monkeypatch.setattr(f"airflow_provider_zdirect.{module}.SystemClock", lambda: clock)
-    return server
 
 
 @pytest.fixture
@@ -58,13 +32,8 @@ def feed(tmp_path):
     return write
 
 
-def test_tasks_and_mapped_tasks_have_the_asset():
-    task = update(**dict.fromkeys(ZDirectStockUpdateOperator.template_fields, "{{ params.x }}"))
-    assert task.outlets == [stock_updates_asset(), place_alias("stock_updates")]
+def test_a_feed_may_be_named_with_the_merchant_and_orders_count_since_it_was_made():
     update(stock_path="s3://bucket/stock/{merchant_id}.csv", orders_since="feed", feed_time="{{ ts }}")
-    with DAG("a_dag", schedule=None):
-        mapped = ZDirectStockUpdateOperator.partial(task_id="mapped", base_path="/data").expand(merchant_id=[MERCHANT])
-    assert mapped.partial_kwargs["outlets"] == [stock_updates_asset(), stock_updates_asset("/data")]
 
 
 def test_the_default_feed_goes_to_the_live_channels_and_the_asset_has_the_counts(world, feed, context):

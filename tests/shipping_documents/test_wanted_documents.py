@@ -14,9 +14,10 @@ import pytest
 from shipping_documents.document_world import NOBODY
 
 from airflow_provider_zdirect.exceptions import ShippingDocumentsError, ZDirectConfigurationError
+from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.shipping_documents.documents import DocumentCalls
-from airflow_provider_zdirect.shipping_documents.listed import listed_orders, orders_file, orders_of_file
+from airflow_provider_zdirect.shipping_documents.listed import COLUMNS, listed_orders, orders_of_file
 from airflow_provider_zdirect.shipping_documents.orders import orders_without_codes
 from airflow_provider_zdirect.storage.layout import moment
 
@@ -70,7 +71,7 @@ def test_orders_are_named_by_a_list_or_a_file(tmp_path):
     assert listed_orders(f"{one}, {other}", name="order_ids") == [one, other]
     file = tmp_path / "orders.csv"
     file.write_text(f"Order ID,merchant_id\n{one},{NOBODY}\n{other},\n{other},{other}\n")
-    table = orders_file(fsspec.filesystem("file"), str(file), file.as_uri(), "orders_path")
+    table = TableFile(fsspec.filesystem("file"), str(file), file.as_uri(), "orders_path", COLUMNS, ("order_id",))
     assert orders_of_file(table, NOBODY) == [one, other]
     file.write_text(f"order_id\n{one}\n10103434\n")
     with pytest.raises(ZDirectConfigurationError, match=r"orders.csv.*row 3 \('10103434'\)"):

@@ -8,10 +8,10 @@ from importlib import import_module
 
 import psutil
 import pytest
+from airflow.providers.common.compat.sdk import BaseHook
 from emulated_time import EmulatedTime, looks
 from own_emulator import own_emulator
 
-from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 from airflow_provider_zdirect.triggers.report import ZDirectReportReadyTrigger
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -149,7 +149,7 @@ def test_a_missing_connection_is_a_failure(make_trigger):
 
 
 def test_a_connection_that_cannot_be_read_for_a_while_does_not_end_the_wait(make_trigger, monkeypatch):
-    read, failures = ZDirectHook.get_connection, [2]
+    read, failures = BaseHook.get_connection, [2]
 
     def unsteady(conn_id):
         if failures[0]:
@@ -157,7 +157,7 @@ def test_a_connection_that_cannot_be_read_for_a_while_does_not_end_the_wait(make
             raise ConnectionError("the API server is starting")
         return read(conn_id)
 
-    monkeypatch.setattr(ZDirectHook, "get_connection", staticmethod(unsteady))
+    monkeypatch.setattr(BaseHook, "get_connection", staticmethod(unsteady))
     assert fired(make_trigger())["status"] == "ready"
     assert failures == [0]
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
-from liquidated import DATASET, DAY, HOUR, Day, asked, files, published, truth
+from liquidated import DAY, END, HOUR, PASS, START, asked, files, published, truth
 from own_emulator import connection_to
 
-from airflow_provider_zdirect.assets import changed_alias, dataset_asset
 from airflow_provider_zdirect.exceptions import (
     FilterIgnoredError,
     RetentionError,
@@ -19,33 +17,6 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectConfigurationError,
 )
 from airflow_provider_zdirect.operators.liquidation import pass_delays
-
-START = datetime(2026, 11, 10, tzinfo=UTC)
-END = START + DAY
-PASS = END + 48 * HOUR
-
-
-@pytest.fixture
-def emulator(emulator):
-    # By a frozen clock, since the passes are days apart; a token lasts as long, since eight are given a real minute.
-    emulator.clock.set(END + timedelta(minutes=1))
-    emulator.set_options(token_seconds=10_000_000)
-    return emulator
-
-
-@pytest.fixture
-def merchant(emulator):
-    return emulator.merchant_ids[0]
-
-
-@pytest.fixture
-def day(emulator, tmp_path):
-    return Day(emulator, tmp_path, START)
-
-
-@pytest.fixture
-def refetch(day):
-    return day.refetch
 
 
 @pytest.fixture
@@ -57,11 +28,6 @@ def assume(emulator, monkeypatch):
         monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
 
     return change
-
-
-@pytest.fixture
-def script(day):
-    return day.script
 
 
 SPELLINGS = ("purchase-order-number", "purchase_order_number")
@@ -275,9 +241,3 @@ def test_the_window_is_the_data_interval(emulator, merchant, refetch, tmp_path):
         "data_interval_end": END,
     }
     assert run.task.execute(context)["window_to"] == END.isoformat()
-
-
-def test_it_has_the_alias_as_its_outlet_and_the_retries_of_the_provider(refetch):
-    task = refetch(outlets=[dataset_asset("returned_items")]).task
-    assert task.outlets == [dataset_asset("returned_items"), changed_alias(DATASET)]
-    assert (task.retries, task.retry_delay) == (5, timedelta(minutes=2))

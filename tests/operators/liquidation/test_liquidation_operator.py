@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from emulated_time import EmulatedTime
-from liquidated import DATASET, DAY, HOUR, Day, Run, asked, changes_in, files, published, truth
+from liquidated import DATASET, DAY, END, HOUR, PASS, START, Run, asked, changes_in, files, published, truth
 
 from airflow_provider_zdirect.assets import changed_alias, dataset_asset
 from airflow_provider_zdirect.exceptions import (
@@ -24,38 +24,6 @@ from airflow_provider_zdirect.exceptions import (
 from airflow_provider_zdirect.pipeline import passes as refetching
 from airflow_provider_zdirect.pipeline.passes import make_passes
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-
-START = datetime(2026, 11, 10, tzinfo=UTC)
-END = START + DAY
-PASS = END + 48 * HOUR
-
-
-@pytest.fixture
-def emulator(emulator):
-    # By a frozen clock, since the passes are days apart; a token lasts as long, since eight are given a real minute.
-    emulator.clock.set(END + timedelta(minutes=1))
-    emulator.set_options(token_seconds=10_000_000)
-    return emulator
-
-
-@pytest.fixture
-def merchant(emulator):
-    return emulator.merchant_ids[0]
-
-
-@pytest.fixture
-def day(emulator, tmp_path):
-    return Day(emulator, tmp_path, START)
-
-
-@pytest.fixture
-def refetch(day):
-    return day.refetch
-
-
-@pytest.fixture
-def script(day):
-    return day.script
 
 
 def test_rows_that_come_late_vanish_or_change_are_all_in_the_final_data_once(

@@ -17,9 +17,6 @@ OVER = FIRST + 30 * DAY
 
 @pytest.fixture
 def run_of(emulator, tmp_path):
-    # Eight tokens are given a real minute, and here days pass in no time.
-    emulator.set_options(token_seconds=10_000_000)
-
     def run(day: datetime, **arguments: Any) -> Run:
         return Day(emulator, tmp_path, day).refetch(f"scheduled__{day:%Y-%m-%d}", **arguments)
 
