@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_provider_zdirect.emulator.clock import Moment, moment
-from airflow_provider_zdirect.emulator.listeners import Callback
 from airflow_provider_zdirect.emulator.notice_book import READY_FOR_DELIVERY_DATE
 from airflow_provider_zdirect.emulator.order_controls import OrderControls
-from airflow_provider_zdirect.emulator.state import EmulatorState
+from airflow_provider_zdirect.emulator.state import Callback, EmulatorState
 from airflow_provider_zdirect.emulator.tours import tours_of
 from airflow_provider_zdirect.emulator.truth import Record, ScriptedRow, marked
 

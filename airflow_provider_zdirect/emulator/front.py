@@ -14,7 +14,7 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from airflow_provider_zdirect.emulator.answers import JSON, PROBLEM_JSON, ProblemError, compact
+from airflow_provider_zdirect.emulator.answers import JSON, PROBLEM_JSON, ProblemError, compact, problem
 from airflow_provider_zdirect.emulator.faults import Action
 from airflow_provider_zdirect.emulator.state import EmulatorState, LoggedRequest
 
@@ -142,7 +142,7 @@ async def _collected(app: App, scope: Message, receive: Receive) -> Reply:
 
 def _prescribed(status: int, action: Action) -> Reply:
     if action.body is None:
-        body, kind = ProblemError(status, "a fault of the emulator's plan").body(), PROBLEM_JSON
+        body, kind = bytes(problem(ProblemError(status, "a fault of the emulator's plan")).body), PROBLEM_JSON
     elif isinstance(action.body, str):
         body, kind = action.body.encode("utf-8", "surrogateescape"), "text/plain; charset=utf-8"
     else:

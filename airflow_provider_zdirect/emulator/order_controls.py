@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from airflow_provider_zdirect.emulator.catalog import stable_uuid
 from airflow_provider_zdirect.emulator.clock import Moment, moment, order_time, whole_millisecond
@@ -36,7 +38,7 @@ class OrderControls:
     def add_orders(
         self,
         merchant_id: str,
-        count: int = 1,
+        count: Annotated[int, Field(ge=1, le=10_000)] = 1,
         *,
         start: Moment | None = None,
         step_seconds: float = 1.0,

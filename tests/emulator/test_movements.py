@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from airflow_provider_zdirect.emulator.catalog import merchant_id
-from airflow_provider_zdirect.emulator.report_calendar import ReportCalendar
+from airflow_provider_zdirect.emulator.clock import ReportCalendar
 from airflow_provider_zdirect.emulator.truth import Record, Timeline
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
