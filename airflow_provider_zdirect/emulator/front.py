@@ -67,22 +67,10 @@ class Front:
         action = None if is_admin else self._state.faults.take(scope["method"], scope["path"], parameters)
 
         def log(status: int | None) -> None:
-            if is_admin:
-                return
-            client_id = scope["state"].get("client_id")
-            self._state.log.append(
-                LoggedRequest(
-                    time=arrived,
-                    elapsed=elapsed,
-                    method=scope["method"],
-                    path=scope["path"],
-                    query=query,
-                    status=status,
-                    client_id=client_id,
-                    flow_id=flow_id,
-                    fault=action.names() if action else "",
-                )
-            )
+            if not is_admin:
+                client_id, fault = scope["state"].get("client_id"), action.names() if action else ""
+                asked = (scope["method"], scope["path"], query)
+                self._state.log.append(LoggedRequest(arrived, elapsed, *asked, status, client_id, flow_id, fault))
 
         if action and (action.hang or action.reset):
             await asyncio.sleep(action.delay)
@@ -192,14 +180,9 @@ def _cut(action: Action | None, reply: Reply) -> int | None:
 
 async def _send(reply: Reply, flow_id: str, arrived: datetime, send: Send, cut_after: int | None) -> None:
     length = len(reply.body) if cut_after is None else max(len(reply.body), cut_after + 1)
-    given = {name for name, _ in reply.headers}
-    headers = [(name, value) for name, value in reply.headers if name != b"content-length"]
-    headers.append((b"content-length", str(length).encode()))
-    if b"date" not in given:
-        headers.append((b"date", format_datetime(arrived, usegmt=True).encode()))
-    if b"x-flow-id" not in given:
-        headers.append((b"x-flow-id", flow_id.encode("latin-1")))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    usual = {b"date": format_datetime(arrived, usegmt=True).encode(), b"x-flow-id": flow_id.encode("latin-1")}
+    headers = {**usual, **dict(reply.headers), b"content-length": str(length).encode()}
+    await send({"type": "http.response.start", "status": reply.status, "headers": list(headers.items())})
     body = memoryview(reply.body)[:cut_after]
     for begin in range(0, len(body), CHUNK):
         await send({"type": "http.response.body", "body": bytes(body[begin : begin + CHUNK]), "more_body": True})
