@@ -88,8 +88,7 @@ def update_line(call: Call, order: Order) -> Response:
 
 def _parse_resource(call: Call, type: str, id: str) -> dict[str, Any]:
     """The attributes of ``{"data": {"type", "id", "attributes"}}``, which must be about this resource."""
-    call.check_content_type(JSON_API)
-    data = call.object().get("data")
+    data = call.object(JSON_API).get("data")
     if not isinstance(data, dict):
         raise wrong_field("data is missing", "/data")
     if data.get("type") != type:
@@ -183,8 +182,7 @@ def shipment(call: Call, order: Order) -> Any:
 @api.route("POST", SHIPMENTS, OTHER_LIMIT)
 @of_order
 def create_shipment(call: Call, order: Order) -> Response:
-    call.check_content_type(JSON_API)
-    content = call.object()
+    content = call.object(JSON_API)
     check_partner(order)
     lines, fields = _parse_lines(order, content), _parse_fields(content)
     if "weight" not in fields:
@@ -198,8 +196,7 @@ def create_shipment(call: Call, order: Order) -> Response:
 def update_shipment(call: Call, order: Order) -> Response:
     """A change of its fields or status; the lines of a canceled one go back to the default shipment."""
     found: Shipment = with_id(order.shipments, call.ids["shipment_id"], "shipment")
-    call.check_content_type(JSON_API)
-    content = call.object()
+    content = call.object(JSON_API)
     check_partner(order)
     fields, status = _parse_fields(content), content.get("status", found.attributes["status"])
     if status not in STATUSES:

@@ -119,7 +119,13 @@ class Call:
         except ValueError as error:
             raise ProblemError(400, f"the body is not JSON: {error}") from error
 
-    def object(self) -> dict[str, Any]:
+    def object(self, media_type: str = "") -> dict[str, Any]:
+        """The body as an object.
+
+        :param media_type: what its ``Content-Type`` must be; empty for no check.
+        """
+        if media_type:
+            self.check_content_type(media_type)
         content = self.json()
         if not isinstance(content, dict):
             raise ProblemError(400, "the body is not an object")

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi.responses import Response
 
-from airflow_provider_zdirect.emulator.answers import ProblemError, json_answer
+from airflow_provider_zdirect.emulator.answers import JSON, ProblemError, json_answer
 from airflow_provider_zdirect.emulator.channel_stock import Result
 from airflow_provider_zdirect.emulator.reference_book import SALES_CHANNELS
 from airflow_provider_zdirect.emulator.requests import Api, Call
@@ -39,8 +39,7 @@ def stocks(call: Call) -> Response:
 
 def _parse(call: Call) -> list[dict[str, Any]]:
     """The items, if the request as a whole is well-formed; each of them is judged later."""
-    call.check_content_type()
-    items = call.object().get("items")
+    items = call.object(JSON).get("items")
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise ProblemError(400, "items must be a list of objects")
     if len(items) > MOST_ITEMS:
