@@ -105,17 +105,15 @@ def _chosen(args: argparse.Namespace) -> dict[str, Any]:
     """:raises ValueError: for an unknown option, which may not be another argument of the server either."""
     from airflow_provider_zdirect.emulator.options import Options
 
-    chosen = {"volume": args.volume, **dict(_option(text) for text in args.option)}
+    chosen: dict[str, Any] = {"volume": args.volume}
+    for text in args.option:
+        name, _, value = text.partition("=")
+        try:
+            chosen[name] = json.loads(value)
+        except ValueError:
+            chosen[name] = value
     Options().changed(chosen)
     return chosen
-
-
-def _option(text: str) -> tuple[str, Any]:
-    name, _, value = text.partition("=")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
 
 
 if __name__ == "__main__":

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine
 from http.client import responses
 from typing import Any
 
-from fastapi import Request
 from fastapi.responses import Response
-from fastapi.routing import APIRoute
 
 from airflow_provider_zdirect.emulator.options import Options
 
@@ -38,9 +35,6 @@ class ProblemError(Exception):
         self.title = title or responses.get(status, "Unknown")
         self.source = source
 
-    def body(self) -> bytes:
-        return compact({"type": "about:blank", "title": self.title, "status": self.status, "detail": self.detail})
-
 
 def wrong_field(detail: str, pointer: str) -> ProblemError:
     """A 400 that names the place in the body."""
@@ -62,8 +56,9 @@ def json_answer(
     return Response(compact(content), status_code=status, headers=headers, media_type=media_type)
 
 
-def json_api_answer(content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return json_answer(content, status, headers, JSON_API)
+def problem(error: ProblemError) -> Response:
+    content = {"type": "about:blank", "title": error.title, "status": error.status, "detail": error.detail}
+    return json_answer(content, error.status, error.headers, PROBLEM_JSON)
 
 
 def next_page(cursor: str | None, options: Options) -> dict[str, str | None]:
@@ -73,27 +68,12 @@ def next_page(cursor: str | None, options: Options) -> dict[str, str | None]:
     return {"next": "" if cursor is None and options.last_page_next == "empty" else cursor}
 
 
-class JsonApiRoute(APIRoute):
-    """A route whose errors have the form of JSON:API."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handler = super().get_route_handler()
-
-        async def answer(request: Request) -> Response:
-            try:
-                return await handler(request)
-            except ProblemError as error:
-                return json_api_error(error)
-
-        return answer
-
-
 def json_api_error(error: ProblemError) -> Response:
     """The errors of zDirect docs, *Orders*; the one of the rate limit has a form of its own."""
     if error.status == 429:
-        return json_api_answer({"message": error.detail}, 429, error.headers)
+        return json_answer({"message": error.detail}, 429, error.headers, JSON_API)
     status = str(error.status)
     fault: dict[str, Any] = {"status": status, "code": status, "title": error.title, "detail": error.detail}
     if error.source:
         fault["source"] = error.source
-    return json_api_answer({"errors": [fault]}, error.status, error.headers)
+    return json_answer({"errors": [fault]}, error.status, error.headers, JSON_API)

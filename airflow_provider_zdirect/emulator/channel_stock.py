@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from datetime import datetime
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_provider_zdirect.emulator.options import Options
 from airflow_provider_zdirect.merchant_files.ean import DIGITS
@@ -17,8 +16,7 @@ LARGEST = 2**31 - 1
 Pair = tuple[str, str]
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """What an update is answered."""
 
     status: str
@@ -53,16 +51,9 @@ class ChannelStock:
                 self._levels.setdefault(merchant_id, {})[pair] = quantity
             elif result.code == PENDING:
                 self._held.setdefault(merchant_id, {})[pair] = quantity
-            self._updates.setdefault(merchant_id, []).append(
-                {
-                    "time": now,
-                    "sales_channel_id": pair[0],
-                    "ean": pair[1],
-                    "quantity": quantity,
-                    "status": result.status,
-                    "code": result.code,
-                }
-            )
+            item = {"sales_channel_id": pair[0], "ean": pair[1], "quantity": quantity}
+            update = {"time": now, **item, "status": result.status, "code": result.code}
+            self._updates.setdefault(merchant_id, []).append(update)
         return result
 
     def onboard(self, ean: str) -> None:

@@ -1,11 +1,15 @@
-"""The emulator's time: a clock that is shifted or frozen, and the forms of moments."""
+"""The emulator's time: a clock that is shifted or frozen, the forms of moments, and when daily reports appear."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
 
 Moment = datetime | date | str
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+SATURDAY = 5
 
 
 class EmulatorClock:
@@ -66,3 +70,27 @@ def whole_millisecond(time: datetime) -> datetime:
 def order_time(time: datetime) -> str:
     """Like ``2022-11-24T13:49:04.550+00:00``; finer parts are cut off."""
     return time.isoformat(timespec="milliseconds")
+
+
+@dataclass(frozen=True)
+class ReportCalendar:
+    """A day's report of movements appears at one time of a later day.
+
+    The docs only say from when on it is safe to fetch it: 12:00 CET on business days (Intra-Community Movements),
+    12:00 UTC (Cross-Border Movements). What happens at weekends is not confirmed.
+
+    :param time: UTC, ``HH:MM``.
+    :param days: ``all``: the day after; ``business``: the first Monday to Friday after that is not a holiday.
+    :param holidays: ISO dates on which no report appears; only for ``business``.
+    """
+
+    time: str = "10:30"
+    days: str = "all"
+    holidays: tuple[str, ...] = ()
+
+    def visible_at(self, reported: date) -> datetime:
+        """The moment from which on the report of that day is there."""
+        day = reported + DAY
+        while self.days == "business" and (day.weekday() >= SATURDAY or day.isoformat() in self.holidays):
+            day += DAY
+        return datetime.combine(day, time_of_day.fromisoformat(self.time), UTC)

@@ -6,22 +6,19 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from airflow_provider_zdirect.emulator.answers import (
-    JsonApiRoute,
+    JSON_API,
     ProblemError,
-    json_answer,
-    json_api_answer,
     json_api_error,
     next_page,
+    problem,
     wrong_parameter,
 )
 from airflow_provider_zdirect.emulator.cursor import position, sealed
 from airflow_provider_zdirect.emulator.orders import OTHER_LIMIT, READ
-from airflow_provider_zdirect.emulator.requests import admit, base_url, given, given_uuid, page_limit, parse_time
-from airflow_provider_zdirect.emulator.state import EmulatorState
+from airflow_provider_zdirect.emulator.requests import Api, Call
 
 DELETIONS, RETURNS = "orders-deletion-requests", "announced-returns"
 SHOWN_FOR = timedelta(days=30)
@@ -30,81 +27,64 @@ DEFAULT_SORT, ASCENDING = "-return_registered_at", "return_registered_at"
 DELETIONS_PAGE, RETURNS_PAGE, LARGEST_PAGE = 1000, 50, 1000
 
 
-def deletion_requests_router(state: EmulatorState) -> APIRouter:
-    """Its errors are problems, apart from the one of the rate limit."""
-    router = APIRouter()
-
-    @router.get("/merchants/{merchant_id}/orders-deletion-requests")
-    def deletion_requests(request: Request, merchant_id: str) -> Response:
-        try:
-            merchant_id = admit(state, request, merchant_id, DELETIONS, READ)
-        except ProblemError as error:
-            if error.status != 429:
-                raise
-            return json_api_error(error)
-        query, now = request.query_params, state.clock.now()
-        limit = page_limit(query, DELETIONS_PAGE, LARGEST_PAGE)
-        channel = given_uuid(query, "sales_channel_id")
-        wishes = [
-            wish
-            for wish in state.customer_wishes.deletions(merchant_id)
-            if now - SHOWN_FOR < wish.at <= now and channel in (None, wish.body["sales_channel_id"])
-        ]
-        filters = [merchant_id, channel]
-        if cursor := given(query, "cursor"):
-            at, id = position(DELETIONS, cursor, filters)
-            wishes = [wish for wish in wishes if (wish.at, wish.id) > (datetime.fromisoformat(at), id)]
-        last = wishes[limit - 1] if len(wishes) > limit else None
-        following = sealed(DELETIONS, *filters, last.at.isoformat(), last.id) if last else None
-        items = [wish.body for wish in wishes[:limit]]
-        return json_answer({"cursor": next_page(following, state.options), "items": items})
-
-    return router
+def _limit_error_or_problem(error: ProblemError) -> Response:
+    return json_api_error(error) if error.status == 429 else problem(error)
 
 
-def announced_returns_router(state: EmulatorState) -> APIRouter:
-    router = APIRouter(route_class=JsonApiRoute)
-
-    @router.get("/merchants/{merchant_id}/announced-returns")
-    def announced_returns(request: Request, merchant_id: str) -> Response:
-        merchant_id = admit(state, request, merchant_id, OTHER_LIMIT, READ)
-        query = request.query_params
-        limit = page_limit(query, RETURNS_PAGE, LARGEST_PAGE)
-        sort = query.get("sort") or DEFAULT_SORT
-        if sort not in (DEFAULT_SORT, ASCENDING):
-            raise wrong_parameter(f"sort must be {ASCENDING} or {DEFAULT_SORT}", "sort")
-        found = _selected(state, request, merchant_id)
-        if sort == DEFAULT_SORT:
-            found.reverse()
-        filters = [merchant_id, sort, *(query.get(name, "") for name in ("sales_channel_id", "after", "before"))]
-        cursor = given(query, "cursor")
-        offset = position(RETURNS, cursor, filters)[0] if cursor else 0
-        rows = found[offset : offset + limit]
-
-        def link(to: int) -> str:
-            parameters = {**query, "cursor": sealed(RETURNS, *filters, to)}
-            return f"{base_url(request)}{request.url.path}?{urlencode(parameters)}"
-
-        links = {"self": str(request.url)}
-        if offset:
-            links["prev"] = link(max(0, offset - limit))
-        # A page that is full has a next one, even if nothing comes after it.
-        if len(rows) == limit:
-            links["next"] = link(offset + limit)
-        return json_api_answer({"data": rows, "links": links})
-
-    return router
+deletions_api = Api(READ, _limit_error_or_problem)
+returns_api = Api(READ, json_api_error, JSON_API)
 
 
-def _selected(state: EmulatorState, request: Request, merchant_id: str) -> list[dict[str, Any]]:
+@deletions_api.get(f"/merchants/{{merchant_id}}/{DELETIONS}", DELETIONS)
+def deletion_requests(call: Call) -> dict[str, Any]:
+    limit, channel = call.page_limit(DELETIONS_PAGE, LARGEST_PAGE), call.given_uuid("sales_channel_id")
+    wishes = [
+        wish
+        for wish in call.state.customer_wishes.deletions(call.merchant_id)
+        if call.now - SHOWN_FOR < wish.at <= call.now and channel in (None, wish.body["sales_channel_id"])
+    ]
+    filters = [call.merchant_id, channel]
+    if cursor := call.given("cursor"):
+        at, id = position(DELETIONS, cursor, filters)
+        wishes = [wish for wish in wishes if (wish.at, wish.id) > (datetime.fromisoformat(at), id)]
+    last = wishes[limit - 1] if len(wishes) > limit else None
+    following = sealed(DELETIONS, *filters, last.at.isoformat(), last.id) if last else None
+    return {"cursor": next_page(following, call.options), "items": [wish.body for wish in wishes[:limit]]}
+
+
+@returns_api.get(f"/merchants/{{merchant_id}}/{RETURNS}", OTHER_LIMIT)
+def announced_returns(call: Call) -> dict[str, Any]:
+    limit, sort = call.page_limit(RETURNS_PAGE, LARGEST_PAGE), call.given("sort") or DEFAULT_SORT
+    if sort not in (DEFAULT_SORT, ASCENDING):
+        raise wrong_parameter(f"sort must be {ASCENDING} or {DEFAULT_SORT}", "sort")
+    found = _selected(call)
+    if sort == DEFAULT_SORT:
+        found.reverse()
+    chosen = [call.query.get(name, "") for name in ("sales_channel_id", "after", "before")]
+    filters = [call.merchant_id, sort, *chosen]
+    cursor = call.given("cursor")
+    offset = position(RETURNS, cursor, filters)[0] if cursor else 0
+    rows = found[offset : offset + limit]
+
+    def link(to: int) -> str:
+        return f"{call.url}?{urlencode({**call.query, 'cursor': sealed(RETURNS, *filters, to)})}"
+
+    links = {"self": str(call.request.url)}
+    if offset:
+        links["prev"] = link(max(0, offset - limit))
+    # A page that is full has a next one, even if nothing comes after it.
+    if len(rows) == limit:
+        links["next"] = link(offset + limit)
+    return {"data": rows, "links": links}
+
+
+def _selected(call: Call) -> list[dict[str, Any]]:
     """Those from ``after`` on and earlier than ``before``, oldest first."""
-    query = request.query_params
-    channel = given_uuid(query, "sales_channel_id")
-    start, end = (parse_time(query[name], name) if given(query, name) else None for name in ("after", "before"))
+    channel, start, end = call.given_uuid("sales_channel_id"), call.given_time("after"), call.given_time("before")
     return [
         wish.body
-        for wish in state.customer_wishes.returns(merchant_id)
-        if wish.at <= state.clock.now()
+        for wish in call.state.customer_wishes.returns(call.merchant_id)
+        if wish.at <= call.now
         and (start is None or wish.at >= start)
         and (end is None or wish.at < end)
         and channel in (None, wish.body["sales_channel_id"])

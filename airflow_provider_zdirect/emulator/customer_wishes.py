@@ -24,12 +24,7 @@ class CustomerWishes:
     def __init__(self) -> None:
         self._deletions: list[Wish] = []
         self._returns: list[Wish] = []
-
-    def want_deletion(self, wish: Wish) -> None:
-        self._deletions.append(wish)
-
-    def announce_return(self, wish: Wish) -> None:
-        self._returns.append(wish)
+        self.want_deletion, self.announce_return = self._deletions.append, self._returns.append
 
     def deletions(self, merchant_id: str) -> list[Wish]:
         """Oldest first, as are the returns."""
@@ -40,4 +35,4 @@ class CustomerWishes:
 
 
 def _of(wishes: list[Wish], merchant_id: str) -> list[Wish]:
-    return sorted((wish for wish in wishes if wish.merchant_id == merchant_id), key=lambda wish: (wish.at, wish.id))
+    return sorted((wish for wish in wishes if wish.merchant_id == merchant_id), key=lambda wish: wish[:2])

@@ -14,7 +14,7 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from airflow_provider_zdirect.emulator.answers import JSON, PROBLEM_JSON, ProblemError, compact
+from airflow_provider_zdirect.emulator.answers import JSON, PROBLEM_JSON, ProblemError, compact, problem
 from airflow_provider_zdirect.emulator.faults import Action
 from airflow_provider_zdirect.emulator.state import EmulatorState, LoggedRequest
 
@@ -67,22 +67,10 @@ class Front:
         action = None if is_admin else self._state.faults.take(scope["method"], scope["path"], parameters)
 
         def log(status: int | None) -> None:
-            if is_admin:
-                return
-            client_id = scope["state"].get("client_id")
-            self._state.log.append(
-                LoggedRequest(
-                    time=arrived,
-                    elapsed=elapsed,
-                    method=scope["method"],
-                    path=scope["path"],
-                    query=query,
-                    status=status,
-                    client_id=client_id,
-                    flow_id=flow_id,
-                    fault=action.names() if action else "",
-                )
-            )
+            if not is_admin:
+                client_id, fault = scope["state"].get("client_id"), action.names() if action else ""
+                asked = (scope["method"], scope["path"], query)
+                self._state.log.append(LoggedRequest(arrived, elapsed, *asked, status, client_id, flow_id, fault))
 
         if action and (action.hang or action.reset):
             await asyncio.sleep(action.delay)
@@ -142,7 +130,7 @@ async def _collected(app: App, scope: Message, receive: Receive) -> Reply:
 
 def _prescribed(status: int, action: Action) -> Reply:
     if action.body is None:
-        body, kind = ProblemError(status, "a fault of the emulator's plan").body(), PROBLEM_JSON
+        body, kind = bytes(problem(ProblemError(status, "a fault of the emulator's plan")).body), PROBLEM_JSON
     elif isinstance(action.body, str):
         body, kind = action.body.encode("utf-8", "surrogateescape"), "text/plain; charset=utf-8"
     else:
@@ -192,14 +180,9 @@ def _cut(action: Action | None, reply: Reply) -> int | None:
 
 async def _send(reply: Reply, flow_id: str, arrived: datetime, send: Send, cut_after: int | None) -> None:
     length = len(reply.body) if cut_after is None else max(len(reply.body), cut_after + 1)
-    given = {name for name, _ in reply.headers}
-    headers = [(name, value) for name, value in reply.headers if name != b"content-length"]
-    headers.append((b"content-length", str(length).encode()))
-    if b"date" not in given:
-        headers.append((b"date", format_datetime(arrived, usegmt=True).encode()))
-    if b"x-flow-id" not in given:
-        headers.append((b"x-flow-id", flow_id.encode("latin-1")))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    usual = {b"date": format_datetime(arrived, usegmt=True).encode(), b"x-flow-id": flow_id.encode("latin-1")}
+    headers = {**usual, **dict(reply.headers), b"content-length": str(length).encode()}
+    await send({"type": "http.response.start", "status": reply.status, "headers": list(headers.items())})
     body = memoryview(reply.body)[:cut_after]
     for begin in range(0, len(body), CHUNK):
         await send({"type": "http.response.body", "body": bytes(body[begin : begin + CHUNK]), "more_body": True})

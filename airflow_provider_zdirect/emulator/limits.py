@@ -20,31 +20,24 @@ class Limit:
 
 # zDirect docs, rate limits of the respective API. Those of sales-channels and shipping-documents are not documented.
 LIMITS = {
-    "returned-items": Limit(100, 1),
-    "received-items": Limit(20, 1),
-    "liquidated-items": Limit(5, 1),
-    "intra-community-movements": Limit(10, 1),
-    "cross-border-movements": Limit(10, 1),
-    "item-quantities": Limit(200, 60),
-    "item-quantity-snapshots": Limit(60, 3600),
-    "stock-locations": Limit(100, 60),
-    "sales-channels": Limit(40, 60),
-    "logistic-centers": Limit(40, 60),
-    "shipping-notices": Limit(60, 60),
-    "shipping-notice": Limit(10, 60),
-    "announced-item-sets": Limit(30, 3600),
-    "dispatch-item-sets": Limit(30, 3600),
-    "announcement-confirmations": Limit(30, 3600),
-    "dispatch-confirmations": Limit(30, 3600),
-    "tours": Limit(60, 60),
-    "orders": Limit(40, 60),
-    "orders-by-number": Limit(400, 60),
-    "order-items": Limit(2000, 60),
-    "order-lines": Limit(2000, 60),
-    "order-updates": Limit(2000, 60),
-    "orders-deletion-requests": Limit(40, 60),
-    "orders-other": Limit(2000, 60),
-    "shipping-documents": Limit(400, 60),
+    name: Limit(requests, seconds)
+    for requests, seconds, names in (
+        (100, 1, ("returned-items",)),
+        (20, 1, ("received-items",)),
+        (5, 1, ("liquidated-items",)),
+        (10, 1, ("intra-community-movements", "cross-border-movements")),
+        (200, 60, ("item-quantities",)),
+        (60, 3600, ("item-quantity-snapshots",)),
+        (100, 60, ("stock-locations",)),
+        (40, 60, ("sales-channels", "logistic-centers", "orders", "orders-deletion-requests")),
+        (60, 60, ("shipping-notices", "tours")),
+        (10, 60, ("shipping-notice",)),
+        (30, 3600, ("announced-item-sets", "dispatch-item-sets")),
+        (30, 3600, ("announcement-confirmations", "dispatch-confirmations")),
+        (400, 60, ("orders-by-number", "shipping-documents")),
+        (2000, 60, ("order-items", "order-lines", "order-updates", "orders-other")),
+    )
+    for name in names
 }
 # The docs have limits of the sandbox for these only.
 SANDBOX_LIMITS = {
@@ -83,7 +76,7 @@ class Limiter:
                 accepted.append(now)
                 return None
             wait = accepted[0] + limit.seconds - now if accepted else limit.seconds
-        return {"Retry-After": str(max(1, math.ceil(wait))), "X-Rate-Limit": str(limit.requests)}
+        return _headers(wait, limit.requests)
 
     def clear(self) -> None:
         with self._lock:
@@ -113,10 +106,12 @@ class MinuteLimiter:
             now = self._start + self._clock.elapsed()
             if now // 60 != self._minute:
                 self._minute, self._requests, self._updates = now // 60, 0, 0
-            is_late = self._requests + 1 > STOCK_REQUESTS
-            if not is_late and self._updates + updates <= STOCK_UPDATES:
-                self._requests += 1
-                self._updates += updates
+            requests, updates = self._requests + 1, self._updates + updates
+            if requests <= STOCK_REQUESTS and updates <= STOCK_UPDATES:
+                self._requests, self._updates = requests, updates
                 return None
-        limit = STOCK_REQUESTS if is_late else STOCK_UPDATES
-        return {"Retry-After": str(max(1, math.ceil(60 - now % 60))), "X-Rate-Limit": str(limit)}
+        return _headers(60 - now % 60, STOCK_REQUESTS if requests > STOCK_REQUESTS else STOCK_UPDATES)
+
+
+def _headers(wait: float, limit: int) -> dict[str, str]:
+    return {"Retry-After": str(max(1, math.ceil(wait))), "X-Rate-Limit": str(limit)}

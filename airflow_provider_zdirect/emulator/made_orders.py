@@ -103,7 +103,9 @@ class OrderMaker:
         for slot in range(end - per_day * days, end):
             rng = self._rng(f"{per_day}/{slot}")
             created_at = datetime.fromtimestamp((slot + rng.random()) * step, UTC)
-            order = self._order(rng, _planned(rng, _type_of(slot), created_at, now), SOME, SOME, {}, before)
+            # Seven of ten are fulfilled by the partner.
+            plan = _planned(rng, PARTNER if slot * 3 % 10 < 7 else ZALANDO, created_at, now)
+            order = self._order(rng, plan, SOME, SOME, {}, before)
             before = order if rng.random() < 0.1 else None
             yield order
 
@@ -267,11 +269,6 @@ def _price(article: Article) -> float:
 
 def _amount(rng: Random, amount: Amount) -> int:
     return amount if isinstance(amount, int) else rng.randint(*amount)
-
-
-def _type_of(slot: int) -> str:
-    """Seven of ten are fulfilled by the partner."""
-    return PARTNER if slot * 3 % 10 < 7 else ZALANDO
 
 
 def _planned(rng: Random, order_type: str, created_at: datetime, now: datetime) -> Plan:

@@ -9,12 +9,13 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from random import Random
 from typing import Any
 
 from airflow_provider_zdirect.emulator.catalog import ADDRESSES, WAREHOUSE_COUNT, articles, stable_uuid, warehouse_id
+from airflow_provider_zdirect.emulator.clock import DAY, moment
 from airflow_provider_zdirect.emulator.records import ADVICES_PER_DAY, advice_id
 from airflow_provider_zdirect.emulator.truth import Timeline
 
@@ -80,10 +81,10 @@ class Notice:
             dispatched_at=_past(notice.dispatched_at, now),
         )
 
-    def with_delivery_date(self, moment: datetime) -> Notice:
+    def with_delivery_date(self, at: datetime) -> Notice:
         wanted = self.fields.get("earliest_delivery_date")
-        day = date.fromisoformat(wanted) if wanted else (moment + USUAL_DELIVERY).date()
-        return replace(self, delivery_set_at=moment, delivery_date=day)
+        day = date.fromisoformat(wanted) if wanted else (at + USUAL_DELIVERY).date()
+        return replace(self, delivery_set_at=at, delivery_date=day)
 
     @property
     def state(self) -> str:
@@ -118,11 +119,10 @@ def etag_of(content: bytes) -> str:
     return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
 
 
-def _past(moment: datetime | None, now: datetime) -> datetime | None:
-    return moment if moment and moment <= now else None
+def _past(time: datetime | None, now: datetime) -> datetime | None:
+    return time if time and time <= now else None
 
 
-DAY = timedelta(days=1)
 # Days before the goods arrive on which a notice is announced, and on which its delivery date is set.
 ANNOUNCED_BEFORE, CONFIRMED_BEFORE = 7, 2
 NOT_ANNOUNCED_SHARE, MORE_SHARE, LESS_SHARE = 0.04, 0.07, 0.06
@@ -141,7 +141,7 @@ class Seed:
 
     @property
     def created_at(self) -> datetime:
-        return _midnight(self.day - ANNOUNCED_BEFORE * DAY)
+        return moment(self.day - ANNOUNCED_BEFORE * DAY)
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ def _notice(timeline: Timeline, id: str, seed: Seed) -> Notice:
     pool = [article.ean for article in articles(timeline.seed, seed.merchant_id)]
     announced = _announced(rng, received, pool)
     dispatched = _dispatched(rng, announced)
-    created, arrives = seed.created_at, _midnight(seed.day)
+    created, arrives = seed.created_at, moment(seed.day)
     return Notice(
         id=id,
         merchant_id=seed.merchant_id,
@@ -215,7 +215,7 @@ def _notice(timeline: Timeline, id: str, seed: Seed) -> Notice:
 
 @lru_cache(maxsize=512)
 def _received(timeline: Timeline, merchant_id: str, day: date) -> dict[str, Counter[str]]:
-    start = _midnight(day)
+    start = moment(day)
     counts: dict[str, Counter[str]] = {}
     for record in timeline.records("received_items", merchant_id, start, start + DAY):
         counts.setdefault(record.body["zalando_advice_id"], Counter())[record.body["ean"]] += 1
@@ -276,10 +276,6 @@ def _fields(rng: Random, world: int, seed: Seed) -> dict[str, Any]:
         "additional_contact_email": "logistics@merchant.example",
     }
     return fields | {name: value for name, value in newer.items() if rng.random() < 0.5}
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 # Above the advices of received items.

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from airflow_provider_zdirect.emulator.report_calendar import ReportCalendar
+from airflow_provider_zdirect.emulator.clock import ReportCalendar
 
 
 def _dates(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -101,7 +101,6 @@ class Options(BaseModel):
     )
     created_notice_body: Literal["full", "empty"] = about("full", "Writing a notice answers the notice, or nothing.")
     stale_etag_status: ErrorStatus = about(412, "A write with a stale `If-Match`, or that would create a notice twice.")
-    missing_etag_status: ErrorStatus = about(428, "A write without `If-Match`.")
     item_sets_shape: Literal["set", "list"] = about("set", "Item sets of a notice: the current one, or all.")
     delivery_date_after_minutes: Seconds | None = about(
         None, "Minutes from an announcement to its delivery date; null: only tests set it."

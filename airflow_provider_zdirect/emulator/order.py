@@ -158,14 +158,10 @@ class Order:
     def transition(self, original: str, final: str, at: datetime, by: str, reason: int | None = None) -> Transition:
         """A new one, not yet in any list. Its id is a number that no other transition has."""
         self.moves += 1
-        attributes = {
-            "original_status": original,
-            "final_status": final,
-            "created_at": order_time(at),
-            "created_by": by,
-        }
+        statuses: dict[str, Any] = {"original_status": original, "final_status": final}
+        attributes = {**statuses, "created_at": order_time(at), "created_by": by}
         if reason is not None:
-            attributes["transition_reason"] = {"code": str(reason), "description": REASONS[reason]}  # type: ignore[assignment]
+            attributes["transition_reason"] = {"code": str(reason), "description": REASONS[reason]}
         return Transition(f"{int(self.id[:8] + self.id[9:13], 16)}{self.moves:03d}", attributes)
 
     def move(self, status: str, at: datetime, by: str = "system") -> None:
@@ -211,22 +207,18 @@ class Order:
 
     def as_truth(self) -> dict[str, Any]:
         """All of it in the field names of the API."""
+        items = [
+            {**item.attributes, "lines": [{**line.attributes, **_history(line.transitions)} for line in item.lines]}
+            for item in self.items
+        ]
         return {
             **self.attributes,
-            "transitions": [dict(transition.attributes) for transition in self.transitions],
-            "items": [
-                {
-                    **item.attributes,
-                    "lines": [
-                        {
-                            **line.attributes,
-                            "transitions": [dict(transition.attributes) for transition in line.transitions],
-                        }
-                        for line in item.lines
-                    ],
-                }
-                for item in self.items
-            ],
+            **_history(self.transitions),
+            "items": items,
             "shipments": [dict(shipment.attributes) for shipment in self.shipments],
             "shipped_without_tracking": self.shipped_without_tracking,
         }
+
+
+def _history(transitions: list[Transition]) -> dict[str, Any]:
+    return {"transitions": [dict(transition.attributes) for transition in transitions]}

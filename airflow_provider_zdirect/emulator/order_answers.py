@@ -9,12 +9,9 @@ from random import Random
 from typing import Any
 from urllib.parse import urlencode
 
-from fastapi import Request
-
 from airflow_provider_zdirect.emulator.order import Item, Line, Order, Transition
 from airflow_provider_zdirect.emulator.order_query import OrderQuery
-from airflow_provider_zdirect.emulator.requests import UUID, base_url
-from airflow_provider_zdirect.emulator.state import EmulatorState
+from airflow_provider_zdirect.emulator.requests import UUID, Call
 
 Resource = dict[str, Any]
 LINE_TRANSITIONS = "order_lines.order_line_transitions"
@@ -26,12 +23,9 @@ class OrderAnswers:
     :param names: what is included.
     """
 
-    def __init__(self, state: EmulatorState, request: Request, names: frozenset[str]) -> None:
-        self._request = request
-        self._names = names
-        self._seed, self._options = state.settings.seed, state.options
-        self._copyright = f"Zalando SE {state.clock.now().year} All rights reserved."
-        self._base = base_url(request)
+    def __init__(self, call: Call, names: frozenset[str]) -> None:
+        self._call, self._names = call, names
+        self._copyright = f"Zalando SE {call.now.year} All rights reserved."
 
     def page(self, query: OrderQuery, found: list[Order]) -> Resource:
         """A page of a list, with links to the others."""
@@ -51,7 +45,7 @@ class OrderAnswers:
         :param included: what may be included, apart from what the request does not name.
         """
         meta = self._meta(number_of_results=len(data)) if isinstance(data, list) else self._meta()
-        document = {"links": {"self": str(self._request.url)}, "data": data, "meta": meta}
+        document = {"links": {"self": str(self._call.request.url)}, "data": data, "meta": meta}
         return self._drifted(order, self._with_included(document, included))
 
     def _with_included(self, document: Resource, included: Iterable[Resource]) -> Resource:
@@ -63,8 +57,8 @@ class OrderAnswers:
         return {"copyright": self._copyright, **more}
 
     def _page_links(self, query: OrderQuery, count: int) -> dict[str, str]:
-        links = {"self": str(self._request.url)}
-        if self._options.orders_next == "absent":
+        links = {"self": str(self._call.request.url)}
+        if self._call.options.orders_next == "absent":
             return links
         last = max(0, (count - 1) // query.size)
         links["first"], links["last"] = self._page_url(query, 0), self._page_url(query, last)
@@ -75,12 +69,11 @@ class OrderAnswers:
         return links
 
     def _page_url(self, query: OrderQuery, number: int) -> str:
-        parameters = dict(self._request.query_params)
-        parameters |= {"page[number]": str(number), "page[size]": str(query.size)}
-        return f"{self._base}{self._request.url.path}?{urlencode(parameters)}"
+        parameters = {**self._call.query, "page[number]": str(number), "page[size]": str(query.size)}
+        return f"{self._call.url}?{urlencode(parameters)}"
 
     def _order_url(self, order: Order) -> str:
-        return f"{self._base}/merchants/{order.merchant_id}/orders/{order.id}"
+        return f"{self._call.base_url}/merchants/{order.merchant_id}/orders/{order.id}"
 
     def _related(self, url: str, name: str, type: str, parts: Iterable[Item | Line | Transition | Any]) -> Resource:
         """A relationship, with the ids of its parts if the request names it."""
@@ -135,8 +128,8 @@ class OrderAnswers:
             yield from transitions(line.transitions, "OrderLineTransition")
 
     def _drifted(self, order: Order, content: Any) -> Any:
-        rng = Random(f"drift/{self._seed}/{order.id}")  # noqa: S311 - reproducible, not secret
-        if rng.random() >= self._options.drift:
+        rng = Random(f"drift/{self._call.state.settings.seed}/{order.id}")  # noqa: S311 - reproducible, not secret
+        if rng.random() >= self._call.options.drift:
             return content
         return _odd(content, rng.random() < 0.3)
 

@@ -26,11 +26,8 @@ class OrderBook:
         options: Callable[[], Options],
     ) -> None:
         self.lock = threading.RLock()
-        self._seed = seed
-        self._merchant_ids = merchant_ids
-        self._clock = clock
-        self._references = references
-        self._options = options
+        self._seed, self._merchant_ids, self._clock = seed, merchant_ids, clock
+        self._references, self._options = references, options
         self._orders: dict[str, dict[str, Order]] = {}
         self._makers: dict[str, OrderMaker] = {}
         self._waiting: dict[str, Order] = {}

@@ -26,6 +26,12 @@ TIMES: dict[str, Callable[[datetime, Order], bool]] = {
     "last_updated_after": lambda time, order: order.modified_at > time,
     "last_updated_before": lambda time, order: order.modified_at < time,
 }
+# Parameter, attribute, and what it may be.
+CHOICES = (
+    ("order_status", "status", ORDER_STATUSES),
+    ("order_type", "order_type", ORDER_TYPES),
+    ("exported", "exported", ("true", "false")),
+)
 NUMBER = re.compile(r"[0-9]{1,9}")
 RETENTION = timedelta(days=365)
 
@@ -105,35 +111,27 @@ def _number(query: Mapping[str, str], name: str, default: int, least: int) -> in
 def _time_tests(query: Mapping[str, str], options: Options) -> list[Callable[[Order], bool]]:
     tests: list[Callable[[Order], bool]] = []
     for name, test in TIMES.items():
-        text = query.get(name)
-        if not text:
-            continue
-        time = _or_named(parse_time, text, name)
-        # Seen in practice: the server drops such a filter silently.
-        is_odd = "." in text or text[-1] in "Zz"
-        if options.orders_time_filter == "lenient" or (options.orders_time_filter == "strict" and not is_odd):
-            tests.append(partial(test, time))
+        if text := query.get(name):
+            time = _or_named(parse_time, text, name)
+            # Seen in practice: the server drops such a filter silently.
+            is_odd = "." in text or text[-1] in "Zz"
+            if options.orders_time_filter == "lenient" or (options.orders_time_filter == "strict" and not is_odd):
+                tests.append(partial(test, time))
     return tests
 
 
 def _value_tests(query: Mapping[str, str]) -> list[Callable[[Order], bool]]:
     wanted: dict[str, Any] = {name: query[name] for name in ("order_number", "locale") if query.get(name)}
-    if query.get("sales_channel_id"):
-        wanted["sales_channel_id"] = _or_named(parse_uuid, query["sales_channel_id"], "sales_channel_id")
-    if status := query.get("order_status"):
-        # One page of the docs writes it with a capital letter.
-        wanted["status"] = _one_of(status.lower(), "order_status", ORDER_STATUSES)
-    if order_type := query.get("order_type"):
-        wanted["order_type"] = _one_of(order_type, "order_type", ORDER_TYPES)
-    if exported := query.get("exported"):
-        wanted["exported"] = _one_of(exported.lower(), "exported", ("true", "false")) == "true"
+    if channel := query.get("sales_channel_id"):
+        wanted["sales_channel_id"] = _or_named(parse_uuid, channel, "sales_channel_id")
+    for name, field, allowed in CHOICES:
+        if value := query.get(name):
+            # One page of the docs writes statuses with a capital letter.
+            value = value if name == "order_type" else value.lower()
+            if value not in allowed:
+                raise wrong_parameter(f"{name} must be one of {', '.join(allowed)}", name)
+            wanted[field] = value == "true" if name == "exported" else value
     return [lambda order: all(order.attributes[name] == value for name, value in wanted.items())]
-
-
-def _one_of(value: str, name: str, allowed: tuple[str, ...]) -> str:
-    if value not in allowed:
-        raise wrong_parameter(f"{name} must be one of {', '.join(allowed)}", name)
-    return value
 
 
 def _or_named(parse: Callable[[str, str], Any], text: str, name: str) -> Any:

@@ -7,10 +7,15 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from airflow_provider_zdirect.emulator.answers import JSON_API, JsonApiRoute, ProblemError, json_api_answer, wrong_field
+from airflow_provider_zdirect.emulator.answers import (
+    JSON_API,
+    ProblemError,
+    json_answer,
+    json_api_error,
+    wrong_field,
+)
 from airflow_provider_zdirect.emulator.catalog import stable_uuid
 from airflow_provider_zdirect.emulator.channel_stock import is_whole
 from airflow_provider_zdirect.emulator.clock import order_time
@@ -28,17 +33,8 @@ from airflow_provider_zdirect.emulator.order import (
     Order,
     Shipment,
 )
-from airflow_provider_zdirect.emulator.orders import OTHER_LIMIT, READ, item_of, line_of, own_order
-from airflow_provider_zdirect.emulator.requests import (
-    UUID,
-    Body,
-    admit,
-    base_url,
-    check_content_type,
-    parse_object,
-    parse_uuid,
-)
-from airflow_provider_zdirect.emulator.state import EmulatorState
+from airflow_provider_zdirect.emulator.orders import LINE, ONE, OTHER_LIMIT, READ, item_of, line_of, of_order
+from airflow_provider_zdirect.emulator.requests import UUID, Api, Call, with_id
 
 WRITE = "orders/write"
 UPDATE_LIMIT = "order-updates"
@@ -49,57 +45,50 @@ MERCHANT_ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 AT = "/data/attributes"
 
 
-def order_writes_router(state: EmulatorState) -> APIRouter:
-    """Routes that change orders and lines."""
-    router = APIRouter(prefix="/merchants/{merchant_id}/orders/{order_id}", route_class=JsonApiRoute)
-
-    @router.patch("")
-    def update_order(request: Request, merchant_id: str, order_id: str, body: Body) -> Response:
-        merchant_id = admit(state, request, merchant_id, UPDATE_LIMIT, WRITE)
-        with state.orders.lock:
-            order = own_order(state, merchant_id, order_id)
-            attributes = _parse_resource(request, body, "Order", order.id)
-            check_partner(order)
-            _update(state, order, _order_changes(attributes))
-        return changed(request)
-
-    @router.patch("/items/{item_id}/lines/{line_id}")
-    def update_line(
-        request: Request, merchant_id: str, order_id: str, item_id: str, line_id: str, body: Body
-    ) -> Response:
-        merchant_id = admit(state, request, merchant_id, UPDATE_LIMIT, WRITE)
-        with state.orders.lock:
-            order = own_order(state, merchant_id, order_id)
-            line = line_of(item_of(order, item_id), line_id)
-            attributes = _parse_resource(request, body, "OrderLine", line.id)
-            check_partner(order)
-            status, reason = _line_changes(attributes)
-            center = parse_center(attributes, AT)
-            possible = order.possible_transitions(line)
-            if status not in possible:
-                allowed = ", ".join(possible) or "nothing"
-                raise ProblemError(409, f"a line that is {line.status} can become {allowed}, not {status}")
-            if status == SHIPPED:
-                choose_flow(order, BY_LINES)
-                if not order.attributes["tracking_number"]:
-                    order.shipped_without_tracking = True
-            if center:
-                line.attributes[CENTER] = center
-            order.move_line(line.id, status, state.clock.now(), state.settings.client_id, reason)
-        return changed(request)
-
-    return router
+api = Api(WRITE, json_api_error, JSON_API)
+SHIPMENTS, SHIPMENT = f"{ONE}/shipments", f"{ONE}/shipments/{{shipment_id}}"
 
 
-def parse_body(request: Request, body: bytes) -> dict[str, Any]:
-    """An object as JSON; 415 for another media type, 400 for anything else."""
-    check_content_type(request, JSON_API)
-    return parse_object(body)
+@api.route("PATCH", ONE, UPDATE_LIMIT)
+@of_order
+def update_order(call: Call, order: Order) -> Response:
+    attributes = _parse_resource(call, "Order", order.id)
+    check_partner(order)
+    changes = _order_changes(attributes)
+    # The export counts at once, tracking numbers only some time later.
+    if exported_as := changes.pop(EXPORTED_AS, None):
+        order.attributes.update({EXPORTED_AS: exported_as, "exported": True})
+        order.touch(call.now, call.state.settings.client_id)
+    if changes:
+        call.state.orders.wait(order, call.now + timedelta(seconds=call.options.order_update_seconds), changes)
+    return changed(call)
 
 
-def _parse_resource(request: Request, body: bytes, type: str, id: str) -> dict[str, Any]:
+@api.route("PATCH", LINE, UPDATE_LIMIT)
+@of_order
+def update_line(call: Call, order: Order) -> Response:
+    line = line_of(call, item_of(call, order))
+    attributes = _parse_resource(call, "OrderLine", line.id)
+    check_partner(order)
+    status, reason = _line_changes(attributes)
+    center = parse_center(attributes, AT)
+    possible = order.possible_transitions(line)
+    if status not in possible:
+        allowed = ", ".join(possible) or "nothing"
+        raise ProblemError(409, f"a line that is {line.status} can become {allowed}, not {status}")
+    if status == SHIPPED:
+        choose_flow(order, BY_LINES)
+        if not order.attributes["tracking_number"]:
+            order.shipped_without_tracking = True
+    if center:
+        line.attributes[CENTER] = center
+    order.move_line(line.id, status, call.now, call.state.settings.client_id, reason)
+    return changed(call)
+
+
+def _parse_resource(call: Call, type: str, id: str) -> dict[str, Any]:
     """The attributes of ``{"data": {"type", "id", "attributes"}}``, which must be about this resource."""
-    data = parse_body(request, body).get("data")
+    data = call.object(JSON_API).get("data")
     if not isinstance(data, dict):
         raise wrong_field("data is missing", "/data")
     if data.get("type") != type:
@@ -124,9 +113,9 @@ def choose_flow(order: Order, flow: str) -> None:
     order.flow = flow
 
 
-def changed(request: Request) -> Response:
+def changed(call: Call) -> Response:
     """The answer to a change, with the address of what was changed."""
-    return Response(status_code=204, headers={"Location": f"{base_url(request)}{request.url.path}"})
+    return Response(status_code=204, headers={"Location": call.url})
 
 
 def parse_center(attributes: dict[str, Any], at: str) -> str | None:
@@ -157,17 +146,6 @@ def _order_changes(attributes: dict[str, Any]) -> dict[str, str]:
     return changes
 
 
-def _update(state: EmulatorState, order: Order, changes: dict[str, str]) -> None:
-    """The export counts at once, tracking numbers only some time later."""
-    now = state.clock.now()
-    exported_as = changes.pop(EXPORTED_AS, None)
-    if exported_as is not None:
-        order.attributes.update({EXPORTED_AS: exported_as, "exported": True})
-        order.touch(now, state.settings.client_id)
-    if changes:
-        state.orders.wait(order, now + timedelta(seconds=state.options.order_update_seconds), changes)
-
-
 def _line_changes(attributes: dict[str, Any]) -> tuple[str, int | None]:
     """The new status, and the reason of a return."""
     status, reason = attributes.get("status"), attributes.get("reason")
@@ -186,64 +164,55 @@ TEXTS = (*TRACKING, "merchant_specified_shipment_id")
 STATUSES = (INITIAL, SHIPPED, CANCELED)
 
 
-def shipments_router(state: EmulatorState) -> APIRouter:
-    """Routes of shipments, whose answers have no envelope."""
-    router = APIRouter(prefix="/merchants/{merchant_id}/orders/{order_id}/shipments", route_class=JsonApiRoute)
-
-    @router.get("")
-    def shipments(request: Request, merchant_id: str, order_id: str) -> Response:
-        merchant_id = admit(state, request, merchant_id, OTHER_LIMIT, READ)
-        with state.orders.lock:
-            order = own_order(state, merchant_id, order_id)
-            return json_api_answer({"shipments": [shipment.attributes for shipment in order.shipments]})
-
-    @router.get("/{shipment_id}")
-    def shipment(request: Request, merchant_id: str, order_id: str, shipment_id: str) -> Response:
-        merchant_id = admit(state, request, merchant_id, OTHER_LIMIT, READ)
-        with state.orders.lock:
-            return json_api_answer(_shipment_of(own_order(state, merchant_id, order_id), shipment_id).attributes)
-
-    @router.post("")
-    def create(request: Request, merchant_id: str, order_id: str, body: Body) -> Response:
-        merchant_id = admit(state, request, merchant_id, OTHER_LIMIT, WRITE)
-        with state.orders.lock:
-            order = own_order(state, merchant_id, order_id)
-            content = parse_body(request, body)
-            check_partner(order)
-            lines, fields = _parse_lines(order, content), _parse_fields(content)
-            if "weight" not in fields:
-                raise wrong_field("weight is missing", "/weight")
-            choose_flow(order, BY_SHIPMENTS)
-            made = _create(state, order, lines, fields)
-            return json_api_answer({"shipment_id": made.id}, status=201)
-
-    @router.patch("/{shipment_id}")
-    def update(request: Request, merchant_id: str, order_id: str, shipment_id: str, body: Body) -> Response:
-        merchant_id = admit(state, request, merchant_id, UPDATE_LIMIT, WRITE)
-        with state.orders.lock:
-            order = own_order(state, merchant_id, order_id)
-            found = _shipment_of(order, shipment_id)
-            content = parse_body(request, body)
-            check_partner(order)
-            fields, status = _parse_fields(content), content.get("status", found.attributes["status"])
-            if status not in STATUSES:
-                raise wrong_field(f"status must be one of {', '.join(STATUSES)}", "/status")
-            if "order_lines" in content and _ids(content["order_lines"]) != found.line_ids:
-                raise wrong_field("the lines of a shipment cannot change", "/order_lines")
-            _check_change(state, order, found, status)
-            choose_flow(order, BY_SHIPMENTS)
-            _update_shipment(state, order, found, fields, status)
-        return changed(request)
-
-    return router
+read_api = Api(READ, json_api_error, JSON_API)
 
 
-def _shipment_of(order: Order, shipment_id: str) -> Shipment:
-    shipment_id = parse_uuid(shipment_id, "shipment id")
-    for shipment in order.shipments:
-        if shipment.id == shipment_id:
-            return shipment
-    raise ProblemError(404, f"shipment {shipment_id} is unknown")
+@read_api.get(SHIPMENTS, OTHER_LIMIT)
+@of_order
+def shipments(call: Call, order: Order) -> Any:
+    return {"shipments": [shipment.attributes for shipment in order.shipments]}
+
+
+@read_api.get(SHIPMENT, OTHER_LIMIT)
+@of_order
+def shipment(call: Call, order: Order) -> Any:
+    return with_id(order.shipments, call.ids["shipment_id"], "shipment").attributes
+
+
+@api.route("POST", SHIPMENTS, OTHER_LIMIT)
+@of_order
+def create_shipment(call: Call, order: Order) -> Response:
+    content = call.object(JSON_API)
+    check_partner(order)
+    lines, fields = _parse_lines(order, content), _parse_fields(content)
+    if "weight" not in fields:
+        raise wrong_field("weight is missing", "/weight")
+    choose_flow(order, BY_SHIPMENTS)
+    return json_answer({"shipment_id": _create(call, order, lines, fields).id}, 201, media_type=JSON_API)
+
+
+@api.route("PATCH", SHIPMENT, UPDATE_LIMIT)
+@of_order
+def update_shipment(call: Call, order: Order) -> Response:
+    """A change of its fields or status; the lines of a canceled one go back to the default shipment."""
+    found: Shipment = with_id(order.shipments, call.ids["shipment_id"], "shipment")
+    content = call.object(JSON_API)
+    check_partner(order)
+    fields, status = _parse_fields(content), content.get("status", found.attributes["status"])
+    if status not in STATUSES:
+        raise wrong_field(f"status must be one of {', '.join(STATUSES)}", "/status")
+    if "order_lines" in content and _ids(content["order_lines"]) != found.line_ids:
+        raise wrong_field("the lines of a shipment cannot change", "/order_lines")
+    _check_change(order, found, status)
+    choose_flow(order, BY_SHIPMENTS)
+    found.touch(call.now, {**fields, "status": status})
+    order.touch(call.now, call.state.settings.client_id)
+    if status == SHIPPED:
+        _ship(order, found, call.now, call.state.settings.client_id)
+    elif status == CANCELED:
+        first = order.shipments[0]
+        first.touch(call.now, {"order_lines": [*first.attributes["order_lines"], *found.attributes["order_lines"]]})
+    return changed(call)
 
 
 def _ids(lines: Any) -> list[str]:
@@ -278,9 +247,9 @@ def _parse_fields(content: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _create(state: EmulatorState, order: Order, lines: list[dict[str, Any]], fields: dict[str, Any]) -> Shipment:
+def _create(call: Call, order: Order, lines: list[dict[str, Any]], fields: dict[str, Any]) -> Shipment:
     """Another shipment; its lines leave the default one."""
-    now, number = order_time(state.clock.now()), len(order.shipments)
+    now, number = order_time(call.now), len(order.shipments)
     id = stable_uuid(order.id, "shipment", number, json.dumps(lines, sort_keys=True))
     attributes = {
         "shipment_id": id,
@@ -297,13 +266,13 @@ def _create(state: EmulatorState, order: Order, lines: list[dict[str, Any]], fie
     shipment, first = Shipment(id, attributes), order.shipments[0]
     taken = set(shipment.line_ids)
     left = [line for line in first.attributes["order_lines"] if line["order_line_id"] not in taken]
-    first.touch(state.clock.now(), {"order_lines": left})
+    first.touch(call.now, {"order_lines": left})
     order.shipments.append(shipment)
-    order.touch(state.clock.now(), state.settings.client_id)
+    order.touch(call.now, call.state.settings.client_id)
     return shipment
 
 
-def _check_change(state: EmulatorState, order: Order, shipment: Shipment, status: str) -> None:
+def _check_change(order: Order, shipment: Shipment, status: str) -> None:
     before = shipment.attributes["status"]
     if before != INITIAL:
         raise ProblemError(403, f"the shipment is {before} and cannot be changed")
@@ -316,20 +285,6 @@ def _check_change(state: EmulatorState, order: Order, shipment: Shipment, status
     for line in _to_ship(order, shipment):
         if SHIPPED not in order.possible_transitions(line):
             raise ProblemError(403, f"line {line.id} is {line.status} and cannot be shipped")
-
-
-def _update_shipment(
-    state: EmulatorState, order: Order, shipment: Shipment, fields: dict[str, Any], status: str
-) -> None:
-    now, client = state.clock.now(), state.settings.client_id
-    shipment.touch(now, {**fields, "status": status})
-    order.touch(now, client)
-    if status == SHIPPED:
-        _ship(order, shipment, now, client)
-    elif status == CANCELED:
-        # Its lines go back to where they came from.
-        first = order.shipments[0]
-        first.touch(now, {"order_lines": [*first.attributes["order_lines"], *shipment.attributes["order_lines"]]})
 
 
 def _ship(order: Order, shipment: Shipment, now: datetime, client: str) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_provider_zdirect.emulator.catalog import ADDRESSES, stable_uuid, warehouse_id
 from airflow_provider_zdirect.emulator.drift import loosened
@@ -47,8 +46,7 @@ CENTERS = (
 )
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """A test's change of one record; without ``fields`` the record is removed."""
 
     dataset: str
@@ -61,15 +59,13 @@ class ReferenceBook:
     """The records as they are now."""
 
     def __init__(self, seed: int, merchant_ids: tuple[str, ...]) -> None:
-        self._seed = seed
-        self._merchant_ids = merchant_ids
+        self._seed, self._merchant_ids = seed, merchant_ids
         self._changes: tuple[Change, ...] = ()
 
     def change(self, dataset: str, id: str, fields: dict[str, Any] | None, merchant_id: str | None) -> None:
         """Merge fields into a record, add one, or remove it with ``None``; for one merchant or all."""
-        _known(dataset)
         # A new tuple, because routes read it in other threads.
-        self._changes = (*self._changes, Change(dataset, id, fields, merchant_id))
+        self._changes = (*self._changes, Change(_known(dataset), id, fields, merchant_id))
 
     def records(self, dataset: str, merchant_id: str, drift: float) -> list[dict[str, Any]]:
         """The current list of a merchant, as sent."""
@@ -80,23 +76,17 @@ class ReferenceBook:
                 continue
             if change.fields is None:
                 current.pop(change.id, None)
-            elif change.id in current:
-                current[change.id] = {**current[change.id], **change.fields}
-            elif not self._is_of_another(change, merchant_id):
+            elif change.id in current or change.merchant_id or not self._is_of_another(change, merchant_id):
                 # What is not said about a new record is as in the first one.
-                current[change.id] = {**original[0], key: change.id, **change.fields}
+                current[change.id] = {**current.get(change.id, original[0]), key: change.id, **change.fields}
         return [
             loosened(record, f"{self._seed}/{dataset}/{id}", drift, OPTIONAL[dataset]) for id, record in current.items()
         ]
 
     def _is_of_another(self, change: Change, merchant_id: str) -> bool:
-        key = KEY[change.dataset]
-        return change.merchant_id is None and any(
-            change.id == record[key]
-            for other in self._merchant_ids
-            if other != merchant_id
-            for record in _records(self._seed, change.dataset, other)
-        )
+        others = (id for id in self._merchant_ids if id != merchant_id)
+        lists = (_records(self._seed, change.dataset, id) for id in others)
+        return any(record[KEY[change.dataset]] == change.id for records in lists for record in records)
 
 
 def _known(dataset: str) -> str:

@@ -16,45 +16,46 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from airflow_provider_zdirect.emulator.admin import admin_router
-from airflow_provider_zdirect.emulator.answers import PROBLEM_JSON, ProblemError
-from airflow_provider_zdirect.emulator.auth import auth_router
+from airflow_provider_zdirect.emulator import (
+    auth,
+    customer_requests,
+    inventory,
+    movement_reports,
+    order_writes,
+    orders,
+    reference_data,
+    shipping_documents,
+    shipping_notices,
+    stock_movements,
+    stocks,
+    tours,
+)
+from airflow_provider_zdirect.emulator.admin import admin_api
+from airflow_provider_zdirect.emulator.answers import ProblemError, problem
 from airflow_provider_zdirect.emulator.clock import EmulatorClock, Moment, moment
 from airflow_provider_zdirect.emulator.controls import Controls
-from airflow_provider_zdirect.emulator.customer_requests import announced_returns_router, deletion_requests_router
 from airflow_provider_zdirect.emulator.faults import FaultPlan
 from airflow_provider_zdirect.emulator.front import Connections, Front
-from airflow_provider_zdirect.emulator.inventory import inventory_router
-from airflow_provider_zdirect.emulator.movement_reports import movement_reports_router
 from airflow_provider_zdirect.emulator.options import Options
-from airflow_provider_zdirect.emulator.order_writes import order_writes_router, shipments_router
-from airflow_provider_zdirect.emulator.orders import orders_router
-from airflow_provider_zdirect.emulator.reference_data import reference_data_router
-from airflow_provider_zdirect.emulator.shipping_documents import DocumentRoute, shipping_documents_router
-from airflow_provider_zdirect.emulator.shipping_notices import shipping_notices_router
 from airflow_provider_zdirect.emulator.state import EmulatorState, LoggedRequest, Settings
-from airflow_provider_zdirect.emulator.stock_movements import stock_movements_router
-from airflow_provider_zdirect.emulator.stocks import stocks_router
-from airflow_provider_zdirect.emulator.tours import tours_router
 
-ROUTERS = (
-    auth_router,
-    stock_movements_router,
-    movement_reports_router,
-    inventory_router,
-    reference_data_router,
-    shipping_notices_router,
-    tours_router,
-    orders_router,
-    order_writes_router,
-    shipments_router,
-    deletion_requests_router,
-    announced_returns_router,
-    stocks_router,
-    shipping_documents_router,
+APIS = (
+    auth.api,
+    stock_movements.api,
+    movement_reports.api,
+    inventory.api,
+    reference_data.api,
+    reference_data.channels_api,
+    shipping_notices.api,
+    tours.api,
+    orders.api,
+    order_writes.read_api,
+    order_writes.api,
+    customer_requests.deletions_api,
+    customer_requests.returns_api,
+    stocks.api,
+    shipping_documents.api,
 )
-
-
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 
@@ -86,6 +87,9 @@ class EmulatorServer(Controls):
         self._first_options = Options().changed(fields)
         clock = EmulatorClock(self._first_now)
         super().__init__(EmulatorState(Settings(**fixed), self._first_options, clock, FaultPlan(faults)))
+        self.clock, self.faults = clock, self.state.faults
+        # Merchants that the client may read, and one that exists but answers 403.
+        self.merchant_ids, self.foreign_merchant_id = self.state.merchant_ids, self.state.foreign_merchant_id
         # With the protocol named, asyncio switches Nagle's algorithm off, which holds short answers back for 40 ms.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -140,24 +144,6 @@ class EmulatorServer(Controls):
         asyncio.run(self._server.serve(sockets=[self._socket]))
 
     @property
-    def merchant_ids(self) -> tuple[str, ...]:
-        """Merchants that the client may read."""
-        return self.state.merchant_ids
-
-    @property
-    def foreign_merchant_id(self) -> str:
-        """A merchant that exists, but answers 403."""
-        return self.state.foreign_merchant_id
-
-    @property
-    def clock(self) -> EmulatorClock:
-        return self.state.clock
-
-    @property
-    def faults(self) -> FaultPlan:
-        return self.state.faults
-
-    @property
     def requests(self) -> list[LoggedRequest]:
         """All requests so far, oldest first, without those to ``/_emulator``."""
         return list(self.state.log)
@@ -194,28 +180,18 @@ def _tracked_protocol(connections: Connections) -> type[asyncio.Protocol]:
     return TrackedProtocol
 
 
-def create_app(controls: Controls, connections: Connections | None = None) -> FastAPI:
-    """All routes of one emulator.
-
-    :param connections: open transports by client address, filled by the server; needed for resets.
-    """
+def create_app(controls: Controls, connections: Connections) -> FastAPI:
+    """All routes of one emulator."""
     app = FastAPI(title="zDirect emulator", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Front, state=controls.state, connections={} if connections is None else connections)
-    for router in ROUTERS:
-        app.include_router(router(controls.state))
-    app.include_router(admin_router(controls))
-    app.router.routes.append(DocumentRoute(controls.state))
-    app.add_exception_handler(ProblemError, _problem)
+    app.add_middleware(Front, state=controls.state, connections=connections)
+    for api in (*APIS, admin_api(controls)):
+        api.add_to(app, controls.state)
+    app.router.routes.append(shipping_documents.DocumentRoute(controls.state))
     app.add_exception_handler(HTTPException, _http_error)
     return app
-
-
-async def _problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ProblemError)
-    return Response(error.body(), status_code=error.status, headers=error.headers, media_type=PROBLEM_JSON)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     detail = f"{request.method} {request.url.path}: {error.detail}"
-    return await _problem(request, ProblemError(error.status_code, detail, dict(error.headers or {})))
+    return problem(ProblemError(error.status_code, detail, dict(error.headers or {})))

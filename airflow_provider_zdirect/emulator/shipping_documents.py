@@ -2,56 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from random import Random
 from typing import Any
 
-from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.routing import Match, Route, compile_path
 from starlette.types import Scope
 
-from airflow_provider_zdirect.emulator.answers import ProblemError, json_answer
+from airflow_provider_zdirect.emulator.answers import ProblemError
 from airflow_provider_zdirect.emulator.catalog import stable_uuid
 from airflow_provider_zdirect.emulator.order import Order
 from airflow_provider_zdirect.emulator.order_query import is_kept
-from airflow_provider_zdirect.emulator.requests import admit_client, parse_uuid, required
+from airflow_provider_zdirect.emulator.requests import Api, Call, parse_uuid
 from airflow_provider_zdirect.emulator.state import EmulatorState
 
 
 def pdf(lines: Iterable[str]) -> bytes:
     """One page of A6 with the lines; what Latin-1 lacks becomes a question mark."""
-    shown = b" T* ".join(b"(%b) Tj" % _escaped(line) for line in lines)
-    content = b"BT /F1 10 Tf 14 TL 20 390 Td %b ET" % shown
-    fonts = b"/Resources << /Font << /F1 5 0 R >> >>"
-    page = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 298 420] /Contents 4 0 R %b >>" % fonts
+    escaped = (re.sub(rb"[\\()]", rb"\\\g<0>", line.encode("latin-1", "replace")) for line in lines)
+    content = b"BT /F1 10 Tf 14 TL 20 390 Td %b ET" % b" T* ".join(b"(%b) Tj" % line for line in escaped)
+    page = b"/Parent 2 0 R /MediaBox [0 0 298 420] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >>"
+    body, places = b"%PDF-1.4\n", []
     objects = (
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        page,
+        b"<< /Type /Page %b >>" % page,
         b"<< /Length %d >>\nstream\n%b\nendstream" % (len(content), content),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
     )
-    body, places = b"%PDF-1.4\n", []
     for number, item in enumerate(objects, 1):
-        places.append(len(body))
+        places.append(b"%010d 00000 n \n" % len(body))
         body += b"%d 0 obj\n%b\nendobj\n" % (number, item)
-    table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    size = len(objects) + 1
-    return b"%bxref\n0 %d\n0000000000 65535 f \n%btrailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (
-        body,
-        size,
-        table,
-        size,
-        len(body),
-    )
-
-
-def _escaped(line: str) -> bytes:
-    text = line.encode("latin-1", "replace")
-    for sign in (b"\\", b"(", b")"):
-        text = text.replace(sign, b"\\" + sign)
-    return text
+    table = b"xref\n0 6\n0000000000 65535 f \n" + b"".join(places)
+    return b"%b%btrailer\n<< /Size 6 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (body, table, len(body))
 
 
 READ = "zss/shipping-document/read"
@@ -60,30 +45,28 @@ OUTBOUND, RETURN, SLIP = "OUTBOUND_LABEL", "RETURN_LABEL", "DELIVERY_SLIP"
 TYPES = (OUTBOUND, RETURN, SLIP)
 
 
-def shipping_documents_router(state: EmulatorState) -> APIRouter:
-    """The route that lists them."""
-    router = APIRouter()
+api = Api(READ)
 
-    @router.get("/zss/shipping-documents")
-    def shipping_documents(request: Request) -> Response:
-        admit_client(state, request, OPERATION, READ)
-        parameter = state.options.documents_order_parameter
-        with state.orders.lock:
-            order = _order(state, parse_uuid(required(request.query_params, parameter), parameter))
-            return json_answer({"documents": documents_of(state, order)})
 
-    return router
+@api.get("/zss/shipping-documents", OPERATION)
+def shipping_documents(call: Call) -> Any:
+    parameter = call.options.documents_order_parameter
+    with call.state.orders.lock:
+        order_id = parse_uuid(call.required(parameter), parameter)
+        order = call.state.orders.find(order_id)
+        if order is None or not is_kept(order, call.now):
+            raise ProblemError(404, f"order {order_id} is unknown")
+        if order.merchant_id not in call.state.merchant_ids:
+            raise call.no_access(f"order {order_id}")
+        return {"documents": documents_of(call.state, order)}
 
 
 class DocumentRoute(Route):
     """The route of one document as PDF, whose path is an option."""
 
     def __init__(self, state: EmulatorState) -> None:
-        def document(request: Request) -> Response:
-            admit_client(state, request, OPERATION, READ)
-            return _document(state, parse_uuid(request.path_params["document_id"], "document id"))
-
-        super().__init__(state.options.document_path, document, methods=["GET"])
+        endpoint = api.endpoint(state, OPERATION, READ, _document)
+        super().__init__(state.options.document_path, endpoint, methods=["GET"])
         self._state = state
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -110,16 +93,8 @@ def documents_of(state: EmulatorState, order: Order) -> list[dict[str, Any]]:
     return documents
 
 
-def _order(state: EmulatorState, order_id: str) -> Order:
-    order = state.orders.find(order_id)
-    if order is None or not is_kept(order, state.clock.now()):
-        raise ProblemError(404, f"order {order_id} is unknown")
-    if order.merchant_id not in state.merchant_ids:
-        raise ProblemError(403, f"client {state.settings.client_id} has no access to order {order_id}")
-    return order
-
-
-def _document(state: EmulatorState, document_id: str) -> Response:
+def _document(call: Call) -> Response:
+    state, document_id = call.state, parse_uuid(call.ids["document_id"], "document id")
     with state.orders.lock:
         for merchant_id in state.merchant_ids:
             for order in state.orders.of_merchant(merchant_id).values():
@@ -127,7 +102,7 @@ def _document(state: EmulatorState, document_id: str) -> Response:
                 if document_id not in (stable_uuid(state.settings.seed, order.id, type) for type in TYPES):
                     continue
                 for document in documents_of(state, order):
-                    if document["id"] == document_id and is_kept(order, state.clock.now()):
+                    if document["id"] == document_id and is_kept(order, call.now):
                         return Response(_pdf(order, document), media_type="application/pdf")
     raise ProblemError(404, f"document {document_id} is unknown")
 

@@ -8,7 +8,6 @@ from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -26,18 +25,8 @@ from airflow_provider_zdirect.emulator.notice_book import (
     Notice,
     etag_of,
 )
-from airflow_provider_zdirect.emulator.options import Options, reasons
-from airflow_provider_zdirect.emulator.requests import (
-    Body,
-    admit_client,
-    base_url,
-    check_content_type,
-    given,
-    parse_date,
-    parse_object,
-    parse_uuid,
-)
-from airflow_provider_zdirect.emulator.state import EmulatorState
+from airflow_provider_zdirect.emulator.options import reasons
+from airflow_provider_zdirect.emulator.requests import Api, Call, parse_date, parse_uuid
 from airflow_provider_zdirect.merchant_files.ean import is_ean13
 
 MERCHANT = "zalando_merchant_id"
@@ -104,16 +93,11 @@ class NoticeFields(Strict):
     earliest_delivery_date: Annotated[str, AfterValidator(_date)] | None = None
 
 
-def parse_fields(body: bytes) -> tuple[dict[str, Any], Items]:
+def parse_fields(call: Call) -> tuple[dict[str, Any], Items]:
     """A notice as it is written, and the items that may come with it."""
-    fields = _valid(NoticeFields, parse_object(body))
+    fields = _valid(NoticeFields, call.object())
     items = fields.announced_items
     return fields.model_dump(exclude={"announced_items"}, exclude_unset=True), items.checked() if items else ()
-
-
-def parse_items(body: bytes) -> Items:
-    """The items of ``{"items": [{"ean", "quantity"}]}``."""
-    return _valid(ItemList, parse_object(body)).checked()
 
 
 def _valid(model: type[Model], content: Any) -> Model:
@@ -138,12 +122,10 @@ OPTIONAL = (
 )
 
 
-def shown(notice: Notice, base_url: str, options: Options) -> dict[str, Any]:
-    """The notice as it is sent.
-
-    :param base_url: where the emulator is, without a slash at the end.
-    """
-    href = f"{base_url}/zfs/shipping-notices/{notice.id}"
+def shown(call: Call, notice: Notice) -> dict[str, Any]:
+    """The notice as it is sent."""
+    base_url, options = call.base_url, call.options
+    href = f"{base_url}{BASE}/{notice.id}"
     fields = dict(notice.fields)
     if fields.get("earliest_delivery_date"):
         fields["earliest_delivery_date"] = _local(date.fromisoformat(fields["earliest_delivery_date"]))
@@ -172,13 +154,13 @@ def shown(notice: Notice, base_url: str, options: Options) -> dict[str, Any]:
     return loosened(body, notice.id, options.drift, OPTIONAL)
 
 
-def tagged(request: Request, content: dict[str, Any], etag: str | None = None) -> Response:
+def tagged(call: Call, content: dict[str, Any], etag: str | None = None) -> Response:
     """An answer with its entity tag, or 304 if the client has it.
 
     :param etag: ``None`` makes one of the content.
     """
     etag = etag or etag_of(compact(content))
-    known = tags(request.headers.get("if-none-match", ""))
+    known = tags(call.request.headers.get("if-none-match", ""))
     if "*" in known or etag in [tag.removeprefix("W/") for tag in known]:
         return Response(status_code=304, headers={"ETag": etag})
     return json_answer(content, headers={"ETag": etag})
@@ -194,110 +176,104 @@ def _local(day: date) -> str:
 
 
 BASE = "/zfs/shipping-notices"
+ONE = f"{BASE}/{{notice_id}}"
 LIST_LIMIT, ONE_LIMIT = "shipping-notices", "shipping-notice"
-SET_KINDS = {"announced-item-sets": "announced", "dispatch-item-sets": "dispatch"}
+SET_KINDS = {"announced-item-sets": ANNOUNCED, "dispatch-item-sets": DISPATCH}
+api = Api()
 
 
-def shipping_notices_router(state: EmulatorState) -> APIRouter:
-    """Routes of the API."""
-    router = APIRouter(prefix=BASE)
-
-    @router.get("")
-    def notices(request: Request) -> Response:
-        admit_client(state, request, LIST_LIMIT)
-        return tagged(request, _page(state, request))
-
-    @router.post("")
-    def create(request: Request, body: Body) -> Response:
-        admit_client(state, request, LIST_LIMIT)
-        if state.options.create_notice == "put":
-            raise ProblemError(405, "notices are created with PUT", {"Allow": "GET"})
-        check_content_type(request)
-        with state.notices.lock:
-            return _create(state, request, str(uuid.uuid4()), body)
-
-    @router.get("/{notice_id}")
-    def one(request: Request, notice_id: str) -> Response:
-        admit_client(state, request, ONE_LIMIT)
-        notice = _seen(state, notice_id)
-        return tagged(request, shown(notice, base_url(request), state.options), notice.etag)
-
-    @router.put("/{notice_id}")
-    def put(request: Request, notice_id: str, body: Body) -> Response:
-        admit_client(state, request, ONE_LIMIT)
-        notice_id = parse_uuid(notice_id, "shipping notice id")
-        with state.notices.lock:
-            if state.find_notice(notice_id) is not None:
-                return _update(state, request, notice_id, body)
-            if "if-match" in request.headers:
-                raise ProblemError(404, f"shipping notice {notice_id} is unknown")
-            if state.options.create_notice == "post":
-                raise ProblemError(405, "notices are created with POST", {"Allow": "GET"})
-            if uuid.UUID(notice_id).version != 4:
-                raise ProblemError(400, "the id of a new shipping notice is a UUID of version 4")
-            check_content_type(request)
-            return _create(state, request, notice_id, body)
-
-    @router.post("/{notice_id}/announcement-confirmations")
-    def confirm_announcement(request: Request, notice_id: str, body: Body) -> Response:
-        admit_client(state, request, "announcement-confirmations")
-        with state.notices.lock:
-            notice = _to_change(state, request, notice_id)
-            _check_empty(body)
-            if notice.state != INITIAL:
-                raise ProblemError(409, f"the announcement is confirmed already, state is {notice.state}")
-            if not notice.announced_sets:
-                raise ProblemError(409, "no items are announced")
-            state.notices.write(replace(notice, announced_at=state.clock.now()))
-        return json_answer({}, 201)
-
-    @router.post("/{notice_id}/dispatch-confirmations")
-    def confirm_dispatch(request: Request, notice_id: str, body: Body) -> Response:
-        admit_client(state, request, "dispatch-confirmations")
-        with state.notices.lock:
-            notice = _to_change(state, request, notice_id)
-            _check_empty(body)
-            if notice.state != READY_FOR_DISPATCH:
-                raise ProblemError(409, f"a dispatch is confirmed in state {READY_FOR_DISPATCH}, not {notice.state}")
-            state.notices.write(replace(notice, dispatched_at=state.clock.now()))
-        return json_answer({}, 201)
-
-    for path, kind in SET_KINDS.items():
-        _item_set_routes(router, state, path, kind)
-    return router
+@api.get(BASE, LIST_LIMIT)
+def notices(call: Call) -> Response:
+    size, keys = call.options.notices_page_size, call.state.notice_keys(call.state.merchant_ids)
+    if cursor := call.given(call.options.notices_cursor_parameter):
+        created_at, id = opened(LIST_LIMIT, cursor)
+        keys = [key for key in keys if key > (datetime.fromisoformat(created_at), id)]
+    rows = [shown(call, _seen(call, id)) for _, id in keys[:size]]
+    following = sealed(LIST_LIMIT, keys[size - 1][0].isoformat(), keys[size - 1][1]) if len(keys) > size else None
+    return tagged(call, {"shipping-notices": rows, **next_page(following, call.options)})
 
 
-def _item_set_routes(router: APIRouter, state: EmulatorState, path: str, kind: str) -> None:
-    @router.get(f"/{{notice_id}}/{path}")
-    def sets(request: Request, notice_id: str) -> Response:
-        admit_client(state, request, path)
-        posted = _seen(state, notice_id).sets(kind)
-        if state.options.item_sets_shape == "set":
-            return tagged(request, {"items": posted[-1].as_rows() if posted else []})
-        return tagged(request, {path: [{"id": one.id, "items": one.as_rows()} for one in posted]})
+@api.route("POST", BASE, LIST_LIMIT)
+def create(call: Call) -> Response:
+    if call.options.create_notice == "put":
+        raise ProblemError(405, "notices are created with PUT", {"Allow": "GET"})
+    return _create(call, str(uuid.uuid4()))
 
-    @router.get(f"/{{notice_id}}/{path}/{{set_id}}")
-    def one_set(request: Request, notice_id: str, set_id: str) -> Response:
-        admit_client(state, request, path)
-        for one in _seen(state, notice_id).sets(kind):
+
+@api.get(ONE, ONE_LIMIT)
+def one(call: Call) -> Response:
+    notice = _seen(call)
+    return tagged(call, shown(call, notice), notice.etag)
+
+
+@api.route("PUT", ONE, ONE_LIMIT)
+def put(call: Call) -> Response:
+    notice_id = parse_uuid(call.ids["notice_id"], "shipping notice id")
+    with call.state.notices.lock:
+        if call.state.find_notice(notice_id) is not None:
+            return _update(call)
+        if "if-match" in call.request.headers:
+            raise ProblemError(404, f"shipping notice {notice_id} is unknown")
+        if call.options.create_notice == "post":
+            raise ProblemError(405, "notices are created with POST", {"Allow": "GET"})
+        if uuid.UUID(notice_id).version != 4:
+            raise ProblemError(400, "the id of a new shipping notice is a UUID of version 4")
+        return _create(call, notice_id)
+
+
+@api.route("POST", f"{ONE}/announcement-confirmations", "announcement-confirmations")
+def confirm_announcement(call: Call) -> Response:
+    with call.state.notices.lock:
+        notice = _to_confirm(call)
+        if notice.state != INITIAL:
+            raise ProblemError(409, f"the announcement is confirmed already, state is {notice.state}")
+        if not notice.announced_sets:
+            raise ProblemError(409, "no items are announced")
+        call.state.notices.write(replace(notice, announced_at=call.now))
+    return json_answer({}, 201)
+
+
+@api.route("POST", f"{ONE}/dispatch-confirmations", "dispatch-confirmations")
+def confirm_dispatch(call: Call) -> Response:
+    with call.state.notices.lock:
+        notice = _to_confirm(call)
+        if notice.state != READY_FOR_DISPATCH:
+            raise ProblemError(409, f"a dispatch is confirmed in state {READY_FOR_DISPATCH}, not {notice.state}")
+        call.state.notices.write(replace(notice, dispatched_at=call.now))
+    return json_answer({}, 201)
+
+
+def _item_set_routes(path: str, kind: str) -> None:
+    @api.get(f"{ONE}/{path}", path)
+    def sets(call: Call) -> Response:
+        posted = _seen(call).sets(kind)
+        if call.options.item_sets_shape == "set":
+            return tagged(call, {"items": posted[-1].as_rows() if posted else []})
+        return tagged(call, {path: [{"id": one.id, "items": one.as_rows()} for one in posted]})
+
+    @api.get(f"{ONE}/{path}/{{set_id}}", path)
+    def one_set(call: Call) -> Response:
+        set_id = call.ids["set_id"]
+        for one in _seen(call).sets(kind):
             if one.id == set_id.lower():
-                return tagged(request, {"id": one.id, "items": one.as_rows()})
+                return tagged(call, {"id": one.id, "items": one.as_rows()})
         raise ProblemError(404, f"item set {set_id[:60]} is unknown")
 
-    @router.post(f"/{{notice_id}}/{path}")
-    def post_set(request: Request, notice_id: str, body: Body) -> Response:
-        admit_client(state, request, path)
-        with state.notices.lock:
-            notice = _to_change(state, request, notice_id)
-            items = parse_items(body)
+    @api.route("POST", f"{ONE}/{path}", path)
+    def post_set(call: Call) -> Response:
+        with call.state.notices.lock:
+            notice = _to_change(call)
+            items = _valid(ItemList, call.object()).checked()
             _check_open(notice, kind)
-            posted = _item_set(state, notice, kind, items)
+            posted = _item_set(call, notice, kind, items)
             # Of the notice with what is still to come, apart from a later set, which this one is instead of.
-            whole = state.find_notice(notice.id) or notice
-            state.notices.write(whole.with_sets(kind, (*notice.sets(kind), posted)))
-        answer = {"id": posted.id, "items": posted.as_rows()}
-        href = f"{base_url(request)}{BASE}/{notice.id}/{path}/{posted.id}"
-        return json_answer(answer, 201, {"Location": href})
+            whole = call.state.find_notice(notice.id) or notice
+            call.state.notices.write(whole.with_sets(kind, (*notice.sets(kind), posted)))
+        return json_answer({"id": posted.id, "items": posted.as_rows()}, 201, {"Location": f"{call.url}/{posted.id}"})
+
+
+for path, kind in SET_KINDS.items():
+    _item_set_routes(path, kind)
 
 
 def _check_open(notice: Notice, kind: str) -> None:
@@ -307,80 +283,73 @@ def _check_open(notice: Notice, kind: str) -> None:
         raise ProblemError(409, f"there is nothing to dispatch in state {notice.state}")
 
 
-def _with_announced(state: EmulatorState, notice: Notice, items: Items) -> Notice:
+def _with_announced(call: Call, notice: Notice, items: Items) -> Notice:
     if not items:
         return notice
-    return notice.with_sets(ANNOUNCED, (*notice.announced_sets, _item_set(state, notice, ANNOUNCED, items)))
+    return notice.with_sets(ANNOUNCED, (*notice.announced_sets, _item_set(call, notice, ANNOUNCED, items)))
 
 
-def _item_set(state: EmulatorState, notice: Notice, kind: str, items: Items) -> ItemSet:
-    return ItemSet(stable_uuid(notice.id, kind, len(notice.sets(kind)), items), state.clock.now(), items)
+def _item_set(call: Call, notice: Notice, kind: str, items: Items) -> ItemSet:
+    return ItemSet(stable_uuid(notice.id, kind, len(notice.sets(kind)), items), call.now, items)
 
 
-def _create(state: EmulatorState, request: Request, id: str, body: bytes) -> Response:
-    fields, items = parse_fields(body)
-    if fields[MERCHANT] not in state.merchant_ids:
-        raise ProblemError(403, f"client {state.settings.client_id} has no access to merchant {fields[MERCHANT]}")
-    notice = Notice(id, fields[MERCHANT], state.notices.next_advice_id(), fields, state.clock.now())
-    notice = _with_announced(state, notice, items)
-    state.notices.write(notice)
-    return _written(state, request, notice, status=201)
+def _create(call: Call, id: str) -> Response:
+    call.check_content_type()
+    fields, items = parse_fields(call)
+    if fields[MERCHANT] not in call.state.merchant_ids:
+        raise call.no_access(f"merchant {fields[MERCHANT]}")
+    notice = Notice(id, fields[MERCHANT], call.state.notices.next_advice_id(), fields, call.now)
+    return _written(call, _with_announced(call, notice, items), status=201)
 
 
-def _update(state: EmulatorState, request: Request, id: str, body: bytes) -> Response:
+def _update(call: Call) -> Response:
     # Without If-Match this is a second attempt to create it.
-    notice = _to_change(state, request, id, missing_status=state.options.stale_etag_status)
-    fields, items = parse_fields(body)
+    notice = _to_change(call, missing_status=call.options.stale_etag_status)
+    fields, items = parse_fields(call)
     if fields[MERCHANT] != notice.merchant_id:
         raise ProblemError(400, f"{MERCHANT} of a notice cannot change")
     if notice.state != INITIAL:
         raise ProblemError(409, f"a notice can be changed in state {INITIAL}, not {notice.state}")
-    notice = _with_announced(state, replace(notice, fields=fields), items)
-    state.notices.write(notice)
-    return _written(state, request, notice, status=200)
+    return _written(call, _with_announced(call, replace(notice, fields=fields), items), status=200)
 
 
-def _written(state: EmulatorState, request: Request, notice: Notice, status: int) -> Response:
-    # No entity tag: the docs name it for the answers to GET only.
-    headers = {"Location": f"{base_url(request)}{BASE}/{notice.id}"} if status == 201 else {}
-    if state.options.created_notice_body == "empty":
+def _written(call: Call, notice: Notice, status: int) -> Response:
+    """Write the notice and answer it. No entity tag: the docs name it for the answers to GET only."""
+    call.state.notices.write(notice)
+    headers = {"Location": f"{call.base_url}{BASE}/{notice.id}"} if status == 201 else {}
+    if call.options.created_notice_body == "empty":
         return Response(status_code=201 if status == 201 else 204, headers=headers)
-    return json_answer(shown(notice, base_url(request), state.options), status, headers)
+    return json_answer(shown(call, notice), status, headers)
 
 
-def _page(state: EmulatorState, request: Request) -> dict[str, Any]:
-    size, keys = state.options.notices_page_size, state.notice_keys(state.merchant_ids)
-    cursor = given(request.query_params, state.options.notices_cursor_parameter)
-    if cursor:
-        created_at, id = opened(LIST_LIMIT, cursor)
-        keys = [key for key in keys if key > (datetime.fromisoformat(created_at), id)]
-    rows = [shown(_seen(state, id), base_url(request), state.options) for _, id in keys[:size]]
-    following = sealed(LIST_LIMIT, keys[size - 1][0].isoformat(), keys[size - 1][1]) if len(keys) > size else None
-    return {"shipping-notices": rows, **next_page(following, state.options)}
-
-
-def _seen(state: EmulatorState, id: str) -> Notice:
-    """The notice as of now; 400, 403 or 404 if there is none for this client."""
-    notice = state.find_notice(parse_uuid(id, "shipping notice id"))
+def _seen(call: Call, id: str = "") -> Notice:
+    """The notice as of now, by default that of the path; 400, 403 or 404 if there is none for this client."""
+    id = id or call.ids["notice_id"]
+    notice = call.state.find_notice(parse_uuid(id, "shipping notice id"))
     if notice is None:
         raise ProblemError(404, f"shipping notice {id} is unknown")
-    if notice.merchant_id not in state.merchant_ids:
-        raise ProblemError(403, f"client {state.settings.client_id} has no access to shipping notice {id}")
-    return state.as_of_now(notice)
+    if notice.merchant_id not in call.state.merchant_ids:
+        raise call.no_access(f"shipping notice {id}")
+    return call.state.as_of_now(notice)
 
 
-def _to_change(state: EmulatorState, request: Request, id: str, missing_status: int | None = None) -> Notice:
-    """The notice as of now, if the request knows it so."""
-    notice = _seen(state, id)
-    check_content_type(request)
-    header = request.headers.get("if-match")
+def _to_change(call: Call, missing_status: int = 428) -> Notice:
+    """The notice as of now, if the request knows it so.
+
+    :param missing_status: of a write without ``If-Match``.
+    """
+    notice = _seen(call)
+    call.check_content_type()
+    header = call.request.headers.get("if-match")
     if header is None:
-        raise ProblemError(missing_status or state.options.missing_etag_status, "If-Match is required")
+        raise ProblemError(missing_status, "If-Match is required")
     if notice.etag not in tags(header) and header.strip() != "*":
-        raise ProblemError(state.options.stale_etag_status, "the shipping notice has changed: If-Match is stale")
+        raise ProblemError(call.options.stale_etag_status, "the shipping notice has changed: If-Match is stale")
     return notice
 
 
-def _check_empty(body: bytes) -> None:
-    if body and parse_object(body):
+def _to_confirm(call: Call) -> Notice:
+    notice = _to_change(call)
+    if call.body and call.object():
         raise ProblemError(400, "a confirmation is an empty object")
+    return notice

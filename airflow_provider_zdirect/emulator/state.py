@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,16 +18,15 @@ from airflow_provider_zdirect.emulator.clock import EmulatorClock
 from airflow_provider_zdirect.emulator.customer_wishes import CustomerWishes
 from airflow_provider_zdirect.emulator.faults import FaultPlan
 from airflow_provider_zdirect.emulator.limits import Limiter, MinuteLimiter
-from airflow_provider_zdirect.emulator.listeners import Listeners
 from airflow_provider_zdirect.emulator.notice_book import Key, Notice, NoticeBook, SeededNotices
 from airflow_provider_zdirect.emulator.options import Options
 from airflow_provider_zdirect.emulator.order_book import OrderBook
 from airflow_provider_zdirect.emulator.reference_book import ReferenceBook
-from airflow_provider_zdirect.emulator.tokens import TokenBook
 from airflow_provider_zdirect.emulator.truth import LiquidationScript, Record, Timeline
 
 REMEMBERED_REQUESTS = 100_000
 MOST_MERCHANTS = 500
+Callback = Callable[[int], object]
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,56 @@ class LoggedRequest:
 
     def as_dict(self) -> dict[str, Any]:
         return {**vars(self), "time": self.time.isoformat()}
+
+
+class TokenBook:
+    """Issues opaque tokens as long as real ones, and remembers until when they are good."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._issued = 0
+        self._expires_at: dict[str, int] = {}
+
+    def issue(self, now: datetime, seconds: int) -> str:
+        """A new token that lives for so many seconds."""
+        self._issued += 1
+        parts = [hashlib.sha256(f"{self._seed}/{self._issued}/{now}/{part}".encode()).hexdigest() for part in range(9)]
+        token = f"{parts[0]}.{''.join(parts[1:8])}.{parts[8]}"
+        self._expires_at[token] = int(now.timestamp()) + seconds
+        return token
+
+    def is_good(self, token: str, now: datetime) -> bool:
+        return now.timestamp() < self._expires_at.get(token, 0)
+
+    def revoke_all(self) -> int:
+        """Make every token invalid; returns how many there were."""
+        count = len(self._expires_at)
+        self._expires_at.clear()
+        return count
+
+
+class Listeners:
+    """Callbacks of tests, called for each admitted request in the thread that answers it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        # Part of a path, callback, and how many requests there were so far.
+        self._listeners: list[tuple[str, Callback, list[int]]] = []
+
+    def add(self, path_part: str, callback: Callback) -> None:
+        with self._lock:
+            self._listeners.append((path_part, callback, [0]))
+
+    def notify(self, path: str) -> None:
+        due = []
+        with self._lock:
+            for path_part, callback, count in self._listeners:
+                if path_part in path:
+                    count[0] += 1
+                    due.append((callback, count[0]))
+        # Without the lock, since a callback may take long, or ask the emulator something.
+        for callback, number in due:
+            callback(number)
 
 
 class EmulatorState:

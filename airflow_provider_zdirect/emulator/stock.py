@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from random import Random
 from typing import Any
 
 from airflow_provider_zdirect.emulator.catalog import WAREHOUSE_COUNT, articles, warehouse_id
+from airflow_provider_zdirect.emulator.clock import HOUR
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-HOUR = timedelta(hours=1)
 # Of all articles: those that always have stock, and those that have some only half of the time.
 ALWAYS_SHARE, SOMETIMES_SHARE = 0.4, 0.2
 SHORTEST_PERIOD, LONGEST_PERIOD = 2, 36

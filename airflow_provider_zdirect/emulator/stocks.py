@@ -4,60 +4,42 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from airflow_provider_zdirect.emulator.answers import ProblemError, json_answer
+from airflow_provider_zdirect.emulator.answers import JSON, ProblemError, json_answer
 from airflow_provider_zdirect.emulator.channel_stock import Result
 from airflow_provider_zdirect.emulator.reference_book import SALES_CHANNELS
-from airflow_provider_zdirect.emulator.requests import (
-    Body,
-    admit_updates,
-    check_content_type,
-    own_merchant,
-    parse_object,
-)
-from airflow_provider_zdirect.emulator.state import EmulatorState
+from airflow_provider_zdirect.emulator.requests import Api, Call
 
 WRITE = "products/stock/write"
 MOST_ITEMS = 1000
 FIELDS = ("sales_channel_id", "ean", "quantity")
+api = Api()
 
 
-def stocks_router(state: EmulatorState) -> APIRouter:
-    """The one route."""
-    router = APIRouter()
-
-    @router.post("/merchants/{merchant_id}/stocks")
-    def stocks(request: Request, merchant_id: str, body: Body) -> Response:
-        items: list[dict[str, Any]] = []
-        fault: ProblemError | None = None
-        try:
-            items = _parse(request, body)
-        except ProblemError as error:
-            fault = error
-        # A malformed request counts too, but for no update.
-        admit_updates(state, request, len(items), WRITE)
-        merchant_id = own_merchant(state, merchant_id)
-        if fault:
-            raise fault
-        channels = {
-            channel["sales_channel_id"].lower()
-            for channel in state.references.records(SALES_CHANNELS, merchant_id, drift=0)
-        }
-        options, now = state.options, state.clock.now()
-        results = [(item, state.stocks.update(merchant_id, item, channels, options, now)) for item in items]
-        shape = options.stocks_answer
-        rows = [{"item": item, "result": _shown(result, shape == "items")} for item, result in results]
-        return json_answer({shape: rows}, 207)
-
-    return router
+@api.route("POST", "/merchants/{merchant_id}/stocks")
+def stocks(call: Call) -> Response:
+    items: list[dict[str, Any]] = []
+    fault: ProblemError | None = None
+    try:
+        items = _parse(call)
+    except ProblemError as error:
+        fault = error
+    # A malformed request counts too, but for no update.
+    call.admit("stock updates", WRITE, updates=len(items))
+    if fault:
+        raise fault
+    known = call.state.references.records(SALES_CHANNELS, call.merchant_id, drift=0)
+    channels = {channel["sales_channel_id"].lower() for channel in known}
+    update, shape = call.state.stocks.update, call.options.stocks_answer
+    results = [(item, update(call.merchant_id, item, channels, call.options, call.now)) for item in items]
+    rows = [{"item": item, "result": _shown(result, shape == "items")} for item, result in results]
+    return json_answer({shape: rows}, 207)
 
 
-def _parse(request: Request, body: bytes) -> list[dict[str, Any]]:
+def _parse(call: Call) -> list[dict[str, Any]]:
     """The items, if the request as a whole is well-formed; each of them is judged later."""
-    check_content_type(request)
-    items = parse_object(body).get("items")
+    items = call.object(JSON).get("items")
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise ProblemError(400, "items must be a list of objects")
     if len(items) > MOST_ITEMS:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from fastapi import APIRouter, Request
-from fastapi.responses import Response
-
-from airflow_provider_zdirect.emulator.answers import ProblemError, json_answer
+from airflow_provider_zdirect.emulator.answers import ProblemError
 from airflow_provider_zdirect.emulator.catalog import ADDRESSES, WAREHOUSE_COUNT, warehouse_id
+from airflow_provider_zdirect.emulator.clock import HOUR
 from airflow_provider_zdirect.emulator.drift import loosened
 from airflow_provider_zdirect.emulator.notice_book import Notice
 from airflow_provider_zdirect.emulator.records import rfc3339
 from airflow_provider_zdirect.emulator.reference_book import WAREHOUSES
-from airflow_provider_zdirect.emulator.requests import ADVICE_ID, admit_client, given, required
-from airflow_provider_zdirect.emulator.state import EmulatorState
+from airflow_provider_zdirect.emulator.requests import ADVICE_ID, Api, Call
 
-HOUR = timedelta(hours=1)
 CANCELED_SHARE, REJECTED_SHARE = 0.03, 0.03
 STATUS_TEXTS = {
     "initialized": "The tour is planned",
@@ -31,26 +27,18 @@ STATUS_TEXTS = {
 OPTIONAL = ("from_location", "actual_amount_of_loading_units")
 
 
-def tours_router(state: EmulatorState) -> APIRouter:
-    """Routes of the API."""
-    router = APIRouter()
+api = Api()
 
-    @router.get("/zfs/tours")
-    def tours(request: Request) -> Response:
-        admit_client(state, request, "tours")
-        read = given if state.options.tours_without_parameter else required
-        advice_id = read(request.query_params, "zalando_advice_id")
-        if advice_id is not None and not ADVICE_ID.fullmatch(advice_id):
-            raise ProblemError(400, f"zalando_advice_id must have 8 digits: {advice_id[:60]}")
-        found = [
-            tour
-            for tour in tours_of(state.settings.seed, state.notices_of(state.merchant_ids), state.clock.now())
-            if advice_id in (None, tour["zalando_advice_id"])
-        ]
-        drift = state.options.drift
-        return json_answer({"tours": [loosened(tour, tour["tour_number"], drift, OPTIONAL) for tour in found]})
 
-    return router
+@api.get("/zfs/tours", "tours")
+def tours(call: Call) -> dict[str, Any]:
+    name, state = "zalando_advice_id", call.state
+    advice_id = call.given(name) if call.options.tours_without_parameter else call.required(name)
+    if advice_id is not None and not ADVICE_ID.fullmatch(advice_id):
+        raise ProblemError(400, f"{name} must have 8 digits: {advice_id[:60]}")
+    found = tours_of(state.settings.seed, state.notices_of(state.merchant_ids), call.now)
+    chosen = [tour for tour in found if advice_id in (None, tour[name])]
+    return {"tours": [loosened(tour, tour["tour_number"], call.options.drift, OPTIONAL) for tour in chosen]}
 
 
 def tours_of(seed: int, notices: list[Notice], now: datetime) -> list[dict[str, Any]]:

@@ -10,13 +10,11 @@ from random import Random
 from typing import Any
 
 from airflow_provider_zdirect.emulator.catalog import quality_label
+from airflow_provider_zdirect.emulator.clock import DAY, HOUR, ReportCalendar
 from airflow_provider_zdirect.emulator.drift import drifted, spoiled
 from airflow_provider_zdirect.emulator.records import BODIES, REPORTS, Place, liquidated_body, rfc3339
-from airflow_provider_zdirect.emulator.report_calendar import ReportCalendar
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
 MEAN_PER_HOUR = {"received_items": 40, "returned_items": 25}
 MEAN_LIQUIDATED_PER_DAY = 3
 MEAN_PER_REPORT = {"intra_community_movements": 12, "cross_border_movements": 15}

@@ -162,19 +162,3 @@ def test_the_sandbox_is_always_empty_and_has_its_own_limits(sandbox: tuple[Emula
     assert get(api, SNAPSHOTS, merchant).status_code == 200
     server.clock.advance(60)
     assert get(api, QUANTITIES, merchant, eans="1").json() == {"item_quantities": []}
-
-
-def test_drift_makes_numbers_strings_and_leaves_identity_alone(server: EmulatorServer, api: httpx.Client) -> None:
-    merchant = server.merchant_ids[0]
-    plain = snapshot(api, merchant)["item_quantity_snapshot"]["item_quantities"]
-    server.set_options(drift=0.5)
-    drifted = snapshot(api, merchant)["item_quantity_snapshot"]["item_quantities"]
-    changed = [item for item, before in zip(drifted, plain, strict=True) if item != before]
-    assert 0.2 < len(changed) / len(plain) < 0.6
-    assert {type(item["total_quantity"]) for item in drifted} == {int, str}
-    assert {type(p["quantities_by_state"]["offerable"]) for i in drifted for p in i["quantities_by_location"]} == {
-        int,
-        str,
-    }
-    assert any("handling_unit" in item for item in drifted)
-    assert {key: (int(a), int(b)) for key, (a, b) in by_place(drifted).items()} == by_place(plain)

@@ -6,13 +6,12 @@ from itertools import pairwise
 import pytest
 
 from airflow_provider_zdirect.emulator.catalog import merchant_id
-from airflow_provider_zdirect.emulator.report_calendar import ReportCalendar
+from airflow_provider_zdirect.emulator.clock import ReportCalendar
 from airflow_provider_zdirect.emulator.truth import Record, Timeline
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 DAY = timedelta(days=1)
 MERCHANTS = tuple(merchant_id(7, index) for index in range(2))
-WORLD = Timeline(7, MERCHANTS)
 LARGE = Timeline(7, MERCHANTS, volume=10)
 ICM, CROSS_BORDER = "intra_community_movements", "cross_border_movements"
 
@@ -52,37 +51,6 @@ def test_some_intra_community_movements_come_twice_and_nothing_tells_them_apart(
     found = movements(LARGE, ICM)
     doubled = sum(record.body == before.body for before, record in pairwise(found))
     assert 0.03 < doubled / len(found) < 0.07
-
-
-@pytest.mark.parametrize("dataset", [ICM, CROSS_BORDER])
-def test_drift_changes_how_movements_are_sent_and_not_the_truth(dataset: str) -> None:
-    plain, drifted = movements(WORLD, dataset), movements(Timeline(7, MERCHANTS, drift=0.5), dataset)
-    assert [record.body for record in drifted] == [record.body for record in plain]
-    changed = [record for record in drifted if record.sent != record.body]
-    assert 0.3 < len(changed) / len(drifted) < 0.6
-    assert {type(record.sent["ean"]) for record in changed} == {str, int}
-    assert any("handling_unit" in record.sent for record in changed)
-    assert any(" " in record.sent["source_stock_location"]["location_id"] for record in changed)
-    assert any("merchant_sku" not in record.sent for record in changed if "merchant_sku" in record.body)
-    assert len({record.sent["movement_type"] for record in changed} - {r.body["movement_type"] for r in plain}) == 1
-    for kept in ("report_date", "transaction_date", "movement_id"):
-        assert [record.sent.get(kept) for record in drifted] == [record.body.get(kept) for record in plain]
-    if dataset == ICM:
-        assert {type(record.sent["quantity"]) for record in changed} == {str, int}
-
-
-def test_bad_movements_are_a_marked_share() -> None:
-    world = Timeline(7, MERCHANTS, bad_records=0.1)
-    for dataset, defect in ((ICM, "quantity is many"), (CROSS_BORDER, "movement_id is missing")):
-        found, plain = movements(world, dataset), movements(WORLD, dataset)
-        bad = [record for record in found if record.bad]
-        assert 0.07 < len(bad) / len(found) < 0.13
-        assert {record.bad for record in bad} == {defect}
-        assert [r for r in found if not r.bad] == [p for r, p in zip(found, plain, strict=True) if not r.bad]
-        if dataset == ICM:
-            assert {record.sent["quantity"] for record in bad} == {"many"}
-        else:
-            assert not any("movement_id" in record.sent for record in bad)
 
 
 # 2026-03-02 is a Monday.

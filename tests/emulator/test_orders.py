@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
 from .conftest import log_in
-from .order_calls import ALL, base, ids, orders, truth
+from .order_calls import base, ids, orders, truth
 
 LATER = "2026-03-10T13:00:00+00:00"
 
@@ -108,18 +108,6 @@ def test_orders_are_kept_for_a_year(bare: EmulatorServer, api: httpx.Client) -> 
     old, kept = bare.add_orders(bare.merchant_ids[0], 2, start="2025-03-10T12:00:00Z", step_seconds=3600)
     assert ids(bare, api) == [kept]
     assert api.get(f"{base(bare)}/{old}").status_code == 404
-
-
-def test_drift_changes_the_form_but_not_the_truth(bare: EmulatorServer, api: httpx.Client) -> None:
-    added = bare.add_orders(bare.merchant_ids[0], 20)
-    assert set(ids(bare, api)) == set(added)
-    bare.set_options(drift=0.5)
-    page = orders(bare, api, include=ALL)
-    shown = [order["id"] for order in page["data"]]
-    assert {id.lower() for id in shown} == set(added)
-    assert 0 < sum(id != id.lower() for id in shown) < 20
-    assert any("sustainability" in order["attributes"] for order in page["data"])
-    assert {order["order_id"] for order in bare.orders(bare.merchant_ids[0])} == set(added)
 
 
 def test_orders_are_added_at_given_times(bare: EmulatorServer) -> None:

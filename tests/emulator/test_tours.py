@@ -15,20 +15,6 @@ from .notice_calls import announce, create, post
 TOURS = "/zfs/tours"
 # What becomes of a tour depends on the id of its notice.
 NEITHER_CANCELED_NOR_REJECTED = "8d9a4b0e-63c5-4f7a-9d3b-2f1c5e6a7b01"
-UNITS = {"pallets", "colli", "hanging_garments"}
-FIELDS = {
-    "zalando_advice_id",
-    "shipping_notice_id",
-    "tour_number",
-    "to_location",
-    "from_location",
-    "planned_arrival_time_at_dock",
-    "planned_arrival_time_at_yard",
-    "planned_amount_of_loading_units",
-    "actual_amount_of_loading_units",
-    "type",
-    "current_status",
-}
 
 
 @pytest.fixture(autouse=True)
@@ -50,13 +36,10 @@ def test_there_is_a_tour_for_each_notice_whose_delivery_date_is_set(server: Emul
     expected = {id for id, n in notices.items() if n["state"] in ("ready_for_dispatch", "ready_for_receive")}
     assert {tour["shipping_notice_id"] for tour in found} == expected
     for tour in found:
-        assert set(tour) == FIELDS
         assert tour["type"] == "NEW_GOODS"
         notice = notices[tour["shipping_notice_id"]]
         assert tour["zalando_advice_id"] == notice["zalando_advice_id"]
         assert re.fullmatch(r"\d{8}-\d{4}-BR-[A-Z]{3}", tour["tour_number"])
-        assert set(tour["current_status"]) == {"status", "status_text", "last_updated"}
-        assert set(tour["planned_amount_of_loading_units"]) == set(tour["actual_amount_of_loading_units"]) == UNITS
         assert tour["planned_amount_of_loading_units"]["pallets"] == notice["fields"]["pallets_count"]
         yard, dock = (datetime.fromisoformat(tour[f"planned_arrival_time_at_{place}"]) for place in ("yard", "dock"))
         assert yard < dock

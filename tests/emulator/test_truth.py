@@ -9,6 +9,7 @@ from itertools import chain, pairwise
 import pytest
 
 from airflow_provider_zdirect.emulator.catalog import merchant_id
+from airflow_provider_zdirect.emulator.drift import DEFECTS
 from airflow_provider_zdirect.emulator.truth import Timeline
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -70,29 +71,23 @@ def test_a_share_of_the_records_is_late_by_at_most_45_minutes() -> None:
     assert max(late) <= timedelta(minutes=45)
 
 
-def test_drift_changes_what_is_sent_and_not_the_truth() -> None:
-    world = Timeline(7, MERCHANTS, drift=0.5)
-    day = timedelta(days=1)
-    for dataset, span in (("received_items", day), ("returned_items", day), ("liquidated_items", 60 * day)):
-        plain = list(WORLD.records(dataset, MERCHANTS[0], START, START + span))
-        drifted = list(world.records(dataset, MERCHANTS[0], START, START + span))
-        assert [record.body for record in drifted] == [record.body for record in plain]
-        changed = [record for record in drifted if record.sent != record.body]
-        assert 0.3 < len(changed) / len(drifted) < 0.6
-        assert {type(record.sent["ean"]) for record in changed} == {str, int}
-        assert any("handling_unit" in record.sent for record in changed)
-        assert {record.sent.get("quality_label") for record in drifted} == {
-            record.body.get("quality_label") for record in plain
-        }
-
-
-def test_bad_records_are_a_marked_share() -> None:
-    world = Timeline(7, MERCHANTS, bad_records=0.1)
-    for dataset in HOURLY:
-        records = list(world.records(dataset, MERCHANTS[0], START, START + WEEK))
-        bad = [record for record in records if record.bad]
-        assert 0.07 < len(bad) / len(records) < 0.13
-        assert len({record.bad for record in bad}) == 3
-        good = [record.body for record in records if not record.bad]
-        plain = {r.label: r.body for r in WORLD.records(dataset, MERCHANTS[0], START, START + WEEK)}
-        assert good == [plain[body["quality_label"]] for body in good]
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_drift_and_bad_records_are_shares_that_leave_the_rest_of_the_world_alone(dataset: str) -> None:
+    end = START + (WEEK if dataset in HOURLY else 100 * WEEK / 7)
+    plain, drifted, spoiled = (
+        list(Timeline(7, MERCHANTS, **shares).records(dataset, MERCHANTS[0], START, end))
+        for shares in ({}, {"drift": 0.5}, {"bad_records": 0.1})
+    )
+    assert [record.body for record in drifted] == [record.body for record in plain]
+    changed = [record for record in drifted if record.sent != record.body]
+    assert 0.3 < len(changed) / len(drifted) < 0.6
+    assert {type(record.sent["ean"]) for record in changed} == {str, int}
+    assert any("handling_unit" in record.sent for record in changed)
+    for kept in ("quality_label", "movement_id", "report_date", "transaction_date"):
+        assert [record.sent.get(kept) for record in drifted] == [record.body.get(kept) for record in plain]
+    bad = [record for record in spoiled if record.bad]
+    assert 0.05 < len(bad) / len(spoiled) < 0.15
+    assert len({record.bad for record in bad}) == len(DEFECTS[dataset])
+    # A liquidated row that comes twice repeats the defect of the first.
+    if dataset != "liquidated_items":
+        assert all(record == before for record, before in zip(spoiled, plain, strict=True) if not record.bad)
