@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_zdirect import __version__
+from airflow_provider_zdirect.publish.day_changes import COUNTS
 from airflow_provider_zdirect.publish.files import PublishedFile
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import Window
 
-CHANGES = ("added", "removed", "changed")
 SUMMARY = (
     "dataset", "merchant_id", "records", "new_records", "late_records", "rejected", "repaired", "pages", "requests",
 )  # fmt: skip
@@ -169,7 +169,7 @@ class ExtractResult(Result):
 def count_changes(changes: Iterable[dict[str, Any]]) -> dict[str, int]:
     """How many rows were added, removed and changed, over all of them."""
     counted = list(changes)
-    return {kind: sum(change[kind] for change in counted) for kind in CHANGES}
+    return {kind: sum(change[kind] for change in counted) for kind in COUNTS}
 
 
 def _span(window: Window) -> dict[str, str]:

@@ -19,8 +19,8 @@ from airflow_provider_zdirect.clock import Clock
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.exceptions import ConcurrentRunError, ZDirectConfigurationError
 from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
-from airflow_provider_zdirect.pipeline.manifest import CHANGES, count_changes
-from airflow_provider_zdirect.publish.day_changes import published_changes
+from airflow_provider_zdirect.pipeline.manifest import count_changes
+from airflow_provider_zdirect.publish.day_changes import COUNTS, published_changes
 from airflow_provider_zdirect.publish.environment import claim_place
 from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window, moment_in_words
 
@@ -111,7 +111,7 @@ class FetchedWindow:
             "changes": count_changes(self.changes),
             "changed_dates": [
                 {
-                    **{name: change[name] for name in ("date", "fetched_at", *CHANGES)},
+                    **{name: change[name] for name in ("date", "fetched_at", *COUNTS)},
                     "file": place.uri_of(change["file"]) if change["file"] else None,
                 }
                 for change in self.changes[:DATES_NAMED]
@@ -151,7 +151,7 @@ def fetched_window(job: ExtractJob) -> FetchedWindow | None:
         min(datetime.fromisoformat(fetched) for fetched in manifest["days"].values()),
         manifest["records"],
         manifest["rejected"],
-        tuple(change.as_dict() for change in published if change.name.run == job.resume_key),
+        tuple(change.as_dict() for change in published if change.run == job.resume_key),
     )
 
 
