@@ -10,7 +10,6 @@ from typing import Any
 
 from airflow_provider_zdirect.datasets.selection import StateRequest
 from airflow_provider_zdirect.datasets.table import DATASETS, Dataset
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.pipeline.manifest import Result
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import subject
@@ -39,10 +38,6 @@ class StateJob:
     replace_with_empty: bool = False
 
     def __post_init__(self) -> None:
-        if self.max_rejected < 0:
-            raise ZDirectConfigurationError(
-                f"max_rejected={self.max_rejected} is negative.", remedy="Give a number of zero or more."
-            )
         if self.since is not None:
             object.__setattr__(self, "since", self.since.astimezone(UTC))
         _ = self.requests

@@ -24,7 +24,7 @@ from airflow_provider_zdirect.datasets.arrow import RECORD_HASH, arrow_schema
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.exceptions import EmptyAnswerError, ZDirectConfigurationError
 from airflow_provider_zdirect.publish.day_changes import COUNTS, DayChange, changes_of
-from airflow_provider_zdirect.publish.files import FileBuilder, PublishedFile, measure
+from airflow_provider_zdirect.publish.files import PublishedFile, measure, publish_rows
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.publish.row_changes import row_changes
 from airflow_provider_zdirect.publish.same_row import row_keys
@@ -122,7 +122,7 @@ class DayReplacer:
             if not changes.total():
                 return False
             counts = (changes[name] for name in COUNTS)
-            change = DayChange(self.layout.changes(day), fetched, self.run, *counts, first=former is None)
+            change = DayChange(self.layout.changes(day), fetched, self.run, former is None, *counts)
             # Before the data, so that no change is published and not reported.
             self.store.upload(local, change.file)
             for other in changes_of(self.store, self.layout, day, fetched, self.run):
@@ -174,12 +174,8 @@ class DayReplacer:
             )
 
     def _write(self, day: date, rows: Iterator[pa.Table], fetched: datetime) -> None:
-        with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
-            folder, span = self.layout.published(day), Window.of_day(day, self.timezone)
-            builder = FileBuilder(self._schema, folder, self.suffix, scratch, span=span, fetched=fetched)
-            for table in rows:
-                builder.write(table)
-            builder.publish(self.store)
+        folder, span = self.layout.published(day), Window.of_day(day, self.timezone)
+        publish_rows(self.store, self._schema, rows, folder, self.suffix, span, fetched)
 
     def _kept(self, staged: list[str]) -> list[int] | None:
         """Numbers of the rows that are published, ascending; None: all of them."""

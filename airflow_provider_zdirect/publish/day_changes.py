@@ -30,17 +30,17 @@ class DayChange:
     :param folder: of the file, for the date.
     :param fetched: as in the name of the published file.
     :param run: who fetched.
-    :param added: rows; of the first publication: all.
     :param first: nothing of the date was published before.
+    :param added: rows; of the first publication: all.
     """
 
     folder: str
     fetched: datetime
     run: str
+    first: bool
     added: int
     removed: int
     changed: int
-    first: bool
 
     @property
     def day(self) -> date:
@@ -90,8 +90,8 @@ def _named(paths: Iterable[str]) -> list[DayChange]:
             match["folder"],
             parse_fetched(match["fetched"]),
             match["run"],
+            match["first"] is not None,
             *(int(match[name]) for name in COUNTS),
-            first=match["first"] is not None,
         )
         for match in matches
     ]

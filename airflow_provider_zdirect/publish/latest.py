@@ -60,7 +60,7 @@ class LatestTable:
         if made is not None:
             at = max(at, made + timedelta(microseconds=1))
         folder = self.layout.published(at.date())
-        published = publish_rows(self.store, rows, folder, self.suffix, moment(at), fetched=at)
+        published = publish_rows(self.store, rows.schema, [rows], folder, self.suffix, moment(at), fetched=at)
         self.tidy()
         return published
 

@@ -54,7 +54,7 @@ class SnapshotPublisher:
             held = rows_named(there[0]) if there else None
             if held is None or (rows.num_rows > held and (incomplete or not held)):
                 folder = self.layout.published(at.date())
-                publish_rows(self.place.store, rows, folder, self.place.suffix, moment(at), part=part)
+                publish_rows(self.place.store, rows.schema, [rows], folder, self.place.suffix, moment(at), part=part)
                 stored = True
             first = self._tidied(at)
             file = measure(self.place.store, first, rows_named(first))

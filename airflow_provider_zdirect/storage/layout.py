@@ -23,7 +23,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from airflow_provider_zdirect.windows import Window
+from airflow_provider_zdirect.windows import EXACT_LABEL_FORMAT, Window
 
 FORMATS = {"parquet": "parquet", "jsonl": "jsonl.gz"}
 """Format name to file suffix."""
@@ -31,7 +31,6 @@ FORMATS = {"parquet": "parquet", "jsonl": "jsonl.gz"}
 _PUBLISHED = re.compile(
     r"^(?P<label>[0-9TZ.]+_[0-9TZ.]+)-(?:(?P<fetched>[0-9T.]+Z)-)?(?P<part>[0-9a-f]+)\.(parquet|jsonl\.gz)$"
 )
-_FETCHED = "%Y%m%dT%H%M%S.%fZ"
 
 
 def documents_folder(merchant_id: str, order_id: str | None = None) -> str:
@@ -134,8 +133,8 @@ class Layout:
 
 def text_of_fetched(at: datetime) -> str:
     """The time of a fetch in names."""
-    return at.strftime(_FETCHED)
+    return at.strftime(EXACT_LABEL_FORMAT)
 
 
 def parse_fetched(text: str) -> datetime:
-    return datetime.strptime(text, _FETCHED).replace(tzinfo=UTC)
+    return datetime.strptime(text, EXACT_LABEL_FORMAT).replace(tzinfo=UTC)
