@@ -108,9 +108,5 @@ class StateResult(Result):
         """As :meth:`Result.as_dict`; ``current_uri`` is where the records are that are valid now, if all are kept."""
         dataset = self.manifest.dataset
         has_history = DATASETS[dataset].publish.keeps_history
-        current = self.place.uri_of(self.place.layout(f"{dataset}_current").merchant) if has_history else None
+        current = self.place.data_uri(f"{dataset}_current") if has_history else None
         return {**super().as_dict(), "current_uri": current, "changes": self.changes, **self.state.as_json()}
-
-    def by_dataset(self) -> dict[str, dict[str, Any]]:
-        """As :meth:`as_dict`, for what the asset of the dataset reports."""
-        return {self.manifest.dataset: self.as_dict()}

@@ -36,7 +36,7 @@ class RunResults:
     @property
     def uri(self) -> str:
         """The merchant's folder of the table."""
-        return self.place.uri_of(self.place.layout(self.dataset).merchant)
+        return self.place.data_uri(self.dataset)
 
     def read(self) -> list[dict[str, Any]]:
         """The rows that an earlier try of the run published."""
