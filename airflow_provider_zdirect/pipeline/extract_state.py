@@ -291,9 +291,7 @@ class _StateExtraction:
         report_result(what, f"{manifest.records:,} records, {outcome} ({changes})", result)
         if state.empty_answer:
             log.warning(
-                "%s: the answer holds no records, and in sandbox zDirect answers without values: this says nothing of "
-                "what there is.",
-                self.job.what,
+                "%s: the answer has no records. In the sandbox this does not mean that there are none.", self.job.what
             )
         if missing := state.not_answered:
             log.warning(

@@ -45,7 +45,6 @@ class LatestTable:
         :raises ConcurrentRunError: if other runs keep replacing it.
         """
         wanted = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
-
         return read_published(
             f"{self.layout.dataset} of merchant {self.layout.merchant_id}",
             lambda: read_table(self.store, [path for _, path in self.files()[-1:]], wanted),

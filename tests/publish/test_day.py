@@ -29,12 +29,6 @@ DAY = date(2026, 11, 20)
 LIQUIDATED = DATASETS["liquidated_items"]
 
 
-@pytest.fixture(params=["file", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    root = str(tmp_path) if request.param == "file" else f"/{tmp_path.name}"
-    return ObjectStore(fsspec.filesystem(request.param), root)
-
-
 def rows_of(*records: dict[str, object]) -> pa.Table:
     lineage = Lineage(MERCHANT, "production", *[datetime(2026, 1, 1, 1, 2, 3, 456789, tzinfo=UTC)] * 3)
     ((table, rejected),) = validate(LIQUIDATED.model, [json.dumps(record).encode() for record in records], lineage)
