@@ -74,9 +74,6 @@ class Window:
         first, next_day = (datetime.combine(each, time(), ZoneInfo(zone)) for each in (day, day + timedelta(days=1)))
         return cls(first, next_day)
 
-    def contains(self, instant: datetime) -> bool:
-        return self.start <= instant < self.end
-
     def intersects(self, other: Window) -> bool:
         return self.start < other.end and other.start < self.end
 

@@ -53,7 +53,10 @@ class WindowFetcher:
 
         :raises ZDirectError: the first failure; what was fetched until then is in the checkpoint.
         """
-        self._log.started(self._first_line())
+        what = subject(self.dataset.name, self.merchant_id, self.job.window, full_id=True)
+        pages = self.progress.total("pages")
+        resumed = f"; resuming from {pages} pages with {self.progress.total('records'):,} records" if pages else ""
+        self._log.started(f"{what}: {len(self.requests)} requests planned{resumed}.")
         self.client.on_piece(self._log.received)
         slots = asyncio.Semaphore(REQUESTS_AT_ONCE)
         missing = (request for request in self.requests if not self.progress.of(request.key).done)
@@ -76,12 +79,6 @@ class WindowFetcher:
         done.requests_sent += requests - self._counted[0]
         done.bytes_received += received - self._counted[1]
         self._counted = (requests, received)
-
-    def _first_line(self) -> str:
-        what = subject(self.dataset.name, self.merchant_id, self.job.window, full_id=True)
-        pages = self.progress.total("pages")
-        resumed = f"; resuming from {pages} pages with {self.progress.total('records'):,} records" if pages else ""
-        return f"{what}: {len(self.requests)} requests planned{resumed}."
 
     def _so_far(self) -> str:
         done = sum(self.progress.of(request.key).done for request in self.requests)

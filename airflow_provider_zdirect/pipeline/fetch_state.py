@@ -171,7 +171,7 @@ class StateFetcher:
         except NOT_READABLE:
             return None
         value = content.get(self.dataset.answer.merchant_field) if isinstance(content, dict) else None
-        # A damaged one names nobody: it may be this one.
+        # A damaged id may be that of this merchant.
         if value is None or "\ufffd" in str(value):
             return None
         return "".join(str(value).split()).lower() or None

@@ -46,7 +46,7 @@ class Manifest:
         names of the files under ``_changes`` say: ``date``, ``fetched_at``, ``run`` (who), ``added``, ``removed`` and
         ``changed`` rows, and the ``file`` with them (null for the first publication).
     :param filters: only records with these values were asked for.
-    :param personal_data: what became of personal data: ``keep``, ``drop``, ``hash`` with a sign of the key; ``none``
+    :param personal_data: how personal data was treated: ``keep``, ``drop``, ``hash`` with a sign of the key; ``none``
         if the dataset has none.
     :param parts: by dataset: how many records came with the window's records; each has a manifest of its own, which
         counts the same requests.

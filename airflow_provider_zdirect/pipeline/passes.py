@@ -55,7 +55,7 @@ class Passes:
     def is_missing(self, fetched_at: datetime | None, now: datetime) -> bool:
         """Whether the window has to be fetched now.
 
-        :param fetched_at: when it was fetched last; by a clock that was ahead, that says nothing.
+        :param fetched_at: when it was fetched last; a time in the future, by a clock that was ahead, does not count.
         """
         if fetched_at is None or fetched_at > now + MAX_CLOCK_SKEW:
             return True

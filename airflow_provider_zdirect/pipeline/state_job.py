@@ -68,7 +68,7 @@ class State:
     :param snapshot_time: of when the state is, where the answer says so.
     :param stored: whether anything was published; otherwise it was there already, or there was nothing.
     :param unchanged: zDirect said that nothing has changed since the last time.
-    :param empty_answer: the answer had no records, and that says nothing: nothing was published.
+    :param empty_answer: the sandbox answered without records; nothing was published.
     :param stock: of a snapshot: ``some``, ``none`` (says zDirect) or ``unknown`` (zDirect did not say).
     :param not_answered: values that were asked for and of which no record came.
     :param of_others: records of other merchants, which were left out.

@@ -55,8 +55,7 @@ class LatestTable:
 
         :param at: the present; the table counts as made later than the former one even if a clock says otherwise.
         """
-        made = self.made_at()
-        if made is not None:
+        if (made := self.made_at()) is not None:
             at = max(at, made + timedelta(microseconds=1))
         folder = self.layout.published(at.date())
         published = publish_rows(self.store, rows.schema, [rows], folder, self.suffix, moment(at), fetched=at)

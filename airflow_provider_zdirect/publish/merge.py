@@ -147,7 +147,7 @@ class _Round:
         return arrow_schema(self.m.dataset.model)
 
     def run(self) -> None:
-        """Settles if nobody else came between, and no published file had to be written anew."""
+        """Settles if no other run came between, and no published file had to be written again."""
         with closing(RowIndex(Path(self.scratch) / "rows.sqlite")) as index:
             for source, path in enumerate(self.staged):
                 for rows in self._rows(source, path, self.wanted):
@@ -155,7 +155,7 @@ class _Round:
             self.watched = _union(self.watched, index.spans())
             self.held = self._held_files()
             for source, path in self.held.items():
-                for rows in self._rows(source, path, None):
+                for rows in self._rows(source, path, everything):
                     index.add_held(rows)
             outdated = {source: self.held[source] for source in sorted(index.outdated_sources())}
             if outdated:
@@ -204,7 +204,7 @@ class _Round:
         days = {day + timedelta(days=shift) for day in self.watched for shift in (-1, 0, 1)}
         return {day: (Window.of_day(day).start, Window.of_day(day).end) for day in days}
 
-    def _rows(self, source: int, path: str, wanted: RowFilter | None) -> Iterator[Iterator[Row]]:
+    def _rows(self, source: int, path: str, wanted: RowFilter) -> Iterator[Iterator[Row]]:
         identity = self.m.dataset.publish.identity
         time_field = self.m.dataset.publish.time_field
         placed_by, version_field = self.m.dataset.once.placed_by, self.m.dataset.once.version_field or time_field
@@ -212,7 +212,6 @@ class _Round:
         offset = 0
         for table in read_batches(self.m.store, path, self.schema, columns):
             times, placed = table.column(time_field), table.column(placed_by)
-            mask = pa.chunked_array([pa.repeat(True, len(times))]) if wanted is None else wanted(placed)
             yield (
                 row[:-1]
                 for row in zip(
@@ -224,7 +223,7 @@ class _Round:
                     _days(times).to_pylist(),
                     times.cast(pa.int64()).to_pylist(),
                     within(placed, self.m.window).to_pylist(),
-                    mask.to_pylist(),
+                    wanted(placed).to_pylist(),
                     strict=True,
                 )
                 if row[-1]
@@ -284,6 +283,11 @@ def _union(some: Spans, others: Spans) -> Spans:
         known = union.get(day, (first, last))
         union[day] = (min(first, known[0]), max(last, known[1]))
     return union
+
+
+def everything(times: Times) -> pa.ChunkedArray:
+    """All of them."""
+    return pa.chunked_array([pa.repeat(True, len(times))])
 
 
 def within(times: Times, window: Window) -> pa.ChunkedArray:

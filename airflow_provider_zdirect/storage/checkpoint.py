@@ -135,7 +135,7 @@ class Checkpoint:
 
     def discard(self) -> None:
         """Delete the checkpoint and all that is staged."""
-        # The head first: without it nobody resumes from the rest, whatever is left of it.
+        # The head first: without it no run resumes from what is left of the rest.
         self.store.delete(self._head)
         self.store.delete_folder(self.folder)
 

@@ -40,7 +40,7 @@ def instant(value: str | datetime) -> datetime:
 def truth(emulator: EmulatorServer, window: Window = DAY) -> list[dict[str, Any]]:
     """The emulator's orders whose present version is of the window."""
     merchant = emulator.merchant_ids[0]
-    return [order for order in emulator.orders(merchant) if window.contains(instant(order["modified_at"]))]
+    return [order for order in emulator.orders(merchant) if window.start <= instant(order["modified_at"]) < window.end]
 
 
 def versions(rows: list[dict[str, Any]], key: str) -> Counter[tuple[str, datetime]]:
