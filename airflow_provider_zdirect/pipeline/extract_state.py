@@ -105,7 +105,7 @@ class _StateExtraction:
             )
 
     def _check_clock(self, later: LaterObservation) -> None:
-        """Raise ConcurrentRunError if the later state is of a time that is still to come: asking again does not help."""
+        """Raise ConcurrentRunError if the later state is of a time to come: asking again does not help."""
         now = self.clock.now()
         if later.at > now + MAX_CLOCK_SKEW:
             raise ConcurrentRunError(

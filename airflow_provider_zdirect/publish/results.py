@@ -54,12 +54,8 @@ class RunResults:
         :returns: the file's path, relative to the base path.
         """
         place = self.place
-        lineage = {
-            "run": self.run,
-            "_merchant_id": place.merchant_id,
-            "_environment": place.environment,
-            "_recorded_at": at,
-        }
+        origin = {"_merchant_id": place.merchant_id, "_environment": place.environment}
+        lineage = {"run": self.run, **origin, "_recorded_at": at}
         before = self._files()
         span = before[0][0].span if before else moment(at)
         folder = place.layout(self.dataset).published(span.start.date())
