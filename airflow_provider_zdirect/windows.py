@@ -127,8 +127,7 @@ def parse_instant(value: str | datetime, *, name: str) -> datetime:
             value = datetime.fromisoformat(value.strip())
         except ValueError as error:
             raise WindowError(
-                f"{name}={value!r} is not an ISO 8601 time.",
-                remedy=f"Give {name} as 2026-11-22T10:00:00+00:00.",
+                f"{name}={value!r} is not an ISO 8601 time.", remedy=f"Give {name} as 2026-11-22T10:00:00+00:00."
             ) from error
     if value.tzinfo is None or value.utcoffset() is None:
         raise WindowError(

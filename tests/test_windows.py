@@ -70,11 +70,7 @@ def test_the_dates_of_a_window_are_those_it_touches(window: Window) -> None:
     assert not Window.of_day(days[-1] + timedelta(days=1)).intersects(window)
 
 
-@given(
-    st.dates(date(2024, 1, 1), date(2028, 1, 1)),
-    st.integers(1, 60),
-    st.sampled_from(ZONES),
-)
+@given(st.dates(date(2024, 1, 1), date(2028, 1, 1)), st.integers(1, 60), st.sampled_from(ZONES))
 def test_local_days_tile_whatever_the_clock_does(first: date, count: int, zone: str) -> None:
     days = [first + timedelta(days=n) for n in range(count)]
     parts = [Window.of_day(day, zone) for day in days]

@@ -150,10 +150,7 @@ def fetched_window(job: ExtractJob) -> FetchedWindow | None:
 
 
 async def make_passes(
-    job: ExtractJob,
-    passes: Passes,
-    client: Callable[[], AbstractAsyncContextManager[ZDirectClient]],
-    clock: Clock,
+    job: ExtractJob, passes: Passes, client: Callable[[], AbstractAsyncContextManager[ZDirectClient]], clock: Clock
 ) -> FetchedWindow:
     """Fetch and publish the window if a pass is missing that is due; safe to repeat.
 

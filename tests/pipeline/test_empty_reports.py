@@ -208,9 +208,7 @@ def test_a_look_at_later_dates_that_fails_is_repeated_after_the_pause(emulator: 
     emulator.clock.set(FRIDAY_NOON)
     empty(emulator, SUNDAY)
     later = {"path": "-movements/", "query": {"from": "2026-11-23"}}
-    emulator.faults.add(
-        {"match": later, "action": {"status": 429, "headers": {"Retry-After": "900"}}, "times": 1},
-    )
+    emulator.faults.add({"match": later, "action": {"status": 429, "headers": {"Retry-After": "900"}}, "times": 1})
     assert wait(emulator).later == "a report of 2026-11-23 to 2026-11-26"
     assert looks(emulator)[2] >= FRIDAY_NOON + timedelta(seconds=900)
 

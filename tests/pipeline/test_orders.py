@@ -14,11 +14,7 @@ from exhaustive import exhaustive
 from state_extraction import StateExtraction
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.exceptions import (
-    FilterIgnoredError,
-    RetentionError,
-    ZDirectConfigurationError,
-)
+from airflow_provider_zdirect.exceptions import FilterIgnoredError, RetentionError, ZDirectConfigurationError
 from airflow_provider_zdirect.windows import Window
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
