@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from airflow_provider_zdirect.exceptions import RetentionError, WindowError
 
 LABEL_FORMAT = "%Y%m%dT%H%M%SZ"
+EXACT_LABEL_FORMAT = "%Y%m%dT%H%M%S.%fZ"
 MAX_CLOCK_SKEW = timedelta(minutes=1)
 
 
@@ -26,14 +27,8 @@ class Window:
     end: datetime
 
     def __post_init__(self) -> None:
-        for name, value in (("start", self.start), ("end", self.end)):
-            if value.tzinfo is None or value.utcoffset() is None:
-                raise WindowError(
-                    f"The window's {name} {value.isoformat()} has no time zone.",
-                    remedy=f"Give {name} with an offset, for example {value.isoformat()}+00:00.",
-                )
-        object.__setattr__(self, "start", _utc(self.start))
-        object.__setattr__(self, "end", _utc(self.end))
+        for name in ("start", "end"):
+            object.__setattr__(self, name, parse_instant(getattr(self, name), name=name))
         if self.start == self.end:
             raise WindowError(
                 f"The window is zero-width: it starts and ends at {self.start.isoformat()}.",
@@ -76,23 +71,15 @@ class Window:
     @classmethod
     def of_day(cls, day: date, zone: str = "UTC") -> Window:
         """The local day ``day`` in ``zone``: 23, 24 or 25 hours long."""
-        tz = ZoneInfo(zone)
-        return cls(
-            datetime.combine(day, time(), tz),
-            datetime.combine(day + timedelta(days=1), time(), tz),
-        )
-
-    def contains(self, instant: datetime) -> bool:
-        return self.start <= instant < self.end
+        first, next_day = (datetime.combine(each, time(), ZoneInfo(zone)) for each in (day, day + timedelta(days=1)))
+        return cls(first, next_day)
 
     def intersects(self, other: Window) -> bool:
         return self.start < other.end and other.start < self.end
 
     def intersection(self, other: Window) -> Window | None:
         """The part that both have, or None."""
-        if not self.intersects(other):
-            return None
-        return Window(max(self.start, other.start), min(self.end, other.end))
+        return Window(max(self.start, other.start), min(self.end, other.end)) if self.intersects(other) else None
 
     def extended_back(self, overlap: timedelta) -> Window:
         """The same window, starting ``overlap`` earlier."""
@@ -102,17 +89,13 @@ class Window:
         """Adjacent windows of at most ``longest`` that tile this one, in order."""
         start = self.start
         while start < self.end:
-            end = min(start + longest, self.end)
-            yield Window(start, end)
-            start = end
+            yield Window(start, min(start + longest, self.end))
+            start += longest
 
     def utc_dates(self) -> Iterator[date]:
         """Every UTC date that the window touches, in order."""
-        day = self.start.date()
-        last = (self.end - timedelta(microseconds=1)).date()
-        while day <= last:
-            yield day
-            day += timedelta(days=1)
+        first, last = self.start.date(), (self.end - timedelta(microseconds=1)).date()
+        return (first + timedelta(days=n) for n in range((last - first).days + 1))
 
     def whole_days(self, zone: str = "UTC") -> list[date]:
         """The local dates that the window consists of.
@@ -144,8 +127,7 @@ def parse_instant(value: str | datetime, *, name: str) -> datetime:
             value = datetime.fromisoformat(value.strip())
         except ValueError as error:
             raise WindowError(
-                f"{name}={value!r} is not an ISO 8601 time.",
-                remedy=f"Give {name} as 2026-11-22T10:00:00+00:00.",
+                f"{name}={value!r} is not an ISO 8601 time.", remedy=f"Give {name} as 2026-11-22T10:00:00+00:00."
             ) from error
     if value.tzinfo is None or value.utcoffset() is None:
         raise WindowError(
@@ -164,15 +146,15 @@ def refuse_future(window: Window, now: datetime) -> None:
         )
 
 
-def within_retention(window: Window, earliest: datetime, *, clip: bool) -> tuple[Window, Window | None]:
-    """The window that can be fetched, and the part that was clipped off its front.
+def within_retention(window: Window, earliest: datetime, *, clip: bool) -> Window:
+    """The part of the window that can be fetched.
 
     :param earliest: first instant for which zDirect still has data.
     :param clip: allow a window that lies partly before ``earliest``.
     :raises RetentionError: if the window starts before ``earliest`` and is not to be clipped, or ends before it.
     """
     if window.start >= earliest:
-        return window, None
+        return window
     if window.end <= earliest:
         raise RetentionError(
             f"The window {window} lies before {earliest.isoformat()}, the earliest data that zDirect keeps.",
@@ -184,7 +166,7 @@ def within_retention(window: Window, earliest: datetime, *, clip: bool) -> tuple
             remedy="Start the window there, or set clip_to_retention=True to fetch what is left; "
             "the clipped part is then named in the manifest.",
         )
-    return Window(earliest, window.end), Window(window.start, earliest)
+    return Window(earliest, window.end)
 
 
 def moment_in_words(moment: datetime) -> str:
@@ -216,24 +198,13 @@ def _clock_time(moment: datetime) -> str:
 
 def _utc(value: datetime) -> datetime:
     # astimezone keeps subclasses such as pendulum's; a plain datetime behaves the same everywhere.
-    as_utc = value.astimezone(UTC)
-    return datetime(
-        as_utc.year,
-        as_utc.month,
-        as_utc.day,
-        as_utc.hour,
-        as_utc.minute,
-        as_utc.second,
-        as_utc.microsecond,
-        tzinfo=UTC,
-    )
+    value = value.astimezone(UTC)
+    return datetime.combine(value, value.time(), UTC)
 
 
 def _label(value: datetime) -> str:
-    text = value.strftime(LABEL_FORMAT)
-    return text if not value.microsecond else f"{text[:-1]}.{value.microsecond:06d}Z"
+    return value.strftime(LABEL_FORMAT if not value.microsecond else EXACT_LABEL_FORMAT)
 
 
 def _from_label(text: str) -> datetime:
-    pattern = LABEL_FORMAT if "." not in text else "%Y%m%dT%H%M%S.%fZ"
-    return datetime.strptime(text, pattern).replace(tzinfo=UTC)
+    return datetime.strptime(text, LABEL_FORMAT if "." not in text else EXACT_LABEL_FORMAT).replace(tzinfo=UTC)

@@ -6,7 +6,9 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import fsspec
 import pytest
 from hypothesis import settings
 
@@ -26,6 +28,15 @@ def refused() -> Iterator[str]:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
+@pytest.fixture(params=["file", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """An empty base path on the local disk, and one in memory."""
+    from airflow_provider_zdirect.storage.object_store import ObjectStore
+
+    root = str(tmp_path) if request.param == "file" else f"/{tmp_path.name}"
+    return ObjectStore(fsspec.filesystem(request.param, skip_instance_cache=True), root)
 
 
 LONG = ("dags", "operators", "triggers", "sensors", "intrastat", "s3", "orders")

@@ -142,7 +142,7 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
     def _wait_for(self, moment: datetime, now: datetime, fetched: FetchedWindow) -> NoReturn:
         self.log.info(
             "%s: %d records, fetched at %s. It is fetched again at %s, in %s; waiting without a worker slot.",
-            fetched.what,
+            fetched.job.what,
             fetched.records,
             moment_in_words(fetched.fetched_at),
             moment_in_words(moment),

@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.table import Dataset, get_dataset
@@ -81,7 +82,7 @@ class _Extraction:
         if not self.dataset.publish.by_day:
             announce(self.store, self.layout, self.window)
         stager = PageStager(self.job, self.window, self.checkpoint, self.clock, self.erased.ledger)
-        fetcher = WindowFetcher(self.job, self.requests, self.client, progress, stager, self.clock)
+        fetcher = WindowFetcher(self.requests, self.client, progress, stager)
         await fetcher.fetch()
         if self.dataset.name in REPORTS:
             self.empty_because = await judge_empty_reports(fetcher, self.requests, self.clock)
@@ -152,16 +153,15 @@ class _Extraction:
         return result
 
     def _publish_rejected(self, progress: Progress) -> str | None:
-        requests = progress.requests.values()
-        staged = [path for request in requests for path in request.rejected_staged]
-        parts = [self.store.read(path) for path in staged]
-        if None in parts:
-            raise FileNotFoundError(staged[parts.index(None)])
+        requests, lines = progress.requests.values(), b""
+        for path in (path for request in requests for path in request.rejected_staged):
+            with self.store.open(path) as file:
+                lines += file.read()
         try:
             return publish_rejected(
                 self.place,
                 self.layout.rejected(self.job.window),
-                b"".join(part for part in parts if part is not None),
+                lines,
                 progress.total("rejected"),
                 [reason for request in requests for reason in request.reasons],
                 max_rejected=self.job.max_rejected,
@@ -175,14 +175,11 @@ class _Extraction:
         """Publish each record once; the dataset after its parts, so that whoever sees a record finds its parts."""
         wanted = publishable(self.store, self.layout, self.window, self.reach.overlap)
 
-        def merger(dataset: Dataset) -> RowMerger:
-            layout = self.place.layout(dataset.name)
-            return RowMerger(self.store, layout, dataset, self.window, self.place.suffix)
-
         def merge(dataset: Dataset, staged: list[str]) -> Merged:
-            merged = merger(dataset).merge(staged, wanted)
+            layout = self.place.layout(dataset.name)
+            merged = RowMerger(self.store, layout, dataset, self.window, self.place.suffix).merge(staged, wanted)
             if latest := dataset.of_latest():
-                merger(latest).merge(staged, wanted)
+                merge(latest, staged)
             return merged
 
         requests, parts = progress.requests.values(), {}
@@ -277,6 +274,7 @@ class _Extraction:
 
     def _fingerprint(self) -> dict[str, Any]:
         return {
+            "package_version": __version__,
             "dataset": self.dataset.name,
             "path": self.dataset.endpoint.path,
             "merchant_id": self.place.merchant_id,

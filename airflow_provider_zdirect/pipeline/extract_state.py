@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -106,7 +105,7 @@ class _StateExtraction:
             )
 
     def _check_clock(self, later: LaterObservation) -> None:
-        """Raise ConcurrentRunError if asking again is no use: the later state is of a time that is still to come."""
+        """Raise ConcurrentRunError if the later state is of a time to come: asking again does not help."""
         now = self.clock.now()
         if later.at > now + MAX_CLOCK_SKEW:
             raise ConcurrentRunError(
@@ -181,7 +180,7 @@ class _StateExtraction:
         if any(published.changes.values()):
             log.warning(
                 "%s: the snapshot of %s is published already, and zDirect now answers otherwise (%s). The published "
-                "one was left as it is.",
+                "one was not changed.",
                 self.job.what, at.isoformat(), published.changes,
             )  # fmt: skip
         return published
@@ -216,7 +215,8 @@ class _StateExtraction:
         valid = known.valid
         if state.unchanged:
             state.rows = valid
-        scope = self._scope(state)
+        # Any record that was not seen may be among the rejected ones.
+        scope = (self.history.identity[0], ()) if state.rejected else self.job.asked
         may_be_empty = self.job.replace_with_empty or self.dataset.publish.ends_all
         if scope is None and not state.rows.num_rows and valid.num_rows and not may_be_empty:
             raise EmptyAnswerError(
@@ -228,13 +228,6 @@ class _StateExtraction:
         published = self.history.record(state.rows, state.observed_at, scope, known)
         self._note_etag(state)
         return published
-
-    def _scope(self, state: FetchedState) -> tuple[str, Collection[str]] | None:
-        """Which records are gone if they were not seen; None: any."""
-        if state.rejected:
-            # Any of those that were not seen may be among them.
-            return self.history.identity[0], ()
-        return self.job.asked
 
     def _result(
         self,
@@ -291,9 +284,7 @@ class _StateExtraction:
         report_result(what, f"{manifest.records:,} records, {outcome} ({changes})", result)
         if state.empty_answer:
             log.warning(
-                "%s: the answer holds no records, and in sandbox zDirect answers without values: this says nothing of "
-                "what there is.",
-                self.job.what,
+                "%s: the answer has no records. In the sandbox this does not mean that there are none.", self.job.what
             )
         if missing := state.not_answered:
             log.warning(

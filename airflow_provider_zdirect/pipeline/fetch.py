@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from airflow_provider_zdirect.client import Page, ZDirectClient
-from airflow_provider_zdirect.clock import Clock
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.exceptions import (
     BadRequestError,
@@ -19,7 +19,6 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectError,
     ZDirectRetriableError,
 )
-from airflow_provider_zdirect.pipeline.job import ExtractJob
 from airflow_provider_zdirect.pipeline.plan import PlannedRequest
 from airflow_provider_zdirect.pipeline.progress import ProgressLog
 from airflow_provider_zdirect.pipeline.stage import PageStager
@@ -32,28 +31,20 @@ REQUESTS_AT_ONCE = 4
 """Requests of one window that run at the same time, at most; the rate limit is kept besides."""
 
 
+@dataclass
 class WindowFetcher:
     """Fetches the requests of a window that the checkpoint does not have yet."""
 
-    def __init__(
-        self,
-        job: ExtractJob,
-        requests: Sequence[PlannedRequest],
-        client: ZDirectClient,
-        progress: Progress,
-        stager: PageStager,
-        clock: Clock,
-    ) -> None:
-        self.job = job
-        self.dataset = job.dataset
-        self.merchant_id = job.place.merchant_id
-        self.requests = requests
-        self.client = client
-        self.progress = progress
-        self.stager = stager
-        self.checkpoint = stager.checkpoint
-        self._log = ProgressLog(job.what, self._so_far, clock)
-        self._counted = (client.stats.requests, client.stats.bytes)
+    requests: Sequence[PlannedRequest]
+    client: ZDirectClient
+    progress: Progress
+    stager: PageStager
+
+    def __post_init__(self) -> None:
+        self.job, self.checkpoint = self.stager.job, self.stager.checkpoint
+        self.dataset, self.merchant_id = self.job.dataset, self.job.place.merchant_id
+        self._log = ProgressLog(self.job.what, self._so_far, self.stager.clock)
+        self._counted = (self.client.stats.requests, self.client.stats.bytes)
         self._one_page_at_a_time = asyncio.Lock()
         self._failures: list[Exception] = []
 
@@ -62,7 +53,10 @@ class WindowFetcher:
 
         :raises ZDirectError: the first failure; what was fetched until then is in the checkpoint.
         """
-        self._log.started(self._first_line())
+        what = subject(self.dataset.name, self.merchant_id, self.job.window, full_id=True)
+        pages = self.progress.total("pages")
+        resumed = f"; resuming from {pages} pages with {self.progress.total('records'):,} records" if pages else ""
+        self._log.started(f"{what}: {len(self.requests)} requests planned{resumed}.")
         self.client.on_piece(self._log.received)
         slots = asyncio.Semaphore(REQUESTS_AT_ONCE)
         missing = (request for request in self.requests if not self.progress.of(request.key).done)
@@ -85,12 +79,6 @@ class WindowFetcher:
         done.requests_sent += requests - self._counted[0]
         done.bytes_received += received - self._counted[1]
         self._counted = (requests, received)
-
-    def _first_line(self) -> str:
-        what = subject(self.dataset.name, self.merchant_id, self.job.window, full_id=True)
-        pages = self.progress.total("pages")
-        resumed = f"; resuming from {pages} pages with {self.progress.total('records'):,} records" if pages else ""
-        return f"{what}: {len(self.requests)} requests planned{resumed}."
 
     def _so_far(self) -> str:
         done = sum(self.progress.of(request.key).done for request in self.requests)

@@ -22,6 +22,7 @@ from airflow_provider_zdirect.clock import Clock
 from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema
 from airflow_provider_zdirect.datasets.page import NOT_READABLE, Rejected
 from airflow_provider_zdirect.datasets.record import Instant
+from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.exceptions import FilterIgnoredError, ZDirectDataError
 from airflow_provider_zdirect.pipeline.progress import ProgressLog
 from airflow_provider_zdirect.pipeline.state_job import StateJob, StateRequest
@@ -66,20 +67,23 @@ class FetchedState:
     unchanged: bool = False
 
 
+@dataclass
 class StateFetcher:
     """Fetches one state of one dataset and merchant.
 
     :param known_as: ETag of a former answer to the same single request.
     """
 
-    def __init__(self, job: StateJob, client: ZDirectClient, clock: Clock, known_as: str | None = None) -> None:
-        self.job = job
-        self.dataset = job.dataset
-        self.client = client
-        self.clock = clock
-        self.known_as = known_as
-        self._observed_at: datetime | None = None
-        self._only_merchant: bool | None = None
+    job: StateJob
+    client: ZDirectClient
+    clock: Clock
+    known_as: str | None = None
+    _observed_at: datetime | None = None
+    _only_merchant: bool | None = None
+
+    @property
+    def dataset(self) -> Dataset:
+        return self.job.dataset
 
     async def fetch(self) -> FetchedState:
         """All of it.
@@ -97,7 +101,7 @@ class StateFetcher:
         def so_far() -> str:
             return f"{state.pages if state else 0} pages, {records:,} records"
 
-        progress = ProgressLog(subject(self.dataset.name, merchant_id), so_far, self.clock)
+        progress = ProgressLog(self.job.what, so_far, self.clock)
         what = subject(self.dataset.name, merchant_id, full_id=True)
         progress.started(f"{what}: {len(requests)} requests planned.")
         self.client.on_piece(progress.received)
@@ -126,23 +130,15 @@ class StateFetcher:
         return self._observed_at
 
     def _snapshot_time(self, page: Page) -> datetime | None:
-        key = self.dataset.answer.snapshot_time_key
-        if key is None or (page.snapshot_time is None and not page.records):
+        key, time = self.dataset.answer.snapshot_time_key, page.snapshot_time
+        if key is None or (time is None and not page.records):
             return None
-        if page.snapshot_time is None:
-            raise ZDirectDataError(
-                f"{self.job.what}: the answer has {len(page.records)} records and no time ({key} is missing); nothing "
-                "was published.",
-                remedy=_TRY_AGAIN,
-            )
         try:
-            return _INSTANT.validate_python(page.snapshot_time).astimezone(UTC)
+            return _INSTANT.validate_python(time).astimezone(UTC)
         except ValidationError:
-            raise ZDirectDataError(
-                f"{self.job.what}: {key}={page.snapshot_time[:60]!r} is not a time with an offset; nothing was "
-                "published.",
-                remedy=_TRY_AGAIN,
-            ) from None
+            missing = f"the answer has {len(page.records)} records and no time ({key} is missing)"
+            wrong = missing if time is None else f"{key}={time[:60]!r} is not a time with an offset"
+            raise ZDirectDataError(f"{self.job.what}: {wrong}; nothing was published.", remedy=_TRY_AGAIN) from None
 
     async def _rows(self, page: Page, request: StateRequest, state: FetchedState) -> list[pa.Table]:
         records = page.records if self.dataset.answer.merchant_field is None else await self._own(page.records, state)
@@ -175,7 +171,7 @@ class StateFetcher:
         except NOT_READABLE:
             return None
         value = content.get(self.dataset.answer.merchant_field) if isinstance(content, dict) else None
-        # A damaged one names nobody: it may be this one.
+        # A damaged id may be that of this merchant.
         if value is None or "\ufffd" in str(value):
             return None
         return "".join(str(value).split()).lower() or None

@@ -26,7 +26,7 @@ class ExtractJob:
     :param replace_with_empty: let an answer without records replace the published ones of a date.
     :param accept_outside: publish records that lie outside of what was asked for, instead of failing.
     :param filters: only records with these values, by field.
-    :param personal_data: what becomes of personal data.
+    :param personal_data: how personal data is treated.
     :param resume_key: attempts with the same key continue one another; None: this one continues nothing. Two that run
         at the same time need different keys.
     :raises ZDirectConfigurationError: if a value cannot be used; it names the parameter.

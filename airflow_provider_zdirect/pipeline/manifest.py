@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_zdirect import __version__
+from airflow_provider_zdirect.publish.day_changes import COUNTS
 from airflow_provider_zdirect.publish.files import PublishedFile
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import Window
 
-CHANGES = ("added", "removed", "changed")
 SUMMARY = (
     "dataset", "merchant_id", "records", "new_records", "late_records", "rejected", "repaired", "pages", "requests",
 )  # fmt: skip
@@ -46,7 +46,7 @@ class Manifest:
         names of the files under ``_changes`` say: ``date``, ``fetched_at``, ``run`` (who), ``added``, ``removed`` and
         ``changed`` rows, and the ``file`` with them (null for the first publication).
     :param filters: only records with these values were asked for.
-    :param personal_data: what became of personal data: ``keep``, ``drop``, ``hash`` with a sign of the key; ``none``
+    :param personal_data: how personal data was treated: ``keep``, ``drop``, ``hash`` with a sign of the key; ``none``
         if the dataset has none.
     :param parts: by dataset: how many records came with the window's records; each has a manifest of its own, which
         counts the same requests.
@@ -101,31 +101,27 @@ class Result:
     place: Place
     manifest: Manifest
 
-    @property
-    def uri(self) -> str:
-        """Where the dataset's data of the merchant are."""
-        return self.place.uri_of(self.place.layout(self.manifest.dataset).merchant)
-
-    @property
-    def manifest_uri(self) -> str:
-        return self.place.uri_of(self.place.layout(self.manifest.dataset).manifest(self.manifest.window))
-
-    @property
-    def rejected_uri(self) -> str | None:
-        path = self.manifest.rejected_file
-        return None if path is None else self.place.uri_of(path)
-
     def as_dict(self) -> dict[str, Any]:
         """JSON-able; ``files`` is cut to the first ten, ``file_count`` has the number."""
-        manifest = self.manifest
+        manifest, rejected = self.manifest, self.manifest.rejected_file
         return {
             **{name: getattr(manifest, name) for name in SUMMARY},
-            "uri": self.uri,
-            "manifest": self.manifest_uri,
-            "rejected_uri": self.rejected_uri,
+            **where(self.place, manifest.dataset, manifest.window),
+            "rejected_uri": None if rejected is None else self.place.uri_of(rejected),
             "files": [self.place.uri_of(file.path) for file in manifest.files[:10]],
             "file_count": len(manifest.files),
         }
+
+    def by_dataset(self) -> dict[str, dict[str, Any]]:
+        """What the asset of each dataset reports; that of a part only what differs, its manifest has the rest."""
+        whole = self.as_dict()
+        whole.pop("parts", None)
+        reports = {self.manifest.dataset: whole}
+        for name, records in self.manifest.parts.items():
+            common = {each: whole[each] for each in ("merchant_id", "window_from", "window_to", "rejected")}
+            own = {"dataset": name, **where(self.place, name, self.manifest.window), "records": records}
+            reports[name] = common | own
+        return reports
 
 
 @dataclass(frozen=True)
@@ -148,28 +144,16 @@ class ExtractResult(Result):
             **({"parts": dict(parts)} if parts else {}),
         }
 
-    def by_dataset(self) -> dict[str, dict[str, Any]]:
-        """As :meth:`as_dict`, for the dataset and each part; a part's has only what differs, its manifest the rest."""
-        whole = self.as_dict()
-        whole.pop("parts", None)
-        common = {name: whole[name] for name in ("merchant_id", "window_from", "window_to", "rejected")}
-        of_parts = {}
-        for name, records in self.manifest.parts.items():
-            layout = self.place.layout(name)
-            of_parts[name] = {
-                "dataset": name,
-                **common,
-                "uri": self.place.uri_of(layout.merchant),
-                "manifest": self.place.uri_of(layout.manifest(self.manifest.window)),
-                "records": records,
-            }
-        return {self.manifest.dataset: whole, **of_parts}
+
+def where(place: Place, dataset: str, window: Window) -> dict[str, str]:
+    """The URIs of the merchant's data and of the window's manifest, as results name them."""
+    return {"uri": place.data_uri(dataset), "manifest": place.uri_of(place.layout(dataset).manifest(window))}
 
 
 def count_changes(changes: Iterable[dict[str, Any]]) -> dict[str, int]:
     """How many rows were added, removed and changed, over all of them."""
     counted = list(changes)
-    return {kind: sum(change[kind] for change in counted) for kind in CHANGES}
+    return {kind: sum(change[kind] for change in counted) for kind in COUNTS}
 
 
 def _span(window: Window) -> dict[str, str]:

@@ -19,8 +19,8 @@ from airflow_provider_zdirect.clock import Clock
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.exceptions import ConcurrentRunError, ZDirectConfigurationError
 from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
-from airflow_provider_zdirect.pipeline.manifest import CHANGES, count_changes
-from airflow_provider_zdirect.publish.day_changes import published_changes
+from airflow_provider_zdirect.pipeline.manifest import count_changes, where
+from airflow_provider_zdirect.publish.day_changes import COUNTS, published_changes
 from airflow_provider_zdirect.publish.environment import claim_place
 from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window, moment_in_words
 
@@ -55,7 +55,7 @@ class Passes:
     def is_missing(self, fetched_at: datetime | None, now: datetime) -> bool:
         """Whether the window has to be fetched now.
 
-        :param fetched_at: when it was fetched last; by a clock that was ahead, that says nothing.
+        :param fetched_at: when it was fetched last; a time in the future, by a clock that was ahead, does not count.
         """
         if fetched_at is None or fetched_at > now + MAX_CLOCK_SKEW:
             return True
@@ -87,22 +87,15 @@ class FetchedWindow:
     changes: tuple[dict[str, Any], ...]
     fetches: int = 0
 
-    @property
-    def what(self) -> str:
-        """Dataset, window and merchant, as log lines begin."""
-        return self.job.what
-
     def as_dict(self, passes: Passes) -> dict[str, Any]:
         """JSON-able; ``changed_dates`` is cut, ``changed_date_count`` has the number."""
         window, place = self.job.window, self.job.place
-        layout = place.layout(self.job.dataset.name)
         return {
             "dataset": self.job.dataset.name,
             "merchant_id": place.merchant_id,
             "window_from": window.start.isoformat(),
             "window_to": window.end.isoformat(),
-            "uri": place.uri_of(layout.merchant),
-            "manifest": place.uri_of(layout.manifest(window)),
+            **where(place, self.job.dataset.name, window),
             "records": self.records,
             "rejected": self.rejected,
             "passes": passes.made_until(self.fetched_at),
@@ -111,7 +104,7 @@ class FetchedWindow:
             "changes": count_changes(self.changes),
             "changed_dates": [
                 {
-                    **{name: change[name] for name in ("date", "fetched_at", *CHANGES)},
+                    **{name: change[name] for name in ("date", "fetched_at", *COUNTS)},
                     "file": place.uri_of(change["file"]) if change["file"] else None,
                 }
                 for change in self.changes[:DATES_NAMED]
@@ -121,22 +114,23 @@ class FetchedWindow:
 
     def in_words(self, passes: Passes) -> str:
         """What was changed, or why the window was not fetched again, in one line."""
-        where = self.job.place.uri_of(self.job.place.layout(self.job.dataset.name).merchant)
         fetched = moment_in_words(self.fetched_at)
-        if not self.changes and not self.fetches:
-            due = ", ".join(map(moment_in_words, passes.moments))
-            return (
-                f"{self.what}: no second fetch was due. It was fetched at {fetched}, and was to be fetched again at "
-                f"{due}: {self.records} records -> {where}"
+        if self.changes:
+            said = "; ".join(
+                f"{each['date']}: {each['added']} rows added, {each['removed']} removed, {each['changed']} changed"
+                for each in self.changes[:DATES_NAMED]
             )
-        if not self.changes:
-            return f"{self.what}: fetched again at {fetched}, nothing changed: {self.records} records -> {where}"
-        dates = [
-            f"{change['date']}: {change['added']} rows added, {change['removed']} removed, {change['changed']} changed"
-            for change in self.changes[:DATES_NAMED]
-        ]
-        more = len(self.changes) - len(dates)
-        return f"{self.what}: {'; '.join(dates)}{f'; and {more} more' if more else ''} -> {where}"
+            if (more := len(self.changes) - DATES_NAMED) > 0:
+                said += f"; and {more} more"
+        elif self.fetches:
+            said = f"fetched again at {fetched}, nothing changed: {self.records} records"
+        else:
+            due = ", ".join(map(moment_in_words, passes.moments))
+            said = (
+                f"no second fetch was due. It was fetched at {fetched}, and was to be fetched again at {due}: "
+                f"{self.records} records"
+            )
+        return f"{self.job.what}: {said} -> {self.job.place.data_uri(self.job.dataset.name)}"
 
 
 def fetched_window(job: ExtractJob) -> FetchedWindow | None:
@@ -151,15 +145,12 @@ def fetched_window(job: ExtractJob) -> FetchedWindow | None:
         min(datetime.fromisoformat(fetched) for fetched in manifest["days"].values()),
         manifest["records"],
         manifest["rejected"],
-        tuple(change.as_dict() for change in published if change.name.run == job.resume_key),
+        tuple(change.as_dict() for change in published if change.run == job.resume_key),
     )
 
 
 async def make_passes(
-    job: ExtractJob,
-    passes: Passes,
-    client: Callable[[], AbstractAsyncContextManager[ZDirectClient]],
-    clock: Clock,
+    job: ExtractJob, passes: Passes, client: Callable[[], AbstractAsyncContextManager[ZDirectClient]], clock: Clock
 ) -> FetchedWindow:
     """Fetch and publish the window if a pass is missing that is due; safe to repeat.
 

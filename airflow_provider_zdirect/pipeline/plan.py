@@ -34,7 +34,7 @@ class Reach:
         """
         selection = job.dataset.windows
         earliest = selection.earliest(now, job.timezone)
-        window, _ = within_retention(job.window, earliest, clip=job.clip_to_retention)
+        window = within_retention(job.window, earliest, clip=job.clip_to_retention)
         overlap = selection.overlap if job.overlap is None else job.overlap
         if job.dataset.publish.by_day:
             overlap = timedelta(0)

@@ -23,7 +23,7 @@ def report_result(what: str, published: str, result: Result) -> None:
     manifest = result.manifest
     log.info(
         "%s: %s, %d rejected; %d pages, %d requests -> %s",
-        what, published, manifest.rejected, manifest.pages, manifest.requests, result.uri,
+        what, published, manifest.rejected, manifest.pages, manifest.requests, result.place.data_uri(manifest.dataset),
     )  # fmt: skip
     if manifest.repaired:
         log.warning(

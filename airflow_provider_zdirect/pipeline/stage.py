@@ -16,7 +16,7 @@ from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema
 from airflow_provider_zdirect.datasets.page import Rejected
 from airflow_provider_zdirect.datasets.personal_data import PersonalData
 from airflow_provider_zdirect.datasets.table import Dataset, get_dataset
-from airflow_provider_zdirect.erasure.ledger import ErasedPeople, ErasureLedger
+from airflow_provider_zdirect.erasure.ledger import ErasureLedger
 from airflow_provider_zdirect.erasure.rows import line_without_erased, without_erased
 from airflow_provider_zdirect.pipeline.answer_check import AnswerCheck
 from airflow_provider_zdirect.pipeline.job import ExtractJob
@@ -83,16 +83,20 @@ class PageStager:
 
         with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
             rows, staged, rejected = stage_rows(self.job.dataset, page.records, check.check_rows)
-            rejected += [self._without_personal_data(bad) for bad in page.rejected]
+            for bad in page.rejected:
+                treated = self.job.personal_data.treat(self.job.dataset, msgspec.Raw(bad.record))
+                rejected.append(replace(bad, record=bytes(treated)))
             done.staged += staged
             for name, records in page.parts.items():
-                _, staged, bad = stage_rows(get_dataset(name), records, lambda table: None)
+                _, staged, of_part = stage_rows(get_dataset(name), records, lambda table: None)
                 done.parts_staged[name] = done.parts_staged.get(name, []) + staged
-                rejected += [replace(each, reason=f"{name}: {each.reason}") for each in bad]
+                rejected += [replace(each, reason=f"{name}: {each.reason}") for each in of_part]
             if rejected:
-                lines = Path(scratch) / "rejected.jsonl.gz"
-                lines.write_bytes(compress_lines(_line(bad, people) for bad in rejected))
-                done.rejected_staged.append(self.checkpoint.stage(lines, "jsonl.gz"))
+                local, lines = Path(scratch) / "rejected.jsonl.gz", [bad.as_line() for bad in rejected]
+                local.write_bytes(
+                    compress_lines(line_without_erased(line, people) if people else line for line in lines)
+                )
+                done.rejected_staged.append(self.checkpoint.stage(local, "jsonl.gz"))
         done.pages += 1
         done.records += rows
         done.rejected += len(rejected)
@@ -102,12 +106,3 @@ class PageStager:
         done.cursor = page.next_cursor
         done.done = page.next_cursor is None
         done.fetched_at = now.isoformat()
-
-    def _without_personal_data(self, bad: Rejected) -> Rejected:
-        treated = self.job.personal_data.treat(self.job.dataset, msgspec.Raw(bad.record))
-        return replace(bad, record=bytes(treated))
-
-
-def _line(bad: Rejected, people: ErasedPeople | None) -> bytes:
-    line = bad.as_line()
-    return line_without_erased(line, people) if people else line

@@ -10,7 +10,6 @@ from typing import Any
 
 from airflow_provider_zdirect.datasets.selection import StateRequest
 from airflow_provider_zdirect.datasets.table import DATASETS, Dataset
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.pipeline.manifest import Result
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import subject
@@ -39,10 +38,6 @@ class StateJob:
     replace_with_empty: bool = False
 
     def __post_init__(self) -> None:
-        if self.max_rejected < 0:
-            raise ZDirectConfigurationError(
-                f"max_rejected={self.max_rejected} is negative.", remedy="Give a number of zero or more."
-            )
         if self.since is not None:
             object.__setattr__(self, "since", self.since.astimezone(UTC))
         _ = self.requests
@@ -73,7 +68,7 @@ class State:
     :param snapshot_time: of when the state is, where the answer says so.
     :param stored: whether anything was published; otherwise it was there already, or there was nothing.
     :param unchanged: zDirect said that nothing has changed since the last time.
-    :param empty_answer: the answer had no records, and that says nothing: nothing was published.
+    :param empty_answer: the sandbox answered without records; nothing was published.
     :param stock: of a snapshot: ``some``, ``none`` (says zDirect) or ``unknown`` (zDirect did not say).
     :param not_answered: values that were asked for and of which no record came.
     :param of_others: records of other merchants, which were left out.
@@ -113,9 +108,5 @@ class StateResult(Result):
         """As :meth:`Result.as_dict`; ``current_uri`` is where the records are that are valid now, if all are kept."""
         dataset = self.manifest.dataset
         has_history = DATASETS[dataset].publish.keeps_history
-        current = self.place.uri_of(self.place.layout(f"{dataset}_current").merchant) if has_history else None
+        current = self.place.data_uri(f"{dataset}_current") if has_history else None
         return {**super().as_dict(), "current_uri": current, "changes": self.changes, **self.state.as_json()}
-
-    def by_dataset(self) -> dict[str, dict[str, Any]]:
-        """As :meth:`as_dict`, for what the asset of the dataset reports."""
-        return {self.manifest.dataset: self.as_dict()}

@@ -24,24 +24,20 @@ def remove_abandoned(store: ObjectStore, layout: Layout, now: datetime) -> None:
 
     An error is logged and not raised: the caller has done its own work.
     """
+    folders: dict[str, dict[str, datetime]] = defaultdict(dict)
     try:
-        _remove(store, layout, now)
+        for path, at in store.written_below(layout.staged).items():
+            folders[path.removeprefix(f"{layout.staged}/").partition("/")[0]][path] = at
+        for folder, written in sorted(folders.items()):
+            if _is_over(max(written.values()), now):
+                # These files, not the folder: a task that was cleared this moment may begin anew in it.
+                store.delete_all(list(written))
+                log.info("Removed what an abandoned task had left: %s/%s.", layout.staged, folder)
+        if not store.writes_whole_objects:
+            unfinished = store.written_below("_staging/_tmp")
+            store.delete_all([path for path, at in unfinished.items() if _is_over(at, now)])
     except Exception:
         log.warning("What abandoned tasks have left under %s was not removed.", layout.staged, exc_info=True)
-
-
-def _remove(store: ObjectStore, layout: Layout, now: datetime) -> None:
-    folders: dict[str, dict[str, datetime]] = defaultdict(dict)
-    for path, at in store.written_below(layout.staged).items():
-        folders[path.removeprefix(f"{layout.staged}/").partition("/")[0]][path] = at
-    for folder, written in sorted(folders.items()):
-        if _is_over(max(written.values()), now):
-            # These files, not the folder: a task that was cleared this moment may begin anew in it.
-            store.delete_all(list(written))
-            log.info("Removed what an abandoned task had left: %s/%s.", layout.staged, folder)
-    if not store.writes_whole_objects:
-        unfinished = store.written_below("_staging/_tmp")
-        store.delete_all([path for path, at in unfinished.items() if _is_over(at, now)])
 
 
 def _is_over(at: datetime, now: datetime) -> bool:

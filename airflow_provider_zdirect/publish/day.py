@@ -12,6 +12,7 @@ from __future__ import annotations
 import gzip
 import logging
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -22,12 +23,12 @@ import pyarrow as pa
 from airflow_provider_zdirect.datasets.arrow import RECORD_HASH, arrow_schema
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.exceptions import EmptyAnswerError, ZDirectConfigurationError
-from airflow_provider_zdirect.publish.day_changes import DayChange, changes_of
-from airflow_provider_zdirect.publish.files import FileBuilder, PublishedFile, measure
+from airflow_provider_zdirect.publish.day_changes import COUNTS, DayChange, changes_of
+from airflow_provider_zdirect.publish.files import PublishedFile, measure, publish_rows
 from airflow_provider_zdirect.publish.read import read_published
-from airflow_provider_zdirect.publish.row_changes import RowChanges, row_changes
+from airflow_provider_zdirect.publish.row_changes import row_changes
 from airflow_provider_zdirect.publish.same_row import row_keys
-from airflow_provider_zdirect.storage.layout import ChangesName, Layout, PublishedName
+from airflow_provider_zdirect.storage.layout import Layout, dated
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import read_batches, take_rows
 from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window, subject
@@ -110,7 +111,7 @@ class DayReplacer:
             local = Path(scratch) / "changes.jsonl.gz"
             with local.open("wb") as file, gzip.GzipFile("", "wb", 6, file, mtime=0) as lines:
                 if former is None:
-                    changes = RowChanges(added=self._count(staged, kept))
+                    changes = Counter(added=self._count(staged, kept))
                 else:
                     changes = row_changes(
                         lambda: self._rows([former], None),
@@ -118,15 +119,15 @@ class DayReplacer:
                         self.dataset.days.compared_by,
                         lines.write,
                     )
-            if not changes:
+            if not changes.total():
                 return False
-            name = ChangesName(fetched, self.run, **changes.counts, first=former is None)
-            path = f"{self.layout.changes(day)}/{name.file_name}"
+            counts = (changes[name] for name in COUNTS)
+            change = DayChange(self.layout.changes(day), fetched, self.run, former is None, *counts)
             # Before the data, so that no change is published and not reported.
-            self.store.upload(local, path)
+            self.store.upload(local, change.file)
             for other in changes_of(self.store, self.layout, day, fetched, self.run):
-                # Of a try that was killed here, and which another file was there for.
-                if other.file != path:
+                # Of a try that was killed here, when another file was published.
+                if other != change:
                     self.store.delete(other.file)
         self._write(day, self._rows(staged, kept), fetched)
         return True
@@ -148,7 +149,7 @@ class DayReplacer:
 
     def _dated(self, day: date) -> list[tuple[datetime, str]]:
         """The day's files with the times of their fetches, in order."""
-        return [(fetched, path) for fetched, _, path in _dated(self.store, self.layout, day)]
+        return dated(self.store.files(self.layout.published(day)))
 
     def _refuse_other_rows(self, day: date, former: str | None) -> None:
         for name, value in self.only.items():
@@ -173,12 +174,8 @@ class DayReplacer:
             )
 
     def _write(self, day: date, rows: Iterator[pa.Table], fetched: datetime) -> None:
-        with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
-            folder, span = self.layout.published(day), Window.of_day(day, self.timezone)
-            builder = FileBuilder(self._schema, folder, self.suffix, scratch, span=span, fetched=fetched)
-            for table in rows:
-                builder.write(table)
-            builder.publish(self.store)
+        folder, span = self.layout.published(day), Window.of_day(day, self.timezone)
+        publish_rows(self.store, self._schema, rows, folder, self.suffix, span, fetched)
 
     def _kept(self, staged: list[str]) -> list[int] | None:
         """Numbers of the rows that are published, ascending; None: all of them."""
@@ -207,9 +204,4 @@ class DayReplacer:
 
 def day_files(store: ObjectStore, layout: Layout, day: date) -> list[str]:
     """The files of a day that is replaced as a whole, the latest fetch last; only that one counts."""
-    return [path for _, _, path in _dated(store, layout, day)]
-
-
-def _dated(store: ObjectStore, layout: Layout, day: date) -> list[tuple[datetime, str, str]]:
-    names = {path: PublishedName.parse(path) for path in store.files(layout.published(day))}
-    return sorted((name.fetched, name.part, path) for path, name in names.items() if name and name.fetched)
+    return [path for _, path in dated(store.files(layout.published(day)))]

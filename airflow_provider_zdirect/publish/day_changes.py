@@ -6,42 +6,66 @@ among the published files of the date or those that were replaced.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any
 
-from airflow_provider_zdirect.storage.layout import ChangesName, Layout, PublishedName
+from airflow_provider_zdirect.storage.layout import Layout, PublishedName, parse_fetched, text_of_fetched
 from airflow_provider_zdirect.storage.object_store import ObjectStore
+
+COUNTS = ("added", "removed", "changed")
+_PATH = re.compile(
+    r"^(?P<folder>.*/date=\d{4}-\d\d-\d\d)/(?P<fetched>[0-9T.]+Z)-(?P<first>first-)?"
+    r"added(?P<added>\d+)-removed(?P<removed>\d+)-changed(?P<changed>\d+)-(?P<run>.+)\.jsonl\.gz$"
+)
 
 
 @dataclass(frozen=True)
 class DayChange:
-    """One publication of a date.
+    """One publication of a date; its file has a line per row that differs, and none for the first publication.
 
-    :param file: relative to the base path; a line per row that differs, none for the first publication.
+    :param folder: of the file, for the date.
+    :param fetched: as in the name of the published file.
+    :param run: who fetched.
+    :param first: nothing of the date was published before.
+    :param added: rows; of the first publication: all.
     """
 
-    day: date
-    name: ChangesName
-    file: str
+    folder: str
+    fetched: datetime
+    run: str
+    first: bool
+    added: int
+    removed: int
+    changed: int
+
+    @property
+    def day(self) -> date:
+        return date.fromisoformat(self.folder.rpartition("date=")[2])
+
+    @property
+    def file(self) -> str:
+        """Its path, relative to the base path."""
+        counts = f"{'first-' if self.first else ''}added{self.added}-removed{self.removed}-changed{self.changed}"
+        return f"{self.folder}/{text_of_fetched(self.fetched)}-{counts}-{self.run}.jsonl.gz"
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, as in the manifest; ``file`` is None for the first publication."""
         return {
             "date": self.day.isoformat(),
-            "fetched_at": self.name.fetched.isoformat(),
-            "run": self.name.run,
-            "added": self.name.added,
-            "removed": self.name.removed,
-            "changed": self.name.changed,
-            "file": None if self.name.first else self.file,
+            "fetched_at": self.fetched.isoformat(),
+            "run": self.run,
+            **{name: getattr(self, name) for name in COUNTS},
+            "file": None if self.first else self.file,
         }
 
 
 def published_changes(store: ObjectStore, layout: Layout, days: Collection[date]) -> list[DayChange]:
     """Every publication of these dates so far, dates in order."""
-    found = [change for change in _below(store, layout) if change.day in days]
+    found = [change for change in _named(store.files_below(layout.changes_of_all)) if change.day in days]
     # After the changes: what they belong to was published later than they were written.
     published = {
         (path.split("/")[-2], name.fetched)
@@ -49,24 +73,25 @@ def published_changes(store: ObjectStore, layout: Layout, days: Collection[date]
         for path in store.files_below(folder)
         if (name := PublishedName.parse(path))
     }
-    counted = [change for change in found if (f"date={change.day}", change.name.fetched) in published]
-    return sorted(counted, key=lambda change: (change.day, change.name.fetched, change.file))
+    counted = [change for change in found if (f"date={change.day}", change.fetched) in published]
+    return sorted(counted, key=attrgetter("day", "fetched", "file"))
 
 
 def changes_of(store: ObjectStore, layout: Layout, day: date, fetched: datetime, run: str) -> list[DayChange]:
     """What one run has kept of one fetch of a date: one file, or two if it was killed in between."""
-    named = {path: ChangesName.parse(path) for path in store.files(layout.changes(day))}
+    found = _named(store.files(layout.changes(day)))
+    return [change for change in found if (change.fetched, change.run) == (fetched, run)]
+
+
+def _named(paths: Iterable[str]) -> list[DayChange]:
+    matches = [match for path in paths if (match := _PATH.match(path))]
     return [
-        DayChange(day, name, path)
-        for path, name in named.items()
-        if name and (name.fetched, name.run) == (fetched, run)
+        DayChange(
+            match["folder"],
+            parse_fetched(match["fetched"]),
+            match["run"],
+            match["first"] is not None,
+            *(int(match[name]) for name in COUNTS),
+        )
+        for match in matches
     ]
-
-
-def _below(store: ObjectStore, layout: Layout) -> list[DayChange]:
-    found = []
-    for path in store.files_below(layout.changes_of_all):
-        folder = path.split("/")[-2]
-        if (name := ChangesName.parse(path)) and folder.startswith("date="):
-            found.append(DayChange(date.fromisoformat(folder.removeprefix("date=")), name, path))
-    return found

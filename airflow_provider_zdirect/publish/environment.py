@@ -21,12 +21,10 @@ def claim_place(place: Place) -> None:
 
 
 def claim_environment(store: ObjectStore, environment: str, base_uri: str, *, writes: bool = True) -> bool:
-    """Let the base path belong to an environment; of two first runs, one wins.
+    """Let the base path belong to an environment, and return whether it has a record; of two first runs, one wins.
 
-    :param environment: ``production`` or ``sandbox``, as the zDirect connection says.
     :param base_uri: the base path as people name it.
     :param writes: whether to write the record, if there is none.
-    :returns: whether it has a record.
     :raises ZDirectConfigurationError: if it belongs to another one.
     """
     found = store.read(RECORD)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 from airflow_provider_zdirect.storage.layout import PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.row_files import in_batches, open_writer, sha256
+from airflow_provider_zdirect.storage.row_files import open_writer, sha256
 from airflow_provider_zdirect.windows import Window
 
 
@@ -99,18 +100,19 @@ class FileBuilder:
 
 def publish_rows(
     store: ObjectStore,
-    rows: pa.Table,
+    schema: pa.Schema,
+    tables: Iterable[pa.Table],
     folder: str,
     suffix: str,
     span: Window,
     fetched: datetime | None = None,
     part: str | None = None,
 ) -> PublishedFile:
-    """Publish a table as one file; ``span``, ``fetched`` and ``part`` as in :class:`FileBuilder`."""
+    """Publish rows as one file; ``span``, ``fetched`` and ``part`` as in :class:`FileBuilder`."""
     with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
-        builder = FileBuilder(rows.schema, folder, suffix, scratch, span=span, fetched=fetched, part=part)
-        for batch in in_batches(rows):
-            builder.write(batch)
+        builder = FileBuilder(schema, folder, suffix, scratch, span=span, fetched=fetched, part=part)
+        for table in tables:
+            builder.write(table)
         return builder.publish(store)
 
 

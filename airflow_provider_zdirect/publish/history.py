@@ -170,7 +170,7 @@ class RecordHistory:
     ) -> PublishedFile:
         """Publish rows as a file of the history, or of the current versions."""
         folder = layout.published(fetched.date())
-        return publish_rows(self.place.store, rows, folder, self.place.suffix, span, fetched, part)
+        return publish_rows(self.place.store, rows.schema, [rows], folder, self.place.suffix, span, fetched, part)
 
 
 @dataclass

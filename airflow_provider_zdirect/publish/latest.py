@@ -45,7 +45,6 @@ class LatestTable:
         :raises ConcurrentRunError: if other runs keep replacing it.
         """
         wanted = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
-
         return read_published(
             f"{self.layout.dataset} of merchant {self.layout.merchant_id}",
             lambda: read_table(self.store, [path for _, path in self.files()[-1:]], wanted),
@@ -56,11 +55,10 @@ class LatestTable:
 
         :param at: the present; the table counts as made later than the former one even if a clock says otherwise.
         """
-        made = self.made_at()
-        if made is not None:
+        if (made := self.made_at()) is not None:
             at = max(at, made + timedelta(microseconds=1))
         folder = self.layout.published(at.date())
-        published = publish_rows(self.store, rows, folder, self.suffix, moment(at), fetched=at)
+        published = publish_rows(self.store, rows.schema, [rows], folder, self.suffix, moment(at), fetched=at)
         self.tidy()
         return published
 

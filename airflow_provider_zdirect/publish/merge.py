@@ -11,7 +11,6 @@ No lock is needed, and none is taken. ``docs/exactly-once.md`` has the argument;
 
 from __future__ import annotations
 
-import contextlib
 import random
 import tempfile
 import time
@@ -71,10 +70,6 @@ class Merged:
     late_files: list[PublishedFile] = field(default_factory=list)
 
 
-class _PublishedFileIsGone(Exception):
-    """Another run has deleted a file between our listing and our reading."""
-
-
 @dataclass(frozen=True)
 class RowMerger:
     """Publishes rows for one window of one dataset and merchant.
@@ -101,8 +96,13 @@ class RowMerger:
             watched = rounds[-1].watched if rounds else {}
             with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
                 rounds.append(last := _Round(self, staged, wanted, watched, scratch))
-                with contextlib.suppress(_PublishedFileIsGone):
+                try:
                     last.run()
+                except FileNotFoundError:
+                    # Another run has replaced a published file since it was listed. A staged one does not come back.
+                    folders = {path.rpartition("/")[0] for path in staged}
+                    if not {path for folder in folders for path in self.store.files(folder)}.issuperset(staged):
+                        raise
             if last.settled:
                 there = {file.path for file in last.late_files} | set(last.held.values())
                 late_files = [file for each in rounds for file in each.late_files if file.path in there]
@@ -123,28 +123,31 @@ class RowMerger:
         )
 
 
+@dataclass
 class _Round:
     """One look at what is published, one write of what is missing, and one look back.
 
     :param watched: times for which earlier rounds have written something.
     """
 
-    def __init__(self, merger: RowMerger, staged: list[str], wanted: RowFilter, watched: Spans, scratch: str) -> None:
-        self.m = merger
-        self.staged = staged
-        self.wanted = wanted
-        self.watched = watched
-        self.scratch = scratch
-        self.schema = arrow_schema(merger.dataset.model)
-        self.settled = False
-        self.held: dict[int, str] = {}
-        self.answered: tuple[int, datetime | None, datetime | None] = (0, None, None)
-        self.files: list[PublishedFile] = []
-        self.new = (0, 0)
-        self.late_files: list[PublishedFile] = []
+    m: RowMerger
+    staged: list[str]
+    wanted: RowFilter
+    watched: Spans
+    scratch: str
+    settled: bool = False
+    held: dict[int, str] = field(default_factory=dict)
+    answered: tuple[int, datetime | None, datetime | None] = (0, None, None)
+    files: list[PublishedFile] = field(default_factory=list)
+    new: tuple[int, int] = (0, 0)
+    late_files: list[PublishedFile] = field(default_factory=list)
+
+    @property
+    def schema(self) -> pa.Schema:
+        return arrow_schema(self.m.dataset.model)
 
     def run(self) -> None:
-        """Settles if nobody else came between, and no published file had to be written anew."""
+        """Settles if no other run came between, and no published file had to be written again."""
         with closing(RowIndex(Path(self.scratch) / "rows.sqlite")) as index:
             for source, path in enumerate(self.staged):
                 for rows in self._rows(source, path, self.wanted):
@@ -152,7 +155,7 @@ class _Round:
             self.watched = _union(self.watched, index.spans())
             self.held = self._held_files()
             for source, path in self.held.items():
-                for rows in self._rows(source, path, None):
+                for rows in self._rows(source, path, everything):
                     index.add_held(rows)
             outdated = {source: self.held[source] for source in sorted(index.outdated_sources())}
             if outdated:
@@ -169,7 +172,7 @@ class _Round:
                 return
             self.answered = index.answered_in_window()
             self.files = [file for file, own in written if own] + [
-                self._measured(self.held[source], rows)
+                measure(self.m.store, self.held[source], rows)
                 for source, rows in index.holders_of_answered().items()
                 if source in self.held
             ]
@@ -201,15 +204,14 @@ class _Round:
         days = {day + timedelta(days=shift) for day in self.watched for shift in (-1, 0, 1)}
         return {day: (Window.of_day(day).start, Window.of_day(day).end) for day in days}
 
-    def _rows(self, source: int, path: str, wanted: RowFilter | None) -> Iterator[Iterator[Row]]:
+    def _rows(self, source: int, path: str, wanted: RowFilter) -> Iterator[Iterator[Row]]:
         identity = self.m.dataset.publish.identity
         time_field = self.m.dataset.publish.time_field
         placed_by, version_field = self.m.dataset.once.placed_by, self.m.dataset.once.version_field or time_field
         columns = list(dict.fromkeys([*identity, time_field, placed_by, version_field, EXTRACTED_AT, RECORD_HASH]))
         offset = 0
-        for table in self._tables(source, path, columns):
+        for table in read_batches(self.m.store, path, self.schema, columns):
             times, placed = table.column(time_field), table.column(placed_by)
-            mask = pa.chunked_array([pa.repeat(True, len(times))]) if wanted is None else wanted(placed)
             yield (
                 row[:-1]
                 for row in zip(
@@ -221,7 +223,7 @@ class _Round:
                     _days(times).to_pylist(),
                     times.cast(pa.int64()).to_pylist(),
                     within(placed, self.m.window).to_pylist(),
-                    mask.to_pylist(),
+                    wanted(placed).to_pylist(),
                     strict=True,
                 )
                 if row[-1]
@@ -239,20 +241,6 @@ class _Round:
         # Texts of one length, in the order of both.
         return [f"{version:020d}{seen:020d}" for version, seen in zip(versions, extracted, strict=True)]
 
-    def _tables(self, source: int, path: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
-        try:
-            yield from read_batches(self.m.store, path, self.schema, columns)
-        except FileNotFoundError as error:
-            if source < len(self.staged):
-                raise
-            raise _PublishedFileIsGone from error
-
-    def _measured(self, path: str, rows: int) -> PublishedFile:
-        try:
-            return measure(self.m.store, path, rows)
-        except FileNotFoundError as error:
-            raise _PublishedFileIsGone from error
-
     def _write(self, index: RowIndex, outdated: dict[int, str]) -> list[tuple[PublishedFile, bool]]:
         """Write the winning rows of the staged and the outdated files; each file with whether it is the window's."""
         sources = dict(enumerate(self.staged)) | outdated
@@ -262,15 +250,16 @@ class _Round:
             builders: dict[tuple[date, bool], FileBuilder] = {}
             for source, path in sources.items():
                 rows = index.rows_of(source, some_days[0], some_days[-1])
-                for table in take_rows(self._tables(source, path), rows):
+                for table in take_rows(read_batches(self.m.store, path, self.schema), rows):
                     self._distribute(table, builders)
             written += [(builder.publish(self.m.store), own) for (_, own), builder in sorted(builders.items())]
         return written
 
     def _distribute(self, table: pa.Table, builders: dict[tuple[date, bool], FileBuilder]) -> None:
-        times = table.column(self.m.dataset.publish.time_field)
+        time_field = self.m.dataset.publish.time_field
         own = within(table.column(self.m.dataset.once.placed_by), self.m.window)
-        days = _days(times)
+        days = _days(table.column(time_field))
+        by_time = self.m.dataset.once.placed_by == time_field
         for day_number in pc.unique(days).to_pylist():
             day = EPOCH.date() + timedelta(days=day_number)
             on_day = pc.equal(days, day_number)
@@ -280,18 +269,12 @@ class _Round:
                     continue
                 rows = table if count == table.num_rows else table.filter(mask)
                 if (day, is_own) not in builders:
-                    builders[day, is_own] = self._builder(day, is_own)
-                if not (is_own and self._is_placed_by_time()):
-                    times_of = pc.min_max(rows.column(self.m.dataset.publish.time_field)).as_py()
-                    builders[day, is_own].cover(times_of["min"], times_of["max"])
+                    span = Window.of_day(day).intersection(self.m.window) if is_own and by_time else None
+                    folder = self.m.layout.published(day)
+                    builders[day, is_own] = FileBuilder(self.schema, folder, self.m.suffix, self.scratch, span=span)
+                if not (is_own and by_time):
+                    builders[day, is_own].cover(*pc.min_max(rows.column(time_field)).as_py().values())
                 builders[day, is_own].write(rows)
-
-    def _is_placed_by_time(self) -> bool:
-        return self.m.dataset.once.placed_by == self.m.dataset.publish.time_field
-
-    def _builder(self, day: date, is_own: bool) -> FileBuilder:
-        span = Window.of_day(day).intersection(self.m.window) if is_own and self._is_placed_by_time() else None
-        return FileBuilder(self.schema, self.m.layout.published(day), self.m.suffix, self.scratch, span=span)
 
 
 def _union(some: Spans, others: Spans) -> Spans:
@@ -300,6 +283,11 @@ def _union(some: Spans, others: Spans) -> Spans:
         known = union.get(day, (first, last))
         union[day] = (min(first, known[0]), max(last, known[1]))
     return union
+
+
+def everything(times: Times) -> pa.ChunkedArray:
+    """All of them."""
+    return pa.chunked_array([pa.repeat(True, len(times))])
 
 
 def within(times: Times, window: Window) -> pa.ChunkedArray:

@@ -54,6 +54,10 @@ class Place:
         """The paths of a dataset of this merchant."""
         return Layout(dataset, self.merchant_id)
 
+    def data_uri(self, dataset: str) -> str:
+        """Where the published data of a dataset are."""
+        return self.uri_of(self.layout(dataset).merchant)
+
     def uri_of(self, path: str) -> str:
         """A path below the base path, as people name it."""
         return f"{self.uri.rstrip('/')}/{path}"

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
 from airflow_provider_zdirect.publish.place import Place
-from airflow_provider_zdirect.storage.layout import PublishedName
+from airflow_provider_zdirect.storage.layout import PublishedName, dated
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import read_batches
 
@@ -63,8 +63,7 @@ class Table:
         """Paths of its files, sorted."""
         found = place.store.files_below(place.layout(self.dataset).merchant)
         if self.latest:
-            made = ((name.fetched, path) for path in found if (name := PublishedName.parse(path)) and name.fetched)
-            return [path for _, path in sorted(made)[-1:]]
+            return [path for _, path in dated(found)[-1:]]
         return [path for path in found if PublishedName.parse(path) and (self.days is None or self.days(_day(path)))]
 
     def batches(self, store: ObjectStore, files: list[str]) -> Iterator[pa.RecordBatch]:

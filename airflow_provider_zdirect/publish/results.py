@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,11 +10,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from airflow_provider_zdirect.publish.files import FileBuilder
+from airflow_provider_zdirect.publish.files import publish_rows
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.storage.layout import PublishedName, moment
-from airflow_provider_zdirect.storage.row_files import BATCH_ROWS, read_batches
+from airflow_provider_zdirect.storage.row_files import BATCH_ROWS, read_table
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,14 @@ class RunResults:
     @property
     def uri(self) -> str:
         """The merchant's folder of the table."""
-        return self.place.uri_of(self.place.layout(self.dataset).merchant)
+        return self.place.data_uri(self.dataset)
 
     def read(self) -> list[dict[str, Any]]:
         """The rows that an earlier try of the run published."""
-        return read_published(f"{self.dataset} of merchant {self.place.merchant_id}", self._read)
+        return read_published(
+            f"{self.dataset} of merchant {self.place.merchant_id}",
+            lambda: read_table(self.place.store, [path for _, path in self._files()[:1]], self.schema).to_pylist(),
+        )
 
     def publish(self, rows: Sequence[Mapping[str, Any]], at: datetime) -> str:
         """Replace the file.
@@ -52,21 +54,14 @@ class RunResults:
         :returns: the file's path, relative to the base path.
         """
         place = self.place
-        lineage = {
-            "run": self.run,
-            "_merchant_id": place.merchant_id,
-            "_environment": place.environment,
-            "_recorded_at": at,
-        }
+        origin = {"_merchant_id": place.merchant_id, "_environment": place.environment}
+        lineage = {"run": self.run, **origin, "_recorded_at": at}
         before = self._files()
         span = before[0][0].span if before else moment(at)
-        with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
-            folder = place.layout(self.dataset).published(span.start.date())
-            builder = FileBuilder(self.schema, folder, place.suffix, scratch, span=span, part=self._part)
-            for start in range(0, len(rows), BATCH_ROWS):
-                batch = [{**lineage, **row} for row in rows[start : start + BATCH_ROWS]]
-                builder.write(pa.Table.from_pylist(batch, schema=self.schema))
-            published = builder.publish(place.store).path
+        folder = place.layout(self.dataset).published(span.start.date())
+        batches = (rows[start : start + BATCH_ROWS] for start in range(0, len(rows), BATCH_ROWS))
+        tables = (pa.Table.from_pylist([{**lineage, **row} for row in batch], schema=self.schema) for batch in batches)
+        published = publish_rows(place.store, self.schema, tables, folder, place.suffix, span, part=self._part).path
         # Two first tries at the same moment have two names: the earlier one stays.
         stays = published if before else self._files()[0][1]
         for _, path in self._files():
@@ -84,7 +79,3 @@ class RunResults:
         found = store.files(layout.published(self.day)) if self.day else store.files_below(layout.merchant)
         named = [(name, path) for path in found if (name := PublishedName.parse(path)) and name.part == self._part]
         return sorted(named, key=lambda each: (each[0].span.start, each[1]))
-
-    def _read(self) -> list[dict[str, Any]]:
-        tables = [table for _, path in self._files()[:1] for table in read_batches(self.place.store, path, self.schema)]
-        return [row for table in tables for row in table.to_pylist()]

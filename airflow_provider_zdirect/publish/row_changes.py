@@ -7,7 +7,6 @@ import json
 import tempfile
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from typing import IO, NamedTuple
 
 import pyarrow as pa
@@ -20,22 +19,6 @@ Tables = Callable[[], Iterator[pa.Table]]
 """Gives the rows from their beginning, every time it is called."""
 
 
-@dataclass(frozen=True)
-class RowChanges:
-    """How many rows came, went, and changed: where enough is alike to take one that went for one that came."""
-
-    added: int = 0
-    removed: int = 0
-    changed: int = 0
-
-    def __bool__(self) -> bool:
-        return bool(self.added or self.removed or self.changed)
-
-    @property
-    def counts(self) -> dict[str, int]:
-        return asdict(self)
-
-
 class _Row(NamedTuple):
     """A row that only one side seems to have; its text lies in a file."""
 
@@ -45,15 +28,17 @@ class _Row(NamedTuple):
     size: int
 
 
-def row_changes(before: Tables, after: Tables, alike: tuple[str, ...], write: Callable[[bytes], object]) -> RowChanges:
-    """The difference of two multisets of rows.
+def row_changes(
+    before: Tables, after: Tables, alike: tuple[str, ...], write: Callable[[bytes], object]
+) -> Counter[str]:
+    """How many rows were ``added``, ``removed`` and ``changed`` between two multisets of rows.
 
     :param alike: fields by which a row that is gone and one that came are taken for one that changed.
     :param write: is given a line of JSON for each difference: ``change``, ``before`` and ``after``.
     """
     were, are = _of_texts(before()), _of_texts(after())
     if were == are:
-        return RowChanges()
+        return Counter()
     with tempfile.TemporaryFile() as texts:
         gone, came = _surplus(before(), were - are, alike, texts), _surplus(after(), are - were, alike, texts)
         del were, are
@@ -68,7 +53,7 @@ def row_changes(before: Tables, after: Tables, alike: tuple[str, ...], write: Ca
                     counts[change] += 1
                     line = (change.encode(), _text(was, texts), _text(now, texts))
                     write(b'{"change": "%s", "before": %s, "after": %s}\n' % line)
-    return RowChanges(**counts)
+    return counts
 
 
 def _of_texts(tables: Iterator[pa.Table]) -> Counter[int]:

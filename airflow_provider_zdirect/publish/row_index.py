@@ -6,6 +6,7 @@ published already, so that nothing is written twice.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -21,19 +22,13 @@ CREATE TABLE record (
 CREATE TABLE held (key TEXT, source INTEGER, PRIMARY KEY (key, source)) WITHOUT ROWID;
 """
 
-_ADD_ANSWERED = """
-INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)
+_ADD = """
+INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, {})
 ON CONFLICT (key) DO UPDATE
 SET source = excluded.source, row = excluded.row, seen = excluded.seen, hash = excluded.hash
-WHERE excluded.hash <> hash AND (excluded.seen, excluded.hash) > (seen, hash)
+WHERE excluded.hash {} hash {} (excluded.seen, excluded.hash) > (seen, hash)
 """
-
-_ADD_HELD = """
-INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)
-ON CONFLICT (key) DO UPDATE
-SET source = excluded.source, row = excluded.row, seen = excluded.seen, hash = excluded.hash
-WHERE excluded.hash = hash OR (excluded.seen, excluded.hash) > (seen, hash)
-"""
+_ADD_ANSWERED, _ADD_HELD = _ADD.format(1, "<>", "AND"), _ADD.format(0, "=", "OR")
 
 # A published file has to be written anew if a record in it has a newer version, or is in another file too. In the
 # second case both are: a run must not drop a record from one file because of another that it does not own.
@@ -80,7 +75,7 @@ class RowIndex:
 
     def spans(self) -> Spans:
         """First and last time of the records of each day."""
-        found = self._db.execute("SELECT day, min(instant), max(instant) FROM record GROUP BY day ORDER BY day")
+        found = self._db.execute("SELECT day, min(instant), max(instant) FROM record GROUP BY day")
         return {_day(day): (_instant(first), _instant(last)) for day, first, last in found}
 
     def answered_in_window(self) -> tuple[int, datetime | None, datetime | None]:
@@ -95,32 +90,24 @@ class RowIndex:
 
         :param answered_sources: sources with a smaller number were added by :meth:`add_answered`.
         """
-        count = dict(
-            self._db.execute(
-                "SELECT in_window, count(*) FROM record WHERE source < ? AND key NOT IN (SELECT key FROM held) "
-                "GROUP BY in_window",
-                (answered_sources,),
-            )
-        )
+        missing = "FROM record WHERE source < ? AND key NOT IN (SELECT key FROM held)"
+        found = self._db.execute(f"SELECT in_window, count(*) {missing} GROUP BY in_window", (answered_sources,))
+        count = dict(found.fetchall())
         return count.get(1, 0), count.get(0, 0)
 
     def holders_of_answered(self) -> dict[int, int]:
         """Sources that hold the window's answered records, with how many."""
-        return dict(
-            self._db.execute("SELECT source, count(*) FROM record WHERE answered AND in_window GROUP BY source")
-        )
+        found = self._db.execute("SELECT source, count(*) FROM record WHERE answered AND in_window GROUP BY source")
+        return dict(found.fetchall())
 
     def prepare_reading(self) -> None:
         """Call once, between the last ``add`` and the first of the methods below."""
         self._db.execute("CREATE INDEX reading ON record (source, row)")
 
     def days_of(self, sources: Iterable[int]) -> list[date]:
-        days: set[int] = set()
-        for source in sources:
-            days.update(
-                day for (day,) in self._db.execute("SELECT DISTINCT day FROM record WHERE source = ?", (source,))
-            )
-        return [_day(day) for day in sorted(days)]
+        """The days of the rows that win, in order."""
+        wanted = "SELECT DISTINCT day FROM record WHERE source IN (SELECT value FROM json_each(?)) ORDER BY day"
+        return [_day(day) for (day,) in self._db.execute(wanted, (json.dumps(list(sources)),))]
 
     def rows_of(self, source: int, first_day: date, last_day: date) -> Iterator[int]:
         """Numbers of the rows of ``source`` that win, ascending, for the days from first to last."""

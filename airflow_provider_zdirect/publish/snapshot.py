@@ -11,7 +11,6 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from airflow_provider_zdirect.datasets.arrow import arrow_schema
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.publish.files import PublishedState, measure, publish_rows
 from airflow_provider_zdirect.publish.place import Place
@@ -54,19 +53,19 @@ class SnapshotPublisher:
             held = rows_named(there[0]) if there else None
             if held is None or (rows.num_rows > held and (incomplete or not held)):
                 folder = self.layout.published(at.date())
-                publish_rows(self.place.store, rows, folder, self.place.suffix, moment(at), part=part)
+                publish_rows(self.place.store, rows.schema, [rows], folder, self.place.suffix, moment(at), part=part)
                 stored = True
             first = self._tidied(at)
-            file = measure(self.place.store, first, rows_named(first))
-            same = _part(first) == part
-            return PublishedState([file], stored and same, _differences(now if same else self._read(first), now))
+            file, same = measure(self.place.store, first, rows_named(first)), _part(first) == part
+            there_now = now if same else self._contents(read_table(self.place.store, [first], rows.schema))
+            return PublishedState([file], stored and same, _differences(there_now, now))
 
         return read_published(f"{self.dataset.name} of merchant {self.place.merchant_id}", publish)
 
     def find(self, at: datetime) -> list[str]:
         """The file of that snapshot, if there is one; several, if runs met: the first one counts."""
-        named = {path: PublishedName.parse(path) for path in self.place.store.files(self.layout.published(at.date()))}
-        found = [path for path, name in named.items() if name and name.span.start == at]
+        paths = self.place.store.files(self.layout.published(at.date()))
+        found = [path for path in paths if (name := PublishedName.parse(path)) and name.span.start == at]
         return sorted(found, key=lambda path: (-rows_named(path), _part(path), not path.endswith(".parquet")))
 
     def _tidied(self, at: datetime) -> str:
@@ -77,9 +76,6 @@ class SnapshotPublisher:
             else:
                 self.place.store.move(path, f"{self.layout.revisions(at.date())}/{path.rpartition('/')[2]}")
         return first
-
-    def _read(self, path: str) -> dict[str, int]:
-        return self._contents(read_table(self.place.store, [path], arrow_schema(self.dataset.model)))
 
     def _contents(self, rows: pa.Table) -> dict[str, int]:
         return contents(rows, self.dataset.publish.identity)

@@ -11,12 +11,11 @@ everything will be fetched later, and then these records are visible: its own ru
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_zdirect.publish.merge import RowFilter, Times, within
+from airflow_provider_zdirect.publish.merge import RowFilter, Times, everything, within
 from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import Window
@@ -43,14 +42,15 @@ def publishable(store: ObjectStore, layout: Layout, window: Window, overlap: tim
     :param overlap: how long before the window was asked for as well.
     """
     if not overlap:
-        return lambda times: pa.chunked_array([pa.repeat(True, len(times))])
+        return everything
     looked_back = Window(window.start - overlap, window.start)
-    return partial(_publishable, looked_back, announced_windows(store, layout, looked_back))
+    announced = announced_windows(store, layout, looked_back)
 
+    def wanted(times: Times) -> pa.ChunkedArray:
+        # Rows outside of all that was asked for are the server's choice; they are published too.
+        mask = pc.invert(within(times, looked_back))
+        for each in announced:
+            mask = pc.or_(mask, within(times, each))
+        return mask
 
-def _publishable(looked_back: Window, announced: list[Window], times: Times) -> pa.ChunkedArray:
-    # Rows outside of all that was asked for are the server's choice; they are published too.
-    mask = pc.invert(within(times, looked_back))
-    for window in announced:
-        mask = pc.or_(mask, within(times, window))
-    return mask
+    return wanted

@@ -21,7 +21,6 @@ from airflow_provider_zdirect.storage.object_store import ObjectStore
 MAX_AGE = timedelta(hours=24)
 """An older checkpoint is not used: what was fetched then would miss what became visible since."""
 
-_VERSION = 2
 _REQUEST = "request-"
 
 
@@ -101,7 +100,7 @@ class Checkpoint:
         head = self.store.read_json(self._head)
         usable = (
             head is not None
-            and head["fingerprint"] == {"version": _VERSION, **self.fingerprint}
+            and head["fingerprint"] == self.fingerprint
             and now - datetime.fromisoformat(head["started_at"]) <= MAX_AGE
         )
         if not usable:
@@ -119,14 +118,8 @@ class Checkpoint:
 
     def begin(self, progress: Progress) -> None:
         """Save what all requests have in common."""
-        self.store.write_json(
-            self._head,
-            {
-                "fingerprint": {"version": _VERSION, **self.fingerprint},
-                "started_at": progress.started_at,
-                "plan": progress.plan,
-            },
-        )
+        head = {"fingerprint": self.fingerprint, "started_at": progress.started_at, "plan": progress.plan}
+        self.store.write_json(self._head, head)
 
     def save(self, progress: Progress, request: str) -> None:
         """Save how far one request has come."""
@@ -142,7 +135,7 @@ class Checkpoint:
 
     def discard(self) -> None:
         """Delete the checkpoint and all that is staged."""
-        # The head first: without it nobody resumes from the rest, whatever is left of it.
+        # The head first: without it no run resumes from what is left of the rest.
         self.store.delete(self._head)
         self.store.delete_folder(self.folder)
 

@@ -23,7 +23,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from airflow_provider_zdirect.windows import Window
+from airflow_provider_zdirect.windows import EXACT_LABEL_FORMAT, Window
 
 FORMATS = {"parquet": "parquet", "jsonl": "jsonl.gz"}
 """Format name to file suffix."""
@@ -31,11 +31,6 @@ FORMATS = {"parquet": "parquet", "jsonl": "jsonl.gz"}
 _PUBLISHED = re.compile(
     r"^(?P<label>[0-9TZ.]+_[0-9TZ.]+)-(?:(?P<fetched>[0-9T.]+Z)-)?(?P<part>[0-9a-f]+)\.(parquet|jsonl\.gz)$"
 )
-_CHANGES = re.compile(
-    r"^(?P<fetched>[0-9T.]+Z)-(?P<first>first-)?added(?P<added>\d+)-removed(?P<removed>\d+)-changed(?P<changed>\d+)"
-    r"-(?P<run>.+)\.jsonl\.gz$"
-)
-_FETCHED = "%Y%m%dT%H%M%S.%fZ"
 
 
 def documents_folder(merchant_id: str, order_id: str | None = None) -> str:
@@ -68,15 +63,11 @@ class PublishedName:
         match = _PUBLISHED.match(path.rpartition("/")[2])
         if match is None:
             return None
-        fetched = match["fetched"]
-        return cls(
-            Window.from_label(match["label"]),
-            match["part"],
-            _fetched(fetched) if fetched else None,
-        )
+        fetched = parse_fetched(match["fetched"]) if match["fetched"] else None
+        return cls(Window.from_label(match["label"]), match["part"], fetched)
 
     def file_name(self, suffix: str) -> str:
-        fetched = f"{self.fetched.strftime(_FETCHED)}-" if self.fetched else ""
+        fetched = f"{text_of_fetched(self.fetched)}-" if self.fetched else ""
         return f"{self.span.label}-{fetched}{self.part}.{suffix}"
 
 
@@ -85,38 +76,6 @@ def dated(paths: Iterable[str]) -> list[tuple[datetime, str]]:
     names = {path: PublishedName.parse(path) for path in paths}
     found = [(name.fetched, name.part, path) for path, name in names.items() if name and name.fetched]
     return [(fetched, path) for fetched, _, path in sorted(found)]
-
-
-@dataclass(frozen=True)
-class ChangesName:
-    """What the name of a file under ``_changes`` says of the fetch that it belongs to.
-
-    :param fetched: as in the name of the file that was published.
-    :param run: who fetched.
-    :param added: rows; of the first publication of a date: all.
-    :param first: nothing was published of the date before.
-    """
-
-    fetched: datetime
-    run: str
-    added: int
-    removed: int
-    changed: int
-    first: bool
-
-    @classmethod
-    def parse(cls, path: str) -> ChangesName | None:
-        """None if ``path`` is not of such a file."""
-        match = _CHANGES.match(path.rpartition("/")[2])
-        if match is None:
-            return None
-        counts = {kind: int(match[kind]) for kind in ("added", "removed", "changed")}
-        return cls(_fetched(match["fetched"]), match["run"], **counts, first=match["first"] is not None)
-
-    @property
-    def file_name(self) -> str:
-        counts = f"added{self.added}-removed{self.removed}-changed{self.changed}"
-        return f"{self.fetched.strftime(_FETCHED)}-{'first-' if self.first else ''}{counts}-{self.run}.jsonl.gz"
 
 
 @dataclass(frozen=True)
@@ -172,5 +131,10 @@ class Layout:
         return f"_{what}/{self.published(day)}"
 
 
-def _fetched(text: str) -> datetime:
-    return datetime.strptime(text, _FETCHED).replace(tzinfo=UTC)
+def text_of_fetched(at: datetime) -> str:
+    """The time of a fetch in names."""
+    return at.strftime(EXACT_LABEL_FORMAT)
+
+
+def parse_fetched(text: str) -> datetime:
+    return datetime.strptime(text, EXACT_LABEL_FORMAT).replace(tzinfo=UTC)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -51,19 +51,13 @@ class ObjectStore:
 
     @property
     def writes_whole_objects(self) -> bool:
-        return not WHOLE_OBJECT_STORES.isdisjoint(self._protocols)
+        return bool(WHOLE_OBJECT_STORES & self._protocols)
 
     def full(self, path: str) -> str:
         return f"{self.root.rstrip('/')}/{path}"
 
     def check_writable(self, base_uri: str, storage: str = "") -> None:
-        """Write and delete a small object.
-
-        :param base_uri: the base path as people name it.
-        :param storage: which connection and address it is reached by, in words.
-        :raises ZDirectConfigurationError: if the base path is not there or may not be written to.
-        :raises StorageUnavailableError: if the storage does not answer, which may pass.
-        """
+        """Write and delete a small object; parameters and errors as in :func:`naming_base_path`."""
         probe = f"_staging/_tmp/{uuid.uuid4().hex}"
         with naming_base_path(base_uri, storage):
             self.write(probe, b"")
@@ -111,12 +105,7 @@ class ObjectStore:
 
     def write(self, path: str, data: bytes) -> None:
         """Write the object whole, over a former one."""
-        if self.writes_whole_objects:
-            self.fs.pipe_file(self.full(path), data)
-        else:
-            beside = self._beside(path)
-            self.fs.pipe_file(beside, data)
-            self._rename(beside, path)
+        self._put(path, lambda full: self.fs.pipe_file(full, data))
 
     def write_if_absent(self, path: str, data: bytes) -> bytes:
         """Write a small object if there is none; what is there then, whoever wrote it.
@@ -144,12 +133,8 @@ class ObjectStore:
 
     def upload(self, local: Path, path: str) -> None:
         """Write the object whole from a local file."""
-        if self.writes_whole_objects:
-            self.fs.put_file(str(local), self.full(path), **self._upload_options)
-        else:
-            beside = self._beside(path)
-            self.fs.put_file(str(local), beside)
-            self._rename(beside, path)
+        options = {"chunksize": CHUNK, "max_concurrency": 2} if self._is_s3 else {}
+        self._put(path, lambda full: self.fs.put_file(str(local), full, **options))
 
     def move(self, path: str, new_path: str) -> None:
         """Rename, unless ``path`` is gone already."""
@@ -171,7 +156,7 @@ class ObjectStore:
 
     def delete_all(self, paths: Sequence[str]) -> None:
         """Delete several; some may be gone already."""
-        if "s3" in self._protocols:
+        if self._is_s3:
             self._delete_at_once([self.full(path) for path in paths])
             return
         for path in paths:
@@ -201,7 +186,7 @@ class ObjectStore:
         self.fs.invalidate_cache()
         full = self.full(folder)
         try:
-            if "s3" in self._protocols:
+            if self._is_s3:
                 # Asked so, s3fs lists once; asked for the folder, it asks twice more if there is nothing.
                 parent, _, name = full.rpartition("/")
                 found = self.fs.find(parent, prefix=f"{name}/", detail=True)
@@ -262,18 +247,27 @@ class ObjectStore:
                 )
 
     @property
-    def _protocols(self) -> tuple[str, ...]:
+    def _protocols(self) -> set[str]:
         protocol = self.fs.protocol
-        return (protocol,) if isinstance(protocol, str) else tuple(protocol)
+        return {protocol} if isinstance(protocol, str) else set(protocol)
 
     @property
-    def _upload_options(self) -> dict[str, int]:
-        return {"chunksize": CHUNK, "max_concurrency": 2} if "s3" in self._protocols else {}
+    def _is_s3(self) -> bool:
+        return "s3" in self._protocols
 
     @property
     def _read_options(self) -> dict[str, int]:
         # One request, so that the bytes are of one version; s3fs would ask for the size first, and then for pieces.
-        return {"max_concurrency": 1} if "s3" in self._protocols else {}
+        return {"max_concurrency": 1} if self._is_s3 else {}
+
+    def _put(self, path: str, put: Callable[[str], object]) -> None:
+        """Let an object appear whole that ``put`` writes under the name that it is given."""
+        if self.writes_whole_objects:
+            put(self.full(path))
+        else:
+            beside = self._beside(path)
+            put(beside)
+            self._rename(beside, path)
 
     def _link(self, path: str, data: bytes) -> None:
         """Let the object appear whole, and only if there is none."""

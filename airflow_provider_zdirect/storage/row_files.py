@@ -35,13 +35,13 @@ class RowWriter(Protocol):
 
 
 class ParquetWriter:
-    """Parquet, zstd, one row group per written table."""
+    """Parquet, zstd, a row group per written table, or more for a large one."""
 
     def __init__(self, local: Path, schema: pa.Schema) -> None:
         self._writer = pq.ParquetWriter(local, schema, compression="zstd")
 
     def write(self, table: pa.Table) -> None:
-        self._writer.write_table(table)
+        self._writer.write_table(table, row_group_size=BATCH_ROWS)
 
     def close(self) -> None:
         self._writer.close()
@@ -55,9 +55,10 @@ class JsonLinesWriter:
         self._gzip = gzip.GzipFile(filename="", mode="wb", fileobj=self._file, mtime=0)
 
     def write(self, table: pa.Table) -> None:
-        for row in table.to_pylist():
-            line = json.dumps(row, default=as_json_value, ensure_ascii=False)
-            self._gzip.write(line.encode() + b"\n")
+        for batch in table.to_batches(max_chunksize=BATCH_ROWS):
+            for row in batch.to_pylist():
+                line = json.dumps(row, default=as_json_value, ensure_ascii=False)
+                self._gzip.write(line.encode() + b"\n")
 
     def close(self) -> None:
         self._gzip.close()
@@ -115,11 +116,6 @@ def take_rows(tables: Iterator[pa.Table], rows: Iterator[int]) -> Iterator[pa.Ta
         if taken:
             yield table if len(taken) == table.num_rows else table.take(pa.array(taken))
         offset = end
-
-
-def in_batches(rows: pa.Table) -> Iterator[pa.Table]:
-    """The rows, cut into pieces of the size in which they are written."""
-    return (rows.slice(start, BATCH_ROWS) for start in range(0, rows.num_rows, BATCH_ROWS))
 
 
 def parquet_bytes(table: pa.Table) -> bytes:

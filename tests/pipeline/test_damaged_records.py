@@ -7,7 +7,7 @@ import base64
 import gzip
 import itertools
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -30,6 +30,7 @@ from airflow_provider_zdirect.stocks.channels import live_channels
 from airflow_provider_zdirect.windows import Window
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+EMULATOR = {"seed": 3, "now": NOW}
 DAY = date(2026, 11, 27)
 HOUR = Window(datetime(2026, 11, 27, 10, tzinfo=UTC), datetime(2026, 11, 27, 11, tzinfo=UTC))
 AT = "2026-11-27T10:30:00Z"
@@ -160,12 +161,6 @@ REJECTED_VALUES = [
 NO_RECORDS = [b"null", b"5", b'"x"', b"[]", b"[{}]", b"true"]
 
 
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorServer]:
-    with EmulatorServer(seed=3, now=NOW, rate_limits=False) as server:
-        yield server
-
-
 def answer_with(emulator: EmulatorServer, shape: Shape, body: bytes) -> None:
     text = body.decode("utf-8", "surrogateescape")
     emulator.reset()
@@ -215,9 +210,9 @@ PLACE = st.integers(0, 2)
 
 
 @pytest.mark.parametrize(("number", "name"), list(enumerate(SHAPES)))
-def test_a_damaged_text_is_repaired(emulator: EmulatorServer, tmp_path: Path, number: int, name: str) -> None:
+def test_a_damaged_text_is_repaired(shared_emulator: EmulatorServer, tmp_path: Path, number: int, name: str) -> None:
     bad = raw(SHAPES[name], 3, REPAIRED[number])
-    check(emulator, tmp_path, name, bad, number % 3, is_repaired=True)
+    check(shared_emulator, tmp_path, name, bad, number % 3, is_repaired=True)
 
 
 @pytest.mark.exhaustive
@@ -225,10 +220,10 @@ def test_a_damaged_text_is_repaired(emulator: EmulatorServer, tmp_path: Path, nu
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damage=st.sampled_from(REPAIRED), at=PLACE)
 def test_every_damaged_text_anywhere_is_repaired(
-    emulator: EmulatorServer, tmp_path: Path, name: str, damage: bytes, at: int
+    shared_emulator: EmulatorServer, tmp_path: Path, name: str, damage: bytes, at: int
 ) -> None:
     root = tmp_path / str(next(ROOTS))
-    check(emulator, root, name, raw(SHAPES[name], 3, damage), at, is_repaired=True)
+    check(shared_emulator, root, name, raw(SHAPES[name], 3, damage), at, is_repaired=True)
 
 
 @st.composite
@@ -248,11 +243,11 @@ def undecodable(draw: st.DrawFn, name: str) -> bytes:
 @pytest.mark.parametrize("name", SHAPES)
 @pytest.mark.parametrize("bad", [b"null", REJECTED[0], REJECTED_VALUES[0]])
 def test_a_record_that_cannot_be_decoded_is_rejected_alone(
-    emulator: EmulatorServer, tmp_path: Path, name: str, bad: bytes
+    shared_emulator: EmulatorServer, tmp_path: Path, name: str, bad: bytes
 ) -> None:
     at = [*SHAPES].index(name) % 3
     bad = bad if bad == b"null" else raw(SHAPES[name], 3).replace(b'"ok"', bad if bad == b"NaN" else b'"%s"' % bad)
-    check(emulator, tmp_path, name, bad, at, is_repaired=False)
+    check(shared_emulator, tmp_path, name, bad, at, is_repaired=False)
 
 
 @pytest.mark.exhaustive
@@ -260,17 +255,14 @@ def test_a_record_that_cannot_be_decoded_is_rejected_alone(
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), at=PLACE)
 def test_every_record_that_cannot_be_decoded_is_rejected_alone(
-    emulator: EmulatorServer, tmp_path: Path, name: str, data: st.DataObject, at: int
+    shared_emulator: EmulatorServer, tmp_path: Path, name: str, data: st.DataObject, at: int
 ) -> None:
     root = tmp_path / str(next(ROOTS))
-    check(emulator, root, name, data.draw(undecodable(name)), at, is_repaired=False)
+    check(shared_emulator, root, name, data.draw(undecodable(name)), at, is_repaired=False)
 
 
-def test_half_a_surrogate_pair_in_one_text_is_published_as_a_replacement_character(
-    emulator: EmulatorServer, tmp_path: Path
-) -> None:
-    runs = StateExtraction(emulator, tmp_path)
-    answer_with(emulator, SHAPES["returned_items"], SURROGATE)
+def test_half_a_surrogate_pair_in_one_text_is_published_as_a_replacement_character(runs: StateExtraction) -> None:
+    answer_with(runs.emulator, SHAPES["returned_items"], SURROGATE)
     result = run(runs, "returned_items")
     (row,) = runs.published("returned_items")
     assert (row["quality_label"], row["ean"], row["destination"]["city"]) == ("Q1", "0191476239145", "Haus \ufffd")
@@ -290,42 +282,35 @@ def test_half_a_surrogate_pair_in_one_text_is_published_as_a_replacement_charact
         ("stock_locations", "id"),
     ],
 )
-def test_a_record_is_not_known_by_a_damaged_text(
-    emulator: EmulatorServer, tmp_path: Path, name: str, field: str
-) -> None:
+def test_a_record_is_not_known_by_a_damaged_text(runs: StateExtraction, name: str, field: str) -> None:
     """Two of them would become one."""
     shape = SHAPES[name]
     bad = [
         json.dumps({**shape.record(3), field: f"Q{HERE}"}).encode().replace(b"@@", half)
         for half in (rb"\ud83d", rb"\udc00")
     ]
-    answer_with(emulator, shape, shape.body([raw(shape, 1), *bad]))
-    runs = StateExtraction(emulator, tmp_path)
+    answer_with(runs.emulator, shape, shape.body([raw(shape, 1), *bad]))
     result = run(runs, name, max_rejected=2)
     assert [row[field] for row in runs.published(name)] == [shape.record(1)[field]]
     assert result.as_dict()["rejected"] == 2
     assert all(f"{field}: " in line["reason"] and "damaged" in line["reason"] for line in rejected(runs))
 
 
-def test_a_damaged_record_that_cannot_be_repaired_counts_against_max_rejected(
-    emulator: EmulatorServer, tmp_path: Path
-) -> None:
+def test_a_damaged_record_that_cannot_be_repaired_counts_against_max_rejected(runs: StateExtraction) -> None:
     shape = SHAPES["liquidated_items"]
-    answer_with(emulator, shape, shape.body([raw(shape, 1), raw(shape, 2, rb"\x41")]))
-    runs = StateExtraction(emulator, tmp_path)
+    answer_with(runs.emulator, shape, shape.body([raw(shape, 1), raw(shape, 2, rb"\x41")]))
     with pytest.raises(RejectedRecordsError, match=r"1 invalid .*Reasons: record: it is not valid JSON"):
         run(runs, "liquidated_items")
     assert not runs.paths("liquidated_items")
 
 
-def test_rejected_lines_are_json_lines_and_hold_every_byte(emulator: EmulatorServer, tmp_path: Path) -> None:
+def test_rejected_lines_are_json_lines_and_hold_every_byte(runs: StateExtraction) -> None:
     """Also for what is not UTF-8, not JSON, out of range, or written over several lines."""
     shape = SHAPES["received_items"]
     pretty = b'{\n "received_timestamp": "soon",\r\n "price": 1.50\n}'
     kept = [pretty, rb'{"new":"\x41"}', b'{"new":"\xff\xfe" NaN}', b'{"new":1e400}', b'{"new":NaN,"x":"\xfc"}']
     broken = kept.pop(2)
-    answer_with(emulator, shape, shape.body([raw(shape, 1), *kept]))
-    runs = StateExtraction(emulator, tmp_path)
+    answer_with(runs.emulator, shape, shape.body([raw(shape, 1), *kept]))
     result = run(runs, "received_items", max_rejected=9)
     assert (result.manifest.records, result.manifest.rejected) == (1, len(kept))
     lines = {str(line["record"]): line for line in rejected(runs)}
@@ -335,28 +320,23 @@ def test_rejected_lines_are_json_lines_and_hold_every_byte(emulator: EmulatorSer
     (line,) = lines.values()
     assert line["record"] == '{"new":NaN,"x":"\ufffd"}'
     assert base64.b64decode(line["base64"]) == kept[-1]
-    answer_with(emulator, shape, shape.body([raw(shape, 1), broken]))
+    answer_with(runs.emulator, shape, shape.body([raw(shape, 1), broken]))
     with pytest.raises(MalformedResponseError):
         run(runs, "received_items", max_rejected=9, resume_key="again")
 
 
 @pytest.mark.parametrize("cut", [b'"ok', b"}", b"]", b",{"])
-def test_a_page_that_breaks_off_behind_a_damaged_record_is_not_taken_by_half(
-    emulator: EmulatorServer, tmp_path: Path, cut: bytes
-) -> None:
+def test_a_page_that_breaks_off_behind_a_damaged_record_is_not_taken_by_half(runs: StateExtraction, cut: bytes) -> None:
     shape = SHAPES["returned_items"]
     body = shape.body([raw(shape, 3, rb"\ud83d"), raw(shape, 1), raw(shape, 2)])
-    answer_with(emulator, shape, body[: body.rindex(cut)])
-    runs = StateExtraction(emulator, tmp_path)
+    answer_with(runs.emulator, shape, body[: body.rindex(cut)])
     with pytest.raises(MalformedResponseError):
         run(runs, "returned_items", max_rejected=9)
     assert not runs.paths("returned_items")
 
 
 @pytest.mark.parametrize("damage", [rb"\ud83d", b"\xfc", b"NaN"])
-def test_personal_data_is_left_out_of_damaged_records_too(
-    emulator: EmulatorServer, tmp_path: Path, damage: bytes
-) -> None:
+def test_personal_data_is_left_out_of_damaged_records_too(runs: StateExtraction, damage: bytes) -> None:
     shape = SHAPES["returned_items"]
     bad = json.dumps({**shape.record(3), "destination": {"city": "Entenhausen " + HERE}}).encode()
     bad = (
@@ -364,8 +344,7 @@ def test_personal_data_is_left_out_of_damaged_records_too(
         if damage == b"NaN"
         else bad.replace(b"@@", damage)
     )
-    answer_with(emulator, shape, shape.body([raw(shape, 1), bad]))
-    runs = StateExtraction(emulator, tmp_path)
+    answer_with(runs.emulator, shape, shape.body([raw(shape, 1), bad]))
     result = run(runs, "returned_items", max_rejected=1, personal_data=PersonalData("drop"))
     assert result.manifest.rejected == (damage == b"NaN")
     assert "Entenhausen" not in json.dumps([rejected(runs), [str(row) for row in runs.published("returned_items")]])
@@ -402,14 +381,13 @@ def order_of(number: int) -> list[dict[str, Any]]:
     ],
 )
 def test_a_damaged_order_item_or_line_spoils_no_other_order(
-    emulator: EmulatorServer, tmp_path: Path, level: int, damage: bytes, published: list[int], counted: tuple[int, int]
+    runs: StateExtraction, level: int, damage: bytes, published: list[int], counted: tuple[int, int]
 ) -> None:
     bad = [json.dumps(each).encode().replace(b"@@", b"ok") for each in order_of(1)]
     bad[level] = json.dumps(order_of(1)[level]).encode().replace(b"@@", damage)
     good = [json.dumps(each).encode().replace(b"@@", b"ok") for each in order_of(2)]
     body = b'{"data":[%s,%s],"included":[%s]}' % (bad[0], good[0], b",".join([*bad[1:], *good[1:]]))
-    answer_with(emulator, Shape("/orders", lambda n: {}, listed("data"), "order_id"), body)
-    runs = StateExtraction(emulator, tmp_path)
+    answer_with(runs.emulator, Shape("/orders", lambda n: {}, listed("data"), "order_id"), body)
     result = runs.run("orders", HOUR, overlap=timedelta(0), max_rejected=counted[0])
     assert [len(runs.published(name)) for name in ("orders", "order_items", "order_lines")] == published
     assert uuid(32) in {row["order_id"] for row in runs.published("orders_current")}
@@ -425,11 +403,10 @@ ON_REQUEST = {"order_id": uuid(1), "customer_number": "K1234567", "requested_at"
     [b'{"order_id":NaN}', rb'{"order_id":"\ud83d"}', b'{"order_id":1e400}', rb'{"customer_number":"K\ud83d"}', b"null"],
 )
 def test_a_deletion_request_that_cannot_be_read_is_counted_and_the_others_are_known(
-    emulator: EmulatorServer, tmp_path: Path, damaged: bytes
+    runs: StateExtraction, damaged: bytes
 ) -> None:
     shape = Shape("deletion-requests", lambda n: {}, listed("items"), "order_id")
-    answer_with(emulator, shape, shape.body([json.dumps(ON_REQUEST).encode(), damaged]))
-    runs = StateExtraction(emulator, tmp_path)
+    answer_with(runs.emulator, shape, shape.body([json.dumps(ON_REQUEST).encode(), damaged]))
     requests = asyncio.run(with_client(runs, lambda client: fetch_requests(client, runs.merchant_id)))
     assert (requests.count, requests.unreadable, list(requests.orders)) == (2, 1, [uuid(1)])
 
@@ -439,66 +416,55 @@ async def with_client(runs: StateExtraction, use: Callable[[ZDirectClient], Any]
         return await use(client)
 
 
-def test_damaged_deletion_requests_are_stored_without_what_they_say_of_the_customer(
-    emulator: EmulatorServer, tmp_path: Path
-) -> None:
+def test_damaged_deletion_requests_are_stored_without_what_they_say_of_the_customer(runs: StateExtraction) -> None:
     shape = Shape("deletion-requests", lambda n: {}, listed("items"), "order_id")
     address = b'"shipping_address":{"city":"Entenhausen %s"}'
     bad = [
         b'{"order_id":"%s",%s}' % (uuid(n).encode(), address % each) for n, each in enumerate((rb"\ud83d", rb"\x41"))
     ]
-    answer_with(emulator, shape, shape.body(bad))
-    runs = StateExtraction(emulator, tmp_path)
+    answer_with(runs.emulator, shape, shape.body(bad))
     result = runs.observe("order_deletion_requests", max_rejected=1)
     assert [row["order_id"] for row in runs.published("order_deletion_requests")] == [uuid(0)]
     assert (result.manifest.rejected, result.manifest.repaired) == (1, 1)
     assert [line["record"] for line in rejected(runs)] == [None]
 
 
-def test_a_notice_whose_merchant_is_damaged_is_not_taken_for_another_merchants(
-    emulator: EmulatorServer, tmp_path: Path
-) -> None:
+def test_a_notice_whose_merchant_is_damaged_is_not_taken_for_another_merchants(runs: StateExtraction) -> None:
     shape = Shape("shipping-notices", lambda n: {}, listed("shipping-notices"), "shipping_notice_id")
-    runs = StateExtraction(emulator, tmp_path)
     notice = {"shipping_notice_id": uuid(1), "zalando_merchant_id": runs.merchant_id}
     bad = [
         json.dumps({**notice, "zalando_merchant_id": runs.merchant_id[:-1] + HERE}).encode().replace(b"@@", rb"\ud83d"),
         b'{"shipping_notice_id":"x","announced_item_count":1e400}',
     ]
-    answer_with(emulator, shape, shape.body([json.dumps(notice).encode(), *bad]))
+    answer_with(runs.emulator, shape, shape.body([json.dumps(notice).encode(), *bad]))
     result = runs.observe("shipping_notices", max_rejected=2)
     assert (result.manifest.records, result.state.of_others, result.manifest.rejected) == (1, 0, 2)
 
 
 def test_whether_a_notice_or_a_channel_is_there_is_not_said_by_a_list_that_cannot_be_read(
-    emulator: EmulatorServer, tmp_path: Path
+    runs: StateExtraction,
 ) -> None:
     """What is looked up in a list must not be taken for missing: a notice would be created twice."""
-    runs = StateExtraction(emulator, tmp_path)
     notices = Shape("shipping-notices", lambda n: {}, listed("shipping-notices"), "shipping_notice_id")
-    answer_with(emulator, notices, notices.body([b'{"comments":NaN}']))
+    answer_with(runs.emulator, notices, notices.body([b'{"comments":NaN}']))
     with pytest.raises(MalformedResponseError, match="1 of them cannot be read"):
         asyncio.run(with_client(runs, lambda client: ShippingNotices(client).find(runs.merchant_id, "B2B-1")))
     channels = SHAPES["sales_channels"]
-    answer_with(emulator, channels, channels.body([raw(channels, 1), raw(channels, 2, rb"\x41")]))
+    answer_with(runs.emulator, channels, channels.body([raw(channels, 1), raw(channels, 2, rb"\x41")]))
     with pytest.raises(MalformedResponseError, match="cannot be read"):
         asyncio.run(with_client(runs, lambda client: live_channels(client, runs.merchant_id)))
 
 
-def test_a_report_whose_only_movement_is_damaged_is_not_empty(emulator: EmulatorServer, tmp_path: Path) -> None:
+def test_a_report_whose_only_movement_is_damaged_is_not_empty(runs: StateExtraction) -> None:
     shape = SHAPES["intra_community_movements"]
-    answer_with(emulator, shape, shape.body([raw(shape, 1, rb"\x41")]))
-    runs = StateExtraction(emulator, tmp_path)
+    answer_with(runs.emulator, shape, shape.body([raw(shape, 1, rb"\x41")]))
     dataset = get_dataset("intra_community_movements")
     look = with_client(runs, lambda client: ask_for_report(client, dataset, runs.merchant_id, DAY))
     assert asyncio.run(look).status is ReportStatus.MOVEMENTS
 
 
-def test_a_damaged_text_in_a_single_answer_does_not_stop_what_it_is_asked_for(
-    emulator: EmulatorServer, tmp_path: Path
-) -> None:
-    runs = StateExtraction(emulator, tmp_path)
+def test_a_damaged_text_in_a_single_answer_does_not_stop_what_it_is_asked_for(runs: StateExtraction) -> None:
     shape = Shape("/auth/me", lambda n: {}, listed("bpids"), "bpids")
-    answer_with(emulator, shape, rb'{"username":"Haus \ud83d","bpids":["%s"]}' % runs.merchant_id.encode())
+    answer_with(runs.emulator, shape, rb'{"username":"Haus \ud83d","bpids":["%s"]}' % runs.merchant_id.encode())
     identity = asyncio.run(with_client(runs, lambda client: client.me()))
     assert (identity.username, identity.merchant_ids) == ("Haus \ufffd", (runs.merchant_id,))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -15,7 +13,7 @@ from emulated_time import EmulatedTime, looks
 from extraction import Extraction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from own_emulator import config_of, own_emulator
+from own_emulator import config_of
 
 from airflow_provider_zdirect.client import MemoryRateLimiter, MemoryTokenStore, ZDirectClient
 from airflow_provider_zdirect.datasets.table import get_dataset
@@ -26,21 +24,15 @@ from airflow_provider_zdirect.reports.wait import ReportPoll, ReportStatus, Repo
 from airflow_provider_zdirect.windows import Window
 
 ICM, CBM = "intra_community_movements", "cross_border_movements"
-EVERY_KIND = pytest.mark.parametrize(
-    ("dataset", "variant"), [(ICM, None), (ICM, "single_request"), (CBM, None)], ids=["icm", "single_request", "cbm"]
-)
+KINDS = {"icm": {"dataset": ICM}, "single": {"dataset": ICM, "variant": "single_request"}, "cbm": {"dataset": CBM}}
+EVERY_KIND = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 DAY = timedelta(days=1)
 SUNDAY = date(2026, 11, 22)
 MONDAY = SUNDAY + DAY
 MONDAY_NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+EMULATOR = {"seed": 7, "now": MONDAY_NOON, "empty_reports": 0.0}
 FRIDAY_NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 MONDAYS_REPORT = "the report of 2026-11-23"
-
-
-@pytest.fixture(scope="module")
-def shared_emulator() -> Iterator[EmulatorServer]:
-    with own_emulator(seed=7, now=MONDAY_NOON, empty_reports=0.0, rate_limits=False) as server:
-        yield server
 
 
 @pytest.fixture
@@ -48,11 +40,6 @@ def emulator(shared_emulator: EmulatorServer) -> EmulatorServer:
     """Every report has movements, and appears at 10:30 UTC of the day after."""
     shared_emulator.reset()
     return shared_emulator
-
-
-@pytest.fixture
-def runs(emulator: EmulatorServer, tmp_path: Path) -> Extraction:
-    return Extraction(emulator, tmp_path)
 
 
 def empty(emulator: EmulatorServer, first: date, last: date | None = None, *, times: int | None = None) -> None:
@@ -109,34 +96,32 @@ def wait(
 
 @EVERY_KIND
 def test_an_empty_sunday_is_decided_as_soon_as_mondays_report_is_there(
-    emulator: EmulatorServer, dataset: str, variant: str | None
+    emulator: EmulatorServer, kind: dict[str, Any]
 ) -> None:
     empty(emulator, SUNDAY)
     emulator.clock.set(datetime(2026, 11, 24, 9, tzinfo=UTC))
     # Monday's report comes at 10:30, and a pause is two to two and a half minutes.
-    assert wait(emulator, dataset=dataset, variant=variant) == ReportPoll(ReportStatus.EMPTY, later=MONDAYS_REPORT)
+    assert wait(emulator, **kind) == ReportPoll(ReportStatus.EMPTY, later=MONDAYS_REPORT)
     appeared = datetime(2026, 11, 24, 10, 30, tzinfo=UTC)
     assert appeared <= looks(emulator)[-1] <= appeared + timedelta(minutes=3)
     assert asked_for(emulator)[-3:] == [SUNDAY_ALONE, "2026-11-23..2026-11-23", SUNDAY_ALONE]
 
 
 @EVERY_KIND
-def test_one_look_with_three_requests_decides_days_later(
-    emulator: EmulatorServer, dataset: str, variant: str | None
-) -> None:
+def test_one_look_with_three_requests_decides_days_later(emulator: EmulatorServer, kind: dict[str, Any]) -> None:
     emulator.clock.set(FRIDAY_NOON)
     empty(emulator, SUNDAY)
-    found = wait(emulator, dataset=dataset, variant=variant)
+    found = wait(emulator, **kind)
     assert found == ReportPoll(ReportStatus.EMPTY, later="a report of 2026-11-23 to 2026-11-26")
     assert asked_for(emulator) == [SUNDAY_ALONE, "2026-11-23..2026-11-26", SUNDAY_ALONE]
     reports = [request.query for request in emulator.requests if "-movements/" in request.path]
-    assert all(("limit=1" in query.split("&")) == (dataset == CBM) for query in reports)
+    assert all(("limit=1" in query.split("&")) == (kind["dataset"] == CBM) for query in reports)
 
 
 @EVERY_KIND
-def test_a_report_with_movements_costs_one_request(emulator: EmulatorServer, dataset: str, variant: str | None) -> None:
+def test_a_report_with_movements_costs_one_request(emulator: EmulatorServer, kind: dict[str, Any]) -> None:
     emulator.clock.set(FRIDAY_NOON)
-    assert wait(emulator, dataset=dataset, variant=variant) == ReportPoll(ReportStatus.MOVEMENTS)
+    assert wait(emulator, **kind) == ReportPoll(ReportStatus.MOVEMENTS)
     assert asked_for(emulator) == [SUNDAY_ALONE]
 
 
@@ -154,12 +139,10 @@ def test_what_was_due_six_days_ago_is_empty_without_any_other_report(emulator: E
 
 
 @EVERY_KIND
-def test_empty_reports_of_later_dates_decide_nothing(
-    emulator: EmulatorServer, dataset: str, variant: str | None
-) -> None:
+def test_empty_reports_of_later_dates_decide_nothing(emulator: EmulatorServer, kind: dict[str, Any]) -> None:
     emulator.set_options(empty_reports=1.0)
     emulator.clock.set(MONDAY_NOON + timedelta(hours=34))
-    found = wait(emulator, dataset=dataset, variant=variant, empty_after=timedelta(hours=36))
+    found = wait(emulator, **kind, empty_after=timedelta(hours=36))
     assert found == ReportPoll(ReportStatus.EMPTY)
     assert looks(emulator)[-1] >= MONDAY_NOON + timedelta(hours=36)
 
@@ -174,13 +157,11 @@ def test_a_weekend_without_movements_is_decided_by_mondays_report(emulator: Emul
 
 
 @EVERY_KIND
-def test_a_report_that_is_made_between_two_requests_is_found(
-    emulator: EmulatorServer, dataset: str, variant: str | None
-) -> None:
+def test_a_report_that_is_made_between_two_requests_is_found(emulator: EmulatorServer, kind: dict[str, Any]) -> None:
     emulator.clock.set(FRIDAY_NOON)
     # Not there for the first request, and there for the one after the later report.
     empty(emulator, SUNDAY, times=1)
-    assert wait(emulator, dataset=dataset, variant=variant) == ReportPoll(ReportStatus.MOVEMENTS)
+    assert wait(emulator, **kind) == ReportPoll(ReportStatus.MOVEMENTS)
     assert asked_for(emulator) == [SUNDAY_ALONE, "2026-11-23..2026-11-26", SUNDAY_ALONE]
 
 
@@ -227,9 +208,7 @@ def test_a_look_at_later_dates_that_fails_is_repeated_after_the_pause(emulator: 
     emulator.clock.set(FRIDAY_NOON)
     empty(emulator, SUNDAY)
     later = {"path": "-movements/", "query": {"from": "2026-11-23"}}
-    emulator.faults.add(
-        {"match": later, "action": {"status": 429, "headers": {"Retry-After": "900"}}, "times": 1},
-    )
+    emulator.faults.add({"match": later, "action": {"status": 429, "headers": {"Retry-After": "900"}}, "times": 1})
     assert wait(emulator).later == "a report of 2026-11-23 to 2026-11-26"
     assert looks(emulator)[2] >= FRIDAY_NOON + timedelta(seconds=900)
 
@@ -298,10 +277,10 @@ def test_six_days_after_twelve_of_the_day_after_a_report_is_long_due() -> None:
 
 
 @EVERY_KIND
-def test_the_manifest_says_why_a_day_counts_as_empty(runs: Extraction, dataset: str, variant: str | None) -> None:
+def test_the_manifest_says_why_a_day_counts_as_empty(runs: Extraction, kind: dict[str, Any]) -> None:
     runs.emulator.clock.set(datetime(2026, 11, 24, 12, tzinfo=UTC))
     empty(runs.emulator, SUNDAY)
-    result = runs.run(dataset, Window.of_day(SUNDAY), variant=variant)
+    result = runs.run(window=Window.of_day(SUNDAY), **kind)
     manifest = runs.manifest(result)
     assert manifest["empty_because"] == {"2026-11-22": "the report of 2026-11-23 is there"}
     assert (manifest["records"], manifest["requests"]) == (0, 3)
@@ -320,11 +299,11 @@ def test_the_log_says_why_a_day_counts_as_empty(runs: Extraction, caplog: pytest
 
 @EVERY_KIND
 def test_an_empty_answer_that_may_be_too_early_is_not_called_certain(
-    runs: Extraction, caplog: pytest.LogCaptureFixture, dataset: str, variant: str | None
+    runs: Extraction, caplog: pytest.LogCaptureFixture, kind: dict[str, Any]
 ) -> None:
     empty(runs.emulator, SUNDAY)
     with caplog.at_level(logging.WARNING):
-        result = runs.run(dataset, Window.of_day(SUNDAY), variant=variant)
+        result = runs.run(window=Window.of_day(SUNDAY), **kind)
     assert runs.manifest(result)["empty_because"] == {"2026-11-22": None}
     assert asked_for(runs.emulator) == [SUNDAY_ALONE]
     assert "2026-11-22, merchant" in caplog.text
@@ -341,15 +320,13 @@ def test_a_day_of_long_ago_is_asked_for_once_and_counts_by_time(runs: Extraction
 
 
 @EVERY_KIND
-def test_a_report_that_is_made_while_it_is_found_empty_is_published(
-    runs: Extraction, dataset: str, variant: str | None
-) -> None:
+def test_a_report_that_is_made_while_it_is_found_empty_is_published(runs: Extraction, kind: dict[str, Any]) -> None:
     runs.emulator.clock.set(datetime(2026, 11, 24, 12, tzinfo=UTC))
     empty(runs.emulator, SUNDAY, times=1)
-    result = runs.run(dataset, Window.of_day(SUNDAY), variant=variant)
+    result = runs.run(window=Window.of_day(SUNDAY), **kind)
     start = datetime(2026, 11, 22, tzinfo=UTC)
-    truth = runs.emulator.truth(dataset, runs.merchant_id, start, start + DAY)
-    assert result.manifest.records == len(runs.published(dataset)) == len(truth) > 0
+    truth = runs.emulator.truth(kind["dataset"], runs.merchant_id, start, start + DAY)
+    assert result.manifest.records == len(runs.published(kind["dataset"])) == len(truth) > 0
     assert runs.manifest(result)["empty_because"] == {}
 
 

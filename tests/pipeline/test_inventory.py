@@ -164,7 +164,7 @@ def test_the_empty_answer_of_the_sandbox_says_nothing_and_publishes_nothing(
     assert (manifest["records"], manifest["files"]) == (0, [])
     assert (manifest["state"]["stored"], manifest["state"]["empty_answer"]) == (False, True)
     assert manifest["state"]["stock"] == ("unknown" if dataset == SNAPSHOTS else None)
-    assert "in sandbox zDirect answers without values" in caplog.text
+    assert "In the sandbox this does not mean that there are none" in caplog.text
 
 
 def answer(runs: StateExtraction, body: str, times: int | None = 1) -> None:

@@ -17,8 +17,9 @@ from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.pipeline.extract import ExtractJob
 from airflow_provider_zdirect.pipeline.passes import Passes, fetched_window
+from airflow_provider_zdirect.publish.day_changes import DayChange
 from airflow_provider_zdirect.publish.place import Place
-from airflow_provider_zdirect.storage.layout import ChangesName, Layout, PublishedName
+from airflow_provider_zdirect.storage.layout import Layout, PublishedName
 from airflow_provider_zdirect.windows import Window
 
 DATASET = get_dataset("liquidated_items")
@@ -77,7 +78,7 @@ def landed(root: Path, manifest: dict[str, Any], *changes: tuple[int, int, str],
     files = {layout.manifest(WINDOW): json.dumps(manifest)}
     for day, hour, run in changes:
         date, fetched = datetime(2026, 11, day, tzinfo=UTC).date(), datetime(2026, 11, 13, hour, tzinfo=UTC)
-        files[f"{layout.changes(date)}/{ChangesName(fetched, run, 1, 2, 3, first=False).file_name}"] = ""
+        files[DayChange(layout.changes(date), fetched, run, False, 1, 2, 3).file] = ""
         files[f"{layout.revisions(date)}/{PublishedName(WINDOW, 'a', fetched).file_name('parquet')}"] = ""
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)

@@ -14,11 +14,7 @@ from exhaustive import exhaustive
 from state_extraction import StateExtraction
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.exceptions import (
-    FilterIgnoredError,
-    RetentionError,
-    ZDirectConfigurationError,
-)
+from airflow_provider_zdirect.exceptions import FilterIgnoredError, RetentionError, ZDirectConfigurationError
 from airflow_provider_zdirect.windows import Window
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -40,7 +36,7 @@ def instant(value: str | datetime) -> datetime:
 def truth(emulator: EmulatorServer, window: Window = DAY) -> list[dict[str, Any]]:
     """The emulator's orders whose present version is of the window."""
     merchant = emulator.merchant_ids[0]
-    return [order for order in emulator.orders(merchant) if window.contains(instant(order["modified_at"]))]
+    return [order for order in emulator.orders(merchant) if window.start <= instant(order["modified_at"]) < window.end]
 
 
 def versions(rows: list[dict[str, Any]], key: str) -> Counter[tuple[str, datetime]]:

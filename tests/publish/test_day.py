@@ -29,12 +29,6 @@ DAY = date(2026, 11, 20)
 LIQUIDATED = DATASETS["liquidated_items"]
 
 
-@pytest.fixture(params=["file", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    root = str(tmp_path) if request.param == "file" else f"/{tmp_path.name}"
-    return ObjectStore(fsspec.filesystem(request.param), root)
-
-
 def rows_of(*records: dict[str, object]) -> pa.Table:
     lineage = Lineage(MERCHANT, "production", *[datetime(2026, 1, 1, 1, 2, 3, 456789, tzinfo=UTC)] * 3)
     ((table, rejected),) = validate(LIQUIDATED.model, [json.dumps(record).encode() for record in records], lineage)
@@ -50,7 +44,7 @@ def replacer(store: ObjectStore) -> DayReplacer:
 def counts(replaced: ReplacedDay) -> tuple[int, int, int]:
     """How many rows were added, removed and changed."""
     assert replaced.change is not None
-    return replaced.change.name.added, replaced.change.name.removed, replaced.change.name.changed
+    return replaced.change.added, replaced.change.removed, replaced.change.changed
 
 
 def lines_in(store: ObjectStore, change: DayChange | None) -> list[dict[str, Any]]:
@@ -192,9 +186,9 @@ def test_the_files_of_a_date_say_all_that_was_published_of_it(store: ObjectStore
     for minute, quantities in ((30, [5, 7]), (40, [5, 7]), (50, [5, 8, 9])):
         day.replace(DAY, stage_sold(store, tmp_path, f"r{minute}", *quantities), at(minute))
     found = published_changes(store, day.layout, {DAY})
-    assert [(change.name.fetched, change.name.first) for change in found] == [(at(30), True), (at(50), False)]
-    assert [(change.name.added, change.name.removed, change.name.changed) for change in found] == [(2, 0, 0), (1, 0, 1)]
-    assert {change.name.run for change in found} == {"a-run"}
+    assert [(change.fetched, change.first) for change in found] == [(at(30), True), (at(50), False)]
+    assert [(change.added, change.removed, change.changed) for change in found] == [(2, 0, 0), (1, 0, 1)]
+    assert {change.run for change in found} == {"a-run"}
     assert [len(lines_in(store, change)) for change in found] == [0, 2]
     assert [change.as_dict()["file"] for change in found] == [None, found[1].file]
     assert published_changes(store, day.layout, {DAY + timedelta(days=1)}) == []
@@ -215,7 +209,7 @@ def test_a_try_that_is_killed_before_it_publishes_has_changed_nothing(
     # Its retry finds the day replaced by another, and reports what it has changed itself.
     replace(day, run="another").replace(DAY, stage_sold(store, tmp_path, "c", 6), at(40))
     assert counts(day.replace(DAY, staged, at(50))) == (1, 0, 0)
-    assert [(change.name.run, change.name.added) for change in published_changes(store, day.layout, {DAY})] == [
+    assert [(change.run, change.added) for change in published_changes(store, day.layout, {DAY})] == [
         ("a-run", 1),
         ("another", 0),
         ("a-run", 1),

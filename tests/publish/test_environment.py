@@ -18,12 +18,6 @@ from airflow_provider_zdirect.storage.object_store import ObjectStore
 URI = "s3://bucket/zdirect"
 
 
-@pytest.fixture(params=["file", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    root = str(tmp_path) if request.param == "file" else f"/{tmp_path.name}"
-    return ObjectStore(fsspec.filesystem(request.param, skip_instance_cache=True), root)
-
-
 def owner(store: ObjectStore) -> Any:
     return store.read_json(RECORD)["environment"]
 

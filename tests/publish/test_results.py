@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from airflow_provider_zdirect.publish import results
+from airflow_provider_zdirect.publish.files import PublishedFile
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.results import RunResults
 
@@ -53,13 +54,13 @@ def test_a_retry_replaces_the_file_of_its_run_and_no_other(place: Place) -> None
 
 
 def test_of_two_first_tries_at_the_same_moment_one_file_stays(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    build = results.FileBuilder
+    publish = results.publish_rows
 
-    def beside(*arguments: Any, **options: Any) -> results.FileBuilder:
-        monkeypatch.setattr(results, "FileBuilder", build)
+    def beside(*arguments: Any, **options: Any) -> PublishedFile:
+        monkeypatch.setattr(results, "publish_rows", publish)
         run(place, "a").publish([{"row": 1}], NEXT_DAY)
-        return build(*arguments, **options)
+        return publish(*arguments, **options)
 
-    monkeypatch.setattr(results, "FileBuilder", beside)
+    monkeypatch.setattr(results, "publish_rows", beside)
     run(place, "a").publish([{"row": 1}], EVENING)
     assert published(place) == [(1, "a", "2026-11-20")]

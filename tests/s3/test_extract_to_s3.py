@@ -37,7 +37,7 @@ def test_the_manifest_names_the_objects_and_their_checksums(runs: S3Extraction) 
     result = runs.run("returned_items", HOURS[0])
     manifest = runs.manifest(result)
     assert manifest["records"] == result.manifest.records == len(runs.truth("returned_items", HOURS[0]))
-    assert result.uri == f"{runs.bucket.uri}/returned_items/merchant_id={runs.merchant_id}"
+    assert result.as_dict()["uri"] == f"{runs.bucket.uri}/returned_items/merchant_id={runs.merchant_id}"
     for file, uri in zip(manifest["files"], result.as_dict()["files"], strict=True):
         data = runs.local(uri).read_bytes()
         assert uri.endswith(file["path"])

@@ -27,12 +27,6 @@ SUFFIXES = pytest.mark.parametrize("suffix", ["parquet", "jsonl.gz"])
 DAY = date(2026, 11, 20)
 
 
-@pytest.fixture(params=["file", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    root = str(tmp_path) if request.param == "file" else f"/{tmp_path.name}"
-    return ObjectStore(fsspec.filesystem(request.param), root)
-
-
 def table_of(name: str, *records: dict[str, object]) -> pa.Table:
     model = DATASETS[name].model
     moment = datetime(2026, 1, 1, 1, 2, 3, 456789, tzinfo=UTC)
