@@ -300,5 +300,3 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
         hook = ZDirectHook(self.conn_id)
         hook.config()
         return hook
-
-
