@@ -37,13 +37,13 @@ def test_faults_are_set_over_http(server: EmulatorServer, anonymous: httpx.Clien
         assert anonymous.put("/_emulator/faults", json=bad).status_code == 400
 
 
-def test_the_truth_is_told_over_http(server: EmulatorServer, anonymous: httpx.Client) -> None:
+def test_the_truth_is_shown_over_http(server: EmulatorServer, anonymous: httpx.Client) -> None:
     server.set_options(bad_records=0.2, drift=0.5)
     merchant = server.merchant_ids[0]
     query = {"merchant_id": merchant, "from": "2026-03-09", "to": "2026-03-10"}
-    told = anonymous.get("/_emulator/truth/received_items", params=query).json()
+    shown = anonymous.get("/_emulator/truth/received_items", params=query).json()
     truth = server.truth("received_items", merchant, "2026-03-09", "2026-03-10")
-    assert told == {"count": len(truth), "records": truth}
+    assert shown == {"count": len(truth), "records": truth}
     assert 0 < sum("_bad" in record for record in truth) < len(truth)
     sent = anonymous.get("/_emulator/truth/received_items", params={**query, "as_sent": "true"}).json()
     assert sent["records"] == server.truth("received_items", merchant, "2026-03-09", "2026-03-10", as_sent=True)

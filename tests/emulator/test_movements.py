@@ -47,7 +47,7 @@ def test_a_few_intra_community_movements_are_corrections() -> None:
     }
 
 
-def test_some_intra_community_movements_come_twice_and_nothing_tells_them_apart() -> None:
+def test_some_intra_community_movements_come_twice_and_look_the_same() -> None:
     found = movements(LARGE, ICM)
     doubled = sum(record.body == before.body for before, record in pairwise(found))
     assert 0.03 < doubled / len(found) < 0.07

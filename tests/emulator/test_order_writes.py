@@ -148,7 +148,7 @@ def test_an_order_is_shipped_in_two_parcels(server: EmulatorServer, api: httpx.C
     assert {shipment["status"] for shipment in known["shipments"]} == {"shipped"}
     included = orders(server, api, include="shipments")["included"]
     assert [shipment["attributes"] for shipment in included] == known["shipments"]
-    # A return is told by the line, whatever way it was sent.
+    # A return is reported by the line, whatever way it was sent.
     assert patch_line(api, line_paths(server, id)[first], "returned").status_code == 204
 
 

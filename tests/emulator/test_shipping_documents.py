@@ -56,7 +56,7 @@ def test_a_document_is_a_pdf_with_the_address(server: EmulatorServer, api: httpx
     assert api.get(f"/zss/documents/{document['id']}/file.pdf").content == answer.content
 
 
-def test_a_pdf_tells_where_its_objects_are() -> None:
+def test_a_pdf_lists_where_its_objects_are() -> None:
     content = pdf(["(Łódź)", "a\\b"])
     assert b"(\\(?\xf3d?\\)) Tj" in content
     start = int(content.split(b"startxref\n")[1].split(b"\n")[0])
