@@ -53,7 +53,7 @@ def peak_megabytes() -> float:
 def _time_the_phases() -> None:
     from airflow_provider_zdirect.client.transport import Transport
     from airflow_provider_zdirect.pipeline import extract, validate
-    from airflow_provider_zdirect.pipeline.stage import PageStager
+    from airflow_provider_zdirect.pipeline.staging import PageStager
     from airflow_provider_zdirect.publish.merge import RowMerger, _Round
     from airflow_provider_zdirect.publish.row_index import RowIndex
 

@@ -16,10 +16,10 @@ from airflow_provider_zdirect.dag_support.params import (
     place_params,
     window_params,
 )
-from airflow_provider_zdirect.dag_support.run import check_params, days_by_merchant, merchants_of, window_of
+from airflow_provider_zdirect.dag_support.run_params import check_params, days_by_merchant, merchants_of, window_of
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.retry import fail_fast, retry_arguments
-from airflow_provider_zdirect.operators.run import run_type
+from airflow_provider_zdirect.operators.run_context import run_type
 
 DOC = """
 ### Backfill of one dataset

@@ -25,7 +25,7 @@ from airflow_provider_zdirect.client.tokens import MemoryTokenStore, TokenStore
 from airflow_provider_zdirect.client.transport import Answer, Timeouts, Transport
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
-from airflow_provider_zdirect.datasets.cutting import mended, without_mark
+from airflow_provider_zdirect.datasets.damaged_json import mended, without_mark
 from airflow_provider_zdirect.datasets.dataset import Dataset
 from airflow_provider_zdirect.datasets.endpoint import Rate
 from airflow_provider_zdirect.datasets.orders import JSON_API as JSON_API

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from airflow_provider_zdirect.client.host_lock import host_lock, private_directory
+from airflow_provider_zdirect.client.file_lock import host_lock, private_directory
 from airflow_provider_zdirect.client.retry import LONGEST_RETRY_AFTER
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.endpoint import Rate

@@ -22,7 +22,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from airflow_provider_zdirect.client.config import ClientConfig
-from airflow_provider_zdirect.client.host_lock import host_lock
+from airflow_provider_zdirect.client.file_lock import host_lock
 from airflow_provider_zdirect.exceptions import TransportError
 
 log = logging.getLogger(__name__)

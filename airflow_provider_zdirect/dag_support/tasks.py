@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, get_curren
 from airflow_provider_zdirect.assets import daily_asset, place_of, update_daily_asset
 from airflow_provider_zdirect.clock import SystemClock
 from airflow_provider_zdirect.dag_support.params import BASE_PATH, CONN_ID, PATH
-from airflow_provider_zdirect.dag_support.run import (
+from airflow_provider_zdirect.dag_support.run_params import (
     changed_places,
     check_params,
     erases_customers,
@@ -57,7 +57,7 @@ def merchants_with_documents() -> list[str]:
 @task
 def merchants_to_erase_from() -> list[str]:
     """Those whose deletion requests this run applies; none, if another run does."""
-    from airflow_provider_zdirect.erasure.run import last_erasure
+    from airflow_provider_zdirect.erasure.erase import last_erasure
 
     context = get_current_context()
     with fail_fast():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from pydantic import ValidationError
 
-from airflow_provider_zdirect.datasets.cutting import cut_elements, cut_members, is_utf8, mended, without_mark
+from airflow_provider_zdirect.datasets.damaged_json import cut_elements, cut_members, is_utf8, mended, without_mark
 from airflow_provider_zdirect.datasets.page import NOT_READABLE, Page, Rejected, malformed, reason_of
 from airflow_provider_zdirect.datasets.record import Record
 from airflow_provider_zdirect.datasets.selection import as_parameter

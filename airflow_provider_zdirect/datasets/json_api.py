@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from airflow_provider_zdirect.datasets.answer import Answer
-from airflow_provider_zdirect.datasets.cutting import cut_elements, cut_members, is_utf8, mended, without_mark
+from airflow_provider_zdirect.datasets.damaged_json import cut_elements, cut_members, is_utf8, mended, without_mark
 from airflow_provider_zdirect.datasets.page import NOT_READABLE, Page, Rejected, malformed
 from airflow_provider_zdirect.datasets.paging import TimeWalk
 from airflow_provider_zdirect.exceptions import FilterIgnoredError

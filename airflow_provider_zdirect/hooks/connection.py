@@ -18,7 +18,7 @@ from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.datasets.personal_data import SHORTEST_KEY
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.hooks.connection_form import CONNECTION_TYPE, EXTRA_FIELDS, PERSONAL_DATA_SECRET
-from airflow_provider_zdirect.hooks.token_store import AirflowVariableTokenStore
+from airflow_provider_zdirect.hooks.token_lease import AirflowVariableTokenStore
 
 MASKED = "***"
 """What Airflow shows in place of a secret."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from airflow_provider_zdirect.intrastat.countries import EU, titled
-from airflow_provider_zdirect.intrastat.landed_days import LandedDay
 from airflow_provider_zdirect.intrastat.lines import CountryReport
 from airflow_provider_zdirect.intrastat.movements import Movements
+from airflow_provider_zdirect.intrastat.published_days import LandedDay
 from airflow_provider_zdirect.intrastat.selection import as_runs
 from airflow_provider_zdirect.reports.calendar import EMPTY_IS_CERTAIN_AFTER
 

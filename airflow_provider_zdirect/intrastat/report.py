@@ -18,12 +18,12 @@ from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.exceptions import MissingReportsError
 from airflow_provider_zdirect.intrastat.csv_text import lines_as_csv, table_as_csv
 from airflow_provider_zdirect.intrastat.findings import Finding, country_findings, fetched_too_early, month_findings
-from airflow_provider_zdirect.intrastat.landed_days import LandedDay, landed_days, uncertain_days
+from airflow_provider_zdirect.intrastat.html_page import page_html
 from airflow_provider_zdirect.intrastat.lines import FOLDERS, CountryReport, country_report
 from airflow_provider_zdirect.intrastat.master_data import read_master_data
 from airflow_provider_zdirect.intrastat.movements import DATASET, Movements, read_movements
-from airflow_provider_zdirect.intrastat.page import page_html
 from airflow_provider_zdirect.intrastat.publish import MonthWriter
+from airflow_provider_zdirect.intrastat.published_days import LandedDay, landed_days, uncertain_days
 from airflow_provider_zdirect.intrastat.selection import Month, as_runs
 from airflow_provider_zdirect.intrastat.summaries import goods_without_master_data
 from airflow_provider_zdirect.merchant_files.tables import TableFile

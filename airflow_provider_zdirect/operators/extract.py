@@ -15,7 +15,7 @@ from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import choice, literal, mapping
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
 from airflow_provider_zdirect.operators.base_path import open_place
-from airflow_provider_zdirect.operators.run import run_window, window_job
+from airflow_provider_zdirect.operators.run_context import run_window, window_job
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

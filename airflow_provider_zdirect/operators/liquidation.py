@@ -14,14 +14,14 @@ from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import duration
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator
-from airflow_provider_zdirect.operators.run import window_job
+from airflow_provider_zdirect.operators.run_context import window_job
 from airflow_provider_zdirect.windows import moment_in_words
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-    from airflow_provider_zdirect.pipeline.passes import FetchedWindow
+    from airflow_provider_zdirect.pipeline.liquidation_passes import FetchedWindow
 
 DATASET = "liquidated_items"
 FILTER = "purchase_order_number"
@@ -119,7 +119,7 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         get_dataset(DATASET, path=table.if_known(values["path"]))
 
     def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
-        from airflow_provider_zdirect.pipeline.passes import Passes, make_passes
+        from airflow_provider_zdirect.pipeline.liquidation_passes import Passes, make_passes
 
         filters = {FILTER: values[FILTER]} if values[FILTER] else {}
         job = window_job(values, context, hook, get_dataset(DATASET, path=values["path"]), filters=filters)

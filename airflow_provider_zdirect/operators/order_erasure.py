@@ -54,7 +54,7 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
         super().__init__(values=locals(), **kwargs)
 
     def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
-        from airflow_provider_zdirect.erasure.run import erase_customers
+        from airflow_provider_zdirect.erasure.erase import erase_customers
 
         place, key = open_place(values, hook), hook.personal_data_key()
         result = ask_zdirect(hook, lambda client: erase_customers(place, client, key=key))

@@ -10,7 +10,7 @@ from airflow_provider_zdirect.merchant_files.tables import KINDS, Row
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect, end_without_file
 from airflow_provider_zdirect.operators.base_path import open_file, open_place
-from airflow_provider_zdirect.operators.run import resume_key, task_key
+from airflow_provider_zdirect.operators.run_context import resume_key, task_key
 from airflow_provider_zdirect.orders.update_rows import (
     COLUMNS,
     UpdateRows,

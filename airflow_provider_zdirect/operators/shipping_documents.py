@@ -9,7 +9,7 @@ from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import count
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
 from airflow_provider_zdirect.operators.base_path import open_place, open_table
-from airflow_provider_zdirect.operators.run import resume_key
+from airflow_provider_zdirect.operators.run_context import resume_key
 from airflow_provider_zdirect.shipping_documents.listed import COLUMNS, listed_orders, orders_of_file
 
 if TYPE_CHECKING:

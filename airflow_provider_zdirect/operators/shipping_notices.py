@@ -21,7 +21,7 @@ from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import choice, from_text, given, is_literal
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
 from airflow_provider_zdirect.operators.base_path import open_table
-from airflow_provider_zdirect.operators.run import resume_key
+from airflow_provider_zdirect.operators.run_context import resume_key
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

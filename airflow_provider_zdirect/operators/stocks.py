@@ -11,7 +11,7 @@ from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import instant
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect, end_without_file
 from airflow_provider_zdirect.operators.base_path import open_file, open_place, open_table
-from airflow_provider_zdirect.operators.run import resume_key
+from airflow_provider_zdirect.operators.run_context import resume_key
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

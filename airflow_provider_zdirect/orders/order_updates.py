@@ -30,7 +30,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectError,
     ZDirectRetriableError,
 )
-from airflow_provider_zdirect.orders.at_once import for_each, retry_all
+from airflow_provider_zdirect.orders.few_at_once import for_each, retry_all
 from airflow_provider_zdirect.orders.line_flow import LineFlow
 from airflow_provider_zdirect.orders.order_calls import OrderCalls
 from airflow_provider_zdirect.orders.order_flow import CODES, OrderFlow

@@ -13,7 +13,7 @@ import pyarrow as pa
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.exceptions import NotFoundError, ZDirectError
-from airflow_provider_zdirect.orders.at_once import for_each
+from airflow_provider_zdirect.orders.few_at_once import for_each
 from airflow_provider_zdirect.orders.missing_tracking import (
     MISSING,
     SCHEMA,

@@ -18,7 +18,7 @@ from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.table import Dataset, get_dataset
-from airflow_provider_zdirect.erasure.meanwhile import ErasedMeanwhile
+from airflow_provider_zdirect.erasure.concurrent_extraction import ErasedMeanwhile
 from airflow_provider_zdirect.exceptions import ConcurrentRunError, RejectedRecordsError, RetentionError
 from airflow_provider_zdirect.pipeline.empty_reports import judge_empty_reports
 from airflow_provider_zdirect.pipeline.fetch import WindowFetcher
@@ -26,7 +26,7 @@ from airflow_provider_zdirect.pipeline.job import ExtractJob
 from airflow_provider_zdirect.pipeline.manifest import ExtractResult, Manifest, count_changes
 from airflow_provider_zdirect.pipeline.plan import Reach, plan_requests
 from airflow_provider_zdirect.pipeline.progress import report_result
-from airflow_provider_zdirect.pipeline.stage import PageStager
+from airflow_provider_zdirect.pipeline.staging import PageStager
 from airflow_provider_zdirect.publish.abandoned import remove_abandoned
 from airflow_provider_zdirect.publish.day import DayReplacer
 from airflow_provider_zdirect.publish.day_changes import published_changes

@@ -21,7 +21,7 @@ from airflow_provider_zdirect.exceptions import (
 )
 from airflow_provider_zdirect.pipeline.plan import PlannedRequest
 from airflow_provider_zdirect.pipeline.progress import ProgressLog
-from airflow_provider_zdirect.pipeline.stage import PageStager
+from airflow_provider_zdirect.pipeline.staging import PageStager
 from airflow_provider_zdirect.storage.checkpoint import Progress, RequestProgress
 from airflow_provider_zdirect.windows import subject
 

@@ -12,7 +12,7 @@ from airflow_provider_zdirect.datasets.table import Dataset, get_dataset
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.argument_table import if_known
 from airflow_provider_zdirect.operators.arguments import duration, entries, literal
-from airflow_provider_zdirect.operators.run import NO_INTERVAL_REMEDY
+from airflow_provider_zdirect.operators.run_context import NO_INTERVAL_REMEDY
 from airflow_provider_zdirect.reports.calendar import DAY, REPORTS, DueCalendar, public_holidays
 from airflow_provider_zdirect.reports.wait import SHORTEST_POLL_INTERVAL, ReportWait, report_in_words
 

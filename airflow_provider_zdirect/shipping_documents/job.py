@@ -26,7 +26,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectError,
     ZDirectRetriableError,
 )
-from airflow_provider_zdirect.orders.at_once import for_each, retry_all
+from airflow_provider_zdirect.orders.few_at_once import for_each, retry_all
 from airflow_provider_zdirect.orders.order_flow import UpdateRules
 from airflow_provider_zdirect.orders.order_updates import OrderUpdateJob, OrderUpdateResult, update_orders
 from airflow_provider_zdirect.orders.update_results import NOT_APPLIED

@@ -21,7 +21,7 @@ from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDire
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import Table, query
 from airflow_provider_zdirect.stocks.feed import SkuMapping
-from airflow_provider_zdirect.stocks.wanted import OpenPieces, Piece
+from airflow_provider_zdirect.stocks.wanted_levels import OpenPieces, Piece
 from airflow_provider_zdirect.windows import Window
 
 PARTNER, ZFS = "PartnerFulfilled", "ZalandoFulfilled"

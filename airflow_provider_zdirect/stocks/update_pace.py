@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from airflow_provider_zdirect.client.host_lock import host_lock, private_directory
+from airflow_provider_zdirect.client.file_lock import host_lock, private_directory
 from airflow_provider_zdirect.exceptions import RateLimitedError
 
 log = logging.getLogger(__name__)

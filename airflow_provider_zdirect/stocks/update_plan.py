@@ -17,7 +17,7 @@ from airflow_provider_zdirect.stocks.channels import live_channels
 from airflow_provider_zdirect.stocks.feed import BadRow, Feed, FeedFiles, SkuMapping
 from airflow_provider_zdirect.stocks.open_orders import OrdersWanted, open_orders
 from airflow_provider_zdirect.stocks.results import UPDATES
-from airflow_provider_zdirect.stocks.wanted import OpenPieces, Wanted, wanted_levels
+from airflow_provider_zdirect.stocks.wanted_levels import OpenPieces, Wanted, wanted_levels
 
 log = logging.getLogger(__name__)
 

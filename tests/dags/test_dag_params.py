@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_zdirect.dag_support.run import days_by_merchant, erases_customers, window_of
+from airflow_provider_zdirect.dag_support.run_params import days_by_merchant, erases_customers, window_of
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.windows import Window, parse_instant
 

@@ -12,10 +12,10 @@ from airflow.models.dagbag import DagBag
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
 from airflow_provider_zdirect.dag_support.params import WINDOW_FROM, WINDOW_TO, place_params
-from airflow_provider_zdirect.dag_support.run import check_params, merchants_of
+from airflow_provider_zdirect.dag_support.run_params import check_params, merchants_of
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
-from airflow_provider_zdirect.operators.run import run_window
+from airflow_provider_zdirect.operators.run_context import run_window
 from airflow_provider_zdirect.windows import Window
 
 START, END = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)

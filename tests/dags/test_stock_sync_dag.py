@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from own_emulator import own_emulator
 
-from airflow_provider_zdirect.dag_support.run import stock_feeds
+from airflow_provider_zdirect.dag_support.run_params import stock_feeds
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.merchant_files.ean import ean13
 

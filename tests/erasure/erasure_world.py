@@ -19,7 +19,7 @@ from extraction import Extraction
 from airflow_provider_zdirect.datasets.personal_data import PersonalData
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.erasure.run import ErasureResult, erase_customers
+from airflow_provider_zdirect.erasure.erase import ErasureResult, erase_customers
 from airflow_provider_zdirect.exceptions import ServerError
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.storage.layout import documents_folder

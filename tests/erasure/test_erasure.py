@@ -15,8 +15,8 @@ from erasure_world import CUSTOMER, EVERYWHERE, FIRST, NOW, PERSON, SECOND, THIR
 from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_zdirect.emulator.customer_wishes import Wish
+from airflow_provider_zdirect.erasure.erase import last_erasure
 from airflow_provider_zdirect.erasure.ledger import ErasureLedger
-from airflow_provider_zdirect.erasure.run import last_erasure
 from airflow_provider_zdirect.exceptions import RejectedRecordsError, StorageUnavailableError, TracesLeftError
 
 

@@ -15,10 +15,10 @@ import pytest
 from erasure_world import CUSTOMER, EVERYWHERE, FIRST, NOW, PERSON, SECOND, ErasureWorld
 from orders.order_world import Killed
 
+from airflow_provider_zdirect.erasure.erase import ErasureResult, _Erasure
 from airflow_provider_zdirect.erasure.ledger import ErasureLedger
 from airflow_provider_zdirect.erasure.proof import prove
 from airflow_provider_zdirect.erasure.requests import DeletionRequests
-from airflow_provider_zdirect.erasure.run import ErasureResult, _Erasure
 from airflow_provider_zdirect.erasure.tables import OrderTables
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
 from airflow_provider_zdirect.storage.object_store import ObjectStore

@@ -4,10 +4,9 @@ from datetime import timedelta
 
 from airflow_provider_zdirect.datasets.answer import Answer
 from airflow_provider_zdirect.datasets.dataset import Dataset
-from airflow_provider_zdirect.datasets.endpoint import Endpoint
+from airflow_provider_zdirect.datasets.endpoint import Endpoint, per_second
 from airflow_provider_zdirect.datasets.paging import Cursor
 from airflow_provider_zdirect.datasets.publication import Once
-from airflow_provider_zdirect.datasets.rate import per_second
 from airflow_provider_zdirect.datasets.record import Ean, Instant, Key, Record, Text
 from airflow_provider_zdirect.datasets.selection import KeptDays, Timestamps
 

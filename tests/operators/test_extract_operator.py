@@ -18,7 +18,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectConfigurationError,
 )
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
-from airflow_provider_zdirect.operators.run import resume_key
+from airflow_provider_zdirect.operators.run_context import resume_key
 from airflow_provider_zdirect.publish.environment import RECORD
 
 MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"

@@ -13,7 +13,7 @@ import pytest
 from orders.order_world import DeadlyTransport, Killed, OrderWorld, deadly_storage, tracked
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.orders import at_once, order_updates
+from airflow_provider_zdirect.orders import few_at_once, order_updates
 from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult
 
 MOST = 60
@@ -22,7 +22,7 @@ MOST = 60
 @pytest.fixture(autouse=True)
 def one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is under way at the moment of death may be carried out or not; here it is known which."""
-    monkeypatch.setitem(at_once.AT_ONCE, "production", 1)
+    monkeypatch.setitem(few_at_once.AT_ONCE, "production", 1)
 
 
 class Scene:

@@ -15,7 +15,7 @@ from airflow_provider_zdirect.exceptions import (
     UpdatesPausedError,
 )
 from airflow_provider_zdirect.orders import order_updates
-from airflow_provider_zdirect.orders.at_once import AT_ONCE, IN_VAIN
+from airflow_provider_zdirect.orders.few_at_once import AT_ONCE, IN_VAIN
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.pipeline.extract import ExtractJob
-from airflow_provider_zdirect.pipeline.passes import Passes, fetched_window
+from airflow_provider_zdirect.pipeline.liquidation_passes import Passes, fetched_window
 from airflow_provider_zdirect.publish.day_changes import DayChange
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName

@@ -25,7 +25,7 @@ from airflow_provider_zdirect.exceptions import (
     ServerError,
     ShippingDocumentsError,
 )
-from airflow_provider_zdirect.orders.at_once import IN_VAIN
+from airflow_provider_zdirect.orders.few_at_once import IN_VAIN
 from airflow_provider_zdirect.shipping_documents.documents import tracking_codes
 from airflow_provider_zdirect.shipping_documents.job import fetch_documents
 from airflow_provider_zdirect.storage.object_store import ObjectStore

@@ -26,7 +26,7 @@ from airflow_provider_zdirect.stocks.feed import Feed, FeedFiles, FeedRow
 from airflow_provider_zdirect.stocks.level import Level, Sent
 from airflow_provider_zdirect.stocks.sent_log import Newest
 from airflow_provider_zdirect.stocks.update_pace import UPDATES, reserve
-from airflow_provider_zdirect.stocks.wanted import OpenPieces, Piece, wanted_levels
+from airflow_provider_zdirect.stocks.wanted_levels import OpenPieces, Piece, wanted_levels
 
 NOW = datetime(2026, 3, 10, 8, tzinfo=UTC)
 CHANNELS = ["c1", "c2"]

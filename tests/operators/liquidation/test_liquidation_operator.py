@@ -21,8 +21,8 @@ from airflow_provider_zdirect.exceptions import (
     RejectedRecordsError,
     ServerError,
 )
-from airflow_provider_zdirect.pipeline import passes as refetching
-from airflow_provider_zdirect.pipeline.passes import make_passes
+from airflow_provider_zdirect.pipeline import liquidation_passes as refetching
+from airflow_provider_zdirect.pipeline.liquidation_passes import make_passes
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 

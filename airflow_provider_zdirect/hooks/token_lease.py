@@ -15,7 +15,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import mask_secret
 
 from airflow_provider_zdirect.client.config import ClientConfig
-from airflow_provider_zdirect.client.host_lock import private_directory
+from airflow_provider_zdirect.client.file_lock import private_directory
 from airflow_provider_zdirect.client.tokens import (
     FileTokenStore,
     MemoryTokenStore,

@@ -11,8 +11,8 @@ from exhaustive import exhaustive
 from own_emulator import config_of
 
 from airflow_provider_zdirect.client import ClientConfig, Token, ZDirectClient
-from airflow_provider_zdirect.hooks import token_store
-from airflow_provider_zdirect.hooks.token_store import AirflowVariableTokenStore
+from airflow_provider_zdirect.hooks import token_lease as token_store
+from airflow_provider_zdirect.hooks.token_lease import AirflowVariableTokenStore
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
 from airflow_provider_zdirect.datasets.table import Dataset
-from airflow_provider_zdirect.erasure.beside import erase_lines, staged_to_erase
+from airflow_provider_zdirect.erasure.copies import erase_lines, staged_to_erase
 from airflow_provider_zdirect.erasure.ledger import ErasureLedger
 from airflow_provider_zdirect.erasure.rows import ORDER_DATASETS, Contacts
 from airflow_provider_zdirect.erasure.tables import Erased, OrderTables

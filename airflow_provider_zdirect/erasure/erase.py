@@ -22,7 +22,7 @@ from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.client import ZDirectClient, checked_merchant_id
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.personal_data import SHORTEST_KEY, PersonalData
-from airflow_provider_zdirect.erasure.beside import erase_beside
+from airflow_provider_zdirect.erasure.copies import erase_beside
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople, ErasureLedger
 from airflow_provider_zdirect.erasure.proof import Proof, prove
 from airflow_provider_zdirect.erasure.requests import DeletionRequests, fetch_requests

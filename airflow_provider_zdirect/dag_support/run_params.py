@@ -14,7 +14,7 @@ from airflow_provider_zdirect.intrastat.selection import Month
 from airflow_provider_zdirect.operators.argument_table import path
 from airflow_provider_zdirect.operators.arguments import ean, entries, given, uuids
 from airflow_provider_zdirect.operators.intrastat import country_codes
-from airflow_provider_zdirect.operators.run import fixed_window, refuse_in_backfill, run_interval, run_type
+from airflow_provider_zdirect.operators.run_context import fixed_window, refuse_in_backfill, run_interval, run_type
 from airflow_provider_zdirect.windows import Window, parse_instant
 
 CHECKS: dict[str, Callable[[Any, str], Any]] = {

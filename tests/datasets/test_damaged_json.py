@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_zdirect.datasets.cutting import cut_elements, cut_members, is_utf8, mended
+from airflow_provider_zdirect.datasets.damaged_json import cut_elements, cut_members, is_utf8, mended
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
