@@ -14,20 +14,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_zdirect.client.client import (
-        JSON_API,
-        Identity,
-        Page,
-        Reply,
-        ZDirectClient,
-        checked_merchant_id,
-    )
-    from airflow_provider_zdirect.client.config import PRODUCTION_URL, SANDBOX_URL, ClientConfig
-    from airflow_provider_zdirect.client.rates import FileRateLimiter, MemoryRateLimiter, Rate, RateLimiter
+    from airflow_provider_zdirect.client.client import JSON_API, Identity, Reply, ZDirectClient, checked_merchant_id
+    from airflow_provider_zdirect.client.config import ClientConfig
+    from airflow_provider_zdirect.client.hosts import PRODUCTION_URL, SANDBOX_URL
+    from airflow_provider_zdirect.client.rates import FileRateLimiter, MemoryRateLimiter, RateLimiter
     from airflow_provider_zdirect.client.retry import RetryPolicy
     from airflow_provider_zdirect.client.sending import ClientStats
     from airflow_provider_zdirect.client.tokens import FileTokenStore, MemoryTokenStore, Token, TokenStore, token_key
     from airflow_provider_zdirect.client.transport import Timeouts, Transport
+    from airflow_provider_zdirect.datasets.endpoint import Rate
+    from airflow_provider_zdirect.datasets.page import Page
 
 _MODULES = {
     "client": ("JSON_API", "Identity", "Page", "Reply", "ZDirectClient", "checked_merchant_id"),

@@ -28,6 +28,8 @@ _ENVELOPE = frozenset({"merchant_id", "query"})
 _Object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _List = msgspec.json.Decoder(list[msgspec.Raw])
 
+NULL = memoryview(b"null")
+
 
 @dataclass(frozen=True)
 class _Reader:
@@ -37,7 +39,7 @@ class _Reader:
     elements: Callable[[bytes | bytearray | msgspec.Raw], list[msgspec.Raw]]
 
     def records(self, raw: msgspec.Raw, key: str) -> list[msgspec.Raw]:
-        if memoryview(raw) == b"null":
+        if memoryview(raw) == NULL:
             return []
         try:
             return self.elements(raw)
@@ -212,7 +214,7 @@ class Answer:
         try:
             content = reader.members(body)
             inner = content.pop(self.within, None) if self.within else None
-            if inner is not None and memoryview(inner) != b"null":
+            if inner is not None and memoryview(inner) != NULL:
                 content |= reader.members(inner)
         except NOT_READABLE as error:
             raise malformed(f"the answer is not a JSON object ({error})") from None

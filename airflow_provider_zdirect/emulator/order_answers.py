@@ -46,7 +46,8 @@ class OrderAnswers:
         """
         meta = self._meta(number_of_results=len(data)) if isinstance(data, list) else self._meta()
         document = {"links": {"self": str(self._call.request.url)}, "data": data, "meta": meta}
-        return self._drifted(order, self._with_included(document, included))
+        drifted: dict[str, Any] = self._drifted(order, self._with_included(document, included))
+        return drifted
 
     def _with_included(self, document: Resource, included: Iterable[Resource]) -> Resource:
         if self._names:

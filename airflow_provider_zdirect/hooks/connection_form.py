@@ -131,14 +131,14 @@ def widgets() -> dict[str, Any]:
     from wtforms import BooleanField, PasswordField, StringField
     from wtforms.validators import AnyOf, Optional
 
-    class StoredSecretWidget(BS3PasswordFieldWidget):
+    class StoredSecretWidget(BS3PasswordFieldWidget):  # type: ignore[misc]
         """Shows a placeholder for a stored secret: Airflow 2.11 deletes one whose field is sent back empty."""
 
         def __call__(self, field: Any, **kwargs: Any) -> Any:
             self.hide_value = False
             return super().__call__(field, value=STORED if field.data else "", **kwargs)
 
-    class JsonWidget(BS3TextFieldWidget):
+    class JsonWidget(BS3TextFieldWidget):  # type: ignore[misc]
         """Shows a stored object as JSON, not as Python."""
 
         def __call__(self, field: Any, **kwargs: Any) -> Any:

@@ -152,7 +152,7 @@ def _rows(notice: dict[str, Any], kind: str, pieces: dict[str, int], place: Plac
     records = records or [NoticeItem(**common)]
     lineage = Lineage(place.merchant_id, place.environment, now, now + timedelta(microseconds=1), now)
     sources = [json.dumps(record.model_dump(mode="json")).encode() for record in records]
-    return to_table(NoticeItem, records, sources, lineage).to_pylist()
+    return list(to_table(NoticeItem, records, sources, lineage).to_pylist())
 
 
 async def _fetched(notice: dict[str, Any], kind: str, fetch: FetchSet) -> dict[str, int] | None:

@@ -112,13 +112,13 @@ def _same(name: str, wanted: Any, there: Any) -> bool:
         return True
     if name in COUNTS:
         with suppress(ValueError, TypeError):
-            return float(there) == wanted
+            return bool(float(there) == wanted)
         return False
     if name == DELIVERY:
         return wanted in _dates_of(str(there))
     if name in (LOCATION, MERCHANT):
         # Examples show UUIDs in upper case, and with a blank in them.
-        return re.sub(r"\s", "", str(there)).lower() == wanted.lower()
+        return re.sub(r"\s", "", str(there)).lower() == str(wanted).lower()
     return str(there).strip() == str(wanted).strip()
 
 

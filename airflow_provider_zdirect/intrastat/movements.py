@@ -96,7 +96,7 @@ class Movements:
     @property
     def count(self) -> int:
         """Rows of all of them."""
-        return (pc.sum(self.flows.column("movements")).as_py() or 0) + self.unplaced.num_rows
+        return int(pc.sum(self.flows.column("movements")).as_py() or 0) + int(self.unplaced.num_rows)
 
     @property
     def within_country(self) -> int:

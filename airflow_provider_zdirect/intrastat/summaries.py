@@ -21,7 +21,7 @@ def totals(report: CountryReport) -> list[Row]:
                 FILTER (lines.flow IS NOT NULL) AS goods
         FROM (SELECT unnest($flows) AS flow) LEFT JOIN lines USING (flow) GROUP BY flow ORDER BY flow
     """
-    return ask(sql, {"flows": FLOWS}, lines=report.lines).to_pylist()
+    return list(ask(sql, {"flows": FLOWS}, lines=report.lines).to_pylist())
 
 
 def by(table: pa.Table, column: str) -> list[Row]:
@@ -34,7 +34,7 @@ def by(table: pa.Table, column: str) -> list[Row]:
               movements: coalesce(sum(movements) FILTER (flow = 'dispatch'), 0)::BIGINT}} AS dispatch
         FROM source GROUP BY name ORDER BY name
     """  # noqa: S608
-    return ask(sql, source=table).to_pylist()
+    return list(ask(sql, source=table).to_pylist())
 
 
 def by_commodity(lines: pa.Table) -> list[Row]:
@@ -50,7 +50,7 @@ def by_commodity(lines: pa.Table) -> list[Row]:
             coalesce(sum(lines.movements) FILTER (lines.statistical_value IS NULL), 0)::BIGINT AS lacking_value
         FROM lines GROUP BY ALL ORDER BY flow, cn8_code, counterpart_country, country_of_origin
     """
-    return ask(sql, lines=lines).to_pylist()
+    return list(ask(sql, lines=lines).to_pylist())
 
 
 def goods_without_master_data(report: CountryReport) -> pa.Table:

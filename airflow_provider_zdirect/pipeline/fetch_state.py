@@ -22,10 +22,11 @@ from airflow_provider_zdirect.clock import Clock
 from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema
 from airflow_provider_zdirect.datasets.page import NOT_READABLE, Rejected
 from airflow_provider_zdirect.datasets.record import Instant
+from airflow_provider_zdirect.datasets.selection import StateRequest
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.exceptions import FilterIgnoredError, ZDirectDataError
 from airflow_provider_zdirect.pipeline.progress import ProgressLog
-from airflow_provider_zdirect.pipeline.state_job import StateJob, StateRequest
+from airflow_provider_zdirect.pipeline.state_job import StateJob
 from airflow_provider_zdirect.pipeline.validate import take_valid
 from airflow_provider_zdirect.publish.same_row import row_hashes, row_keys
 from airflow_provider_zdirect.storage.layout import moment

@@ -234,7 +234,7 @@ class _Round:
         if source < len(self.staged) and not self.m.dataset.once.replaces_known:
             # Older than anything: it adds records, and takes no fields from those that are there.
             return [0] * table.num_rows
-        extracted = table.column(EXTRACTED_AT).cast(pa.int64()).to_pylist()
+        extracted: list[int] = table.column(EXTRACTED_AT).cast(pa.int64()).to_pylist()
         if (name := self.m.dataset.once.version_field) is None:
             return extracted
         versions = table.column(name).cast(pa.int64()).to_pylist()

@@ -14,7 +14,7 @@ from airflow_provider_zdirect.triggers.http import ZDirectHttpSensorTrigger
 try:
     from airflow.sdk.bases.decorator import determine_kwargs
 except ImportError:  # Airflow 2.11
-    from airflow.utils.operator_helpers import determine_kwargs
+    from airflow.utils.operator_helpers import determine_kwargs  # type: ignore[attr-defined]
 
 
 class ZDirectHttpSensor(HttpSensor):

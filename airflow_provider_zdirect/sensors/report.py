@@ -183,7 +183,7 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
         interval = super()._get_next_poke_interval(started_at, run_duration, poke_count)
         if self._until_due > 0:
             # Not past the timeout, which only the next poke notices. Nothing is asked by that.
-            return min(self._until_due, max(1.0, self.timeout - run_duration() + 1.0))
+            return min(self._until_due, float(max(1.0, self.timeout - run_duration() + 1.0)))
         return max(interval, self._pause)
 
     def _poll_or_defer(self, context: Context) -> dict[str, Any]:

@@ -71,7 +71,8 @@ def _interval_date(interval: tuple[Any, Any]) -> date:
             remedy="Give report_date; for several reports, map the task over their dates.",
         )
     # The middle of the day is the same date in UTC and in every zone of Europe and America, wherever it begins.
-    return (start + (end - start) / 2).astimezone(UTC).date()
+    middle: datetime = start + (end - start) / 2
+    return middle.astimezone(UTC).date()
 
 
 def report_dataset(values: Mapping[str, Any]) -> Dataset:

@@ -28,7 +28,8 @@ from airflow_provider_zdirect.exceptions import (
 )
 from airflow_provider_zdirect.orders.few_at_once import for_each, retry_all
 from airflow_provider_zdirect.orders.order_flow import UpdateRules
-from airflow_provider_zdirect.orders.order_updates import OrderUpdateJob, OrderUpdateResult, update_orders
+from airflow_provider_zdirect.orders.order_updates import update_orders
+from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult
 from airflow_provider_zdirect.orders.update_results import NOT_APPLIED
 from airflow_provider_zdirect.orders.update_rows import OrderUpdate
 from airflow_provider_zdirect.publish.place import Place

@@ -41,4 +41,5 @@ def orders_without_codes(place: Place) -> list[str]:
             f"No orders of merchant {place.merchant_id} are published ({ORDERS.dataset}).",
             remedy="Run the DAG zdirect_orders first, or give order_ids or orders_path.",
         )
-    return query(place, _WITHOUT_CODES, {"orders": ORDERS}, {"uuid": UUID.pattern})["order_id"].to_pylist()
+    found = query(place, _WITHOUT_CODES, {"orders": ORDERS}, {"uuid": UUID.pattern})
+    return list(found["order_id"].to_pylist())

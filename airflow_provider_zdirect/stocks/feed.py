@@ -245,7 +245,8 @@ class FeedFiles:
             raise file.refusal(
                 "the storage does not say when it was written", "Give feed_time: when its figures were made."
             ) from error
-        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+        utc: datetime = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+        return utc
 
 
 def _source(file: str, where: str) -> str:

@@ -78,15 +78,17 @@ class ObjectStore:
         return {path: self._written(path, details) for path, details in self._find(folder).items()}
 
     def open(self, path: str) -> IO[bytes]:
-        return self.fs.open(self.full(path), "rb", block_size=CHUNK)
+        file: IO[bytes] = self.fs.open(self.full(path), "rb", block_size=CHUNK)
+        return file
 
     def read(self, path: str) -> bytes | None:
         """The object's bytes, or None if there is none."""
         self.fs.invalidate_cache()
         try:
-            return self.fs.cat_file(self.full(path), **self._read_options)
+            data: bytes = self.fs.cat_file(self.full(path), **self._read_options)
         except FileNotFoundError:
             return None
+        return data
 
     def read_many(self, paths: list[str]) -> list[bytes]:
         """The bytes of several objects, read at once where the filesystem can; those that are gone are left out."""
@@ -212,7 +214,8 @@ class ObjectStore:
     def _ls(self, full: str, *, detail: bool) -> list[Any]:
         for look in range(MAX_LOOKS):
             try:
-                return self.fs.ls(full, detail=detail, refresh=True)
+                found: list[Any] = self.fs.ls(full, detail=detail, refresh=True)
+                return found
             except FileNotFoundError:
                 if self.writes_whole_objects or not self.fs.isdir(full):
                     break

@@ -53,7 +53,7 @@ class ZDirectReportReadyTrigger(BaseTrigger):
         variant: str | None = None,
         path: str | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.conn_id = conn_id
         self.dataset = dataset
         self.merchant_id = merchant_id
