@@ -9,7 +9,7 @@
     │   ├── PermissionDeniedError        scope, merchant or app mode not granted (403)
     │   ├── MissingReportsError          a month's report is asked for, and daily reports of it are not published
     │   ├── NotFoundError                merchant or resource unknown (404)
-    │   ├── ConflictError                a change does not fit what is there (409, 412, 428)
+    │   ├── ConflictError                a change conflicts with the current state (409, 412, 428)
     │   └── BadRequestError              zDirect refuses the request as it is (other 4xx)
     ├── ZDirectRetriableError            the same request may work later; carries ``retry_after``
     │   ├── RateLimitedError             429
@@ -138,7 +138,7 @@ class NotFoundError(ZDirectFatalError):
 
 
 class ConflictError(ZDirectFatalError):
-    """A change does not fit what is there (409, 412, 428), or what is there is not what was meant."""
+    """A change conflicts with the current state (409, 412, 428)."""
 
 
 class BadRequestError(ZDirectFatalError):

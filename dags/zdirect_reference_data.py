@@ -23,7 +23,7 @@ Every day, for every merchant: Zalando's stock locations, the merchant's sales c
   _valid_to)`.
 * A day without changes writes nothing. A record that is no longer there ends; but an answer without any record at all
   fails the task, and ends none.
-* There is no backfill: zDirect tells what is, not what was.
+* There is no backfill: zDirect only returns the current state.
 """
 
 with DAG(

@@ -59,12 +59,12 @@ def month_findings(
         )
     if uncertain:
         add("Empty reports that were fetched too early", fetched_too_early(uncertain))
-    # A run may have fetched several of the days; its manifest counts the records that it put aside in all.
+    # A run may have fetched several of the days; its manifest counts the records that it rejected in all.
     rejected = {day.manifest: day.rejected for day in landed.values() if day.rejected}
     if count := sum(rejected.values()):
         days = as_runs(day.day for day in landed.values() if day.rejected)
         add(
-            f"{count:,} record{'s were' if count > 1 else ' was'} put aside as invalid",
+            f"{count:,} record{'s were' if count > 1 else ' was'} rejected as invalid",
             f"These figures lack them. The runs that fetched {days} have put them under _rejected/.",
         )
     if samples := [day.day for day in landed.values() if day.environment != "production"]:

@@ -20,7 +20,7 @@ class LandedDay:
     :param fetched: when the last page of the report came, in the latest of them.
     :param has_file: whether that run named a file of the day; a report without movements may have none.
     :param environment: ``production`` or ``sandbox``.
-    :param rejected: invalid records that this run put aside, for all of its days together.
+    :param rejected: invalid records that this run rejected, for all of its days together.
     :param empty_because: why the report is certain to be empty, if it is empty, and as far as that run knew.
     :param manifest: path of its manifest.
     """

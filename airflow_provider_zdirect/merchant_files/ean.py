@@ -44,7 +44,7 @@ def read_ean(value: Any) -> str:
     if text.endswith(_ROUNDED_ZEROS):
         raise CellError(f"is not a valid EAN: it ends with {len(_ROUNDED_ZEROS)} zeros, as rounded numbers do")
     if not is_ean13(text):
-        raise CellError("is not a valid EAN: its check digit does not fit")
+        raise CellError("is not a valid EAN: its check digit is wrong")
     return text
 
 

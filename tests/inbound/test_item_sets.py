@@ -48,7 +48,7 @@ def test_a_file_is_read_with_what_spreadsheets_made_of_it(tmp_path: Path) -> Non
     [
         (
             {"ean": "4006381333930", "quantity": 1},
-            "ean='4006381333930' is not a valid EAN: its check digit does not fit",
+            "ean='4006381333930' is not a valid EAN: its check digit is wrong",
         ),
         ({"ean": "", "quantity": 1}, "ean is missing"),
         ({"ean": "4006381333931"}, "quantity is missing"),

@@ -248,7 +248,7 @@ def test_invalid_records_and_samples_are_pointed_out(landing: Landing) -> None:
     landing.land_month({5: [movement()]})
     landing.land(november(6), [movement()], rejected=3, environment="sandbox")
     html = landing_html(landing)
-    assert "3 records were put aside as invalid" in html
+    assert "3 records were rejected as invalid" in html
     assert "The reports of 2026-11-06 come from the sandbox" in html
 
 

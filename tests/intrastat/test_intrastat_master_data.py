@@ -156,7 +156,7 @@ def test_the_same_ean_twice_with_the_same_values_is_one(tmp_path: Path) -> None:
             (f"ean,cn8\n{cell},61091000\n", f"row 2: ean='{cell}' {why}")
             for cell, why in (
                 ("12", "is not a valid EAN: it has 2 digits, not 13"),
-                ("4006381333932", "is not a valid EAN: its check digit does not fit"),
+                ("4006381333932", "is not a valid EAN: its check digit is wrong"),
                 ("4.00638E+12", "is a number that a spreadsheet or program has rounded"),
                 ("4006380000000", "is not a valid EAN: it ends with 6 zeros, as rounded numbers do"),
                 ("14006381333938", "is not a valid EAN: it has 14 digits, not 13 (a GTIN-14"),

@@ -55,7 +55,7 @@ def only(world):
         ({"notice": {"carrier": "DHL", "comments": "{{ ds }}"}}, "unknown field carrier"),
         ({"notice": {**NOTICE, "pallets_count": -1}}, "notice['pallets_count']='-1'"),
         ({"items": None}, "operations has announce, but there are no items"),
-        ({"items": [{"ean": "4006381333930", "quantity": 1}]}, "its check digit does not fit"),
+        ({"items": [{"ean": "4006381333930", "quantity": 1}]}, "its check digit is wrong"),
         ({"items": "[{'ean': '4006381333931', 'quantity': 0}]"}, "quantity='0'"),
         ({"items_path": "/data/items.csv"}, "items and items_path are both given"),
         ({"dispatch_items": ITEMS}, "dispatch_items are given, but operations has no dispatch"),

@@ -192,7 +192,7 @@ def test_bad_rows_are_rejected_with_place_and_reason_and_the_others_sent(
     reasons = dict(world.rejected())
     assert list(reasons) == ["row 10", "row 3", "row 4", "row 5", "row 6", "row 7", "row 8"]
     for row, said in {
-        "row 3": "not a valid EAN: its check digit does not fit",
+        "row 3": "not a valid EAN: its check digit is wrong",
         "row 4": "quantity=-1 is negative",
         "row 5": "quantity='2.5' is not a whole number",
         "row 6": "quantity is missing",
