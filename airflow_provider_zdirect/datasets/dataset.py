@@ -64,28 +64,28 @@ class Dataset:
     @property
     def windows(self) -> WindowSelection:
         """The selection of a dataset that is asked for by windows."""
-        return self._narrowed(self.selection, WindowSelection)
+        return self._narrowed(self.selection, WindowSelection, "a present state, not a dataset of windows")
 
     @property
     def states(self) -> State:
         """The selection of a dataset that is a present state."""
-        return self._narrowed(self.selection, State)
+        return self._narrowed(self.selection, State, "a dataset of windows, not a present state")
 
     @property
     def once(self) -> Once:
         """The publication of a dataset whose records are published once each."""
-        return self._narrowed(self.publish, Once)
+        return self._narrowed(self.publish, Once, "not published record by record")
 
     @property
     def days(self) -> Days:
         """The publication of a dataset whose days are replaced as a whole."""
-        return self._narrowed(self.publish, Days)
+        return self._narrowed(self.publish, Days, "not published by day")
 
-    def _narrowed(self, part: object, kind: type[T]) -> T:
+    def _narrowed(self, part: object, kind: type[T], otherwise: str) -> T:
         if isinstance(part, kind):
             return part
         raise ZDirectConfigurationError(
-            f"{self.name} has no {kind.__name__}.", remedy="Use ExtractJob for windows, StateJob for present states."
+            f"{self.name} is {otherwise}.", remedy="Use ExtractJob for windows, StateJob for present states."
         )
 
     def of_latest(self) -> Dataset | None:
