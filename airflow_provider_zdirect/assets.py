@@ -22,7 +22,7 @@ def dataset_asset(name: str, base_path: str | None = None) -> Any:
     An Asset on Airflow 3, the Dataset that it was called before on 2.11.
 
     :param base_path: only what is published there; None means everywhere.
-    :raises ZDirectConfigurationError: if there is no such dataset.
+    :raises ZDirectConfigurationError: if the dataset is unknown.
     """
     return zdirect_asset(get_dataset(name).name, base_path)
 
@@ -167,7 +167,7 @@ def daily_asset(name: str, base_path: str) -> Any:
     There is none for all places: days of one place would complete the month of another.
 
     :param base_path: where the reports land.
-    :raises ZDirectConfigurationError: if there is no such dataset.
+    :raises ZDirectConfigurationError: if the dataset is unknown.
     """
     return zdirect_asset(f"{get_dataset(name).name}/daily", base_path)
 

@@ -60,7 +60,7 @@ class Assumptions:
     """What a deployment assumes: the defaults, and its own values instead of some.
 
     :param values: by name of an assumption.
-    :raises ZDirectConfigurationError: if there is no such assumption, or a value is not possible.
+    :raises ZDirectConfigurationError: if an assumption is unknown, or its value is not valid.
     """
 
     values: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))

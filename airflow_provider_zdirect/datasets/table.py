@@ -62,7 +62,7 @@ def get_dataset(name: str, variant: str | None = None, path: str | None = None) 
     :param variant: name of another path for the same dataset, for example ``legacy`` for ``received_items``.
     :param path: a path to use instead of the row's own, with ``{merchant_id}`` in it; for the deprecated
         ``single_request`` it is the one that is asked where a day holds too many records.
-    :raises ZDirectConfigurationError: if there is no such dataset or variant, or the path cannot be one.
+    :raises ZDirectConfigurationError: if the dataset or variant is unknown, or the path is not valid.
     """
     dataset = _row(name, variant)
     if path is None:
@@ -90,7 +90,7 @@ def check_stands_alone(dataset: Dataset) -> None:
 def published_with(name: str) -> tuple[str, ...]:
     """The datasets that a fetch of ``name`` publishes: itself, and what comes with it.
 
-    :raises ZDirectConfigurationError: if there is no such dataset.
+    :raises ZDirectConfigurationError: if the dataset is unknown.
     """
     return (name, *(part.dataset for part in get_dataset(name).answer.parts))
 

@@ -12,6 +12,7 @@ from airflow_provider_zdirect.datasets.selection import StateRequest
 from airflow_provider_zdirect.datasets.table import DATASETS, Dataset
 from airflow_provider_zdirect.pipeline.manifest import Result
 from airflow_provider_zdirect.publish.place import Place
+from airflow_provider_zdirect.publish.rejected import check_max_rejected
 from airflow_provider_zdirect.windows import subject
 
 NAMED = 20
@@ -40,6 +41,7 @@ class StateJob:
     def __post_init__(self) -> None:
         if self.since is not None:
             object.__setattr__(self, "since", self.since.astimezone(UTC))
+        check_max_rejected(self.max_rejected)
         _ = self.requests
 
     @cached_property

@@ -5,10 +5,18 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterable
 
-from airflow_provider_zdirect.exceptions import RejectedRecordsError
+from airflow_provider_zdirect.exceptions import RejectedRecordsError, ZDirectConfigurationError
 from airflow_provider_zdirect.publish.place import Place
 
 REASONS_NAMED = 3
+
+
+def check_max_rejected(max_rejected: int) -> None:
+    """Raise ZDirectConfigurationError if it is negative."""
+    if max_rejected < 0:
+        raise ZDirectConfigurationError(
+            f"max_rejected={max_rejected} is negative.", remedy="Give a number of zero or more."
+        )
 
 
 def compress_lines(lines: Iterable[bytes]) -> bytes:

@@ -8,7 +8,7 @@ import logging
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from airflow_provider_zdirect.pipeline.extract_state import extract_state
 from airflow_provider_zdirect.publish import snapshot as publishing
 from airflow_provider_zdirect.publish.files import PublishedFile
 from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.windows import Window
 
 NOW = datetime(2026, 11, 20, 12, 34, 56, 789, tzinfo=UTC)
 EMULATOR = {"seed": 7, "now": NOW}
@@ -465,6 +466,13 @@ def test_an_answer_with_eans_that_were_not_asked_for_is_refused(runs: StateExtra
     with pytest.raises(FilterIgnoredError, match="did not apply"):
         runs.observe(QUANTITIES, filters={"ean": "0001234567890"})
     assert not runs.paths(QUANTITIES)
+
+
+def test_a_negative_number_of_tolerated_records_is_refused(runs: StateExtraction) -> None:
+    with pytest.raises(ZDirectConfigurationError, match="max_rejected=-1 is negative"):
+        runs.state_job(SNAPSHOTS, max_rejected=-1)
+    with pytest.raises(ZDirectConfigurationError, match="max_rejected=-1 is negative"):
+        runs.job("received_items", Window.of_day(date(2026, 11, 19)), max_rejected=-1)
 
 
 def test_a_dataset_of_windows_is_not_a_state(runs: StateExtraction) -> None:
