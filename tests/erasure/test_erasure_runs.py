@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from erasure_world import CUSTOMER, EVERYWHERE, FIRST, NOW, PERSON, SECOND, ErasureWorld
-from orders.order_world import Killed
+from killing import Killed
 
 from airflow_provider_zdirect.erasure.erase import ErasureResult, _Erasure
 from airflow_provider_zdirect.erasure.ledger import ErasureLedger

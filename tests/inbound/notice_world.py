@@ -9,8 +9,9 @@ from typing import Any
 
 import httpx
 from emulated_time import EmulatedTime
+from killing import DeadlyTransport
 
-from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, RetryPolicy, Timeouts, Transport
+from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, RetryPolicy, Transport
 from airflow_provider_zdirect.client.client import ZDirectClient
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.emulator.server import EmulatorServer
@@ -37,31 +38,6 @@ DISPATCHING = ("dispatch", "confirm_dispatch")
 def notice_emulator() -> EmulatorServer:
     """One in which there are only those notices that a test makes."""
     return EmulatorServer(seed=7, now="2026-03-10T08:00:00+00:00", notice_days=0)
-
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-class DeadlyTransport(Transport):
-    """Sends until the moment of death.
-
-    :param dies: is asked before and after every request, with its number from 1 and ``before`` or ``after``.
-    """
-
-    def __init__(self, dies: Callable[[int, str], bool]) -> None:
-        super().__init__(Timeouts(10, 10, 10))
-        self._dies = dies
-        self.sent = 0
-
-    async def send(self, *arguments: Any, **options: Any) -> Any:
-        self.sent += 1
-        if self._dies(self.sent, "before"):
-            raise Killed
-        answer = await super().send(*arguments, **options)
-        if self._dies(self.sent, "after"):
-            raise Killed
-        return answer
 
 
 class NoticeWorld:

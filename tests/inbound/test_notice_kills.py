@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from killing import DeadlyTransport, Killed
 from notice_world import (
     ANNOUNCING,
     DISPATCHING,
@@ -14,8 +15,6 @@ from notice_world import (
     FIELDS,
     ITEMS,
     NOTICE_ID,
-    DeadlyTransport,
-    Killed,
     NoticeWorld,
 )
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from killing import DeadlyTransport
 from notice_world import (
     ANNOUNCING,
     DISPATCHING,
@@ -16,7 +17,6 @@ from notice_world import (
     NOTICE_ID,
     NOTICES,
     Colleague,
-    DeadlyTransport,
     NoticeWorld,
     in_thread,
     just_after,

@@ -14,6 +14,7 @@ import duckdb
 import fsspec
 import pytest
 from emulated_time import EmulatedTime
+from killing import Killed
 
 from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, RetryPolicy, Timeouts, Transport
 from airflow_provider_zdirect.client.client import ZDirectClient
@@ -33,32 +34,6 @@ CODES = {"tracking_number": "OUT-10001", "return_tracking_number": "BACK-10001"}
 def order_emulator() -> EmulatorServer:
     """One in which there are only those orders that a test makes."""
     return EmulatorServer(seed=7, now=NOW, order_days=0)
-
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-class DeadlyTransport(Transport):
-    """Sends until the moment of death.
-
-    :param dies: is asked before and after every request, with its number from 1 and ``before`` or ``after``.
-    """
-
-    def __init__(self, dies: Callable[[int, str], bool]) -> None:
-        super().__init__(Timeouts(10, 10, 10))
-        self._dies = dies
-        self.sent = 0
-
-    async def send(self, *arguments: Any, **options: Any) -> Any:
-        self.sent += 1
-        number = self.sent
-        if self._dies(number, "before"):
-            raise Killed
-        answer = await super().send(*arguments, **options)
-        if self._dies(number, "after"):
-            raise Killed
-        return answer
 
 
 @contextlib.contextmanager

@@ -10,7 +10,8 @@ from random import Random
 from typing import Any
 
 import pytest
-from orders.order_world import DeadlyTransport, Killed, OrderWorld, deadly_storage, tracked
+from killing import DeadlyTransport, Killed
+from orders.order_world import OrderWorld, deadly_storage, tracked
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.orders import few_at_once, order_updates

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from orders.order_world import DeadlyTransport, OrderWorld
+from killing import DeadlyTransport
+from orders.order_world import OrderWorld
 
 from airflow_provider_zdirect.erasure.ledger import ErasureLedger
 from airflow_provider_zdirect.shipping_documents.job import DocumentsJob, DocumentsResult, fetch_documents

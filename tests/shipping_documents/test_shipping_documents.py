@@ -12,7 +12,8 @@ import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from orders.order_world import DeadlyTransport, Killed, deadly_storage
+from killing import DeadlyTransport, Killed
+from orders.order_world import deadly_storage
 from shipping_documents.document_world import NOBODY, TYPES, DocumentWorld
 
 from airflow_provider_zdirect.erasure.ledger import ErasureLedger
