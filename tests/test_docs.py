@@ -73,6 +73,16 @@ def test_rooms_and_modules_that_the_architecture_names_exist() -> None:
         assert any((root / f"{name}{end}").exists() for root in (package, ROOT) for end in ("", ".py")), path
 
 
+def test_modules_that_the_paragraph_of_a_room_names_are_in_it() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    paragraphs = re.findall(r"^\* \*\*`(\w+)/`\*\*: (.*?)(?=^\* |^#)", text, re.MULTILINE | re.DOTALL)
+    named = {(room, name) for room, words in paragraphs for name in re.findall(r"`([a-z_]+)`", words)} - {
+        ("client", "httpx")
+    }
+    assert len(named) > 15
+    assert {one for one in named if not (ROOT / "airflow_provider_zdirect" / one[0] / f"{one[1]}.py").exists()} == set()
+
+
 def test_the_script_in_the_architecture_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
