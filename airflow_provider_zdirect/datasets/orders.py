@@ -12,7 +12,7 @@ from airflow_provider_zdirect.datasets.answer import Answer
 from airflow_provider_zdirect.datasets.assumptions import ORDERS_PAGE_PARAMETERS, ORDERS_PAGE_SIZE
 from airflow_provider_zdirect.datasets.dataset import Dataset
 from airflow_provider_zdirect.datasets.endpoint import Endpoint, Rate, RateLimits
-from airflow_provider_zdirect.datasets.json_api import MISSING, Part, Resources
+from airflow_provider_zdirect.datasets.order_answer import MISSING, OrderAnswer
 from airflow_provider_zdirect.datasets.paging import Cursor, TimeWalk
 from airflow_provider_zdirect.datasets.publication import History, Once
 from airflow_provider_zdirect.datasets.record import (
@@ -291,23 +291,7 @@ ORDERS = Dataset(
     ),
     # The docs recommend pages of 1000; 50 is the size of a page for which nothing is asked.
     paging=TimeWalk("modified_at", "last_updated_after", size=ORDERS_PAGE_SIZE.default, smallest=50),
-    answer=Resources(
-        key="order_id",
-        parts=(
-            Part("order_items", "OrderItem", "order_item_id", "orders", "order_id", "order_items"),
-            Part(
-                "order_lines",
-                "OrderLine",
-                "order_line_id",
-                "order_items",
-                "order_item_id",
-                "order_lines",
-                details={"transitions": "order_line_transitions"},
-            ),
-        ),
-        inherited={"order_id": "order_id", "order_date": "order_date", "order_modified_at": "modified_at"},
-        counted=("order_lines", "order_lines_count"),
-    ),
+    answer=OrderAnswer(),
     publish=_versions("order_id", "modified_at"),
     personal_data=("customer_number", "customer_email", "customer_phone", "shipping_address", "billing_address"),
     assumes={

@@ -12,7 +12,8 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from airflow_provider_zdirect.datasets.page import NOT_READABLE, malformed
+from airflow_provider_zdirect.datasets.damaged_json import members_within
+from airflow_provider_zdirect.datasets.page import decoded, malformed
 from airflow_provider_zdirect.datasets.selection import in_whole_seconds
 from airflow_provider_zdirect.exceptions import CursorLoopError
 
@@ -49,7 +50,7 @@ class OnePage:
 
         :raises MalformedResponseError: if the answer cannot be understood.
         """
-        if _cursor(content.get("next")) is not None:
+        if _cursor(content, "next") is not None:
             raise malformed("the answer names a next page, although this endpoint is not known to page")
         return None
 
@@ -84,12 +85,8 @@ class Cursor(OnePage):
 
     def next(self, content: _Members) -> str | None:
         if self.next_within is not None:
-            try:
-                inner = msgspec.json.decode(content.get(self.next_within, b"null"), type=dict[str, msgspec.Raw] | None)
-            except NOT_READABLE as error:
-                raise malformed(f"{self.next_within} cannot be read ({error})") from None
-            content = inner or {}
-        cursor = _cursor(content.get(self.next_key))
+            content = members_within(content, self.next_within)
+        cursor = _cursor(content, self.next_key)
         if cursor is None or not self.next_is_link:
             return cursor
         # Only the cursor is taken from the address; it is sent to the host that we know, not to one that an answer
@@ -101,20 +98,15 @@ class Cursor(OnePage):
         return found
 
 
-def _cursor(raw: msgspec.Raw | None) -> str | None:
+def _cursor(content: _Members, key: str) -> str | None:
     """Absent, null and empty alike are the end; a number is taken as it is written."""
-    if raw is None:
-        return None
-    try:
-        value = msgspec.json.decode(raw)
-    except NOT_READABLE as error:
-        raise malformed(f"the cursor cannot be read ({error})") from None
+    value = decoded(content, key)
     if value is None or value == "":
         return None
     if isinstance(value, str):
         return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return bytes(raw).decode()
+        return bytes(content[key]).decode()
     raise malformed(f"the cursor is a {type(value).__name__}")
 
 

@@ -92,7 +92,7 @@ def published_with(name: str) -> tuple[str, ...]:
 
     :raises ZDirectConfigurationError: if the dataset is unknown.
     """
-    return (name, *(part.dataset for part in get_dataset(name).answer.parts))
+    return (name, *get_dataset(name).answer.parts)
 
 
 def _row(name: str, variant: str | None) -> Dataset:
