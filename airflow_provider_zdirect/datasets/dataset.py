@@ -51,10 +51,8 @@ class Dataset:
     personal_data: tuple[str, ...] = ()
     part_of: str | None = None
     when_too_many: Dataset | None = None
-    variants: Mapping[str, Dataset] = field(default_factory=lambda: MappingProxyType({}))
-    assumes: Mapping[Assumption[Any], Callable[[Dataset, Any], Dataset]] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
+    variants: Mapping[str, Dataset] = field(default_factory=dict)
+    assumes: Mapping[Assumption[Any], Callable[[Dataset, Any], Dataset]] = field(default_factory=dict)
 
     @property
     def has_windows(self) -> bool:
@@ -92,14 +90,6 @@ class Dataset:
         """The row of the latest versions, ``<dataset>_current``."""
         latest = self.publish.latest if isinstance(self.publish, Once) else None
         return replace(self, name=f"{self.name}_current", publish=latest) if latest else None
-
-    def filter_parameters(self, filters: Mapping[str, str]) -> dict[str, str]:
-        """The query that selects the records with these values.
-
-        :param filters: value by field.
-        :raises ZDirectConfigurationError: if the dataset cannot be filtered by such a field.
-        """
-        return self.selection.filter_parameters(self.name, filters)
 
     def assuming(self, assumptions: Assumptions) -> Dataset:
         """The row with what a deployment assumes instead of the defaults."""

@@ -138,7 +138,7 @@ TOURS = Dataset(
     model=Tour,
     # Unconfirmed: the full text of the scope.
     endpoint=Endpoint("/zfs/tours", "/shipping-notices/read", _LIMITS),
-    selection=State(filters={"zalando_advice_id": "zalando_advice_id"}, batched_filter=("zalando_advice_id", 1)),
+    selection=State(filters={"zalando_advice_id": "zalando_advice_id"}),
     answer=Answer(("tours",)),
     publish=History(("zalando_advice_id", "tour_number")),
     source="zDirect docs, Shipping Notices, tracking, GET /zfs/tours",

@@ -86,14 +86,14 @@ ITEM_QUANTITIES = Dataset(
         since_parameter="from",
         retention=KeptDays(1),
         filters={"ean": "eans"},
-        batched_filter=("ean", EANS_PER_REQUEST.default),
+        values_per_request=EANS_PER_REQUEST.default,
     ),
     # Unconfirmed: the body is probably like the one of the snapshots.
     answer=Answer(("item_quantities",), answered_at_field="observed_at", grouping=_BY_LOCATION),
     publish=Snapshots(("ean", "stock_location_id"), "observed_at"),
     assumes={
         CHANGED_SINCE_PARAMETER: lambda row, name: row.but(selection={"since_parameter": name}),
-        EANS_PER_REQUEST: lambda row, most: row.but(selection={"batched_filter": ("ean", most)}),
+        EANS_PER_REQUEST: lambda row, most: row.but(selection={"values_per_request": most}),
     },
     source="zDirect docs, Item Quantities, GET /zfs/item-quantities/{merchant_ID}",
 )

@@ -53,8 +53,8 @@ class StateJob:
     def asked(self) -> tuple[str, list[str]] | None:
         """The field by which records are asked for, and the values; None if all are."""
         values = sorted(value for request in self.requests for value in request.values)
-        filtered = self.dataset.states.batched_filter
-        return (filtered[0], values) if values and filtered else None
+        field_name = self.requests[0].field
+        return (field_name, values) if field_name else None
 
     @property
     def what(self) -> str:
