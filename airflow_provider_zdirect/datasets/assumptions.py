@@ -10,7 +10,6 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Generic, TypeVar, cast
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
@@ -63,7 +62,7 @@ class Assumptions:
     :raises ZDirectConfigurationError: if an assumption is unknown, or its value is not valid.
     """
 
-    values: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    values: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         checked = {}
@@ -76,7 +75,7 @@ class Assumptions:
                     remedy=f"Use: {', '.join(ASSUMPTIONS)}.",
                 )
             checked[name] = ASSUMPTIONS[name].checked(value)
-        object.__setattr__(self, "values", MappingProxyType(checked))
+        object.__setattr__(self, "values", checked)
 
     def __getitem__(self, assumption: Assumption[T]) -> T:
         return cast("T", self.values.get(assumption.name, assumption.default))
@@ -224,6 +223,6 @@ DOCUMENTS_PER_MINUTE = Assumption(
     pattern=r"default|[1-9][0-9]{0,8}",
 )
 
-ASSUMPTIONS: Mapping[str, Assumption[Any]] = MappingProxyType(
-    {each.name: each for each in list(globals().values()) if isinstance(each, Assumption)}
-)
+ASSUMPTIONS: Mapping[str, Assumption[Any]] = {
+    each.name: each for each in list(globals().values()) if isinstance(each, Assumption)
+}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from airflow_provider_zdirect.datasets.answer import Answer
@@ -102,12 +101,12 @@ class Dataset:
     def read(
         self,
         body: bytes | bytearray,
-        asked: Mapping[str, str] = MappingProxyType({}),
+        asked: Mapping[str, str] | None = None,
         cursor: str | None = None,
         answered_at: datetime | None = None,
     ) -> Page:
         """The page in an answer, as :meth:`.Answer.read`."""
-        return self.answer.read(self, body, asked, cursor, answered_at)
+        return self.answer.read(self, body, asked or {}, cursor, answered_at)
 
     def but(self, **parts: Mapping[str, Any]) -> Dataset:
         """The row with other fields in its values: ``but(endpoint={"path": ...})``."""
