@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from airflow_provider_zdirect.datasets.answer import Answer
-from airflow_provider_zdirect.datasets.assumptions import Assumption, Assumptions
+from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.datasets.endpoint import Endpoint
 from airflow_provider_zdirect.datasets.page import Page
 from airflow_provider_zdirect.datasets.paging import OnePage
@@ -35,7 +35,7 @@ class Dataset:
     :param part_of: the dataset with which this one comes; it cannot be asked for alone.
     :param when_too_many: what to ask instead for a day of which zDirect says that it holds too many records.
     :param variants: the same dataset from another path, by name.
-    :param assumes: what is assumed of the endpoint, and the row with another value.
+    :param assumes: by name of an assumption about the endpoint: the row with another value of it.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Dataset:
     part_of: str | None = None
     when_too_many: Dataset | None = None
     variants: Mapping[str, Dataset] = field(default_factory=dict)
-    assumes: Mapping[Assumption[Any], Callable[[Dataset, Any], Dataset]] = field(default_factory=dict)
+    assumes: Mapping[str, Callable[[Dataset, Any], Dataset]] = field(default_factory=dict)
 
     @property
     def has_windows(self) -> bool:
@@ -93,9 +93,9 @@ class Dataset:
     def assuming(self, assumptions: Assumptions) -> Dataset:
         """The row with what a deployment assumes instead of the defaults."""
         row = self
-        for assumption, apply in self.assumes.items():
-            if assumption.name in assumptions.values:
-                row = apply(row, assumptions[assumption])
+        for name, apply in self.assumes.items():
+            if name in assumptions.model_fields_set:
+                row = apply(row, getattr(assumptions, name))
         return row
 
     def read(

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
 
 from airflow_provider_zdirect.datasets.answer import Answer
-from airflow_provider_zdirect.datasets.assumptions import ORDERS_PAGE_PARAMETERS, ORDERS_PAGE_SIZE
+from airflow_provider_zdirect.datasets.assumptions import DEFAULTS
 from airflow_provider_zdirect.datasets.dataset import Dataset
 from airflow_provider_zdirect.datasets.endpoint import Endpoint, Rate, RateLimits
 from airflow_provider_zdirect.datasets.order_answer import MISSING, OrderAnswer
@@ -290,13 +290,13 @@ ORDERS = Dataset(
         },
     ),
     # The docs recommend pages of 1000; 50 is the size of a page for which nothing is asked.
-    paging=TimeWalk("modified_at", "last_updated_after", size=ORDERS_PAGE_SIZE.default, smallest=50),
+    paging=TimeWalk("modified_at", "last_updated_after", size=DEFAULTS.orders_page_size, smallest=50),
     answer=OrderAnswer(),
     publish=_versions("order_id", "modified_at"),
     personal_data=("customer_number", "customer_email", "customer_phone", "shipping_address", "billing_address"),
     assumes={
-        ORDERS_PAGE_SIZE: lambda row, size: row.but(paging={"size": size}),
-        ORDERS_PAGE_PARAMETERS: lambda row, name: row.but(
+        "orders_page_size": lambda row, size: row.but(paging={"size": size}),
+        "orders_page_parameters": lambda row, name: row.but(
             paging={"number_parameter": name, "size_parameter": name.replace("number", "size")}
         ),
     },
