@@ -49,6 +49,8 @@ class LenientRecord(Record):
     def _whatever_can_be_read(cls, content: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
         if not isinstance(content, dict):
             return read(content)
+        if missing := content.get(MISSING):
+            raise ValueError(f"the answer has not {', '.join(map(str, missing))[:200]} that belongs to it")
         content = {name: value for name, value in content.items() if value != ""}
         try:
             return read(content)
@@ -60,17 +62,6 @@ class LenientRecord(Record):
         assert record.__pydantic_extra__ is not None
         record.__pydantic_extra__.update({name: content[name] for name in strange})
         return record
-
-
-class _Resource(LenientRecord):
-    """A record that is complete only with what belongs to it."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _is_complete(cls, content: Any) -> Any:
-        if isinstance(content, dict) and (missing := content.pop(MISSING, None)):
-            raise ValueError(f"the answer has not {', '.join(map(str, missing))[:200]} that belongs to it")
-        return content
 
 
 class ServicePoint(LenientRecord):
@@ -148,7 +139,7 @@ class MerchantIdentifier(LenientRecord):
     value: AnyText = None
 
 
-class Order(_Resource):
+class Order(LenientRecord):
     """An order, as it was at ``modified_at``."""
 
     lenient = frozenset(
@@ -194,7 +185,7 @@ class Order(_Resource):
     modified_at: Instant
 
 
-class _OfOrder(_Resource):
+class _OfOrder(LenientRecord):
     """What belongs to an order.
 
     ``order_modified_at`` is that of the order with which this version was first seen.

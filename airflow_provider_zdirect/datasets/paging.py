@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 from urllib.parse import unquote, urlsplit
@@ -138,8 +137,7 @@ class TimeWalk(OnePage):
         """The position that ``cursor`` names, or the first one."""
         if cursor is None:
             return Position(datetime.fromisoformat(asked[self.after_parameter]))
-        known = json.loads(cursor)
-        return Position(**{**known, "after": datetime.fromisoformat(known["after"])})
+        return msgspec.json.decode(cursor, type=Position)
 
     def parameters(self, cursor: str | None, asked: Mapping[str, str]) -> dict[str, str]:
         position = self.position(cursor, asked)
@@ -173,20 +171,19 @@ class TimeWalk(OnePage):
         met = sum(
             _digest(*record) for record in records if record[1] and record[1].replace(microsecond=0) == first_second
         )
-        here = replace(
+        here = msgspec.structs.replace(
             position, largest=max(position.largest, len(records)), seen=(position.seen + met) % 2**63, page=page
         )
         latest = max((at for _, at in records if at), default=None)
         onward = latest.replace(microsecond=0) - SECOND if latest else position.after
         if onward <= position.after and not last:
-            return replace(here, number=position.number + 1)
+            return msgspec.structs.replace(here, number=position.number + 1)
         if position.number and here.seen != position.before:
-            return replace(here, number=0, seen=0, before=here.seen)
+            return msgspec.structs.replace(here, number=0, seen=0, before=here.seen)
         return None if last else Position(onward, largest=here.largest)
 
 
-@dataclass(frozen=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """A request of a walk.
 
     :param after: only records after this time, which has whole seconds.
@@ -205,7 +202,7 @@ class Position:
     page: int = 0
 
     def as_cursor(self) -> str:
-        return json.dumps({**asdict(self), "after": in_whole_seconds(self.after)})
+        return msgspec.json.encode(self).decode()
 
 
 def _digest(identity: str, at: datetime | None) -> int:
