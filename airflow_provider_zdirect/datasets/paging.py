@@ -144,11 +144,8 @@ class TimeWalk(OnePage):
         return {
             self.after_parameter: in_whole_seconds(position.after),
             self.number_parameter: str(position.number),
-            **self.of_size(self.size),
+            self.size_parameter: str(self.size),
         }
-
-    def of_size(self, records: int) -> dict[str, str]:
-        return {self.size_parameter: str(records)}
 
     def onward(self, position: Position, records: Sequence[tuple[str, datetime | None]], more: bool) -> Position | None:
         """The position behind a page; None if that was the last one.

@@ -69,13 +69,11 @@ class Expected:
 class StateRequest:
     """One request of a present state.
 
-    :param field: by which records are asked for; None: it asks for all.
-    :param values: that the records have in that field.
+    :param values: by field: the values that are asked for; empty: it asks for all records.
     """
 
     parameters: Mapping[str, str]
-    field: str | None = None
-    values: frozenset[str] = frozenset()
+    values: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,11 +245,11 @@ class State(Selection):
                 remedy="Leave the time out.",
             )
         if given:
-            ((field_name, values),) = given.items()
+            ((by, values),) = given.items()
             starts = range(0, len(values), self.values_per_request)
             batches = [values[start : start + self.values_per_request] for start in starts]
-            parameter = self.filters[field_name]
-            return [StateRequest({parameter: ",".join(batch)}, field_name, frozenset(batch)) for batch in batches]
+            parameter = self.filters[by]
+            return [StateRequest({parameter: ",".join(batch)}, {by: frozenset(batch)}) for batch in batches]
         if self.since_parameter is None:
             return [StateRequest({})]
         if since is None:
