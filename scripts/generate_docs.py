@@ -6,12 +6,13 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Literal, get_args, get_origin
 
 import pyarrow as pa
+from pydantic.fields import FieldInfo
 
 from airflow_provider_zdirect.datasets.arrow import arrow_schema
-from airflow_provider_zdirect.datasets.assumptions import ASSUMPTIONS, Assumption
+from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.datasets.endpoint import Rate, RateLimits
 from airflow_provider_zdirect.datasets.paging import Cursor, TimeWalk
 from airflow_provider_zdirect.datasets.publication import History, Snapshots
@@ -122,14 +123,15 @@ def documents() -> dict[str, str]:
 
 def assumptions() -> str:
     rows = [
-        f"| `{each.name}` | {each.where} | `{each.default}`{_others(each)} | {each.about} |"
-        for each in ASSUMPTIONS.values()
+        f"| `{name}` | {field.title} | `{field.default}`{_others(field)} | {field.description} |"
+        for name, field in Assumptions.model_fields.items()
     ]
     return "\n".join([ASSUMPTIONS_INTRODUCTION.rstrip("\n"), *rows, ""])
 
 
-def _others(assumption: Assumption[Any]) -> str:
-    others = [f"`{choice}`" for choice in assumption.choices if choice != assumption.default]
+def _others(field: FieldInfo) -> str:
+    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    others = [f"`{choice}`" for choice in choices if choice != field.default]
     return f" (or {', '.join(others)})" if others else ""
 
 
@@ -160,7 +162,7 @@ def _section(dataset: Dataset) -> Iterator[str]:
                 yield f"| {what} | {value} |"
     if dataset.assumes:
         yield ""
-        names = ", ".join(f"[`{each.name}`](assumptions.md)" for each in dataset.assumes)
+        names = ", ".join(f"[`{name}`](assumptions.md)" for name in dataset.assumes)
         yield f"Not confirmed: {names}."
     yield ""
     yield "| column | type |"

@@ -25,7 +25,7 @@ from airflow_provider_zdirect.client.tokens import MemoryTokenStore, TokenStore
 from airflow_provider_zdirect.client.transport import Answer, Timeouts, Transport
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
-from airflow_provider_zdirect.datasets.damaged_json import mended, without_mark
+from airflow_provider_zdirect.datasets.damaged_json import mended
 from airflow_provider_zdirect.datasets.dataset import Dataset
 from airflow_provider_zdirect.datasets.endpoint import Rate
 from airflow_provider_zdirect.datasets.orders import JSON_API as JSON_API
@@ -323,7 +323,7 @@ def _reply(answer: Answer) -> Reply:
 
 def _decode(body: bytearray) -> Any:
     try:
-        return msgspec.json.decode(mended(bytes(without_mark(body))))
+        return msgspec.json.decode(mended(msgspec.Raw(body)))
     except (ValueError, *NOT_READABLE) as error:
         raise MalformedResponseError(
             f"the answer is not JSON ({error}).",

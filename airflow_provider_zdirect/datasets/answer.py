@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
@@ -12,44 +11,20 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from pydantic import ValidationError
 
-from airflow_provider_zdirect.datasets.damaged_json import cut_elements, cut_members, is_utf8, mended, without_mark
-from airflow_provider_zdirect.datasets.page import NOT_READABLE, Page, Rejected, malformed, reason_of
+from airflow_provider_zdirect.datasets.damaged_json import NULL, elements, is_sound, members, members_within, mended
+from airflow_provider_zdirect.datasets.page import NOT_READABLE, Page, Rejected, decoded, malformed, reason_of
 from airflow_provider_zdirect.datasets.record import Record
 from airflow_provider_zdirect.datasets.selection import as_parameter
 from airflow_provider_zdirect.exceptions import MalformedResponseError
 
 if TYPE_CHECKING:
     from airflow_provider_zdirect.datasets.dataset import Dataset
-    from airflow_provider_zdirect.datasets.json_api import Part
 
 _ENVELOPE = frozenset({"merchant_id", "query"})
 """Keys beside the records that are known from the docs (Intra-Community and Cross-Border Movements)."""
 
-_Object = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_List = msgspec.json.Decoder(list[msgspec.Raw])
-
-NULL = memoryview(b"null")
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """How objects and lists are taken apart; what is in them is not looked at."""
-
-    members: Callable[[bytes | bytearray | msgspec.Raw], dict[str, msgspec.Raw]]
-    elements: Callable[[bytes | bytearray | msgspec.Raw], list[msgspec.Raw]]
-
-    def records(self, raw: msgspec.Raw, key: str) -> list[msgspec.Raw]:
-        if memoryview(raw) == NULL:
-            return []
-        try:
-            return self.elements(raw)
-        except NOT_READABLE as error:
-            raise malformed(f"{key} is not a list ({error})") from None
-
-
-_STRICT = _Reader(_Object.decode, _List.decode)
-_CUT = _Reader(cut_members, cut_elements)
-"""For an answer that is not valid JSON as a whole; slower."""
+_BOM_AND_BLANKS = b"\xef\xbb\xbf \t\r\n"
+_Fields = Mapping[str, msgspec.Raw]
 
 
 @dataclass(frozen=True)
@@ -66,50 +41,37 @@ class Grouping:
     fields: Mapping[str, tuple[str, ...]]
     keeps_empty: bool = False
 
-    def records(
-        self, groups: list[msgspec.Raw], fields: Mapping[str, msgspec.Raw], reader: _Reader
-    ) -> tuple[list[msgspec.Raw], list[Rejected]]:
+    def records(self, groups: Sequence[msgspec.Raw], fields: _Fields) -> tuple[list[msgspec.Raw], list[Rejected]]:
         """The records of all groups, each with ``fields``; and what is not a group.
 
         :raises MalformedResponseError: if nothing is a group; the API has changed then.
         """
         records: list[msgspec.Raw] = []
         rejected: list[Rejected] = []
-        last: MalformedResponseError | None = None
         for group in groups:
             try:
-                found = list(self._ungrouped(group, reader))
+                records += self._ungrouped(group, fields)
             except MalformedResponseError as error:
-                last = error
                 rejected.append(Rejected(bytes(group), error.message))
-                continue
-            records += [_with_fields(record, {**common, **fields}) for common, record in found]
-        if last is not None and len(rejected) == len(groups):
-            raise last
+                if len(rejected) == len(groups):
+                    raise
         return records, rejected
 
-    def _ungrouped(self, group: msgspec.Raw, reader: _Reader) -> Iterator[tuple[dict[str, msgspec.Raw], msgspec.Raw]]:
+    def _ungrouped(self, group: msgspec.Raw, fields: _Fields) -> list[msgspec.Raw]:
         """The records of a group, each with what the group has in common: known fields, and all others."""
-        try:
-            content = reader.members(group)
-        except NOT_READABLE as error:
-            raise malformed(f"a group of {self.records_key} is not a JSON object ({error})") from None
+        content = members(group, f"a group of {self.records_key}")
+        if self.records_key not in content and not self.keeps_empty:
+            others = ", ".join(sorted(content)[:5]) or "nothing"
+            raise malformed(f"a group has no {self.records_key}, but {others}")
         understood = {self.records_key, *chain.from_iterable(self.fields.values())}
         common = {key: value for key, value in content.items() if key not in understood}
         for name, keys in self.fields.items():
             if values := [content[key] for key in keys if key in content]:
                 common[name] = values[0]
-        if self.records_key in content:
-            records = reader.records(content[self.records_key], self.records_key)
-        elif self.keeps_empty:
-            records = []
-        else:
-            others = ", ".join(sorted(content)[:5]) or "nothing"
-            raise malformed(f"a group has no {self.records_key}, but {others}")
+        records = elements(content, self.records_key)
         if not records and self.keeps_empty:
             records = [msgspec.Raw(b"{}")]
-        for record in records:
-            yield common, record
+        return [_with_fields(record, {**common, **fields}) for record in records]
 
 
 @dataclass(frozen=True)
@@ -126,6 +88,7 @@ class Answer:
     :param merchant_field: field with the merchant, where an answer holds the records of all merchants.
     :param left_out: fields that are never stored, nor is any unknown one; for what names people only that they be
         forgotten.
+    :param parts: datasets whose records come with these.
     """
 
     keys: tuple[str, ...]
@@ -137,7 +100,7 @@ class Answer:
     snapshot_time_key: str | None = None
     merchant_field: str | None = None
     left_out: tuple[str, ...] = ()
-    parts: tuple[Part, ...] = ()
+    parts: tuple[str, ...] = ()
 
     def read(
         self,
@@ -149,141 +112,106 @@ class Answer:
     ) -> Page:
         """The page in ``body``.
 
-        :param asked: the query that it answers.
-        :param cursor: where the page is; None: it is the first one.
-        :param answered_at: when the answer came.
-
         An absent or null list is an empty page (no list key is required by the OpenAPI files), but only if nothing else
         is there that is not understood: a renamed list must not look like "no records".
 
-        One damaged record does not spoil the others: see :mod:`.cutting`.
+        One damaged record does not spoil the others (:mod:`.damaged_json`).
 
+        :param asked: the query that it answers.
+        :param cursor: where the page is; None: it is the first one.
+        :param answered_at: when the answer came.
         :raises MalformedResponseError: if ``body`` is not such a page.
         """
-        added = {}
-        if self.asked_date_field and "from" in asked:
-            added[self.asked_date_field] = asked["from"]
-        if self.answered_at_field and answered_at:
-            added[self.answered_at_field] = as_parameter(answered_at)
-        body = without_mark(body)
-        if is_utf8(body):
-            try:
-                return self._read(dataset, body, added, _STRICT)
-            except MalformedResponseError:
-                pass
-        return self._read(dataset, body, added, _CUT)
-
-    def _read(self, dataset: Dataset, body: bytes | bytearray, added: Mapping[str, str], reader: _Reader) -> Page:
-        content = self._content(body, reader)
-        lists = {key: reader.records(content[key], key) for key in self.keys if key in content}
+        content = self._content(body)
+        lists = {key: elements(content, key) for key in self.keys if key in content}
         filled = [key for key, records in lists.items() if records]
         if len(filled) > 1:
             raise malformed(f"the answer has records under more than one key ({', '.join(filled)})")
-        known = {self.snapshot_time_key, *self.keys, *dataset.paging.keys}
+        known = {self.within, self.snapshot_time_key, *self.keys, *dataset.paging.keys}
         unknown = sorted(content.keys() - _ENVELOPE - known)
         if not lists and unknown:
             names = ", ".join(key[:40] for key in unknown[:5])
             raise malformed(f"the answer has no {' or '.join(self.keys)}, but {names}")
-        cursor = dataset.paging.next(content)
+        next_cursor = dataset.paging.next(content)
+        time = decoded(content, self.snapshot_time_key) if self.snapshot_time_key else None
+        snapshot_time = time if isinstance(time, str) and time else None
+        given = {
+            self.asked_date_field: asked.get("from"),
+            self.answered_at_field: as_parameter(answered_at) if answered_at else None,
+            self.snapshot_time_key: snapshot_time,
+        }
+        fields = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in given.items() if name and value}
         records = lists[filled[0]] if filled else []
-        snapshot_time = self._snapshot_time(content)
-        if self.snapshot_time_key and snapshot_time:
-            added = {**added, self.snapshot_time_key: snapshot_time}
-        fields = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in added.items()}
         rejected: list[Rejected] = []
         repaired = 0
         if self.grouping is not None:
-            records, rejected = self.grouping.records(records, fields, reader)
+            records, rejected = self.grouping.records(records, fields)
         elif fields:
             records = [_with_fields(record, fields) for record in records]
-        if reader is _CUT:
+        if not is_sound(body):
             records, unreadable, repaired = _readable(records, dataset.model)
             rejected += unreadable
         if self.left_out:
-            stored = dataset.model.model_fields.keys() - set(self.left_out)
-            records = [_only_fields(record, stored) for record in records]
+            records = [_only_fields(record, dataset.model.model_fields) for record in records]
             # What cannot be decoded may hold what is to be left out.
             rejected = [replace(bad, record=b"null") for bad in rejected]
-        query = _query(content.get("query"))
-        return Page(records, cursor, len(body), query, snapshot_time, rejected=rejected, repaired=repaired)
+        query = _query(content)
+        return Page(records, next_cursor, len(body), query, snapshot_time, rejected=rejected, repaired=repaired)
 
-    def _content(self, body: bytes | bytearray, reader: _Reader) -> dict[str, msgspec.Raw]:
+    def _content(self, body: bytes | bytearray) -> dict[str, msgspec.Raw]:
         """The answer's object; a bare list, where the answer may be one, is taken for its records."""
-        if self.may_be_bare_list and bytes(body[:100]).lstrip().startswith(b"["):
+        if self.may_be_bare_list and body[:100].lstrip(_BOM_AND_BLANKS).startswith(b"["):
             return {self.keys[0]: msgspec.Raw(body)}
-        try:
-            content = reader.members(body)
-            inner = content.pop(self.within, None) if self.within else None
-            if inner is not None and memoryview(inner) != NULL:
-                content |= reader.members(inner)
-        except NOT_READABLE as error:
-            raise malformed(f"the answer is not a JSON object ({error})") from None
+        content = members(body, "the answer")
+        if self.within is not None:
+            content |= members_within(content, self.within)
         return content
-
-    def _snapshot_time(self, content: Mapping[str, msgspec.Raw]) -> str | None:
-        if self.snapshot_time_key is None or self.snapshot_time_key not in content:
-            return None
-        try:
-            value = msgspec.json.decode(content[self.snapshot_time_key])
-        except NOT_READABLE as error:
-            raise malformed(f"{self.snapshot_time_key} cannot be read ({error})") from None
-        return value if isinstance(value, str) and value else None
 
 
 def _readable(records: list[msgspec.Raw], model: type[Record]) -> tuple[list[msgspec.Raw], list[Rejected], int]:
     """Those that can be decoded, if need be mended; the others, as they came; and how many were mended."""
     readable, rejected, repaired = [], [], 0
     for record in records:
-        source = bytes(record)
         try:
-            sound = mended(source)
+            sound = mended(record)
+            if sound is not record:
+                # Here, because a record that is rejected all the same is kept as it came.
+                model.model_validate_json(bytes(sound))
+                repaired += 1
+        except ValidationError as error:
+            rejected.append(Rejected(bytes(record), reason_of(error)))
         except ValueError as error:
-            rejected.append(Rejected(source, f"record: {error}"))
-            continue
-        if sound is not source:
-            try:
-                model.model_validate_json(sound)
-            except ValidationError as error:
-                rejected.append(Rejected(source, reason_of(error)))
-                continue
-        repaired += sound is not source
-        readable.append(msgspec.Raw(sound))
+            rejected.append(Rejected(bytes(record), f"record: {error}"))
+        else:
+            readable.append(sound)
     return readable, rejected, repaired
 
 
-def _with_fields(record: msgspec.Raw, fields: Mapping[str, msgspec.Raw]) -> msgspec.Raw:
+def _with_fields(record: msgspec.Raw, fields: _Fields) -> msgspec.Raw:
     source = bytes(record)
     if not fields or not source.startswith(b"{"):
         # What is not an object is left to the validation, which keeps it as it came.
         return record
     # The record's own fields stand behind them, and the last one of a name counts.
-    members = b",".join(_name(name) + b":" + bytes(value) for name, value in fields.items())
+    given = b",".join(msgspec.json.encode(name) + b":" + bytes(value) for name, value in fields.items())
     rest = source[1:].lstrip()
-    return msgspec.Raw(b"{" + members + (b"" if rest.startswith(b"}") else b",") + rest)
+    return msgspec.Raw(b"{" + given + (b"" if rest.startswith(b"}") else b",") + rest)
 
 
-def _name(name: str) -> bytes:
-    try:
-        return msgspec.json.encode(name)
-    except UnicodeEncodeError:
-        # A damaged one, for which the record is rejected.
-        return json.dumps(name).encode()
-
-
-def _only_fields(record: msgspec.Raw, known: set[str]) -> msgspec.Raw:
+def _only_fields(record: msgspec.Raw, known: Mapping[str, Any]) -> msgspec.Raw:
     """The record with these fields only: an unknown one may hold anything, where records are about people who want to
     be forgotten."""
     try:
-        content = _Object.decode(record)
-    except NOT_READABLE:
+        content = members(record, "the record")
+    except MalformedResponseError:
         # What it holds is unknown as well.
-        return msgspec.Raw(b"null")
+        return NULL
     return msgspec.Raw(msgspec.json.encode({name: value for name, value in content.items() if name in known}))
 
 
-def _query(raw: msgspec.Raw | None) -> dict[str, Any]:
+def _query(content: _Fields) -> dict[str, Any]:
     try:
-        return msgspec.json.decode(raw or b"{}", type=dict[str, Any])
+        return msgspec.json.decode(content.get("query", b"{}"), type=dict[str, Any])
     except NOT_READABLE:
         # It is for information only.
         return {}

@@ -22,6 +22,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 import pyarrow as pa
+from pydantic import AwareDatetime
 
 from airflow_provider_zdirect.datasets.record import MONEY_DECIMALS, Record
 
@@ -44,12 +45,12 @@ _LINEAGE = (
     (UNKNOWN_FIELDS, pa.string()),
 )
 
-_SCALARS: dict[type, pa.DataType] = {
+_SCALARS: dict[Any, pa.DataType] = {
     str: pa.string(),
     int: pa.int64(),
     float: pa.float64(),
     bool: pa.bool_(),
-    datetime: INSTANT,
+    AwareDatetime: INSTANT,
     date: pa.date32(),
     Decimal: pa.decimal128(38, MONEY_DECIMALS),
 }
@@ -96,9 +97,6 @@ def arrow_type(annotation: Any) -> pa.DataType:
         )
     if annotation in _SCALARS:
         return _SCALARS[annotation]
-    # pydantic's AwareDatetime is a marker class of its own, not a datetime.
-    if getattr(annotation, "__name__", "") == "AwareDatetime":
-        return INSTANT
     raise TypeError(f"No Arrow type for {annotation!r}.")
 
 

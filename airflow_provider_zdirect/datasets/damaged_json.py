@@ -1,107 +1,120 @@
-"""What a page needs that is not valid JSON as a whole: records cut out one by one, damaged texts mended. No I/O.
+"""Objects and lists of an answer taken apart, also where it is not valid JSON as a whole. No I/O.
 
-Cutting looks at strings, brackets and commas only, so that no damage within a text or a number disturbs it. Surplus
-commas are skipped. Where brackets do not fit together, it is unknown where a record ends: such an answer is malformed,
-as one that breaks off is.
+Such an answer is cut into its parts by strings, brackets and commas alone, so that no damage within a text or a number
+disturbs it; surplus commas are skipped. Where brackets do not fit together, it is unknown where a record ends: such an
+answer is malformed, as one that breaks off is.
 """
 
 from __future__ import annotations
 
-import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from airflow_provider_zdirect.datasets.page import NOT_READABLE
+from airflow_provider_zdirect.datasets.page import NOT_READABLE, malformed
 
-_ENDS = rb"\s*+(?=[,:\]}]|\Z)"
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_WORD = rb'[^\s"{}\[\],:\\]++' + _ENDS
-_SPACE = re.compile(rb"\s*+")
-_COMMAS = re.compile(rb"[\s,]*+")
-_NAME = re.compile(rb"(" + _STRING + rb")\s*+:\s*+", re.DOTALL)
-_SCALAR = re.compile(rb"(?:" + _STRING + _ENDS + rb"|" + _WORD + rb")", re.DOTALL)
-_FLAT = re.compile(rb"(?:" + _STRING + _ENDS + rb"|" + _WORD + rb"|[,:\s])*+", re.DOTALL)
-"""All up to the next bracket."""
+_ENDS = rb"\s*+(?=[,:\]}]|\Z)"
+_SCALAR = rb"(?:" + _STRING + rb'|[^\s"{}\[\],:\\]++)' + _ENDS
+_UP_TO_COMMA = re.compile(rb"(?:" + _SCALAR + rb"|[:\s])*+", re.DOTALL)
+_UP_TO_BRACKET = re.compile(rb"(?:" + _SCALAR + rb"|[,:\s])*+", re.DOTALL)
 _CLOSED = re.compile(_ENDS)
-_PAIRS = {ord("{"): ord("}"), ord("["): ord("]")}
+_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*+")
+_MEMBER = re.compile(rb"(" + _STRING + rb")\s*+:\s*+(.+)", re.DOTALL)
+_CLOSING = {ord("{"): ord("}"), ord("["): ord("]")}
 
 _TEXT = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"(\s*+:)?', re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _ESCAPE = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
 )
-_UTF8_BLOCK = 1024 * 1024
-_SKIP = msgspec.json.Decoder(msgspec.Raw)
+
+_Skip = msgspec.json.Decoder(msgspec.Raw)
+_Members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_Elements = msgspec.json.Decoder(list[msgspec.Raw])
+
+NULL = msgspec.Raw(b"null")
+_Source = bytes | bytearray | msgspec.Raw
 
 
-def without_mark(body: bytes | bytearray) -> bytes | bytearray:
-    """The body without a byte order mark, which some senders put before UTF-8."""
-    # Not by removeprefix alone, which copies a bytearray in any case.
-    return body.removeprefix(codecs.BOM_UTF8) if body.startswith(codecs.BOM_UTF8) else body
+def is_null(raw: msgspec.Raw) -> bool:
+    return memoryview(raw) == memoryview(NULL)
 
 
-def is_utf8(body: bytes | bytearray) -> bool:
-    """Whether a body is UTF-8; msgspec does not look into the strings that it skips."""
-    if body.isascii():
-        return True
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for start in range(0, len(body), _UTF8_BLOCK):
-            decoder.decode(body[start : start + _UTF8_BLOCK])
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def cut_members(raw: bytes | bytearray | msgspec.Raw) -> dict[str, msgspec.Raw]:
+def members(raw: _Source, what: str) -> dict[str, msgspec.Raw]:
     """The members of an object, as they came; of a name that is there twice, the last one.
 
-    :raises msgspec.DecodeError: if it cannot be cut.
+    :raises MalformedResponseError: if it is not one.
     """
-    return {_name(name): value for name, value in _parts(raw, ord("{"))}
+    try:
+        return _Members.decode(raw)
+    except NOT_READABLE:
+        pass
+    try:
+        return cut_members(raw)
+    except msgspec.DecodeError as error:
+        raise malformed(f"{what} is not a JSON object ({error})") from None
 
 
-def cut_elements(raw: bytes | bytearray | msgspec.Raw) -> list[msgspec.Raw]:
-    """The elements of a list, as they came.
+def members_within(content: Mapping[str, msgspec.Raw], key: str) -> dict[str, msgspec.Raw]:
+    """The members of an object in an object; none if it is absent or null."""
+    inner = content.get(key, NULL)
+    return {} if is_null(inner) else members(inner, key)
 
-    :raises msgspec.DecodeError: if it cannot be cut.
+
+def elements(content: Mapping[str, msgspec.Raw], key: str) -> list[msgspec.Raw]:
+    """The elements of a list in an object, as they came; none if it is absent or null.
+
+    :raises MalformedResponseError: if it is not a list.
     """
-    return [value for _, value in _parts(raw, ord("["))]
+    raw = content.get(key, NULL)
+    if is_null(raw):
+        return []
+    try:
+        return _Elements.decode(raw)
+    except NOT_READABLE:
+        pass
+    try:
+        return cut_elements(raw)
+    except msgspec.DecodeError as error:
+        raise malformed(f"{key} is not a list ({error})") from None
 
 
-def mended(record: bytes) -> bytes:
-    """The record as valid JSON in UTF-8: what it is already, or with its damaged texts mended.
+def is_sound(body: bytes | bytearray) -> bool:
+    """Whether nothing in an answer can be damaged, so that its records need not be looked at."""
+    try:
+        _Skip.decode(body)
+    except NOT_READABLE:
+        return False
+    # msgspec does not look for UTF-8 in the strings that it skips.
+    return body.isascii()
+
+
+def mended(record: msgspec.Raw) -> msgspec.Raw:
+    """The record as valid JSON in UTF-8: itself, or with its damaged texts mended.
 
     U+FFFD stands for half a surrogate pair and for bytes that are not UTF-8; a raw control character is escaped.
 
     :raises ValueError: if that is not enough, with the reason.
     """
-    if _is_valid(record):
+    try:
+        _Skip.decode(record)
+        str(record, "utf-8")
+    except NOT_READABLE:
+        pass
+    else:
         return record
-    text = record.decode(errors="replace")
+    text = bytes(record).decode("utf-8-sig", errors="replace")
     names = [found[1] for found in _TEXT.finditer(text) if found[2]]
     if any("\ufffd" in name or _without_half_pairs(name) != name for name in names):
         raise ValueError("the name of a field is damaged")
-    result = _TEXT.sub(_mended_text, text).encode()
     try:
-        _SKIP.decode(result)
+        return _Skip.decode(_TEXT.sub(_mended_text, text).encode())
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     except msgspec.DecodeError as error:
         raise ValueError(f"it is not valid JSON ({error})") from None
-    return result
-
-
-def _is_valid(record: bytes) -> bool:
-    try:
-        _SKIP.decode(record)
-        record.decode()
-    except NOT_READABLE:
-        return False
-    return True
 
 
 def _mended_text(found: re.Match[str]) -> str:
@@ -113,68 +126,69 @@ def _without_half_pairs(text: str) -> str:
     return _ESCAPE.sub(lambda escape: "\\ufffd" if escape[1] else escape[0], text)
 
 
+def cut_members(raw: _Source) -> dict[str, msgspec.Raw]:
+    """The members of an object that is not valid JSON.
+
+    :raises msgspec.DecodeError: if it cannot be cut.
+    """
+    found = {}
+    for part in _cut(raw, "{"):
+        member = _MEMBER.fullmatch(part)
+        if member is None:
+            raise msgspec.DecodeError("a member has no name or no value")
+        found[_name(member[1])] = msgspec.Raw(member[2])
+    return found
+
+
+def cut_elements(raw: _Source) -> list[msgspec.Raw]:
+    """The elements of a list that is not valid JSON.
+
+    :raises msgspec.DecodeError: if it cannot be cut.
+    """
+    return [msgspec.Raw(part) for part in _cut(raw, "[")]
+
+
 def _name(raw: bytes) -> str:
     try:
         return msgspec.json.decode(raw, type=str)
     except NOT_READABLE:
-        # Not equal to any name, and still damaged when it is written as JSON.
-        return raw.decode(errors="replace") + "\ud800"
+        # With its quotes, so that it is not equal to any name.
+        return raw.decode(errors="replace")
 
 
-def _parts(raw: bytes | bytearray | msgspec.Raw, opening: int) -> Iterator[tuple[bytes, msgspec.Raw]]:
-    """Name (empty in a list) and value of each part."""
-    source = raw if isinstance(raw, (bytes, bytearray)) else bytes(raw)
-    at = _after(_SPACE, source, 0)
-    if source[at : at + 1] != bytes([opening]):
-        raise msgspec.DecodeError(f"no {chr(opening)} at byte {at}")
-    at = _after(_COMMAS, source, at + 1)
-    closing = bytes([_PAIRS[opening]])
-    is_empty = source[at : at + 1] == closing
-    while not is_empty:
-        name = b""
-        if opening == ord("{"):
-            found = _NAME.match(source, at)
-            if found is None:
-                raise msgspec.DecodeError(f"no name at byte {at}")
-            name, at = found[1], found.end()
-        end = _end_of_value(source, at)
-        yield name, msgspec.Raw(source[at:end])
-        at = _after(_SPACE, source, end)
-        if source[at : at + 1] == closing:
-            break
-        if source[at : at + 1] != b",":
-            raise msgspec.DecodeError(f"it breaks off at byte {at}")
-        at = _after(_COMMAS, source, at)
-        if source[at : at + 1] == closing:
-            break
-    if _after(_SPACE, source, at + 1) != len(source):
+def _cut(raw: _Source, opening: str) -> Iterator[bytes]:
+    """What stands between the outermost brackets and commas."""
+    source = bytes(raw)
+    at = start = _after(_START, source, 0)
+    if source[at : at + 1] != opening.encode():
+        raise msgspec.DecodeError(f"no {opening} at byte {at}")
+    # Not by recursion, as it may be nested to any depth.
+    closing: list[int] = []
+    while True:
+        byte = source[at] if at < len(source) else None
+        if byte in _CLOSING:
+            closing.append(_CLOSING[byte])
+            start = at + 1 if len(closing) == 1 else start
+        elif byte == ord(","):
+            if part := source[start:at].strip():
+                yield part
+            start = at + 1
+        elif byte == closing[-1]:
+            closing.pop()
+            if not closing:
+                break
+            if _CLOSED.match(source, at + 1) is None:
+                raise msgspec.DecodeError(f"a value is followed by another at byte {at + 1}")
+        else:
+            raise msgspec.DecodeError(f"it breaks off, or brackets do not match, at byte {at}")
+        at = _after(_UP_TO_COMMA if len(closing) == 1 else _UP_TO_BRACKET, source, at + 1)
+    if part := source[start:at].strip():
+        yield part
+    if source[at + 1 :].strip():
         raise msgspec.DecodeError(f"there is more behind byte {at}")
 
 
-def _end_of_value(source: bytes | bytearray, at: int) -> int:
-    if source[at : at + 1] not in (b"{", b"["):
-        found = _SCALAR.match(source, at)
-        if found is None:
-            raise msgspec.DecodeError(f"no value at byte {at}")
-        return len(found[0].rstrip()) + at
-    # Not by recursion, as it may be nested to any depth.
-    open_brackets: list[int] = []
-    while True:
-        byte = source[at] if at < len(source) else None
-        if byte in _PAIRS:
-            open_brackets.append(_PAIRS[byte])
-        elif open_brackets and byte == open_brackets[-1]:
-            open_brackets.pop()
-            if _CLOSED.match(source, at + 1) is None:
-                raise msgspec.DecodeError(f"a value is followed by another at byte {at + 1}")
-            if not open_brackets:
-                return at + 1
-        else:
-            raise msgspec.DecodeError(f"brackets do not match at byte {at}")
-        at = _after(_FLAT, source, at + 1)
-
-
-def _after(pattern: re.Pattern[bytes], source: bytes | bytearray, at: int) -> int:
+def _after(pattern: re.Pattern[bytes], source: bytes, at: int) -> int:
     """The position behind ``pattern``, which may be empty."""
     found = pattern.match(source, at)
     return found.end() if found else at

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from airflow_provider_zdirect.datasets.answer import Answer
-from airflow_provider_zdirect.datasets.assumptions import Assumption, Assumptions
+from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.datasets.endpoint import Endpoint
 from airflow_provider_zdirect.datasets.page import Page
 from airflow_provider_zdirect.datasets.paging import OnePage
@@ -36,7 +35,7 @@ class Dataset:
     :param part_of: the dataset with which this one comes; it cannot be asked for alone.
     :param when_too_many: what to ask instead for a day of which zDirect says that it holds too many records.
     :param variants: the same dataset from another path, by name.
-    :param assumes: what is assumed of the endpoint, and the row with another value.
+    :param assumes: by name of an assumption about the endpoint: the row with another value of it.
     """
 
     name: str
@@ -51,10 +50,8 @@ class Dataset:
     personal_data: tuple[str, ...] = ()
     part_of: str | None = None
     when_too_many: Dataset | None = None
-    variants: Mapping[str, Dataset] = field(default_factory=lambda: MappingProxyType({}))
-    assumes: Mapping[Assumption[Any], Callable[[Dataset, Any], Dataset]] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
+    variants: Mapping[str, Dataset] = field(default_factory=dict)
+    assumes: Mapping[str, Callable[[Dataset, Any], Dataset]] = field(default_factory=dict)
 
     @property
     def has_windows(self) -> bool:
@@ -93,31 +90,23 @@ class Dataset:
         latest = self.publish.latest if isinstance(self.publish, Once) else None
         return replace(self, name=f"{self.name}_current", publish=latest) if latest else None
 
-    def filter_parameters(self, filters: Mapping[str, str]) -> dict[str, str]:
-        """The query that selects the records with these values.
-
-        :param filters: value by field.
-        :raises ZDirectConfigurationError: if the dataset cannot be filtered by such a field.
-        """
-        return self.selection.filter_parameters(self.name, filters)
-
     def assuming(self, assumptions: Assumptions) -> Dataset:
         """The row with what a deployment assumes instead of the defaults."""
         row = self
-        for assumption, apply in self.assumes.items():
-            if assumption.name in assumptions.values:
-                row = apply(row, assumptions[assumption])
+        for name, apply in self.assumes.items():
+            if name in assumptions.model_fields_set:
+                row = apply(row, getattr(assumptions, name))
         return row
 
     def read(
         self,
         body: bytes | bytearray,
-        asked: Mapping[str, str] = MappingProxyType({}),
+        asked: Mapping[str, str] | None = None,
         cursor: str | None = None,
         answered_at: datetime | None = None,
     ) -> Page:
         """The page in an answer, as :meth:`.Answer.read`."""
-        return self.answer.read(self, body, asked, cursor, answered_at)
+        return self.answer.read(self, body, asked or {}, cursor, answered_at)
 
     def but(self, **parts: Mapping[str, Any]) -> Dataset:
         """The row with other fields in its values: ``but(endpoint={"path": ...})``."""

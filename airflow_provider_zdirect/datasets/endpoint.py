@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 
 REFETCH_DELAY = 120.0
 """Seconds to wait before a failed fetch is repeated (zDirect docs, Stock Movements: at least two minutes)."""
@@ -80,7 +79,7 @@ class Endpoint:
     rate_limits: RateLimits
     media_type: str = "application/json"
     merchant_parameter: str | None = None
-    fixed_parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    fixed_parameters: Mapping[str, str] = field(default_factory=dict)
     refetch_delay: float = REFETCH_DELAY
 
     def path_of(self, merchant_id: str) -> str:

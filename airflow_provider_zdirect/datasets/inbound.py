@@ -7,7 +7,6 @@ from typing import Any
 from pydantic import model_validator
 
 from airflow_provider_zdirect.datasets.answer import Answer
-from airflow_provider_zdirect.datasets.assumptions import NOTICES_CURSOR_PARAMETER
 from airflow_provider_zdirect.datasets.dataset import Dataset
 from airflow_provider_zdirect.datasets.endpoint import Endpoint, Rate, RateLimits
 from airflow_provider_zdirect.datasets.paging import Cursor
@@ -128,7 +127,7 @@ SHIPPING_NOTICES = Dataset(
     answer=Answer(("shipping-notices",), merchant_field="zalando_merchant_id"),
     publish=History(("shipping_notice_id",)),
     personal_data=("contact_name", "contact_email", "additional_contact_email"),
-    assumes={NOTICES_CURSOR_PARAMETER: lambda row, name: row.but(paging={"parameter": name})},
+    assumes={"notices_cursor_parameter": lambda row, name: row.but(paging={"parameter": name})},
     source="zDirect docs, Shipping Notices, GET /zfs/shipping-notices",
 )
 
@@ -138,7 +137,7 @@ TOURS = Dataset(
     model=Tour,
     # Unconfirmed: the full text of the scope.
     endpoint=Endpoint("/zfs/tours", "/shipping-notices/read", _LIMITS),
-    selection=State(filters={"zalando_advice_id": "zalando_advice_id"}, batched_filter=("zalando_advice_id", 1)),
+    selection=State(filters={"zalando_advice_id": "zalando_advice_id"}),
     answer=Answer(("tours",)),
     publish=History(("zalando_advice_id", "tour_number")),
     source="zDirect docs, Shipping Notices, tracking, GET /zfs/tours",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_zdirect.datasets.answer import Answer, Grouping
-from airflow_provider_zdirect.datasets.assumptions import CHANGED_SINCE_PARAMETER, EANS_PER_REQUEST, EMPTY_SNAPSHOT
+from airflow_provider_zdirect.datasets.assumptions import DEFAULTS
 from airflow_provider_zdirect.datasets.dataset import Dataset
 from airflow_provider_zdirect.datasets.endpoint import Endpoint, Rate, RateLimits
 from airflow_provider_zdirect.datasets.publication import Snapshots
@@ -68,7 +68,7 @@ ITEM_QUANTITY_SNAPSHOTS = Dataset(
         ("item_quantities",), within="item_quantity_snapshot", snapshot_time_key="created", grouping=_BY_LOCATION
     ),
     publish=Snapshots(("ean", "stock_location_id"), "created"),
-    assumes={EMPTY_SNAPSHOT: lambda row, meaning: row.but(publish={"refuses_empty": meaning == "refuse"})},
+    assumes={"empty_snapshot": lambda row, meaning: row.but(publish={"refuses_empty": meaning == "refuse"})},
     source="zDirect docs, Item Quantities, GET /zfs/item-quantity-snapshots/{merchant_ID}; "
     "shape: fixtures of public clients",
 )
@@ -86,14 +86,14 @@ ITEM_QUANTITIES = Dataset(
         since_parameter="from",
         retention=KeptDays(1),
         filters={"ean": "eans"},
-        batched_filter=("ean", EANS_PER_REQUEST.default),
+        values_per_request=DEFAULTS.eans_per_request,
     ),
     # Unconfirmed: the body is probably like the one of the snapshots.
     answer=Answer(("item_quantities",), answered_at_field="observed_at", grouping=_BY_LOCATION),
     publish=Snapshots(("ean", "stock_location_id"), "observed_at"),
     assumes={
-        CHANGED_SINCE_PARAMETER: lambda row, name: row.but(selection={"since_parameter": name}),
-        EANS_PER_REQUEST: lambda row, most: row.but(selection={"batched_filter": ("ean", most)}),
+        "changed_since_parameter": lambda row, name: row.but(selection={"since_parameter": name}),
+        "eans_per_request": lambda row, most: row.but(selection={"values_per_request": most}),
     },
     source="zDirect docs, Item Quantities, GET /zfs/item-quantities/{merchant_ID}",
 )

@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Self
 from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
 
 from airflow_provider_zdirect.datasets.answer import Answer
-from airflow_provider_zdirect.datasets.assumptions import ORDERS_PAGE_PARAMETERS, ORDERS_PAGE_SIZE
+from airflow_provider_zdirect.datasets.assumptions import DEFAULTS
 from airflow_provider_zdirect.datasets.dataset import Dataset
 from airflow_provider_zdirect.datasets.endpoint import Endpoint, Rate, RateLimits
-from airflow_provider_zdirect.datasets.json_api import MISSING, Part, Resources
+from airflow_provider_zdirect.datasets.order_answer import MISSING, OrderAnswer
 from airflow_provider_zdirect.datasets.paging import Cursor, TimeWalk
 from airflow_provider_zdirect.datasets.publication import History, Once
 from airflow_provider_zdirect.datasets.record import (
@@ -49,6 +49,8 @@ class LenientRecord(Record):
     def _whatever_can_be_read(cls, content: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
         if not isinstance(content, dict):
             return read(content)
+        if missing := content.get(MISSING):
+            raise ValueError(f"the answer has not {', '.join(map(str, missing))[:200]} that belongs to it")
         content = {name: value for name, value in content.items() if value != ""}
         try:
             return read(content)
@@ -60,17 +62,6 @@ class LenientRecord(Record):
         assert record.__pydantic_extra__ is not None
         record.__pydantic_extra__.update({name: content[name] for name in strange})
         return record
-
-
-class _Resource(LenientRecord):
-    """A record that is complete only with what belongs to it."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _is_complete(cls, content: Any) -> Any:
-        if isinstance(content, dict) and (missing := content.pop(MISSING, None)):
-            raise ValueError(f"the answer has not {', '.join(map(str, missing))[:200]} that belongs to it")
-        return content
 
 
 class ServicePoint(LenientRecord):
@@ -148,7 +139,7 @@ class MerchantIdentifier(LenientRecord):
     value: AnyText = None
 
 
-class Order(_Resource):
+class Order(LenientRecord):
     """An order, as it was at ``modified_at``."""
 
     lenient = frozenset(
@@ -194,7 +185,7 @@ class Order(_Resource):
     modified_at: Instant
 
 
-class _OfOrder(_Resource):
+class _OfOrder(LenientRecord):
     """What belongs to an order.
 
     ``order_modified_at`` is that of the order with which this version was first seen.
@@ -290,29 +281,13 @@ ORDERS = Dataset(
         },
     ),
     # The docs recommend pages of 1000; 50 is the size of a page for which nothing is asked.
-    paging=TimeWalk("modified_at", "last_updated_after", size=ORDERS_PAGE_SIZE.default, smallest=50),
-    answer=Resources(
-        key="order_id",
-        parts=(
-            Part("order_items", "OrderItem", "order_item_id", "orders", "order_id", "order_items"),
-            Part(
-                "order_lines",
-                "OrderLine",
-                "order_line_id",
-                "order_items",
-                "order_item_id",
-                "order_lines",
-                details={"transitions": "order_line_transitions"},
-            ),
-        ),
-        inherited={"order_id": "order_id", "order_date": "order_date", "order_modified_at": "modified_at"},
-        counted=("order_lines", "order_lines_count"),
-    ),
+    paging=TimeWalk("modified_at", "last_updated_after", size=DEFAULTS.orders_page_size, smallest=50),
+    answer=OrderAnswer(),
     publish=_versions("order_id", "modified_at"),
     personal_data=("customer_number", "customer_email", "customer_phone", "shipping_address", "billing_address"),
     assumes={
-        ORDERS_PAGE_SIZE: lambda row, size: row.but(paging={"size": size}),
-        ORDERS_PAGE_PARAMETERS: lambda row, name: row.but(
+        "orders_page_size": lambda row, size: row.but(paging={"size": size}),
+        "orders_page_parameters": lambda row, name: row.but(
             paging={"number_parameter": name, "size_parameter": name.replace("number", "size")}
         ),
     },

@@ -92,3 +92,14 @@ def malformed(what: str) -> MalformedResponseError:
         "it.",
         retry_after=REFETCH_DELAY,
     )
+
+
+def decoded(content: Mapping[str, msgspec.Raw], key: str) -> Any:
+    """A member of an answer; None if it is absent.
+
+    :raises MalformedResponseError: if it cannot be decoded.
+    """
+    try:
+        return msgspec.json.decode(content.get(key, b"null"))
+    except NOT_READABLE as error:
+        raise malformed(f"{key} cannot be read ({error})") from None

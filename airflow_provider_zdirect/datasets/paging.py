@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from airflow_provider_zdirect.datasets.page import NOT_READABLE, malformed
+from airflow_provider_zdirect.datasets.damaged_json import members_within
+from airflow_provider_zdirect.datasets.page import decoded, malformed
 from airflow_provider_zdirect.datasets.selection import in_whole_seconds
 from airflow_provider_zdirect.exceptions import CursorLoopError
 
@@ -49,7 +49,7 @@ class OnePage:
 
         :raises MalformedResponseError: if the answer cannot be understood.
         """
-        if _cursor(content.get("next")) is not None:
+        if _cursor(content, "next") is not None:
             raise malformed("the answer names a next page, although this endpoint is not known to page")
         return None
 
@@ -84,12 +84,8 @@ class Cursor(OnePage):
 
     def next(self, content: _Members) -> str | None:
         if self.next_within is not None:
-            try:
-                inner = msgspec.json.decode(content.get(self.next_within, b"null"), type=dict[str, msgspec.Raw] | None)
-            except NOT_READABLE as error:
-                raise malformed(f"{self.next_within} cannot be read ({error})") from None
-            content = inner or {}
-        cursor = _cursor(content.get(self.next_key))
+            content = members_within(content, self.next_within)
+        cursor = _cursor(content, self.next_key)
         if cursor is None or not self.next_is_link:
             return cursor
         # Only the cursor is taken from the address; it is sent to the host that we know, not to one that an answer
@@ -101,20 +97,15 @@ class Cursor(OnePage):
         return found
 
 
-def _cursor(raw: msgspec.Raw | None) -> str | None:
+def _cursor(content: _Members, key: str) -> str | None:
     """Absent, null and empty alike are the end; a number is taken as it is written."""
-    if raw is None:
-        return None
-    try:
-        value = msgspec.json.decode(raw)
-    except NOT_READABLE as error:
-        raise malformed(f"the cursor cannot be read ({error})") from None
+    value = decoded(content, key)
     if value is None or value == "":
         return None
     if isinstance(value, str):
         return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return bytes(raw).decode()
+        return bytes(content[key]).decode()
     raise malformed(f"the cursor is a {type(value).__name__}")
 
 
@@ -146,19 +137,15 @@ class TimeWalk(OnePage):
         """The position that ``cursor`` names, or the first one."""
         if cursor is None:
             return Position(datetime.fromisoformat(asked[self.after_parameter]))
-        known = json.loads(cursor)
-        return Position(**{**known, "after": datetime.fromisoformat(known["after"])})
+        return msgspec.json.decode(cursor, type=Position)
 
     def parameters(self, cursor: str | None, asked: Mapping[str, str]) -> dict[str, str]:
         position = self.position(cursor, asked)
         return {
             self.after_parameter: in_whole_seconds(position.after),
             self.number_parameter: str(position.number),
-            **self.of_size(self.size),
+            self.size_parameter: str(self.size),
         }
-
-    def of_size(self, records: int) -> dict[str, str]:
-        return {self.size_parameter: str(records)}
 
     def onward(self, position: Position, records: Sequence[tuple[str, datetime | None]], more: bool) -> Position | None:
         """The position behind a page; None if that was the last one.
@@ -181,20 +168,19 @@ class TimeWalk(OnePage):
         met = sum(
             _digest(*record) for record in records if record[1] and record[1].replace(microsecond=0) == first_second
         )
-        here = replace(
+        here = msgspec.structs.replace(
             position, largest=max(position.largest, len(records)), seen=(position.seen + met) % 2**63, page=page
         )
         latest = max((at for _, at in records if at), default=None)
         onward = latest.replace(microsecond=0) - SECOND if latest else position.after
         if onward <= position.after and not last:
-            return replace(here, number=position.number + 1)
+            return msgspec.structs.replace(here, number=position.number + 1)
         if position.number and here.seen != position.before:
-            return replace(here, number=0, seen=0, before=here.seen)
+            return msgspec.structs.replace(here, number=0, seen=0, before=here.seen)
         return None if last else Position(onward, largest=here.largest)
 
 
-@dataclass(frozen=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """A request of a walk.
 
     :param after: only records after this time, which has whole seconds.
@@ -213,7 +199,7 @@ class Position:
     page: int = 0
 
     def as_cursor(self) -> str:
-        return json.dumps({**asdict(self), "after": in_whole_seconds(self.after)})
+        return msgspec.json.encode(self).decode()
 
 
 def _digest(identity: str, at: datetime | None) -> int:

@@ -26,18 +26,6 @@ KEPT = frozenset({"country_code"})
 _NOT_SHOWN = msgspec.Raw(b'"(not a readable object; left out, because it may hold personal data)"')
 
 
-def personal_data_mode(mode: object) -> str:
-    """``mode``, if it is one of :data:`MODES`.
-
-    :raises ZDirectConfigurationError: if not.
-    """
-    if mode not in MODES:
-        raise ZDirectConfigurationError(
-            f"personal_data={mode!r} is not a mode.", remedy=f"Use one of: {', '.join(MODES)}."
-        )
-    return str(mode)
-
-
 @dataclass(frozen=True)
 class PersonalData:
     """How personal data is treated.
@@ -52,7 +40,10 @@ class PersonalData:
     key: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        personal_data_mode(self.mode)
+        if self.mode not in MODES:
+            raise ZDirectConfigurationError(
+                f"personal_data={self.mode!r} is not a mode.", remedy=f"Use one of: {', '.join(MODES)}."
+            )
         if self.mode == "hash" and len(self.key or "") < SHORTEST_KEY:
             raise ZDirectConfigurationError(
                 f"personal_data='hash' needs a key of at least {SHORTEST_KEY} characters.",

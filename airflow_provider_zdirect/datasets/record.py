@@ -1,16 +1,6 @@
 """The base of every model: what all records of the zDirect API have in common, above all their drift.
 
-The rules, the same for every dataset (facts: zDirect docs, *Stock Movements*; public clients' fixtures):
-
-* Only the fields that identify a record and place it in time are required, and the quantity of a movement, which is
-  what it is about. Any other field may be missing or null.
-* Numbers that come as strings and strings that come as numbers are converted to the declared type.
-* Identifiers are text; one of fixed width (EAN, advice id, shipment number) gets lost leading zeros back.
-* A UUID by which records are known or paired is in lower case and without blanks.
-* An empty string means null.
-* Damaged text (U+FFFD) does not identify a record, nor what it belongs to; elsewhere it is kept.
-* Enumerations are open: an unknown value is kept as it is.
-* Unknown fields are kept, as JSON, in the column ``_unknown_fields``.
+The rules are those of docs/datasets.md, "How a record becomes a row"; the types below follow them.
 """
 
 from __future__ import annotations
@@ -165,18 +155,15 @@ LocalDate = Annotated[date | None, BeforeValidator(_date_as_written)]
 Day = Annotated[date, BeforeValidator(_iso_date)]
 """Required date, YYYY-MM-DD."""
 
-Quantity = Annotated[int, Field(ge=-(2**63), lt=2**63), BeforeValidator(_no_truth_value)]
+_Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Quantity = Annotated[_Int64, BeforeValidator(_no_truth_value)]
 """Required whole number; negative ones correct earlier records."""
 
-Count = Annotated[Annotated[int, Field(ge=-(2**63), lt=2**63)] | None, BeforeValidator(_no_truth_value)]
+Count = Annotated[_Int64 | None, BeforeValidator(_no_truth_value)]
 Flag = Annotated[bool | None, BeforeValidator(_empty_is_null)]
 Number = Annotated[float | None, BeforeValidator(_empty_is_null)]
 AnyText = Annotated[str | None, BeforeValidator(_as_text), BeforeValidator(_empty_is_null)]
 """Text, or whatever else came, as JSON; for fields whose shape is not confirmed."""
 
-Money = Annotated[
-    Decimal | None,
-    BeforeValidator(_empty_is_null),
-    AfterValidator(_storable),
-]
+Money = Annotated[Decimal | None, BeforeValidator(_empty_is_null), AfterValidator(_storable)]
 """An amount in major units as a decimal, never a float."""

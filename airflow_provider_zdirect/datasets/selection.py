@@ -6,18 +6,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar
 from zoneinfo import ZoneInfo
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.windows import Window
 
-if TYPE_CHECKING:
-    from airflow_provider_zdirect.datasets.row_check import RowCheck
-
 RETENTION_MARGIN = timedelta(minutes=5)
 """Kept off the far end of what zDirect keeps, since that moves on while requests are under way."""
+
+DAY = timedelta(days=1)
 
 DIGITS = {"ean": 13, "zalando_advice_id": 8}
 """Digits of the values that records can be asked for by (zDirect: ``^[0-9]{13}$``, ``^[0-9]{8}$``)."""
@@ -29,16 +26,8 @@ class KeptDays:
 
     days: int
 
-    @property
-    def length(self) -> timedelta:
-        return timedelta(days=self.days)
-
     def earliest(self, now: datetime) -> datetime:
-        return now - self.length
-
-    def edge(self, now: datetime) -> datetime:
-        """The first instant that may be asked for, with a margin."""
-        return self.earliest(now + RETENTION_MARGIN)
+        return now - timedelta(days=self.days)
 
     def __str__(self) -> str:
         return f"{self.days} days" if self.days > 1 else "24 hours"
@@ -49,12 +38,9 @@ class KeptCalendarYears:
     """zDirect keeps the current calendar year and ``previous`` before it."""
 
     previous: int
-    length: ClassVar[None] = None
 
     def earliest(self, now: datetime) -> datetime:
         return datetime(now.year - self.previous, 1, 1, tzinfo=UTC)
-
-    edge = earliest
 
     def __str__(self) -> str:
         return "current and previous calendar year" if self.previous == 1 else f"{self.previous + 1} calendar years"
@@ -64,26 +50,30 @@ Retention = KeptDays | KeptCalendarYears
 
 
 @dataclass(frozen=True)
-class Span:
-    """What one request asks for.
+class Expected:
+    """Where the rows of an answer lie; zDirect might have ignored what was asked for.
 
-    :param day: the date, where the endpoint is asked by date.
+    :param fields: with times or dates; of those that a row has, at least one is from ``first`` to ``last``.
+    :param certain: whether rows outside are an error.
+    :param one_date: no rows of a date beside the one that was asked for come with rows of that one.
     """
 
-    window: Window
-    parameters: Mapping[str, str]
-    day: date | None = None
+    fields: tuple[str, ...]
+    first: date
+    last: date
+    certain: bool = True
+    one_date: bool = False
 
 
 @dataclass(frozen=True)
 class StateRequest:
     """One request of a present state.
 
-    :param values: the records that it asks for have one of these values in the batched filter; empty: it asks for all.
+    :param values: by field: the values that are asked for; empty: it asks for all records.
     """
 
     parameters: Mapping[str, str]
-    values: frozenset[str] = frozenset()
+    values: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +83,7 @@ class Selection:
     :param filters: by field: the parameter that selects the records with one value of it.
     """
 
-    filters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    filters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def takes_window(self) -> bool:
@@ -132,8 +122,8 @@ class WindowSelection(Selection):
         """The query that selects ``start`` to ``end``."""
         raise NotImplementedError
 
-    def spans(self, window: Window, timezone: str) -> list[Span]:
-        """The requests for a window.
+    def spans(self, window: Window, timezone: str) -> list[tuple[Window, date | None]]:
+        """What each request asks for: the time, and the date where the endpoint is asked by date.
 
         :param timezone: where days begin.
         :raises WindowError: if the endpoint is asked by date and the window does not consist of whole days.
@@ -142,10 +132,13 @@ class WindowSelection(Selection):
 
     def earliest(self, now: datetime, timezone: str) -> datetime:
         """The first instant that may be asked for."""
-        return self.retention.edge(now)
+        return self.retention.earliest(now + RETENTION_MARGIN)
 
-    def row_check(self, time_field: str, span: Window, day: date | None) -> RowCheck:
-        """The check whether rows lie in what was asked for."""
+    def expected(self, time_field: str, span: Window, day: date | None) -> Expected:
+        """Where the rows of an answer lie.
+
+        :param time_field: of the dataset.
+        """
         raise NotImplementedError
 
 
@@ -172,16 +165,14 @@ class Timestamps(WindowSelection):
         before = end.replace(microsecond=0) + timedelta(seconds=bool(end.microsecond))
         return {first: in_whole_seconds(after), last: in_whole_seconds(before)}
 
-    def spans(self, window: Window, timezone: str) -> list[Span]:
-        parts = [window] if self.request_window is None else list(window.split(self.request_window))
-        return [Span(part, self.parameters(part.start, part.end)) for part in parts]
+    def spans(self, window: Window, timezone: str) -> list[tuple[Window, date | None]]:
+        parts = [window] if self.request_window is None else window.split(self.request_window)
+        return [(part, None) for part in parts]
 
-    def row_check(self, time_field: str, span: Window, day: date | None) -> RowCheck:
-        from airflow_provider_zdirect.datasets.row_check import TimesCheck
-
-        # An exclusive start is a second early.
+    def expected(self, time_field: str, span: Window, day: date | None) -> Expected:
+        # An exclusive start is a second early. Whether "to" is inclusive is unconfirmed.
         start = span.start - timedelta(seconds=self.exclusive)
-        return TimesCheck(time_field, start, span.end, self.filter_confirmed)
+        return Expected((time_field,), start, span.end, certain=self.filter_confirmed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,25 +191,25 @@ class Dates(WindowSelection):
 
     def parameters(self, start: datetime | date, end: datetime | date) -> dict[str, str]:
         if not self.to_inclusive:
-            end += timedelta(days=1)
+            end += DAY
         return {"from": as_parameter(start), "to": as_parameter(end)}
 
-    def spans(self, window: Window, timezone: str) -> list[Span]:
-        days = window.whole_days(timezone)
-        return [Span(Window.of_day(day, timezone), self.parameters(day, day), day) for day in days]
+    def spans(self, window: Window, timezone: str) -> list[tuple[Window, date | None]]:
+        return [(Window.of_day(day, timezone), day) for day in window.whole_days(timezone)]
 
     def earliest(self, now: datetime, timezone: str) -> datetime:
         # Dates are counted as dates, so that the one of 100 days ago can be asked for all day long. Unconfirmed; should
         # zDirect answer without records, what was published stays (publish/day.py).
-        edge = self.retention.edge(now)
+        edge = self.retention.earliest(now + RETENTION_MARGIN)
         local = edge.astimezone(ZoneInfo(timezone)).date()
         return Window.of_day(max(edge.date(), local), timezone).start
 
-    def row_check(self, time_field: str, span: Window, day: date | None) -> RowCheck:
-        from airflow_provider_zdirect.datasets.row_check import DatesCheck
-
+    def expected(self, time_field: str, span: Window, day: date | None) -> Expected:
         assert day is not None
-        return DatesCheck(time_field, day, self.dated_by, self.not_after, self.filter_confirmed)
+        if self.not_after is not None:
+            return Expected((self.not_after,), date.min, day + DAY)
+        slack = timedelta(0) if self.filter_confirmed else DAY
+        return Expected(self.dated_by, day - slack, day + slack, one_date=not self.filter_confirmed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,12 +218,12 @@ class State(Selection):
 
     :param since_parameter: of the time; None where it cannot be asked for, and everything is answered.
     :param retention: how far back changes are known.
-    :param batched_filter: a filter of which one request takes so many values, comma separated.
+    :param values_per_request: how many values of its filter, comma separated, one request takes.
     """
 
     since_parameter: str | None = None
     retention: Retention | None = None
-    batched_filter: tuple[str, int] | None = None
+    values_per_request: int = 1
 
     @property
     def takes_window(self) -> bool:
@@ -254,11 +245,11 @@ class State(Selection):
                 remedy="Leave the time out.",
             )
         if given:
-            assert self.batched_filter is not None
-            ((field_name, values),) = given.items()
-            most = self.batched_filter[1]
-            batches = [values[start : start + most] for start in range(0, len(values), most)]
-            return [StateRequest({self.filters[field_name]: ",".join(batch)}, frozenset(batch)) for batch in batches]
+            ((by, values),) = given.items()
+            starts = range(0, len(values), self.values_per_request)
+            batches = [values[start : start + self.values_per_request] for start in starts]
+            parameter = self.filters[by]
+            return [StateRequest({parameter: ",".join(batch)}, {by: frozenset(batch)}) for batch in batches]
         if self.since_parameter is None:
             return [StateRequest({})]
         if since is None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from airflow_provider_zdirect.datasets.answer import Answer
-from airflow_provider_zdirect.datasets.assumptions import LIQUIDATION_LAST_DATE, LIQUIDATION_ORDER_PARAMETER
+from airflow_provider_zdirect.datasets.assumptions import DEFAULTS
 from airflow_provider_zdirect.datasets.dataset import Dataset
 from airflow_provider_zdirect.datasets.endpoint import Endpoint, per_second
 from airflow_provider_zdirect.datasets.paging import Cursor, OnePage
@@ -158,7 +158,7 @@ LIQUIDATED_ITEMS = Dataset(
         # Unconfirmed: whether from/to select liquidation_date or reporting_date.
         dated_by=("liquidation_date", "reporting_date"),
         filter_confirmed=False,
-        filters={"purchase_order_number": LIQUIDATION_ORDER_PARAMETER.default},
+        filters={"purchase_order_number": DEFAULTS.liquidation_order_parameter},
     ),
     answer=Answer(("liquidated_items", "received_items")),
     publish=Days(
@@ -167,8 +167,10 @@ LIQUIDATED_ITEMS = Dataset(
         alike=("purchase_order_number", "shipping_notice_number", "ean", "stock_location_id"),
     ),
     assumes={
-        LIQUIDATION_ORDER_PARAMETER: lambda row, name: row.but(selection={"filters": {"purchase_order_number": name}}),
-        LIQUIDATION_LAST_DATE: lambda row, last: row.but(selection={"to_inclusive": last == "inclusive"}),
+        "liquidation_order_parameter": lambda row, name: row.but(
+            selection={"filters": {"purchase_order_number": name}}
+        ),
+        "liquidation_last_date": lambda row, last: row.but(selection={"to_inclusive": last == "inclusive"}),
     },
     source="zDirect docs, Stock Movements (OpenAPI 4.2.0), GET /liquidated-items/{merchant-id}",
 )

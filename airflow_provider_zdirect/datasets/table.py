@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 
 from airflow_provider_zdirect.datasets.announced_returns import ANNOUNCED_RETURNS
 from airflow_provider_zdirect.datasets.dataset import Dataset
@@ -28,30 +27,28 @@ from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 
 __all__ = ["DATASETS", "Dataset", "check_stands_alone", "get_dataset", "published_with"]
 
-DATASETS: Mapping[str, Dataset] = MappingProxyType(
-    {
-        dataset.name: dataset
-        for dataset in (
-            RECEIVED_ITEMS,
-            RETURNED_ITEMS,
-            LIQUIDATED_ITEMS,
-            INTRA_COMMUNITY_MOVEMENTS,
-            CROSS_BORDER_MOVEMENTS,
-            ITEM_QUANTITY_SNAPSHOTS,
-            ITEM_QUANTITIES,
-            STOCK_LOCATIONS,
-            SALES_CHANNELS,
-            LOGISTIC_CENTERS,
-            SHIPPING_NOTICES,
-            TOURS,
-            ORDERS,
-            ORDER_ITEMS,
-            ORDER_LINES,
-            ANNOUNCED_RETURNS,
-            ORDER_DELETION_REQUESTS,
-        )
-    }
-)
+DATASETS: Mapping[str, Dataset] = {
+    dataset.name: dataset
+    for dataset in (
+        RECEIVED_ITEMS,
+        RETURNED_ITEMS,
+        LIQUIDATED_ITEMS,
+        INTRA_COMMUNITY_MOVEMENTS,
+        CROSS_BORDER_MOVEMENTS,
+        ITEM_QUANTITY_SNAPSHOTS,
+        ITEM_QUANTITIES,
+        STOCK_LOCATIONS,
+        SALES_CHANNELS,
+        LOGISTIC_CENTERS,
+        SHIPPING_NOTICES,
+        TOURS,
+        ORDERS,
+        ORDER_ITEMS,
+        ORDER_LINES,
+        ANNOUNCED_RETURNS,
+        ORDER_DELETION_REQUESTS,
+    )
+}
 
 _PATH = re.compile(r"(/([A-Za-z0-9_~-][A-Za-z0-9._~-]*|\{merchant_id\}))+")
 
@@ -64,7 +61,19 @@ def get_dataset(name: str, variant: str | None = None, path: str | None = None) 
         ``single_request`` it is the one that is asked where a day holds too many records.
     :raises ZDirectConfigurationError: if the dataset or variant is unknown, or the path is not valid.
     """
-    dataset = _row(name, variant)
+    dataset = DATASETS.get(name)
+    if dataset is None:
+        raise ZDirectConfigurationError(
+            f"dataset={name!r} is not a dataset of this provider.",
+            remedy=f"Use one of: {', '.join(row.name for row in DATASETS.values() if row.part_of is None)}.",
+        )
+    if variant is not None:
+        if variant not in dataset.variants:
+            raise ZDirectConfigurationError(
+                f"variant={variant!r} is not a variant of {name}.",
+                remedy=f"Leave it out, or use one of: {', '.join(dataset.variants) or '(there is none)'}.",
+            )
+        dataset = dataset.variants[variant]
     if path is None:
         return dataset
     own = dataset.endpoint.path
@@ -92,21 +101,4 @@ def published_with(name: str) -> tuple[str, ...]:
 
     :raises ZDirectConfigurationError: if the dataset is unknown.
     """
-    return (name, *(part.dataset for part in get_dataset(name).answer.parts))
-
-
-def _row(name: str, variant: str | None) -> Dataset:
-    dataset = DATASETS.get(name)
-    if dataset is None:
-        raise ZDirectConfigurationError(
-            f"dataset={name!r} is not a dataset of this provider.",
-            remedy=f"Use one of: {', '.join(row.name for row in DATASETS.values() if row.part_of is None)}.",
-        )
-    if variant is None:
-        return dataset
-    if variant not in dataset.variants:
-        raise ZDirectConfigurationError(
-            f"variant={variant!r} is not a variant of {name}.",
-            remedy=f"Leave it out, or use one of: {', '.join(dataset.variants) or '(there is none)'}.",
-        )
-    return dataset.variants[variant]
+    return (name, *get_dataset(name).answer.parts)

@@ -16,7 +16,6 @@ from pydantic import ValidationError
 
 from airflow_provider_zdirect.client import Reply, ZDirectClient
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
-from airflow_provider_zdirect.datasets.assumptions import CONFIRMATION_BODY, CURRENT_ITEM_SET
 from airflow_provider_zdirect.datasets.endpoint import Rate, RateLimits
 from airflow_provider_zdirect.datasets.inbound import ShippingNotice
 from airflow_provider_zdirect.datasets.table import get_dataset
@@ -163,7 +162,7 @@ class ShippingNotices:
         except NotFoundError:
             # Whether there is an empty collection without a set is not confirmed; callers know that the notice is.
             return None
-        return _current_set(reply.content, what, self._assumptions[CURRENT_ITEM_SET] == "first")
+        return _current_set(reply.content, what, self._assumptions.current_item_set == "first")
 
     async def post_item_set(self, notice_id: str, kind: str, items: ItemSet, etag: str) -> None:
         """Replace the set of that kind."""
@@ -175,7 +174,7 @@ class ShippingNotices:
         """Confirm the announcement or the dispatch; the set of that kind is locked then."""
         path = CONFIRMATION_PATHS[kind]
         what = f"{path.removesuffix('s').replace('-', ' ').capitalize()} of shipping notice {notice_id}"
-        body: dict[str, Any] | None = {} if self._assumptions[CONFIRMATION_BODY] == "object" else None
+        body: dict[str, Any] | None = {} if self._assumptions.confirmation_body == "object" else None
         await self._send("POST", f"/{notice_id}/{path}", path, PER_HOUR, what, json=body, if_match=etag)
 
     async def _send(

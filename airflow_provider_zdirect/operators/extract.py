@@ -102,7 +102,7 @@ class ZDirectExtractOperator(ZDirectOperator):
             return
         dataset = _dataset(values)
         check_stands_alone(dataset)
-        dataset.filter_parameters(table.if_known(values["filters"]) or {})
+        dataset.selection.filter_parameters(dataset.name, table.if_known(values["filters"]) or {})
         mode = values["personal_data"]
         if not dataset.has_windows and table.is_known(mode) and mode != "keep":
             raise ZDirectConfigurationError(

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from airflow_provider_zdirect.client import JSON_API, ZDirectClient
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
-from airflow_provider_zdirect.datasets.assumptions import RETURN_REASON_AS
 from airflow_provider_zdirect.datasets.endpoint import Rate, RateLimits
 from airflow_provider_zdirect.exceptions import FilterIgnoredError, MalformedResponseError, NotFoundError
 from airflow_provider_zdirect.orders.order_state import (
@@ -103,7 +102,7 @@ class OrderCalls:
         attributes: dict[str, Any] = {"status": status}
         if update and update.reason is not None:
             attributes["reason"] = (
-                str(update.reason) if self._client.assumptions[RETURN_REASON_AS] == "text" else update.reason
+                str(update.reason) if self._client.assumptions.return_reason_as == "text" else update.reason
             )
         if update and update.outbound_logistic_center_id is not None:
             attributes["outbound_logistic_center_id"] = update.outbound_logistic_center_id

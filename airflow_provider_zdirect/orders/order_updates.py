@@ -20,7 +20,6 @@ from typing import Any, TypeVar
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.datasets.assumptions import TRACKING_EFFECT
 from airflow_provider_zdirect.exceptions import (
     FilterIgnoredError,
     NotFoundError,
@@ -93,7 +92,7 @@ class _Run:
         self._subject = subject("order updates", self._merchant_id)
         self._calls = OrderCalls(client, self._merchant_id)
         self._others = {each: OrderCalls(client, each) for each in job.others}
-        self._rules = replace(job.rules, look_for_effect=client.assumptions[TRACKING_EFFECT] == "look")
+        self._rules = replace(job.rules, look_for_effect=client.assumptions.tracking_effect == "look")
         self._mark = f"_states/{job.place.layout(DATASET).merchant}/{job.task}.json"
         self._wrong = frozenset(name for row in job.wrong for name in (row.order_id, row.order_number) if name)
         # Why no further orders are begun.

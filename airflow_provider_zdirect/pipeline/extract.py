@@ -183,7 +183,7 @@ class _Extraction:
             return merged
 
         requests, parts = progress.requests.values(), {}
-        for name in (part.dataset for part in self.dataset.answer.parts):
+        for name in self.dataset.answer.parts:
             merged = merge(get_dataset(name), [path for each in requests for path in each.parts_staged.get(name, ())])
             parts[name] = merged.records
             self._write(self._manifest(progress, get_dataset(name), merged))

@@ -53,7 +53,7 @@ class ExtractJob:
                 f"overlap={self.overlap} is negative.", remedy="Give a duration of zero or more."
             )
         check_max_rejected(self.max_rejected)
-        self.dataset.filter_parameters(self.filters)
+        self.dataset.selection.filter_parameters(self.dataset.name, self.filters)
         try:
             ZoneInfo(self.timezone)
         except (ZoneInfoNotFoundError, ValueError) as error:

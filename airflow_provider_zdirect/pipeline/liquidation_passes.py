@@ -44,7 +44,7 @@ class Passes:
         :raises ZDirectConfigurationError: if zDirect will not keep the window until then.
         """
         kept = dataset.windows.retention
-        if kept.length is not None and max(delays) >= kept.length - window.duration:
+        if max(delays) >= window.start - kept.earliest(window.end):
             raise ZDirectConfigurationError(
                 f"passes: the last pass over {window} is {max(delays)} after its end, and zDirect keeps "
                 f"{dataset.name} for {kept}.",

@@ -85,8 +85,13 @@ def plan_requests(
     :param filters: value by field; they are sent besides.
     :raises WindowError: if the endpoint asks for dates and the window does not consist of whole days.
     """
-    others = dataset.filter_parameters(filters)
+    selection, others = dataset.windows, dataset.selection.filter_parameters(dataset.name, filters)
     return [
-        PlannedRequest(str(span.day or span.window.label), {**span.parameters, **others}, span.window, span.day)
-        for span in dataset.windows.spans(asked, timezone)
+        PlannedRequest(
+            str(day or span.label),
+            {**selection.parameters(day or span.start, day or span.end), **others},
+            span,
+            day,
+        )
+        for span, day in selection.spans(asked, timezone)
     ]

@@ -52,9 +52,8 @@ class StateJob:
     @property
     def asked(self) -> tuple[str, list[str]] | None:
         """The field by which records are asked for, and the values; None if all are."""
-        values = sorted(value for request in self.requests for value in request.values)
-        filtered = self.dataset.states.batched_filter
-        return (filtered[0], values) if values and filtered else None
+        asked = [(name, value) for request in self.requests for name, them in request.values.items() for value in them]
+        return (asked[0][0], sorted(value for _, value in asked)) if asked else None
 
     @property
     def what(self) -> str:

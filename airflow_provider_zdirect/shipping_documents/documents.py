@@ -16,13 +16,6 @@ from typing import Any
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
-from airflow_provider_zdirect.datasets.assumptions import (
-    DOCUMENT_PATH,
-    DOCUMENTS_ORDER_PARAMETER,
-    DOCUMENTS_PER_MINUTE,
-    NO_DOCUMENTS,
-    UNNAMED_ORDER,
-)
 from airflow_provider_zdirect.datasets.endpoint import Rate
 from airflow_provider_zdirect.erasure.ledger import as_text
 from airflow_provider_zdirect.exceptions import (
@@ -71,7 +64,7 @@ class DocumentCalls:
     def __init__(self, client: ZDirectClient) -> None:
         self._client = client
         self._assumptions = client.assumptions
-        per_minute = client.assumptions[DOCUMENTS_PER_MINUTE]
+        per_minute = client.assumptions.documents_per_minute
         limit = PER_MINUTE[client.config.environment] if per_minute == "default" else int(per_minute)
         self.rate = Rate(limit, 60, burst=max(1, min(20, limit // 4)))
 
@@ -86,14 +79,14 @@ class DocumentCalls:
         try:
             content = await self._client.get(
                 LIST_PATH,
-                {self._assumptions[DOCUMENTS_ORDER_PARAMETER]: order_id},
+                {self._assumptions.documents_order_parameter: order_id},
                 rate=self.rate,
                 endpoint="shipping documents",
                 scope=SCOPE,
                 what=what,
             )
         except NotFoundError:
-            if self._assumptions[NO_DOCUMENTS] == "not_found":
+            if self._assumptions.no_documents == "not_found":
                 return []
             raise
         # An empty object is a valid answer, as everywhere in zDirect.
@@ -108,7 +101,7 @@ class DocumentCalls:
         if not isinstance(entry, dict) or not (document_id := as_text(entry.get("id"))):
             raise _malformed(what, "a document of the answer has no id", LIST_PATH)
         named = (as_text(entry.get("order_id")) or "").lower()
-        if not named and self._assumptions[UNNAMED_ORDER] == "refuse":
+        if not named and self._assumptions.unnamed_order == "refuse":
             raise ShippingDocumentsError(
                 f"{what}: zDirect answered document {document_id[:60]} without the id of its order.",
                 remedy="Compare it with the order in the portal; if it is the right one, set "
@@ -138,7 +131,7 @@ class DocumentCalls:
         what = f"{document.type} {document.id} of order {document.order_id}"
         if not _IN_A_PATH.fullmatch(document.id):
             raise _malformed(what, "its id cannot be part of a path", LIST_PATH)
-        path = self._assumptions[DOCUMENT_PATH].format(document_id=document.id)
+        path = self._assumptions.document_path.format(document_id=document.id)
         body = await self._client.get_bytes(
             path, rate=self.rate, endpoint="shipping documents", scope=SCOPE, accept="application/pdf", what=what
         )

@@ -6,7 +6,6 @@ from pydantic import ValidationError
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
-from airflow_provider_zdirect.datasets.assumptions import UNKNOWN_LIVE
 from airflow_provider_zdirect.datasets.reference_data import SalesChannel
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import MalformedResponseError, ZDirectConfigurationError
@@ -30,7 +29,7 @@ async def live_channels(client: ZDirectClient, merchant_id: str) -> tuple[str, .
                     remedy="If it happens again, give sales_channel_ids.",
                     retry_after=REFETCH_DELAY,
                 ) from None
-    unknown = client.assumptions[UNKNOWN_LIVE] == "live"
+    unknown = client.assumptions.unknown_live == "live"
     live = sorted({each.sales_channel_id for each in found if (unknown if each.live is None else each.live)})
     if not live:
         raise ZDirectConfigurationError(

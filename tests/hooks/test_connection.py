@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_zdirect.client import SANDBOX_URL
-from airflow_provider_zdirect.datasets.assumptions import ORDERS_PAGE_SIZE
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.hooks.connection import ConnectionSettings, read_settings, secrets_of
 from airflow_provider_zdirect.hooks.connection_form import EXTRA_FIELDS
@@ -136,7 +135,7 @@ def test_keys_that_resemble_nothing_are_named_all_the_same() -> None:
         ({"assumptions": "orders_page_size=500"}, "extra assumptions='orders_page_size=500' is not a JSON object"),
         ({"assumptions": ["orders_page_size"]}, "is not a JSON object"),
         ({"assumptions": {"page_size": 500}}, "assumptions: 'page_size' is not an assumption"),
-        ({"assumptions": {"orders_page_size": "x"}}, "assumptions: orders_page_size='x' is not a number of 1 or more"),
+        ({"assumptions": {"orders_page_size": "x"}}, "assumptions: orders_page_size='x' is not possible"),
         ("[]", "not a valid JSON object"),
         ('{"environment": "sandbox"', "not a valid JSON object"),
         ('{"personal_data_secret": "the-secret"', "not a valid JSON object"),
@@ -148,8 +147,8 @@ def test_a_value_of_a_wrong_type_is_named(extra: Any, named: str) -> None:
 
 @pytest.mark.parametrize("values", [{"orders_page_size": 500}, '{"orders_page_size": "500"}'])
 def test_assumptions_are_an_object_or_a_text_that_holds_one(values: Any) -> None:
-    assert read({"assumptions": values}).config.assumptions[ORDERS_PAGE_SIZE] == 500
-    assert read().config.assumptions[ORDERS_PAGE_SIZE] == 1000
+    assert read({"assumptions": values}).config.assumptions.orders_page_size == 500
+    assert read().config.assumptions.orders_page_size == 1000
 
 
 @pytest.mark.parametrize("blank", [None, "", " ", "\t\n"])

@@ -121,8 +121,9 @@ ASKED, EVE, NEXT, LATER = "2026-11-10", "2026-11-09", "2026-11-11", "2026-11-30"
         [dated(ASKED, LATER), dated(EVE, LATER)],
         [dated(ASKED, None), dated(None, NEXT)],
         [dated(EVE, EVE), dated(NEXT, NEXT)],
+        [dated(NEXT, LATER), dated(LATER, NEXT)],
     ],
-    ids=["one far date", "the other far date", "two days", "two days by one date", "each by another", "both sides"],
+    ids=["one far", "the other far", "two days", "two days by one date", "each by another", "both sides", "in turn"],
 )
 def test_an_answer_to_more_than_was_asked_for_is_refused(refetch, script, tmp_path, rows):
     script(*(("PO1", row, 0, None) for row in rows))
