@@ -17,7 +17,7 @@ import msgspec
 from airflow_provider_zdirect.client.auth import TokenProvider
 from airflow_provider_zdirect.client.calls import Caller
 from airflow_provider_zdirect.client.config import ClientConfig
-from airflow_provider_zdirect.client.failures import REFETCH_DELAY, Call
+from airflow_provider_zdirect.client.failures import Call
 from airflow_provider_zdirect.client.rates import FileRateLimiter, RateLimiter
 from airflow_provider_zdirect.client.retry import RetryPolicy
 from airflow_provider_zdirect.client.sending import Sender
@@ -27,7 +27,7 @@ from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.datasets.damaged_json import mended, without_mark
 from airflow_provider_zdirect.datasets.dataset import Dataset
-from airflow_provider_zdirect.datasets.endpoint import Rate
+from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY, Rate
 from airflow_provider_zdirect.datasets.orders import JSON_API as JSON_API
 from airflow_provider_zdirect.datasets.page import NOT_READABLE, Page
 from airflow_provider_zdirect.exceptions import (

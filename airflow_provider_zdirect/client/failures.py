@@ -11,8 +11,7 @@ from typing import Any
 from airflow_provider_zdirect.client.problems import read_problem
 from airflow_provider_zdirect.client.retry import RetryPolicy, parse_retry_after
 from airflow_provider_zdirect.client.transport import Answer
-from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY as REFETCH_DELAY
-from airflow_provider_zdirect.datasets.endpoint import Rate
+from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY, Rate
 from airflow_provider_zdirect.exceptions import (
     AuthenticationError,
     BadRequestError,

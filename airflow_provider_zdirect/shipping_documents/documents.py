@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_zdirect.client import ZDirectClient
-from airflow_provider_zdirect.client.failures import REFETCH_DELAY
 from airflow_provider_zdirect.datasets.assumptions import (
     DOCUMENT_PATH,
     DOCUMENTS_ORDER_PARAMETER,
@@ -23,7 +22,7 @@ from airflow_provider_zdirect.datasets.assumptions import (
     NO_DOCUMENTS,
     UNNAMED_ORDER,
 )
-from airflow_provider_zdirect.datasets.endpoint import Rate
+from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY, Rate
 from airflow_provider_zdirect.erasure.ledger import as_text
 from airflow_provider_zdirect.exceptions import (
     FilterIgnoredError,
