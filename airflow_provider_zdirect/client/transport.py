@@ -72,14 +72,11 @@ class Transport:
         *,
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
-        form: Mapping[str, str] | None = None,
         body: bytes | None = None,
         timeouts: Timeouts | None = None,
     ) -> Answer:
         """Send one request and read the whole answer. A redirect is an answer like any other, never followed.
 
-        :param form: fields of an ``application/x-www-form-urlencoded`` body.
-        :param body: any other body.
         :raises TransportError: if no complete answer came; NotConnectedError if the address could not be reached.
         :raises ZDirectConfigurationError: if ``url`` is plain HTTP to another machine.
         """
@@ -98,7 +95,6 @@ class Transport:
                         url=url,
                         headers=dict(headers or {}),
                         params=dict(params) if params else None,
-                        data=dict(form) if form else None,
                         content=body,
                     )
         except TimeoutError:

@@ -16,7 +16,7 @@ from airflow.providers.common.compat.sdk import mask_secret
 
 from airflow_provider_zdirect.client.config import ClientConfig
 from airflow_provider_zdirect.client.file_lock import private_directory
-from airflow_provider_zdirect.client.tokens import (
+from airflow_provider_zdirect.client.token_stores import (
     FileTokenStore,
     MemoryTokenStore,
     Token,

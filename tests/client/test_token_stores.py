@@ -8,7 +8,7 @@ import pytest
 from clocks import NOON
 
 from airflow_provider_zdirect.client import ClientConfig, FileTokenStore, MemoryTokenStore, Token, token_key
-from airflow_provider_zdirect.client.tokens import TokenCipher
+from airflow_provider_zdirect.client.token_stores import TokenCipher
 from airflow_provider_zdirect.exceptions import TransportError
 
 pytestmark = pytest.mark.anyio

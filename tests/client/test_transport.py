@@ -31,13 +31,6 @@ async def test_an_answer_has_status_headers_and_body(server: ScriptedServer) -> 
     assert server.requests[0].headers["x-flow-id"] == "f"
 
 
-async def test_a_form_is_sent_as_a_form(server: ScriptedServer) -> None:
-    server.script = [reply(200)]
-    await Transport().send("POST", f"{server.url}/x", form={"grant_type": "client_credentials"})
-    assert server.requests[0].body == b"grant_type=client_credentials"
-    assert server.requests[0].headers["content-type"] == "application/x-www-form-urlencoded"
-
-
 async def test_a_compressed_body_is_unpacked(server: ScriptedServer) -> None:
     server.script = [reply(200, gzip.compress(b"x" * 10_000), {"Content-Encoding": "gzip"})]
     answer = await Transport().send("GET", server.url)

@@ -23,7 +23,7 @@ from airflow_provider_zdirect.client import (
     Transport,
     token_key,
 )
-from airflow_provider_zdirect.client.auth import TokenProvider
+from airflow_provider_zdirect.client.access_token import AccessTokens
 from airflow_provider_zdirect.client.sending import Sender
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import (
@@ -48,10 +48,10 @@ class MakeProvider:
         self._clock = clock
         self.limiter = MemoryRateLimiter(clock)
 
-    def __call__(self, store: TokenStore | None = None, **settings: Any) -> TokenProvider:
+    def __call__(self, store: TokenStore | None = None, **settings: Any) -> AccessTokens:
         config = ClientConfig("app-1", CLIENT_SECRET, base_url=self._server.url, **settings)
-        sender = Sender(config, Transport(), RetryPolicy(jitter=lambda: 0.0), self._clock)
-        return TokenProvider(sender, store or MemoryTokenStore(), self.limiter)
+        sender = Sender(config, Transport(), self.limiter, RetryPolicy(jitter=lambda: 0.0), self._clock)
+        return AccessTokens(sender, store or MemoryTokenStore())
 
 
 @pytest.fixture
@@ -65,6 +65,7 @@ async def test_the_request_is_the_documented_one(server: ScriptedServer, make_pr
     request = server.token_requests[0]
     assert (request.method, request.path) == ("POST", "/auth/token")
     assert request.body == b"grant_type=client_credentials"
+    assert request.headers["content-type"] == "application/x-www-form-urlencoded"
     credentials = base64.b64encode(f"app-1:{CLIENT_SECRET}".encode()).decode()
     assert request.headers["authorization"] == f"Basic {credentials}"
     assert request.headers["x-flow-id"]
@@ -152,8 +153,8 @@ async def test_after_a_401_a_new_token_is_requested_once_for_all(
         (reply(403, {"title": "Forbidden"}), PermissionDeniedError, "Forbidden"),
         (reply(500, "<html><title>Oops</title></html>"), ServerError, "Oops"),
         (RESET, TransportError, "No answer"),
-        (reply(200, "<html>"), MalformedResponseError, "not a JSON object"),
-        (reply(200, []), MalformedResponseError, "not a JSON object"),
+        (reply(200, "<html>"), MalformedResponseError, "JSON is malformed"),
+        (reply(200, []), MalformedResponseError, "Expected `object`"),
         (reply(200, {"expires_in": 7200}), MalformedResponseError, "access_token"),
         (reply(200, {"access_token": "a b", "expires_in": 7200}), MalformedResponseError, "access_token"),
         (reply(200, {"access_token": "a\r\nX: y", "expires_in": 7200}), MalformedResponseError, "access_token"),
