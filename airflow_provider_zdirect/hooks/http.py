@@ -29,7 +29,7 @@ class _AddressOnly:
 
     def get_connection(self, conn_id: str) -> Connection:
         """The connection as the HTTP provider should see it."""
-        return Connection(conn_id=conn_id, conn_type="http", host=self._zdirect.config.address)
+        return Connection(conn_id=conn_id, conn_type="http", host=self._zdirect.config().address)
 
 
 class ZDirectHttpHook(_AddressOnly, HttpHook):
@@ -54,7 +54,7 @@ class ZDirectHttpHook(_AddressOnly, HttpHook):
 
     def get_conn(self, *args: Any, **kwargs: Any) -> Any:
         """A session of ``requests``."""
-        config = self._zdirect.config
+        config = self._zdirect.config()
         session = super().get_conn(*args, **kwargs)
         if session.headers["User-Agent"].startswith("python-requests"):
             session.headers["User-Agent"] = config.user_agent
@@ -74,7 +74,7 @@ class ZDirectHttpHook(_AddressOnly, HttpHook):
 
         :raises ZDirectConfigurationError: if the endpoint is elsewhere.
         """
-        config = self._zdirect.config
+        config = self._zdirect.config()
         options = {"timeout": config.read_timeout, **(extra_options or {})}
         return super().run(path_below(endpoint, config.address), data, headers, options, **request_kwargs)
 
@@ -116,7 +116,7 @@ class ZDirectHttpAsyncHook(_AddressOnly, HttpAsyncHook):
                 answer = await self.run(own_session, endpoint, data, json, headers, extra_options)
                 await answer.read()
                 return answer
-        config = await asyncio.to_thread(lambda: self._zdirect.config)
+        config = await asyncio.to_thread(self._zdirect.config)
         own = {name: value for name, value in (headers or {}).items() if name.lower() != "authorization"}
         request: dict[str, Any] = {
             "endpoint": path_below(endpoint, config.address),

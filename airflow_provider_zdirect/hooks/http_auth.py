@@ -56,7 +56,7 @@ class ZDirectAuth(AuthBase):
     def _config(self, url: str) -> ClientConfig:
         """Address and app: those of the connection, or of the request and the credentials that were given."""
         if self._credentials is None:
-            return self._connection.config
+            return self._connection.config()
         address = _origin(url)
         if address not in _ENVIRONMENTS and not is_local(address):
             raise ZDirectConfigurationError(

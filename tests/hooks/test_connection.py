@@ -64,7 +64,7 @@ def test_the_kind_of_blank_is_said(blank: str) -> None:
 
 @pytest.mark.parametrize("field", ["login", "password"])
 def test_stars_copied_from_the_ui_are_not_a_secret(field: str) -> None:
-    assert f"{field} is ***" in refusal(**{field: "***"})
+    assert f"{field}) is ***" in refusal(**{field: "***"})
 
 
 @pytest.mark.parametrize(

@@ -68,8 +68,8 @@ def test_the_limit_of_token_requests_is_named_with_the_time_to_wait(connect, emu
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"login": ""}, "login is empty"),
-        ({"password": None}, "password is empty"),
+        ({"login": ""}, "login) is empty"),
+        ({"password": None}, "password) is empty"),
         ({"extra": {"environment": "staging"}}, "environment='staging'"),
         ({"extra": {"merchant_id": "none"}}, "merchant_id='none'"),
         ({"extra": {"rate_share": "much"}}, "rate_share='much'"),
