@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
-from types import TracebackType
 from typing import Any, TypedDict, TypeVar, Unpack
 
 import msgspec
@@ -22,7 +21,6 @@ from airflow_provider_zdirect.client.sending import Call, Sender
 from airflow_provider_zdirect.client.token_stores import MemoryTokenStore, TokenStore
 from airflow_provider_zdirect.client.transport import Answer, Timeouts, Transport
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.datasets.damaged_json import mended, without_mark
 from airflow_provider_zdirect.datasets.dataset import Dataset
 from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY, Rate
@@ -111,6 +109,7 @@ class ZDirectClient:
         policy: RetryPolicy | None = None,
     ) -> None:
         self.config = config
+        self.assumptions = config.assumptions
         clock = clock or SystemClock()
         limiter = limiter or FileRateLimiter(clock=clock)
         policy = policy or RetryPolicy(max_inline_wait=config.max_inline_wait, max_attempts=config.max_attempts)
@@ -121,17 +120,10 @@ class ZDirectClient:
         self._tokens = AccessTokens(self._sender, tokens or MemoryTokenStore())
         self.stats = self._sender.stats
 
-    @property
-    def assumptions(self) -> Assumptions:
-        """What is assumed of the API where it is not confirmed."""
-        return self.config.assumptions
-
     async def __aenter__(self) -> ZDirectClient:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -245,14 +237,12 @@ class ZDirectClient:
         :param path: below the base URL, with a slash in front.
         :param rate: documented rate limit of the endpoint.
         """
-        return await self._fetch(_call(path, rate, facts, parameters), lambda answer: _decode(answer.body))
+        call = _call("GET", path, rate, facts, parameters=dict(parameters or {}))
+        return await self._fetch(call, lambda answer: _decode(answer.body))
 
-    async def get_bytes(
-        self, path: str, parameters: Mapping[str, str] | None = None, *, rate: Rate, **facts: Unpack[CallFacts]
-    ) -> bytearray:
+    async def get_bytes(self, path: str, *, rate: Rate, **facts: Unpack[CallFacts]) -> bytes:
         """The body of one GET as it is; parameters as :meth:`get`."""
-        call = _call(path, rate, {"accept": "*/*", **facts}, parameters)
-        return await self._fetch(call, lambda answer: answer.body)
+        return await self._fetch(_call("GET", path, rate, facts), lambda answer: bytes(answer.body))
 
     async def request(
         self,
@@ -278,13 +268,12 @@ class ZDirectClient:
         :raises ConflictError: 409, 412 and 428.
         """
         headers = {name: etag for name, etag in (("If-Match", if_match), ("If-None-Match", if_none_match)) if etag}
-        call = _call(path, rate, {"what": f"{method} {path}", **facts})
+        call = _call(method, path, rate, facts)
         if method != "GET":
             # Wanted with every PUT and POST, those without a body included (zDirect docs, Shipping Notices).
             headers["Content-Type"] = call.accept
         call = replace(
             call,
-            method=method,
             body=None if json is None else msgspec.json.encode(json),
             headers=headers,
             expected=expected | {304} if if_none_match else expected,
@@ -350,13 +339,13 @@ def checked_merchant_id(text: str) -> str:
     return merchant_id
 
 
-def _call(path: str, rate: Rate, facts: CallFacts, parameters: Mapping[str, str] | None = None) -> Call:
+def _call(method: str, path: str, rate: Rate, facts: CallFacts, **more: Any) -> Call:
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path) or ".." in path:
         raise ZDirectConfigurationError(
             f"path={path[:100]!r} is not a path of the API.", remedy="Give it as /auth/me, without host and query."
         )
-    named: CallFacts = {"what": f"GET {path}", "endpoint": path, **facts}
-    return Call(path=path, rate=rate, parameters=dict(parameters or {}), **named)
+    named: CallFacts = {"what": f"{method} {path}", "endpoint": path, **facts}
+    return Call(method=method, path=path, rate=rate, **named, **more)
 
 
 def _reply(answer: Answer) -> Reply:
