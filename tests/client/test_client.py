@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import traceback
@@ -214,13 +215,18 @@ async def test_a_server_error_is_repeated_inline_only_if_two_minutes_are_allowed
     assert (clock.now() - start).total_seconds() >= 120
 
 
-async def test_transport_failures_back_off_1_2_4_seconds(
-    server: ScriptedServer, make_client: MakeClient, clock: FakeClock
+@pytest.mark.parametrize(
+    ("script", "waits"),
+    [([RESET], [1, 2, 4]), ([RESET, RESET, reply(200, b"{"), page("1")], [1, 2, 1])],
+    ids=["alike", "of two kinds"],
+)
+async def test_failures_of_a_kind_back_off_1_2_4_seconds(
+    server: ScriptedServer, make_client: MakeClient, clock: FakeClock, script: list[Script], waits: list[float]
 ) -> None:
-    server.script = [RESET]
-    with pytest.raises(TransportError):
+    server.script = script
+    with contextlib.suppress(TransportError):
         await eans(make_client())
-    assert [wait for wait in clock.slept if wait >= 0.5] == [1, 2, 4]
+    assert [wait for wait in clock.slept if wait >= 0.5] == waits
 
 
 async def test_parallel_requests_wait_out_a_429_together(

@@ -1,15 +1,11 @@
 from __future__ import annotations
 
-import ast
 import asyncio
 import contextlib
 import gzip
-import pickle
-from pathlib import Path
 
 import pytest
 
-import airflow_provider_zdirect
 from airflow_provider_zdirect.client.transport import Timeouts, Transport
 from airflow_provider_zdirect.exceptions import TransportError, ZDirectConfigurationError
 from client.scripted_server import RESET, Script, ScriptedServer, reply
@@ -147,26 +143,3 @@ async def test_a_transport_can_be_closed_and_used_again(server: ScriptedServer) 
     await transport.aclose()
     assert (await transport.send("GET", server.url)).status == 200
     await transport.aclose()
-
-
-def test_a_transport_error_can_be_pickled() -> None:
-    error = pickle.loads(pickle.dumps(TransportError("x", retry_after=120.0, path="/p")))
-    assert (error.retry_after, error.path) == (120.0, "/p")
-
-
-def importers(*libraries: str) -> set[str]:
-    root = Path(airflow_provider_zdirect.__file__).parent
-    found = set()
-    for path in root.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            if any(name.split(".")[0] in libraries for name in names):
-                found.add(path.relative_to(root).as_posix())
-    return found
-
-
-def test_one_module_imports_the_http_library() -> None:
-    assert importers("httpx", "httpcore") == {"client/transport.py"}
-    # What Airflow's HTTP provider wants of an auth class, a hook and a trigger is said in the types of its libraries.
-    assert importers("requests", "aiohttp") <= {"hooks/http_auth.py", "hooks/http.py", "triggers/http.py"}
