@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -63,11 +64,7 @@ class ZDirectHook(ZDirectConnection, BaseHook):
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Standard fields for Airflow before 3.2."""
-        return {
-            "hidden_fields": list(connection_form.HIDDEN_FIELDS),
-            "relabeling": dict(connection_form.RELABELING),
-            "placeholders": dict(connection_form.PLACEHOLDERS),
-        }
+        return deepcopy(connection_form.FIELD_BEHAVIOUR)
 
     def get_conn(self) -> ZDirectClient:
         return self.client()
