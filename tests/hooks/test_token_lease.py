@@ -8,7 +8,7 @@ import pytest
 from airflow.models.variable import Variable
 from clocks import FakeClock
 from exhaustive import exhaustive
-from own_emulator import config_of
+from own_emulator import config_of, own_emulator
 
 from airflow_provider_zdirect.client import ClientConfig, Token, ZDirectClient
 from airflow_provider_zdirect.hooks import token_lease as token_store
@@ -109,14 +109,14 @@ def test_a_lease_that_ran_out_holds_nobody_up(store, clock):
 
 
 @pytest.mark.parametrize("count", exhaustive([3, 10]))
-def test_tasks_that_start_together_ask_once(emulator, count):
-    async def task():
-        config = config_of(emulator)
+def test_tasks_that_start_together_ask_once(count):
+    async def task(config):
         async with ZDirectClient(config, tokens=AirflowVariableTokenStore(config)) as client:
             return await client.me()
 
-    async def together():
-        return await asyncio.gather(*(task() for _ in range(count)))
+    async def together(config):
+        return await asyncio.gather(*(task(config) for _ in range(count)))
 
-    assert len(asyncio.run(together())) == count
-    assert sum(request.path == "/auth/token" for request in emulator.requests) == 1
+    with own_emulator(seed=7) as emulator:
+        assert len(asyncio.run(together(config_of(emulator)))) == count
+        assert sum(request.path == "/auth/token" for request in emulator.requests) == 1
