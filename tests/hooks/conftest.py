@@ -13,6 +13,11 @@ from own_emulator import connection_to, own_emulator
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
 @pytest.fixture(scope="session")
 def database() -> None:
     airflow_home.migrate()
