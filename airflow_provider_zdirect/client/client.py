@@ -300,12 +300,10 @@ class ZDirectClient:
             wait = self._sender.policy.inline_wait(failure, attempts=kinds.total(), alike=kinds[type(failure)])
             if wait is None or not (call.method == "GET" or is_limit):
                 raise failure
-            self.stats.retries += 1
             log.info("%s Trying again in %.1f s.", failure.message, wait)
             # After a 429 the rate limiter does the waiting, one after the other.
             if not is_limit:
                 await self._sender.clock.sleep(wait)
-                self.stats.waited += wait
             last = failure
 
     async def _authorised(self, call: Call, read: Callable[[Answer], T]) -> T:

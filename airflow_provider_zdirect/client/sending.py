@@ -59,14 +59,10 @@ class ClientStats:
     """What a client has done so far, token requests aside.
 
     :param bytes: bytes of the bodies received, after decompression.
-    :param retries: requests that were sent again.
-    :param waited: seconds waited for rate limits and between attempts.
     """
 
     requests: int = 0
     bytes: int = 0
-    retries: int = 0
-    waited: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -97,7 +93,7 @@ class Sender:
         """
         config = self.config
         pace = f"{config.address} {config.client_id} {call.endpoint}"
-        self.stats.waited += await self.limiter.acquire(pace, call.rate.shared(config.rate_share), max_wait=max_wait)
+        await self.limiter.acquire(pace, call.rate.shared(config.rate_share), max_wait=max_wait)
         self.stats.requests += 1
         flow_id = str(uuid.uuid4())
         headers = {
