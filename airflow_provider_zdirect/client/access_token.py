@@ -16,7 +16,7 @@ from typing import Annotated
 import msgspec
 
 from airflow_provider_zdirect.client.sending import Call, ClientStats, Sender
-from airflow_provider_zdirect.client.token_stores import Token, TokenStore, token_key
+from airflow_provider_zdirect.client.token_stores import Token, TokenStore
 from airflow_provider_zdirect.client.transport import Answer, Timeouts
 from airflow_provider_zdirect.datasets.endpoint import Rate, RateLimits
 from airflow_provider_zdirect.datasets.page import NOT_READABLE
@@ -62,7 +62,6 @@ class AccessTokens:
         self._config = config = sender.config
         self._clock = sender.clock
         self._store = store
-        self._key = token_key(config.address, config.client_id)
         self._call = Call(
             what=f"Access token for app {config.client_id}",
             path=TOKEN_PATH,
@@ -90,14 +89,13 @@ class AccessTokens:
         async with self._turn:
             if token := self._usable(self._held, refused):
                 return token
-            shared = await self._load()
-            self._held = shared or self._held
+            self._held = await self._store.load() or self._held
             self._held = self._usable(self._held, refused) or await self._renewed(refused)
             return self._held
 
     async def _renewed(self, refused: str | None) -> Token:
         async with self._store.lock():
-            if token := self._usable(await self._load(), refused):
+            if token := self._usable(await self._store.load(), refused):
                 return token
             try:
                 token = await self._request(refused)
@@ -121,7 +119,7 @@ class AccessTokens:
             while left > 0:
                 await self._clock.sleep(min(left, LOOK_AGAIN))
                 left -= LOOK_AGAIN
-                if token := self._usable(await self._load(), refused):
+                if token := self._usable(await self._store.load(), refused):
                     return token
 
     async def _ask(self) -> Token:
@@ -144,7 +142,7 @@ class AccessTokens:
                     retry_after=self._call.refetch_delay,
                 ) from None
             log.info("%s: obtained, valid for %.0f s.", what, granted.expires_in)
-            return Token(granted.access_token, self._key, asked_at, asked_at + timedelta(seconds=granted.expires_in))
+            return Token(granted.access_token, asked_at, asked_at + timedelta(seconds=granted.expires_in))
 
         timeouts = Timeouts(connect=config.connect_timeout, read=TOKEN_TIMEOUT, total=2 * TOKEN_TIMEOUT)
         max_wait = min(LOOK_AGAIN, config.max_inline_wait)
@@ -189,11 +187,6 @@ class AccessTokens:
         )
         self._keep_until = now + timedelta(seconds=min(failure.retry_after, left - LAST_USE))
         return held
-
-    async def _load(self) -> Token | None:
-        token = await self._store.load()
-        # A store may be shared by mistake between apps or environments; their tokens must not be mixed up.
-        return token if token is not None and token.issued_for == self._key else None
 
     def _usable(self, token: Token | None, refused: str | None) -> Token | None:
         if token is None or token.access_token == refused:

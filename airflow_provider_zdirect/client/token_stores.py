@@ -32,13 +32,11 @@ class Token:
     """An access token of zDirect.
 
     :param access_token: the bearer token; never shown by ``repr``.
-    :param issued_for: :func:`token_key` of the app and address it belongs to.
     :param obtained_at: when it was requested, aware.
     :param expires_at: ``obtained_at`` plus the ``expires_in`` of the answer.
     """
 
     access_token: str = field(repr=False)
-    issued_for: str
     obtained_at: datetime
     expires_at: datetime
 
@@ -104,7 +102,7 @@ class TokenCipher:
 
 
 class MemoryTokenStore:
-    """Shares a token between the tasks of one event loop."""
+    """Shares the token of one app between the tasks of one event loop."""
 
     def __init__(self) -> None:
         self._token: Token | None = None

@@ -21,7 +21,6 @@ from airflow_provider_zdirect.client import (
     Token,
     TokenStore,
     Transport,
-    token_key,
 )
 from airflow_provider_zdirect.client.access_token import AccessTokens
 from airflow_provider_zdirect.client.sending import Sender
@@ -103,16 +102,6 @@ async def test_tasks_that_start_together_ask_once(server: ScriptedServer, make_p
     tokens = await asyncio.gather(*(provider.get() for provider in providers * 4))
     assert {token.access_token for token in tokens} == {"secret-token-1"}
     assert len(server.token_requests) == 1
-
-
-async def test_a_token_of_another_address_or_app_is_not_used(
-    server: ScriptedServer, make_provider: MakeProvider, clock: FakeClock
-) -> None:
-    store = MemoryTokenStore()
-    for base_url, client_id in ((server.url, "app-2"), ("https://elsewhere", "app-1")):
-        key = token_key(base_url, client_id)
-        await store.save(Token("foreign", key, clock.now(), clock.now() + timedelta(hours=2)))
-        assert (await make_provider(store).get()).access_token.startswith("secret-token")
 
 
 async def test_after_a_401_the_newer_token_of_the_store_is_used(
@@ -210,7 +199,7 @@ async def test_while_waiting_for_a_429_a_token_of_another_host_is_taken(
 
         async def load(self) -> Token | None:
             if clock.now() >= start + timedelta(seconds=5):
-                await self.save(Token("theirs", token_key(server.url, "app-1"), start, start + timedelta(hours=2)))
+                await self.save(Token("theirs", start, start + timedelta(hours=2)))
             return await super().load()
 
     start = clock.now()

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from clocks import NOON
 
-from airflow_provider_zdirect.client import ClientConfig, FileTokenStore, MemoryTokenStore, Token, token_key
+from airflow_provider_zdirect.client import ClientConfig, FileTokenStore, MemoryTokenStore, Token
 from airflow_provider_zdirect.client.token_stores import TokenCipher
 from airflow_provider_zdirect.exceptions import TransportError
 
 pytestmark = pytest.mark.anyio
 
-TOKEN = Token("eyJ.hidden.token", token_key("https://x", "app"), NOON, NOON + timedelta(seconds=7200))
+TOKEN = Token("eyJ.hidden.token", NOON, NOON + timedelta(seconds=7200))
 
 
 def file_store(directory: Path, secret: str = "secret", lock_timeout: float = 5) -> FileTokenStore:

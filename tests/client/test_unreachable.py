@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from clocks import FakeClock
 
-from airflow_provider_zdirect.client import PRODUCTION_URL, MemoryTokenStore, Token, token_key
+from airflow_provider_zdirect.client import PRODUCTION_URL, MemoryTokenStore, Token
 from airflow_provider_zdirect.exceptions import NotConnectedError, TransportError, ZDirectConfigurationError
 from client.conftest import CLIENT_SECRET, MakeClient
 from client.scripted_server import RESET, ScriptedServer
@@ -53,7 +53,7 @@ async def test_an_address_that_has_given_a_token_before_is_right_and_may_come_ba
     refused: str, make_client: MakeClient, clock: FakeClock, lifetime: float
 ) -> None:
     store, now = MemoryTokenStore(), clock.now()
-    token = Token("a-token", token_key(refused, "app-1"), now - timedelta(days=1), now + timedelta(seconds=lifetime))
+    token = Token("a-token", now - timedelta(days=1), now + timedelta(seconds=lifetime))
     await store.save(token)
     with pytest.raises(NotConnectedError, match="refused"):
         await make_client(store, base_url=refused).me()

@@ -50,7 +50,7 @@ def store(make_store):
 
 @pytest.fixture
 def token(clock):
-    return Token("the-token-itself", "somebody", clock.now(), clock.now() + timedelta(hours=2))
+    return Token("the-token-itself", clock.now(), clock.now() + timedelta(hours=2))
 
 
 async def test_a_saved_token_is_there_sealed_for_other_tasks_with_the_same_secret(store, make_store, token):
