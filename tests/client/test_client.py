@@ -49,7 +49,9 @@ async def eans(client: ZDirectClient, **options: Any) -> list[str]:
     ]
 
 
-async def test_pages_are_followed_with_the_same_filters(server: ScriptedServer, make_client: MakeClient) -> None:
+async def test_pages_are_followed_with_the_same_filters_and_headers(
+    server: ScriptedServer, make_client: MakeClient
+) -> None:
     server.script = [page("1", "2", after="b/+="), page(after="c"), page("3")]
     async with make_client() as client:
         assert await eans(client) == ["1", "2", "3"]
@@ -63,11 +65,19 @@ async def test_pages_are_followed_with_the_same_filters(server: ScriptedServer, 
         {**first, "cursor": "c"},
     ]
     assert {request.path for request in server.requests} == {f"/zfs/stock-movements/reports/received-items/{MERCHANT}"}
+    sent = [request.headers for request in server.requests]
+    assert {headers["authorization"] for headers in sent} == {"Bearer secret-token-1"}
+    assert {headers["accept"] for headers in sent} == {"application/json"}
+    assert sent[0]["user-agent"].startswith("airflow-provider-zdirect/")
+    assert len({headers["x-flow-id"] for headers in sent}) == 3
 
 
-async def test_a_fetch_goes_on_at_a_given_cursor(server: ScriptedServer, make_client: MakeClient) -> None:
-    server.script = [page("7")]
-    assert await eans(make_client(), cursor="stored") == ["7"]
+async def test_a_fetch_goes_on_at_a_given_cursor_and_an_empty_answer_is_one_empty_page(
+    server: ScriptedServer, make_client: MakeClient
+) -> None:
+    server.script = [reply(200, {})]
+    pages = [each async for each in make_client().pages(RECEIVED, MERCHANT, WINDOW, cursor="stored")]
+    assert [len(each.records) for each in pages] == [0]
     assert server.requests[0].query["cursor"] == "stored"
 
 
@@ -75,11 +85,6 @@ async def test_an_endpoint_that_does_not_page_gets_no_limit(server: ScriptedServ
     server.script = [reply(200, {"returned_items": [{"ean": "1"}]})]
     assert await eans(make_client(), dataset=get_dataset("returned_items")) == ["1"]
     assert server.requests[0].query == WINDOW
-
-
-async def test_an_empty_answer_is_one_empty_page(server: ScriptedServer, make_client: MakeClient) -> None:
-    server.script = [reply(200, {})]
-    assert [len(each.records) async for each in make_client().pages(RECEIVED, MERCHANT, WINDOW)] == [0]
 
 
 @pytest.mark.parametrize(
@@ -99,16 +104,6 @@ async def test_a_repeated_cursor_ends_the_fetch(
     assert len(server.requests) == len(script)
 
 
-async def test_every_request_carries_its_headers(server: ScriptedServer, make_client: MakeClient) -> None:
-    server.script = [page("1", after="a"), page("2")]
-    await eans(make_client())
-    sent = [request.headers for request in server.requests]
-    assert {headers["authorization"] for headers in sent} == {"Bearer secret-token-1"}
-    assert {headers["accept"] for headers in sent} == {"application/json"}
-    assert sent[0]["user-agent"].startswith("airflow-provider-zdirect/")
-    assert len({headers["x-flow-id"] for headers in sent}) == 2
-
-
 PROBLEM = {"title": "A title", "detail": "A detail."}
 
 
@@ -119,32 +114,22 @@ PROBLEM = {"title": "A title", "detail": "A detail."}
         (reply(401, PROBLEM), AuthenticationError, None, 2),
         (reply(403, PROBLEM), PermissionDeniedError, None, 1),
         (reply(404, PROBLEM), NotFoundError, None, 1),
-        (reply(405, PROBLEM), BadRequestError, None, 1),
         (reply(408, PROBLEM), ServerError, 120, 1),
         (reply(409, PROBLEM), ConflictError, None, 1),
-        (reply(410, PROBLEM), BadRequestError, None, 1),
-        (reply(422, PROBLEM), BadRequestError, None, 1),
         (reply(425, PROBLEM), ServerError, 120, 1),
         (reply(499, PROBLEM), BadRequestError, None, 1),
         (reply(429, PROBLEM), RateLimitedError, 60, 1),
         (reply(429, PROBLEM, {"Retry-After": "31"}), RateLimitedError, 31, 1),
         (reply(429, PROBLEM, {"Retry-After": "30"}), RateLimitedError, 30, 4),
         (reply(429, PROBLEM, {"Retry-After": "0"}), RateLimitedError, 1, 4),
-        (reply(429, PROBLEM, {"Retry-After": "-5"}), RateLimitedError, 60, 1),
-        (reply(429, PROBLEM, {"Retry-After": "soon"}), RateLimitedError, 60, 1),
-        (reply(429, PROBLEM, {"Retry-After": "999999999"}), RateLimitedError, 86400, 1),
         (reply(429, PROBLEM, {"Retry-After": "Sun, 22 Nov 2026 12:01:40 GMT"}), RateLimitedError, 100, 1),
         (reply(500, PROBLEM), ServerError, 120, 1),
-        (reply(502, PROBLEM), ServerError, 120, 1),
         (reply(503, PROBLEM, {"Retry-After": "3"}), ServerError, 120, 1),
         (reply(503, PROBLEM, {"Retry-After": "300"}), ServerError, 300, 1),
-        (reply(503, PROBLEM, {"Retry-After": "Sun, 22 Nov 2026 12:10:00 GMT"}), ServerError, 600, 1),
-        (reply(504, PROBLEM), ServerError, 120, 1),
         (reply(599, PROBLEM), ServerError, 120, 1),
         (reply(202, PROBLEM), ServerError, 120, 1),
         (reply(204), ServerError, 120, 1),
         (reply(206, {"received_items": []}), ServerError, 120, 1),
-        (reply(207, PROBLEM), ServerError, 120, 1),
         (reply(301, headers={"Location": "https://evil.example.com/"}), ZDirectConfigurationError, None, 1),
         (reply(302, headers={"Location": "/elsewhere"}), ZDirectConfigurationError, None, 1),
         (reply(304), ZDirectConfigurationError, None, 1),
@@ -279,25 +264,13 @@ async def test_a_403_names_the_scope_and_the_possible_causes(server: ScriptedSer
 
 @pytest.mark.parametrize(
     "merchant_id",
-    [
-        "",
-        "1",
-        "../../auth/token",
-        MERCHANT + "/x",
-        MERCHANT + "?x",
-        MERCHANT + "\n/",
-        MERCHANT.replace("-", ""),
-        f"{{{MERCHANT}}}",
-    ],
+    ["", "../../auth/token", MERCHANT + "/x", MERCHANT + "\n/", MERCHANT.replace("-", ""), f"{{{MERCHANT}}}"],
 )
 async def test_only_a_uuid_gets_into_a_path(server: ScriptedServer, make_client: MakeClient, merchant_id: str) -> None:
     with pytest.raises(ZDirectConfigurationError, match="merchant_id"):
         async for _ in make_client().pages(RECEIVED, merchant_id, WINDOW):
             pass
     assert server.requests == server.token_requests == []
-
-
-def test_a_merchant_id_is_lower_cased() -> None:
     assert checked_merchant_id(f" {MERCHANT.upper()} ") == MERCHANT
 
 
