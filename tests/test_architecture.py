@@ -84,9 +84,17 @@ def test_the_core_does_not_know_airflow() -> None:
             assert not [name for name in imports(path) if name == "airflow" or name.startswith("airflow.")], path
 
 
-def test_one_module_imports_httpx() -> None:
-    users = [path for path in MODULES if any(name.split(".")[0] == "httpx" for name in imports(path))]
-    assert [str(path.relative_to(PACKAGE)) for path in users] == ["client/transport.py"]
+@pytest.mark.parametrize(
+    ("libraries", "modules"),
+    [
+        ({"httpx", "httpcore"}, {"client/transport.py"}),
+        # In their types Airflow's HTTP provider says what it wants of an auth class, a hook and a trigger.
+        ({"requests", "aiohttp"}, {"hooks/http_auth.py", "hooks/http.py", "triggers/http.py"}),
+    ],
+)
+def test_few_modules_import_an_http_library(libraries: set[str], modules: set[str]) -> None:
+    users = [path for path in MODULES if any(name.split(".")[0] in libraries for name in imports(path))]
+    assert {str(path.relative_to(PACKAGE)) for path in users} == modules
 
 
 def test_nothing_imports_the_emulator() -> None:

@@ -14,25 +14,36 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_zdirect.client.client import JSON_API, Identity, Reply, ZDirectClient, checked_merchant_id
+    from airflow_provider_zdirect.client.client import Identity, Reply, ZDirectClient, checked_merchant_id
     from airflow_provider_zdirect.client.config import ClientConfig
     from airflow_provider_zdirect.client.hosts import PRODUCTION_URL, SANDBOX_URL
     from airflow_provider_zdirect.client.rates import FileRateLimiter, MemoryRateLimiter, RateLimiter
     from airflow_provider_zdirect.client.retry import RetryPolicy
     from airflow_provider_zdirect.client.sending import ClientStats
-    from airflow_provider_zdirect.client.tokens import FileTokenStore, MemoryTokenStore, Token, TokenStore, token_key
+    from airflow_provider_zdirect.client.token_stores import (
+        FileTokenStore,
+        MemoryTokenStore,
+        Token,
+        TokenStore,
+        token_key,
+    )
     from airflow_provider_zdirect.client.transport import Timeouts, Transport
     from airflow_provider_zdirect.datasets.endpoint import Rate
+    from airflow_provider_zdirect.datasets.orders import JSON_API
     from airflow_provider_zdirect.datasets.page import Page
 
 _MODULES = {
-    "client": ("JSON_API", "Identity", "Page", "Reply", "ZDirectClient", "checked_merchant_id"),
-    "config": ("PRODUCTION_URL", "SANDBOX_URL", "ClientConfig"),
-    "rates": ("FileRateLimiter", "MemoryRateLimiter", "Rate", "RateLimiter"),
-    "retry": ("RetryPolicy",),
-    "sending": ("ClientStats",),
-    "tokens": ("FileTokenStore", "MemoryTokenStore", "Token", "TokenStore", "token_key"),
-    "transport": ("Timeouts", "Transport"),
+    "client.client": ("Identity", "Reply", "ZDirectClient", "checked_merchant_id"),
+    "client.config": ("ClientConfig",),
+    "client.hosts": ("PRODUCTION_URL", "SANDBOX_URL"),
+    "client.rates": ("FileRateLimiter", "MemoryRateLimiter", "RateLimiter"),
+    "client.retry": ("RetryPolicy",),
+    "client.sending": ("ClientStats",),
+    "client.token_stores": ("FileTokenStore", "MemoryTokenStore", "Token", "TokenStore", "token_key"),
+    "client.transport": ("Timeouts", "Transport"),
+    "datasets.endpoint": ("Rate",),
+    "datasets.orders": ("JSON_API",),
+    "datasets.page": ("Page",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -66,4 +77,4 @@ def __getattr__(name: str) -> Any:
     module = _MODULE_OF.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{module}"), name)
+    return getattr(import_module(f"airflow_provider_zdirect.{module}"), name)

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
-from types import TracebackType
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, TypeVar, Unpack
 
 import msgspec
 
-from airflow_provider_zdirect.client.auth import TokenProvider
-from airflow_provider_zdirect.client.calls import Caller
+from airflow_provider_zdirect.client.access_token import AccessTokens
 from airflow_provider_zdirect.client.config import ClientConfig
-from airflow_provider_zdirect.client.failures import REFETCH_DELAY, Call
 from airflow_provider_zdirect.client.rates import FileRateLimiter, RateLimiter
 from airflow_provider_zdirect.client.retry import RetryPolicy
-from airflow_provider_zdirect.client.sending import Sender
-from airflow_provider_zdirect.client.tokens import MemoryTokenStore, TokenStore
+from airflow_provider_zdirect.client.sending import Call, Sender
+from airflow_provider_zdirect.client.token_stores import MemoryTokenStore, TokenStore
 from airflow_provider_zdirect.client.transport import Answer, Timeouts, Transport
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.datasets.damaged_json import mended
 from airflow_provider_zdirect.datasets.dataset import Dataset
-from airflow_provider_zdirect.datasets.endpoint import Rate
-from airflow_provider_zdirect.datasets.orders import JSON_API as JSON_API
+from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY, Rate
 from airflow_provider_zdirect.datasets.page import NOT_READABLE, Page
 from airflow_provider_zdirect.exceptions import (
+    AuthenticationError,
     CursorLoopError,
     MalformedResponseError,
+    RateLimitedError,
     ZDirectConfigurationError,
+    ZDirectRetriableError,
 )
 from airflow_provider_zdirect.merchant_files.cells import UUID
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -109,28 +109,21 @@ class ZDirectClient:
         policy: RetryPolicy | None = None,
     ) -> None:
         self.config = config
+        self.assumptions = config.assumptions
         clock = clock or SystemClock()
         limiter = limiter or FileRateLimiter(clock=clock)
         policy = policy or RetryPolicy(max_inline_wait=config.max_inline_wait, max_attempts=config.max_attempts)
         self._transport = transport or Transport(
             Timeouts(config.connect_timeout, config.read_timeout, config.total_timeout)
         )
-        sender = Sender(config, self._transport, policy, clock)
-        self.stats = sender.stats
-        self._tokens = TokenProvider(sender, tokens or MemoryTokenStore(), limiter)
-        self._caller = Caller(sender, self._tokens, limiter)
-
-    @property
-    def assumptions(self) -> Assumptions:
-        """What is assumed of the API where it is not confirmed."""
-        return self.config.assumptions
+        self._sender = Sender(config, self._transport, limiter, policy, clock)
+        self._tokens = AccessTokens(self._sender, tokens or MemoryTokenStore())
+        self.stats = self._sender.stats
 
     async def __aenter__(self) -> ZDirectClient:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -177,12 +170,11 @@ class ZDirectClient:
             at = answered_at() if answered_at else None
             return replace(dataset.read(answer.body, parameters, cursor, at), etag=etag)
 
-        # Digests, because cursors may be long and pages many.
-        followed: set[bytes] = set()
+        followed: set[str] = set()
         for number in count(1):
             if cursor is not None:
-                followed.add(_digest(cursor))
-            is_known = number == 1 and known_as is not None
+                followed.add(cursor)
+            known = known_as if number == 1 else None
             call = Call(
                 what=what if number == 1 else f"{what}, page {number}",
                 path=endpoint.path_of(merchant),
@@ -196,11 +188,11 @@ class ZDirectClient:
                 scope=endpoint.scope,
                 accept=endpoint.media_type,
                 refetch_delay=endpoint.refetch_delay,
-                headers={"If-None-Match": known_as} if is_known and known_as else {},
-                expected=frozenset({200, 304} if is_known else {200}),
+                headers={"If-None-Match": known} if known else {},
+                expected=frozenset({200, 304} if known else {200}),
             )
-            page = await self._caller.fetch(call, read)
-            if page.next_cursor is not None and _digest(page.next_cursor) in followed:
+            page = await self._fetch(call, read)
+            if page.next_cursor in followed:
                 raise CursorLoopError(
                     f"{call.what}: zDirect named a cursor that was followed before; the pages would never end.",
                     remedy="Run the window again from its start; if the error stays, report it to Zalando's support.",
@@ -245,15 +237,12 @@ class ZDirectClient:
         :param path: below the base URL, with a slash in front.
         :param rate: documented rate limit of the endpoint.
         """
-        return await self._caller.fetch(_call(path, rate, facts, parameters), lambda answer: _decode(answer.body))
+        call = _call("GET", path, rate, facts, parameters=dict(parameters or {}))
+        return await self._fetch(call, lambda answer: _decode(answer.body))
 
-    async def get_bytes(
-        self, path: str, parameters: Mapping[str, str] | None = None, *, rate: Rate, **facts: Unpack[CallFacts]
-    ) -> bytearray:
+    async def get_bytes(self, path: str, *, rate: Rate, **facts: Unpack[CallFacts]) -> bytes:
         """The body of one GET as it is; parameters as :meth:`get`."""
-        return await self._caller.fetch(
-            _call(path, rate, {"accept": "*/*", **facts}, parameters), lambda answer: answer.body
-        )
+        return await self._fetch(_call("GET", path, rate, facts), lambda answer: bytes(answer.body))
 
     async def request(
         self,
@@ -279,18 +268,59 @@ class ZDirectClient:
         :raises ConflictError: 409, 412 and 428.
         """
         headers = {name: etag for name, etag in (("If-Match", if_match), ("If-None-Match", if_none_match)) if etag}
-        call = _call(path, rate, {"what": f"{method} {path}", **facts})
+        call = _call(method, path, rate, facts)
         if method != "GET":
             # Wanted with every PUT and POST, those without a body included (zDirect docs, Shipping Notices).
             headers["Content-Type"] = call.accept
         call = replace(
             call,
-            method=method,
             body=None if json is None else msgspec.json.encode(json),
             headers=headers,
             expected=expected | {304} if if_none_match else expected,
         )
-        return await self._caller.fetch(call, _reply)
+        return await self._fetch(call, _reply)
+
+    async def _fetch(self, call: Call, read: Callable[[Answer], T]) -> T:
+        """What ``read`` makes of the answer, after as many attempts as :mod:`.retry` allows.
+
+        A change is repeated only after a 429 and a 401, which show that it was not carried out.
+        """
+        kinds: Counter[type[ZDirectRetriableError]] = Counter()
+        last: ZDirectRetriableError | None = None
+        while True:
+            try:
+                return await self._authorised(call, read)
+            except ZDirectRetriableError as error:
+                failure = error
+            is_limit = isinstance(failure, RateLimitedError)
+            if is_limit and failure.status is None and last is not None:
+                # Our own pacing refused, not zDirect: the failure before it explains more.
+                failure.__cause__ = last
+            kinds[type(failure)] += 1
+            wait = self._sender.policy.inline_wait(failure, attempts=kinds.total(), alike=kinds[type(failure)])
+            if wait is None or not (call.method == "GET" or is_limit):
+                raise failure
+            log.info("%s Trying again in %.1f s.", failure.message, wait)
+            # After a 429 the rate limiter does the waiting, one after the other.
+            if not is_limit:
+                await self._sender.clock.sleep(wait)
+            last = failure
+
+    async def _authorised(self, call: Call, read: Callable[[Answer], T]) -> T:
+        """One attempt; a 401 fails it only if a token that was requested after a first 401 is refused as well."""
+        token = await self._tokens.get()
+        refused_at: datetime | None = None
+        while True:
+            try:
+                return await self._sender.send(
+                    call, f"Bearer {token.access_token}", read, max_wait=self.config.max_inline_wait
+                )
+            except AuthenticationError:
+                if refused_at is not None and token.obtained_at >= refused_at:
+                    raise
+            refused_at = refused_at or self._sender.clock.now()
+            log.info("%s: 401, the access token is refused; using another one.", call.what)
+            token = await self._tokens.get(refused=token.access_token)
 
 
 def checked_merchant_id(text: str) -> str:
@@ -307,13 +337,13 @@ def checked_merchant_id(text: str) -> str:
     return merchant_id
 
 
-def _call(path: str, rate: Rate, facts: CallFacts, parameters: Mapping[str, str] | None = None) -> Call:
+def _call(method: str, path: str, rate: Rate, facts: CallFacts, **more: Any) -> Call:
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path) or ".." in path:
         raise ZDirectConfigurationError(
             f"path={path[:100]!r} is not a path of the API.", remedy="Give it as /auth/me, without host and query."
         )
-    named: CallFacts = {"what": f"GET {path}", "endpoint": path, **facts}
-    return Call(path=path, rate=rate, parameters=dict(parameters or {}), **named)
+    named: CallFacts = {"what": f"{method} {path}", "endpoint": path, **facts}
+    return Call(method=method, path=path, rate=rate, **named, **more)
 
 
 def _reply(answer: Answer) -> Reply:
@@ -330,10 +360,6 @@ def _decode(body: bytearray) -> Any:
             remedy="No action needed if the retry succeeds; otherwise check host.",
             retry_after=REFETCH_DELAY,
         ) from None
-
-
-def _digest(cursor: str) -> bytes:
-    return hashlib.blake2b(cursor.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _texts(value: Any) -> tuple[str, ...]:

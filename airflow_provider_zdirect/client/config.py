@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from airflow_provider_zdirect import __version__
-from airflow_provider_zdirect.client.hosts import PRODUCTION_URL, SANDBOX_URL, base_url
+from airflow_provider_zdirect.client.hosts import PRODUCTION_URL, SANDBOX_URL, ZALANDO_HOSTS, base_url
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 
-_URLS = {"production": PRODUCTION_URL, "sandbox": SANDBOX_URL}
+MASKED = "***"
+"""What Airflow shows in place of a secret."""
+
+DAY = 86_400.0
+_NUMBERS = {
+    "connect_timeout": (0.001, DAY),
+    "read_timeout": (0.001, DAY),
+    "total_timeout": (0.001, DAY),
+    "rate_share": (0.001, 1),
+    "max_inline_wait": (0, DAY),
+    "max_attempts": (1, 1000),
+    "token_margin": (0, DAY),
+}
+"""What each setting may be."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,7 @@ class ClientConfig:
     :param token_margin: seconds of life that a token must have left to be used.
     :param assumptions: what is assumed of the API where it is not confirmed.
     :param conn_id: the Airflow connection that all this comes from, for error messages.
+    :ivar address: the base URL, without a slash at the end.
     :raises ZDirectConfigurationError: if a value cannot be used; names it.
     """
 
@@ -52,31 +64,39 @@ class ClientConfig:
     token_margin: float = 300.0
     assumptions: Assumptions = field(default_factory=Assumptions)
     conn_id: str | None = None
+    address: str = field(init=False)
 
     def __post_init__(self) -> None:
-        if isinstance(self.environment, str):
-            object.__setattr__(self, "environment", self.environment.strip().lower())
-        if self.environment not in tuple(_URLS):
+        environment = self.environment.strip().lower() if isinstance(self.environment, str) else None
+        if environment not in ZALANDO_HOSTS.values():
             raise ZDirectConfigurationError(
                 f"environment={self.environment!r} is not an environment of zDirect.",
                 remedy="Use production or sandbox.",
             )
+        object.__setattr__(self, "environment", environment)
         self._check_credentials()
-        self._check_numbers()
-        object.__setattr__(self, "base_url", base_url(self.base_url or _URLS[self.environment]))
-        self._check_environment()
+        for name, (lowest, highest) in _NUMBERS.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not lowest <= value <= highest:
+                raise ZDirectConfigurationError(
+                    f"{name}={value!r} is not a number from {lowest:g} to {highest:g}.",
+                    remedy=f"Leave {name} out, or give such a number.",
+                )
+        own = SANDBOX_URL if environment == "sandbox" else PRODUCTION_URL
+        object.__setattr__(self, "address", base_url(self.base_url or own))
+        belongs_to = ZALANDO_HOSTS.get(self.address.removeprefix("https://"), environment)
+        if belongs_to != environment:
+            raise ZDirectConfigurationError(
+                f"host is the {belongs_to} address, but environment={environment!r}.",
+                remedy=f"Set environment to {belongs_to}, or leave host empty.",
+            )
         if not (self.user_agent.isascii() and self.user_agent.isprintable() and self.user_agent.strip()):
             raise ZDirectConfigurationError("user_agent is not printable ASCII.", remedy="Leave it out.")
 
     @property
-    def address(self) -> str:
-        """The base URL, without a slash at the end."""
-        return self.base_url or _URLS[self.environment]
-
-    @property
     def is_zalando(self) -> bool:
         """Whether the address is zDirect's own, and so certainly right."""
-        return self.address in _URLS.values()
+        return self.address in (PRODUCTION_URL, SANDBOX_URL)
 
     @property
     def source(self) -> str:
@@ -88,7 +108,7 @@ class ClientConfig:
             ("client_id", self.client_id, "login"),
             ("client_secret", self.client_secret, "password"),
         ):
-            if fault := blank_in(value):
+            if fault := fault_in(value):
                 raise ZDirectConfigurationError(
                     f"{name} (the connection's {where}) {fault}.",
                     remedy=f"Copy it again from the app in the zDirect portal into the connection's {where}, without "
@@ -100,49 +120,20 @@ class ClientConfig:
                 remedy="Put only the client id into the connection's login, and the secret into its password.",
             )
 
-    def _check_numbers(self) -> None:
-        for name, lowest in (
-            ("connect_timeout", 0.001),
-            ("read_timeout", 0.001),
-            ("total_timeout", 0.001),
-            ("max_inline_wait", 0.0),
-            ("max_attempts", 1),
-            ("token_margin", 0.0),
-        ):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not lowest <= value < math.inf:
-                raise ZDirectConfigurationError(
-                    f"{name}={value!r} is not a number of at least {lowest:g}.",
-                    remedy=f"Leave {name} out, or give a number.",
-                )
-        share = self.rate_share
-        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share <= 1:
-            raise ZDirectConfigurationError(
-                f"rate_share={share!r} is not above 0 and at most 1.",
-                remedy="Give the part of the rate limits that this host may use, for example 0.5 on each of two hosts.",
-            )
 
-    def _check_environment(self) -> None:
-        host = urlsplit(self.address).hostname
-        for environment, url in _URLS.items():
-            if host == urlsplit(url).hostname and environment != self.environment:
-                raise ZDirectConfigurationError(
-                    f"host is the {environment} address, but environment={self.environment!r}.",
-                    remedy=f"Set environment to {environment}, or leave host empty.",
-                )
-
-
-def blank_in(value: str) -> str | None:
-    """What is wrong with the blanks of a secret: a phrase that does not show it; None if nothing is.
+def fault_in(secret: str | None) -> str | None:
+    """What is wrong with a secret that somebody has copied: a phrase that does not show it; None if nothing is.
 
     What is copied from a web page or a file often ends with a blank or a line break, which is easy to miss.
     """
-    if not value or not value.strip():
+    if not secret or not secret.strip():
         return "is empty"
+    if secret == MASKED:
+        return f"is {MASKED}, not the secret itself"
     for position, where in ((0, "starts with"), (-1, "ends with")):
-        if value[position].isspace() or not value[position].isprintable():
-            return f"{where} {_named(value[position])}"
-    hidden = next((character for character in value if not character.isprintable()), None)
+        if secret[position].isspace() or not secret[position].isprintable():
+            return f"{where} {_named(secret[position])}"
+    hidden = next((character for character in secret if not character.isprintable()), None)
     return f"holds {_named(hidden)}, which cannot be sent" if hidden else None
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 
 PRODUCTION_URL = "https://api.merchants.zalando.com"
 SANDBOX_URL = "https://api-sandbox.merchants.zalando.com"
 
-ZALANDO_HOSTS = frozenset(urlsplit(url).hostname for url in (PRODUCTION_URL, SANDBOX_URL))
+ZALANDO_HOSTS = {"api.merchants.zalando.com": "production", "api-sandbox.merchants.zalando.com": "sandbox"}
+"""zDirect's own hosts and their environments."""
 
 
 def is_loopback(host: str) -> bool:
@@ -24,49 +25,39 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def split_address(url: str) -> SplitResult:
-    """The parts of ``url``, if a secret may be sent there.
+def base_url(text: str) -> str:
+    """``text`` as a base URL that a secret may be sent to: with a scheme, without a slash at the end.
 
     zDirect is HTTPS only (zDirect docs, API overview); plain HTTP would show the client secret to the network.
 
-    :raises ZDirectConfigurationError: if ``url`` is neither a plain HTTPS address nor an HTTP one on this machine.
+    :param text: for example ``http://localhost:8088/``. zDirect's own host names do not need the scheme.
+    :raises ZDirectConfigurationError: if it is neither a plain HTTPS address nor an HTTP one on this machine; if there
+        is no scheme, a query, a fragment, or a path or port at zDirect's own addresses.
     """
+    url = text.strip()
     # Whitespace, backslashes and user parts are read differently by different URL parsers, and so could send
     # a token to another host than the one that was checked here.
     if any(character in "\\@ " or not character.isprintable() for character in url):
         raise _wrong(
             "host is not a plain address; it holds a blank, an invisible character, a backslash or a user name."
         )
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-        # Empty and overlong labels, which no name server can be asked for.
-        (host or "").encode("idna")
-    except ValueError:
-        raise _wrong(f"host={url!r} is not an address.") from None
-    if parts.scheme not in ("https", "http") or not host or port == 0:
-        raise _wrong(f"host={url!r} is not an address.")
-    if parts.scheme == "http" and not is_loopback(host):
-        raise _wrong(f"host={url!r} is plain HTTP, which would send the client secret unencrypted.")
-    return parts
-
-
-def base_url(text: str) -> str:
-    """``text`` as a base URL: with a scheme, without a slash at the end.
-
-    :param text: for example ``http://localhost:8088/``. zDirect's own host names do not need the scheme.
-    :raises ZDirectConfigurationError: as :func:`split_address`, and if there is no scheme, a query, a fragment, or
-        a path or port at zDirect's own addresses.
-    """
-    url = text.strip()
     if re.match(r"https?[:/]", url, re.IGNORECASE) and not re.match(r"https?://[^/]", url, re.IGNORECASE):
         raise ZDirectConfigurationError(
             f"host={text!r} is not an address: its scheme must be followed by :// and a host name.",
             remedy="Give it as https://name, or as http://localhost:8088 on this machine.",
         )
     has_scheme = "://" in url
-    parts = split_address(url if has_scheme else f"https://{url}")
-    host = parts.hostname or ""
+    try:
+        parts = urlsplit(url if has_scheme else f"https://{url}")
+        host, port = parts.hostname or "", parts.port
+        # Empty and overlong labels, which no name server can be asked for.
+        host.encode("idna")
+    except ValueError:
+        raise _wrong(f"host={text!r} is not an address.") from None
+    if parts.scheme not in ("https", "http") or not host or port == 0:
+        raise _wrong(f"host={text!r} is not an address.")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise _wrong(f"host={text!r} is plain HTTP, which would send the client secret unencrypted.")
     if not has_scheme and host not in ZALANDO_HOSTS:
         raise ZDirectConfigurationError(
             f"host={text!r} has no scheme.",
@@ -77,9 +68,9 @@ def base_url(text: str) -> str:
     path = parts.path.rstrip("/")
     if host not in ZALANDO_HOSTS:
         return f"{parts.scheme}://{parts.netloc.lower()}{path}"
-    if path or parts.port not in (None, 443):
+    if path or port not in (None, 443):
         raise _wrong(f"host={text!r}: zDirect's own address has neither a path nor a port.")
-    return f"{parts.scheme}://{host}"
+    return f"https://{host}"
 
 
 def _wrong(what: str) -> ZDirectConfigurationError:
@@ -91,7 +82,7 @@ def _wrong(what: str) -> ZDirectConfigurationError:
 
 def is_local(address: str) -> bool:
     """Whether ``address`` is this machine, which no proxy stands before."""
-    return is_loopback(split_address(address).hostname or "")
+    return is_loopback(urlsplit(address).hostname or "")
 
 
 def is_below(url: str, address: str) -> bool:

@@ -14,7 +14,9 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from airflow_provider_zdirect.client.file_lock import host_lock, private_directory
@@ -24,6 +26,8 @@ from airflow_provider_zdirect.datasets.endpoint import Rate
 from airflow_provider_zdirect.exceptions import RateLimitedError
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,8 @@ class RateLimiter(ABC):
         self._clock = clock or SystemClock()
 
     @abstractmethod
-    async def _change(self, endpoint: str, step: Callable[[Pace], Pace]) -> Pace:
-        """Replace the pace of ``endpoint`` by ``step`` of it, alone; the pace before."""
+    async def _change(self, endpoint: str, step: Callable[[Pace], tuple[Pace, T]]) -> T:
+        """Replace the pace of ``endpoint`` by that which ``step`` makes of it, alone; what else ``step`` returns."""
 
     async def acquire(self, endpoint: str, rate: Rate, *, max_wait: float) -> float:
         """Wait until a request to ``endpoint`` may be sent; the seconds waited.
@@ -75,17 +79,7 @@ class RateLimiter(ABC):
         waited = 0.0
         while True:
             left = max_wait - waited
-            # The time of the reservation: else a process that queued for the lock would come later than its slot.
-            now = slot = 0.0
-
-            def step(pace: Pace, left: float = left) -> Pace:
-                nonlocal now, slot
-                now = self._now()
-                reserved, slot = pace.reserve(now, rate)
-                return reserved if slot - now <= left else pace
-
-            await self._change(endpoint, step)
-            wait = slot - now
+            wait = await self._change(endpoint, partial(self._reserve, rate, left))
             if wait > left:
                 raise RateLimitedError(
                     f"The rate limit of {endpoint} leaves no room for {wait:.0f} s.",
@@ -99,13 +93,19 @@ class RateLimiter(ABC):
             await self._clock.sleep(wait)
             waited += wait
             # Somebody may have met a 429 while this one slept.
-            if not (await self._change(endpoint, lambda pace: pace)).is_paused(self._now()):
+            if not await self._change(endpoint, lambda pace: (pace, pace.is_paused(self._now()))):
                 return waited
+
+    def _reserve(self, rate: Rate, left: float, pace: Pace) -> tuple[Pace, float]:
+        # The time of the reservation: else a process that queued for the lock would come later than its slot.
+        now = self._now()
+        reserved, slot = pace.reserve(now, rate)
+        return reserved if slot - now <= left else pace, slot - now
 
     async def pause(self, endpoint: str, seconds: float) -> None:
         """Let no process send to ``endpoint`` for that many seconds."""
         now = self._now()
-        await self._change(endpoint, lambda pace: pace.pause(now, seconds))
+        await self._change(endpoint, lambda pace: (pace.pause(now, seconds), None))
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
@@ -118,13 +118,12 @@ class MemoryRateLimiter(RateLimiter):
         super().__init__(clock)
         self._paces: dict[str, Pace] = {}
 
-    async def _change(self, endpoint: str, step: Callable[[Pace], Pace]) -> Pace:
-        before = self._paces.get(endpoint, Pace())
-        self._paces[endpoint] = step(before)
-        return before
+    async def _change(self, endpoint: str, step: Callable[[Pace], tuple[Pace, T]]) -> T:
+        self._paces[endpoint], result = step(self._paces.get(endpoint, Pace()))
+        return result
 
 
-class FileRateLimiter(RateLimiter):
+class FileRateLimiter(MemoryRateLimiter):
     """Paces the requests of all processes of this host and user, through one small file per endpoint.
 
     :param directory: where the files are; None is a private directory below the host's temporary one. If it cannot
@@ -134,12 +133,12 @@ class FileRateLimiter(RateLimiter):
     def __init__(self, directory: Path | None = None, clock: Clock | None = None) -> None:
         super().__init__(clock)
         self._directory = directory
-        self._alone: MemoryRateLimiter | None = None
+        self._is_alone = False
         # An asyncio lock belongs to one loop; the limiter may outlive it.
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
-    async def _change(self, endpoint: str, step: Callable[[Pace], Pace]) -> Pace:
-        if self._alone is None:
+    async def _change(self, endpoint: str, step: Callable[[Pace], tuple[Pace, T]]) -> T:
+        if not self._is_alone:
             try:
                 return await self._change_file(endpoint, step)
             except OSError as error:
@@ -148,10 +147,10 @@ class FileRateLimiter(RateLimiter):
                     "Give a writable directory or lower rate_share.",
                     error,
                 )
-                self._alone = MemoryRateLimiter(self._clock)
-        return await self._alone._change(endpoint, step)
+                self._is_alone = True
+        return await super()._change(endpoint, step)
 
-    async def _change_file(self, endpoint: str, step: Callable[[Pace], Pace]) -> Pace:
+    async def _change_file(self, endpoint: str, step: Callable[[Pace], tuple[Pace, T]]) -> T:
         if self._directory is None:
             self._directory = private_directory("zdirect-rates")
         else:
@@ -160,17 +159,12 @@ class FileRateLimiter(RateLimiter):
         # One coroutine of this process at a time looks at the host's lock; a thousand would do nothing else.
         turn = self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
         async with turn, host_lock(path, patience=10, poll=0.002) as file:
-            before = _from_bytes(os.pread(file, 100, 0))
-            after = step(before)
+            try:
+                before = Pace(*map(float, os.pread(file, 100, 0).split()))
+            except (ValueError, TypeError):
+                before = Pace()
+            after, result = step(before)
             if after != before:
                 # Same length every time, in one write: a reader never meets half of it.
                 os.pwrite(file, f"{after.arrival:020.6f} {after.paused_until:020.6f}\n".encode(), 0)
-            return before
-
-
-def _from_bytes(content: bytes) -> Pace:
-    try:
-        arrival, paused_until = content.split()
-        return Pace(float(arrival), float(paused_until))
-    except ValueError:
-        return Pace()
+            return result

@@ -1,49 +1,68 @@
-"""One request out and its answer back, judged; nothing is repeated here."""
+"""One request out and its answer back: paced, sent, judged, read. Nothing is repeated here."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeVar
 
+from airflow_provider_zdirect.client.answer_errors import error_of, tidy
 from airflow_provider_zdirect.client.config import ClientConfig
-from airflow_provider_zdirect.client.failures import Call, failure_of
-from airflow_provider_zdirect.client.problems import tidy
+from airflow_provider_zdirect.client.rates import RateLimiter
 from airflow_provider_zdirect.client.retry import RetryPolicy
 from airflow_provider_zdirect.client.transport import Answer, Timeouts, Transport
 from airflow_provider_zdirect.clock import Clock
-from airflow_provider_zdirect.exceptions import TransportError, ZDirectError
+from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY, Rate
+from airflow_provider_zdirect.exceptions import MalformedResponseError, RateLimitedError, TransportError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+LARGE = 256 * 1024
+"""Bytes of a body that take some milliseconds to read."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request.
+
+    :param what: what is fetched, in words: dataset, merchant and window.
+    :param path: path below the base URL.
+    :param endpoint: name of the rate limit that it counts against.
+    :param scope: permission that the app needs for it.
+    :param refetch_delay: seconds before it may be repeated after a failed answer.
+    :param headers: beside those that every request has, for example ``If-Match``.
+    :param expected: statuses that are not failures.
+    """
+
+    what: str
+    path: str
+    endpoint: str
+    rate: Rate
+    parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    scope: str | None = None
+    refetch_delay: float = REFETCH_DELAY
+    accept: str = "application/json"
+    method: str = "GET"
+    body: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    expected: frozenset[int] = frozenset({200})
 
 
 @dataclass
 class ClientStats:
-    """What a client has done so far.
+    """What a client has done so far, token requests aside.
 
-    :param requests: requests sent, without token requests.
-    :param token_requests: token requests sent.
     :param bytes: bytes of the bodies received, after decompression.
-    :param retries: requests that were sent again.
-    :param waited: seconds waited for rate limits and between attempts.
     """
 
     requests: int = 0
-    token_requests: int = 0
     bytes: int = 0
-    retries: int = 0
-    waited: float = 0.0
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """An answer.
-
-    :param flow_id: ``X-Flow-Id`` of the answer, or the one that was sent.
-    :param failure: the error that it stands for; None if it was expected.
-    """
-
-    answer: Answer
-    flow_id: str
-    failure: ZDirectError | None
 
 
 @dataclass(frozen=True)
@@ -52,6 +71,7 @@ class Sender:
 
     config: ClientConfig
     transport: Transport
+    limiter: RateLimiter
     policy: RetryPolicy
     clock: Clock
     stats: ClientStats = field(default_factory=ClientStats)
@@ -60,38 +80,56 @@ class Sender:
         self,
         call: Call,
         authorization: str,
+        read: Callable[[Answer], T],
         *,
-        form: Mapping[str, str] | None = None,
+        max_wait: float,
         timeouts: Timeouts | None = None,
-    ) -> Outcome:
-        """Send ``call`` once.
+    ) -> T:
+        """What ``read`` makes of the answer; it may raise MalformedResponseError.
 
         :param authorization: scheme and credentials; masked in every text taken from the answer.
-        :raises TransportError: if no complete answer came.
+        :param max_wait: longest wait for the rate limit, in seconds.
+        :raises ZDirectError: if there is no answer that is expected.
         """
         config = self.config
-        sent_as = str(uuid.uuid4())
+        pace = f"{config.address} {config.client_id} {call.endpoint}"
+        await self.limiter.acquire(pace, call.rate.shared(config.rate_share), max_wait=max_wait)
+        self.stats.requests += 1
+        flow_id = str(uuid.uuid4())
+        headers = {
+            "Authorization": authorization,
+            "Accept": call.accept,
+            "User-Agent": config.user_agent,
+            "X-Flow-Id": flow_id,
+            **call.headers,
+        }
         try:
             answer = await self.transport.send(
                 call.method,
                 config.address + call.path,
-                headers={
-                    "Authorization": authorization,
-                    "Accept": call.accept,
-                    "User-Agent": config.user_agent,
-                    "X-Flow-Id": sent_as,
-                    **call.headers,
-                },
+                headers=headers,
                 params=call.parameters,
-                form=form,
                 body=call.body,
                 timeouts=timeouts,
             )
         except TransportError as error:
             message = f"{call.what}{config.source}: {error.message}"
-            facts = {"path": call.path, "flow_id": sent_as, "retry_after": call.refetch_delay}
+            facts = {"path": call.path, "flow_id": flow_id, "retry_after": call.refetch_delay}
             raise error.with_message(message, **facts) from None
         secrets = (config.client_secret, authorization.rpartition(" ")[2])
-        flow_id = (tidy(answer.headers.get("x-flow-id", ""), secrets) or sent_as)[:100]
-        failure = failure_of(answer, call, flow_id=flow_id, now=self.clock.now(), policy=self.policy, secrets=secrets)
-        return Outcome(answer, flow_id, failure)
+        flow_id = tidy(answer.headers.get("x-flow-id", ""), secrets)[:100] or flow_id
+        size = len(answer.body)
+        self.stats.bytes += size
+        log.debug("%s: %d, %d bytes in %.2f s, flow id %s.", call.what, answer.status, size, answer.elapsed, flow_id)
+        if answer.status not in call.expected:
+            failure = error_of(answer, call, flow_id=flow_id, now=self.clock.now(), policy=self.policy, secrets=secrets)
+            if isinstance(failure, RateLimitedError):
+                await self.limiter.pause(pace, failure.retry_after)
+            raise failure
+        try:
+            # In a thread, so that a large page does not stop the loop for all others on it.
+            return await asyncio.to_thread(read, answer) if size > LARGE else read(answer)
+        except MalformedResponseError as error:
+            facts = {"status": answer.status, "path": call.path, "flow_id": flow_id, "retry_after": call.refetch_delay}
+            unread = error.with_message(f"{call.what}: {error.message}", **facts)
+        raise unread

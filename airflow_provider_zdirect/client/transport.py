@@ -9,12 +9,12 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import httpx
 
-from airflow_provider_zdirect.client.hosts import is_loopback, split_address
+from airflow_provider_zdirect.client.hosts import is_loopback
 from airflow_provider_zdirect.exceptions import NotConnectedError, TransportError, ZDirectConfigurationError
 
 RETRY_AFTER = 120.0
@@ -53,7 +53,7 @@ class Answer:
 
 
 class Transport:
-    """Sends requests. Keeps connections open between them; belongs to one event loop.
+    """Sends requests to one server. Keeps connections open between them; belongs to one event loop.
 
     Proxies and certificate authorities are taken from the environment (``HTTPS_PROXY``, ``NO_PROXY``,
     ``SSL_CERT_FILE``), but what goes to this machine itself never goes through a proxy.
@@ -61,7 +61,7 @@ class Transport:
 
     def __init__(self, timeouts: Timeouts | None = None) -> None:
         self._timeouts = timeouts or Timeouts()
-        self._clients: dict[bool, httpx.AsyncClient] = {}
+        self._client: httpx.AsyncClient | None = None
         self.on_piece: Callable[[int], None] = lambda size: None
         """Called with the size of each piece of a body that has come, and with 0 now and then while none comes."""
 
@@ -72,35 +72,29 @@ class Transport:
         *,
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
-        form: Mapping[str, str] | None = None,
         body: bytes | None = None,
         timeouts: Timeouts | None = None,
     ) -> Answer:
         """Send one request and read the whole answer. A redirect is an answer like any other, never followed.
 
-        :param form: fields of an ``application/x-www-form-urlencoded`` body.
-        :param body: any other body.
         :raises TransportError: if no complete answer came; NotConnectedError if the address could not be reached.
-        :raises ZDirectConfigurationError: if ``url`` is plain HTTP to another machine.
         """
-        address = split_address(url)
+        address = urlsplit(url)
         limits = timeouts or self._timeouts
-        started = time.monotonic()
         kind: type[TransportError] = TransportError
+        signs_of_life = asyncio.create_task(self._signs_of_life())
         try:
+            client = self._client = self._client or _new_client(address.hostname or "")
+            request = client.build_request(
+                method,
+                url,
+                headers=dict(headers or {}),
+                params=dict(params) if params else None,
+                content=body,
+                timeout=httpx.Timeout(limits.read, connect=limits.connect),
+            )
             async with asyncio.timeout(limits.total):
-                with self._signs_of_life():
-                    answer = await self._exchange(
-                        is_loopback(address.hostname or ""),
-                        httpx.Timeout(limits.read, connect=limits.connect),
-                        started,
-                        method=method,
-                        url=url,
-                        headers=dict(headers or {}),
-                        params=dict(params) if params else None,
-                        data=dict(form) if form else None,
-                        content=body,
-                    )
+                return await self._exchange(client, request)
         except TimeoutError:
             failure = f"the answer was not complete after {limits.total:g} s"
         except httpx.ConnectError as error:
@@ -109,10 +103,11 @@ class Transport:
             failure = _in_words(error, limits)
         except (OSError, UnicodeError, ValueError) as error:
             failure = f"the exchange failed ({type(error).__name__})"
-        else:
-            if isinstance(answer, Answer):
-                return answer
-            failure = answer
+        except _BrokenOffError as error:
+            failure = str(error)
+        finally:
+            signs_of_life.cancel()
+            await asyncio.wait([signs_of_life])
         # Raised out here so that the library's exception, which may quote a header, is not even the context.
         raise kind(
             f"No answer from {address.scheme}://{address.netloc}: {failure}.",
@@ -122,10 +117,9 @@ class Transport:
             retry_after=RETRY_AFTER,
         )
 
-    async def _exchange(self, loopback: bool, limits: httpx.Timeout, started: float, **request: object) -> Answer | str:
-        client = self._client(loopback)
-        message = client.build_request(timeout=limits, **request)  # type: ignore[arg-type]
-        response = await client.send(message, stream=True)
+    async def _exchange(self, client: httpx.AsyncClient, request: httpx.Request) -> Answer:
+        started = time.monotonic()
+        response = await client.send(request, stream=True)
         body = bytearray()
         try:
             async for piece in response.aiter_bytes():
@@ -133,63 +127,48 @@ class Transport:
                 self.on_piece(len(piece))
         finally:
             await response.aclose()
-        expected = response.headers.get("content-length", "")
-        if expected.isdecimal() and int(expected) != response.num_bytes_downloaded:
-            return f"the body broke off at byte {response.num_bytes_downloaded} of {expected}"
+        expected, received = response.headers.get("content-length", ""), response.num_bytes_downloaded
+        if expected.isdecimal() and int(expected) != received:
+            raise _BrokenOffError(f"the body broke off at byte {received} of {expected}")
         headers = {name.lower(): value for name, value in reversed(response.headers.multi_items())}
         return Answer(response.status_code, headers, body, time.monotonic() - started)
 
-    @contextmanager
-    def _signs_of_life(self) -> Iterator[None]:
-        timer: asyncio.TimerHandle
-
-        def wait_on() -> None:
-            nonlocal timer
-            timer = asyncio.get_running_loop().call_later(self._timeouts.still_waiting, still_waiting)
-
-        def still_waiting() -> None:
+    async def _signs_of_life(self) -> None:
+        while True:
+            await asyncio.sleep(self._timeouts.still_waiting)
             self.on_piece(0)
-            wait_on()
-
-        wait_on()
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-    def _client(self, loopback: bool) -> httpx.AsyncClient:
-        client = self._clients.get(loopback)
-        if client is None:
-            try:
-                client = httpx.AsyncClient(
-                    follow_redirects=False,
-                    trust_env=not loopback,
-                    verify=_certificates(not loopback, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
-                    headers={"Accept-Encoding": "gzip"},
-                )
-            except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
-                kind = type(error).__name__
-            else:
-                self._clients[loopback] = client
-                return client
-            raise ZDirectConfigurationError(
-                f"The HTTP client could not be set up from the environment ({kind}).",
-                remedy="Check HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR.",
-            )
-        return client
 
     async def aclose(self) -> None:
         """Close the connections."""
-        clients = list(self._clients.values())
-        self._clients.clear()
-        for client in clients:
+        client, self._client = self._client, None
+        if client is not None:
             await client.aclose()
 
 
+class _BrokenOffError(Exception):
+    """Fewer bytes came than were announced."""
+
+
+def _new_client(host: str) -> httpx.AsyncClient:
+    try:
+        return httpx.AsyncClient(
+            follow_redirects=False,
+            trust_env=not is_loopback(host),
+            verify=_certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
+            headers={"Accept-Encoding": "gzip"},
+        )
+    except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
+        kind = type(error).__name__
+    raise ZDirectConfigurationError(
+        f"The HTTP client could not be set up from the environment ({kind}).",
+        remedy="Check HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR.",
+    )
+
+
 @functools.cache
-def _certificates(trust_env: bool, file: str | None, directory: str | None) -> ssl.SSLContext:
+def _certificates(file: str | None, directory: str | None) -> ssl.SSLContext:
     # Read once: that takes longer than anything else about a client. What the environment names is part of the key.
-    return httpx.create_ssl_context(trust_env=trust_env)
+    return httpx.create_ssl_context()
 
 
 def _in_words(error: Exception, limits: Timeouts) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from airflow_provider_zdirect.client.failures import REFETCH_DELAY
+from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.erasure.copies import erase_lines, staged_to_erase
 from airflow_provider_zdirect.erasure.ledger import ErasureLedger

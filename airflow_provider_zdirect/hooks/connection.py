@@ -6,6 +6,7 @@ import asyncio
 import difflib
 import json
 import math
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -13,17 +14,16 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
 
 from airflow_provider_zdirect.client import ClientConfig, ZDirectClient, checked_merchant_id
-from airflow_provider_zdirect.client.config import blank_in
+from airflow_provider_zdirect.client.config import fault_in
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.datasets.personal_data import SHORTEST_KEY
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.hooks.connection_form import CONNECTION_TYPE, EXTRA_FIELDS, PERSONAL_DATA_SECRET
 from airflow_provider_zdirect.hooks.token_lease import AirflowVariableTokenStore
 
-MASKED = "***"
-"""What Airflow shows in place of a secret."""
-
 DEFAULT_PORTS = {"https": 443, "http": 80}
+
+_WANTED = {"string": "a text", "number": "a number", "boolean": "true or false", "object": "a JSON object"}
 
 _FIELDS = {field.name: field for field in EXTRA_FIELDS}
 
@@ -71,16 +71,22 @@ class ZDirectConnection:
             mask_secret(secret)
         return read_settings(self.conn_id, connection)
 
-    @property
     def config(self) -> ClientConfig:
+        """Address, app and timeouts of the connection.
+
+        :raises ZDirectConfigurationError: if it is missing or a field cannot be used; names both.
+        """
         return self.settings.config
 
-    def client(self, config: ClientConfig | None = None) -> ZDirectClient:
-        """A client for this connection, or with another configuration of it."""
-        return shared_client(config or self.config, share_access=self.settings.share_access)
+    def client(self) -> ZDirectClient:
+        """A client for this connection: an async context manager, for one event loop.
+
+        :raises ZDirectConfigurationError: as :meth:`config`.
+        """
+        return shared_client(self.config(), share_access=self.settings.share_access)
 
     async def access_token(self, *, refused: str | None = None) -> str:
-        """The shared access token, masked in logs.
+        """The shared access token, masked in logs, for requests that the client does not send.
 
         :param refused: a token that zDirect has answered with 401; it is another one then.
         """
@@ -128,12 +134,6 @@ def _settings(conn_id: str, connection: Any) -> ConnectionSettings:
         raise ZDirectConfigurationError(
             f"its type is {connection.conn_type!r}.", remedy=f"Use a connection of type {CONNECTION_TYPE}."
         )
-    for name, what in (("login", "client id"), ("password", "client secret")):
-        value = getattr(connection, name)
-        if fault := "is empty" if not value else f"is {MASKED}, not the secret itself" if value == MASKED else None:
-            raise ZDirectConfigurationError(
-                f"{name} {fault}.", remedy=f"Put the {what} of the app in the zDirect portal into {name}."
-            )
     extra = _extra(connection)
     patience: dict[str, float] = {name: extra[name] for name in ("rate_share", "max_inline_wait") if name in extra}
     if (timeout := extra.get("timeout")) is not None:
@@ -217,42 +217,27 @@ def _with_nearest(name: str) -> str:
 
 
 def _value(name: str, value: Any) -> Any:
-    match _FIELDS[name].kind:
-        case "secret":
-            fault = "is not a text" if not isinstance(value, str) else blank_in(value)
-            if value == MASKED:
-                fault = f"is {MASKED}, not the secret itself"
-            if not fault and len(value) < SHORTEST_KEY:
-                fault = f"is shorter than {SHORTEST_KEY} characters"
-            if fault:
-                raise ZDirectConfigurationError(
-                    f"extra {name} {fault}.", remedy=f"Put the right text into {name}, or leave it out."
-                )
-            return str(value)
-        case "number":
-            if not isinstance(value, bool):
-                try:
-                    return float(value)
-                except (TypeError, ValueError, OverflowError):
-                    pass
-            raise _wrong(name, value, "a number")
-        case "boolean":
-            text = str(value).strip().lower()
-            if text not in ("true", "false"):
-                raise _wrong(name, value, "true or false")
-            return text == "true"
-        case "object":
-            try:
-                content = json.loads(value) if isinstance(value, str) else value
-            except ValueError:
-                content = None
-            if not isinstance(content, dict):
-                raise _wrong(name, value, "a JSON object")
-            return content
-        case _:
-            if not isinstance(value, str):
-                raise _wrong(name, value, "a text")
-            return value.strip()
+    kind = _FIELDS[name].kind
+    if kind == "secret":
+        fault = fault_in(value) if isinstance(value, str) else "is not a text"
+        if not fault and len(value) < SHORTEST_KEY:
+            fault = f"is shorter than {SHORTEST_KEY} characters"
+        if fault:
+            raise ZDirectConfigurationError(
+                f"extra {name} {fault}.", remedy=f"Put the right text into {name}, or leave it out."
+            )
+        return value
+    with suppress(TypeError, ValueError, OverflowError):
+        match kind:
+            case "number" if not isinstance(value, bool):
+                return float(value)
+            case "boolean" if (text := str(value).strip().lower()) in ("true", "false"):
+                return text == "true"
+            case "object" if isinstance(content := json.loads(value) if isinstance(value, str) else value, dict):
+                return content
+            case "string" if isinstance(value, str):
+                return value.strip()
+    raise _wrong(name, value, _WANTED[kind])
 
 
 def _wrong(name: str, value: Any, wanted: str) -> ZDirectConfigurationError:

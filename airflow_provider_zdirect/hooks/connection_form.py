@@ -91,15 +91,18 @@ EXTRA_FIELDS = (
     ),
 )
 
-HIDDEN_FIELDS = ("schema", "extra")
-RELABELING = {"login": "Client id", "password": "Client secret", "host": "Base URL"}
-PLACEHOLDERS = {
-    "login": "the app's client id",
-    "password": "the app's client secret",
-    "host": "blank: the environment's own address",
-    # Airflow 3.3 answers "Bad Request" to its Test button if the stored connection has no port (it asks for port 0).
-    "port": "443 (without a port, Airflow 3.3 does not test a saved connection)",
+FIELD_BEHAVIOUR: dict[str, Any] = {
+    "hidden_fields": ["schema", "extra"],
+    "relabeling": {"login": "Client id", "password": "Client secret", "host": "Base URL"},
+    "placeholders": {
+        "login": "the app's client id",
+        "password": "the app's client secret",
+        "host": "blank: the environment's own address",
+        # Airflow 3.3 answers "Bad Request" to its Test button if the stored connection has no port.
+        "port": "443 (without a port, Airflow 3.3 does not test a saved connection)",
+    },
 }
+"""The standard fields."""
 
 
 def conn_fields() -> dict[str, dict[str, Any]]:
@@ -121,7 +124,7 @@ def conn_fields() -> dict[str, dict[str, Any]]:
 
 def ui_field_behaviour() -> dict[str, Any]:
     """The standard fields as ``ui-field-behaviour`` of the provider's metadata (Airflow 3.2+)."""
-    return {"hidden-fields": list(HIDDEN_FIELDS), "relabeling": RELABELING, "placeholders": PLACEHOLDERS}
+    return {name.replace("_", "-"): value for name, value in FIELD_BEHAVIOUR.items()}
 
 
 def widgets() -> dict[str, Any]:
@@ -146,23 +149,14 @@ def widgets() -> dict[str, Any]:
             return super().__call__(field, value=shown, **kwargs)
 
     def widget(field: ExtraField) -> Any:
+        label, shown = lazy_gettext(field.label), {"default": field.default, "description": field.description}
         if field.kind == "boolean":
-            return BooleanField(lazy_gettext(field.label), default=field.default, description=field.description)
+            return BooleanField(label, **shown)
+        validators = [Optional(), *([AnyOf(field.choices)] if field.choices else [])]
         if field.kind == "secret":
-            return PasswordField(
-                lazy_gettext(field.label),
-                widget=StoredSecretWidget(),
-                validators=[Optional()],
-                default=field.default,
-                description=field.description,
-            )
+            return PasswordField(label, validators, widget=StoredSecretWidget(), **shown)
         # Numbers are text here: the form knows whole numbers only.
-        return StringField(
-            lazy_gettext(field.label),
-            widget=JsonWidget() if field.kind == "object" else BS3TextFieldWidget(),
-            validators=[Optional(), AnyOf(field.choices)] if field.choices else [Optional()],
-            default=field.default,
-            description=field.description,
-        )
+        own_widget = JsonWidget() if field.kind == "object" else BS3TextFieldWidget()
+        return StringField(label, validators, widget=own_widget, **shown)
 
     return {field.name: widget(field) for field in EXTRA_FIELDS}

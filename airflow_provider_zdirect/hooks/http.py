@@ -7,6 +7,7 @@ the extra as a header, and the login and password with every request.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -21,18 +22,24 @@ from airflow_provider_zdirect.hooks.http_auth import ZDirectAuth
 ZDIRECT_DEFAULT = "zdirect_default"
 
 
-class _AddressOnly:
+class _OnZDirect:
     """What both hooks have in common."""
 
     default_conn_name = ZDIRECT_DEFAULT
-    _zdirect: ZDirectConnection
+
+    def __init__(
+        self, method: str = "POST", http_conn_id: str = ZDIRECT_DEFAULT, auth_type: Any = None, **kwargs: Any
+    ) -> None:
+        check_auth_type(auth_type)
+        super().__init__(method=method, http_conn_id=http_conn_id, **kwargs)  # type: ignore[call-arg]
+        self._zdirect = ZDirectConnection(http_conn_id)
 
     def get_connection(self, conn_id: str) -> Connection:
         """The connection as the HTTP provider should see it."""
-        return Connection(conn_id=conn_id, conn_type="http", host=self._zdirect.config.address)
+        return Connection(conn_id=conn_id, conn_type="http", host=self._zdirect.config().address)
 
 
-class ZDirectHttpHook(_AddressOnly, HttpHook):
+class ZDirectHttpHook(_OnZDirect, HttpHook):
     """Sends requests to any endpoint of zDirect; used as the HTTP provider's ``HttpHook``.
 
     An endpoint is a path, or a whole URL of the connection's address. An answer may take as long as the connection's
@@ -43,18 +50,13 @@ class ZDirectHttpHook(_AddressOnly, HttpHook):
     :param auth_type: ``ZDirectAuth`` or None, which is the same.
     """
 
-    def __init__(
-        self, method: str = "POST", http_conn_id: str = ZDIRECT_DEFAULT, auth_type: Any = None, **kwargs: Any
-    ) -> None:
-        check_auth_type(auth_type)
-        super().__init__(
-            method=method, http_conn_id=http_conn_id, auth_type=lambda: ZDirectAuth(conn_id=http_conn_id), **kwargs
-        )
-        self._zdirect = ZDirectConnection(http_conn_id)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.auth_type = lambda: ZDirectAuth(conn_id=self.http_conn_id)
 
     def get_conn(self, *args: Any, **kwargs: Any) -> Any:
         """A session of ``requests``."""
-        config = self._zdirect.config
+        config = self._zdirect.config()
         session = super().get_conn(*args, **kwargs)
         if session.headers["User-Agent"].startswith("python-requests"):
             session.headers["User-Agent"] = config.user_agent
@@ -74,24 +76,20 @@ class ZDirectHttpHook(_AddressOnly, HttpHook):
 
         :raises ZDirectConfigurationError: if the endpoint is elsewhere.
         """
-        config = self._zdirect.config
+        config = self._zdirect.config()
         options = {"timeout": config.read_timeout, **(extra_options or {})}
         return super().run(path_below(endpoint, config.address), data, headers, options, **request_kwargs)
 
 
-class ZDirectHttpAsyncHook(_AddressOnly, HttpAsyncHook):
+class ZDirectHttpAsyncHook(_OnZDirect, HttpAsyncHook):
     """As :class:`ZDirectHttpHook`, for triggers and coroutines.
 
     A request is sent once: ``HttpAsyncHook`` would repeat it two times after a failure, a write as well.
     ``retry_limit=3`` does so here.
     """
 
-    def __init__(
-        self, method: str = "POST", http_conn_id: str = ZDIRECT_DEFAULT, auth_type: Any = None, **kwargs: Any
-    ) -> None:
-        check_auth_type(auth_type)
-        super().__init__(method=method, http_conn_id=http_conn_id, **{"retry_limit": 1, **kwargs})
-        self._zdirect = ZDirectConnection(http_conn_id)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"retry_limit": 1, **kwargs})
 
     async def aget_connection(self, conn_id: str) -> Connection:  # type: ignore[override]
         """As :meth:`get_connection`."""
@@ -116,28 +114,30 @@ class ZDirectHttpAsyncHook(_AddressOnly, HttpAsyncHook):
                 answer = await self.run(own_session, endpoint, data, json, headers, extra_options)
                 await answer.read()
                 return answer
-        config = await asyncio.to_thread(lambda: self._zdirect.config)
+        config = await asyncio.to_thread(self._zdirect.config)
         own = {name: value for name, value in (headers or {}).items() if name.lower() != "authorization"}
-        request: dict[str, Any] = {
-            "endpoint": path_below(endpoint, config.address),
-            "data": data,
-            "json": json,
-            "extra_options": {"timeout": config.total_timeout, **(extra_options or {})},
-        }
+        send = partial(
+            super().run,
+            session,
+            endpoint=path_below(endpoint, config.address),
+            data=data,
+            json=json,
+            extra_options={"timeout": config.total_timeout, **(extra_options or {})},
+        )
+
+        def with_token(token: str) -> dict[str, Any]:
+            return {"User-Agent": config.user_agent, **own, "Authorization": f"Bearer {token}"}
+
         token = await self._zdirect.access_token()
-        for is_last in (False, True):
-            sent = {"User-Agent": config.user_agent, **own, "Authorization": f"Bearer {token}"}
-            try:
-                response = await super().run(session, headers=sent, **request)
-            except AirflowException as error:
-                if is_last or not str(error).startswith("401"):
-                    raise
-            else:
-                if is_last or response.status != 401:
-                    return response
-                response.release()
-            token = await self._zdirect.access_token(refused=token)
-        raise AssertionError("the last answer is returned or raised")
+        try:
+            response = await send(headers=with_token(token))
+            if response.status != 401:
+                return response
+            response.release()
+        except AirflowException as error:
+            if not str(error).startswith("401"):
+                raise
+        return await send(headers=with_token(await self._zdirect.access_token(refused=token)))
 
 
 def check_auth_type(auth_type: Any) -> None:

@@ -10,11 +10,9 @@ from requests import PreparedRequest, Response
 from requests.auth import AuthBase
 
 from airflow_provider_zdirect.client import ClientConfig
-from airflow_provider_zdirect.client.hosts import PRODUCTION_URL, SANDBOX_URL, is_below, is_local
+from airflow_provider_zdirect.client.hosts import ZALANDO_HOSTS, is_below, is_local
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.hooks.connection import ZDirectConnection, access_token_of, shared_client
-
-_ENVIRONMENTS = {PRODUCTION_URL: "production", SANDBOX_URL: "sandbox"}
 
 
 class ZDirectAuth(AuthBase):
@@ -56,22 +54,19 @@ class ZDirectAuth(AuthBase):
     def _config(self, url: str) -> ClientConfig:
         """Address and app: those of the connection, or of the request and the credentials that were given."""
         if self._credentials is None:
-            return self._connection.config
-        address = _origin(url)
-        if address not in _ENVIRONMENTS and not is_local(address):
+            return self._connection.config()
+        address, environment = _origin(url), ZALANDO_HOSTS.get(urlsplit(url).hostname or "")
+        if environment is None and not is_local(address):
             raise ZDirectConfigurationError(
                 f"{address} is not an address of zDirect; the client secret is not sent there.",
                 remedy="Use a connection of type zdirect, whose host may be any address.",
             )
-        client_id, client_secret = self._credentials
-        environment = _ENVIRONMENTS.get(address, "production")
-        return ClientConfig(client_id, client_secret, environment=environment, base_url=address)
+        return ClientConfig(*self._credentials, environment=environment or "production", base_url=address)
 
     def _token(self, config: ClientConfig, refused: str | None = None) -> str:
         _refuse_event_loop()
-        if self._credentials is None:
-            return asyncio.run(self._connection.access_token(refused=refused))
-        return asyncio.run(access_token_of(shared_client(config), refused))
+        share_access = self._credentials is not None or self._connection.settings.share_access
+        return asyncio.run(access_token_of(shared_client(config, share_access=share_access), refused))
 
     def _renew_after_401(self, response: Response, **kwargs: Any) -> Response:
         """Send the request again with another token, once; as requests' own digest authentication does."""

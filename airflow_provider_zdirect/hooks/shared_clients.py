@@ -7,7 +7,6 @@ stop everything else for half a minute.
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
 from weakref import WeakKeyDictionary
 
 from airflow_provider_zdirect.client import ZDirectClient
@@ -19,10 +18,13 @@ secret."""
 
 
 class SharedClient:
-    """A client with those who use it."""
+    """A client and the merchant of its connection, each got when it is first needed.
+
+    :ivar users: how many share it; the last one that leaves closes it.
+    """
 
     def __init__(self, conn_id: str) -> None:
-        self.users = 0
+        self.users = 1
         self._hook = ZDirectHook(conn_id)
         self._made_at = asyncio.get_running_loop().time()
         self._client: ZDirectClient | None = None
@@ -31,8 +33,8 @@ class SharedClient:
         self._turn = asyncio.Lock()
 
     @property
-    def is_young(self) -> bool:
-        return asyncio.get_running_loop().time() - self._made_at < YOUNG
+    def may_be_joined(self) -> bool:
+        return self.users > 0 and asyncio.get_running_loop().time() - self._made_at < YOUNG
 
     async def client(self) -> ZDirectClient:
         """The client.
@@ -56,18 +58,17 @@ class SharedClient:
                 self._merchant_id = await self._hook.find_merchant_id(client)
             return self._merchant_id
 
-    async def aclose(self) -> None:
-        if self._client is not None:
+    async def leave(self) -> None:
+        self.users -= 1
+        if self.users == 0 and self._client is not None:
             await self._client.aclose()
 
 
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SharedClient]] = WeakKeyDictionary()
+_newest: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SharedClient]] = WeakKeyDictionary()
 
 
 class ClientShare:
-    """One coroutine's share in the client of a connection; the last one that leaves closes it.
-
-    An async context manager; nothing is read or opened before :meth:`get`.
+    """One coroutine's share in the client of a connection; nothing is read or opened before :meth:`get`.
 
     :param conn_id: the connection.
     """
@@ -79,31 +80,23 @@ class ClientShare:
     async def __aenter__(self) -> ClientShare:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self._leave()
 
     async def get(self) -> SharedClient:
         """What is shared at the moment. Not to be kept: after a while it is another one."""
-        if self._joined is not None and not self._joined.is_young:
+        if self._joined is None or not self._joined.may_be_joined:
             await self._leave()
-        if self._joined is None:
-            clients = _clients.setdefault(asyncio.get_running_loop(), {})
-            shared = clients.get(self._conn_id)
-            if shared is None or not shared.is_young:
-                shared = clients[self._conn_id] = SharedClient(self._conn_id)
-            shared.users += 1
+            newest = _newest.setdefault(asyncio.get_running_loop(), {})
+            shared = newest.get(self._conn_id)
+            if shared is not None and shared.may_be_joined:
+                shared.users += 1
+            else:
+                shared = newest[self._conn_id] = SharedClient(self._conn_id)
             self._joined = shared
         return self._joined
 
     async def _leave(self) -> None:
         left, self._joined = self._joined, None
-        if left is None:
-            return
-        left.users -= 1
-        if left.users == 0:
-            clients = _clients[asyncio.get_running_loop()]
-            if clients.get(self._conn_id) is left:
-                del clients[self._conn_id]
-            await left.aclose()
+        if left is not None:
+            await left.leave()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import sys
 import uuid
@@ -12,11 +11,12 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from airflow.providers.common.compat.sdk import mask_secret
 
 from airflow_provider_zdirect.client.config import ClientConfig
 from airflow_provider_zdirect.client.file_lock import private_directory
-from airflow_provider_zdirect.client.tokens import (
+from airflow_provider_zdirect.client.token_stores import (
     FileTokenStore,
     MemoryTokenStore,
     Token,
@@ -68,9 +68,7 @@ class AirflowVariableTokenStore:
     async def save(self, token: Token) -> None:
         await asyncio.to_thread(mask_secret, token.access_token)
         sealed = await asyncio.to_thread(self._cipher.seal, token)
-        try:
-            await self._write(self.key, sealed, "Access token of a zDirect app, sealed. Safe to delete.")
-        except Exception as error:
+        if error := await self._write(self.key, sealed, "Access token of a zDirect app, sealed. Safe to delete."):
             log.warning(
                 "The zDirect token could not be shared in the Airflow Variable %s (%s: %s). "
                 "Each host asks for its own; zDirect allows 8 token requests a minute, in sandbox 1.",
@@ -98,7 +96,7 @@ class AirflowVariableTokenStore:
         while self._clock.now() < give_up:
             holder, until = await self._read_lease()
             if not holder or until <= self._clock.now():
-                if not await self._write_lease(me, self._clock.now() + LEASE):
+                if await self._write_lease(me, self._clock.now() + LEASE):
                     return False
                 # Another host may have written at the same time; the last one that wrote has it.
                 await self._clock.sleep(SETTLE_SECONDS)
@@ -110,20 +108,15 @@ class AirflowVariableTokenStore:
         return False
 
     async def _read_lease(self) -> tuple[str, datetime]:
+        """Who has the lease, and until when."""
         try:
-            lease = json.loads(await self._read(self.lease_key) or "")
-            return str(lease["holder"]), datetime.fromisoformat(lease["until"])
-        except (ValueError, KeyError, TypeError):
+            return msgspec.json.decode(await self._read(self.lease_key) or "", type=tuple[str, datetime])
+        except msgspec.DecodeError:
             return "", self._clock.now()
 
-    async def _write_lease(self, holder: str, until: datetime) -> bool:
-        lease = json.dumps({"holder": holder, "until": until.isoformat()})
-        try:
-            await self._write(self.lease_key, lease, "Who is asking for a zDirect token now. Safe to delete.")
-        except Exception as error:
-            log.debug("No lease on the zDirect token: %s", error)
-            return False
-        return True
+    async def _write_lease(self, holder: str, until: datetime) -> Exception | None:
+        lease = msgspec.json.encode((holder, until)).decode()
+        return await self._write(self.lease_key, lease, "Who is asking for a zDirect token now. Safe to delete.")
 
     async def _read(self, key: str) -> str | None:
         try:
@@ -133,8 +126,14 @@ class AirflowVariableTokenStore:
             log.debug("The Airflow Variable %s could not be read: %s", key, error)
             return None
 
-    async def _write(self, key: str, value: str, description: str) -> None:
-        await asyncio.to_thread(lambda: _variables().set(key, value, description))
+    async def _write(self, key: str, value: str, description: str) -> Exception | None:
+        """Why the Variable could not be written; None if it was."""
+        try:
+            await asyncio.to_thread(lambda: _variables().set(key, value, description))
+        except Exception as error:
+            log.debug("The Airflow Variable %s could not be written: %s", key, error)
+            return error
+        return None
 
 
 def _variables() -> Any:

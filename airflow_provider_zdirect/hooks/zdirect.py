@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectError,
 )
 from airflow_provider_zdirect.hooks import connection_form
-from airflow_provider_zdirect.hooks.connection import ZDirectConnection
+from airflow_provider_zdirect.hooks.connection import ZDirectConnection, shared_client
 
 TEST_PATIENCE: dict[str, Any] = {
     "connect_timeout": 5.0,
@@ -33,7 +34,7 @@ HTTP_ARGUMENTS = frozenset({"method", "auth_type", *_KEEP_ALIVE})
 """What ``HttpOperator`` gives to the hook of its connection's type."""
 
 
-class ZDirectHook(BaseHook):
+class ZDirectHook(ZDirectConnection, BaseHook):
     """Gives a client of zDirect's API for an Airflow connection of type ``zdirect``.
 
     The connection's login is the client id, its password the client secret, its host (optional) another address
@@ -49,12 +50,11 @@ class ZDirectHook(BaseHook):
     hook_name = connection_form.HOOK_NAME
 
     def __init__(self, conn_id: str = default_conn_name, **http: Any) -> None:
-        super().__init__()
+        BaseHook.__init__(self)
+        ZDirectConnection.__init__(self, conn_id)
         if unknown := http.keys() - HTTP_ARGUMENTS:
             raise TypeError(f"ZDirectHook has no arguments {', '.join(sorted(unknown))}")
-        self.conn_id = conn_id
         self._http = http
-        self._connection = ZDirectConnection(conn_id)
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -64,32 +64,14 @@ class ZDirectHook(BaseHook):
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Standard fields for Airflow before 3.2."""
-        return {
-            "hidden_fields": list(connection_form.HIDDEN_FIELDS),
-            "relabeling": dict(connection_form.RELABELING),
-            "placeholders": dict(connection_form.PLACEHOLDERS),
-        }
+        return deepcopy(connection_form.FIELD_BEHAVIOUR)
 
     def get_conn(self) -> ZDirectClient:
         return self.client()
 
-    def config(self) -> ClientConfig:
-        """Address, app and timeouts of the connection.
-
-        :raises ZDirectConfigurationError: if it is missing or a field cannot be used; names both.
-        """
-        return self._connection.config
-
-    def client(self) -> ZDirectClient:
-        """A client for this connection: an async context manager, for one event loop.
-
-        :raises ZDirectConfigurationError: as :meth:`config`.
-        """
-        return self._connection.client()
-
     def personal_data_key(self) -> str | None:
         """The key of the hashes that replace personal data; masked in logs. None if the connection has none."""
-        return self._connection.settings.personal_data_secret
+        return self.settings.personal_data_secret
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """One request of ``HttpOperator``, which works with the hook of its connection's type.
@@ -107,22 +89,15 @@ class ZDirectHook(BaseHook):
 
         return ZDirectHttpHook(http_conn_id=self.conn_id, **self._http)
 
-    async def access_token(self, *, refused: str | None = None) -> str:
-        """The shared access token, for requests that the client does not send.
-
-        :param refused: a token that zDirect has answered with 401; it is another one then.
-        """
-        return await self._connection.access_token(refused=refused)
-
     def merchant_ids(self) -> list[str]:
         """The connection's merchant, or else all merchants that ``/auth/me`` lists.
 
         :raises ZDirectConfigurationError: if there is none.
         """
-        settings = self._connection.settings
+        settings = self.settings
         if settings.merchant_id:
             return [settings.merchant_id]
-        return self._granted(asyncio.run(self._me(settings.config)))
+        return self._granted(asyncio.run(self._me(self.config())))
 
     def merchant_id(self) -> str:
         """The connection's merchant, or else the only one that the app may use.
@@ -136,7 +111,7 @@ class ZDirectHook(BaseHook):
 
         :raises ZDirectConfigurationError: as :meth:`config`.
         """
-        return self._connection.settings.merchant_id
+        return self.settings.merchant_id
 
     async def find_merchant_id(self, client: ZDirectClient) -> str:
         """As :meth:`merchant_id`, for coroutines, with a client of this hook.
@@ -165,7 +140,7 @@ class ZDirectHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Ask zDirect for the identity of the app; whether the connection works, and a message for the user."""
         try:
-            settings = self._connection.settings
+            settings = self.settings
             config, merchant_id = settings.config, settings.merchant_id
             identity = asyncio.run(self._me(replace(config, **TEST_PATIENCE)))
         except ZDirectError as error:
@@ -182,7 +157,7 @@ class ZDirectHook(BaseHook):
         )
 
     async def _me(self, config: ClientConfig) -> Identity:
-        async with self._connection.client(config) as client:
+        async with shared_client(config, share_access=self.settings.share_access) as client:
             return await client.me()
 
 

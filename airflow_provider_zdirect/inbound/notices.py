@@ -15,8 +15,7 @@ import msgspec
 from pydantic import ValidationError
 
 from airflow_provider_zdirect.client import Reply, ZDirectClient
-from airflow_provider_zdirect.client.failures import REFETCH_DELAY
-from airflow_provider_zdirect.datasets.endpoint import Rate, RateLimits
+from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY, Rate, RateLimits
 from airflow_provider_zdirect.datasets.inbound import ShippingNotice
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import MalformedResponseError, NotFoundError

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_zdirect.client import ZDirectClient
-from airflow_provider_zdirect.client.failures import REFETCH_DELAY
+from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY
 from airflow_provider_zdirect.exceptions import (
     BadRequestError,
     ConflictError,

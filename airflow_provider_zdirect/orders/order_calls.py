@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from airflow_provider_zdirect.client import JSON_API, ZDirectClient
-from airflow_provider_zdirect.client.failures import REFETCH_DELAY
-from airflow_provider_zdirect.datasets.endpoint import Rate, RateLimits
+from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY, Rate, RateLimits
 from airflow_provider_zdirect.exceptions import FilterIgnoredError, MalformedResponseError, NotFoundError
 from airflow_provider_zdirect.orders.order_state import (
     LineState,

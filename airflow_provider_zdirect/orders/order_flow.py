@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from airflow_provider_zdirect.client.failures import REFETCH_DELAY
 from airflow_provider_zdirect.clock import Clock
+from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY
 from airflow_provider_zdirect.exceptions import BadRequestError, ConflictError, NotFoundError, ServerError, ZDirectError
 from airflow_provider_zdirect.merchant_files.tracking_number import same_number
 from airflow_provider_zdirect.orders.order_calls import OrderCalls

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from airflow_provider_zdirect.client.failures import REFETCH_DELAY
+from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY
 from airflow_provider_zdirect.exceptions import ConflictError, PermissionDeniedError, ServerError
 from airflow_provider_zdirect.orders.line_flow import steps_to
 from airflow_provider_zdirect.orders.order_flow import CODES, NAMES, OrderFlow, Outcome, Want

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_zdirect.client import ZDirectClient
-from airflow_provider_zdirect.client.failures import REFETCH_DELAY
-from airflow_provider_zdirect.datasets.endpoint import Rate
+from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY, Rate
 from airflow_provider_zdirect.erasure.ledger import as_text
 from airflow_provider_zdirect.exceptions import (
     FilterIgnoredError,
@@ -138,7 +137,7 @@ class DocumentCalls:
         if reason := _why_no_pdf(body):
             # The body is not quoted: it may hold an address.
             raise _malformed(what, f"the answer is not a PDF, {reason}", path)
-        return bytes(body)
+        return body
 
 
 def tracking_codes(entries: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
@@ -155,11 +154,11 @@ def tracking_codes(entries: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]
     return codes
 
 
-def _why_no_pdf(body: bytearray) -> str | None:
+def _why_no_pdf(body: bytes) -> str | None:
     if not body.strip():
         return "but empty"
     if b"%PDF-" not in body[:_HEAD]:
-        start = bytes(body[:_HEAD]).lstrip()[:1]
+        start = body[:_HEAD].lstrip()[:1]
         return "but " + {b"<": "a page (HTML or XML)", b"{": "JSON", b"[": "JSON"}.get(start, "something else")
     return None if b"%%EOF" in body[-_TAIL:] else "or one that breaks off"
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from airflow_provider_zdirect.client.failures import REFETCH_DELAY
+from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY
 from airflow_provider_zdirect.exceptions import MalformedResponseError
 from airflow_provider_zdirect.stocks.level import ACCEPTED, FAILED, MISSING, PENDING, REJECTED, Pair, Sent
 

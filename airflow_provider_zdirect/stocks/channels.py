@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from airflow_provider_zdirect.client import ZDirectClient
-from airflow_provider_zdirect.client.failures import REFETCH_DELAY
+from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY
 from airflow_provider_zdirect.datasets.reference_data import SalesChannel
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import MalformedResponseError, ZDirectConfigurationError

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 from clocks import FakeClock
 
-from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, RetryPolicy, ZDirectClient
+from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, RetryPolicy, TokenStore, ZDirectClient
 from client.scripted_server import ScriptedServer
 
 CLIENT_SECRET = "s3cr3t-of-the-app"
@@ -32,16 +34,13 @@ async def server() -> AsyncIterator[ScriptedServer]:
 @pytest.fixture
 async def make_client(server: ScriptedServer, clock: FakeClock) -> AsyncIterator[MakeClient]:
     """A client of ``server`` that never really waits; keyword arguments are those of the configuration."""
+    async with AsyncExitStack() as made:
 
-    def make(**settings: object) -> ZDirectClient:
-        config = ClientConfig("app-1", CLIENT_SECRET, base_url=server.url, **settings)  # type: ignore[arg-type]
-        policy = RetryPolicy(
-            max_inline_wait=config.max_inline_wait, max_attempts=config.max_attempts, jitter=lambda: 0.0
-        )
-        made.append(ZDirectClient(config, clock=clock, limiter=MemoryRateLimiter(clock), policy=policy))
-        return made[-1]
+        def make(tokens: TokenStore | None = None, **settings: Any) -> ZDirectClient:
+            config = ClientConfig("app-1", CLIENT_SECRET, **{"base_url": server.url, **settings})
+            patience = {"max_inline_wait": config.max_inline_wait, "max_attempts": config.max_attempts}
+            policy = RetryPolicy(**patience, jitter=lambda: 0.0)  # type: ignore[arg-type]
+            client = ZDirectClient(config, tokens=tokens, clock=clock, limiter=MemoryRateLimiter(clock), policy=policy)
+            return made.push_async_exit(client)
 
-    made: list[ZDirectClient] = []
-    yield make
-    for client in made:
-        await client.aclose()
+        yield make

@@ -11,34 +11,34 @@ import pytest
 from clocks import FakeClock
 
 from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, ZDirectClient
+from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.exceptions import (
-    AuthenticationError,
-    CursorLoopError,
-    MalformedResponseError,
-    PermissionDeniedError,
-    TransportError,
-)
+from airflow_provider_zdirect.exceptions import AuthenticationError, PermissionDeniedError
 
 pytestmark = pytest.mark.anyio
 
 END = datetime(2026, 11, 22, 12, tzinfo=UTC)
 START = END - timedelta(hours=6)
+NOW = END + timedelta(hours=3)
 RECEIVED = get_dataset("received_items")
 
 
-@pytest.fixture
-def emulator() -> Iterator[EmulatorServer]:
+@pytest.fixture(scope="module")
+def running() -> Iterator[EmulatorServer]:
     # The client's clock is a fake one, so the emulator must not count real seconds.
-    with EmulatorServer(now=END + timedelta(hours=3), rate_limits=False, late_share=0.0) as running:
-        yield running
+    with EmulatorServer(now=NOW, rate_limits=False, late_share=0.0) as server:
+        yield server
 
 
 @pytest.fixture
-def client(emulator: EmulatorServer) -> ZDirectClient:
-    clock = FakeClock(END + timedelta(hours=3))
-    config = ClientConfig("demo", "demo-secret", base_url=emulator.url)
+def emulator(running: EmulatorServer) -> EmulatorServer:
+    running.reset()
+    return running
+
+
+def client_of(emulator: EmulatorServer, clock: Clock, secret: str = "demo-secret") -> ZDirectClient:
+    config = ClientConfig("demo", secret, base_url=emulator.url)
     return ZDirectClient(config, clock=clock, limiter=MemoryRateLimiter(clock))
 
 
@@ -51,26 +51,10 @@ async def fetch(client: ZDirectClient, merchant_id: str, limit: int = 20) -> lis
     ]
 
 
-def truth(emulator: EmulatorServer) -> list[Any]:
-    records = emulator.truth("received_items", emulator.merchant_ids[0], START, END)
-    return sorted(record["quality_label"] for record in records)
-
-
-async def test_me_lists_the_merchants(emulator: EmulatorServer, client: ZDirectClient) -> None:
-    identity = await client.me()
-    assert identity.merchant_ids == emulator.merchant_ids
-    assert RECEIVED.endpoint.scope in identity.scopes
-
-
-async def test_all_pages_together_are_the_truth(emulator: EmulatorServer, client: ZDirectClient) -> None:
-    fetched = await fetch(client, emulator.merchant_ids[0])
-    assert sorted(fetched) == truth(emulator)
-    assert client.stats.requests > 2
-
-
 @pytest.mark.parametrize(
     "action",
     [
+        None,
         {"reset": True},
         {"cut_body": True},
         {"malformed_json": True},
@@ -79,50 +63,31 @@ async def test_all_pages_together_are_the_truth(emulator: EmulatorServer, client
         {"status": 429, "headers": {"Retry-After": "5"}},
     ],
 )
-async def test_a_fault_on_the_second_page_loses_and_repeats_nothing(
-    emulator: EmulatorServer, client: ZDirectClient, action: dict[str, Any]
+async def test_all_pages_together_are_the_truth_also_with_a_fault_on_the_second(
+    emulator: EmulatorServer, action: dict[str, Any] | None
 ) -> None:
-    emulator.faults.set([{"match": {"path": "received-items", "nth": 2}, "action": action}])
-    assert sorted(await fetch(client, emulator.merchant_ids[0])) == truth(emulator)
+    if action:
+        emulator.faults.set([{"match": {"path": "received-items", "nth": 2}, "action": action}])
+    merchant_id = emulator.merchant_ids[0]
+    truth = [record["quality_label"] for record in emulator.truth("received_items", merchant_id, START, END)]
+    async with client_of(emulator, FakeClock(NOW)) as client:
+        assert sorted(await fetch(client, merchant_id)) == sorted(truth)
+        assert client.stats.requests > 2
 
 
-@pytest.mark.parametrize(
-    ("action", "error"),
-    [
-        ({"reset": True}, TransportError),
-        ({"cut_body": True}, TransportError),
-        ({"malformed_json": True}, MalformedResponseError),
-    ],
-)
-async def test_a_fault_that_stays_is_a_typed_error(
-    emulator: EmulatorServer, client: ZDirectClient, action: dict[str, Any], error: type[Exception]
-) -> None:
-    emulator.faults.set([{"match": {"path": "received-items", "nth": 2}, "action": action, "times": None}])
-    with pytest.raises(error):
-        await fetch(client, emulator.merchant_ids[0])
-
-
-async def test_a_repeated_cursor_is_noticed(emulator: EmulatorServer, client: ZDirectClient) -> None:
-    emulator.faults.set([{"match": {"path": "received-items", "nth": 2}, "action": {"repeat_cursor": True}}])
-    with pytest.raises(CursorLoopError):
-        await fetch(client, emulator.merchant_ids[0])
-
-
-async def test_a_merchant_of_somebody_else_is_denied(emulator: EmulatorServer, client: ZDirectClient) -> None:
-    with pytest.raises(PermissionDeniedError):
-        await fetch(client, emulator.foreign_merchant_id)
-
-
-async def test_a_wrong_secret_has_an_error_of_its_own(emulator: EmulatorServer) -> None:
-    config = ClientConfig("demo", "wrong-secret", base_url=emulator.url)
-    with pytest.raises(AuthenticationError, match="client secret"):
-        await ZDirectClient(config, limiter=MemoryRateLimiter()).me()
+async def test_a_foreign_merchant_and_a_wrong_secret_are_refused(emulator: EmulatorServer) -> None:
+    async with client_of(emulator, FakeClock(NOW)) as client:
+        assert (await client.me()).merchant_ids == emulator.merchant_ids
+        with pytest.raises(PermissionDeniedError):
+            await fetch(client, emulator.foreign_merchant_id)
+    async with client_of(emulator, FakeClock(NOW), "wrong") as client:
+        with pytest.raises(AuthenticationError, match="client secret"):
+            await client.me()
 
 
 async def test_the_documented_rate_limit_is_kept_in_real_time() -> None:
-    with EmulatorServer(now=END + timedelta(hours=3)) as emulator:
-        config = ClientConfig("demo", "demo-secret", base_url=emulator.url)
-        async with ZDirectClient(config, limiter=MemoryRateLimiter()) as client:
+    with EmulatorServer(now=NOW) as emulator:
+        async with client_of(emulator, SystemClock()) as client:
             await fetch(client, emulator.merchant_ids[0], limit=5)
         assert 429 not in {request.status for request in emulator.requests}
         assert len(emulator.requests) > 21

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import traceback
@@ -48,12 +49,14 @@ async def eans(client: ZDirectClient, **options: Any) -> list[str]:
     ]
 
 
-async def test_pages_are_followed_with_the_same_filters(server: ScriptedServer, make_client: MakeClient) -> None:
+async def test_pages_are_followed_with_the_same_filters_and_headers(
+    server: ScriptedServer, make_client: MakeClient
+) -> None:
     server.script = [page("1", "2", after="b/+="), page(after="c"), page("3")]
     async with make_client() as client:
         assert await eans(client) == ["1", "2", "3"]
         assert client.stats.requests == 3
-        assert client.stats.token_requests == 1
+        assert len(server.token_requests) == 1
         assert client.stats.bytes > 0
     first = {**WINDOW, "limit": "100000"}
     assert [request.query for request in server.requests] == [
@@ -62,11 +65,19 @@ async def test_pages_are_followed_with_the_same_filters(server: ScriptedServer, 
         {**first, "cursor": "c"},
     ]
     assert {request.path for request in server.requests} == {f"/zfs/stock-movements/reports/received-items/{MERCHANT}"}
+    sent = [request.headers for request in server.requests]
+    assert {headers["authorization"] for headers in sent} == {"Bearer secret-token-1"}
+    assert {headers["accept"] for headers in sent} == {"application/json"}
+    assert sent[0]["user-agent"].startswith("airflow-provider-zdirect/")
+    assert len({headers["x-flow-id"] for headers in sent}) == 3
 
 
-async def test_a_fetch_goes_on_at_a_given_cursor(server: ScriptedServer, make_client: MakeClient) -> None:
-    server.script = [page("7")]
-    assert await eans(make_client(), cursor="stored") == ["7"]
+async def test_a_fetch_goes_on_at_a_given_cursor_and_an_empty_answer_is_one_empty_page(
+    server: ScriptedServer, make_client: MakeClient
+) -> None:
+    server.script = [reply(200, {})]
+    pages = [each async for each in make_client().pages(RECEIVED, MERCHANT, WINDOW, cursor="stored")]
+    assert [len(each.records) for each in pages] == [0]
     assert server.requests[0].query["cursor"] == "stored"
 
 
@@ -74,11 +85,6 @@ async def test_an_endpoint_that_does_not_page_gets_no_limit(server: ScriptedServ
     server.script = [reply(200, {"returned_items": [{"ean": "1"}]})]
     assert await eans(make_client(), dataset=get_dataset("returned_items")) == ["1"]
     assert server.requests[0].query == WINDOW
-
-
-async def test_an_empty_answer_is_one_empty_page(server: ScriptedServer, make_client: MakeClient) -> None:
-    server.script = [reply(200, {})]
-    assert [len(each.records) async for each in make_client().pages(RECEIVED, MERCHANT, WINDOW)] == [0]
 
 
 @pytest.mark.parametrize(
@@ -98,16 +104,6 @@ async def test_a_repeated_cursor_ends_the_fetch(
     assert len(server.requests) == len(script)
 
 
-async def test_every_request_carries_its_headers(server: ScriptedServer, make_client: MakeClient) -> None:
-    server.script = [page("1", after="a"), page("2")]
-    await eans(make_client())
-    sent = [request.headers for request in server.requests]
-    assert {headers["authorization"] for headers in sent} == {"Bearer secret-token-1"}
-    assert {headers["accept"] for headers in sent} == {"application/json"}
-    assert sent[0]["user-agent"].startswith("airflow-provider-zdirect/")
-    assert len({headers["x-flow-id"] for headers in sent}) == 2
-
-
 PROBLEM = {"title": "A title", "detail": "A detail."}
 
 
@@ -118,32 +114,22 @@ PROBLEM = {"title": "A title", "detail": "A detail."}
         (reply(401, PROBLEM), AuthenticationError, None, 2),
         (reply(403, PROBLEM), PermissionDeniedError, None, 1),
         (reply(404, PROBLEM), NotFoundError, None, 1),
-        (reply(405, PROBLEM), BadRequestError, None, 1),
         (reply(408, PROBLEM), ServerError, 120, 1),
         (reply(409, PROBLEM), ConflictError, None, 1),
-        (reply(410, PROBLEM), BadRequestError, None, 1),
-        (reply(422, PROBLEM), BadRequestError, None, 1),
         (reply(425, PROBLEM), ServerError, 120, 1),
         (reply(499, PROBLEM), BadRequestError, None, 1),
         (reply(429, PROBLEM), RateLimitedError, 60, 1),
         (reply(429, PROBLEM, {"Retry-After": "31"}), RateLimitedError, 31, 1),
         (reply(429, PROBLEM, {"Retry-After": "30"}), RateLimitedError, 30, 4),
         (reply(429, PROBLEM, {"Retry-After": "0"}), RateLimitedError, 1, 4),
-        (reply(429, PROBLEM, {"Retry-After": "-5"}), RateLimitedError, 60, 1),
-        (reply(429, PROBLEM, {"Retry-After": "soon"}), RateLimitedError, 60, 1),
-        (reply(429, PROBLEM, {"Retry-After": "999999999"}), RateLimitedError, 86400, 1),
         (reply(429, PROBLEM, {"Retry-After": "Sun, 22 Nov 2026 12:01:40 GMT"}), RateLimitedError, 100, 1),
         (reply(500, PROBLEM), ServerError, 120, 1),
-        (reply(502, PROBLEM), ServerError, 120, 1),
         (reply(503, PROBLEM, {"Retry-After": "3"}), ServerError, 120, 1),
         (reply(503, PROBLEM, {"Retry-After": "300"}), ServerError, 300, 1),
-        (reply(503, PROBLEM, {"Retry-After": "Sun, 22 Nov 2026 12:10:00 GMT"}), ServerError, 600, 1),
-        (reply(504, PROBLEM), ServerError, 120, 1),
         (reply(599, PROBLEM), ServerError, 120, 1),
         (reply(202, PROBLEM), ServerError, 120, 1),
         (reply(204), ServerError, 120, 1),
         (reply(206, {"received_items": []}), ServerError, 120, 1),
-        (reply(207, PROBLEM), ServerError, 120, 1),
         (reply(301, headers={"Location": "https://evil.example.com/"}), ZDirectConfigurationError, None, 1),
         (reply(302, headers={"Location": "/elsewhere"}), ZDirectConfigurationError, None, 1),
         (reply(304), ZDirectConfigurationError, None, 1),
@@ -201,8 +187,6 @@ async def test_an_answer_that_is_wrong_once_is_waited_out(
     assert await eans(client) == ["1", "2"]
     assert [request.query.get("cursor") for request in server.requests] == [None, "a", "a"]
     assert (clock.now() - start).total_seconds() == pytest.approx(waited, abs=0.2)
-    assert client.stats.waited == pytest.approx(waited, abs=0.2)
-    assert client.stats.retries == 1
 
 
 async def test_a_server_error_is_repeated_inline_only_if_two_minutes_are_allowed(
@@ -214,13 +198,18 @@ async def test_a_server_error_is_repeated_inline_only_if_two_minutes_are_allowed
     assert (clock.now() - start).total_seconds() >= 120
 
 
-async def test_transport_failures_back_off_1_2_4_seconds(
-    server: ScriptedServer, make_client: MakeClient, clock: FakeClock
+@pytest.mark.parametrize(
+    ("script", "waits"),
+    [([RESET], [1, 2, 4]), ([RESET, RESET, reply(200, b"{"), page("1")], [1, 2, 1])],
+    ids=["alike", "of two kinds"],
+)
+async def test_failures_of_a_kind_back_off_1_2_4_seconds(
+    server: ScriptedServer, make_client: MakeClient, clock: FakeClock, script: list[Script], waits: list[float]
 ) -> None:
-    server.script = [RESET]
-    with pytest.raises(TransportError):
+    server.script = script
+    with contextlib.suppress(TransportError):
         await eans(make_client())
-    assert [wait for wait in clock.slept if wait >= 0.5] == [1, 2, 4]
+    assert [wait for wait in clock.slept if wait >= 0.5] == waits
 
 
 async def test_parallel_requests_wait_out_a_429_together(
@@ -244,7 +233,7 @@ async def test_a_401_in_the_middle_goes_on_at_the_same_cursor(server: ScriptedSe
     assert await eans(client) == ["1", "2"]
     assert [request.query.get("cursor") for request in server.requests] == [None, "a", "a"]
     assert [request.token for request in server.requests] == ["secret-token-1"] * 2 + ["secret-token-2"]
-    assert client.stats.token_requests == 2
+    assert len(server.token_requests) == 2
 
 
 async def test_a_refused_token_of_the_store_is_followed_by_a_new_one(
@@ -253,7 +242,7 @@ async def test_a_refused_token_of_the_store_is_followed_by_a_new_one(
     client = make_client()
     server.script = [page("1"), refuse("secret-token-1", "of-another-task")]
     await eans(client)
-    provider = client._caller._tokens
+    provider = client._tokens
     held = await provider.get()
     clock.advance(60)
     await provider._store.save(replace(held, access_token="of-another-task"))
@@ -275,25 +264,13 @@ async def test_a_403_names_the_scope_and_the_possible_causes(server: ScriptedSer
 
 @pytest.mark.parametrize(
     "merchant_id",
-    [
-        "",
-        "1",
-        "../../auth/token",
-        MERCHANT + "/x",
-        MERCHANT + "?x",
-        MERCHANT + "\n/",
-        MERCHANT.replace("-", ""),
-        f"{{{MERCHANT}}}",
-    ],
+    ["", "../../auth/token", MERCHANT + "/x", MERCHANT + "\n/", MERCHANT.replace("-", ""), f"{{{MERCHANT}}}"],
 )
 async def test_only_a_uuid_gets_into_a_path(server: ScriptedServer, make_client: MakeClient, merchant_id: str) -> None:
     with pytest.raises(ZDirectConfigurationError, match="merchant_id"):
         async for _ in make_client().pages(RECEIVED, merchant_id, WINDOW):
             pass
     assert server.requests == server.token_requests == []
-
-
-def test_a_merchant_id_is_lower_cased() -> None:
     assert checked_merchant_id(f" {MERCHANT.upper()} ") == MERCHANT
 
 

@@ -77,10 +77,10 @@ def test_a_pace_from_the_far_future_is_not_obeyed() -> None:
     assert slot == START
 
 
-@pytest.mark.parametrize("values", [(0, 1, 1), (1, 0, 1), (1, 1, 0), (-1, 1, 1)])
-def test_a_rate_is_positive(values: tuple[float, float, int]) -> None:
-    with pytest.raises(ValueError):
-        Rate(*values)
+def test_a_rate_is_positive() -> None:
+    for values in ((0, 1, 1), (1, 0, 1), (1, 1, 0), (-1, 1, 1)):
+        with pytest.raises(ValueError):
+            Rate(*values)
 
 
 Limiter = MemoryRateLimiter | FileRateLimiter
@@ -93,16 +93,13 @@ def make_limiter(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Fa
     return lambda clock: FileRateLimiter(tmp_path / "rates", clock)
 
 
-async def test_requests_are_evenly_spaced(make_limiter: Callable[[FakeClock], Limiter], clock: FakeClock) -> None:
+async def test_requests_to_one_endpoint_are_evenly_spaced(
+    make_limiter: Callable[[FakeClock], Limiter], clock: FakeClock
+) -> None:
     limiter = make_limiter(clock)
     waits = [await limiter.acquire("orders", Rate(10, 60), max_wait=30) for _ in range(4)]
     assert waits == pytest.approx([0, 6, 6, 6], abs=1e-3)
-
-
-async def test_endpoints_do_not_slow_each_other(make_limiter: Callable[[FakeClock], Limiter], clock: FakeClock) -> None:
-    limiter = make_limiter(clock)
-    for endpoint in ("orders", "items", "lines"):
-        assert await limiter.acquire(endpoint, Rate(1, 60), max_wait=0) == 0
+    assert await limiter.acquire("items", Rate(10, 60), max_wait=0) == 0
 
 
 async def test_too_long_a_wait_is_refused_and_reserves_nothing(
@@ -146,16 +143,13 @@ async def test_a_pause_also_holds_those_who_already_wait(make_limiter: Callable[
     assert await limiter.acquire("orders", Rate(1, 5), max_wait=60) == pytest.approx(25, abs=1e-3)
 
 
-async def test_two_limiters_on_one_directory_share_the_pace(tmp_path: Path, clock: FakeClock) -> None:
-    await FileRateLimiter(tmp_path, clock).acquire("orders", Rate(1, 10), max_wait=0)
-    assert await FileRateLimiter(tmp_path, clock).acquire("orders", Rate(1, 10), max_wait=30) == pytest.approx(
-        10, abs=1e-3
-    )
-
-
-async def test_a_pace_file_full_of_garbage_counts_as_empty(tmp_path: Path, clock: FakeClock) -> None:
+async def test_limiters_on_one_directory_share_the_pace_and_garbage_in_its_file_counts_as_none(
+    tmp_path: Path, clock: FakeClock
+) -> None:
     limiter = FileRateLimiter(tmp_path, clock)
     await limiter.acquire("orders", Rate(1, 10), max_wait=0)
+    with pytest.raises(RateLimitedError):
+        await FileRateLimiter(tmp_path, clock).acquire("orders", Rate(1, 10), max_wait=0)
     for path in tmp_path.glob("*.pace"):
         assert path.stat().st_mode & 0o777 == 0o600
         path.write_bytes(b"\x00garbage that is longer than what belongs there, by a good bit, really\n")
@@ -198,13 +192,13 @@ def test_a_limiter_may_be_used_by_one_event_loop_after_the_other(tmp_path: Path)
 
 def test_processes_share_the_pace(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
-    start, sent = spawn.Barrier(4), spawn.Queue()
-    processes = [spawn.Process(target=send_five, args=(tmp_path, start, sent)) for _ in range(4)]
+    start, sent = spawn.Barrier(2), spawn.Queue()
+    processes = [spawn.Process(target=send_five, args=(tmp_path, start, sent)) for _ in range(2)]
     for process in processes:
         process.start()
-    times = sorted(sent.get(timeout=300) for _ in range(4 + 20))
+    times = sorted(sent.get(timeout=300) for _ in range(2 + 10))
     for process in processes:
         process.join()
-    # 20 requests at 50 a second, from the first beginning to the last request: who has to wait for the processor
+    # 10 requests at 50 a second, from the first beginning to the last request: who has to wait for the processor
     # only tells later.
-    assert times[-1] - times[0] >= 19 * 0.02 - 0.02
+    assert times[-1] - times[0] >= 9 * 0.02 - 0.02

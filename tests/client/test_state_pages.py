@@ -1,4 +1,4 @@
-"""Pages of present states over HTTP: the merchant as a parameter, times and entity tags."""
+"""Pages of present states: lists in objects, bare lists, groups by location, times and entity tags."""
 
 from __future__ import annotations
 
@@ -15,67 +15,58 @@ from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-QUANTITIES, CHANNELS = get_dataset("item_quantities"), get_dataset("sales_channels")
-NOTICES = get_dataset("shipping_notices")
 
 
 def records(page: Page) -> list[Any]:
     return [msgspec.json.decode(record) for record in page.records]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def emulator() -> Iterator[EmulatorServer]:
-    with EmulatorServer(seed=7, now=NOW, rate_limits=False) as running:
+    with EmulatorServer(seed=7, now=NOW, rate_limits=False, notices_page_size=500) as running:
         yield running
 
 
-@pytest.fixture
-def client(emulator: EmulatorServer) -> ZDirectClient:
+async def fetch(emulator: EmulatorServer, dataset: str, merchant_id: str, *parameters: Any, **options: Any) -> Page:
     clock = FakeClock(NOW)
     config = ClientConfig("demo", "demo-secret", base_url=emulator.url)
-    return ZDirectClient(config, clock=clock, limiter=MemoryRateLimiter(clock))
+    async with ZDirectClient(config, clock=clock, limiter=MemoryRateLimiter(clock)) as client:
+        (page,) = [
+            page async for page in client.pages(get_dataset(dataset), merchant_id, *parameters or ({},), **options)
+        ]
+    return page
 
 
 @pytest.mark.anyio
-async def test_the_merchant_is_a_parameter_where_the_path_has_none(
-    emulator: EmulatorServer, client: ZDirectClient
-) -> None:
+async def test_the_merchant_is_a_parameter_where_the_path_has_none(emulator: EmulatorServer) -> None:
     merchant = emulator.merchant_ids[1]
-    (page,) = [page async for page in client.pages(CHANNELS, merchant, {})]
+    page = await fetch(emulator, "sales_channels", merchant)
     assert records(page) == emulator.reference("sales_channels", merchant)
     assert emulator.requests[-1].query == f"merchant_ids={merchant}"
 
 
 @pytest.mark.anyio
-async def test_the_time_of_an_answer_is_taken_when_it_is_there(emulator: EmulatorServer, client: ZDirectClient) -> None:
+async def test_the_time_of_an_answer_is_taken_when_it_is_there(emulator: EmulatorServer) -> None:
+    emulator.state.log.clear()
     asked: list[int] = []
 
     def answered_at() -> datetime:
         asked.append(len(emulator.requests))
         return NOW
 
-    pages = client.pages(
-        QUANTITIES, emulator.merchant_ids[0], {"from": "2026-11-22T09:00:00Z"}, answered_at=answered_at
-    )
-    (page,) = [page async for page in pages]
+    since = {"from": "2026-11-22T09:00:00Z"}
+    page = await fetch(emulator, "item_quantities", emulator.merchant_ids[0], since, answered_at=answered_at)
     assert {record["observed_at"] for record in records(page)} == {"2026-11-22T12:00:00Z"}
     assert asked == [2], "after the token and the answer"
 
 
 @pytest.mark.anyio
-async def test_a_known_etag_brings_no_records_and_a_stale_one_all(
-    emulator: EmulatorServer, client: ZDirectClient
-) -> None:
-    emulator.set_options(notices_page_size=500)
-
-    async def fetch(known_as: str | None) -> Page:
-        (page,) = [page async for page in client.pages(NOTICES, emulator.merchant_ids[0], {}, known_as=known_as)]
-        return page
-
-    first = await fetch(None)
+async def test_a_known_etag_brings_no_records_and_a_stale_one_all(emulator: EmulatorServer) -> None:
+    merchant = emulator.merchant_ids[0]
+    first = await fetch(emulator, "shipping_notices", merchant)
     assert first.etag
     assert not first.unchanged
-    again = await fetch(first.etag)
+    again = await fetch(emulator, "shipping_notices", merchant, known_as=first.etag)
     assert (again.unchanged, again.records, again.etag) == (True, [], first.etag)
-    other = await fetch('"stale"')
+    other = await fetch(emulator, "shipping_notices", merchant, known_as='"stale"')
     assert (other.unchanged, len(other.records)) == (False, len(first.records))

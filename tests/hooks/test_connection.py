@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_zdirect.client import SANDBOX_URL
+from airflow_provider_zdirect.client import PRODUCTION_URL, SANDBOX_URL
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.hooks.connection import ConnectionSettings, read_settings, secrets_of
 from airflow_provider_zdirect.hooks.connection_form import EXTRA_FIELDS
@@ -40,19 +40,12 @@ def refusal(extra: Any = None, **fields: Any) -> str:
     return str(caught.value)
 
 
-@given(field=st.sampled_from(["login", "password"]), blank=BLANKS, first=st.booleans())
-def test_any_blank_before_or_after_login_and_secret_is_named(field: str, blank: str, first: bool) -> None:
-    value = f"{blank}the-secret" if first else f"the-secret{blank}"
-    text = refusal(**{field: value})
-    assert f"connection's {field}" in text
+@given(field=st.sampled_from(["login", "password", "personal_data_secret"]), blank=BLANKS, first=st.booleans())
+def test_any_blank_before_or_after_a_secret_is_named(field: str, blank: str, first: bool) -> None:
+    value = f"{blank}the-secret-of-somebody" if first else f"the-secret-of-somebody{blank}"
+    text = refusal({field: value}) if field == "personal_data_secret" else refusal(**{field: value})
+    assert field in text
     assert ("starts with" if first else "ends with") in text
-
-
-@given(blank=BLANKS, first=st.booleans())
-def test_so_is_one_around_the_secret_of_personal_data(blank: str, first: bool) -> None:
-    value = f"{blank}the-secret-of-personal-data" if first else f"the-secret-of-personal-data{blank}"
-    text = refusal({"personal_data_secret": value})
-    assert "personal_data_secret" in text
 
 
 @pytest.mark.parametrize("blank", [" ", "\xa0", "\u200b", "\t", "\n", "\ufeff"])
@@ -61,27 +54,15 @@ def test_the_kind_of_blank_is_said(blank: str) -> None:
     assert said in refusal(password=f"the-secret{blank}")
 
 
-@pytest.mark.parametrize("field", ["login", "password"])
-def test_stars_copied_from_the_ui_are_not_a_secret(field: str) -> None:
-    assert f"{field} is ***" in refusal(**{field: "***"})
-
-
 @pytest.mark.parametrize(
     ("key", "nearest"),
     [
         ("enviroment", "environment"),
-        ("environnement", "environment"),
         ("Environment", "environment"),
-        ("ENVIRONMENT", "environment"),
         ("environment ", "environment"),
-        ("env", "environment"),
         ("extra__zdirect__environment", "environment"),
-        ("merchant", "merchant_id"),
         ("merchantId", "merchant_id"),
-        ("merchant-id", "merchant_id"),
         ("share_token", "share_access"),
-        ("max_wait", "max_inline_wait"),
-        ("time_out", "timeout"),
         ("personal_data_key", "personal_data_secret"),
     ],
 )
@@ -120,6 +101,7 @@ def test_keys_that_resemble_nothing_are_named_all_the_same() -> None:
         ({"merchant_id": f"{MERCHANT},{MERCHANT}"}, "is not a UUID"),
         ({"merchant_id": MERCHANT[:-1]}, "is not a UUID"),
         ({"rate_share": True}, "rate_share=True is not a number"),
+        ({"rate_share": 2}, "rate_share=2.0 is not a number from 0.001 to 1"),
         ({"rate_share": "0,5"}, "rate_share='0,5' is not a number"),
         ({"timeout": "60s"}, "timeout='60s' is not a number"),
         ({"timeout": {}}, "timeout={} is not a number"),
@@ -159,11 +141,12 @@ def test_a_blank_value_is_as_good_as_none(blank: str | None) -> None:
     assert settings.personal_data_secret is None
 
 
-def test_environment_and_merchant_may_have_blanks_and_any_case() -> None:
-    settings = read({"environment": " SandBox ", "merchant_id": f" {MERCHANT.upper()}\n"})
-    assert settings.config.environment == "sandbox"
-    assert settings.config.address == SANDBOX_URL
-    assert settings.merchant_id == MERCHANT
+def test_text_may_have_blanks_and_any_case_and_numbers_may_be_text() -> None:
+    extra = {"environment": " SandBox ", "merchant_id": f" {MERCHANT.upper()}\n", "rate_share": "0.5", "timeout": "60"}
+    settings = read(extra)
+    config = settings.config
+    assert (config.environment, config.address, settings.merchant_id) == ("sandbox", SANDBOX_URL, MERCHANT)
+    assert (config.rate_share, config.total_timeout, config.read_timeout, config.connect_timeout) == (0.5, 60, 60, 10)
 
 
 @pytest.mark.parametrize(
@@ -173,18 +156,44 @@ def test_environment_and_merchant_may_have_blanks_and_any_case() -> None:
         ({"host": "localhost", "port": 8088}, "host='localhost:8088' has no scheme"),
         ({"host": "gateway.example"}, "host='gateway.example' has no scheme"),
         ({"host": "", "port": 8088}, "port=8088, but host is empty"),
+        ({"host": "http://example.org"}, "plain HTTP"),
         ({"host": "https://"}, "must be followed by ://"),
         ({"host": "api.merchants.zalando.com", "port": 8443}, "neither a path nor a port"),
+        ({"login": ""}, "login) is empty"),
+        ({"password": None}, "password) is empty"),
+        ({"login": "***"}, "login) is ***"),
+        ({"password": "***"}, "password) is ***"),
+        ({"conn_type": "http"}, "type is 'http'"),
     ],
 )
-def test_an_address_that_cannot_be_right_is_named(fields: dict[str, Any], named: str) -> None:
+def test_a_field_that_cannot_be_right_is_named(fields: dict[str, Any], named: str) -> None:
     assert named in refusal(**fields)
 
 
-@pytest.mark.parametrize("host", ["", "https://api.merchants.zalando.com", "api.merchants.zalando.com"])
-@pytest.mark.parametrize("port", [None, 0, 443])
-def test_the_port_of_https_changes_nothing(host: str, port: int | None) -> None:
-    assert read(host=host, port=port).config.address == "https://api.merchants.zalando.com"
+@pytest.mark.parametrize(
+    ("host", "schema", "port", "address"),
+    [
+        (None, None, None, PRODUCTION_URL),
+        ("", "https", 443, PRODUCTION_URL),
+        ("", None, 0, PRODUCTION_URL),
+        (PRODUCTION_URL, None, 443, PRODUCTION_URL),
+        ("api.merchants.zalando.com", None, 443, PRODUCTION_URL),
+        ("api.merchants.zalando.com", None, 0, PRODUCTION_URL),
+        ("https://localhost:8088/", None, None, "https://localhost:8088"),
+        ("localhost", "http", 8088, "http://localhost:8088"),
+        ("http://localhost", "", 8088, "http://localhost:8088"),
+        ("http://localhost:8088", "", 9, "http://localhost:8088"),
+        ("gateway.example/zdirect", "https", 8443, "https://gateway.example:8443/zdirect"),
+        ("http://[::1]", None, 8088, "http://[::1]:8088"),
+        ("https://gateway.example", None, 443, "https://gateway.example"),
+        ("https://gateway.example:8443", None, 443, "https://gateway.example:8443"),
+        ("http://localhost", None, 443, "http://localhost:443"),
+    ],
+)
+def test_host_schema_and_port_make_one_address(
+    host: str | None, schema: str | None, port: int | None, address: str
+) -> None:
+    assert read(host=host, schema=schema, port=port).config.address == address
 
 
 def test_every_secret_is_known_even_if_the_connection_cannot_be_used() -> None:

@@ -92,6 +92,7 @@ def test_the_form_has_a_password_field_for_the_secret_and_a_port(api: Any) -> No
     assert "443" in form["standard_fields"]["port"]["placeholder"]
 
 
+@pytest.mark.exhaustive
 def test_the_list_of_the_command_line_does_not_show_secrets(api: Any, stored: Callable[..., dict[str, Any]]) -> None:
     stored()
     listed = airflow_home.airflow("connections", "list", "--output", "plain")

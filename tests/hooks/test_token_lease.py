@@ -1,20 +1,19 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from datetime import timedelta
 
 import pytest
 from airflow.models.variable import Variable
 from clocks import FakeClock
 from exhaustive import exhaustive
-from own_emulator import config_of
+from own_emulator import config_of, own_emulator
 
 from airflow_provider_zdirect.client import ClientConfig, Token, ZDirectClient
-from airflow_provider_zdirect.hooks import token_lease as token_store
+from airflow_provider_zdirect.hooks import token_lease
 from airflow_provider_zdirect.hooks.token_lease import AirflowVariableTokenStore
 
-pytestmark = pytest.mark.usefixtures("database")
+pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.anyio]
 
 
 class ClockOfTheWorld(FakeClock):
@@ -34,89 +33,68 @@ def clock():
 
 
 @pytest.fixture
-def address(tmp_path):
-    return f"http://localhost/{tmp_path.name}"
+def make_store(clock, tmp_path):
+    """A store of the same app, as another task has it."""
 
+    def make(secret="secret"):
+        address = f"http://localhost/{tmp_path.name}"
+        return AirflowVariableTokenStore(ClientConfig("app", secret, environment="sandbox", base_url=address), clock)
 
-def store_of(address, clock, secret="secret"):
-    return AirflowVariableTokenStore(ClientConfig("app", secret, environment="sandbox", base_url=address), clock)
+    return make
 
 
 @pytest.fixture
-def store(clock, address):
-    return store_of(address, clock)
+def store(make_store):
+    return make_store()
 
 
 @pytest.fixture
 def token(clock):
-    return Token("the-token-itself", "somebody", clock.now(), clock.now() + timedelta(hours=2))
+    return Token("the-token-itself", clock.now(), clock.now() + timedelta(hours=2))
 
 
-def test_a_saved_token_is_there_for_another_task(store, clock, address, token):
-    asyncio.run(store.save(token))
-    assert asyncio.run(store_of(address, clock).load()) == token
-
-
-def test_the_variable_is_sealed_and_its_name_has_the_environment(store, token):
-    asyncio.run(store.save(token))
+async def test_a_saved_token_is_there_sealed_for_other_tasks_with_the_same_secret(store, make_store, token):
+    await store.save(token)
+    assert await make_store().load() == token
+    assert await make_store(secret="changed").load() is None
     assert store.key.startswith("zdirect_token_sandbox_")
     assert token.access_token not in Variable.get(store.key)
 
 
-def test_with_another_secret_there_is_no_token(store, clock, address, token):
-    asyncio.run(store.save(token))
-    assert asyncio.run(store_of(address, clock, secret="changed").load()) is None
-
-
-def test_where_variables_cannot_be_reached_the_host_shares_the_token(store, token, monkeypatch, caplog):
+async def test_where_variables_cannot_be_reached_the_host_shares_the_token(store, token, monkeypatch, caplog):
     def unreachable():
         raise RuntimeError("no variables here")
 
-    monkeypatch.setattr(token_store, "_variables", unreachable)
-
-    async def ask_and_keep():
-        async with store.lock():
-            await store.save(token)
-        return await store.load()
-
-    with caplog.at_level(logging.WARNING):
-        assert asyncio.run(ask_and_keep()) == token
+    monkeypatch.setattr(token_lease, "_variables", unreachable)
+    async with store.lock():
+        await store.save(token)
+    assert await store.load() == token
     assert "could not be shared in the Airflow Variable" in caplog.text
     assert token.access_token not in caplog.text
 
 
-def test_while_another_host_asks_this_one_waits_for_its_token(store, clock, token):
-    async def scenario():
-        await store._write_lease("another host", clock.now() + timedelta(seconds=30))
-        clock.during_sleep = lambda: store.save(token)
-        async with store.lock():
-            return await store.load(), (await store._read_lease())[0]
-
-    assert asyncio.run(scenario()) == (token, "another host")
+async def test_while_another_host_asks_this_one_waits_for_its_token(store, clock, token):
+    await store._write_lease("another host", clock.now() + timedelta(seconds=30))
+    clock.during_sleep = lambda: store.save(token)
+    async with store.lock():
+        assert await store.load() == token
+        assert (await store._read_lease())[0] == "another host"
     assert sum(clock.slept) < 30
 
 
-def test_a_lease_that_ran_out_holds_nobody_up(store, clock):
-    async def scenario():
-        await store._write_lease("a host that died", clock.now() - timedelta(seconds=1))
-        async with store.lock():
-            holder, _ = await store._read_lease()
-        return holder, (await store._read_lease())[0]
-
-    during, after = asyncio.run(scenario())
-    assert during not in ("", "a host that died")
-    assert after == ""
+async def test_a_lease_that_ran_out_holds_nobody_up(store, clock):
+    await store._write_lease("a host that died", clock.now() - timedelta(seconds=1))
+    async with store.lock():
+        assert (await store._read_lease())[0] not in ("", "a host that died")
+    assert (await store._read_lease())[0] == ""
 
 
 @pytest.mark.parametrize("count", exhaustive([3, 10]))
-def test_tasks_that_start_together_ask_once(emulator, count):
-    async def task():
-        config = config_of(emulator)
+async def test_tasks_that_start_together_ask_once(count):
+    async def task(config):
         async with ZDirectClient(config, tokens=AirflowVariableTokenStore(config)) as client:
             return await client.me()
 
-    async def together():
-        return await asyncio.gather(*(task() for _ in range(count)))
-
-    assert len(asyncio.run(together())) == count
-    assert sum(request.path == "/auth/token" for request in emulator.requests) == 1
+    with own_emulator(seed=7) as emulator:
+        await asyncio.gather(*(task(config_of(emulator)) for _ in range(count)))
+        assert sum(request.path == "/auth/token" for request in emulator.requests) == 1

@@ -1,23 +1,22 @@
-"""The access token: as a value, sealed as text, and shared within a process or between the processes of a host."""
+"""Where the access token is shared: within a process, or sealed between the processes of a host."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import hashlib
-import json
 import logging
-import os
-import tempfile
+import uuid
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
+import msgspec
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
@@ -33,13 +32,11 @@ class Token:
     """An access token of zDirect.
 
     :param access_token: the bearer token; never shown by ``repr``.
-    :param issued_for: :func:`token_key` of the app and address it belongs to.
     :param obtained_at: when it was requested, aware.
     :param expires_at: ``obtained_at`` plus the ``expires_in`` of the answer.
     """
 
     access_token: str = field(repr=False)
-    issued_for: str
     obtained_at: datetime
     expires_at: datetime
 
@@ -89,25 +86,13 @@ class TokenCipher:
 
     def seal(self, token: Token) -> str:
         """``token`` as ASCII text."""
-        content = {
-            "access_token": token.access_token,
-            "issued_for": token.issued_for,
-            "obtained_at": token.obtained_at.timestamp(),
-            "expires_at": token.expires_at.timestamp(),
-        }
-        return self._fernet.encrypt(json.dumps(content).encode()).decode()
+        return self._fernet.encrypt(msgspec.json.encode(token)).decode()
 
     def open(self, text: str | None) -> Token | None:
         """The token in ``text``, or None if it was not sealed by this cipher."""
         try:
-            content = json.loads(self._fernet.decrypt((text or "").encode()))
-            return Token(
-                access_token=str(content["access_token"]),
-                issued_for=str(content["issued_for"]),
-                obtained_at=datetime.fromtimestamp(content["obtained_at"], UTC),
-                expires_at=datetime.fromtimestamp(content["expires_at"], UTC),
-            )
-        except (InvalidToken, ValueError, KeyError, TypeError, OverflowError):
+            return msgspec.json.decode(self._fernet.decrypt((text or "").encode()), type=Token)
+        except (InvalidToken, msgspec.DecodeError):
             return None
 
     @cached_property
@@ -117,7 +102,7 @@ class TokenCipher:
 
 
 class MemoryTokenStore:
-    """Shares a token between the tasks of one event loop."""
+    """Shares the token of one app between the tasks of one event loop."""
 
     def __init__(self) -> None:
         self._token: Token | None = None
@@ -156,37 +141,27 @@ class FileTokenStore:
 
     async def save(self, token: Token) -> None:
         text = await asyncio.to_thread(self._cipher.seal, token)
+        part = self._path.with_name(f".{uuid.uuid4().hex}")
         try:
-            self._replace(text)
+            part.touch(0o600)
+            part.write_text(text, "ascii")
+            # Atomic, so that half a token is never read.
+            part.replace(self._path)
         except OSError as error:
             log.warning("The zDirect token could not be shared through %s: %s.", self._path.parent, error)
-
-    def _replace(self, text: str) -> None:
-        # mkstemp makes the file with mode 0600; replacing is atomic, so that half a token is never read.
-        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".token-")
-        try:
-            with os.fdopen(handle, "w", encoding="ascii") as file:
-                file.write(text)
-            os.replace(name, self._path)
-        except OSError:
             with suppress(OSError):
-                os.unlink(name)
-            raise
+                part.unlink()
 
     @asynccontextmanager
     async def lock(self) -> AsyncIterator[None]:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Only entering is guarded; errors of the body must not be caught here.
-        holding = host_lock(self._path.with_suffix(".lock"), patience=self._lock_timeout)
-        try:
-            await holding.__aenter__()
-        except TimeoutError:
-            raise TransportError(
-                f"Another process has been requesting a zDirect token for more than {self._lock_timeout:g} s.",
-                remedy="No action needed: the task retries. If it stays, look for a hanging process on this host.",
-                retry_after=30.0,
-            ) from None
-        try:
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(host_lock(self._path.with_suffix(".lock"), patience=self._lock_timeout))
+            except TimeoutError:
+                raise TransportError(
+                    f"Another process has been requesting a zDirect token for more than {self._lock_timeout:g} s.",
+                    remedy="No action needed: the task retries. If it stays, look for a hanging process on this host.",
+                    retry_after=30.0,
+                ) from None
             yield
-        finally:
-            await holding.__aexit__(None, None, None)

@@ -1,4 +1,4 @@
-"""Access tokens: asked for rarely, shared by everybody, renewed once when refused.
+"""The access token: requested rarely, shared by everybody, renewed once when refused.
 
 zDirect docs, Authentication: OAuth2 client credentials, ``POST /auth/token``; 8 token requests a minute in
 production, 1 in sandbox, per app; offenders may be banned. The life of a token is read from ``expires_in``.
@@ -9,21 +9,20 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-import re
-from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated
 
 import msgspec
 
-from airflow_provider_zdirect.client.failures import Call
-from airflow_provider_zdirect.client.rates import RateLimiter
-from airflow_provider_zdirect.client.sending import Sender
-from airflow_provider_zdirect.client.tokens import Token, TokenStore, token_key
-from airflow_provider_zdirect.client.transport import Timeouts
+from airflow_provider_zdirect.client.sending import Call, ClientStats, Sender
+from airflow_provider_zdirect.client.token_stores import Token, TokenStore
+from airflow_provider_zdirect.client.transport import Answer, Timeouts
 from airflow_provider_zdirect.datasets.endpoint import Rate, RateLimits
+from airflow_provider_zdirect.datasets.page import NOT_READABLE
 from airflow_provider_zdirect.exceptions import (
     AuthenticationError,
+    BadRequestError,
     MalformedResponseError,
     NotConnectedError,
     RateLimitedError,
@@ -45,27 +44,33 @@ LAST_USE = 30.0
 """Seconds of life with which an ageing token is still used if no new one can be had."""
 
 
-class TokenProvider:
+class _Granted(msgspec.Struct):
+    """What zDirect answers. Other tokens could not be sent in a header, and would be quoted in an error."""
+
+    access_token: Annotated[str, msgspec.Meta(pattern=r"\A[!-~]+\Z")]
+    expires_in: Annotated[float, msgspec.Meta(gt=0, le=366 * 86_400)]
+
+
+class AccessTokens:
     """Gives the app's access token, requesting one only if no other process has a usable one.
 
     :param store: where the token is shared.
     """
 
-    def __init__(self, sender: Sender, store: TokenStore, limiter: RateLimiter) -> None:
-        self._sender = sender
+    def __init__(self, sender: Sender, store: TokenStore) -> None:
+        self._sender = replace(sender, stats=ClientStats())
         self._config = config = sender.config
         self._clock = sender.clock
         self._store = store
-        self._limiter = limiter
-        self._key = token_key(config.address, config.client_id)
         self._call = Call(
             what=f"Access token for app {config.client_id}",
             path=TOKEN_PATH,
             endpoint="token",
             rate=TOKEN_RATES.of(config.environment),
             method="POST",
+            body=b"grant_type=client_credentials",
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
         )
-        self._pace = f"{config.address} {config.client_id} {self._call.endpoint}"
         self._held: Token | None = None
         self._keep_until: datetime | None = None
         # Tasks of this process queue here, so that only one of them looks at the host's lock.
@@ -84,13 +89,13 @@ class TokenProvider:
         async with self._turn:
             if token := self._usable(self._held, refused):
                 return token
-            self._held = await self._load() or self._held
-            self._held = self._usable(self._held, refused) or await self._renew(refused)
+            self._held = await self._store.load() or self._held
+            self._held = self._usable(self._held, refused) or await self._renewed(refused)
             return self._held
 
-    async def _renew(self, refused: str | None) -> Token:
+    async def _renewed(self, refused: str | None) -> Token:
         async with self._store.lock():
-            if token := self._usable(await self._load(), refused):
+            if token := self._usable(await self._store.load(), refused):
                 return token
             try:
                 token = await self._request(refused)
@@ -100,32 +105,22 @@ class TokenProvider:
             return token
 
     async def _request(self, refused: str | None) -> Token:
-        max_wait = self._config.max_inline_wait
-        rate = self._call.rate.shared(self._config.rate_share)
-        failure: RateLimitedError | None = None
-        for _ in range(self._config.max_attempts):
-            try:
-                waited = await self._limiter.acquire(self._pace, rate, max_wait=max_wait)
-            except RateLimitedError as closed:
-                raise closed from failure
-            if waited and (token := self._usable(await self._load(), refused)):
-                return token
+        """A new token; or the one that another host has got meanwhile."""
+        attempts = 0
+        while True:
+            attempts += 1
             try:
                 return await self._ask()
             except RateLimitedError as error:
-                failure = error
-            left = failure.retry_after
-            await self._limiter.pause(self._pace, left)
-            if left > max_wait:
-                raise failure
-            log.info("%s: 429, waiting %.0f s.", self._call.what, left)
+                left = error.retry_after
+                if left > self._config.max_inline_wait or attempts >= self._config.max_attempts:
+                    raise
+            log.info("%s: no request for %.0f s.", self._call.what, left)
             while left > 0:
                 await self._clock.sleep(min(left, LOOK_AGAIN))
                 left -= LOOK_AGAIN
-                if token := self._usable(await self._load(), refused):
+                if token := self._usable(await self._store.load(), refused):
                     return token
-        assert failure is not None
-        raise failure
 
     async def _ask(self) -> Token:
         """Request a token, once.
@@ -133,53 +128,45 @@ class TokenProvider:
         :raises AuthenticationError: if the client id or the secret is refused.
         :raises ZDirectRetriableError: 429, 5xx, no or a malformed answer.
         """
-        config = self._config
+        config, what = self._config, self._call.what
+        credentials = base64.b64encode(f"{config.client_id}:{config.client_secret}".encode()).decode()
         asked_at = self._clock.now()
-        self._sender.stats.token_requests += 1
-        outcome = await self._sender.send(
-            self._call,
-            "Basic " + base64.b64encode(f"{config.client_id}:{config.client_secret}".encode()).decode(),
-            form={"grant_type": "client_credentials"},
-            timeouts=Timeouts(connect=config.connect_timeout, read=TOKEN_TIMEOUT, total=2 * TOKEN_TIMEOUT),
-        )
-        failure, status = outcome.failure, outcome.answer.status
-        facts: dict[str, Any] = {"status": status, "path": TOKEN_PATH, "flow_id": outcome.flow_id}
-        if failure is not None and status in (400, 401):
-            raise AuthenticationError(
-                f"{self._call.what}{config.source}: zDirect refused the client id or the client secret.",
-                remedy="Copy both again from the app in the zDirect portal (login and password of the connection), and "
-                f"check that the app belongs to the environment {config.environment} at {config.address}.",
-                title=failure.title,
-                **facts,
+
+        def read(answer: Answer) -> Token:
+            try:
+                granted = msgspec.json.decode(answer.body, type=_Granted, strict=False)
+            except NOT_READABLE as error:
+                raise MalformedResponseError(
+                    f"the answer holds no token: {error}.",
+                    remedy="Check host: it must be the address of zDirect or its emulator.",
+                    retry_after=self._call.refetch_delay,
+                ) from None
+            log.info("%s: obtained, valid for %.0f s.", what, granted.expires_in)
+            return Token(granted.access_token, asked_at, asked_at + timedelta(seconds=granted.expires_in))
+
+        timeouts = Timeouts(connect=config.connect_timeout, read=TOKEN_TIMEOUT, total=2 * TOKEN_TIMEOUT)
+        max_wait = min(LOOK_AGAIN, config.max_inline_wait)
+        try:
+            return await self._sender.send(
+                self._call, f"Basic {credentials}", read, max_wait=max_wait, timeouts=timeouts
             )
-        if failure is not None:
-            raise failure
-        content: Any = None
-        with suppress(msgspec.DecodeError, UnicodeDecodeError):
-            content = msgspec.json.decode(outcome.answer.body)
-        known: dict[str, Any] = content if isinstance(content, dict) else {}
-        value, lifetime = str(known.get("access_token")), _seconds(known.get("expires_in"))
-        if not isinstance(content, dict):
-            fault = "is not a JSON object"
-        # Anything else could not be sent in a header, and would be quoted in an error.
-        elif value != content.get("access_token") or not re.fullmatch(r"[!-~]+", value):
-            fault = "has no usable access_token"
-        elif lifetime is None:
-            fault = "has no usable expires_in"
-        else:
-            log.info("%s: obtained, valid for %.0f s.", self._call.what, lifetime)
-            return Token(value, self._key, asked_at, asked_at + timedelta(seconds=lifetime))
-        raise MalformedResponseError(
-            f"{self._call.what}: the answer {fault}.",
-            remedy="Check host: it must be the address of zDirect or its emulator.",
-            retry_after=self._call.refetch_delay,
-            **facts,
+        except (AuthenticationError, BadRequestError) as error:
+            if error.status not in (400, 401):
+                raise
+            refusal = error
+        raise AuthenticationError(
+            f"{what}{config.source}: zDirect refused the client id or the client secret.",
+            remedy="Copy both again from the app in the zDirect portal (login and password of the connection), and "
+            f"check that the app belongs to the environment {config.environment} at {config.address}.",
+            status=refusal.status,
+            path=TOKEN_PATH,
+            flow_id=refusal.flow_id,
+            title=refusal.title,
         )
 
     def _ageing(self, failure: ZDirectRetriableError, refused: str | None) -> Token:
         """The ageing token, if it still lives: no reason to fail a task while it does."""
         held = self._held
-        now = self._clock.now()
         if held is None and isinstance(failure, NotConnectedError) and not self._config.is_zalando:
             # A token, even an expired one, shows that the address was right; without one it is most likely wrong.
             raise ZDirectConfigurationError(
@@ -188,9 +175,10 @@ class TokenProvider:
                 "behind a proxy, check HTTPS_PROXY and NO_PROXY.",
                 path=TOKEN_PATH,
             )
-        if held is None or held.access_token == refused or held.remaining(now) <= LAST_USE:
+        now = self._clock.now()
+        left = held.remaining(now) if held is not None and held.access_token != refused else 0.0
+        if held is None or left <= LAST_USE:
             raise failure
-        left = held.remaining(now)
         log.warning(
             "%s: no new one (%s); the current one is valid for %.0f more s.",
             self._call.what,
@@ -200,11 +188,6 @@ class TokenProvider:
         self._keep_until = now + timedelta(seconds=min(failure.retry_after, left - LAST_USE))
         return held
 
-    async def _load(self) -> Token | None:
-        token = await self._store.load()
-        # A store may be shared by mistake between apps or environments; their tokens must not be mixed up.
-        return token if token is not None and token.issued_for == self._key else None
-
     def _usable(self, token: Token | None, refused: str | None) -> Token | None:
         if token is None or token.access_token == refused:
             return None
@@ -212,13 +195,3 @@ class TokenProvider:
         if token is self._held and self._keep_until is not None and now < self._keep_until:
             return token if token.remaining(now) > LAST_USE else None
         return token if token.is_fresh(now, self._config.token_margin) else None
-
-
-def _seconds(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        return None
-    return seconds if 0 < seconds <= 366 * 86_400 else None
