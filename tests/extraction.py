@@ -53,7 +53,13 @@ class Extraction:
         return Place(fs, str(self.root), f"file://{self.root}", merchant_id, self.environment, format)
 
     def job(
-        self, dataset: str, window: Window, *, variant: str | None = None, path: str | None = None, **options: Any
+        self,
+        dataset: str,
+        window: Window | None = None,
+        *,
+        variant: str | None = None,
+        path: str | None = None,
+        **options: Any,
     ) -> ExtractJob:
         return ExtractJob(
             dataset=get_dataset(dataset, variant, path),
@@ -63,11 +69,11 @@ class Extraction:
             **options,
         )
 
-    async def extract(self, dataset: str, window: Window, **options: Any) -> ExtractResult:
+    async def extract(self, dataset: str, window: Window | None = None, **options: Any) -> ExtractResult:
         async with self.client() as client:
             return await extract(self.job(dataset, window, **options), client, clock=self.clock())
 
-    def run(self, dataset: str, window: Window, **options: Any) -> ExtractResult:
+    def run(self, dataset: str, window: Window | None = None, **options: Any) -> ExtractResult:
         return asyncio.run(self.extract(dataset, window, **options))
 
     def published(self, dataset: str, columns: str = "*") -> list[dict[str, Any]]:

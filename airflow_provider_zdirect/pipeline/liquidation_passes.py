@@ -81,6 +81,7 @@ class FetchedWindow:
     """
 
     job: ExtractJob
+    window: Window
     fetched_at: datetime
     records: int
     rejected: int
@@ -89,7 +90,7 @@ class FetchedWindow:
 
     def as_dict(self, passes: Passes) -> dict[str, Any]:
         """JSON-able; ``changed_dates`` is cut, ``changed_date_count`` has the number."""
-        window, place = self.job.window, self.job.place
+        window, place = self.window, self.job.place
         return {
             "dataset": self.job.dataset.name,
             "merchant_id": place.merchant_id,
@@ -135,6 +136,7 @@ class FetchedWindow:
 
 def fetched_window(job: ExtractJob) -> FetchedWindow | None:
     """What was fetched of the job's window; None if nothing was, or with other filters."""
+    assert job.window is not None
     store, layout = job.place.store, job.place.layout(job.dataset.name)
     manifest = store.read_json(layout.manifest(job.window))
     if manifest is None or manifest.get("filters", {}) != dict(job.filters):
@@ -142,6 +144,7 @@ def fetched_window(job: ExtractJob) -> FetchedWindow | None:
     published = published_changes(store, layout, {date.fromisoformat(day) for day in manifest["days"]})
     return FetchedWindow(
         job,
+        job.window,
         min(datetime.fromisoformat(fetched) for fetched in manifest["days"].values()),
         manifest["records"],
         manifest["rejected"],

@@ -25,6 +25,7 @@ from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.exceptions import EmptyAnswerError, ZDirectConfigurationError
 from airflow_provider_zdirect.publish.day_changes import COUNTS, DayChange, changes_of
 from airflow_provider_zdirect.publish.files import PublishedFile, measure, publish_rows
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.publish.row_changes import row_changes
 from airflow_provider_zdirect.publish.same_row import row_keys
@@ -58,15 +59,21 @@ class DayReplacer:
     :param only: the rows that were asked for have these values, by field; a day with others is not replaced by them.
     """
 
-    store: ObjectStore
-    layout: Layout
+    place: Place
     dataset: Dataset
     timezone: str
-    suffix: str
     run: str
     now: datetime
     by_nothing: bool = False
     only: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def store(self) -> ObjectStore:
+        return self.place.store
+
+    @property
+    def layout(self) -> Layout:
+        return self.place.layout(self.dataset.name)
 
     def replace(self, day: date, staged: list[str], fetched: datetime) -> ReplacedDay:
         """Publish the staged rows as the day's data; safe to repeat, with the same change as result then.
@@ -175,7 +182,7 @@ class DayReplacer:
 
     def _write(self, day: date, rows: Iterator[pa.Table], fetched: datetime) -> None:
         folder, span = self.layout.published(day), Window.of_day(day, self.timezone)
-        publish_rows(self.store, self._schema, rows, folder, self.suffix, span, fetched)
+        publish_rows(self.store, self._schema, rows, folder, self.place.suffix, span, fetched)
 
     def _kept(self, staged: list[str]) -> list[int] | None:
         """Numbers of the rows that are published, ascending; None: all of them."""

@@ -21,6 +21,7 @@ from airflow_provider_zdirect.exceptions import EmptyAnswerError
 from airflow_provider_zdirect.pipeline.validate import validate
 from airflow_provider_zdirect.publish.day import DayReplacer, ReplacedDay
 from airflow_provider_zdirect.publish.day_changes import DayChange, published_changes
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import open_writer, read_batches
@@ -37,8 +38,8 @@ def rows_of(*records: dict[str, object]) -> pa.Table:
 
 
 def replacer(store: ObjectStore) -> DayReplacer:
-    layout = Layout(LIQUIDATED.name, MERCHANT)
-    return DayReplacer(store, layout, LIQUIDATED, "UTC", "parquet", run="a-run", now=at(59))
+    place = Place(store.fs, store.root, "file:///somewhere", MERCHANT, "production")
+    return DayReplacer(place, LIQUIDATED, "UTC", run="a-run", now=at(59))
 
 
 def counts(replaced: ReplacedDay) -> tuple[int, int, int]:

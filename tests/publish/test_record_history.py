@@ -406,7 +406,7 @@ def test_files_of_runs_that_met_and_died_become_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", exhaustive(range(4)))
 def test_runs_at_the_same_time_end_with_the_latest_observation_and_lose_none(tmp_path: Path, seed: int) -> None:
-    """Each thread sees a world of its own; who is refused looks once more, later, as ``extract_state`` does."""
+    """Each thread sees a world of its own; who is refused looks once more, later, as ``extract`` does."""
     channels = Channels(tmp_path)
     channels.record({"base": "x"}, day(0))
     times, lock = itertools.count(1), threading.Lock()
