@@ -32,9 +32,8 @@ from airflow_provider_zdirect.pipeline.publish_windows import publish_days, publ
 from airflow_provider_zdirect.pipeline.run import Run
 from airflow_provider_zdirect.pipeline.staging import PageStager
 from airflow_provider_zdirect.publish.abandoned import remove_abandoned
-from airflow_provider_zdirect.publish.environment import claim_place
+from airflow_provider_zdirect.publish.environment import claim_environment
 from airflow_provider_zdirect.publish.history import LaterObservation
-from airflow_provider_zdirect.publish.rejected import publish_rejected
 from airflow_provider_zdirect.publish.window import announce
 from airflow_provider_zdirect.reports.calendar import REPORTS
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
@@ -47,6 +46,7 @@ __all__ = ["ExtractJob", "ExtractResult", "extract"]
 log = logging.getLogger(__name__)
 
 MAX_OBSERVATIONS = 5
+REASONS_NAMED = 3
 _DICE = random.SystemRandom()
 
 
@@ -97,11 +97,11 @@ def _begin(job: ExtractJob, clock: Clock) -> Run:
         if progress is None:
             raise
     else:
-        claim_place(job.place)
-        progress = checkpoint.load(now) if resume_key else None
-        if progress is None:
-            progress = Progress(now.isoformat(), reach.as_json())
-            with naming_base_path(job.place.uri):
+        with naming_base_path(job.place.uri):
+            claim_environment(job.place.store, job.place.environment, job.place.uri)
+            progress = checkpoint.load(now) if resume_key else None
+            if progress is None:
+                progress = Progress(now.isoformat(), reach.as_json())
                 checkpoint.begin(progress)
     return Run(job, clock, key, Reach.from_json(progress.plan), checkpoint, progress)
 
@@ -151,23 +151,31 @@ def _publish(run: Run, stager: PageStager, erased: ErasedMeanwhile, known: Known
 
 
 def _publish_rejected(run: Run) -> str | None:
-    requests, lines = run.progress.requests.values(), b""
-    for path in (path for request in requests for path in request.rejected_staged):
-        with run.store.open(path) as file:
+    """Write the invalid records beside the data; the path, or None if there are none.
+
+    What an earlier run has written there is replaced, or deleted if no record is invalid now.
+
+    :raises RejectedRecordsError: if there are more than are tolerated; they are written all the same.
+    """
+    requests, path, lines = run.progress.requests.values(), run.rejected_path, b""
+    count, most = run.progress.total("rejected"), run.job.max_rejected
+    if not count:
+        run.store.delete(path)
+        return None
+    for staged in (staged for request in requests for staged in request.rejected_staged):
+        with run.store.open(staged) as file:
             lines += file.read()
-    try:
-        return publish_rejected(
-            run.place,
-            run.rejected_path,
-            lines,
-            run.progress.total("rejected"),
-            [reason for request in requests for reason in request.reasons],
-            max_rejected=run.job.max_rejected,
-            what=run.job.what,
-        )
-    except RejectedRecordsError:
+    run.store.write(path, lines)
+    if count > most:
         run.checkpoint.discard()
-        raise
+        reasons = dict.fromkeys(reason for request in requests for reason in request.reasons)
+        raise RejectedRecordsError(
+            f"{run.job.what}: {count} invalid records, and max_rejected is {most}; nothing was published. "
+            f"Reasons: {' | '.join(list(reasons)[:REASONS_NAMED])}.",
+            remedy=f"Look at {run.place.uri_of(path)}; to publish the valid records all the same, raise max_rejected "
+            "and clear the task.",
+        )
+    return path
 
 
 def _check_clock(run: Run, later: LaterObservation) -> None:

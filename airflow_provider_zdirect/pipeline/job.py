@@ -11,7 +11,6 @@ from airflow_provider_zdirect.datasets.personal_data import PersonalData
 from airflow_provider_zdirect.datasets.table import Dataset, check_stands_alone
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.publish.place import Place
-from airflow_provider_zdirect.publish.rejected import check_max_rejected
 from airflow_provider_zdirect.windows import Window, subject
 
 
@@ -54,7 +53,10 @@ class ExtractJob:
             raise ZDirectConfigurationError(
                 f"overlap={self.overlap} is negative.", remedy="Give a duration of zero or more."
             )
-        check_max_rejected(self.max_rejected)
+        if self.max_rejected < 0:
+            raise ZDirectConfigurationError(
+                f"max_rejected={self.max_rejected} is negative.", remedy="Give a number of zero or more."
+            )
         if not self.dataset.has_windows:
             since = self.window.start if self.window else None
             self.dataset.states.requests(self.dataset.name, since, self.filters)

@@ -21,7 +21,6 @@ from airflow_provider_zdirect.exceptions import ConcurrentRunError, ZDirectConfi
 from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
 from airflow_provider_zdirect.pipeline.manifest import count_changes, where
 from airflow_provider_zdirect.publish.day_changes import COUNTS, published_changes
-from airflow_provider_zdirect.publish.environment import claim_place
 from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window, moment_in_words
 
 MAX_FETCHES = 3
@@ -160,7 +159,6 @@ async def make_passes(
     :param client: makes a client, if one is needed.
     :raises ZDirectError: as :func:`~.extract.extract`; what was published stays then.
     """
-    claim_place(job.place)
     for fetches in range(MAX_FETCHES):
         fetched = fetched_window(job)
         if fetched is not None and not passes.is_missing(fetched.fetched_at, clock.now()):

@@ -80,13 +80,13 @@ class KnownState:
     def note_etag(self, rows: pa.Table) -> None:
         """Keep the answer's ETag with what it was the answer to, for the next run."""
         run = self.run
-        if run.answered.unchanged or _asked(run):
+        if run.unchanged or _asked(run):
             return
         path = run.layout.latest_state()
-        if run.answered.etag is None or run.progress.total("rejected"):
+        if run.etag is None or run.progress.total("rejected"):
             run.store.delete(path)
         else:
-            note = {"etag": run.answered.etag, "answer": self._answer, "content": self.history.digest(rows)}
+            note = {"etag": run.etag, "answer": self._answer, "content": self.history.digest(rows)}
             run.store.write_json(path, note)
 
     @property
@@ -134,7 +134,7 @@ def record_state(run: Run, manifest: Manifest, rows: pa.Table, known: KnownState
     :raises LaterObservation: as :meth:`.RecordHistory.record`.
     """
     valid, history = known.versions.valid, known.history
-    if run.answered.unchanged:
+    if run.unchanged:
         rows = valid
     # Any record that was not seen may be among the rejected ones.
     scope = (history.identity[0], []) if manifest.rejected else _asked(run)
@@ -146,7 +146,7 @@ def record_state(run: Run, manifest: Manifest, rows: pa.Table, known: KnownState
             remedy="Look in the zDirect portal whether there are none; if so, set replace_with_empty=True and clear "
             "the task.",
         )
-    published = history.record(rows, run.answered_at(), scope, known.versions)
+    published = history.record(rows, run.answered_at(), scope)
     known.note_etag(rows)
     changes = [{"observed_at": run.answered_at().isoformat(), **published.changes}] if published.stored else []
     manifest = replace(manifest, new_records=published.changes["added"], changes=changes)
@@ -160,7 +160,7 @@ def _is_nothing(run: Run) -> bool:
 
     :raises EmptyAnswerError: if zDirect does not give such answers.
     """
-    key, at, what = run.dataset.answer.snapshot_time_key, run.answered.snapshot_time, run.job.what
+    key, at, what = run.dataset.answer.snapshot_time_key, run.snapshot_time, run.job.what
     if not run.is_production or key is None:
         return False
     if at is None:
@@ -196,10 +196,10 @@ def _result(run: Run, manifest: Manifest, rows: pa.Table, published: PublishedSt
     stock = "some" if count else "none" if published.files else "unknown"
     state = State(
         observed_at=run.answered_at(),
-        snapshot_time=run.answered.snapshot_time,
+        snapshot_time=run.snapshot_time,
         since=run.reach.start if run.job.window else None,
         stored=published.stored,
-        unchanged=run.answered.unchanged,
+        unchanged=run.unchanged,
         empty_answer=not run.is_production and not count and not manifest.rejected,
         stock=stock if run.dataset.answer.snapshot_time_key else None,
         not_answered=[value for value in asked if value not in answered],

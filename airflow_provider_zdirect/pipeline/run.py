@@ -19,26 +19,14 @@ from airflow_provider_zdirect.windows import Window
 
 
 @dataclass
-class Answered:
-    """What the answers say besides their records.
-
-    :param at: when the first one came; a present state is of one moment.
-    :param snapshot_time: of when a snapshot is, where the first page says so.
-    :param etag: names the answer, if it was a single one.
-    :param unchanged: zDirect said that the answer is the one that was known; there are no rows then.
-    """
-
-    at: datetime | None = None
-    snapshot_time: datetime | None = None
-    etag: str | None = None
-    unchanged: bool = False
-
-
-@dataclass
 class Run:
     """One try of a job.
 
     :param key: the same for every try of the job, and for no other.
+    :param first_answer: when it came; a present state is of one moment.
+    :param snapshot_time: of when a snapshot is, where the first page says so.
+    :param etag: names the answer, if it was a single one.
+    :param unchanged: zDirect said that the answer is the one that was known; there are no rows then.
     :param empty_because: as in the manifest.
     """
 
@@ -48,7 +36,10 @@ class Run:
     reach: Reach
     checkpoint: Checkpoint
     progress: Progress
-    answered: Answered = field(default_factory=Answered)
+    first_answer: datetime | None = None
+    snapshot_time: datetime | None = None
+    etag: str | None = None
+    unchanged: bool = False
     empty_because: dict[str, str | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -77,8 +68,8 @@ class Run:
 
     def answered_at(self) -> datetime:
         """When the first answer came; the first call is that moment."""
-        self.answered.at = self.answered.at or self.clock.now()
-        return self.answered.at
+        self.first_answer = self.first_answer or self.clock.now()
+        return self.first_answer
 
     @property
     def window(self) -> Window:
@@ -86,19 +77,19 @@ class Run:
         if self.job.dataset.has_windows:
             assert self.job.window is not None
             return Window(self.reach.start, self.job.window.end)
-        return moment(self.answered.snapshot_time or self.answered_at())
+        return moment(self.snapshot_time or self.answered_at())
 
     @property
     def rejected_path(self) -> str:
-        # Of a state by the time of the answer: that of a snapshot may have others already, which its manifest names.
+        """Where the invalid records are written. Of a state by the time of the answer: that of a snapshot may have
+        others already, which its manifest names."""
         asked = self.job.window if self.job.dataset.has_windows else None
         return self.layout.rejected(asked or moment(self.answered_at()))
 
     def lineage(self) -> Lineage:
-        window = self.window
-        changed_since = self.job.window is not None and not self.job.dataset.has_windows
-        start = self.reach.start if changed_since else window.start
-        place = self.job.place
+        place, window = self.job.place, self.window
+        # A state of what changed since a time says so.
+        start = self.reach.start if self.job.window else window.start
         return Lineage(place.merchant_id, place.environment, start, window.end, self.clock.now())
 
     def staged(self, part: str | None = None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +26,6 @@ from airflow_provider_zdirect.pipeline.answer_check import TRY_AGAIN, AnswerChec
 from airflow_provider_zdirect.pipeline.plan import PlannedRequest
 from airflow_provider_zdirect.pipeline.run import Run
 from airflow_provider_zdirect.pipeline.validate import take_valid
-from airflow_provider_zdirect.publish.rejected import compress_lines
 from airflow_provider_zdirect.storage.checkpoint import RequestProgress
 from airflow_provider_zdirect.storage.row_files import open_writer
 
@@ -84,24 +84,26 @@ class PageStager:
         lines = (bad.as_line() for bad in rejected)
         with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
             local = Path(scratch) / "rejected.jsonl.gz"
-            local.write_bytes(compress_lines(line_without_erased(line, people) if people else line for line in lines))
+            kept = (line_without_erased(line, people) if people else line for line in lines)
+            # Such files, one after the other, are a gzip file again.
+            local.write_bytes(gzip.compress(b"".join(kept), mtime=0))
             done.rejected_staged.append(self.run.checkpoint.stage(local, "jsonl.gz"))
         done.rejected += len(rejected)
         done.reasons = list(dict.fromkeys([*done.reasons, *(bad.reason for bad in rejected)]))[:REASONS_KEPT]
 
     def _note_answer(self, page: Page) -> None:
-        answered, key = self.run.answered, self.run.dataset.answer.snapshot_time_key
-        is_first = not self.run.progress.total("pages")
-        answered.etag, answered.unchanged = (page.etag, page.unchanged) if is_first else (None, False)
+        run, key = self.run, self.run.dataset.answer.snapshot_time_key
+        is_first = not run.progress.total("pages")
+        run.etag, run.unchanged = (page.etag, page.unchanged) if is_first else (None, False)
         time = page.snapshot_time
         if not is_first or key is None or (time is None and not page.records):
             return
         try:
-            answered.snapshot_time = _INSTANT.validate_python(time).astimezone(UTC)
+            run.snapshot_time = _INSTANT.validate_python(time).astimezone(UTC)
         except ValidationError:
             missing = f"the answer has {len(page.records)} records and no time ({key} is missing)"
             wrong = missing if time is None else f"{key}={time[:60]!r} is not a time with an offset"
-            raise ZDirectDataError(f"{self.run.job.what}: {wrong}; nothing was published.", remedy=TRY_AGAIN) from None
+            raise ZDirectDataError(f"{run.job.what}: {wrong}; nothing was published.", remedy=TRY_AGAIN) from None
 
     def _stage_rows(
         self,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import NamedTuple
 
@@ -13,10 +12,7 @@ import pyarrow as pa
 
 from airflow_provider_zdirect.datasets.arrow import RECORD_HASH, UNKNOWN_FIELDS
 from airflow_provider_zdirect.publish.same_row import row_hashes
-from airflow_provider_zdirect.storage.row_files import as_json_value
-
-Tables = Callable[[], Iterator[pa.Table]]
-"""Gives the rows from their beginning, every time it is called."""
+from airflow_provider_zdirect.storage.row_files import BATCH_ROWS, as_json_value
 
 
 class _Row(NamedTuple):
@@ -30,58 +26,48 @@ class _Row(NamedTuple):
     text: bytes
 
 
-def row_changes(
-    before: Tables, after: Tables, alike: tuple[str, ...], write: Callable[[bytes], object]
-) -> Counter[str]:
-    """How many rows were ``added``, ``removed`` and ``changed`` between two multisets of rows.
+def row_changes(before: pa.Table, after: pa.Table, alike: tuple[str, ...]) -> tuple[Counter[str], list[bytes]]:
+    """How many rows were ``added``, ``removed`` and ``changed`` between two multisets of rows, and a line of JSON for
+    each: ``change``, ``before`` and ``after``.
 
     :param alike: fields by which a row that is gone and one that came are taken for one that changed.
-    :param write: is given a line of JSON for each difference: ``change``, ``before`` and ``after``.
     """
-    were, are = _of_texts(before()), _of_texts(after())
-    gone, came = _surplus(before(), were - are, alike), _surplus(after(), are - were, alike)
+    were, are = (Counter(rows.column(RECORD_HASH).to_pylist()) for rows in (before, after))
+    gone, came = _surplus(before, were - are, alike), _surplus(after, are - were, alike)
     # Of another text, and yet the same.
     same = Counter(row.hash for row in gone) & Counter(row.hash for row in came)
     gone, came = _without(gone, same), _without(came, same)
-    changed: list[tuple[_Row, _Row]] = []
-    added: list[_Row] = []
-    removed: dict[bytes, deque[_Row]] = defaultdict(deque)
+    by_key: dict[bytes, deque[_Row]] = defaultdict(deque)
     for row in gone:
-        removed[row.key].append(row)
+        by_key[row.key].append(row)
+    changed: list[tuple[bytes, bytes]] = []
+    added: list[bytes] = []
     for row in came:
-        if alike and removed[row.key]:
-            changed.append((removed[row.key].popleft(), row))
+        if alike and by_key[row.key]:
+            changed.append((by_key[row.key].popleft().text, row.text))
         else:
-            added.append(row)
-    left = list(chain.from_iterable(removed.values()))
-    for was, now in changed:
-        write(b'{"change": "changed", "before": %s, "after": %s}\n' % (was.text, now.text))
-    for row in left:
-        write(b'{"change": "removed", "before": %s, "after": null}\n' % row.text)
-    for row in added:
-        write(b'{"change": "added", "before": null, "after": %s}\n' % row.text)
-    return Counter(changed=len(changed), removed=len(left), added=len(added))
+            added.append(row.text)
+    removed = [row.text for rows in by_key.values() for row in rows]
+    lines = [b'{"change": "changed", "before": %s, "after": %s}\n' % pair for pair in changed]
+    lines += [b'{"change": "removed", "before": %s, "after": null}\n' % text for text in removed]
+    lines += [b'{"change": "added", "before": null, "after": %s}\n' % text for text in added]
+    return Counter(changed=len(changed), removed=len(removed), added=len(added)), lines
 
 
-def _of_texts(tables: Iterator[pa.Table]) -> Counter[int]:
-    return Counter(found for table in tables for found in table.column(RECORD_HASH).to_pylist())
-
-
-def _surplus(tables: Iterator[pa.Table], left: Counter[int], alike: tuple[str, ...]) -> list[_Row]:
+def _surplus(rows: pa.Table, left: Counter[int], alike: tuple[str, ...]) -> list[_Row]:
     """As many rows of each text as ``left`` says."""
-    rows = []
-    for table in tables:
-        mask = []
-        for found in table.column(RECORD_HASH).to_pylist():
-            mask.append(left[found] > 0)
-            left[found] -= mask[-1]
-        table = table.filter(pa.array(mask, pa.bool_()))
-        names = [name for name in table.column_names if name == UNKNOWN_FIELDS or name[0] != "_"]
-        for row, content in zip(table.select(names).to_pylist(), row_hashes(table), strict=True):
-            key = hashlib.blake2b(repr([row[name] for name in alike]).encode(), digest_size=16).digest()
-            text = json.dumps(row, default=as_json_value, ensure_ascii=False).encode()
-            rows.append(_Row(content, key, text))
-    return rows
+    mask = []
+    for found in rows.column(RECORD_HASH).to_pylist():
+        mask.append(left[found] > 0)
+        left[found] -= mask[-1]
+    rows = rows.filter(pa.array(mask, pa.bool_()))
+    names = [name for name in rows.column_names if name == UNKNOWN_FIELDS or name[0] != "_"]
+    batches = rows.select(names).to_batches(max_chunksize=BATCH_ROWS)
+    surplus = []
+    for row, content in zip(chain.from_iterable(map(pa.RecordBatch.to_pylist, batches)), row_hashes(rows), strict=True):
+        key = hashlib.blake2b(repr([row[name] for name in alike]).encode(), digest_size=16).digest()
+        surplus.append(_Row(content, key, json.dumps(row, default=as_json_value, ensure_ascii=False).encode()))
+    return surplus
 
 
 def _without(rows: list[_Row], same: Counter[int]) -> list[_Row]:

@@ -19,6 +19,7 @@ from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.exceptions import EmptyAnswerError
 from airflow_provider_zdirect.pipeline.validate import validate
+from airflow_provider_zdirect.publish import day as day_module
 from airflow_provider_zdirect.publish.day import DayReplacer, ReplacedDay
 from airflow_provider_zdirect.publish.day_changes import DayChange, published_changes
 from airflow_provider_zdirect.publish.place import Place
@@ -202,7 +203,7 @@ def test_a_try_that_is_killed_before_it_publishes_has_changed_nothing(
     day.replace(DAY, stage_sold(store, tmp_path, "a", 5), at(30))
     staged = stage_sold(store, tmp_path, "b", 6, 7)
     with monkeypatch.context() as patched:
-        patched.setattr(DayReplacer, "_write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(day_module, "publish_rows", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             day.replace(DAY, staged, at(50))
     assert len(store.files(day.layout.changes(DAY))) == 2
