@@ -120,16 +120,12 @@ class FetchedWindow:
                 f"{each['date']}: {each['added']} rows added, {each['removed']} removed, {each['changed']} changed"
                 for each in self.changes[:DATES_NAMED]
             )
-            if (more := len(self.changes) - DATES_NAMED) > 0:
-                said += f"; and {more} more"
+            said += f"; and {more} more" if (more := len(self.changes) - DATES_NAMED) > 0 else ""
         elif self.fetches:
             said = f"fetched again at {fetched}, nothing changed: {self.records} records"
         else:
             due = ", ".join(map(moment_in_words, passes.moments))
-            said = (
-                f"no second fetch was due. It was fetched at {fetched}, and was to be fetched again at {due}: "
-                f"{self.records} records"
-            )
+            said = f"no second fetch was due. It was fetched at {fetched}, and was to be fetched again at {due}"
         return f"{self.job.what}: {said} -> {self.job.place.data_uri(self.job.dataset.name)}"
 
 

@@ -22,7 +22,7 @@ from airflow_provider_zdirect.datasets.arrow import arrow_schema
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.exceptions import EmptyAnswerError, ZDirectConfigurationError
 from airflow_provider_zdirect.publish.day_changes import COUNTS, DayChange, changes_of
-from airflow_provider_zdirect.publish.files import PublishedFile, measure, publish_rows
+from airflow_provider_zdirect.publish.files import PublishedFile, measure, publish_table
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.publish.row_changes import row_changes
@@ -125,8 +125,7 @@ class DayReplacer:
             # Of a try that was killed here, when another file was published.
             if other != change:
                 self.store.delete(other.file)
-        folder, span = self.layout.published(day), Window.of_day(day, self.timezone)
-        publish_rows(self.store, rows.schema, [rows], folder, self.place.suffix, span, fetched)
+        publish_table(self.place, self.dataset.name, day, rows, Window.of_day(day, self.timezone), fetched)
         return True
 
     def _clear_up(self, day: date, until: datetime | None) -> None:

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from airflow_provider_zdirect.datasets.arrow import INSTANT, arrow_schema
 from airflow_provider_zdirect.datasets.table import Dataset
-from airflow_provider_zdirect.publish.files import PublishedFile, PublishedState, measure, publish_rows
+from airflow_provider_zdirect.publish.files import PublishedFile, PublishedState, measure, publish_table
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.publish.record_versions import Version, as_one, observe
@@ -144,13 +144,6 @@ class RecordHistory:
             all_rows = pa.concat_tables([all_rows, rows])
         return KnownVersions(paths, all_rows, as_one(histories))
 
-    def write(
-        self, layout: Layout, rows: pa.Table, span: Window, fetched: datetime, part: str | None = None
-    ) -> PublishedFile:
-        """Publish rows as a file of the history, or of the current versions."""
-        folder = layout.published(fetched.date())
-        return publish_rows(self.place.store, rows.schema, [rows], folder, self.place.suffix, span, fetched, part)
-
 
 @dataclass
 class _Recording:
@@ -194,7 +187,8 @@ class _Recording:
         else:
             first = min(version.valid_from for version in versions)
             last = max(version.valid_to or version.valid_from for version in versions)
-            holder = h.write(h.layout, rows, Window(first, last + timedelta(microseconds=1)), last)
+            span = Window(first, last + timedelta(microseconds=1))
+            holder = publish_table(h.place, h.dataset.name, last.date(), rows, span, last)
             self.mine.add(holder.path)
         there = h.files(h.layout)
         if not set(there) <= {*paths, holder.path}:
@@ -245,7 +239,8 @@ class _Recording:
         if held:
             current = measure(self.store, held[0], rows.num_rows)
         else:
-            current = h.write(h.current_layout, rows, name.span, name.fetched, name.part)
+            day, dataset = name.fetched.date(), h.current_layout.dataset
+            current = publish_table(h.place, dataset, day, rows, name.span, name.fetched, name.part)
         if h.files(h.layout) != [holder]:
             return None
         for path in h.files(h.current_layout):

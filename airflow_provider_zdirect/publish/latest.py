@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 
-from airflow_provider_zdirect.publish.files import PublishedFile, publish_rows
+from airflow_provider_zdirect.publish.files import PublishedFile, publish_table
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.storage.layout import dated, moment
@@ -56,9 +56,7 @@ class LatestTable:
         """
         if (made := self.made_at()) is not None:
             at = max(at, made + timedelta(microseconds=1))
-        folder = self.place.layout(self.dataset).published(at.date())
-        suffix = self.place.suffix
-        published = publish_rows(self.place.store, rows.schema, [rows], folder, suffix, moment(at), fetched=at)
+        published = publish_table(self.place, self.dataset, at.date(), rows, moment(at), fetched=at)
         self.tidy()
         return published
 

@@ -79,15 +79,6 @@ def test_a_window_run_twice_writes_nothing_new(runs: Extraction, dataset: str, f
 
 
 @ITEM_DATASETS
-def test_a_day_over_hours_and_odd_windows(runs: Extraction, dataset: str) -> None:
-    odd = Window(NOON + timedelta(minutes=17), NOON + timedelta(hours=2, minutes=42, seconds=1))
-    day = Window(NOON - timedelta(hours=12), NOON + timedelta(hours=8))
-    for window in (HOURS[1], odd, day, HOURS[0], odd):
-        runs.run(dataset, window)
-    assert runs.keys(dataset) == runs.truth(dataset, day)
-
-
-@ITEM_DATASETS
 def test_hours_run_as_they_end_catch_what_becomes_visible_late(runs: Extraction, dataset: str) -> None:
     runs.emulator.set_options(late_share=0.3)
     late = 0

@@ -237,29 +237,6 @@ def test_days_of_liquidation_tile_and_ask_for_one_date_each(runs: Extraction) ->
     assert len(runs.published("liquidated_items")) == len(truth)
 
 
-def test_a_day_that_changed_is_replaced_and_its_former_data_is_kept_beside(runs: Extraction) -> None:
-    runs.emulator.set_options(late_share=1.0)
-    runs.emulator.clock.set(DAY.end + timedelta(hours=3))
-    runs.run("liquidated_items", DAY)
-    early = len(runs.published("liquidated_items"))
-    runs.emulator.clock.set(DAY.end + timedelta(hours=50))
-    runs.run("liquidated_items", DAY)
-    truth = runs.emulator.truth("liquidated_items", runs.merchant_id, DAY.start, DAY.end)
-    assert early < len(runs.published("liquidated_items")) == len(truth)
-    assert len(runs.paths("liquidated_items")) == 1
-    assert len(runs.paths("_revisions")) == (1 if early else 0)
-
-
-def test_a_day_that_did_not_change_is_left_alone(runs: Extraction) -> None:
-    runs.emulator.clock.set(DAY.end + timedelta(hours=50))
-    first = runs.run("liquidated_items", DAY)
-    runs.emulator.clock.set(DAY.end + timedelta(hours=60))
-    second = runs.run("liquidated_items", DAY)
-    assert second.manifest.files == first.manifest.files
-    assert second.manifest.new_records == 0
-    assert not runs.paths("_revisions")
-
-
 def test_samples_of_the_sandbox_that_are_of_other_purchase_orders_replace_each_other(runs: Extraction) -> None:
     runs.emulator.set_options(late_share=1.0, purchase_order_parameter="purchase_order_number")
     sandbox = Extraction(runs.emulator, runs.root, environment="sandbox")

@@ -156,13 +156,6 @@ def test_an_answer_without_records_does_not_end_what_is_known_unless_that_is_all
     assert plain(runs.valid_at(dataset, NOW), KEYS[dataset]) == before
 
 
-def test_an_invalid_record_ends_no_other(runs: StateExtraction) -> None:
-    answer(runs, "sales-channels", {"items": [{"country_name": "Nowhere"}]})
-    with pytest.raises(RejectedRecordsError, match="sales_channel_id"):
-        runs.observe("sales_channels")
-    assert not runs.paths("sales_channels")
-
-
 def test_an_observation_with_rejected_records_ends_nothing(runs: StateExtraction) -> None:
     runs.observe("sales_channels")
     known = runs.emulator.reference("sales_channels", runs.merchant_id)

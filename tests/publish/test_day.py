@@ -203,7 +203,7 @@ def test_a_try_that_is_killed_before_it_publishes_has_changed_nothing(
     day.replace(DAY, stage_sold(store, tmp_path, "a", 5), at(30))
     staged = stage_sold(store, tmp_path, "b", 6, 7)
     with monkeypatch.context() as patched:
-        patched.setattr(day_module, "publish_rows", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(day_module, "publish_table", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             day.replace(DAY, staged, at(50))
     assert len(store.files(day.layout.changes(DAY))) == 2

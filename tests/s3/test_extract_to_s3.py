@@ -13,7 +13,6 @@ import s3fs
 from bucket import PREFIX, S3Extraction
 from extraction import hourly, whole
 
-from airflow_provider_zdirect.exceptions import ServerError
 from airflow_provider_zdirect.storage import object_store
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import Window
@@ -71,20 +70,6 @@ def test_windows_at_once_through_one_filesystem(runs: S3Extraction) -> None:
 
     asyncio.run(together())
     assert runs.keys("received_items") == runs.truth("received_items", whole(HOURS))
-
-
-def test_a_retry_goes_on_where_the_first_try_failed(runs: S3Extraction, small_pages: None) -> None:
-    path = "reports/received-items"
-    runs.emulator.faults.add({"match": {"path": path, "nth": 5}, "action": {"status": 503}})
-    with pytest.raises(ServerError):
-        runs.run("received_items", whole(HOURS))
-    assert not runs.paths("received_items"), "nothing is published before all is fetched"
-    assert runs.paths("_staging")
-    runs.run("received_items", whole(HOURS))
-    assert runs.keys("received_items") == runs.truth("received_items", whole(HOURS))
-    cursors = [query.get("cursor") for query in runs.requests(path)]
-    assert len(cursors) == len(set(cursors)) > 5, "a page was fetched twice"
-    assert not runs.paths("_staging")
 
 
 def test_days_without_identity_are_replaced_and_the_former_kept(runs: S3Extraction) -> None:

@@ -53,7 +53,10 @@ def test_a_window_that_is_retried_is_published_once(runs: S3Extraction, small_pa
     with pytest.raises(ServerError):
         runs.run("received_items", whole(HOURS))
     assert runs.paths("_staging")
+    assert not runs.paths("received_items"), "nothing is published before all is fetched"
     runs.run("received_items", whole(HOURS))
+    cursors = [query.get("cursor") for query in runs.requests(path)]
+    assert len(cursors) == len(set(cursors)) > 5, "a page was fetched twice"
     runs.run("received_items", HOURS[1])
     assert runs.keys("received_items") == runs.truth("received_items", whole(HOURS))
     assert not runs.paths("_staging")

@@ -89,14 +89,6 @@ def test_json_lines_are_readable_by_people(tmp_path: Path) -> None:
     assert Decimal(row["total_price"]) == Decimal("12.50")
 
 
-def test_what_is_not_there_can_be_read_and_deleted(store: ObjectStore) -> None:
-    assert store.files("nowhere") == []
-    assert store.read("nowhere/at-all") is None
-    store.delete("nowhere/at-all")
-    store.delete_folder("nowhere")
-    store.move("nowhere/at-all", "somewhere/else")
-
-
 def test_a_folder_that_somebody_deletes_while_it_is_made_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,19 +110,6 @@ def test_a_folder_that_somebody_deletes_while_it_is_made_is_made_again(
     errors[:] = [FileExistsError() for _ in range(99)]
     with pytest.raises(FileExistsError):
         store.write("folder/in-the-way/a", b"1")
-
-
-def test_objects_are_listed_written_over_moved_and_deleted(store: ObjectStore) -> None:
-    store.write("a/x", b"1")
-    store.write("a/x", b"2")
-    store.write("a/y", b"")
-    assert store.files("a") == ["a/x", "a/y"]
-    store.move("a/x", "b/z")
-    assert (store.read("a/x"), store.read("b/z")) == (None, b"2")
-    store.delete("a/y")
-    assert store.files("a") == []
-    store.delete_folder("b")
-    assert store.files("b") == []
 
 
 def test_an_error_names_a_base_path_that_is_not_a_folder(tmp_path: Path) -> None:
