@@ -76,6 +76,14 @@ class Extraction:
     def run(self, dataset: str, window: Window | None = None, **options: Any) -> ExtractResult:
         return asyncio.run(self.extract(dataset, window, **options))
 
+    def fault(self, path: str, action: dict[str, Any], **others: Any) -> Any:
+        """Let the emulator answer requests otherwise.
+
+        :param others: of the fault and of what it matches: ``times``, ``nth``, ``every``, ``query``.
+        """
+        times = {name: others.pop(name) for name in ("times",) if name in others}
+        return self.emulator.faults.add({"match": {"path": path, **others}, "action": action, **times})
+
     def published(self, dataset: str, columns: str = "*") -> list[dict[str, Any]]:
         """Every published row, as the API named and wrote its fields.
 

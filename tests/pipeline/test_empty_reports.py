@@ -28,9 +28,7 @@ def empty(runs: Extraction, *, times: int | None = None, now: datetime = TUESDAY
     runs.emulator.clock.set(now)
     asked = {"from": "2026-11-22", "to": "2026-11-22"}
     answer = {"merchant_id": runs.merchant_id, "items": [], "query": asked}
-    runs.emulator.faults.add(
-        {"match": {"path": "-movements/", "query": asked}, "action": {"status": 200, "body": answer}, "times": times}
-    )
+    runs.fault("-movements/", {"status": 200, "body": answer}, query=asked, times=times)
 
 
 def asked_for(runs: Extraction) -> list[str]:
@@ -94,7 +92,7 @@ def test_of_a_week_only_the_empty_day_is_asked_for_again(runs: Extraction) -> No
 def test_a_day_whose_movements_are_all_invalid_is_not_empty(runs: Extraction) -> None:
     runs.emulator.clock.set(TUESDAY_NOON)
     body = {"items": [{"transaction_date": "2026-11-22", "movements": [{"quantity": "many"}]}]}
-    runs.emulator.faults.add({"match": {"path": "-movements/"}, "action": {"status": 200, "body": body}, "times": None})
+    runs.fault("-movements/", {"status": 200, "body": body}, times=None)
     result = runs.run(ICM, SUNDAY, max_rejected=1)
     assert (result.manifest.rejected, runs.manifest(result)["empty_because"]) == (1, {})
     assert len(asked_for(runs)) == 1
@@ -111,7 +109,5 @@ def test_a_retry_after_a_failed_look_at_later_dates_finds_out_why(runs: Extracti
 
 
 def test_other_datasets_do_not_know_empty_reports(runs: Extraction) -> None:
-    runs.emulator.faults.add(
-        {"match": {"path": "liquidated"}, "action": {"status": 200, "body": {"liquidated_items": []}}}
-    )
+    runs.fault("liquidated", {"status": 200, "body": {"liquidated_items": []}})
     assert runs.manifest(runs.run("liquidated_items", SUNDAY))["empty_because"] == {}

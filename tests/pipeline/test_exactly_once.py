@@ -106,9 +106,7 @@ def test_late_records_found_while_their_own_window_is_still_running(runs: Extrac
     runs.emulator.set_options(late_share=0.4)
     earlier, later = HOURS[0], HOURS[1]
     runs.emulator.clock.set(earlier.end)
-    paused = runs.emulator.faults.add(
-        {"match": {"path": dataset.replace("_", "-"), "nth": 1}, "action": {"delay": 1.5}}
-    )
+    paused = runs.fault(dataset.replace("_", "-"), {"delay": 1.5}, nth=1)
 
     async def overtaken() -> None:
         slow = asyncio.create_task(runs.extract(dataset, earlier))
@@ -137,7 +135,7 @@ def test_merchants_do_not_mix(runs: Extraction) -> None:
 
 def test_a_retry_goes_on_where_the_first_try_failed(runs: Extraction, small_pages: None) -> None:
     path = "reports/received-items"
-    runs.emulator.faults.add({"match": {"path": path, "nth": 6}, "action": {"status": 503}})
+    runs.fault(path, {"status": 503}, nth=6)
     with pytest.raises(ServerError) as failed:
         runs.run("received_items", whole(HOURS))
     assert failed.value.retry_after >= 120
@@ -151,7 +149,7 @@ def test_a_retry_goes_on_where_the_first_try_failed(runs: Extraction, small_page
 
 
 def test_a_retry_of_request_windows_fetches_only_what_is_missing(runs: Extraction) -> None:
-    runs.emulator.faults.add({"match": {"path": "returned-items", "nth": 3}, "action": {"status": 500}})
+    runs.fault("returned-items", {"status": 500}, nth=3)
     with pytest.raises(ServerError):
         runs.run("returned_items", whole(HOURS))
     runs.run("returned_items", whole(HOURS))
@@ -161,7 +159,7 @@ def test_a_retry_of_request_windows_fetches_only_what_is_missing(runs: Extractio
 
 
 def test_another_run_does_not_take_over_a_foreign_checkpoint(runs: Extraction, small_pages: None) -> None:
-    runs.emulator.faults.add({"match": {"path": "received-items", "nth": 4}, "action": {"status": 503}})
+    runs.fault("received-items", {"status": 503}, nth=4)
     with pytest.raises(ServerError):
         runs.run("received_items", whole(HOURS), resume_key="one")
     runs.run("received_items", whole(HOURS), resume_key="two")
@@ -171,16 +169,16 @@ def test_another_run_does_not_take_over_a_foreign_checkpoint(runs: Extraction, s
 
 
 def test_a_cursor_that_is_no_longer_taken_starts_the_request_again(runs: Extraction, small_pages: None) -> None:
-    runs.emulator.faults.add({"match": {"path": "received-items", "nth": 4}, "action": {"status": 503}})
+    runs.fault("received-items", {"status": 503}, nth=4)
     with pytest.raises(ServerError):
         runs.run("received_items", whole(HOURS))
-    runs.emulator.faults.add({"match": {"path": "received-items", "nth": 1}, "action": {"status": 400}})
+    runs.fault("received-items", {"status": 400}, nth=1)
     runs.run("received_items", whole(HOURS))
     assert runs.keys("received_items") == runs.truth("received_items", whole(HOURS))
 
 
 def test_a_token_that_dies_between_pages_costs_nothing(runs: Extraction, small_pages: None) -> None:
-    runs.emulator.faults.add({"match": {"path": "received-items", "nth": 4}, "action": {"revoke_tokens": True}})
+    runs.fault("received-items", {"revoke_tokens": True}, nth=4)
     runs.run("received_items", whole(HOURS))
     assert runs.keys("received_items") == runs.truth("received_items", whole(HOURS))
     cursors = [query.get("cursor") for query in runs.requests("received-items")]
@@ -189,7 +187,7 @@ def test_a_token_that_dies_between_pages_costs_nothing(runs: Extraction, small_p
 
 
 def test_records_that_an_answer_repeats_are_published_once(runs: Extraction, small_pages: None) -> None:
-    runs.emulator.faults.add({"match": {"path": "received-items", "every": 2}, "action": {"duplicate": 7}})
+    runs.fault("received-items", {"duplicate": 7}, every=2)
     result = runs.run("received_items", whole(HOURS))
     assert runs.keys("received_items") == runs.truth("received_items", whole(HOURS))
     assert result.manifest.records == len(runs.truth("received_items", whole(HOURS)))
@@ -239,7 +237,7 @@ asyncio.run(main())
 def test_a_process_that_is_killed_and_run_again(runs: Extraction, killed_at_page: int) -> None:
     window = whole(HOURS)
     path = "reports/received-items"
-    runs.emulator.faults.add({"match": {"path": path, "nth": killed_at_page}, "action": {"hang": 60}})
+    runs.fault(path, {"hang": 60}, nth=killed_at_page)
     arguments = [
         sys.executable,
         "-c",
@@ -273,7 +271,7 @@ def test_a_base_path_whose_name_looks_like_a_pattern_holds_it_too(
 ) -> None:
     shared_emulator.reset()
     runs = Extraction(shared_emulator, tmp_path / "ERP [prod] a?b*c 100% a%20b+#ü")
-    runs.emulator.faults.add({"match": {"path": "returned-items", "nth": 4}, "action": {"status": 503}})
+    runs.fault("returned-items", {"status": 503}, nth=4)
     with pytest.raises(ServerError):
         runs.run("returned_items", whole(HOURS))
     assert runs.paths("_staging")
@@ -322,7 +320,7 @@ def test_an_attempt_that_finishes_beside_its_retry_does_no_harm(runs: Extraction
 def test_a_retry_after_the_edge_of_retention_has_moved_on_keeps_to_the_first_plan(runs: Extraction) -> None:
     start = EVENING - timedelta(days=100)
     window = Window(start, start + timedelta(hours=6))
-    runs.emulator.faults.add({"match": {"path": "returned-items", "nth": 6}, "action": {"status": 503}})
+    runs.fault("returned-items", {"status": 503}, nth=6)
     with pytest.raises(ServerError):
         runs.run("returned_items", window, clip_to_retention=True)
     before = runs.requests("returned-items")

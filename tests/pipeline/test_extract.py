@@ -163,7 +163,7 @@ def test_invalid_records_below_the_threshold_are_counted_everywhere(runs: Extrac
 
 
 def answer(runs: Extraction, path: str, body: Any) -> None:
-    runs.emulator.faults.add({"match": {"path": path}, "action": {"status": 200, "body": body}, "times": None})
+    runs.fault(path, {"status": 200, "body": body}, times=None)
 
 
 @pytest.fixture

@@ -329,7 +329,7 @@ def test_a_file_that_another_run_deletes_before_it_is_measured_is_looked_for_aga
 
 def test_a_failed_fetch_publishes_nothing_and_the_retry_all_also_of_drifted_answers(runs: StateExtraction) -> None:
     runs.emulator.set_options(drift=1.0)
-    runs.emulator.faults.add({"match": {"path": "snapshots"}, "action": {"status": 503}, "times": 1})
+    runs.fault("snapshots", {"status": 503})
     with pytest.raises(ServerError):
         runs.observe(SNAPSHOTS)
     assert not runs.paths(SNAPSHOTS)
@@ -404,7 +404,7 @@ def test_how_many_eans_a_request_takes_can_be_set(runs: StateExtraction) -> None
 
 
 def test_a_batch_that_fails_leaves_nothing_behind(runs: StateExtraction) -> None:
-    runs.emulator.faults.add({"match": {"path": "item-quantities", "nth": 2}, "action": {"status": 503}})
+    runs.fault("item-quantities", {"status": 503}, nth=2)
     with pytest.raises(ServerError):
         runs.observe(QUANTITIES, filters={"ean": ",".join(eans_of(runs)[:150])})
     assert not runs.paths(QUANTITIES)

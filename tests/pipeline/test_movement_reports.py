@@ -178,7 +178,7 @@ def test_a_day_with_too_many_movements_is_asked_once_and_comes_in_pages(runs: Ex
 
 def test_a_retry_does_not_ask_for_what_was_too_much_before(runs: Extraction) -> None:
     runs.emulator.set_options(icm_max_movements=1)
-    runs.emulator.faults.add({"match": {"path": PAGINATED, "nth": 2}, "action": {"status": 503}, "times": 1})
+    runs.fault(PAGINATED, {"status": 503}, nth=2)
     with pytest.raises(ServerError):
         runs.run(ICM, DAY, variant="single_request")
     runs.run(ICM, DAY, variant="single_request")
@@ -191,7 +191,7 @@ def test_a_retry_does_not_join_pages_of_two_versions_of_a_report(runs: Extractio
     path = PAGINATED if dataset == ICM else "cross-border"
     if dataset == CROSS_BORDER:
         runs.emulator.set_options(volume=150)
-    runs.emulator.faults.add({"match": {"path": path, "nth": 2}, "action": {"status": 503}, "times": 1})
+    runs.fault(path, {"status": 503}, nth=2)
     with pytest.raises(ServerError):
         runs.run(dataset, DAY)
     runs.emulator.set_options(volume=160 if dataset == CROSS_BORDER else 2)
@@ -202,13 +202,7 @@ def test_a_retry_does_not_join_pages_of_two_versions_of_a_report(runs: Extractio
 
 def test_a_day_that_was_complete_when_the_task_died_is_not_fetched_again(runs: Extraction) -> None:
     days = Window(DAY.start, DAY.end + timedelta(days=1))
-    runs.emulator.faults.add(
-        {
-            "match": {"path": PAGINATED, "query": {"from": "2026-11-05"}},
-            "action": {"status": 503, "delay": 1.0},
-            "times": 1,
-        }
-    )
+    runs.fault(PAGINATED, {"status": 503, "delay": 1.0}, query={"from": "2026-11-05"})
     with pytest.raises(ServerError):
         runs.run(ICM, days)
     before = len(runs.requests(PAGINATED.removeprefix("^")))
@@ -218,9 +212,7 @@ def test_a_day_that_was_complete_when_the_task_died_is_not_fetched_again(runs: E
 
 
 def test_where_nothing_smaller_can_be_asked_the_error_says_so_after_one_request(runs: Extraction) -> None:
-    runs.emulator.faults.add(
-        {"match": {"path": "intra-community"}, "action": {"status": 500, "body": {"title": TOO_MANY}}, "times": None}
-    )
+    runs.fault("intra-community", {"status": 500, "body": {"title": TOO_MANY}}, times=None)
     with pytest.raises(TooManyRecordsError, match="Ask for a shorter period"):
         runs.run(ICM, DAY)
     assert sum("intra-community" in request.path for request in runs.emulator.requests) == 1
@@ -314,7 +306,7 @@ def test_an_answer_without_records_does_not_replace_published_ones_unless_allowe
 def test_an_answer_that_says_it_is_one_to_other_dates_is_refused(runs: Extraction, dataset: str) -> None:
     body = {"items": [], "next": "", "query": {"from": "2026-11-01", "to": "2026-11-30"}}
     path = PAGINATED if dataset == ICM else "cross-border"
-    runs.emulator.faults.add({"match": {"path": path}, "action": {"status": 200, "body": body}, "times": None})
+    runs.fault(path, {"status": 200, "body": body}, times=None)
     with pytest.raises(FilterIgnoredError, match="asked for 2026-11-04, zDirect answered for 2026-11-01 to 2026-11-30"):
         runs.run(dataset, DAY)
     sandbox = Extraction(runs.emulator, runs.root / "sandbox", environment="sandbox")
@@ -326,9 +318,7 @@ def test_movements_from_after_their_report_are_refused(runs: Extraction) -> None
     del row["transaction_date"]
     for days, refused in ((1, False), (2, True)):
         group = {"transaction_date": (DAYS[3] + timedelta(days=days)).isoformat(), "movements": [row]}
-        runs.emulator.faults.add(
-            {"match": {"path": PAGINATED}, "action": {"status": 200, "body": {"items": [group]}}, "times": 1}
-        )
+        runs.fault(PAGINATED, {"status": 200, "body": {"items": [group]}})
         if refused:
             with pytest.raises(FilterIgnoredError, match="1 of 1 records lie outside of the requested 2026-11-04"):
                 runs.run(ICM, DAY)
@@ -337,7 +327,7 @@ def test_movements_from_after_their_report_are_refused(runs: Extraction) -> None
 
 
 def test_a_movement_that_an_answer_holds_twice_is_published_once(runs: Extraction) -> None:
-    runs.emulator.faults.add({"match": {"path": "cross-border"}, "action": {"duplicate": 3}, "times": None})
+    runs.fault("cross-border", {"duplicate": 3}, times=None)
     result = runs.run(CROSS_BORDER, WEEK)
     assert rows_of(runs, CROSS_BORDER) == truth_of(runs, CROSS_BORDER, WEEK)
     assert result.manifest.records == result.manifest.new_records == truth_of(runs, CROSS_BORDER, WEEK).total()
@@ -348,7 +338,7 @@ def test_a_movement_that_an_answer_holds_twice_is_published_once(runs: Extractio
 def test_a_report_with_rows_of_another_date_is_refused(runs: Extraction) -> None:
     (row, *_) = runs.emulator.truth(CROSS_BORDER, runs.merchant_id, DAY.start - timedelta(days=1), DAY.start)
     body = {"merchant_id": runs.merchant_id, "items": [row]}
-    runs.emulator.faults.add({"match": {"path": "cross-border"}, "action": {"status": 200, "body": body}})
+    runs.fault("cross-border", {"status": 200, "body": body})
     with pytest.raises(FilterIgnoredError, match="1 of 1 records lie outside of the requested 2026-11-04"):
         runs.run(CROSS_BORDER, DAY)
     assert not runs.paths(CROSS_BORDER)

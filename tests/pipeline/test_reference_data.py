@@ -127,13 +127,13 @@ def test_an_unknown_field_is_a_change(runs: StateExtraction) -> None:
 def test_an_answer_that_holds_a_record_twice_is_the_same(runs: StateExtraction) -> None:
     runs.observe("stock_locations")
     runs.emulator.clock.advance(60)
-    runs.emulator.faults.add({"match": {"path": "stock-locations"}, "action": {"duplicate": 2}})
+    runs.fault("stock-locations", {"duplicate": 2})
     result = runs.observe("stock_locations")
     assert (result.manifest.records, state_of(result).stored) == (4, False)
 
 
 def answer(runs: StateExtraction, path: str, body: Any) -> None:
-    runs.emulator.faults.add({"match": {"path": path}, "action": {"status": 200, "body": body}})
+    runs.fault(path, {"status": 200, "body": body})
 
 
 @ALL
@@ -299,7 +299,7 @@ def test_an_etag_is_not_sent_where_an_answer_had_several_pages(runs: StateExtrac
 
 
 def test_a_page_that_fails_publishes_nothing(runs: StateExtraction) -> None:
-    runs.emulator.faults.add({"match": {"path": "shipping-notices", "nth": 2}, "action": {"status": 503}})
+    runs.fault("shipping-notices", {"status": 503}, nth=2)
     with pytest.raises(ServerError):
         runs.observe("shipping_notices")
     assert not runs.paths("shipping_notices")

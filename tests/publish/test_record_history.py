@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import random
 import threading
 import time
@@ -22,11 +21,10 @@ import pytest
 from exhaustive import exhaustive
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from item_rows import MERCHANT, table_of
 from killing import Killed, kill_at
 
-from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema
 from airflow_provider_zdirect.datasets.table import DATASETS
-from airflow_provider_zdirect.pipeline.validate import take_valid
 from airflow_provider_zdirect.publish.files import PublishedState
 from airflow_provider_zdirect.publish.history import LaterObservation, RecordHistory
 from airflow_provider_zdirect.publish.place import Place
@@ -35,7 +33,6 @@ from airflow_provider_zdirect.storage import row_files
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
-MERCHANT = "29809185-6a98-4691-a15b-e8d16839b6e8"
 START = datetime(2026, 11, 20, tzinfo=UTC)
 CHANNELS, TOURS = DATASETS["sales_channels"], DATASETS["tours"]
 
@@ -179,15 +176,7 @@ def place_of(root: Path, suffix: str = "parquet") -> Place:
 
 
 def channel_rows(world: World, at: datetime) -> pa.Table:
-    lineage = Lineage(MERCHANT, "production", at, at + timedelta(microseconds=1), at)
-    sources = [json.dumps({"sales_channel_id": key, "country_name": world[key]}).encode() for key in world]
-    return rows_of(CHANNELS, sources, lineage)
-
-
-def rows_of(dataset: Any, sources: list[bytes], lineage: Lineage) -> pa.Table:
-    tables = [arrow_schema(dataset.model).empty_table()]
-    assert not take_valid(dataset.model, sources, lineage, tables.append)
-    return pa.concat_tables(tables)
+    return table_of(CHANNELS.name, *({"sales_channel_id": key, "country_name": world[key]} for key in world), seen=at)
 
 
 WORLDS: list[World] = [
@@ -289,11 +278,10 @@ def test_an_observation_that_comes_too_late_is_refused_unless_it_says_the_same(t
 
 
 def tour_rows(tours: dict[tuple[str, str], str], at: datetime) -> pa.Table:
-    sources = [
-        json.dumps({"zalando_advice_id": advice, "tour_number": number, "type": kind}).encode()
-        for (advice, number), kind in tours.items()
-    ]
-    return rows_of(TOURS, sources, Lineage(MERCHANT, "production", at, at + timedelta(microseconds=1), at))
+    records = (
+        {"zalando_advice_id": advice, "tour_number": number, "type": kind} for (advice, number), kind in tours.items()
+    )
+    return table_of(TOURS.name, *records, seen=at)
 
 
 def test_only_what_was_asked_for_can_be_gone(tmp_path: Path) -> None:
