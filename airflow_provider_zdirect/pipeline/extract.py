@@ -67,9 +67,13 @@ async def extract(job: ExtractJob, client: ZDirectClient, clock: Clock | None = 
         run = _begin(job, clock)
         try:
             return await _fetch_and_publish(run, client)
-        except LaterObservation as later:
-            run.checkpoint.discard()
-            _check_clock(run, later)
+        except Exception as error:
+            if not job.dataset.has_windows:
+                # No other try goes on with it.
+                run.checkpoint.discard()
+            if not isinstance(error, LaterObservation):
+                raise
+            _check_clock(run, error)
             log.info("%s: another run has published a later state; asking again.", job.what)
             # Runs that met must not meet again.
             await clock.sleep(_DICE.uniform(0, 2.0**number))

@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from item_rows import MERCHANT, table_of
 from killing import Killed, kill_at
+from state_extraction import StateExtraction
 
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.publish.files import PublishedState
@@ -139,32 +139,25 @@ class Channels:
     def record(self, world: World, at: datetime) -> PublishedState:
         return self.history().record(channel_rows(world, at), at)
 
+    @property
+    def reader(self) -> StateExtraction:
+        return StateExtraction(None, self.root)  # type: ignore[arg-type]
+
     def published(self, dataset: str = "sales_channels") -> list[dict[str, Any]]:
-        files = f"{self.root}/{dataset}/**/*.{self.suffix}"
-        reader = "read_parquet" if self.suffix == "parquet" else "read_json"
-        types = ", columns = {sales_channel_id: 'VARCHAR', country_name: 'VARCHAR', _valid_from: 'TIMESTAMPTZ', "
-        types += "_valid_to: 'TIMESTAMPTZ'}" if self.suffix != "parquet" else ""
-        found = duckdb.sql(
-            "SELECT sales_channel_id AS key, country_name AS content, epoch_us(_valid_from) AS since, "
-            f"epoch_us(_valid_to) AS until FROM {reader}('{files}', hive_partitioning = false"
-            f"{types if self.suffix != 'parquet' else ''}) ORDER BY ALL"
-        )
-        return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
+        return self.reader.published(dataset)
 
     def state(self, at: datetime) -> World:
-        moment = int(at.timestamp() * 1_000_000)
-        valid = [
-            row
-            for row in self.published()
-            if row["since"] <= moment and (row["until"] is None or moment < row["until"])
-        ]
-        assert len({row["key"] for row in valid}) == len(valid)
-        return {row["key"]: row["content"] for row in valid}
+        return self.world(self.reader.valid_at("sales_channels", at))
 
     def current(self) -> World:
         rows = self.published("sales_channels_current")
-        assert all(row["until"] is None for row in rows)
-        return {row["key"]: row["content"] for row in rows}
+        assert all(row["_valid_to"] is None for row in rows)
+        return self.world(rows)
+
+    def world(self, rows: list[dict[str, Any]]) -> World:
+        found = {row["sales_channel_id"]: row["country_name"] for row in rows}
+        assert len(found) == len(rows)
+        return found
 
     def files(self) -> list[str]:
         return sorted(str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_file())

@@ -162,19 +162,18 @@ def test_noon_in_berlin_is_right_on_the_days_on_which_clocks_change(
     assert looks(emulator) == [datetime.fromisoformat(due)]
 
 
-@pytest.mark.parametrize("moves", [lambda clock: clock.set(MORNING_AFTER), lambda clock: clock.advance(7200)])
-def test_a_clock_that_is_set_back_or_a_machine_that_was_suspended_does_not_make_it_ask_too_early(
-    emulator: EmulatorServer, moves: Any
+@pytest.mark.parametrize(
+    ("wakes", "asked", "sleeps"),
+    [(MORNING_AFTER, NOON_AFTER, 2), (NOON_AFTER + timedelta(hours=2), NOON_AFTER + timedelta(hours=2), 1)],
+    ids=["a clock that is set back", "a machine that was suspended"],
+)
+def test_it_asks_once_it_is_due_by_the_clock_that_it_wakes_to(
+    emulator: EmulatorServer, wakes: datetime, asked: datetime, sleeps: int
 ) -> None:
-    once = iter([moves])
-
-    def meanwhile() -> None:
-        for move in once:
-            move(emulator.clock)
-
-    time = EmulatedTime(emulator, after_sleep=meanwhile)
+    first = iter([wakes])
+    time = EmulatedTime(emulator, after_sleep=lambda: [emulator.clock.set(moment) for moment in first] and None)
     assert wait(emulator, time=time) == IS_THERE
-    assert looks(emulator) in ([NOON_AFTER], [NOON_AFTER + timedelta(hours=2)])
+    assert (looks(emulator), len(time.slept)) == ([asked], sleeps)
 
 
 # What is no answer to judge by
