@@ -28,10 +28,10 @@ def dataset_asset(name: str, base_path: str | None = None) -> Any:
 
 
 def zdirect_asset(name: str, base_path: str | None = None) -> Any:
-    """The asset of one kind of data.
+    """The asset of one kind of data, for ``outlets`` and ``schedule``.
 
     :param name: a dataset, or ``intrastat``, ``inbound_reconciliation``, ``stock_updates``, ``order_updates``,
-        ``shipping_documents`` or ``order_erasures``.
+        ``shipping_documents`` or ``order_erasures`` (updated when customers were erased from published orders).
     :param base_path: as for :func:`dataset_asset`.
     """
     # By URI alone, so that it is the same asset as Asset("zdirect://<name>") in an author's schedule.
@@ -76,41 +76,6 @@ def changed_alias(name: str) -> Any:
     :param name: as for :func:`zdirect_asset`.
     """
     return AssetAlias(f"zdirect_{name}_changed")
-
-
-def intrastat_asset(base_path: str | None = None) -> Any:
-    """The asset that every Intrastat report updates, for ``outlets`` and ``schedule``."""
-    return zdirect_asset("intrastat", base_path)
-
-
-def inbound_asset(base_path: str | None = None) -> Any:
-    """The asset that every inbound reconciliation updates, for ``outlets`` and ``schedule``."""
-    return zdirect_asset("inbound_reconciliation", base_path)
-
-
-def stock_updates_asset(base_path: str | None = None) -> Any:
-    """The asset that every run of stock updates updates, for ``outlets`` and ``schedule``."""
-    return zdirect_asset("stock_updates", base_path)
-
-
-def shipping_documents_asset(base_path: str | None = None) -> Any:
-    """The asset that every fetch of shipping documents updates, for ``outlets`` and ``schedule``."""
-    return zdirect_asset("shipping_documents", base_path)
-
-
-def order_updates_asset(base_path: str | None = None) -> Any:
-    """The asset that every update of orders updates, for ``outlets`` and ``schedule``."""
-    return zdirect_asset("order_updates", base_path)
-
-
-def erasure_asset(base_path: str | None = None) -> Any:
-    """The asset that is updated when customers were erased from published orders, for ``schedule``."""
-    return zdirect_asset("order_erasures", base_path)
-
-
-def erasure_alias() -> Any:
-    """The alias through which a task updates that asset only if it erased something, for ``outlets``."""
-    return changed_alias("order_erasures")
 
 
 def triggering_changes(context: Mapping[str, Any], **wanted: Any) -> list[dict[str, Any]]:

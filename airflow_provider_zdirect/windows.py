@@ -81,10 +81,6 @@ class Window:
         """The part that both have, or None."""
         return Window(max(self.start, other.start), min(self.end, other.end)) if self.intersects(other) else None
 
-    def extended_back(self, overlap: timedelta) -> Window:
-        """The same window, starting ``overlap`` earlier."""
-        return Window(self.start - overlap, self.end)
-
     def split(self, longest: timedelta) -> Iterator[Window]:
         """Adjacent windows of at most ``longest`` that tile this one, in order."""
         start = self.start

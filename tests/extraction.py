@@ -53,7 +53,13 @@ class Extraction:
         return Place(fs, str(self.root), f"file://{self.root}", merchant_id, self.environment, format)
 
     def job(
-        self, dataset: str, window: Window, *, variant: str | None = None, path: str | None = None, **options: Any
+        self,
+        dataset: str,
+        window: Window | None = None,
+        *,
+        variant: str | None = None,
+        path: str | None = None,
+        **options: Any,
     ) -> ExtractJob:
         return ExtractJob(
             dataset=get_dataset(dataset, variant, path),
@@ -63,12 +69,20 @@ class Extraction:
             **options,
         )
 
-    async def extract(self, dataset: str, window: Window, **options: Any) -> ExtractResult:
+    async def extract(self, dataset: str, window: Window | None = None, **options: Any) -> ExtractResult:
         async with self.client() as client:
             return await extract(self.job(dataset, window, **options), client, clock=self.clock())
 
-    def run(self, dataset: str, window: Window, **options: Any) -> ExtractResult:
+    def run(self, dataset: str, window: Window | None = None, **options: Any) -> ExtractResult:
         return asyncio.run(self.extract(dataset, window, **options))
+
+    def fault(self, path: str, action: dict[str, Any], **others: Any) -> Any:
+        """Let the emulator answer requests otherwise.
+
+        :param others: of the fault and of what it matches: ``times``, ``nth``, ``every``, ``query``.
+        """
+        times = {name: others.pop(name) for name in ("times",) if name in others}
+        return self.emulator.faults.add({"match": {"path": path, **others}, "action": action, **times})
 
     def published(self, dataset: str, columns: str = "*") -> list[dict[str, Any]]:
         """Every published row, as the API named and wrote its fields.

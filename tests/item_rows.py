@@ -1,19 +1,22 @@
-"""Small records for tests of the storage layer, staged as a run would stage them."""
+"""Small records for tests of the storage layer, as rows and as files, staged as a run would stage them."""
 
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import fsspec
+import pyarrow as pa
 
 from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema
 from airflow_provider_zdirect.datasets.table import DATASETS
-from airflow_provider_zdirect.pipeline.validate import validate
+from airflow_provider_zdirect.pipeline.validate import take_valid
 from airflow_provider_zdirect.publish.merge import Merged, RowMerger
 from airflow_provider_zdirect.publish.window import announce, publishable
 from airflow_provider_zdirect.storage.layout import Layout
@@ -35,6 +38,27 @@ def hours(start: float, end: float) -> Window:
     return Window(at(start), at(end))
 
 
+def table_of(dataset: str, *records: dict[str, Any], seen: datetime = MIDNIGHT, merchant: str = MERCHANT) -> pa.Table:
+    """The rows of valid records, fetched at a time."""
+    model = DATASETS[dataset].model
+    tables = [arrow_schema(model).empty_table()]
+    lineage = Lineage(merchant, "production", seen, seen + timedelta(microseconds=1), seen)
+    assert not take_valid(model, [json.dumps(record).encode() for record in records], lineage, tables.append)
+    return pa.concat_tables(tables)
+
+
+def put(store: ObjectStore, path: str, *tables: pa.Table) -> bytes:
+    """Write tables as a file of the format that its name says; its bytes."""
+    with tempfile.TemporaryDirectory() as scratch:
+        local = Path(scratch) / "rows"
+        writer = open_writer(local, tables[0].schema, suffix=path.partition(".")[2])
+        for table in tables:
+            writer.write(table)
+        writer.close()
+        store.upload(local, path)
+        return local.read_bytes()
+
+
 @dataclass(frozen=True)
 class Item:
     """A returned item: label, hours after midnight, and something that may change."""
@@ -43,14 +67,12 @@ class Item:
     hour: float
     reference: str = "first"
 
-    def as_json(self) -> bytes:
-        return json.dumps(
-            {
-                "quality_label": self.label,
-                "consumed_timestamp": at(self.hour).isoformat(),
-                "merchant_b2b_reference": self.reference,
-            }
-        ).encode()
+    def record(self) -> dict[str, Any]:
+        return {
+            "quality_label": self.label,
+            "consumed_timestamp": at(self.hour).isoformat(),
+            "merchant_b2b_reference": self.reference,
+        }
 
 
 @dataclass(frozen=True)
@@ -67,19 +89,9 @@ class Warehouse:
     def layout(self) -> Layout:
         return Layout(RETURNED.name, MERCHANT)
 
-    def stage(self, name: str, items: Iterable[Item], window: Window, fetched: datetime | None = None) -> str:
-        items = list(items)
-        lineage = Lineage(MERCHANT, "production", window.start, window.end, fetched or at(100))
-        local = self.root / f"{name}.tmp"
-        self.root.mkdir(parents=True, exist_ok=True)
-        writer = open_writer(local, arrow_schema(RETURNED.model), suffix="parquet")
-        for table, rejected in validate(RETURNED.model, [item.as_json() for item in items], lineage):
-            assert not rejected
-            writer.write(table)
-        writer.close()
+    def stage(self, name: str, items: Iterable[Item], fetched: datetime | None = None) -> str:
         path = f"_staging/{name}.parquet"
-        self.store.upload(local, path)
-        local.unlink()
+        put(self.store, path, table_of(RETURNED.name, *(item.record() for item in items), seen=fetched or at(100)))
         return path
 
     def announce(self, window: Window) -> None:

@@ -90,7 +90,7 @@ def _publish_datasets(emulator: EmulatorServer, root: Path) -> None:
 
 def _publish_inbound(emulator: EmulatorServer, root: Path) -> None:
     runs = StateExtraction(emulator, root)
-    place = runs.state_job("tours").place
+    place = runs.job("tours").place
     runs.observe("tours", filters={"zalando_advice_id": ",".join(open_advices(place, NOW))})
 
     async def item_sets() -> None:

@@ -12,8 +12,7 @@ from sqlalchemy.orm import configure_mappers
 
 import airflow_provider_zdirect.dag_support.tasks
 import airflow_provider_zdirect.hooks.zdirect
-import airflow_provider_zdirect.pipeline.extract
-import airflow_provider_zdirect.pipeline.extract_state  # noqa: F401
+import airflow_provider_zdirect.pipeline.extract  # noqa: F401
 
 if AIRFLOW_V_3_0_PLUS:
     from airflow.sdk.execution_time.supervisor import in_process_api_server

@@ -82,7 +82,7 @@ class Dataset:
         if isinstance(part, kind):
             return part
         raise ZDirectConfigurationError(
-            f"{self.name} is {otherwise}.", remedy="Use ExtractJob for windows, StateJob for present states."
+            f"{self.name} is {otherwise}.", remedy="Ask for datasets of windows by windows, and for no other."
         )
 
     def of_latest(self) -> Dataset | None:

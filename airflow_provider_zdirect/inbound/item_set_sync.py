@@ -68,11 +68,11 @@ async def sync_item_sets(place: Place, fetch: FetchSet, clock: Clock | None = No
     :raises ZDirectError: if a set cannot be fetched otherwise; those before it are published.
     """
     clock = clock or SystemClock()
-    table = LatestTable(place.store, place.layout(TABLE), SCHEMA, place.suffix)
+    table = LatestTable(place, TABLE, SCHEMA)
     held: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in table.read().to_pylist():
         held.setdefault((row["shipping_notice_id"], row["item_set"]), []).append(row)
-    notices = LatestTable(place.store, place.layout(NOTICES), arrow_schema(ShippingNotice)).read().to_pylist()
+    notices = LatestTable(place, NOTICES, arrow_schema(ShippingNotice)).read().to_pylist()
     wanted = [
         (notice, kind)
         for notice in notices

@@ -152,7 +152,7 @@ def reconcile_merchant(place: Place, clock: Clock | None = None) -> dict[str, An
         )
     tables = {"notices": NOTICES_READ, "items": ITEMS_READ, "tours": TOURS_READ, "received_items": RECEIVED}
     table = query(place, RECONCILE, tables).cast(SCHEMA)
-    published = LatestTable(place.store, place.layout(RECONCILIATION), SCHEMA, place.suffix)
+    published = LatestTable(place, RECONCILIATION, SCHEMA)
     published.update(table, (clock or SystemClock()).now())
     summary = {
         "merchant_id": place.merchant_id,

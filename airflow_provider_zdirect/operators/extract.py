@@ -14,15 +14,13 @@ from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import choice, literal, mapping
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
-from airflow_provider_zdirect.operators.base_path import open_place
-from airflow_provider_zdirect.operators.run_context import run_window, window_job
+from airflow_provider_zdirect.operators.run_context import window_job
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_zdirect.datasets.table import Dataset
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-    from airflow_provider_zdirect.pipeline.state_job import StateJob
 
 
 class ZDirectExtractOperator(ZDirectOperator):
@@ -129,19 +127,13 @@ class ZDirectExtractOperator(ZDirectOperator):
 
     def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
         from airflow_provider_zdirect.pipeline.extract import extract
-        from airflow_provider_zdirect.pipeline.extract_state import extract_state
 
-        dataset = _dataset(values)
-        if not dataset.has_windows:
-            state = _state_job(values, context, hook, dataset)
-            found = ask_zdirect(hook, lambda client: extract_state(state, client))
-            return Outcome(found.as_dict(), found.by_dataset())
         mode = values["personal_data"]
         job = window_job(
             values,
             context,
             hook,
-            dataset,
+            _dataset(values),
             overlap=values["overlap"],
             filters=values["filters"],
             personal_data=PersonalData(mode, hook.personal_data_key() if mode == "hash" else None),
@@ -152,18 +144,3 @@ class ZDirectExtractOperator(ZDirectOperator):
 
 def _dataset(values: Mapping[str, Any]) -> Dataset:
     return get_dataset(values["dataset"], table.if_known(values["variant"]), table.if_known(values["path"]))
-
-
-def _state_job(values: Mapping[str, Any], context: Context, hook: ZDirectHook, dataset: Dataset) -> StateJob:
-    from airflow_provider_zdirect.pipeline.state_job import StateJob
-
-    # What changed since the start of the run's window, where zDirect can be asked that, and filters do not say what.
-    asks_since = dataset.selection.takes_window and not values["filters"]
-    return StateJob(
-        dataset=dataset,
-        since=run_window(values, context).start if asks_since else None,
-        place=open_place(values, hook),
-        filters=values["filters"],
-        max_rejected=values["max_rejected"],
-        replace_with_empty=values["replace_with_empty"],
-    )

@@ -123,6 +123,7 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
 
         filters = {FILTER: values[FILTER]} if values[FILTER] else {}
         job = window_job(values, context, hook, get_dataset(DATASET, path=values["path"]), filters=filters)
+        assert job.window is not None
         passes = Passes.after(job.window, values["passes"], job.dataset)
         fetched = asyncio.run(make_passes(job, passes, hook.client, self.clock))
         # By the fetch and not by the clock: a pass may have become due since then.

@@ -79,9 +79,11 @@ def window_job(
     """
     from airflow_provider_zdirect.pipeline.extract import ExtractJob
 
+    # A present state is all there is, or what the filters select; one that can, is what changed since the run's start.
+    asks_window = dataset.has_windows or (dataset.selection.takes_window and not more.get("filters"))
     return ExtractJob(
         dataset=dataset,
-        window=run_window(values, context),
+        window=run_window(values, context) if asks_window else None,
         place=open_place(values, hook),
         resume_key=resume_key(context["ti"]),
         max_rejected=values["max_rejected"],

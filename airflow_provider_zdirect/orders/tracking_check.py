@@ -189,9 +189,7 @@ def _publish(check: TrackingCheck, orders: Sequence[OverdueOrder], now: datetime
         }
         for order in orders
     ]
-    LatestTable(place.store, place.layout(DATASET), SCHEMA, place.suffix).update(
-        pa.Table.from_pylist(rows, schema=SCHEMA), now
-    )
+    LatestTable(place, DATASET, SCHEMA).update(pa.Table.from_pylist(rows, schema=SCHEMA), now)
 
 
 def _is_due(order: OverdueOrder, notified: Mapping[str, Any] | None, check: TrackingCheck, now: datetime) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from airflow_provider_zdirect.clock import Clock
-from airflow_provider_zdirect.pipeline.fetch import WindowFetcher
+from airflow_provider_zdirect.pipeline.fetch import Fetcher
 from airflow_provider_zdirect.pipeline.plan import PlannedRequest
 from airflow_provider_zdirect.reports.calendar import DAY, is_long_due, why_empty
 from airflow_provider_zdirect.reports.wait import later_report
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 async def judge_empty_reports(
-    fetcher: WindowFetcher, requests: Sequence[PlannedRequest], clock: Clock
+    fetcher: Fetcher, requests: Sequence[PlannedRequest], clock: Clock
 ) -> dict[str, str | None]:
     """By date of an empty report: why it is certain to be empty, None if it is not.
 
@@ -43,7 +43,7 @@ async def judge_empty_reports(
     return judged
 
 
-async def _why_empty(fetcher: WindowFetcher, request: PlannedRequest, clock: Clock) -> str | None:
+async def _why_empty(fetcher: Fetcher, request: PlannedRequest, clock: Clock) -> str | None:
     fetched = fetcher.progress.of(request.key)
     assert request.day is not None
     assert fetched.fetched_at is not None

@@ -1,4 +1,4 @@
-"""Fetching what a window needs, page by page, into the staging folder.
+"""Fetching what a run needs, page by page, into the staging folder.
 
 Every page is validated, staged and entered in the checkpoint before the next one is asked for.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from airflow_provider_zdirect.client import Page, ZDirectClient
@@ -19,31 +18,39 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectError,
     ZDirectRetriableError,
 )
+from airflow_provider_zdirect.pipeline.merchant_records import MerchantRecords
 from airflow_provider_zdirect.pipeline.plan import PlannedRequest
 from airflow_provider_zdirect.pipeline.progress import ProgressLog
+from airflow_provider_zdirect.pipeline.run import Run
 from airflow_provider_zdirect.pipeline.staging import PageStager
-from airflow_provider_zdirect.storage.checkpoint import Progress, RequestProgress
+from airflow_provider_zdirect.storage.checkpoint import RequestProgress
 from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
 REQUESTS_AT_ONCE = 4
-"""Requests of one window that run at the same time, at most; the rate limit is kept besides."""
+"""Requests of one run that are sent at the same time, at most; the rate limit is kept besides."""
 
 
 @dataclass
-class WindowFetcher:
-    """Fetches the requests of a window that the checkpoint does not have yet."""
+class Fetcher:
+    """Fetches the requests of a run that the checkpoint does not have yet.
 
-    requests: Sequence[PlannedRequest]
+    :param known_as: ETag of a former answer to the same single request.
+    """
+
+    run: Run
     client: ZDirectClient
-    progress: Progress
     stager: PageStager
+    known_as: str | None = None
 
     def __post_init__(self) -> None:
-        self.job, self.checkpoint = self.stager.job, self.stager.checkpoint
-        self.dataset, self.merchant_id = self.job.dataset, self.job.place.merchant_id
-        self._log = ProgressLog(self.job.what, self._so_far, self.stager.clock)
+        run = self.run
+        self.requests, self.progress, self.checkpoint = run.requests, run.progress, run.checkpoint
+        self.dataset, self.merchant_id = run.dataset, run.place.merchant_id
+        self._log = ProgressLog(run.job.what, self._so_far, run.clock)
+        field = self.dataset.answer.merchant_field
+        self._of_merchant = MerchantRecords(self.client, self.merchant_id, field) if field else None
         self._counted = (self.client.stats.requests, self.client.stats.bytes)
         self._one_page_at_a_time = asyncio.Lock()
         self._failures: list[Exception] = []
@@ -53,7 +60,8 @@ class WindowFetcher:
 
         :raises ZDirectError: the first failure; what was fetched until then is in the checkpoint.
         """
-        what = subject(self.dataset.name, self.merchant_id, self.job.window, full_id=True)
+        when = self.run.job.window if self.dataset.has_windows else None
+        what = subject(self.dataset.name, self.merchant_id, when, full_id=True)
         pages = self.progress.total("pages")
         resumed = f"; resuming from {pages} pages with {self.progress.total('records'):,} records" if pages else ""
         self._log.started(f"{what}: {len(self.requests)} requests planned{resumed}.")
@@ -113,12 +121,12 @@ class WindowFetcher:
                 await self._fetch_or_start_again(request, self.dataset)
                 return
             except TooManyRecordsError:
-                if halves is None and self.dataset.when_too_many is None:
+                if not halves and self.dataset.when_too_many is None:
                     raise
                 log.info("%s: too many records for one answer.", self._what(request))
                 self.progress.of(request.key).too_many = True
                 self.checkpoint.save(self.progress, request.key)
-        if halves is None:
+        if not halves:
             assert self.dataset.when_too_many is not None
             await self._fetch_or_start_again(request, self.dataset.when_too_many)
             return
@@ -144,8 +152,19 @@ class WindowFetcher:
 
     async def _fetch_pages(self, request: PlannedRequest, dataset: Dataset) -> None:
         done = self.progress.of(request.key)
-        async for page in self.client.pages(dataset, self.merchant_id, request.parameters, cursor=done.cursor):
+        pages = self.client.pages(
+            dataset,
+            self.merchant_id,
+            request.parameters,
+            cursor=done.cursor,
+            answered_at=self.run.answered_at,
+            known_as=self.known_as,
+        )
+        async for page in pages:
             async with self._one_page_at_a_time:
+                if self._of_merchant is not None:
+                    page, of_others = await self._of_merchant.of(page)
+                    done.of_others += of_others
                 # In a thread: the connection of another request must not starve while rows are written.
                 await asyncio.to_thread(self._stage, request, done, page)
                 self._log.page()

@@ -1,4 +1,4 @@
-"""Which window to extract, as a value."""
+"""What to extract, and where to, as a value."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ from airflow_provider_zdirect.datasets.personal_data import PersonalData
 from airflow_provider_zdirect.datasets.table import Dataset, check_stands_alone
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.publish.place import Place
-from airflow_provider_zdirect.publish.rejected import check_max_rejected
 from airflow_provider_zdirect.windows import Window, subject
 
 
 @dataclass(frozen=True)
 class ExtractJob:
-    """Which window of a dataset to extract, and where to.
+    """A window of a dataset, or its present state.
 
-    :param window: half-open; its records are published.
+    :param window: half-open; its records are published. Of a present state: what changed since its start; None: all.
     :param overlap: how far before the window to look for late records; None: as the dataset has it.
     :param max_rejected: invalid records that are tolerated.
     :param clip_to_retention: fetch what is left of a window that starts before what zDirect keeps.
     :param timezone: where days begin, for endpoints that ask for dates.
-    :param replace_with_empty: let an answer without records replace the published ones of a date.
+    :param replace_with_empty: let an answer without records replace the published ones of a date, or end all records
+        of a history.
     :param accept_outside: publish records that lie outside of what was asked for, instead of failing.
-    :param filters: only records with these values, by field.
+    :param filters: only records with these values, by field; of a present state several, separated by commas,
+        semicolons or blanks.
     :param personal_data: how personal data is treated.
-    :param resume_key: attempts with the same key continue one another; None: this one continues nothing. Two that run
-        at the same time need different keys.
+    :param resume_key: attempts at a window with the same key continue one another; None: this one continues nothing.
+        Two that run at the same time need different keys.
     :raises ZDirectConfigurationError: if a value cannot be used; it names the parameter.
     """
 
     place: Place
     dataset: Dataset
-    window: Window
+    window: Window | None = None
     overlap: timedelta | None = None
     max_rejected: int = 0
     clip_to_retention: bool = False
@@ -52,8 +53,19 @@ class ExtractJob:
             raise ZDirectConfigurationError(
                 f"overlap={self.overlap} is negative.", remedy="Give a duration of zero or more."
             )
-        check_max_rejected(self.max_rejected)
-        self.dataset.selection.filter_parameters(self.dataset.name, self.filters)
+        if self.max_rejected < 0:
+            raise ZDirectConfigurationError(
+                f"max_rejected={self.max_rejected} is negative.", remedy="Give a number of zero or more."
+            )
+        if not self.dataset.has_windows:
+            since = self.window.start if self.window else None
+            self.dataset.states.requests(self.dataset.name, since, self.filters)
+        elif self.window is None:
+            raise ZDirectConfigurationError(
+                f"{self.dataset.name} is a dataset of windows, and no window is given.", remedy="Give a window."
+            )
+        else:
+            self.dataset.selection.filter_parameters(self.dataset.name, self.filters)
         try:
             ZoneInfo(self.timezone)
         except (ZoneInfoNotFoundError, ValueError) as error:
@@ -63,5 +75,5 @@ class ExtractJob:
 
     @property
     def what(self) -> str:
-        """Dataset, window and merchant, as log lines and errors begin."""
-        return subject(self.dataset.name, self.place.merchant_id, self.window)
+        """Dataset, merchant and window, as log lines and errors begin."""
+        return subject(self.dataset.name, self.place.merchant_id, self.window if self.dataset.has_windows else None)

@@ -21,7 +21,6 @@ from airflow_provider_zdirect.exceptions import ConcurrentRunError, ZDirectConfi
 from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
 from airflow_provider_zdirect.pipeline.manifest import count_changes, where
 from airflow_provider_zdirect.publish.day_changes import COUNTS, published_changes
-from airflow_provider_zdirect.publish.environment import claim_place
 from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window, moment_in_words
 
 MAX_FETCHES = 3
@@ -81,6 +80,7 @@ class FetchedWindow:
     """
 
     job: ExtractJob
+    window: Window
     fetched_at: datetime
     records: int
     rejected: int
@@ -89,7 +89,7 @@ class FetchedWindow:
 
     def as_dict(self, passes: Passes) -> dict[str, Any]:
         """JSON-able; ``changed_dates`` is cut, ``changed_date_count`` has the number."""
-        window, place = self.job.window, self.job.place
+        window, place = self.window, self.job.place
         return {
             "dataset": self.job.dataset.name,
             "merchant_id": place.merchant_id,
@@ -120,21 +120,18 @@ class FetchedWindow:
                 f"{each['date']}: {each['added']} rows added, {each['removed']} removed, {each['changed']} changed"
                 for each in self.changes[:DATES_NAMED]
             )
-            if (more := len(self.changes) - DATES_NAMED) > 0:
-                said += f"; and {more} more"
+            said += f"; and {more} more" if (more := len(self.changes) - DATES_NAMED) > 0 else ""
         elif self.fetches:
             said = f"fetched again at {fetched}, nothing changed: {self.records} records"
         else:
             due = ", ".join(map(moment_in_words, passes.moments))
-            said = (
-                f"no second fetch was due. It was fetched at {fetched}, and was to be fetched again at {due}: "
-                f"{self.records} records"
-            )
+            said = f"no second fetch was due. It was fetched at {fetched}, and was to be fetched again at {due}"
         return f"{self.job.what}: {said} -> {self.job.place.data_uri(self.job.dataset.name)}"
 
 
 def fetched_window(job: ExtractJob) -> FetchedWindow | None:
     """What was fetched of the job's window; None if nothing was, or with other filters."""
+    assert job.window is not None
     store, layout = job.place.store, job.place.layout(job.dataset.name)
     manifest = store.read_json(layout.manifest(job.window))
     if manifest is None or manifest.get("filters", {}) != dict(job.filters):
@@ -142,6 +139,7 @@ def fetched_window(job: ExtractJob) -> FetchedWindow | None:
     published = published_changes(store, layout, {date.fromisoformat(day) for day in manifest["days"]})
     return FetchedWindow(
         job,
+        job.window,
         min(datetime.fromisoformat(fetched) for fetched in manifest["days"].values()),
         manifest["records"],
         manifest["rejected"],
@@ -157,7 +155,6 @@ async def make_passes(
     :param client: makes a client, if one is needed.
     :raises ZDirectError: as :func:`~.extract.extract`; what was published stays then.
     """
-    claim_place(job.place)
     for fetches in range(MAX_FETCHES):
         fetched = fetched_window(job)
         if fetched is not None and not passes.is_missing(fetched.fetched_at, clock.now()):

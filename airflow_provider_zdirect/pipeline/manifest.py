@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from airflow_provider_zdirect import __version__
+from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.publish.day_changes import COUNTS
 from airflow_provider_zdirect.publish.files import PublishedFile
 from airflow_provider_zdirect.publish.place import Place
@@ -18,12 +19,46 @@ SUMMARY = (
 )  # fmt: skip
 """What a result repeats of its manifest."""
 
+NAMED = 20
+"""Values that were asked for and not answered, named in results and manifests, at most."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What only the manifest of a present state has.
+
+    :param observed_at: when zDirect answered.
+    :param snapshot_time: of when the state is, where the answer says so.
+    :param since: only what changed from then on was asked for.
+    :param stored: whether anything was published; otherwise it was there already, or there was nothing.
+    :param unchanged: zDirect said that nothing has changed since the last time.
+    :param empty_answer: the sandbox answered without records; nothing was published.
+    :param stock: of a snapshot: ``some``, ``none`` (says zDirect) or ``unknown`` (zDirect did not say).
+    :param not_answered: values that were asked for and of which no record came.
+    :param of_others: records of other merchants, which were left out.
+    """
+
+    observed_at: datetime
+    snapshot_time: datetime | None
+    since: datetime | None
+    stored: bool
+    unchanged: bool
+    empty_answer: bool
+    stock: str | None
+    not_answered: list[str]
+    of_others: int
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON-able; ``not_answered`` is cut to the first twenty, ``not_answered_count`` has the number."""
+        said = {name: each.isoformat() if isinstance(each, datetime) else each for name, each in vars(self).items()}
+        return {**said, "not_answered": self.not_answered[:NAMED], "not_answered_count": len(self.not_answered)}
+
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a run published for a window.
+    """What a run published for a window, or of a present state.
 
-    :param window: the window that was asked for.
+    :param window: the window that was asked for; of a present state the moment that it is of.
     :param records: records of the window in zDirect's answers, each once.
     :param new_records: those among them that were not published before.
     :param started_at: when the first attempt began, ISO 8601.
@@ -50,6 +85,7 @@ class Manifest:
         if the dataset has none.
     :param parts: by dataset: how many records came with the window's records; each has a manifest of its own, which
         counts the same requests.
+    :param state: of a present state only.
     """
 
     dataset: str
@@ -58,10 +94,10 @@ class Manifest:
     path: str
     window: Window
     format: str
-    records: int
-    new_records: int
     started_at: str
-    finished_at: str
+    finished_at: str = ""
+    records: int = 0
+    new_records: int = 0
     clipped: Window | None = None
     days: dict[str, str] = field(default_factory=dict)
     empty_because: dict[str, str | None] = field(default_factory=dict)
@@ -82,35 +118,54 @@ class Manifest:
     filters: dict[str, str] = field(default_factory=dict)
     personal_data: str = "none"
     parts: dict[str, int] = field(default_factory=dict)
+    state: State | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {
-            **asdict(self),
+            **{name: value for name, value in asdict(self).items() if name != "state"},
             "window": _span(self.window),
             "clipped": _span(self.clipped) if self.clipped else None,
             "first": self.first.isoformat() if self.first else None,
             "last": self.last.isoformat() if self.last else None,
             "package_version": __version__,
+            **({"state": self.state.as_json()} if self.state else {}),
         }
 
 
 @dataclass(frozen=True)
-class Result:
-    """What a run published, and where; as a dictionary small enough for XCom."""
+class ExtractResult:
+    """What a run published, and where; as a dictionary small enough for XCom.
+
+    :param changes: how many records or rows the run ``added``, ``removed`` and ``changed``, where days or states are
+        compared.
+    """
 
     place: Place
     manifest: Manifest
+    changes: Mapping[str, int]
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-able; ``files`` is cut to the first ten, ``file_count`` has the number."""
+        """JSON-able; ``files`` is cut to the first ten, ``file_count`` has the number. Of a present state
+        ``current_uri`` is where the records are that are valid now, if all versions are kept."""
         manifest, rejected = self.manifest, self.manifest.rejected_file
-        return {
+        found = {
             **{name: getattr(manifest, name) for name in SUMMARY},
             **where(self.place, manifest.dataset, manifest.window),
             "rejected_uri": None if rejected is None else self.place.uri_of(rejected),
             "files": [self.place.uri_of(file.path) for file in manifest.files[:10]],
             "file_count": len(manifest.files),
+            "changes": dict(self.changes),
         }
+        if manifest.state is not None:
+            current = f"{manifest.dataset}_current" if DATASETS[manifest.dataset].publish.keeps_history else None
+            return {
+                **found,
+                "current_uri": self.place.data_uri(current) if current else None,
+                **manifest.state.as_json(),
+            }
+        window = manifest.window
+        found |= {"window_from": window.start.isoformat(), "window_to": window.end.isoformat()}
+        return found | {"parts": dict(manifest.parts)} if manifest.parts else found
 
     def by_dataset(self) -> dict[str, dict[str, Any]]:
         """What the asset of each dataset reports; that of a part only what differs, its manifest has the rest."""
@@ -122,27 +177,6 @@ class Result:
             own = {"dataset": name, **where(self.place, name, self.manifest.window), "records": records}
             reports[name] = common | own
         return reports
-
-
-@dataclass(frozen=True)
-class ExtractResult(Result):
-    """What a run published for a window.
-
-    :param changes: what this run has changed, by date, as in the manifest; where the endpoint asks for dates.
-    """
-
-    changes: tuple[dict[str, Any], ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        """As :meth:`Result.as_dict`."""
-        window, parts = self.manifest.window, self.manifest.parts
-        return {
-            **super().as_dict(),
-            "window_from": window.start.isoformat(),
-            "window_to": window.end.isoformat(),
-            "changes": count_changes(self.changes),
-            **({"parts": dict(parts)} if parts else {}),
-        }
 
 
 def where(place: Place, dataset: str, window: Window) -> dict[str, str]:

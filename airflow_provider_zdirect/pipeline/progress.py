@@ -7,14 +7,14 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from airflow_provider_zdirect.clock import Clock
-from airflow_provider_zdirect.pipeline.manifest import Result
+from airflow_provider_zdirect.pipeline.manifest import ExtractResult
 
 log = logging.getLogger(__name__)
 
 EVERY = timedelta(seconds=30)
 
 
-def report_result(what: str, published: str, result: Result) -> None:
+def report_result(what: str, published: str, result: ExtractResult) -> None:
     """The last line of a run.
 
     :param what: dataset, merchant and window or time.

@@ -28,14 +28,9 @@ def validate(
     :param sources: one JSON text (anything bytes-like) per record.
     """
     for start in range(0, len(sources), BATCH):
+        rejected: list[Rejected] = []
         batch = [bytes(source) for source in sources[start : start + BATCH]]
-        records, accepted, rejected = _validate_batch(model, batch)
-        try:
-            table = to_table(model, records, accepted, lineage)
-        except _NO_ROW:
-            table, more = _each_to_table(model, records, accepted, lineage)
-            rejected += more
-        yield table, rejected
+        yield _rows(model, batch, lineage, rejected), rejected
 
 
 def take_valid(
@@ -50,36 +45,20 @@ def take_valid(
     return rejected
 
 
-def _validate_batch(model: type[Record], batch: list[bytes]) -> tuple[list[Record], list[bytes], list[Rejected]]:
+def _rows(model: type[Record], batch: list[bytes], lineage: Lineage, rejected: list[Rejected]) -> pa.Table:
+    """The rows of a batch; one that fails is halved until the records are found that do, which are ``rejected``."""
     try:
-        return _adapter(model).validate_json(b"[" + b",".join(batch) + b"]"), batch, []
-    except ValidationError:
-        return _validate_each(model, batch)
-
-
-def _validate_each(model: type[Record], batch: list[bytes]) -> tuple[list[Record], list[bytes], list[Rejected]]:
-    records, accepted, rejected = [], [], []
-    for source in batch:
-        try:
-            records.append(model.model_validate_json(source))
-            accepted.append(source)
-        except ValidationError as error:
-            rejected.append(Rejected(source, reason_of(error)))
-    return records, accepted, rejected
-
-
-def _each_to_table(
-    model: type[Record], records: list[Record], accepted: list[bytes], lineage: Lineage
-) -> tuple[pa.Table, list[Rejected]]:
-    tables, rejected = [to_table(model, [], [], lineage)], []
-    for record, source in zip(records, accepted, strict=True):
-        try:
-            tables.append(to_table(model, [record], [source], lineage))
-        except _NO_ROW as error:
-            rejected.append(
-                Rejected(source, f"record: it holds a value that cannot be stored ({type(error).__name__})")
-            )
-    return pa.concat_tables(tables).combine_chunks(), rejected
+        if len(batch) == 1:
+            return to_table(model, [model.model_validate_json(batch[0])], batch, lineage)
+        return to_table(model, _adapter(model).validate_json(b"[" + b",".join(batch) + b"]"), batch, lineage)
+    except _NO_ROW as error:
+        if len(batch) > 1:
+            halves = (batch[: len(batch) // 2], batch[len(batch) // 2 :])
+            return pa.concat_tables([_rows(model, half, lineage, rejected) for half in halves]).combine_chunks()
+        unsaid = f"record: it holds a value that cannot be stored ({type(error).__name__})"
+        reason = reason_of(error) if isinstance(error, ValidationError) else unsaid
+        rejected.append(Rejected(batch[0], reason))
+        return to_table(model, [], [], lineage)
 
 
 @cache

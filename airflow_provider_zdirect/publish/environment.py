@@ -8,16 +8,9 @@ from __future__ import annotations
 import json
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.publish.place import Place
-from airflow_provider_zdirect.storage.object_store import ObjectStore, naming_base_path
+from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 RECORD = "_environment/environment.json"
-
-
-def claim_place(place: Place) -> None:
-    """As :func:`claim_environment`; errors of the storage are those of the base path."""
-    with naming_base_path(place.uri):
-        claim_environment(place.store, place.environment, place.uri)
 
 
 def claim_environment(store: ObjectStore, environment: str, base_uri: str, *, writes: bool = True) -> bool:

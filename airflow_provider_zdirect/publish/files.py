@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import uuid
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.storage.layout import PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import open_writer, sha256
@@ -98,22 +98,21 @@ class FileBuilder:
         return published
 
 
-def publish_rows(
-    store: ObjectStore,
-    schema: pa.Schema,
-    tables: Iterable[pa.Table],
-    folder: str,
-    suffix: str,
+def publish_table(
+    place: Place,
+    dataset: str,
+    day: date,
+    rows: pa.Table,
     span: Window,
     fetched: datetime | None = None,
     part: str | None = None,
 ) -> PublishedFile:
-    """Publish rows as one file; ``span``, ``fetched`` and ``part`` as in :class:`FileBuilder`."""
+    """Publish rows as one file of the day; ``span``, ``fetched`` and ``part`` as in :class:`FileBuilder`."""
+    folder = place.layout(dataset).published(day)
     with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
-        builder = FileBuilder(schema, folder, suffix, scratch, span=span, fetched=fetched, part=part)
-        for table in tables:
-            builder.write(table)
-        return builder.publish(store)
+        builder = FileBuilder(rows.schema, folder, place.suffix, scratch, span=span, fetched=fetched, part=part)
+        builder.write(rows)
+        return builder.publish(place.store)
 
 
 def measure(store: ObjectStore, path: str, rows: int) -> PublishedFile:

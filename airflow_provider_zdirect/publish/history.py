@@ -13,7 +13,6 @@ killed, are read as one history: of each record, all that happened, in the order
 from __future__ import annotations
 
 import contextlib
-import random
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -24,11 +23,11 @@ import pyarrow.compute as pc
 
 from airflow_provider_zdirect.datasets.arrow import INSTANT, arrow_schema
 from airflow_provider_zdirect.datasets.table import Dataset
-from airflow_provider_zdirect.exceptions import ConcurrentRunError
-from airflow_provider_zdirect.publish.files import PublishedFile, PublishedState, measure, publish_rows
+from airflow_provider_zdirect.publish.files import PublishedFile, PublishedState, measure, publish_table
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.publish.record_versions import Version, as_one, observe
+from airflow_provider_zdirect.publish.rounds import in_rounds
 from airflow_provider_zdirect.publish.same_row import contents, digest, row_hashes, row_keys
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName, dated
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -36,9 +35,6 @@ from airflow_provider_zdirect.storage.row_files import read_table
 from airflow_provider_zdirect.windows import Window
 
 VALID_FROM, VALID_TO = "_valid_from", "_valid_to"
-MAX_ROUNDS = 30
-LONGEST_STEP_BACK = 10.0
-_DICE = random.SystemRandom()
 
 
 class LaterObservation(Exception):
@@ -110,35 +106,18 @@ class RecordHistory:
         """What :attr:`KnownVersions.digest` is when just these rows are valid."""
         return digest(contents(rows, self.identity))
 
-    def record(
-        self,
-        rows: pa.Table,
-        at: datetime,
-        scope: tuple[str, Collection[str]] | None = None,
-        known: KnownVersions | None = None,
-    ) -> PublishedState:
+    def record(self, rows: pa.Table, at: datetime, scope: tuple[str, Collection[str]] | None = None) -> PublishedState:
         """Put an observation behind the history; safe to repeat, and at the same time as any other.
 
         :param rows: each record once.
         :param at: when it was made.
         :param scope: a field and the values of it that were asked for; None: all records were. What is known, in scope
             and not among ``rows`` is gone.
-        :param known: what was read before; it is not read again if no run has published since.
         :raises LaterObservation: if the history has a later one and this one does not agree with it.
         :raises ConcurrentRunError: if other runs kept publishing all the time.
         """
-        run = _Recording(self, rows, contents(rows, self.identity), at, scope, known)
-        for number in range(MAX_ROUNDS):
-            # Another run may delete a file between our listing and our reading; then we look again.
-            with contextlib.suppress(FileNotFoundError):
-                if (recorded := run.round()) is not None:
-                    return recorded
-            self.pause(_DICE.uniform(0, min(LONGEST_STEP_BACK, 0.02 * 2**number)))
-        raise ConcurrentRunError(
-            f"{self._what}: other runs published the same history at the same time, {MAX_ROUNDS} times in a row.",
-            remedy="No action needed: the task retries. Run fewer of them at once.",
-            retry_after=self.dataset.endpoint.refetch_delay,
-        )
+        run = _Recording(self, rows, contents(rows, self.identity), at, scope)
+        return in_rounds(self._what, run.round, self.pause, self.dataset.endpoint.refetch_delay)
 
     @property
     def _what(self) -> str:
@@ -165,13 +144,6 @@ class RecordHistory:
             all_rows = pa.concat_tables([all_rows, rows])
         return KnownVersions(paths, all_rows, as_one(histories))
 
-    def write(
-        self, layout: Layout, rows: pa.Table, span: Window, fetched: datetime, part: str | None = None
-    ) -> PublishedFile:
-        """Publish rows as a file of the history, or of the current versions."""
-        folder = layout.published(fetched.date())
-        return publish_rows(self.place.store, rows.schema, [rows], folder, self.place.suffix, span, fetched, part)
-
 
 @dataclass
 class _Recording:
@@ -187,7 +159,6 @@ class _Recording:
     contents: dict[str, int]
     at: datetime
     scope: tuple[str, Collection[str]] | None
-    known: KnownVersions | None
     mine: set[str] = field(default_factory=set)
     changed: bool = False
     settled: bool = False
@@ -198,11 +169,15 @@ class _Recording:
 
     def round(self) -> PublishedState | None:
         """None if another run came between."""
+        # Another run may delete a file between our listing and our reading.
+        with contextlib.suppress(FileNotFoundError):
+            return self._round()
+        return None
+
+    def _round(self) -> PublishedState | None:
         h = self.h
         paths = h.files(h.layout)
-        if self.known is None or self.known.paths != paths:
-            self.known = h.read_files(paths)
-        known = self.known
+        known = h.read_files(paths)
         versions = known.versions if self.settled else self._observed(known)
         if not versions:
             return PublishedState([], False, self._changes(versions))
@@ -212,7 +187,8 @@ class _Recording:
         else:
             first = min(version.valid_from for version in versions)
             last = max(version.valid_to or version.valid_from for version in versions)
-            holder = h.write(h.layout, rows, Window(first, last + timedelta(microseconds=1)), last)
+            span = Window(first, last + timedelta(microseconds=1))
+            holder = publish_table(h.place, h.dataset.name, last.date(), rows, span, last)
             self.mine.add(holder.path)
         there = h.files(h.layout)
         if not set(there) <= {*paths, holder.path}:
@@ -263,7 +239,8 @@ class _Recording:
         if held:
             current = measure(self.store, held[0], rows.num_rows)
         else:
-            current = h.write(h.current_layout, rows, name.span, name.fetched, name.part)
+            day, dataset = name.fetched.date(), h.current_layout.dataset
+            current = publish_table(h.place, dataset, day, rows, name.span, name.fetched, name.part)
         if h.files(h.layout) != [holder]:
             return None
         for path in h.files(h.current_layout):

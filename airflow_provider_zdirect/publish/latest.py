@@ -12,28 +12,27 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 
-from airflow_provider_zdirect.publish.files import PublishedFile, publish_rows
+from airflow_provider_zdirect.publish.files import PublishedFile, publish_table
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
-from airflow_provider_zdirect.storage.layout import Layout, dated, moment
-from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.storage.layout import dated, moment
 from airflow_provider_zdirect.storage.row_files import read_table
 
 
 @dataclass(frozen=True)
 class LatestTable:
-    """The table of one merchant.
+    """The table of one merchant; the date in a file's path is the one at which it was made.
 
-    :param layout: its place; the date in a file's path is the one at which it was made.
+    :param dataset: name of the table.
     """
 
-    store: ObjectStore
-    layout: Layout
+    place: Place
+    dataset: str
     schema: pa.Schema
-    suffix: str = "parquet"
 
     def files(self) -> list[tuple[datetime, str]]:
         """Its files with the time each was made, the latest last; only that one counts."""
-        return dated(self.store.files_below(self.layout.merchant))
+        return dated(self.place.store.files_below(self.place.layout(self.dataset).merchant))
 
     def made_at(self) -> datetime | None:
         """When the table was made; None if there is none."""
@@ -46,8 +45,8 @@ class LatestTable:
         """
         wanted = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
         return read_published(
-            f"{self.layout.dataset} of merchant {self.layout.merchant_id}",
-            lambda: read_table(self.store, [path for _, path in self.files()[-1:]], wanted),
+            f"{self.dataset} of merchant {self.place.merchant_id}",
+            lambda: read_table(self.place.store, [path for _, path in self.files()[-1:]], wanted),
         )
 
     def replace(self, rows: pa.Table, at: datetime) -> PublishedFile:
@@ -57,8 +56,7 @@ class LatestTable:
         """
         if (made := self.made_at()) is not None:
             at = max(at, made + timedelta(microseconds=1))
-        folder = self.layout.published(at.date())
-        published = publish_rows(self.store, rows.schema, [rows], folder, self.suffix, moment(at), fetched=at)
+        published = publish_table(self.place, self.dataset, at.date(), rows, moment(at), fetched=at)
         self.tidy()
         return published
 
@@ -72,4 +70,4 @@ class LatestTable:
     def tidy(self) -> None:
         """Delete the files that no longer count."""
         for _, path in self.files()[:-1]:
-            self.store.delete(path)
+            self.place.store.delete(path)

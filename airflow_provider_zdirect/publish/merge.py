@@ -11,7 +11,6 @@ No lock is needed, and none is taken. ``docs/exactly-once.md`` has the argument;
 
 from __future__ import annotations
 
-import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,8 +27,9 @@ import pyarrow.compute as pc
 
 from airflow_provider_zdirect.datasets.arrow import EXTRACTED_AT, RECORD_HASH, arrow_schema
 from airflow_provider_zdirect.datasets.table import Dataset
-from airflow_provider_zdirect.exceptions import ConcurrentRunError, ZDirectConfigurationError
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.publish.files import FileBuilder, PublishedFile, measure
+from airflow_provider_zdirect.publish.rounds import in_rounds
 from airflow_provider_zdirect.publish.row_index import EPOCH, Row, RowIndex, Spans
 from airflow_provider_zdirect.publish.same_row import row_keys
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName
@@ -37,12 +37,8 @@ from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import read_batches, take_rows
 from airflow_provider_zdirect.windows import Window, subject
 
-MAX_ROUNDS = 30
-LONGEST_STEP_BACK = 20.0
-"""Seconds that a run steps back, at most, when it has met another."""
 DAYS_AT_ONCE = 64
 """Days whose files are written at the same time, at most: each is an open file."""
-_DICE = random.SystemRandom()
 
 Times: TypeAlias = pa.ChunkedArray
 RowFilter: TypeAlias = Callable[[Times], pa.ChunkedArray]
@@ -92,7 +88,8 @@ class RowMerger:
         :raises FileNotFoundError: if a staged file is gone.
         """
         rounds: list[_Round] = []
-        for number in range(MAX_ROUNDS):
+
+        def one_round() -> Merged | None:
             watched = rounds[-1].watched if rounds else {}
             with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
                 rounds.append(last := _Round(self, staged, wanted, watched, scratch))
@@ -103,24 +100,20 @@ class RowMerger:
                     folders = {path.rpartition("/")[0] for path in staged}
                     if not {path for folder in folders for path in self.store.files(folder)}.issuperset(staged):
                         raise
-            if last.settled:
-                there = {file.path for file in last.late_files} | set(last.held.values())
-                late_files = [file for each in rounds for file in each.late_files if file.path in there]
-                return Merged(
-                    *last.answered,
-                    new_records=sum(each.new[0] for each in rounds),
-                    files=sorted(last.files, key=attrgetter("path")),
-                    late_records=sum(each.new[1] for each in rounds),
-                    late_files=sorted(late_files, key=attrgetter("path")),
-                )
-            # Runs that met each other must not meet again: each steps back for a time of its own.
-            self.pause(_DICE.uniform(0, min(LONGEST_STEP_BACK, 0.02 * 2**number)))
+            if not last.settled:
+                return None
+            there = {file.path for file in last.late_files} | set(last.held.values())
+            late_files = [file for each in rounds for file in each.late_files if file.path in there]
+            return Merged(
+                *last.answered,
+                new_records=sum(each.new[0] for each in rounds),
+                files=sorted(last.files, key=attrgetter("path")),
+                late_records=sum(each.new[1] for each in rounds),
+                late_files=sorted(late_files, key=attrgetter("path")),
+            )
+
         what = subject(self.dataset.name, self.layout.merchant_id, self.window)
-        raise ConcurrentRunError(
-            f"{what}: other runs published the same records at the same time, {MAX_ROUNDS} times in a row.",
-            remedy="No action needed: the task retries. If it stays, run fewer overlapping windows at once.",
-            retry_after=self.dataset.endpoint.refetch_delay,
-        )
+        return in_rounds(what, one_round, self.pause, self.dataset.endpoint.refetch_delay)
 
 
 @dataclass

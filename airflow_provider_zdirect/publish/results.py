@@ -10,11 +10,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from airflow_provider_zdirect.publish.files import publish_rows
+from airflow_provider_zdirect.publish.files import publish_table
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.storage.layout import PublishedName, moment
-from airflow_provider_zdirect.storage.row_files import BATCH_ROWS, read_table
+from airflow_provider_zdirect.storage.row_files import read_table
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,8 @@ class RunResults:
         lineage = {"run": self.run, **origin, "_recorded_at": at}
         before = self._files()
         span = before[0][0].span if before else moment(at)
-        folder = place.layout(self.dataset).published(span.start.date())
-        batches = (rows[start : start + BATCH_ROWS] for start in range(0, len(rows), BATCH_ROWS))
-        tables = (pa.Table.from_pylist([{**lineage, **row} for row in batch], schema=self.schema) for batch in batches)
-        published = publish_rows(place.store, self.schema, tables, folder, place.suffix, span, part=self._part).path
+        table = pa.Table.from_pylist([{**lineage, **row} for row in rows], schema=self.schema)
+        published = publish_table(place, self.dataset, span.start.date(), table, span, part=self._part).path
         # Two first tries at the same moment have two names: the earlier one stays.
         stays = published if before else self._files()[0][1]
         for _, path in self._files():

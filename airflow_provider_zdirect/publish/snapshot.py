@@ -12,7 +12,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from airflow_provider_zdirect.datasets.table import Dataset
-from airflow_provider_zdirect.publish.files import PublishedState, measure, publish_rows
+from airflow_provider_zdirect.publish.files import PublishedState, measure, publish_table
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.publish.same_row import contents, digest
@@ -52,8 +52,7 @@ class SnapshotPublisher:
             there = self.find(at)
             held = rows_named(there[0]) if there else None
             if held is None or (rows.num_rows > held and (incomplete or not held)):
-                folder = self.layout.published(at.date())
-                publish_rows(self.place.store, rows.schema, [rows], folder, self.place.suffix, moment(at), part=part)
+                publish_table(self.place, self.dataset.name, at.date(), rows, moment(at), part=part)
                 stored = True
             first = self._tidied(at)
             file, same = measure(self.place.store, first, rows_named(first)), _part(first) == part

@@ -55,24 +55,27 @@ class ReportStatus(Enum):
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What zDirect has of a report.
+class ReportPoll:
+    """What one poll says about a report.
 
+    :param status: None if that decides nothing, and the wait goes on.
     :param later: the report of a later date that was ready before this one was found empty, in words; None: there was
         none, or it was not asked for.
+    :param pause: seconds until the next poll, if the wait goes on.
     """
 
-    status: ReportStatus
+    status: ReportStatus | None
     later: str | None = None
+    pause: float = 0.0
 
 
-Ask = Callable[[date | None], Awaitable[Answer]]
+Ask = Callable[[date | None], Awaitable[ReportPoll]]
 """Asks as :func:`ask_for_report` does, given its ``last``."""
 
 
 async def ask_for_report(
     client: ZDirectClient, dataset: Dataset, merchant_id: str, report_date: date, last: date | None = None
-) -> Answer:
+) -> ReportPoll:
     """Ask for the first page of a day's report, with one record if a limit is documented.
 
     :param last: if the report is empty, those of later dates up to this one are looked for; None: they are not.
@@ -80,12 +83,12 @@ async def ask_for_report(
     """
     status = await _status(client, dataset, merchant_id, report_date)
     if status is not ReportStatus.EMPTY or last is None:
-        return Answer(status)
+        return ReportPoll(status)
     later = await later_report(client, dataset, merchant_id, report_date, last)
     if later is not None:
         # The report may have been made between the two answers.
         status = await _status(client, dataset, merchant_id, report_date)
-    return Answer(status, later if status is ReportStatus.EMPTY else None)
+    return ReportPoll(status, later if status is ReportStatus.EMPTY else None)
 
 
 async def later_report(
@@ -157,20 +160,6 @@ def report_in_words(dataset: str, merchant_id: str | None, report_date: date) ->
 
 
 @dataclass(frozen=True)
-class ReportPoll:
-    """The result of one poll.
-
-    :param status: what decides the wait; None if it goes on.
-    :param pause: seconds until the next poll, if it goes on.
-    :param later: the report of a later date that makes an empty one final, in words; None: enough time has passed.
-    """
-
-    status: ReportStatus | None
-    pause: float = 0.0
-    later: str | None = None
-
-
-@dataclass(frozen=True)
 class ReportWait:
     """How to wait for one report.
 
@@ -200,7 +189,7 @@ class ReportWait:
         except ZDirectRetriableError as error:
             pause = self._pause(error)
             log.warning("%s: no answer to judge by. %s Asking again in %.0f s.", self.what, error, pause)
-            return ReportPoll(None, pause)
+            return ReportPoll(None, pause=pause)
         if answer.status is ReportStatus.EMPTY and answer.later is None and not is_late:
             pause = self._pause()
             log.info(
@@ -210,11 +199,11 @@ class ReportWait:
                 pause,
                 moment_in_words(self.empty_from),
             )
-            return ReportPoll(None, pause)
-        log.info(
-            "%s: decided (%s).", self.what, ", because of ".join(filter(None, (answer.status.value, answer.later)))
-        )
-        return ReportPoll(answer.status, later=answer.later)
+            return ReportPoll(None, pause=pause)
+        assert answer.status is not None
+        reason = f", because of {answer.later}" if answer.later else ""
+        log.info("%s: decided (%s%s).", self.what, answer.status.value, reason)
+        return answer
 
     async def until_decided(self, ask: Ask, clock: Clock) -> ReportPoll:
         """Poll from ``due`` on until the report is ready, or empty for good.

@@ -39,7 +39,6 @@ from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, fail_
 from airflow_provider_zdirect.reports.calendar import NOON, why_empty
 from airflow_provider_zdirect.reports.wait import (
     SHORTEST_POLL_INTERVAL,
-    Answer,
     ReportPoll,
     ReportStatus,
     ask_for_report,
@@ -254,7 +253,7 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
         merchant_id = plan.merchant_id
         async with hook.client() as client:
 
-            async def ask(last: date | None) -> Answer:
+            async def ask(last: date | None) -> ReportPoll:
                 nonlocal merchant_id
                 merchant_id = merchant_id or await hook.find_merchant_id(client)
                 return await ask_for_report(client, plan.dataset, merchant_id, plan.report_date, last)

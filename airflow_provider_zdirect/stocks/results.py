@@ -44,4 +44,4 @@ def publish_run(place: Place, batches: Sequence[Batch]) -> list[dict[str, Any]]:
 def publish_current(place: Place, items: Iterable[Sent], now: datetime) -> None:
     """Publish what zDirect has now, if it has changed."""
     table = as_table(items, CURRENT_SCHEMA, _merchant_id=place.merchant_id, _environment=place.environment)
-    LatestTable(place.store, place.layout(CURRENT), CURRENT_SCHEMA, place.suffix).update(table, now)
+    LatestTable(place, CURRENT, CURRENT_SCHEMA).update(table, now)

@@ -33,6 +33,7 @@ class RequestProgress:
     :param parts_staged: likewise, by dataset, of what came with the records.
     :param rejected_staged: paths of the staged files with invalid records.
     :param too_many: zDirect said that the request holds too many records; it is not asked again as it was.
+    :param of_others: records of other merchants, which were left out.
     :param fetched_at: when the last page came, ISO 8601.
     :param requests_sent: HTTP requests, over all attempts.
     :param bytes_received: bytes of the answers, over all attempts.
@@ -49,6 +50,7 @@ class RequestProgress:
     rejected: int = 0
     repaired: int = 0
     outside: int = 0
+    of_others: int = 0
     reasons: list[str] = field(default_factory=list)
     fetched_at: str | None = None
     requests_sent: int = 0

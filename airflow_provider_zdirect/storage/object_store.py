@@ -288,28 +288,24 @@ class ObjectStore:
         return temporary
 
     def _make_folder_of(self, full: str) -> None:
-        for look in range(MAX_LOOKS):
-            try:
-                self.fs.makedirs(full.rpartition("/")[0], exist_ok=True)
-            except (FileExistsError, FileNotFoundError):
-                # Another task deletes it, or one above it, at this moment; not if a file has its name.
-                if look == MAX_LOOKS - 1:
-                    raise
-            else:
-                return
+        # Another task deletes it, or one above it, at this moment; not if a file has its name.
+        _try_again(lambda: self.fs.makedirs(full.rpartition("/")[0], exist_ok=True))
 
     def _rename(self, beside: str, path: str) -> None:
-        final = self.full(path)
-        for look in range(MAX_LOOKS):
-            self._make_folder_of(final)
-            try:
-                self.fs.mv(beside, final)
-            except FileNotFoundError:
-                # A task that was believed dead deletes the folder; not if the file itself is gone.
-                if look == MAX_LOOKS - 1 or not self.fs.exists(beside):
-                    raise
-            else:
-                return
+        def rename() -> None:
+            self._make_folder_of(self.full(path))
+            self.fs.mv(beside, self.full(path))
+
+        # A task that was believed dead deletes the folder; not if the file itself is gone.
+        _try_again(rename)
+
+
+def _try_again(change: Callable[[], None]) -> None:
+    """Repeat a change of a folder that another task may delete at this moment."""
+    for _ in range(MAX_LOOKS - 1):
+        with suppress(FileExistsError, FileNotFoundError):
+            return change()
+    return change()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.json
@@ -24,14 +24,6 @@ from airflow_provider_zdirect.storage.object_store import ObjectStore
 BATCH_ROWS = 8_192
 """Rows in memory at the same time, several times over while they are filtered and encoded; a row group has as many."""
 JSON_BLOCK_BYTES = 8 * 1024 * 1024
-
-
-class RowWriter(Protocol):
-    """Writes tables, one after the other, to one local file."""
-
-    def write(self, table: pa.Table) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class ParquetWriter:
@@ -65,7 +57,8 @@ class JsonLinesWriter:
         self._file.close()
 
 
-def open_writer(local: Path, schema: pa.Schema, *, suffix: str) -> RowWriter:
+def open_writer(local: Path, schema: pa.Schema, *, suffix: str) -> ParquetWriter | JsonLinesWriter:
+    """Writes tables, one after the other, to one local file."""
     return ParquetWriter(local, schema) if suffix == "parquet" else JsonLinesWriter(local, schema)
 
 

@@ -13,7 +13,6 @@ from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import TransportError, ZDirectDataError, ZDirectError, ZDirectFatalError
 from airflow_provider_zdirect.hooks.shared_clients import ClientShare
 from airflow_provider_zdirect.reports.wait import (
-    Answer,
     ReportPoll,
     ReportStatus,
     ReportWait,
@@ -113,7 +112,7 @@ class ZDirectReportReadyTrigger(BaseTrigger):
         merchant_id = self.merchant_id
         async with ClientShare(self.conn_id) as share:
 
-            async def ask(last: date | None) -> Answer:
+            async def ask(last: date | None) -> ReportPoll:
                 nonlocal merchant_id
                 shared = await share.get()
                 try:

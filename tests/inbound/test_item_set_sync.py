@@ -46,7 +46,7 @@ class Inbound:
         self.clock = FakeClock()
 
     def table(self, name: str, model: type[Record]) -> LatestTable:
-        return LatestTable(self.place.store, self.place.layout(name), arrow_schema(model))
+        return LatestTable(self.place, name, arrow_schema(model))
 
     def publish(self, *notices: dict[str, Any]) -> None:
         self.clock.advance(60)

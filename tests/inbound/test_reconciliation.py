@@ -63,7 +63,7 @@ class Published:
 
     def reconcile(self, *columns: str) -> list[tuple[Any, ...]]:
         reconcile_merchant(self.place, self.clock)
-        table = LatestTable(self.place.store, self.place.layout("inbound_reconciliation"), pa.schema([]))
+        table = LatestTable(self.place, "inbound_reconciliation", pa.schema([]))
         (_, path) = table.files()[-1]
         return [tuple(row[name] for name in columns) for row in pq.read_table(self.root / path).to_pylist()]
 

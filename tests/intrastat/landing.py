@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from airflow_provider_zdirect.intrastat.selection import Month
 from airflow_provider_zdirect.pipeline.manifest import Manifest
 from airflow_provider_zdirect.publish.day import DayReplacer
 from airflow_provider_zdirect.publish.place import Place
-from airflow_provider_zdirect.storage.layout import FORMATS, Layout
+from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import ParquetWriter
 from airflow_provider_zdirect.windows import Window
@@ -105,7 +105,7 @@ class Landing:
         writer = ParquetWriter(local, arrow_schema(IntraCommunityMovement))
         writer.write(to_table(IntraCommunityMovement, records, sources, lineage))
         writer.close()
-        replacer = DayReplacer(self.store, self.layout, DATASET, zone, FORMATS[format], "landing", self.fetched)
+        replacer = DayReplacer(replace(self.place, format=format), DATASET, zone, "landing", self.fetched)
         files = replacer.replace(day, [local.name], self.fetched).files
         local.unlink()
         self.announce(window, [day], files=files, **facts)

@@ -8,14 +8,14 @@ import logging
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 from emulated_time import EmulatedTime
-from state_extraction import StateExtraction, instant
+from state_extraction import StateExtraction, instant, state_of
 
 from airflow_provider_zdirect.client import MemoryRateLimiter, ZDirectClient
 from airflow_provider_zdirect.emulator.catalog import articles
@@ -32,7 +32,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectConfigurationError,
     ZDirectDataError,
 )
-from airflow_provider_zdirect.pipeline.extract_state import extract_state
+from airflow_provider_zdirect.pipeline.extract import extract
 from airflow_provider_zdirect.publish import snapshot as publishing
 from airflow_provider_zdirect.publish.files import PublishedFile
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -77,7 +77,7 @@ def test_a_snapshot_is_published_under_the_time_it_is_of_and_is_the_stock_of_the
         assert manifest["window"] == {"from": "2026-11-19T22:00:00+00:00", "to": "2026-11-19T22:00:00.000001+00:00"}
         assert (manifest["records"], manifest["requests"], manifest["rejected"]) == (len(rows), 1, 0)
         assert (manifest["state"]["stock"], manifest["state"]["stored"]) == ("some", True)
-        assert result.state.snapshot_time == CREATED
+        assert state_of(result).snapshot_time == CREATED
         (file,) = result.as_dict()["files"]
         folder = f"{SNAPSHOTS}/merchant_id={merchant}/date=2026-11-19/20261119T220000Z_20261119T220000.000001Z-"
         assert file.startswith(f"file://{runs.root}/{folder}")
@@ -94,17 +94,15 @@ def test_the_same_snapshot_fetched_twice_is_stored_once(runs: StateExtraction, a
     before = {path: path.stat().st_mtime_ns for path in [*runs.paths(SNAPSHOTS), *runs.paths("_manifests")]}
     runs.emulator.clock.advance(3600)
     second = runs.observe(SNAPSHOTS, format=again)
-    assert (second.state.stored, second.manifest.files) == (False, first.manifest.files)
+    assert (state_of(second).stored, second.manifest.files) == (False, first.manifest.files)
     assert {path: path.stat().st_mtime_ns for path in [*runs.paths(SNAPSHOTS), *runs.paths("_manifests")]} == before
 
 
 def test_days_of_snapshots_fetched_every_ten_hours(runs: StateExtraction) -> None:
-    created = set()
     for _ in range(6):
-        created.add(runs.observe(SNAPSHOTS).state.snapshot_time)
+        runs.observe(SNAPSHOTS)
         runs.emulator.clock.advance(10 * 3600)
-    assert sorted(filter(None, created)) == [CREATED + timedelta(days=n) for n in range(3)]
-    for at in filter(None, created):
+    for at in (CREATED + timedelta(days=n) for n in range(3)):
         rows = [row for row in runs.published(SNAPSHOTS) if instant(row["created"]) == at]
         assert by_place(rows) == runs.emulator.quantities(runs.merchant_id, at)
     assert len(runs.paths(SNAPSHOTS)) == 3
@@ -128,18 +126,18 @@ def test_a_published_snapshot_that_zdirect_contradicts_stays_and_is_reported(
     with caplog.at_level(logging.WARNING):
         result = runs.observe(SNAPSHOTS)
     assert by_place(runs.published(SNAPSHOTS)) == before
-    assert (result.state.stored, result.changes["removed"]) == (False, len(before))
+    assert (state_of(result).stored, result.changes["removed"]) == (False, len(before))
     assert "now answers otherwise" in caplog.text
 
 
 def test_no_stock_at_all_is_a_snapshot_of_no_rows(runs: StateExtraction) -> None:
     runs.emulator.set_options(inventory="zero")
     result = runs.observe(SNAPSHOTS)
-    assert (result.state.stored, result.manifest.records, result.state.empty_answer) == (True, 0, False)
+    assert (state_of(result).stored, result.manifest.records, state_of(result).empty_answer) == (True, 0, False)
     assert [path.suffix for path in runs.paths(SNAPSHOTS)] == [".parquet"]
     assert runs.published(SNAPSHOTS) == []
     assert json.loads(runs.paths("_manifests")[0].read_text())["state"]["stock"] == "none"
-    assert not runs.observe(SNAPSHOTS).state.stored
+    assert not state_of(runs.observe(SNAPSHOTS)).stored
 
 
 @pytest.mark.parametrize("kind", ["empty", "missing"])
@@ -174,13 +172,6 @@ def answer(runs: StateExtraction, body: str, times: int | None = 1) -> None:
     )
 
 
-def test_records_without_a_time_are_refused(runs: StateExtraction) -> None:
-    answer(runs, json.dumps({"item_quantity_snapshot": {"item_quantities": [{"ean": "0001234567890"}]}}))
-    with pytest.raises(ZDirectDataError, match="1 records and no time"):
-        runs.observe(SNAPSHOTS)
-    assert not runs.paths(SNAPSHOTS)
-
-
 def snapshot_of(*items: dict[str, Any]) -> str:
     return json.dumps({"item_quantity_snapshot": {"item_quantities": items}, "created": CREATED.isoformat()})
 
@@ -190,13 +181,8 @@ def at_location(offerable: int) -> dict[str, Any]:
     return {"ean": "0001234567890", "quantities_by_location": [place]}
 
 
-def test_what_one_answer_holds_twice_is_published_once(runs: StateExtraction) -> None:
-    answer(runs, snapshot_of(at_location(5), at_location(5)))
-    assert runs.observe(SNAPSHOTS).manifest.records == 1
-
-
 def test_what_one_answer_contradicts_is_rejected_not_guessed(runs: StateExtraction) -> None:
-    answer(runs, snapshot_of(at_location(5), at_location(6), {"ean": "0001234567891"}), times=2)
+    answer(runs, snapshot_of(at_location(5), at_location(6), *2 * [{"ean": "0001234567891"}]), times=2)
     with pytest.raises(RejectedRecordsError, match=r"nothing was published.*same identity with other content"):
         runs.observe(SNAPSHOTS)
     assert (runs.paths(SNAPSHOTS), len(runs.paths("_rejected"))) == ([], 1)
@@ -233,10 +219,10 @@ def test_the_query_of_the_docs_finds_eans_without_locations(
 def test_an_empty_snapshot_is_replaced_by_a_later_answer_of_the_same_time(runs: StateExtraction) -> None:
     answer(runs, snapshot_of())
     empty = runs.observe(SNAPSHOTS)
-    assert (empty.state.stored, empty.manifest.records) == (True, 0)
+    assert (state_of(empty).stored, empty.manifest.records) == (True, 0)
     runs.emulator.clock.advance(60)
     result = runs.observe(SNAPSHOTS)
-    assert result.state.stored
+    assert state_of(result).stored
     assert by_place(runs.published(SNAPSHOTS)) == runs.emulator.quantities(runs.merchant_id, CREATED)
     assert [path.name for path in runs.paths("_revisions")] == [Path(empty.manifest.files[0].path).name]
     assert len(runs.paths(SNAPSHOTS)) == 1
@@ -244,14 +230,26 @@ def test_an_empty_snapshot_is_replaced_by_a_later_answer_of_the_same_time(runs: 
     assert (manifest["state"]["stock"], manifest["records"]) == ("some", result.manifest.records)
     runs.emulator.clock.advance(60)
     answer(runs, snapshot_of())
-    assert not runs.observe(SNAPSHOTS).state.stored, "not the other way round"
+    assert not state_of(runs.observe(SNAPSHOTS)).stored, "not the other way round"
     assert len(runs.published(SNAPSHOTS)) == result.manifest.records
 
 
-def test_an_empty_snapshot_may_be_refused(runs: StateExtraction) -> None:
+WITHOUT_TIME = json.dumps({"item_quantity_snapshot": {"item_quantities": [{"ean": "0001234567890"}]}})
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "said"),
+    [
+        (WITHOUT_TIME, ZDirectDataError, "1 records and no time"),
+        (snapshot_of(), EmptyAnswerError, "empty_snapshot=refuse"),
+    ],
+)
+def test_a_snapshot_without_a_time_is_refused_and_an_empty_one_may_be(
+    runs: StateExtraction, body: str, error: type[Exception], said: str
+) -> None:
     runs.assumptions = {"empty_snapshot": "refuse"}
-    answer(runs, snapshot_of())
-    with pytest.raises(EmptyAnswerError, match="empty_snapshot=refuse"):
+    answer(runs, body)
+    with pytest.raises(error, match=said):
         runs.observe(SNAPSHOTS)
     assert not runs.paths(SNAPSHOTS)
 
@@ -263,12 +261,15 @@ def test_a_snapshot_of_which_records_were_left_out_is_completed_by_a_later_answe
     runs.emulator.clock.advance(60)
     answer(runs, snapshot_of(good, bad))
     again = runs.observe(SNAPSHOTS, max_rejected=1)
-    assert (again.state.stored, runs.manifest(again)["rejected"]) == (False, 1)
+    assert (state_of(again).stored, runs.manifest(again)["rejected"]) == (False, 1)
     assert (runs.root / runs.manifest(again)["rejected_file"]).exists()
     runs.emulator.clock.advance(60)
     answer(runs, snapshot_of(good, {**bad, "total_quantity": 7}))
     result = runs.observe(SNAPSHOTS)
-    assert (result.state.stored, [row["ean"] for row in runs.published(SNAPSHOTS)]) == (True, [good["ean"], bad["ean"]])
+    assert (state_of(result).stored, [row["ean"] for row in runs.published(SNAPSHOTS)]) == (
+        True,
+        [good["ean"], bad["ean"]],
+    )
     assert (runs.manifest(result)["rejected"], runs.manifest(result)["rejected_file"]) == (0, None)
     assert [path.name for path in runs.paths("_revisions")] == [Path(partial.manifest.files[0].path).name]
 
@@ -281,7 +282,7 @@ def test_an_answer_that_is_not_stored_leaves_the_account_of_the_stored_one(runs:
     for items in ((good,), ({**bad, "ean": "0001234567892"}, good)):
         runs.emulator.clock.advance(60)
         answer(runs, snapshot_of(*items))
-        assert not runs.observe(SNAPSHOTS, max_rejected=1).state.stored
+        assert not state_of(runs.observe(SNAPSHOTS, max_rejected=1)).stored
     assert {path: path.read_bytes() for path in before} == before
 
 
@@ -326,16 +327,12 @@ def test_a_file_that_another_run_deletes_before_it_is_measured_is_looked_for_aga
     assert result.manifest.files[0].path.endswith(".parquet")
 
 
-def test_a_failed_fetch_publishes_nothing_and_the_retry_all(runs: StateExtraction) -> None:
-    runs.emulator.faults.add({"match": {"path": "snapshots"}, "action": {"status": 503}, "times": 1})
+def test_a_failed_fetch_publishes_nothing_and_the_retry_all_also_of_drifted_answers(runs: StateExtraction) -> None:
+    runs.emulator.set_options(drift=1.0)
+    runs.fault("snapshots", {"status": 503})
     with pytest.raises(ServerError):
         runs.observe(SNAPSHOTS)
-    assert not runs.paths(SNAPSHOTS)
-    assert runs.observe(SNAPSHOTS).state.stored
-
-
-def test_drifted_answers_tell_the_same_stock(runs: StateExtraction) -> None:
-    runs.emulator.set_options(drift=1.0)
+    assert runs.paths(SNAPSHOTS) == runs.paths("_staging") == []
     runs.observe(SNAPSHOTS)
     assert by_place(runs.published(SNAPSHOTS)) == runs.emulator.quantities(runs.merchant_id, CREATED)
 
@@ -352,7 +349,7 @@ def test_sixty_snapshots_an_hour_are_never_exceeded(tmp_path: Path) -> None:
                 fetched = 0
                 while fetched < 63:
                     try:
-                        await extract_state(runs.state_job(SNAPSHOTS), client, clock)
+                        await extract(runs.job(SNAPSHOTS), client, clock)
                         fetched += 1
                     except RateLimitedError as error:
                         # As the retry of the task does.
@@ -383,14 +380,14 @@ def test_named_eans_are_asked_for_in_batches_and_those_without_an_answer_are_nam
     with caplog.at_level(logging.WARNING):
         result = runs.observe(QUANTITIES, filters={"ean": ", ".join([*asked, asked[0], ""])})
     sent = [query["eans"].split(",") for query in runs.requests("item-quantities")]
-    assert [len(batch) for batch in sent] == [100, 100, 50]
-    assert [ean for batch in sent for ean in batch] == asked
+    assert sorted(len(batch) for batch in sent) == [50, 100, 100]
+    assert sorted(ean for batch in sent for ean in batch) == sorted(asked)
     rows = runs.published(QUANTITIES)
     truth = runs.emulator.quantities(runs.merchant_id, NOW)
     assert by_place(rows) == {place: stock for place, stock in truth.items() if place[0] in asked}
     assert {row["ean"] for row in rows} == set(known[:230]), "an EAN without stock is a row without a location"
-    assert {instant(row["observed_at"]) for row in rows} == {result.state.observed_at} == {NOW}
-    assert result.state.not_answered == sorted(unknown)
+    assert {instant(row["observed_at"]) for row in rows} == {state_of(result).observed_at} == {NOW}
+    assert state_of(result).not_answered == sorted(unknown)
     assert (result.as_dict()["not_answered_count"], len(result.as_dict()["not_answered"])) == (20, 20)
     assert "nothing was published of them" in caplog.text
 
@@ -403,14 +400,14 @@ def test_how_many_eans_a_request_takes_can_be_set(runs: StateExtraction) -> None
     assert not runs.paths(QUANTITIES)
     runs.assumptions = {"eans_per_request": 40}
     result = runs.observe(QUANTITIES, filters={"ean": eans})
-    assert (result.manifest.pages, result.state.not_answered) == (3, [])
+    assert (result.manifest.pages, state_of(result).not_answered) == (3, [])
 
 
 def test_a_batch_that_fails_leaves_nothing_behind(runs: StateExtraction) -> None:
-    runs.emulator.faults.add({"match": {"path": "item-quantities", "nth": 2}, "action": {"status": 503}})
+    runs.fault("item-quantities", {"status": 503}, nth=2)
     with pytest.raises(ServerError):
         runs.observe(QUANTITIES, filters={"ean": ",".join(eans_of(runs)[:150])})
-    assert not runs.paths(QUANTITIES)
+    assert runs.paths(QUANTITIES) == runs.paths("_staging") == []
 
 
 @pytest.mark.parametrize("parameter", ["from", "changed_since"])
@@ -424,17 +421,18 @@ def test_what_changed_since_a_time(runs: StateExtraction, parameter: str) -> Non
     answered = {row["ean"] for row in rows}
     assert {place[0] for place, _ in before.items() ^ now.items()} <= answered
     assert by_place(rows) == {place: stock for place, stock in now.items() if place[0] in answered}
-    assert (result.state.since, result.state.snapshot_time, result.state.stored) == (NOW - 3 * HOUR, None, True)
+    assert (state_of(result).since, state_of(result).snapshot_time, state_of(result).stored) == (
+        NOW - 3 * HOUR,
+        None,
+        True,
+    )
 
 
-def test_without_a_change_there_is_no_file_and_no_error(runs: StateExtraction) -> None:
+def test_two_fetches_are_two_states_and_one_without_a_change_is_none(runs: StateExtraction) -> None:
     answer(runs, '{"item_quantities": []}')
     result = runs.observe(QUANTITIES, since=NOW - HOUR)
-    assert (result.state.stored, result.manifest.records, result.state.empty_answer) == (False, 0, False)
+    assert (state_of(result).stored, result.manifest.records, state_of(result).empty_answer) == (False, 0, False)
     assert not runs.paths(QUANTITIES)
-
-
-def test_two_fetches_are_two_states(runs: StateExtraction) -> None:
     for _ in range(2):
         runs.observe(QUANTITIES, since=runs.emulator.clock.now() - HOUR)
         runs.emulator.clock.advance(60)
@@ -444,7 +442,7 @@ def test_two_fetches_are_two_states(runs: StateExtraction) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [
-        ({"since": NOW - timedelta(hours=25)}, RetentionError, "24 hours"),
+        ({"since": NOW - timedelta(hours=25)}, RetentionError, "earliest data that zDirect keeps"),
         ({"since": NOW + HOUR}, WindowError, "in the future"),
         ({}, ZDirectConfigurationError, "neither asked for a time nor for ean"),
         ({"filters": {"ean": "123"}}, ZDirectConfigurationError, "does not have 13 digits"),
@@ -470,11 +468,11 @@ def test_an_answer_with_eans_that_were_not_asked_for_is_refused(runs: StateExtra
 
 def test_a_negative_number_of_tolerated_records_is_refused(runs: StateExtraction) -> None:
     with pytest.raises(ZDirectConfigurationError, match="max_rejected=-1 is negative"):
-        runs.state_job(SNAPSHOTS, max_rejected=-1)
-    with pytest.raises(ZDirectConfigurationError, match="max_rejected=-1 is negative"):
-        runs.job("received_items", Window.of_day(date(2026, 11, 19)), max_rejected=-1)
+        runs.job(SNAPSHOTS, max_rejected=-1)
 
 
-def test_a_dataset_of_windows_is_not_a_state(runs: StateExtraction) -> None:
-    with pytest.raises(ZDirectConfigurationError, match="dataset of windows"):
-        runs.state_job("received_items")
+def test_a_dataset_of_windows_is_asked_for_by_a_window_and_a_state_that_has_none_is_not(runs: StateExtraction) -> None:
+    with pytest.raises(ZDirectConfigurationError, match="received_items is a dataset of windows"):
+        runs.job("received_items")
+    with pytest.raises(ZDirectConfigurationError, match="cannot be asked for what changed since"):
+        runs.job(SNAPSHOTS, Window(NOW - HOUR, NOW))

@@ -62,30 +62,26 @@ def _filled(value: Any) -> Any:
     return value
 
 
-@pytest.mark.parametrize("dataset", [ICM, CROSS_BORDER])
-def test_a_week_of_reports_arrives_row_for_row(runs: Extraction, dataset: str) -> None:
+BOTH = pytest.mark.parametrize("dataset", [ICM, CROSS_BORDER])
+
+
+@BOTH
+def test_a_week_of_reports_arrives_row_for_row_a_file_per_date(runs: Extraction, dataset: str) -> None:
     result = runs.run(dataset, WEEK)
     truth = truth_of(runs, dataset, WEEK)
     assert rows_of(runs, dataset) == truth
     assert result.manifest.records == result.manifest.new_records == truth.total() > 50
     assert runs.manifest(result)["days"] == {day.isoformat(): NOW.isoformat() for day in DAYS}
+    assert {row["report_date"] for row in runs.published(dataset)} == set(DAYS)
+    assert [path.parent.name for path in runs.paths(dataset)] == [f"date={day}" for day in DAYS]
 
 
-def test_rows_that_are_the_same_are_all_kept_and_corrections_stay_negative(runs: Extraction) -> None:
+def test_rows_that_are_the_same_are_all_kept_and_have_the_date_of_their_group(runs: Extraction) -> None:
     runs.run(ICM, WEEK)
     rows = rows_of(runs, ICM)
     assert max(rows.values()) > 1
-    assert min(json.loads(row)["quantity"] for row in rows) < 0
-
-
-def test_each_row_has_the_date_of_its_group_and_the_date_that_was_asked_for(runs: Extraction) -> None:
-    runs.run(ICM, WEEK)
-    rows = runs.published(ICM)
-    assert {row["report_date"] for row in rows} == set(DAYS)
-    assert {row["transaction_date"] - row["report_date"] for row in rows} > {timedelta(0)}
-    for day in DAYS:
-        (file,) = runs.paths(f"{ICM}/merchant_id={runs.merchant_id}/date={day}")
-        assert file.suffix == ".parquet"
+    assert min(json.loads(row)["quantity"] for row in rows) < 0, "corrections stay negative"
+    assert {row["transaction_date"] - row["report_date"] for row in runs.published(ICM)} > {timedelta(0)}
 
 
 @settings(max_examples=30)
@@ -94,7 +90,7 @@ def test_each_row_has_the_date_of_its_group_and_the_date_that_was_asked_for(runs
     lengths=st.lists(st.integers(1, 40), min_size=1, max_size=5),
     zone=st.sampled_from(["UTC", "Europe/Berlin", "America/Havana"]),
 )
-@pytest.mark.parametrize("dataset", [ICM, CROSS_BORDER])
+@BOTH
 def test_adjacent_windows_ask_for_each_report_date_once(
     dataset: str, first: date, lengths: list[int], zone: str
 ) -> None:
@@ -105,21 +101,15 @@ def test_adjacent_windows_ask_for_each_report_date_once(
     assert asked == [{"from": day, "to": day} for day in dates]
 
 
-@pytest.mark.parametrize("dataset", [ICM, CROSS_BORDER])
-def test_fetching_a_day_again_changes_nothing_if_nothing_changed(runs: Extraction, dataset: str) -> None:
+@BOTH
+def test_a_report_that_changed_replaces_its_day_as_a_whole_and_no_other(runs: Extraction, dataset: str) -> None:
     runs.run(dataset, WEEK)
     before = {path: path.read_bytes() for path in runs.paths(dataset)}
     runs.emulator.clock.advance(60)
     again = runs.run(dataset, DAY)
-    assert {path: path.read_bytes() for path in runs.paths(dataset)} == before
+    assert {path: path.read_bytes() for path in runs.paths(dataset)} == before, "nothing changed"
     assert (again.manifest.records > 0, again.manifest.new_records) == (True, 0)
     assert not runs.paths("_revisions")
-
-
-@pytest.mark.parametrize("dataset", [ICM, CROSS_BORDER])
-def test_a_changed_report_replaces_its_day_as_a_whole_and_no_other(runs: Extraction, dataset: str) -> None:
-    runs.run(dataset, WEEK)
-    before = {path: path.read_bytes() for path in runs.paths(dataset)}
     runs.emulator.set_options(volume=2)
     runs.emulator.clock.advance(60)
     runs.run(dataset, DAY)
@@ -130,14 +120,6 @@ def test_a_changed_report_replaces_its_day_as_a_whole_and_no_other(runs: Extract
     assert [path.read_bytes() for path in runs.paths("_revisions")] == [before[gone]]
     rows = [row for row in runs.published(dataset) if row["report_date"] == DAYS[3]]
     assert len(rows) == truth_of(runs, dataset, DAY).total()
-
-
-def test_an_empty_report_is_a_complete_window_without_a_file(runs: Extraction) -> None:
-    runs.emulator.set_options(empty_reports=1)
-    result = runs.run(ICM, DAY)
-    assert (result.manifest.records, result.manifest.files) == (0, [])
-    assert list(runs.manifest(result)["days"]) == [DAYS[3].isoformat()]
-    assert not runs.paths(ICM)
 
 
 def test_rows_of_another_shape_than_documented_keep_every_number(runs: Extraction) -> None:
@@ -152,7 +134,7 @@ def test_rows_of_another_shape_than_documented_keep_every_number(runs: Extractio
     assert dict(totals) == dict(expected)
 
 
-@pytest.mark.parametrize("dataset", [ICM, CROSS_BORDER])
+@BOTH
 def test_a_movement_that_cannot_be_counted_is_rejected_and_kept(runs: Extraction, dataset: str) -> None:
     runs.emulator.set_options(bad_records=0.2)
     bad = sum("_bad" in row for row in runs.emulator.truth(dataset, runs.merchant_id, WEEK.start, WEEK.end))
@@ -196,7 +178,7 @@ def test_a_day_with_too_many_movements_is_asked_once_and_comes_in_pages(runs: Ex
 
 def test_a_retry_does_not_ask_for_what_was_too_much_before(runs: Extraction) -> None:
     runs.emulator.set_options(icm_max_movements=1)
-    runs.emulator.faults.add({"match": {"path": PAGINATED, "nth": 2}, "action": {"status": 503}, "times": 1})
+    runs.fault(PAGINATED, {"status": 503}, nth=2)
     with pytest.raises(ServerError):
         runs.run(ICM, DAY, variant="single_request")
     runs.run(ICM, DAY, variant="single_request")
@@ -204,12 +186,12 @@ def test_a_retry_does_not_ask_for_what_was_too_much_before(runs: Extraction) -> 
     assert sum("stock-movements" in request.path for request in runs.emulator.requests) == 1
 
 
-@pytest.mark.parametrize("dataset", [ICM, CROSS_BORDER])
+@BOTH
 def test_a_retry_does_not_join_pages_of_two_versions_of_a_report(runs: Extraction, dataset: str) -> None:
     path = PAGINATED if dataset == ICM else "cross-border"
     if dataset == CROSS_BORDER:
         runs.emulator.set_options(volume=150)
-    runs.emulator.faults.add({"match": {"path": path, "nth": 2}, "action": {"status": 503}, "times": 1})
+    runs.fault(path, {"status": 503}, nth=2)
     with pytest.raises(ServerError):
         runs.run(dataset, DAY)
     runs.emulator.set_options(volume=160 if dataset == CROSS_BORDER else 2)
@@ -220,13 +202,7 @@ def test_a_retry_does_not_join_pages_of_two_versions_of_a_report(runs: Extractio
 
 def test_a_day_that_was_complete_when_the_task_died_is_not_fetched_again(runs: Extraction) -> None:
     days = Window(DAY.start, DAY.end + timedelta(days=1))
-    runs.emulator.faults.add(
-        {
-            "match": {"path": PAGINATED, "query": {"from": "2026-11-05"}},
-            "action": {"status": 503, "delay": 1.0},
-            "times": 1,
-        }
-    )
+    runs.fault(PAGINATED, {"status": 503, "delay": 1.0}, query={"from": "2026-11-05"})
     with pytest.raises(ServerError):
         runs.run(ICM, days)
     before = len(runs.requests(PAGINATED.removeprefix("^")))
@@ -236,9 +212,7 @@ def test_a_day_that_was_complete_when_the_task_died_is_not_fetched_again(runs: E
 
 
 def test_where_nothing_smaller_can_be_asked_the_error_says_so_after_one_request(runs: Extraction) -> None:
-    runs.emulator.faults.add(
-        {"match": {"path": "intra-community"}, "action": {"status": 500, "body": {"title": TOO_MANY}}, "times": None}
-    )
+    runs.fault("intra-community", {"status": 500, "body": {"title": TOO_MANY}}, times=None)
     with pytest.raises(TooManyRecordsError, match="Ask for a shorter period"):
         runs.run(ICM, DAY)
     assert sum("intra-community" in request.path for request in runs.emulator.requests) == 1
@@ -310,6 +284,12 @@ def test_with_the_single_request_the_other_path_is_the_one_that_pages(runs: Extr
 
 
 def test_an_answer_without_records_does_not_replace_published_ones_unless_allowed(runs: Extraction) -> None:
+    runs.emulator.set_options(empty_reports=1)
+    result = runs.run(ICM, DAY)
+    assert (result.manifest.records, result.manifest.files) == (0, []), "a complete window without a file"
+    assert list(runs.manifest(result)["days"]) == [DAYS[3].isoformat()]
+    runs.emulator.set_options(empty_reports=0)
+    runs.emulator.clock.advance(60)
     runs.run(ICM, WEEK)
     before = {path: path.read_bytes() for path in runs.paths(ICM)}
     runs.emulator.set_options(empty_reports=1)
@@ -322,11 +302,11 @@ def test_an_answer_without_records_does_not_replace_published_ones_unless_allowe
     assert len(runs.paths("_revisions")) == 1
 
 
-@pytest.mark.parametrize("dataset", [ICM, CROSS_BORDER])
+@BOTH
 def test_an_answer_that_says_it_is_one_to_other_dates_is_refused(runs: Extraction, dataset: str) -> None:
     body = {"items": [], "next": "", "query": {"from": "2026-11-01", "to": "2026-11-30"}}
     path = PAGINATED if dataset == ICM else "cross-border"
-    runs.emulator.faults.add({"match": {"path": path}, "action": {"status": 200, "body": body}, "times": None})
+    runs.fault(path, {"status": 200, "body": body}, times=None)
     with pytest.raises(FilterIgnoredError, match="asked for 2026-11-04, zDirect answered for 2026-11-01 to 2026-11-30"):
         runs.run(dataset, DAY)
     sandbox = Extraction(runs.emulator, runs.root / "sandbox", environment="sandbox")
@@ -338,9 +318,7 @@ def test_movements_from_after_their_report_are_refused(runs: Extraction) -> None
     del row["transaction_date"]
     for days, refused in ((1, False), (2, True)):
         group = {"transaction_date": (DAYS[3] + timedelta(days=days)).isoformat(), "movements": [row]}
-        runs.emulator.faults.add(
-            {"match": {"path": PAGINATED}, "action": {"status": 200, "body": {"items": [group]}}, "times": 1}
-        )
+        runs.fault(PAGINATED, {"status": 200, "body": {"items": [group]}})
         if refused:
             with pytest.raises(FilterIgnoredError, match="1 of 1 records lie outside of the requested 2026-11-04"):
                 runs.run(ICM, DAY)
@@ -349,7 +327,7 @@ def test_movements_from_after_their_report_are_refused(runs: Extraction) -> None
 
 
 def test_a_movement_that_an_answer_holds_twice_is_published_once(runs: Extraction) -> None:
-    runs.emulator.faults.add({"match": {"path": "cross-border"}, "action": {"duplicate": 3}, "times": None})
+    runs.fault("cross-border", {"duplicate": 3}, times=None)
     result = runs.run(CROSS_BORDER, WEEK)
     assert rows_of(runs, CROSS_BORDER) == truth_of(runs, CROSS_BORDER, WEEK)
     assert result.manifest.records == result.manifest.new_records == truth_of(runs, CROSS_BORDER, WEEK).total()
@@ -360,7 +338,7 @@ def test_a_movement_that_an_answer_holds_twice_is_published_once(runs: Extractio
 def test_a_report_with_rows_of_another_date_is_refused(runs: Extraction) -> None:
     (row, *_) = runs.emulator.truth(CROSS_BORDER, runs.merchant_id, DAY.start - timedelta(days=1), DAY.start)
     body = {"merchant_id": runs.merchant_id, "items": [row]}
-    runs.emulator.faults.add({"match": {"path": "cross-border"}, "action": {"status": 200, "body": body}})
+    runs.fault("cross-border", {"status": 200, "body": body})
     with pytest.raises(FilterIgnoredError, match="1 of 1 records lie outside of the requested 2026-11-04"):
         runs.run(CROSS_BORDER, DAY)
     assert not runs.paths(CROSS_BORDER)

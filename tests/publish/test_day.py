@@ -6,39 +6,32 @@ import gzip
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import fsspec
-import pyarrow as pa
 import pytest
-from item_rows import MERCHANT, at
+from item_rows import MERCHANT, at, put, table_of
 
-from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema
+from airflow_provider_zdirect.datasets.arrow import arrow_schema
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.exceptions import EmptyAnswerError
-from airflow_provider_zdirect.pipeline.validate import validate
+from airflow_provider_zdirect.publish import day as day_module
 from airflow_provider_zdirect.publish.day import DayReplacer, ReplacedDay
 from airflow_provider_zdirect.publish.day_changes import DayChange, published_changes
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.row_files import open_writer, read_batches
+from airflow_provider_zdirect.storage.row_files import read_batches
 
 DAY = date(2026, 11, 20)
 LIQUIDATED = DATASETS["liquidated_items"]
 
 
-def rows_of(*records: dict[str, object]) -> pa.Table:
-    lineage = Lineage(MERCHANT, "production", *[datetime(2026, 1, 1, 1, 2, 3, 456789, tzinfo=UTC)] * 3)
-    ((table, rejected),) = validate(LIQUIDATED.model, [json.dumps(record).encode() for record in records], lineage)
-    assert not rejected
-    return table
-
-
 def replacer(store: ObjectStore) -> DayReplacer:
-    layout = Layout(LIQUIDATED.name, MERCHANT)
-    return DayReplacer(store, layout, LIQUIDATED, "UTC", "parquet", run="a-run", now=at(59))
+    place = Place(store.fs, store.root, "file:///somewhere", MERCHANT, "production")
+    return DayReplacer(place, LIQUIDATED, "UTC", run="a-run", now=at(59))
 
 
 def counts(replaced: ReplacedDay) -> tuple[int, int, int]:
@@ -52,19 +45,12 @@ def lines_in(store: ObjectStore, change: DayChange | None) -> list[dict[str, Any
     return [json.loads(line) for line in gzip.decompress(store.read(change.file) or b"").splitlines()]
 
 
-def stage_sold(store: ObjectStore, tmp_path: Path, name: str, *quantities: int) -> list[str]:
-    if not quantities:
-        return []
-    return stage_rows(store, tmp_path, name, *({"quantity": quantity} for quantity in quantities))
+def stage_sold(store: ObjectStore, name: str, *quantities: int) -> list[str]:
+    return stage_rows(store, name, *({"quantity": quantity} for quantity in quantities))
 
 
-def stage_rows(store: ObjectStore, tmp_path: Path, name: str, *rows: dict[str, object]) -> list[str]:
-    table = rows_of(*rows)
-    local = tmp_path / f"{name}.parquet"
-    writer = open_writer(local, table.schema, suffix="parquet")
-    writer.write(table)
-    writer.close()
-    store.upload(local, f"_staging/{name}.parquet")
+def stage_rows(store: ObjectStore, name: str, *rows: dict[str, object]) -> list[str]:
+    put(store, f"_staging/{name}.parquet", table_of(LIQUIDATED.name, *rows))
     return [f"_staging/{name}.parquet"]
 
 
@@ -82,18 +68,18 @@ PUBLISHED = Layout(LIQUIDATED.name, MERCHANT).published(DAY)
 REVISIONS = Layout(LIQUIDATED.name, MERCHANT).revisions(DAY)
 
 
-def test_identical_rows_of_a_day_are_all_kept(store: ObjectStore, tmp_path: Path) -> None:
-    replacer(store).replace(DAY, stage_sold(store, tmp_path, "a", 5, 5, 5), at(30))
+def test_identical_rows_of_a_day_are_all_kept(store: ObjectStore) -> None:
+    replacer(store).replace(DAY, stage_sold(store, "a", 5, 5, 5), at(30))
     assert sold(store, PUBLISHED) == [5, 5, 5]
 
 
-def test_a_day_with_other_rows_is_replaced_and_one_with_the_same_is_not(store: ObjectStore, tmp_path: Path) -> None:
+def test_a_day_with_other_rows_is_replaced_and_one_with_the_same_is_not(store: ObjectStore) -> None:
     day = replacer(store)
-    assert day.replace(DAY, stage_sold(store, tmp_path, "a", 5, 7), at(30)).change
+    assert day.replace(DAY, stage_sold(store, "a", 5, 7), at(30)).change
     before = store.files(PUBLISHED)
-    assert not day.replace(DAY, stage_sold(store, tmp_path, "b", 7, 5), at(40)).change, "the order does not matter"
+    assert not day.replace(DAY, stage_sold(store, "b", 7, 5), at(40)).change, "the order does not matter"
     assert store.files(PUBLISHED) == before
-    assert day.replace(DAY, stage_sold(store, tmp_path, "c", 5, 5, 7), at(50)).change, "the number of equal rows does"
+    assert day.replace(DAY, stage_sold(store, "c", 5, 5, 7), at(50)).change, "the number of equal rows does"
     assert sold(store, PUBLISHED) == [5, 5, 7]
     assert sold(store, REVISIONS) == [5, 7]
 
@@ -109,20 +95,20 @@ def test_a_day_with_other_rows_is_replaced_and_one_with_the_same_is_not(store: O
     ids=["another spelling", "empty unknown fields", "one less", "unknown fields that hold something"],
 )
 def test_rows_are_compared_by_what_they_say(
-    store: ObjectStore, tmp_path: Path, before: dict[str, object], after: dict[str, object], changed: int
+    store: ObjectStore, before: dict[str, object], after: dict[str, object], changed: int
 ) -> None:
     day = replacer(store)
-    day.replace(DAY, stage_rows(store, tmp_path, "a", before, {"quantity": 9}), at(30))
-    replaced = day.replace(DAY, stage_rows(store, tmp_path, "b", {"quantity": 9}, after), at(40))
+    day.replace(DAY, stage_rows(store, "a", before, {"quantity": 9}), at(30))
+    replaced = day.replace(DAY, stage_rows(store, "b", {"quantity": 9}, after), at(40))
     assert bool(replaced.change) == bool(changed)
     if changed:
         assert counts(replaced) == (0, 0, 1)
 
 
-def test_a_day_that_became_empty_is_empty_only_if_that_is_allowed(store: ObjectStore, tmp_path: Path) -> None:
+def test_a_day_that_became_empty_is_empty_only_if_that_is_allowed(store: ObjectStore) -> None:
     day = replacer(store)
     assert day.replace(DAY, [], at(20)) == ReplacedDay([], None)
-    day.replace(DAY, stage_sold(store, tmp_path, "a", 5), at(30))
+    day.replace(DAY, stage_sold(store, "a", 5), at(30))
     with pytest.raises(EmptyAnswerError, match="and 1 are published"):
         day.replace(DAY, [], at(35))
     assert sold(store, PUBLISHED) == [5]
@@ -133,38 +119,36 @@ def test_a_day_that_became_empty_is_empty_only_if_that_is_allowed(store: ObjectS
     assert sold(store, REVISIONS) == [5]
 
 
-def test_the_latest_answer_stays_in_whatever_order_it_is_published(store: ObjectStore, tmp_path: Path) -> None:
+def test_the_latest_answer_stays_in_whatever_order_it_is_published(store: ObjectStore) -> None:
     day = replacer(store)
-    day.replace(DAY, stage_sold(store, tmp_path, "late", 9), at(50))
-    replaced = day.replace(DAY, stage_sold(store, tmp_path, "early", 1), at(40))
+    day.replace(DAY, stage_sold(store, "late", 9), at(50))
+    replaced = day.replace(DAY, stage_sold(store, "early", 1), at(40))
     assert sold(store, PUBLISHED) == [9]
     assert [file.path for file in replaced.files] == store.files(PUBLISHED)
     assert replaced.change is None
 
 
 def test_a_file_of_a_worker_whose_clock_was_ahead_is_replaced_and_a_warning_names_it(
-    store: ObjectStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    store: ObjectStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     wrong, right = replace(replacer(store), now=at(59) + timedelta(days=3)), replacer(store)
-    wrong.replace(DAY, stage_sold(store, tmp_path, "wrong", 1), at(30) + timedelta(days=3))
+    wrong.replace(DAY, stage_sold(store, "wrong", 1), at(30) + timedelta(days=3))
     (future,) = store.files(PUBLISHED)
-    replaced = right.replace(DAY, stage_sold(store, tmp_path, "right", 2), at(40))
+    replaced = right.replace(DAY, stage_sold(store, "right", 2), at(40))
     assert counts(replaced) == (0, 0, 1)
     assert future in caplog.text
     assert at(59).isoformat() in caplog.text
     assert (sold(store, PUBLISHED), sold(store, REVISIONS)) == ([2], [1])
     # From then on the order is right again.
-    assert right.replace(DAY, stage_sold(store, tmp_path, "earlier", 3), at(35)).change is None
-    assert right.replace(DAY, stage_sold(store, tmp_path, "later", 4), at(50)).change
+    assert right.replace(DAY, stage_sold(store, "earlier", 3), at(35)).change is None
+    assert right.replace(DAY, stage_sold(store, "later", 4), at(50)).change
     assert sold(store, PUBLISHED) == [4]
 
 
-def test_a_try_that_was_killed_after_publishing_reports_the_same_changes_again(
-    store: ObjectStore, tmp_path: Path
-) -> None:
+def test_a_try_that_was_killed_after_publishing_reports_the_same_changes_again(store: ObjectStore) -> None:
     day = replacer(store)
-    day.replace(DAY, stage_sold(store, tmp_path, "a", 5, 7, 7), at(30))
-    staged = stage_sold(store, tmp_path, "b", 5, 8, 9)
+    day.replace(DAY, stage_sold(store, "a", 5, 7, 7), at(30))
+    staged = stage_sold(store, "b", 5, 8, 9)
     first = day.replace(DAY, staged, at(40))
     again = day.replace(DAY, staged, at(40))
     assert again == first
@@ -176,15 +160,15 @@ def test_a_try_that_was_killed_after_publishing_reports_the_same_changes_again(
         ("changed", 7, 9),
     ]
     # Also if another fetch came in between.
-    replace(day, run="another").replace(DAY, stage_sold(store, tmp_path, "c", 1), at(50))
+    replace(day, run="another").replace(DAY, stage_sold(store, "c", 1), at(50))
     assert day.replace(DAY, staged, at(40)).change == first.change
     assert sold(store, PUBLISHED) == [1]
 
 
-def test_the_files_of_a_date_say_all_that_was_published_of_it(store: ObjectStore, tmp_path: Path) -> None:
+def test_the_files_of_a_date_say_all_that_was_published_of_it(store: ObjectStore) -> None:
     day = replacer(store)
     for minute, quantities in ((30, [5, 7]), (40, [5, 7]), (50, [5, 8, 9])):
-        day.replace(DAY, stage_sold(store, tmp_path, f"r{minute}", *quantities), at(minute))
+        day.replace(DAY, stage_sold(store, f"r{minute}", *quantities), at(minute))
     found = published_changes(store, day.layout, {DAY})
     assert [(change.fetched, change.first) for change in found] == [(at(30), True), (at(50), False)]
     assert [(change.added, change.removed, change.changed) for change in found] == [(2, 0, 0), (1, 0, 1)]
@@ -195,19 +179,19 @@ def test_the_files_of_a_date_say_all_that_was_published_of_it(store: ObjectStore
 
 
 def test_a_try_that_is_killed_before_it_publishes_has_changed_nothing(
-    store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     day = replacer(store)
-    day.replace(DAY, stage_sold(store, tmp_path, "a", 5), at(30))
-    staged = stage_sold(store, tmp_path, "b", 6, 7)
+    day.replace(DAY, stage_sold(store, "a", 5), at(30))
+    staged = stage_sold(store, "b", 6, 7)
     with monkeypatch.context() as patched:
-        patched.setattr(DayReplacer, "_write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(day_module, "publish_table", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             day.replace(DAY, staged, at(50))
     assert len(store.files(day.layout.changes(DAY))) == 2
     assert len(published_changes(store, day.layout, {DAY})) == 1
     # Its retry finds the day replaced by another, and reports what it has changed itself.
-    replace(day, run="another").replace(DAY, stage_sold(store, tmp_path, "c", 6), at(40))
+    replace(day, run="another").replace(DAY, stage_sold(store, "c", 6), at(40))
     assert counts(day.replace(DAY, staged, at(50))) == (1, 0, 0)
     assert [(change.run, change.added) for change in published_changes(store, day.layout, {DAY})] == [
         ("a-run", 1),
@@ -218,7 +202,7 @@ def test_a_try_that_is_killed_before_it_publishes_has_changed_nothing(
 
 def test_many_runs_of_a_day_at_once_end_with_the_latest_and_with_what_each_changed(tmp_path: Path) -> None:
     store = ObjectStore(fsspec.filesystem("file"), str(tmp_path))
-    staged = [stage_sold(store, tmp_path, f"r{n}", *[n] * 3) for n in range(12)]
+    staged = [stage_sold(store, f"r{n}", *[n] * 3) for n in range(12)]
 
     def run(number: int) -> ReplacedDay:
         return replace(replacer(store), run=f"run-{number}").replace(DAY, staged[number], at(30 + number))

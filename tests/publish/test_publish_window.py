@@ -23,7 +23,7 @@ def warehouse(tmp_path: Path) -> Warehouse:
 
 def test_a_window_is_published_under_its_own_name(warehouse: Warehouse) -> None:
     window = hours(10, 11)
-    merged = warehouse.publish(window, [warehouse.stage("a", [Item("x", 10), Item("y", 10.5)], window)])
+    merged = warehouse.publish(window, [warehouse.stage("a", [Item("x", 10), Item("y", 10.5)])])
     (path,) = warehouse.published_files()
     assert path.startswith("returned_items/merchant_id=29809185-6a98-4691-a15b-e8d16839b6e8/date=2026-11-20/")
     assert PublishedName.parse(path).span == window
@@ -35,60 +35,40 @@ def test_a_window_is_published_under_its_own_name(warehouse: Warehouse) -> None:
 def test_a_window_over_midnight_lies_in_both_dates(warehouse: Warehouse) -> None:
     items = [Item("x", 23.5), Item("y", 24.5)]
     window = hours(23, 25)
-    warehouse.publish(window, [warehouse.stage("a", items, window)])
+    warehouse.publish(window, [warehouse.stage("a", items)])
     assert [path.split("/")[2] for path in warehouse.published_files()] == ["date=2026-11-20", "date=2026-11-21"]
     assert warehouse.published() == rows_of(items)
 
 
-def test_an_empty_window_writes_no_file(warehouse: Warehouse) -> None:
-    merged = warehouse.publish(hours(10, 11), [])
-    assert warehouse.published_files() == []
-    assert merged.records == 0
-
-
 @pytest.mark.parametrize("suffix", ["parquet", "jsonl.gz"])
 def test_a_repeated_window_writes_nothing_new(warehouse: Warehouse, suffix: str) -> None:
-    items, window = [Item("x", 10), Item("y", 10.5)], hours(10, 11)
-    first = warehouse.publish(window, [warehouse.stage("a", items, window, at(50))], suffix=suffix)
+    items, window = [Item("x", 10), Item("y", 10.5), Item("x", 10)], hours(10, 11)
+    first = warehouse.publish(window, [warehouse.stage("a", items, at(50))], suffix=suffix)
     before = warehouse.published_files()
-    again = warehouse.publish(window, [warehouse.stage("b", items, window, at(60))], suffix=suffix)
+    again = warehouse.publish(window, [warehouse.stage("b", items, at(60))], suffix=suffix)
     assert warehouse.published_files() == before
     assert (again.records, again.new_records, again.late_records) == (2, 0, 0)
     assert again.files == first.files
 
 
-def test_a_record_that_two_pages_repeat_is_published_once(warehouse: Warehouse) -> None:
-    window = hours(10, 11)
-    pages = [
-        warehouse.stage("a", [Item("x", 10), Item("x", 10)], window),
-        warehouse.stage("b", [Item("x", 10)], window),
-    ]
-    merged = warehouse.publish(window, pages)
-    assert warehouse.published() == [("x", 10.0, "first")]
-    assert merged.records == 1
-
-
-def test_a_changed_record_replaces_its_former_version_and_nothing_else_changes(warehouse: Warehouse) -> None:
-    window = hours(10, 11)
-    warehouse.publish(window, [warehouse.stage("a", [Item("x", 10), Item("y", 10.5)], window, at(50))])
-    warehouse.publish(window, [warehouse.stage("b", [Item("x", 10, "second"), Item("y", 10.5)], window, at(60))])
+@pytest.mark.parametrize(("former", "latter"), [(50, 60), (60, 50)], ids=["later", "earlier"])
+def test_a_changed_record_is_as_it_was_fetched_last_and_nothing_else_changes(
+    warehouse: Warehouse, former: int, latter: int
+) -> None:
+    window, other = hours(10, 11), Item("y", 10.5)
+    for hour in (former, latter):
+        items = [Item("x", 10, "second" if hour == 60 else "first"), other]
+        warehouse.publish(window, [warehouse.stage(str(hour), items, at(hour))])
     assert warehouse.published() == [("x", 10.0, "second"), ("y", 10.5, "first")]
-
-
-def test_an_older_answer_that_is_published_later_does_not_win(warehouse: Warehouse) -> None:
-    window = hours(10, 11)
-    warehouse.publish(window, [warehouse.stage("a", [Item("x", 10, "second")], window, at(60))])
-    warehouse.publish(window, [warehouse.stage("b", [Item("x", 10, "first")], window, at(50))])
-    assert warehouse.published() == [("x", 10.0, "second")]
 
 
 def test_a_day_over_hours_that_are_published_adds_only_what_they_lack(warehouse: Warehouse) -> None:
     for hour in (10, 11):
         window = hours(hour, hour + 1)
-        warehouse.publish(window, [warehouse.stage(f"h{hour}", [Item(f"x{hour}", hour + 0.5)], window)])
+        warehouse.publish(window, [warehouse.stage(f"h{hour}", [Item(f"x{hour}", hour + 0.5)])])
     day = hours(0, 24)
     items = [Item("x10", 10.5), Item("x11", 11.5), Item("x12", 12.5)]
-    merged = warehouse.publish(day, [warehouse.stage("day", items, day)])
+    merged = warehouse.publish(day, [warehouse.stage("day", items)])
     assert warehouse.published() == rows_of(items)
     assert (merged.records, merged.new_records, merged.late_records) == (3, 1, 0)
     assert sum(file.rows for file in merged.files) == 3
@@ -98,9 +78,9 @@ def test_a_late_record_of_a_published_window_is_published_by_the_next(warehouse:
     before, window = hours(9, 10), hours(10, 11)
     items = [Item("x", 9.1), Item("late", 9.9), Item("y", 10.5)]
     warehouse.announce(before)
-    warehouse.publish(before, [warehouse.stage("a", items[:1], before)], overlap=1)
+    warehouse.publish(before, [warehouse.stage("a", items[:1])], overlap=1)
     warehouse.announce(window)
-    merged = warehouse.publish(window, [warehouse.stage("b", items, window)], overlap=1)
+    merged = warehouse.publish(window, [warehouse.stage("b", items)], overlap=1)
     assert warehouse.published() == rows_of(items)
     assert (merged.records, merged.new_records, merged.late_records) == (1, 1, 1)
     (late,) = merged.late_files
@@ -110,13 +90,13 @@ def test_a_late_record_of_a_published_window_is_published_by_the_next(warehouse:
 def test_records_before_the_window_that_nobody_asked_for_are_not_published(warehouse: Warehouse) -> None:
     window = hours(10, 11)
     warehouse.announce(window)
-    warehouse.publish(window, [warehouse.stage("a", [Item("before", 9.5), Item("x", 10)], window)], overlap=1)
+    warehouse.publish(window, [warehouse.stage("a", [Item("before", 9.5), Item("x", 10)])], overlap=1)
     assert warehouse.published() == [("x", 10.0, "first")]
 
 
 def test_a_record_outside_of_all_that_was_asked_for_is_kept_under_its_own_date(warehouse: Warehouse) -> None:
     window = hours(10, 11)
-    warehouse.publish(window, [warehouse.stage("a", [Item("other", -30)], window)], overlap=1)
+    warehouse.publish(window, [warehouse.stage("a", [Item("other", -30)])], overlap=1)
     assert warehouse.published() == [("other", -30.0, "first")]
     assert "date=2026-11-18" in warehouse.published_files()[0]
 
@@ -124,10 +104,10 @@ def test_a_record_outside_of_all_that_was_asked_for_is_kept_under_its_own_date(w
 def test_a_late_record_of_a_window_that_is_still_fetched_is_published_at_once(warehouse: Warehouse) -> None:
     before, window = hours(9, 10), hours(10, 11)
     warehouse.announce(before)
-    fetched_early = warehouse.stage("a", [Item("x", 9.1)], before)
+    fetched_early = warehouse.stage("a", [Item("x", 9.1)])
     warehouse.announce(window)
     items = [Item("x", 9.1), Item("late", 9.9), Item("y", 10.5)]
-    warehouse.publish(window, [warehouse.stage("b", items, window)], overlap=1)
+    warehouse.publish(window, [warehouse.stage("b", items)], overlap=1)
     assert warehouse.published() == rows_of(items)
     merged = warehouse.publish(before, [fetched_early], overlap=1)
     assert (merged.records, merged.new_records, merged.late_records) == (1, 0, 0)
@@ -150,10 +130,10 @@ def test_what_any_run_has_found_of_a_window_that_was_run_is_published(warehouse:
     def run(number: int, window: Window) -> Iterator[None]:
         warehouse.announce(window)
         yield
-        asked = window.extended_back(timedelta(hours=1))
+        asked = Window(window.start - timedelta(hours=1), window.end)
         fetched = [item for item in visible if asked.start <= at(item.hour) < asked.end]
         found.update(fetched)
-        staged = [warehouse.stage(f"w{number}", fetched, window, at(40))]
+        staged = [warehouse.stage(f"w{number}", fetched, at(40))]
         yield
         warehouse.publish(window, staged, overlap=1)
         yield
@@ -179,14 +159,14 @@ def test_many_overlapping_windows_at_once_end_with_each_record_once(warehouse: W
     def run(number: int) -> None:
         window = windows[number]
         warehouse.announce(window)
-        asked = window.extended_back(timedelta(hours=1))
+        asked = Window(window.start - timedelta(hours=1), window.end)
         # An answer lacks late records at random; the last to ask (below) sees all.
         seen = [
             item
             for index, item in enumerate(truth)
             if asked.start <= at(item.hour) < asked.end and (index not in late or random.random() < 0.5)
         ]
-        warehouse.publish(window, [warehouse.stage(f"w{number}", seen, window, at(40 + number))], overlap=1)
+        warehouse.publish(window, [warehouse.stage(f"w{number}", seen, at(40 + number))], overlap=1)
 
     with ThreadPoolExecutor(max_workers=8) as pool:
         for done in [pool.submit(run, number) for number in range(len(windows))]:
@@ -196,7 +176,7 @@ def test_many_overlapping_windows_at_once_end_with_each_record_once(warehouse: W
     assert {row[0] for row in published} >= {item.label for index, item in enumerate(truth) if index not in late}
 
     everything = hours(0, 30)
-    warehouse.publish(everything, [warehouse.stage("all", truth, everything, at(90))])
+    warehouse.publish(everything, [warehouse.stage("all", truth, at(90))])
     assert warehouse.published() == rows_of(truth)
 
 
@@ -208,13 +188,13 @@ def test_records_that_change_in_a_shared_file_while_many_runs_meet_are_there_onc
     dice = random.Random(seed)
     items = [Item(f"r{number}", number / 4) for number in range(48)]
     day = hours(0, 24)
-    warehouse.publish(day, [warehouse.stage("day", items, day, at(40))])
+    warehouse.publish(day, [warehouse.stage("day", items, at(40))])
     changed = [Item(item.label, item.hour, "second") if dice.random() < 0.3 else item for item in items]
 
     def run(hour: int) -> None:
         window = hours(hour, hour + 2)
         mine = [item for item in changed if window.start <= at(item.hour) < window.end]
-        warehouse.publish(window, [warehouse.stage(f"h{hour}", mine, window, at(50))])
+        warehouse.publish(window, [warehouse.stage(f"h{hour}", mine, at(50))])
 
     with ThreadPoolExecutor(max_workers=6) as pool:
         for done in [pool.submit(run, hour) for hour in range(0, 12, 2)]:
@@ -224,15 +204,15 @@ def test_records_that_change_in_a_shared_file_while_many_runs_meet_are_there_onc
 
 def test_leftovers_of_a_killed_run_are_cleared_by_whoever_comes_next(warehouse: Warehouse) -> None:
     window = hours(10, 11)
-    warehouse.publish(window, [warehouse.stage("a", [Item("x", 10.1), Item("y", 10.2)], window)])
+    warehouse.publish(window, [warehouse.stage("a", [Item("x", 10.1), Item("y", 10.2)])])
     (path,) = warehouse.published_files()
     # A run killed between writing its merged file and deleting the former ones leaves records twice.
     day = hours(0, 24)
     other = Warehouse(warehouse.root / "elsewhere")
-    other.publish(day, [other.stage("b", [Item("x", 10.1)], day)])
+    other.publish(day, [other.stage("b", [Item("x", 10.1)])])
     (leftover,) = other.published_files()
     (warehouse.root / leftover).write_bytes((other.root / leftover).read_bytes())
     assert len(warehouse.published()) == 3
-    warehouse.publish(day, [warehouse.stage("c", [Item("x", 10.1), Item("y", 10.2)], day)])
+    warehouse.publish(day, [warehouse.stage("c", [Item("x", 10.1), Item("y", 10.2)])])
     assert warehouse.published() == [("x", 10.1, "first"), ("y", 10.2, "first")]
     assert path not in warehouse.published_files()

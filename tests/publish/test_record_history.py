@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import random
 import threading
 import time
@@ -14,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,11 +20,11 @@ import pytest
 from exhaustive import exhaustive
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from item_rows import MERCHANT, table_of
 from killing import Killed, kill_at
+from state_extraction import StateExtraction
 
-from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema
 from airflow_provider_zdirect.datasets.table import DATASETS
-from airflow_provider_zdirect.pipeline.validate import take_valid
 from airflow_provider_zdirect.publish.files import PublishedState
 from airflow_provider_zdirect.publish.history import LaterObservation, RecordHistory
 from airflow_provider_zdirect.publish.place import Place
@@ -35,7 +33,6 @@ from airflow_provider_zdirect.storage import row_files
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
-MERCHANT = "29809185-6a98-4691-a15b-e8d16839b6e8"
 START = datetime(2026, 11, 20, tzinfo=UTC)
 CHANNELS, TOURS = DATASETS["sales_channels"], DATASETS["tours"]
 
@@ -142,32 +139,25 @@ class Channels:
     def record(self, world: World, at: datetime) -> PublishedState:
         return self.history().record(channel_rows(world, at), at)
 
+    @property
+    def reader(self) -> StateExtraction:
+        return StateExtraction(None, self.root)  # type: ignore[arg-type]
+
     def published(self, dataset: str = "sales_channels") -> list[dict[str, Any]]:
-        files = f"{self.root}/{dataset}/**/*.{self.suffix}"
-        reader = "read_parquet" if self.suffix == "parquet" else "read_json"
-        types = ", columns = {sales_channel_id: 'VARCHAR', country_name: 'VARCHAR', _valid_from: 'TIMESTAMPTZ', "
-        types += "_valid_to: 'TIMESTAMPTZ'}" if self.suffix != "parquet" else ""
-        found = duckdb.sql(
-            "SELECT sales_channel_id AS key, country_name AS content, epoch_us(_valid_from) AS since, "
-            f"epoch_us(_valid_to) AS until FROM {reader}('{files}', hive_partitioning = false"
-            f"{types if self.suffix != 'parquet' else ''}) ORDER BY ALL"
-        )
-        return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
+        return self.reader.published(dataset)
 
     def state(self, at: datetime) -> World:
-        moment = int(at.timestamp() * 1_000_000)
-        valid = [
-            row
-            for row in self.published()
-            if row["since"] <= moment and (row["until"] is None or moment < row["until"])
-        ]
-        assert len({row["key"] for row in valid}) == len(valid)
-        return {row["key"]: row["content"] for row in valid}
+        return self.world(self.reader.valid_at("sales_channels", at))
 
     def current(self) -> World:
         rows = self.published("sales_channels_current")
-        assert all(row["until"] is None for row in rows)
-        return {row["key"]: row["content"] for row in rows}
+        assert all(row["_valid_to"] is None for row in rows)
+        return self.world(rows)
+
+    def world(self, rows: list[dict[str, Any]]) -> World:
+        found = {row["sales_channel_id"]: row["country_name"] for row in rows}
+        assert len(found) == len(rows)
+        return found
 
     def files(self) -> list[str]:
         return sorted(str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_file())
@@ -179,15 +169,7 @@ def place_of(root: Path, suffix: str = "parquet") -> Place:
 
 
 def channel_rows(world: World, at: datetime) -> pa.Table:
-    lineage = Lineage(MERCHANT, "production", at, at + timedelta(microseconds=1), at)
-    sources = [json.dumps({"sales_channel_id": key, "country_name": world[key]}).encode() for key in world]
-    return rows_of(CHANNELS, sources, lineage)
-
-
-def rows_of(dataset: Any, sources: list[bytes], lineage: Lineage) -> pa.Table:
-    tables = [arrow_schema(dataset.model).empty_table()]
-    assert not take_valid(dataset.model, sources, lineage, tables.append)
-    return pa.concat_tables(tables)
+    return table_of(CHANNELS.name, *({"sales_channel_id": key, "country_name": world[key]} for key in world), seen=at)
 
 
 WORLDS: list[World] = [
@@ -197,21 +179,6 @@ WORLDS: list[World] = [
     {"a": "x", "b": "y", "c": "z"},
     {"c": "z"},
 ]
-
-
-@pytest.mark.parametrize("suffix", ["parquet", "jsonl.gz"])
-def test_days_can_be_replayed_from_one_file_and_current_is_the_last_of_them(tmp_path: Path, suffix: str) -> None:
-    channels = Channels(tmp_path, suffix)
-    counts = []
-    for number, world in enumerate(WORLDS):
-        recorded = channels.record(world, day(number))
-        counts.append(tuple(recorded.changes.values()))
-        assert channels.current() == world
-        assert len(channels.files()) == 2
-    assert counts == [(2, 0, 0), (0, 1, 0), (0, 0, 1), (2, 0, 0), (0, 0, 2)]
-    for number, world in enumerate(WORLDS):
-        assert channels.state(day(number)) == channels.state(day(number + 0.9)) == world
-    assert [file.rows for file in recorded.files] == [len(channels.published()), 1]
 
 
 def test_the_name_says_when_the_first_version_began_and_when_the_last_change_was(tmp_path: Path) -> None:
@@ -233,34 +200,28 @@ def test_the_same_again_writes_nothing(tmp_path: Path) -> None:
     assert (again.stored, again.changes) == (False, {"added": 0, "changed": 0, "removed": 0})
 
 
-@pytest.mark.parametrize("seed", exhaustive(range(6)))
+@pytest.mark.parametrize(
+    ("seed", "suffix"), exhaustive([(seed, suffix) for seed in range(4) for suffix in ("parquet", "jsonl.gz")], 2)
+)
 def test_a_history_of_many_batches_is_what_the_observations_make_of_it_and_in_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, suffix: str
 ) -> None:
     monkeypatch.setattr(row_files, "BATCH_ROWS", 3)
     dice = random.Random(seed)
     observations = [{key: dice.choice("xyz") for key in "abcdefgh" if dice.random() < 0.7} for _ in range(8)]
-    channels = Channels(tmp_path)
+    channels = Channels(tmp_path, suffix)
     for number, world in enumerate(observations):
-        history = channels.history()
-        history.record(channel_rows(world, day(number)), day(number), None, history.read())
+        recorded = channels.record(world, day(number))
         assert channels.current() == world
+        assert [file.rows for file in recorded.files] == [len(channels.published()), len(world)]
     for number, world in enumerate(observations):
         assert channels.state(day(number)) == channels.state(day(number + 0.9)) == world
-    (file,) = (tmp_path / "sales_channels").rglob("*.parquet")
-    rows = pq.read_table(file, partitioning=None).to_pylist()
-    assert rows == sorted(rows, key=lambda row: (row["sales_channel_id"], row["_valid_from"]))
-    assert len(rows) == len(replayed(observations))
-
-
-def test_what_was_read_before_another_run_published_is_read_again(tmp_path: Path) -> None:
-    channels = Channels(tmp_path)
-    channels.record(WORLDS[0], day(0))
-    history = channels.history()
-    known = history.read()
-    channels.record(WORLDS[1], day(1))
-    history.record(channel_rows(WORLDS[2], day(2)), day(2), None, known)
-    assert [channels.state(day(number)) for number in range(3)] == WORLDS[:3]
+    assert len(channels.files()) == 2
+    assert len(channels.published()) == len(replayed(observations))
+    if suffix == "parquet":
+        (file,) = (tmp_path / "sales_channels").rglob("*.parquet")
+        rows = pq.read_table(file, partitioning=None).to_pylist()
+        assert rows == sorted(rows, key=lambda row: (row["sales_channel_id"], row["_valid_from"]))
 
 
 def test_where_nothing_was_ever_seen_there_is_no_file(tmp_path: Path) -> None:
@@ -310,11 +271,10 @@ def test_an_observation_that_comes_too_late_is_refused_unless_it_says_the_same(t
 
 
 def tour_rows(tours: dict[tuple[str, str], str], at: datetime) -> pa.Table:
-    sources = [
-        json.dumps({"zalando_advice_id": advice, "tour_number": number, "type": kind}).encode()
-        for (advice, number), kind in tours.items()
-    ]
-    return rows_of(TOURS, sources, Lineage(MERCHANT, "production", at, at + timedelta(microseconds=1), at))
+    records = (
+        {"zalando_advice_id": advice, "tour_number": number, "type": kind} for (advice, number), kind in tours.items()
+    )
+    return table_of(TOURS.name, *records, seen=at)
 
 
 def test_only_what_was_asked_for_can_be_gone(tmp_path: Path) -> None:
@@ -406,7 +366,7 @@ def test_files_of_runs_that_met_and_died_become_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", exhaustive(range(4)))
 def test_runs_at_the_same_time_end_with_the_latest_observation_and_lose_none(tmp_path: Path, seed: int) -> None:
-    """Each thread sees a world of its own; who is refused looks once more, later, as ``extract_state`` does."""
+    """Each thread sees a world of its own; who is refused looks once more, later, as ``extract`` does."""
     channels = Channels(tmp_path)
     channels.record({"base": "x"}, day(0))
     times, lock = itertools.count(1), threading.Lock()
@@ -432,15 +392,6 @@ def test_runs_at_the_same_time_end_with_the_latest_observation_and_lose_none(tmp
     for at, world in done:
         assert world.items() <= channels.state(at).items()
     assert channels.current() == channels.state(day(99)) == max(done, key=lambda item: item[0])[1]
-    assert len(channels.files()) == 2
-
-
-def test_the_same_observation_by_several_at_once_is_there_once(tmp_path: Path) -> None:
-    # The real pauses: shortened ones are soon no longer than a round on a busy machine, and then the runs keep meeting.
-    channels = Channels(tmp_path)
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        list(pool.map(lambda _: channels.record(WORLDS[3], day(0)), range(4)))
-    assert channels.current() == channels.state(day(0)) == WORLDS[3]
     assert len(channels.files()) == 2
 
 

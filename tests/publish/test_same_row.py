@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from item_rows import at, table_of
 
-from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema
-from airflow_provider_zdirect.datasets.table import DATASETS
-from airflow_provider_zdirect.pipeline.validate import take_valid
 from airflow_provider_zdirect.publish.same_row import contents, digest, row_hashes
 
-LOCATIONS = DATASETS["stock_locations"]
-NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ROW: dict[str, Any] = {"id": "a", "name": "x", "location": {"city": "Erfurt"}, "size": {"m2": 9}}
 
 
-def rows_of(*records: dict[str, Any], at: datetime = NOON, merchant: str = "m") -> pa.Table:
-    tables = [arrow_schema(LOCATIONS.model).empty_table()]
-    lineage = Lineage(merchant, "production", at, at + timedelta(hours=1), at)
-    assert not take_valid(LOCATIONS.model, [json.dumps(record).encode() for record in records], lineage, tables.append)
-    return pa.concat_tables(tables)
+rows_of = partial(table_of, "stock_locations")
 
 
 @pytest.mark.parametrize(
@@ -43,7 +34,7 @@ def rows_of(*records: dict[str, Any], at: datetime = NOON, merchant: str = "m") 
 def test_rows_are_the_same_if_all_that_holds_something_is(other: dict[str, Any], is_same: bool) -> None:
     (one, two) = row_hashes(rows_of(ROW, other))
     assert (one == two) == is_same
-    assert list(row_hashes(rows_of(other, at=NOON + timedelta(days=1), merchant="other"))) == [two], "lineage is not it"
+    assert list(row_hashes(rows_of(other, seen=at(24), merchant="other"))) == [two], "lineage is not it"
 
 
 def test_a_column_that_no_row_fills_changes_no_row() -> None:

@@ -58,21 +58,17 @@ def test_a_bucket_that_does_not_exist(runs: S3Extraction) -> None:
     assert "bucket" in refused(runs)
 
 
-def test_credentials_that_s3_does_not_know(
-    runs: S3Extraction, plain: Callable[..., Any], guarded: dict[str, str]
+@pytest.mark.parametrize(
+    "changes",
+    [{"key": "AKIAUNKNOWN", "secret": "wrong-secret"}, {"secret": "wrong-secret"}, {}],
+    ids=["unknown to S3", "a wrong secret", "may only read"],
+)
+def test_credentials_that_do_not_suffice(
+    runs: S3Extraction, plain: Callable[..., Any], guarded: dict[str, str], changes: dict[str, str]
 ) -> None:
-    runs.filesystem = lambda: plain(key="AKIAUNKNOWN", secret="wrong-secret")
-    assert "wrong-secret" not in refused(runs)
-
-
-def test_a_wrong_secret(runs: S3Extraction, plain: Callable[..., Any], guarded: dict[str, str]) -> None:
-    runs.filesystem = lambda: plain(key=guarded["key"], secret="wrong-secret")
-    assert "wrong-secret" not in refused(runs)
-
-
-def test_somebody_who_may_only_read(runs: S3Extraction, plain: Callable[..., Any], guarded: dict[str, str]) -> None:
-    runs.filesystem = lambda: plain(**guarded)
-    assert guarded["secret"] not in refused(runs)
+    credentials = {**guarded, **changes}
+    runs.filesystem = lambda: plain(**credentials)
+    assert credentials["secret"] not in refused(runs)
 
 
 def test_no_credentials_at_all(runs: S3Extraction, plain: Callable[..., Any]) -> None:

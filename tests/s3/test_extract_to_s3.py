@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import hashlib
-import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -15,22 +13,12 @@ import s3fs
 from bucket import PREFIX, S3Extraction
 from extraction import hourly, whole
 
-from airflow_provider_zdirect.exceptions import RejectedRecordsError, ServerError
 from airflow_provider_zdirect.storage import object_store
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import Window
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOURS = hourly(NOON, 4)
-
-
-def test_adjacent_windows_tile(runs: S3Extraction) -> None:
-    results = [runs.run("received_items", window) for window in HOURS]
-    assert runs.keys("received_items") == runs.truth("received_items", whole(HOURS))
-    assert [result.manifest.records for result in results] == [
-        len(runs.truth("received_items", hour)) for hour in HOURS
-    ]
-    assert not runs.paths("_staging")
 
 
 def test_the_manifest_names_the_objects_and_their_checksums(runs: S3Extraction) -> None:
@@ -84,32 +72,6 @@ def test_windows_at_once_through_one_filesystem(runs: S3Extraction) -> None:
     assert runs.keys("received_items") == runs.truth("received_items", whole(HOURS))
 
 
-def test_hours_run_as_they_end_catch_what_becomes_visible_late(runs: S3Extraction) -> None:
-    runs.emulator.set_options(late_share=0.3)
-    late = 0
-    for window in [*HOURS, Window(HOURS[-1].end, HOURS[-1].end + timedelta(hours=1))]:
-        runs.emulator.clock.set(window.end)
-        late += runs.run("returned_items", window).manifest.late_records
-    assert late > 0
-    keys = runs.keys("returned_items")
-    assert len(keys) == len(set(keys))
-    assert set(runs.truth("returned_items", whole(HOURS))) <= set(keys)
-
-
-def test_a_retry_goes_on_where_the_first_try_failed(runs: S3Extraction, small_pages: None) -> None:
-    path = "reports/received-items"
-    runs.emulator.faults.add({"match": {"path": path, "nth": 5}, "action": {"status": 503}})
-    with pytest.raises(ServerError):
-        runs.run("received_items", whole(HOURS))
-    assert not runs.paths("received_items"), "nothing is published before all is fetched"
-    assert runs.paths("_staging")
-    runs.run("received_items", whole(HOURS))
-    assert runs.keys("received_items") == runs.truth("received_items", whole(HOURS))
-    cursors = [query.get("cursor") for query in runs.requests(path)]
-    assert len(cursors) == len(set(cursors)) > 5, "a page was fetched twice"
-    assert not runs.paths("_staging")
-
-
 def test_days_without_identity_are_replaced_and_the_former_kept(runs: S3Extraction) -> None:
     midnight = NOON.replace(hour=0)
     day = Window(midnight - timedelta(days=12), midnight - timedelta(days=9))
@@ -122,31 +84,6 @@ def test_days_without_identity_are_replaced_and_the_former_kept(runs: S3Extracti
     assert len(runs.published("liquidated_items")) == len(truth) > 0
     assert runs.paths("_revisions")
     assert not runs.paths("_staging")
-
-
-def test_invalid_records_lie_beside_the_data(runs: S3Extraction) -> None:
-    runs.emulator.set_options(bad_records=0.1)
-    with pytest.raises(RejectedRecordsError, match=f"{runs.bucket.uri}/_rejected/"):
-        runs.run("received_items", HOURS[0], overlap=timedelta(0))
-    assert not runs.paths("received_items")
-    result = runs.run("received_items", HOURS[0], max_rejected=1000, overlap=timedelta(0))
-    (rejected,) = runs.paths("_rejected")
-    assert runs.local(result.as_dict()["rejected_uri"]) == rejected
-    lines = [json.loads(line) for line in gzip.decompress(rejected.read_bytes()).splitlines()]
-    assert len(lines) == result.manifest.rejected > 0
-    truth = runs.emulator.truth("received_items", runs.merchant_id, HOURS[0].start, HOURS[0].end)
-    assert (result.manifest.records, result.manifest.rejected) == (
-        sum("_bad" not in item for item in truth),
-        len(lines),
-    )
-    assert result.manifest.records + result.manifest.rejected == len(truth)
-
-
-def test_nothing_but_published_data_lies_in_the_dataset_s_folder(runs: S3Extraction) -> None:
-    runs.run("received_items", HOURS[0])
-    names = [key.removeprefix(f"{PREFIX}/") for key in runs.bucket.names()]
-    assert all(name.endswith(".parquet") for name in names if not name.startswith("_"))
-    assert {name.partition("/")[0] for name in names} == {"received_items", "_manifests", "_windows", "_environment"}
 
 
 def test_a_listing_never_comes_from_a_cache(runs: S3Extraction, plain: Callable[..., s3fs.S3FileSystem]) -> None:

@@ -49,11 +49,14 @@ def test_of_first_runs_at_the_same_moment_one_wins(bucket: Bucket, plain: Callab
 def test_a_window_that_is_retried_is_published_once(runs: S3Extraction, small_pages: None) -> None:
     runs.bucket.prefix = ALL_AT_ONCE
     path = "reports/received-items"
-    runs.emulator.faults.add({"match": {"path": path, "nth": 5}, "action": {"status": 503}})
+    runs.fault(path, {"status": 503}, nth=5)
     with pytest.raises(ServerError):
         runs.run("received_items", whole(HOURS))
     assert runs.paths("_staging")
+    assert not runs.paths("received_items"), "nothing is published before all is fetched"
     runs.run("received_items", whole(HOURS))
+    cursors = [query.get("cursor") for query in runs.requests(path)]
+    assert len(cursors) == len(set(cursors)) > 5, "a page was fetched twice"
     runs.run("received_items", HOURS[1])
     assert runs.keys("received_items") == runs.truth("received_items", whole(HOURS))
     assert not runs.paths("_staging")

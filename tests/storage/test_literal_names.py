@@ -100,14 +100,6 @@ def test_a_move_that_fails_for_another_reason_is_an_error(tmp_path: Path, monkey
     assert store.read("a") == b"1"
 
 
-def test_an_object_is_written_once_whoever_comes_first(tmp_path: Path) -> None:
-    for kind, root in (("file", str(tmp_path)), ("memory", f"/{tmp_path.name}")):
-        store = ObjectStore(fsspec.filesystem(kind), root)
-        assert store.write_if_absent("folder/a", b"first") == b"first"
-        assert store.write_if_absent("folder/a", b"second") == b"first"
-        assert store.read("folder/a") == b"first"
-
-
 def test_nothing_of_the_package_calls_what_expands_patterns() -> None:
     import airflow_provider_zdirect
 

@@ -12,64 +12,43 @@ from typing import Any
 import fsspec
 import pyarrow as pa
 import pytest
-from item_rows import MERCHANT, at, hours
+from item_rows import MERCHANT, at, hours, put, table_of
 
-from airflow_provider_zdirect.datasets.arrow import Lineage
-from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.pipeline.validate import validate
 from airflow_provider_zdirect.storage.checkpoint import MAX_AGE, Checkpoint, Progress
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.row_files import open_writer, read_batches, sha256
+from airflow_provider_zdirect.storage.row_files import read_batches
 
 SUFFIXES = pytest.mark.parametrize("suffix", ["parquet", "jsonl.gz"])
 DAY = date(2026, 11, 20)
 
 
-def table_of(name: str, *records: dict[str, object]) -> pa.Table:
-    model = DATASETS[name].model
-    moment = datetime(2026, 1, 1, 1, 2, 3, 456789, tzinfo=UTC)
-    ((table, rejected),) = validate(
-        model, [json.dumps(record).encode() for record in records], Lineage(MERCHANT, "production", *[moment] * 3)
-    )
-    assert not rejected
-    return table
-
-
+SEEN = datetime(2026, 1, 1, 1, 2, 3, 456789, tzinfo=UTC)
 RETURNED = table_of(
     "returned_items",
     {"quality_label": "a", "consumed_timestamp": "2020-01-01T00:00:00.123456Z", "destination": {"city": "Köln"}},
     {"quality_label": "b", "consumed_timestamp": "2020-01-01T00:00:00Z", "parent": {"id": "1"}, "new": 1},
+    seen=SEEN,
 )
-SOLD = table_of("liquidated_items", {"total_price": "12.50", "liquidation_date": "2020-01-01", "quantity": 4})
+SOLD = table_of(
+    "liquidated_items", {"total_price": "12.50", "liquidation_date": "2020-01-01", "quantity": 4}, seen=SEEN
+)
 
 
 @SUFFIXES
 @pytest.mark.parametrize("table", [RETURNED, SOLD], ids=["returned", "liquidated"])
-def test_rows_survive_the_way_through_a_file(store: ObjectStore, tmp_path: Path, suffix: str, table: pa.Table) -> None:
-    digests = set()
-    for number in range(2):
-        local = tmp_path / f"rows{number}.{suffix}"
-        writer = open_writer(local, table.schema, suffix=suffix)
-        writer.write(table)
-        writer.write(table)
-        writer.close()
-        digests.add(sha256(local))
-        store.upload(local, f"folder/rows.{suffix}")
+def test_rows_survive_the_way_through_a_file(store: ObjectStore, suffix: str, table: pa.Table) -> None:
+    written = {put(store, f"folder/rows.{suffix}", table, table) for _ in range(2)}
     read = pa.concat_tables(read_batches(store, f"folder/rows.{suffix}", table.schema))
     assert read.equals(pa.concat_tables([table, table]))
-    assert len(digests) == 1, "the same rows are the same bytes"
+    assert len(written) == 1, "the same rows are the same bytes"
 
 
 @SUFFIXES
-def test_a_column_that_an_older_file_does_not_have_is_null(store: ObjectStore, tmp_path: Path, suffix: str) -> None:
+def test_a_column_that_an_older_file_does_not_have_is_null(store: ObjectStore, suffix: str) -> None:
     older = RETURNED.drop_columns(["quality_category"])
-    local = tmp_path / f"rows.{suffix}"
-    writer = open_writer(local, older.schema, suffix=suffix)
-    writer.write(older)
-    writer.close()
-    store.upload(local, f"folder/rows.{suffix}")
+    put(store, f"folder/rows.{suffix}", older)
     (read,) = read_batches(store, f"folder/rows.{suffix}", RETURNED.schema, ["quality_category", "quality_label"])
     assert read.to_pylist() == [
         {"quality_category": None, "quality_label": "a"},
@@ -77,24 +56,11 @@ def test_a_column_that_an_older_file_does_not_have_is_null(store: ObjectStore, t
     ]
 
 
-def test_json_lines_are_readable_by_people(tmp_path: Path) -> None:
-
-    local = tmp_path / "rows.jsonl.gz"
-    writer = open_writer(local, SOLD.schema, suffix="jsonl.gz")
-    writer.write(SOLD)
-    writer.close()
-    row = json.loads(gzip.decompress(local.read_bytes()))
+def test_json_lines_are_readable_by_people(store: ObjectStore) -> None:
+    row = json.loads(gzip.decompress(put(store, "rows.jsonl.gz", SOLD)))
     assert (row["total_price"], row["liquidation_date"], row["quantity"]) == ("12.5", "2020-01-01", 4)
     assert row["_extracted_at"] == "2026-01-01T01:02:03.456789Z"
     assert Decimal(row["total_price"]) == Decimal("12.50")
-
-
-def test_what_is_not_there_can_be_read_and_deleted(store: ObjectStore) -> None:
-    assert store.files("nowhere") == []
-    assert store.read("nowhere/at-all") is None
-    store.delete("nowhere/at-all")
-    store.delete_folder("nowhere")
-    store.move("nowhere/at-all", "somewhere/else")
 
 
 def test_a_folder_that_somebody_deletes_while_it_is_made_is_made_again(
@@ -118,19 +84,6 @@ def test_a_folder_that_somebody_deletes_while_it_is_made_is_made_again(
     errors[:] = [FileExistsError() for _ in range(99)]
     with pytest.raises(FileExistsError):
         store.write("folder/in-the-way/a", b"1")
-
-
-def test_objects_are_listed_written_over_moved_and_deleted(store: ObjectStore) -> None:
-    store.write("a/x", b"1")
-    store.write("a/x", b"2")
-    store.write("a/y", b"")
-    assert store.files("a") == ["a/x", "a/y"]
-    store.move("a/x", "b/z")
-    assert (store.read("a/x"), store.read("b/z")) == (None, b"2")
-    store.delete("a/y")
-    assert store.files("a") == []
-    store.delete_folder("b")
-    assert store.files("b") == []
 
 
 def test_an_error_names_a_base_path_that_is_not_a_folder(tmp_path: Path) -> None:

@@ -1,0 +1,222 @@
+"""Publishing a present state: as a snapshot, or behind the history of its records."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+
+from airflow_provider_zdirect import __version__
+from airflow_provider_zdirect.datasets.arrow import arrow_schema
+from airflow_provider_zdirect.datasets.page import Rejected
+from airflow_provider_zdirect.exceptions import EmptyAnswerError
+from airflow_provider_zdirect.pipeline.manifest import NAMED, ExtractResult, Manifest, State
+from airflow_provider_zdirect.pipeline.progress import report_result
+from airflow_provider_zdirect.pipeline.run import Run
+from airflow_provider_zdirect.publish.files import PublishedState
+from airflow_provider_zdirect.publish.history import KnownVersions, RecordHistory
+from airflow_provider_zdirect.publish.same_row import row_hashes, row_keys
+from airflow_provider_zdirect.publish.snapshot import SnapshotPublisher
+from airflow_provider_zdirect.storage.row_files import as_json_value, read_table
+from airflow_provider_zdirect.windows import moment_in_words, subject
+
+log = logging.getLogger(__name__)
+
+CONTRADICTED = "the answer holds another record of the same identity with other content"
+STALE_AFTER = timedelta(hours=25)
+"""A snapshot is up to 24 hours old (zDirect docs, Tracking inventory); an older one has had no successor."""
+
+
+def distinct_rows(run: Run) -> tuple[pa.Table, list[Rejected]]:
+    """Each fetched record once. Records that contradict each other within one state are invalid, all of them; where
+    pages follow one another, the later one is what the record has become."""
+    rows = read_table(run.store, run.staged(), arrow_schema(run.dataset.model))
+    keys = row_keys(rows, run.dataset.publish.identity).to_pylist()
+    last = {key: number for number, key in enumerate(keys)}
+    if len(last) == len(keys):
+        return rows, []
+    rejected: list[Rejected] = []
+    if run.dataset.paging.is_single:
+        contents = set(zip(keys, row_hashes(rows), strict=True))
+        contradicted = {key for key, count in Counter(key for key, _ in contents).items() if count > 1}
+        rejected += _as_rejected(rows.filter(pa.array([key in contradicted for key in keys], pa.bool_())))
+        last = {key: number for key, number in last.items() if key not in contradicted}
+    return rows.take(pa.array(sorted(last.values()), pa.int64())), rejected
+
+
+def _as_rejected(rows: pa.Table) -> Iterator[Rejected]:
+    for row in rows.to_pylist():
+        content = {name: value for name, value in row.items() if not name.startswith("_")}
+        yield Rejected(json.dumps(content, default=as_json_value).encode(), CONTRADICTED)
+
+
+@dataclass
+class KnownState:
+    """What is published of the records of a history, and the answer that it was made of."""
+
+    run: Run
+    history: RecordHistory = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.history = RecordHistory(self.run.place, self.run.dataset)
+
+    @cached_property
+    def versions(self) -> KnownVersions:
+        return self.history.read()
+
+    def etag(self) -> str | None:
+        """ETag of the last answer, if that answer is what is valid now."""
+        note = self.run.store.read_json(self.run.layout.latest_state())
+        is_valid = note and note["answer"] == self._answer and note["content"] == self.versions.digest
+        return str(note["etag"]) if is_valid else None
+
+    def note_etag(self, rows: pa.Table) -> None:
+        """Keep the answer's ETag with what it was the answer to, for the next run."""
+        run = self.run
+        if run.unchanged or _asked(run):
+            return
+        path = run.layout.latest_state()
+        if run.etag is None or run.progress.total("rejected"):
+            run.store.delete(path)
+        else:
+            note = {"etag": run.etag, "answer": self._answer, "content": self.history.digest(rows)}
+            run.store.write_json(path, note)
+
+    @property
+    def _answer(self) -> dict[str, Any]:
+        """What the answer to a single request depends on, and the rows that are made of it."""
+        return {
+            "path": self.run.dataset.endpoint.path,
+            "parameters": [dict(request.parameters) for request in self.run.requests],
+            "environment": self.run.place.environment,
+            "package_version": __version__,
+        }
+
+
+def publish_snapshot(run: Run, manifest: Manifest, rows: pa.Table) -> ExtractResult:
+    """Publish the state as a snapshot, unless the snapshot of that time is there."""
+    at, what = manifest.window.start, run.job.what
+    path = run.layout.manifest(manifest.window)
+    former = run.store.read_json(path) or {}
+    if rows.num_rows or _is_nothing(run):
+        if run.answered_at() - at > STALE_AFTER:
+            log.warning("%s: the last snapshot is of %s; there should be a later one.", what, moment_in_words(at))
+        incomplete = former.get("rejected", 0) > 0
+        published = SnapshotPublisher(run.place, run.dataset).publish(rows, at, incomplete=incomplete)
+        if any(published.changes.values()):
+            log.warning(
+                "%s: the snapshot of %s is published already, and zDirect now answers otherwise (%s). The published "
+                "one was not changed.",
+                what, at.isoformat(), published.changes,
+            )  # fmt: skip
+    else:
+        published = PublishedState([], False, {"added": 0, "changed": 0, "removed": 0})
+    new = rows.num_rows if published.stored else published.changes["added"]
+    result = _result(run, replace(manifest, new_records=new), rows, published)
+    # A manifest that describes the published file stays; a run that was killed may have left one of another.
+    described = [file["path"] for file in former.get("files", ())]
+    if published.stored or not published.files or published.files[0].path not in described:
+        run.write(result.manifest)
+    return result
+
+
+def record_state(run: Run, manifest: Manifest, rows: pa.Table, known: KnownState) -> ExtractResult:
+    """Put the state behind the history of its records.
+
+    :raises EmptyAnswerError: if it has no records, and that must not end all that are known.
+    :raises LaterObservation: as :meth:`.RecordHistory.record`.
+    """
+    valid, history = known.versions.valid, known.history
+    if run.unchanged:
+        rows = valid
+    # Any record that was not seen may be among the rejected ones.
+    scope = (history.identity[0], []) if manifest.rejected else _asked(run)
+    may_be_empty = run.job.replace_with_empty or run.dataset.publish.ends_all
+    if scope is None and not rows.num_rows and valid.num_rows and not may_be_empty:
+        raise EmptyAnswerError(
+            f"{run.job.what}: zDirect answered without any record, and {valid.num_rows} were valid until now. They "
+            "were left as they are.",
+            remedy="Look in the zDirect portal whether there are none; if so, set replace_with_empty=True and clear "
+            "the task.",
+        )
+    published = history.record(rows, run.answered_at(), scope)
+    known.note_etag(rows)
+    changes = [{"observed_at": run.answered_at().isoformat(), **published.changes}] if published.stored else []
+    manifest = replace(manifest, new_records=published.changes["added"], changes=changes)
+    result = _result(run, manifest, rows, published)
+    run.write(result.manifest)
+    return result
+
+
+def _is_nothing(run: Run) -> bool:
+    """Whether an answer without records says that there is no stock at all.
+
+    :raises EmptyAnswerError: if zDirect does not give such answers.
+    """
+    key, at, what = run.dataset.answer.snapshot_time_key, run.snapshot_time, run.job.what
+    if not run.is_production or key is None:
+        return False
+    if at is None:
+        raise EmptyAnswerError(
+            f"{what}: zDirect answered without records and without {key}. That is not a snapshot, not even one of no "
+            "stock; nothing was published.",
+            remedy="Clear the task to try again. If the connection's app is in sandbox mode, set the connection's "
+            "environment to sandbox.",
+        )
+    if run.progress.total("rejected"):
+        return False
+    if run.dataset.publish.refuses_empty:
+        raise EmptyAnswerError(
+            f"{what}: the snapshot of {at.isoformat()} has no EANs. Because of empty_snapshot=refuse in the "
+            "connection's assumptions, nothing was published.",
+            remedy="Clear the task to try again. If there is no stock, remove empty_snapshot.",
+        )
+    log.warning("%s: no stock at all, says the snapshot of %s.", what, at.isoformat())
+    return True
+
+
+def _asked(run: Run) -> tuple[str, list[str]] | None:
+    """The field by which records were asked for, and the values; None if all were."""
+    asked = [(name, value) for request in run.requests for name, values in request.values.items() for value in values]
+    return (asked[0][0], sorted(value for _, value in asked)) if asked else None
+
+
+def _result(run: Run, manifest: Manifest, rows: pa.Table, published: PublishedState) -> ExtractResult:
+    """With the facts of a state in the manifest, which are reported."""
+    count, what = rows.num_rows, run.job.what
+    field_name, asked = _asked(run) or ("", [])
+    answered = set(rows.column(field_name).to_pylist()) if asked else set()
+    stock = "some" if count else "none" if published.files else "unknown"
+    state = State(
+        observed_at=run.answered_at(),
+        snapshot_time=run.snapshot_time,
+        since=run.reach.start if run.job.window else None,
+        stored=published.stored,
+        unchanged=run.unchanged,
+        empty_answer=not run.is_production and not count and not manifest.rejected,
+        stock=stock if run.dataset.answer.snapshot_time_key else None,
+        not_answered=[value for value in asked if value not in answered],
+        of_others=run.progress.total("of_others"),
+    )
+    manifest = replace(manifest, records=count, files=published.files, state=state)
+    result = ExtractResult(run.place, manifest, published.changes)
+    changes = ", ".join(f"{published.changes[kind]} {kind}" for kind in ("added", "changed", "removed"))
+    outcome = "published" if state.stored else "nothing new to publish"
+    as_of = subject(manifest.dataset, manifest.merchant_id, manifest.window.start)
+    report_result(as_of, f"{count:,} records, {outcome} ({changes})", result)
+    if state.empty_answer:
+        log.warning("%s: the answer has no records. In the sandbox this does not mean that there are none.", what)
+    if missing := state.not_answered:
+        log.warning(
+            "%s: no record came of %d of the values that were asked for (%s%s). zDirect does not say whether they are "
+            "unknown or without stock; nothing was published of them.",
+            what, len(missing), ", ".join(missing[:NAMED]), ", ..." if len(missing) > NAMED else "",
+        )  # fmt: skip
+    return result

@@ -1,0 +1,109 @@
+"""Publishing the rows of a window: each record once, or each day as a whole."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_zdirect.datasets.table import Dataset, get_dataset
+from airflow_provider_zdirect.pipeline.manifest import ExtractResult, Manifest, count_changes
+from airflow_provider_zdirect.pipeline.progress import report_result
+from airflow_provider_zdirect.pipeline.run import Run
+from airflow_provider_zdirect.publish.day import DayReplacer
+from airflow_provider_zdirect.publish.day_changes import published_changes
+from airflow_provider_zdirect.publish.files import PublishedFile
+from airflow_provider_zdirect.publish.merge import Merged, RowMerger
+from airflow_provider_zdirect.publish.window import publishable
+
+log = logging.getLogger(__name__)
+
+
+def publish_once(run: Run, manifest: Manifest) -> ExtractResult:
+    """Publish each record once; the dataset after its parts, so that whoever sees a record finds its parts."""
+    wanted = publishable(run.store, run.layout, run.window, run.reach.overlap)
+
+    def merge(dataset: Dataset, staged: list[str]) -> Merged:
+        layout = run.place.layout(dataset.name)
+        merged = RowMerger(run.store, layout, dataset, run.window, run.place.suffix).merge(staged, wanted)
+        if latest := dataset.of_latest():
+            merge(latest, staged)
+        return merged
+
+    parts = {}
+    for name in run.dataset.answer.parts:
+        merged = merge(get_dataset(name), run.staged(name))
+        parts[name] = merged.records
+        run.write(replace(manifest, dataset=name, **vars(merged)))
+    manifest = replace(manifest, parts=parts, **vars(merge(run.dataset, run.staged())))
+    run.write(manifest)
+    return _reported(run, ExtractResult(run.place, manifest, count_changes(())), manifest.new_records)
+
+
+def publish_days(run: Run, manifest: Manifest) -> ExtractResult:
+    """Replace each day as a whole."""
+    replacer = DayReplacer(
+        run.place,
+        run.dataset,
+        run.job.timezone,
+        run.key,
+        run.clock.now(),
+        by_nothing=run.job.replace_with_empty,
+        only=run.job.filters if run.is_production else {},
+    )
+    days: dict[str, str] = {}
+    files: list[PublishedFile] = []
+    own: list[dict[str, Any]] = []
+    new = 0
+    for request in run.requests:
+        fetched = run.progress.of(request.key)
+        assert request.day is not None
+        assert fetched.fetched_at is not None
+        days[request.day.isoformat()] = fetched.fetched_at
+        replaced = replacer.replace(request.day, fetched.staged, datetime.fromisoformat(fetched.fetched_at))
+        files += replaced.files
+        if replaced.change is not None:
+            new += sum(file.rows for file in replaced.files)
+            own.append(replaced.change.as_dict())
+
+    def all_changes() -> list[dict[str, Any]]:
+        asked = {request.day for request in run.requests if request.day is not None}
+        return [change.as_dict() for change in published_changes(run.store, run.layout, asked)]
+
+    manifest = replace(
+        manifest,
+        records=sum(file.rows for file in files),
+        new_records=new,
+        files=files,
+        days=days,
+        empty_because=run.empty_because,
+        changes=all_changes(),
+    )
+    run.write(manifest)
+    while (changes := all_changes()) != manifest.changes:
+        # Another run has published meanwhile; the manifest that is written last has to name the changes of both.
+        manifest = replace(manifest, changes=changes)
+        run.write(manifest)
+    counted = count_changes(own)
+    # A date is replaced as a whole, but most of its rows may be as they were.
+    return _reported(run, ExtractResult(run.place, manifest, counted), counted["added"])
+
+
+def _reported(run: Run, result: ExtractResult, new: int) -> ExtractResult:
+    manifest, changes, what = result.manifest, result.changes, run.job.what
+    notes = [
+        f"{manifest.records - new:,} were there already",
+        f", {changes['changed']:,} of them with other values" if changes["changed"] else "",
+        f"; {changes['removed']:,} are gone" if changes["removed"] else "",
+    ]
+    known = f" ({''.join(notes)})" if manifest.records > new or any(notes[1:]) else ""
+    late = f", {manifest.late_records:,} late records of earlier windows" if manifest.late_records else ""
+    report_result(what, f"{new:,} new of {manifest.records:,}{known}{late}", result)
+    if manifest.outside:
+        log.warning(
+            "%s: %d records lie outside of what was asked for. They were published under their own time; see "
+            "docs/exactly-once.md.",
+            what, manifest.outside,
+        )  # fmt: skip
+    return result
