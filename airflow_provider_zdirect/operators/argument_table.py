@@ -5,8 +5,7 @@ An argument that is a template, or that a mapped task is given later, is :data:`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -49,17 +48,12 @@ class Argument:
         return self.convert(rendered, name)
 
     def at_parse(self, argument: Any, name: str) -> Any:
-        """As :meth:`value`, as far as it is known when the DAG is parsed."""
-        return self.value(argument, name) if arguments.is_literal(argument) else UNKNOWN
-
-
-class MappingArgument(Argument):
-    """A mapping, of which some values may be templates."""
-
-    def at_parse(self, argument: Any, name: str) -> Any:
+        """As :meth:`value`, as far as it is known when the DAG is parsed; of a mapping, value by value."""
         if isinstance(argument, Mapping):
-            argument = {key: value for key, value in argument.items() if arguments.is_literal(value)}
-        return super().at_parse(argument, name)
+            known = {key: value for key, value in argument.items() if arguments.is_literal(value)}
+            unknown = dict.fromkeys(argument.keys() - known.keys(), UNKNOWN)
+            return unknown | self.value(known, name) if unknown else self.value(known, name)
+        return self.value(argument, name) if arguments.is_literal(argument) else UNKNOWN
 
 
 def is_known(*values: Any) -> bool:
@@ -84,8 +78,15 @@ def table_file(value: Any, name: str) -> str:
 
 
 def from_template(convert: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-    """The conversion of a list or mapping that may be text, as a template renders it."""
-    return lambda value, name: convert(arguments.from_text(value), name)
+    """The conversion of a list or mapping that may be text, as a template renders it; blank values are left out."""
+
+    def of_text(value: Any, name: str) -> Any:
+        value = arguments.from_text(value)
+        if isinstance(value, Mapping):
+            value = {key: each for key, each in value.items() if arguments.given(each) is not None}
+        return convert(value, name)
+
+    return of_text
 
 
 def optional(convert: Callable[[Any, str], Any]) -> Argument:
@@ -155,10 +156,15 @@ def check_one_source(values: Mapping[str, Any], listed: str, file: str, *, is_ne
 
 
 class TaskArguments(NamedMapIndex):
-    """A task whose arguments are those of a table. Goes before Airflow's base class."""
+    """A task whose arguments are those of a table, and templates. Goes before Airflow's base class."""
 
     arguments: ClassVar[Mapping[str, Argument]] = {}
+    template_fields: Collection[str] = ()
     deferrable: bool = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.template_fields = tuple(cls.arguments)
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
@@ -166,15 +172,9 @@ class TaskArguments(NamedMapIndex):
         if kwargs.get("merchant_id", "") is None:
             # The same as leaving it out; a None that a task is mapped over is not.
             del kwargs["merchant_id"]
-        values = dict.fromkeys(cls.arguments, LATER) | kwargs
-        cls.check_arguments(kwargs.get("task_id"), values)
+        cls.check_arguments(kwargs.get("task_id"), dict.fromkeys(cls.arguments, LATER) | kwargs)
         set_retries(kwargs)
-        return super().partial(**{**kwargs, **cls.partial_arguments(values)})  # type: ignore[misc]
-
-    @classmethod
-    def partial_arguments(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Airflow's own arguments that the scheduler has to know of a mapped task."""
-        return {}
+        return super().partial(**kwargs)  # type: ignore[misc]
 
     @classmethod
     def check(cls, values: Mapping[str, Any]) -> None:
@@ -191,8 +191,11 @@ class TaskArguments(NamedMapIndex):
     @classmethod
     def check_arguments(cls, task_id: Any, given: Mapping[str, Any]) -> None:
         """Raise ZDirectConfigurationError for what is known at parse and wrong; names the task."""
-        with _naming(task_id):
+        try:
             cls.check_at_parse({name: each.at_parse(given[name], name) for name, each in cls.arguments.items()})
+        except ZDirectConfigurationError as error:
+            error.message = f"Task {task_id}: {error.message}"
+            raise
 
     def set_arguments(self, given: Mapping[str, Any]) -> None:
         """Make attributes of the arguments, which Airflow renders.
@@ -237,13 +240,3 @@ class TaskArguments(NamedMapIndex):
 def is_mapped(task: Any) -> bool:
     """Whether the task is one of a mapped one: its arguments are known only now, and it may not fail at parse."""
     return bool(getattr(task, "_BaseOperator__from_mapped", False))
-
-
-@contextmanager
-def _naming(task_id: Any) -> Iterator[None]:
-    """Let errors name the task: at parse, nothing else says which of a file's tasks is meant."""
-    try:
-        yield
-    except ZDirectConfigurationError as error:
-        error.message = f"Task {task_id}: {error.message}"
-        raise

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
+from airflow.providers.common.compat.sdk import BaseOperator, conf
 from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
@@ -21,20 +20,17 @@ from airflow_provider_zdirect.assets import (
     zdirect_asset,
 )
 from airflow_provider_zdirect.clock import SystemClock
-from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectConfigurationError, ZDirectRetriableError
+from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.argument_table import TaskArguments, is_mapped
 from airflow_provider_zdirect.operators.base_path import known_environment
 from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, fail_fast, set_retry_policy
+from airflow_provider_zdirect.operators.task_run import TaskRun
 from airflow_provider_zdirect.windows import moment_in_words
 
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+__all__ = ["DEFERRABLE", "Outcome", "TaskRun", "ZDirectOperator"]
 
-    from airflow_provider_zdirect.client import ZDirectClient
-    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-
-T = TypeVar("T")
+DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
 
 MAX_WAITS = 10
 """Waits after failures, one after the other."""
@@ -93,21 +89,23 @@ class ZDirectOperator(TaskArguments, BaseOperator):
         self.set_arguments(values)
 
     @classmethod
-    def partial_arguments(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        return {"outlets": with_assets(given.get("outlets"), cls.own_assets(given))}
+    def partial(cls, **kwargs: Any) -> Any:
+        mapped = super().partial(**kwargs)
+        # The scheduler has to know the outlets of a mapped task.
+        mapped.kwargs["outlets"] = with_assets(kwargs.get("outlets"), cls.own_assets(kwargs))
+        return mapped
 
-    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
+    def perform(self, run: TaskRun) -> Outcome:
         """Do what the task is for. Check everything that can be wrong before the first request.
 
-        :param values: the arguments, as the table converts them.
         :raises ZDirectRetriableError: if it may work later; a deferrable task waits for it without a worker slot.
         """
         raise NotImplementedError
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Any) -> dict[str, Any]:
         return self.resume(context)
 
-    def resume(self, context: Context, event: Any = None, waits: int = 0, turns: int = 0) -> dict[str, Any]:
+    def resume(self, context: Any, event: Any = None, waits: int = 0, turns: int = 0) -> dict[str, Any]:
         """Go on, after a wait in the triggerer.
 
         :param waits: waits after failures before.
@@ -118,7 +116,7 @@ class ZDirectOperator(TaskArguments, BaseOperator):
         hook = ZDirectHook(self.conn_id)
         try:
             with fail_fast():
-                outcome = self.perform(self.values(), context, hook)
+                outcome = self.perform(TaskRun(self.values(), context, hook))
         except ZDirectRetriableError as error:
             self._wait(error, waits, turns)
         for name, change in outcome.changed.items():
@@ -183,23 +181,6 @@ class ZDirectOperator(TaskArguments, BaseOperator):
             for asset in assets:
                 if alias in self.outlets and asset not in self.outlets:
                     context["outlet_events"][alias].add(asset, extra=extra if AIRFLOW_V_3_0_PLUS else _hashable(extra))
-
-
-def ask_zdirect(hook: ZDirectHook, work: Callable[[ZDirectClient], Awaitable[T]]) -> T:
-    """What ``work`` returns, given a client of the hook's connection."""
-
-    async def run() -> T:
-        async with hook.client() as client:
-            return await work(client)
-
-    return asyncio.run(run())
-
-
-def end_without_file(what: str, missing: str, remedy: str) -> NoReturn:
-    """Skip the task if ``missing`` is ``skip``, else fail it."""
-    if missing == "skip":
-        raise AirflowSkipException(what)
-    raise ZDirectConfigurationError(what, remedy=remedy)
 
 
 class _Dict(dict[str, Any]):

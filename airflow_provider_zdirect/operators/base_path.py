@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, ObjectStoragePath
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.merchant_files.tables import TableFile
 
 if TYPE_CHECKING:
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-    from airflow_provider_zdirect.publish.place import Place
 
 EXTRAS = {"s3": "s3", "s3a": "s3"}
 
@@ -71,27 +68,6 @@ def open_base_path(
     return opened
 
 
-def open_place(
-    values: Mapping[str, Any], hook: ZDirectHook, *, writes: bool = True, needs_connection: bool = True
-) -> Place:
-    """Where a task's results go.
-
-    It is checked before the first request, which may be that for the merchant.
-
-    :param values: the task's ``base_path``, ``merchant_id``, ``storage_conn_id`` and, if it has one, ``format``.
-    :param writes: as in :func:`open_base_path`.
-    :param needs_connection: False for tasks that ask zDirect for nothing but, where none is given, the merchant.
-    :raises ZDirectConfigurationError: if one of them is wrong.
-    :raises StorageUnavailableError: if the storage does not answer.
-    """
-    from airflow_provider_zdirect.publish.place import Place
-
-    environment = hook.config().environment if needs_connection else known_environment(hook)
-    opened = open_base_path(values["base_path"], values["storage_conn_id"], environment=environment, writes=writes)
-    merchant_id = values["merchant_id"] or hook.merchant_id()
-    return Place(opened.fs, opened.root, opened.uri, merchant_id, environment or "", values.get("format", "parquet"))
-
-
 def known_environment(hook: ZDirectHook) -> str | None:
     """The environment of the hook's connection, for tasks that ask zDirect for nothing: None if there is none.
 
@@ -130,29 +106,6 @@ def open_path(text: str, storage_conn_id: str | None = None, *, name: str) -> Ba
         ) from error
     _check_read_literally(fs, root, path, text, name=name)
     return BasePath(fs, root, text.rstrip("/"), _storage(fs, conn_id))
-
-
-def open_file(values: Mapping[str, Any], name: str, merchant_id: str = "") -> BasePath:
-    """The file that an argument names; ``{merchant_id}`` in it stands for the merchant.
-
-    :param values: the task's arguments.
-    """
-    return open_path(values[name].replace("{merchant_id}", merchant_id), values["storage_conn_id"], name=name)
-
-
-def open_table(
-    values: Mapping[str, Any],
-    name: str,
-    columns: Mapping[str, tuple[str, ...]],
-    required: tuple[str, ...],
-    merchant_id: str = "",
-) -> TableFile:
-    """As :func:`open_file`, for a file with a table in it.
-
-    :param columns: as those of :class:`~airflow_provider_zdirect.merchant_files.tables.TableFile`, and ``required``.
-    """
-    file = open_file(values, name, merchant_id)
-    return TableFile(file.fs, file.root, file.uri, name, columns, required)
 
 
 def check_path(text: str, *, name: str) -> None:

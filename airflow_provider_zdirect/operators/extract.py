@@ -6,22 +6,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import conf
-
 from airflow_provider_zdirect.datasets.personal_data import MODES, PersonalData
 from airflow_provider_zdirect.datasets.table import check_stands_alone, get_dataset, published_with
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import choice, literal, mapping
-from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
-from airflow_provider_zdirect.operators.base_path import open_place
-from airflow_provider_zdirect.operators.run_context import run_window, window_job
+from airflow_provider_zdirect.operators.base import DEFERRABLE, Outcome, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.operators.run_context import run_window
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
     from airflow_provider_zdirect.datasets.table import Dataset
-    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
     from airflow_provider_zdirect.pipeline.state_job import StateJob
 
 
@@ -65,9 +59,8 @@ class ZDirectExtractOperator(ZDirectOperator):
         | table.WINDOW
         | table.FORMAT
         | dict.fromkeys(("variant", "path"), table.OPTIONAL_TEXT)
-        | {"filters": table.MappingArgument(mapping, blank={}), "personal_data": table.Argument(choice(*MODES))}
+        | {"filters": table.Argument(mapping, blank={}), "personal_data": table.Argument(choice(*MODES))}
     )
-    template_fields: Sequence[str] = tuple(arguments)
 
     def __init__(
         self,
@@ -90,7 +83,7 @@ class ZDirectExtractOperator(ZDirectOperator):
         accept_outside: bool | str = False,
         personal_data: str = "keep",
         conn_id: str = "zdirect_default",
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        deferrable: bool = DEFERRABLE,
         **kwargs: Any,
     ) -> None:
         super().__init__(values=locals(), **kwargs)
@@ -124,29 +117,22 @@ class ZDirectExtractOperator(ZDirectOperator):
 
     @classmethod
     def updated(cls, values: Mapping[str, Any]) -> Sequence[str]:
-        name = literal(values["dataset"])
+        name = literal(values.get("dataset"))
         return published_with(name) if isinstance(name, str) else ()
 
-    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
+    def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.pipeline.extract import extract
         from airflow_provider_zdirect.pipeline.extract_state import extract_state
 
-        dataset = _dataset(values)
+        values, dataset = run.values, _dataset(run.values)
         if not dataset.has_windows:
-            state = _state_job(values, context, hook, dataset)
-            found = ask_zdirect(hook, lambda client: extract_state(state, client))
+            state = _state_job(run, dataset)
+            found = run.ask(lambda client: extract_state(state, client))
             return Outcome(found.as_dict(), found.by_dataset())
         mode = values["personal_data"]
-        job = window_job(
-            values,
-            context,
-            hook,
-            dataset,
-            overlap=values["overlap"],
-            filters=values["filters"],
-            personal_data=PersonalData(mode, hook.personal_data_key() if mode == "hash" else None),
-        )
-        result = ask_zdirect(hook, lambda client: extract(job, client))
+        personal_data = PersonalData(mode, run.hook.personal_data_key() if mode == "hash" else None)
+        job = run.extract_job(dataset, personal_data=personal_data, **run.pick("overlap", "filters"))
+        result = run.ask(lambda client: extract(job, client))
         return Outcome(result.as_dict(), result.by_dataset())
 
 
@@ -154,16 +140,10 @@ def _dataset(values: Mapping[str, Any]) -> Dataset:
     return get_dataset(values["dataset"], table.if_known(values["variant"]), table.if_known(values["path"]))
 
 
-def _state_job(values: Mapping[str, Any], context: Context, hook: ZDirectHook, dataset: Dataset) -> StateJob:
+def _state_job(run: TaskRun, dataset: Dataset) -> StateJob:
     from airflow_provider_zdirect.pipeline.state_job import StateJob
 
     # What changed since the start of the run's window, where zDirect can be asked that, and filters do not say what.
-    asks_since = dataset.selection.takes_window and not values["filters"]
-    return StateJob(
-        dataset=dataset,
-        since=run_window(values, context).start if asks_since else None,
-        place=open_place(values, hook),
-        filters=values["filters"],
-        max_rejected=values["max_rejected"],
-        replace_with_empty=values["replace_with_empty"],
-    )
+    asks_since = dataset.selection.takes_window and not run.values["filters"]
+    since = run_window(run.values, run.context).start if asks_since else None
+    return StateJob(dataset, run.place(), since, **run.pick("filters", "max_rejected", "replace_with_empty"))

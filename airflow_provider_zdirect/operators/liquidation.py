@@ -13,14 +13,10 @@ from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import duration
-from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator
-from airflow_provider_zdirect.operators.run_context import window_job
+from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
 from airflow_provider_zdirect.windows import moment_in_words
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
     from airflow_provider_zdirect.pipeline.liquidation_passes import FetchedWindow
 
 DATASET = "liquidated_items"
@@ -87,7 +83,6 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         | {"passes": table.Argument(pass_delays)}
         | dict.fromkeys((FILTER, "path"), table.OPTIONAL_TEXT)
     )
-    template_fields: Sequence[str] = tuple(arguments)
 
     clock: Clock = SystemClock()
 
@@ -118,19 +113,20 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         table.check_window(values)
         get_dataset(DATASET, path=table.if_known(values["path"]))
 
-    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
+    def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.pipeline.liquidation_passes import Passes, make_passes
 
+        values, client = run.values, run.hook.client
         filters = {FILTER: values[FILTER]} if values[FILTER] else {}
-        job = window_job(values, context, hook, get_dataset(DATASET, path=values["path"]), filters=filters)
+        job = run.extract_job(get_dataset(DATASET, path=values["path"]), filters=filters)
         passes = Passes.after(job.window, values["passes"], job.dataset)
-        fetched = asyncio.run(make_passes(job, passes, hook.client, self.clock))
+        fetched = asyncio.run(make_passes(job, passes, client, self.clock))
         # By the fetch and not by the clock: a pass may have become due since then.
         while (moment := passes.next(fetched.fetched_at)) is not None:
             if moment > (now := self.clock.now()):
                 self._wait_for(moment, now, fetched)
             before = fetched.fetches
-            fetched = asyncio.run(make_passes(job, passes, hook.client, self.clock))
+            fetched = asyncio.run(make_passes(job, passes, client, self.clock))
             fetched = replace(fetched, fetches=before + fetched.fetches)
         self.log.info("%s", fetched.in_words(passes))
         summary = fetched.as_dict(passes)

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import duration
-from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
-from airflow_provider_zdirect.operators.base_path import open_place
+from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
 from airflow_provider_zdirect.operators.order_notifiers import Notifiers, Notify, notify_all
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
 _SECONDS = {"hours": 3600, "days": 86_400}
 
@@ -82,7 +76,6 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
         | dict.fromkeys(("remind_after", "max_orders_age"), table.DURATION)
         | {"live_check": table.FLAG, "portal_url": table.optional(_page_url)}
     )
-    template_fields: Sequence[str] = tuple(arguments)
 
     def __init__(
         self,
@@ -114,25 +107,25 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
             kwargs["notifier"] = Notifiers.of(kwargs["notifier"])
         return super().partial(**kwargs)
 
-    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
+    def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.orders.missing_tracking import Deadlines
         from airflow_provider_zdirect.orders.tracking_check import PORTAL_URL, TrackingCheck, check_tracking
 
+        values = run.values
         check = TrackingCheck(
-            open_place(values, hook),
+            run.place(),
             deadlines=Deadlines(
                 tracking=values["grace_hours"],
                 export=values["export_hours"],
                 update=values["update_days"],
                 lookback=values["lookback_days"],
             ),
-            max_orders_age=values["max_orders_age"],
             live=values["live_check"],
-            remind_after=values["remind_after"],
             portal_url=values["portal_url"] or PORTAL_URL,
+            **run.pick("max_orders_age", "remind_after"),
         )
-        found = ask_zdirect(hook, lambda client: check_tracking(check, client))
+        found = run.ask(lambda client: check_tracking(check, client))
         if found.to_notify:
-            notify_all(self.notifier, found.notification_rows(), found.uri, check.place.merchant_id, context)
+            notify_all(self.notifier, found.notification_rows(), found.uri, check.place.merchant_id, run.context)
         found.record_notified()
         return Outcome(found.as_dict())

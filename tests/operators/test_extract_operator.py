@@ -18,7 +18,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectConfigurationError,
 )
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
-from airflow_provider_zdirect.operators.run_context import resume_key
+from airflow_provider_zdirect.operators.task_run import TaskRun
 from airflow_provider_zdirect.publish.environment import RECORD
 
 MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
@@ -147,13 +147,14 @@ def test_the_waits_of_a_deferrable_task_come_to_an_end(failing, context):
 
 
 def test_a_retry_has_the_same_resume_key_and_another_run_or_map_index_has_not():
-    def instance(**changes):
-        return SimpleNamespace(
+    def key(**changes):
+        ti = SimpleNamespace(
             **{"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": 0, "try_number": 1} | changes
         )
+        return TaskRun({}, {"ti": ti}, None).key
 
-    assert resume_key(instance()) == resume_key(instance(try_number=2))
-    assert len({resume_key(instance(**{name: "other"})) for name in ("dag_id", "run_id", "task_id", "map_index")}) == 4
+    assert key() == key(try_number=2)
+    assert len({key(**{name: "other"}) for name in ("dag_id", "run_id", "task_id", "map_index")} | {key()}) == 5
 
 
 def test_retries_are_set_unless_the_author_says_otherwise():
