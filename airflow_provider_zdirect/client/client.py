@@ -35,7 +35,7 @@ from airflow_provider_zdirect.exceptions import (
     MalformedResponseError,
     ZDirectConfigurationError,
 )
-from airflow_provider_zdirect.merchant_files.cells import UUID
+from airflow_provider_zdirect.merchant_files.cells import checked_merchant_id as checked_merchant_id
 
 log = logging.getLogger(__name__)
 
@@ -291,20 +291,6 @@ class ZDirectClient:
             expected=expected | {304} if if_none_match else expected,
         )
         return await self._caller.fetch(call, _reply)
-
-
-def checked_merchant_id(text: str) -> str:
-    """``text`` in lower case, if it can be a merchant id: a UUID. It becomes part of a path.
-
-    :raises ZDirectConfigurationError: if it is anything else.
-    """
-    merchant_id = text.strip().lower()
-    if not UUID.fullmatch(merchant_id):
-        raise ZDirectConfigurationError(
-            f"merchant_id={text[:60]!r} is not a UUID.",
-            remedy="Give the merchant's BPID as /auth/me lists it, for example 01234567-89ab-cdef-0123-456789abcdef.",
-        )
-    return merchant_id
 
 
 def _call(path: str, rate: Rate, facts: CallFacts, parameters: Mapping[str, str] | None = None) -> Call:

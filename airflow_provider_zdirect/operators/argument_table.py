@@ -14,7 +14,7 @@ from airflow_provider_zdirect.merchant_files.tables import table_kind
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.base_path import check_path
 from airflow_provider_zdirect.operators.map_index import NamedMapIndex
-from airflow_provider_zdirect.operators.retry import set_retries
+from airflow_provider_zdirect.operators.retry import inherited_default_args, set_retries
 from airflow_provider_zdirect.storage.layout import FORMATS
 from airflow_provider_zdirect.windows import Window
 
@@ -156,11 +156,29 @@ def check_one_source(values: Mapping[str, Any], listed: str, file: str, *, is_ne
 
 
 class TaskArguments(NamedMapIndex):
-    """A task whose arguments are those of a table, and templates. Goes before Airflow's base class."""
+    """A task whose arguments are those of a table, and templates. Goes before Airflow's base class.
+
+    :param values: the arguments by name; others are left out.
+    """
 
     arguments: ClassVar[Mapping[str, Argument]] = {}
     template_fields: Collection[str] = ()
     deferrable: bool = False
+
+    def __init__(self, *, values: Mapping[str, Any], **kwargs: Any) -> None:
+        # A mapped task has been given its arguments by another task; execute() judges them.
+        if not is_mapped(self):
+            self.check_arguments(kwargs.get("task_id"), values)
+        set_retries(kwargs, kwargs.get("default_args") or {})
+        super().__init__(**kwargs)
+        for name in self.arguments:
+            setattr(self, name, values[name])
+        self.deferrable = values.get("deferrable", self.deferrable)
+        merchant_id = values.get("merchant_id")
+        # Before rendering: a blank value of what a task is mapped over, or of another task, was to be a value.
+        self._merchant_may_be_blank = merchant_id is None or (
+            isinstance(merchant_id, str) and not (is_mapped(self) and arguments.is_literal(merchant_id))
+        )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -173,7 +191,7 @@ class TaskArguments(NamedMapIndex):
             # The same as leaving it out; a None that a task is mapped over is not.
             del kwargs["merchant_id"]
         cls.check_arguments(kwargs.get("task_id"), dict.fromkeys(cls.arguments, LATER) | kwargs)
-        set_retries(kwargs)
+        set_retries(kwargs, inherited_default_args(*map(kwargs.get, ("dag", "task_group", "default_args"))))
         return super().partial(**kwargs)  # type: ignore[misc]
 
     @classmethod
@@ -196,20 +214,6 @@ class TaskArguments(NamedMapIndex):
         except ZDirectConfigurationError as error:
             error.message = f"Task {task_id}: {error.message}"
             raise
-
-    def set_arguments(self, given: Mapping[str, Any]) -> None:
-        """Make attributes of the arguments, which Airflow renders.
-
-        :param given: by name; others are left out.
-        """
-        for name in self.arguments:
-            setattr(self, name, given[name])
-        self.deferrable = given.get("deferrable", self.deferrable)
-        merchant_id = given.get("merchant_id")
-        # Before rendering: a blank value of what a task is mapped over, or of another task, was to be a value.
-        self._merchant_may_be_blank = merchant_id is None or (
-            isinstance(merchant_id, str) and not (is_mapped(self) and arguments.is_literal(merchant_id))
-        )
 
     def values(self) -> dict[str, Any]:
         """The rendered arguments as values.

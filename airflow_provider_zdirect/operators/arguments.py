@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import TypeAdapter, ValidationError
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.merchant_files.cells import UUID
+from airflow_provider_zdirect.merchant_files.cells import UUID, checked_merchant_id
 from airflow_provider_zdirect.merchant_files.ean import is_ean13
 from airflow_provider_zdirect.windows import parse_instant
 
@@ -52,20 +52,8 @@ def text(value: Any, name: str) -> str:
     return str(value)
 
 
-def merchant_id(value: Any, name: str = "merchant_id") -> str:
-    """The UUID in lower case.
-
-    The client's ``checked_merchant_id`` takes the same ones; importing the client would slow the parsing.
-
-    :raises ZDirectConfigurationError: if ``value`` is not a UUID as zDirect writes it, in either case.
-    """
-    if not UUID.fullmatch(found := str(value).strip().lower()):
-        raise ZDirectConfigurationError(
-            f"{name}={value!r} is not a UUID.",
-            remedy="Give the merchant's BPID as zDirect shows it, for example "
-            "01924c48-49bb-40c2-9c32-ab582e6db6f4, or leave it out for the connection's merchant.",
-        )
-    return found
+def merchant_id(value: Any, name: str) -> str:
+    return checked_merchant_id(str(value))
 
 
 def split_entries(text: str) -> list[str]:

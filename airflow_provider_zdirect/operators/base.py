@@ -24,7 +24,7 @@ from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectRetriab
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.argument_table import TaskArguments, is_mapped
 from airflow_provider_zdirect.operators.base_path import known_environment
-from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, fail_fast, set_retry_policy
+from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.task_run import TaskRun
 from airflow_provider_zdirect.windows import moment_in_words
 
@@ -54,8 +54,6 @@ class ZDirectOperator(TaskArguments, BaseOperator):
     All arguments but ``deferrable`` are templates. What is wrong and known at parse is refused at parse; a task fails
     with AirflowFailException, chained to the typed error, if a retry cannot help, and with ZDirectRetriableError if it
     can. With ``deferrable=True`` it waits for that in the triggerer instead.
-
-    :param values: the subclass's arguments by name.
     """
 
     asset_names: ClassVar[tuple[str, ...]] = ()
@@ -70,23 +68,12 @@ class ZDirectOperator(TaskArguments, BaseOperator):
 
     ui_color = "#ffe8d6"
 
-    def __init__(
-        self,
-        *,
-        values: Mapping[str, Any],
-        outlets: Any = None,
-        retries: int | None = RETRIES,
-        retry_delay: timedelta | float = RETRY_DELAY,
-        **kwargs: Any,
-    ) -> None:
-        # A mapped task has been given its arguments by another task; execute() judges them. Its outlets are those of
-        # partial(), less what the author took out: an asset that was not there at parse does not exist for Airflow.
+    def __init__(self, *, values: Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(values=values, **kwargs)
+        # Those of a mapped task are those of partial(), less what the author took out: an asset that was not there at
+        # parse does not exist for Airflow.
         if not is_mapped(self):
-            self.check_arguments(kwargs.get("task_id"), values)
-            outlets = with_assets(outlets, self.own_assets(values))
-        set_retry_policy(kwargs)
-        super().__init__(retries=retries, retry_delay=retry_delay, outlets=outlets, **kwargs)
-        self.set_arguments(values)
+            self.outlets = with_assets(self.outlets, self.own_assets(values))
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:

@@ -98,13 +98,13 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(values=locals(), **kwargs)
-        self.notifier = Notifiers.of(notifier)
+        self.notifier = Notifiers(notifier)
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
         """As for every operator here."""
         if "notifier" in kwargs:
-            kwargs["notifier"] = Notifiers.of(kwargs["notifier"])
+            kwargs["notifier"] = Notifiers(kwargs["notifier"])
         return super().partial(**kwargs)
 
     def perform(self, run: TaskRun) -> Outcome:

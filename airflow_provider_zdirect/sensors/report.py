@@ -22,7 +22,7 @@ from airflow_provider_zdirect.exceptions import ZDirectFatalError
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import choice, time_zone
 from airflow_provider_zdirect.operators.base import DEFERRABLE
-from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, fail_fast, set_retry_policy
+from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.reports.calendar import NOON, why_empty
 from airflow_provider_zdirect.reports.wait import SHORTEST_POLL_INTERVAL, ReportPoll, ReportStatus, report_in_words
 from airflow_provider_zdirect.sensors import report_arguments
@@ -109,17 +109,10 @@ class ZDirectReportReadySensor(table.TaskArguments, BaseSensorOperator):
         path: str | None = None,
         conn_id: str = "zdirect_default",
         deferrable: bool = DEFERRABLE,
-        retries: int | None = RETRIES,
-        retry_delay: timedelta | float = RETRY_DELAY,
         poke_interval: timedelta | float = SHORTEST_POLL_INTERVAL,
         **kwargs: Any,
     ) -> None:
-        # A mapped task has been given its arguments by another task; execute() judges them.
-        if not table.is_mapped(self):
-            self.check_arguments(kwargs.get("task_id"), locals())
-        set_retry_policy(kwargs)
-        super().__init__(poke_interval=poke_interval, retries=retries, retry_delay=retry_delay, **kwargs)
-        self.set_arguments(locals())
+        super().__init__(values=locals(), poke_interval=poke_interval, **kwargs)
 
     @classmethod
     def check(cls, values: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ from airflow_provider_zdirect.client import MemoryRateLimiter, ZDirectClient
 from airflow_provider_zdirect.dag_support.tasks import notify_of_missing_tracking
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.operators.order_notifiers import MOST_SHOWN, Notifiers, as_html, as_text
+from airflow_provider_zdirect.operators.order_notifiers import MOST_SHOWN, Notifiers, notify_all
 from airflow_provider_zdirect.operators.order_tracking import ZDirectMissingTrackingOperator
 from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
 from airflow_provider_zdirect.publish.place import Place
@@ -213,11 +213,15 @@ def test_without_a_notifier_it_is_in_the_log_and_without_a_late_order_nobody_is_
 def test_a_long_list_is_cut_in_a_text_and_links_to_all():
     row = {"order_number": None, "order_id": "an-id", "merchant_order_id": None, "age_hours": 30}
     rows = [{**row, "missing": ["export"], "portal_url": 'https://p/"'}] * (MOST_SHOWN + 3)
-    assert as_text(rows).splitlines()[-1] == "and 3 more"
-    html = as_html(rows, "s3://bucket/<all>")
+    notify_all(Notifiers(len), rows, "s3://bucket/<all>", "m", context := {})
+    lines = context["missing_orders_text"].splitlines()
+    assert lines[0] == 'order an-id, approved 30 hours ago: without export (merchant order id); https://p/"'
+    assert lines[-1] == "and 3 more"
+    assert len(lines) == MOST_SHOWN + 1
+    html = context["missing_orders_html"]
     assert html.count("<tr>") == MOST_SHOWN + 1
     assert "<p>and 3 more</p><p>All overdue orders: s3://bucket/&lt;all&gt;</p>" in html
-    assert "https://p/&quot;" in html
+    assert "https://p/&#34;" in html
 
 
 def test_what_cannot_be_called_is_refused_as_a_notifier():
@@ -228,7 +232,7 @@ def test_what_cannot_be_called_is_refused_as_a_notifier():
 
 def test_a_notifier_does_not_make_a_new_version_of_the_dag_with_every_parse():
     for notifier in (Kept(TEXT, []), print, [Kept(TEXT, []), len]):
-        assert " at 0x" not in str(Notifiers.of(notifier))
+        assert " at 0x" not in str(Notifiers(notifier))
     with DAG("a_dag", schedule=None):
         mapped = ZDirectMissingTrackingOperator.partial(task_id="m", base_path="/data", notifier=print)
         assert isinstance(mapped.expand(merchant_id=["a"]).partial_kwargs["notifier"], Notifiers)
