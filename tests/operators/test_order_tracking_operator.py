@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import fsspec
 import pytest
 from airflow.providers.common.compat.notifier import BaseNotifier
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 from emulated_time import EmulatedTime
 from own_emulator import config_of
 
@@ -241,13 +241,3 @@ def test_a_notifier_does_not_make_a_new_version_of_the_dag_with_every_parse():
 def test_what_a_retry_cannot_help_fails_at_once(world, full_context, tmp_path):
     with pytest.raises(AirflowFailException, match="never extracted"):
         find(base_path=str(tmp_path)).execute(full_context)
-
-
-def test_a_retriable_failure_is_waited_for_without_a_slot(world, late, full_context, tmp_path):
-    world.faults.add({"match": {"path": "/orders/"}, "action": {"status": 503}, "times": None})
-    task = find(base_path=str(tmp_path))
-    with pytest.raises(TaskDeferred) as deferred:
-        task.execute(full_context)
-    assert deferred.value.method_name == "resume"
-    world.faults.clear()
-    assert task.resume(full_context, waits=1)["notified"] == 2

@@ -16,7 +16,6 @@ from own_emulator import connection_to, own_emulator
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import (
-    DocumentsNotReadyError,
     FilterIgnoredError,
     ShippingDocumentsError,
     ZDirectConfigurationError,
@@ -100,10 +99,7 @@ def test_a_list_and_a_file_of_orders_are_refused_at_parse(tmp_path):
 def test_documents_that_must_be_there_are_waited_for_without_a_slot(emulator, tmp_path, context):
     order_id = order(emulator)
     emulator.set_options(zss_orders=0.0)
-    arguments = {"order_ids": [order_id], "require_documents": True}
-    with pytest.raises(DocumentsNotReadyError):
-        task(tmp_path, **arguments).execute(context)
-    waiting = task(tmp_path, **arguments, deferrable=True)
+    waiting = task(tmp_path, order_ids=[order_id], require_documents=True, deferrable=True)
     with pytest.raises(TaskDeferred) as deferred:
         waiting.execute(context)
     emulator.set_options(zss_orders=1.0)
