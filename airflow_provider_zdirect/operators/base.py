@@ -110,8 +110,10 @@ class ZDirectOperator(TaskArguments, BaseOperator):
             self._record_change(context, name, change, known_environment(hook))
         return outcome.summary
 
-    def wait(self, pause: timedelta, **kwargs: int) -> NoReturn:
+    def wait(self, why: str, pause: timedelta, **kwargs: int) -> NoReturn:
         """Give the worker slot back; :meth:`resume` goes on after the pause."""
+        until = moment_in_words((SystemClock().now() + pause).replace(microsecond=0))
+        self.log.info("%s Waiting until %s, without a worker slot.", why, until)
         self.defer(trigger=TimeDeltaTrigger(pause), method_name="resume", kwargs=kwargs)
         raise AssertionError("defer() raises")
 
@@ -121,15 +123,12 @@ class ZDirectOperator(TaskArguments, BaseOperator):
         if getattr(error, "progress", 0):
             waits = turns = 0
         pause = timedelta(seconds=error.retry_after)
-        until = moment_in_words((SystemClock().now() + pause).replace(microsecond=0))
-        words = f"waiting {error.retry_after:.0f} s, until {until}, without a worker slot"
         if isinstance(error, RateLimitedError) and turns < self.max_turns:
-            self.log.info("%s This task's turn is still to come: %s.", error.message, words)
-            self.wait(pause, waits=waits, turns=turns + 1)
+            self.wait(f"{error.message} This task's turn is still to come.", pause, waits=waits, turns=turns + 1)
         if waits >= MAX_WAITS:
             raise error
-        self.log.warning("%s Wait %d of %d: %s.", error, waits + 1, MAX_WAITS, words)
-        self.wait(pause, waits=waits + 1)
+        self.log.warning("%s", error)
+        self.wait(f"Wait {waits + 1} of {MAX_WAITS}.", pause, waits=waits + 1)
 
     @classmethod
     def updated(cls, values: Mapping[str, Any]) -> Sequence[str]:
@@ -176,12 +175,10 @@ class _Dict(dict[str, Any]):
 
 
 class _List(list[Any]):
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(repr(self))
+    __hash__ = _Dict.__hash__  # type: ignore[assignment]
 
 
-def _hashable(value: Any) -> Any:
-    """The same value; Airflow 2 hashes what goes through an alias."""
-    if isinstance(value, Mapping):
-        return _Dict({name: _hashable(item) for name, item in value.items()})
-    return _List(map(_hashable, value)) if isinstance(value, list | tuple) else value
+def _hashable(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """The same content; Airflow 2 hashes the values of what goes through an alias."""
+    kinds: dict[type, type] = {dict: _Dict, list: _List}
+    return {name: kinds.get(type(value), lambda same: same)(value) for name, value in extra.items()}

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any
 
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.table import get_dataset
@@ -15,9 +15,6 @@ from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import duration
 from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
 from airflow_provider_zdirect.windows import moment_in_words
-
-if TYPE_CHECKING:
-    from airflow_provider_zdirect.pipeline.liquidation_passes import FetchedWindow
 
 DATASET = "liquidated_items"
 FILTER = "purchase_order_number"
@@ -123,8 +120,9 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         fetched = asyncio.run(make_passes(job, passes, client, self.clock))
         # By the fetch and not by the clock: a pass may have become due since then.
         while (moment := passes.next(fetched.fetched_at)) is not None:
-            if moment > (now := self.clock.now()):
-                self._wait_for(moment, now, fetched)
+            if (pause := moment - self.clock.now()) > timedelta(0):
+                fetched_at = moment_in_words(fetched.fetched_at)
+                self.wait(f"{job.what}: {fetched.records} records, fetched at {fetched_at}.", pause)
             before = fetched.fetches
             fetched = asyncio.run(make_passes(job, passes, client, self.clock))
             fetched = replace(fetched, fetches=before + fetched.fetches)
@@ -134,14 +132,3 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
             return Outcome(summary)
         dates = sorted({change["date"] for change in summary["changed_dates"]})
         return Outcome(summary, {DATASET: {**summary, **summary["changes"], "dates": ",".join(dates)}})
-
-    def _wait_for(self, moment: datetime, now: datetime, fetched: FetchedWindow) -> NoReturn:
-        self.log.info(
-            "%s: %d records, fetched at %s. It is fetched again at %s, in %s; waiting without a worker slot.",
-            fetched.job.what,
-            fetched.records,
-            moment_in_words(fetched.fetched_at),
-            moment_in_words(moment),
-            timedelta(seconds=round((moment - now).total_seconds())),
-        )
-        self.wait(moment - now)

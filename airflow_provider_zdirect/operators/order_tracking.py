@@ -12,24 +12,13 @@ from airflow_provider_zdirect.operators.arguments import duration
 from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
 from airflow_provider_zdirect.operators.order_notifiers import Notifiers, Notify, notify_all
 
-_SECONDS = {"hours": 3600, "days": 86_400}
-
 
 def _span(value: Any, name: str) -> timedelta:
     """A duration, or a number of what the argument's name ends with."""
-    if isinstance(value, timedelta) or str(value).strip().upper().startswith("P"):
+    text = str(value).strip().upper()
+    if isinstance(value, timedelta) or text.startswith("P"):
         return duration(value, name)
-    unit = name.rpartition("_")[2]
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = -1.0
-    if isinstance(value, bool) or not 0 <= number <= 1e6:
-        raise ZDirectConfigurationError(
-            f"{name}={value!r} is not a number of {unit}.",
-            remedy=f"Give {name} as a number, 0 or more, or as a duration.",
-        )
-    return timedelta(seconds=number * _SECONDS[unit])
+    return duration(f"PT{text}H" if name.endswith("hours") else f"P{text}D", name)
 
 
 def _page_url(value: Any, name: str) -> str:
