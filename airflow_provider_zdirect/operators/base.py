@@ -113,7 +113,7 @@ class ZDirectOperator(TaskArguments, BaseOperator):
     def wait(self, why: str, pause: timedelta, **kwargs: int) -> NoReturn:
         """Give the worker slot back; :meth:`resume` goes on after the pause."""
         until = moment_in_words((SystemClock().now() + pause).replace(microsecond=0))
-        self.log.info("%s Waiting until %s, without a worker slot.", why, until)
+        self.log.info("%s Waiting without a worker slot until %s.", why, until)
         self.defer(trigger=TimeDeltaTrigger(pause), method_name="resume", kwargs=kwargs)
         raise AssertionError("defer() raises")
 

@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 
 from airflow_provider_zdirect.exceptions import WindowError
 from airflow_provider_zdirect.sensors.report import ZDirectReportReadySensor
+from airflow_provider_zdirect.sensors.report_arguments import date_and_due
 
 ICM = "intra_community_movements"
 
@@ -54,19 +55,16 @@ def test_without_a_data_interval_the_report_date_has_to_be_given(interval, make_
     [
         ("2026-11-18T23:00:00Z", 24),  # midnight in Berlin
         ("2026-11-19T00:00:00Z", 24),
-        ("2026-11-19T06:00:00Z", 24),
         ("2026-11-19T08:00:00Z", 24),  # midnight in Los Angeles
         ("2026-11-18T23:00:00Z", 23),  # a day on which clocks are put forward
         ("2026-11-18T22:00:00Z", 25),
     ],
 )
-def test_the_report_date_is_the_day_of_the_data_interval_wherever_that_begins(
-    start, hours, make_sensor, emulator, context
-):
-    context["data_interval_start"] = datetime.fromisoformat(start)
-    context["data_interval_end"] = datetime.fromisoformat(start) + timedelta(hours=hours)
-    assert make_sensor().execute(context)["report_date"] == "2026-11-19"
-    assert make_sensor(not_before="08:00", timezone="America/New_York").execute(context)["report_date"] == "2026-11-19"
+def test_the_report_date_is_the_day_of_the_data_interval_wherever_that_begins(start, hours, make_sensor):
+    start = datetime.fromisoformat(start)
+    values = make_sensor(not_before="08:00", timezone="America/New_York").values()
+    interval = {"data_interval_start": start, "data_interval_end": start + timedelta(hours=hours)}
+    assert date_and_due(values, interval) == (date(2026, 11, 19), datetime(2026, 11, 20, 13, tzinfo=UTC))
 
 
 @pytest.mark.parametrize("length", [timedelta(hours=1), timedelta(days=2), timedelta(days=7)])

@@ -127,21 +127,30 @@ def test_what_waiting_does_not_help_fails_at_once_and_without_retry(mode, make_s
         make_sensor(merchant_id=None, **mode).execute(context)
 
 
-def test_if_the_look_of_the_worker_finds_nothing_the_trigger_looks_after_the_pause(make_sensor, emulator, context):
+@pytest.mark.parametrize(
+    ("fault", "pause"),
+    [
+        (None, 120),
+        ({"status": 503}, 120),
+        ({"status": 503, "headers": {"Retry-After": "900"}}, 900),
+        ({"status": 429, "headers": {"Retry-After": "600"}}, 600),
+    ],
+)
+def test_a_look_of_the_worker_that_decides_nothing_is_repeated_after_the_pause(
+    fault, pause, make_sensor, emulator, context
+):
     emulator.set_options(report_time="14:00")
     emulator.clock.set(NOON_AFTER)
-    trigger = deferral(make_sensor(deferrable=True), context).trigger
-    assert looks(emulator) == [NOON_AFTER]
-    pause = datetime.fromisoformat(trigger.due) - NOON_AFTER
-    assert timedelta(seconds=120) <= pause <= timedelta(seconds=150)
-    assert datetime.fromisoformat(trigger.empty_from) == NOON_AFTER + timedelta(hours=6)
-
-
-def test_if_zdirect_lets_the_worker_wait_the_trigger_does(make_sensor, emulator, context):
-    emulator.faults.add({"match": {"path": "community"}, "action": {"status": 429, "headers": {"Retry-After": "1800"}}})
-    emulator.clock.set(NOON_AFTER)
-    trigger = deferral(make_sensor(deferrable=True), context).trigger
-    assert datetime.fromisoformat(trigger.due) - NOON_AFTER >= timedelta(seconds=1800)
+    for mode in ("deferrable", "reschedule"):
+        if fault:
+            emulator.faults.add({"match": {"path": "intra-community"}, "action": fault})
+        if mode == "deferrable":
+            trigger = deferral(make_sensor(deferrable=True), context).trigger
+            assert pause <= (datetime.fromisoformat(trigger.due) - NOON_AFTER).total_seconds() <= pause + 30
+            assert datetime.fromisoformat(trigger.empty_from) == NOON_AFTER + timedelta(hours=6)
+        else:
+            assert pause - 60 <= rescheduled(make_sensor(mode=mode), context) <= pause + 30
+    assert looks(emulator) == [NOON_AFTER] * 2
 
 
 def test_a_missing_connection_fails_before_the_wait(make_sensor, context):
@@ -152,6 +161,8 @@ def test_a_missing_connection_fails_before_the_wait(make_sensor, context):
 def test_without_a_merchant_it_is_the_one_of_the_connection(make_sensor, emulator, context, monkeypatch):
     merchant = emulator.merchant_ids[1]
     connection = connection_to(emulator, extra={"merchant_id": merchant})
+    # Who has none is asked for it only when the report is due.
+    assert deferral(make_sensor(merchant_id="", deferrable=True), context).trigger.merchant_id is None
     monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
     assert deferral(make_sensor(merchant_id=None, deferrable=True), context).trigger.merchant_id == merchant
     assert not emulator.requests
@@ -159,45 +170,35 @@ def test_without_a_merchant_it_is_the_one_of_the_connection(make_sensor, emulato
     assert make_sensor(merchant_id=None).execute(context)["merchant_id"] == merchant
 
 
-def test_without_any_merchant_nobody_is_asked_for_it_before_the_report_is_due(make_sensor, emulator, context):
-    assert deferral(make_sensor(merchant_id="", deferrable=True), context).trigger.merchant_id is None
-    assert not emulator.requests
+def test_the_event_of_the_trigger_becomes_the_result(make_sensor, context):
+    def result(**found):
+        return make_sensor().resume_execution("execute_complete", {"event": {**event, **found}}, context)
 
-
-def test_the_event_of_the_trigger_becomes_the_result(make_sensor, emulator, context):
     event = {"dataset": "intra_community_movements", "merchant_id": "m", "report_date": "2026-11-20"}
-    sensor = make_sensor()
-    ready = {**event, "why": "movements", "later_report": None}
-    assert sensor.resume_execution("execute_complete", {"event": ready}, context) == {**event, "why": "movements"}
-    empty = {**event, "why": "empty", "later_report": "the report of 2026-11-21"}
-    found = sensor.resume_execution("execute_complete", {"event": empty}, context)
-    assert (found["why"], found["empty_because"]) == ("empty", "the report of 2026-11-21 is there")
-    by_time = {**empty, "later_report": None}
-    found = sensor.resume_execution("execute_complete", {"event": by_time}, context)
-    assert found["empty_because"] == "6 hours have passed since it was due"
-    with pytest.raises(AirflowSkipException):
-        make_sensor(on_empty="skip").resume_execution("execute_complete", {"event": empty}, context)
-    with pytest.raises(AirflowFailException):
-        make_sensor(on_empty="fail").resume_execution("execute_complete", {"event": empty}, context)
+    assert result(why="movements", later_report=None) == {**event, "why": "movements"}
+    found = result(why="empty", later_report="the report of 2026-11-21")
+    assert found == {**event, "why": "empty", "empty_because": "the report of 2026-11-21 is there"}
+    assert result(why="empty", later_report=None)["empty_because"] == "6 hours have passed since it was due"
 
 
-def test_the_failure_of_the_trigger_is_raised_with_its_kind_and_not_retried(make_sensor, context):
-    failed = {"event": {"error": "PermissionDeniedError", "message": "403. What to do: ask."}}
-    with pytest.raises(AirflowFailException, match="403") as caught:
-        make_sensor().resume_execution("execute_complete", failed, context)
-    assert isinstance(caught.value.__cause__, PermissionDeniedError)
+FAILED = {"event": {"error": "PermissionDeniedError", "message": "403. What to do: ask."}}
+TIMED_OUT = {"error": "Trigger timeout" if AIRFLOW_V_3_0_PLUS else "Trigger/execution timeout"}
+
+
+@pytest.mark.parametrize(
+    ("method", "event", "raised"),
+    [("execute_complete", FAILED, AirflowFailException), ("__fail__", TIMED_OUT, AirflowSensorTimeout)],
+    ids=["a failure, raised with its kind", "the end of the timeout"],
+)
+def test_the_end_of_a_trigger_is_not_retried_and_a_skip_if_the_task_asks_for_that(
+    make_sensor, context, method, event, raised
+):
+    with pytest.raises(raised) as caught:
+        make_sensor().resume_execution(method, dict(event), context)
+    assert raised is AirflowSensorTimeout or isinstance(caught.value.__cause__, PermissionDeniedError)
     for option in ("soft_fail", "never_fail"):
         with pytest.raises(AirflowSkipException):
-            make_sensor(**{option: True}).resume_execution("execute_complete", failed, context)
-
-
-def test_the_end_of_the_timeout_of_a_deferral_is_a_sensor_timeout(make_sensor, context):
-    ended = {"error": "Trigger timeout" if AIRFLOW_V_3_0_PLUS else "Trigger/execution timeout"}
-    with pytest.raises(AirflowSensorTimeout):
-        make_sensor().resume_execution("__fail__", dict(ended), context)
-    for option in ("soft_fail", "never_fail"):
-        with pytest.raises(AirflowSkipException):
-            make_sensor(**{option: True}).resume_execution("__fail__", dict(ended), context)
+            make_sensor(**{option: True}).resume_execution(method, dict(event), context)
 
 
 def test_a_trigger_that_broke_down_is_no_timeout_and_may_be_retried(make_sensor, context):
@@ -206,43 +207,17 @@ def test_a_trigger_that_broke_down_is_no_timeout_and_may_be_retried(make_sensor,
     assert not isinstance(caught.value, AirflowSensorTimeout | AirflowFailException)
 
 
-def test_in_reschedule_mode_it_comes_back_when_the_report_is_due(make_sensor, emulator, context):
+def rescheduled(sensor, context):
+    """After how many seconds the sensor is to come back."""
     with pytest.raises(AirflowRescheduleException) as caught:
-        make_sensor(mode="reschedule").execute(context)
-    assert _from_now(caught) == pytest.approx(6 * 3600, abs=60)
-    assert not emulator.requests
-
-
-def test_in_reschedule_mode_it_does_not_sleep_past_its_timeout(make_sensor, emulator, context):
-    with pytest.raises(AirflowRescheduleException) as caught:
-        make_sensor(mode="reschedule", timeout=600).execute(context)
-    assert _from_now(caught) == pytest.approx(601, abs=60)
-
-
-@pytest.mark.parametrize(
-    ("fault", "pause"),
-    [
-        (None, 120),
-        ({"status": 503}, 120),
-        ({"status": 503, "headers": {"Retry-After": "900"}}, 900),
-        ({"status": 429, "headers": {"Retry-After": "600"}}, 600),
-    ],
-)
-def test_in_reschedule_mode_a_look_that_decides_nothing_is_repeated_after_the_pause(
-    fault, pause, make_sensor, emulator, context
-):
-    emulator.set_options(report_time="14:00")
-    if fault:
-        emulator.faults.add({"match": {"path": "intra-community"}, "action": fault})
-    emulator.clock.set(NOON_AFTER)
-    with pytest.raises(AirflowRescheduleException) as caught:
-        make_sensor(mode="reschedule").execute(context)
-    assert pause - 60 <= _from_now(caught) <= pause + 30
-    assert len(looks(emulator)) == 1
-
-
-def _from_now(caught):
+        sensor.execute(context)
     return (caught.value.reschedule_date - real_time.now()).total_seconds()
+
+
+def test_in_reschedule_mode_it_comes_back_when_the_report_is_due_or_its_timeout_ends(make_sensor, emulator, context):
+    assert rescheduled(make_sensor(mode="reschedule"), context) == pytest.approx(6 * 3600, abs=60)
+    assert rescheduled(make_sensor(mode="reschedule", timeout=600), context) == pytest.approx(601, abs=60)
+    assert not emulator.requests
 
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule"])
@@ -278,9 +253,7 @@ def test_in_poke_mode_it_sleeps_until_the_report_is_due_and_then_between_looks(
 def test_a_shorter_poke_interval_does_not_make_it_ask_more_often(make_sensor, emulator, context):
     emulator.set_options(report_time="14:00")
     emulator.clock.set(NOON_AFTER)
-    with pytest.raises(AirflowRescheduleException) as caught:
-        make_sensor(mode="reschedule", poke_interval=10).execute(context)
-    assert _from_now(caught) >= 119
+    assert rescheduled(make_sensor(mode="reschedule", poke_interval=10), context) >= 119
     assert deferral(make_sensor(deferrable=True, poke_interval=10), context).trigger.poll_interval == 120
     assert deferral(make_sensor(deferrable=True, poke_interval=900), context).trigger.poll_interval == 900
     assert deferral(make_sensor(deferrable=True, poll_interval="PT10M"), context).trigger.poll_interval == 600
