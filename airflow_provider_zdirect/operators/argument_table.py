@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.merchant_files.tables import table_kind
 from airflow_provider_zdirect.operators import arguments
+from airflow_provider_zdirect.operators.arguments import refusal
 from airflow_provider_zdirect.operators.base_path import check_path
 from airflow_provider_zdirect.operators.map_index import NamedMapIndex
 from airflow_provider_zdirect.operators.retry import inherited_default_args, set_retries
@@ -43,7 +44,7 @@ class Argument:
         """
         if arguments.given(rendered) is None:
             if self.blank is UNKNOWN:
-                raise ZDirectConfigurationError(f"{name} is empty.", remedy=f"Give {name}.")
+                raise refusal(f"{name} is empty", f"Give {name}.")
             return self.blank
         return self.convert(rendered, name)
 
@@ -131,9 +132,7 @@ def check_window(values: Mapping[str, Any]) -> None:
         return
     if start is None or end is None:
         there, missing = ("window_from", "window_to") if end is None else ("window_to", "window_from")
-        raise ZDirectConfigurationError(
-            f"{there} is given and {missing} is not.", remedy="Give both, or neither for the run's data interval."
-        )
+        raise refusal(f"{there} is given and {missing} is not", "Give both, or neither for the run's data interval.")
     Window(start, end)
 
 
@@ -146,13 +145,9 @@ def check_one_source(values: Mapping[str, Any], listed: str, file: str, *, is_ne
         return
     found = [name for name in (listed, file) if values[name] is not None]
     if len(found) == 2:
-        raise ZDirectConfigurationError(
-            f"{listed} and {file} are both given.", remedy="Give one of them; the other one may be left out."
-        )
+        raise refusal(f"{listed} and {file} are both given", "Give one of them; the other one may be left out.")
     if is_needed and not found:
-        raise ZDirectConfigurationError(
-            f"Neither {listed} nor {file} is given.", remedy=f"Give {listed}, or a file with them as {file}."
-        )
+        raise refusal(f"Neither {listed} nor {file} is given", f"Give {listed}, or a file with them as {file}.")
 
 
 class TaskArguments(NamedMapIndex):
@@ -233,10 +228,10 @@ class TaskArguments(NamedMapIndex):
             is_mapped(self) and getattr(self, "_BaseOperator__init_kwargs", {}).get("merchant_id", "") is None
         )
         if is_mapped_none or not self._merchant_may_be_blank:
-            raise ZDirectConfigurationError(
-                f"merchant_id={blank!r} is blank. It is not taken for the connection's merchant, because "
-                "the task is mapped, or takes it from another task.",
-                remedy="Remove the blank entry from what the task is mapped over, or leave merchant_id out for the "
+            raise refusal(
+                f"merchant_id={blank!r} is blank. It is not taken for the connection's merchant, because the task is "
+                "mapped, or takes it from another task",
+                "Remove the blank entry from what the task is mapped over, or leave merchant_id out for the "
                 "connection's merchant.",
             )
 

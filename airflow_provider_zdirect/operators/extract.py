@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect.datasets.personal_data import MODES, PersonalData
 from airflow_provider_zdirect.datasets.table import check_stands_alone, get_dataset, published_with
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import argument_table as table
-from airflow_provider_zdirect.operators.arguments import choice, literal, mapping
+from airflow_provider_zdirect.operators.arguments import choice, literal, mapping, refusal
 from airflow_provider_zdirect.operators.base import DEFERRABLE, Outcome, TaskRun, ZDirectOperator
 from airflow_provider_zdirect.operators.run_context import run_window
 
@@ -98,10 +97,8 @@ class ZDirectExtractOperator(ZDirectOperator):
         dataset.filter_parameters(table.if_known(values["filters"]) or {})
         mode = values["personal_data"]
         if not dataset.has_windows and table.is_known(mode) and mode != "keep":
-            raise ZDirectConfigurationError(
-                f"personal_data={mode!r}: {dataset.name} is a present state, which is stored as it is.",
-                remedy="Leave personal_data out; it is for datasets of windows.",
-            )
+            what = f"personal_data={mode!r}: {dataset.name} is a present state, which is stored as it is"
+            raise refusal(what, "Leave personal_data out; it is for datasets of windows.")
 
     @classmethod
     def check_at_parse(cls, values: Mapping[str, Any]) -> None:
@@ -110,10 +107,8 @@ class ZDirectExtractOperator(ZDirectOperator):
             return
         for name in ("window_from", "window_to"):
             if table.if_known(values[name]) is not None:
-                raise ZDirectConfigurationError(
-                    f"{name}={values[name]}: {values['dataset']} is a present state, and has no windows.",
-                    remedy="Leave window_from and window_to out.",
-                )
+                what = f"{name}={values[name]}: {values['dataset']} is a present state, and has no windows"
+                raise refusal(what, "Leave window_from and window_to out.")
 
     @classmethod
     def updated(cls, values: Mapping[str, Any]) -> Sequence[str]:

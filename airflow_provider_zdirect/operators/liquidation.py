@@ -10,9 +10,8 @@ from typing import Any
 
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.table import get_dataset
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import argument_table as table
-from airflow_provider_zdirect.operators.arguments import duration
+from airflow_provider_zdirect.operators.arguments import duration, refusal
 from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
 from airflow_provider_zdirect.windows import moment_in_words
 
@@ -33,7 +32,7 @@ def pass_delays(value: Any, name: str = "passes") -> tuple[timedelta, ...]:
     several = value if isinstance(value, list | tuple) else [value]
     delays = tuple(duration(delay, name) for delay in several if delay != "")
     if not delays:
-        raise ZDirectConfigurationError(f"{name} is empty.", remedy='Give at least one duration, for example "PT48H".')
+        raise refusal(f"{name} is empty", 'Give at least one duration, for example "PT48H".')
     return delays
 
 

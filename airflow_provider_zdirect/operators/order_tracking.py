@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import argument_table as table
-from airflow_provider_zdirect.operators.arguments import duration
+from airflow_provider_zdirect.operators.arguments import duration, refusal
 from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
 from airflow_provider_zdirect.operators.order_notifiers import Notifiers, Notify, notify_all
 
@@ -23,10 +22,8 @@ def _span(value: Any, name: str) -> timedelta:
 
 def _page_url(value: Any, name: str) -> str:
     if not str(value).startswith(("https://", "http://")):
-        raise ZDirectConfigurationError(
-            f"{name}={value!r} is not the address of a page.",
-            remedy="Give it with https://; {order_id}, {order_number} and {merchant_id} are filled in.",
-        )
+        remedy = "Give it with https://; {order_id}, {order_number} and {merchant_id} are filled in."
+        raise refusal(f"{name}={value!r} is not the address of a page", remedy)
     return str(value)
 
 

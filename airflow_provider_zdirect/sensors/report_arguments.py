@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from airflow_provider_zdirect.datasets.table import get_dataset
-from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
+from airflow_provider_zdirect.exceptions import WindowError
 from airflow_provider_zdirect.operators.argument_table import if_known
-from airflow_provider_zdirect.operators.arguments import duration, entries
+from airflow_provider_zdirect.operators.arguments import duration, entries, refusal
 from airflow_provider_zdirect.operators.run_context import NO_INTERVAL_REMEDY
 from airflow_provider_zdirect.reports.calendar import DAY, REPORTS, DueCalendar, public_holidays
 from airflow_provider_zdirect.reports.wait import SHORTEST_POLL_INTERVAL
@@ -50,10 +50,8 @@ def _interval_date(context: Mapping[str, Any]) -> date:
 def check_report_dataset(values: Mapping[str, Any]) -> None:
     """Raise ZDirectConfigurationError for a dataset that is not a daily report, or has no such variant or path."""
     if values["dataset"] not in REPORTS:
-        raise ZDirectConfigurationError(
-            f"dataset={values['dataset']!r} is not a daily report, so there is nothing to wait for.",
-            remedy=f"Use one of: {', '.join(REPORTS)}.",
-        )
+        what = f"dataset={values['dataset']!r} is not a daily report, so there is nothing to wait for"
+        raise refusal(what, f"Use one of: {', '.join(REPORTS)}.")
     get_dataset(values["dataset"], if_known(values["variant"]), if_known(values["path"]))
 
 
@@ -65,9 +63,9 @@ def report_date(value: Any, name: str) -> date:
     try:
         return date.fromisoformat(value.strip())
     except (AttributeError, ValueError):
-        raise ZDirectConfigurationError(
-            f"{name}={value!r} is not a date.",
-            remedy="Give it as 2026-11-22, for example with the template {{ data_interval_start | ds }}.",
+        raise refusal(
+            f"{name}={value!r} is not a date",
+            "Give it as 2026-11-22, for example with the template {{ data_interval_start | ds }}.",
         ) from None
 
 
@@ -78,9 +76,7 @@ def time_of_day(value: Any, name: str) -> time:
     except (AttributeError, ValueError):
         moment = None
     if moment is None or moment.tzinfo is not None:
-        raise ZDirectConfigurationError(
-            f"{name}={value!r} is not a time of day.", remedy="Give it as 12:00, and its time zone as timezone."
-        )
+        raise refusal(f"{name}={value!r} is not a time of day", "Give it as 12:00, and its time zone as timezone.")
     return moment
 
 
@@ -96,9 +92,9 @@ def poll_interval(value: Any, name: str) -> float:
     """Seconds, from a duration."""
     seconds = duration(value, name).total_seconds()
     if seconds < SHORTEST_POLL_INTERVAL:
-        raise ZDirectConfigurationError(
-            f"{name}={value} is too short.",
-            remedy=f"Give at least PT{SHORTEST_POLL_INTERVAL:.0f}S: zDirect asks to wait two minutes before a "
-            "report is fetched again.",
+        raise refusal(
+            f"{name}={value} is too short",
+            f"Give at least PT{SHORTEST_POLL_INTERVAL:.0f}S: zDirect asks to wait two minutes before a report is "
+            "fetched again.",
         )
     return seconds

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import TaskDeferred
 from outlet_events import OutletEvents
 from own_emulator import config_of, connection_to, own_emulator
 
@@ -63,11 +63,6 @@ def test_item_sets_then_the_reconciliation(place, context):
     reconcile.outlets, events = [], OutletEvents()
     reconcile.execute({**context, "outlet_events": events})
     assert not events
-
-
-def test_a_reconciliation_without_notices_fails_at_once(emulator, context, tmp_path):
-    with pytest.raises(AirflowFailException, match="were never extracted to"):
-        ZDirectInboundReconciliationOperator(task_id="reconcile", base_path=tmp_path.as_uri()).execute(context)
 
 
 def test_the_rate_limit_is_waited_for_without_a_slot_and_not_for_ever(place, context, emulator):

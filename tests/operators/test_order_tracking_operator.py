@@ -213,8 +213,3 @@ def test_a_notifier_does_not_make_a_new_version_of_the_dag_with_every_parse():
     with DAG("a_dag", schedule=None):
         mapped = ZDirectMissingTrackingOperator.partial(task_id="m", base_path="/data", notifier=print)
         assert isinstance(mapped.expand(merchant_id=["a"]).partial_kwargs["notifier"], Notifiers)
-
-
-def test_what_a_retry_cannot_help_fails_at_once(world, full_context, tmp_path):
-    with pytest.raises(AirflowFailException, match="never extracted"):
-        find(base_path=str(tmp_path)).execute(full_context)

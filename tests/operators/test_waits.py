@@ -9,7 +9,13 @@ import real_time
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 from all_tasks import TASKS
 
-from airflow_provider_zdirect.exceptions import BadRequestError, RateLimitedError, ServerError, UpdatesPausedError
+from airflow_provider_zdirect.exceptions import (
+    BadRequestError,
+    CursorLoopError,
+    RateLimitedError,
+    ServerError,
+    UpdatesPausedError,
+)
 from airflow_provider_zdirect.operators.argument_table import CONNECTION
 from airflow_provider_zdirect.operators.base import MAX_WAITS, Outcome, ZDirectOperator
 
@@ -77,10 +83,11 @@ def test_without_deferral_the_error_is_for_the_retry_of_the_task():
             Failing(task_id="a_task", errors=[error], deferrable=False).resume({})
 
 
-def test_what_a_retry_cannot_help_is_not_waited_for():
-    with pytest.raises(AirflowFailException, match="no") as caught:
-        Failing(task_id="a_task", errors=[BadRequestError("no")]).resume({})
-    assert isinstance(caught.value.__cause__, BadRequestError)
+@pytest.mark.parametrize("error", [BadRequestError("no"), CursorLoopError("round and round")])
+def test_what_a_retry_cannot_help_is_not_waited_for(error):
+    with pytest.raises(AirflowFailException, match=error.message) as caught:
+        Failing(task_id="a_task", errors=[error]).resume({})
+    assert caught.value.__cause__ is error
 
 
 def test_operators_that_share_a_low_limit_have_turns_to_wait_for():
