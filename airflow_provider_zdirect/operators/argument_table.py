@@ -22,9 +22,6 @@ from airflow_provider_zdirect.windows import Window
 UNKNOWN: Final = object()
 """Stands for a value that is not known before the task runs."""
 
-LATER: Final = "{{ known later }}"
-"""Stands for an argument of a mapped task that ``partial()`` was not given: ``expand()`` may give it, or not."""
-
 
 @dataclass(frozen=True)
 class Argument:
@@ -185,7 +182,7 @@ class TaskArguments(NamedMapIndex):
         if kwargs.get("merchant_id", "") is None:
             # The same as leaving it out; a None that a task is mapped over is not.
             del kwargs["merchant_id"]
-        cls.check_arguments(kwargs.get("task_id"), dict.fromkeys(cls.arguments, LATER) | kwargs)
+        cls.check_arguments(kwargs.get("task_id"), kwargs)
         set_retries(kwargs, inherited_default_args(*map(kwargs.get, ("dag", "task_group", "default_args"))))
         return super().partial(**kwargs)  # type: ignore[misc]
 
@@ -203,9 +200,13 @@ class TaskArguments(NamedMapIndex):
 
     @classmethod
     def check_arguments(cls, task_id: Any, given: Mapping[str, Any]) -> None:
-        """Raise ZDirectConfigurationError for what is known at parse and wrong; names the task."""
+        """Raise ZDirectConfigurationError for what is known at parse and wrong; names the task.
+
+        :param given: by name; ``expand()`` may give those that are not there, or not.
+        """
         try:
-            cls.check_at_parse({name: each.at_parse(given[name], name) for name, each in cls.arguments.items()})
+            known = {name: each.at_parse(given[name], name) for name, each in cls.arguments.items() if name in given}
+            cls.check_at_parse(dict.fromkeys(cls.arguments, UNKNOWN) | known)
         except ZDirectConfigurationError as error:
             error.message = f"Task {task_id}: {error.message}"
             raise

@@ -24,41 +24,13 @@ from airflow_provider_zdirect.publish.environment import RECORD
 
 WINDOW = {"window_from": "2026-11-10T00:00:00Z", "window_to": "2026-11-11T00:00:00Z"}
 
-ELSEWHERE = (
-    "data/zd",
-    "./data",
-    "../data",
-    "~/zd",
-    "file://data/zd",
-    "file://~/zd",
-    "file://./zd",
-    "file://localhost/zd",
-    "FILE://data/zd",
-    "local://data/zd",
-    "file:data/zd",
-    "file:/data/zd",
-    "file:///~/zd",
-    "/~/zd",
-    "file://",
-    "file:///",
-    "/",
-    "s3://",
-    "s3:///zd",
-    "s3:/bucket/zd",
-    "s3:bucket/zd",
-    "/s3://bucket/zd",
-    "s3://s3://bucket/zd",
-    "file:///s3://bucket/zd",
-    "s3://bucket/a/../zd",
-    "s3://bucket/./zd",
-    " s3://bucket/zd",
-    "s3://bucket/zd ",
-    "/data/zd\n",
-    "s3://bucket/a\tb",
-    "simplecache::s3://bucket/zd",
-    "://bucket/zd",
-)
-
+WORDS = """
+data/zd ./data ../data ~/zd file:data/zd file:/data/zd file:///~/zd /~/zd file:// file:/// /
+file://data/zd file://~/zd file://./zd file://localhost/zd FILE://data/zd local://data/zd
+s3:// s3:///zd s3:/bucket/zd s3:bucket/zd /s3://bucket/zd s3://s3://bucket/zd file:///s3://bucket/zd
+s3://bucket/a/../zd s3://bucket/./zd simplecache::s3://bucket/zd ://bucket/zd
+"""
+ELSEWHERE = (*WORDS.split(), " s3://bucket/zd", "s3://bucket/zd ", "/data/zd\n", "s3://bucket/a\tb")
 PATHS = [
     (operator, name)
     for operator in TASKS

@@ -5,7 +5,7 @@ import sys
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_zdirect.exceptions import WindowError
 from airflow_provider_zdirect.sensors.report import ZDirectReportReadySensor
@@ -18,36 +18,34 @@ def sensor(**arguments):
     return ZDirectReportReadySensor(**{"task_id": "ready", "dataset": ICM, **arguments})
 
 
-def test_a_mapped_task_takes_what_it_is_mapped_over(emulator):
-    with DAG("a_dag", schedule=None):
-        mapped = ZDirectReportReadySensor.partial(task_id="mapped", dataset=ICM, deferrable=True).expand(
-            report_date=["2026-11-19", "2026-11-20"]
-        )
-    assert mapped.task_id == "mapped"
-    # As Airflow makes the real task of one index.
-    unmapped = mapped.unmap({"report_date": "2026-11-19"})
-    assert (unmapped.report_date, unmapped.deferrable, unmapped.poke_interval) == ("2026-11-19", True, 120)
-
-
 def test_right_literals_are_taken_in_every_form_they_may_have():
     sensor(report_date=date(2026, 11, 20), not_before=time(13, 30), holiday_calendars=["DE", "PL", "DE-BE"])
     sensor(report_date="2026-11-20", not_before="13:30", holiday_calendars="DE, de-be", poll_interval="PT5M")
     sensor(report_date=" ", variant="single_request", path="/icm/{merchant_id}", holiday_calendars="")
 
 
+def due(start, length, **arguments):
+    """The report date of a run, and when it is due."""
+    start = start and datetime.fromisoformat(start)
+    return date_and_due(
+        sensor(**arguments).values(), {"data_interval_start": start, "data_interval_end": start and start + length}
+    )
+
+
 @pytest.mark.parametrize(
-    "interval",
-    [(None, None), (datetime(2026, 11, 21, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC))],
-    ids=["none", "zero-width"],
+    ("start", "length", "said"),
+    [
+        (None, None, "has no data interval"),
+        ("2026-11-21T00:00:00Z", timedelta(0), "has no data interval"),
+        ("2026-11-20T00:00:00Z", timedelta(hours=1), "is not a day"),
+        ("2026-11-20T00:00:00Z", timedelta(days=2), "is not a day"),
+        ("2026-11-20T00:00:00Z", timedelta(days=7), "is not a day"),
+    ],
 )
-def test_without_a_data_interval_the_report_date_has_to_be_given(interval, make_sensor, emulator, context):
-    context["data_interval_start"], context["data_interval_end"] = interval
-    with pytest.raises(AirflowFailException, match="Give report_date") as caught:
-        make_sensor().execute(context)
-    assert isinstance(caught.value.__cause__, WindowError)
-    assert not emulator.requests
-    emulator.clock.advance(86_400)
-    assert make_sensor(report_date="2026-11-20").execute(context)["report_date"] == "2026-11-20"
+def test_without_a_data_interval_of_a_day_the_report_date_has_to_be_given(start, length, said):
+    with pytest.raises(WindowError, match=f"{said}.*Give report_date"):
+        due(start, length)
+    assert due(start, length, report_date="2026-11-20") == (date(2026, 11, 20), datetime(2026, 11, 21, 12, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
@@ -60,19 +58,9 @@ def test_without_a_data_interval_the_report_date_has_to_be_given(interval, make_
         ("2026-11-18T22:00:00Z", 25),
     ],
 )
-def test_the_report_date_is_the_day_of_the_data_interval_wherever_that_begins(start, hours, make_sensor):
-    start = datetime.fromisoformat(start)
-    values = make_sensor(not_before="08:00", timezone="America/New_York").values()
-    interval = {"data_interval_start": start, "data_interval_end": start + timedelta(hours=hours)}
-    assert date_and_due(values, interval) == (date(2026, 11, 19), datetime(2026, 11, 20, 13, tzinfo=UTC))
-
-
-@pytest.mark.parametrize("length", [timedelta(hours=1), timedelta(days=2), timedelta(days=7)])
-def test_an_interval_that_is_not_a_day_needs_a_report_date(length, make_sensor, emulator, context):
-    context["data_interval_end"] = context["data_interval_start"] + length
-    with pytest.raises(AirflowFailException, match="is not a day, and report_date is not given"):
-        make_sensor().execute(context)
-    assert not emulator.requests
+def test_the_report_date_is_the_day_of_the_data_interval_wherever_that_begins(start, hours):
+    found = due(start, timedelta(hours=hours), not_before="08:00", timezone="America/New_York")
+    assert found == (date(2026, 11, 19), datetime(2026, 11, 20, 13, tzinfo=UTC))
 
 
 def test_the_poke_interval_is_the_shortest_pause_unless_the_author_gives_another():

@@ -104,11 +104,12 @@ def test_an_answer_to_more_than_was_asked_for_is_refused_unless_that_is_accepted
 @pytest.mark.parametrize(
     "rows",
     [
-        [dated("2026-11-02", ASKED), dated(ASKED, LATER), dated(None, ASKED), dated(None, None)],
+        [dated("2026-11-02", ASKED), dated(ASKED, LATER), dated(None, ASKED)],
+        [dated(None, None)],
         [dated(EVE, EVE), dated(EVE, ASKED), dated(EVE, LATER)],
         [dated(NEXT, NEXT), dated(NEXT, None), dated(None, None)],
     ],
-    ids=["either date", "the day before", "the day after"],
+    ids=["either date", "no date", "the day before", "the day after"],
 )
 def test_rows_of_the_day_by_either_date_or_all_off_by_one_day_the_same_way_are_taken(refetch, script, tmp_path, rows):
     script(*(("PO1", row, 0, None) for row in rows))
