@@ -33,7 +33,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectConfigurationError,
     ZDirectRetriableError,
 )
-from airflow_provider_zdirect.merchant_files.cells import UUID
+from airflow_provider_zdirect.merchant_files.cells import checked_merchant_id as checked_merchant_id
 
 T = TypeVar("T")
 
@@ -321,20 +321,6 @@ class ZDirectClient:
             refused_at = refused_at or self._sender.clock.now()
             log.info("%s: 401, the access token is refused; using another one.", call.what)
             token = await self._tokens.get(refused=token.access_token)
-
-
-def checked_merchant_id(text: str) -> str:
-    """``text`` in lower case, if it can be a merchant id: a UUID. It becomes part of a path.
-
-    :raises ZDirectConfigurationError: if it is anything else.
-    """
-    merchant_id = text.strip().lower()
-    if not UUID.fullmatch(merchant_id):
-        raise ZDirectConfigurationError(
-            f"merchant_id={text[:60]!r} is not a UUID.",
-            remedy="Give the merchant's BPID as /auth/me lists it, for example 01234567-89ab-cdef-0123-456789abcdef.",
-        )
-    return merchant_id
 
 
 def _call(method: str, path: str, rate: Rate, facts: CallFacts, **more: Any) -> Call:

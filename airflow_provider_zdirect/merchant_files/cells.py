@@ -11,6 +11,8 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+
 LONGEST = 255
 SHOWN = 40
 """Characters of a cell that an error shows."""
@@ -42,6 +44,20 @@ _NO_VALUE = re.compile(
     re.IGNORECASE,
 )
 """What spreadsheets, databases, programs and people write where there is no value."""
+
+
+def checked_merchant_id(text: str) -> str:
+    """``text`` in lower case, if it can be a merchant id: a UUID. It becomes part of a path.
+
+    :raises ZDirectConfigurationError: if it is anything else.
+    """
+    merchant_id = text.strip().lower()
+    if not UUID.fullmatch(merchant_id):
+        raise ZDirectConfigurationError(
+            f"merchant_id={text[:60]!r} is not a UUID.",
+            remedy="Give the merchant's BPID as /auth/me lists it, for example 01234567-89ab-cdef-0123-456789abcdef.",
+        )
+    return merchant_id
 
 
 class CellError(ValueError):

@@ -5,25 +5,22 @@ An argument that is a template, or that a mapped task is given later, is :data:`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.merchant_files.tables import table_kind
 from airflow_provider_zdirect.operators import arguments
+from airflow_provider_zdirect.operators.arguments import refusal
 from airflow_provider_zdirect.operators.base_path import check_path
 from airflow_provider_zdirect.operators.map_index import NamedMapIndex
-from airflow_provider_zdirect.operators.retry import set_retries
+from airflow_provider_zdirect.operators.retry import inherited_default_args, set_retries
 from airflow_provider_zdirect.storage.layout import FORMATS
 from airflow_provider_zdirect.windows import Window
 
 UNKNOWN: Final = object()
 """Stands for a value that is not known before the task runs."""
-
-LATER: Final = "{{ known later }}"
-"""Stands for an argument of a mapped task that ``partial()`` was not given: ``expand()`` may give it, or not."""
 
 
 @dataclass(frozen=True)
@@ -44,22 +41,17 @@ class Argument:
         """
         if arguments.given(rendered) is None:
             if self.blank is UNKNOWN:
-                raise ZDirectConfigurationError(f"{name} is empty.", remedy=f"Give {name}.")
+                raise refusal(f"{name} is empty", f"Give {name}.")
             return self.blank
         return self.convert(rendered, name)
 
     def at_parse(self, argument: Any, name: str) -> Any:
-        """As :meth:`value`, as far as it is known when the DAG is parsed."""
-        return self.value(argument, name) if arguments.is_literal(argument) else UNKNOWN
-
-
-class MappingArgument(Argument):
-    """A mapping, of which some values may be templates."""
-
-    def at_parse(self, argument: Any, name: str) -> Any:
+        """As :meth:`value`, as far as it is known when the DAG is parsed; of a mapping, value by value."""
         if isinstance(argument, Mapping):
-            argument = {key: value for key, value in argument.items() if arguments.is_literal(value)}
-        return super().at_parse(argument, name)
+            known = {key: value for key, value in argument.items() if arguments.is_literal(value)}
+            unknown = dict.fromkeys(argument.keys() - known.keys(), UNKNOWN)
+            return unknown | self.value(known, name) if unknown else self.value(known, name)
+        return self.value(argument, name) if arguments.is_literal(argument) else UNKNOWN
 
 
 def is_known(*values: Any) -> bool:
@@ -84,8 +76,15 @@ def table_file(value: Any, name: str) -> str:
 
 
 def from_template(convert: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-    """The conversion of a list or mapping that may be text, as a template renders it."""
-    return lambda value, name: convert(arguments.from_text(value), name)
+    """The conversion of a list or mapping that may be text, as a template renders it; blank values are left out."""
+
+    def of_text(value: Any, name: str) -> Any:
+        value = arguments.from_text(value)
+        if isinstance(value, Mapping):
+            value = {key: each for key, each in value.items() if arguments.given(each) is not None}
+        return convert(value, name)
+
+    return of_text
 
 
 def optional(convert: Callable[[Any, str], Any]) -> Argument:
@@ -130,9 +129,7 @@ def check_window(values: Mapping[str, Any]) -> None:
         return
     if start is None or end is None:
         there, missing = ("window_from", "window_to") if end is None else ("window_to", "window_from")
-        raise ZDirectConfigurationError(
-            f"{there} is given and {missing} is not.", remedy="Give both, or neither for the run's data interval."
-        )
+        raise refusal(f"{there} is given and {missing} is not", "Give both, or neither for the run's data interval.")
     Window(start, end)
 
 
@@ -145,20 +142,39 @@ def check_one_source(values: Mapping[str, Any], listed: str, file: str, *, is_ne
         return
     found = [name for name in (listed, file) if values[name] is not None]
     if len(found) == 2:
-        raise ZDirectConfigurationError(
-            f"{listed} and {file} are both given.", remedy="Give one of them; the other one may be left out."
-        )
+        raise refusal(f"{listed} and {file} are both given", "Give one of them; the other one may be left out.")
     if is_needed and not found:
-        raise ZDirectConfigurationError(
-            f"Neither {listed} nor {file} is given.", remedy=f"Give {listed}, or a file with them as {file}."
-        )
+        raise refusal(f"Neither {listed} nor {file} is given", f"Give {listed}, or a file with them as {file}.")
 
 
 class TaskArguments(NamedMapIndex):
-    """A task whose arguments are those of a table. Goes before Airflow's base class."""
+    """A task whose arguments are those of a table, and templates. Goes before Airflow's base class.
+
+    :param values: the arguments by name; others are left out.
+    """
 
     arguments: ClassVar[Mapping[str, Argument]] = {}
+    template_fields: Collection[str] = ()
     deferrable: bool = False
+
+    def __init__(self, *, values: Mapping[str, Any], **kwargs: Any) -> None:
+        # A mapped task has been given its arguments by another task; execute() judges them.
+        if not is_mapped(self):
+            self.check_arguments(kwargs.get("task_id"), values)
+        set_retries(kwargs, kwargs.get("default_args") or {})
+        super().__init__(**kwargs)
+        for name in self.arguments:
+            setattr(self, name, values[name])
+        self.deferrable = values.get("deferrable", self.deferrable)
+        merchant_id = values.get("merchant_id")
+        # Before rendering: a blank value of what a task is mapped over, or of another task, was to be a value.
+        self._merchant_may_be_blank = merchant_id is None or (
+            isinstance(merchant_id, str) and not (is_mapped(self) and arguments.is_literal(merchant_id))
+        )
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.template_fields = tuple(cls.arguments)
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
@@ -166,15 +182,9 @@ class TaskArguments(NamedMapIndex):
         if kwargs.get("merchant_id", "") is None:
             # The same as leaving it out; a None that a task is mapped over is not.
             del kwargs["merchant_id"]
-        values = dict.fromkeys(cls.arguments, LATER) | kwargs
-        cls.check_arguments(kwargs.get("task_id"), values)
-        set_retries(kwargs)
-        return super().partial(**{**kwargs, **cls.partial_arguments(values)})  # type: ignore[misc]
-
-    @classmethod
-    def partial_arguments(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Airflow's own arguments that the scheduler has to know of a mapped task."""
-        return {}
+        cls.check_arguments(kwargs.get("task_id"), kwargs)
+        set_retries(kwargs, inherited_default_args(*map(kwargs.get, ("dag", "task_group", "default_args"))))
+        return super().partial(**kwargs)  # type: ignore[misc]
 
     @classmethod
     def check(cls, values: Mapping[str, Any]) -> None:
@@ -190,23 +200,16 @@ class TaskArguments(NamedMapIndex):
 
     @classmethod
     def check_arguments(cls, task_id: Any, given: Mapping[str, Any]) -> None:
-        """Raise ZDirectConfigurationError for what is known at parse and wrong; names the task."""
-        with _naming(task_id):
-            cls.check_at_parse({name: each.at_parse(given[name], name) for name, each in cls.arguments.items()})
+        """Raise ZDirectConfigurationError for what is known at parse and wrong; names the task.
 
-    def set_arguments(self, given: Mapping[str, Any]) -> None:
-        """Make attributes of the arguments, which Airflow renders.
-
-        :param given: by name; others are left out.
+        :param given: by name; ``expand()`` may give those that are not there, or not.
         """
-        for name in self.arguments:
-            setattr(self, name, given[name])
-        self.deferrable = given.get("deferrable", self.deferrable)
-        merchant_id = given.get("merchant_id")
-        # Before rendering: a blank value of what a task is mapped over, or of another task, was to be a value.
-        self._merchant_may_be_blank = merchant_id is None or (
-            isinstance(merchant_id, str) and not (is_mapped(self) and arguments.is_literal(merchant_id))
-        )
+        try:
+            known = {name: each.at_parse(given[name], name) for name, each in cls.arguments.items() if name in given}
+            cls.check_at_parse(dict.fromkeys(cls.arguments, UNKNOWN) | known)
+        except ZDirectConfigurationError as error:
+            error.message = f"Task {task_id}: {error.message}"
+            raise
 
     def values(self) -> dict[str, Any]:
         """The rendered arguments as values.
@@ -226,10 +229,10 @@ class TaskArguments(NamedMapIndex):
             is_mapped(self) and getattr(self, "_BaseOperator__init_kwargs", {}).get("merchant_id", "") is None
         )
         if is_mapped_none or not self._merchant_may_be_blank:
-            raise ZDirectConfigurationError(
-                f"merchant_id={blank!r} is blank. It is not taken for the connection's merchant, because "
-                "the task is mapped, or takes it from another task.",
-                remedy="Remove the blank entry from what the task is mapped over, or leave merchant_id out for the "
+            raise refusal(
+                f"merchant_id={blank!r} is blank. It is not taken for the connection's merchant, because the task is "
+                "mapped, or takes it from another task",
+                "Remove the blank entry from what the task is mapped over, or leave merchant_id out for the "
                 "connection's merchant.",
             )
 
@@ -237,13 +240,3 @@ class TaskArguments(NamedMapIndex):
 def is_mapped(task: Any) -> bool:
     """Whether the task is one of a mapped one: its arguments are known only now, and it may not fail at parse."""
     return bool(getattr(task, "_BaseOperator__from_mapped", False))
-
-
-@contextmanager
-def _naming(task_id: Any) -> Iterator[None]:
-    """Let errors name the task: at parse, nothing else says which of a file's tasks is meant."""
-    try:
-        yield
-    except ZDirectConfigurationError as error:
-        error.message = f"Task {task_id}: {error.message}"
-        raise

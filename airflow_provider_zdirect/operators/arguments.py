@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import TypeAdapter, ValidationError
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.merchant_files.cells import UUID
+from airflow_provider_zdirect.merchant_files.cells import UUID, checked_merchant_id
 from airflow_provider_zdirect.merchant_files.ean import is_ean13
 from airflow_provider_zdirect.windows import parse_instant
 
@@ -48,24 +48,16 @@ def literal(value: Any) -> Any:
     return given(value) if is_literal(value) else None
 
 
+def refusal(what: str, remedy: str) -> ZDirectConfigurationError:
+    return ZDirectConfigurationError(f"{what}.", remedy=remedy)
+
+
 def text(value: Any, name: str) -> str:
     return str(value)
 
 
-def merchant_id(value: Any, name: str = "merchant_id") -> str:
-    """The UUID in lower case.
-
-    The client's ``checked_merchant_id`` takes the same ones; importing the client would slow the parsing.
-
-    :raises ZDirectConfigurationError: if ``value`` is not a UUID as zDirect writes it, in either case.
-    """
-    if not UUID.fullmatch(found := str(value).strip().lower()):
-        raise ZDirectConfigurationError(
-            f"{name}={value!r} is not a UUID.",
-            remedy="Give the merchant's BPID as zDirect shows it, for example "
-            "01924c48-49bb-40c2-9c32-ab582e6db6f4, or leave it out for the connection's merchant.",
-        )
-    return found
+def merchant_id(value: Any, name: str) -> str:
+    return checked_merchant_id(str(value))
 
 
 def split_entries(text: str) -> list[str]:
@@ -94,28 +86,22 @@ def entries(value: Any, *, name: str, parse: Callable[[str], str]) -> list[str]:
     if isinstance(value, AbstractSet):
         value = sorted(value, key=str)
     if not isinstance(value, Sequence) or isinstance(value, bytes | str):
-        raise ZDirectConfigurationError(
-            f"{name}={value!r} is not a list.", remedy=f"Give {name} as a list of texts, or as text with commas."
-        )
+        raise refusal(f"{name}={value!r} is not a list", f"Give {name} as a list of texts, or as text with commas.")
     found: dict[str, None] = {}
     for number, item in enumerate(value, start=1):
         if not isinstance(item, str):
-            raise ZDirectConfigurationError(
-                f"{name}: entry {number} is {item!r}, which is not text.",
-                remedy="Give every entry as text, in quotes; numbers lose leading zeros.",
+            raise refusal(
+                f"{name}: entry {number} is {item!r}, which is not text",
+                "Give every entry as text, in quotes; numbers lose leading zeros.",
             )
         for part in split_entries(item):
             try:
                 found[parse(part)] = None
             except ValueError as error:
-                raise ZDirectConfigurationError(
-                    f"{name}: {part[:60]!r} is not {error} (entry {number}).",
-                    remedy=f"Correct the entry, or remove it from {name}.",
-                ) from None
+                what = f"{name}: {part[:60]!r} is not {error} (entry {number})"
+                raise refusal(what, f"Correct the entry, or remove it from {name}.") from None
     if value and not found:
-        raise ZDirectConfigurationError(
-            f"{name} has only blank entries.", remedy=f"Give values, or leave {name} empty, without blank entries."
-        )
+        raise refusal(f"{name} has only blank entries", f"Give values, or leave {name} empty, without blank entries.")
     return list(found)
 
 
@@ -148,9 +134,7 @@ def choice(*choices: str) -> Callable[[Any, str], str]:
 
     def convert(value: Any, name: str) -> str:
         if value not in choices:
-            raise ZDirectConfigurationError(
-                f"{name}={value!r} is unknown.", remedy=f"Use one of: {', '.join(choices)}."
-            )
+            raise refusal(f"{name}={value!r} is unknown", f"Use one of: {', '.join(choices)}.")
         return str(value)
 
     return convert
@@ -169,17 +153,15 @@ def duration(value: Any, name: str) -> timedelta:
         with suppress(ValidationError):
             value = _TIMEDELTA.validate_python(text)
     if not isinstance(value, timedelta):
-        raise ZDirectConfigurationError(
-            f"{name}={value!r} is not a duration.",
-            remedy=f"Give {name} as a timedelta, such as timedelta(hours=48), or as ISO 8601 text such as 'PT48H' or "
-            "'P2D' (weeks, days, hours, minutes, seconds). A bare number has no unit.",
+        raise refusal(
+            f"{name}={value!r} is not a duration",
+            f"Give {name} as a timedelta, such as timedelta(hours=48), or as ISO 8601 text such as 'PT48H' or 'P2D' "
+            "(weeks, days, hours, minutes, seconds). A bare number has no unit.",
         )
     if value < timedelta(0):
-        raise ZDirectConfigurationError(f"{name}={value} is negative.", remedy=f"Give {name} as 0 or more.")
+        raise refusal(f"{name}={value} is negative", f"Give {name} as 0 or more.")
     if value > LONGEST_DURATION:
-        raise ZDirectConfigurationError(
-            f"{name}={value} is too long.", remedy=f"Give {name} as {LONGEST_DURATION.days} days at most."
-        )
+        raise refusal(f"{name}={value} is too long", f"Give {name} as {LONGEST_DURATION.days} days at most.")
     return value
 
 
@@ -189,9 +171,7 @@ def count(value: Any, name: str) -> int:
     except (TypeError, ValueError, OverflowError):
         number = -1
     if isinstance(value, bool) or number < 0 or (isinstance(value, float) and value != number):
-        raise ZDirectConfigurationError(
-            f"{name}={value!r} is not a count.", remedy=f"Give {name} as a whole number, 0 or more."
-        )
+        raise refusal(f"{name}={value!r} is not a count", f"Give {name} as a whole number, 0 or more.")
     return number
 
 
@@ -200,7 +180,7 @@ def flag(value: Any, name: str) -> bool:
         return value
     text = str(value).strip().lower()
     if text not in ("true", "false"):
-        raise ZDirectConfigurationError(f"{name}={value!r} is neither true nor false.", remedy="Give one of the two.")
+        raise refusal(f"{name}={value!r} is neither true nor false", "Give one of the two.")
     return text == "true"
 
 
@@ -224,15 +204,11 @@ def mapping(value: Any, name: str) -> dict[str, str]:
     if value is None:
         return {}
     if not isinstance(value, Mapping) or any(isinstance(item, Mapping) for item in value.values()):
-        raise ZDirectConfigurationError(
-            f"{name}={value!r} is not a mapping.", remedy=f'Give {name} as {{"name": "value"}}, or leave it out.'
-        )
+        raise refusal(f"{name}={value!r} is not a mapping", f'Give {name} as {{"name": "value"}}, or leave it out.')
     for key, item in value.items():
         if isinstance(item, list | tuple) and not item:
             # Not taken for "not given", which would mean all: whoever gives a list wants what is in it.
-            raise ZDirectConfigurationError(
-                f"{name}[{key!r}] is an empty list.", remedy="Give values, or leave it out (or blank) for all."
-            )
+            raise refusal(f"{name}[{key!r}] is an empty list", "Give values, or leave it out (or blank) for all.")
     return {
         str(key): ",".join(map(str, item)) if isinstance(item, list | tuple) else str(item)
         for key, item in value.items()
@@ -244,7 +220,7 @@ def time_zone(value: Any, name: str) -> str:
     try:
         ZoneInfo(str(value))
     except (KeyError, ValueError, OSError):
-        raise ZDirectConfigurationError(
-            f"{name}={value!r} is not a time zone.", remedy="Give an IANA name such as Europe/Berlin, or UTC."
+        raise refusal(
+            f"{name}={value!r} is not a time zone", "Give an IANA name such as Europe/Berlin, or UTC."
         ) from None
     return str(value)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
+from airflow.providers.common.compat.sdk import BaseOperator, conf
 from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
@@ -21,20 +20,17 @@ from airflow_provider_zdirect.assets import (
     zdirect_asset,
 )
 from airflow_provider_zdirect.clock import SystemClock
-from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectConfigurationError, ZDirectRetriableError
+from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectRetriableError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.argument_table import TaskArguments, is_mapped
 from airflow_provider_zdirect.operators.base_path import known_environment
-from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, fail_fast, set_retry_policy
+from airflow_provider_zdirect.operators.retry import fail_fast
+from airflow_provider_zdirect.operators.task_run import TaskRun
 from airflow_provider_zdirect.windows import moment_in_words
 
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+__all__ = ["DEFERRABLE", "Outcome", "TaskRun", "ZDirectOperator"]
 
-    from airflow_provider_zdirect.client import ZDirectClient
-    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-
-T = TypeVar("T")
+DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
 
 MAX_WAITS = 10
 """Waits after failures, one after the other."""
@@ -58,8 +54,6 @@ class ZDirectOperator(TaskArguments, BaseOperator):
     All arguments but ``deferrable`` are templates. What is wrong and known at parse is refused at parse; a task fails
     with AirflowFailException, chained to the typed error, if a retry cannot help, and with ZDirectRetriableError if it
     can. With ``deferrable=True`` it waits for that in the triggerer instead.
-
-    :param values: the subclass's arguments by name.
     """
 
     asset_names: ClassVar[tuple[str, ...]] = ()
@@ -74,40 +68,31 @@ class ZDirectOperator(TaskArguments, BaseOperator):
 
     ui_color = "#ffe8d6"
 
-    def __init__(
-        self,
-        *,
-        values: Mapping[str, Any],
-        outlets: Any = None,
-        retries: int | None = RETRIES,
-        retry_delay: timedelta | float = RETRY_DELAY,
-        **kwargs: Any,
-    ) -> None:
-        # A mapped task has been given its arguments by another task; execute() judges them. Its outlets are those of
-        # partial(), less what the author took out: an asset that was not there at parse does not exist for Airflow.
+    def __init__(self, *, values: Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(values=values, **kwargs)
+        # Those of a mapped task are those of partial(), less what the author took out: an asset that was not there at
+        # parse does not exist for Airflow.
         if not is_mapped(self):
-            self.check_arguments(kwargs.get("task_id"), values)
-            outlets = with_assets(outlets, self.own_assets(values))
-        set_retry_policy(kwargs)
-        super().__init__(retries=retries, retry_delay=retry_delay, outlets=outlets, **kwargs)
-        self.set_arguments(values)
+            self.outlets = with_assets(self.outlets, self.own_assets(values))
 
     @classmethod
-    def partial_arguments(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        return {"outlets": with_assets(given.get("outlets"), cls.own_assets(given))}
+    def partial(cls, **kwargs: Any) -> Any:
+        mapped = super().partial(**kwargs)
+        # The scheduler has to know the outlets of a mapped task.
+        mapped.kwargs["outlets"] = with_assets(kwargs.get("outlets"), cls.own_assets(kwargs))
+        return mapped
 
-    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
+    def perform(self, run: TaskRun) -> Outcome:
         """Do what the task is for. Check everything that can be wrong before the first request.
 
-        :param values: the arguments, as the table converts them.
         :raises ZDirectRetriableError: if it may work later; a deferrable task waits for it without a worker slot.
         """
         raise NotImplementedError
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Any) -> dict[str, Any]:
         return self.resume(context)
 
-    def resume(self, context: Context, event: Any = None, waits: int = 0, turns: int = 0) -> dict[str, Any]:
+    def resume(self, context: Any, event: Any = None, waits: int = 0, turns: int = 0) -> dict[str, Any]:
         """Go on, after a wait in the triggerer.
 
         :param waits: waits after failures before.
@@ -118,15 +103,17 @@ class ZDirectOperator(TaskArguments, BaseOperator):
         hook = ZDirectHook(self.conn_id)
         try:
             with fail_fast():
-                outcome = self.perform(self.values(), context, hook)
+                outcome = self.perform(TaskRun(self.values(), context, hook))
         except ZDirectRetriableError as error:
             self._wait(error, waits, turns)
         for name, change in outcome.changed.items():
             self._record_change(context, name, change, known_environment(hook))
         return outcome.summary
 
-    def wait(self, pause: timedelta, **kwargs: int) -> NoReturn:
+    def wait(self, why: str, pause: timedelta, **kwargs: int) -> NoReturn:
         """Give the worker slot back; :meth:`resume` goes on after the pause."""
+        until = moment_in_words((SystemClock().now() + pause).replace(microsecond=0))
+        self.log.info("%s Waiting without a worker slot until %s.", why, until)
         self.defer(trigger=TimeDeltaTrigger(pause), method_name="resume", kwargs=kwargs)
         raise AssertionError("defer() raises")
 
@@ -136,15 +123,12 @@ class ZDirectOperator(TaskArguments, BaseOperator):
         if getattr(error, "progress", 0):
             waits = turns = 0
         pause = timedelta(seconds=error.retry_after)
-        until = moment_in_words((SystemClock().now() + pause).replace(microsecond=0))
-        words = f"waiting {error.retry_after:.0f} s, until {until}, without a worker slot"
         if isinstance(error, RateLimitedError) and turns < self.max_turns:
-            self.log.info("%s This task's turn is still to come: %s.", error.message, words)
-            self.wait(pause, waits=waits, turns=turns + 1)
+            self.wait(f"{error.message} This task's turn is still to come.", pause, waits=waits, turns=turns + 1)
         if waits >= MAX_WAITS:
             raise error
-        self.log.warning("%s Wait %d of %d: %s.", error, waits + 1, MAX_WAITS, words)
-        self.wait(pause, waits=waits + 1)
+        self.log.warning("%s", error)
+        self.wait(f"Wait {waits + 1} of {MAX_WAITS}.", pause, waits=waits + 1)
 
     @classmethod
     def updated(cls, values: Mapping[str, Any]) -> Sequence[str]:
@@ -185,35 +169,16 @@ class ZDirectOperator(TaskArguments, BaseOperator):
                     context["outlet_events"][alias].add(asset, extra=extra if AIRFLOW_V_3_0_PLUS else _hashable(extra))
 
 
-def ask_zdirect(hook: ZDirectHook, work: Callable[[ZDirectClient], Awaitable[T]]) -> T:
-    """What ``work`` returns, given a client of the hook's connection."""
-
-    async def run() -> T:
-        async with hook.client() as client:
-            return await work(client)
-
-    return asyncio.run(run())
-
-
-def end_without_file(what: str, missing: str, remedy: str) -> NoReturn:
-    """Skip the task if ``missing`` is ``skip``, else fail it."""
-    if missing == "skip":
-        raise AirflowSkipException(what)
-    raise ZDirectConfigurationError(what, remedy=remedy)
-
-
 class _Dict(dict[str, Any]):
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(repr(self))
 
 
 class _List(list[Any]):
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(repr(self))
+    __hash__ = _Dict.__hash__  # type: ignore[assignment]
 
 
-def _hashable(value: Any) -> Any:
-    """The same value; Airflow 2 hashes what goes through an alias."""
-    if isinstance(value, Mapping):
-        return _Dict({name: _hashable(item) for name, item in value.items()})
-    return _List(map(_hashable, value)) if isinstance(value, list | tuple) else value
+def _hashable(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """The same content; Airflow 2 hashes the values of what goes through an alias."""
+    kinds: dict[type, type] = {dict: _Dict, list: _List}
+    return {name: kinds.get(type(value), lambda same: same)(value) for name, value in extra.items()}

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, ObjectStoragePath
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.merchant_files.tables import TableFile
 
 if TYPE_CHECKING:
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-    from airflow_provider_zdirect.publish.place import Place
 
 EXTRAS = {"s3": "s3", "s3a": "s3"}
-
 LOCAL = ("file", "local", "")
 
 _URL = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<rest>.*)", re.DOTALL)
@@ -49,12 +45,10 @@ def open_base_path(
         stand before the bucket (``s3://my_conn@bucket/zdirect``). Characters mean themselves, ``?``, ``#`` and ``%``
         too.
     :param storage_conn_id: Airflow connection of the storage; None means the one that the URL names.
-    :param environment: that of the zDirect connection, to which the base path belongs from now on; None: that is not
-        checked.
-    :param writes: False for tasks that only read: a base path of another environment is refused all the same, but none
-        gets its first record. It is tried only if it has none.
-    :raises ZDirectConfigurationError: if it is relative, of an unknown kind or of another environment, or cannot be
-        written to.
+    :param environment: that of the zDirect connection, to which the base path belongs from now on; None: any.
+    :param writes: False for tasks that only read: then the environment is not recorded, and a path that has a record is
+        not tried.
+    :raises ZDirectConfigurationError: as :func:`open_path`; or if it is another environment's, or not writable.
     :raises StorageUnavailableError: if the storage does not answer.
     """
     from airflow_provider_zdirect.publish.environment import claim_environment
@@ -69,27 +63,6 @@ def open_base_path(
     if writes or not recorded:
         store.check_writable(base_path, opened.storage)
     return opened
-
-
-def open_place(
-    values: Mapping[str, Any], hook: ZDirectHook, *, writes: bool = True, needs_connection: bool = True
-) -> Place:
-    """Where a task's results go.
-
-    It is checked before the first request, which may be that for the merchant.
-
-    :param values: the task's ``base_path``, ``merchant_id``, ``storage_conn_id`` and, if it has one, ``format``.
-    :param writes: as in :func:`open_base_path`.
-    :param needs_connection: False for tasks that ask zDirect for nothing but, where none is given, the merchant.
-    :raises ZDirectConfigurationError: if one of them is wrong.
-    :raises StorageUnavailableError: if the storage does not answer.
-    """
-    from airflow_provider_zdirect.publish.place import Place
-
-    environment = hook.config().environment if needs_connection else known_environment(hook)
-    opened = open_base_path(values["base_path"], values["storage_conn_id"], environment=environment, writes=writes)
-    merchant_id = values["merchant_id"] or hook.merchant_id()
-    return Place(opened.fs, opened.root, opened.uri, merchant_id, environment or "", values.get("format", "parquet"))
 
 
 def known_environment(hook: ZDirectHook) -> str | None:
@@ -113,46 +86,27 @@ def open_path(text: str, storage_conn_id: str | None = None, *, name: str) -> Ba
     """
     check_path(text, name=name)
     scheme, conn_id, path = _parts(text)
+    given = f"{name}={text!r}"
     if storage_conn_id is not None:
-        conn_id, parameter = storage_conn_id, "storage_conn_id"
-    else:
-        parameter = name
+        conn_id, given = storage_conn_id, f"storage_conn_id={storage_conn_id!r} (for {given})"
     if conn_id is not None:
-        _check_connection(conn_id, text, name=name, parameter=parameter)
+        _check_connection(conn_id, given)
     try:
         # For the filesystem only: of the path, it drops a ``?`` at the end.
         fs: Any = ObjectStoragePath(f"{scheme or 'file'}:///", conn_id=conn_id).fs
         root = str(fs._strip_protocol(f"{scheme}://{path}" if scheme else path))
     except Exception as error:
+        extra = EXTRAS.get(scheme)
         raise ZDirectConfigurationError(
             f"{name}={text!r} cannot be used: {type(error).__name__}: {error}.",
-            remedy=_missing_support(text, name),
+            remedy=f'Install the support for {scheme}:// with `pip install "airflow-provider-zdirect[{extra}]"`.'
+            if extra
+            else f"Install the Airflow provider that knows {scheme}://, or correct {name} and storage_conn_id.",
         ) from error
-    _check_read_literally(fs, root, path, text, name=name)
-    return BasePath(fs, root, text.rstrip("/"), _storage(fs, conn_id))
-
-
-def open_file(values: Mapping[str, Any], name: str, merchant_id: str = "") -> BasePath:
-    """The file that an argument names; ``{merchant_id}`` in it stands for the merchant.
-
-    :param values: the task's arguments.
-    """
-    return open_path(values[name].replace("{merchant_id}", merchant_id), values["storage_conn_id"], name=name)
-
-
-def open_table(
-    values: Mapping[str, Any],
-    name: str,
-    columns: Mapping[str, tuple[str, ...]],
-    required: tuple[str, ...],
-    merchant_id: str = "",
-) -> TableFile:
-    """As :func:`open_file`, for a file with a table in it.
-
-    :param columns: as those of :class:`~airflow_provider_zdirect.merchant_files.tables.TableFile`, and ``required``.
-    """
-    file = open_file(values, name, merchant_id)
-    return TableFile(file.fs, file.root, file.uri, name, columns, required)
+    _check_read_literally(fs, root, path, f"{name}={text!r}")
+    endpoint = getattr(fs, "endpoint_url", None)
+    reached = (f"storage connection {conn_id!r}" if conn_id else "", f"endpoint {endpoint}" if endpoint else "")
+    return BasePath(fs, root, text.rstrip("/"), ", ".join(filter(None, reached)))
 
 
 def check_path(text: str, *, name: str) -> None:
@@ -193,21 +147,19 @@ def _parts(text: str) -> tuple[str, str | None, str]:
     return scheme, conn_id or None, f"{host}{slash}{rest}"
 
 
-def _check_connection(conn_id: str, text: str, *, name: str, parameter: str) -> None:
+def _check_connection(conn_id: str, given: str) -> None:
     """Airflow's filesystems would go on without: with other credentials, to another address."""
     try:
         BaseHook.get_connection(conn_id)
     except AirflowNotFoundException as error:
-        where = "" if parameter == name else f" (for {name}={text!r})"
-        given = f"{parameter}={text!r}" if parameter == name else f"{parameter}={conn_id!r}"
         raise ZDirectConfigurationError(
-            f"{given}{where}: the storage connection {conn_id!r} does not exist.",
+            f"{given}: the storage connection {conn_id!r} does not exist.",
             remedy=f"Add it (for S3: type aws) in the UI, with `airflow connections add`, or as "
-            f"AIRFLOW_CONN_{conn_id.upper()}; or correct {parameter}.",
+            f"AIRFLOW_CONN_{conn_id.upper()}; or correct its name.",
         ) from error
 
 
-def _check_read_literally(fs: Any, root: str, path: str, text: str, *, name: str) -> None:
+def _check_read_literally(fs: Any, root: str, path: str, given: str) -> None:
     """Refuse a name that the filesystem would read otherwise, and so write somewhere else."""
     inside = f"{root.rstrip('/')}/x"
     # Some filesystems know the host by their connection, and leave it out.
@@ -217,19 +169,6 @@ def _check_read_literally(fs: Any, root: str, path: str, text: str, *, name: str
         read = "/".join(split(inside)[:2])
     if not literal or read.lstrip("/") != inside.lstrip("/"):
         raise ZDirectConfigurationError(
-            f"{name}={text!r}: the filesystem would read this name as {read.removesuffix('/x')!r}.",
+            f"{given}: the filesystem would read this name as {read.removesuffix('/x')!r}.",
             remedy="Give a path without special characters (?, #, ::).",
         )
-
-
-def _storage(fs: Any, conn_id: str | None) -> str:
-    endpoint = getattr(fs, "endpoint_url", None)
-    known = [f"storage connection {conn_id!r}"] if conn_id else []
-    return ", ".join([*known, *([f"endpoint {endpoint}"] if endpoint else [])])
-
-
-def _missing_support(text: str, name: str) -> str:
-    scheme = text.partition("://")[0]
-    if extra := EXTRAS.get(scheme):
-        return f'Install the support for {scheme}:// with `pip install "airflow-provider-zdirect[{extra}]"`.'
-    return f"Install the Airflow provider that knows {scheme}://, or correct {name} and storage_conn_id."

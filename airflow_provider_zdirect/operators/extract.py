@@ -6,21 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import conf
-
 from airflow_provider_zdirect.datasets.personal_data import MODES, PersonalData
 from airflow_provider_zdirect.datasets.table import check_stands_alone, get_dataset, published_with
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import argument_table as table
-from airflow_provider_zdirect.operators.arguments import choice, literal, mapping
-from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
-from airflow_provider_zdirect.operators.run_context import window_job
+from airflow_provider_zdirect.operators.arguments import choice, literal, mapping, refusal
+from airflow_provider_zdirect.operators.base import DEFERRABLE, Outcome, TaskRun, ZDirectOperator
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
     from airflow_provider_zdirect.datasets.table import Dataset
-    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
 
 class ZDirectExtractOperator(ZDirectOperator):
@@ -63,9 +56,8 @@ class ZDirectExtractOperator(ZDirectOperator):
         | table.WINDOW
         | table.FORMAT
         | dict.fromkeys(("variant", "path"), table.OPTIONAL_TEXT)
-        | {"filters": table.MappingArgument(mapping, blank={}), "personal_data": table.Argument(choice(*MODES))}
+        | {"filters": table.Argument(mapping, blank={}), "personal_data": table.Argument(choice(*MODES))}
     )
-    template_fields: Sequence[str] = tuple(arguments)
 
     def __init__(
         self,
@@ -88,7 +80,7 @@ class ZDirectExtractOperator(ZDirectOperator):
         accept_outside: bool | str = False,
         personal_data: str = "keep",
         conn_id: str = "zdirect_default",
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        deferrable: bool = DEFERRABLE,
         **kwargs: Any,
     ) -> None:
         super().__init__(values=locals(), **kwargs)
@@ -103,10 +95,8 @@ class ZDirectExtractOperator(ZDirectOperator):
         dataset.selection.filter_parameters(dataset.name, table.if_known(values["filters"]) or {})
         mode = values["personal_data"]
         if not dataset.has_windows and table.is_known(mode) and mode != "keep":
-            raise ZDirectConfigurationError(
-                f"personal_data={mode!r}: {dataset.name} is a present state, which is stored as it is.",
-                remedy="Leave personal_data out; it is for datasets of windows.",
-            )
+            what = f"personal_data={mode!r}: {dataset.name} is a present state, which is stored as it is"
+            raise refusal(what, "Leave personal_data out; it is for datasets of windows.")
 
     @classmethod
     def check_at_parse(cls, values: Mapping[str, Any]) -> None:
@@ -115,30 +105,22 @@ class ZDirectExtractOperator(ZDirectOperator):
             return
         for name in ("window_from", "window_to"):
             if table.if_known(values[name]) is not None:
-                raise ZDirectConfigurationError(
-                    f"{name}={values[name]}: {values['dataset']} is a present state, and has no windows.",
-                    remedy="Leave window_from and window_to out.",
-                )
+                what = f"{name}={values[name]}: {values['dataset']} is a present state, and has no windows"
+                raise refusal(what, "Leave window_from and window_to out.")
 
     @classmethod
     def updated(cls, values: Mapping[str, Any]) -> Sequence[str]:
-        name = literal(values["dataset"])
+        name = literal(values.get("dataset"))
         return published_with(name) if isinstance(name, str) else ()
 
-    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
+    def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.pipeline.extract import extract
 
+        values, dataset = run.values, _dataset(run.values)
         mode = values["personal_data"]
-        job = window_job(
-            values,
-            context,
-            hook,
-            _dataset(values),
-            overlap=values["overlap"],
-            filters=values["filters"],
-            personal_data=PersonalData(mode, hook.personal_data_key() if mode == "hash" else None),
-        )
-        result = ask_zdirect(hook, lambda client: extract(job, client))
+        personal_data = PersonalData(mode, run.hook.personal_data_key() if mode == "hash" else None)
+        job = run.extract_job(dataset, personal_data=personal_data, **run.pick("overlap", "filters"))
+        result = run.ask(lambda client: extract(job, client))
         return Outcome(result.as_dict(), result.by_dataset())
 
 

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_zdirect.operators.argument_table import FORMAT, PLACE
-from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator
-from airflow_provider_zdirect.operators.base_path import open_place
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
 
 
 class ZDirectInboundReconciliationOperator(ZDirectOperator):
@@ -31,7 +24,6 @@ class ZDirectInboundReconciliationOperator(ZDirectOperator):
 
     asset_names = ("inbound_reconciliation",)
     arguments = PLACE | FORMAT
-    template_fields: Sequence[str] = tuple(arguments)
 
     def __init__(
         self,
@@ -45,8 +37,8 @@ class ZDirectInboundReconciliationOperator(ZDirectOperator):
     ) -> None:
         super().__init__(values=locals(), **kwargs)
 
-    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
+    def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.inbound.reconciliation import reconcile_merchant
 
-        summary = reconcile_merchant(open_place(values, hook, needs_connection=False))
+        summary = reconcile_merchant(run.place(needs_connection=False))
         return Outcome(summary, {"inbound_reconciliation": summary})

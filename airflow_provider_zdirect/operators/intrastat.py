@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.intrastat.selection import Month, country, master_data_kind
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import entries
-from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator
-from airflow_provider_zdirect.operators.base_path import open_file, open_place
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
 
 
 def country_codes(value: Any, name: str = "countries") -> tuple[str, ...] | None:
@@ -63,7 +57,6 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
         "master_data": table.optional(_master_data),
         "allow_missing_days": table.FLAG,
     }
-    template_fields: Sequence[str] = tuple(arguments)
 
     clock: Clock = SystemClock()
 
@@ -82,23 +75,16 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
     ) -> None:
         super().__init__(values=locals(), **kwargs)
 
-    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
-        from airflow_provider_zdirect.intrastat.master_data import master_data_file
+    def perform(self, run: TaskRun) -> Outcome:
+        from airflow_provider_zdirect.intrastat.master_data import ALIASES
         from airflow_provider_zdirect.intrastat.report import IntrastatJob, report_month
 
-        month = values["month"] or Month.of_run(
-            context.get("partition_key"), context.get("data_interval_start"), context.get("data_interval_end")
-        )
-        master_data = None
-        if values["master_data"] is not None:
-            file = open_file(values, "master_data")
-            master_data = master_data_file(file.fs, file.root, file.uri)
+        run_of = (run.context.get(name) for name in ("partition_key", "data_interval_start", "data_interval_end"))
         job = IntrastatJob(
-            month=month,
-            place=open_place(values, hook, needs_connection=False),
-            countries=values["countries"],
-            master_data=master_data,
-            allow_missing_days=values["allow_missing_days"],
+            month=run.values["month"] or Month.of_run(*run_of),
+            master_data=run.table("master_data", ALIASES),
+            place=run.place(needs_connection=False),
+            **run.pick("countries", "allow_missing_days"),
         )
         summary = report_month(job, clock=self.clock)
         reports = summary["reports"]

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect.exceptions import UpdatesPausedError
 from airflow_provider_zdirect.operators.argument_table import FORMAT, PLACE
-from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
-from airflow_provider_zdirect.operators.base_path import open_place
+from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
 from airflow_provider_zdirect.windows import subject
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
     from airflow_provider_zdirect.client import ZDirectClient
-    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
 
 class ZDirectItemSetsOperator(ZDirectOperator):
@@ -36,7 +31,6 @@ class ZDirectItemSetsOperator(ZDirectOperator):
 
     max_turns = 20
     arguments = PLACE | FORMAT
-    template_fields: Sequence[str] = tuple(arguments)
 
     def __init__(
         self,
@@ -51,17 +45,17 @@ class ZDirectItemSetsOperator(ZDirectOperator):
     ) -> None:
         super().__init__(values=locals(), **kwargs)
 
-    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
+    def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.inbound.item_set_sync import sync_item_sets
         from airflow_provider_zdirect.inbound.notices import IN_THE_BACKGROUND, ShippingNotices
 
-        place = open_place(values, hook)
+        place = run.place()
 
         async def fetch(client: ZDirectClient) -> dict[str, Any]:
             notices = ShippingNotices(client, item_set_rates=IN_THE_BACKGROUND)
             return await sync_item_sets(place, notices.item_set)
 
-        summary = ask_zdirect(hook, fetch)
+        summary = run.ask(fetch)
         pause = summary.pop("retry_after")
         if pause is None:
             return Outcome(summary)

@@ -6,22 +6,14 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any
 
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.table import get_dataset
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import argument_table as table
-from airflow_provider_zdirect.operators.arguments import duration
-from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator
-from airflow_provider_zdirect.operators.run_context import window_job
+from airflow_provider_zdirect.operators.arguments import duration, refusal
+from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
 from airflow_provider_zdirect.windows import moment_in_words
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-    from airflow_provider_zdirect.pipeline.liquidation_passes import FetchedWindow
 
 DATASET = "liquidated_items"
 FILTER = "purchase_order_number"
@@ -40,7 +32,7 @@ def pass_delays(value: Any, name: str = "passes") -> tuple[timedelta, ...]:
     several = value if isinstance(value, list | tuple) else [value]
     delays = tuple(duration(delay, name) for delay in several if delay != "")
     if not delays:
-        raise ZDirectConfigurationError(f"{name} is empty.", remedy='Give at least one duration, for example "PT48H".')
+        raise refusal(f"{name} is empty", 'Give at least one duration, for example "PT48H".')
     return delays
 
 
@@ -87,7 +79,6 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         | {"passes": table.Argument(pass_delays)}
         | dict.fromkeys((FILTER, "path"), table.OPTIONAL_TEXT)
     )
-    template_fields: Sequence[str] = tuple(arguments)
 
     clock: Clock = SystemClock()
 
@@ -118,20 +109,22 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         table.check_window(values)
         get_dataset(DATASET, path=table.if_known(values["path"]))
 
-    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
+    def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.pipeline.liquidation_passes import Passes, make_passes
 
+        values, client = run.values, run.hook.client
         filters = {FILTER: values[FILTER]} if values[FILTER] else {}
-        job = window_job(values, context, hook, get_dataset(DATASET, path=values["path"]), filters=filters)
+        job = run.extract_job(get_dataset(DATASET, path=values["path"]), filters=filters)
         assert job.window is not None
         passes = Passes.after(job.window, values["passes"], job.dataset)
-        fetched = asyncio.run(make_passes(job, passes, hook.client, self.clock))
+        fetched = asyncio.run(make_passes(job, passes, client, self.clock))
         # By the fetch and not by the clock: a pass may have become due since then.
         while (moment := passes.next(fetched.fetched_at)) is not None:
-            if moment > (now := self.clock.now()):
-                self._wait_for(moment, now, fetched)
+            if (pause := moment - self.clock.now()) > timedelta(0):
+                fetched_at = moment_in_words(fetched.fetched_at)
+                self.wait(f"{job.what}: {fetched.records} records, fetched at {fetched_at}.", pause)
             before = fetched.fetches
-            fetched = asyncio.run(make_passes(job, passes, hook.client, self.clock))
+            fetched = asyncio.run(make_passes(job, passes, client, self.clock))
             fetched = replace(fetched, fetches=before + fetched.fetches)
         self.log.info("%s", fetched.in_words(passes))
         summary = fetched.as_dict(passes)
@@ -139,14 +132,3 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
             return Outcome(summary)
         dates = sorted({change["date"] for change in summary["changed_dates"]})
         return Outcome(summary, {DATASET: {**summary, **summary["changes"], "dates": ",".join(dates)}})
-
-    def _wait_for(self, moment: datetime, now: datetime, fetched: FetchedWindow) -> NoReturn:
-        self.log.info(
-            "%s: %d records, fetched at %s. It is fetched again at %s, in %s; waiting without a worker slot.",
-            fetched.job.what,
-            fetched.records,
-            moment_in_words(fetched.fetched_at),
-            moment_in_words(moment),
-            timedelta(seconds=round((moment - now).total_seconds())),
-        )
-        self.wait(moment - now)

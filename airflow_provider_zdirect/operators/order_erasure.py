@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-from airflow.providers.common.compat.sdk import conf
+from typing import Any
 
 from airflow_provider_zdirect.operators.argument_table import PLACE
-from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
-from airflow_provider_zdirect.operators.base_path import open_place
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+from airflow_provider_zdirect.operators.base import DEFERRABLE, Outcome, TaskRun, ZDirectOperator
 
 
 class ZDirectOrderErasureOperator(ZDirectOperator):
@@ -39,7 +30,6 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
     asset_names = ("order_erasures",)
     only_changes = True
     arguments = PLACE
-    template_fields: Sequence[str] = tuple(arguments)
 
     def __init__(
         self,
@@ -48,16 +38,16 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
         merchant_id: str | None = None,
         storage_conn_id: str | None = None,
         conn_id: str = "zdirect_default",
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        deferrable: bool = DEFERRABLE,
         **kwargs: Any,
     ) -> None:
         super().__init__(values=locals(), **kwargs)
 
-    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
+    def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.erasure.erase import erase_customers
 
-        place, key = open_place(values, hook), hook.personal_data_key()
-        result = ask_zdirect(hook, lambda client: erase_customers(place, client, key=key))
+        place, key = run.place(), run.hook.personal_data_key()
+        result = run.ask(lambda client: erase_customers(place, client, key=key))
         summary = result.as_dict()
         # In other events, files are a list.
         change = {"file_count" if name == "files" else name: value for name, value in summary.items()}

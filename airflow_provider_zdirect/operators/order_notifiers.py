@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from html import escape
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+from jinja2 import Template
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 
@@ -22,6 +22,20 @@ MOST_SHOWN = 200
 SUBJECT = "zDirect: {{ missing_orders_count }} orders wait for tracking numbers, export or an update"
 CONTENT = "<p>Orders of merchant {{ missing_orders_merchant_id }}:</p>{{ missing_orders_html }}"
 
+_TEXT = Template(
+    """
+{%- for row in rows %}order {{ row.order_number ~ " (" ~ row.order_id ~ ")" if row.order_number else row.order_id }}, \
+approved {{ row.age_hours }} hours ago: without {{ row.words }}; {{ row.portal_url }}
+{% endfor %}{% if more > 0 %}and {{ more }} more{% endif %}"""
+)
+_HTML = Template(
+    """<table><tr><th>Order</th><th>Order id</th><th>Your number</th><th>Approved (hours ago)</th><th>Missing</th></tr>
+{%- for row in rows %}<tr><td><a href="{{ row.portal_url }}">{{ row.order_number or row.order_id }}</a></td>\
+<td>{{ row.order_id }}</td><td>{{ row.merchant_order_id or "" }}</td><td>{{ row.age_hours }}</td>\
+<td>{{ row.words }}</td></tr>{% endfor %}</table>\
+{% if more > 0 %}<p>and {{ more }} more</p>{% endif %}<p>All overdue orders: {{ uri }}</p>""",
+    autoescape=True,
+)
 _WORDS = {
     "tracking_number": "tracking number",
     "return_tracking_number": "return tracking number",
@@ -31,35 +45,26 @@ _WORDS = {
 
 
 class Notifiers:
-    """Some notifiers, which look the same whenever a DAG file is parsed: else each parse would be a new version."""
+    """One notifier, several or none. They look the same at every parse of a DAG file: else each would be a new version.
 
-    def __init__(self, listed: Sequence[Notify]) -> None:
-        self._listed = tuple(listed)
+    :raises ZDirectConfigurationError: if one of them cannot be called.
+    """
 
-    def __iter__(self) -> Iterator[Notify]:
-        return iter(self._listed)
-
-    def __len__(self) -> int:
-        return len(self._listed)
-
-    @classmethod
-    def of(cls, value: Any) -> Notifiers:
-        """:raises ZDirectConfigurationError: if one of them cannot be called."""
-        if isinstance(value, cls):
-            return value
-        listed = () if value is None else value if isinstance(value, list | tuple) else (value,)
-        for notifier in listed:
+    def __init__(self, value: Any) -> None:
+        several = isinstance(value, list | tuple | Notifiers)
+        self._listed: tuple[Notify, ...] = tuple(value) if several else () if value is None else (value,)
+        for notifier in self._listed:
             if not callable(notifier):
                 raise ZDirectConfigurationError(
                     f"notifier: {type(notifier).__name__} is not a notifier.",
                     remedy="Give a notifier of Airflow such as SmtpNotifier(...), a function of the context, or some.",
                 )
-        return cls(listed)
+
+    def __iter__(self) -> Iterator[Notify]:
+        return iter(self._listed)
 
     def __repr__(self) -> str:
         return f"({', '.join(getattr(one, '__qualname__', type(one).__qualname__) for one in self)})"
-
-    __str__ = __repr__
 
 
 def notify_all(
@@ -71,17 +76,19 @@ def notify_all(
     :param uri: where all overdue orders are published.
     :param context: the task's, to which the orders are added.
     """
+    shown = [{**row, "words": ", ".join(_WORDS[name] for name in row["missing"])} for row in rows[:MOST_SHOWN]]
+    texts = {"rows": shown, "more": len(rows) - MOST_SHOWN, "uri": uri}
     context.update(
         {
             "missing_orders": rows,
             "missing_orders_count": len(rows),
-            "missing_orders_text": as_text(rows),
-            "missing_orders_html": as_html(rows, uri),
+            "missing_orders_text": _TEXT.render(texts).strip(),
+            "missing_orders_html": _HTML.render(texts),
             "missing_orders_uri": uri,
             "missing_orders_merchant_id": merchant_id,
         }
     )
-    for notifier in notifiers or [log_missing_orders]:
+    for notifier in list(notifiers) or [log_missing_orders]:
         notify(notifier, context)
 
 
@@ -120,15 +127,10 @@ def mail_missing_orders(context: Any, to: Sequence[str], smtp_conn_id: str | Non
             remedy="pip install apache-airflow-providers-smtp; or empty notify_email: the orders are in the log.",
         ) from None
     notifier = SmtpNotifier(to=list(to), subject=SUBJECT, html_content=CONTENT, smtp_conn_id=smtp_conn_id)
-    _check_smtp(notifier.smtp_conn_id, notifier.from_email)
-    notify(notifier, context)
-
-
-def _check_smtp(conn_id: str, from_email: str | None) -> None:
-    """The notifier's own error does not say what to do."""
-    wrong = None
+    # The notifier's own errors do not say what to do.
+    conn_id, wrong = notifier.smtp_conn_id, None
     try:
-        if not (BaseHook.get_connection(conn_id).extra_dejson.get("from_email") or from_email):
+        if not (BaseHook.get_connection(conn_id).extra_dejson.get("from_email") or notifier.from_email):
             wrong = "has no from_email"
     except AirflowNotFoundException:
         wrong = "does not exist"
@@ -138,38 +140,4 @@ def _check_smtp(conn_id: str, from_email: str | None) -> None:
             remedy=f"Create the connection {conn_id} (type SMTP: host, port, login, extra from_email), or empty "
             "notify_email: the orders are in the log.",
         )
-
-
-def as_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A line per order."""
-    lines = [
-        f"order {_name(row)}, approved {row['age_hours']} hours ago: without {_missing(row)}; {row['portal_url']}"
-        for row in rows[:MOST_SHOWN]
-    ]
-    return "\n".join([*lines, *_more(rows)])
-
-
-def as_html(rows: Sequence[Mapping[str, Any]], uri: str) -> str:
-    """A table with a row per order."""
-    head = "<tr><th>Order</th><th>Order id</th><th>Your number</th><th>Approved (hours ago)</th><th>Missing</th></tr>"
-    body = "".join(
-        f'<tr><td><a href="{escape(row["portal_url"])}">{escape(row["order_number"] or row["order_id"])}</a></td>'
-        f"<td>{escape(row['order_id'])}</td><td>{escape(row['merchant_order_id'] or '')}</td>"
-        f"<td>{row['age_hours']}</td><td>{escape(_missing(row))}</td></tr>"
-        for row in rows[:MOST_SHOWN]
-    )
-    more = "".join(f"<p>{text}</p>" for text in _more(rows))
-    return f"<table>{head}{body}</table>{more}<p>All overdue orders: {escape(uri)}</p>"
-
-
-def _name(row: Mapping[str, Any]) -> str:
-    """Several orders may share a number."""
-    return f"{row['order_number']} ({row['order_id']})" if row["order_number"] else str(row["order_id"])
-
-
-def _missing(row: Mapping[str, Any]) -> str:
-    return ", ".join(_WORDS[name] for name in row["missing"])
-
-
-def _more(rows: Sequence[Any]) -> list[str]:
-    return [f"and {len(rows) - MOST_SHOWN} more"] if len(rows) > MOST_SHOWN else []
+    notify(notifier, context)

@@ -2,48 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import argument_table as table
-from airflow_provider_zdirect.operators.arguments import duration
-from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
-from airflow_provider_zdirect.operators.base_path import open_place
+from airflow_provider_zdirect.operators.arguments import duration, refusal
+from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
 from airflow_provider_zdirect.operators.order_notifiers import Notifiers, Notify, notify_all
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-
-_SECONDS = {"hours": 3600, "days": 86_400}
 
 
 def _span(value: Any, name: str) -> timedelta:
     """A duration, or a number of what the argument's name ends with."""
-    if isinstance(value, timedelta) or str(value).strip().upper().startswith("P"):
+    text = str(value).strip().upper()
+    if isinstance(value, timedelta) or text.startswith("P"):
         return duration(value, name)
-    unit = name.rpartition("_")[2]
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = -1.0
-    if isinstance(value, bool) or not 0 <= number <= 1e6:
-        raise ZDirectConfigurationError(
-            f"{name}={value!r} is not a number of {unit}.",
-            remedy=f"Give {name} as a number, 0 or more, or as a duration.",
-        )
-    return timedelta(seconds=number * _SECONDS[unit])
+    return duration(f"PT{text}H" if name.endswith("hours") else f"P{text}D", name)
 
 
 def _page_url(value: Any, name: str) -> str:
     if not str(value).startswith(("https://", "http://")):
-        raise ZDirectConfigurationError(
-            f"{name}={value!r} is not the address of a page.",
-            remedy="Give it with https://; {order_id}, {order_number} and {merchant_id} are filled in.",
-        )
+        remedy = "Give it with https://; {order_id}, {order_number} and {merchant_id} are filled in."
+        raise refusal(f"{name}={value!r} is not the address of a page", remedy)
     return str(value)
 
 
@@ -82,7 +62,6 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
         | dict.fromkeys(("remind_after", "max_orders_age"), table.DURATION)
         | {"live_check": table.FLAG, "portal_url": table.optional(_page_url)}
     )
-    template_fields: Sequence[str] = tuple(arguments)
 
     def __init__(
         self,
@@ -105,34 +84,34 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(values=locals(), **kwargs)
-        self.notifier = Notifiers.of(notifier)
+        self.notifier = Notifiers(notifier)
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
         """As for every operator here."""
         if "notifier" in kwargs:
-            kwargs["notifier"] = Notifiers.of(kwargs["notifier"])
+            kwargs["notifier"] = Notifiers(kwargs["notifier"])
         return super().partial(**kwargs)
 
-    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
+    def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.orders.missing_tracking import Deadlines
         from airflow_provider_zdirect.orders.tracking_check import PORTAL_URL, TrackingCheck, check_tracking
 
+        values = run.values
         check = TrackingCheck(
-            open_place(values, hook),
+            run.place(),
             deadlines=Deadlines(
                 tracking=values["grace_hours"],
                 export=values["export_hours"],
                 update=values["update_days"],
                 lookback=values["lookback_days"],
             ),
-            max_orders_age=values["max_orders_age"],
             live=values["live_check"],
-            remind_after=values["remind_after"],
             portal_url=values["portal_url"] or PORTAL_URL,
+            **run.pick("max_orders_age", "remind_after"),
         )
-        found = ask_zdirect(hook, lambda client: check_tracking(check, client))
+        found = run.ask(lambda client: check_tracking(check, client))
         if found.to_notify:
-            notify_all(self.notifier, found.notification_rows(), found.uri, check.place.merchant_id, context)
+            notify_all(self.notifier, found.notification_rows(), found.uri, check.place.merchant_id, run.context)
         found.record_notified()
         return Outcome(found.as_dict())

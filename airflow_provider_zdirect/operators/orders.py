@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectDataError, ZDirectFatalError
 from airflow_provider_zdirect.merchant_files.tables import KINDS, Row
 from airflow_provider_zdirect.operators import argument_table as table
-from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect, end_without_file
-from airflow_provider_zdirect.operators.base_path import open_file, open_place
-from airflow_provider_zdirect.operators.run_context import resume_key, task_key
+from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.operators.task_run import end_without_file
 from airflow_provider_zdirect.orders.update_rows import (
     COLUMNS,
     UpdateRows,
@@ -21,9 +20,6 @@ from airflow_provider_zdirect.orders.update_rows import (
 )
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
     from airflow_provider_zdirect.publish.place import Place
 
 RULES = ("require_tracking", "overwrite_tracking", "split_shipments")
@@ -85,7 +81,6 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         }
         | dict.fromkeys(("require_merchant_id", "skip_applied", *RULES), table.FLAG)
     )
-    template_fields: Sequence[str] = tuple(arguments)
 
     def __init__(
         self,
@@ -126,16 +121,15 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
                 f"updates: item {wrong.row}: {wrong.what}.", remedy=f"Correct it; the fields are: {', '.join(COLUMNS)}."
             )
 
-    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
+    def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.orders.order_flow import UpdateRules
         from airflow_provider_zdirect.orders.order_updates import update_orders
         from airflow_provider_zdirect.orders.update_input import KeptRows, log_rows
         from airflow_provider_zdirect.orders.update_job import OrderUpdateJob
 
-        place = open_place(values, hook)
+        values, place = run.values, run.place()
         others = tuple(each for each in values["merchants_of_file"] if each != place.merchant_id)
-        run = resume_key(context["ti"])
-        kept = KeptRows(place, run)
+        kept = KeptRows(place, run.key)
 
         def read(rows: Iterable[Row]) -> UpdateRows:
             return read_updates(
@@ -147,7 +141,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
             )
 
         if values["updates"] is None:
-            found = kept.of_first_try(lambda: read(_rows_of_file(values, place)))
+            found = kept.of_first_try(lambda: read(_rows_of_file(run, place)))
         else:
             found = read(values["updates"])
         log_rows(found, place.merchant_id)
@@ -155,15 +149,14 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
             place,
             updates=found.updates,
             wrong=found.wrong,
-            run=run,
-            task=task_key(context["ti"]),
+            run=run.key,
+            task=run.task_key,
             others=others,
-            rules=UpdateRules(**{name: values[name] for name in RULES}),
-            max_failed=values["max_failed"],
-            skip_applied=values["skip_applied"],
+            rules=UpdateRules(**run.pick(*RULES)),
+            **run.pick("max_failed", "skip_applied"),
         )
         try:
-            result = ask_zdirect(hook, lambda client: update_orders(job, client))
+            result = run.ask(lambda client: update_orders(job, client))
         except (ZDirectFatalError, ZDirectDataError):
             # The next attempt reads the file again, which somebody has corrected.
             kept.delete()
@@ -173,8 +166,8 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         return Outcome(summary, {"order_updates": summary})
 
 
-def _rows_of_file(values: Mapping[str, Any], place: Place) -> list[Row]:
-    file = open_file(values, "updates_path", place.merchant_id)
+def _rows_of_file(run: TaskRun, place: Place) -> list[Row]:
+    file = run.file("updates_path", place.merchant_id)
     file.fs.invalidate_cache()
     exists = file.fs.exists(file.root)
     if not exists or file.fs.size(file.root) == 0:
@@ -182,7 +175,7 @@ def _rows_of_file(values: Mapping[str, Any], place: Place) -> list[Row]:
         end_without_file(
             f"There is {'an empty' if exists else 'no'} file at updates_path={file.uri!r} for merchant "
             f"{place.merchant_id}.",
-            values["missing_file"],
+            run.values["missing_file"],
             f"Put one with rows there ({', '.join(f'.{kind}' for kind in KINDS)}); with missing_file='skip' the task "
             "is skipped.",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from importlib import import_module
@@ -50,22 +50,17 @@ def retry_arguments() -> dict[str, Any]:
     return arguments
 
 
-def set_retry_policy(kwargs: dict[str, Any]) -> None:
-    """Put the retry policy, where Airflow has one, into an operator's arguments, unless the author has set another."""
-    if (policy := retry_arguments().get("retry_policy")) is not None:
-        inherited = kwargs.get("default_args") or {}
-        kwargs.setdefault("retry_policy", inherited.get("retry_policy", policy))
+def set_retries(kwargs: dict[str, Any], inherited: Mapping[str, Any]) -> None:
+    """Put this provider's retries into a task's arguments, unless the author has set others.
 
-
-def set_retries(kwargs: dict[str, Any]) -> None:
-    """Put this provider's retries into the arguments of ``partial()``, unless the author has set others."""
-    inherited = _inherited_default_args(kwargs.get("dag"), kwargs.get("task_group"), kwargs.get("default_args"))
-    for name, value in (("retries", RETRIES), ("retry_delay", RETRY_DELAY)):
+    :param inherited: ``default_args`` of the DAG, the task group and the task.
+    """
+    for name, value in retry_arguments().items():
         if name not in inherited:
             kwargs.setdefault(name, value)
 
 
-def _inherited_default_args(dag: Any, task_group: Any, own: dict[str, Any] | None) -> dict[str, Any]:
+def inherited_default_args(dag: Any, task_group: Any, own: dict[str, Any] | None) -> dict[str, Any]:
     """``default_args`` of the DAG, the task group and the task, merged as ``BaseOperator.partial`` does.
 
     :param dag: None for the one of the enclosing ``with``; ``task_group`` likewise.

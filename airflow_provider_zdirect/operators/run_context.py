@@ -1,20 +1,13 @@
-"""What the run of a DAG gives its tasks: the window to fetch, and keys that its retries share."""
+"""What the run of a DAG gives its tasks: above all, the window to fetch."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from airflow_provider_zdirect.exceptions import WindowError
 from airflow_provider_zdirect.operators.arguments import given
-from airflow_provider_zdirect.operators.base_path import open_place
 from airflow_provider_zdirect.windows import Window, parse_instant
-
-if TYPE_CHECKING:
-    from airflow_provider_zdirect.datasets.table import Dataset
-    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-    from airflow_provider_zdirect.pipeline.extract import ExtractJob
 
 WINDOW_REMEDY = (
     "Give from and to as DAG params, on the command line with --conf "
@@ -68,33 +61,6 @@ def run_window(values: Mapping[str, Any], context: Mapping[str, Any]) -> Window:
     return window
 
 
-def window_job(
-    values: Mapping[str, Any], context: Mapping[str, Any], hook: ZDirectHook, dataset: Dataset, **more: Any
-) -> ExtractJob:
-    """The job of this task instance; a retry has the same.
-
-    :param values: the task's arguments, of which ``PLACE``, ``FORMAT`` and ``WINDOW`` are used.
-    :param more: other fields of the job.
-    :raises WindowError: as :func:`run_window`.
-    """
-    from airflow_provider_zdirect.pipeline.extract import ExtractJob
-
-    # A present state is all there is, or what the filters select; one that can, is what changed since the run's start.
-    asks_window = dataset.has_windows or (dataset.selection.takes_window and not more.get("filters"))
-    return ExtractJob(
-        dataset=dataset,
-        window=run_window(values, context) if asks_window else None,
-        place=open_place(values, hook),
-        resume_key=resume_key(context["ti"]),
-        max_rejected=values["max_rejected"],
-        clip_to_retention=values["clip_to_retention"],
-        timezone=values["timezone"],
-        replace_with_empty=values["replace_with_empty"],
-        accept_outside=values["accept_outside"],
-        **more,
-    )
-
-
 def fixed_window(params: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the DAG parameters ``from`` and ``to`` that are given."""
     return {name: params[name] for name in ("from", "to") if name in params and given(params[name]) is not None}
@@ -135,22 +101,3 @@ def _check_backfill(context: Mapping[str, Any], window: Window) -> None:
         return
     if window == of_params and window != (of_run := run_interval(context)):
         refuse_in_backfill(fixed, of_run)
-
-
-def resume_key(task_instance: Any) -> str:
-    """What a retry of this task instance has in common with its first try, and no other run."""
-    return _key(
-        task_instance.dag_id,
-        task_instance.run_id,
-        task_instance.task_id,
-        str(getattr(task_instance, "map_index", -1)),
-    )
-
-
-def task_key(task_instance: Any) -> str:
-    """What all runs of a task have in common, and no other task."""
-    return _key(task_instance.dag_id, task_instance.task_id)
-
-
-def _key(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]

@@ -7,15 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import count
-from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
-from airflow_provider_zdirect.operators.base_path import open_place, open_table
-from airflow_provider_zdirect.operators.run_context import resume_key
+from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
 from airflow_provider_zdirect.shipping_documents.listed import COLUMNS, listed_orders, orders_of_file
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
     from airflow_provider_zdirect.publish.place import Place
 
 FLAGS = ("fill_tracking", "overwrite_tracking", "require_documents")
@@ -57,7 +52,6 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
         }
         | dict.fromkeys(FLAGS, table.FLAG)
     )
-    template_fields: Sequence[str] = tuple(arguments)
 
     def __init__(
         self,
@@ -82,27 +76,20 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
     def check(cls, values: Mapping[str, Any]) -> None:
         table.check_one_source(values, "order_ids", "orders_path")
 
-    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
+    def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.shipping_documents.job import DocumentsJob, fetch_documents
 
-        place = open_place(values, hook)
-        job = DocumentsJob(
-            place,
-            _orders(values, place),
-            run=resume_key(context["ti"]),
-            **{name: values[name] for name in FLAGS},
-            max_failed=values["max_failed"],
-        )
-        summary = ask_zdirect(hook, lambda client: fetch_documents(job, client)).as_dict()
+        place = run.place()
+        job = DocumentsJob(place, _orders(run, place), run=run.key, **run.pick("max_failed", *FLAGS))
+        summary = run.ask(lambda client: fetch_documents(job, client)).as_dict()
         return Outcome(summary, {"shipping_documents": summary})
 
 
-def _orders(values: Mapping[str, Any], place: Place) -> list[str]:
+def _orders(run: TaskRun, place: Place) -> list[str]:
     from airflow_provider_zdirect.shipping_documents.orders import orders_without_codes
 
-    if values["order_ids"] is not None:
-        listed: list[str] = values["order_ids"]
+    listed: list[str] | None = run.values["order_ids"]
+    if listed is not None:
         return listed
-    if values["orders_path"] is not None:
-        return orders_of_file(open_table(values, "orders_path", COLUMNS, ("order_id",)), place.merchant_id)
-    return orders_without_codes(place)
+    file = run.table("orders_path", COLUMNS, ("order_id",))
+    return orders_of_file(file, place.merchant_id) if file else orders_without_codes(place)

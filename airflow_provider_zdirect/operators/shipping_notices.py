@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_zdirect.inbound.item_set import COLUMNS, ItemSet
 from airflow_provider_zdirect.inbound.notice_fields import checked_fields
@@ -18,37 +18,10 @@ from airflow_provider_zdirect.inbound.notice_plan import (
     derived_id,
 )
 from airflow_provider_zdirect.operators import argument_table as table
-from airflow_provider_zdirect.operators.arguments import choice, from_text, given, is_literal
-from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect
-from airflow_provider_zdirect.operators.base_path import open_table
-from airflow_provider_zdirect.operators.run_context import resume_key
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-
+from airflow_provider_zdirect.operators.arguments import choice
+from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
 
 _ITEMS = table.optional(table.from_template(ItemSet.of_list))
-
-
-class _NoticeFields(table.Argument):
-    """Fields of a notice, of which some may be templates: unknown at parse."""
-
-    def at_parse(self, argument: Any, name: str) -> Any:
-        fields = from_text(argument) if is_literal(argument) else argument
-        if not isinstance(fields, Mapping):
-            return super().at_parse(fields, name)
-        known = {field: value for field, value in fields.items() if is_literal(value)}
-        return dict.fromkeys(fields.keys() - known.keys(), table.UNKNOWN) | self.value(known, name)
-
-
-def _fields(value: Any, name: str) -> dict[str, Any]:
-    fields = from_text(value)
-    if isinstance(fields, Mapping):
-        # Without those of which a template made nothing.
-        fields = {field: value for field, value in fields.items() if given(value) is not None}
-    return checked_fields(fields)
 
 
 class ZDirectShippingNoticeOperator(ZDirectOperator):
@@ -90,7 +63,7 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
     arguments = (
         {
             "operations": table.Argument(lambda value, name: checked_operations(value)),
-            "notice": _NoticeFields(_fields, blank={}),
+            "notice": table.Argument(table.from_template(lambda value, name: checked_fields(value)), blank={}),
             "shipping_notice_id": table.optional(lambda value, name: checked_notice_id(value)),
             "items": _ITEMS,
             "items_path": table.TABLE_FILE,
@@ -102,7 +75,6 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
         | table.STORAGE
         | table.CONNECTION
     )
-    template_fields: Sequence[str] = tuple(arguments)
 
     def __init__(
         self,
@@ -137,32 +109,31 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
                 dispatch_items=_is_any_given(values["dispatch_items"], values["dispatch_items_path"]),
             )
 
-    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
+    def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.inbound.steps import carry_out
 
-        items, dispatch_items = (_item_set(values, name) for name in ("items", "dispatch_items"))
+        values = run.values
         merchant_id, notice_id = values["merchant_id"], values["shipping_notice_id"]
+        items, dispatch_items = _item_set(run, "items"), _item_set(run, "dispatch_items")
         if CREATE in values["operations"]:
-            merchant_id = merchant_id or hook.merchant_id()
+            merchant_id = merchant_id or run.hook.merchant_id()
             if values["create_by"] == PUT:
-                notice_id = notice_id or derived_id(merchant_id, resume_key(context["ti"]))
+                notice_id = notice_id or derived_id(merchant_id, run.key)
         plan = NoticePlan(
-            operations=values["operations"],
-            merchant_id=merchant_id or hook.own_merchant_id(),
+            merchant_id=merchant_id or run.hook.own_merchant_id(),
             notice_id=notice_id,
-            create_by=values["create_by"],
             fields=values["notice"],
             announced=items,
             dispatched=dispatch_items,
+            **run.pick("operations", "create_by"),
         )
-        return Outcome(ask_zdirect(hook, lambda client: carry_out(plan, client)).as_dict(plan))
+        return Outcome(run.ask(lambda client: carry_out(plan, client)).as_dict(plan))
 
 
-def _item_set(values: Mapping[str, Any], name: str) -> ItemSet | None:
-    if values[f"{name}_path"] is None:
-        listed: ItemSet | None = values[name]
-        return listed
-    return ItemSet.of_file(open_table(values, f"{name}_path", COLUMNS, ("ean", "quantity")))
+def _item_set(run: TaskRun, name: str) -> ItemSet | None:
+    file = run.table(f"{name}_path", COLUMNS, ("ean", "quantity"))
+    listed: ItemSet | None = run.values[name]
+    return ItemSet.of_file(file) if file else listed
 
 
 def _is_any_given(*values: Any) -> bool | None:

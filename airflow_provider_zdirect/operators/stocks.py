@@ -9,14 +9,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_zdirect.merchant_files.tables import KINDS, table_kind
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import instant
-from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect, end_without_file
-from airflow_provider_zdirect.operators.base_path import open_file, open_place, open_table
-from airflow_provider_zdirect.operators.run_context import resume_key
+from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.operators.task_run import end_without_file
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
     from airflow_provider_zdirect.stocks.open_orders import OrdersWanted
 
 FEED = "feed"
@@ -86,7 +82,6 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
         }
         | dict.fromkeys(("subtract_open_orders", "include_zfs_orders", "full_sync"), table.FLAG)
     )
-    template_fields: Sequence[str] = tuple(arguments)
 
     def __init__(
         self,
@@ -113,30 +108,24 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
     ) -> None:
         super().__init__(values=locals(), **kwargs)
 
-    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
+    def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.stocks.feed import MAPPING_COLUMNS, FeedFiles
         from airflow_provider_zdirect.stocks.stock_updates import update_stocks
         from airflow_provider_zdirect.stocks.update_plan import StockUpdateJob
 
-        place, ti = open_place(values, hook), context["ti"]
-        stock_path = values["stock_path"] or f"{values['base_path'].rstrip('/')}/_inbox/stock.csv"
-        feed = open_file({**values, "stock_path": stock_path}, "stock_path", place.merchant_id)
-        mapping = None
-        if values["mapping_path"] is not None:
-            mapping = open_table(values, "mapping_path", MAPPING_COLUMNS, ("merchant_sku", "ean"), place.merchant_id)
+        values, place = run.values, run.place()
+        inbox = f"{values['base_path'].rstrip('/')}/_inbox/stock.csv"
+        feed = run.file("stock_path", place.merchant_id, default=inbox)
         job = StockUpdateJob(
             place=place,
             feed=FeedFiles(feed.fs, feed.root, feed.uri, values["feed_time"]),
-            mapping=mapping,
-            run=resume_key(ti),
-            label=f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{getattr(ti, 'map_index', -1)}",
-            sales_channel_ids=values["sales_channel_ids"],
+            mapping=run.table("mapping_path", MAPPING_COLUMNS, ("merchant_sku", "ean"), place.merchant_id),
+            run=run.key,
+            label=run.label,
             orders=_orders(values),
-            full_sync=values["full_sync"],
-            resend_after=values["resend_after"],
-            max_rejected=values["max_rejected"],
+            **run.pick("sales_channel_ids", "full_sync", "resend_after", "max_rejected"),
         )
-        result = ask_zdirect(hook, lambda client: update_stocks(job, client))
+        result = run.ask(lambda client: update_stocks(job, client))
         if result is None:
             end_without_file(
                 f"There is no stock feed at stock_path={feed.uri!r} for merchant {place.merchant_id}.",

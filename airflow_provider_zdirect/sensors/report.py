@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import date, time, timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
     AirflowException,
@@ -15,50 +14,28 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     BaseSensorOperator,
     PokeReturnValue,
-    conf,
 )
 
 from airflow_provider_zdirect import exceptions
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.exceptions import ZDirectFatalError
-from airflow_provider_zdirect.operators.argument_table import (
-    CONNECTION,
-    DURATION,
-    FLAG,
-    MERCHANT,
-    OPTIONAL_TEXT,
-    TEXT,
-    Argument,
-    TaskArguments,
-    is_known,
-    is_mapped,
-    optional,
-)
+from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import choice, time_zone
-from airflow_provider_zdirect.operators.retry import RETRIES, RETRY_DELAY, fail_fast, set_retry_policy
+from airflow_provider_zdirect.operators.base import DEFERRABLE
+from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.reports.calendar import NOON, why_empty
-from airflow_provider_zdirect.reports.wait import (
-    SHORTEST_POLL_INTERVAL,
-    ReportPoll,
-    ReportStatus,
-    ask_for_report,
-    report_in_words,
-)
+from airflow_provider_zdirect.reports.wait import SHORTEST_POLL_INTERVAL, ReportPoll, ReportStatus, report_in_words
 from airflow_provider_zdirect.sensors import report_arguments
-from airflow_provider_zdirect.sensors.report_arguments import ReportPlan
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow_provider_zdirect.triggers.report import ZDirectReportReadyTrigger
 
-    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-
-POLL_INTERVAL = timedelta(seconds=SHORTEST_POLL_INTERVAL)
 EMPTY_AFTER = timedelta(hours=6)
 TIMEOUT_ON_AIRFLOW_2 = "Trigger/execution timeout"
 """Airflow 2's message to a deferred task whose time is up; Airflow 3 has an exception for it."""
 
 
-class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
+class ZDirectReportReadySensor(table.TaskArguments, BaseSensorOperator):
     """Waits until the report of a day's movements between countries is available.
 
     When it counts as available or empty, and which errors are waited out, is in ``docs/movement-reports.md``. If the
@@ -93,26 +70,27 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
 
     arguments = (
         {
-            "dataset": TEXT,
-            "report_date": optional(report_arguments.report_date),
-            "not_before": Argument(report_arguments.time_of_day),
-            "timezone": Argument(time_zone),
-            "business_days_only": FLAG,
-            "holiday_calendars": Argument(report_arguments.holiday_calendars, blank=()),
-            "poll_interval": Argument(report_arguments.poll_interval),
-            "empty_after": DURATION,
-            "on_empty": Argument(choice("success", "skip", "fail")),
-            "variant": OPTIONAL_TEXT,
-            "path": OPTIONAL_TEXT,
+            "dataset": table.TEXT,
+            "report_date": table.optional(report_arguments.report_date),
+            "not_before": table.Argument(report_arguments.time_of_day),
+            "timezone": table.Argument(time_zone),
+            "business_days_only": table.FLAG,
+            "holiday_calendars": table.Argument(report_arguments.holiday_calendars, blank=()),
+            "poll_interval": table.Argument(report_arguments.poll_interval),
+            "empty_after": table.DURATION,
+            "on_empty": table.Argument(choice("success", "skip", "fail")),
+            "variant": table.OPTIONAL_TEXT,
+            "path": table.OPTIONAL_TEXT,
         }
-        | MERCHANT
-        | CONNECTION
+        | table.MERCHANT
+        | table.CONNECTION
     )
-    template_fields: Sequence[str] = tuple(arguments)
     ui_color = "#e2f0cb"
 
     conn_id: str
     clock: Clock = SystemClock()
+    # What poke() found out about the time of the next one.
+    _until_due = _pause = 0.0
 
     def __init__(
         self,
@@ -124,59 +102,50 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
         timezone: str = "UTC",
         business_days_only: bool | str = False,
         holiday_calendars: str | Sequence[str] = (),
-        poll_interval: timedelta | str = POLL_INTERVAL,
+        poll_interval: timedelta | str = timedelta(seconds=SHORTEST_POLL_INTERVAL),
         empty_after: timedelta | str = EMPTY_AFTER,
         on_empty: str = "success",
         variant: str | None = None,
         path: str | None = None,
         conn_id: str = "zdirect_default",
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        retries: int | None = RETRIES,
-        retry_delay: timedelta | float = RETRY_DELAY,
-        poke_interval: timedelta | float | None = None,
+        deferrable: bool = DEFERRABLE,
+        poke_interval: timedelta | float = SHORTEST_POLL_INTERVAL,
         **kwargs: Any,
     ) -> None:
-        # A mapped task has been given its arguments by another task; execute() judges them.
-        if not is_mapped(self):
-            self.check_arguments(kwargs.get("task_id"), locals())
-        set_retry_policy(kwargs)
-        if poke_interval is None:
-            poke_interval = report_arguments.poke_interval(poll_interval)
-        super().__init__(poke_interval=poke_interval, retries=retries, retry_delay=retry_delay, **kwargs)
-        self.set_arguments(locals())
-        # What poke() found out about the time of the next one.
-        self._until_due = 0.0
-        self._pause = SHORTEST_POLL_INTERVAL
+        super().__init__(values=locals(), poke_interval=poke_interval, **kwargs)
 
     @classmethod
     def check(cls, values: Mapping[str, Any]) -> None:
-        if is_known(values["dataset"]):
-            report_arguments.report_dataset(values)
+        if table.is_known(values["dataset"]):
+            report_arguments.check_report_dataset(values)
 
-    def execute(self, context: Context) -> Any:
+    def execute(self, context: Any) -> Any:
         if not self.deferrable:
             return super().execute(context)
+        timeout = timedelta(seconds=self.timeout)
         try:
-            return self._poll_or_defer(context)
+            trigger, polled = self._look(context)
+            if polled.status is not None:
+                return self._conclude(trigger.found(polled))
         except AirflowFailException as error:
             # As BaseSensorOperator does around poke().
             if self.soft_fail or self.never_fail:
                 raise AirflowSkipException(f"{error} Skipped instead of failed, as the task asks for.") from error
             raise
+        if polled.pause:
+            # The trigger's first request is the second one.
+            trigger.due = (self.clock.now() + timedelta(seconds=polled.pause)).isoformat()
+        self.log.info("Waiting without a worker slot, for %s at most.", timeout)
+        return self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
 
-    def poke(self, context: Context) -> PokeReturnValue:
+    def poke(self, context: Any) -> PokeReturnValue:
         """One request, if the report is due; for both modes without deferral."""
-        with fail_fast():
-            plan = self._plan(context)
-            self._until_due = plan.wait.seconds_until_due(self.clock)
-            if self._until_due > 0:
-                self.log.info("%s.", plan.wait.in_words())
-                return PokeReturnValue(False)
-            plan, polled = asyncio.run(self._poll(plan, self._hook()))
+        trigger, polled = self._look(context)
+        self._until_due = trigger.wait.seconds_until_due(self.clock)
+        self._pause = polled.pause
         if polled.status is None:
-            self._pause = polled.pause
             return PokeReturnValue(False)
-        return PokeReturnValue(True, self._conclude(plan, polled.status.value, polled.later))
+        return PokeReturnValue(True, self._conclude(trigger.found(polled)))
 
     def _get_next_poke_interval(self, started_at: Any, run_duration: Any, poke_count: int) -> float:
         interval = super()._get_next_poke_interval(started_at, run_duration, poke_count)
@@ -185,56 +154,14 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
             return min(self._until_due, float(max(1.0, self.timeout - run_duration() + 1.0)))
         return max(interval, self._pause)
 
-    def _poll_or_defer(self, context: Context) -> dict[str, Any]:
-        with fail_fast():
-            plan = self._plan(context)
-            hook = self._hook()
-            if plan.merchant_id is None:
-                plan = replace(plan, merchant_id=hook.own_merchant_id())
-            if plan.wait.seconds_until_due(self.clock) <= 0:
-                plan, polled = asyncio.run(self._poll(plan, hook))
-                if polled.status is not None:
-                    return self._conclude(plan, polled.status.value, polled.later)
-                # The trigger's first request is the second one.
-                next_poll = self.clock.now() + timedelta(seconds=polled.pause)
-                plan = replace(plan, wait=replace(plan.wait, due=next_poll))
-        return self._defer(plan)
-
-    def _defer(self, plan: ReportPlan) -> NoReturn:
-        from airflow_provider_zdirect.triggers.report import ZDirectReportReadyTrigger
-
-        self.log.info(
-            "%s. Waiting without a worker slot, for %s at most.", plan.wait.in_words(), timedelta(seconds=self.timeout)
-        )
-        self.defer(
-            trigger=ZDirectReportReadyTrigger(
-                conn_id=self.conn_id,
-                dataset=plan.dataset.name,
-                merchant_id=plan.merchant_id,
-                report_date=plan.report_date.isoformat(),
-                due=plan.wait.due.isoformat(),
-                empty_from=plan.wait.empty_from.isoformat(),
-                poll_interval=plan.wait.poll_interval,
-                variant=plan.variant,
-                path=plan.path,
-            ),
-            method_name="execute_complete",
-            timeout=timedelta(seconds=self.timeout),
-        )
-
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
+    def execute_complete(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
         """Go on with what the trigger found out."""
         with fail_fast():
-            if event["status"] == "failed":
-                raise getattr(exceptions, event["kind"], ZDirectFatalError)(event["message"])
-            plan = replace(
-                self._plan(context),
-                merchant_id=event["merchant_id"],
-                report_date=date.fromisoformat(event["report_date"]),
-            )
-        return self._conclude(plan, event["why"], event["later_report"])
+            if "error" in event:
+                raise getattr(exceptions, event["error"], ZDirectFatalError)(event["message"])
+            return self._conclude(event)
 
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any) -> Any:
         """As for every sensor; on Airflow 2 too the end of ``timeout`` is one that is not retried."""
         try:
             return super().resume_execution(next_method, next_kwargs, context)
@@ -248,54 +175,53 @@ class ZDirectReportReadySensor(TaskArguments, BaseSensorOperator):
                 raise AirflowSensorTimeout(f"No report within the timeout of {self.timeout:.0f} s.") from error
             raise
 
-    async def _poll(self, plan: ReportPlan, hook: ZDirectHook) -> tuple[ReportPlan, ReportPoll]:
-        """The outcome of one request, and the plan with the merchant that it was about."""
-        merchant_id = plan.merchant_id
-        async with hook.client() as client:
+    def _look(self, context: Any) -> tuple[ZDirectReportReadyTrigger, ReportPoll]:
+        """The trigger that waits for the report; and the outcome of one request of it, if the report is due."""
+        from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+        from airflow_provider_zdirect.triggers.report import ZDirectReportReadyTrigger
 
-            async def ask(last: date | None) -> ReportPoll:
-                nonlocal merchant_id
-                merchant_id = merchant_id or await hook.find_merchant_id(client)
-                return await ask_for_report(client, plan.dataset, merchant_id, plan.report_date, last)
-
-            polled = await plan.wait.poll(ask, self.clock)
-        return replace(plan, merchant_id=merchant_id), polled
-
-    def _conclude(self, plan: ReportPlan, why: str, later: str | None) -> dict[str, Any]:
-        what = report_in_words(plan.dataset.name, plan.merchant_id, plan.report_date)
-        found = {"why": why}
-        is_empty = why == ReportStatus.EMPTY.value
-        if is_empty:
-            found["empty_because"] = why_empty(later, plan.wait.empty_from - plan.wait.due)
-        if is_empty and plan.on_empty != "success":
-            said = (
-                f"{what}: no movements, although it was due at {plan.wait.due.isoformat(timespec='seconds')} and "
-                f"{found['empty_because']}."
+        with fail_fast():
+            values = self.values()
+            report_date, due = report_arguments.date_and_due(values, context)
+            # Reads the connection: a missing or unusable one fails at once rather than at noon.
+            own = ZDirectHook(self.conn_id).own_merchant_id()
+            trigger = ZDirectReportReadyTrigger(
+                conn_id=self.conn_id,
+                dataset=values["dataset"],
+                merchant_id=values["merchant_id"] or own,
+                report_date=report_date.isoformat(),
+                due=due.isoformat(),
+                empty_from=(due + values["empty_after"]).isoformat(),
+                poll_interval=max(self.poke_interval, values["poll_interval"]),
+                variant=values["variant"],
+                path=values["path"],
             )
-            if plan.on_empty == "skip":
-                raise AirflowSkipException(said)
+            trigger.clock = self.clock
+            if trigger.wait.seconds_until_due(self.clock) > 0:
+                self.log.info("%s.", trigger.wait.in_words())
+                return trigger, ReportPoll(None)
+            return trigger, asyncio.run(trigger.poll())
+
+    def _conclude(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        """The sensor's result.
+
+        :param found: as :meth:`~.ZDirectReportReadyTrigger.found`.
+        """
+        result = {name: found[name] for name in ("dataset", "merchant_id", "report_date", "why")}
+        report = report_in_words(result["dataset"], result["merchant_id"], date.fromisoformat(result["report_date"]))
+        if result["why"] != ReportStatus.EMPTY.value:
+            self.log.info("%s: %s.", report, result["why"])
+            return result
+        values = self.values()
+        result["empty_because"] = why_empty(found["later_report"], values["empty_after"])
+        said = f"{report}: no movements, and {result['empty_because']}."
+        if values["on_empty"] == "skip":
+            raise AirflowSkipException(said)
+        if values["on_empty"] == "fail":
             raise AirflowFailException(
                 f"{said} What to do: check in the zDirect portal whether the merchant had movements on that day and "
                 "international warehousing is enabled; if the report was made later, clear the task; if days without "
                 "movements are normal, set on_empty to success or skip."
             )
-        self.log.info("%s: %s.", what, ", because ".join(found.values()))
-        return {
-            "dataset": plan.dataset.name,
-            "merchant_id": plan.merchant_id,
-            "report_date": plan.report_date.isoformat(),
-            **found,
-        }
-
-    def _plan(self, context: Context) -> ReportPlan:
-        """The rendered arguments, checked before the first request."""
-        interval = (context.get("data_interval_start"), context.get("data_interval_end"))
-        return report_arguments.report_plan(self.values(), interval, self.poke_interval)
-
-    def _hook(self) -> ZDirectHook:
-        """The hook, its connection read: a missing or unusable one fails at once rather than at noon."""
-        from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-
-        hook = ZDirectHook(self.conn_id)
-        hook.config()
-        return hook
+        self.log.info("%s", said)
+        return result

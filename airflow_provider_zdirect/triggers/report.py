@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -12,13 +13,7 @@ from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import TransportError, ZDirectDataError, ZDirectError, ZDirectFatalError
 from airflow_provider_zdirect.hooks.shared_clients import ClientShare
-from airflow_provider_zdirect.reports.wait import (
-    ReportPoll,
-    ReportStatus,
-    ReportWait,
-    ask_for_report,
-    report_in_words,
-)
+from airflow_provider_zdirect.reports.wait import ReportPoll, ReportWait, ask_for_report, report_in_words
 
 
 class ZDirectReportReadyTrigger(BaseTrigger):
@@ -65,69 +60,58 @@ class ZDirectReportReadyTrigger(BaseTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class and arguments. Databases of running deployments hold these names, so they stay."""
-        return (
-            "airflow_provider_zdirect.triggers.report.ZDirectReportReadyTrigger",
-            {
-                "conn_id": self.conn_id,
-                "dataset": self.dataset,
-                "merchant_id": self.merchant_id,
-                "report_date": self.report_date,
-                "due": self.due,
-                "empty_from": self.empty_from,
-                "poll_interval": self.poll_interval,
-                "variant": self.variant,
-                "path": self.path,
-            },
-        )
+        names = ("conn_id", "dataset", "merchant_id", "report_date", "due", "empty_from", "poll_interval")
+        arguments = {name: getattr(self, name) for name in (*names, "variant", "path")}
+        return "airflow_provider_zdirect.triggers.report.ZDirectReportReadyTrigger", arguments
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        yield TriggerEvent(await self._decide())
-
-    async def _decide(self) -> dict[str, Any]:
-        """The event for the sensor; small, and without any secret."""
-        event: dict[str, Any] = {
-            "dataset": self.dataset,
-            "merchant_id": self.merchant_id,
-            "report_date": self.report_date,
-        }
-        try:
-            polled, event["merchant_id"] = await self._wait()
-        except (ZDirectFatalError, ZDirectDataError) as error:
-            return event | {"status": "failed", "kind": type(error).__name__, "message": str(error)}
-        assert polled.status is not None
-        status = "empty" if polled.status is ReportStatus.EMPTY else "ready"
-        return event | {"status": status, "why": polled.status.value, "later_report": polled.later}
-
-    async def _wait(self) -> tuple[ReportPoll, str]:
-        dataset = get_dataset(self.dataset, self.variant, self.path)
-        report_date = date.fromisoformat(self.report_date)
-        wait = ReportWait(
-            report_in_words(self.dataset, self.merchant_id, report_date),
+    @property
+    def wait(self) -> ReportWait:
+        return ReportWait(
+            report_in_words(self.dataset, self.merchant_id, date.fromisoformat(self.report_date)),
             datetime.fromisoformat(self.due),
             datetime.fromisoformat(self.empty_from),
             self.poll_interval,
         )
-        self.log.info("%s.", wait.in_words())
-        await wait.until_due(self.clock)
-        merchant_id = self.merchant_id
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """One event: :meth:`found`, or ``error`` (its class) and ``message``; small, and without any secret."""
+        self.log.info("%s.", self.wait.in_words())
+        try:
+            async with ClientShare(self.conn_id) as share:
+                polled = await self.wait.until_decided(partial(self._ask, share), self.clock)
+        except (ZDirectFatalError, ZDirectDataError) as error:
+            yield TriggerEvent({"error": type(error).__name__, "message": str(error)})
+        else:
+            yield TriggerEvent(self.found(polled))
+
+    async def poll(self) -> ReportPoll:
+        """The outcome of one request."""
         async with ClientShare(self.conn_id) as share:
+            return await self.wait.poll(partial(self._ask, share), self.clock)
 
-            async def ask(last: date | None) -> ReportPoll:
-                nonlocal merchant_id
-                shared = await share.get()
-                try:
-                    client = await shared.client()
-                except ZDirectError:
-                    raise
-                except Exception as error:
-                    # Airflow's API server or a secrets backend that is down for a while must not end the wait.
-                    raise TransportError(
-                        f"Connection {self.conn_id!r} could not be read ({type(error).__name__}: {error}).",
-                        retry_after=self.poll_interval,
-                    ) from error
-                merchant_id = merchant_id or await shared.merchant_id()
-                return await ask_for_report(client, dataset, merchant_id, report_date, last)
+    def found(self, polled: ReportPoll) -> dict[str, Any]:
+        """The outcome of a decided wait, for the sensor."""
+        assert polled.status is not None
+        return {
+            "dataset": self.dataset,
+            "merchant_id": self.merchant_id,
+            "report_date": self.report_date,
+            "why": polled.status.value,
+            "later_report": polled.later,
+        }
 
-            polled = await wait.until_decided(ask, self.clock)
-        assert merchant_id is not None
-        return polled, merchant_id
+    async def _ask(self, share: ClientShare, last: date | None) -> ReportPoll:
+        shared = await share.get()
+        try:
+            client = await shared.client()
+        except ZDirectError:
+            raise
+        except Exception as error:
+            # Airflow's API server or a secrets backend that is down for a while must not end the wait.
+            raise TransportError(
+                f"Connection {self.conn_id!r} could not be read ({type(error).__name__}: {error}).",
+                retry_after=self.poll_interval,
+            ) from error
+        self.merchant_id = self.merchant_id or await shared.merchant_id()
+        dataset = get_dataset(self.dataset, self.variant, self.path)
+        return await ask_for_report(client, dataset, self.merchant_id, date.fromisoformat(self.report_date), last)

@@ -33,7 +33,7 @@ def test_both_tasks_run_for_every_merchant_and_an_old_day_is_fetched_once(run_da
     assert published(tmp_path).total() > 0
     # One request per merchant, in one pass; and nothing waited.
     assert len(asked(emulator)) == 2
-    assert "waiting without a worker slot" not in run.log
+    assert "Waiting without a worker slot" not in run.log
     # Told by the first task of each, and by no second one.
     here = dataset_asset("liquidated_items", str(tmp_path)).uri
     assert [(uri, "dates" in extra) for uri, extra, _ in run.events] == [(ASSET, False)] * 2 + [(here, False)] * 2
@@ -174,7 +174,7 @@ def test_a_change_updates_the_asset_and_starts_who_waits_for_it_and_no_change_do
     assert done.returncode == 0, log[-5000:]
     report = json.loads(done.stdout.rpartition("\nreport: ")[2].partition("\n")[0])
     assert report["state"] == "success", log[-5000:]
-    assert "waiting without a worker slot" in log
+    assert "Waiting without a worker slot" in log
     # Both assets: that of all places, and that of this one.
     (uri, extra, index), (here, *alike) = sorted(report["events"], key=lambda event: len(event[0]))
     assert (here, alike) == (dataset_asset("liquidated_items", str(base)).uri, [extra, index])

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
 from airflow_provider_zdirect.datasets.arrow import arrow_schema
 from airflow_provider_zdirect.datasets.stock_movements import ReceivedItem
 from airflow_provider_zdirect.operators.argument_table import COUNT, PLACE
-from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator
-from airflow_provider_zdirect.operators.base_path import open_place
+from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
 from airflow_provider_zdirect.publish.read import Table, query
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
 COLUMNS = ("received_timestamp", "quality_label")
 SCHEMA = pa.schema([arrow_schema(ReceivedItem).field(name) for name in COLUMNS])
@@ -36,7 +29,6 @@ class ReceivedByDayOperator(ZDirectOperator):
 
     asset_names = ("received_by_day",)
     arguments = PLACE | {"at_least": COUNT}
-    template_fields: Sequence[str] = tuple(arguments)
 
     def __init__(
         self,
@@ -50,12 +42,12 @@ class ReceivedByDayOperator(ZDirectOperator):
     ) -> None:
         super().__init__(values=locals(), **kwargs)
 
-    def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
-        place = open_place(values, hook)
+    def perform(self, run: TaskRun) -> Outcome:
+        place = run.place()
         sql = (
             "SELECT received_timestamp::DATE::TEXT AS day, count(DISTINCT quality_label) AS pieces FROM items "
             "GROUP BY day HAVING pieces >= $at_least ORDER BY day"
         )
-        found = query(place, sql, {"items": Table("received_items", SCHEMA)}, {"at_least": values["at_least"]})
+        found = query(place, sql, {"items": Table("received_items", SCHEMA)}, run.pick("at_least"))
         summary = {"merchant_id": place.merchant_id, "days": {row["day"]: row["pieces"] for row in found.to_pylist()}}
         return Outcome(summary, {"received_by_day": summary})

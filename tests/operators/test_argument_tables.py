@@ -21,7 +21,7 @@ from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.liquidation import pass_delays
 from airflow_provider_zdirect.sensors.report_arguments import poll_interval
 
-AIRFLOWS_OWN = {"retries", "retry_delay", "poke_interval"}
+AIRFLOWS_OWN = {"poke_interval"}
 NOT_TEMPLATES = {"deferrable", "notifier"}
 
 ROW = {"order_id": MERCHANT, "tracking_number": "OUT-10000"}

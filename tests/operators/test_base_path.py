@@ -3,88 +3,34 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException
-from all_tasks import TASKS
+from all_tasks import TASKS, needed
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from own_emulator import connection_to
 
 from airflow_provider_zdirect.dag_support import tasks
 from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import open_base_path, open_path
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
-from airflow_provider_zdirect.operators.inbound import ZDirectInboundReconciliationOperator
-from airflow_provider_zdirect.operators.intrastat import ZDirectIntrastatReportOperator
-from airflow_provider_zdirect.operators.item_sets import ZDirectItemSetsOperator
-from airflow_provider_zdirect.operators.liquidation import ZDirectLiquidationRefetchOperator
 from airflow_provider_zdirect.operators.order_erasure import ZDirectOrderErasureOperator
-from airflow_provider_zdirect.operators.order_tracking import ZDirectMissingTrackingOperator
-from airflow_provider_zdirect.operators.orders import ZDirectOrderUpdateOperator
-from airflow_provider_zdirect.operators.shipping_documents import ZDirectShippingDocumentsOperator
-from airflow_provider_zdirect.operators.shipping_notices import ZDirectShippingNoticeOperator
-from airflow_provider_zdirect.operators.stocks import ZDirectStockUpdateOperator
-from airflow_provider_zdirect.publish.environment import RECORD, claim_environment
-from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.publish.environment import RECORD
 
 WINDOW = {"window_from": "2026-11-10T00:00:00Z", "window_to": "2026-11-11T00:00:00Z"}
-UPDATE = {"order_id": "3c8bb0ec-2a2d-4f8e-9b1d-4b6b2f6a2a0e", "merchant_order_id": "M-1"}
 
-WRITERS: dict[type[ZDirectOperator], dict[str, Any]] = {
-    ZDirectExtractOperator: {"dataset": "returned_items"},
-    ZDirectLiquidationRefetchOperator: {"passes": timedelta(days=2)},
-    ZDirectIntrastatReportOperator: {"month": "2026-10"},
-    ZDirectStockUpdateOperator: {},
-    ZDirectOrderUpdateOperator: {"updates": [UPDATE]},
-    ZDirectMissingTrackingOperator: {},
-    ZDirectShippingDocumentsOperator: {"order_ids": [UPDATE["order_id"]]},
-    ZDirectOrderErasureOperator: {},
-    ZDirectItemSetsOperator: {},
-    ZDirectInboundReconciliationOperator: {},
-}
-
-ELSEWHERE = (
-    "data/zd",
-    "./data",
-    "../data",
-    "~/zd",
-    "file://data/zd",
-    "file://~/zd",
-    "file://./zd",
-    "file://localhost/zd",
-    "FILE://data/zd",
-    "local://data/zd",
-    "file:data/zd",
-    "file:/data/zd",
-    "file:///~/zd",
-    "/~/zd",
-    "file://",
-    "file:///",
-    "/",
-    "s3://",
-    "s3:///zd",
-    "s3:/bucket/zd",
-    "s3:bucket/zd",
-    "/s3://bucket/zd",
-    "s3://s3://bucket/zd",
-    "file:///s3://bucket/zd",
-    "s3://bucket/a/../zd",
-    "s3://bucket/./zd",
-    " s3://bucket/zd",
-    "s3://bucket/zd ",
-    "/data/zd\n",
-    "s3://bucket/a\tb",
-    "simplecache::s3://bucket/zd",
-    "://bucket/zd",
-)
-
-
+WORDS = """
+data/zd ./data ../data ~/zd file:data/zd file:/data/zd file:///~/zd /~/zd file:// file:/// /
+file://data/zd file://~/zd file://./zd file://localhost/zd FILE://data/zd local://data/zd
+s3:// s3:///zd s3:/bucket/zd s3:bucket/zd /s3://bucket/zd s3://s3://bucket/zd file:///s3://bucket/zd
+s3://bucket/a/../zd s3://bucket/./zd simplecache::s3://bucket/zd ://bucket/zd
+"""
+ELSEWHERE = (*WORDS.split(), " s3://bucket/zd", "s3://bucket/zd ", "/data/zd\n", "s3://bucket/a\tb")
 PATHS = [
     (operator, name)
     for operator in TASKS
@@ -98,7 +44,6 @@ def test_every_parameter_that_is_a_path_is_among_those_tried() -> None:
         *("base_path", "stock_path", "mapping_path", "updates_path", "orders_path", "master_data"),
         *("items_path", "dispatch_items_path"),
     }
-    assert {operator for operator, name in PATHS if name == "base_path"} >= set(WRITERS)
 
 
 @pytest.mark.parametrize(("operator", "name"), PATHS, ids=lambda each: getattr(each, "__name__", each))
@@ -113,44 +58,14 @@ def test_a_path_that_leads_elsewhere_is_refused_at_parse_by_every_parameter(
         assert caught.value.remedy
 
 
-@pytest.mark.parametrize("text", ELSEWHERE)
-def test_and_when_it_runs_and_nothing_is_written(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_and_when_it_runs_and_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ZDirectConfigurationError, match="base_path="):
-        open_base_path(text)
-    with pytest.raises(ZDirectConfigurationError, match="stock_path="):
-        open_path(text, name="stock_path")
+    for text in ELSEWHERE:
+        with pytest.raises(ZDirectConfigurationError, match="base_path="):
+            open_base_path(text)
+        with pytest.raises(ZDirectConfigurationError, match="stock_path="):
+            open_path(text, name="stock_path")
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    ("operator", "arguments", "name"),
-    [
-        *((operator, arguments, "base_path") for operator, arguments in WRITERS.items()),
-        (ZDirectStockUpdateOperator, {}, "stock_path"),
-        (ZDirectStockUpdateOperator, {}, "mapping_path"),
-        (ZDirectIntrastatReportOperator, {"month": "2026-10"}, "master_data"),
-        (ZDirectOrderUpdateOperator, {}, "updates_path"),
-        (ZDirectShippingDocumentsOperator, {}, "orders_path"),
-        (
-            ZDirectShippingNoticeOperator,
-            {"operations": "announce", "shipping_notice_id": UPDATE["order_id"]},
-            "items_path",
-        ),
-    ],
-    ids=lambda each: getattr(each, "__name__", str(each)[:12]),
-)
-def test_what_a_template_renders_is_judged_likewise(
-    operator: type[ZDirectOperator], arguments: dict[str, Any], name: str, emulator: Any, context: Any, tmp_path: Path
-) -> None:
-    place = {} if operator is ZDirectShippingNoticeOperator else {"base_path": str(tmp_path)}
-    if "window_from" in operator.template_fields:
-        place |= WINDOW
-    task = operator(task_id="task", **{**place, **arguments, name: "{{ params.x }}"})
-    setattr(task, name, "file://data/zd.csv")
-    with pytest.raises(AirflowFailException, match=f"{name}='file://data/zd.csv' has one slash too few"):
-        task.execute(context)
-    assert not emulator.requests
 
 
 NAME = st.text(
@@ -237,22 +152,22 @@ def test_a_storage_endpoint_that_refuses_is_named_with_address_and_connection(
 @pytest.fixture
 def sandbox(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The connection is for the sandbox."""
-    connection = json.loads(os.environ["AIRFLOW_CONN_ZDIRECT_DEFAULT"])
-    connection["extra"] = {"environment": "sandbox", "merchant_id": emulator.merchant_ids[0]}
-    monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
+    extra = {"environment": "sandbox", "merchant_id": emulator.merchant_ids[0]}
+    monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection_to(emulator, extra=extra)))
     return emulator
 
 
-@pytest.mark.parametrize("operator", WRITERS, ids=lambda each: each.__name__)
-def test_no_operator_writes_to_a_base_path_of_another_environment(
-    operator: type[ZDirectOperator], sandbox: Any, context: Any, tmp_path: Path
-) -> None:
-    opened = open_base_path(str(tmp_path), environment="production")
-    claim_environment(ObjectStore(opened.fs, opened.root), "production", str(tmp_path))
-    more = WINDOW if "window_from" in operator.template_fields else {}
-    task = operator(task_id="task", base_path=str(tmp_path), **WRITERS[operator], **more)
-    with pytest.raises(AirflowFailException, match="belongs to production, and the zDirect connection is for sandbox"):
-        task.execute(context)
+def test_no_operator_writes_to_a_base_path_of_another_environment(sandbox: Any, context: Any, tmp_path: Path) -> None:
+    open_base_path(str(tmp_path), environment="production")
+    more = {**WINDOW, "month": "2026-10"}
+    writers = [operator for operator in TASKS if "base_path" in operator.arguments]
+    assert len(writers) == 10
+    for operator in writers:
+        given = {name: value for name, value in more.items() if name in operator.arguments}
+        task = operator(task_id="task", **needed(operator, str(tmp_path)), **given)
+        said = "belongs to production, and the zDirect connection is for sandbox"
+        with pytest.raises(AirflowFailException, match=said):
+            task.execute(context)
     assert not sandbox.requests
     assert [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()] == [Path(RECORD)]
 

@@ -7,21 +7,15 @@ from types import SimpleNamespace
 
 import pytest
 import real_time
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 from clocks import NOON
 
 from airflow_provider_zdirect.assets import dataset_asset
-from airflow_provider_zdirect.exceptions import (
-    RetentionError,
-    ServerError,
-    WindowError,
-    ZDirectConfigurationError,
-)
+from airflow_provider_zdirect.exceptions import RetentionError, WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
-from airflow_provider_zdirect.operators.run_context import resume_key
+from airflow_provider_zdirect.operators.task_run import TaskRun
 from airflow_provider_zdirect.publish.environment import RECORD
 
-MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
 HOUR = timedelta(hours=1)
 END = NOON - 5 * HOUR
 
@@ -109,73 +103,27 @@ def test_without_a_merchant_several_granted_ones_are_an_error_that_lists_them(em
         task.resume(context)
 
 
-@pytest.fixture
-def failing(emulator, tmp_path):
-    """A task whose every request is answered with 503."""
-    emulator.faults.add({"match": {"path": "returned-items"}, "action": {"status": 503}, "times": None})
-
-    def task(**arguments):
-        return extract(
-            base_path=str(tmp_path),
-            merchant_id=emulator.merchant_ids[0],
-            window_from=END - HOUR,
-            window_to=END,
-            **arguments,
-        )
-
-    return task
-
-
-def test_a_retriable_error_is_left_to_the_retry_of_the_task(failing, context):
-    with pytest.raises(ServerError) as caught:
-        failing().resume(context)
-    assert caught.value.retry_after >= 120
-
-
-def test_deferrable_gives_the_slot_back_until_the_time_zdirect_wants(failing, context):
+def test_a_retriable_error_is_waited_for_without_a_slot_and_the_window_is_fetched_then(emulator, context, tmp_path):
+    emulator.faults.add({"match": {"path": "returned-items"}, "action": {"status": 503}})
+    window = {"merchant_id": emulator.merchant_ids[0], "window_from": END - HOUR, "window_to": END}
+    task = extract(base_path=str(tmp_path), deferrable=True, **window)
     with pytest.raises(TaskDeferred) as deferred:
-        failing(deferrable=True).resume(context)
-    assert deferred.value.method_name == "resume"
-    assert deferred.value.kwargs == {"waits": 1}
+        task.execute(context)
     wait = deferred.value.trigger.moment - real_time.now()
+    # zDirect asks to wait at least two minutes.
     assert timedelta(seconds=60) < wait <= timedelta(seconds=130)
-
-
-def test_the_waits_of_a_deferrable_task_come_to_an_end(failing, context):
-    with pytest.raises(ServerError):
-        failing(deferrable=True).resume(context, waits=10)
+    assert task.resume(context, event={}, **deferred.value.kwargs)["records"] > 0
 
 
 def test_a_retry_has_the_same_resume_key_and_another_run_or_map_index_has_not():
-    def instance(**changes):
-        return SimpleNamespace(
+    def key(**changes):
+        ti = SimpleNamespace(
             **{"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": 0, "try_number": 1} | changes
         )
+        return TaskRun({}, {"ti": ti}, None).key
 
-    assert resume_key(instance()) == resume_key(instance(try_number=2))
-    assert len({resume_key(instance(**{name: "other"})) for name in ("dag_id", "run_id", "task_id", "map_index")}) == 4
-
-
-def test_retries_are_set_unless_the_author_says_otherwise():
-    task = extract()
-    assert (task.retries, task.retry_delay) == (5, timedelta(minutes=2))
-    with DAG("a_dag", default_args={"retries": 0}, schedule=None):
-        assert extract(task_id="inherits").retries == 0
-        assert extract(task_id="own", retries=2).retries == 2
-
-
-def test_a_mapped_task_has_the_same_retries_for_the_scheduler():
-    def mapped(**arguments):
-        return ZDirectExtractOperator.partial(dataset="received_items", base_path="/nowhere", **arguments).expand(
-            merchant_id=[MERCHANT]
-        )
-
-    with DAG("a_dag", schedule=None):
-        task = mapped(task_id="plain")
-        assert (task.retries, task.retry_delay) == (5, timedelta(minutes=2))
-    with DAG("b_dag", schedule=None, default_args={"retries": 0}):
-        assert mapped(task_id="inherits").retries == 0
-        assert mapped(task_id="own", retries=3).retries == 3
+    assert key() == key(try_number=2)
+    assert len({key(**{name: "other"}) for name in ("dag_id", "run_id", "task_id", "map_index")} | {key()}) == 5
 
 
 def test_a_dataset_that_is_not_known_at_parse_has_no_asset_yet():

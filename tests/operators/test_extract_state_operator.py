@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException
 from clocks import NOON
 
 from airflow_provider_zdirect.assets import dataset_asset, place_of
-from airflow_provider_zdirect.exceptions import RetentionError, ServerError, WindowError, ZDirectConfigurationError
+from airflow_provider_zdirect.exceptions import RetentionError, WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 
 HOUR = timedelta(hours=1)
@@ -111,13 +111,3 @@ def test_a_wrong_rendered_value_fails_at_once_and_before_any_request(
     assert isinstance(caught.value.__cause__, kind)
     assert said in str(caught.value)
     assert not emulator.requests
-
-
-def test_a_retriable_error_is_left_to_the_retry_or_waited_for_without_a_slot(emulator, context, here):
-    emulator.faults.add({"match": {"path": "stock-locations"}, "action": {"status": 503}, "times": 2})
-    with pytest.raises(ServerError):
-        extract(**here).execute(context)
-    with pytest.raises(TaskDeferred) as deferred:
-        extract(**here, deferrable=True).execute(context)
-    assert deferred.value.kwargs == {"waits": 1}
-    assert extract(**here, deferrable=True).resume(context, waits=1)["stored"]

@@ -5,14 +5,14 @@ import json
 from typing import Any
 
 import pytest
-import real_time
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import TaskDeferred
+from outlet_events import OutletEvents
 from own_emulator import config_of, connection_to, own_emulator
 
 from airflow_provider_zdirect.assets import place_of, zdirect_asset
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.datasets.endpoint import Rate
-from airflow_provider_zdirect.exceptions import RateLimitedError, ServerError
+from airflow_provider_zdirect.exceptions import RateLimitedError
 from airflow_provider_zdirect.operators.base import MAX_WAITS
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.inbound import ZDirectInboundReconciliationOperator
@@ -59,37 +59,18 @@ def test_item_sets_then_the_reconciliation(place, context):
     for asset in (zdirect_asset("inbound_reconciliation"), zdirect_asset("inbound_reconciliation", place["base_path"])):
         extra = context["outlet_events"][asset].extra
         assert extra == {**found, "base_path": place_of(place["base_path"]), "environment": "production"}
-
-
-def test_a_reconciliation_without_notices_fails_at_once(emulator, context, tmp_path):
-    with pytest.raises(AirflowFailException, match="were never extracted to"):
-        ZDirectInboundReconciliationOperator(task_id="reconcile", base_path=tmp_path.as_uri()).execute(context)
+    # An author who takes the assets out is left alone.
+    reconcile.outlets, events = [], OutletEvents()
+    reconcile.execute({**context, "outlet_events": events})
+    assert not events
 
 
 def test_the_rate_limit_is_waited_for_without_a_slot_and_not_for_ever(place, context, emulator):
-    emulator.faults.add(
-        {
-            "match": {"path": "announced-item-sets"},
-            "action": {"status": 429, "headers": {"Retry-After": "900"}},
-            "times": None,
-        }
-    )
+    limit = {"status": 429, "headers": {"Retry-After": "900"}}
+    emulator.faults.add({"match": {"path": "announced-item-sets"}, "action": limit, "times": None})
     task = ZDirectItemSetsOperator(task_id="item_sets", **place)
     with pytest.raises(TaskDeferred) as deferred:
         task.execute(context)
-    assert deferred.value.method_name == "resume"
-    assert 800 < (deferred.value.trigger.moment - real_time.now()).total_seconds() <= 900
     assert deferred.value.kwargs == {"waits": 0, "turns": 1}
     with pytest.raises(RateLimitedError, match="1 of 1 sets are left"):
         task.resume(context, waits=MAX_WAITS, turns=task.max_turns)
-    with pytest.raises(RateLimitedError, match="1 of 1 sets are left"):
-        ZDirectItemSetsOperator(task_id="item_sets", deferrable=False, **place).execute(context)
-
-
-def test_a_failure_is_waited_out_too(place, context, emulator):
-    emulator.faults.add({"match": {"path": "announced-item-sets"}, "action": {"status": 503}, "times": None})
-    with pytest.raises(TaskDeferred) as deferred:
-        ZDirectItemSetsOperator(task_id="item_sets", **place).execute(context)
-    assert deferred.value.kwargs == {"waits": 1}
-    with pytest.raises(ServerError):
-        ZDirectItemSetsOperator(task_id="item_sets", deferrable=False, **place).execute(context)

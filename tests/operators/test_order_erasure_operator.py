@@ -11,13 +11,11 @@ from typing import Any
 
 import duckdb
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 from outlet_events import OutletEvents
 
 from airflow_provider_zdirect.assets import changed_alias, zdirect_asset
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.customer_wishes import Wish
-from airflow_provider_zdirect.exceptions import ServerError, TracesLeftError
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.order_erasure import ZDirectOrderErasureOperator
 
@@ -80,30 +78,6 @@ def test_customers_are_erased_and_only_then_the_asset_is_updated(emulator, conte
     again = OutletEvents()
     assert operator.execute({**context, "outlet_events": again})["changed"] is False
     assert not again
-
-
-def test_a_busy_zdirect_is_waited_for_without_a_slot_or_by_the_retry(emulator, context, tmp_path):
-    emulator.faults.set([{"match": {"path": "deletion"}, "action": {"status": 503}, "times": 2}])
-    with pytest.raises(ServerError) as raised:
-        task(tmp_path, deferrable=False).execute(context)
-    assert raised.value.retry_after >= 120
-    operator = task(tmp_path, deferrable=True)
-    with pytest.raises(TaskDeferred) as deferred:
-        operator.execute(context)
-    assert operator.resume(context, **deferred.value.kwargs)["orders"] == 0
-
-
-def test_personal_data_that_is_left_fails_the_task_at_once(emulator, context, tmp_path):
-    merchant_id = emulator.merchant_ids[0]
-    emulator.add_orders(merchant_id, 1, start=NOW - timedelta(hours=1), **PERSON)
-    emulator.request_deletion(merchant_id, PERSON["customer_number"])
-    planted = tmp_path / "order_notes" / f"merchant_id={merchant_id}" / "mails.jsonl.gz"
-    planted.parent.mkdir(parents=True)
-    row = {"customer_number": PERSON["customer_number"], "customer_email": PERSON["customer_email"]}
-    planted.write_bytes(gzip.compress(json.dumps(row).encode() + b"\n"))
-    with pytest.raises(AirflowFailException, match=r"order_notes/.*mails\.jsonl\.gz") as raised:
-        task(tmp_path).execute(context)
-    assert isinstance(raised.value.__cause__, TracesLeftError)
 
 
 def test_published_deletion_requests_name_no_customer_nor_do_rejected_ones(emulator, context, tmp_path):

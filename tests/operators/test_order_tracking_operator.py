@@ -1,29 +1,21 @@
 from __future__ import annotations
 
-import asyncio
 import email
 import email.policy
 import json
-import socket
+import socketserver
 import threading
 from datetime import UTC, datetime, timedelta
 
-import fsspec
 import pytest
 from airflow.providers.common.compat.notifier import BaseNotifier
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
-from emulated_time import EmulatedTime
-from own_emulator import config_of
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 
-from airflow_provider_zdirect.client import MemoryRateLimiter, ZDirectClient
 from airflow_provider_zdirect.dag_support.tasks import notify_of_missing_tracking
-from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.operators.order_notifiers import MOST_SHOWN, Notifiers, as_html, as_text
+from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
+from airflow_provider_zdirect.operators.order_notifiers import MOST_SHOWN, Notifiers, notify_all
 from airflow_provider_zdirect.operators.order_tracking import ZDirectMissingTrackingOperator
-from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
-from airflow_provider_zdirect.publish.place import Place
-from airflow_provider_zdirect.windows import Window
 
 NOW = datetime(2026, 3, 10, 8, tzinfo=UTC)
 ONE = {"items": 1, "lines": 1, "merchant_order_id": "<b>"}
@@ -34,31 +26,18 @@ def find(**arguments):
 
 
 @pytest.fixture
-def late(world, tmp_path):
-    """Two late orders, extracted below ``tmp_path``."""
-    merchant_id = world.merchant_ids[0]
-    orders = world.add_orders(merchant_id, 2, start=NOW - timedelta(hours=30), step_seconds=0, **ONE)
-    job = ExtractJob(
-        dataset=get_dataset("orders"),
-        window=Window(NOW - timedelta(days=3), NOW),
-        place=Place(fsspec.filesystem("file"), str(tmp_path), tmp_path.as_uri(), merchant_id, "production"),
-        resume_key="task",
-    )
-    clock = EmulatedTime(world)
-
-    async def run():
-        config = config_of(world)
-        async with ZDirectClient(config, clock=clock, limiter=MemoryRateLimiter(clock)) as client:
-            await extract(job, client, clock=clock)
-
-    asyncio.run(run())
-    return orders
-
-
-@pytest.fixture
 def full_context(context):
     with DAG("a_dag", schedule=None) as dag:
         return {**context, "dag": dag}
+
+
+@pytest.fixture
+def late(world, full_context, tmp_path):
+    """Two late orders, extracted below ``tmp_path``."""
+    orders = world.add_orders(world.merchant_ids[0], 2, start=NOW - timedelta(hours=30), step_seconds=0, **ONE)
+    window = {"window_from": NOW - timedelta(days=3), "window_to": NOW}
+    ZDirectExtractOperator(task_id="orders", dataset="orders", base_path=str(tmp_path), **window).execute(full_context)
+    return orders
 
 
 class Kept(BaseNotifier):
@@ -108,38 +87,36 @@ def test_a_notifier_that_fails_fails_the_task_and_the_retry_notifies(late, full_
     assert len(kept) == 1
 
 
-class Mailbox:
+class Mailbox(socketserver.TCPServer):
     """An SMTP server for one e-mail."""
 
     def __init__(self):
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self._socket.getsockname()[1]
-        self.data = b""
-        self.rcpt = []
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self):
-        connection, _ = self._socket.accept()
-        with connection, connection.makefile("rb") as lines:
-            connection.sendall(b"220 here\r\n")
-            for line in lines:
-                command = line[:4].upper()
-                if command == b"DATA":
-                    connection.sendall(b"354 go\r\n")
-                    while (content := lines.readline()) != b".\r\n":
-                        self.data += content
-                if command == b"RCPT":
-                    self.rcpt.append(line.decode().partition("<")[2].partition(">")[0])
-                connection.sendall(b"221 bye\r\n" if command == b"QUIT" else b"250 ok\r\n")
-                if command == b"QUIT":
-                    return
+        super().__init__(("127.0.0.1", 0), Delivery)
+        self.data, self.rcpt = b"", []
+        self.thread = threading.Thread(target=self.handle_request, daemon=True)
+        self.thread.start()
 
     def mail(self):
-        self._thread.join(60)
-        assert not self._thread.is_alive()
-        self._socket.close()
+        self.thread.join(60)
+        assert not self.thread.is_alive()
+        self.server_close()
         return email.message_from_bytes(self.data, policy=email.policy.default)
+
+
+class Delivery(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(b"220 here\r\n")
+        for line in self.rfile:
+            command = line[:4].upper()
+            if command == b"DATA":
+                self.wfile.write(b"354 go\r\n")
+                while (content := self.rfile.readline()) != b".\r\n":
+                    self.server.data += content
+            if command == b"RCPT":
+                self.server.rcpt.append(line.decode().partition("<")[2].partition(">")[0])
+            self.wfile.write(b"221 bye\r\n" if command == b"QUIT" else b"250 ok\r\n")
+            if command == b"QUIT":
+                return
 
 
 def test_an_email_has_the_list_with_links(world, late, full_context, tmp_path, monkeypatch):
@@ -148,7 +125,7 @@ def test_an_email_has_the_list_with_links(world, late, full_context, tmp_path, m
     connection = {
         "conn_type": "smtp",
         "host": "127.0.0.1",
-        "port": mailbox.port,
+        "port": mailbox.server_address[1],
         "extra": {"from_email": "airflow@shop.example", "disable_ssl": True, "disable_tls": True},
     }
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
@@ -213,11 +190,15 @@ def test_without_a_notifier_it_is_in_the_log_and_without_a_late_order_nobody_is_
 def test_a_long_list_is_cut_in_a_text_and_links_to_all():
     row = {"order_number": None, "order_id": "an-id", "merchant_order_id": None, "age_hours": 30}
     rows = [{**row, "missing": ["export"], "portal_url": 'https://p/"'}] * (MOST_SHOWN + 3)
-    assert as_text(rows).splitlines()[-1] == "and 3 more"
-    html = as_html(rows, "s3://bucket/<all>")
+    notify_all(Notifiers(len), rows, "s3://bucket/<all>", "m", context := {})
+    lines = context["missing_orders_text"].splitlines()
+    assert lines[0] == 'order an-id, approved 30 hours ago: without export (merchant order id); https://p/"'
+    assert lines[-1] == "and 3 more"
+    assert len(lines) == MOST_SHOWN + 1
+    html = context["missing_orders_html"]
     assert html.count("<tr>") == MOST_SHOWN + 1
     assert "<p>and 3 more</p><p>All overdue orders: s3://bucket/&lt;all&gt;</p>" in html
-    assert "https://p/&quot;" in html
+    assert "https://p/&#34;" in html
 
 
 def test_what_cannot_be_called_is_refused_as_a_notifier():
@@ -228,22 +209,7 @@ def test_what_cannot_be_called_is_refused_as_a_notifier():
 
 def test_a_notifier_does_not_make_a_new_version_of_the_dag_with_every_parse():
     for notifier in (Kept(TEXT, []), print, [Kept(TEXT, []), len]):
-        assert " at 0x" not in str(Notifiers.of(notifier))
+        assert " at 0x" not in str(Notifiers(notifier))
     with DAG("a_dag", schedule=None):
         mapped = ZDirectMissingTrackingOperator.partial(task_id="m", base_path="/data", notifier=print)
         assert isinstance(mapped.expand(merchant_id=["a"]).partial_kwargs["notifier"], Notifiers)
-
-
-def test_what_a_retry_cannot_help_fails_at_once(world, full_context, tmp_path):
-    with pytest.raises(AirflowFailException, match="never extracted"):
-        find(base_path=str(tmp_path)).execute(full_context)
-
-
-def test_a_retriable_failure_is_waited_for_without_a_slot(world, late, full_context, tmp_path):
-    world.faults.add({"match": {"path": "/orders/"}, "action": {"status": 503}, "times": None})
-    task = find(base_path=str(tmp_path))
-    with pytest.raises(TaskDeferred) as deferred:
-        task.execute(full_context)
-    assert deferred.value.method_name == "resume"
-    world.faults.clear()
-    assert task.resume(full_context, waits=1)["notified"] == 2

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import duckdb
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskDeferred
 
 from airflow_provider_zdirect.assets import zdirect_asset
-from airflow_provider_zdirect.exceptions import ServerError, UpdatesPausedError, ZDirectConfigurationError
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators.orders import ZDirectOrderUpdateOperator
 
 MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
@@ -43,17 +43,6 @@ def test_a_wrong_literal_is_refused_at_parse_with_task_parameter_and_remedy(argu
         update(**arguments)
     assert named in str(caught.value)
     assert caught.value.remedy
-
-
-def test_templates_and_mapped_arguments_are_judged_when_they_are_known():
-    templates = {name: f"{{{{ params.{name} }}}}" for name in ZDirectOrderUpdateOperator.template_fields}
-    update(**templates)
-    update(updates=[{**ROW, "order_id": "{{ params.order_id }}"}])
-    with DAG("a_dag", schedule=None):
-        mapped = ZDirectOrderUpdateOperator.partial(task_id="mapped", base_path="/data")
-        assert mapped.expand(updates_path=["/a.csv"]).retries == 5
-        with pytest.raises(ZDirectConfigurationError, match="Task wrong: max_failed"):
-            ZDirectOrderUpdateOperator.partial(task_id="wrong", base_path="/data", max_failed="x")
 
 
 def test_a_file_is_applied_and_published(world, context, tmp_path, caplog):
@@ -123,68 +112,9 @@ def test_a_path_may_name_the_merchant_and_a_file_may_be_missing(world, context, 
         update(**missing).execute(context)
 
 
-def test_rows_that_were_not_applied_fail_the_task_by_the_stated_rule(world, context, tmp_path):
-    good = order(world)
-    rows = [
-        ROW,
-        {"order_id": good, "tracking_number": "OUT-10000"},
-        {"order_number": "10999", "tracking_number": "OUT-10000"},
-    ]
-    with pytest.raises(AirflowFailException, match="2 of 3 rows were not applied, and max_failed allows 1") as caught:
-        update(updates=rows, base_path=str(tmp_path), max_failed=1).execute(context)
-    assert "row 1, order" in str(caught.value)
-    assert truth(world, good)["tracking_number"] == "OUT-10000"
-    summary = update(updates=rows, base_path=str(tmp_path), max_failed="2").execute(context)
-    assert (summary["refused"], summary["done"]) == (2, 1), "done by the first try of the same run"
-
-
 def test_rows_without_a_merchant_are_refused_where_they_need_one(world, context, tmp_path):
     task = update(base_path=str(tmp_path), require_merchant_id=True)
     with pytest.raises(AirflowFailException, match="merchant_id is missing"):
         task.execute(context)
-
-
-def test_a_retriable_failure_is_waited_for_without_a_slot_and_so_is_the_limit(world, context, tmp_path):
-    orders = [order(world) for _ in range(2)]
-    rows = [{"order_id": one, "tracking_number": "OUT-10000"} for one in orders]
-    task = update(updates=rows, base_path=str(tmp_path))
-    world.faults.add({"match": {"path": orders[0], "method": "PATCH"}, "action": {"status": 503}})
-    with pytest.raises(TaskDeferred) as deferred:
-        task.execute(context)
-    assert (deferred.value.method_name, deferred.value.kwargs) == ("resume", {"waits": 1})
-    slow = {"status": 429, "headers": {"Retry-After": "300"}}
-    world.faults.add({"match": {"path": orders[0], "method": "PATCH"}, "action": slow})
-    with pytest.raises(TaskDeferred) as deferred:
-        task.resume(context, waits=1)
-    assert deferred.value.kwargs == {"waits": 1, "turns": 1}
-    assert deferred.value.trigger.moment is not None
-    world.clock.advance(300)
-    assert task.resume(context, waits=1, turns=1)["done"] == 2
-    world.faults.add({"match": {"path": ORDER}, "action": {"status": 503}})
-    with pytest.raises(ServerError):
-        update(base_path=str(tmp_path), deferrable=False).execute(context)
-    world.faults.add({"match": {"path": ORDER}, "action": slow})
-    with pytest.raises(UpdatesPausedError):
-        update(base_path=str(tmp_path), deferrable=False).execute(context)
-    world.clock.advance(300)
-    world.faults.add({"match": {"path": ORDER}, "action": slow})
-    with pytest.raises(UpdatesPausedError):
-        update(base_path=str(tmp_path)).resume(context, waits=10, turns=ZDirectOrderUpdateOperator.max_turns)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        ({"updates": "", "updates_path": ""}, "Neither updates nor updates_path"),
-        ({"updates": "", "updates_path": "nope://bucket/a.csv"}, "updates_path='nope://bucket/a.csv'"),
-        ({"conn_id": "missing"}, "Connection 'missing'"),
-    ],
-)
-def test_a_wrong_rendered_value_fails_without_retry_and_before_any_request(arguments, named, world, context, tmp_path):
-    task = update(base_path=str(tmp_path))
-    for name, value in arguments.items():
-        setattr(task, name, value)
-    with pytest.raises(AirflowFailException) as caught:
-        task.execute(context)
-    assert named in str(caught.value)
-    assert not world.requests
+    task.max_failed = "1"
+    assert task.execute(context)["refused"] == 1

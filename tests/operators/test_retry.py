@@ -3,42 +3,59 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from airflow.providers.common.compat.sdk import DAG
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
 from airflow_provider_zdirect.exceptions import BadRequestError, CursorLoopError, RateLimitedError
 from airflow_provider_zdirect.operators import retry
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 
-if not AIRFLOW_V_3_3_PLUS:
-    pytest.skip("retry policies came with Airflow 3.3", allow_module_level=True)
+ARGUMENTS = {"task_id": "extract", "dataset": "received_items", "base_path": "/nowhere"}
 
 
-def decide(error):
-    return retry.ZDirectRetryPolicy().evaluate(error, try_number=1, max_tries=5)
+def one(**arguments):
+    return ZDirectExtractOperator(**ARGUMENTS, **arguments)
 
 
-def test_the_delay_is_the_one_that_zdirect_asks_for():
-    decision = decide(RateLimitedError("slow down", retry_after=421))
-    assert decision.action.value == "retry"
-    assert decision.retry_delay == timedelta(seconds=421)
+def mapped(**arguments):
+    return ZDirectExtractOperator.partial(**ARGUMENTS, **arguments).expand(conn_id=["shop"])
 
 
-@pytest.mark.parametrize("error", [BadRequestError("no"), CursorLoopError("round and round")])
-def test_what_a_retry_cannot_help_fails_at_once(error):
-    assert decide(error).action.value == "fail"
+@pytest.mark.parametrize("make", [one, mapped])
+def test_retries_are_set_unless_the_author_says_otherwise(make):
+    def task(default_args, **arguments):
+        with DAG("a_dag", schedule=None, default_args=default_args):
+            return make(**arguments)
+
+    plain = task({})
+    assert (plain.retries, plain.retry_delay) == (5, timedelta(minutes=2))
+    assert task({"retries": 0}).retries == 0
+    assert task({"retries": 0}, retries=3).retries == 3
 
 
-def test_other_errors_are_left_to_the_task():
-    assert decide(OSError("disk full")).action.value == "default"
+policies = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="retry policies came with Airflow 3.3")
 
 
-def test_the_policy_survives_serialization():
-    policy = retry.ZDirectRetryPolicy()
-    assert isinstance(retry.ZDirectRetryPolicy.deserialize(policy.serialize()), retry.ZDirectRetryPolicy)
+@policies
+@pytest.mark.parametrize(
+    ("error", "action"),
+    [
+        (RateLimitedError("slow down", retry_after=421), "retry"),
+        (BadRequestError("no"), "fail"),
+        (CursorLoopError("round and round"), "fail"),
+        (OSError("disk full"), "default"),
+    ],
+)
+def test_a_retry_comes_when_zdirect_wants_it_and_never_in_vain(error, action):
+    decision = retry.ZDirectRetryPolicy().evaluate(error, try_number=1, max_tries=5)
+    assert decision.action.value == action
+    if action == "retry":
+        assert decision.retry_delay == timedelta(seconds=421)
 
 
-def test_the_operator_has_the_policy_unless_the_author_gives_another():
-    arguments = {"dataset": "received_items", "base_path": "/nowhere"}
-    assert isinstance(ZDirectExtractOperator(task_id="a", **arguments).retry_policy, retry.ZDirectRetryPolicy)
+@policies
+def test_the_operator_has_the_policy_unless_the_author_gives_another_and_it_survives_serialization():
+    assert isinstance(one().retry_policy, retry.ZDirectRetryPolicy)
     own = retry.ZDirectRetryPolicy()
-    assert ZDirectExtractOperator(task_id="b", retry_policy=own, **arguments).retry_policy is own
+    assert one(retry_policy=own).retry_policy is own
+    assert isinstance(retry.ZDirectRetryPolicy.deserialize(own.serialize()), retry.ZDirectRetryPolicy)

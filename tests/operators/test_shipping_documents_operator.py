@@ -11,16 +11,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import TaskDeferred
 from own_emulator import connection_to, own_emulator
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.exceptions import (
-    DocumentsNotReadyError,
-    FilterIgnoredError,
-    ShippingDocumentsError,
-    ZDirectConfigurationError,
-)
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators.shipping_documents import ZDirectShippingDocumentsOperator
 from airflow_provider_zdirect.orders import order_updates
 
@@ -85,12 +80,6 @@ def test_the_orders_come_from_a_list_a_file_or_the_published_ones(emulator, tmp_
     assert task(tmp_path, order_ids=[]).execute(context)["orders"] == 0
 
 
-def test_without_published_orders_it_says_where_they_come_from(emulator, tmp_path, context):
-    with pytest.raises(AirflowFailException, match="zdirect_orders"):
-        task(tmp_path).execute(context)
-    assert not emulator.requests
-
-
 def test_a_list_and_a_file_of_orders_are_refused_at_parse(tmp_path):
     for make in (ZDirectShippingDocumentsOperator, ZDirectShippingDocumentsOperator.partial):
         with pytest.raises(ZDirectConfigurationError, match="Task a: order_ids and orders_path are both given"):
@@ -100,26 +89,9 @@ def test_a_list_and_a_file_of_orders_are_refused_at_parse(tmp_path):
 def test_documents_that_must_be_there_are_waited_for_without_a_slot(emulator, tmp_path, context):
     order_id = order(emulator)
     emulator.set_options(zss_orders=0.0)
-    arguments = {"order_ids": [order_id], "require_documents": True}
-    with pytest.raises(DocumentsNotReadyError):
-        task(tmp_path, **arguments).execute(context)
-    waiting = task(tmp_path, **arguments, deferrable=True)
+    waiting = task(tmp_path, order_ids=[order_id], require_documents=True, deferrable=True)
     with pytest.raises(TaskDeferred) as deferred:
         waiting.execute(context)
     emulator.set_options(zss_orders=1.0)
     result = getattr(waiting, deferred.value.method_name)(context, event=None, **deferred.value.kwargs)
     assert result["fetched"] == 1
-
-
-def test_failures_that_a_retry_cannot_mend_fail_at_once_after_all_were_tried(emulator, tmp_path, context):
-    order_id = order(emulator)
-    unknown = "00000000-0000-4000-8000-000000000000"
-    with pytest.raises(AirflowFailException, match=unknown) as caught:
-        task(tmp_path, order_ids=[unknown, order_id]).execute(context)
-    assert isinstance(caught.value.__cause__, ShippingDocumentsError)
-    assert pdfs(tmp_path) == [order_id] * 3
-    body = {"documents": emulator.shipping_documents(order_id)}
-    emulator.faults.add({"match": {"path": "documents$"}, "action": {"status": 200, "body": body}})
-    with pytest.raises(AirflowFailException) as caught:
-        task(tmp_path, order_ids=[order(emulator)]).execute(context)
-    assert isinstance(caught.value.__cause__, FilterIgnoredError)

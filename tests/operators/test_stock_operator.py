@@ -4,10 +4,10 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
 from airflow_provider_zdirect.assets import zdirect_asset
-from airflow_provider_zdirect.exceptions import RejectedRecordsError, ServerError
+from airflow_provider_zdirect.exceptions import RejectedRecordsError
 from airflow_provider_zdirect.operators.stocks import ZDirectStockUpdateOperator
 
 MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
@@ -77,27 +77,3 @@ def test_rows_that_are_wrong_fail_the_task_for_good_after_the_others_were_sent(w
         task.execute(context)
     assert isinstance(caught.value.__cause__, RejectedRecordsError)
     assert world.stock_levels(world.merchant_ids[0]) == {(CHANNEL, EANS[0]): 3}
-
-
-def test_after_a_lost_answer_the_slot_is_given_back_and_the_levels_are_sent_again(world, feed, context):
-    world.faults.add({"match": {"path": "/stocks"}, "action": {"status": 503}})
-    task = update(**feed(f"{EANS[0]},3"), sales_channel_ids=[CHANNEL])
-    with pytest.raises(TaskDeferred) as deferred:
-        task.execute(context)
-    assert (deferred.value.method_name, deferred.value.kwargs) == ("resume", {"waits": 1})
-    assert task.resume(context, **deferred.value.kwargs)["accepted"] == 1
-    world.faults.add({"match": {"path": "/stocks"}, "action": {"status": 503}})
-    task.deferrable, task.full_sync = False, True
-    with pytest.raises(ServerError):
-        task.execute({**context, "ti": SimpleNamespace(**{**vars(context["ti"]), "run_id": "next"})})
-
-
-def test_a_limit_that_others_use_up_for_long_is_waited_for_without_a_slot(world, feed, context):
-    limit = {"status": 429, "headers": {"Retry-After": "300"}}
-    world.faults.add({"match": {"path": "/stocks"}, "action": limit})
-    task = update(**feed(f"{EANS[0]},3"), sales_channel_ids=[CHANNEL])
-    with pytest.raises(TaskDeferred) as deferred:
-        task.execute(context)
-    assert deferred.value.kwargs == {"waits": 0, "turns": 1}
-    world.clock.advance(301)
-    assert task.resume(context, **deferred.value.kwargs)["accepted"] == 1

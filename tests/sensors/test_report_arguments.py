@@ -5,10 +5,11 @@ import sys
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_zdirect.exceptions import WindowError
 from airflow_provider_zdirect.sensors.report import ZDirectReportReadySensor
+from airflow_provider_zdirect.sensors.report_arguments import date_and_due
 
 ICM = "intra_community_movements"
 
@@ -17,36 +18,34 @@ def sensor(**arguments):
     return ZDirectReportReadySensor(**{"task_id": "ready", "dataset": ICM, **arguments})
 
 
-def test_a_mapped_task_takes_what_it_is_mapped_over(emulator):
-    with DAG("a_dag", schedule=None):
-        mapped = ZDirectReportReadySensor.partial(task_id="mapped", dataset=ICM, deferrable=True).expand(
-            report_date=["2026-11-19", "2026-11-20"]
-        )
-    assert mapped.task_id == "mapped"
-    # As Airflow makes the real task of one index.
-    unmapped = mapped.unmap({"report_date": "2026-11-19"})
-    assert (unmapped.report_date, unmapped.deferrable, unmapped.poke_interval) == ("2026-11-19", True, 120)
-
-
 def test_right_literals_are_taken_in_every_form_they_may_have():
     sensor(report_date=date(2026, 11, 20), not_before=time(13, 30), holiday_calendars=["DE", "PL", "DE-BE"])
     sensor(report_date="2026-11-20", not_before="13:30", holiday_calendars="DE, de-be", poll_interval="PT5M")
     sensor(report_date=" ", variant="single_request", path="/icm/{merchant_id}", holiday_calendars="")
 
 
+def due(start, length, **arguments):
+    """The report date of a run, and when it is due."""
+    start = start and datetime.fromisoformat(start)
+    return date_and_due(
+        sensor(**arguments).values(), {"data_interval_start": start, "data_interval_end": start and start + length}
+    )
+
+
 @pytest.mark.parametrize(
-    "interval",
-    [(None, None), (datetime(2026, 11, 21, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC))],
-    ids=["none", "zero-width"],
+    ("start", "length", "said"),
+    [
+        (None, None, "has no data interval"),
+        ("2026-11-21T00:00:00Z", timedelta(0), "has no data interval"),
+        ("2026-11-20T00:00:00Z", timedelta(hours=1), "is not a day"),
+        ("2026-11-20T00:00:00Z", timedelta(days=2), "is not a day"),
+        ("2026-11-20T00:00:00Z", timedelta(days=7), "is not a day"),
+    ],
 )
-def test_without_a_data_interval_the_report_date_has_to_be_given(interval, make_sensor, emulator, context):
-    context["data_interval_start"], context["data_interval_end"] = interval
-    with pytest.raises(AirflowFailException, match="Give report_date") as caught:
-        make_sensor().execute(context)
-    assert isinstance(caught.value.__cause__, WindowError)
-    assert not emulator.requests
-    emulator.clock.advance(86_400)
-    assert make_sensor(report_date="2026-11-20").execute(context)["report_date"] == "2026-11-20"
+def test_without_a_data_interval_of_a_day_the_report_date_has_to_be_given(start, length, said):
+    with pytest.raises(WindowError, match=f"{said}.*Give report_date"):
+        due(start, length)
+    assert due(start, length, report_date="2026-11-20") == (date(2026, 11, 20), datetime(2026, 11, 21, 12, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
@@ -54,33 +53,19 @@ def test_without_a_data_interval_the_report_date_has_to_be_given(interval, make_
     [
         ("2026-11-18T23:00:00Z", 24),  # midnight in Berlin
         ("2026-11-19T00:00:00Z", 24),
-        ("2026-11-19T06:00:00Z", 24),
         ("2026-11-19T08:00:00Z", 24),  # midnight in Los Angeles
         ("2026-11-18T23:00:00Z", 23),  # a day on which clocks are put forward
         ("2026-11-18T22:00:00Z", 25),
     ],
 )
-def test_the_report_date_is_the_day_of_the_data_interval_wherever_that_begins(
-    start, hours, make_sensor, emulator, context
-):
-    context["data_interval_start"] = datetime.fromisoformat(start)
-    context["data_interval_end"] = datetime.fromisoformat(start) + timedelta(hours=hours)
-    assert make_sensor().execute(context)["report_date"] == "2026-11-19"
-    assert make_sensor(not_before="08:00", timezone="America/New_York").execute(context)["report_date"] == "2026-11-19"
+def test_the_report_date_is_the_day_of_the_data_interval_wherever_that_begins(start, hours):
+    found = due(start, timedelta(hours=hours), not_before="08:00", timezone="America/New_York")
+    assert found == (date(2026, 11, 19), datetime(2026, 11, 20, 13, tzinfo=UTC))
 
 
-@pytest.mark.parametrize("length", [timedelta(hours=1), timedelta(days=2), timedelta(days=7)])
-def test_an_interval_that_is_not_a_day_needs_a_report_date(length, make_sensor, emulator, context):
-    context["data_interval_end"] = context["data_interval_start"] + length
-    with pytest.raises(AirflowFailException, match="is not a day, and report_date is not given"):
-        make_sensor().execute(context)
-    assert not emulator.requests
-
-
-def test_airflow_has_the_poll_interval_as_its_own_unless_the_author_gives_a_poke_interval():
+def test_the_poke_interval_is_the_shortest_pause_unless_the_author_gives_another():
     assert sensor().poke_interval == 120
-    assert sensor(poll_interval=timedelta(minutes=10)).poke_interval == 600
-    assert sensor(poll_interval="{{ params.x }}").poke_interval == 120
+    assert sensor(poll_interval=timedelta(minutes=10)).poke_interval == 120
     assert sensor(poke_interval=900).poke_interval == 900
     with DAG("a_dag", schedule=None, default_args={"poke_interval": 30}):
         assert sensor().poke_interval == 30

@@ -79,7 +79,7 @@ def test_a_thousand_triggers_wait_and_look_without_disturbing_each_other_or_zdir
         found, lag, took, memory_waiting = asyncio.run(scenario())
         requests = list(emulator.requests)
 
-    assert Counter(event["status"] for event in found) == {"ready": DUE}
+    assert Counter(event["why"] for event in found) == {"movements": DUE}
     assert lag < 5
     assert memory_waiting < 50e6
     assert Counter(request.path for request in requests)["/auth/token"] == 1

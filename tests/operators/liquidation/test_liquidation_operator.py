@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
-from emulated_time import EmulatedTime
 from liquidated import DATASET, DAY, END, HOUR, PASS, START, Run, asked, changes_in, files, published, truth
 
 from airflow_provider_zdirect.assets import changed_alias, dataset_asset
@@ -26,10 +25,55 @@ from airflow_provider_zdirect.pipeline.liquidation_passes import make_passes
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 
-def test_rows_that_come_late_vanish_or_change_are_all_in_the_final_data_once(
-    emulator, merchant, refetch, script, tmp_path
-):
-    script(
+@pytest.fixture
+def second_pass(emulator, script, refetch):
+    """A run whose second pass is due; its first one was made by the run itself, or by another task, as in the DAG."""
+
+    def prepare(*rows, by_another=False, **arguments):
+        script(*rows)
+        run = refetch(**arguments)
+        first = Run(run.task, emulator, "another_run") if by_another else run
+        assert first.go_on() is None
+        emulator.clock.set(PASS)
+        return run
+
+    return prepare
+
+
+@pytest.fixture
+def end(emulator, merchant, tmp_path):
+    """Asserts that what is published is the truth."""
+
+    def check(start=START):
+        assert published(tmp_path) == truth(emulator, merchant, start, END)
+
+    return check
+
+
+@pytest.fixture
+def kill(monkeypatch):
+    """Lets a run go on, in a process that dies before or after it works on a folder."""
+
+    def kill(run, method, folder, *, after=False):
+        real = getattr(ObjectStore, method)
+
+        def dying(self: ObjectStore, path: str, *rest: Any) -> Any:
+            if path.startswith(folder):
+                if after:
+                    real(self, path, *rest)
+                raise KeyboardInterrupt
+            return real(self, path, *rest)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(ObjectStore, method, dying)
+            with pytest.raises(KeyboardInterrupt):
+                run.go_on()
+
+    return kill
+
+
+def test_rows_that_come_late_vanish_or_change_are_all_in_the_final_data_once(emulator, second_pass, end, tmp_path):
+    run = second_pass(
         ("PO1", {"quantity": 3}, 0, None),
         ("PO1", {"quantity": 3}, 0, None),
         ("PO2", {}, 1, None),
@@ -39,26 +83,19 @@ def test_rows_that_come_late_vanish_or_change_are_all_in_the_final_data_once(
         ("PO6", {"quantity": 7}, 0, 12),
         ("PO6", {"quantity": 5}, 12, None),
     )
-    run = refetch()
-    assert run.go_on() is None
     # Published at once, as it is.
     assert published(tmp_path).total() == 4
     first = [path for path in files(tmp_path) if path.startswith(DATASET)]
     assert run.waits == [PASS]
-    emulator.clock.set(PASS)
     result = run.go_on()
-    assert published(tmp_path) == truth(emulator, merchant, START, END)
+    end()
     assert published(tmp_path).total() == result["records"] == 6
     assert asked(emulator) == ["from=2026-11-10&to=2026-11-10"] * 2
     # The former file is kept, and what differs stands in a file of its own.
     assert [path for path in files(tmp_path) if path.startswith("_revisions")] == [f"_revisions/{first[0]}"]
     published_first, replaced = result["changed_dates"]
     assert (published_first["added"], published_first["file"]) == (4, None)
-    assert {kind: replaced[kind] for kind in ("added", "removed", "changed")} == {
-        "added": 3,
-        "removed": 1,
-        "changed": 1,
-    }
+    assert [replaced[kind] for kind in ("added", "removed", "changed")] == [3, 1, 1]
     lines = changes_in(replaced["file"])
     orders = sorted((line["change"], (line["before"] or line["after"])["purchase_order_number"]) for line in lines)
     assert orders == [("added", order) for order in ("PO2", "PO3", "PO4")] + [("changed", "PO6"), ("removed", "PO5")]
@@ -66,18 +103,11 @@ def test_rows_that_come_late_vanish_or_change_are_all_in_the_final_data_once(
     assert [(line["before"]["quantity"], line["after"]["quantity"]) for line in changed] == [(7, 5)]
 
 
-def first_pass(run: Run, other: str = "another_run") -> None:
-    """What the DAG's first task does, in the emulated time."""
-    first = Run(run.task, run.emulator, other)
-    assert first.go_on() is None
-
-
-def test_xcom_log_and_asset_say_what_changed(emulator, merchant, refetch, script, tmp_path, caplog, capsys):
-    script(("PO1", {}, 0, None), ("PO2", {}, 30, None), ("PO3", {}, 0, 9), ("PO4", {}, 31, None))
-    run = refetch()
-    first_pass(run)
+def test_xcom_log_and_asset_say_what_changed(second_pass, merchant, tmp_path, caplog, capsys):
+    rows = [("PO1", {}, 0, None), ("PO2", {}, 30, None), ("PO3", {}, 0, 9), ("PO4", {}, 31, None)]
+    run = second_pass(*rows, by_another=True)
     with caplog.at_level(logging.INFO):
-        result = run.finish()
+        result = run.go_on()
     (date,) = result["changed_dates"]
     assert result == {
         "dataset": DATASET,
@@ -97,7 +127,6 @@ def test_xcom_log_and_asset_say_what_changed(emulator, merchant, refetch, script
         "changed_date_count": 1,
     }
     assert date["file"].startswith(f"{tmp_path.as_uri()}/_changes/{DATASET}/")
-    assert len(changes_in(date["file"])) == 3
     json.dumps(result)
     line = (
         f"{DATASET} 2026-11-10 00:00-24:00 UTC, merchant {merchant[:8]}: 2026-11-10: 2 rows added, 1 removed, "
@@ -107,23 +136,21 @@ def test_xcom_log_and_asset_say_what_changed(emulator, merchant, refetch, script
     (asset, extra), (here, same) = run.outlet_events[changed_alias(DATASET)].added
     assert (asset, here) == (dataset_asset(DATASET), dataset_asset(DATASET, str(tmp_path)))
     changed = {"added": 2, "removed": 1, "changed": 0, "dates": "2026-11-10"}
-    where = {"base_path": tmp_path.as_uri(), "environment": "production"}
-    assert extra == same == {**result, **changed, **where}
+    assert extra == same == {**result, **changed, "base_path": tmp_path.as_uri(), "environment": "production"}
     # On Airflow 2 what goes through an alias has to be hashable.
     assert AIRFLOW_V_3_0_PLUS or hash(frozenset(extra.items()))
 
 
 def test_a_refetch_without_a_change_writes_nothing_and_updates_no_asset(
-    emulator, refetch, script, tmp_path, caplog, capsys
+    emulator, second_pass, tmp_path, caplog, capsys
 ):
     # The same rows in another order are the same.
-    script(("PO1", {"quantity": 1}, 0, 24), ("PO2", {}, 0, None), ("PO1", {"quantity": 1}, 24, None))
-    run = refetch()
-    first_pass(run)
+    rows = [("PO1", {"quantity": 1}, 0, 24), ("PO2", {}, 0, None), ("PO1", {"quantity": 1}, 24, None)]
+    run = second_pass(*rows, by_another=True)
     before = files(tmp_path)
     assert [path.partition("/")[0] for path in before] == [DATASET, "_changes"]
     with caplog.at_level(logging.INFO):
-        result = run.finish()
+        result = run.go_on()
     assert len(asked(emulator)) == 2
     assert files(tmp_path) == before
     assert (result["changed"], result["changed_dates"]) == (False, [])
@@ -132,18 +159,17 @@ def test_a_refetch_without_a_change_writes_nothing_and_updates_no_asset(
     assert "nothing changed" in caplog.text + capsys.readouterr().out
 
 
-def test_a_window_whose_passes_are_past_is_fetched_once(emulator, merchant, refetch, tmp_path):
+def test_a_window_whose_passes_are_past_is_fetched_once(emulator, refetch, end):
     emulator.clock.set(END + 20 * DAY)
-    run = refetch(window_from=START - 6 * DAY)
+    run = refetch(window_from=START - DAY)
     result = run.go_on()
-    days = [f"2026-11-{day:02d}" for day in range(4, 11)]
-    assert sorted(asked(emulator)) == [f"from={day}&to={day}" for day in days]
+    assert sorted(asked(emulator)) == [f"from={day}&to={day}" for day in ("2026-11-09", "2026-11-10")]
     assert run.waits == []
-    assert published(tmp_path) == truth(emulator, merchant, START - 6 * DAY, END)
+    end(START - DAY)
     assert result["changed"]
     # By another task it was fetched after its passes, so it is not at all.
-    again = refetch("another_run", window_from=START - 6 * DAY).go_on()
-    assert len(asked(emulator)) == 7
+    again = refetch("another_run", window_from=START - DAY).go_on()
+    assert len(asked(emulator)) == 2
     assert not again["changed"]
     assert again["records"] == result["records"] > 0
 
@@ -151,15 +177,12 @@ def test_a_window_whose_passes_are_past_is_fetched_once(emulator, merchant, refe
 def test_several_passes_are_made_one_after_the_other_and_those_missed_are_one(emulator, refetch, script, tmp_path):
     script(("PO1", {}, 0, None), *((f"PO{hour}", {}, hour - 0.5, None) for hour in (6, 24, 48, 72)))
     run = refetch(passes=["PT72H", timedelta(hours=6), "P1D", 48 * HOUR])
-    assert run.go_on() is None
-    assert run.due == END + 6 * HOUR
-    emulator.clock.set(run.due)
-    assert run.go_on() is None
-    assert run.due == END + 24 * HOUR
-    # The triggerer was away.
-    emulator.clock.set(END + 50 * HOUR)
-    assert run.go_on() is None
-    assert run.due == END + 72 * HOUR
+    # The triggerer was away when the second pass but one was due.
+    for now, due in ((None, 6), (6, 24), (50, 72)):
+        if now is not None:
+            emulator.clock.set(END + now * HOUR)
+        assert run.go_on() is None
+        assert run.due == END + due * HOUR
     emulator.clock.set(run.due)
     result = run.go_on()
     assert [change["added"] for change in result["changed_dates"]] == [1, 1, 2, 1]
@@ -168,12 +191,8 @@ def test_several_passes_are_made_one_after_the_other_and_those_missed_are_one(em
     assert published(tmp_path).total() == 5
 
 
-def test_a_pass_that_becomes_due_while_it_is_looked_at_is_made(
-    emulator, merchant, refetch, script, tmp_path, monkeypatch
-):
-    script(("PO1", {}, 0, None), ("PO2", {}, 30, None))
-    run = refetch()
-    run.go_on()
+def test_a_pass_that_becomes_due_while_it_is_looked_at_is_made(emulator, second_pass, end, monkeypatch):
+    run = second_pass(("PO1", {}, 0, None), ("PO2", {}, 30, None))
     emulator.clock.set(PASS - timedelta(milliseconds=5))
 
     async def slow(*arguments: Any) -> Any:
@@ -183,32 +202,27 @@ def test_a_pass_that_becomes_due_while_it_is_looked_at_is_made(
 
     monkeypatch.setattr(refetching, "make_passes", slow)
     assert run.go_on()["passes"] == [PASS.isoformat()]
-    assert published(tmp_path) == truth(emulator, merchant, START, END)
+    end()
 
 
 def test_a_task_that_is_called_too_early_or_tried_again_neither_repeats_nor_forgets_a_pass(emulator, refetch):
     run = refetch()
     run.go_on()
-    emulator.clock.set(PASS - 30 * HOUR)
-    assert run.go_on() is None
-    assert run.due == PASS
-    emulator.clock.set(END + 20 * HOUR)
-    assert run.retry() is None
-    assert run.due == PASS
+    for hours, go_on in ((18, run.go_on), (20, run.retry)):
+        emulator.clock.set(END + hours * HOUR)
+        assert go_on() is None
+        assert run.due == PASS
     assert len(asked(emulator)) == 1
     emulator.clock.set(PASS)
-    assert run.retry() is not None
-    assert len(asked(emulator)) == 2
-    assert run.retry() is not None
-    assert len(asked(emulator)) == 2
+    for _ in range(2):
+        assert run.retry() is not None
+        assert len(asked(emulator)) == 2
 
 
 def test_a_day_may_be_filled_only_late_and_end_empty_and_its_rows_are_kept_as_a_revision(
-    emulator, merchant, refetch, script, tmp_path
+    emulator, second_pass, tmp_path
 ):
-    script(("PO1", {}, 5, 30), ("PO2", {}, 5, 30))
-    run = refetch(passes=[6 * HOUR, 48 * HOUR])
-    first_pass(run)
+    run = second_pass(("PO1", {}, 5, 30), ("PO2", {}, 5, 30), passes=[6 * HOUR, 48 * HOUR], by_another=True)
     assert published(tmp_path).total() == 0
     emulator.clock.set(END + 6 * HOUR)
     assert run.go_on() is None
@@ -228,12 +242,9 @@ def test_a_day_may_be_filled_only_late_and_end_empty_and_its_rows_are_kept_as_a_
     assert len([path for path in files(tmp_path) if path.startswith("_revisions")]) == 1
 
 
-def test_a_second_pass_that_fails_leaves_the_first_and_is_waited_out(emulator, merchant, refetch, script, tmp_path):
-    script(("PO1", {}, 0, 9), ("PO2", {}, 30, None))
-    run = refetch()
-    run.go_on()
+def test_a_second_pass_that_fails_leaves_the_first_and_is_waited_out(emulator, second_pass, end, tmp_path):
+    run = second_pass(("PO1", {}, 0, 9), ("PO2", {}, 30, None))
     before = files(tmp_path)
-    emulator.clock.set(PASS)
     emulator.faults.add({"match": {"path": "liquidated-items"}, "action": {"status": 500}, "times": 2})
     for number in (1, 2):
         assert run.go_on() is None
@@ -242,99 +253,64 @@ def test_a_second_pass_that_fails_leaves_the_first_and_is_waited_out(emulator, m
         assert timedelta(minutes=2) <= run.due - emulator.clock.now() < timedelta(minutes=3)
         assert files(tmp_path) == before
         emulator.clock.set(run.due)
-    result = run.go_on()
-    assert result["changes"] == {"added": 2, "removed": 1, "changed": 0}
-    assert published(tmp_path) == truth(emulator, merchant, START, END)
+    assert run.go_on()["changes"] == {"added": 2, "removed": 1, "changed": 0}
+    end()
 
 
-def test_waits_come_to_an_end_and_the_error_is_the_tasks(emulator, refetch, tmp_path):
-    run = refetch()
-    run.go_on()
+@pytest.mark.parametrize(
+    ("row", "status", "error"),
+    [
+        ({}, 503, ServerError),
+        ({}, 403, PermissionDeniedError),
+        ({"quantity": "many"}, None, RejectedRecordsError),
+    ],
+    ids=["waits that come to an end", "refused", "invalid rows"],
+)
+def test_a_second_pass_that_fails_for_good_leaves_the_first(emulator, second_pass, end, tmp_path, row, status, error):
+    run = second_pass(("PO1", {}, 0, 9), ("PO2", row, 30, None))
     before = files(tmp_path)
-    emulator.clock.set(PASS)
-    emulator.faults.add({"match": {"path": "liquidated-items"}, "action": {"status": 503}, "times": None})
+    if status:
+        fault = {"match": {"path": "liquidated-items"}, "action": {"status": status}, "times": None}
+        emulator.faults.add(fault)
     run._next = ("resume", {"waits": 10})
-    with pytest.raises(ServerError) as caught:
+    with pytest.raises((AirflowFailException, ServerError), match="What to do:") as caught:
         run.go_on()
-    assert caught.value.retry_after >= 120
+    assert error in (type(caught.value), type(caught.value.__cause__))
     assert files(tmp_path) == before
-    # The task's retry begins to wait anew.
-    assert run.retry() is None
-
-
-def test_a_second_pass_that_is_refused_fails_at_once_with_the_reason_and_leaves_the_first(
-    emulator, merchant, refetch, script, tmp_path
-):
-    script(("PO1", {}, 0, 9), ("PO2", {}, 30, None))
-    run = refetch()
-    run.go_on()
-    before = files(tmp_path)
-    emulator.clock.set(PASS)
-    emulator.faults.add({"match": {"path": "liquidated-items"}, "action": {"status": 403}})
-    with pytest.raises(AirflowFailException, match="status=403") as caught:
-        run.go_on()
-    assert isinstance(caught.value.__cause__, PermissionDeniedError)
-    assert "What to do:" in str(caught.value)
-    assert files(tmp_path) == before
-    # Cleared after somebody has put it right.
-    assert run.retry()["changed"]
-    assert published(tmp_path) == truth(emulator, merchant, START, END)
-
-
-def test_invalid_rows_of_a_second_pass_leave_the_first(emulator, refetch, script, tmp_path):
-    script(("PO1", {}, 0, None), ("PO2", {"quantity": "many"}, 30, None))
-    run = refetch()
-    run.go_on()
-    before = files(tmp_path)
-    emulator.clock.set(PASS)
-    with pytest.raises(AirflowFailException) as caught:
-        run.go_on()
-    assert isinstance(caught.value.__cause__, RejectedRecordsError)
-    assert files(tmp_path) == before
+    if status == 503:
+        # The task's retry begins to wait anew.
+        assert run.retry() is None
+    elif status == 403:
+        # Cleared after somebody has put it right.
+        emulator.faults.clear()
+        assert run.retry()["changed"]
+        end()
 
 
 @pytest.mark.parametrize(
     ("method", "folder", "after"),
-    [
-        ("move", f"{DATASET}/", False),
-        ("write_json", "_manifests/", False),
-        ("write_json", "_manifests/", True),
-    ],
+    [("move", f"{DATASET}/", False), ("write_json", "_manifests/", False), ("write_json", "_manifests/", True)],
     ids=["before the former file is kept", "before the manifest", "after the manifest"],
 )
 def test_a_task_that_is_killed_after_it_has_published_reports_the_changes_in_its_retry(
-    emulator, merchant, refetch, script, tmp_path, monkeypatch, method, folder, after
+    emulator, merchant, second_pass, kill, end, tmp_path, method, folder, after
 ):
-    script(("PO1", {}, 0, 9), ("PO2", {}, 30, None), ("PO2", {"ean": "4006381333931"}, 30, None))
-    run = refetch()
-    first_pass(run)
-    emulator.clock.set(PASS)
-    with monkeypatch.context() as patched:
-        patched.setattr(ObjectStore, method, killed(getattr(ObjectStore, method), folder, after=after))
-        with pytest.raises(KeyboardInterrupt):
-            run.go_on()
+    rows = [("PO1", {}, 0, 9), ("PO2", {}, 30, None), ("PO2", {"ean": "4006381333931"}, 30, None)]
+    run = second_pass(*rows, by_another=True)
+    kill(run, method, folder, after=after)
     assert published(tmp_path) >= truth(emulator, merchant, START, END)
     emulator.clock.advance(600)
-    result = run.retry()
-    assert result["changes"] == {"added": 2, "removed": 1, "changed": 0}
+    assert run.retry()["changes"] == {"added": 2, "removed": 1, "changed": 0}
     assert [event["added"] for event in run.events] == [2]
-    assert published(tmp_path) == truth(emulator, merchant, START, END)
+    end()
     assert [path.partition("/")[0] for path in files(tmp_path)] == [DATASET, "_revisions", "_changes", "_changes"]
     assert len(asked(emulator)) == 2
 
 
 @pytest.mark.parametrize("meanwhile", ["a day", "another task"])
-def test_also_if_a_day_or_another_task_came_before_its_retry(
-    emulator, merchant, refetch, script, tmp_path, monkeypatch, meanwhile
-):
-    script(("PO1", {}, 0, None), ("PO2", {}, 30, None), ("PO3", {}, 49, None))
-    run = refetch()
-    first_pass(run)
-    emulator.clock.set(PASS)
-    with monkeypatch.context() as patched:
-        patched.setattr(ObjectStore, "write_json", killed(ObjectStore.write_json, "_manifests/", after=False))
-        with pytest.raises(KeyboardInterrupt):
-            run.go_on()
+def test_also_if_a_day_or_another_task_came_before_its_retry(emulator, refetch, second_pass, kill, end, meanwhile):
+    run = second_pass(("PO1", {}, 0, None), ("PO2", {}, 30, None), ("PO3", {}, 49, None), by_another=True)
+    kill(run, "write_json", "_manifests/")
     emulator.clock.set(PASS + 2 * HOUR)
     if meanwhile == "another task":
         assert refetch("another", passes=50 * HOUR).go_on()["changes"] == {"added": 1, "removed": 0, "changed": 0}
@@ -344,17 +320,14 @@ def test_also_if_a_day_or_another_task_came_before_its_retry(
     # What the killed try has changed, and what the retry itself has, if nobody else did.
     assert [change["added"] for change in result["changed_dates"]] == [1, 1][: 1 + (meanwhile == "a day")]
     assert len(run.events) == 1
-    assert published(tmp_path) == truth(emulator, merchant, START, END)
+    end()
 
 
 def test_two_tasks_at_the_same_time_both_report_what_they_have_changed(
-    emulator, merchant, refetch, script, tmp_path, monkeypatch
+    emulator, refetch, second_pass, end, monkeypatch
 ):
-    script(("PO1", {}, 0, None), ("PO2", {}, 30, None), ("PO3", {}, 49, None))
-    run, other = refetch(), refetch("another", passes=50 * HOUR)
-    first_pass(run, "the first")
-    emulator.clock.set(PASS)
-    real = ObjectStore.write_json
+    run = second_pass(("PO1", {}, 0, None), ("PO2", {}, 30, None), ("PO3", {}, 49, None), by_another=True)
+    other, real = refetch("another", passes=50 * HOUR), ObjectStore.write_json
 
     def overtaken(self: ObjectStore, path: str, value: Any) -> None:
         if path.startswith("_manifests/"):
@@ -369,48 +342,18 @@ def test_two_tasks_at_the_same_time_both_report_what_they_have_changed(
     assert [len(each.events) for each in (run, other)] == [1, 1]
     manifest = json.loads(Path(results[0]["manifest"].removeprefix("file://")).read_text())
     assert [change["added"] for change in manifest["changes"]] == [1, 1, 1]
-    assert published(tmp_path) == truth(emulator, merchant, START, END)
-
-
-def test_a_worker_whose_clock_is_days_ahead_does_not_make_the_second_pass(
-    emulator, merchant, refetch, script, tmp_path, monkeypatch
-):
-    script(("PO1", {}, 0, None), ("PO2", {}, 30, None))
-    with monkeypatch.context() as patched:
-        patched.setattr(EmulatedTime, "now", lambda self: emulator.clock.now() + 3 * DAY)
-        assert refetch("ahead").go_on()["changes"]["added"] == 1
-    emulator.clock.set(PASS)
-    result = refetch().go_on()
-    assert result["fetched_at"] == PASS.isoformat()
-    assert result["changes"] == {"added": 1, "removed": 0, "changed": 0}
-    assert published(tmp_path) == truth(emulator, merchant, START, END)
-
-
-def killed(real: Any, folder: str, *, after: bool) -> Any:
-    """The method, in a process that dies before or after it works on that folder."""
-
-    def dying(self: ObjectStore, path: str, *rest: Any) -> Any:
-        if path.startswith(folder):
-            if after:
-                real(self, path, *rest)
-            raise KeyboardInterrupt
-        return real(self, path, *rest)
-
-    return dying
+    end()
 
 
 def test_pages_that_a_killed_try_has_left_from_before_a_pass_do_not_count_as_the_pass(
-    emulator, merchant, refetch, script, tmp_path, monkeypatch
+    emulator, refetch, script, kill, end
 ):
     script(("PO1", {}, 0, None), ("PO2", {}, 47, None))
     emulator.clock.set(PASS - HOUR - timedelta(minutes=1))
     run = refetch()
-    with monkeypatch.context() as patched:
-        patched.setattr(ObjectStore, "write_json", killed(ObjectStore.write_json, "_manifests/", after=False))
-        with pytest.raises(KeyboardInterrupt):
-            run.go_on()
+    kill(run, "write_json", "_manifests/")
     emulator.clock.set(PASS)
     result = run.retry()
     assert result["fetched_at"] >= PASS.isoformat()
-    assert published(tmp_path) == truth(emulator, merchant, START, END)
+    end()
     assert result["changes"]["added"] == 2
