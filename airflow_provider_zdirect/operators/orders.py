@@ -5,26 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectDataError, ZDirectFatalError
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.merchant_files.tables import KINDS, Row
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.base import Outcome, ZDirectOperator, ask_zdirect, end_without_file
-from airflow_provider_zdirect.operators.base_path import open_file, open_place
+from airflow_provider_zdirect.operators.base_path import open_place, open_table
 from airflow_provider_zdirect.operators.run_context import resume_key, task_key
 from airflow_provider_zdirect.orders.update_rows import (
     COLUMNS,
+    REQUIRED,
     UpdateRows,
     listed_updates,
     read_updates,
     reason_code,
-    update_file,
 )
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
-    from airflow_provider_zdirect.publish.place import Place
 
 RULES = ("require_tracking", "overwrite_tracking", "split_shipments")
 
@@ -123,19 +122,18 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         default_reason = reason if table.is_known(reason) else 0
         for wrong in read_updates(known, merchant_id="", default_reason=default_reason).wrong:
             raise ZDirectConfigurationError(
-                f"updates: item {wrong.row}: {wrong.what}.", remedy=f"Correct it; the fields are: {', '.join(COLUMNS)}."
+                f"updates: item {wrong.row}: {wrong.reason}.",
+                remedy=f"Correct it; the fields are: {', '.join(COLUMNS)}.",
             )
 
     def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
-        from airflow_provider_zdirect.orders.order_flow import UpdateRules
         from airflow_provider_zdirect.orders.order_updates import update_orders
-        from airflow_provider_zdirect.orders.update_input import KeptRows, log_rows
-        from airflow_provider_zdirect.orders.update_job import OrderUpdateJob
+        from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, UpdateRules
+        from airflow_provider_zdirect.orders.update_journal import rows_of_run
 
         place = open_place(values, hook)
         others = tuple(each for each in values["merchants_of_file"] if each != place.merchant_id)
         run = resume_key(context["ti"])
-        kept = KeptRows(place, run)
 
         def read(rows: Iterable[Row]) -> UpdateRows:
             return read_updates(
@@ -147,10 +145,10 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
             )
 
         if values["updates"] is None:
-            found = kept.of_first_try(lambda: read(_rows_of_file(values, place)))
+            found = rows_of_run(place, run, lambda: read(_rows_of_file(values, place.merchant_id)))
         else:
             found = read(values["updates"])
-        log_rows(found, place.merchant_id)
+        found.log(place.merchant_id)
         job = OrderUpdateJob(
             place,
             updates=found.updates,
@@ -162,28 +160,21 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
             max_failed=values["max_failed"],
             skip_applied=values["skip_applied"],
         )
-        try:
-            result = ask_zdirect(hook, lambda client: update_orders(job, client))
-        except (ZDirectFatalError, ZDirectDataError):
-            # The next attempt reads the file again, which somebody has corrected.
-            kept.delete()
-            raise
-        kept.delete()
+        result = ask_zdirect(hook, lambda client: update_orders(job, client))
         summary = {**result.as_dict(), "of_others": found.of_others + result.of_others}
         return Outcome(summary, {"order_updates": summary})
 
 
-def _rows_of_file(values: Mapping[str, Any], place: Place) -> list[Row]:
-    file = open_file(values, "updates_path", place.merchant_id)
+def _rows_of_file(values: Mapping[str, Any], merchant_id: str) -> Iterable[Row]:
+    file = open_table(values, "updates_path", COLUMNS, REQUIRED, merchant_id)
     file.fs.invalidate_cache()
-    exists = file.fs.exists(file.root)
-    if not exists or file.fs.size(file.root) == 0:
+    exists = file.fs.exists(file.path)
+    if not exists or file.fs.size(file.path) == 0:
         # An empty one has not even a header: nothing was put there (yet).
         end_without_file(
-            f"There is {'an empty' if exists else 'no'} file at updates_path={file.uri!r} for merchant "
-            f"{place.merchant_id}.",
+            f"There is {'an empty' if exists else 'no'} file at updates_path={file.uri!r} for merchant {merchant_id}.",
             values["missing_file"],
             f"Put one with rows there ({', '.join(f'.{kind}' for kind in KINDS)}); with missing_file='skip' the task "
             "is skipped.",
         )
-    return list(update_file(file.fs, file.root, file.uri, "updates_path").rows())
+    return file.rows()

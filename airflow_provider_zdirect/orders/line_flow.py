@@ -11,10 +11,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from airflow_provider_zdirect.exceptions import BadRequestError, ConflictError, NotFoundError
-from airflow_provider_zdirect.orders.order_flow import CODES, NAMES, OrderFlow, Outcome, Want
+from airflow_provider_zdirect.exceptions import ConflictError
+from airflow_provider_zdirect.orders.order_flow import CODES, OrderFlow
 from airflow_provider_zdirect.orders.order_state import APPROVED, INITIAL, LineState, OrderState
-from airflow_provider_zdirect.orders.update_results import ALREADY, CONFLICT, DONE, EXPORT, REFUSED, ROW, reason_of
+from airflow_provider_zdirect.orders.row_parts import ALREADY, CONFLICT, EXPORT, REFUSED, ROW, Part, settle
 from airflow_provider_zdirect.orders.update_rows import CANCELED, RESERVED, RETURNED, SHIPPED, OrderUpdate
 
 PASSED: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -33,10 +33,11 @@ NEXT: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Possible statuses, where zDirect does not name them."""
 
 
-def steps_to(status: str, line: LineState, order: OrderState, *, exported: bool | None = None) -> tuple[str, ...] | str:
-    """The statuses to set, in order, until a line has ``status`` (none if it has); or why that is impossible.
+def steps_to(status: str, line: LineState, order: OrderState, *, exported: bool | None = None) -> tuple[str, ...]:
+    """The statuses to set, in order, until a line has ``status``; none if it has.
 
     :param exported: whether the order will be exported by then; None: as it is.
+    :raises ConflictError: if that is impossible.
     """
     if line.status in PASSED[status]:
         return ()
@@ -51,124 +52,110 @@ def steps_to(status: str, line: LineState, order: OrderState, *, exported: bool 
     if RESERVED in possible and order.status == APPROVED and status in (SHIPPED, CANCELED):
         return (RESERVED, status)
     if order.status == INITIAL:
-        return f"the order is not approved yet, and its line cannot become {status}"
-    return f"the line is {line.status}, and cannot become {status}"
+        raise ConflictError(f"the order is not approved yet, and its line cannot become {status}")
+    raise ConflictError(f"the line is {line.status}, and cannot become {status}")
 
 
 class LineFlow(OrderFlow):
     """Updates an order in one parcel."""
 
-    async def finish(self) -> None:
-        # zDirect may have refused the numbers of other rows.
-        self._hold_without_tracking()
-        for line_id, wants in self._lines().items():
-            await self._set_status(line_id, wants)
-
-    async def _decide(self) -> None:
-        lines = {update: self._lines_of(update) for update in self._updates}
-        unfound = any(isinstance(found, str) for found in lines.values())
-        named = {
-            line_id
-            for update, found in lines.items()
-            if not isinstance(found, str) and _names_lines(update)
-            for line_id in found
-        }
-        for update, found in lines.items():
-            problem = found if isinstance(found, str) else self._doubt(update, unfound)
-            if problem or isinstance(found, str):
-                self._refuse_rows([update], str(problem))
-                continue
-            self._want_fields(update)
-            # A row that names a line goes before a row for all lines.
-            own = [line_id for line_id in found if _names_lines(update) or line_id not in named]
-            self._wants |= {Want(update, str(update.status), line_id): None for line_id in own}
-            if not any(want.update == update for want in self._wants):
-                self._wants[Want(update, ROW)] = Outcome(ALREADY, reason="other rows name its lines")
-        self._hold_impossible_lines()
-        self._decide_field(self._open(EXPORT))
-        self._decide_codes()
-
-    def _lines_of(self, update: OrderUpdate) -> list[str] | str:
-        """The lines whose status a row sets, or what is wrong."""
+    def _lines_of(self, update: OrderUpdate) -> list[str]:
         if update.shipment is not None:
             hint = "" if self._rules.split_shipments else "; split_shipments=True allows it"
-            return f"a shipment is given, but the order is not shipped in parcels{hint}"
+            raise ValueError(f"a shipment is given, but the order is not shipped in parcels{hint}")
         if update.status is None:
             return []
-        if update.status == CANCELED and not _names_lines(update):
+        if update.status == CANCELED and not update.names_lines:
             return list(self.state.lines)
         found = self._named_lines(update)
-        if update.external_id is None or isinstance(found, str):
+        if update.external_id is None:
             return found
         left = [one for one in found if update.status == CANCELED or self.state.lines[one].status != CANCELED]
         if update.status in (CANCELED, RETURNED) and len(left) > 1:
             hint = f"name those that are {update.status} by order_line_id"
-            return f"the order has {len(left)} pieces of that article; {hint}"
-        return left or "all lines of that article are canceled"
+            raise ValueError(f"the order has {len(left)} pieces of that article; {hint}")
+        if not left:
+            raise ValueError("all lines of that article are canceled")
+        return left
 
-    def _hold_impossible_lines(self) -> None:
-        exports = bool(self._open(EXPORT))
-        for line_id, wants in self._lines().items():
-            if len({want.what for want in wants}) > 1:
-                rows = ", ".join(str(want.update.row) for want in wants)
-                reason = f"rows {rows} give different statuses for line {line_id}"
-                self._hold(wants, REFUSED, reason)
-        for line_id, wants in self._lines().items():
-            exported = self.state.exported or exports
-            for want in wants:
-                steps = steps_to(want.what, self.state.lines[line_id], self.state, exported=exported)
-                if steps == ():
-                    self._record([want], Outcome(ALREADY))
-                elif isinstance(steps, str):
-                    self._hold([want], REFUSED if self.state.status == INITIAL else CONFLICT, steps)
+    async def _decide(self) -> None:
+        lines, problems = self._find_lines()
+        for update, problem in problems.items():
+            self._refuse([update], problem)
+        named = {line_id for update, found in lines.items() if update.names_lines for line_id in found}
+        for update, found in lines.items():
+            # A row that names a line goes before a row for all lines.
+            own = [line_id for line_id in found if update.names_lines or line_id not in named]
+            self._add(update, *(self._part(update, str(update.status), line_id) for line_id in own))
+            if not any(part.row == update.row for part in self._parts):
+                nothing = self._part(update, ROW)
+                nothing.settle(ALREADY, "other rows name its lines")
+                self._parts.append(nothing)
+        self._decide_field(self._open(EXPORT))
+        self._decide_statuses()
+        self._decide_codes()
 
-    def _lines(self) -> dict[str, list[Want]]:
-        """The open wants by line."""
-        found: dict[str, list[Want]] = defaultdict(list)
-        for want in self._wants:
-            if want.line_id is not None and self._is_open(want):
-                found[want.line_id].append(want)
+    def _decide_statuses(self) -> None:
+        for line_id, parts in self._by_line().items():
+            if len({part.what for part in parts}) > 1:
+                rows = ", ".join(str(part.row) for part in parts)
+                self._hold(parts, REFUSED, f"rows {rows} give different statuses for line {line_id}")
+        exported = self.state.exported or bool(self._open(EXPORT))
+        for line_id, parts in self._by_line().items():
+            try:
+                if not steps_to(parts[0].what, self.state.lines[line_id], self.state, exported=exported):
+                    settle(parts, ALREADY)
+            except ConflictError as error:
+                self._hold(parts, REFUSED if self.state.status == INITIAL else CONFLICT, error.message)
+
+    def _by_line(self) -> dict[str, list[Part]]:
+        """The open parts by line."""
+        found: dict[str, list[Part]] = defaultdict(list)
+        for part in self._parts:
+            if part.order_line_id is not None and part.is_open:
+                found[part.order_line_id].append(part)
         return dict(found)
 
-    def _awaits(self, want: Want) -> bool:
+    def _awaits(self, part: Part) -> bool:
         # zDirect names the possible statuses only after the export.
-        return super()._awaits(want) or (want.what == EXPORT and bool(self._lines()))
+        return super()._awaits(part) or (part.what == EXPORT and bool(self._by_line()))
 
-    def _with_codes(self, shipment: str | None) -> OrderState:
+    def _carrier(self, shipment: str | None) -> OrderState:
         return self.state
 
     async def _read_again(self) -> None:
         self._state = await self._calls.get(self.order_id)
 
     async def _send_codes(self) -> None:
-        wants = self._open(*CODES)
-        if wants:
-            attributes = {NAMES[want.what]: want.value for want in wants}
-            await self._send(wants, lambda: self._calls.patch(self.order_id, attributes))
+        if parts := self._open(*CODES):
+            await self._send_or_hold(parts, lambda: self._calls.patch(self.order_id, self._fields(parts)))
 
-    async def _set_status(self, line_id: str, wants: list[Want]) -> None:
-        want = wants[0]
-        line = self.state.lines.get(line_id)
-        steps = steps_to(want.what, line, self.state) if line else "the order does not have the line any more"
-        if line is None or isinstance(steps, str):
-            return self._record(wants, Outcome(CONFLICT, reason=str(steps)))
-        at = None
-        for step in steps:
-            at = self._clock.now()
-            wanted = want.update if step == want.what else None
-            try:
-                await self._calls.patch_line(self.order_id, line, step, wanted)
-            except (BadRequestError, NotFoundError) as error:
-                return self._record(wants, Outcome(REFUSED, error.status, reason_of(error), at))
-            except ConflictError as error:
-                # Somebody else may have made the same change first.
-                await self._read_again()
-                now = self.state.lines.get(line_id)
-                if now is None or now.status not in PASSED[step]:
-                    return self._record(wants, Outcome(CONFLICT, error.status, reason_of(error), at))
-                at = None
-        return self._record(wants, Outcome(DONE, sent_at=at) if at else Outcome(ALREADY))
+    async def _send_statuses(self) -> None:
+        # zDirect may have refused the numbers of other rows.
+        self._hold_without_codes()
+        for line_id, parts in self._by_line().items():
+            await self._set_status(line_id, parts)
 
+    async def _set_status(self, line_id: str, parts: list[Part]) -> None:
+        status = parts[0].what
+        try:
+            if (line := self.state.lines.get(line_id)) is None:
+                raise ConflictError("the order does not have the line any more")
+            steps = steps_to(status, line, self.state)
+        except ConflictError as error:
+            return settle(parts, CONFLICT, error)
 
-def _names_lines(update: OrderUpdate) -> bool:
-    return update.order_line_id is not None or update.external_id is not None
+        async def send() -> None:
+            for step in steps:
+                update = self._rows[parts[0].row] if step == status else None
+                try:
+                    await self._calls.patch_line(self.order_id, line, step, update)
+                except ConflictError:
+                    # Somebody else may have made the same change first.
+                    await self._read_again()
+                    now = self.state.lines.get(line_id)
+                    if now is None or now.status not in PASSED[step]:
+                        raise
+
+        await self._send(parts, send)
+        return None

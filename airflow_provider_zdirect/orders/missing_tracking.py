@@ -15,7 +15,7 @@ from airflow_provider_zdirect.datasets.arrow import INSTANT, arrow_schema
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectDataError
 from airflow_provider_zdirect.orders.order_state import APPROVED, ZALANDO_FULFILLED, OrderState
-from airflow_provider_zdirect.orders.update_results import EXPORT, RETURN_TRACKING, TRACKING
+from airflow_provider_zdirect.orders.row_parts import EXPORT, RETURN_TRACKING, TRACKING
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import Table, query
 from airflow_provider_zdirect.windows import Window

@@ -5,6 +5,7 @@ An invalid row does not stop the others: it becomes a :class:`WrongRow`, and is 
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -22,8 +23,12 @@ from airflow_provider_zdirect.merchant_files.cells import (
     shown,
     whole_number,
 )
-from airflow_provider_zdirect.merchant_files.tables import Row, TableFile
+from airflow_provider_zdirect.merchant_files.tables import Row
 from airflow_provider_zdirect.merchant_files.tracking_number import read_tracking_number, same_number
+from airflow_provider_zdirect.orders.row_parts import REFUSED, ROW, Part
+from airflow_provider_zdirect.windows import subject
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -66,6 +71,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Columns of a file, each with its other names."""
+REQUIRED = ("order_id or order_number",)
 
 _IDS = ("order_id", "order_line_id", "outbound_logistic_center_id", "merchant_id")
 _TEXTS = ("order_number", "external_id", "merchant_order_id", "shipment")
@@ -79,6 +85,7 @@ _HEAVIEST = 2**31 - 1
 class OrderUpdate:
     """The wanted state of an order, or of one of its lines; what is None is not changed.
 
+    :param row: number of its row, for the results; each update has its own.
     :param order_id: UUID in lower case; None if the order is named by ``order_number``.
     :param order_line_id: UUID of the line that ``status`` is of; None with ``external_id`` None: of all lines.
     :param merchant_order_id: number of the order at the merchant's; setting it exports the order.
@@ -91,11 +98,11 @@ class OrderUpdate:
     :param external_id: the merchant's product identifier, or Zalando's: of all lines of that article.
     :param shipment: the merchant's id of one of several parcels.
     :param weight_grams: of that parcel.
-    :param row: number of its row, for the results.
     :param of_any: the row does not name the merchant, and may be of any merchant of the file.
     """
 
-    order_id: str | None
+    row: int
+    order_id: str | None = None
     order_line_id: str | None = None
     merchant_order_id: str | None = None
     tracking_number: str | None = None
@@ -107,41 +114,39 @@ class OrderUpdate:
     external_id: str | None = None
     shipment: str | None = None
     weight_grams: int | None = None
-    row: int | None = None
     of_any: bool = False
 
-
-@dataclass(frozen=True)
-class WrongRow:
-    """An invalid row.
-
-    :param what: why; cells are not quoted (but for tracking numbers and a status of one short word), because columns
-        may be mixed up, and some are personal.
-    """
-
-    row: int | None
-    what: str
-    order_id: str | None = None
-    order_number: str | None = None
+    @property
+    def names_lines(self) -> bool:
+        return self.order_line_id is not None or self.external_id is not None
 
 
 @dataclass(frozen=True)
 class UpdateRows:
     """The rows of one source.
 
+    :param wrong: the results of invalid rows. Their cells are not quoted (but for tracking numbers and a status of one
+        short word), because columns may be mixed up, and some are personal.
     :param of_others: rows of other merchants, which are left out.
     :param others: the ids of these.
     """
 
     updates: tuple[OrderUpdate, ...]
-    wrong: tuple[WrongRow, ...] = ()
+    wrong: tuple[Part, ...] = ()
     of_others: int = 0
     others: tuple[str, ...] = ()
 
-
-def update_file(fs: Any, path: str, uri: str, name: str) -> TableFile:
-    """The file with updates of orders."""
-    return TableFile(fs, path, uri, name, COLUMNS, required=("order_id or order_number",))
+    def log(self, merchant_id: str) -> None:
+        others = f"; {self.of_others} rows of other merchants ({', '.join(self.others[:20])}) are left out"
+        log.info(
+            "%s: %d updates%s%s.",
+            subject("order updates", merchant_id, full_id=True),
+            len(self.updates),
+            f"; {len(self.wrong)} rows are wrong" if self.wrong else "",
+            others if self.of_others else "",
+        )
+        if self.of_others and not (self.updates or self.wrong):
+            log.warning("All rows are of other merchants; is their merchant_id right?")
 
 
 def given_list(items: Any, *, name: str, example: str, path: str) -> list[Any]:
@@ -203,16 +208,26 @@ def read_updates(
         has to name its order by ``order_id``: merchants may have orders of the same number.
     """
     updates: list[OrderUpdate] = []
-    wrong: list[WrongRow] = []
+    wrong: list[Part] = []
     of_others: Counter[str] = Counter()
     for where, row in rows:
-        found = _read(row, int(where.rpartition(" ")[2]), merchant_id, default_reason, names_merchant, is_shared)
-        if isinstance(found, OrderUpdate):
-            updates.append(found)
-        elif isinstance(found, str):
-            of_others[found] += 1
-        else:
-            wrong.append(found)
+        number = int(where.rpartition(" ")[2])
+        # Filled step by step, so that the order is known even if the rest is wrong.
+        cells: dict[str, Any] = {}
+        try:
+            _read_names(row, cells)
+            owner = cells.pop("merchant_id", merchant_id if not (names_merchant or is_shared) else None)
+            if owner is None:
+                _check_may_be_of_any(cells, names_merchant)
+            if owner in (None, merchant_id):
+                _read_change(row, cells, default_reason)
+                updates.append(OrderUpdate(number, **cells, of_any=owner is None))
+            else:
+                of_others[owner] += 1
+        except ValueError as error:
+            part = Part(number, ROW, cells.get("order_id"), cells.get("order_number"))
+            part.settle(REFUSED, str(error))
+            wrong.append(part)
     return UpdateRows(tuple(updates), tuple(wrong), of_others.total(), tuple(of_others))
 
 
@@ -230,48 +245,36 @@ def reason_code(value: Any) -> int:
     return code
 
 
-def _read(
-    row: Mapping[str, Any],
-    number: int,
-    merchant_id: str,
-    default_reason: int | None,
-    names_merchant: bool,
-    is_shared: bool,
-) -> OrderUpdate | WrongRow | str:
-    """The update, what is wrong with it, or the other merchant that it belongs to."""
-    cells: dict[str, Any] = {}
-    try:
-        # What names the order comes first, so that the order is known even if the rest is wrong.
-        cells["order_number"] = _cell(row, "order_number", read_code)
-        for name in _IDS:
-            if (text := _cell(row, name, bare)) is not None:
-                if not UUID.fullmatch(text.lower()):
-                    raise ValueError(f"{name} is not a UUID")
-                cells[name] = text.lower()
-        owner: str | None = cells.pop("merchant_id", None)
-        if owner is not None and owner != merchant_id:
-            return owner
-        if owner is None and names_merchant:
-            raise ValueError("merchant_id is missing, and the file is for several merchants")
-        if owner is None and is_shared:
-            if not cells.get("order_id"):
-                raise ValueError("give order_id or merchant_id: several merchants may have an order of that number")
-            cells["of_any"] = True
-        cells |= {name: _cell(row, name, read_code) for name in _TEXTS}
-        cells |= {name: _cell(row, name, read_tracking_number) for name in _CODES}
-        if cells.get("order_id"):
-            # The id is exact; several orders may share the number.
-            cells["order_number"] = None
-        elif cells["order_number"] is None:
-            raise ValueError("neither order_id nor order_number is given")
-        status = _cell(row, "status", bare)
-        cells["status"] = _status(status) if status else None
-        cells["reason"] = _reason(_cell(row, "reason", bare), cells["status"], default_reason)
-        cells["weight_grams"] = _weight(row)
-        _check_sense(cells)
-        return OrderUpdate(**{"order_id": None, **cells}, row=number)
-    except ValueError as error:
-        return WrongRow(number, str(error), cells.get("order_id"), cells.get("order_number"))
+def _read_names(row: Mapping[str, Any], cells: dict[str, Any]) -> None:
+    """Read what names the order, its line and its merchant."""
+    cells["order_number"] = _cell(row, "order_number", read_code)
+    for name in _IDS:
+        if (text := _cell(row, name, bare)) is not None:
+            if not UUID.fullmatch(text.lower()):
+                raise ValueError(f"{name} is not a UUID")
+            cells[name] = text.lower()
+
+
+def _check_may_be_of_any(cells: Mapping[str, Any], names_merchant: bool) -> None:
+    if names_merchant:
+        raise ValueError("merchant_id is missing, and the file is for several merchants")
+    if not cells.get("order_id"):
+        raise ValueError("give order_id or merchant_id: several merchants may have an order of that number")
+
+
+def _read_change(row: Mapping[str, Any], cells: dict[str, Any], default_reason: int | None) -> None:
+    cells |= {name: _cell(row, name, read_code) for name in _TEXTS}
+    cells |= {name: _cell(row, name, read_tracking_number) for name in _CODES}
+    if cells.get("order_id"):
+        # The id is exact; several orders may share the number.
+        cells["order_number"] = None
+    elif cells["order_number"] is None:
+        raise ValueError("neither order_id nor order_number is given")
+    status = _cell(row, "status", bare)
+    cells["status"] = _status(status) if status else None
+    cells["reason"] = _reason(_cell(row, "reason", bare), cells["status"], default_reason)
+    cells["weight_grams"] = _weight(row)
+    _check_sense(cells)
 
 
 def _check_sense(cells: Mapping[str, Any]) -> None:

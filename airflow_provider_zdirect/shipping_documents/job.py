@@ -27,10 +27,9 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectRetriableError,
 )
 from airflow_provider_zdirect.orders.few_at_once import for_each, retry_all
-from airflow_provider_zdirect.orders.order_flow import UpdateRules
 from airflow_provider_zdirect.orders.order_updates import update_orders
-from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult
-from airflow_provider_zdirect.orders.update_results import NOT_APPLIED
+from airflow_provider_zdirect.orders.row_parts import NOT_APPLIED
+from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult, UpdateRules
 from airflow_provider_zdirect.orders.update_rows import OrderUpdate
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.results import RunResults
@@ -272,7 +271,7 @@ class _Run:
         if not job.fill_tracking or self._end is not None:
             return None
         updates = [
-            OrderUpdate(result.order_id, **result.codes, row=number)  # type: ignore[arg-type]
+            OrderUpdate(number, result.order_id, **result.codes)  # type: ignore[arg-type]
             for number, result in enumerate(results, start=1)
             if result.codes
         ]

@@ -20,9 +20,8 @@ from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, Ret
 from airflow_provider_zdirect.client.client import ZDirectClient
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.orders.order_flow import UpdateRules
 from airflow_provider_zdirect.orders.order_updates import update_orders
-from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult
+from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult, UpdateRules
 from airflow_provider_zdirect.orders.update_rows import read_updates
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -175,7 +174,7 @@ class OrderWorld:
 def outcomes(result: OrderUpdateResult) -> dict[int, set[str]]:
     found: dict[int, set[str]] = {}
     for one in result.results:
-        found.setdefault(one.row or 0, set()).add(one.outcome)
+        found.setdefault(one.row, set()).add(str(one.outcome))
     return found
 
 

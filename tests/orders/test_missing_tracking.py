@@ -19,9 +19,10 @@ from airflow_provider_zdirect.datasets.arrow import arrow_schema
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ServerError, ZDirectConfigurationError, ZDirectDataError
+from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.orders.missing_tracking import Deadlines, overdue_orders
 from airflow_provider_zdirect.orders.tracking_check import Overdue, TrackingCheck, check_tracking
-from airflow_provider_zdirect.orders.update_rows import read_updates, update_file
+from airflow_provider_zdirect.orders.update_rows import COLUMNS, REQUIRED, read_updates
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.storage.layout import moment
 from airflow_provider_zdirect.windows import Window
@@ -87,7 +88,7 @@ def assert_file_to_fill_in(shop: Shop, orders: set[str]) -> None:
     assert header == "order_id,order_number,tracking_number,return_tracking_number,status"
     assert {line.partition(",")[0] for line in lines} == orders
     path.write_text("\n".join([header, *(line.replace(",,,", ",OUT-10000,BACK-10000,shipped") for line in lines)]))
-    rows = update_file(fsspec.filesystem("file"), str(path), "tracking.csv", "updates_path").rows()
+    rows = TableFile(fsspec.filesystem("file"), str(path), "tracking.csv", "path", COLUMNS, REQUIRED).rows()
     read = read_updates(rows, merchant_id=shop.merchant_id)
     assert not read.wrong
     assert {update.order_id for update in read.updates} == orders

@@ -13,15 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.merchant_files.tables import TableFile
+from airflow_provider_zdirect.orders.row_parts import Part
 from airflow_provider_zdirect.orders.update_rows import (
     COLUMNS,
     REASONS,
+    REQUIRED,
     OrderUpdate,
-    WrongRow,
     listed_updates,
     read_updates,
     reason_code,
-    update_file,
 )
 
 MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
@@ -30,7 +31,7 @@ ORDER = "5b1f6a52-9d3c-4d6e-8f3a-0c9a5b7e1d24"
 GOOD = {"order_id": ORDER, "tracking_number": "003403418039972556", "return_tracking_number": "R-20000001"}
 
 
-def read(row: dict[str, Any], **how: Any) -> OrderUpdate | WrongRow | None:
+def read(row: dict[str, Any], **how: Any) -> OrderUpdate | Part | None:
     found = read_updates([("row 2", row)], merchant_id=MERCHANT, **how)
     return next(iter([*found.updates, *found.wrong]), None)
 
@@ -46,14 +47,14 @@ def test_a_file_of_any_kind_says_the_same(tmp_path: Path, kind: str) -> None:
     else:
         delimiter = "," if kind == "csv" else ";"
         path.write_text(delimiter.join(rows[0]) + "\n" + delimiter.join(rows[0].values()) + "\n")
-    file = update_file(fsspec.filesystem("file"), str(path), str(path), "updates_path")
+    file = TableFile(fsspec.filesystem("file"), str(path), str(path), "updates_path", COLUMNS, REQUIRED)
     (update,) = read_updates(file.rows(), merchant_id=MERCHANT).updates
     assert (update.order_id, update.tracking_number, update.return_tracking_number) == tuple(GOOD.values())
 
 
 def test_a_file_that_names_no_order_is_refused_as_a_whole(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("order,tracking_number\n1,2\n")
-    file = update_file(fsspec.filesystem("file"), str(tmp_path / "a.csv"), "a.csv", "updates_path")
+    file = TableFile(fsspec.filesystem("file"), str(tmp_path / "a.csv"), "a.csv", "updates_path", COLUMNS, REQUIRED)
     with pytest.raises(ZDirectConfigurationError, match="no column order_id or order_number, only: order,"):
         list(file.rows())
 
@@ -108,9 +109,9 @@ ROUNDED = ("3.40341E+17", "3,40434E+17", "3.40341E17", "34E+16", 340434160000000
 )
 def test_a_wrong_row_says_what_is_wrong(row: dict[str, Any], why: str) -> None:
     found = read({**GOOD, **row})
-    assert isinstance(found, WrongRow)
+    assert isinstance(found, Part)
     assert found.row == 2
-    assert why in found.what
+    assert why in str(found.reason)
 
 
 def test_what_looks_like_a_broken_number_and_is_none_stays() -> None:
@@ -125,13 +126,13 @@ def test_what_looks_like_a_broken_number_and_is_none_stays() -> None:
 def test_a_wrong_row_is_known_as_one_of_its_order_and_does_not_quote_its_cells() -> None:
     name = "Erika Mustermann, Hauptstr. 1"
     found = read({"order_number": "10105", "order_line_id": name, "status": name})
-    assert isinstance(found, WrongRow)
-    assert (found.order_number, name in found.what) == ("10105", False)
+    assert isinstance(found, Part)
+    assert (found.order_number, name in str(found.reason)) == ("10105", False)
     for column in ("order_id", "status", "reason", "weight_grams"):
-        assert isinstance(found := read({**GOOD, "status": "returned", column: name}), WrongRow)
-        assert name not in found.what
-    assert isinstance(found := read({**GOOD, "tracking_number": "erika@example.com"}), WrongRow)
-    assert "erika" not in found.what
+        assert isinstance(found := read({**GOOD, "status": "returned", column: name}), Part)
+        assert name not in str(found.reason)
+    assert isinstance(found := read({**GOOD, "tracking_number": "erika@example.com"}), Part)
+    assert "erika" not in str(found.reason)
 
 
 def test_rows_of_other_merchants_are_left_out_and_counted() -> None:
@@ -140,7 +141,7 @@ def test_rows_of_other_merchants_are_left_out_and_counted() -> None:
     found = read_updates(rows, merchant_id=MERCHANT)
     assert ([update.row for update in found.updates], found.of_others, found.others) == ([2, 4], 1, (OTHER,))
     strict = read_updates(rows, merchant_id=MERCHANT, names_merchant=True)
-    assert [(row.row, "merchant_id is missing" in row.what) for row in strict.wrong] == [(4, True)]
+    assert [(row.row, "merchant_id is missing" in str(row.reason)) for row in strict.wrong] == [(4, True)]
 
 
 @pytest.mark.parametrize("name", REASONS)
@@ -151,9 +152,9 @@ def test_a_reason_is_a_name_or_a_number(name: str) -> None:
 
 def test_a_default_reason_is_for_returns_without_one() -> None:
     back = {"order_id": ORDER, "status": "returned"}
-    assert read(back, default_reason=10) == OrderUpdate(ORDER, status="returned", reason=10, row=2)
-    assert read({**back, "reason": 2}, default_reason=10) == OrderUpdate(ORDER, status="returned", reason=2, row=2)
-    assert read({**GOOD}, default_reason=10) == OrderUpdate(**GOOD, row=2)
+    assert read(back, default_reason=10) == OrderUpdate(2, ORDER, status="returned", reason=10)
+    assert read({**back, "reason": 2}, default_reason=10) == OrderUpdate(2, ORDER, status="returned", reason=2)
+    assert read({**GOOD}, default_reason=10) == OrderUpdate(2, **GOOD)
 
 
 CELLS = st.one_of(
@@ -211,5 +212,5 @@ def test_a_row_of_a_shared_file_names_its_merchant_or_the_id_of_its_order() -> N
             ("row 4", {**GOOD, "merchant_id": MERCHANT}), ("row 5", {**GOOD, "merchant_id": OTHER})]  # fmt: skip
     found = read_updates(rows, merchant_id=MERCHANT, is_shared=True)
     assert [(update.row, update.of_any) for update in found.updates] == [(2, True), (4, False)]
-    assert [(row.row, "several merchants" in row.what) for row in found.wrong] == [(3, True)]
+    assert [(row.row, "several merchants" in str(row.reason)) for row in found.wrong] == [(3, True)]
     assert found.of_others == 1
