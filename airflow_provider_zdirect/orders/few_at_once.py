@@ -21,7 +21,6 @@ AT_ONCE = {"sandbox": 6, "production": 16}
 IN_VAIN = 10
 """Consecutive failures after which the run gives up."""
 
-
 FAILURES = (ZDirectRetriableError, PermissionDeniedError)
 """Errors that may concern one item only: those that may pass, and a missing permission."""
 
@@ -50,36 +49,32 @@ async def for_each(
     :param failed: called with an item and its failure; the other items go on.
     :returns: the error that ended it; None if the step was taken for all.
     """
-    free = asyncio.Semaphore(AT_ONCE[environment])
+    left = iter(items)
     end: ZDirectError | None = None
-    begun = last_success = 0
-    failed_at: list[int] = []
+    failures = 0
 
-    async def one(item: T) -> None:
-        nonlocal end, begun, last_success
-        async with free:
-            if end is not None:
-                return
-            begun += 1
-            mine = begun
+    async def work() -> None:
+        nonlocal end, failures
+        for item in left:
             try:
                 await step(item)
             except ZDirectError as error:
-                if isinstance(error, FAILURES) and not isinstance(error, RateLimitedError):
+                failures += 1
+                passes = isinstance(error, FAILURES) and not isinstance(error, RateLimitedError)
+                if passes:
                     failed(item, error)
-                    failed_at.append(mine)
-                    # Of those that were begun after the last that succeeded: several are under way.
-                    if sum(place > last_success for place in failed_at) < IN_VAIN:
-                        return
-                end = end or error
+                if not passes or failures >= IN_VAIN:
+                    end = end or error
             else:
-                last_success = max(last_success, mine)
+                failures = 0
+            if end is not None:
+                return
 
-    tasks = [asyncio.ensure_future(one(item)) for item in items]
+    workers = [asyncio.ensure_future(work()) for _ in range(AT_ONCE[environment])]
     try:
-        await asyncio.gather(*tasks)
+        await asyncio.gather(*workers)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
     return end

@@ -21,7 +21,6 @@ from airflow_provider_zdirect.merchant_files.cells import (
     read_code,
     read_count,
     shown,
-    whole_number,
 )
 from airflow_provider_zdirect.merchant_files.tables import Row
 from airflow_provider_zdirect.merchant_files.tracking_number import read_tracking_number, same_number
@@ -73,8 +72,6 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Columns of a file, each with its other names."""
 REQUIRED = ("order_id or order_number",)
 
-_IDS = ("order_id", "order_line_id", "outbound_logistic_center_id", "merchant_id")
-_TEXTS = ("order_number", "external_id", "merchant_order_id", "shipment")
 _CODES = ("tracking_number", "return_tracking_number")
 _ADDRESS = re.compile(r"\S@\S")
 _WORD = re.compile(r"[A-Za-z_]{1,20}")
@@ -212,18 +209,20 @@ def read_updates(
     of_others: Counter[str] = Counter()
     for where, row in rows:
         number = int(where.rpartition(" ")[2])
-        # Filled step by step, so that the order is known even if the rest is wrong.
         cells: dict[str, Any] = {}
         try:
-            _read_names(row, cells)
-            owner = cells.pop("merchant_id", merchant_id if not (names_merchant or is_shared) else None)
-            if owner is None:
-                _check_may_be_of_any(cells, names_merchant)
-            if owner in (None, merchant_id):
-                _read_change(row, cells, default_reason)
-                updates.append(OrderUpdate(number, **cells, of_any=owner is None))
-            else:
+            _read_cells(row, _NAMES, cells)
+            owner = cells.pop("merchant_id")
+            if owner not in (None, merchant_id):
                 of_others[owner] += 1
+                continue
+            if owner is None and names_merchant:
+                raise ValueError("merchant_id is missing, and the file is for several merchants")
+            if owner is None and is_shared and not cells["order_id"]:
+                raise ValueError("give order_id or merchant_id: several merchants may have an order of that number")
+            _read_cells(row, _CHANGES, cells)
+            _check_sense(cells, default_reason)
+            updates.append(OrderUpdate(number, **cells, of_any=owner is None and is_shared))
         except ValueError as error:
             part = Part(number, ROW, cells.get("order_id"), cells.get("order_number"))
             part.settle(REFUSED, str(error))
@@ -236,8 +235,8 @@ def reason_code(value: Any) -> int:
 
     :raises ValueError: if it is unknown.
     """
-    text = str(value).strip()
-    number = int(text) if text.isascii() and text.isdigit() else whole_number(value)
+    text = bare(value)
+    number = int(text) if text.isascii() and text.isdigit() else None
     code = REASONS.get(re.sub(r"[\s-]+", "_", text.upper()), number)
     if code is None or code not in REASONS.values():
         known = ", ".join(f"{name} ({code})" for name, code in REASONS.items())
@@ -245,69 +244,27 @@ def reason_code(value: Any) -> int:
     return code
 
 
-def _read_names(row: Mapping[str, Any], cells: dict[str, Any]) -> None:
-    """Read what names the order, its line and its merchant."""
-    cells["order_number"] = _cell(row, "order_number", read_code)
-    for name in _IDS:
-        if (text := _cell(row, name, bare)) is not None:
-            if not UUID.fullmatch(text.lower()):
-                raise ValueError(f"{name} is not a UUID")
-            cells[name] = text.lower()
+def _read_cells(row: Mapping[str, Any], readers: Mapping[str, Callable[[Any], Any]], cells: dict[str, Any]) -> None:
+    """Read the cells of some columns; None for a blank one."""
+    for name, read in readers.items():
+        cell = row.get(name)
+        try:
+            cells[name] = read(cell) if bare(cell) else None
+        except CellError as error:
+            # Tracking numbers are not personal, and people need them to find the row.
+            quoted = f"{name}={shown(cell)}" if name in _CODES and not _ADDRESS.search(str(cell)) else name
+            raise ValueError(f"{quoted} {error}") from error
 
 
-def _check_may_be_of_any(cells: Mapping[str, Any], names_merchant: bool) -> None:
-    if names_merchant:
-        raise ValueError("merchant_id is missing, and the file is for several merchants")
-    if not cells.get("order_id"):
-        raise ValueError("give order_id or merchant_id: several merchants may have an order of that number")
+def _read_id(value: Any) -> str:
+    text = bare(value).lower()
+    if not UUID.fullmatch(text):
+        raise CellError("is not a UUID")
+    return text
 
 
-def _read_change(row: Mapping[str, Any], cells: dict[str, Any], default_reason: int | None) -> None:
-    cells |= {name: _cell(row, name, read_code) for name in _TEXTS}
-    cells |= {name: _cell(row, name, read_tracking_number) for name in _CODES}
-    if cells.get("order_id"):
-        # The id is exact; several orders may share the number.
-        cells["order_number"] = None
-    elif cells["order_number"] is None:
-        raise ValueError("neither order_id nor order_number is given")
-    status = _cell(row, "status", bare)
-    cells["status"] = _status(status) if status else None
-    cells["reason"] = _reason(_cell(row, "reason", bare), cells["status"], default_reason)
-    cells["weight_grams"] = _weight(row)
-    _check_sense(cells)
-
-
-def _check_sense(cells: Mapping[str, Any]) -> None:
-    wanted = ("merchant_order_id", "tracking_number", "return_tracking_number", "status")
-    if not any(cells[name] for name in wanted):
-        raise ValueError(f"there is nothing to do: none of {', '.join(wanted)} is given")
-    out, back = (cells[name] for name in _CODES)
-    if out and back and same_number(out, back):
-        raise ValueError(f"tracking_number={shown(out)} is the return_tracking_number, too; every parcel has its own")
-    for name in ("order_line_id", "external_id", "outbound_logistic_center_id"):
-        if cells.get(name) and not cells["status"] and not cells["shipment"]:
-            raise ValueError(f"{name} is given without status: only a status is that of a line")
-    if cells.get("order_line_id") and cells["external_id"]:
-        raise ValueError("order_line_id and external_id (ean, merchant_sku) are both given; one names the line")
-    if cells["shipment"] and cells["weight_grams"] is None:
-        raise ValueError("shipment is given without weight_grams, which zDirect requires of each")
-    if cells["weight_grams"] is not None and not cells["shipment"]:
-        raise ValueError("weight_grams is given without shipment")
-    if cells["shipment"] and cells["status"] not in (None, SHIPPED, CANCELED):
-        raise ValueError(f"a shipment can be shipped or canceled, not {cells['status']}")
-
-
-def _cell(row: Mapping[str, Any], name: str, read: Callable[[Any], T]) -> T | None:
-    """The value of a cell; None if it is blank."""
-    try:
-        return read(row.get(name)) or None
-    except CellError as error:
-        # Tracking numbers are not personal, and people need them to find the row.
-        cell = f"{name}={shown(row[name])}" if name in _CODES and not _ADDRESS.search(str(row[name])) else name
-        raise ValueError(f"{cell} {error}") from error
-
-
-def _status(text: str) -> str:
+def _read_status(value: Any) -> str:
+    text = bare(value)
     status = {"cancelled": CANCELED}.get(text.lower(), text.lower())
     if status not in STATUSES:
         # Anything else may come from another column, and be personal.
@@ -316,22 +273,55 @@ def _status(text: str) -> str:
     return status
 
 
-def _reason(text: str | None, status: str | None, default: int | None) -> int | None:
-    if status != RETURNED:
-        if text is not None:
-            raise ValueError("reason is given, but status is not returned")
-        return None
-    if text is None:
-        if default is None:
-            raise ValueError("status is returned, and there is no reason; give one, or a default_reason")
-        return default
-    return reason_code(text)
-
-
-def _weight(row: Mapping[str, Any]) -> int | None:
-    if _cell(row, "weight_grams", bare) is None:
-        return None
-    weight = _cell(row, "weight_grams", read_count)
-    if weight is None or not 0 < weight <= _HEAVIEST:
-        raise ValueError("weight_grams is not a whole number of 1 or more")
+def _read_weight(value: Any) -> int:
+    weight = read_count(value)
+    if not 0 < weight <= _HEAVIEST:
+        raise CellError("is not a whole number of 1 or more")
     return weight
+
+
+# What names the order comes first, so that it is known even if the rest is wrong.
+_NAMES: Mapping[str, Callable[[Any], Any]] = {
+    "order_number": read_code,
+    **dict.fromkeys(("order_id", "order_line_id", "outbound_logistic_center_id", "merchant_id"), _read_id),
+}
+_CHANGES: Mapping[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("external_id", "merchant_order_id", "shipment"), read_code),
+    **dict.fromkeys(_CODES, read_tracking_number),
+    "status": _read_status,
+    "reason": reason_code,
+    "weight_grams": _read_weight,
+}
+
+
+def _check_sense(cells: dict[str, Any], default_reason: int | None) -> None:
+    """Check the cells of a row together, and fill in the reason."""
+    if cells["order_id"]:
+        # The id is exact; several orders may share the number.
+        cells["order_number"] = None
+    elif cells["order_number"] is None:
+        raise ValueError("neither order_id nor order_number is given")
+    wanted = ("merchant_order_id", "tracking_number", "return_tracking_number", "status")
+    if not any(cells[name] for name in wanted):
+        raise ValueError(f"there is nothing to do: none of {', '.join(wanted)} is given")
+    out, back = (cells[name] for name in _CODES)
+    if out and back and same_number(out, back):
+        raise ValueError(f"tracking_number={shown(out)} is the return_tracking_number, too; every parcel has its own")
+    for name in ("order_line_id", "external_id", "outbound_logistic_center_id"):
+        if cells[name] and not cells["status"] and not cells["shipment"]:
+            raise ValueError(f"{name} is given without status: only a status is that of a line")
+    if cells["order_line_id"] and cells["external_id"]:
+        raise ValueError("order_line_id and external_id (ean, merchant_sku) are both given; one names the line")
+    if cells["shipment"] and cells["weight_grams"] is None:
+        raise ValueError("shipment is given without weight_grams, which zDirect requires of each")
+    if cells["weight_grams"] is not None and not cells["shipment"]:
+        raise ValueError("weight_grams is given without shipment")
+    if cells["shipment"] and cells["status"] not in (None, SHIPPED, CANCELED):
+        raise ValueError(f"a shipment can be shipped or canceled, not {cells['status']}")
+    if cells["status"] != RETURNED:
+        if cells["reason"] is not None:
+            raise ValueError("reason is given, but status is not returned")
+    elif cells["reason"] is None:
+        if default_reason is None:
+            raise ValueError("status is returned, and there is no reason; give one, or a default_reason")
+        cells["reason"] = default_reason
