@@ -61,7 +61,7 @@ class LineFlow(OrderFlow):
 
     def _lines_of(self, update: OrderUpdate) -> list[str]:
         if update.shipment is not None:
-            hint = "" if self._rules.split_shipments else "; split_shipments=True allows it"
+            hint = "" if self.rules.split_shipments else "; split_shipments=True allows it"
             raise ValueError(f"a shipment is given, but the order is not shipped in parcels{hint}")
         if update.status is None:
             return []
@@ -124,11 +124,11 @@ class LineFlow(OrderFlow):
         return self.state
 
     async def _read_again(self) -> None:
-        self._state = await self._calls.get(self.order_id)
+        self._state = await self.calls.get(self.order_id)
 
     async def _send_codes(self) -> None:
         if parts := self._open(*CODES):
-            await self._send_or_hold(parts, lambda: self._calls.patch(self.order_id, self._fields(parts)))
+            await self._send_or_hold(parts, lambda: self.calls.patch(self.order_id, self._fields(parts)))
 
     async def _send_statuses(self) -> None:
         # zDirect may have refused the numbers of other rows.
@@ -149,7 +149,7 @@ class LineFlow(OrderFlow):
             for step in steps:
                 update = self._rows[parts[0].row] if step == status else None
                 try:
-                    await self._calls.patch_line(self.order_id, line, step, update)
+                    await self.calls.patch_line(self.order_id, line, step, update)
                 except ConflictError:
                     # Somebody else may have made the same change first.
                     await self._read_again()

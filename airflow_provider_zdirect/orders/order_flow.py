@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
 from airflow_provider_zdirect.clock import Clock
@@ -46,6 +46,7 @@ FIELDS = {EXPORT: "merchant_order_id", TRACKING: TRACKING, RETURN_TRACKING: RETU
 """The field of an order that a part sets."""
 
 
+@dataclass(eq=False)
 class OrderFlow(ABC):
     """The updates of one order.
 
@@ -54,25 +55,18 @@ class OrderFlow(ABC):
     :param updates: the order's rows.
     """
 
-    def __init__(
-        self,
-        calls: OrderCalls,
-        others: Mapping[str, OrderCalls],
-        rules: UpdateRules,
-        clock: Clock,
-        wrong: Set[str],
-        order_id: str,
-        updates: Sequence[OrderUpdate],
-    ) -> None:
-        self.order_id = order_id
+    calls: OrderCalls
+    others: Mapping[str, OrderCalls]
+    rules: UpdateRules
+    clock: Clock
+    wrong: Set[str]
+    order_id: str
+    updates: Sequence[OrderUpdate]
+
+    def __post_init__(self) -> None:
         self.error: ZDirectError | None = None
         self.is_finished = False
-        self._calls = calls
-        self._others = others
-        self._rules = rules
-        self._clock = clock
-        self._wrong = wrong
-        self._rows = {update.row: update for update in updates}
+        self._rows = {update.row: update for update in self.updates}
         self._state: OrderState | None = None
         self._parts: list[Part] = []
         # What was sent, and has not taken effect yet.
@@ -86,7 +80,8 @@ class OrderFlow(ABC):
     @property
     def is_settled(self) -> bool:
         """Whether a retry would not help."""
-        return self.is_finished or not isinstance(self.error, ZDirectRetriableError | None)
+        failed = self.error is not None and not isinstance(self.error, ZDirectRetriableError)
+        return self.is_finished or failed
 
     @property
     def waits(self) -> bool:
@@ -99,7 +94,7 @@ class OrderFlow(ABC):
         """Read the order, and decide what can be decided before anything is sent."""
         unknown = None
         try:
-            self._state = await self._calls.get(self.order_id)
+            self._state = await self.calls.get(self.order_id)
         except NotFoundError as error:
             reason = "the merchant has no such order, or zDirect does not keep it any more (a year)"
             unknown = error.with_message(reason, title=None)
@@ -119,7 +114,7 @@ class OrderFlow(ABC):
     async def send_first(self) -> None:
         """Export the order, and send tracking numbers."""
         if exports := self._open(EXPORT):
-            await self._send_or_hold(exports, lambda: self._calls.patch(self.order_id, self._fields(exports)))
+            await self._send_or_hold(exports, lambda: self.calls.patch(self.order_id, self._fields(exports)))
         await self._send_codes()
 
     async def check_effect(self) -> None:
@@ -127,7 +122,7 @@ class OrderFlow(ABC):
         await self._read_again()
         sent, self._hidden = self._hidden, []
         for part in sent:
-            if self._rules.look_for_effect and self._awaits(part) and self._shown(part) != self._value(part):
+            if self.rules.look_for_effect and self._awaits(part) and self._shown(part) != self._value(part):
                 self._hidden.append(part)
             else:
                 part.settle(DONE)
@@ -207,8 +202,8 @@ class OrderFlow(ABC):
         if not all(update.of_any for update in self._rows.values()):
             return False
         if self._state is not None:
-            return self._state.merchant_id in self._others
-        for calls in self._others.values():
+            return self._state.merchant_id in self.others
+        for calls in self.others.values():
             if await calls.has(self.order_id):
                 return True
         return False
@@ -222,20 +217,18 @@ class OrderFlow(ABC):
                 lines[update] = self._lines_of(update)
             except ValueError as error:
                 problems[update] = str(error)
-        if problems or self._wrong & {self.order_id, self.state.order_number}:
-            for update in [one for one in lines if (one.status or one.shipment) and not one.names_lines]:
-                reason = "another row of the order is wrong, or names no line of it, and may mean one of these lines"
-                problems[update] = reason
+        if problems or self.wrong & {self.order_id, self.state.order_number}:
+            doubt = "another row of the order is wrong, or names no line of it, and may mean one of these lines"
+            for_all = [update for update in lines if (update.status or update.shipment) and not update.names_lines]
+            problems |= dict.fromkeys(for_all, doubt)
         return {update: found for update, found in lines.items() if update not in problems}, problems
 
     def _named_lines(self, update: OrderUpdate) -> list[str]:
         """Ids of the lines that a row names; if none, of all that are not canceled."""
         lines = self.state.lines
         if update.order_line_id is not None:
-            found, problem = (
-                [update.order_line_id] if update.order_line_id in lines else [],
-                "the order has no such line",
-            )
+            found = [line_id for line_id in lines if line_id == update.order_line_id]
+            problem = "the order has no such line"
         elif update.external_id is not None:
             found = [line.id for line in lines.values() if update.external_id in line.articles]
             problem = "the order has no line with that external_id"
@@ -261,7 +254,7 @@ class OrderFlow(ABC):
             what, hint = parts[0].what, "overwrite_tracking=True replaces it"
             if self._value(parts[0]) == there:
                 settle(parts, ALREADY)
-            elif what == EXPORT or not self._rules.overwrite_tracking:
+            elif what == EXPORT or not self.rules.overwrite_tracking:
                 if what == EXPORT:
                     hint = f"zDirect has {there!r}; leave the column blank, or write that one"
                 whose = "the order" if what == EXPORT or parts[0].shipment is None else "the shipment"
@@ -283,7 +276,7 @@ class OrderFlow(ABC):
     def _hold_without_codes(self, shipment: str | None = None) -> None:
         """Refuse to ship what has not, and will not have, both tracking numbers."""
         shipped = self._of(shipment, SHIPPED)
-        if not (shipped and self._rules.require_tracking):
+        if not (shipped and self.rules.require_tracking):
             return
         given = {part.what for part in self._parts if part.shipment == shipment and part.outcome in (None, DONE)}
         carrier = self._carrier(shipment)
@@ -337,7 +330,7 @@ class OrderFlow(ABC):
         :returns: whether zDirect accepted it.
         """
         for part in parts:
-            part.sent_at = self._clock.now()
+            part.sent_at = self.clock.now()
         try:
             await send()
         except (BadRequestError, NotFoundError, ConflictError) as error:

@@ -50,8 +50,8 @@ class Parcel:
 class ShipmentFlow(OrderFlow):
     """Updates an order in parcels."""
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self._shipments: list[ShipmentState] = []
         self._parcels: list[Parcel] = []
 
@@ -147,14 +147,14 @@ class ShipmentFlow(OrderFlow):
                 await self._send(parts, partial(self._patch, parcel.id, {"status": parcel.status}))
 
     async def _read_again(self) -> None:
-        self._shipments = await self._calls.shipments(self.order_id)
+        self._shipments = await self.calls.shipments(self.order_id)
 
     def _carrier(self, shipment: str | None) -> ShipmentState | None:
         return next((one for one in self._shipments if one.merchant_id == shipment), None)
 
     async def _post(self, parcel: Parcel) -> None:
         try:
-            await self._calls.post_shipment(self.order_id, parcel.as_body())
+            await self.calls.post_shipment(self.order_id, parcel.as_body())
         except ConflictError:
             # Another run may have made the same parcel first.
             await self._read_again()
@@ -171,7 +171,7 @@ class ShipmentFlow(OrderFlow):
                 retry_after=REFETCH_DELAY,
             )
         try:
-            await self._calls.patch_shipment(self.order_id, there.id, body)
+            await self.calls.patch_shipment(self.order_id, there.id, body)
         except PermissionDeniedError as error:
             # zDirect answers conflicting changes like this, too; somebody else may have made the same change first.
             await self._read_again()
