@@ -3,13 +3,16 @@
 Each step can be repeated after a kill, because everything that matters is read from zDirect. What a part of a row asks
 for is there already, is possible, or conflicts with the current state. If one part is refused or in conflict, the whole
 row is left out; other rows of the order go on.
+
+zDirect docs, *Orders*: an order is exported first; tracking numbers are sent before its lines are shipped.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import partial
 
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
 from airflow_provider_zdirect.clock import Clock
@@ -23,7 +26,8 @@ from airflow_provider_zdirect.exceptions import (
 )
 from airflow_provider_zdirect.merchant_files.tracking_number import same_number
 from airflow_provider_zdirect.orders.order_calls import OrderCalls
-from airflow_provider_zdirect.orders.order_state import ZALANDO_FULFILLED, OrderState, ShipmentState
+from airflow_provider_zdirect.orders.order_lines import PASSED, find_lines, line_of, lines_of, steps_to
+from airflow_provider_zdirect.orders.order_state import INITIAL, ZALANDO_FULFILLED, OrderState, ShipmentState
 from airflow_provider_zdirect.orders.row_parts import (
     ALREADY,
     CONFLICT,
@@ -39,7 +43,7 @@ from airflow_provider_zdirect.orders.row_parts import (
     untried,
 )
 from airflow_provider_zdirect.orders.update_job import UpdateRules
-from airflow_provider_zdirect.orders.update_rows import CANCELED, SHIPPED, OrderUpdate
+from airflow_provider_zdirect.orders.update_rows import SHIPPED, OrderUpdate
 
 CODES = (TRACKING, RETURN_TRACKING)
 FIELDS = {EXPORT: "merchant_order_id", TRACKING: TRACKING, RETURN_TRACKING: RETURN_TRACKING}
@@ -47,8 +51,8 @@ FIELDS = {EXPORT: "merchant_order_id", TRACKING: TRACKING, RETURN_TRACKING: RETU
 
 
 @dataclass(eq=False)
-class OrderFlow(ABC):
-    """The updates of one order.
+class OrderFlow:
+    """The updates of one order, which leaves in one parcel: the tracking numbers are its own, the statuses its lines'.
 
     :param others: the calls of the other merchants whose order it may be.
     :param wrong: ids and numbers of orders that invalid rows name.
@@ -94,7 +98,7 @@ class OrderFlow(ABC):
         """Read the order, and decide what can be decided before anything is sent."""
         unknown = None
         try:
-            self._state = await self.calls.get(self.order_id)
+            await self._read()
         except NotFoundError as error:
             reason = "the merchant has no such order, or zDirect does not keep it any more (a year)"
             unknown = error.with_message(reason, title=None)
@@ -105,7 +109,7 @@ class OrderFlow(ABC):
         elif self.state.order_type == ZALANDO_FULFILLED:
             self._refuse(self._rows.values(), "Zalando fulfils this order, so it cannot be updated")
         else:
-            await self._decide()
+            self._decide()
 
     def to_send(self) -> list[Part]:
         """What is about to be sent."""
@@ -114,12 +118,12 @@ class OrderFlow(ABC):
     async def send_first(self) -> None:
         """Export the order, and send tracking numbers."""
         if exports := self._open(EXPORT):
-            await self._send_or_hold(exports, lambda: self.calls.patch(self.order_id, self._fields(exports)))
+            await self._send_or_hold(exports, lambda: self._set_fields(exports))
         await self._send_codes()
 
     async def check_effect(self) -> None:
         """Read again what was sent: what has taken effect is done."""
-        await self._read_again()
+        await self._read()
         sent, self._hidden = self._hidden, []
         for part in sent:
             if self.rules.look_for_effect and self._awaits(part) and self._shown(part) != self._value(part):
@@ -163,38 +167,6 @@ class OrderFlow(ABC):
                 part.settle(FAILED, untried(end))
         return results
 
-    # What differs between lines and parcels
-
-    @abstractmethod
-    def _lines_of(self, update: OrderUpdate) -> list[str]:
-        """The lines that a row is about.
-
-        :raises ValueError: if it is wrong, with the reason.
-        """
-
-    @abstractmethod
-    async def _decide(self) -> None:
-        """Make the parts, and decide those that need no request."""
-
-    @abstractmethod
-    async def _send_codes(self) -> None:
-        """Send tracking numbers, and what has to exist for them."""
-
-    @abstractmethod
-    async def _read_again(self) -> None:
-        """Read again what :meth:`_carrier` returns."""
-
-    @abstractmethod
-    def _carrier(self, shipment: str | None) -> OrderState | ShipmentState | None:
-        """The order, or one of its shipments, that has the tracking numbers, as it was read last."""
-
-    @abstractmethod
-    async def _send_statuses(self) -> None: ...
-
-    def _awaits(self, part: Part) -> bool:
-        """Whether it has to take effect, once it was sent."""
-        return part.what in CODES
-
     # Deciding
 
     async def _is_of_another(self) -> bool:
@@ -208,80 +180,80 @@ class OrderFlow(ABC):
                 return True
         return False
 
-    def _find_lines(self) -> tuple[dict[OrderUpdate, list[str]], dict[OrderUpdate, str]]:
-        """The lines that rows are about, and what is wrong with other rows."""
-        lines: dict[OrderUpdate, list[str]] = {}
-        problems: dict[OrderUpdate, str] = {}
+    def _decide(self) -> None:
+        """Make the parts, and decide those that need no request."""
+        lines, problems = find_lines(self._rows.values(), self.state, self.wrong, lines_of)
+        named = {line_id for update, found in lines.items() if update.names_lines for line_id in found}
         for update in self._rows.values():
-            try:
-                lines[update] = self._lines_of(update)
-            except ValueError as error:
-                problems[update] = str(error)
-        if problems or self.wrong & {self.order_id, self.state.order_number}:
-            doubt = "another row of the order is wrong, or names no line of it, and may mean one of these lines"
-            for_all = [update for update in lines if (update.status or update.shipment) and not update.names_lines]
-            problems |= dict.fromkeys(for_all, doubt)
-        return {update: found for update, found in lines.items() if update not in problems}, problems
+            if update in problems:
+                self._refuse([update], problems[update])
+                continue
+            # A row that names a line goes before a row for all lines.
+            own = [line_id for line_id in lines[update] if update.names_lines or line_id not in named]
+            self._add(update, *(self._part(update, str(update.status), line_id) for line_id in own))
+            if not any(part.row == update.row for part in self._parts):
+                nothing = self._part(update, ROW)
+                nothing.settle(ALREADY, "other rows name its lines")
+                self._parts.append(nothing)
+        self._decide_field(self._open(EXPORT))
+        self._decide_statuses()
+        self._decide_codes()
 
-    def _named_lines(self, update: OrderUpdate) -> list[str]:
-        """Ids of the lines that a row names; if none, of all that are not canceled."""
-        lines = self.state.lines
-        if update.order_line_id is not None:
-            found = [line_id for line_id in lines if line_id == update.order_line_id]
-            problem = "the order has no such line"
-        elif update.external_id is not None:
-            found = [line.id for line in lines.values() if update.external_id in line.articles]
-            problem = "the order has no line with that external_id"
-        else:
-            found = [line.id for line in lines.values() if line.status != CANCELED]
-            problem = "all lines of the order are canceled"
-        if not found:
-            raise ValueError(problem)
-        return found
-
-    def _add(self, update: OrderUpdate, *statuses: Part) -> None:
+    def _add(self, update: OrderUpdate, *others: Part) -> None:
         """Add the parts of a row."""
         fields = [what for what, name in FIELDS.items() if getattr(update, name) is not None]
-        self._parts += [*(self._part(update, what) for what in fields), *statuses]
+        self._parts += [*(self._part(update, what) for what in fields), *others]
+
+    def _decide_statuses(self) -> None:
+        for line_id, parts in self._by_line().items():
+            if len({part.what for part in parts}) > 1:
+                self._hold(parts, REFUSED, f"rows {_rows(parts)} give different statuses for line {line_id}")
+        exported = self.state.exported or bool(self._open(EXPORT))
+        for line_id, parts in self._by_line().items():
+            try:
+                if not steps_to(parts[0].what, self.state.lines[line_id], self.state, exported=exported):
+                    settle(parts, ALREADY)
+            except ConflictError as error:
+                self._hold(parts, REFUSED if self.state.status == INITIAL else CONFLICT, error.message)
 
     def _decide_field(self, parts: Sequence[Part]) -> None:
         """Compare the values that rows give a field with each other, and with the current one."""
+        if not parts:
+            return
+        what, value, there = parts[0].what, self._value(parts[0]), self._shown(parts[0])
+        name = FIELDS[what]
         if len({self._value(part) for part in parts}) > 1:
-            rows = ", ".join(str(part.row) for part in parts)
-            reason = f"rows {rows} give different values of {FIELDS[parts[0].what]} for the same order"
-            self._hold(parts, REFUSED, reason)
-        elif parts and (there := self._shown(parts[0])) is not None:
-            what, hint = parts[0].what, "overwrite_tracking=True replaces it"
-            if self._value(parts[0]) == there:
-                settle(parts, ALREADY)
-            elif what == EXPORT or not self.rules.overwrite_tracking:
-                if what == EXPORT:
-                    hint = f"zDirect has {there!r}; leave the column blank, or write that one"
-                whose = "the order" if what == EXPORT or parts[0].shipment is None else "the shipment"
-                self._hold(parts, CONFLICT, f"{whose} has another {FIELDS[what]}; {hint}")
+            self._hold(parts, REFUSED, f"rows {_rows(parts)} give different values of {name} for the same order")
+        elif there == value:
+            settle(parts, ALREADY)
+        elif there is not None and what == EXPORT:
+            hint = f"zDirect has {there!r}; leave the column blank, or write that one"
+            self._hold(parts, CONFLICT, f"the order has another {name}; {hint}")
+        elif there is not None and not self.rules.overwrite_tracking:
+            whose = "order" if parts[0].shipment is None else "shipment"
+            self._hold(parts, CONFLICT, f"the {whose} has another {name}; overwrite_tracking=True replaces it")
 
     def _decide_codes(self, shipment: str | None = None) -> None:
         """Decide the tracking numbers of the order or of a shipment."""
         for what in CODES:
             self._decide_field(self._of(shipment, what))
-        carrier = self._carrier(shipment)
-        there = {what: getattr(carrier, what, None) for what in CODES}
-        wanted = {part.what: self._value(part) for part in self._of(shipment, *CODES)}
-        both = [code for code in ({**there, **wanted}).values() if code]
+        wanted = self._of(shipment, *CODES)
+        codes = {what: getattr(self._carrier(shipment), what, None) for what in CODES}
+        codes |= {part.what: self._value(part) for part in wanted}
+        both = [code for code in codes.values() if code]
         if wanted and len(both) == len(CODES) and same_number(*both):
             reason = "tracking_number and return_tracking_number would be the same; every parcel has its own"
-            self._hold(self._of(shipment, *CODES), REFUSED, reason)
+            self._hold(wanted, REFUSED, reason)
         self._hold_without_codes(shipment)
 
     def _hold_without_codes(self, shipment: str | None = None) -> None:
         """Refuse to ship what has not, and will not have, both tracking numbers."""
-        shipped = self._of(shipment, SHIPPED)
-        if not (shipped and self.rules.require_tracking):
+        if not (shipped := self._of(shipment, SHIPPED)):
             return
         given = {part.what for part in self._parts if part.shipment == shipment and part.outcome in (None, DONE)}
         carrier = self._carrier(shipment)
         missing = [what for what in CODES if what not in given and not getattr(carrier, what, None)]
-        if missing:
+        if missing and self.rules.require_tracking:
             reason = f"nothing is shipped without {' and '.join(missing)}; require_tracking=False allows it"
             self._hold(shipped, REFUSED, reason)
 
@@ -295,13 +267,19 @@ class OrderFlow(ABC):
         """The wanted value of a field."""
         return str(getattr(self._rows[part.row], FIELDS[part.what]))
 
-    def _fields(self, parts: Iterable[Part]) -> dict[str, str]:
-        return {FIELDS[part.what]: self._value(part) for part in parts}
-
     def _shown(self, part: Part) -> str | None:
         """The current value of the field."""
         there = self.state if part.what == EXPORT else self._carrier(part.shipment)
         return getattr(there, FIELDS[part.what], None)
+
+    def _carrier(self, shipment: str | None) -> OrderState | ShipmentState | None:
+        """The order, or one of its shipments, that has the tracking numbers, as it was read last."""
+        return self.state
+
+    def _awaits(self, part: Part) -> bool:
+        """Whether it has to take effect, once it was sent."""
+        # zDirect names the possible statuses only after the export.
+        return part.what in CODES or (part.what == EXPORT and bool(self._by_line()))
 
     def _open(self, *whats: str) -> list[Part]:
         """Parts without an outcome."""
@@ -310,6 +288,14 @@ class OrderFlow(ABC):
     def _of(self, shipment: str | None, *whats: str) -> list[Part]:
         """Open parts of one shipment; None: of rows without one."""
         return [part for part in self._open(*whats) if part.shipment == shipment]
+
+    def _by_line(self) -> dict[str, list[Part]]:
+        """The open parts by line."""
+        found: dict[str, list[Part]] = defaultdict(list)
+        for part in self._parts:
+            if part.order_line_id is not None and part.is_open:
+                found[part.order_line_id].append(part)
+        return dict(found)
 
     def _hold(self, parts: Iterable[Part], outcome: str, reason: str) -> None:
         """Leave out whatever was not sent of the rows with these parts."""
@@ -322,7 +308,10 @@ class OrderFlow(ABC):
         settle(parts, REFUSED, reason)
         self._parts += parts
 
-    # Sending
+    # Reading and sending
+
+    async def _read(self) -> None:
+        self._state = await self.calls.get(self.order_id)
 
     async def _send(self, parts: Sequence[Part], send: Callable[[], Awaitable[None]]) -> bool:
         """Send it; all but tracking numbers is done once zDirect accepts it.
@@ -344,3 +333,36 @@ class OrderFlow(ABC):
         """Send what the rest of its rows needs."""
         if not await self._send(parts, send):
             self._hold(parts, str(parts[0].outcome), f"not sent, because zDirect refused {parts[0].what}")
+
+    async def _set_fields(self, parts: Iterable[Part]) -> None:
+        await self.calls.patch(self.order_id, {FIELDS[part.what]: self._value(part) for part in parts})
+
+    async def _send_codes(self) -> None:
+        if codes := self._open(*CODES):
+            await self._send_or_hold(codes, lambda: self._set_fields(codes))
+
+    async def _send_statuses(self) -> None:
+        # zDirect may have refused the numbers of other rows.
+        self._hold_without_codes()
+        for line_id, parts in self._by_line().items():
+            try:
+                steps = steps_to(parts[0].what, line_of(self.state, line_id), self.state)
+            except ConflictError as error:
+                settle(parts, CONFLICT, error)
+            else:
+                await self._send(parts, partial(self._set_status, line_id, steps, self._rows[parts[0].row]))
+
+    async def _set_status(self, line_id: str, steps: Iterable[str], update: OrderUpdate) -> None:
+        for step in steps:
+            wanted = update if step == update.status else None
+            try:
+                await self.calls.patch_line(self.order_id, line_of(self.state, line_id), step, wanted)
+            except ConflictError:
+                # Somebody else may have made the same change first.
+                await self._read()
+                if line_of(self.state, line_id).status not in PASSED[step]:
+                    raise
+
+
+def _rows(parts: Iterable[Part]) -> str:
+    return ", ".join(str(part.row) for part in parts)

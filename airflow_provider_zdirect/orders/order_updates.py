@@ -31,7 +31,6 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectRetriableError,
 )
 from airflow_provider_zdirect.orders.few_at_once import for_each, retry_all
-from airflow_provider_zdirect.orders.line_flow import LineFlow
 from airflow_provider_zdirect.orders.order_calls import OrderCalls
 from airflow_provider_zdirect.orders.order_flow import CODES, OrderFlow
 from airflow_provider_zdirect.orders.row_parts import (
@@ -169,7 +168,7 @@ class _Run:
         wrong = frozenset(name for row in self._job.wrong for name in (row.order_id, row.order_number) if name)
         for order_id, rows in self._rows.items():
             in_parcels = rules.split_shipments and any(update.shipment for update in rows)
-            kind = ShipmentFlow if in_parcels else LineFlow
+            kind = ShipmentFlow if in_parcels else OrderFlow
             self._flows[order_id] = kind(self._calls, others, rules, self._clock, wrong, order_id, rows)
 
     # A batch

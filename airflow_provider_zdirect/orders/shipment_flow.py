@@ -15,9 +15,9 @@ from typing import Any
 
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
 from airflow_provider_zdirect.exceptions import ConflictError, PermissionDeniedError, ServerError
-from airflow_provider_zdirect.orders.line_flow import steps_to
 from airflow_provider_zdirect.orders.order_flow import CODES, OrderFlow
-from airflow_provider_zdirect.orders.order_state import ShipmentState
+from airflow_provider_zdirect.orders.order_lines import find_lines, named_lines, steps_to
+from airflow_provider_zdirect.orders.order_state import OrderState, ShipmentState
 from airflow_provider_zdirect.orders.row_parts import ALREADY, CONFLICT, EXPORT, SHIPMENT, settle
 from airflow_provider_zdirect.orders.update_rows import CANCELED, SHIPPED, OrderUpdate
 
@@ -52,19 +52,11 @@ class ShipmentFlow(OrderFlow):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._shipments: list[ShipmentState] = []
         self._parcels: list[Parcel] = []
+        self._shipments: list[ShipmentState] = []
 
-    def _lines_of(self, update: OrderUpdate) -> list[str]:
-        if update.shipment is not None:
-            return self._named_lines(update)
-        if update.status or update.tracking_number or update.return_tracking_number:
-            raise ValueError("other rows ship the order in parcels, so this one has to name its parcel (shipment)")
-        return []
-
-    async def _decide(self) -> None:
-        await self._read_again()
-        lines, problems = self._find_lines()
+    def _decide(self) -> None:
+        lines, problems = find_lines(self._rows.values(), self.state, self.wrong, _lines_of)
         by_id: dict[str, list[OrderUpdate]] = defaultdict(list)
         for update in self._rows.values():
             if update.shipment is not None:
@@ -129,35 +121,37 @@ class ShipmentFlow(OrderFlow):
         elif parcel.status and there.status in (SHIPPED, CANCELED):
             raise ConflictError(f"the shipment is {there.status}")
 
-    # Sending and reading
+    # Reading and sending
+
+    async def _read(self) -> None:
+        await super()._read()
+        self._shipments = await self.calls.shipments(self.order_id)
+
+    def _carrier(self, shipment: str | None) -> ShipmentState | None:
+        return next((one for one in self._shipments if one.merchant_id == shipment), None)
 
     async def _send_codes(self) -> None:
         for parcel in self._parcels:
             if parts := self._of(parcel.id, SHIPMENT):
                 await self._send_or_hold(parts, partial(self._post, parcel))
         if any(part.what == SHIPMENT and part.sent_at for part in self._parts):
-            await self._read_again()
+            await self._read()
         for parcel in self._parcels:
             if parts := self._of(parcel.id, *CODES):
-                await self._send_or_hold(parts, partial(self._patch, parcel.id, self._fields(parts)))
+                codes = {part.what: self._value(part) for part in parts}
+                await self._send_or_hold(parts, partial(self._patch, parcel.id, codes))
 
     async def _send_statuses(self) -> None:
         for parcel in self._parcels:
             if parts := self._of(parcel.id, str(parcel.status)):
                 await self._send(parts, partial(self._patch, parcel.id, {"status": parcel.status}))
 
-    async def _read_again(self) -> None:
-        self._shipments = await self.calls.shipments(self.order_id)
-
-    def _carrier(self, shipment: str | None) -> ShipmentState | None:
-        return next((one for one in self._shipments if one.merchant_id == shipment), None)
-
     async def _post(self, parcel: Parcel) -> None:
         try:
             await self.calls.post_shipment(self.order_id, parcel.as_body())
         except ConflictError:
             # Another run may have made the same parcel first.
-            await self._read_again()
+            await self._read()
             there = self._carrier(parcel.id)
             if there is None or there.line_ids != parcel.line_ids:
                 raise
@@ -174,10 +168,19 @@ class ShipmentFlow(OrderFlow):
             await self.calls.patch_shipment(self.order_id, there.id, body)
         except PermissionDeniedError as error:
             # zDirect answers conflicting changes like this, too; somebody else may have made the same change first.
-            await self._read_again()
+            await self._read()
             now = next((one for one in self._shipments if one.id == there.id), None)
             if now is not None and all(getattr(now, name) == value for name, value in body.items()):
                 return
             if "status" in body or (now is not None and now.status in (SHIPPED, CANCELED)):
                 raise ConflictError(error.message, status=error.status, path=error.path, title=error.title) from error
             raise
+
+
+def _lines_of(update: OrderUpdate, order: OrderState) -> list[str]:
+    """The lines that a row puts into its parcel."""
+    if update.shipment is not None:
+        return named_lines(update, order)
+    if update.status or update.tracking_number or update.return_tracking_number:
+        raise ValueError("other rows ship the order in parcels, so this one has to name its parcel (shipment)")
+    return []
