@@ -115,17 +115,14 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
         return super().partial(**kwargs)
 
     def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
-        from airflow_provider_zdirect.orders.missing_tracking import Deadlines
-        from airflow_provider_zdirect.orders.tracking_check import PORTAL_URL, TrackingCheck, check_tracking
+        from airflow_provider_zdirect.orders.missing_tracking import PORTAL_URL, TrackingCheck, check_tracking
 
         check = TrackingCheck(
             open_place(values, hook),
-            deadlines=Deadlines(
-                tracking=values["grace_hours"],
-                export=values["export_hours"],
-                update=values["update_days"],
-                lookback=values["lookback_days"],
-            ),
+            tracking=values["grace_hours"],
+            export=values["export_hours"],
+            update=values["update_days"],
+            lookback=values["lookback_days"],
             max_orders_age=values["max_orders_age"],
             live=values["live_check"],
             remind_after=values["remind_after"],

@@ -2,8 +2,7 @@
 
 All orders of a batch are read; the journal notes what is about to be sent; exports and tracking numbers are sent; five
 seconds later all are read again; then the lines of orders that show their numbers are shipped. So 10,000 orders wait
-50 times for five seconds instead of 14 hours. Orders are read one by one: zDirect allows 2,000 of these requests a
-minute, but 40 of those for lists, which cannot select orders by id.
+50 times for five seconds instead of 14 hours.
 
 If a request fails, or zDirect refuses a change, the order is reported and the others go on. Only if going on is in vain
 (a refused token, a used-up limit, failure after failure), no further orders are begun, and those that were read are
@@ -13,6 +12,7 @@ finished as far as possible. A retry goes on from the journal, and takes the ord
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -89,8 +89,9 @@ class _Run:
         self._calls = OrderCalls(client, self._merchant_id)
         self._mark = f"_states/{job.place.layout(DATASET).merchant}/{job.task}.json"
         self._file = RunResults(job.place, DATASET, SCHEMA, job.run)
-        self._rows: dict[str, list[OrderUpdate]] = {}
         self._flows: dict[str, OrderFlow] = {}
+        # The results of rows that do not name exactly one order.
+        self._without_order: list[Part] = []
         # By order number, why its order could not be found.
         self._unknown: dict[str, ZDirectError] = {}
         # Why no further orders are begun.
@@ -156,17 +157,27 @@ class _Run:
 
     def _find_orders(self) -> None:
         """Find the rows of each order, and how they are applied."""
+        orders: dict[str, list[OrderUpdate]] = defaultdict(list)
         for update in self._job.updates:
-            order_id = update.order_id
-            if update.order_number:
-                found = self._journal.numbers.get(update.order_number, [])
-                order_id = found[0] if len(found) == 1 else None
-            if order_id is not None:
-                self._rows.setdefault(order_id, []).append(update)
+            number = update.order_number
+            found = [update.order_id] if update.order_id else self._journal.numbers.get(str(number))
+            if found is not None and len(found) == 1:
+                orders[found[0]].append(update)
+                continue
+            part = Part(update.row, ROW, order_number=number)
+            if error := self._unknown.get(str(number)):
+                part.settle(FAILED if isinstance(error, ZDirectRetriableError) else REFUSED, error)
+            elif found is None:
+                part.settle(FAILED, untried(self._end))
+            elif found:
+                part.settle(REFUSED, f"{len(found)} orders have that order_number: {', '.join(found[:5])}")
+            else:
+                part.settle(REFUSED, "no order has that number")
+            self._without_order.append(part)
         others = {each: OrderCalls(self._client, each) for each in self._job.others}
         rules = replace(self._job.rules, look_for_effect=self._client.assumptions[TRACKING_EFFECT] == "look")
-        wrong = frozenset(name for row in self._job.wrong for name in (row.order_id, row.order_number) if name)
-        for order_id, rows in self._rows.items():
+        wrong = frozenset(name for part in self._job.wrong for name in (part.order_id, part.order_number) if name)
+        for order_id, rows in orders.items():
             in_parcels = rules.split_shipments and any(update.shipment for update in rows)
             kind = ShipmentFlow if in_parcels else OrderFlow
             self._flows[order_id] = kind(self._calls, others, rules, self._clock, wrong, order_id, rows)
@@ -251,7 +262,7 @@ class _Run:
         summary: dict[str, Any] = {
             "rows": count_rows(results),
             "orders": len(self._flows) - len(of_others),
-            "of_others": sum(len(self._rows[order_id]) for order_id in of_others),
+            "of_others": sum(len(self._flows[order_id].updates) for order_id in of_others),
             "uri": self._file.uri,
         }
         requests = self._client.stats.requests
@@ -273,11 +284,10 @@ class _Run:
 
     def _results(self) -> list[Part]:
         """The parts of all rows, in the order of the rows."""
-        results = list(self._job.wrong)
+        results = [*self._job.wrong, *self._without_order]
         for order_id, flow in self._flows.items():
             settled = self._journal.settled
             results += settled[order_id] if order_id in settled else flow.results(self._end)
-        results += [part for update in self._job.updates if (part := self._unfound(update))]
         done = self._done_before()
         return [
             replace(part, outcome=DONE, sent_at=done[part.key])
@@ -293,22 +303,3 @@ class _Run:
             (row["order_id"], row["order_line_id"] or row["shipment"], row["what"]): row["sent_at"] for row in done
         }
         return {**published, **self._journal.sent}
-
-    def _unfound(self, update: OrderUpdate) -> Part | None:
-        """The result of a row whose number does not name exactly one order."""
-        number = update.order_number
-        if number is None:
-            return None
-        part = Part(update.row, ROW, order_number=number)
-        order_ids = self._journal.numbers.get(number)
-        if (error := self._unknown.get(number)) is not None:
-            part.settle(FAILED if isinstance(error, ZDirectRetriableError) else REFUSED, error)
-        elif order_ids is None:
-            part.settle(FAILED, untried(self._end))
-        elif len(order_ids) == 1:
-            return None
-        elif order_ids:
-            part.settle(REFUSED, f"{len(order_ids)} orders have that order_number: {', '.join(order_ids[:5])}")
-        else:
-            part.settle(REFUSED, "no order has that number")
-        return part

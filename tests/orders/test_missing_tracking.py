@@ -20,8 +20,7 @@ from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ServerError, ZDirectConfigurationError, ZDirectDataError
 from airflow_provider_zdirect.merchant_files.tables import TableFile
-from airflow_provider_zdirect.orders.missing_tracking import Deadlines, overdue_orders
-from airflow_provider_zdirect.orders.tracking_check import Overdue, TrackingCheck, check_tracking
+from airflow_provider_zdirect.orders.missing_tracking import Overdue, TrackingCheck, check_tracking, overdue_orders
 from airflow_provider_zdirect.orders.update_rows import COLUMNS, REQUIRED, read_updates
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.storage.layout import moment
@@ -278,11 +277,11 @@ def test_the_query_finds_what_plain_python_finds(tmp_path: Path, seed: int) -> N
             path.parent.mkdir(parents=True)
             pq.write_table(pa.Table.from_pylist([row for row in rows if row[time].date() == day], schema), path)
     wanted = overdue_in_python(versions, current)
-    found = overdue_orders(place, Deadlines(), NOW)
+    found = overdue_orders(TrackingCheck(place), NOW)
     assert {order.order_id: (order.approved_at, order.missing) for order in found} == wanted
     assert len(wanted) > 10
     assert found == sorted(found, key=lambda order: (order.approved_at, order.order_id))
-    recent = overdue_orders(place, Deadlines(lookback=timedelta(days=9)), NOW)
+    recent = overdue_orders(TrackingCheck(place, lookback=timedelta(days=9)), NOW)
     assert {order.order_id for order in recent} == {
         order.order_id for order in found if order.order_date and NOW - order.order_date < timedelta(days=20)
     }
