@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import fsspec
-import pytest
 from emulated_time import EmulatedTime
-from killing import Killed
 
 from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, RetryPolicy, Timeouts, Transport
 from airflow_provider_zdirect.client.client import ZDirectClient
@@ -33,30 +30,6 @@ CODES = {"tracking_number": "OUT-10001", "return_tracking_number": "BACK-10001"}
 def order_emulator() -> EmulatorServer:
     """One in which there are only those orders that a test makes."""
     return EmulatorServer(seed=7, now=NOW, order_days=0)
-
-
-@contextlib.contextmanager
-def deadly_storage(number: int, when: str) -> Iterator[None]:
-    """The process is gone ``before`` or ``after`` the write to the storage with that number, from 1."""
-    written = 0
-
-    def dying(write: Callable[..., None]) -> Callable[..., None]:
-        def die(*arguments: Any) -> None:
-            nonlocal written
-            written += 1
-            mine = written
-            if (mine, when) == (number, "before"):
-                raise Killed
-            write(*arguments)
-            if (mine, when) == (number, "after"):
-                raise Killed
-
-        return die
-
-    with pytest.MonkeyPatch.context() as patched:
-        for name in ("write", "upload", "delete_folder"):
-            patched.setattr(ObjectStore, name, dying(getattr(ObjectStore, name)))
-        yield
 
 
 class AnsweringTransport(Transport):

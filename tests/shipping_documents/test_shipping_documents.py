@@ -12,8 +12,7 @@ import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from killing import DeadlyTransport, Killed
-from orders.order_world import deadly_storage
+from killing import DeadlyTransport, Killed, kill_at
 from shipping_documents.document_world import NOBODY, TYPES, DocumentWorld
 
 from airflow_provider_zdirect.erasure.ledger import ErasureLedger
@@ -226,10 +225,11 @@ def test_killed_before_or_after_any_request_the_retry_comes_to_the_same_end(worl
     assert kills == 2 * (1 + 1 + 3 + 3)
 
 
-def test_killed_before_or_after_any_write_nothing_half_written_is_seen(world):
-    for kills, (number, when) in enumerate(itertools.product(range(1, 40), ("before", "after"))):
+def test_killed_before_any_change_of_the_storage_nothing_half_written_is_seen(world, monkeypatch):
+    for kills in range(40):
         order_id, run = world.order(), f"run-{kills}"
-        with contextlib.suppress(Killed), deadly_storage(number, when):
+        with contextlib.suppress(Killed), monkeypatch.context() as patched:
+            kill_at(kills + 1, patched)
             world.fetch(order_id, fill_tracking=True, run=run)
             break
         for pdf in world.pdfs(order_id).values():
