@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import email
 import email.policy
 import json
@@ -8,21 +7,15 @@ import socket
 import threading
 from datetime import UTC, datetime, timedelta
 
-import fsspec
 import pytest
 from airflow.providers.common.compat.notifier import BaseNotifier
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
-from emulated_time import EmulatedTime
-from own_emulator import config_of
+from extraction import Extraction
 
-from airflow_provider_zdirect.client import MemoryRateLimiter, ZDirectClient
 from airflow_provider_zdirect.dag_support.tasks import notify_of_missing_tracking
-from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators.order_notifiers import MOST_SHOWN, Notifiers, as_html, as_text
 from airflow_provider_zdirect.operators.order_tracking import ZDirectMissingTrackingOperator
-from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
-from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import Window
 
 NOW = datetime(2026, 3, 10, 8, tzinfo=UTC)
@@ -36,22 +29,9 @@ def find(**arguments):
 @pytest.fixture
 def late(world, tmp_path):
     """Two late orders, extracted below ``tmp_path``."""
-    merchant_id = world.merchant_ids[0]
-    orders = world.add_orders(merchant_id, 2, start=NOW - timedelta(hours=30), step_seconds=0, **ONE)
-    job = ExtractJob(
-        dataset=get_dataset("orders"),
-        window=Window(NOW - timedelta(days=3), NOW),
-        place=Place(fsspec.filesystem("file"), str(tmp_path), tmp_path.as_uri(), merchant_id, "production"),
-        resume_key="task",
-    )
-    clock = EmulatedTime(world)
-
-    async def run():
-        config = config_of(world)
-        async with ZDirectClient(config, clock=clock, limiter=MemoryRateLimiter(clock)) as client:
-            await extract(job, client, clock=clock)
-
-    asyncio.run(run())
+    start = NOW - timedelta(hours=30)
+    orders = world.add_orders(world.merchant_ids[0], 2, start=start, step_seconds=0, **ONE)
+    Extraction(world, tmp_path).run("orders", Window(NOW - timedelta(days=3), NOW))
     return orders
 
 
@@ -114,8 +94,7 @@ class Mailbox:
     def __init__(self):
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
-        self.data = b""
-        self.rcpt = []
+        self.data, self.rcpt = b"", []
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
@@ -232,11 +211,6 @@ def test_a_notifier_does_not_make_a_new_version_of_the_dag_with_every_parse():
     with DAG("a_dag", schedule=None):
         mapped = ZDirectMissingTrackingOperator.partial(task_id="m", base_path="/data", notifier=print)
         assert isinstance(mapped.expand(merchant_id=["a"]).partial_kwargs["notifier"], Notifiers)
-
-
-def test_what_a_retry_cannot_help_fails_at_once(world, full_context, tmp_path):
-    with pytest.raises(AirflowFailException, match="never extracted"):
-        find(base_path=str(tmp_path)).execute(full_context)
 
 
 def test_a_retriable_failure_is_waited_for_without_a_slot(world, late, full_context, tmp_path):

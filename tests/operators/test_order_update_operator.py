@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import duckdb
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskDeferred
 
 from airflow_provider_zdirect.assets import order_updates_asset
 from airflow_provider_zdirect.exceptions import ServerError, UpdatesPausedError, ZDirectConfigurationError
@@ -35,7 +35,6 @@ def truth(world, order_id):
         ({"updates": [{**ROW, "order_id": "4711"}]}, "item 1: order_id is not a UUID"),
         ({"updates": [{"order_id": ORDER, "status": "returned"}]}, "there is no reason"),
         ({"updates": [{**ROW, "tracking_number": "n/a"}]}, "item 1: tracking_number='n/a' stands for no value"),
-        ({"merchants_of_file": [""]}, "merchants_of_file has only blank entries"),
     ],
 )
 def test_a_wrong_literal_is_refused_at_parse_with_task_parameter_and_remedy(arguments, named):
@@ -43,17 +42,7 @@ def test_a_wrong_literal_is_refused_at_parse_with_task_parameter_and_remedy(argu
         update(**arguments)
     assert named in str(caught.value)
     assert caught.value.remedy
-
-
-def test_templates_and_mapped_arguments_are_judged_when_they_are_known():
-    templates = {name: f"{{{{ params.{name} }}}}" for name in ZDirectOrderUpdateOperator.template_fields}
-    update(**templates)
-    update(updates=[{**ROW, "order_id": "{{ params.order_id }}"}])
-    with DAG("a_dag", schedule=None):
-        mapped = ZDirectOrderUpdateOperator.partial(task_id="mapped", base_path="/data")
-        assert mapped.expand(updates_path=["/a.csv"]).retries == 5
-        with pytest.raises(ZDirectConfigurationError, match="Task wrong: max_failed"):
-            ZDirectOrderUpdateOperator.partial(task_id="wrong", base_path="/data", max_failed="x")
+    assert update(updates=[{**ROW, "order_id": "{{ params.order_id }}"}]), "what it is, is known when it is rendered"
 
 
 def test_a_file_is_applied_and_published(world, context, tmp_path, caplog):
@@ -106,21 +95,23 @@ def test_a_retry_goes_on_with_the_file_that_the_first_try_found_and_the_next_run
 
 
 def test_a_path_may_name_the_merchant_and_a_file_may_be_missing(world, context, tmp_path):
+    def of(name, **arguments):
+        return update(updates=None, updates_path=f"{tmp_path}/{name}", base_path=str(tmp_path), **arguments)
+
     (tmp_path / f"{world.merchant_ids[0]}.csv").write_text(f"order_id,tracking_number\n{order(world)},OUT-10000\n")
-    summary = update(updates=None, updates_path=f"{tmp_path}/{{merchant_id}}.csv", base_path=str(tmp_path)).execute(
-        context
-    )
-    assert summary["done"] == 1
+    assert of("{merchant_id}.csv").execute(context)["done"] == 1
     (tmp_path / "empty.csv").touch()
-    with pytest.raises(AirflowSkipException, match="There is an empty file"):
-        update(
-            updates=None, updates_path=f"{tmp_path}/empty.csv", base_path=str(tmp_path), missing_file="skip"
-        ).execute(context)
-    missing = {"updates": None, "updates_path": f"{tmp_path}/none.csv", "base_path": str(tmp_path)}
-    with pytest.raises(AirflowSkipException, match="There is no file"):
-        update(**missing, missing_file="skip").execute(context)
-    with pytest.raises(AirflowFailException, match="missing_file='skip'"):
-        update(**missing).execute(context)
+    for name, said in (("empty.csv", "There is an empty file"), ("none.csv", "There is no file")):
+        with pytest.raises(AirflowSkipException, match=said):
+            of(name, missing_file="skip").execute(context)
+        with pytest.raises(AirflowFailException, match="missing_file='skip'"):
+            of(name).execute(context)
+    nothing = of("none.csv")
+    nothing.updates_path = " "
+    with pytest.raises(AirflowFailException, match="Neither updates nor updates_path"):
+        nothing.execute(context)
+    with pytest.raises(AirflowFailException, match="merchant_id is missing"):
+        of("{merchant_id}.csv", require_merchant_id=True).execute(context)
 
 
 def test_rows_that_were_not_applied_fail_the_task_by_the_stated_rule(world, context, tmp_path):
@@ -136,12 +127,6 @@ def test_rows_that_were_not_applied_fail_the_task_by_the_stated_rule(world, cont
     assert truth(world, good)["tracking_number"] == "OUT-10000"
     summary = update(updates=rows, base_path=str(tmp_path), max_failed="2").execute(context)
     assert (summary["refused"], summary["done"]) == (2, 1), "done by the first try of the same run"
-
-
-def test_rows_without_a_merchant_are_refused_where_they_need_one(world, context, tmp_path):
-    task = update(base_path=str(tmp_path), require_merchant_id=True)
-    with pytest.raises(AirflowFailException, match="merchant_id is missing"):
-        task.execute(context)
 
 
 def test_a_retriable_failure_is_waited_for_without_a_slot_and_so_is_the_limit(world, context, tmp_path):
@@ -170,21 +155,3 @@ def test_a_retriable_failure_is_waited_for_without_a_slot_and_so_is_the_limit(wo
     world.faults.add({"match": {"path": ORDER}, "action": slow})
     with pytest.raises(UpdatesPausedError):
         update(base_path=str(tmp_path)).resume(context, waits=10, turns=ZDirectOrderUpdateOperator.max_turns)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        ({"updates": "", "updates_path": ""}, "Neither updates nor updates_path"),
-        ({"updates": "", "updates_path": "nope://bucket/a.csv"}, "updates_path='nope://bucket/a.csv'"),
-        ({"conn_id": "missing"}, "Connection 'missing'"),
-    ],
-)
-def test_a_wrong_rendered_value_fails_without_retry_and_before_any_request(arguments, named, world, context, tmp_path):
-    task = update(base_path=str(tmp_path))
-    for name, value in arguments.items():
-        setattr(task, name, value)
-    with pytest.raises(AirflowFailException) as caught:
-        task.execute(context)
-    assert named in str(caught.value)
-    assert not world.requests

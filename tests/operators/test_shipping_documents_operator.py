@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
-from own_emulator import connection_to, own_emulator
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import (
@@ -22,26 +20,12 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectConfigurationError,
 )
 from airflow_provider_zdirect.operators.shipping_documents import ZDirectShippingDocumentsOperator
-from airflow_provider_zdirect.orders import order_updates
-
-
-@pytest.fixture(scope="module")
-def one_emulator() -> Iterator[EmulatorServer]:
-    with own_emulator(seed=7, order_days=0, zss_orders=1.0) as server:
-        yield server
 
 
 @pytest.fixture
-def emulator(one_emulator: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> EmulatorServer:
-    """An emulator that zdirect_default points to; its tokens stay, so that they are not asked for with every test."""
-    one_emulator.set_options(zss_orders=1.0, order_update_seconds=0.0)
-    one_emulator.faults.clear()
-    one_emulator.state.log.clear()
-    # After tracking numbers it waits to see whether they are there; those who wait for it are other tests.
-    monkeypatch.setattr(order_updates, "SHIP_AFTER", 0.0)
-    connection = connection_to(one_emulator, extra={"merchant_id": one_emulator.merchant_ids[0]})
-    monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection))
-    return one_emulator
+def emulator(world: EmulatorServer) -> EmulatorServer:
+    world.set_options(zss_orders=1.0)
+    return world
 
 
 def task(tmp_path: Path, **arguments: Any) -> ZDirectShippingDocumentsOperator:
