@@ -298,9 +298,9 @@ class OrderFlow:
         return dict(found)
 
     def _hold(self, parts: Iterable[Part], outcome: str, reason: str) -> None:
-        """Leave out whatever was not sent of the rows with these parts."""
+        """Leave out whatever is open of the rows with these parts."""
         rows = {part.row for part in parts}
-        settle((part for part in self._parts if part.row in rows and part.sent_at is None), outcome, reason)
+        settle((part for part in self._parts if part.row in rows), outcome, reason)
 
     def _refuse(self, updates: Iterable[OrderUpdate], reason: str | ZDirectError) -> None:
         """Refuse rows that have no parts yet."""
