@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from airflow_provider_zdirect.exceptions import (
@@ -25,12 +25,19 @@ FAILURES = (ZDirectRetriableError, PermissionDeniedError)
 """Errors that may concern one item only: those that may pass, and a missing permission."""
 
 
-def retry_all(errors: Iterable[ZDirectError | None], what: str) -> None:
-    """Raise the first error that may pass, with the longest wait of all that may.
+def raise_failures(end: ZDirectError | None, errors: Sequence[ZDirectError], what: str, *, in_vain: bool) -> None:
+    """Raise an error that concerns the whole run, or the first that may pass, with the longest wait of all that may.
 
+    :param end: what ended the run.
+    :param errors: those of single items.
     :param what: how many things of which kind failed.
+    :param in_vain: whether nothing could be done, so that a missing permission concerns the whole run.
     """
-    passing = [error for error in errors if isinstance(error, ZDirectRetriableError)]
+    if end is None and in_vain:
+        end = next((error for error in errors if isinstance(error, PermissionDeniedError)), None)
+    if end is not None and not isinstance(end, ZDirectRetriableError):
+        raise end
+    passing = [error for error in (end, *errors) if isinstance(error, ZDirectRetriableError)]
     if passing:
         raise passing[0].with_message(
             f"{what}, the first because: {passing[0].message}", retry_after=max(each.retry_after for each in passing)

@@ -24,13 +24,12 @@ from airflow_provider_zdirect.datasets.assumptions import TRACKING_EFFECT
 from airflow_provider_zdirect.exceptions import (
     FilterIgnoredError,
     NotFoundError,
-    PermissionDeniedError,
     RateLimitedError,
     UpdatesPausedError,
     ZDirectError,
     ZDirectRetriableError,
 )
-from airflow_provider_zdirect.orders.few_at_once import for_each, retry_all
+from airflow_provider_zdirect.orders.few_at_once import for_each, raise_failures
 from airflow_provider_zdirect.orders.order_calls import OrderCalls
 from airflow_provider_zdirect.orders.order_flow import CODES, OrderFlow
 from airflow_provider_zdirect.orders.row_parts import (
@@ -254,10 +253,6 @@ class _Run:
         results = self._results()
         if results:
             self._file.publish([vars(part) for part in results], now)
-        errors = [*(flow.error for flow in self._flows.values() if flow.error), *self._unknown.values()]
-        if self._end is None and all(part.what == ROW and part.outcome in NOT_APPLIED for part in results):
-            # No order could be read.
-            self._end = next((error for error in errors if isinstance(error, PermissionDeniedError)), None)
         of_others = [order_id for order_id, parts in self._journal.settled.items() if not parts]
         summary: dict[str, Any] = {
             "rows": count_rows(results),
@@ -270,11 +265,13 @@ class _Run:
         rows = ", ".join(f"{count} {outcome}" for outcome, count in result.rows.items() if count) or "none"
         left_out = f"; {result.of_others} rows of other merchants are left out" if result.of_others else ""
         log.info("%s: %d orders, rows: %s%s -> %s", self._subject, result.orders, rows, left_out, result.uri)
-        if self._end is None or isinstance(self._end, ZDirectRetriableError):
-            failed = f"{result.rows[FAILED]} of {sum(result.rows.values())} rows could not be settled"
-            retry_all([self._end, *errors], f"Orders of merchant {self._merchant_id}: {failed}")
-        if self._end is not None:
-            raise self._end
+        raise_failures(
+            self._end,
+            [*(flow.error for flow in self._flows.values() if flow.error), *self._unknown.values()],
+            f"Orders of merchant {self._merchant_id}: {result.rows[FAILED]} of {sum(result.rows.values())} rows could "
+            "not be settled",
+            in_vain=all(part.what == ROW and part.outcome in NOT_APPLIED for part in results),
+        )
         if job.max_failed is not None and result.failed > job.max_failed:
             raise rejected(job, result)
         if not result.failed:

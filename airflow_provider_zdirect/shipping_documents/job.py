@@ -20,13 +20,11 @@ from airflow_provider_zdirect.erasure.ledger import ErasureLedger
 from airflow_provider_zdirect.exceptions import (
     DocumentsNotReadyError,
     NotFoundError,
-    PermissionDeniedError,
     RateLimitedError,
     ShippingDocumentsError,
     ZDirectError,
-    ZDirectRetriableError,
 )
-from airflow_provider_zdirect.orders.few_at_once import for_each, retry_all
+from airflow_provider_zdirect.orders.few_at_once import for_each, raise_failures
 from airflow_provider_zdirect.orders.order_updates import update_orders
 from airflow_provider_zdirect.orders.row_parts import NOT_APPLIED, untried
 from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult, UpdateRules
@@ -270,13 +268,13 @@ class _Run:
 
     def _raise(self, result: DocumentsResult, results: Sequence[OrderDocuments]) -> None:
         job = self._job
-        if self._end is not None and not isinstance(self._end, ZDirectRetriableError):
-            raise self._end
-        denied = [error for error in self._errors if isinstance(error, PermissionDeniedError)]
-        if denied and all(one.outcome == FAILED for one in results):
-            raise denied[0]
         failed = f"{result.orders[FAILED]} of {len(results)} orders could not be fetched"
-        retry_all(self._errors, f"Shipping documents of merchant {self._merchant_id}: {failed}")
+        raise_failures(
+            self._end,
+            self._errors,
+            f"Shipping documents of merchant {self._merchant_id}: {failed}",
+            in_vain=all(one.outcome == FAILED for one in results),
+        )
         bad = [one for one in results if one.outcome in (FAILED, CONFLICT)]
         not_filled = result.tracking.failed if result.tracking else 0
         if job.max_failed is not None and len(bad) + not_filled > job.max_failed:
