@@ -18,7 +18,7 @@ from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.inbound.item_set_sync import sync_item_sets
 from airflow_provider_zdirect.inbound.notices import ShippingNotices
 from airflow_provider_zdirect.inbound.reconciliation import open_advices, reconcile_merchant
-from airflow_provider_zdirect.orders.tracking_check import TrackingCheck, check_tracking
+from airflow_provider_zdirect.orders.missing_tracking import TrackingCheck, check_tracking
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.shipping_documents.job import DocumentsJob, fetch_documents
 from airflow_provider_zdirect.windows import Window

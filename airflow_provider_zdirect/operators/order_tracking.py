@@ -94,18 +94,15 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
         return super().partial(**kwargs)
 
     def perform(self, run: TaskRun) -> Outcome:
-        from airflow_provider_zdirect.orders.missing_tracking import Deadlines
-        from airflow_provider_zdirect.orders.tracking_check import PORTAL_URL, TrackingCheck, check_tracking
+        from airflow_provider_zdirect.orders.missing_tracking import PORTAL_URL, TrackingCheck, check_tracking
 
         values = run.values
         check = TrackingCheck(
             run.place(),
-            deadlines=Deadlines(
-                tracking=values["grace_hours"],
-                export=values["export_hours"],
-                update=values["update_days"],
-                lookback=values["lookback_days"],
-            ),
+            tracking=values["grace_hours"],
+            export=values["export_hours"],
+            update=values["update_days"],
+            lookback=values["lookback_days"],
             live=values["live_check"],
             portal_url=values["portal_url"] or PORTAL_URL,
             **run.pick("max_orders_age", "remind_after"),

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectDataError, ZDirectFatalError
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.merchant_files.tables import KINDS, Row
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
 from airflow_provider_zdirect.operators.task_run import end_without_file
 from airflow_provider_zdirect.orders.update_rows import (
     COLUMNS,
+    REQUIRED,
     UpdateRows,
     listed_updates,
     read_updates,
     reason_code,
-    update_file,
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_zdirect.publish.place import Place
+    pass
 
 RULES = ("require_tracking", "overwrite_tracking", "split_shipments")
 
@@ -118,18 +118,17 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         default_reason = reason if table.is_known(reason) else 0
         for wrong in read_updates(known, merchant_id="", default_reason=default_reason).wrong:
             raise ZDirectConfigurationError(
-                f"updates: item {wrong.row}: {wrong.what}.", remedy=f"Correct it; the fields are: {', '.join(COLUMNS)}."
+                f"updates: item {wrong.row}: {wrong.reason}.",
+                remedy=f"Correct it; the fields are: {', '.join(COLUMNS)}.",
             )
 
     def perform(self, run: TaskRun) -> Outcome:
-        from airflow_provider_zdirect.orders.order_flow import UpdateRules
         from airflow_provider_zdirect.orders.order_updates import update_orders
-        from airflow_provider_zdirect.orders.update_input import KeptRows, log_rows
-        from airflow_provider_zdirect.orders.update_job import OrderUpdateJob
+        from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, UpdateRules
+        from airflow_provider_zdirect.orders.update_journal import rows_of_run
 
         values, place = run.values, run.place()
         others = tuple(each for each in values["merchants_of_file"] if each != place.merchant_id)
-        kept = KeptRows(place, run.key)
 
         def read(rows: Iterable[Row]) -> UpdateRows:
             return read_updates(
@@ -141,10 +140,10 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
             )
 
         if values["updates"] is None:
-            found = kept.of_first_try(lambda: read(_rows_of_file(run, place)))
+            found = rows_of_run(place, run.key, lambda: read(_rows_of_file(run, place.merchant_id)))
         else:
             found = read(values["updates"])
-        log_rows(found, place.merchant_id)
+        found.log(place.merchant_id)
         job = OrderUpdateJob(
             place,
             updates=found.updates,
@@ -155,28 +154,22 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
             rules=UpdateRules(**run.pick(*RULES)),
             **run.pick("max_failed", "skip_applied"),
         )
-        try:
-            result = run.ask(lambda client: update_orders(job, client))
-        except (ZDirectFatalError, ZDirectDataError):
-            # The next attempt reads the file again, which somebody has corrected.
-            kept.delete()
-            raise
-        kept.delete()
+        result = run.ask(lambda client: update_orders(job, client))
         summary = {**result.as_dict(), "of_others": found.of_others + result.of_others}
         return Outcome(summary, {"order_updates": summary})
 
 
-def _rows_of_file(run: TaskRun, place: Place) -> list[Row]:
-    file = run.file("updates_path", place.merchant_id)
+def _rows_of_file(run: TaskRun, merchant_id: str) -> Iterable[Row]:
+    file = run.table("updates_path", COLUMNS, REQUIRED, merchant_id)
+    assert file is not None
     file.fs.invalidate_cache()
-    exists = file.fs.exists(file.root)
-    if not exists or file.fs.size(file.root) == 0:
+    exists = file.fs.exists(file.path)
+    if not exists or file.fs.size(file.path) == 0:
         # An empty one has not even a header: nothing was put there (yet).
         end_without_file(
-            f"There is {'an empty' if exists else 'no'} file at updates_path={file.uri!r} for merchant "
-            f"{place.merchant_id}.",
+            f"There is {'an empty' if exists else 'no'} file at updates_path={file.uri!r} for merchant {merchant_id}.",
             run.values["missing_file"],
             f"Put one with rows there ({', '.join(f'.{kind}' for kind in KINDS)}); with missing_file='skip' the task "
             "is skipped.",
         )
-    return list(update_file(file.fs, file.root, file.uri, "updates_path").rows())
+    return file.rows()

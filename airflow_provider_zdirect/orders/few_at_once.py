@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from airflow_provider_zdirect.exceptions import (
@@ -21,17 +21,23 @@ AT_ONCE = {"sandbox": 6, "production": 16}
 IN_VAIN = 10
 """Consecutive failures after which the run gives up."""
 
-
 FAILURES = (ZDirectRetriableError, PermissionDeniedError)
 """Errors that may concern one item only: those that may pass, and a missing permission."""
 
 
-def retry_all(errors: Iterable[ZDirectError | None], what: str) -> None:
-    """Raise the first error that may pass, with the longest wait of all that may.
+def raise_failures(end: ZDirectError | None, errors: Sequence[ZDirectError], what: str, *, in_vain: bool) -> None:
+    """Raise an error that concerns the whole run, or the first that may pass, with the longest wait of all that may.
 
+    :param end: what ended the run.
+    :param errors: those of single items.
     :param what: how many things of which kind failed.
+    :param in_vain: whether nothing could be done, so that a missing permission concerns the whole run.
     """
-    passing = [error for error in errors if isinstance(error, ZDirectRetriableError)]
+    if end is None and in_vain:
+        end = next((error for error in errors if isinstance(error, PermissionDeniedError)), None)
+    if end is not None and not isinstance(end, ZDirectRetriableError):
+        raise end
+    passing = [error for error in (end, *errors) if isinstance(error, ZDirectRetriableError)]
     if passing:
         raise passing[0].with_message(
             f"{what}, the first because: {passing[0].message}", retry_after=max(each.retry_after for each in passing)
@@ -50,36 +56,32 @@ async def for_each(
     :param failed: called with an item and its failure; the other items go on.
     :returns: the error that ended it; None if the step was taken for all.
     """
-    free = asyncio.Semaphore(AT_ONCE[environment])
+    left = iter(items)
     end: ZDirectError | None = None
-    begun = last_success = 0
-    failed_at: list[int] = []
+    failures = 0
 
-    async def one(item: T) -> None:
-        nonlocal end, begun, last_success
-        async with free:
-            if end is not None:
-                return
-            begun += 1
-            mine = begun
+    async def work() -> None:
+        nonlocal end, failures
+        for item in left:
             try:
                 await step(item)
             except ZDirectError as error:
-                if isinstance(error, FAILURES) and not isinstance(error, RateLimitedError):
+                failures += 1
+                passes = isinstance(error, FAILURES) and not isinstance(error, RateLimitedError)
+                if passes:
                     failed(item, error)
-                    failed_at.append(mine)
-                    # Of those that were begun after the last that succeeded: several are under way.
-                    if sum(place > last_success for place in failed_at) < IN_VAIN:
-                        return
-                end = end or error
+                if not passes or failures >= IN_VAIN:
+                    end = end or error
             else:
-                last_success = max(last_success, mine)
+                failures = 0
+            if end is not None:
+                return
 
-    tasks = [asyncio.ensure_future(one(item)) for item in items]
+    workers = [asyncio.ensure_future(work()) for _ in range(AT_ONCE[environment])]
     try:
-        await asyncio.gather(*tasks)
+        await asyncio.gather(*workers)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
     return end

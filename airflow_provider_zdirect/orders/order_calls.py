@@ -50,12 +50,6 @@ class OrderCalls:
         """
         what = self._what(order_id)
         content = await self._get(f"/{order_id}", {"include": "order_items,order_lines"}, "order", what)
-        if isinstance(content, dict) and not content.get("included"):
-            # Where zDirect does not answer includes of a single order, the items include their lines.
-            parameters = {"include": "order_lines"}
-            items = await self._get(f"/{order_id}/items", parameters, "order items", f"Items of {what}")
-            if isinstance(items, dict) and isinstance(items.get("data"), list):
-                content = {**content, "included": [*items["data"], *(items.get("included") or [])]}
         state = _read(order_state, content, what, self._path)
         if state.id != order_id:
             raise _malformed(what, f"the answer is order {state.id[:40]}", self._path)
@@ -160,9 +154,8 @@ def _resource(kind: str, resource_id: str, attributes: Mapping[str, Any]) -> dic
 def _read(parse: Callable[[Any], T], content: Any, what: str, path: str) -> T:
     try:
         return parse(content)
-    except (ValueError, AttributeError, TypeError) as error:
-        reason = str(error) if isinstance(error, ValueError) else "the answer has another form"
-    raise _malformed(what, reason, path)
+    except (LookupError, ValueError, AttributeError, TypeError) as error:
+        raise _malformed(what, "the answer has another form", path) from error
 
 
 def _malformed(what: str, reason: str, path: str) -> MalformedResponseError:

@@ -1,26 +1,34 @@
 """The update of one order: read it, decide, send what comes first, read it again, send the rest.
 
-Each step can be repeated after a kill, because everything that matters is read from zDirect. What a row wants is there
-already, is possible, or conflicts with the current state. If one thing that a row wants is refused or in conflict, the
-whole row is left out; other rows of the order go on.
+Each step can be repeated after a kill, because everything that matters is read from zDirect. What a part of a row asks
+for is there already, is possible, or conflicts with the current state. If one part is refused or in conflict, the whole
+row is left out; other rows of the order go on.
+
+zDirect docs, *Orders*: an order is exported first; tracking numbers are sent before its lines are shipped.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from functools import partial
 
 from airflow_provider_zdirect.clock import Clock
 from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY
-from airflow_provider_zdirect.exceptions import BadRequestError, ConflictError, NotFoundError, ServerError, ZDirectError
+from airflow_provider_zdirect.exceptions import (
+    BadRequestError,
+    ConflictError,
+    NotFoundError,
+    ServerError,
+    ZDirectError,
+    ZDirectRetriableError,
+)
 from airflow_provider_zdirect.merchant_files.tracking_number import same_number
 from airflow_provider_zdirect.orders.order_calls import OrderCalls
-from airflow_provider_zdirect.orders.order_state import ZALANDO_FULFILLED, OrderState, ShipmentState
-from airflow_provider_zdirect.orders.update_journal import Sent
-from airflow_provider_zdirect.orders.update_results import (
+from airflow_provider_zdirect.orders.order_lines import PASSED, find_lines, line_of, lines_of, steps_to
+from airflow_provider_zdirect.orders.order_state import INITIAL, ZALANDO_FULFILLED, OrderState, ShipmentState
+from airflow_provider_zdirect.orders.row_parts import (
     ALREADY,
     CONFLICT,
     DONE,
@@ -30,346 +38,331 @@ from airflow_provider_zdirect.orders.update_results import (
     RETURN_TRACKING,
     ROW,
     TRACKING,
-    RowResult,
-    reason_of,
-    short_reason,
+    Part,
+    settle,
+    untried,
 )
-from airflow_provider_zdirect.orders.update_rows import CANCELED, SHIPPED, OrderUpdate
-
-NAMES = {EXPORT: "merchant_order_id", TRACKING: "tracking_number", RETURN_TRACKING: "return_tracking_number"}
-"""The field of an order that each kind of want sets."""
+from airflow_provider_zdirect.orders.update_job import UpdateRules
+from airflow_provider_zdirect.orders.update_rows import SHIPPED, OrderUpdate
 
 CODES = (TRACKING, RETURN_TRACKING)
+FIELDS = {EXPORT: "merchant_order_id", TRACKING: TRACKING, RETURN_TRACKING: RETURN_TRACKING}
+"""The field of an order that a part sets."""
 
 
-@dataclass(frozen=True)
-class UpdateRules:
-    """How updates are applied.
+@dataclass(eq=False)
+class OrderFlow:
+    """The updates of one order, which leaves in one parcel: the tracking numbers are its own, the statuses its lines'.
 
-    :param require_tracking: ship nothing without both tracking numbers (zDirect docs, *Orders*, preparing shipping).
-    :param overwrite_tracking: replace a different tracking number at zDirect; otherwise it is a conflict.
-    :param split_shipments: ship orders in several parcels where rows ask for it (a pilot feature of zDirect).
-    :param look_for_effect: ship nothing before zDirect shows its tracking numbers.
-    """
-
-    require_tracking: bool = True
-    overwrite_tracking: bool = False
-    split_shipments: bool = False
-    look_for_effect: bool = True
-
-
-class Want(NamedTuple):
-    """One thing that a row wants."""
-
-    update: OrderUpdate
-    what: str
-    line_id: str | None = None
-
-    @property
-    def value(self) -> str:
-        """The wanted value of a field of the order or the shipment."""
-        return str(getattr(self.update, NAMES[self.what]))
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The outcome of a want; see :class:`RowResult`."""
-
-    outcome: str
-    status_code: int | None = None
-    reason: str | None = None
-    sent_at: datetime | None = None
-
-
-class OrderFlow(ABC):
-    """The updates of one order.
-
-    :param updates: its rows.
+    :param others: the calls of the other merchants whose order it may be.
     :param wrong: ids and numbers of orders that invalid rows name.
+    :param updates: the order's rows.
     """
 
-    def __init__(
-        self,
-        calls: OrderCalls,
-        rules: UpdateRules,
-        clock: Clock,
-        order_id: str,
-        updates: Sequence[OrderUpdate],
-        wrong: Set[str] = frozenset(),
-    ) -> None:
-        self.order_id = order_id
+    calls: OrderCalls
+    others: Mapping[str, OrderCalls]
+    rules: UpdateRules
+    clock: Clock
+    wrong: Set[str]
+    order_id: str
+    updates: Sequence[OrderUpdate]
+
+    def __post_init__(self) -> None:
         self.error: ZDirectError | None = None
         self.is_finished = False
-        self.waits = False
-        self._calls = calls
-        self._rules = rules
-        self._clock = clock
-        self._updates = tuple(updates)
-        self._wrong = wrong
+        self._rows = {update.row: update for update in self.updates}
         self._state: OrderState | None = None
-        self._wants: dict[Want, Outcome | None] = {}
-        self._sent_at: dict[Want, datetime] = {}
+        self._parts: list[Part] = []
+        # What was sent, and has not taken effect yet.
+        self._hidden: list[Part] = []
 
     @property
     def state(self) -> OrderState:
         assert self._state is not None, "the order was read"
         return self._state
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether a retry would not help."""
+        failed = self.error is not None and not isinstance(self.error, ZDirectRetriableError)
+        return self.is_finished or failed
+
+    @property
+    def waits(self) -> bool:
+        """Whether something that was sent has to take effect."""
+        return self.error is None and bool(self._hidden)
+
     # The steps, in this order
 
     async def read(self) -> None:
         """Read the order, and decide what can be decided before anything is sent."""
+        unknown = None
         try:
-            self._state = await self._calls.get(self.order_id)
+            await self._read()
         except NotFoundError as error:
             reason = "the merchant has no such order, or zDirect does not keep it any more (a year)"
-            return self._refuse_rows(self._updates, reason, error.status)
-        if self.state.order_type == ZALANDO_FULFILLED:
-            return self._refuse_rows(self._updates, "Zalando fulfils this order, so it cannot be updated")
-        await self._decide()
-        return None
+            unknown = error.with_message(reason, title=None)
+        if await self._is_of_another():
+            self._rows = {}
+        elif unknown is not None:
+            self._refuse(self._rows.values(), unknown)
+        elif self.state.order_type == ZALANDO_FULFILLED:
+            self._refuse(self._rows.values(), "Zalando fulfils this order, so it cannot be updated")
+        else:
+            self._decide()
 
-    async def leave_to(self, others: Mapping[str, OrderCalls]) -> None:
-        """Leave the order to another merchant's task if it belongs to that merchant, and no row names this one."""
-        if not all(update.of_any for update in self._updates):
-            return
-        is_of_another = self._state is not None and self._state.merchant_id in others
-        for calls in others.values() if self._state is None else ():
-            is_of_another = is_of_another or await calls.has(self.order_id)
-        if is_of_another:
-            self._updates, self._wants = (), {}
-
-    def to_send(self) -> list[Sent]:
+    def to_send(self) -> list[Part]:
         """What is about to be sent."""
-        return [
-            (self.order_id, want.line_id or want.update.shipment, want.what)
-            for want, outcome in self._wants.items()
-            if outcome is None
-        ]
+        return [part for part in self._parts if part.is_open]
 
     async def send_first(self) -> None:
-        """Export the order, and send tracking numbers; ``waits`` is set if they have to take effect."""
-        exports = self._open(EXPORT)
-        if exports:
-            attributes = {NAMES[EXPORT]: exports[0].value}
-            if await self._send(exports, lambda: self._calls.patch(self.order_id, attributes)):
-                self._record_sent(exports)
+        """Export the order, and send tracking numbers."""
+        if exports := self._open(EXPORT):
+            await self._send_or_hold(exports, lambda: self._set_fields(exports))
         await self._send_codes()
-        self.waits = any(map(self._awaits, self._sent_at))
 
     async def check_effect(self) -> None:
-        """Read again what was sent; clears ``waits`` once it has taken effect."""
-        await self._read_again()
-        hidden = self._hidden()
-        self._record_sent(want for want in self._sent_at if want not in hidden)
-        self.waits = bool(hidden)
+        """Read again what was sent: what has taken effect is done."""
+        await self._read()
+        sent, self._hidden = self._hidden, []
+        for part in sent:
+            if self.rules.look_for_effect and self._awaits(part) and self._shown(part) != self._value(part):
+                self._hidden.append(part)
+            else:
+                part.settle(DONE)
 
     def expire(self) -> None:
         """Give up waiting for what was sent to take effect."""
-        self.waits = False
-        for want in self._hidden():
-            if not self._awaits(want):
-                continue
-            if want.what in CODES and self._shown(want) is not None:
-                reason = f"zDirect accepted the {NAMES[want.what]}, and still shows another one"
-                self._hold([want], CONFLICT, reason)
+        hidden, self._hidden = self._hidden, []
+        for part in hidden:
+            name = FIELDS[part.what]
+            if part.what in CODES and self._shown(part) is not None:
+                part.settle(CONFLICT, f"zDirect accepted the {name}, and still shows another one")
+                self._hold([part], CONFLICT, str(part.reason))
             else:
                 self.error = ServerError(
-                    f"Order {self.order_id}: zDirect accepted the {NAMES[want.what]}, and does not show it yet, so "
-                    "nothing of the order was shipped.",
+                    f"Order {self.order_id}: zDirect accepted the {name}, and does not show it yet, so nothing of the "
+                    "order was shipped.",
                     remedy="No action needed: the task retries. If it stays, set the assumption tracking_effect to "
                     "wait.",
                     retry_after=REFETCH_DELAY,
                 )
 
-    @abstractmethod
     async def finish(self) -> None:
         """Set statuses."""
-
-    # What differs between lines and parcels
-
-    @abstractmethod
-    async def _decide(self) -> None:
-        """Make the wants, and decide those that need no request."""
-
-    @abstractmethod
-    async def _send_codes(self) -> None:
-        """Send tracking numbers, and what has to exist for them."""
-
-    @abstractmethod
-    async def _read_again(self) -> None:
-        """Read again what :meth:`_with_codes` returns."""
-
-    @abstractmethod
-    def _with_codes(self, shipment: str | None) -> OrderState | ShipmentState | None:
-        """The order, or one of its shipments, that has the tracking numbers, as it was read last."""
-
-    def _awaits(self, want: Want) -> bool:
-        """Whether something that was sent has to take effect before a status is set."""
-        return want.what in CODES and self._is_open(want)
-
-    # Results
-
-    def give_up(self, error: ZDirectError) -> None:
-        """End with an error that concerns this order only."""
-        if self._wants:
-            self._record(list(self._wants), Outcome(REFUSED, error.status, reason_of(error)))
-        else:
-            self._refuse_rows(self._updates, reason_of(error), error.status)
-        self.waits = False
+        await self._send_statuses()
         self.is_finished = True
 
-    def results(self) -> list[RowResult]:
-        """The outcome of each want; those without one have failed."""
-        number = self._state.order_number if self._state else None
-        failed = Outcome(FAILED, reason="not tried")
-        if self.error is not None:
-            failed = Outcome(FAILED, self.error.status, reason_of(self.error))
-        wants = self._wants or {Want(update, ROW): None for update in self._updates}
-        return [
-            RowResult(
-                row=want.update.row,
-                order_id=self.order_id,
-                what=want.what,
-                order_number=number or want.update.order_number,
-                order_line_id=want.line_id,
-                shipment=want.update.shipment,
-                **vars(outcome or failed),
-            )
-            for want, outcome in wants.items()
-        ]
+    def results(self, end: ZDirectError | None = None) -> list[Part]:
+        """The parts of all rows, each with an outcome.
+
+        :param end: why no further orders were begun.
+        """
+        parts = self._parts or [self._part(update, ROW) for update in self._rows.values()]
+        results = [replace(part) for part in parts]
+        for part in results:
+            if self.error is not None:
+                part.settle(REFUSED if self.is_settled else FAILED, self.error)
+            else:
+                part.settle(FAILED, untried(end))
+        return results
 
     # Deciding
 
-    def _want_fields(self, update: OrderUpdate) -> None:
-        for what, name in NAMES.items():
-            if getattr(update, name) is not None:
-                self._wants[Want(update, what)] = None
+    async def _is_of_another(self) -> bool:
+        """Whether the order belongs to another merchant's task, and no row names this merchant."""
+        if not all(update.of_any for update in self._rows.values()):
+            return False
+        if self._state is not None:
+            return self._state.merchant_id in self.others
+        for calls in self.others.values():
+            if await calls.has(self.order_id):
+                return True
+        return False
 
-    def _named_lines(self, update: OrderUpdate) -> list[str] | str:
-        """Ids of the lines that a row names (if none, of all that are not canceled), or what is wrong."""
-        lines = self.state.lines
-        if update.order_line_id is not None:
-            return [update.order_line_id] if update.order_line_id in lines else "the order has no such line"
-        if update.external_id is not None:
-            found = [line.id for line in lines.values() if update.external_id in line.articles]
-            return found or "the order has no line with that external_id"
-        return [line.id for line in lines.values() if line.status != CANCELED] or "all lines of the order are canceled"
+    def _decide(self) -> None:
+        """Make the parts, and decide those that need no request."""
+        lines, problems = find_lines(self._rows.values(), self.state, self.wrong, lines_of)
+        named = {line_id for update, found in lines.items() if update.names_lines for line_id in found}
+        for update in self._rows.values():
+            if update in problems:
+                self._refuse([update], problems[update])
+                continue
+            # A row that names a line goes before a row for all lines.
+            own = [line_id for line_id in lines[update] if update.names_lines or line_id not in named]
+            self._add(update, *(self._part(update, str(update.status), line_id) for line_id in own))
+            if not any(part.row == update.row for part in self._parts):
+                nothing = self._part(update, ROW)
+                nothing.settle(ALREADY, "other rows name its lines")
+                self._parts.append(nothing)
+        self._decide_field(self._open(EXPORT))
+        self._decide_statuses()
+        self._decide_codes()
 
-    def _doubt(self, update: OrderUpdate, unfound: bool) -> str | None:
-        """Why a row for all lines is refused, if an invalid row may mean one of these lines.
+    def _add(self, update: OrderUpdate, *others: Part) -> None:
+        """Add the parts of a row."""
+        fields = [what for what, name in FIELDS.items() if getattr(update, name) is not None]
+        self._parts += [*(self._part(update, what) for what in fields), *others]
 
-        :param unfound: whether a row names a line that the order does not have.
-        """
-        is_for_all = (update.status or update.shipment) and not (update.order_line_id or update.external_id)
-        if not is_for_all or not (unfound or {self.order_id, self.state.order_number} & self._wrong):
-            return None
-        return "another row of the order is wrong, or names no line of it, and may mean one of these lines"
+    def _decide_statuses(self) -> None:
+        for line_id, parts in self._by_line().items():
+            if len({part.what for part in parts}) > 1:
+                self._hold(parts, REFUSED, f"rows {_rows(parts)} give different statuses for line {line_id}")
+        exported = self.state.exported or bool(self._open(EXPORT))
+        for line_id, parts in self._by_line().items():
+            try:
+                if not steps_to(parts[0].what, self.state.lines[line_id], self.state, exported=exported):
+                    settle(parts, ALREADY)
+            except ConflictError as error:
+                self._hold(parts, REFUSED if self.state.status == INITIAL else CONFLICT, error.message)
 
-    def _decide_field(self, wants: Sequence[Want]) -> None:
-        """Compare the values that rows want with each other, and with the current one."""
-        if len({want.value for want in wants}) > 1:
-            rows = ", ".join(str(want.update.row) for want in wants)
-            reason = f"rows {rows} give different values of {NAMES[wants[0].what]} for the same order"
-            self._hold(wants, REFUSED, reason)
-        elif wants and (value := self._shown(wants[0])) is not None:
-            what, hint = wants[0].what, "overwrite_tracking=True replaces it"
-            if wants[0].value == value:
-                self._record(wants, Outcome(ALREADY))
-            elif what == EXPORT or not self._rules.overwrite_tracking:
-                if what == EXPORT:
-                    hint = f"zDirect has {value!r}; leave the column blank, or write that one"
-                whose = "the order" if what == EXPORT or wants[0].update.shipment is None else "the shipment"
-                reason = f"{whose} has another {NAMES[what]}; {hint}"
-                self._hold(wants, CONFLICT, reason)
+    def _decide_field(self, parts: Sequence[Part]) -> None:
+        """Compare the values that rows give a field with each other, and with the current one."""
+        if not parts:
+            return
+        what, value, there = parts[0].what, self._value(parts[0]), self._shown(parts[0])
+        name = FIELDS[what]
+        if len({self._value(part) for part in parts}) > 1:
+            self._hold(parts, REFUSED, f"rows {_rows(parts)} give different values of {name} for the same order")
+        elif there == value:
+            settle(parts, ALREADY)
+        elif there is not None and what == EXPORT:
+            hint = f"zDirect has {there!r}; leave the column blank, or write that one"
+            self._hold(parts, CONFLICT, f"the order has another {name}; {hint}")
+        elif there is not None and not self.rules.overwrite_tracking:
+            whose = "order" if parts[0].shipment is None else "shipment"
+            self._hold(parts, CONFLICT, f"the {whose} has another {name}; overwrite_tracking=True replaces it")
 
     def _decide_codes(self, shipment: str | None = None) -> None:
         """Decide the tracking numbers of the order or of a shipment."""
         for what in CODES:
             self._decide_field(self._of(shipment, what))
-        wants = {what: self._of(shipment, what) for what in CODES}
-        there = self._with_codes(shipment)
-        both = [wants[what][0].value if wants[what] else getattr(there, NAMES[what], None) for what in CODES]
-        if any(wants.values()) and all(both) and same_number(*map(str, both)):
+        wanted = self._of(shipment, *CODES)
+        codes = {what: getattr(self._carrier(shipment), what, None) for what in CODES}
+        codes |= {part.what: self._value(part) for part in wanted}
+        both = [code for code in codes.values() if code]
+        if wanted and len(both) == len(CODES) and same_number(*both):
             reason = "tracking_number and return_tracking_number would be the same; every parcel has its own"
-            self._hold(self._of(shipment, *CODES), REFUSED, reason)
-        self._hold_without_tracking(shipment)
+            self._hold(wanted, REFUSED, reason)
+        self._hold_without_codes(shipment)
 
-    def _hold_without_tracking(self, shipment: str | None = None) -> None:
-        shipped = self._of(shipment, SHIPPED)
-        if not (shipped and self._rules.require_tracking):
+    def _hold_without_codes(self, shipment: str | None = None) -> None:
+        """Refuse to ship what has not, and will not have, both tracking numbers."""
+        if not (shipped := self._of(shipment, SHIPPED)):
             return
-        given = {
-            want.what
-            for want, outcome in self._wants.items()
-            if want.update.shipment == shipment and (outcome is None or outcome.outcome == DONE)
-        }
-        there = self._with_codes(shipment)
-        missing = [NAMES[what] for what in CODES if what not in given and not getattr(there, NAMES[what], None)]
-        if missing:
+        given = {part.what for part in self._parts if part.shipment == shipment and part.outcome in (None, DONE)}
+        carrier = self._carrier(shipment)
+        missing = [what for what in CODES if what not in given and not getattr(carrier, what, None)]
+        if missing and self.rules.require_tracking:
             reason = f"nothing is shipped without {' and '.join(missing)}; require_tracking=False allows it"
             self._hold(shipped, REFUSED, reason)
 
-    # Wants
+    # Parts
 
-    def _open(self, *whats: str) -> list[Want]:
-        """Wants without an outcome."""
-        return [want for want in self._wants if want.what in whats and self._is_open(want)]
+    def _part(self, update: OrderUpdate, what: str, line_id: str | None = None) -> Part:
+        number = self._state.order_number if self._state else None
+        return Part(update.row, what, self.order_id, number or update.order_number, line_id, update.shipment)
 
-    def _of(self, shipment: str | None, *whats: str) -> list[Want]:
-        """Open wants for one shipment; None: of rows without one."""
-        return [want for want in self._open(*whats) if want.update.shipment == shipment]
+    def _value(self, part: Part) -> str:
+        """The wanted value of a field."""
+        return str(getattr(self._rows[part.row], FIELDS[part.what]))
 
-    def _is_open(self, want: Want) -> bool:
-        return want in self._wants and self._wants[want] is None
+    def _shown(self, part: Part) -> str | None:
+        """The current value of the field."""
+        there = self.state if part.what == EXPORT else self._carrier(part.shipment)
+        return getattr(there, FIELDS[part.what], None)
 
-    def _record(self, wants: Iterable[Want], outcome: Outcome) -> None:
-        for want in wants:
-            if self._is_open(want):
-                self._wants[want] = outcome
+    def _carrier(self, shipment: str | None) -> OrderState | ShipmentState | None:
+        """The order, or one of its shipments, that has the tracking numbers, as it was read last."""
+        return self.state
 
-    def _record_sent(self, wants: Iterable[Want]) -> None:
-        for want in wants:
-            self._record([want], Outcome(DONE, sent_at=self._sent_at[want]))
+    def _awaits(self, part: Part) -> bool:
+        """Whether it has to take effect, once it was sent."""
+        # zDirect names the possible statuses only after the export.
+        return part.what in CODES or (part.what == EXPORT and bool(self._by_line()))
 
-    def _hold(self, wants: Iterable[Want], outcome: str, reason: str) -> None:
-        """Leave out whatever is open of the rows with these wants."""
-        rows = {want.update for want in wants}
-        self._record([want for want in self._wants if want.update in rows], Outcome(outcome, reason=reason))
+    def _open(self, *whats: str) -> list[Part]:
+        """Parts without an outcome."""
+        return [part for part in self._parts if part.what in whats and part.is_open]
 
-    def _refuse_rows(self, updates: Iterable[OrderUpdate], reason: str, code: int | None = None) -> None:
-        """Refuse rows that have no wants yet."""
-        for update in updates:
-            self._wants[Want(update, ROW)] = Outcome(REFUSED, code, short_reason(reason))
+    def _of(self, shipment: str | None, *whats: str) -> list[Part]:
+        """Open parts of one shipment; None: of rows without one."""
+        return [part for part in self._open(*whats) if part.shipment == shipment]
 
-    # Sending
+    def _by_line(self) -> dict[str, list[Part]]:
+        """The open parts by line."""
+        found: dict[str, list[Part]] = defaultdict(list)
+        for part in self._parts:
+            if part.order_line_id is not None and part.is_open:
+                found[part.order_line_id].append(part)
+        return dict(found)
 
-    async def _send(self, wants: Sequence[Want], send: Callable[[], Awaitable[None]]) -> bool:
-        """Send it; if zDirect refuses it, hold the rows that want it.
+    def _hold(self, parts: Iterable[Part], outcome: str, reason: str) -> None:
+        """Leave out whatever is open of the rows with these parts."""
+        rows = {part.row for part in parts}
+        settle((part for part in self._parts if part.row in rows), outcome, reason)
+
+    def _refuse(self, updates: Iterable[OrderUpdate], reason: str | ZDirectError) -> None:
+        """Refuse rows that have no parts yet."""
+        parts = [self._part(update, ROW) for update in updates]
+        settle(parts, REFUSED, reason)
+        self._parts += parts
+
+    # Reading and sending
+
+    async def _read(self) -> None:
+        self._state = await self.calls.get(self.order_id)
+
+    async def _send(self, parts: Sequence[Part], send: Callable[[], Awaitable[None]]) -> bool:
+        """Send it; all but tracking numbers is done once zDirect accepts it.
 
         :returns: whether zDirect accepted it.
         """
-        at = self._clock.now()
+        for part in parts:
+            part.sent_at = self.clock.now()
         try:
             await send()
-        except (BadRequestError, NotFoundError) as error:
-            outcome = Outcome(REFUSED, error.status, reason_of(error), at)
-        except ConflictError as error:
-            outcome = Outcome(CONFLICT, error.status, reason_of(error), at)
-        else:
-            self._sent_at |= dict.fromkeys(wants, at)
-            return True
-        self._record(wants, outcome)
-        self._hold(wants, outcome.outcome, f"not sent, because zDirect refused {wants[0].what}")
-        return False
+        except (BadRequestError, NotFoundError, ConflictError) as error:
+            settle(parts, CONFLICT if isinstance(error, ConflictError) else REFUSED, error)
+            return False
+        self._hidden += filter(self._awaits, parts)
+        settle((part for part in parts if part.what not in CODES), DONE)
+        return True
 
-    def _hidden(self) -> list[Want]:
-        """Wants that were sent, and that zDirect does not show yet."""
-        if not self._rules.look_for_effect:
-            return []
-        return [want for want in self._sent_at if self._awaits(want) and self._shown(want) != want.value]
+    async def _send_or_hold(self, parts: Sequence[Part], send: Callable[[], Awaitable[None]]) -> None:
+        """Send what the rest of its rows needs."""
+        if not await self._send(parts, send):
+            self._hold(parts, str(parts[0].outcome), f"not sent, because zDirect refused {parts[0].what}")
 
-    def _shown(self, want: Want) -> str | None:
-        """The current value of the field."""
-        there = self.state if want.what == EXPORT else self._with_codes(want.update.shipment)
-        return getattr(there, NAMES[want.what], None)
+    async def _set_fields(self, parts: Iterable[Part]) -> None:
+        await self.calls.patch(self.order_id, {FIELDS[part.what]: self._value(part) for part in parts})
+
+    async def _send_codes(self) -> None:
+        if codes := self._open(*CODES):
+            await self._send_or_hold(codes, lambda: self._set_fields(codes))
+
+    async def _send_statuses(self) -> None:
+        # zDirect may have refused the numbers of other rows.
+        self._hold_without_codes()
+        for line_id, parts in self._by_line().items():
+            try:
+                steps = steps_to(parts[0].what, line_of(self.state, line_id), self.state)
+            except ConflictError as error:
+                settle(parts, CONFLICT, error)
+            else:
+                await self._send(parts, partial(self._set_status, line_id, steps, self._rows[parts[0].row]))
+
+    async def _set_status(self, line_id: str, steps: Iterable[str], update: OrderUpdate) -> None:
+        for step in steps:
+            wanted = update if step == update.status else None
+            try:
+                await self.calls.patch_line(self.order_id, line_of(self.state, line_id), step, wanted)
+            except ConflictError:
+                # Somebody else may have made the same change first.
+                await self._read()
+                if line_of(self.state, line_id).status not in PASSED[step]:
+                    raise
+
+
+def _rows(parts: Iterable[Part]) -> str:
+    return ", ".join(str(part.row) for part in parts)

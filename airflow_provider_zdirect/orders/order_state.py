@@ -67,15 +67,9 @@ class OrderState:
 def order_state(content: Any) -> OrderState:
     """The order in an answer with ``include=order_items,order_lines`` (zDirect docs, *Orders*, getting orders).
 
-    :raises ValueError: if it has another form.
+    :raises LookupError, ValueError, TypeError, AttributeError: if it has another form.
     """
-    data = content.get("data") if isinstance(content, Mapping) else None
-    if not isinstance(data, Mapping) or not isinstance(data.get("attributes"), Mapping):
-        raise ValueError("the answer is not an order")
-    order_id, fields = _resource(data)
-    order_id = order_id or as_order_id(fields.get("order_id"))
-    if order_id is None:
-        raise ValueError("the order has no id")
+    order_id, fields = _resource(content["data"])
     return OrderState(
         id=order_id,
         **_texts(fields, "order_number", "order_type", "merchant_order_id", *_CODES),
@@ -88,24 +82,19 @@ def order_state(content: Any) -> OrderState:
 
 
 def _lines(included: list[Any]) -> Iterator[LineState]:
-    parts = [part for part in included if isinstance(part, Mapping)]
-    articles: dict[str | None, frozenset[str]] = {}
-    owners: dict[str | None, str | None] = {}
-    for part in parts:
-        if part.get("type") == "OrderItem":
+    articles: dict[str, frozenset[str]] = {}
+    owners: dict[str | None, str] = {}
+    for part in included:
+        if part["type"] == "OrderItem":
             item_id, fields = _resource(part)
-            names = (as_text(fields.get(name)) for name in ("external_id", "article_id"))
-            articles[item_id] = frozenset(name for name in names if name)
+            articles[item_id] = frozenset(filter(None, _texts(fields, "external_id", "article_id").values()))
             related = (part.get("relationships") or {}).get("order_lines") or {}
             owners |= {as_order_id(line.get("id")): item_id for line in related.get("data") or []}
-    for part in parts:
-        if part.get("type") == "OrderLine":
+    for part in included:
+        if part["type"] == "OrderLine":
             line_id, fields = _resource(part)
-            if line_id is None:
-                raise ValueError("an order line has no id")
-            item_id = as_order_id(fields.get("order_item_id")) or owners.get(line_id)
-            if item_id is None:
-                raise ValueError(f"order line {line_id} does not name its item")
+            # A line need not name its item.
+            item_id = as_order_id(fields.get("order_item_id")) or owners[line_id]
             possible = (part.get("meta") or {}).get("possible_status_transitions")
             yield LineState(
                 id=line_id,
@@ -119,38 +108,26 @@ def _lines(included: list[Any]) -> Iterator[LineState]:
 def shipment_states(content: Any) -> list[ShipmentState]:
     """The parcels in an answer ``{"shipments": [...]}`` (zDirect docs, *Orders*, split shipments).
 
-    :raises ValueError: if it has another form.
+    :raises: as :func:`order_state`.
     """
-    found = content.get("shipments") if isinstance(content, Mapping) else None
-    ids = [as_order_id(one.get("shipment_id")) for one in found] if isinstance(found, list) else [None]
-    if not isinstance(found, list) or None in ids:
-        raise ValueError("the answer has no list of shipments")
     return [
         ShipmentState(
-            id=str(shipment_id),
+            id=_id(one["shipment_id"]),
             merchant_id=as_text(one.get("merchant_specified_shipment_id")),
-            line_ids=frozenset(
-                filter(None, (as_order_id(line.get("order_line_id")) for line in one.get("order_lines") or []))
-            ),
+            line_ids=frozenset(_id(line["order_line_id"]) for line in one.get("order_lines") or []),
             **_texts(one, *_CODES),
             status=_status(one),
         )
-        for shipment_id, one in zip(ids, found, strict=True)
+        for one in content["shipments"]
     ]
 
 
 def listed_orders(content: Any) -> list[tuple[str, str | None]]:
     """Id and number of each order in an answer of the list.
 
-    :raises ValueError: if it has another form.
+    :raises: as :func:`order_state`.
     """
-    data = content.get("data") if isinstance(content, Mapping) else None
-    if not isinstance(data, list):
-        raise ValueError("the answer has no list of orders")
-    found = [_resource(part) for part in data]
-    if any(order_id is None for order_id, _ in found):
-        raise ValueError("an order of the list has no id")
-    return [(str(order_id), as_text(fields.get("order_number"))) for order_id, fields in found]
+    return [(order_id, as_text(fields.get("order_number"))) for order_id, fields in map(_resource, content["data"])]
 
 
 def _texts(fields: Mapping[str, Any], *names: str) -> dict[str, str | None]:
@@ -161,6 +138,12 @@ def _status(fields: Mapping[str, Any]) -> str | None:
     return (as_text(fields.get("status")) or "").lower() or None
 
 
-def _resource(part: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]:
+def _id(value: Any) -> str:
+    if (found := as_order_id(value)) is None:
+        raise ValueError("an id is blank")
+    return found
+
+
+def _resource(part: Any) -> tuple[str, Mapping[str, Any]]:
     """Id and attributes of a resource of JSON:API."""
-    return as_order_id(part.get("id")), part.get("attributes") or {}
+    return _id(part["id"]), part["attributes"]

@@ -1,4 +1,4 @@
-"""A job that updates a merchant's orders, and its result."""
+"""A job that updates a merchant's orders, and its result: the dataset ``order_updates``, one file per run."""
 
 from __future__ import annotations
 
@@ -8,13 +8,47 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
+
+from airflow_provider_zdirect.datasets.arrow import INSTANT
 from airflow_provider_zdirect.exceptions import RejectedUpdatesError
-from airflow_provider_zdirect.orders.order_flow import UpdateRules
-from airflow_provider_zdirect.orders.update_results import NOT_APPLIED, RowResult, by_row
-from airflow_provider_zdirect.orders.update_rows import OrderUpdate, WrongRow
+from airflow_provider_zdirect.orders.row_parts import NOT_APPLIED, Part
+from airflow_provider_zdirect.orders.update_rows import OrderUpdate
 from airflow_provider_zdirect.publish.place import Place
 
+DATASET = "order_updates"
+
+SCHEMA = pa.schema(
+    [
+        ("row", pa.int64()),
+        *((name, pa.string()) for name in ("order_id", "order_number", "order_line_id", "shipment", "what", "outcome")),
+        ("status_code", pa.int32()),
+        ("reason", pa.string()),
+        ("sent_at", INSTANT),
+        ("run", pa.string()),
+        ("_merchant_id", pa.string()),
+        ("_environment", pa.string()),
+        ("_recorded_at", INSTANT),
+    ]
+)
+
 SHOWN = 10
+
+
+@dataclass(frozen=True)
+class UpdateRules:
+    """How updates are applied.
+
+    :param require_tracking: ship nothing without both tracking numbers (zDirect docs, *Orders*, preparing shipping).
+    :param overwrite_tracking: replace a different tracking number at zDirect; otherwise it is a conflict.
+    :param split_shipments: ship orders in several parcels where rows ask for it (a pilot feature of zDirect).
+    :param look_for_effect: ship nothing before zDirect shows its tracking numbers.
+    """
+
+    require_tracking: bool = True
+    overwrite_tracking: bool = False
+    split_shipments: bool = False
+    look_for_effect: bool = True
 
 
 @dataclass(frozen=True)
@@ -22,7 +56,7 @@ class OrderUpdateJob:
     """Updates of one merchant's orders.
 
     :param run: the same for every try of the same task run, and for no other run.
-    :param wrong: invalid rows; they are in the results.
+    :param wrong: the results of invalid rows.
     :param max_failed: rows that may be refused, in conflict or failed before that is an error; None: any number.
     :param skip_applied: do nothing if this task applied exactly these rows last, by the same rules, and all of them.
     :param task: the same for every run of the same task, and for no other task.
@@ -32,7 +66,7 @@ class OrderUpdateJob:
     place: Place
     updates: Sequence[OrderUpdate]
     run: str
-    wrong: Sequence[WrongRow] = ()
+    wrong: Sequence[Part] = ()
     rules: UpdateRules = field(default_factory=UpdateRules)
     max_failed: int | None = 0
     skip_applied: bool = False
@@ -55,7 +89,7 @@ class OrderUpdateJob:
 class OrderUpdateResult:
     """The outcome of a job.
 
-    :param rows: number of rows by outcome; of all that a row wants, the worst outcome counts.
+    :param rows: number of rows by outcome; of all parts of a row, the worst outcome counts.
     :param orders: how many orders the rows name.
     :param uri: where the results are.
     :param of_others: rows that are left out, because their order is another merchant's.
@@ -70,7 +104,7 @@ class OrderUpdateResult:
     requests: int
     of_others: int = 0
     applied_before: bool = False
-    results: tuple[RowResult, ...] = field(default=(), repr=False)
+    results: tuple[Part, ...] = field(default=(), repr=False)
 
     @property
     def failed(self) -> int:
@@ -86,13 +120,15 @@ class OrderUpdateResult:
 
 def rejected(job: OrderUpdateJob, result: OrderUpdateResult) -> RejectedUpdatesError:
     """The error that names the first rows that were not applied, each with its first cause."""
-    causes = [next((one for one in row if one.outcome in NOT_APPLIED), None) for row in by_row(result.results)]
-    bad = [cause for cause in causes if cause is not None]
+    causes: dict[int, Part] = {}
+    for part in result.results:
+        if part.outcome in NOT_APPLIED:
+            causes.setdefault(part.row, part)
     shown = "; ".join(
         f"row {one.row}, order {one.order_id or one.order_number or '?'}: {one.reason or one.outcome}"
-        for one in bad[:SHOWN]
+        for one in list(causes.values())[:SHOWN]
     )
-    more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+    more = f"; and {len(causes) - SHOWN} more" if len(causes) > SHOWN else ""
     allowed = f", and max_failed allows {job.max_failed}" if job.max_failed else ""
     return RejectedUpdatesError(
         f"Orders of merchant {job.place.merchant_id}: {result.failed} of {sum(result.rows.values())} rows were not "

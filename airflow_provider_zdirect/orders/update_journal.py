@@ -1,20 +1,48 @@
-"""The journal of a task that updates orders: what its earlier tries were about to send, and what is settled.
+"""What the tries of a run that updates orders leave to the next: its rows, what was about to be sent, what is settled.
 
-Settled orders are not read again. What was about to be sent, and is there now, was done by this task.
+Settled orders are not read again. What was about to be sent, and is there now, was done by this run.
+
+    <base>/_staging/order_updates/merchant_id=<id>/<run>/rows.json
+    <base>/_staging/order_updates/merchant_id=<id>/<run>/<digest of the job>/<note>.json
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
 
-from airflow_provider_zdirect.orders.update_results import RowResult
+from airflow_provider_zdirect.orders.row_parts import Key, Part
+from airflow_provider_zdirect.orders.update_job import DATASET, OrderUpdateJob
+from airflow_provider_zdirect.orders.update_rows import UpdateRows
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.storage.journal import Journal
 
-Sent = tuple[str, str | None, str]
-"""Order, line or shipment, and what is sent."""
+log = logging.getLogger(__name__)
+
+
+def run_folder(place: Place, run: str) -> str:
+    return f"{place.layout(DATASET).staged}/{run}"
+
+
+def rows_of_run(place: Place, run: str, read: Callable[[], UpdateRows]) -> UpdateRows:
+    """The rows as the first try of a run read them.
+
+    Otherwise, if the file is replaced, some rows might never be applied, and no result would show it.
+
+    :param read: gives them in the first try.
+    """
+    path = f"{run_folder(place, run)}/rows.json"
+    content = place.store.read_json(path)
+    if content is not None:
+        log.info("Going on with the rows that the first try of this run read.")
+        return msgspec.convert(content, UpdateRows)
+    rows = read()
+    place.store.write_json(path, msgspec.to_builtins(rows))
+    return rows
 
 
 @dataclass(frozen=True)
@@ -27,25 +55,22 @@ class Note:
     :param failed: orders of which a request failed: the next try takes them last.
     """
 
-    settled: dict[str, list[RowResult]] = field(default_factory=dict)
+    settled: dict[str, list[Part]] = field(default_factory=dict)
     numbers: dict[str, list[str]] = field(default_factory=dict)
-    sent: list[tuple[Sent, datetime]] = field(default_factory=list)
+    sent: list[tuple[Key, datetime]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
 
 class UpdateJournal:
-    """The notes of one task about one content of its input, all together; see :class:`Note`.
+    """The notes of all tries of a job, together; see :class:`Note`."""
 
-    :param notes: those of earlier tries are read at once.
-    """
-
-    def __init__(self, notes: Journal) -> None:
-        self._notes = notes
-        self.settled: dict[str, list[RowResult]] = {}
+    def __init__(self, job: OrderUpdateJob) -> None:
+        self._notes = Journal(job.place.store, f"{run_folder(job.place, job.run)}/{job.digest[:16]}")
+        self.settled: dict[str, list[Part]] = {}
         self.numbers: dict[str, list[str]] = {}
-        self.sent: dict[Sent, datetime] = {}
+        self.sent: dict[Key, datetime] = {}
         self.failed: set[str] = set()
-        for content in notes.read():
+        for content in self._notes.read():
             self._learn(msgspec.convert(content, Note))
 
     def add(self, note: Note) -> None:
@@ -54,12 +79,9 @@ class UpdateJournal:
             self._notes.add(msgspec.to_builtins(note))
             self._learn(note)
 
-    def delete(self) -> None:
-        self._notes.delete()
-
     def _learn(self, note: Note) -> None:
         self.settled.update(note.settled)
         self.numbers.update(note.numbers)
         self.failed.update(note.failed)
-        for one, at in note.sent:
-            self.sent[one] = min(at, self.sent.get(one, at))
+        for key, at in note.sent:
+            self.sent[key] = min(at, self.sent.get(key, at))

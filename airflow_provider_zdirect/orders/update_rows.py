@@ -5,6 +5,7 @@ An invalid row does not stop the others: it becomes a :class:`WrongRow`, and is 
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -20,10 +21,13 @@ from airflow_provider_zdirect.merchant_files.cells import (
     read_code,
     read_count,
     shown,
-    whole_number,
 )
-from airflow_provider_zdirect.merchant_files.tables import Row, TableFile
+from airflow_provider_zdirect.merchant_files.tables import Row
 from airflow_provider_zdirect.merchant_files.tracking_number import read_tracking_number, same_number
+from airflow_provider_zdirect.orders.row_parts import REFUSED, ROW, Part
+from airflow_provider_zdirect.windows import subject
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -66,9 +70,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Columns of a file, each with its other names."""
+REQUIRED = ("order_id or order_number",)
 
-_IDS = ("order_id", "order_line_id", "outbound_logistic_center_id", "merchant_id")
-_TEXTS = ("order_number", "external_id", "merchant_order_id", "shipment")
 _CODES = ("tracking_number", "return_tracking_number")
 _ADDRESS = re.compile(r"\S@\S")
 _WORD = re.compile(r"[A-Za-z_]{1,20}")
@@ -79,6 +82,7 @@ _HEAVIEST = 2**31 - 1
 class OrderUpdate:
     """The wanted state of an order, or of one of its lines; what is None is not changed.
 
+    :param row: number of its row, for the results; each update has its own.
     :param order_id: UUID in lower case; None if the order is named by ``order_number``.
     :param order_line_id: UUID of the line that ``status`` is of; None with ``external_id`` None: of all lines.
     :param merchant_order_id: number of the order at the merchant's; setting it exports the order.
@@ -91,11 +95,11 @@ class OrderUpdate:
     :param external_id: the merchant's product identifier, or Zalando's: of all lines of that article.
     :param shipment: the merchant's id of one of several parcels.
     :param weight_grams: of that parcel.
-    :param row: number of its row, for the results.
     :param of_any: the row does not name the merchant, and may be of any merchant of the file.
     """
 
-    order_id: str | None
+    row: int
+    order_id: str | None = None
     order_line_id: str | None = None
     merchant_order_id: str | None = None
     tracking_number: str | None = None
@@ -107,41 +111,39 @@ class OrderUpdate:
     external_id: str | None = None
     shipment: str | None = None
     weight_grams: int | None = None
-    row: int | None = None
     of_any: bool = False
 
-
-@dataclass(frozen=True)
-class WrongRow:
-    """An invalid row.
-
-    :param what: why; cells are not quoted (but for tracking numbers and a status of one short word), because columns
-        may be mixed up, and some are personal.
-    """
-
-    row: int | None
-    what: str
-    order_id: str | None = None
-    order_number: str | None = None
+    @property
+    def names_lines(self) -> bool:
+        return self.order_line_id is not None or self.external_id is not None
 
 
 @dataclass(frozen=True)
 class UpdateRows:
     """The rows of one source.
 
+    :param wrong: the results of invalid rows. Their cells are not quoted (but for tracking numbers and a status of one
+        short word), because columns may be mixed up, and some are personal.
     :param of_others: rows of other merchants, which are left out.
     :param others: the ids of these.
     """
 
     updates: tuple[OrderUpdate, ...]
-    wrong: tuple[WrongRow, ...] = ()
+    wrong: tuple[Part, ...] = ()
     of_others: int = 0
     others: tuple[str, ...] = ()
 
-
-def update_file(fs: Any, path: str, uri: str, name: str) -> TableFile:
-    """The file with updates of orders."""
-    return TableFile(fs, path, uri, name, COLUMNS, required=("order_id or order_number",))
+    def log(self, merchant_id: str) -> None:
+        others = f"; {self.of_others} rows of other merchants ({', '.join(self.others[:20])}) are left out"
+        log.info(
+            "%s: %d updates%s%s.",
+            subject("order updates", merchant_id, full_id=True),
+            len(self.updates),
+            f"; {len(self.wrong)} rows are wrong" if self.wrong else "",
+            others if self.of_others else "",
+        )
+        if self.of_others and not (self.updates or self.wrong):
+            log.warning("All rows are of other merchants; is their merchant_id right?")
 
 
 def given_list(items: Any, *, name: str, example: str, path: str) -> list[Any]:
@@ -203,16 +205,28 @@ def read_updates(
         has to name its order by ``order_id``: merchants may have orders of the same number.
     """
     updates: list[OrderUpdate] = []
-    wrong: list[WrongRow] = []
+    wrong: list[Part] = []
     of_others: Counter[str] = Counter()
     for where, row in rows:
-        found = _read(row, int(where.rpartition(" ")[2]), merchant_id, default_reason, names_merchant, is_shared)
-        if isinstance(found, OrderUpdate):
-            updates.append(found)
-        elif isinstance(found, str):
-            of_others[found] += 1
-        else:
-            wrong.append(found)
+        number = int(where.rpartition(" ")[2])
+        cells: dict[str, Any] = {}
+        try:
+            _read_cells(row, _NAMES, cells)
+            owner = cells.pop("merchant_id")
+            if owner not in (None, merchant_id):
+                of_others[owner] += 1
+                continue
+            if owner is None and names_merchant:
+                raise ValueError("merchant_id is missing, and the file is for several merchants")
+            if owner is None and is_shared and not cells["order_id"]:
+                raise ValueError("give order_id or merchant_id: several merchants may have an order of that number")
+            _read_cells(row, _CHANGES, cells)
+            _check_sense(cells, default_reason)
+            updates.append(OrderUpdate(number, **cells, of_any=owner is None and is_shared))
+        except ValueError as error:
+            part = Part(number, ROW, cells.get("order_id"), cells.get("order_number"))
+            part.settle(REFUSED, str(error))
+            wrong.append(part)
     return UpdateRows(tuple(updates), tuple(wrong), of_others.total(), tuple(of_others))
 
 
@@ -221,8 +235,8 @@ def reason_code(value: Any) -> int:
 
     :raises ValueError: if it is unknown.
     """
-    text = str(value).strip()
-    number = int(text) if text.isascii() and text.isdigit() else whole_number(value)
+    text = bare(value)
+    number = int(text) if text.isascii() and text.isdigit() else None
     code = REASONS.get(re.sub(r"[\s-]+", "_", text.upper()), number)
     if code is None or code not in REASONS.values():
         known = ", ".join(f"{name} ({code})" for name, code in REASONS.items())
@@ -230,81 +244,27 @@ def reason_code(value: Any) -> int:
     return code
 
 
-def _read(
-    row: Mapping[str, Any],
-    number: int,
-    merchant_id: str,
-    default_reason: int | None,
-    names_merchant: bool,
-    is_shared: bool,
-) -> OrderUpdate | WrongRow | str:
-    """The update, what is wrong with it, or the other merchant that it belongs to."""
-    cells: dict[str, Any] = {}
-    try:
-        # What names the order comes first, so that the order is known even if the rest is wrong.
-        cells["order_number"] = _cell(row, "order_number", read_code)
-        for name in _IDS:
-            if (text := _cell(row, name, bare)) is not None:
-                if not UUID.fullmatch(text.lower()):
-                    raise ValueError(f"{name} is not a UUID")
-                cells[name] = text.lower()
-        owner: str | None = cells.pop("merchant_id", None)
-        if owner is not None and owner != merchant_id:
-            return owner
-        if owner is None and names_merchant:
-            raise ValueError("merchant_id is missing, and the file is for several merchants")
-        if owner is None and is_shared:
-            if not cells.get("order_id"):
-                raise ValueError("give order_id or merchant_id: several merchants may have an order of that number")
-            cells["of_any"] = True
-        cells |= {name: _cell(row, name, read_code) for name in _TEXTS}
-        cells |= {name: _cell(row, name, read_tracking_number) for name in _CODES}
-        if cells.get("order_id"):
-            # The id is exact; several orders may share the number.
-            cells["order_number"] = None
-        elif cells["order_number"] is None:
-            raise ValueError("neither order_id nor order_number is given")
-        status = _cell(row, "status", bare)
-        cells["status"] = _status(status) if status else None
-        cells["reason"] = _reason(_cell(row, "reason", bare), cells["status"], default_reason)
-        cells["weight_grams"] = _weight(row)
-        _check_sense(cells)
-        return OrderUpdate(**{"order_id": None, **cells}, row=number)
-    except ValueError as error:
-        return WrongRow(number, str(error), cells.get("order_id"), cells.get("order_number"))
+def _read_cells(row: Mapping[str, Any], readers: Mapping[str, Callable[[Any], Any]], cells: dict[str, Any]) -> None:
+    """Read the cells of some columns; None for a blank one."""
+    for name, read in readers.items():
+        cell = row.get(name)
+        try:
+            cells[name] = read(cell) if bare(cell) else None
+        except CellError as error:
+            # Tracking numbers are not personal, and people need them to find the row.
+            quoted = f"{name}={shown(cell)}" if name in _CODES and not _ADDRESS.search(str(cell)) else name
+            raise ValueError(f"{quoted} {error}") from error
 
 
-def _check_sense(cells: Mapping[str, Any]) -> None:
-    wanted = ("merchant_order_id", "tracking_number", "return_tracking_number", "status")
-    if not any(cells[name] for name in wanted):
-        raise ValueError(f"there is nothing to do: none of {', '.join(wanted)} is given")
-    out, back = (cells[name] for name in _CODES)
-    if out and back and same_number(out, back):
-        raise ValueError(f"tracking_number={shown(out)} is the return_tracking_number, too; every parcel has its own")
-    for name in ("order_line_id", "external_id", "outbound_logistic_center_id"):
-        if cells.get(name) and not cells["status"] and not cells["shipment"]:
-            raise ValueError(f"{name} is given without status: only a status is that of a line")
-    if cells.get("order_line_id") and cells["external_id"]:
-        raise ValueError("order_line_id and external_id (ean, merchant_sku) are both given; one names the line")
-    if cells["shipment"] and cells["weight_grams"] is None:
-        raise ValueError("shipment is given without weight_grams, which zDirect requires of each")
-    if cells["weight_grams"] is not None and not cells["shipment"]:
-        raise ValueError("weight_grams is given without shipment")
-    if cells["shipment"] and cells["status"] not in (None, SHIPPED, CANCELED):
-        raise ValueError(f"a shipment can be shipped or canceled, not {cells['status']}")
+def _read_id(value: Any) -> str:
+    text = bare(value).lower()
+    if not UUID.fullmatch(text):
+        raise CellError("is not a UUID")
+    return text
 
 
-def _cell(row: Mapping[str, Any], name: str, read: Callable[[Any], T]) -> T | None:
-    """The value of a cell; None if it is blank."""
-    try:
-        return read(row.get(name)) or None
-    except CellError as error:
-        # Tracking numbers are not personal, and people need them to find the row.
-        cell = f"{name}={shown(row[name])}" if name in _CODES and not _ADDRESS.search(str(row[name])) else name
-        raise ValueError(f"{cell} {error}") from error
-
-
-def _status(text: str) -> str:
+def _read_status(value: Any) -> str:
+    text = bare(value)
     status = {"cancelled": CANCELED}.get(text.lower(), text.lower())
     if status not in STATUSES:
         # Anything else may come from another column, and be personal.
@@ -313,22 +273,55 @@ def _status(text: str) -> str:
     return status
 
 
-def _reason(text: str | None, status: str | None, default: int | None) -> int | None:
-    if status != RETURNED:
-        if text is not None:
-            raise ValueError("reason is given, but status is not returned")
-        return None
-    if text is None:
-        if default is None:
-            raise ValueError("status is returned, and there is no reason; give one, or a default_reason")
-        return default
-    return reason_code(text)
-
-
-def _weight(row: Mapping[str, Any]) -> int | None:
-    if _cell(row, "weight_grams", bare) is None:
-        return None
-    weight = _cell(row, "weight_grams", read_count)
-    if weight is None or not 0 < weight <= _HEAVIEST:
-        raise ValueError("weight_grams is not a whole number of 1 or more")
+def _read_weight(value: Any) -> int:
+    weight = read_count(value)
+    if not 0 < weight <= _HEAVIEST:
+        raise CellError("is not a whole number of 1 or more")
     return weight
+
+
+# What names the order comes first, so that it is known even if the rest is wrong.
+_NAMES: Mapping[str, Callable[[Any], Any]] = {
+    "order_number": read_code,
+    **dict.fromkeys(("order_id", "order_line_id", "outbound_logistic_center_id", "merchant_id"), _read_id),
+}
+_CHANGES: Mapping[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("external_id", "merchant_order_id", "shipment"), read_code),
+    **dict.fromkeys(_CODES, read_tracking_number),
+    "status": _read_status,
+    "reason": reason_code,
+    "weight_grams": _read_weight,
+}
+
+
+def _check_sense(cells: dict[str, Any], default_reason: int | None) -> None:
+    """Check the cells of a row together, and fill in the reason."""
+    if cells["order_id"]:
+        # The id is exact; several orders may share the number.
+        cells["order_number"] = None
+    elif cells["order_number"] is None:
+        raise ValueError("neither order_id nor order_number is given")
+    wanted = ("merchant_order_id", "tracking_number", "return_tracking_number", "status")
+    if not any(cells[name] for name in wanted):
+        raise ValueError(f"there is nothing to do: none of {', '.join(wanted)} is given")
+    out, back = (cells[name] for name in _CODES)
+    if out and back and same_number(out, back):
+        raise ValueError(f"tracking_number={shown(out)} is the return_tracking_number, too; every parcel has its own")
+    for name in ("order_line_id", "external_id", "outbound_logistic_center_id"):
+        if cells[name] and not cells["status"] and not cells["shipment"]:
+            raise ValueError(f"{name} is given without status: only a status is that of a line")
+    if cells["order_line_id"] and cells["external_id"]:
+        raise ValueError("order_line_id and external_id (ean, merchant_sku) are both given; one names the line")
+    if cells["shipment"] and cells["weight_grams"] is None:
+        raise ValueError("shipment is given without weight_grams, which zDirect requires of each")
+    if cells["weight_grams"] is not None and not cells["shipment"]:
+        raise ValueError("weight_grams is given without shipment")
+    if cells["shipment"] and cells["status"] not in (None, SHIPPED, CANCELED):
+        raise ValueError(f"a shipment can be shipped or canceled, not {cells['status']}")
+    if cells["status"] != RETURNED:
+        if cells["reason"] is not None:
+            raise ValueError("reason is given, but status is not returned")
+    elif cells["reason"] is None:
+        if default_reason is None:
+            raise ValueError("status is returned, and there is no reason; give one, or a default_reason")
+        cells["reason"] = default_reason

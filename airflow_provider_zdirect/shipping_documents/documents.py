@@ -44,7 +44,7 @@ class ShippingDocument:
     :param tracking_id: of a label.
     """
 
-    id: str
+    document_id: str
     order_id: str
     type: str
     tracking_id: str | None = None
@@ -54,7 +54,7 @@ class ShippingDocument:
     @property
     def file_name(self) -> str:
         """The name of its PDF; a document always has the same."""
-        return f"{_for_a_name(self.id)}-{_for_a_name(self.type)}.pdf"
+        return f"{_for_a_name(self.document_id)}-{_for_a_name(self.type)}.pdf"
 
 
 class DocumentCalls:
@@ -127,10 +127,10 @@ class DocumentCalls:
 
         :raises MalformedResponseError: if the answer is not a whole PDF.
         """
-        what = f"{document.type} {document.id} of order {document.order_id}"
-        if not _IN_A_PATH.fullmatch(document.id):
+        what = f"{document.type} {document.document_id} of order {document.order_id}"
+        if not _IN_A_PATH.fullmatch(document.document_id):
             raise _malformed(what, "its id cannot be part of a path", LIST_PATH)
-        path = self._assumptions.document_path.format(document_id=document.id)
+        path = self._assumptions.document_path.format(document_id=document.document_id)
         body = await self._client.get_bytes(
             path, rate=self.rate, endpoint="shipping documents", scope=SCOPE, accept="application/pdf", what=what
         )
@@ -146,10 +146,10 @@ def tracking_codes(entries: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]
     :param entries: documents with their ``type`` and ``tracking_id``.
     """
     fields = {OUTBOUND_LABEL: "tracking_number", RETURN_LABEL: "return_tracking_number"}
-    codes: dict[str, list[str]] = {field: [] for field in fields.values()}
+    codes: dict[str, list[str]] = {}
     for entry in entries:
         field, code = fields.get(entry["type"].upper()), entry["tracking_id"]
-        if field and code and code not in codes[field]:
+        if field and code and code not in codes.setdefault(field, []):
             codes[field].append(code)
     return codes
 

@@ -20,17 +20,14 @@ from airflow_provider_zdirect.erasure.ledger import ErasureLedger
 from airflow_provider_zdirect.exceptions import (
     DocumentsNotReadyError,
     NotFoundError,
-    PermissionDeniedError,
     RateLimitedError,
     ShippingDocumentsError,
     ZDirectError,
-    ZDirectRetriableError,
 )
-from airflow_provider_zdirect.orders.few_at_once import for_each, retry_all
-from airflow_provider_zdirect.orders.order_flow import UpdateRules
+from airflow_provider_zdirect.orders.few_at_once import for_each, raise_failures
 from airflow_provider_zdirect.orders.order_updates import update_orders
-from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult
-from airflow_provider_zdirect.orders.update_results import NOT_APPLIED
+from airflow_provider_zdirect.orders.row_parts import NOT_APPLIED, untried
+from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult, UpdateRules
 from airflow_provider_zdirect.orders.update_rows import OrderUpdate
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.results import RunResults
@@ -145,7 +142,9 @@ class _Run:
         self._end = await for_each(shuffled, self._try, self._failed, environment=environment)
         if isinstance(self._end, RateLimitedError):
             raise self._end
-        return await self._conclude(order_ids)
+        for order_id in order_ids:
+            self._done.setdefault(order_id, OrderDocuments(order_id, FAILED, reason=untried(self._end)))
+        return await self._conclude([self._done[order_id] for order_id in order_ids])
 
     # One order
 
@@ -166,16 +165,18 @@ class _Run:
         folder = documents_folder(self._merchant_id, order_id)
         if self._is_erased(order_id):
             return self._erased(order_id)
-        index = self._store.read_json(f"{folder}/{INDEX}") or {}
+        index = self._store.read_json(f"{folder}/{INDEX}") or {"documents": []}
         # Otherwise, an earlier try of this run wrote it, and it is complete.
         if index.get("run") != self._job.run:
             listed = await self._calls.list(order_id)
             if not listed:
                 return OrderDocuments(order_id, MISSING, reason="zDirect has no documents of it yet")
-            found = await self._download(order_id, folder, listed, index)
-            if found is None:
+            entries = await self._download(order_id, folder, listed, index["documents"])
+            index = {"run": self._job.run, "documents": entries}
+            if entries is not None:
+                self._store.write_json(f"{folder}/{INDEX}", index)
+            if self._is_erased(order_id):
                 return self._erased(order_id)
-            index = found
         return self._outcome(order_id, index["documents"])
 
     def _is_erased(self, order_id: str) -> bool:
@@ -187,65 +188,54 @@ class _Run:
         return OrderDocuments(order_id, ERASED, reason="its personal data was erased")
 
     async def _download(
-        self, order_id: str, folder: str, listed: Sequence[ShippingDocument], index: Mapping[str, Any]
-    ) -> dict[str, Any] | None:
-        """Fetch the documents, and return the new index; None if the order is erased in the meantime.
+        self, order_id: str, folder: str, listed: Sequence[ShippingDocument], entries: Sequence[Mapping[str, Any]]
+    ) -> list[dict[str, Any]] | None:
+        """Fetch the documents, and return their entries for the index; None if the order is erased in the meantime.
 
-        :param index: the index of an earlier run.
+        :param entries: those of an earlier run.
         """
         there = set(self._store.files(folder))
-        before = {entry["path"]: entry for entry in [*index.get("documents", []), *index.get("withdrawn", [])]}
-        entries: dict[str, dict[str, Any]] = {}
+        before = {entry["path"]: entry for entry in entries if entry["path"] in there}
+        new: dict[str, dict[str, Any]] = {}
         for document in listed:
             path = f"{folder}/{document.file_name}"
-            entry = {**asdict(document), "path": path}
-            entry["document_id"] = entry.pop("id")
-            if path in there and path in before:
-                entries[path] = {**before[path], **entry}
-                continue
-            # A task that was killed may have left the document without its entry.
-            data = self._store.read(path) if path in there else None
-            if data is None:
+            fetched = before.get(path)
+            if fetched is None:
                 data = await self._calls.download(document)
                 self._store.write(path, data)
                 if self._is_erased(order_id):
                     return None
-            entries[path] = {
-                **entry,
-                "bytes": len(data),
-                "sha256": hashlib.sha256(data).hexdigest(),
-                "fetched_at": self._clock.now().isoformat(),
-                "fetched_by": self._job.run,
-            }
-        withdrawn = [entry for path, entry in before.items() if path not in entries]
-        new = {"run": self._job.run, "documents": list(entries.values()), "withdrawn": withdrawn}
-        self._store.write_json(f"{folder}/{INDEX}", new)
-        return None if self._is_erased(order_id) else new
+                fetched = {
+                    "bytes": len(data),
+                    "sha256": hashlib.sha256(data).hexdigest(),
+                    "fetched_at": self._clock.now().isoformat(),
+                    "fetched_by": self._job.run,
+                }
+            new[path] = {**fetched, **asdict(document), "path": path}
+        return list(new.values())
 
     def _outcome(self, order_id: str, entries: Sequence[Mapping[str, Any]]) -> OrderDocuments:
         fetched = sum(entry["fetched_by"] == self._job.run for entry in entries)
-        codes = tracking_codes(entries)
-        several = {name: found for name, found in codes.items() if len(found) > 1}
-        reason = "; ".join(
-            f"its labels have several codes for {name}: {', '.join(found)}" for name, found in several.items()
-        )
-        outcome, only = FETCHED if fetched else ALREADY, {name: found[0] for name, found in codes.items() if found}
+        codes = tracking_codes(entries) if self._job.fill_tracking else {}
+        several = [
+            f"its labels have several codes for {name}: {', '.join(found)}"
+            for name, found in codes.items()
+            if len(found) > 1
+        ]
         if several:
-            outcome = CONFLICT if self._job.fill_tracking else outcome
-            only = {} if self._job.fill_tracking else {name: only[name] for name in only.keys() - several.keys()}
-        return OrderDocuments(order_id, outcome, tuple(entries), fetched, only, reason=reason or None)
+            return OrderDocuments(order_id, CONFLICT, entries, fetched, reason="; ".join(several))
+        only = {name: code for name, (code,) in codes.items()}
+        return OrderDocuments(order_id, FETCHED if fetched else ALREADY, entries, fetched, only)
 
     # The end
 
-    async def _conclude(self, order_ids: Sequence[str]) -> DocumentsResult:
+    async def _conclude(self, results: Sequence[OrderDocuments]) -> DocumentsResult:
         job = self._job
-        results = [self._done.get(order_id) or self._untried(order_id) for order_id in order_ids]
         path = None
         if results:
             rows = [row for result in results for row in result.rows()]
             path = RunResults(job.place, DATASET, SCHEMA, job.run).publish(rows, self._clock.now())
         counts = Counter(result.outcome for result in results)
-        tracking = await self._fill_tracking(results)
         result = DocumentsResult(
             merchant_id=self._merchant_id,
             orders={outcome: counts[outcome] for outcome in OUTCOMES},
@@ -254,8 +244,8 @@ class _Run:
             missing_orders=[one.order_id for one in results if one.outcome == MISSING][:SHOWN],
             uri=job.place.uri_of(documents_folder(self._merchant_id)),
             results_uri=job.place.uri_of(path) if path else None,
+            tracking=await self._fill_tracking(results),
             requests=self._client.stats.requests,
-            tracking=tracking,
         )
         orders = ", ".join(f"{count} {outcome}" for outcome, count in result.orders.items() if count) or "none"
         what = subject("shipping documents", self._merchant_id, full_id=True)
@@ -263,20 +253,14 @@ class _Run:
         self._raise(result, results)
         return result
 
-    def _untried(self, order_id: str) -> OrderDocuments:
-        reason = f"not tried, because: {self._end.message if self._end else 'unknown'}"
-        return OrderDocuments(order_id, FAILED, reason=reason[:500])
-
     async def _fill_tracking(self, results: Sequence[OrderDocuments]) -> OrderUpdateResult | None:
         job = self._job
-        if not job.fill_tracking or self._end is not None:
-            return None
         updates = [
-            OrderUpdate(result.order_id, **result.codes, row=number)  # type: ignore[arg-type]
+            OrderUpdate(number, result.order_id, **result.codes)  # type: ignore[arg-type]
             for number, result in enumerate(results, start=1)
             if result.codes
         ]
-        if not updates:
+        if not updates or self._end is not None:
             return None
         rules = UpdateRules(overwrite_tracking=job.overwrite_tracking)
         update = OrderUpdateJob(job.place, updates, job.run, rules=rules, max_failed=None)
@@ -284,13 +268,13 @@ class _Run:
 
     def _raise(self, result: DocumentsResult, results: Sequence[OrderDocuments]) -> None:
         job = self._job
-        if self._end is not None and not isinstance(self._end, ZDirectRetriableError):
-            raise self._end
-        denied = [error for error in self._errors if isinstance(error, PermissionDeniedError)]
-        if denied and all(one.outcome == FAILED for one in results):
-            raise denied[0]
         failed = f"{result.orders[FAILED]} of {len(results)} orders could not be fetched"
-        retry_all(self._errors, f"Shipping documents of merchant {self._merchant_id}: {failed}")
+        raise_failures(
+            self._end,
+            self._errors,
+            f"Shipping documents of merchant {self._merchant_id}: {failed}",
+            in_vain=all(one.outcome == FAILED for one in results),
+        )
         bad = [one for one in results if one.outcome in (FAILED, CONFLICT)]
         not_filled = result.tracking.failed if result.tracking else 0
         if job.max_failed is not None and len(bad) + not_filled > job.max_failed:

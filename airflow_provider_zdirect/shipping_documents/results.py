@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -47,7 +47,7 @@ class OrderDocuments:
 
     order_id: str
     outcome: str
-    documents: tuple[Mapping[str, Any], ...] = ()
+    documents: Sequence[Mapping[str, Any]] = ()
     fetched: int = 0
     codes: Mapping[str, str] = field(default_factory=dict)
     status_code: int | None = None

@@ -23,7 +23,8 @@ from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.inbound.item_set import COLUMNS, ItemSet
 from airflow_provider_zdirect.intrastat.master_data import master_data_file, read_master_data
 from airflow_provider_zdirect.merchant_files.tables import TableFile
-from airflow_provider_zdirect.orders.update_rows import listed_updates, read_updates, update_file
+from airflow_provider_zdirect.orders.update_rows import COLUMNS as UPDATE_COLUMNS
+from airflow_provider_zdirect.orders.update_rows import REQUIRED, listed_updates, read_updates
 from airflow_provider_zdirect.stocks.feed import MAPPING_COLUMNS, FeedFiles, SkuMapping
 from airflow_provider_zdirect.windows import parse_instant
 
@@ -57,10 +58,10 @@ def refusal(error: ZDirectConfigurationError) -> str:
 
 
 def tracking(path: str) -> Any:
-    rows = read_updates(update_file(FS, path, path, "updates_path").rows(), merchant_id="")
+    rows = read_updates(TableFile(FS, path, path, "updates_path", UPDATE_COLUMNS, REQUIRED).rows(), merchant_id="")
     assert len(rows.updates) + len(rows.wrong) == 1
     if rows.wrong:
-        assert rows.wrong[0].what.startswith("tracking_number="), "the value is shown"
+        assert str(rows.wrong[0].reason).startswith("tracking_number="), "the value is shown"
         assert rows.wrong[0].order_id == ORDER
         return REFUSED
     return rows.updates[0].tracking_number

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import fsspec
-import pytest
 from emulated_time import EmulatedTime
-from killing import Killed
 
 from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, RetryPolicy, Timeouts, Transport
 from airflow_provider_zdirect.client.client import ZDirectClient
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.orders.order_flow import UpdateRules
 from airflow_provider_zdirect.orders.order_updates import update_orders
-from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult
+from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, OrderUpdateResult, UpdateRules
 from airflow_provider_zdirect.orders.update_rows import read_updates
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -34,30 +30,6 @@ CODES = {"tracking_number": "OUT-10001", "return_tracking_number": "BACK-10001"}
 def order_emulator() -> EmulatorServer:
     """One in which there are only those orders that a test makes."""
     return EmulatorServer(seed=7, now=NOW, order_days=0)
-
-
-@contextlib.contextmanager
-def deadly_storage(number: int, when: str) -> Iterator[None]:
-    """The process is gone ``before`` or ``after`` the write to the storage with that number, from 1."""
-    written = 0
-
-    def dying(write: Callable[..., None]) -> Callable[..., None]:
-        def die(*arguments: Any) -> None:
-            nonlocal written
-            written += 1
-            mine = written
-            if (mine, when) == (number, "before"):
-                raise Killed
-            write(*arguments)
-            if (mine, when) == (number, "after"):
-                raise Killed
-
-        return die
-
-    with pytest.MonkeyPatch.context() as patched:
-        for name in ("write", "upload", "delete_folder"):
-            patched.setattr(ObjectStore, name, dying(getattr(ObjectStore, name)))
-        yield
 
 
 class AnsweringTransport(Transport):
@@ -175,7 +147,7 @@ class OrderWorld:
 def outcomes(result: OrderUpdateResult) -> dict[int, set[str]]:
     found: dict[int, set[str]] = {}
     for one in result.results:
-        found.setdefault(one.row or 0, set()).add(one.outcome)
+        found.setdefault(one.row, set()).add(str(one.outcome))
     return found
 
 

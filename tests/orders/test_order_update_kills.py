@@ -10,8 +10,8 @@ from random import Random
 from typing import Any
 
 import pytest
-from killing import DeadlyTransport, Killed
-from orders.order_world import OrderWorld, deadly_storage, tracked
+from killing import DeadlyTransport, Killed, kill_at
+from orders.order_world import OrderWorld, tracked
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.orders import few_at_once, order_updates
@@ -115,12 +115,12 @@ def test_killed_around_any_request_and_run_again_all_is_done_once(
     assert kill_at_each(emulator, tmp_path, 120, run_and_kill) >= 20, "each request had its turn"
 
 
-@pytest.mark.parametrize("moment", ["before", pytest.param("after", marks=pytest.mark.exhaustive)])
-def test_killed_around_any_write_to_the_storage_and_run_again_all_is_done_once(
-    emulator: EmulatorServer, tmp_path: Path, moment: str
+def test_killed_before_any_change_of_the_storage_and_run_again_all_is_done_once(
+    emulator: EmulatorServer, tmp_path: Path
 ) -> None:
     def run_and_kill(scene: Scene, number: int) -> bool:
-        with deadly_storage(number, moment):
+        with pytest.MonkeyPatch.context() as patched:
+            kill_at(number, patched)
             return scene.run_and_kill()
 
     assert kill_at_each(emulator, tmp_path, 86_400, run_and_kill) >= 5

@@ -122,7 +122,17 @@ def test_what_zdirect_does_not_let_be_changed_is_refused_and_others_go_on(world:
     assert len(world.writes()) < 10 + IN_VAIN + AT_ONCE["production"]
 
 
-def test_orders_that_fail_come_last_with_the_next_try(world: OrderWorld) -> None:
+def test_a_line_is_not_shipped_if_zdirect_refuses_the_numbers_that_another_row_gives(world: OrderWorld) -> None:
+    order_id = world.order()
+    world.fail(f"/orders/{order_id}$", 400, method="PATCH")
+    codes = {"order_id": order_id, "tracking_number": "OUT-10001", "return_tracking_number": "BACK-10001"}
+    rows = [codes, {"order_id": order_id, "status": "shipped"}]
+    assert world.update(*rows) == {2: {"refused"}, 3: {"refused"}}
+    assert world.writes() == ["PATCH order 400"]
+
+
+def test_orders_that_fail_come_last_with_the_next_try(world: OrderWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(AT_ONCE, "production", 1)
     bad = world.emulator.add_orders(world.merchant_id, 12, items=1, lines=1)
     good = world.emulator.add_orders(world.merchant_id, 30, items=1, lines=1)
     for order_id in bad:
