@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_zdirect.inbound.item_set import COLUMNS, ItemSet
+from airflow_provider_zdirect.inbound.item_set import ANNOUNCED, COLUMNS, DISPATCHED, ItemSet, listed_items, read_items
 from airflow_provider_zdirect.inbound.notice_fields import checked_fields
 from airflow_provider_zdirect.inbound.notice_plan import (
     CREATE,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
 
-_ITEMS = table.optional(table.from_template(ItemSet.of_list))
+_ITEMS = table.optional(table.from_template(listed_items))
 
 
 class _NoticeFields(table.Argument):
@@ -140,7 +140,7 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
     def perform(self, values: Mapping[str, Any], context: Context, hook: ZDirectHook) -> Outcome:
         from airflow_provider_zdirect.inbound.steps import carry_out
 
-        items, dispatch_items = (_item_set(values, name) for name in ("items", "dispatch_items"))
+        items = {ANNOUNCED: _items(values, "items"), DISPATCHED: _items(values, "dispatch_items")}
         merchant_id, notice_id = values["merchant_id"], values["shipping_notice_id"]
         if CREATE in values["operations"]:
             merchant_id = merchant_id or hook.merchant_id()
@@ -152,17 +152,16 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
             notice_id=notice_id,
             create_by=values["create_by"],
             fields=values["notice"],
-            announced=items,
-            dispatched=dispatch_items,
+            items=items,
         )
-        return Outcome(ask_zdirect(hook, lambda client: carry_out(plan, client)).as_dict(plan))
+        return Outcome(ask_zdirect(hook, lambda client: carry_out(plan, client)))
 
 
-def _item_set(values: Mapping[str, Any], name: str) -> ItemSet | None:
+def _items(values: Mapping[str, Any], name: str) -> ItemSet | None:
     if values[f"{name}_path"] is None:
         listed: ItemSet | None = values[name]
         return listed
-    return ItemSet.of_file(open_table(values, f"{name}_path", COLUMNS, ("ean", "quantity")))
+    return read_items(open_table(values, f"{name}_path", COLUMNS, ("ean", "quantity")))
 
 
 def _is_any_given(*values: Any) -> bool | None:

@@ -16,9 +16,8 @@ from airflow_provider_zdirect.client.client import ZDirectClient
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import RateLimitedError
-from airflow_provider_zdirect.inbound.item_set import ItemSet
 from airflow_provider_zdirect.inbound.notice_plan import NoticePlan
-from airflow_provider_zdirect.inbound.steps import NoticeResult, carry_out
+from airflow_provider_zdirect.inbound.steps import carry_out
 
 NOTICES = "/zfs/shipping-notices"
 NOTICE_ID = "5b1f6a52-9d3c-4d6e-8f3a-0c9a5b7e1d24"
@@ -58,8 +57,10 @@ class NoticeWorld:
             "notice_id": NOTICE_ID if put else None,
             "create_by": create_by,
             "fields": FIELDS if "create" in operations else {},
-            "announced": ItemSet(ITEMS) if "announce" in operations else None,
-            "dispatched": ItemSet(FEWER) if "dispatch" in operations else None,
+            "items": {
+                "announced": ITEMS if "announce" in operations else None,
+                "dispatched": FEWER if "dispatch" in operations else None,
+            },
         }
         return NoticePlan(**{**arguments, **changes})
 
@@ -74,16 +75,16 @@ class NoticeWorld:
         policy = RetryPolicy(jitter=lambda: 0.0)
         return ZDirectClient(config, clock=self.clock, limiter=self.limiter, transport=transport, policy=policy)
 
-    def run(self, plan: NoticePlan, transport: Transport | None = None) -> NoticeResult:
+    def run(self, plan: NoticePlan, transport: Transport | None = None) -> dict[str, Any]:
         """Once, in a process of its own."""
 
-        async def go() -> NoticeResult:
+        async def go() -> dict[str, Any]:
             async with self.client(transport) as client:
                 return await carry_out(plan, client)
 
         return asyncio.run(go())
 
-    def run_in_turn(self, plan: NoticePlan, transport: Transport | None = None) -> NoticeResult:
+    def run_in_turn(self, plan: NoticePlan, transport: Transport | None = None) -> dict[str, Any]:
         """As a task does that waits for its turn."""
         while True:
             try:
@@ -123,8 +124,8 @@ class Colleague:
         ).json()
         self._http.headers["Authorization"] = f"Bearer {answer['access_token']}"
 
-    def announce(self, quantities: dict[str, int]) -> None:
-        self.post("announced-item-sets", ItemSet(quantities).as_body())
+    def announce(self, items: dict[str, int], path: str = "announced-item-sets") -> None:
+        self.post(path, {"items": [{"ean": ean, "quantity": count} for ean, count in items.items()]})
 
     def post(self, path: str, content: dict[str, Any]) -> None:
         etag = self._http.get(f"{NOTICES}/{NOTICE_ID}").headers["ETag"]

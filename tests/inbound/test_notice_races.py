@@ -24,7 +24,6 @@ from notice_world import (
 )
 
 from airflow_provider_zdirect.exceptions import ConflictError, NotFoundError, ServerError
-from airflow_provider_zdirect.inbound.item_set import ItemSet
 
 OTHERS_OF_THE_SAME_COUNT = {"0191476239145": 1, "4006381333931": 3}
 
@@ -45,10 +44,10 @@ def test_a_set_is_read_once_before_its_confirmation_and_not_after(world: NoticeW
             for request in world.emulator.requests
         )
 
-    assert set(world.run(world.plan()).operations.values()) == {"done"}
+    assert set(world.run(world.plan())["operations"].values()) == {"done"}
     assert reads() == 1
     assert not world.clock.slept, "one notice does not wait between its own requests"
-    assert set(world.run(world.plan()).operations.values()) == {"already"}
+    assert set(world.run(world.plan())["operations"].values()) == {"already"}
     assert reads() == 2
 
 
@@ -72,7 +71,7 @@ def test_other_items_that_somebody_else_dispatched_and_confirmed_are_a_conflict(
     colleague = Colleague(world)
 
     def replace_and_confirm() -> None:
-        colleague.post("dispatch-item-sets", ItemSet({"4006381333931": 99}).as_body())
+        colleague.announce({"4006381333931": 99}, "dispatch-item-sets")
         colleague.post("dispatch-confirmations", {})
 
     with pytest.raises(ConflictError, match="they are locked"):
@@ -81,9 +80,9 @@ def test_other_items_that_somebody_else_dispatched_and_confirmed_are_a_conflict(
 
 
 def test_a_confirmation_alone_confirms_what_is_there(world: NoticeWorld) -> None:
-    world.run(world.plan(ANNOUNCING[:2], announced=ItemSet(FEWER)))
+    world.run(world.plan(ANNOUNCING[:2], items={"announced": FEWER, "dispatched": None}))
     for expected in ("done", "already"):
-        assert world.run(world.plan(("confirm_announcement",))).operations == {"confirm_announcement": expected}
+        assert world.run(world.plan(("confirm_announcement",)))["operations"] == {"confirm_announcement": expected}
     assert world.only()["announced"] == FEWER
 
 
@@ -104,17 +103,17 @@ NOTHING = {"announced_item_count": 0, "dispatch_item_count": 0}
 
 
 def test_a_count_that_is_behind_is_not_taken_for_somebody_elses_change(world: NoticeWorld) -> None:
-    assert world.run(world.plan(), CountsNothing()).operations == dict.fromkeys(ANNOUNCING, "done")
+    assert world.run(world.plan(), CountsNothing())["operations"] == dict.fromkeys(ANNOUNCING, "done")
     assert world.only()["announced"] == ITEMS
-    assert world.run(world.plan(), CountsNothing()).operations == dict.fromkeys(ANNOUNCING, "already")
+    assert world.run(world.plan(), CountsNothing())["operations"] == dict.fromkeys(ANNOUNCING, "already")
 
 
 def test_a_set_that_is_not_shown_yet_is_left_to_the_retry(world: NoticeWorld) -> None:
     world.answer("announced-item-sets$", "GET", times=1, status=404)
-    with pytest.raises(ServerError, match="does not show them yet") as caught:
+    with pytest.raises(ServerError, match="does not show what it took yet") as caught:
         world.run(world.plan())
     assert caught.value.retry_after
-    assert world.run(world.plan()).operations == {
+    assert world.run(world.plan())["operations"] == {
         "create": "already",
         "announce": "already",
         "confirm_announcement": "done",
@@ -133,11 +132,11 @@ def test_a_refused_announcement_in_an_unknown_later_state_has_happened(
 ) -> None:
     world.run(world.plan())
     _is_in_state(world, "delivery_date_confirmed")
-    assert world.run(world.plan(operations)).operations == dict.fromkeys(operations, "already")
+    assert world.run(world.plan(operations))["operations"] == dict.fromkeys(operations, "already")
 
 
 def test_in_an_unknown_state_other_items_are_not_taken_for_announced(world: NoticeWorld) -> None:
-    world.run(world.plan(announced=ItemSet(FEWER)))
+    world.run(world.plan(items={"announced": FEWER, "dispatched": None}))
     _is_in_state(world, "delivery_date_confirmed")
     with pytest.raises(ConflictError, match="'delivery_date_confirmed' is not known to this provider"):
         world.run(world.plan())
@@ -171,7 +170,7 @@ def test_two_attempts_that_post_at_once_are_an_error_before_anything_is_announce
     created: list[str] = []
 
     def elsewhere() -> None:
-        in_thread(lambda: created.append(world.run(world.plan(("create",), create_by="post")).notice.id))
+        in_thread(lambda: created.append(world.run(world.plan(("create",), create_by="post"))["shipping_notice_id"]))
 
     with pytest.raises(ConflictError, match="has 2 shipping notices with merchant_b2b_reference='PO-1'") as caught:
         world.run(plan, meanwhile(elsewhere, NOTICES))
@@ -192,7 +191,7 @@ def test_a_listed_id_in_upper_case_is_the_one_that_was_made(world: NoticeWorld) 
                 answer = replace(answer, body=bytearray(json.dumps({"shipping-notices": made}).encode()))
             return answer
 
-    assert world.run(world.plan(create_by="post"), Upper(lambda *_: False)).operations["create"] == "done"
+    assert world.run(world.plan(create_by="post"), Upper(lambda *_: False))["operations"]["create"] == "done"
 
 
 def _listed(answer: Any) -> list[dict[str, Any]]:

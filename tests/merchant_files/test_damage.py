@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.inbound.item_set import COLUMNS, ItemSet
+from airflow_provider_zdirect.inbound.item_set import COLUMNS, read_items
 from airflow_provider_zdirect.intrastat.master_data import master_data_file, read_master_data
 from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.orders.update_rows import listed_updates, read_updates, update_file
@@ -80,7 +80,7 @@ def feed(path: str) -> Any:
 def items(path: str) -> Any:
     file = TableFile(FS, path, path, "items_path", COLUMNS, ("ean", "quantity"))
     try:
-        ((ean, quantity),) = ItemSet.of_file(file).quantities.items()
+        ((ean, quantity),) = read_items(file).items()
     except ZDirectConfigurationError as error:
         return refusal(error)
     return ean, str(quantity)
