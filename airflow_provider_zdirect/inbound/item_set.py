@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.merchant_files.cells import CellError, read_count, shown
+from airflow_provider_zdirect.merchant_files.cells import CellError, read_cell, read_count
 from airflow_provider_zdirect.merchant_files.ean import read_ean
 from airflow_provider_zdirect.merchant_files.tables import Row, TableFile
 
@@ -86,15 +86,10 @@ def _item(row: Any) -> tuple[str, int]:
     """EAN and quantity; raises CellError that says what is wrong."""
     if not isinstance(row, Mapping) or not row.keys() <= COLUMNS.keys():
         raise CellError(f"{str(row)[:60]} is not an object of ean and quantity")
-    found: dict[str, Any] = {}
-    for name, read in (("ean", read_ean), ("quantity", read_count)):
+    for name in COLUMNS:
         if row.get(name) in (None, ""):
             raise CellError(f"{name} is missing")
-        try:
-            found[name] = read(row[name])
-        except CellError as error:
-            raise CellError(f"{name}={shown(row[name])} {error}") from None
-    ean, quantity = found.values()
+    ean, quantity = read_cell(row, "ean", read_ean), read_cell(row, "quantity", read_count)
     if not 1 <= quantity <= LARGEST:
         raise CellError(f"quantity={str(quantity)!r} of EAN {ean} is not a whole number, 1 or more")
     return ean, quantity

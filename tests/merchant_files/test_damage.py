@@ -71,7 +71,7 @@ def feed(path: str) -> Any:
     read = files.read(files.find(), None, NOW)
     (row,) = read.rows or [None]
     if row is None or row.quantity is None:
-        (bad,) = read.bad or [row.bad()]
+        (bad,) = read.bad or [row]
         assert "missing" in bad.reason or "ean=" in bad.reason or "quantity=" in bad.reason
         return None if "missing" in bad.reason else REFUSED
     return row.ean, str(row.quantity)

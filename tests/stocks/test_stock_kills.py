@@ -240,10 +240,10 @@ def test_a_newest_feed_that_equals_what_zdirect_has_wins_wherever_it_meets_an_ol
             with contextlib.suppress(Killed):
                 world.run(*mortal(job, fate))
 
-        def confirm_late(log: SentLog, levels: Any, run: Any = run_older, met: list[str] = met) -> None:
+        def confirm_late(log: SentLog, levels: Any, now: Any, run: Any = run_older, met: list[str] = met) -> Any:
             if not met:
                 run_elsewhere(run)
-            confirm(log, levels)
+            return confirm(log, levels, now)
 
         other = run_newest if meeting == "older waits" else run_older
         if meeting == "newest waits with its confirmation":

@@ -23,29 +23,29 @@ from airflow_provider_zdirect.exceptions import (
 )
 from airflow_provider_zdirect.stocks.answer import outcomes
 from airflow_provider_zdirect.stocks.feed import Feed, FeedFiles, FeedRow
-from airflow_provider_zdirect.stocks.level import Level, Sent
-from airflow_provider_zdirect.stocks.sent_log import Newest
+from airflow_provider_zdirect.stocks.level import Sent
+from airflow_provider_zdirect.stocks.sent_log import Known
 from airflow_provider_zdirect.stocks.update_pace import UPDATES, reserve
 from airflow_provider_zdirect.stocks.wanted_levels import OpenPieces, Piece, wanted_levels
 
 NOW = datetime(2026, 3, 10, 8, tzinfo=UTC)
 CHANNELS = ["c1", "c2"]
+TIMES = {"new.csv": NOW, "old.csv": NOW - timedelta(minutes=1)}
 
 feed_rows = st.builds(
-    lambda number, code, channel, quantity, age: FeedRow(
-        "stock.csv",
+    lambda number, code, channel, quantity, file: FeedRow(
+        file,
         f"row {number}",
-        NOW - timedelta(minutes=age),
-        ean(code),
-        channel,
-        quantity,
         "" if quantity is not None else "quantity is missing",
+        ean=ean(code),
+        channel=channel,
+        quantity=quantity,
     ),
     st.integers(1, 99),
     st.integers(1, 3),
     st.sampled_from([None, "c1", "c9"]),
     st.one_of(st.none(), st.integers(0, 3)),
-    st.integers(0, 1),
+    st.sampled_from(list(TIMES)),
 )
 
 
@@ -55,12 +55,12 @@ def test_every_row_counts_or_is_rejected_or_is_superseded_and_no_level_is_guesse
     rows: list[FeedRow], ordered: dict[str, int]
 ) -> None:
     pieces = OpenPieces({code: [Piece(NOW)] * count for code, count in ordered.items()}, NOW)
-    wanted = wanted_levels(Feed(rows=rows), CHANNELS, pieces)
+    wanted = wanted_levels(Feed(rows=rows, times=TIMES), CHANNELS, pieces)
     for (channel, code), level in wanted.levels.items():
         said = [row for row in rows if row.ean == code and row.channel == channel]
         said = said or [row for row in rows if row.ean == code and row.channel is None]
-        newest = max(row.feed_time for row in said)
-        quantities = {row.quantity for row in said if row.feed_time == newest}
+        newest = max(TIMES[row.file] for row in said)
+        quantities = {row.quantity for row in said if TIMES[row.file] == newest}
         assert len(quantities) == 1, "contradicting rows are not sent"
         (quantity,) = quantities
         assert quantity is not None
@@ -77,7 +77,7 @@ def test_every_row_counts_or_is_rejected_or_is_superseded_and_no_level_is_guesse
 
 def sent(code: int, quantity: int = 1, *, minute: int = 0, version: int = 0, outcome: str | None = None) -> Sent:
     version_time = NOW + timedelta(minutes=version)
-    return Sent(("c1", ean(code)), Level(quantity, version_time, NOW), NOW + timedelta(minutes=minute), "r", outcome)
+    return Sent("c1", ean(code), quantity, version_time, NOW, NOW + timedelta(minutes=minute), "r", outcome)
 
 
 @given(
@@ -91,15 +91,15 @@ def sent(code: int, quantity: int = 1, *, minute: int = 0, version: int = 0, out
 @settings(max_examples=100)
 def test_what_was_sent_comes_to_the_same_in_any_order_and_however_it_was_compacted(made, dice, cut) -> None:
     items = [sent(1, version, minute=minute, version=version, outcome=outcome) for version, minute, outcome in made]
-    whole, part, rest = Newest(), Newest(), Newest()
+    whole, part, rest = Known(), Known(), Known()
     whole.add(items)
     shuffled = [*items, *items]
     dice.shuffle(shuffled)
     part.add(shuffled[:cut])
-    rest.add(part.items())
+    rest.add(part.ended())
     rest.add(shuffled[cut:])
-    rest.add(part.items())
-    found, expected = rest.all.get(("c1", ean(1))), whole.all.get(("c1", ean(1)))
+    rest.add(part.ended())
+    found, expected = rest.newest.get(("c1", ean(1))), whole.newest.get(("c1", ean(1)))
     assert (found and found.order) == (expected and expected.order)
     assert {pair: item.order for pair, item in rest.taken.items()} == {
         pair: item.order for pair, item in whole.taken.items()
@@ -193,11 +193,11 @@ def test_a_row_that_is_none_does_not_stop_the_others(tmp_path: Path, name: str, 
     files = FeedFiles(LocalFileSystem(), str(tmp_path / name), name)
     feed = files.read(files.find(), None, NOW)
     good = [row for row in feed.rows if row.quantity is not None]
-    bad = [row.bad() for row in feed.rows if row.quantity is None] + feed.bad
+    bad = [row for row in feed.rows if row.quantity is None] + feed.bad
     assert [(row.ean, row.quantity) for row in good] == [(ean(1), 1)]
     assert [text in row.reason for text, row in zip(said, bad, strict=True)] == [True] * len(said)
-    assert feed.count == 1 + len(said)
-    assert all(row.row for row in bad)
+    assert len(feed.rows) + len(feed.bad) == 1 + len(said)
+    assert all(row.content for row in bad)
 
 
 def test_a_broken_file_of_a_folder_does_not_stop_the_others_and_one_that_is_gone_is_read_by_the_retry(

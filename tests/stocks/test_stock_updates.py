@@ -314,12 +314,14 @@ def test_both_limits_are_kept_by_merchants_that_share_them(world: StockWorld) ->
     assert took < 110, "3,300 updates: 2,000, and the rest a good minute later"
 
 
-def test_a_limit_that_others_use_up_is_waited_for(world: StockWorld) -> None:
+@pytest.mark.parametrize("seconds", [20, 45])
+def test_a_limit_that_others_use_up_is_waited_for_by_the_run_or_its_task(world: StockWorld, seconds: int) -> None:
     world.write("stock.csv", rows(1))
-    refused = {"status": 429, "headers": {"Retry-After": "45"}}
+    refused = {"status": 429, "headers": {"Retry-After": str(seconds)}}
     world.emulator.faults.add({"match": {"path": "/stocks", "nth": 1}, "action": refused})
-    assert world.run(world.job())["accepted"] == 2
+    assert world.run_as_task(world.job())["accepted"] == 2
     assert len(world.posts()) == 2
+    assert seconds in world.clock.slept
 
 
 def test_a_large_feed_with_one_in_a_hundred_bad_and_failing_ends_right_within_the_limits(world: StockWorld) -> None:
