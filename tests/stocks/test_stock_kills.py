@@ -172,7 +172,7 @@ def test_an_older_feed_that_is_overtaken_does_not_stay(make: Callable[[], StockW
 
 
 @pytest.mark.parametrize("overtaken", ["before", "after"])
-@pytest.mark.parametrize("who_comes", ["its retry", "the next feed's run"])
+@pytest.mark.parametrize("who_comes", ["its retry", "the next feed's run", "it days after its batches were compacted"])
 def test_an_older_feed_that_is_overtaken_and_dies_is_mended(
     make: Callable[[], StockWorld], overtaken: str, who_comes: str
 ) -> None:
@@ -191,8 +191,14 @@ def test_an_older_feed_that_is_overtaken_and_dies_is_mended(
         world.emulator.clock.advance(120)
         world.run(older)
     else:
+        if who_comes != "the next feed's run":
+            world.emulator.clock.advance(timedelta(days=2).total_seconds())
+            world.write("other.csv", [{"ean": ean(9), "quantity": 1}])
+            world.run(world.job("other.csv", run="d" * 24, minutes=3))
+            assert len(list(world.root.glob("_sent/**/*.parquet"))) == 1
         world.run(world.job("new.csv", run=C, minutes=2))
-    assert is_newer(world)
+    assert set(world.levels().values()) == {1}
+    assert len([code for _, code in world.levels() if code != ean(9)]) == 6
 
 
 def test_a_newer_feed_that_died_before_its_answer_is_not_replaced_by_an_older_one(
