@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stock_world import DeadlyFiles, DeadlyTransport, Killed, StockWorld, ean, write_orders
+from killing import DeadlyTransport, Killed
+from stock_world import DeadlyFiles, Meeting, StockWorld, ean
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ServerError
@@ -23,7 +24,7 @@ from airflow_provider_zdirect.stocks.open_orders import OrdersWanted
 from airflow_provider_zdirect.stocks.sent_log import SentLog
 from airflow_provider_zdirect.stocks.update_plan import StockUpdateJob
 
-A, B, C = "a" * 24, "b" * 24, "c" * 24
+A, B, C = "abc"
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def mortal(job: StockUpdateJob, fate: Callable[[], bool]) -> tuple[StockUpdateJo
     """The job on a disk, and a network, that die."""
     files = DeadlyFiles()
     files.dies = fate  # type: ignore[method-assign]
-    return replace(job, place=replace(job.place, fs=files)), DeadlyTransport(fate)
+    return replace(job, place=replace(job.place, fs=files)), DeadlyTransport(lambda _, when: when == "after" and fate())
 
 
 def end(world: StockWorld) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def end(world: StockWorld) -> dict[str, Any]:
 
 def eventful(world: StockWorld) -> StockUpdateJob:
     """Several batches, some of which fail; a bad row; orders that are subtracted; an earlier run."""
-    write_orders(world, [{"lines": [(ean(1), "initial"), (ean(1), "reserved")]}])
+    world.write_orders({"lines": [(ean(1), "initial"), (ean(1), "reserved")]})
     world.write("stock.csv", [{"ean": ean(number), "quantity": 3} for number in range(2)])
     world.run(world.job(run=B, orders=OrdersWanted()))
     world.emulator.set_options(stocks_failed=0.4)
@@ -127,26 +128,6 @@ def test_killed_again_and_again_it_ends_the_same(make: Callable[[], StockWorld])
         assert end(world) == undisturbed
 
 
-class Meeting(DeadlyTransport):
-    """Lets something happen just before or just after the first stock update, and may die then."""
-
-    def __init__(self, before: Callable[[], Any] | None = None, after: Callable[[], Any] | None = None) -> None:
-        super().__init__(lambda: False)
-        self.before, self.after = before, after
-
-    async def send(self, method: str, url: str, **options: Any) -> Any:
-        if not url.endswith("/stocks"):
-            return await super().send(method, url, **options)
-        before, self.before = self.before, None
-        if before:
-            await asyncio.to_thread(before)
-        answer = await super().send(method, url, **options)
-        after, self.after = self.after, None
-        if after:
-            await asyncio.to_thread(after)
-        return answer
-
-
 def die() -> None:
     raise Killed
 
@@ -194,7 +175,7 @@ def test_an_older_feed_that_is_overtaken_and_dies_is_mended(
         if who_comes != "the next feed's run":
             world.emulator.clock.advance(timedelta(days=2).total_seconds())
             world.write("other.csv", [{"ean": ean(9), "quantity": 1}])
-            world.run(world.job("other.csv", run="d" * 24, minutes=3))
+            world.run(world.job("other.csv", run="d", minutes=3))
             assert len(list(world.root.glob("_sent/**/*.parquet"))) == 1
         world.run(world.job("new.csv", run=C, minutes=2))
     assert set(world.levels().values()) == {1}
@@ -279,7 +260,7 @@ def test_runs_at_once_end_with_the_newest_feed(make: Callable[[], StockWorld]) -
         world.write(f"{number}.csv", [{"ean": ean(n), "quantity": 10 + number} for n in range(4)])
 
     async def at_once() -> None:
-        jobs = [world.job(f"{number}.csv", run=f"{number}" * 24, minutes=number) for number in range(4)]
+        jobs = [world.job(f"{number}.csv", run=str(number), minutes=number) for number in range(4)]
         await asyncio.gather(*(world.update(job) for job in jobs))
 
     asyncio.run(at_once())
@@ -313,7 +294,7 @@ def test_runs_that_meet_and_die_anywhere_leave_the_newest_feed_once_all_were_ret
     for number in range(4):
         feeds.append({ean(n): dice.choice([5, 9]) for n in range(3)})
         world.write(f"{number}.csv", [{"ean": code, "quantity": quantity} for code, quantity in feeds[-1].items()])
-        jobs.append(world.job(f"{number}.csv", run=f"{number}" * 24, minutes=number, sales_channel_ids=()))
+        jobs.append(world.job(f"{number}.csv", run=str(number), minutes=number, sales_channel_ids=()))
     world.run(jobs[0])
 
     async def at_once() -> list[Any]:

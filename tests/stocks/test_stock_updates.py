@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
-from stock_world import DeadlyTransport, StockWorld, ean
+from stock_world import Refusing, StockWorld, ean
 
 from airflow_provider_zdirect.exceptions import (
     MalformedResponseError,
@@ -77,17 +75,17 @@ def test_no_live_sales_channel_is_an_error_before_anything_is_sent(world: StockW
 
 def test_only_changes_are_sent_unless_all_is_asked_for_or_it_was_long_ago(world: StockWorld) -> None:
     world.write("stock.csv", rows(3))
-    assert world.run(world.job(run="a" * 24))["sent"] == 6
-    again = world.run(world.job(run="b" * 24, minutes=1))
+    assert world.run(world.job(run="a"))["sent"] == 6
+    again = world.run(world.job(run="b", minutes=1))
     assert (again["sent"], again["updates"], again["unchanged"]) == (0, 0, 6)
     world.write("stock.csv", [*rows(2), {"ean": ean(2), "quantity": 99}])
-    changed = world.run(world.job(run="c" * 24, minutes=2))
+    changed = world.run(world.job(run="c", minutes=2))
     assert (changed["sent"], changed["unchanged"]) == (2, 4)
     assert world.levels()[world.channels[0], ean(2)] == 99
-    assert world.run(world.job(run="d" * 24, minutes=3, full_sync=True))["sent"] == 6
-    assert world.run(world.job(run="e" * 24, minutes=4, resend_after=timedelta(hours=1)))["sent"] == 0
+    assert world.run(world.job(run="d", minutes=3, full_sync=True))["sent"] == 6
+    assert world.run(world.job(run="e", minutes=4, resend_after=timedelta(hours=1)))["sent"] == 0
     world.emulator.clock.advance(3600)
-    assert world.run(world.job(run="f" * 24, minutes=5, resend_after=timedelta(hours=1)))["sent"] == 6
+    assert world.run(world.job(run="f", minutes=5, resend_after=timedelta(hours=1)))["sent"] == 6
     assert len(world.posts()) == 4
     assert len(world.results()) == 6 + 2 + 6 + 6
     assert len(world.results(table="stock_updates_current")) == 6
@@ -96,9 +94,9 @@ def test_only_changes_are_sent_unless_all_is_asked_for_or_it_was_long_ago(world:
 def test_an_older_feed_changes_nothing(world: StockWorld) -> None:
     world.write("new.csv", rows(2, quantity=1))
     world.write("old.csv", [*rows(2, quantity=50), {"ean": ean(7), "quantity": 3}])
-    world.run(world.job("new.csv", run="a" * 24, minutes=10))
+    world.run(world.job("new.csv", run="a", minutes=10))
     before = world.levels()
-    result = world.run(world.job("old.csv", run="b" * 24, minutes=5, full_sync=True))
+    result = world.run(world.job("old.csv", run="b", minutes=5, full_sync=True))
     assert (result["outdated"], result["sent"]) == (4, 2)
     assert world.levels() == {**before, **{(channel, ean(7)): 3 for channel in world.channels[:2]}}
 
@@ -109,7 +107,7 @@ def test_the_time_of_a_feed_is_when_its_file_was_written(world: StockWorld) -> N
     assert world.run(world.job(minutes=None))["feed_time"] == world.start.isoformat()
     # The clock of whoever wrote it is ahead of ours.
     os.utime(path, (world.start.timestamp() + 10**7,) * 2)
-    assert world.run(world.job(minutes=None, run="b" * 24))["feed_time"] == world.clock.now().isoformat()
+    assert world.run(world.job(minutes=None, run="b"))["feed_time"] == world.clock.now().isoformat()
 
 
 @pytest.mark.parametrize("shape", ["results", "items"])
@@ -127,7 +125,7 @@ def test_pending_updates_are_taken_whatever_status_goes_with_their_code(
     held = {code for _, code, _, outcome in world.results() if outcome == "pending"}
     assert held
     assert len(world.posts()) == 1
-    assert world.run(world.job(run="b" * 24, minutes=1))["sent"] == 0, "they are held, and need not be sent again"
+    assert world.run(world.job(run="b", minutes=1))["sent"] == 0, "they are held, and need not be sent again"
     for code in held:
         world.emulator.onboard(code)
     assert world.levels() == {
@@ -171,7 +169,7 @@ def test_what_zdirect_rejects_is_reported_and_fails_the_run_after_all_else(world
     assert len(world.levels()) == 4
     assert world.results("description", "stock_updates")[-1][0] is None
     assert [row for row in world.results("ean, outcome, code") if row[1] != "accepted"] == [(ean(9), "rejected", 101)]
-    assert world.run(world.job(run="b" * 24, minutes=1, max_rejected=1))["refused"] == 1
+    assert world.run(world.job(run="b", minutes=1, max_rejected=1))["refused"] == 1
 
 
 def test_bad_rows_are_rejected_with_place_and_reason_and_the_others_sent(
@@ -256,25 +254,8 @@ def test_a_batch_that_is_refused_as_a_whole_is_halved_until_the_wrong_update_is_
     monkeypatch.setattr(stock_updates, "MAX_HALVES", 1)
     world.write("stock.csv", rows(10, quantity=70))
     with pytest.raises(RejectedRecordsError, match="zDirect rejected 4 updates"):
-        world.run(world.job(sales_channel_ids=(channel,), run="b" * 24, minutes=1), Refusing(ean(3)))
+        world.run(world.job(sales_channel_ids=(channel,), run="b", minutes=1), Refusing(ean(3)))
     assert sum(level >= 70 for level in world.levels().values()) == 6
-
-
-class Refusing(DeadlyTransport):
-    """A zDirect that refuses every request with this EAN as a whole."""
-
-    def __init__(self, wrong: str) -> None:
-        super().__init__(lambda: False)
-        self.wrong = wrong
-        self.sizes: list[int] = []
-
-    async def send(self, method: str, url: str, **options: Any) -> Any:
-        if url.endswith("/stocks"):
-            items = json.loads(options["body"])["items"]
-            self.sizes.append(len(items))
-            if any(item["ean"] == self.wrong for item in items):
-                options["body"] = b"{}"
-        return await super().send(method, url, **options)
 
 
 def test_what_one_zdirect_has_says_nothing_of_another(world: StockWorld) -> None:
@@ -282,21 +263,21 @@ def test_what_one_zdirect_has_says_nothing_of_another(world: StockWorld) -> None
     assert world.run(world.job())["sent"] == 2
     world.environment = "sandbox"
     with pytest.raises(ZDirectConfigurationError, match=r"records what production http.*sends to sandbox http"):
-        world.run(world.job(run="b" * 24))
+        world.run(world.job(run="b"))
 
 
 def test_a_newer_feed_that_changes_nothing_keeps_older_ones_from_coming_back(world: StockWorld) -> None:
     for name, quantity in (("mon", 5), ("tue", 9), ("wed", 5)):
         world.write(f"{name}.csv", [{"ean": ean(1), "quantity": quantity}])
-    world.run(world.job("mon.csv", run="a" * 24))
-    again = world.run(world.job("wed.csv", run="b" * 24, minutes=20))
+    world.run(world.job("mon.csv", run="a"))
+    again = world.run(world.job("wed.csv", run="b", minutes=20))
     assert (again["sent"], again["unchanged"], len(world.posts())) == (0, 2, 1)
-    assert world.run(world.job("tue.csv", run="c" * 24, minutes=10))["outdated"] == 2
+    assert world.run(world.job("tue.csv", run="c", minutes=10))["outdated"] == 2
     assert set(world.levels().values()) == {5}
     there = world.results("feed_time AT TIME ZONE 'UTC'", "stock_updates_current")[0][0]
     assert there == (world.start + timedelta(minutes=20)).replace(tzinfo=None)
     world.emulator.clock.advance(3600)
-    later = world.job("wed.csv", run="d" * 24, minutes=30, resend_after=timedelta(hours=1))
+    later = world.job("wed.csv", run="d", minutes=30, resend_after=timedelta(hours=1))
     assert world.run(later)["sent"] == 2, "since it was sent, not since it was confirmed"
 
 
@@ -305,8 +286,8 @@ def test_both_limits_are_kept_by_merchants_that_share_them(world: StockWorld) ->
     other = StockWorld(world.emulator, world.root.with_name("other"))
     other.limiter, other.pace = world.limiter, world.pace
     other.write("stock.csv", rows(700))
-    world.run(world.job(run="a" * 24))
-    other.run(other.job(run="b" * 24, sales_channel_ids=(world.channels[0],)))
+    world.run(world.job(run="a"))
+    other.run(other.job(run="b", sales_channel_ids=(world.channels[0],)))
     assert not [request for request in world.posts() if request.status == 429]
     assert world.busiest_minute()[1] <= 2000
     assert len(world.posts()) == 4
