@@ -167,8 +167,7 @@ def test_files_of_every_kind_in_a_folder_are_one_feed_and_the_newest_says_what_i
     (tmp_path / "notes.txt").write_text("x")
     for minute, name in enumerate(("a.csv", "b.parquet", "c.jsonl")):
         os.utime(tmp_path / name, (NOW.timestamp() + 60 * minute,) * 2)
-    files = FeedFiles(LocalFileSystem(), str(tmp_path), str(tmp_path))
-    feed = files.read(files.find(), None, NOW + timedelta(days=1))
+    feed = read(tmp_path, now=NOW + timedelta(days=1))
     wanted = wanted_levels(feed, ["c1"])
     assert {code: level.quantity for (_, code), level in wanted.levels.items()} == {ean(1): 1, ean(2): 7, ean(3): 3}
     assert wanted.superseded == 1
@@ -190,8 +189,7 @@ def test_files_of_every_kind_in_a_folder_are_one_feed_and_the_newest_says_what_i
 )
 def test_a_row_that_is_none_does_not_stop_the_others(tmp_path: Path, name: str, content: str, said: list[str]) -> None:
     (tmp_path / name).write_text(content)
-    files = FeedFiles(LocalFileSystem(), str(tmp_path / name), name)
-    feed = files.read(files.find(), None, NOW)
+    feed = read(tmp_path / name)
     good = [row for row in feed.rows if row.quantity is not None]
     bad = [row for row in feed.rows if row.quantity is None] + feed.bad
     assert [(row.ean, row.quantity) for row in good] == [(ean(1), 1)]
@@ -231,9 +229,13 @@ def test_a_broken_file_of_a_folder_does_not_stop_the_others_and_one_that_is_gone
 )
 def test_what_is_no_feed_is_an_error_that_says_why(tmp_path: Path, name: str, content: str, said: str) -> None:
     (tmp_path / name).write_text(content)
-    files = FeedFiles(LocalFileSystem(), str(tmp_path / name), name)
     with pytest.raises(ZDirectConfigurationError, match=said):
-        files.read(files.find(), None, NOW)
+        read(tmp_path / name)
+
+
+def read(path: Path, feed_time: datetime | None = None, now: datetime = NOW) -> Feed:
+    files = FeedFiles(LocalFileSystem(), str(path), path.name, feed_time)
+    return files.read(files.find(), None, now)
 
 
 def test_a_folder_with_files_of_other_kinds_only_is_an_error_that_names_them(tmp_path: Path) -> None:
