@@ -10,8 +10,9 @@ from typing import Any
 import httpx
 from emulated_time import EmulatedTime
 from killing import DeadlyTransport
+from own_emulator import config_of
 
-from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, RetryPolicy, Transport
+from airflow_provider_zdirect.client import MemoryRateLimiter, RetryPolicy, Transport
 from airflow_provider_zdirect.client.client import ZDirectClient
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.emulator.server import EmulatorServer
@@ -65,13 +66,7 @@ class NoticeWorld:
         return NoticePlan(**{**arguments, **changes})
 
     def client(self, transport: Transport | None = None) -> ZDirectClient:
-        settings = self.emulator.state.settings
-        config = ClientConfig(
-            settings.client_id,
-            settings.client_secret,
-            base_url=self.emulator.url,
-            assumptions=Assumptions(self.assumptions),
-        )
+        config = config_of(self.emulator, assumptions=Assumptions(self.assumptions))
         policy = RetryPolicy(jitter=lambda: 0.0)
         return ZDirectClient(config, clock=self.clock, limiter=self.limiter, transport=transport, policy=policy)
 
@@ -140,32 +135,20 @@ def in_thread(act: Callable[[], Any]) -> None:
     thread.join()
 
 
-def meanwhile(act: Callable[[], Any], path: str, times: int = 1) -> DeadlyTransport:
-    """A transport that lets ``act`` happen just before each of the first requests to ``path``."""
+class Meeting(DeadlyTransport):
+    """Lets something happen just before, or just after, each of the first writes to a path."""
 
-    class Interrupted(DeadlyTransport):
-        left = times
+    def __init__(self, act: Callable[[], Any], path: str, *, after: bool = False, times: int = 1) -> None:
+        super().__init__(lambda *_: False)
+        self._act, self._path, self._after, self._left = act, path, after, times
 
-        async def send(self, method: str, url: str, **options: Any) -> Any:
-            if method != "GET" and url.endswith(path) and self.left:
-                self.left -= 1
-                act()
+    async def send(self, method: str, url: str, **options: Any) -> Any:
+        if method == "GET" or not url.endswith(self._path) or not self._left:
             return await super().send(method, url, **options)
-
-    return Interrupted(lambda *_: False)
-
-
-def just_after(act: Callable[[], Any], path: str) -> DeadlyTransport:
-    """A transport that lets ``act`` happen just after the first write to ``path``."""
-
-    class Interrupted(DeadlyTransport):
-        left = 1
-
-        async def send(self, method: str, url: str, **options: Any) -> Any:
-            answer = await super().send(method, url, **options)
-            if method != "GET" and url.endswith(path) and self.left:
-                self.left = 0
-                act()
-            return answer
-
-    return Interrupted(lambda *_: False)
+        self._left -= 1
+        if not self._after:
+            self._act()
+        answer = await super().send(method, url, **options)
+        if self._after:
+            self._act()
+        return answer

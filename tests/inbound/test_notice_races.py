@@ -17,10 +17,9 @@ from notice_world import (
     NOTICE_ID,
     NOTICES,
     Colleague,
+    Meeting,
     NoticeWorld,
     in_thread,
-    just_after,
-    meanwhile,
 )
 
 from airflow_provider_zdirect.exceptions import ConflictError, NotFoundError, ServerError
@@ -31,7 +30,7 @@ OTHERS_OF_THE_SAME_COUNT = {"0191476239145": 1, "4006381333931": 3}
 def test_as_many_other_items_posted_just_after_ours_are_not_confirmed(world: NoticeWorld) -> None:
     world.run(world.plan(("create",)))
     colleague = Colleague(world)
-    transport = just_after(lambda: colleague.announce(OTHERS_OF_THE_SAME_COUNT), "announced-item-sets")
+    transport = Meeting(lambda: colleague.announce(OTHERS_OF_THE_SAME_COUNT), "announced-item-sets", after=True)
     with pytest.raises(ConflictError, match="no longer those of this task"):
         world.run(world.plan(), transport)
     assert (world.only()["state"], world.only()["announced"]) == ("initial", OTHERS_OF_THE_SAME_COUNT)
@@ -60,7 +59,7 @@ def test_other_items_that_somebody_else_announced_and_confirmed_are_a_conflict(w
         colleague.post("announcement-confirmations", {})
 
     with pytest.raises(ConflictError, match="its items announced are others than the 4 pieces of 2 EANs") as caught:
-        world.run(world.plan(), meanwhile(replace_and_confirm, "announcement-confirmations"))
+        world.run(world.plan(), Meeting(replace_and_confirm, "announcement-confirmations"))
     assert "they are locked" in str(caught.value)
     assert world.only()["announced"] == FEWER
 
@@ -75,7 +74,7 @@ def test_other_items_that_somebody_else_dispatched_and_confirmed_are_a_conflict(
         colleague.post("dispatch-confirmations", {})
 
     with pytest.raises(ConflictError, match="they are locked"):
-        world.run(world.plan(DISPATCHING), meanwhile(replace_and_confirm, "dispatch-confirmations"))
+        world.run(world.plan(DISPATCHING), Meeting(replace_and_confirm, "dispatch-confirmations"))
     assert world.only()["dispatched"] == {"4006381333931": 99}
 
 
@@ -173,7 +172,7 @@ def test_two_attempts_that_post_at_once_are_an_error_before_anything_is_announce
         in_thread(lambda: created.append(world.run(world.plan(("create",), create_by="post"))["shipping_notice_id"]))
 
     with pytest.raises(ConflictError, match="has 2 shipping notices with merchant_b2b_reference='PO-1'") as caught:
-        world.run(plan, meanwhile(elsewhere, NOTICES))
+        world.run(plan, Meeting(elsewhere, NOTICES))
     made = [notice["id"] for notice in world.notices()]
     assert created[0] in made
     assert all(notice_id in str(caught.value) for notice_id in made)
