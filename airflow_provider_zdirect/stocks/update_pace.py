@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -57,52 +56,40 @@ class UpdatePace:
     key: str
     share: float
     directory: Path | None = None
-    _alone: list[Entry] | None = field(default=None, repr=False)
+    _alone: list[Entry] = field(default_factory=list, repr=False)
 
     async def acquire(self, updates: int, now: float, *, max_wait: float) -> float:
         """Seconds to wait before so many updates may be sent; they are entered.
 
         :raises RateLimitedError: if that would be more than ``max_wait``; nothing is entered then.
         """
-        wait = 0.0
-
-        def step(entries: list[Entry]) -> list[Entry]:
-            nonlocal wait
-            entered, at = reserve(entries, now, updates, SECONDS / self.share + LATENCY)
-            wait = at - now
-            return entered if wait <= max_wait else entries
-
-        await self._change(step)
-        if wait > max_wait:
-            raise RateLimitedError(
-                f"The limit of {UPDATES} stock updates a minute leaves no room for {wait:.0f} s.",
-                remedy="No action needed: the task waits and retries. If it is often, run fewer stock tasks at once.",
-                retry_after=wait,
+        span = SECONDS / self.share + LATENCY
+        try:
+            directory = self.directory or private_directory("zdirect-rates")
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path = directory / f"{sha256(self.key.encode()).hexdigest()[:32]}.updates"
+            async with host_lock(path, patience=10, poll=0.01) as file:
+                entries, at = reserve(_entries(os.pread(file, 1_000_000, 0)), now, updates, span)
+                if at - now <= max_wait:
+                    content = json.dumps(entries).encode()
+                    os.pwrite(file, content, 0)
+                    os.ftruncate(file, len(content))
+        except OSError as error:
+            log.warning(
+                "The count of stock updates is not shared with the other processes of this host: %s. Give a writable "
+                "directory or lower rate_share.",
+                error,
             )
-        return wait
-
-    async def _change(self, step: Callable[[list[Entry]], list[Entry]]) -> None:
-        if self._alone is None:
-            try:
-                await self._change_file(step)
-                return
-            except OSError as error:
-                log.warning(
-                    "The count of stock updates is not shared with the other processes of this host: %s. Give a "
-                    "writable directory or lower rate_share.",
-                    error,
-                )
-                self._alone = []
-        self._alone = step(self._alone)
-
-    async def _change_file(self, step: Callable[[list[Entry]], list[Entry]]) -> None:
-        directory = self.directory or private_directory("zdirect-rates")
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = directory / f"{sha256(self.key.encode()).hexdigest()[:32]}.updates"
-        async with host_lock(path, patience=10, poll=0.01) as file:
-            entered = json.dumps(step(_entries(os.pread(file, 1_000_000, 0)))).encode()
-            os.pwrite(file, entered, 0)
-            os.ftruncate(file, len(entered))
+            entries, at = reserve(self._alone, now, updates, span)
+            if at - now <= max_wait:
+                self._alone = entries
+        if at - now > max_wait:
+            raise RateLimitedError(
+                f"The limit of {UPDATES} stock updates a minute leaves no room for {at - now:.0f} s.",
+                remedy="No action needed: the task waits and retries. If it is often, run fewer stock tasks at once.",
+                retry_after=at - now,
+            )
+        return at - now
 
 
 def _entries(content: bytes) -> list[Entry]:

@@ -50,32 +50,31 @@ def test_a_set_is_read_once_before_its_confirmation_and_not_after(world: NoticeW
     assert reads() == 2
 
 
-def test_other_items_that_somebody_else_announced_and_confirmed_are_a_conflict(world: NoticeWorld) -> None:
-    world.run(world.plan(("create",)))
+@pytest.mark.parametrize(
+    ("operations", "sets", "confirmations", "there"),
+    [
+        (ANNOUNCING, "announced-item-sets", "announcement-confirmations", "announced"),
+        (DISPATCHING, "dispatch-item-sets", "dispatch-confirmations", "dispatched"),
+    ],
+)
+def test_other_items_that_somebody_else_posted_and_confirmed_are_a_conflict(
+    world: NoticeWorld, operations: tuple[str, ...], sets: str, confirmations: str, there: str
+) -> None:
+    if operations == DISPATCHING:
+        world.run(world.plan())
+        world.emulator.confirm_delivery_date(NOTICE_ID)
+    else:
+        world.run(world.plan(("create",)))
     colleague = Colleague(world)
 
     def replace_and_confirm() -> None:
-        colleague.announce(FEWER)
-        colleague.post("announcement-confirmations", {})
+        colleague.announce({"4006381333931": 99}, sets)
+        colleague.post(confirmations, {})
 
-    with pytest.raises(ConflictError, match="its items announced are others than the 4 pieces of 2 EANs") as caught:
-        world.run(world.plan(), Meeting(replace_and_confirm, "announcement-confirmations"))
-    assert "they are locked" in str(caught.value)
-    assert world.only()["announced"] == FEWER
-
-
-def test_other_items_that_somebody_else_dispatched_and_confirmed_are_a_conflict(world: NoticeWorld) -> None:
-    world.run(world.plan())
-    world.emulator.confirm_delivery_date(NOTICE_ID)
-    colleague = Colleague(world)
-
-    def replace_and_confirm() -> None:
-        colleague.announce({"4006381333931": 99}, "dispatch-item-sets")
-        colleague.post("dispatch-confirmations", {})
-
-    with pytest.raises(ConflictError, match="they are locked"):
-        world.run(world.plan(DISPATCHING), Meeting(replace_and_confirm, "dispatch-confirmations"))
-    assert world.only()["dispatched"] == {"4006381333931": 99}
+    said = rf"its items {there} are others than the \d pieces of \d EANs that were asked for; they are locked"
+    with pytest.raises(ConflictError, match=said):
+        world.run(world.plan(operations), Meeting(replace_and_confirm, confirmations))
+    assert world.only()[there] == {"4006381333931": 99}
 
 
 def test_a_confirmation_alone_confirms_what_is_there(world: NoticeWorld) -> None:
@@ -134,18 +133,14 @@ def test_a_refused_announcement_in_an_unknown_later_state_has_happened(
     assert world.run(world.plan(operations))["operations"] == dict.fromkeys(operations, "already")
 
 
-def test_in_an_unknown_state_other_items_are_not_taken_for_announced(world: NoticeWorld) -> None:
+@pytest.mark.parametrize("operations", [ANNOUNCING, ("confirm_dispatch",)])
+def test_in_an_unknown_state_neither_other_items_nor_a_refused_dispatch_have_happened(
+    world: NoticeWorld, operations: tuple[str, ...]
+) -> None:
     world.run(world.plan(items={"announced": FEWER, "dispatched": None}))
     _is_in_state(world, "delivery_date_confirmed")
     with pytest.raises(ConflictError, match="'delivery_date_confirmed' is not known to this provider"):
-        world.run(world.plan())
-
-
-def test_a_refused_dispatch_in_an_unknown_state_is_an_error(world: NoticeWorld) -> None:
-    world.run(world.plan())
-    _is_in_state(world, "delivery_date_confirmed")
-    with pytest.raises(ConflictError, match="'delivery_date_confirmed' is not known to this provider"):
-        world.run(world.plan(("confirm_dispatch",)))
+        world.run(world.plan(operations))
 
 
 def test_a_refused_announcement_in_the_first_state_is_an_error(world: NoticeWorld) -> None:
