@@ -55,7 +55,7 @@ def test_fields_are_sent_in_the_form_that_zdirect_documents() -> None:
         ({"carrier_name": 7.0}, "notice['carrier_name'] is not a text, but float"),
         ({"carrier_name": True}, "notice['carrier_name'] is not a text, but bool"),
         (["carrier_name"], "is not a mapping"),
-        ('{"contact_name": "Erika Mustermann"', "is not a mapping, but str of 34 characters"),
+        ('{"contact_name": "Erika Mustermann"', "is not a mapping, but str of 35 characters"),
     ],
 )
 def test_what_cannot_be_a_field_is_refused_with_what_to_do(fields: Any, named: str) -> None:
