@@ -42,16 +42,20 @@ from airflow_provider_zdirect.stocks.answer import outcomes
 from airflow_provider_zdirect.stocks.level import ACCEPTED, AGAIN, PENDING, REJECTED, TAKEN, Level, Levels, Pair
 from airflow_provider_zdirect.stocks.results import UPDATES, publish_current, publish_run
 from airflow_provider_zdirect.stocks.sent_log import SentLog
-from airflow_provider_zdirect.stocks.update_pace import UpdatePace
 from airflow_provider_zdirect.stocks.update_plan import SHOWN, StockUpdateJob, UpdatePlan, make_plan
 from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
-BATCH = 1_000
-"""Updates in one request (zDirect docs, *Updating Stock Levels*)."""
+BATCH = 250
+"""Updates in one request; zDirect takes 1,000."""
 
-REQUESTS = Rate(60, 60)
+A_MINUTE = 1_700
+"""Updates. zDirect takes 60 requests and 2,000 updates a minute, whichever is reached first, counted anew at the start
+of the next minute (zDirect docs, *Updating Stock Levels*). So many, evenly spaced, and one batch more are less than
+2,000 in any 61 seconds, wherever they begin: it does not matter whose clock says when a minute starts, nor how long a
+request is on its way."""
+
 SCOPE = "products/stock/write"
 
 MAX_ATTEMPTS = 4
@@ -59,9 +63,6 @@ MAX_ATTEMPTS = 4
 
 RETRY_PAUSE = 20.0
 """Seconds before failed updates are sent again, times the number of attempts."""
-
-LONGEST_STAY = 120.0
-"""Seconds of a wait for the rate limit for which the worker slot is kept; two full batches need half of it."""
 
 RETRY_AFTER = 300.0
 MAX_HALVES = 30
@@ -82,7 +83,7 @@ NOT_CARRIED_OUT = (
 
 
 async def update_stocks(
-    job: StockUpdateJob, client: ZDirectClient, clock: Clock | None = None, pace: UpdatePace | None = None
+    job: StockUpdateJob, client: ZDirectClient, clock: Clock | None = None
 ) -> dict[str, Any] | None:
     """Send what zDirect does not have yet; safe to repeat and to run beside any other.
 
@@ -103,11 +104,9 @@ async def update_stocks(
     plan = await make_plan(job, client, clock.now())
     if plan is None:
         return None
-    config = client.config
-    pace = pace or UpdatePace(f"{config.address} {config.client_id} stock updates", config.rate_share)
-    address = f"{job.place.environment} {config.address}"
+    address = f"{job.place.environment} {client.config.address}"
     sent = await asyncio.to_thread(SentLog, job.place, job.run, job.label, address, clock.now())
-    return await _Updating(job, plan, client, clock, pace, sent).run()
+    return await _Updating(job, plan, client, clock, sent).run()
 
 
 @dataclass
@@ -122,7 +121,6 @@ class _Updating:
     plan: UpdatePlan
     client: ZDirectClient
     clock: Clock
-    pace: UpdatePace
     log: SentLog
     updates: int = 0
     halves: int = 0
@@ -216,9 +214,6 @@ class _Updating:
 
     async def _send(self, due: Levels) -> set[Pair]:
         """Send one batch; the pairs that have to be sent again."""
-        wait = await self.pace.acquire(len(due), self.clock.now().timestamp(), max_wait=LONGEST_STAY)
-        if wait:
-            await self.clock.sleep(wait)
         await asyncio.to_thread(self.log.refresh)
         due = self._still_due(due)
         if not due:
@@ -251,7 +246,7 @@ class _Updating:
             reply = await self.client.request(
                 "POST",
                 f"/merchants/{self.place.merchant_id}/stocks",
-                rate=REQUESTS,
+                rate=rate_of(len(due)),
                 json={
                     "items": [
                         {"sales_channel_id": item.sales_channel_id, "ean": item.ean, "quantity": item.quantity}
@@ -338,6 +333,11 @@ class _Updating:
             remedy = f"A retry of the task sends those again that failed. {remedy}"
             return ServerError(message, remedy=remedy, retry_after=RETRY_AFTER)
         return RejectedRecordsError(message, remedy=remedy)
+
+
+def rate_of(updates: int) -> Rate:
+    """At which requests with so many updates may be sent."""
+    return Rate(min(60, A_MINUTE / updates), 60)
 
 
 def _batches(due: Levels, size: int) -> Iterator[Levels]:

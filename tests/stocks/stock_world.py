@@ -28,7 +28,6 @@ from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.stocks.feed import MAPPING_COLUMNS, FeedFiles
 from airflow_provider_zdirect.stocks.stock_updates import update_stocks
-from airflow_provider_zdirect.stocks.update_pace import UpdatePace
 from airflow_provider_zdirect.stocks.update_plan import StockUpdateJob
 
 NOW = "2026-03-10T08:00:00+00:00"
@@ -105,7 +104,6 @@ class StockWorld:
         self.clock = EmulatedTime(emulator)
         self.limiter = MemoryRateLimiter(self.clock)
         self.merchant_id = emulator.merchant_ids[0]
-        self.pace = UpdatePace("test", 0.9, root.parent / f"{root.name}-pace")
         self.fs: LocalFileSystem = LocalFileSystem()
         self.environment = "production"
         self.assumptions: dict[str, Any] = {}
@@ -156,7 +154,7 @@ class StockWorld:
 
     async def update(self, job: StockUpdateJob, transport: Transport | None = None) -> dict[str, Any] | None:
         async with self.client(transport) as client:
-            return await update_stocks(job, client, self.clock, self.pace)
+            return await update_stocks(job, client, self.clock)
 
     def run(self, job: StockUpdateJob, transport: Transport | None = None) -> dict[str, Any]:
         """Once, in a process of its own."""

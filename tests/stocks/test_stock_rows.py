@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stock_world import ean
 
+from airflow_provider_zdirect.client.rates import Pace
 from airflow_provider_zdirect.exceptions import (
     MalformedResponseError,
     StorageUnavailableError,
@@ -25,7 +26,7 @@ from airflow_provider_zdirect.stocks.answer import outcomes
 from airflow_provider_zdirect.stocks.feed import Feed, FeedFiles, FeedRow
 from airflow_provider_zdirect.stocks.level import Sent
 from airflow_provider_zdirect.stocks.sent_log import Known
-from airflow_provider_zdirect.stocks.update_pace import UPDATES, reserve
+from airflow_provider_zdirect.stocks.stock_updates import BATCH, rate_of
 from airflow_provider_zdirect.stocks.wanted_levels import OpenPieces, Piece, wanted_levels
 
 NOW = datetime(2026, 3, 10, 8, tzinfo=UTC)
@@ -106,22 +107,18 @@ def test_what_was_sent_comes_to_the_same_in_any_order_and_however_it_was_compact
     }
 
 
-@given(st.lists(st.tuples(st.integers(1, 1000), st.floats(0, 40)), max_size=40))
+@given(st.lists(st.tuples(st.integers(1, BATCH), st.floats(0, 40)), max_size=60))
 @settings(max_examples=100)
-def test_no_minute_holds_more_updates_than_are_allowed_and_two_full_batches_fit(batches) -> None:
-    entries, now, sent_at = [], 0.0, []
-    for updates, pause in batches:
-        now += pause
-        entries, at = reserve(entries, now, updates, 61.0)
-        assert at >= now
-        sent_at.append((at, updates))
+def test_no_minute_holds_more_requests_or_updates_than_are_allowed(batches: list[tuple[int, float]]) -> None:
+    pace, now, sent_at = Pace(), 0.0, []
+    for updates, pause in batches + [(BATCH, 0.0)] * 20 + [(1, 0.0)] * 70:
+        pace, now = pace.reserve(now + pause, rate_of(updates))
+        sent_at.append((now, updates))
     for start, _ in sent_at:
-        assert sum(updates for at, updates in sent_at if start <= at < start + 60) <= UPDATES
-    full, times = [], []
-    for _ in range(5):
-        full, at = reserve(full, 0.0, 1000, 61.0)
-        times.append(at)
-    assert times == [0, 0, 61, 61, 122]
+        # They may come closer to each other on their way, by a second.
+        minute = [updates for at, updates in sent_at if start <= at < start + 60]
+        assert sum(updates for at, updates in sent_at if start <= at < start + 61) <= 2_000
+        assert len(minute) <= 60
 
 
 @pytest.mark.parametrize(

@@ -275,15 +275,15 @@ def test_a_newer_feed_that_changes_nothing_keeps_older_ones_from_coming_back(wor
 def test_both_limits_are_kept_by_merchants_that_share_them(world: StockWorld) -> None:
     world.write("stock.csv", rows(1300))
     other = StockWorld(world.emulator, world.root.with_name("other"))
-    other.limiter, other.pace = world.limiter, world.pace
+    other.limiter = world.limiter
     other.write("stock.csv", rows(700))
     world.run(world.job(run="a"))
     other.run(other.job(run="b", sales_channel_ids=(world.channels[0],)))
     assert not [request for request in world.posts() if request.status == 429]
     assert world.busiest_minute()[1] <= 2000
-    assert len(world.posts()) == 4
+    assert len(world.posts()) == 11 + 3
     took = (world.clock.now() - world.start).total_seconds() - 3600
-    assert took < 110, "3,300 updates: 2,000, and the rest a good minute later"
+    assert took < 3300 * 60 / (1700 * 0.9), "all but the last request are waited for"
 
 
 @pytest.mark.parametrize("seconds", [20, 45])
@@ -314,7 +314,7 @@ def test_a_large_feed_with_one_in_a_hundred_bad_and_failing_ends_right_within_th
     assert requests <= 60
     assert updates <= 2000
     assert not [request for request in world.posts() if request.status == 429]
-    assert len(world.posts()) <= 7
+    assert len(world.posts()) <= 24
 
 
 def test_the_query_of_the_documents_shows_what_was_not_accepted(
