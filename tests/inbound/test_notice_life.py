@@ -125,12 +125,6 @@ def test_a_notice_with_other_fields_is_a_conflict_that_names_them(world: NoticeW
     assert world.only()["fields"]["carrier_name"] == "DHL"
 
 
-def test_fields_that_were_not_given_are_not_compared(world: NoticeWorld) -> None:
-    world.run(world.plan(("create",)))
-    plan = world.plan(("create",), fields={"pallets_count": 2})
-    assert world.run(plan)["operations"] == {"create": "already"}
-
-
 def test_items_are_replaced_until_they_are_confirmed_and_a_conflict_afterwards(world: NoticeWorld) -> None:
     world.run(world.plan(ANNOUNCING[:2], items={"announced": FEWER, "dispatched": None}))
     assert world.run(world.plan())["operations"] == {

@@ -133,7 +133,7 @@ def test_a_refused_announcement_in_an_unknown_later_state_has_happened(
     assert world.run(world.plan(operations))["operations"] == dict.fromkeys(operations, "already")
 
 
-@pytest.mark.parametrize("operations", [ANNOUNCING, ("confirm_dispatch",)])
+@pytest.mark.parametrize("operations", [ANNOUNCING, ("announce",), ("confirm_dispatch",)])
 def test_in_an_unknown_state_neither_other_items_nor_a_refused_dispatch_have_happened(
     world: NoticeWorld, operations: tuple[str, ...]
 ) -> None:
