@@ -146,12 +146,9 @@ class _Run:
         return f"Shipping notice {notice_id or '(new)'} of merchant {known or self._plan.merchant_id or '(unknown)'}"
 
     @property
-    def _place(self) -> int | None:
-        """How far the notice has come, in :data:`STATES`; None for a state that is not known."""
-        return STATES.index(self.notice.state) if self.notice.state in STATES else None
-
-    def _is_from(self, place: int) -> bool:
-        return self._place is not None and self._place >= place
+    def _rank(self) -> int:
+        """How far the notice has come, in :data:`STATES`; -1 for a state that is not known."""
+        return STATES.index(self.notice.state) if self.notice.state in STATES else -1
 
     async def open(self) -> None:
         """Look at a notice that has to be there."""
@@ -271,7 +268,7 @@ class _Run:
                 is_same, is_last = self.notice.etag == seen.etag, tries == MOST_TRIES
                 if is_last and await self._has_happened(step):
                     return ALREADY
-                if is_same and step is STEPS[CONFIRM_ANNOUNCEMENT] and seen.state is not None and self._place is None:
+                if is_same and step is STEPS[CONFIRM_ANNOUNCEMENT] and seen.state is not None and self._rank < 0:
                     log.warning("%s counts as confirmed in state %s: %s", self.what, seen.state, error.message)
                     return ALREADY
                 if is_same or is_last:
@@ -279,7 +276,7 @@ class _Run:
                 log.info("%s was changed meanwhile; looking again (%s).", self.what, error.message)
             else:
                 await self._look()
-                if step.confirms and self._place is not None and not self._is_from(step.locked_from):
+                if step.confirms and 0 <= self._rank < step.locked_from:
                     log.warning("%s: zDirect took the confirmation, and still shows %s.", self.what, self.notice.state)
                 return DONE
         raise AssertionError("the last try returns or raises")
@@ -296,7 +293,7 @@ class _Run:
     async def _has_happened(self, step: Step) -> bool:
         """Whether the set was posted or confirmed; it is a conflict if that was another set."""
         state, kind, items = self.notice.state, step.kind, self._plan.items[step.kind]
-        if self._is_from(step.locked_from):
+        if self._rank >= step.locked_from:
             if items is not None and not await self._agrees(kind):
                 raise ConflictError(
                     f"{self.what} is in state {state}, and its items {kind} are others than the "
@@ -329,13 +326,13 @@ class _Run:
         return True
 
     def _remedy(self, error: ZDirectError, step: Step) -> str:
-        if self._place is None:
+        if self._rank < 0:
             return f"State {self.notice.state!r} is not known to this provider. {LOOK}"
-        if step.kind == DISPATCHED and not self._is_from(DISPATCH_FROM):
-            if self._place == 0:
+        if step.kind == DISPATCHED and self._rank < DISPATCH_FROM:
+            if self._rank == 0:
                 return f"Confirm the announcement first (operation confirm_announcement). {AWAIT_DELIVERY_DATE}"
             return AWAIT_DELIVERY_DATE
-        if self._place == 0 and self.notice.item_count(step.kind) == 0:
+        if self._rank == 0 and self.notice.item_count(step.kind) == 0:
             return "Announce items first (operation announce)."
         if isinstance(error, BadRequestError):
             return "Change what is sent as the title says; the same will be refused again."

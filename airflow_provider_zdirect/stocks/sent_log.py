@@ -189,19 +189,15 @@ class SentLog:
 
     def own(self) -> list[Batch]:
         """This run's batches, in the order in which they were sent."""
-        return self._by_run().get(self._run, [])
+        return self._of(self._run)
 
     def abandoned(self, now: datetime) -> list[list[Batch]]:
         """The batches of runs that will not be retried any more, by run."""
-        found = (batches for run, batches in self._by_run().items() if run != self._run)
-        return [batches for batches in found if batches[-1].sent_at < now - ABANDONED]
+        runs = {batch.run for batch in self._batches.values()} - {"", self._run}
+        return [batches for run in sorted(runs) if (batches := self._of(run))[-1].sent_at < now - ABANDONED]
 
-    def _by_run(self) -> dict[str, list[Batch]]:
-        found: dict[str, list[Batch]] = {}
-        for batch in sorted(self._batches.values(), key=lambda batch: batch.sent_at):
-            if batch.run:
-                found.setdefault(batch.run, []).append(batch)
-        return found
+    def _of(self, run: str) -> list[Batch]:
+        return sorted((batch for batch in self._batches.values() if batch.run == run), key=lambda each: each.sent_at)
 
     def announce(self, levels: Iterable[Level], now: datetime, *, sends: bool = True) -> Batch:
         """Write down a batch before its request.
