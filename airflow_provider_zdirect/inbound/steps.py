@@ -182,10 +182,10 @@ class _Run:
                 f"Change the notice as the title says; if zDirect does not create this way, set create_by={other!r}."
             )
             raise self._explained(error, "it cannot be created", remedy) from error
-        if plan.create_by == PUT:
-            await self._open_put(notice_id or "")
-        else:
+        if plan.create_by == POST:
             await self._open_posted(notice_id)
+        elif not await self._is_there(notice_id):
+            raise self._not_shown("it")
         return DONE
 
     @property
@@ -195,11 +195,7 @@ class _Run:
     async def _find(self) -> bool:
         """Whether the notice is there; it is a conflict if it has other fields."""
         notice_id = self._plan.notice_id or self._only_one(await self._ids_by_reference())
-        if notice_id is None:
-            return False
-        try:
-            self._found = await self._notices.get(notice_id)
-        except NotFoundError:
+        if not await self._is_there(notice_id):
             return False
         if differing := differing_fields(self._fields, self.notice.fields):
             raise ConflictError(
@@ -222,20 +218,18 @@ class _Run:
             )
         return found[0] if found else None
 
-    async def _open_put(self, notice_id: str) -> None:
-        try:
-            self._found = await self._notices.get(notice_id)
-        except NotFoundError as error:
-            raise self._not_shown("it") from error
+    async def _is_there(self, notice_id: str | None) -> bool:
+        self._found = None
+        with suppress(NotFoundError):
+            self._found = await self._notices.get(notice_id) if notice_id else None
+        return self._found is not None
 
     async def _open_posted(self, notice_id: str | None) -> None:
         # Another try of the same task may have posted at the same moment.
         listed = [each for each in await self._ids_by_reference() if each.lower() != notice_id]
         notice_id = self._only_one([notice_id, *listed] if notice_id else listed)
         # What follows is not to be tried again: a notice that cannot be found would be made a second time.
-        with suppress(NotFoundError):
-            self._found = await self._notices.get(notice_id) if notice_id else None
-        if self._found is None:
+        if not await self._is_there(notice_id):
             raise ConflictError(
                 f"{self.what}: zDirect created it, and does not show it ({notice_id or 'its id is unknown'}).",
                 remedy=f"Look for {REFERENCE}={self._plan.fields[REFERENCE]!r} in zDirect; if it is there, {GO_ON}.",

@@ -86,7 +86,7 @@ class Inbound:
 
 @pytest.fixture
 def inbound(tmp_path: Path) -> Iterator[Inbound]:
-    with EmulatorServer(seed=7, now=NOW, volume=0.05, notice_days=2) as emulator:
+    with EmulatorServer(seed=7, now=NOW, volume=0.02, notice_days=2) as emulator:
         inbound = Inbound(emulator, tmp_path)
         inbound.runs.run("received_items", RECEIVED)
         yield inbound

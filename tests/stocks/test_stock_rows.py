@@ -51,7 +51,7 @@ feed_rows = st.builds(
 
 
 @given(st.lists(feed_rows, max_size=8), st.dictionaries(st.integers(1, 3).map(ean), st.integers(0, 4)))
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_every_row_counts_or_is_rejected_or_is_superseded_and_no_level_is_guessed(
     rows: list[FeedRow], ordered: dict[str, int]
 ) -> None:
@@ -108,7 +108,7 @@ def test_what_was_sent_comes_to_the_same_in_any_order_and_however_it_was_compact
 
 
 @given(st.lists(st.tuples(st.integers(1, BATCH), st.floats(0, 40)), max_size=60))
-@settings(max_examples=100)
+@settings(max_examples=40)
 def test_no_minute_holds_more_requests_or_updates_than_are_allowed(batches: list[tuple[int, float]]) -> None:
     pace, now, sent_at = Pace(), 0.0, []
     for updates, pause in batches + [(BATCH, 0.0)] * 20 + [(1, 0.0)] * 70:
