@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema, to_ta
 from airflow_provider_zdirect.datasets.inbound import ShippingNotice
 from airflow_provider_zdirect.datasets.record import AdviceId, Count, Ean, Key, Record, Text
 from airflow_provider_zdirect.exceptions import MalformedResponseError, RateLimitedError
-from airflow_provider_zdirect.inbound.item_set import ANNOUNCED, DISPATCHED
+from airflow_provider_zdirect.inbound.item_set import ANNOUNCED, DISPATCHED, ItemSet
 from airflow_provider_zdirect.publish.latest import LatestTable
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import subject
@@ -40,8 +40,10 @@ other state, known or unknown, it may change."""
 
 COUNT_FIELDS = {ANNOUNCED: "announced_item_count", DISPATCHED: "dispatch_item_count"}
 
-FetchSet = Callable[[str, str], Awaitable[dict[str, int] | None]]
+FetchSet = Callable[[str, str], Awaitable[ItemSet | None]]
 """Notice id and kind -> pieces by EAN; None if there is no such set."""
+
+Row = Mapping[str, Any]
 
 
 class NoticeItem(Record):
@@ -69,7 +71,7 @@ async def sync_item_sets(place: Place, fetch: FetchSet, clock: Clock | None = No
     """
     clock = clock or SystemClock()
     table = LatestTable(place, TABLE, SCHEMA)
-    held: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    held: dict[tuple[str, str], list[Row]] = {}
     for row in table.read().to_pylist():
         held.setdefault((row["shipping_notice_id"], row["item_set"]), []).append(row)
     notices = LatestTable(place, NOTICES, arrow_schema(ShippingNotice)).read().to_pylist()
@@ -81,31 +83,26 @@ async def sync_item_sets(place: Place, fetch: FetchSet, clock: Clock | None = No
     ]
     what = subject("item sets", place.merchant_id, full_id=True)
     log.info("%s: %d notices, %d sets to fetch.", what, len(notices), len(wanted))
-    fetched = published = 0
-    retry_after = None
+    fetched, retry_after = 0, None
     unreadable: MalformedResponseError | None = None
 
     def publish() -> None:
-        nonlocal published
-        if fetched > published:
-            rows = [row for key in sorted(held) for row in held[key]]
-            table.replace(pa.Table.from_pylist(rows, schema=SCHEMA), clock.now())
-            published = fetched
+        rows = [dict(row) for key in sorted(held) for row in held[key]]
+        table.update(pa.Table.from_pylist(rows, schema=SCHEMA), clock.now())
 
     try:
         for notice, kind in wanted:
             try:
-                pieces = await _fetched(notice, kind, fetch)
+                items = await _fetched(notice, kind, fetch)
             except MalformedResponseError as error:
                 # The sets of other notices must not wait for this one.
                 unreadable = unreadable or error
                 continue
-            if pieces is None:
-                continue
-            held[notice["shipping_notice_id"], kind] = _rows(notice, kind, pieces, place, clock.now())
-            fetched += 1
-            if fetched % PUBLISH_EVERY == 0:
-                publish()
+            if items is not None:
+                held[notice["shipping_notice_id"], kind] = _rows(notice, kind, items, place, clock.now())
+                fetched += 1
+                if fetched % PUBLISH_EVERY == 0:
+                    publish()
     except RateLimitedError as error:
         retry_after = error.retry_after
     finally:
@@ -114,22 +111,19 @@ async def sync_item_sets(place: Place, fetch: FetchSet, clock: Clock | None = No
         raise unreadable
     summary = {
         "merchant_id": place.merchant_id,
-        "uri": place.uri_of(place.layout(TABLE).merchant),
+        "uri": place.data_uri(TABLE),
         "notices": len(notices),
         "sets_fetched": fetched,
         "sets_pending": len(wanted) - fetched,
         "retry_after": retry_after,
         "items": sum(row["ean"] is not None for rows in held.values() for row in rows),
     }
-    log.info(
-        "%s: %d sets fetched, %d left; %d items -> %s",
-        subject("item sets", place.merchant_id),
-        *(summary[name] for name in ("sets_fetched", "sets_pending", "items", "uri")),
-    )
+    counts = tuple(summary[name] for name in ("sets_fetched", "sets_pending", "items", "uri"))
+    log.info("%s: %d sets fetched, %d left; %d items -> %s", subject("item sets", place.merchant_id), *counts)
     return summary
 
 
-def _may_have_changed(notice: dict[str, Any], kind: str, held: list[dict[str, Any]] | None) -> bool:
+def _may_have_changed(notice: Row, kind: str, held: list[Row] | None) -> bool:
     """:param held: the published rows of the set; None: it was never fetched."""
     state, count = notice["state"], notice[COUNT_FIELDS[kind]]
     if kind == DISPATCHED and state == "initial" and not count:
@@ -140,7 +134,7 @@ def _may_have_changed(notice: dict[str, Any], kind: str, held: list[dict[str, An
     return bool(count != of or (state != was and not {was, state} <= LOCKED[kind]))
 
 
-def _rows(notice: dict[str, Any], kind: str, pieces: dict[str, int], place: Place, now: datetime) -> list[Any]:
+def _rows(notice: Row, kind: str, items: ItemSet, place: Place, now: datetime) -> list[Row]:
     common = {
         "shipping_notice_id": notice["shipping_notice_id"],
         "zalando_advice_id": notice["zalando_advice_id"],
@@ -148,25 +142,22 @@ def _rows(notice: dict[str, Any], kind: str, pieces: dict[str, int], place: Plac
         "notice_state": notice["state"],
         "notice_item_count": notice[COUNT_FIELDS[kind]],
     }
-    records = [NoticeItem(**common, ean=ean, quantity=pieces[ean]) for ean in sorted(pieces)]
-    records = records or [NoticeItem(**common)]
+    rows = [{**common, "ean": ean, "quantity": items[ean]} for ean in sorted(items)] or [common]
     lineage = Lineage(place.merchant_id, place.environment, now, now + timedelta(microseconds=1), now)
-    sources = [json.dumps(record.model_dump(mode="json")).encode() for record in records]
-    return list(to_table(NoticeItem, records, sources, lineage).to_pylist())
+    records, sources = map(NoticeItem.model_validate, rows), [json.dumps(row).encode() for row in rows]
+    return list(to_table(NoticeItem, list(records), sources, lineage).to_pylist())
 
 
-async def _fetched(notice: dict[str, Any], kind: str, fetch: FetchSet) -> dict[str, int] | None:
-    """Pieces by EAN, none if there is no such set; None if zDirect contradicts itself, so that it is asked again."""
+async def _fetched(notice: Row, kind: str, fetch: FetchSet) -> ItemSet | None:
+    """The set, empty if there is none; None if zDirect contradicts itself, so that it is asked again."""
     count = notice[COUNT_FIELDS[kind]]
     if count == 0:
         return {}
-    pieces = await fetch(notice["shipping_notice_id"], kind)
-    if count and not pieces:
+    items = await fetch(notice["shipping_notice_id"], kind)
+    if count and not items:
+        what = subject(f"shipping notice {notice['shipping_notice_id']}", notice["zalando_merchant_id"])
         log.warning(
-            "%s: zDirect counts %d %s items, but has no such set. The next run asks for it again.",
-            subject(f"shipping notice {notice['shipping_notice_id']}", notice["zalando_merchant_id"]),
-            count,
-            kind,
+            "%s: zDirect counts %d %s items, but has no such set. The next run asks for it again.", what, count, kind
         )
         return None
-    return pieces or {}
+    return items or {}

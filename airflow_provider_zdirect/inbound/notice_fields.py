@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date, datetime
@@ -11,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.merchant_files.cells import whole_number
+from airflow_provider_zdirect.merchant_files.cells import UUID, CellError, read_count
 
 MERCHANT = "zalando_merchant_id"
 REFERENCE = "merchant_b2b_reference"
@@ -44,7 +43,6 @@ _ZONE = ZoneInfo("Europe/Berlin")
 def checked_fields(fields: Any) -> dict[str, Any]:
     """The fields as they are sent, without those that are blank.
 
-    :param fields: by name.
     :raises ZDirectConfigurationError: for an unknown name, or a value that the field cannot have.
     """
     if not isinstance(fields, Mapping):
@@ -56,8 +54,7 @@ def checked_fields(fields: Any) -> dict[str, Any]:
             raise refusal(f"notice has the field {name}", f"Leave it out, and {ELSEWHERE[name]}.")
         if name not in FIELDS:
             raise refusal(f"notice has the unknown field {str(name)[:60]}", f"Use: {', '.join(FIELDS)}.")
-    given = {name: value for name, value in fields.items() if not _is_blank(value)}
-    return {name: _checked(name, value) for name, value in given.items()}
+    return {name: _checked(name, value) for name, value in fields.items() if not _is_blank(value)}
 
 
 def differing_fields(wanted: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
@@ -72,50 +69,38 @@ def differing_fields(wanted: Mapping[str, Any], there: Mapping[str, Any]) -> lis
 
 
 def _checked(name: str, value: Any) -> Any:
+    given = f"notice[{name!r}]={str(value)[:60]!r}"
     if name in COUNTS:
-        number = whole_number(value)
-        if number is None and isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value.strip()):
-            number = int(value)
-        if number is None or number < 0:
-            raise refusal(f"notice[{name!r}]={str(value)[:60]!r} is not a count", "Give a whole number, 0 or more.")
-        return number
+        with suppress(CellError):
+            if (number := read_count(value)) >= 0:
+                return number
+        raise refusal(f"{given} is not a count", "Give a whole number, 0 or more.")
     if name == DELIVERY:
-        return _checked_date(value)
+        text = str(value).strip()
+        with suppress(ValueError):
+            # Not 20261130, which Python takes for a date as well.
+            if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+                return date.fromisoformat(text).isoformat()
+        raise refusal(f"{given} is not a date", "Give it as 2026-11-30.")
     if isinstance(value, int) and not isinstance(value, bool):
         # A template that renders native objects makes a number of an order number.
         value = str(value)
     if not isinstance(value, str):
         raise refusal(f"notice[{name!r}] is not a text, but {type(value).__name__}", "Give a text.")
-    if name == LOCATION:
-        try:
-            return str(uuid.UUID(value.strip()))
-        except ValueError:
-            raise refusal(
-                f"notice[{name!r}]={value[:60]!r} is not a UUID",
-                "Give the id of a logistic center (dataset logistic_centers).",
-            ) from None
+    if name == LOCATION and not UUID.fullmatch(value := value.strip().lower()):
+        raise refusal(f"{given} is not a UUID", "Give the id of a logistic center (dataset logistic_centers).")
     return value
-
-
-def _checked_date(value: Any) -> str:
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return value.isoformat()
-    text = str(value).strip()
-    with suppress(ValueError):
-        if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-            return date.fromisoformat(text).isoformat()
-    raise refusal(f"notice[{DELIVERY!r}]={text[:60]!r} is not a date", "Give it as 2026-11-30.")
 
 
 def _same(name: str, wanted: Any, there: Any) -> bool:
     if _is_blank(there):
         return True
-    if name in COUNTS:
-        with suppress(ValueError, TypeError):
-            return bool(float(there) == wanted)
-        return False
     if name == DELIVERY:
         return wanted in _dates_of(str(there))
+    if name in COUNTS:
+        with suppress(CellError):
+            return bool(read_count(there) == wanted)
+        return False
     if name in (LOCATION, MERCHANT):
         # Examples show UUIDs in upper case, and with a blank in them.
         return re.sub(r"\s", "", str(there)).lower() == str(wanted).lower()

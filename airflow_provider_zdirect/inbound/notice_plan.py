@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from airflow_provider_zdirect.inbound.item_set import ItemSet
+from airflow_provider_zdirect.inbound.item_set import ANNOUNCED, DISPATCHED, ItemSet
 from airflow_provider_zdirect.inbound.notice_fields import REFERENCE, refusal
 from airflow_provider_zdirect.merchant_files.cells import UUID
 
@@ -34,8 +34,7 @@ class NoticePlan:
     :param notice_id: its id; None if zDirect gives it one.
     :param create_by: one of :data:`CREATE_BY`.
     :param fields: what to create it with, as :func:`~.notice_fields.checked_fields` gives it.
-    :param announced: items to announce.
-    :param dispatched: items to dispatch.
+    :param items: the set to announce and that to dispatch, by kind; None: whatever zDirect has.
     """
 
     operations: tuple[str, ...]
@@ -43,8 +42,9 @@ class NoticePlan:
     notice_id: str | None
     create_by: str = PUT
     fields: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    announced: ItemSet | None = None
-    dispatched: ItemSet | None = None
+    items: Mapping[str, ItemSet | None] = field(
+        default_factory=lambda: MappingProxyType({ANNOUNCED: None, DISPATCHED: None})
+    )
 
 
 def checked_operations(operations: Any) -> tuple[str, ...]:
@@ -53,8 +53,7 @@ def checked_operations(operations: Any) -> tuple[str, ...]:
     :raises ZDirectConfigurationError: if one is unknown, comes twice, or they are not in the order of a notice's life.
     """
     if isinstance(operations, str):
-        operations = [text.strip() for text in operations.strip("[]").split(",")]
-        operations = [text.strip("'\"") for text in operations if text]
+        operations = [word for text in operations.strip(" []").split(",") if (word := text.strip(" '\""))]
     if not isinstance(operations, list | tuple) or not operations:
         raise refusal("operations is empty", f"Give some of: {', '.join(OPERATIONS)}.")
     for operation in operations:

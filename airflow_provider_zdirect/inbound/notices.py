@@ -6,28 +6,27 @@ that is done in :mod:`.steps`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from airflow_provider_zdirect.client import Reply, ZDirectClient
 from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY, Rate, RateLimits
 from airflow_provider_zdirect.datasets.inbound import ShippingNotice
+from airflow_provider_zdirect.datasets.record import EanKey, Quantity, Record
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import MalformedResponseError, NotFoundError
 from airflow_provider_zdirect.inbound.item_set import ANNOUNCED, DISPATCHED, ItemSet
 from airflow_provider_zdirect.inbound.notice_fields import MERCHANT, REFERENCE
-from airflow_provider_zdirect.merchant_files.cells import UUID, whole_number
+from airflow_provider_zdirect.merchant_files.cells import UUID
 
 PATH, NOTICE = "/zfs/shipping-notices", "shipping_notice"
 LISTED = get_dataset("shipping_notices")
 READ, WRITE = "/shipping-notices/read", "/shipping-notices/write"
 """Scopes; their full text is not confirmed, and they are named in errors only."""
-
 
 SET_PATHS = {ANNOUNCED: "announced-item-sets", DISPATCHED: "dispatch-item-sets"}
 CONFIRMATION_PATHS = {ANNOUNCED: "announcement-confirmations", DISPATCHED: "dispatch-confirmations"}
@@ -65,9 +64,7 @@ class Notice:
 
     @property
     def merchant_id(self) -> str | None:
-        # Examples show UUIDs in upper case, and with a blank in them.
-        text = re.sub(r"\s", "", self.content.zalando_merchant_id or "").lower()
-        return text or None
+        return self.content.zalando_merchant_id
 
     def item_count(self, kind: str) -> int | None:
         """Items that zDirect counts in the set of that kind; None if it does not say."""
@@ -77,14 +74,12 @@ class Notice:
 class ShippingNotices:
     """The notices that an app may use.
 
-    :param client: an open one.
     :param item_set_rates: at which item sets are read.
     """
 
     def __init__(self, client: ZDirectClient, item_set_rates: RateLimits = PER_HOUR) -> None:
         self._client = client
         self._item_set_rates = item_set_rates
-        self._assumptions = client.assumptions
 
     async def get(self, notice_id: str, *, known: Notice | None = None) -> Notice:
         """The notice as it is now.
@@ -138,18 +133,14 @@ class ShippingNotices:
         """
         what = f"Creation of a shipping notice of merchant {fields[MERCHANT]}"
         reply = await self._send("POST", "", LISTED.name, LISTED.endpoint.rate_limits, what, json=dict(fields))
-        if found := _id_in(reply.location):
-            return found
-        if not isinstance(reply.content, dict):
-            return None
         try:
-            return _id_in(_notice(reply.content, None, None).id)
+            return _id_in(reply.location) or _id_in(_notice(reply.content, None, None).id)
         except MalformedResponseError:
             # It is made; where it is can be found out.
             return None
 
-    async def item_set(self, notice_id: str, kind: str) -> dict[str, int] | None:
-        """The set that counts, as pieces by EAN; None if there is none.
+    async def item_set(self, notice_id: str, kind: str) -> ItemSet | None:
+        """The set that counts; None if there is none.
 
         :param kind: ``announced`` or ``dispatched``.
         :raises MalformedResponseError: if the answer is neither a set nor a list of sets.
@@ -161,19 +152,20 @@ class ShippingNotices:
         except NotFoundError:
             # Whether there is an empty collection without a set is not confirmed; callers know that the notice is.
             return None
-        return _current_set(reply.content, what, self._assumptions.current_item_set == "first")
+        return _current_set(reply.content, what, -1 if self._client.assumptions.current_item_set == "last" else 0)
 
     async def post_item_set(self, notice_id: str, kind: str, items: ItemSet, etag: str) -> None:
         """Replace the set of that kind."""
         path = SET_PATHS[kind]
         what = f"Items to be {kind} of shipping notice {notice_id}"
-        await self._send("POST", f"/{notice_id}/{path}", path, PER_HOUR, what, json=items.as_body(), if_match=etag)
+        body = {"items": [{"ean": ean, "quantity": quantity} for ean, quantity in items.items()]}
+        await self._send("POST", f"/{notice_id}/{path}", path, PER_HOUR, what, json=body, if_match=etag)
 
     async def confirm(self, notice_id: str, kind: str, etag: str) -> None:
         """Confirm the announcement or the dispatch; the set of that kind is locked then."""
         path = CONFIRMATION_PATHS[kind]
         what = f"{path.removesuffix('s').replace('-', ' ').capitalize()} of shipping notice {notice_id}"
-        body: dict[str, Any] | None = {} if self._assumptions.confirmation_body == "object" else None
+        body: dict[str, Any] | None = {} if self._client.assumptions.confirmation_body == "object" else None
         await self._send("POST", f"/{notice_id}/{path}", path, PER_HOUR, what, json=body, if_match=etag)
 
     async def _send(
@@ -192,55 +184,46 @@ class ShippingNotices:
         )
 
 
+class _Item(Record):
+    """What zDirect holds is taken as it is, whatever the check digit of the EAN."""
+
+    ean: EanKey = Field(pattern="^[0-9]{13}$")
+    quantity: Quantity
+
+
 def _notice(fields: Any, notice_id: str | None, etag: str | None) -> Notice:
     try:
         content = ShippingNotice.model_validate({"shipping_notice_id": notice_id, **fields} if notice_id else fields)
     except (ValidationError, TypeError) as error:
-        reason = type(error).__name__
-        if isinstance(error, ValidationError):
-            reason = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3])
-        raise _malformed(
-            f"Shipping notice {notice_id or ''}", f"the answer is not a shipping notice ({reason})"
-        ) from None
+        what = f"Shipping notice {notice_id or ''}"
+        raise _malformed(what, f"the answer is not a shipping notice ({_reason(error)})") from None
     return Notice(notice_id or content.shipping_notice_id, etag, content, fields)
 
 
-def _current_set(content: Any, what: str, takes_first: bool) -> dict[str, int] | None:
-    """The set itself, or the one that counts of a list of sets; the latter bare or under whatever key."""
-    if content is None:
-        return None
+def _current_set(content: Any, what: str, place: int) -> ItemSet | None:
+    """The set itself, or the one at ``place`` in a list of sets; the latter bare or under whatever key."""
     if isinstance(content, dict) and not isinstance(content.get("items"), list):
         lists = [value for value in content.values() if isinstance(value, list)]
         if len(lists) != 1:
             raise _malformed(what, f"the answer holds neither a set nor one list of sets: {', '.join(content)[:100]}")
         content = lists[0]
     if isinstance(content, list):
-        if not content:
-            return None
-        content = content[0 if takes_first else -1]
-    rows = content.get("items") if isinstance(content, dict) else None
-    if not isinstance(rows, list):
-        raise _malformed(what, "an item set has no list of items")
-    quantities: dict[str, int] = {}
-    for row in rows:
-        ean = _ean(row.get("ean")) if isinstance(row, dict) else None
-        quantity = _number(row.get("quantity")) if ean else None
-        if ean is None or quantity is None:
-            raise _malformed(what, f"an item has no EAN and quantity: {str(row)[:60]}")
-        quantities[ean] = quantities.get(ean, 0) + quantity
-    return quantities or None
+        content = content[place] if content else None
+    if content is None:
+        return None
+    items: dict[str, int] = {}
+    try:
+        for item in map(_Item.model_validate, content["items"]):
+            items[item.ean] = items.get(item.ean, 0) + item.quantity
+    except (KeyError, TypeError, ValidationError) as error:
+        raise _malformed(what, f"an item has no EAN and quantity, or there is no list ({_reason(error)})") from None
+    return items or None
 
 
-def _ean(value: Any) -> str | None:
-    """What zDirect holds is taken as it is, whatever its check digit."""
-    text = str(value).strip()
-    return text.zfill(13) if text.isascii() and text.isdigit() else None
-
-
-def _number(value: Any) -> int | None:
-    if isinstance(value, str) and re.fullmatch("[0-9]{1,10}", value.strip()):
-        return int(value)
-    return whole_number(value)
+def _reason(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return type(error).__name__
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3])
 
 
 def _id_in(text: str | None) -> str | None:

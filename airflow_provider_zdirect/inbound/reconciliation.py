@@ -156,7 +156,7 @@ def reconcile_merchant(place: Place, clock: Clock | None = None) -> dict[str, An
     published.update(table, (clock or SystemClock()).now())
     summary = {
         "merchant_id": place.merchant_id,
-        "uri": place.uri_of(place.layout(RECONCILIATION).merchant),
+        "uri": place.data_uri(RECONCILIATION),
         "rows": table.num_rows,
         "advices": pc.count_distinct(table.column("zalando_advice_id")).as_py(),
         **{name: pc.sum(table.column(name)).as_py() or 0 for name in ("announced", "expected", "received")},
@@ -178,5 +178,4 @@ def open_advices(place: Place, now: datetime) -> list[str]:
     """
     values = {"finished": FINISHED, "since": (now - TRACKED_FOR).date()}
     found = query(place, OPEN_ADVICES, {"notices": NOTICES_READ, "tours": TOURS_READ}, values)
-    ids: list[str] = found.column("zalando_advice_id").to_pylist()
-    return ids
+    return list(found.column("zalando_advice_id").to_pylist())

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 
@@ -92,6 +95,14 @@ def shown(value: Any) -> str:
     except CellError:
         text = str(value)
     return repr(text[:SHOWN])
+
+
+def read_cell(row: Mapping[str, Any], name: str, read: Callable[[Any], T]) -> T:
+    """What ``read`` makes of a cell; its errors name the cell and what it holds."""
+    try:
+        return read(row.get(name))
+    except CellError as error:
+        raise CellError(f"{name}={shown(row.get(name))} {error}") from None
 
 
 def whole_number(value: Any) -> int | None:

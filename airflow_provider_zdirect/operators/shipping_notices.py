@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_zdirect.inbound.item_set import COLUMNS, ItemSet
+from airflow_provider_zdirect.inbound.item_set import ANNOUNCED, COLUMNS, DISPATCHED, ItemSet, listed_items, read_items
 from airflow_provider_zdirect.inbound.notice_fields import checked_fields
 from airflow_provider_zdirect.inbound.notice_plan import (
     CREATE,
@@ -21,7 +21,7 @@ from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import choice
 from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
 
-_ITEMS = table.optional(table.from_template(ItemSet.of_list))
+_ITEMS = table.optional(table.from_template(listed_items))
 
 
 class ZDirectShippingNoticeOperator(ZDirectOperator):
@@ -113,8 +113,8 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
         from airflow_provider_zdirect.inbound.steps import carry_out
 
         values = run.values
+        items = {ANNOUNCED: _items(run, "items"), DISPATCHED: _items(run, "dispatch_items")}
         merchant_id, notice_id = values["merchant_id"], values["shipping_notice_id"]
-        items, dispatch_items = _item_set(run, "items"), _item_set(run, "dispatch_items")
         if CREATE in values["operations"]:
             merchant_id = merchant_id or run.hook.merchant_id()
             if values["create_by"] == PUT:
@@ -123,17 +123,16 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
             merchant_id=merchant_id or run.hook.own_merchant_id(),
             notice_id=notice_id,
             fields=values["notice"],
-            announced=items,
-            dispatched=dispatch_items,
+            items=items,
             **run.pick("operations", "create_by"),
         )
-        return Outcome(run.ask(lambda client: carry_out(plan, client)).as_dict(plan))
+        return Outcome(run.ask(lambda client: carry_out(plan, client)))
 
 
-def _item_set(run: TaskRun, name: str) -> ItemSet | None:
+def _items(run: TaskRun, name: str) -> ItemSet | None:
     file = run.table(f"{name}_path", COLUMNS, ("ean", "quantity"))
     listed: ItemSet | None = run.values[name]
-    return ItemSet.of_file(file) if file else listed
+    return read_items(file) if file else listed
 
 
 def _is_any_given(*values: Any) -> bool | None:

@@ -14,7 +14,7 @@ from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY
 from airflow_provider_zdirect.exceptions import MalformedResponseError
 from airflow_provider_zdirect.stocks.level import ACCEPTED, FAILED, MISSING, PENDING, REJECTED, Pair, Sent
 
-OK, INVALID, INTERNAL, NOT_ONBOARDED = 0, 101, 102, 104
+OK, INVALID, NOT_ONBOARDED = 0, 101, 104
 LIST_KEYS = ("results", "items")
 LONGEST = 500
 """Characters of a description that are kept."""
@@ -31,52 +31,48 @@ def outcomes(batch: Iterable[Sent], content: Any, *, what: str) -> list[Sent]:
     :param what: the batch in words, for the error.
     :raises MalformedResponseError: if it is not an answer to a batch.
     """
-    answered: dict[Pair, Sent] = {}
-    sent = {item.pair: item for item in batch}
-    for row in _rows(content, what):
+    body = content if isinstance(content, dict) else {}
+    rows = next((body[key] for key in LIST_KEYS if isinstance(body.get(key), list)), None)
+    if rows is None:
+        raise MalformedResponseError(
+            f"{what}: the answer has neither {' nor '.join(LIST_KEYS)}, so the outcome of the updates is unknown.",
+            remedy="No action needed: the task retries, and sends them again, which changes nothing if they were "
+            "taken.",
+            retry_after=REFETCH_DELAY,
+        )
+    results: dict[Pair, list[Mapping[str, Any]]] = {}
+    for row in rows:
         item, result = _part(row, "item"), _part(row, "result")
-        pair = (str(item.get("sales_channel_id") or "").strip().lower(), _ean(item.get("ean")))
-        if pair not in sent:
-            continue
-        found = _outcome(sent[pair], result)
-        known = answered.get(pair)
-        if known is None or _BAD_FIRST.index(str(found.outcome)) < _BAD_FIRST.index(str(known.outcome)):
-            answered[pair] = found
-    gone = "The answer does not name this item."
-    return [answered.get(pair) or replace(item, outcome=MISSING, description=gone) for pair, item in sent.items()]
+        pair = _text(item.get("sales_channel_id")).lower(), _text(item.get("ean")).zfill(13)
+        results.setdefault(pair, []).append(result)
+    return [_answered(item, results.get(item.pair, ())) for item in batch]
 
 
-def _outcome(item: Sent, result: Mapping[str, Any]) -> Sent:
-    status = str(result.get("status") or "").strip()
-    code = _code(result.get("code"))
-    description = str(result.get("description") or "").strip()[:LONGEST] or None
-    return replace(
-        item, outcome=_judged(status.upper(), code), status=status or None, code=code, description=description
-    )
+def _answered(item: Sent, results: Iterable[Mapping[str, Any]]) -> Sent:
+    found = [
+        replace(
+            item,
+            outcome=_outcome(status := _text(result.get("status")), code := _code(result.get("code"))),
+            status=status or None,
+            code=code,
+            description=_text(result.get("description"))[:LONGEST] or None,
+        )
+        for result in results
+    ]
+    missing = replace(item, outcome=MISSING, description="The answer does not name this item.")
+    return min(found, key=lambda each: _BAD_FIRST.index(str(each.outcome)), default=missing)
 
 
-def _judged(status: str, code: int | None) -> str:
+def _outcome(status: str, code: int | None) -> str:
     # Which status goes with a pending update is not confirmed, so the code decides.
     if code == NOT_ONBOARDED:
         return PENDING
-    if status == "ACCEPTED" or (not status and code == OK):
+    if status.upper() == "ACCEPTED" or (not status and code == OK):
         return ACCEPTED
-    if status == "REJECTED" or (not status and code == INVALID):
+    if status.upper() == "REJECTED" or (not status and code == INVALID):
         return REJECTED
     # FAILED, or a status that is not known: not accepted, and nothing forbids to try again.
     return FAILED
-
-
-def _rows(content: Any, what: str) -> list[Any]:
-    for key in LIST_KEYS:
-        if isinstance(content, dict) and isinstance(content.get(key), list):
-            rows: list[Any] = content[key]
-            return rows
-    raise MalformedResponseError(
-        f"{what}: the answer has neither {' nor '.join(LIST_KEYS)}, so the outcome of the updates is unknown.",
-        remedy="No action needed: the task retries, and sends them again, which changes nothing if they were taken.",
-        retry_after=REFETCH_DELAY,
-    )
 
 
 def _part(row: Any, name: str) -> Mapping[str, Any]:
@@ -84,10 +80,8 @@ def _part(row: Any, name: str) -> Mapping[str, Any]:
     return part if isinstance(part, dict) else {}
 
 
-def _ean(value: Any) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:013d}"
-    return str(value or "").strip().zfill(13)
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).strip()
 
 
 def _code(value: Any) -> int | None:

@@ -16,7 +16,7 @@ from typing import Any
 from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError
-from airflow_provider_zdirect.merchant_files.cells import UUID, CellError, bare, read_count, shown
+from airflow_provider_zdirect.merchant_files.cells import UUID, CellError, bare, read_cell, read_count, shown
 from airflow_provider_zdirect.merchant_files.ean import read_ean, restored_ean
 from airflow_provider_zdirect.merchant_files.tables import KINDS, TableFile, is_passing, is_table, table_kind
 from airflow_provider_zdirect.stocks.level import LARGEST
@@ -36,52 +36,32 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 MAPPING_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"merchant_sku": COLUMNS["merchant_sku"], "ean": COLUMNS["ean"]}
 )
-MAX_READS = 5
 SHORTEST_UPC = 12
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """A rejected row, as it came, and why.
-
-    :param where: as :mod:`~airflow_provider_zdirect.merchant_files.tables` names it: ``row 7``.
-    """
-
-    file: str
-    where: str
-    reason: str
-    row: Mapping[str, Any]
-
-    @property
-    def source(self) -> str:
-        return _source(self.file, self.where)
 
 
 @dataclass(frozen=True, slots=True)
 class FeedRow:
-    """A row whose article is known.
+    """A row of a file.
 
+    :param where: as :mod:`~airflow_provider_zdirect.merchant_files.tables` names it: ``row 7``.
+    :param reason: why it is rejected; blank if nothing is wrong with it.
+    :param content: as it came; None if nothing is wrong: these are too many to keep them.
+    :param ean: blank if its article is not known.
     :param channel: the only sales channel that it is for; None: for all.
-    :param quantity: None if it is not valid; ``reason`` says why.
-    :param row: as it came, of a row without a quantity; None: the others are too many to keep them.
+    :param quantity: None if it is not valid.
     """
 
     file: str
     where: str
-    feed_time: datetime
-    ean: str
-    channel: str | None
-    quantity: int | None
-    reason: str
-    row: Mapping[str, Any] | None = None
+    reason: str = ""
+    content: Mapping[str, Any] | None = None
+    ean: str = ""
+    channel: str | None = None
+    quantity: int | None = None
 
     @property
     def source(self) -> str:
-        return _source(self.file, self.where)
-
-    def bad(self, reason: str = "") -> BadRow:
-        row = self.row or {"ean": self.ean, "quantity": self.quantity, "sales_channel_id": self.channel}
-        return BadRow(self.file, self.where, self.reason or reason, row)
+        return f"{self.where} of {self.file.rpartition('/')[2]}"
 
 
 @dataclass(frozen=True)
@@ -104,15 +84,15 @@ class SkuMapping:
         wrong: dict[str, str] = {}
         for where, row in file.rows():
             try:
-                sku = bare(row.get("merchant_sku"))
+                sku = read_cell(row, "merchant_sku", bare)
             except CellError as error:
-                raise file.refusal(f"{where}: merchant_sku={shown(row['merchant_sku'])} {error}") from error
+                raise file.refusal(f"{where}: {error}") from error
             if not sku:
                 continue
             try:
-                ean = read_ean(row.get("ean"))
+                ean = read_cell(row, "ean", read_ean)
             except CellError as error:
-                wrong[sku] = f"{where} of the mapping gives it ean={shown(row.get('ean'))}, which {error}"
+                wrong[sku] = f"{where} of the mapping gives it {error}"
                 continue
             if eans.setdefault(sku, ean) != ean:
                 wrong[sku] = f"the mapping gives it several EANs, in {where} another one than before"
@@ -136,12 +116,8 @@ class Feed:
     """
 
     rows: list[FeedRow] = field(default_factory=list)
-    bad: list[BadRow] = field(default_factory=list)
+    bad: list[FeedRow] = field(default_factory=list)
     times: dict[str, datetime] = field(default_factory=dict)
-
-    @property
-    def count(self) -> int:
-        return len(self.rows) + len(self.bad)
 
 
 @dataclass(frozen=True)
@@ -186,19 +162,19 @@ class FeedFiles:
 
         :raises ZDirectConfigurationError: if no file can be read as a table, or the only one; or it has merchant SKUs
             without a mapping.
-        :raises StorageUnavailableError: if a file is being changed all the time, or is gone.
+        :raises StorageUnavailableError: if a file was changed while it was read, or is gone.
         """
         feed = Feed()
         refused: list[ZDirectConfigurationError] = []
         for file in files:
             table_kind(file.uri, name=file.name)
             try:
-                self._read_unchanged(file, mapping, now, feed)
+                self._read_file(file, mapping, now, feed)
             except ZDirectConfigurationError as error:
                 if not self.fs.exists(file.path):
-                    raise _gone(file) from error
+                    raise _changing(file) from error
                 refused.append(error)
-                feed.bad.append(BadRow(file.uri, "the whole", error.message.rstrip("."), {}))
+                feed.bad.append(FeedRow(file.uri, "the whole", error.message.rstrip("."), {}))
         if refused and not feed.times:
             others = "".join(f" {error.message}" for error in refused[1:10])
             raise ZDirectConfigurationError(refused[0].message + others, remedy=refused[0].remedy) from refused[0]
@@ -207,31 +183,24 @@ class FeedFiles:
     def _file(self, path: str, uri: str) -> TableFile:
         return TableFile(self.fs, path, uri, "stock_path", COLUMNS, ("ean or merchant_sku", "quantity"))
 
-    def _read_unchanged(self, file: TableFile, mapping: SkuMapping | None, now: datetime, feed: Feed) -> None:
-        """Read it as it was at one moment: the time and the figures have to belong together."""
-        for _ in range(MAX_READS):
-            written = self._time_of(file)
-            # A file from the future comes from a machine whose clock is ahead; later feeds must not seem older.
-            feed_time = min(written, now)
-            broken: list[BadRow] = []
+    def _read_file(self, file: TableFile, mapping: SkuMapping | None, now: datetime, feed: Feed) -> None:
+        broken: list[FeedRow] = []
 
-            def reject(where: str, why: str, content: Any, broken: list[BadRow] = broken) -> None:
-                broken.append(BadRow(file.uri, where, why, {"content": content}))
+        def reject(where: str, why: str, content: Any) -> None:
+            broken.append(FeedRow(file.uri, where, why, {"content": content}))
 
-            judged = [_judged(file, where, row, mapping, feed_time) for where, row in file.rows(reject)]
-            if self._time_of(file) == written:
-                rows = [row for row in judged if isinstance(row, FeedRow)]
-                if broken and not rows:
-                    raise file.refusal(f"{broken[0].where}: {broken[0].reason}; and no row can be sent")
-                feed.times[file.uri] = feed_time
-                feed.rows += rows
-                feed.bad += [*(row for row in judged if isinstance(row, BadRow)), *broken]
-                return
-        raise StorageUnavailableError(
-            f"stock_path={file.uri!r} was written anew {MAX_READS} times while it was read.",
-            remedy="Write the feed to another name first, and rename it when it is complete.",
-            retry_after=60,
-        )
+        written = self._time_of(file)
+        rows = [_judged(file, where, row, mapping) for where, row in file.rows(reject)]
+        if self._time_of(file) != written:
+            # The time and the figures have to belong together.
+            raise _changing(file)
+        known = [row for row in rows if row.ean]
+        if broken and not known:
+            raise file.refusal(f"{broken[0].where}: {broken[0].reason}; and no row can be sent")
+        # A file from the future comes from a machine whose clock is ahead; later feeds must not seem older.
+        feed.times[file.uri] = min(written, now)
+        feed.rows += known
+        feed.bad += [*(row for row in rows if not row.ean), *broken]
 
     def _time_of(self, file: TableFile) -> datetime:
         if self.feed_time is not None:
@@ -240,7 +209,7 @@ class FeedFiles:
             self.fs.invalidate_cache()
             time = self.fs.modified(file.path)
         except FileNotFoundError as error:
-            raise _gone(file) from error
+            raise _changing(file) from error
         except (NotImplementedError, AttributeError, KeyError, TypeError) as error:
             raise file.refusal(
                 "the storage does not say when it was written", "Give feed_time: when its figures were made."
@@ -249,59 +218,52 @@ class FeedFiles:
         return utc
 
 
-def _source(file: str, where: str) -> str:
-    return f"{where} of {file.rpartition('/')[2]}"
-
-
-def _gone(file: TableFile) -> StorageUnavailableError:
+def _changing(file: TableFile) -> StorageUnavailableError:
     return StorageUnavailableError(
-        f"stock_path={file.uri!r} is gone since it was looked for.",
-        remedy="No action needed: the retry reads what is there then. Replace a feed by renaming the new one.",
+        f"stock_path={file.uri!r} was replaced or is gone since it was looked for.",
+        remedy="No action needed: the retry reads what is there then. Write a feed under another name first, and "
+        "rename it when it is complete.",
         retry_after=60,
     )
 
 
-def _judged(
-    file: TableFile, where: str, row: dict[str, Any], mapping: SkuMapping | None, feed_time: datetime
-) -> FeedRow | BadRow:
-    cell = ""
+def _judged(file: TableFile, where: str, row: Mapping[str, Any], mapping: SkuMapping | None) -> FeedRow:
+    ean, channel = "", None
     try:
-        cell = "sales_channel_id"
-        channel = bare(row.get(cell)).lower() or None
-        if channel is not None and not UUID.fullmatch(channel):
-            raise CellError("is not a UUID")
-        cell = "merchant_sku"
-        sku = bare(row.get(cell))
-        cell = "ean"
-        ean, unknown = (read_ean(row[cell]), "") if bare(row.get(cell)) else _mapped(file, row, sku, mapping)
+        channel = read_cell(row, "sales_channel_id", _channel)
+        ean = read_cell(row, "ean", read_ean) if read_cell(row, "ean", bare) else _mapped(file, row, mapping)
+        return FeedRow(file.uri, where, "", None, ean, channel, _quantity(row))
     except CellError as error:
-        return BadRow(file.uri, where, f"{cell}={shown(row[cell])} {error}", row)
-    if ean is None:
-        return BadRow(file.uri, where, unknown, row)
-    quantity, reason = _quantity(row.get("quantity"))
-    return FeedRow(file.uri, where, feed_time, ean, channel, quantity, reason, row if quantity is None else None)
+        return FeedRow(file.uri, where, str(error), row, ean, channel)
 
 
-def _mapped(file: TableFile, row: Mapping[str, Any], sku: str, mapping: SkuMapping | None) -> tuple[str | None, str]:
-    """The EAN of a row that has none, or why its article is not known."""
+def _channel(value: Any) -> str | None:
+    channel = bare(value).lower()
+    if channel and not UUID.fullmatch(channel):
+        raise CellError("is not a UUID")
+    return channel or None
+
+
+def _mapped(file: TableFile, row: Mapping[str, Any], mapping: SkuMapping | None) -> str:
+    """The EAN of a row that has only an SKU."""
+    sku = read_cell(row, "merchant_sku", bare)
     if not sku:
-        return None, "neither ean nor merchant_sku is given" if "merchant_sku" in row else "ean is missing"
+        raise CellError("neither ean nor merchant_sku is given" if "merchant_sku" in row else "ean is missing")
     if mapping is None:
         raise file.refusal(
             "it has merchant SKUs, and mapping_path is not given",
             "Give mapping_path: a file with the columns merchant_sku and ean; or write EANs.",
         )
-    wrong = mapping.wrong.get(sku)
-    return mapping.eans.get(sku), f"merchant_sku={shown(sku)}" + (f": {wrong}" if wrong else " is not in the mapping")
+    if sku not in mapping.eans:
+        wrong = f": {mapping.wrong[sku]}" if sku in mapping.wrong else " is not in the mapping"
+        raise CellError(f"merchant_sku={shown(sku)}{wrong}")
+    return mapping.eans[sku]
 
 
-def _quantity(value: Any) -> tuple[int | None, str]:
-    try:
-        if not bare(value):
-            return None, "quantity is missing"
-        number = read_count(value)
-    except CellError as error:
-        return None, f"quantity={shown(value)} {error}"
-    if number < 0:
-        return None, f"quantity={number} is negative"
-    return (number, "") if number <= LARGEST else (None, f"quantity={number} is more than {LARGEST}")
+def _quantity(row: Mapping[str, Any]) -> int:
+    if not read_cell(row, "quantity", bare):
+        raise CellError("quantity is missing")
+    number = read_cell(row, "quantity", read_count)
+    if not 0 <= number <= LARGEST:
+        raise CellError(f"quantity={number} is {'negative' if number < 0 else f'more than {LARGEST}'}")
+    return number

@@ -1,9 +1,15 @@
-"""A stock level, whose it is, and how new it is. Values only."""
+"""A stock level, and what became of sending it: as values, and as rows of the log and of the published tables."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from airflow_provider_zdirect.datasets.arrow import INSTANT
 
 Pair = tuple[str, str]
 """Sales channel id and EAN: what zDirect keeps a level of (zDirect docs, *Updating Stock Levels*)."""
@@ -14,9 +20,6 @@ LARGEST = 2**31 - 1
 ACCEPTED, PENDING, REJECTED, FAILED, MISSING = "accepted", "pending", "rejected", "failed", "missing"
 """Outcomes of an update: in force; held by zDirect until the article is onboarded; refused; not processed; not in the
 answer."""
-
-CONFIRMED = "confirmed"
-"""Not sent: a newer feed has the level that zDirect has taken, so its version counts from now on."""
 
 TAKEN = frozenset({ACCEPTED, PENDING})
 AGAIN = frozenset({FAILED, MISSING})
@@ -35,28 +38,41 @@ class Level:
         time: so orders count as soon as they are to be subtracted.
     """
 
+    sales_channel_id: str
+    ean: str
     quantity: int
     feed_time: datetime
-    orders_time: datetime | None = None
+    orders_time: datetime | None
+
+    @property
+    def pair(self) -> Pair:
+        return self.sales_channel_id, self.ean
 
     @property
     def version(self) -> Version:
         """A level of an older version must never replace this one."""
         return self.feed_time, self.orders_time or _NEVER
 
+    def is_older(self, newest: Level) -> bool:
+        """Whether it is of an older version, and another level."""
+        return self.version < newest.version and self.quantity != newest.quantity
+
+
+Levels = Mapping[Pair, Level]
+
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A level that was sent, or is about to be, or that was confirmed.
+class Sent(Level):
+    """A level that was sent, or is about to be; or that was not, because zDirect has the same of an older version.
 
-    :param sent_at: grows with each time that one run sends; of a confirmation: when that level was sent.
+    :param sent_at: grows with each time that one run sends; of a level that was not sent: when that of the older
+        version was.
+    :param run: key of the run that answers for it; blank once that has ended.
     :param outcome: one of the above; None if it is not known.
     :param status: zDirect's own word, as are the code and the description.
     :param attempts: how often the run has sent the pair.
     """
 
-    pair: Pair
-    level: Level
     sent_at: datetime
     run: str
     outcome: str | None = None
@@ -65,11 +81,53 @@ class Sent:
     description: str | None = None
     attempts: int = 1
 
-    @property
-    def order(self) -> tuple[Version, datetime, bool, bool]:
-        """Of several, the greatest is what zDirect has in the end, if all runs keep to the rules."""
-        return self.level.version, self.sent_at, self.outcome is not None, self.outcome != CONFIRMED
+    @classmethod
+    def of(cls, level: Level, sent_at: datetime, run: str, *, attempts: int) -> Sent:
+        """As it is before its request."""
+        values = (level.sales_channel_id, level.ean, level.quantity, level.feed_time, level.orders_time)
+        return cls(*values, sent_at, run, attempts=attempts)
 
-    def is_older(self, newest: Sent) -> bool:
-        """Whether it is of an older version, and another level."""
-        return self.level.version < newest.level.version and self.level.quantity != newest.level.quantity
+    @property
+    def order(self) -> tuple[Version, datetime, bool]:
+        """Of several, the greatest is what zDirect has in the end, if all runs keep to the rules."""
+        return self.version, self.sent_at, self.outcome is not None
+
+
+COLUMNS = [
+    ("sales_channel_id", pa.string()),
+    ("ean", pa.string()),
+    ("quantity", pa.int64()),
+    ("outcome", pa.string()),
+    ("status", pa.string()),
+    ("code", pa.int64()),
+    ("description", pa.string()),
+    ("feed_time", INSTANT),
+    ("orders_time", INSTANT),
+    ("sent_at", INSTANT),
+]
+SCHEMA = pa.schema([*COLUMNS, ("attempts", pa.int64()), ("run", pa.string())])
+
+
+def as_table(items: Iterable[Sent], schema: pa.Schema = SCHEMA, **lineage: str) -> pa.Table:
+    """Sorted by sales channel and EAN.
+
+    :param lineage: columns that have one value.
+    """
+    items = sorted(items, key=lambda item: item.pair)
+    columns = {
+        name: [lineage[name]] * len(items) if name in lineage else [getattr(item, name) for item in items]
+        for name in schema.names
+    }
+    return pa.Table.from_pydict(columns, schema=schema)
+
+
+def of_table(table: pa.Table) -> tuple[Sent, ...]:
+    columns = [_values(table.column(name)) for name in SCHEMA.names]
+    return tuple(Sent(**dict(zip(SCHEMA.names, row, strict=True))) for row in zip(*columns, strict=True))
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    """Each value of a column, equal ones as one object: there may be a million rows, and few times."""
+    encoded = column.combine_chunks().dictionary_encode()
+    values = encoded.dictionary.to_pylist()
+    return [None if at is None else values[at] for at in encoded.indices.to_pylist()]

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 
@@ -79,8 +77,8 @@ def open_orders(
     :raises ZDirectDataError: if they are older than ``max_age``, or a window of the last days is missing.
     :raises ConcurrentRunError: if the files keep changing.
     """
-    needed_from = wanted.since or (feed_time if wanted.since_feed else None)
-    known_until = _known_until(place, wanted, now, max(now - COMPLETE, needed_from or now - COMPLETE))
+    first_wanted = wanted.since or (feed_time if wanted.since_feed else now - COMPLETE)
+    known_until = _known_until(place, wanted, now, max(now - COMPLETE, first_wanted))
     pieces: dict[str, list[Piece]] = {}
     unmapped: Counter[str] = Counter()
     for row in _open_pieces(place, wanted, feed_time).to_pylist():
@@ -94,8 +92,9 @@ def open_orders(
 
 
 def _open_pieces(place: Place, wanted: OrdersWanted, feed_time: datetime) -> pa.Table:
+    since = wanted.since or datetime(1970, 1, 2, tzinfo=UTC)
     # A day of grace: an order may be created a little after the time that it carries.
-    first_day = (wanted.since - timedelta(days=1)).date().isoformat() if wanted.since else ""
+    first_day = (since - timedelta(days=1)).date().isoformat()
 
     def table(dataset: str, columns: list[tuple[str, pa.DataType]], where: str) -> Table:
         return Table(dataset, pa.schema(columns), days=lambda day: day >= first_day, where=where)
@@ -108,7 +107,6 @@ def _open_pieces(place: Place, wanted: OrdersWanted, feed_time: datetime) -> pa.
         "orders": table("orders_current", _ORDER, "order_id IN (SELECT order_id FROM lines)"),
         "items": table("order_items_current", _ITEM, "order_item_id IN (SELECT order_item_id FROM lines)"),
     }
-    since = wanted.since or datetime.min.replace(year=1970, tzinfo=feed_time.tzinfo)
     values = {"since": since, "feed_time": feed_time, "include_zfs": wanted.include_zfs}
     return query(place, OPEN_PIECES, tables, values)
 
@@ -134,7 +132,17 @@ def _known_until(place: Place, wanted: OrdersWanted, now: datetime, needed_from:
                 "Orders that came since would not be subtracted, and their articles be sold again. Nothing was sent.",
                 remedy="Run zdirect_orders up to now; or raise max_orders_age, or switch subtract_open_orders off.",
             )
-        _refuse_gap(ours, needed_from, what, place)
+        covered = needed_from
+        for window in ours:
+            if window.start > covered:
+                raise ZDirectDataError(
+                    f"{what} that changed between {covered.isoformat()} and {window.start.isoformat()} were never "
+                    f"extracted to {place.uri}. They would not be subtracted, and their articles be sold again. "
+                    "Nothing was sent.",
+                    remedy="Fetch that time with zdirect_orders (from and to in the trigger dialog, or a backfill); or "
+                    "subtract only orders since a time from which they are known (orders_since).",
+                )
+            covered = max(covered, window.end)
         known_until = min(known_until, last)
     return known_until
 
@@ -146,28 +154,9 @@ def _windows(place: Place, now: datetime) -> list[tuple[Window, tuple[str, ...]]
     since = min(max(ends.values(), default=now), now - COMPLETE)
     windows = []
     for manifest in map(json.loads, place.store.read_many([path for path, end in ends.items() if end >= since])):
-        if manifest["environment"] == place.environment:
+        filters = {name: value for name, value in manifest["filters"].items() if value}
+        # Filters by anything else leave some orders out.
+        if manifest["environment"] == place.environment and filters.keys() <= {"order_type"}:
             window = Window(*(datetime.fromisoformat(manifest["window"][name]) for name in ("from", "to")))
-            windows.append((window, _types(manifest["filters"])))
+            windows.append((window, tuple(filters.values()) or (PARTNER, ZFS)))
     return windows
-
-
-def _types(filters: Mapping[str, Any]) -> tuple[str, ...]:
-    """Order types of which all orders were asked for."""
-    given = {name: value for name, value in filters.items() if value}
-    if given.keys() - {"order_type"}:
-        return ()
-    return tuple(given.values()) or (PARTNER, ZFS)
-
-
-def _refuse_gap(windows: list[Window], needed_from: datetime, what: str, place: Place) -> None:
-    until = needed_from
-    for window in windows:
-        if window.start > until:
-            raise ZDirectDataError(
-                f"{what} that changed between {until.isoformat()} and {window.start.isoformat()} were never extracted "
-                f"to {place.uri}. They would not be subtracted, and their articles be sold again. Nothing was sent.",
-                remedy="Fetch that time with zdirect_orders (from and to in the trigger dialog, or a backfill); or "
-                "subtract only orders since a time from which they are known (orders_since).",
-            )
-        until = max(until, window.end)

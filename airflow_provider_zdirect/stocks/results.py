@@ -12,11 +12,11 @@ from airflow_provider_zdirect.datasets.arrow import INSTANT
 from airflow_provider_zdirect.publish.latest import LatestTable
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.results import RunResults
-from airflow_provider_zdirect.stocks.level import Sent
+from airflow_provider_zdirect.stocks.level import COLUMNS, Sent, as_table
 from airflow_provider_zdirect.stocks.sent_log import Batch
-from airflow_provider_zdirect.stocks.sent_rows import COLUMNS, LINEAGE, as_row, as_table
 
 UPDATES, CURRENT = "stock_updates", "stock_updates_current"
+LINEAGE = [("_merchant_id", pa.string()), ("_environment", pa.string())]
 SCHEMA = pa.schema([*COLUMNS, ("attempts", pa.int64()), ("run", pa.string()), ("run_started_at", INSTANT), *LINEAGE])
 CURRENT_SCHEMA = pa.schema([*COLUMNS, *LINEAGE])
 
@@ -24,20 +24,21 @@ CURRENT_SCHEMA = pa.schema([*COLUMNS, *LINEAGE])
 def publish_run(place: Place, batches: Sequence[Batch]) -> list[dict[str, Any]]:
     """Publish the results of one run: each pair once, with its last outcome; safe to repeat.
 
-    :param batches: of the run, in the order in which they were sent; at least one. Those that were published before may
-        be missing.
+    :param batches: of the run, in the order in which they were sent. Those that were published before may be missing.
     :returns: the rows.
     """
-    first = batches[0]
-    file = RunResults(place, UPDATES, SCHEMA, f"{first.run} {first.started_at.isoformat()}", first.started_at.date())
+    if not any(item.attempts for batch in batches for item in batch.items):
+        return []
+    run, label, began = batches[0].run, batches[0].label, batches[0].started_at
+    file = RunResults(place, UPDATES, SCHEMA, f"{run} {began.isoformat()}", began.date())
     rows = {(row["sales_channel_id"], row["ean"]): row for row in file.read()}
     for batch in batches:
-        for item in batch.items:
-            known = rows.get(item.pair)
-            if known is None or known["sent_at"] <= item.sent_at:
-                rows[item.pair] = {**as_row(item), "run": batch.label, "run_started_at": batch.started_at}
+        for row in as_table(item for item in batch.items if item.attempts).to_pylist():
+            known = rows.get(pair := (row["sales_channel_id"], row["ean"]))
+            if known is None or known["sent_at"] <= row["sent_at"]:
+                rows[pair] = {**row, "run": label, "run_started_at": began}
     found = [rows[pair] for pair in sorted(rows)]
-    file.publish(found, first.started_at)
+    file.publish(found, began)
     return found
 
 

@@ -18,8 +18,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
@@ -37,30 +37,25 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectConfigurationError,
     ZDirectError,
 )
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.stocks.answer import outcomes
-from airflow_provider_zdirect.stocks.level import (
-    ACCEPTED,
-    AGAIN,
-    CONFIRMED,
-    PENDING,
-    REJECTED,
-    TAKEN,
-    Level,
-    Pair,
-    Sent,
-)
+from airflow_provider_zdirect.stocks.level import ACCEPTED, AGAIN, PENDING, REJECTED, TAKEN, Level, Levels, Pair
 from airflow_provider_zdirect.stocks.results import UPDATES, publish_current, publish_run
 from airflow_provider_zdirect.stocks.sent_log import SentLog
-from airflow_provider_zdirect.stocks.update_pace import UpdatePace
 from airflow_provider_zdirect.stocks.update_plan import SHOWN, StockUpdateJob, UpdatePlan, make_plan
 from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
-BATCH = 1_000
-"""Updates in one request (zDirect docs, *Updating Stock Levels*)."""
+BATCH = 250
+"""Updates in one request; zDirect takes 1,000."""
 
-REQUESTS = Rate(60, 60)
+A_MINUTE = 1_700
+"""Updates. zDirect takes 60 requests and 2,000 updates a minute, whichever is reached first, counted anew at the start
+of the next minute (zDirect docs, *Updating Stock Levels*). So many, evenly spaced, and one batch more are less than
+2,000 in any 61 seconds, wherever they begin: it does not matter whose clock says when a minute starts, nor how long a
+request is on its way."""
+
 SCOPE = "products/stock/write"
 
 MAX_ATTEMPTS = 4
@@ -69,9 +64,6 @@ MAX_ATTEMPTS = 4
 RETRY_PAUSE = 20.0
 """Seconds before failed updates are sent again, times the number of attempts."""
 
-LONGEST_STAY = 120.0
-"""Seconds of a wait for the rate limit for which the worker slot is kept; two full batches need half of it."""
-
 RETRY_AFTER = 300.0
 MAX_HALVES = 30
 """How often a run halves a batch that is refused as a whole; one wrong update is found by ten."""
@@ -79,13 +71,19 @@ MAX_HALVES = 30
 MAX_ROUNDS = 20
 """Of sending again what others have made doubtful, for one attempt."""
 
-HAS_LEVEL = TAKEN | {CONFIRMED}
-
-Levels = dict[Pair, Level]
+NOT_CARRIED_OUT = (
+    RateLimitedError,
+    AuthenticationError,
+    PermissionDeniedError,
+    NotFoundError,
+    BadRequestError,
+    ZDirectConfigurationError,
+)
+"""The request did not get there, or zDirect says that it changed nothing."""
 
 
 async def update_stocks(
-    job: StockUpdateJob, client: ZDirectClient, clock: Clock | None = None, pace: UpdatePace | None = None
+    job: StockUpdateJob, client: ZDirectClient, clock: Clock | None = None
 ) -> dict[str, Any] | None:
     """Send what zDirect does not have yet; safe to repeat and to run beside any other.
 
@@ -104,42 +102,51 @@ async def update_stocks(
     """
     clock = clock or SystemClock()
     plan = await make_plan(job, client, clock.now())
-    return None if plan is None else await _Updating(job, plan, client, clock, pace).run()
+    if plan is None:
+        return None
+    address = f"{job.place.environment} {client.config.address}"
+    sent = await asyncio.to_thread(SentLog, job.place, job.run, job.label, address, clock.now())
+    return await _Updating(job, plan, client, clock, sent).run()
 
 
+@dataclass
 class _Updating:
-    def __init__(
-        self, job: StockUpdateJob, plan: UpdatePlan, client: ZDirectClient, clock: Clock, pace: UpdatePace | None
-    ) -> None:
-        self.job = job
-        self.place = job.place
-        self.plan = plan
-        self.client = client
-        self.clock = clock
-        config = client.config
-        self.pace = pace or UpdatePace(f"{config.address} {config.client_id} stock updates", config.rate_share)
-        self.what = f"Stock of merchant {self.place.merchant_id}"
-        self.log = SentLog(self.place, job.run, f"{self.place.environment} {config.address}")
-        self.updates = 0
-        self.halves = 0
+    """A run.
+
+    :param updates: that it has sent, repeated ones included.
+    :param halves: how often it has halved a batch.
+    """
+
+    job: StockUpdateJob
+    plan: UpdatePlan
+    client: ZDirectClient
+    clock: Clock
+    log: SentLog
+    updates: int = 0
+    halves: int = 0
+
+    @property
+    def place(self) -> Place:
+        return self.job.place
+
+    @property
+    def what(self) -> str:
+        return f"Stock of merchant {self.place.merchant_id}"
 
     async def run(self) -> dict[str, Any]:
-        await asyncio.to_thread(self.log.refresh)
-        own = self.log.own()
-        self.started_at = own[0].started_at if own else self.clock.now()
         due = await self._all_due()
         log.info(
             "%s: %d rows, %d pairs, %d of them to send.",
             subject("stock updates", self.place.merchant_id, full_id=True),
-            self.plan.feed.count, len(self.plan.wanted.levels), len(due),
+            self.plan.counts["rows"], len(self.plan.levels), len(due),
         )  # fmt: skip
         try:
             await self._send_all(due)
         except ZDirectError:
             # What was sent is published even if the rest was not; a retry adds to it.
-            await asyncio.to_thread(self._publish)
+            await asyncio.to_thread(publish_run, self.place, self.log.own())
             raise
-        result = self._result(await asyncio.to_thread(self._publish))
+        result = self._result(await asyncio.to_thread(publish_run, self.place, self.log.own()))
         failure = self._failure(result)
         # A retry that may mend it goes on with the batches of this run.
         await asyncio.to_thread(self._close, keeps_own=isinstance(failure, ServerError))
@@ -150,45 +157,36 @@ class _Updating:
     # What is to be sent
 
     async def _all_due(self) -> Levels:
-        """What has to be sent; of what has not, newer versions are written down."""
-        levels = self.plan.wanted.levels
-        due = self._select(levels)
-        same = {pair: level for pair, level in levels.items() if pair not in due and self._is_newer(pair, level)}
+        """What has to be sent; of what zDirect has already, newer versions are confirmed."""
+        due: dict[Pair, Level] = {}
+        same: dict[Pair, Level] = {}
+        for pair, level in self.plan.levels.items():
+            if sent := self._due(level):
+                due[pair] = sent
+            elif (newest := self.log.newest(pair)) and newest.outcome in TAKEN and newest.version < level.version:
+                same[pair] = level
         if same:
-            await asyncio.to_thread(self.log.confirm, same)
-            # A run that has looked before that, and sends something older, may not look again.
-            await asyncio.to_thread(self.log.refresh)
-            due |= self._select(same)
+            confirmed = await asyncio.to_thread(self.log.confirm, same.values(), self.clock.now())
+            due |= {pair: level for pair, level in same.items() if pair not in confirmed}
         return due
 
-    def _select(self, levels: Levels) -> Levels:
-        return {pair: sent for pair, level in levels.items() if (sent := self._due(pair, level))}
-
-    def _is_newer(self, pair: Pair, level: Level) -> bool:
-        newest = self.log.newest(pair)
-        return newest is not None and newest.outcome in HAS_LEVEL and newest.level.version < level.version
-
-    def _due(self, pair: Pair, level: Level) -> Level | None:
+    def _due(self, level: Level) -> Level | None:
         """What has to be sent of a pair: its newest level, if zDirect may not have it."""
-        newest = self.log.newest(pair)
+        newest = self.log.newest(level.pair)
         if newest is None:
             return level
-        if self.log.is_doubtful(pair) or self.log.is_unanswered(pair):
-            return max(level, newest.level, key=attrgetter("version"))
-        if newest.level.version > level.version:
+        if self.log.is_doubtful(level.pair) or self.log.is_unanswered(level.pair):
+            return max(level, newest, key=attrgetter("version"))
+        if newest.version > level.version:
             return None
-        is_ours = self._is_ours(newest)
-        is_known = newest.outcome in HAS_LEVEL or (is_ours and newest.outcome == REJECTED)
-        if not is_known or newest.level.quantity != level.quantity:
+        is_ours = self.log.is_ours(newest)
+        is_known = newest.outcome in TAKEN or (is_ours and newest.outcome == REJECTED)
+        if not is_known or newest.quantity != level.quantity:
             return level
         if self.job.full_sync and not is_ours:
             return level
         after = self.job.resend_after
         return level if after is not None and self.clock.now() - newest.sent_at >= after else None
-
-    def _is_ours(self, sent: Sent) -> bool:
-        """Whether this run has sent it, in this try or a former one."""
-        return sent.run == self.job.run and sent.sent_at >= self.started_at
 
     # Sending it
 
@@ -207,7 +205,7 @@ class _Updating:
                 else:
                     log.info("%s: sending %d updates again in %.0f s.", self.what, len(again), RETRY_PAUSE * attempt)
                     await self.clock.sleep(RETRY_PAUSE * attempt)
-            due = {pair: newest.level for pair in sorted(again) if (newest := self.log.newest(pair))}
+            due = {pair: newest for pair in sorted(again) if (newest := self.log.newest(pair))}
         raise ServerError(
             f"{self.what}: other runs kept sending other versions of {len(due)} levels.",
             remedy="No action needed: the task retries. Run fewer stock tasks of a merchant at once.",
@@ -216,69 +214,52 @@ class _Updating:
 
     async def _send(self, due: Levels) -> set[Pair]:
         """Send one batch; the pairs that have to be sent again."""
-        stayed = 0.0
-        while True:
-            wait = await self.pace.acquire(len(due), self.clock.now().timestamp(), max_wait=LONGEST_STAY)
-            if wait:
-                await self.clock.sleep(wait)
-            await asyncio.to_thread(self.log.refresh)
-            due = self._still_due(due)
-            if not due:
-                return set()
-            try:
-                return await self._post(due)
-            except RateLimitedError as error:
-                stayed += error.retry_after
-                if stayed > LONGEST_STAY:
-                    raise
-                await self.clock.sleep(error.retry_after)
-            except BadRequestError as error:
-                self.halves += 1
-                log.warning("%s: a batch of %d updates was refused: %s", self.what, len(due), error.message)
-                again: set[Pair] = set()
-                for half in _batches(due, (len(due) + 1) // 2):
-                    again |= await self._send(half)
-                return again
+        await asyncio.to_thread(self.log.refresh)
+        due = self._still_due(due)
+        if not due:
+            return set()
+        try:
+            return await self._post(due)
+        except BadRequestError as error:
+            self.halves += 1
+            log.warning("%s: a batch of %d updates was refused: %s", self.what, len(due), error.message)
+            again: set[Pair] = set()
+            for half in _batches(due, (len(due) + 1) // 2):
+                again |= await self._send(half)
+            return again
 
     def _still_due(self, due: Levels) -> Levels:
         """Without those of which a newer version was announced since; that run sends them."""
         left = {}
         for pair, level in due.items():
             newest = self.log.newest(pair)
-            if newest is None or newest.level.version <= level.version:
+            if newest is None or newest.version <= level.version:
                 left[pair] = level
             elif self.log.is_older(pair):
-                left[pair] = newest.level
+                left[pair] = newest
         return left
 
     async def _post(self, due: Levels) -> set[Pair]:
-        now = self.clock.now()
-        items = [Sent(pair, level, now, self.job.run, attempts=1 + self._attempts(pair)) for pair, level in due.items()]
-        batch = await asyncio.to_thread(self.log.announce, items, self.job.label, self.started_at, now)
+        batch = await asyncio.to_thread(self.log.announce, due.values(), self.clock.now())
         what = f"{self.what}, {len(due)} updates"
         try:
             reply = await self.client.request(
                 "POST",
                 f"/merchants/{self.place.merchant_id}/stocks",
-                rate=REQUESTS,
-                json={"items": [_as_item(item) for item in batch.items]},
+                rate=rate_of(len(due)),
+                json={
+                    "items": [
+                        {"sales_channel_id": item.sales_channel_id, "ean": item.ean, "quantity": item.quantity}
+                        for item in batch.items
+                    ]
+                },
                 endpoint="stocks",
                 scope=SCOPE,
                 what=what,
                 expected=frozenset({200, 207}),
             )
-        except (
-            RateLimitedError,
-            AuthenticationError,
-            PermissionDeniedError,
-            NotFoundError,
-            ZDirectConfigurationError,
-        ):
-            # It did not get there, or zDirect says that it carried out nothing.
-            await asyncio.to_thread(self.log.withdraw, batch)
-            raise
-        except BadRequestError as error:
-            if len(due) > 1 and self.halves < MAX_HALVES:
+        except NOT_CARRIED_OUT as error:
+            if not isinstance(error, BadRequestError) or (len(due) > 1 and self.halves < MAX_HALVES):
                 await asyncio.to_thread(self.log.withdraw, batch)
                 raise
             description = str(error.title or error.message)[:500]
@@ -289,18 +270,9 @@ class _Updating:
             answered = outcomes(batch.items, reply.content, what=what)
         self.updates += len(due)
         await asyncio.to_thread(self.log.record, batch, answered)
-        await asyncio.to_thread(self.log.refresh)
         return {item.pair for item in answered if item.outcome in AGAIN or self.log.is_older(item.pair)}
 
-    def _attempts(self, pair: Pair) -> int:
-        newest = self.log.newest(pair)
-        return newest.attempts if newest is not None and self._is_ours(newest) else 0
-
     # Afterwards
-
-    def _publish(self) -> list[dict[str, Any]]:
-        own = self.log.own()
-        return publish_run(self.place, own) if own else []
 
     def _close(self, *, keeps_own: bool) -> None:
         """Publish what zDirect has now, and the results of abandoned runs; compact what they sent."""
@@ -313,41 +285,25 @@ class _Updating:
         self.log.compact(closed)
 
     def _result(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        plan, wanted = self.plan, self.plan.wanted
+        """:param rows: what this run has sent."""
         found = Counter(row["outcome"] for row in rows)
         counts = {"accepted": found[ACCEPTED], "pending": found[PENDING], "refused": found[REJECTED]}
+        sent = {(row["sales_channel_id"], row["ean"]) for row in rows}
+        left: Counter[str] = Counter()
+        for pair, level in self.plan.levels.items():
+            if pair not in sent and (newest := self.log.newest(pair)):
+                left["outdated" if level.is_older(newest) else "unchanged"] += 1
         return {
             "merchant_id": self.place.merchant_id,
-            "uri": self.place.uri_of(self.place.layout(UPDATES).merchant),
-            "feed_time": max(plan.feed.times.values()).isoformat(),
-            "rows": plan.feed.count,
-            "rejected": len(wanted.bad),
-            "rejected_uri": plan.rejected_uri,
-            "superseded": wanted.superseded,
-            "sales_channels": plan.channels,
-            "pairs": len(wanted.levels),
-            **self._count_left(rows),
+            "uri": self.place.data_uri(UPDATES),
+            **self.plan.counts,
+            "unchanged": left["unchanged"],
+            "outdated": left["outdated"],
             "sent": len(rows),
             **counts,
             "failed": len(rows) - sum(counts.values()),
             "updates": self.updates,
-            "open_pieces": wanted.subtracted,
-            "below_zero": len(wanted.below_zero),
         }
-
-    def _count_left(self, rows: list[dict[str, Any]]) -> dict[str, int]:
-        """How many pairs this run did not send, and why.
-
-        :param rows: what it did send.
-        """
-        sent = {(row["sales_channel_id"], row["ean"]) for row in rows}
-        counts = {"unchanged": 0, "outdated": 0}
-        for pair, level in self.plan.wanted.levels.items():
-            newest = self.log.newest(pair)
-            if newest is not None and pair not in sent:
-                is_newer = newest.level.version > level.version and newest.level.quantity != level.quantity
-                counts["outdated" if is_newer else "unchanged"] += 1
-        return counts
 
     def _failure(self, result: dict[str, Any]) -> ZDirectError | None:
         """The error if too many rows and updates were not applied."""
@@ -361,7 +317,7 @@ class _Updating:
             return None
         parts, where = [], f"({result['uri']}, column outcome)"
         if rejected:
-            shown = "; ".join(f"{row.source}: {row.reason}" for row in self.plan.wanted.bad[:SHOWN])
+            shown = "; ".join(f"{row.source}: {row.reason}" for row in self.plan.bad[:SHOWN])
             more = f"; and {rejected - SHOWN} more" if rejected > SHOWN else ""
             parts.append(f"{rejected} rows were rejected ({result['rejected_uri']}): {shown}{more}")
         if refused:
@@ -379,11 +335,12 @@ class _Updating:
         return RejectedRecordsError(message, remedy=remedy)
 
 
-def _batches(due: Levels, size: int) -> Iterable[Levels]:
+def rate_of(updates: int) -> Rate:
+    """At which requests with so many updates may be sent."""
+    return Rate(min(60, A_MINUTE / updates), 60)
+
+
+def _batches(due: Levels, size: int) -> Iterator[Levels]:
     pairs = list(due)
     for start in range(0, len(pairs), size):
         yield {pair: due[pair] for pair in pairs[start : start + size]}
-
-
-def _as_item(item: Sent) -> Mapping[str, Any]:
-    return {"sales_channel_id": item.pair[0], "ean": item.pair[1], "quantity": item.level.quantity}

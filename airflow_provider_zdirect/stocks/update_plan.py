@@ -6,18 +6,21 @@ import asyncio
 import gzip
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.exceptions import RejectedRecordsError
 from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.stocks.channels import live_channels
-from airflow_provider_zdirect.stocks.feed import BadRow, Feed, FeedFiles, SkuMapping
+from airflow_provider_zdirect.stocks.feed import FeedFiles, FeedRow, SkuMapping
+from airflow_provider_zdirect.stocks.level import Levels
 from airflow_provider_zdirect.stocks.open_orders import OrdersWanted, open_orders
 from airflow_provider_zdirect.stocks.results import UPDATES
-from airflow_provider_zdirect.stocks.wanted_levels import OpenPieces, Wanted, wanted_levels
+from airflow_provider_zdirect.stocks.wanted_levels import OpenPieces, wanted_levels
 
 log = logging.getLogger(__name__)
 
@@ -56,15 +59,13 @@ class StockUpdateJob:
 class UpdatePlan:
     """The levels that zDirect is to have.
 
-    :param wanted: its ``bad`` are rows of the feed and articles of open orders.
-    :param channels: how many sales channels there are; 0 if each row names its own.
-    :param rejected_uri: where what was rejected is; None if nothing was.
+    :param bad: rows of the feed and articles of open orders that were rejected.
+    :param counts: of all this, for the result.
     """
 
-    feed: Feed
-    wanted: Wanted
-    channels: int
-    rejected_uri: str | None
+    levels: Levels
+    bad: Sequence[FeedRow]
+    counts: dict[str, Any]
 
 
 async def make_plan(job: StockUpdateJob, client: ZDirectClient, now: datetime) -> UpdatePlan | None:
@@ -86,11 +87,11 @@ async def make_plan(job: StockUpdateJob, client: ZDirectClient, now: datetime) -
     if wanted.below_zero:
         log.warning(
             "%s: of %d EANs more is ordered than the feed has; their level is 0: %s.",
-            what, len(wanted.below_zero), ", ".join(wanted.below_zero[:SHOWN]),
+            what, len(wanted.below_zero), ", ".join(sorted(wanted.below_zero)[:SHOWN]),
         )  # fmt: skip
     unmapped = _unmapped(orders) if orders else []
-    wanted.bad += unmapped
-    uri = await asyncio.to_thread(_keep_bad, job, max(feed.times.values()), wanted.bad, what)
+    bad, feed_time = wanted.bad + unmapped, max(feed.times.values())
+    uri = await asyncio.to_thread(_keep_bad, job, feed_time, bad, what)
     if len(unmapped) > job.max_rejected:
         raise RejectedRecordsError(
             f"{what}: open orders have {len(unmapped)} articles that are neither EANs nor in the mapping ({uri}). "
@@ -98,12 +99,23 @@ async def make_plan(job: StockUpdateJob, client: ZDirectClient, now: datetime) -
             f"max_rejected={job.max_rejected}. Nothing was sent.",
             remedy="Add them to the mapping file (mapping_path).",
         )
-    return UpdatePlan(feed, wanted, len(channels), uri)
+    counts = {
+        "feed_time": feed_time.isoformat(),
+        "rows": len(feed.rows) + len(feed.bad),
+        "rejected": len(bad),
+        "rejected_uri": uri,
+        "superseded": wanted.superseded,
+        "sales_channels": len(channels),
+        "pairs": len(wanted.levels),
+        "open_pieces": sum(wanted.subtracted.values()) if orders else None,
+        "below_zero": len(wanted.below_zero),
+    }
+    return UpdatePlan(wanted.levels, bad, counts)
 
 
-def _unmapped(orders: OpenPieces) -> list[BadRow]:
+def _unmapped(orders: OpenPieces) -> list[FeedRow]:
     return [
-        BadRow(
+        FeedRow(
             "order_lines_current",
             "open orders",
             f"{pieces} open pieces of {called[:60]!r}, which is neither an EAN nor in the mapping: not subtracted",
@@ -113,8 +125,8 @@ def _unmapped(orders: OpenPieces) -> list[BadRow]:
     ]
 
 
-def _keep_bad(job: StockUpdateJob, feed_time: datetime, bad: list[BadRow], what: str) -> str | None:
-    """Write what was rejected, in place of what a former try of this run has."""
+def _keep_bad(job: StockUpdateJob, feed_time: datetime, bad: Sequence[FeedRow], what: str) -> str | None:
+    """Write what was rejected, in place of what a former try of this run has; where it is."""
     path = f"_rejected/{job.place.layout(UPDATES).published(feed_time.date())}/{job.run}.jsonl.gz"
     if not bad:
         job.place.store.delete(path)
@@ -127,6 +139,6 @@ def _keep_bad(job: StockUpdateJob, feed_time: datetime, bad: list[BadRow], what:
     return job.place.uri_of(path)
 
 
-def _line(row: BadRow) -> bytes:
-    content = {"reason": row.reason, "file": row.file, "where": row.where, "row": dict(row.row)}
+def _line(row: FeedRow) -> bytes:
+    content = {"reason": row.reason, "file": row.file, "where": row.where, "row": dict(row.content or {})}
     return json.dumps(content, default=str, ensure_ascii=False).encode() + b"\n"

@@ -13,15 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 
-from airflow_provider_zdirect.stocks.feed import BadRow, Feed, FeedRow
+from airflow_provider_zdirect.stocks.feed import Feed, FeedRow
 from airflow_provider_zdirect.stocks.level import Level, Pair
 
-_Key = tuple[str, str | None]
 
-
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """One piece that a customer has ordered.
 
     :param shipped_at: None: it is in the warehouse.
@@ -61,15 +59,15 @@ class Wanted:
 
     :param bad: rejected rows.
     :param superseded: rows whose EAN is in a newer file too.
+    :param subtracted: open pieces by EAN.
     :param below_zero: EANs of which more is ordered than the feed has.
-    :param subtracted: open pieces that were subtracted, each EAN counted once; None if orders do not count.
     """
 
     levels: dict[Pair, Level] = field(default_factory=dict)
-    bad: list[BadRow] = field(default_factory=list)
+    bad: list[FeedRow] = field(default_factory=list)
     superseded: int = 0
-    below_zero: list[str] = field(default_factory=list)
-    subtracted: int | None = None
+    subtracted: dict[str, int] = field(default_factory=dict)
+    below_zero: set[str] = field(default_factory=set)
 
 
 def wanted_levels(feed: Feed, channels: Iterable[str], open_pieces: OpenPieces | None = None) -> Wanted:
@@ -79,64 +77,49 @@ def wanted_levels(feed: Feed, channels: Iterable[str], open_pieces: OpenPieces |
     :param open_pieces: what is subtracted from each level, which is 0 at least.
     """
     wanted = Wanted(bad=list(feed.bad))
-    rows = _one_each(feed.rows, wanted)
-    below: set[str] = set()
-    subtracted: dict[str, int] = {}
-
-    def put(pair: Pair, row: FeedRow) -> None:
-        assert row.quantity is not None
-        left, known_until = row.quantity, None
+    groups: dict[tuple[str, str | None], list[FeedRow]] = {}
+    for row in feed.rows:
+        groups.setdefault((row.ean, row.channel), []).append(row)
+    for (ean, own), group in groups.items():
+        feed_time = max(feed.times[row.file] for row in group)
+        rows = [row for row in group if feed.times[row.file] == feed_time]
+        wanted.superseded += len(group) - len(rows)
+        quantity = _agreed(rows, wanted)
+        targets = [own] if own else [channel for channel in channels if (ean, channel) not in groups]
+        if quantity is None or not targets:
+            continue
+        known_until = None
         if open_pieces is not None:
             known_until = open_pieces.known_until
-            pieces = open_pieces.of(row.ean, row.feed_time)
-            subtracted[row.ean] = pieces
-            left -= pieces
-            if left < 0:
-                below.add(row.ean)
-        wanted.levels[pair] = Level(max(0, left), row.feed_time, known_until)
-
-    own = {(row.channel, row.ean) for (_, channel), row in rows.items() if channel is not None}
-    everywhere = list(dict.fromkeys(channels))
-    for row in rows.values():
-        if row.quantity is None:
-            continue
-        if row.channel is not None:
-            put((row.channel, row.ean), row)
-            continue
-        for channel in everywhere:
-            if (channel, row.ean) not in own:
-                put((channel, row.ean), row)
-    wanted.below_zero = sorted(below)
-    wanted.subtracted = None if open_pieces is None else sum(subtracted.values())
+            wanted.subtracted[ean] = open_pieces.of(ean, feed_time)
+            quantity -= wanted.subtracted[ean]
+            if quantity < 0:
+                wanted.below_zero.add(ean)
+        for channel in targets:
+            wanted.levels[channel, ean] = Level(channel, ean, max(0, quantity), feed_time, known_until)
     return wanted
 
 
-def _one_each(rows: Iterable[FeedRow], wanted: Wanted) -> dict[_Key, FeedRow]:
-    """The row that counts of each EAN and sales channel; without a quantity where none does."""
-    groups: dict[_Key, list[FeedRow]] = {}
-    for row in rows:
-        groups.setdefault((row.ean, row.channel), []).append(row)
-    found: dict[_Key, FeedRow] = {}
-    for key, group in groups.items():
-        newest = max(row.feed_time for row in group)
-        first, *others = [row for row in group if row.feed_time == newest]
-        wanted.superseded += len(group) - 1 - len(others)
-        found[key] = _agreed(first, others, wanted)
-    return found
-
-
-def _agreed(first: FeedRow, others: list[FeedRow], wanted: Wanted) -> FeedRow:
+def _agreed(rows: Sequence[FeedRow], wanted: Wanted) -> int | None:
+    """The quantity of rows with the same EAN and sales channel; None if it is not valid, or they contradict it."""
+    first, *others = rows
     if any(row.quantity != first.quantity for row in others):
-        for row in (first, *others):
-            wanted.bad.append(row.bad(_contradiction(row, first, others)))
-        return replace(first, quantity=None)
-    wanted.bad += [row.bad(f"EAN {row.ean} was in {first.source} already") for row in others]
+        wanted.bad += [_contradicting(row, rows) for row in rows]
+        return None
+    wanted.bad += [_rejected(row, f"EAN {row.ean} was in {first.source} already") for row in others]
     if first.quantity is None:
-        wanted.bad.append(first.bad())
-    return first
+        wanted.bad.append(first)
+    return first.quantity
 
 
-def _contradiction(row: FeedRow, first: FeedRow, others: list[FeedRow]) -> str:
-    other = next(other for other in (first, *others) if other.quantity != row.quantity)
+def _contradicting(row: FeedRow, rows: Sequence[FeedRow]) -> FeedRow:
+    other = next(other for other in rows if other.quantity != row.quantity)
     said = "no quantity" if other.quantity is None else f"quantity {other.quantity}"
-    return f"EAN {row.ean} has quantity {row.quantity} here and {said} in {other.source}; none of them is sent"
+    return _rejected(
+        row, f"EAN {row.ean} has quantity {row.quantity} here and {said} in {other.source}; none of them is sent"
+    )
+
+
+def _rejected(row: FeedRow, reason: str) -> FeedRow:
+    content = row.content or {"ean": row.ean, "quantity": row.quantity, "sales_channel_id": row.channel}
+    return replace(row, reason=row.reason or reason, content=content)

@@ -10,15 +10,15 @@ from typing import Any
 import httpx
 from emulated_time import EmulatedTime
 from killing import DeadlyTransport
+from own_emulator import config_of
 
-from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, RetryPolicy, Transport
+from airflow_provider_zdirect.client import MemoryRateLimiter, RetryPolicy, Transport
 from airflow_provider_zdirect.client.client import ZDirectClient
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import RateLimitedError
-from airflow_provider_zdirect.inbound.item_set import ItemSet
 from airflow_provider_zdirect.inbound.notice_plan import NoticePlan
-from airflow_provider_zdirect.inbound.steps import NoticeResult, carry_out
+from airflow_provider_zdirect.inbound.steps import carry_out
 
 NOTICES = "/zfs/shipping-notices"
 NOTICE_ID = "5b1f6a52-9d3c-4d6e-8f3a-0c9a5b7e1d24"
@@ -58,32 +58,28 @@ class NoticeWorld:
             "notice_id": NOTICE_ID if put else None,
             "create_by": create_by,
             "fields": FIELDS if "create" in operations else {},
-            "announced": ItemSet(ITEMS) if "announce" in operations else None,
-            "dispatched": ItemSet(FEWER) if "dispatch" in operations else None,
+            "items": {
+                "announced": ITEMS if "announce" in operations else None,
+                "dispatched": FEWER if "dispatch" in operations else None,
+            },
         }
         return NoticePlan(**{**arguments, **changes})
 
     def client(self, transport: Transport | None = None) -> ZDirectClient:
-        settings = self.emulator.state.settings
-        config = ClientConfig(
-            settings.client_id,
-            settings.client_secret,
-            base_url=self.emulator.url,
-            assumptions=Assumptions(self.assumptions),
-        )
+        config = config_of(self.emulator, assumptions=Assumptions(self.assumptions))
         policy = RetryPolicy(jitter=lambda: 0.0)
         return ZDirectClient(config, clock=self.clock, limiter=self.limiter, transport=transport, policy=policy)
 
-    def run(self, plan: NoticePlan, transport: Transport | None = None) -> NoticeResult:
+    def run(self, plan: NoticePlan, transport: Transport | None = None) -> dict[str, Any]:
         """Once, in a process of its own."""
 
-        async def go() -> NoticeResult:
+        async def go() -> dict[str, Any]:
             async with self.client(transport) as client:
                 return await carry_out(plan, client)
 
         return asyncio.run(go())
 
-    def run_in_turn(self, plan: NoticePlan, transport: Transport | None = None) -> NoticeResult:
+    def run_in_turn(self, plan: NoticePlan, transport: Transport | None = None) -> dict[str, Any]:
         """As a task does that waits for its turn."""
         while True:
             try:
@@ -123,8 +119,8 @@ class Colleague:
         ).json()
         self._http.headers["Authorization"] = f"Bearer {answer['access_token']}"
 
-    def announce(self, quantities: dict[str, int]) -> None:
-        self.post("announced-item-sets", ItemSet(quantities).as_body())
+    def announce(self, items: dict[str, int], path: str = "announced-item-sets") -> None:
+        self.post(path, {"items": [{"ean": ean, "quantity": count} for ean, count in items.items()]})
 
     def post(self, path: str, content: dict[str, Any]) -> None:
         etag = self._http.get(f"{NOTICES}/{NOTICE_ID}").headers["ETag"]
@@ -139,32 +135,20 @@ def in_thread(act: Callable[[], Any]) -> None:
     thread.join()
 
 
-def meanwhile(act: Callable[[], Any], path: str, times: int = 1) -> DeadlyTransport:
-    """A transport that lets ``act`` happen just before each of the first requests to ``path``."""
+class Meeting(DeadlyTransport):
+    """Lets something happen just before, or just after, each of the first writes to a path."""
 
-    class Interrupted(DeadlyTransport):
-        left = times
+    def __init__(self, act: Callable[[], Any], path: str, *, after: bool = False, times: int = 1) -> None:
+        super().__init__(lambda *_: False)
+        self._act, self._path, self._after, self._left = act, path, after, times
 
-        async def send(self, method: str, url: str, **options: Any) -> Any:
-            if method != "GET" and url.endswith(path) and self.left:
-                self.left -= 1
-                act()
+    async def send(self, method: str, url: str, **options: Any) -> Any:
+        if method == "GET" or not url.endswith(self._path) or not self._left:
             return await super().send(method, url, **options)
-
-    return Interrupted(lambda *_: False)
-
-
-def just_after(act: Callable[[], Any], path: str) -> DeadlyTransport:
-    """A transport that lets ``act`` happen just after the first write to ``path``."""
-
-    class Interrupted(DeadlyTransport):
-        left = 1
-
-        async def send(self, method: str, url: str, **options: Any) -> Any:
-            answer = await super().send(method, url, **options)
-            if method != "GET" and url.endswith(path) and self.left:
-                self.left = 0
-                act()
-            return answer
-
-    return Interrupted(lambda *_: False)
+        self._left -= 1
+        if not self._after:
+            self._act()
+        answer = await super().send(method, url, **options)
+        if self._after:
+            self._act()
+        return answer

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,48 +23,54 @@ MERCHANT = "29809185-6a98-4691-a15b-e8d16839b6e8"
 EANS = ["4006381333931", "0191476239145"]
 
 
-class Zalando:
-    """Answers with item sets, and remembers what was asked."""
-
-    def __init__(self, **sets: dict[str, int] | Exception | None) -> None:
-        self.sets = sets
-        self.asked: list[tuple[str, str]] = []
-
-    async def __call__(self, notice_id: str, kind: str) -> dict[str, int] | None:
-        self.asked.append((notice_id, kind))
-        answer = self.sets.get(f"{notice_id}_{kind}")
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+A, D = "announced", "dispatched"
+Sets = dict[tuple[str, str], Any]
 
 
 class Inbound:
-    """A base path with published notices."""
+    """A base path with published notices, and a zDirect that answers with item sets and remembers what was asked."""
 
     def __init__(self, root: Path) -> None:
         fs = fsspec.filesystem("file", skip_instance_cache=True)
         self.place = Place(fs, str(root), root.as_uri(), MERCHANT, "production")
         self.clock = FakeClock()
+        self.asked: list[tuple[str, str]] = []
 
     def table(self, name: str, model: type[Record]) -> LatestTable:
         return LatestTable(self.place, name, arrow_schema(model))
 
-    def publish(self, *notices: dict[str, Any]) -> None:
+    def publish(self, *names: str, state: str | None = "initial", counts: tuple[int | None, int | None]) -> None:
+        """Notices with the numbers of announced and dispatched items that zDirect counts."""
         self.clock.advance(60)
         now = self.clock.now()
-        records = [ShippingNotice(zalando_advice_id="10000001", **notice) for notice in notices]
+        common = {"state": state, "announced_item_count": counts[0], "dispatch_item_count": counts[1]}
+        notices = [{"shipping_notice_id": name, "zalando_advice_id": "10000001", **common} for name in names]
         lineage = Lineage(MERCHANT, "production", now, now, now)
-        sources = [json.dumps(notice).encode() for notice in notices]
-        self.table(NOTICES, ShippingNotice).replace(to_table(ShippingNotice, records, sources, lineage), now)
+        records, sources = map(ShippingNotice.model_validate, notices), [json.dumps(one).encode() for one in notices]
+        self.table(NOTICES, ShippingNotice).replace(to_table(ShippingNotice, list(records), sources, lineage), now)
 
-    def sync(self, zalando: Zalando) -> dict[str, Any]:
+    def sync(self, sets: Sets, before: Callable[[], None] = lambda: None) -> dict[str, Any]:
+        """:param before: called before each answer; answers that are errors are raised."""
+        self.asked.clear()
+
+        async def answer(notice_id: str, kind: str) -> Any:
+            self.asked.append((notice_id, kind))
+            before()
+            found = sets.get((notice_id, kind))
+            if isinstance(found, BaseException):
+                raise found
+            return found
+
         self.clock.advance(60)
-        return asyncio.run(sync_item_sets(self.place, zalando, self.clock))
+        return asyncio.run(sync_item_sets(self.place, answer, self.clock))
 
-    def items(self) -> list[tuple[Any, ...]]:
-        names = ("shipping_notice_id", "item_set", "ean", "quantity")
-        rows = self.table(TABLE, NoticeItem).read().to_pylist()
-        return sorted((tuple(row[name] for name in names) for row in rows), key=repr)
+    def sets(self) -> Sets:
+        """What is published; a set without pieces does not exist."""
+        found: Sets = {}
+        for row in self.table(TABLE, NoticeItem).read().to_pylist():
+            pieces = found.setdefault((row["shipping_notice_id"], row["item_set"]), {})
+            pieces.update({row["ean"]: row["quantity"]} if row["ean"] else {})
+        return found
 
 
 @pytest.fixture
@@ -72,133 +79,104 @@ def inbound(tmp_path: Path) -> Inbound:
 
 
 def test_announced_and_dispatched_goods_become_rows(inbound: Inbound) -> None:
-    inbound.publish({"shipping_notice_id": "n1", "state": "ready_for_receive"})
-    zalando = Zalando(n1_announced={EANS[0]: 2, EANS[1]: 3}, n1_dispatched={EANS[0]: 1})
-    summary = inbound.sync(zalando)
-    assert inbound.items() == [
-        ("n1", "announced", EANS[1], 3),
-        ("n1", "announced", EANS[0], 2),
-        ("n1", "dispatched", EANS[0], 1),
-    ]
+    inbound.publish("n1", state="ready_for_receive", counts=(None, None))
+    sets = {("n1", A): {EANS[0]: 2, EANS[1]: 3}, ("n1", D): {EANS[0]: 1}}
+    summary = inbound.sync(sets)
+    assert inbound.sets() == sets
     assert (summary["notices"], summary["sets_fetched"], summary["items"], summary["retry_after"]) == (1, 2, 3, None)
 
 
-def test_a_locked_set_is_never_asked_for_again_not_even_one_that_does_not_exist(inbound: Inbound) -> None:
-    inbound.publish({"shipping_notice_id": "n1", "state": "ready_for_receive"})
-    inbound.sync(Zalando(n1_announced={EANS[0]: 2}, n1_dispatched=None))
-    assert inbound.items() == [("n1", "announced", EANS[0], 2), ("n1", "dispatched", None, None)]
-    again = Zalando()
-    inbound.sync(again)
-    assert again.asked == []
+def pieces(count: int, number: int = 0) -> dict[str, int]:
+    return {EANS[number]: count}
 
 
-@pytest.mark.parametrize("nothing", [None, {}])
-def test_a_set_that_the_notice_counts_and_that_is_not_there_is_asked_for_again(
-    inbound: Inbound, nothing: dict[str, int] | None, caplog: pytest.LogCaptureFixture
+# State, counts, answers, what is asked for, and what is published then.
+SCENARIOS: dict[str, list[tuple[Any, ...]]] = {
+    "a locked set is not, not even one that does not exist": [
+        ("ready_for_receive", (None, None), {A: pieces(2), D: None}, [A, D], {A: pieces(2), D: {}}),
+        ("ready_for_receive", (None, None), {}, [], {A: pieces(2), D: {}}),
+    ],
+    "one that is empty by its count is not": [
+        ("ready_for_receive", (4, 0), {A: pieces(4)}, [A], {A: pieces(4), D: {}}),
+    ],
+    "one that may still change is when the notice has changed": [
+        ("initial", (2, None), {A: pieces(2)}, [A], {A: pieces(2)}),
+        ("initial", (2, None), {}, [], {A: pieces(2)}),
+        ("initial", (5, None), {A: pieces(5)}, [A], {A: pieces(5)}),
+        # The last one before it was locked may be another of the same size.
+        ("ready_for_delivery_date", (5, 0), {A: pieces(5, 1)}, [A], {A: pieces(5, 1), D: {}}),
+    ],
+    "that of a notice that went back is": [
+        ("ready_for_delivery_date", (5, 0), {A: pieces(5)}, [A], {A: pieces(5), D: {}}),
+        ("initial", (9, 0), {A: pieces(9)}, [A], {A: pieces(9), D: {}}),
+        ("ready_for_delivery_date", (9, 0), {A: pieces(9)}, [A], {A: pieces(9), D: {}}),
+    ],
+}
+for nothing in (None, {}):
+    SCENARIOS[f"one that the notice counts and that is {nothing} is"] = [
+        ("ready_for_receive", (5, 3), {A: nothing, D: pieces(3)}, [A, D], {D: pieces(3)}),
+        ("ready_for_receive", (5, 3), {A: pieces(5)}, [A], {A: pieces(5), D: pieces(3)}),
+    ]
+for between in ("delivery_date_confirmed", "ready_for_dispatch", None):
+    SCENARIOS[f"one of a notice that was in the state {between} is"] = [
+        ("initial", (5, 0), {A: pieces(5)}, [A], {A: pieces(5)}),
+        (between, (5, 0), {A: pieces(5)}, [A], {A: pieces(5), D: {}}),
+        ("ready_for_receive", (5, 3), {A: pieces(5), D: pieces(3)}, ..., {A: pieces(5), D: pieces(3)}),
+    ]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_set_is_asked_for_only_if_it_may_have_changed(inbound: Inbound, scenario: str) -> None:
+    for state, counts, sets, asked, there in SCENARIOS[scenario]:
+        inbound.publish("n1", state=state, counts=counts)
+        inbound.sync({("n1", kind): found for kind, found in sets.items()})
+        assert asked in (..., [kind for _, kind in inbound.asked])
+        assert {kind: found for (_, kind), found in inbound.sets().items()} == there
+
+
+def test_a_set_that_cannot_be_read_does_not_hold_up_the_others_nor_does_one_that_is_missing(
+    inbound: Inbound, caplog: pytest.LogCaptureFixture
 ) -> None:
-    counts = {"announced_item_count": 5, "dispatch_item_count": 3}
-    inbound.publish({"shipping_notice_id": "n1", "state": "ready_for_receive", **counts})
-    summary = inbound.sync(Zalando(n1_announced=nothing, n1_dispatched={EANS[0]: 3}))
-    assert (summary["sets_fetched"], summary["sets_pending"]) == (1, 1)
-    assert "zDirect counts 5 announced items, but has no such set" in caplog.text
-    inbound.sync(Zalando(n1_announced={EANS[0]: 5}))
-    assert inbound.items() == [("n1", "announced", EANS[0], 5), ("n1", "dispatched", EANS[0], 3)]
-
-
-@pytest.mark.parametrize("between", ["delivery_date_confirmed", "ready_for_dispatch", None])
-def test_a_state_of_an_unknown_name_does_not_freeze_a_set(inbound: Inbound, between: str | None) -> None:
-    states = [("initial", 0), (between, 0), ("ready_for_receive", 3)]
-    for state, dispatched in states:
-        counts = {"announced_item_count": 5, "dispatch_item_count": dispatched}
-        inbound.publish({"shipping_notice_id": "n1", "state": state, **counts})
-        inbound.sync(Zalando(n1_announced={EANS[0]: 5}, n1_dispatched={EANS[1]: 3} if dispatched else None))
-    assert inbound.items() == [("n1", "announced", EANS[0], 5), ("n1", "dispatched", EANS[1], 3)]
-
-
-def test_a_notice_that_went_back_is_looked_at_again(inbound: Inbound) -> None:
-    for state, pieces in (("ready_for_delivery_date", 5), ("initial", 9), ("ready_for_delivery_date", 9)):
-        inbound.publish({"shipping_notice_id": "n1", "state": state, "announced_item_count": pieces})
-        inbound.sync(Zalando(n1_announced={EANS[0]: pieces}))
-    assert ("n1", "announced", EANS[0], 9) in inbound.items()
-
-
-def test_a_set_that_cannot_be_read_does_not_hold_up_the_others(inbound: Inbound) -> None:
-    inbound.publish(*({"shipping_notice_id": f"n{n}", "state": "initial"} for n in (1, 2)))
+    inbound.publish("n1", "n2", "n3", counts=(2, None))
     unreadable = MalformedResponseError("no items", retry_after=120.0)
     with pytest.raises(MalformedResponseError):
-        inbound.sync(Zalando(n1_announced=unreadable, n2_announced={EANS[0]: 2}))
-    assert inbound.items() == [("n2", "announced", EANS[0], 2)]
+        inbound.sync({("n1", A): unreadable, ("n3", A): pieces(2)})
+    assert inbound.sets() == {("n3", A): pieces(2)}
+    assert "notice n2, merchant" in caplog.text
+    assert "zDirect counts 2 announced items, but has no such set" in caplog.text
 
 
-def test_a_set_that_may_still_change_is_asked_for_when_the_notice_has_changed(inbound: Inbound) -> None:
-    inbound.publish({"shipping_notice_id": "n1", "state": "initial", "announced_item_count": 2})
-    inbound.sync(Zalando(n1_announced={EANS[0]: 2}))
-    same = Zalando()
-    inbound.sync(same)
-    assert same.asked == [], "neither state nor count has changed"
-    inbound.publish({"shipping_notice_id": "n1", "state": "initial", "announced_item_count": 5})
-    inbound.sync(Zalando(n1_announced={EANS[0]: 5}))
-    assert inbound.items() == [("n1", "announced", EANS[0], 5)]
-    inbound.publish({"shipping_notice_id": "n1", "state": "ready_for_delivery_date", "announced_item_count": 5})
-    locked = Zalando(n1_announced={EANS[1]: 5})
-    inbound.sync(locked)
-    assert ("n1", "announced") in locked.asked, "the last one before it was locked may be another of the same size"
-    assert ("n1", "announced", EANS[1], 5) in inbound.items()
+FULL = RateLimitedError("full", retry_after=133.0)
 
 
-def test_no_request_is_spent_on_a_set_that_the_notice_says_is_empty(inbound: Inbound) -> None:
-    inbound.publish(
-        {
-            "shipping_notice_id": "n1",
-            "state": "ready_for_receive",
-            "announced_item_count": 4,
-            "dispatch_item_count": 0,
-        }
-    )
-    zalando = Zalando(n1_announced={EANS[0]: 4})
-    inbound.sync(zalando)
-    assert zalando.asked == [("n1", "announced")]
-
-
-@pytest.mark.parametrize("failure", [ServerError("down", retry_after=120.0), KeyboardInterrupt()])
-def test_what_was_fetched_before_a_failure_is_published(inbound: Inbound, failure: BaseException) -> None:
-    inbound.publish(
-        *({"shipping_notice_id": f"n{n}", "state": "initial", "announced_item_count": None} for n in range(1, 4))
-    )
-
-    class Failing(Zalando):
-        async def __call__(self, notice_id: str, kind: str) -> dict[str, int] | None:
-            if len(self.asked) == 2:
-                raise failure
-            return await super().__call__(notice_id, kind)
-
-    with pytest.raises(type(failure)):
-        inbound.sync(Failing(n1_announced={EANS[0]: 1}, n2_announced={EANS[0]: 2}))
-    rest = Zalando(n3_announced={EANS[0]: 3})
-    inbound.sync(rest)
-    assert rest.asked == [("n3", "announced")]
-    assert [item[3] for item in inbound.items()] == [1, 2, 3]
-
-
-def test_the_end_of_the_rate_limit_is_no_failure(inbound: Inbound) -> None:
-    inbound.publish({"shipping_notice_id": "n1", "state": "initial"}, {"shipping_notice_id": "n2", "state": "initial"})
-    full = RateLimitedError("full", retry_after=133.0)
-    summary = inbound.sync(Zalando(n1_announced={EANS[0]: 1}, n2_announced=full))
-    assert (summary["sets_fetched"], summary["sets_pending"], summary["retry_after"]) == (1, 1, 133.0)
+@pytest.mark.parametrize("failure", [ServerError("down", retry_after=120.0), KeyboardInterrupt(), FULL])
+def test_what_was_fetched_before_a_failure_is_published_and_the_end_of_the_rate_limit_is_none(
+    inbound: Inbound, failure: BaseException
+) -> None:
+    inbound.publish("n1", "n2", "n3", counts=(None, None))
+    first = {("n1", A): pieces(1), ("n2", A): pieces(2)}
+    if failure is FULL:
+        summary = inbound.sync({**first, ("n3", A): failure})
+        assert (summary["sets_fetched"], summary["sets_pending"], summary["retry_after"]) == (2, 1, 133.0)
+    else:
+        with pytest.raises(type(failure)):
+            inbound.sync({**first, ("n3", A): failure})
+    inbound.sync({("n3", A): pieces(3)})
+    assert inbound.asked == [("n3", A)]
+    assert inbound.sets() == {**first, ("n3", A): pieces(3)}
 
 
 def test_many_sets_are_published_on_the_way(inbound: Inbound, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(item_set_sync, "PUBLISH_EVERY", 2)
-    inbound.publish(*({"shipping_notice_id": f"n{n}", "state": "initial"} for n in range(5)))
+    names = [f"n{number}" for number in range(5)]
+    inbound.publish(*names, counts=(None, None))
     seen: list[int] = []
 
-    class Looking(Zalando):
-        async def __call__(self, notice_id: str, kind: str) -> dict[str, int] | None:
-            inbound.clock.advance(1)
-            seen.append(len(inbound.items()))
-            return {EANS[0]: 1}
+    def look() -> None:
+        inbound.clock.advance(1)
+        seen.append(len(inbound.sets()))
 
-    inbound.sync(Looking())
+    inbound.sync({(name, A): pieces(1) for name in names}, before=look)
     assert seen == [0, 0, 2, 2, 4]
-    assert len(inbound.items()) == 5
+    assert len(inbound.sets()) == 5
     assert len(list((Path(inbound.place.root) / "shipping_notice_items").rglob("*.parquet"))) == 1

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.inbound.item_set import COLUMNS, ItemSet
+from airflow_provider_zdirect.inbound.item_set import COLUMNS, ItemSet, listed_items, read_items
 from airflow_provider_zdirect.merchant_files.tables import TableFile
 
 GOOD = {"0191476239145": 2, "4006381333931": 1}
@@ -19,19 +19,13 @@ ROWS = [{"ean": ean, "quantity": quantity} for ean, quantity in GOOD.items()]
 
 
 def of_file(path: Path) -> ItemSet:
-    return ItemSet.of_file(TableFile(fsspec.filesystem("file"), str(path), str(path), "items_path", COLUMNS))
+    return read_items(TableFile(fsspec.filesystem("file"), str(path), str(path), "items_path", COLUMNS))
 
 
-def test_a_list_is_what_zdirect_takes() -> None:
-    items = ItemSet.of_list(ROWS, name="items")
-    assert (items.quantities, len(items), items.pieces) == (GOOD, 2, 3)
-    assert items.as_body() == {"items": ROWS}
-
-
-@pytest.mark.parametrize("items", [tuple(ROWS), deque(ROWS), (row for row in ROWS)])
+@pytest.mark.parametrize("items", [ROWS, tuple(ROWS), deque(ROWS), (row for row in ROWS)])
 def test_anything_that_can_be_gone_through_is_a_list(items: Any) -> None:
     """The results of mapped tasks are a sequence that is no list."""
-    assert ItemSet.of_list(items, name="items").quantities == GOOD
+    assert listed_items(items, name="items") == GOOD
 
 
 def test_a_file_is_read_with_what_spreadsheets_made_of_it(tmp_path: Path) -> None:
@@ -40,7 +34,7 @@ def test_a_file_is_read_with_what_spreadsheets_made_of_it(tmp_path: Path) -> Non
     pq.write_table(
         pa.table({"ean": [float(ean) for ean in GOOD], "quantity": list(GOOD.values())}), tmp_path / "a.parquet"
     )
-    assert of_file(tmp_path / "items.csv").quantities == of_file(tmp_path / "a.parquet").quantities == GOOD
+    assert of_file(tmp_path / "items.csv") == of_file(tmp_path / "a.parquet") == GOOD
 
 
 @pytest.mark.parametrize(
@@ -64,7 +58,7 @@ def test_a_file_is_read_with_what_spreadsheets_made_of_it(tmp_path: Path) -> Non
 )
 def test_a_wrong_item_is_refused_by_its_number(row: Any, named: str) -> None:
     with pytest.raises(ZDirectConfigurationError, match="items has 1 error: item 3: ") as caught:
-        ItemSet.of_list([*ROWS, row], name="items")
+        listed_items([*ROWS, row], name="items")
     assert named in str(caught.value)
     assert "nothing was sent" in str(caught.value)
 
@@ -95,7 +89,7 @@ def test_all_errors_are_reported_together_the_first_ten_in_full(tmp_path: Path) 
 )
 def test_what_is_no_list_of_items_is_refused_with_another_way(items: Any, named: str) -> None:
     with pytest.raises(ZDirectConfigurationError, match=named) as caught:
-        ItemSet.of_list(items, name="items")
+        listed_items(items, name="items")
     assert caught.value.remedy
 
 

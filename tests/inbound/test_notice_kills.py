@@ -1,22 +1,15 @@
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from dataclasses import replace
+from itertools import product
 from random import Random
 from typing import Any
 
 import pytest
+from exhaustive import exhaustive
 from killing import DeadlyTransport, Killed
-from notice_world import (
-    ANNOUNCING,
-    DISPATCHING,
-    FEWER,
-    FIELDS,
-    ITEMS,
-    NOTICE_ID,
-    NoticeWorld,
-)
+from notice_world import ANNOUNCING, DISPATCHING, FEWER, FIELDS, ITEMS, NOTICE_ID, NoticeWorld
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import RateLimitedError
@@ -28,64 +21,43 @@ def killed_at(number: int, moment: str) -> DeadlyTransport:
     return DeadlyTransport(lambda sent, when: (sent, when) == (number, moment))
 
 
-@pytest.mark.parametrize(
-    ("create_by", "body", "shape", "moment"),
-    [
-        ("put", "full", "set", "before"),
-        ("post", "empty", "list", "after"),
-        *(
-            pytest.param(*case, marks=pytest.mark.exhaustive)
-            for case in [
-                ("put", "full", "set", "after"),
-                ("put", "empty", "list", "before"),
-                ("put", "empty", "list", "after"),
-                ("post", "full", "list", "before"),
-                ("post", "full", "list", "after"),
-                ("post", "empty", "set", "before"),
-                ("post", "empty", "set", "after"),
-            ]
-        ),
-    ],
-)
+CASES = [
+    (ANNOUNCING, "put", "full", "set", "before"),
+    (ANNOUNCING, "post", "empty", "list", "after"),
+    (DISPATCHING, "put", "full", "set", "before"),
+    (DISPATCHING, "put", "full", "set", "after"),
+    (ANNOUNCING, "put", "full", "set", "after"),
+    *product([ANNOUNCING], ["put"], ["empty"], ["list"], ["before", "after"]),
+    *product([ANNOUNCING], ["post"], ["full"], ["list"], ["before", "after"]),
+    *product([ANNOUNCING], ["post"], ["empty"], ["set"], ["before", "after"]),
+]
+
+
+@pytest.mark.parametrize(("operations", "create_by", "body", "shape", "moment"), exhaustive(CASES, representatives=4))
 def test_killed_around_any_request_and_run_again_there_is_one_notice_in_the_right_state(
-    emulator: EmulatorServer, create_by: str, body: str, shape: str, moment: str
+    emulator: EmulatorServer, operations: tuple[str, ...], create_by: str, body: str, shape: str, moment: str
 ) -> None:
+    is_last = operations == DISPATCHING
     number, was_killed = 0, True
     while was_killed:
         number += 1
         emulator.reset()
         emulator.set_options(create_notice=create_by, created_notice_body=body, item_sets_shape=shape)
         world = NoticeWorld(emulator)
-        was_killed = _run_and_kill(world, world.plan(create_by=create_by), number, moment)
+        if is_last:
+            world.run(world.plan())
+            emulator.confirm_delivery_date(NOTICE_ID)
+            emulator.clock.advance(120)
+        plan = world.plan(operations, create_by=create_by)
+        was_killed = _run_and_kill(world, plan, number, moment)
         emulator.clock.advance(120)
-        notice_id = world.run(world.plan(create_by=create_by)).notice.id
-        notice = world.only()
-        assert (notice["id"], notice["state"], notice["announced"]) == (notice_id, "ready_for_delivery_date", ITEMS)
+        result, notice = world.run(plan), world.only()
+        assert (notice["id"], notice["state"]) == (result["shipping_notice_id"], result["state"])
+        assert notice["state"] == ("ready_for_receive" if is_last else "ready_for_delivery_date")
+        assert (notice["announced"], notice["dispatched"]) == (ITEMS, FEWER if is_last else None)
         assert notice["fields"] == {"zalando_merchant_id": world.merchant_id, **FIELDS}
-        assert notice["dispatched"] is None
         assert set(Counter(world.writes()).values()) == {1}, "nothing was carried out twice"
-    assert number > 8, "each request had its turn"
-
-
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_killed_around_any_request_of_the_dispatch_and_run_again_it_is_dispatched_once(
-    emulator: EmulatorServer, moment: str
-) -> None:
-    number, was_killed = 0, True
-    while was_killed:
-        number += 1
-        emulator.reset()
-        world = NoticeWorld(emulator)
-        world.run(world.plan())
-        emulator.confirm_delivery_date(NOTICE_ID)
-        emulator.clock.advance(120)
-        was_killed = _run_and_kill(world, world.plan(DISPATCHING), number, moment)
-        emulator.clock.advance(120)
-        assert world.run(world.plan(DISPATCHING)).notice.state == "ready_for_receive"
-        notice = world.only()
-        assert (notice["state"], notice["announced"], notice["dispatched"]) == ("ready_for_receive", ITEMS, FEWER)
-        assert set(Counter(world.writes()).values()) == {1}
-    assert number > 5
+    assert number > (5 if is_last else 8), "each request had its turn"
 
 
 @pytest.mark.exhaustive
@@ -143,28 +115,11 @@ def test_a_wait_for_the_hourly_limit_is_reported_and_not_held(world: NoticeWorld
     assert not [request for request in world.emulator.requests if request.status == 429]
 
 
-def test_a_429_is_waited_for_and_the_write_sent_again(world: NoticeWorld) -> None:
-    world.emulator.faults.add(
-        {
-            "match": {"path": "announced-item-sets", "method": "POST"},
-            "action": {"status": 429, "headers": {"Retry-After": "7"}},
-        }
-    )
+@pytest.mark.parametrize("seconds", [7, 900])
+def test_a_429_is_waited_for_by_the_run_or_its_task_and_the_write_sent_again(world: NoticeWorld, seconds: int) -> None:
+    headers = {"Retry-After": str(seconds)}
+    world.answer("announced-item-sets", "POST", times=1, status=429, headers=headers)
     world.run_in_turn(world.plan())
     assert world.writes().count("POST announced-item-sets 429") == 1
     assert world.only()["announced"] == ITEMS
-    assert sum(world.clock.slept) >= 7
-
-
-def test_a_long_429_is_for_the_task_to_wait(world: NoticeWorld) -> None:
-    world.emulator.faults.add(
-        {
-            "match": {"path": "announced-item-sets", "method": "POST"},
-            "action": {"status": 429, "headers": {"Retry-After": "900"}},
-        }
-    )
-    with pytest.raises(RateLimitedError) as caught:
-        world.run(world.plan())
-    assert caught.value.retry_after == 900
-    asyncio.run(world.clock.sleep(900))
-    assert world.run(world.plan()).operations["announce"] == "done"
+    assert sum(world.clock.slept) >= seconds

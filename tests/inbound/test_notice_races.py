@@ -17,14 +17,12 @@ from notice_world import (
     NOTICE_ID,
     NOTICES,
     Colleague,
+    Meeting,
     NoticeWorld,
     in_thread,
-    just_after,
-    meanwhile,
 )
 
 from airflow_provider_zdirect.exceptions import ConflictError, NotFoundError, ServerError
-from airflow_provider_zdirect.inbound.item_set import ItemSet
 
 OTHERS_OF_THE_SAME_COUNT = {"0191476239145": 1, "4006381333931": 3}
 
@@ -32,7 +30,7 @@ OTHERS_OF_THE_SAME_COUNT = {"0191476239145": 1, "4006381333931": 3}
 def test_as_many_other_items_posted_just_after_ours_are_not_confirmed(world: NoticeWorld) -> None:
     world.run(world.plan(("create",)))
     colleague = Colleague(world)
-    transport = just_after(lambda: colleague.announce(OTHERS_OF_THE_SAME_COUNT), "announced-item-sets")
+    transport = Meeting(lambda: colleague.announce(OTHERS_OF_THE_SAME_COUNT), "announced-item-sets", after=True)
     with pytest.raises(ConflictError, match="no longer those of this task"):
         world.run(world.plan(), transport)
     assert (world.only()["state"], world.only()["announced"]) == ("initial", OTHERS_OF_THE_SAME_COUNT)
@@ -45,45 +43,44 @@ def test_a_set_is_read_once_before_its_confirmation_and_not_after(world: NoticeW
             for request in world.emulator.requests
         )
 
-    assert set(world.run(world.plan()).operations.values()) == {"done"}
+    assert set(world.run(world.plan())["operations"].values()) == {"done"}
     assert reads() == 1
     assert not world.clock.slept, "one notice does not wait between its own requests"
-    assert set(world.run(world.plan()).operations.values()) == {"already"}
+    assert set(world.run(world.plan())["operations"].values()) == {"already"}
     assert reads() == 2
 
 
-def test_other_items_that_somebody_else_announced_and_confirmed_are_a_conflict(world: NoticeWorld) -> None:
-    world.run(world.plan(("create",)))
+@pytest.mark.parametrize(
+    ("operations", "sets", "confirmations", "there"),
+    [
+        (ANNOUNCING, "announced-item-sets", "announcement-confirmations", "announced"),
+        (DISPATCHING, "dispatch-item-sets", "dispatch-confirmations", "dispatched"),
+    ],
+)
+def test_other_items_that_somebody_else_posted_and_confirmed_are_a_conflict(
+    world: NoticeWorld, operations: tuple[str, ...], sets: str, confirmations: str, there: str
+) -> None:
+    if operations == DISPATCHING:
+        world.run(world.plan())
+        world.emulator.confirm_delivery_date(NOTICE_ID)
+    else:
+        world.run(world.plan(("create",)))
     colleague = Colleague(world)
 
     def replace_and_confirm() -> None:
-        colleague.announce(FEWER)
-        colleague.post("announcement-confirmations", {})
+        colleague.announce({"4006381333931": 99}, sets)
+        colleague.post(confirmations, {})
 
-    with pytest.raises(ConflictError, match="its items announced are others than the 4 pieces of 2 EANs") as caught:
-        world.run(world.plan(), meanwhile(replace_and_confirm, "announcement-confirmations"))
-    assert "they are locked" in str(caught.value)
-    assert world.only()["announced"] == FEWER
-
-
-def test_other_items_that_somebody_else_dispatched_and_confirmed_are_a_conflict(world: NoticeWorld) -> None:
-    world.run(world.plan())
-    world.emulator.confirm_delivery_date(NOTICE_ID)
-    colleague = Colleague(world)
-
-    def replace_and_confirm() -> None:
-        colleague.post("dispatch-item-sets", ItemSet({"4006381333931": 99}).as_body())
-        colleague.post("dispatch-confirmations", {})
-
-    with pytest.raises(ConflictError, match="they are locked"):
-        world.run(world.plan(DISPATCHING), meanwhile(replace_and_confirm, "dispatch-confirmations"))
-    assert world.only()["dispatched"] == {"4006381333931": 99}
+    said = rf"its items {there} are others than the \d pieces of \d EANs that were asked for; they are locked"
+    with pytest.raises(ConflictError, match=said):
+        world.run(world.plan(operations), Meeting(replace_and_confirm, confirmations))
+    assert world.only()[there] == {"4006381333931": 99}
 
 
 def test_a_confirmation_alone_confirms_what_is_there(world: NoticeWorld) -> None:
-    world.run(world.plan(ANNOUNCING[:2], announced=ItemSet(FEWER)))
+    world.run(world.plan(ANNOUNCING[:2], items={"announced": FEWER, "dispatched": None}))
     for expected in ("done", "already"):
-        assert world.run(world.plan(("confirm_announcement",))).operations == {"confirm_announcement": expected}
+        assert world.run(world.plan(("confirm_announcement",)))["operations"] == {"confirm_announcement": expected}
     assert world.only()["announced"] == FEWER
 
 
@@ -104,17 +101,17 @@ NOTHING = {"announced_item_count": 0, "dispatch_item_count": 0}
 
 
 def test_a_count_that_is_behind_is_not_taken_for_somebody_elses_change(world: NoticeWorld) -> None:
-    assert world.run(world.plan(), CountsNothing()).operations == dict.fromkeys(ANNOUNCING, "done")
+    assert world.run(world.plan(), CountsNothing())["operations"] == dict.fromkeys(ANNOUNCING, "done")
     assert world.only()["announced"] == ITEMS
-    assert world.run(world.plan(), CountsNothing()).operations == dict.fromkeys(ANNOUNCING, "already")
+    assert world.run(world.plan(), CountsNothing())["operations"] == dict.fromkeys(ANNOUNCING, "already")
 
 
 def test_a_set_that_is_not_shown_yet_is_left_to_the_retry(world: NoticeWorld) -> None:
     world.answer("announced-item-sets$", "GET", times=1, status=404)
-    with pytest.raises(ServerError, match="does not show them yet") as caught:
+    with pytest.raises(ServerError, match="does not show what it took yet") as caught:
         world.run(world.plan())
     assert caught.value.retry_after
-    assert world.run(world.plan()).operations == {
+    assert world.run(world.plan())["operations"] == {
         "create": "already",
         "announce": "already",
         "confirm_announcement": "done",
@@ -133,21 +130,17 @@ def test_a_refused_announcement_in_an_unknown_later_state_has_happened(
 ) -> None:
     world.run(world.plan())
     _is_in_state(world, "delivery_date_confirmed")
-    assert world.run(world.plan(operations)).operations == dict.fromkeys(operations, "already")
+    assert world.run(world.plan(operations))["operations"] == dict.fromkeys(operations, "already")
 
 
-def test_in_an_unknown_state_other_items_are_not_taken_for_announced(world: NoticeWorld) -> None:
-    world.run(world.plan(announced=ItemSet(FEWER)))
+@pytest.mark.parametrize("operations", [ANNOUNCING, ("announce",), ("confirm_dispatch",)])
+def test_in_an_unknown_state_neither_other_items_nor_a_refused_dispatch_have_happened(
+    world: NoticeWorld, operations: tuple[str, ...]
+) -> None:
+    world.run(world.plan(items={"announced": FEWER, "dispatched": None}))
     _is_in_state(world, "delivery_date_confirmed")
     with pytest.raises(ConflictError, match="'delivery_date_confirmed' is not known to this provider"):
-        world.run(world.plan())
-
-
-def test_a_refused_dispatch_in_an_unknown_state_is_an_error(world: NoticeWorld) -> None:
-    world.run(world.plan())
-    _is_in_state(world, "delivery_date_confirmed")
-    with pytest.raises(ConflictError, match="'delivery_date_confirmed' is not known to this provider"):
-        world.run(world.plan(("confirm_dispatch",)))
+        world.run(world.plan(operations))
 
 
 def test_a_refused_announcement_in_the_first_state_is_an_error(world: NoticeWorld) -> None:
@@ -171,10 +164,10 @@ def test_two_attempts_that_post_at_once_are_an_error_before_anything_is_announce
     created: list[str] = []
 
     def elsewhere() -> None:
-        in_thread(lambda: created.append(world.run(world.plan(("create",), create_by="post")).notice.id))
+        in_thread(lambda: created.append(world.run(world.plan(("create",), create_by="post"))["shipping_notice_id"]))
 
     with pytest.raises(ConflictError, match="has 2 shipping notices with merchant_b2b_reference='PO-1'") as caught:
-        world.run(plan, meanwhile(elsewhere, NOTICES))
+        world.run(plan, Meeting(elsewhere, NOTICES))
     made = [notice["id"] for notice in world.notices()]
     assert created[0] in made
     assert all(notice_id in str(caught.value) for notice_id in made)
@@ -192,7 +185,7 @@ def test_a_listed_id_in_upper_case_is_the_one_that_was_made(world: NoticeWorld) 
                 answer = replace(answer, body=bytearray(json.dumps({"shipping-notices": made}).encode()))
             return answer
 
-    assert world.run(world.plan(create_by="post"), Upper(lambda *_: False)).operations["create"] == "done"
+    assert world.run(world.plan(create_by="post"), Upper(lambda *_: False))["operations"]["create"] == "done"
 
 
 def _listed(answer: Any) -> list[dict[str, Any]]:

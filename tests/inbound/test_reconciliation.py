@@ -95,24 +95,34 @@ def received(advice_id: str | None, ean: str | None, pieces: int, first: int = 0
     ]
 
 
-def test_the_dispatch_set_counts_and_without_one_the_announced(published: Published) -> None:
-    published.write("shipping_notices_current", [notice("n1", ADVICES[0]), notice("n2", ADVICES[1])])
+def test_the_dispatch_set_counts_and_without_one_the_announced_and_what_is_not_known_expects_nothing(
+    published: Published,
+) -> None:
+    notices = [notice("n1", ADVICES[0]), notice("n2", ADVICES[1]), notice("n3", None, "initial")]
+    published.write("shipping_notices_current", [*notices, notice("n4", None, "initial")])
     sets = [
         *items("n1", "announced", {EANS[0]: 5}),
         *items("n1", "dispatched", {EANS[1]: 3}),
         *items("n2", "announced", {EANS[0]: 7}),
         *items("n2", "dispatched", None),
+        *items("n3", "announced", {EANS[0]: 6}),
+        *items("n4", "announced", {EANS[0]: 6}),
     ]
     published.write("shipping_notice_items", sets)
-    published.write("received_items", [*received(ADVICES[0], EANS[0], 1), *received(ADVICES[1], EANS[0], 7)])
-    columns = ("zalando_advice_id", "ean", "announced", "dispatched", "expected", "received", "difference")
-    assert published.reconcile(*columns) == [
-        (ADVICES[0], EANS[1], 0, 3, 3, 0, -3),
-        (ADVICES[0], EANS[0], 5, 0, 0, 1, 1),
-        (ADVICES[1], EANS[0], 7, None, 7, 7, 0),
+    came = ((ADVICES[0], EANS[0], 1), (ADVICES[1], EANS[0], 7), (ADVICES[2], EANS[0], 2), (None, EANS[1], 1))
+    published.write("received_items", [row for each in came for row in received(*each)])
+    numbers = ("announced", "dispatched", "expected", "received", "difference", "last_received")
+    last = [None, *(MONDAY + timedelta(hours=hours) for hours in range(7))]
+    assert published.reconcile("zalando_advice_id", "shipping_notice_id", "ean", *numbers) == [
+        (None, None, EANS[1], None, None, None, 1, None, last[1]),
+        (None, "n3", EANS[0], 6, None, 6, 0, -6, None),
+        (None, "n4", EANS[0], 6, None, 6, 0, -6, None),
+        (ADVICES[0], "n1", EANS[1], 0, 3, 3, 0, -3, None),
+        (ADVICES[0], "n1", EANS[0], 5, 0, 0, 1, 1, last[1]),
+        (ADVICES[1], "n2", EANS[0], 7, None, 7, 7, 0, last[7]),
+        (ADVICES[2], None, EANS[0], None, None, None, 2, None, last[2]),
     ]
-    times = published.reconcile("first_received", "last_received")
-    assert times == [(None, None), (MONDAY, MONDAY), (MONDAY, MONDAY + timedelta(hours=6))]
+    assert {row[0] for row in published.reconcile("first_received")} == {None, MONDAY}
 
 
 def test_two_notices_of_one_advice_are_added_up_and_unknown_if_one_is(published: Published) -> None:
@@ -124,24 +134,6 @@ def test_two_notices_of_one_advice_are_added_up_and_unknown_if_one_is(published:
     assert published.reconcile(*columns) == [("n1, n2, n3", "ready_for_receive, initial", 6, None, None)]
     published.write("shipping_notice_items", [*sets, *items("n2", "announced", {EANS[0]: 2})], "02")
     assert published.reconcile(*columns) == [("n1, n2, n3", "ready_for_receive, initial", 8, 8, -8)], "the last file"
-
-
-def test_what_came_with_an_unknown_advice_or_with_none_is_there_and_expects_nothing(published: Published) -> None:
-    published.write("received_items", [*received(ADVICES[0], EANS[0], 2), *received(None, EANS[1], 1)])
-    columns = ("zalando_advice_id", "ean", "shipping_notice_id", "expected", "received", "difference")
-    assert published.reconcile(*columns) == [
-        (None, EANS[1], None, None, 1, None),
-        (ADVICES[0], EANS[0], None, None, 2, None),
-    ]
-
-
-def test_notices_without_an_advice_stand_for_themselves(published: Published) -> None:
-    published.write("shipping_notices_current", [notice("n1", None, "initial"), notice("n2", None, "initial")])
-    sets = [*items("n1", "announced", {EANS[0]: 5}), *items("n2", "announced", {EANS[0]: 6})]
-    published.write("shipping_notice_items", sets)
-    published.write("received_items", received(None, EANS[0], 1))
-    columns = ("shipping_notice_id", "announced", "received")
-    assert published.reconcile(*columns) == [(None, None, 1), ("n1", 5, 0), ("n2", 6, 0)]
 
 
 def test_the_tour_that_was_updated_last_is_shown(published: Published) -> None:

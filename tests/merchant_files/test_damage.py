@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.inbound.item_set import COLUMNS, ItemSet
+from airflow_provider_zdirect.inbound.item_set import COLUMNS, read_items
 from airflow_provider_zdirect.intrastat.master_data import master_data_file, read_master_data
 from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.orders.update_rows import COLUMNS as UPDATE_COLUMNS
@@ -72,7 +72,7 @@ def feed(path: str) -> Any:
     read = files.read(files.find(), None, NOW)
     (row,) = read.rows or [None]
     if row is None or row.quantity is None:
-        (bad,) = read.bad or [row.bad()]
+        (bad,) = read.bad or [row]
         assert "missing" in bad.reason or "ean=" in bad.reason or "quantity=" in bad.reason
         return None if "missing" in bad.reason else REFUSED
     return row.ean, str(row.quantity)
@@ -81,7 +81,7 @@ def feed(path: str) -> Any:
 def items(path: str) -> Any:
     file = TableFile(FS, path, path, "items_path", COLUMNS, ("ean", "quantity"))
     try:
-        ((ean, quantity),) = ItemSet.of_file(file).quantities.items()
+        ((ean, quantity),) = read_items(file).items()
     except ZDirectConfigurationError as error:
         return refusal(error)
     return ean, str(quantity)

@@ -15,7 +15,6 @@ from own_emulator import connection_to, own_emulator
 
 from airflow_provider_zdirect.client import FileRateLimiter
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.stocks import update_pace
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -46,7 +45,6 @@ def world(
     # Its time starts anew with every test, and so do the limits that it is held to.
     limits = tmp_path_factory.mktemp("limits")
     monkeypatch.setattr("airflow_provider_zdirect.client.client.FileRateLimiter", partial(FileRateLimiter, limits))
-    monkeypatch.setattr(update_pace, "private_directory", lambda name: limits)
     empty_emulator.reset()
     extra = {"merchant_id": empty_emulator.merchant_ids[0], "share_access": False}
     monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection_to(empty_emulator, extra=extra)))

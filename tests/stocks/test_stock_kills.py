@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stock_world import DeadlyFiles, DeadlyTransport, Killed, StockWorld, ean, write_orders
+from exhaustive import exhaustive
+from killing import DeadlyTransport, Killed
+from stock_world import DeadlyFiles, Meeting, StockWorld, ean
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ServerError
@@ -23,7 +25,7 @@ from airflow_provider_zdirect.stocks.open_orders import OrdersWanted
 from airflow_provider_zdirect.stocks.sent_log import SentLog
 from airflow_provider_zdirect.stocks.update_plan import StockUpdateJob
 
-A, B, C = "a" * 24, "b" * 24, "c" * 24
+A, B, C = "abc"
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def mortal(job: StockUpdateJob, fate: Callable[[], bool]) -> tuple[StockUpdateJo
     """The job on a disk, and a network, that die."""
     files = DeadlyFiles()
     files.dies = fate  # type: ignore[method-assign]
-    return replace(job, place=replace(job.place, fs=files)), DeadlyTransport(fate)
+    return replace(job, place=replace(job.place, fs=files)), DeadlyTransport(lambda _, when: when == "after" and fate())
 
 
 def end(world: StockWorld) -> dict[str, Any]:
@@ -72,17 +74,15 @@ def end(world: StockWorld) -> dict[str, Any]:
 
 def eventful(world: StockWorld) -> StockUpdateJob:
     """Several batches, some of which fail; a bad row; orders that are subtracted; an earlier run."""
-    write_orders(world, [{"lines": [(ean(1), "initial"), (ean(1), "reserved")]}])
-    world.write("stock.csv", [{"ean": ean(number), "quantity": 3} for number in range(2)])
+    world.write_orders({"lines": [(ean(1), "initial"), (ean(1), "reserved")]})
+    world.feed("stock.csv", {0: 3, 1: 3})
     world.run(world.job(run=B, orders=OrdersWanted()))
     world.emulator.set_options(stocks_failed=0.4)
-    world.write(
-        "stock.csv", [{"ean": ean(number), "quantity": 10} for number in range(3)] + [{"ean": "7", "quantity": 1}]
-    )
+    world.feed("stock.csv", {0: 10, 1: 10, 2: 10, 3: "x"})
     return world.job(run=A, minutes=5, max_rejected=1, orders=OrdersWanted())
 
 
-@pytest.mark.parametrize("every", [9, pytest.param(1, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("every", exhaustive([9, 1]))
 def test_killed_at_any_request_and_any_write_and_retried_the_end_is_the_same(
     make: Callable[[], StockWorld], every: int
 ) -> None:
@@ -127,34 +127,14 @@ def test_killed_again_and_again_it_ends_the_same(make: Callable[[], StockWorld])
         assert end(world) == undisturbed
 
 
-class Meeting(DeadlyTransport):
-    """Lets something happen just before or just after the first stock update, and may die then."""
-
-    def __init__(self, before: Callable[[], Any] | None = None, after: Callable[[], Any] | None = None) -> None:
-        super().__init__(lambda: False)
-        self.before, self.after = before, after
-
-    async def send(self, method: str, url: str, **options: Any) -> Any:
-        if not url.endswith("/stocks"):
-            return await super().send(method, url, **options)
-        before, self.before = self.before, None
-        if before:
-            await asyncio.to_thread(before)
-        answer = await super().send(method, url, **options)
-        after, self.after = self.after, None
-        if after:
-            await asyncio.to_thread(after)
-        return answer
-
-
 def die() -> None:
     raise Killed
 
 
 def two_feeds(world: StockWorld) -> tuple[StockUpdateJob, StockUpdateJob]:
     """An older and a newer one of the same articles."""
-    world.write("old.csv", [{"ean": ean(number), "quantity": 50} for number in range(3)])
-    world.write("new.csv", [{"ean": ean(number), "quantity": 1} for number in range(3)])
+    world.feed("old.csv", dict.fromkeys(range(3), 50))
+    world.feed("new.csv", dict.fromkeys(range(3), 1))
     return world.job("old.csv", run=A, minutes=1), world.job("new.csv", run=B, minutes=2)
 
 
@@ -172,27 +152,33 @@ def test_an_older_feed_that_is_overtaken_does_not_stay(make: Callable[[], StockW
 
 
 @pytest.mark.parametrize("overtaken", ["before", "after"])
-@pytest.mark.parametrize("who_comes", ["its retry", "the next feed's run"])
+@pytest.mark.parametrize("who_comes", ["its retry", "the next feed's run", "it days after its batches were compacted"])
 def test_an_older_feed_that_is_overtaken_and_dies_is_mended(
     make: Callable[[], StockWorld], overtaken: str, who_comes: str
 ) -> None:
     world = make()
     older, newer = two_feeds(world)
 
-    def overtaking() -> None:
+    def overtake_and_die() -> None:
         world.run(newer)
-        if overtaken == "after":
-            die()
+        die()
 
-    meeting = Meeting(before=overtaking, after=die) if overtaken == "before" else Meeting(after=overtaking)
+    meeting = Meeting(after=overtake_and_die)
+    if overtaken == "before":
+        meeting = Meeting(before=lambda: world.run(newer), after=die)
     with pytest.raises(Killed):
         world.run(older, meeting)
     if who_comes == "its retry":
         world.emulator.clock.advance(120)
         world.run(older)
     else:
+        if who_comes != "the next feed's run":
+            world.emulator.clock.advance(timedelta(days=2).total_seconds())
+            world.feed("other.csv", {9: 1})
+            world.run(world.job("other.csv", run="d"))
+            assert len(list(world.root.glob("_sent/**/*.parquet"))) == 1
         world.run(world.job("new.csv", run=C, minutes=2))
-    assert is_newer(world)
+    assert set(world.levels().values()) == {1}
 
 
 def test_a_newer_feed_that_died_before_its_answer_is_not_replaced_by_an_older_one(
@@ -207,57 +193,44 @@ def test_a_newer_feed_that_died_before_its_answer_is_not_replaced_by_an_older_on
     assert is_newer(world)
 
 
-def three_feeds(world: StockWorld) -> tuple[StockUpdateJob, StockUpdateJob]:
-    """The oldest was sent; of the two others, the newest says the same as it."""
-    for name, quantity in (("first", 5), ("older", 9), ("newest", 5)):
-        world.write(f"{name}.csv", [{"ean": ean(number), "quantity": quantity} for number in range(2)])
-    world.run(world.job("first.csv", run=C))
-    # They ask for the sales channels, which is after they have read their feeds and before they send.
-    older, newest = (
-        world.job(f"{name}.csv", run=run, minutes=minutes, sales_channel_ids=())
-        for name, run, minutes in (("older", A, 1), ("newest", B, 2))
-    )
-    return older, newest
-
-
-@pytest.mark.parametrize("moments", [(None, 3), pytest.param((1, 2, 4, 5), marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("moment", exhaustive([None, 3, 1, 2, 4, 5, 6, 7], representatives=2))
 @pytest.mark.parametrize("meeting", ["older waits", "newest waits", "newest waits with its confirmation"])
 def test_a_newest_feed_that_equals_what_zdirect_has_wins_wherever_it_meets_an_older_one_and_dies(
-    make: Callable[[], StockWorld], monkeypatch: pytest.MonkeyPatch, meeting: str, moments: tuple[int | None, ...]
+    make: Callable[[], StockWorld], monkeypatch: pytest.MonkeyPatch, meeting: str, moment: int | None
 ) -> None:
-    confirm = SentLog.confirm
-    for moment in moments:
-        world = make()
-        older, newest = three_feeds(world)
-        fate = Fate(moment)
-        met: list[str] = []
+    world, confirm, met = make(), SentLog.confirm, []
+    for name, quantity in (("first", 5), ("older", 9), ("newest", 5)):
+        world.feed(f"{name}.csv", {0: quantity, 1: quantity})
+    world.run(world.job("first.csv", run=C))
+    # They ask for the sales channels, which is after they have read their feeds and before they send.
+    older = world.job("older.csv", run=A, minutes=1, sales_channel_ids=())
+    newest = world.job("newest.csv", run=B, minutes=2, sales_channel_ids=())
 
-        def run_older(world: StockWorld = world, job: StockUpdateJob = older, met: list[str] = met) -> None:
-            met.append("older")
-            world.run(job)
+    def run_older() -> None:
+        met.append("older")
+        world.run(older)
 
-        def run_newest(world: StockWorld = world, job: StockUpdateJob = newest, fate: Fate = fate) -> None:
-            with contextlib.suppress(Killed):
-                world.run(*mortal(job, fate))
+    def run_newest() -> None:
+        with contextlib.suppress(Killed):
+            world.run(*mortal(newest, Fate(moment)))
 
-        def confirm_late(log: SentLog, levels: Any, run: Any = run_older, met: list[str] = met) -> None:
-            if not met:
-                run_elsewhere(run)
-            confirm(log, levels)
+    def confirm_late(*arguments: Any) -> Any:
+        if not met:
+            run_elsewhere(run_older)
+        return confirm(*arguments)
 
-        other = run_newest if meeting == "older waits" else run_older
-        if meeting == "newest waits with its confirmation":
-            monkeypatch.setattr(SentLog, "confirm", confirm_late)
-        else:
-            looks = [other]
-            world.emulator.on_request("/sales-channels", lambda n, looks=looks: looks and run_elsewhere(looks.pop()))
-        (run_older if meeting == "older waits" else run_newest)()
-        if moment is not None:
-            world.emulator.clock.advance(120)
-            world.run(newest)
-        assert met or moment is not None
-        assert set(world.levels().values()) == {5}, f"killed at {moment}"
-        monkeypatch.setattr(SentLog, "confirm", confirm)
+    first, other = (run_older, run_newest) if meeting == "older waits" else (run_newest, run_older)
+    if meeting == "newest waits with its confirmation":
+        monkeypatch.setattr(SentLog, "confirm", confirm_late)
+    else:
+        looks = [other]
+        world.emulator.on_request("/sales-channels", lambda _: looks and run_elsewhere(looks.pop()))
+    first()
+    if moment is not None:
+        world.emulator.clock.advance(120)
+        world.run(newest)
+    assert met or moment is not None
+    assert set(world.levels().values()) == {5}
 
 
 def run_elsewhere(what: Callable[[], None]) -> None:
@@ -270,27 +243,26 @@ def run_elsewhere(what: Callable[[], None]) -> None:
 def test_runs_at_once_end_with_the_newest_feed(make: Callable[[], StockWorld]) -> None:
     world = make()
     for number in range(4):
-        world.write(f"{number}.csv", [{"ean": ean(n), "quantity": 10 + number} for n in range(4)])
+        world.feed(f"{number}.csv", dict.fromkeys(range(4), 10 + number))
 
     async def at_once() -> None:
-        jobs = [world.job(f"{number}.csv", run=f"{number}" * 24, minutes=number) for number in range(4)]
+        jobs = [world.job(f"{number}.csv", run=str(number), minutes=number) for number in range(4)]
         await asyncio.gather(*(world.update(job) for job in jobs))
 
     asyncio.run(at_once())
     assert set(world.levels().values()) == {13}
-    current = world.results("quantity, outcome", "stock_updates_current")
-    assert current == [(13, "accepted")] * 8
+    assert world.results("quantity, outcome", "stock_updates_current") == [(13, "accepted")] * 8
 
 
 def test_the_books_of_a_run_that_nobody_retries_are_closed_by_another(make: Callable[[], StockWorld]) -> None:
     world = make()
-    world.write("stock.csv", [{"ean": ean(number), "quantity": 5} for number in range(2)])
+    world.feed("stock.csv", {0: 5, 1: 5})
     world.emulator.faults.add({"match": {"path": "/stocks", "nth": 2}, "action": {"status": 503}})
     with pytest.raises(ServerError):
         world.run(world.job(run=A))
     assert sorted(row[3] or "open" for row in world.results()) == ["accepted", "accepted", "open", "open"]
     world.emulator.clock.advance(timedelta(days=2).total_seconds())
-    world.write("other.csv", [{"ean": ean(9), "quantity": 5}])
+    world.feed("other.csv", {9: 5})
     world.run(world.job("other.csv", run=B, minutes=9))
     assert len(world.results()) == 6
     assert [path.name.partition("-")[0] for path in world.root.glob("_sent/**/*.*")] == ["levels"]
@@ -298,16 +270,16 @@ def test_the_books_of_a_run_that_nobody_retries_are_closed_by_another(make: Call
     assert (again["sent"], again["unchanged"]) == (2, 2), "what nobody knows of is sent again"
 
 
-@pytest.mark.parametrize("seed", [0, 18, *(pytest.param(n, marks=pytest.mark.exhaustive) for n in range(100, 130))])
+@pytest.mark.parametrize("seed", exhaustive([0, 18, *range(100, 130)], representatives=2))
 def test_runs_that_meet_and_die_anywhere_leave_the_newest_feed_once_all_were_retried(
     make: Callable[[], StockWorld], seed: int
 ) -> None:
     dice, world = random.Random(seed), make()
     jobs, feeds = [], []
     for number in range(4):
-        feeds.append({ean(n): dice.choice([5, 9]) for n in range(3)})
-        world.write(f"{number}.csv", [{"ean": code, "quantity": quantity} for code, quantity in feeds[-1].items()])
-        jobs.append(world.job(f"{number}.csv", run=f"{number}" * 24, minutes=number, sales_channel_ids=()))
+        feeds.append({n: dice.choice([5, 9]) for n in range(3)})
+        world.feed(f"{number}.csv", feeds[-1])
+        jobs.append(world.job(f"{number}.csv", run=str(number), minutes=number, sales_channel_ids=()))
     world.run(jobs[0])
 
     async def at_once() -> list[Any]:
@@ -318,5 +290,4 @@ def test_runs_that_meet_and_die_anywhere_leave_the_newest_feed_once_all_were_ret
     dice.shuffle(died)
     for job in died:
         world.run_as_task(job)
-    levels = {(channel, code): quantity for channel in world.channels for code, quantity in feeds[-1].items()}
-    assert world.levels() == levels
+    assert world.levels() == {(channel, ean(n)): count for channel in world.channels for n, count in feeds[-1].items()}

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stock_world import ean
 
+from airflow_provider_zdirect.client.rates import Pace
 from airflow_provider_zdirect.exceptions import (
     MalformedResponseError,
     StorageUnavailableError,
@@ -23,44 +24,44 @@ from airflow_provider_zdirect.exceptions import (
 )
 from airflow_provider_zdirect.stocks.answer import outcomes
 from airflow_provider_zdirect.stocks.feed import Feed, FeedFiles, FeedRow
-from airflow_provider_zdirect.stocks.level import Level, Sent
-from airflow_provider_zdirect.stocks.sent_log import Newest
-from airflow_provider_zdirect.stocks.update_pace import UPDATES, reserve
+from airflow_provider_zdirect.stocks.level import Sent
+from airflow_provider_zdirect.stocks.sent_log import Known
+from airflow_provider_zdirect.stocks.stock_updates import BATCH, rate_of
 from airflow_provider_zdirect.stocks.wanted_levels import OpenPieces, Piece, wanted_levels
 
 NOW = datetime(2026, 3, 10, 8, tzinfo=UTC)
 CHANNELS = ["c1", "c2"]
+TIMES = {"new.csv": NOW, "old.csv": NOW - timedelta(minutes=1)}
 
 feed_rows = st.builds(
-    lambda number, code, channel, quantity, age: FeedRow(
-        "stock.csv",
+    lambda number, code, channel, quantity, file: FeedRow(
+        file,
         f"row {number}",
-        NOW - timedelta(minutes=age),
-        ean(code),
-        channel,
-        quantity,
         "" if quantity is not None else "quantity is missing",
+        ean=ean(code),
+        channel=channel,
+        quantity=quantity,
     ),
     st.integers(1, 99),
     st.integers(1, 3),
     st.sampled_from([None, "c1", "c9"]),
     st.one_of(st.none(), st.integers(0, 3)),
-    st.integers(0, 1),
+    st.sampled_from(list(TIMES)),
 )
 
 
 @given(st.lists(feed_rows, max_size=8), st.dictionaries(st.integers(1, 3).map(ean), st.integers(0, 4)))
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_every_row_counts_or_is_rejected_or_is_superseded_and_no_level_is_guessed(
     rows: list[FeedRow], ordered: dict[str, int]
 ) -> None:
     pieces = OpenPieces({code: [Piece(NOW)] * count for code, count in ordered.items()}, NOW)
-    wanted = wanted_levels(Feed(rows=rows), CHANNELS, pieces)
+    wanted = wanted_levels(Feed(rows=rows, times=TIMES), CHANNELS, pieces)
     for (channel, code), level in wanted.levels.items():
         said = [row for row in rows if row.ean == code and row.channel == channel]
         said = said or [row for row in rows if row.ean == code and row.channel is None]
-        newest = max(row.feed_time for row in said)
-        quantities = {row.quantity for row in said if row.feed_time == newest}
+        newest = max(TIMES[row.file] for row in said)
+        quantities = {row.quantity for row in said if TIMES[row.file] == newest}
         assert len(quantities) == 1, "contradicting rows are not sent"
         (quantity,) = quantities
         assert quantity is not None
@@ -77,7 +78,7 @@ def test_every_row_counts_or_is_rejected_or_is_superseded_and_no_level_is_guesse
 
 def sent(code: int, quantity: int = 1, *, minute: int = 0, version: int = 0, outcome: str | None = None) -> Sent:
     version_time = NOW + timedelta(minutes=version)
-    return Sent(("c1", ean(code)), Level(quantity, version_time, NOW), NOW + timedelta(minutes=minute), "r", outcome)
+    return Sent("c1", ean(code), quantity, version_time, NOW, NOW + timedelta(minutes=minute), "r", outcome)
 
 
 @given(
@@ -91,37 +92,33 @@ def sent(code: int, quantity: int = 1, *, minute: int = 0, version: int = 0, out
 @settings(max_examples=100)
 def test_what_was_sent_comes_to_the_same_in_any_order_and_however_it_was_compacted(made, dice, cut) -> None:
     items = [sent(1, version, minute=minute, version=version, outcome=outcome) for version, minute, outcome in made]
-    whole, part, rest = Newest(), Newest(), Newest()
+    whole, part, rest = Known(), Known(), Known()
     whole.add(items)
     shuffled = [*items, *items]
     dice.shuffle(shuffled)
     part.add(shuffled[:cut])
-    rest.add(part.items())
+    rest.add(part.ended())
     rest.add(shuffled[cut:])
-    rest.add(part.items())
-    found, expected = rest.all.get(("c1", ean(1))), whole.all.get(("c1", ean(1)))
+    rest.add(part.ended())
+    found, expected = rest.newest.get(("c1", ean(1))), whole.newest.get(("c1", ean(1)))
     assert (found and found.order) == (expected and expected.order)
     assert {pair: item.order for pair, item in rest.taken.items()} == {
         pair: item.order for pair, item in whole.taken.items()
     }
 
 
-@given(st.lists(st.tuples(st.integers(1, 1000), st.floats(0, 40)), max_size=40))
-@settings(max_examples=100)
-def test_no_minute_holds_more_updates_than_are_allowed_and_two_full_batches_fit(batches) -> None:
-    entries, now, sent_at = [], 0.0, []
-    for updates, pause in batches:
-        now += pause
-        entries, at = reserve(entries, now, updates, 61.0)
-        assert at >= now
-        sent_at.append((at, updates))
+@given(st.lists(st.tuples(st.integers(1, BATCH), st.floats(0, 40)), max_size=60))
+@settings(max_examples=40)
+def test_no_minute_holds_more_requests_or_updates_than_are_allowed(batches: list[tuple[int, float]]) -> None:
+    pace, now, sent_at = Pace(), 0.0, []
+    for updates, pause in batches + [(BATCH, 0.0)] * 20 + [(1, 0.0)] * 70:
+        pace, now = pace.reserve(now + pause, rate_of(updates))
+        sent_at.append((now, updates))
     for start, _ in sent_at:
-        assert sum(updates for at, updates in sent_at if start <= at < start + 60) <= UPDATES
-    full, times = [], []
-    for _ in range(5):
-        full, at = reserve(full, 0.0, 1000, 61.0)
-        times.append(at)
-    assert times == [0, 0, 61, 61, 122]
+        # They may come closer to each other on their way, by a second.
+        minute = [updates for at, updates in sent_at if start <= at < start + 60]
+        assert sum(updates for at, updates in sent_at if start <= at < start + 61) <= 2_000
+        assert len(minute) <= 60
 
 
 @pytest.mark.parametrize(
@@ -167,8 +164,7 @@ def test_files_of_every_kind_in_a_folder_are_one_feed_and_the_newest_says_what_i
     (tmp_path / "notes.txt").write_text("x")
     for minute, name in enumerate(("a.csv", "b.parquet", "c.jsonl")):
         os.utime(tmp_path / name, (NOW.timestamp() + 60 * minute,) * 2)
-    files = FeedFiles(LocalFileSystem(), str(tmp_path), str(tmp_path))
-    feed = files.read(files.find(), None, NOW + timedelta(days=1))
+    feed = read(tmp_path, now=NOW + timedelta(days=1))
     wanted = wanted_levels(feed, ["c1"])
     assert {code: level.quantity for (_, code), level in wanted.levels.items()} == {ean(1): 1, ean(2): 7, ean(3): 3}
     assert wanted.superseded == 1
@@ -190,14 +186,13 @@ def test_files_of_every_kind_in_a_folder_are_one_feed_and_the_newest_says_what_i
 )
 def test_a_row_that_is_none_does_not_stop_the_others(tmp_path: Path, name: str, content: str, said: list[str]) -> None:
     (tmp_path / name).write_text(content)
-    files = FeedFiles(LocalFileSystem(), str(tmp_path / name), name)
-    feed = files.read(files.find(), None, NOW)
+    feed = read(tmp_path / name)
     good = [row for row in feed.rows if row.quantity is not None]
-    bad = [row.bad() for row in feed.rows if row.quantity is None] + feed.bad
+    bad = [row for row in feed.rows if row.quantity is None] + feed.bad
     assert [(row.ean, row.quantity) for row in good] == [(ean(1), 1)]
     assert [text in row.reason for text, row in zip(said, bad, strict=True)] == [True] * len(said)
-    assert feed.count == 1 + len(said)
-    assert all(row.row for row in bad)
+    assert len(feed.rows) + len(feed.bad) == 1 + len(said)
+    assert all(row.content for row in bad)
 
 
 def test_a_broken_file_of_a_folder_does_not_stop_the_others_and_one_that_is_gone_is_read_by_the_retry(
@@ -231,9 +226,13 @@ def test_a_broken_file_of_a_folder_does_not_stop_the_others_and_one_that_is_gone
 )
 def test_what_is_no_feed_is_an_error_that_says_why(tmp_path: Path, name: str, content: str, said: str) -> None:
     (tmp_path / name).write_text(content)
-    files = FeedFiles(LocalFileSystem(), str(tmp_path / name), name)
     with pytest.raises(ZDirectConfigurationError, match=said):
-        files.read(files.find(), None, NOW)
+        read(tmp_path / name)
+
+
+def read(path: Path, feed_time: datetime | None = None, now: datetime = NOW) -> Feed:
+    files = FeedFiles(LocalFileSystem(), str(path), path.name, feed_time)
+    return files.read(files.find(), None, now)
 
 
 def test_a_folder_with_files_of_other_kinds_only_is_an_error_that_names_them(tmp_path: Path) -> None:
