@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from airflow_provider_zdirect.intrastat.lines import LINES
+from airflow_provider_zdirect.intrastat.country_report import LINES
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 UNKNOWN_TYPE = "unknown"

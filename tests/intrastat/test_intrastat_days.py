@@ -10,7 +10,7 @@ from landing import DATASET, MERCHANT, NOVEMBER, Landing, movement, november
 
 from airflow_provider_zdirect.exceptions import ConcurrentRunError, MissingReportsError, ZDirectFatalError
 from airflow_provider_zdirect.intrastat import movements
-from airflow_provider_zdirect.intrastat.published_days import landed_days
+from airflow_provider_zdirect.intrastat.days import landed_days
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import Window
 

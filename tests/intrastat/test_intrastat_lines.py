@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from landing import MERCHANT, Landing, movement, query
 
-from airflow_provider_zdirect.intrastat.lines import FOLDERS, LINES
+from airflow_provider_zdirect.intrastat.country_report import FOLDERS, LINES
 from airflow_provider_zdirect.operators.intrastat import country_codes
 
 
