@@ -15,11 +15,11 @@ import pytest
 from erasure_world import CUSTOMER, EVERYWHERE, FIRST, NOW, PERSON, SECOND, ErasureWorld
 from killing import Killed
 
-from airflow_provider_zdirect.erasure.erase import ErasureResult, _Erasure
+from airflow_provider_zdirect.erasure.erase import ErasureResult, ErasureRun
 from airflow_provider_zdirect.erasure.ledger import ErasureLedger
+from airflow_provider_zdirect.erasure.orders import OrderErasure
 from airflow_provider_zdirect.erasure.proof import prove
 from airflow_provider_zdirect.erasure.requests import DeletionRequests
-from airflow_provider_zdirect.erasure.tables import OrderTables
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
@@ -31,7 +31,7 @@ def erase(world: ErasureWorld) -> ErasureResult:
     requests = DeletionRequests()
     for wish in world.emulator.state.customer_wishes.deletions(world.merchant_id):
         requests.take(wish.body)
-    return _Erasure(world.own_place, None, requests, world.clock().now()).run()
+    return ErasureRun(world.own_place, None, requests, world.clock().now()).run()
 
 
 def rows_of_files(world: ErasureWorld) -> dict[str, int]:
@@ -90,7 +90,10 @@ def test_what_is_not_erased_is_found_by_the_proof(world):
     world.fill(few=True)
     ledger = ErasureLedger(world.store, world.merchant_id)
     ledger.add(at=NOW, customers={CUSTOMER: None})
-    proof = prove(world.store, OrderTables(ledger, NOW).learn(set()))
+    erasure = OrderErasure(ledger, NOW)
+    while erasure.learn(ledger.people()):
+        pass
+    proof = prove(world.store, ledger.people())
     assert {path.partition("/merchant_id=")[0] for path in proof.found} == {
         path.partition("/merchant_id=")[0] for path in world.traces()
     }
@@ -121,7 +124,7 @@ def test_what_was_fetched_before_the_ledger_was_written_is_not_published_after_i
     def enter(number: int) -> None:
         if number == 2:
             # The erasure has not come to the staged pages yet.
-            _Erasure(world.own_place, None, DeletionRequests(customers={CUSTOMER: None}), NOW)._enter()
+            ErasureRun(world.own_place, None, DeletionRequests(customers={CUSTOMER: None}), NOW).enter()
 
     emulator.on_request("/orders", enter)
     with pytest.raises(ConcurrentRunError, match="customers of some fetched orders have been erased since"):
