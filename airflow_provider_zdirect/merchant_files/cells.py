@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 LONGEST = 255
@@ -67,6 +68,12 @@ def bare(value: Any) -> str:
         raise CellError(f"is not text or a number but a {type(value).__name__}")
     number = whole_number(value)
     return str(value if number is None else number)
+
+
+@lru_cache(maxsize=1_024)
+def column_name(name: str) -> str:
+    """A column's name as it is compared."""
+    return re.sub(r"[\s_-]+", "_", bare(name).lower())
 
 
 def shown(value: Any) -> str:
