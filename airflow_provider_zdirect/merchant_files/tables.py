@@ -39,15 +39,15 @@ _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 _NOT_A_FEED = re.compile(r"[._~].*|.*(~|\.(tmp|temp|part|partial|swp|crdownload|filepart))", re.IGNORECASE)
 
 
-def table_kind(uri: str, *, name: str, kinds: Sequence[str] = KINDS) -> str:
+def table_kind(uri: str, *, name: str) -> str:
     """The kind of a file, by the end of its name, without ``.gz``.
 
     :param name: the parameter that it came in, for the error.
-    :raises ZDirectConfigurationError: if it is not one of ``kinds``.
+    :raises ZDirectConfigurationError: if it is not one of KINDS.
     """
     kind = _kind(uri)
-    if kind not in kinds:
-        endings = [f".{kind}" for kind in kinds]
+    if kind not in KINDS:
+        endings = [f".{kind}" for kind in KINDS]
         raise ZDirectConfigurationError(
             f"{name}={uri!r} is of an unknown kind.",
             remedy=f"Give a file whose name ends in {', '.join(endings[:-1])} or {endings[-1]} (but for .parquet, .gz "

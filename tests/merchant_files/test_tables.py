@@ -84,8 +84,8 @@ def test_what_is_no_such_table_is_refused_with_parameter_and_remedy(
 
 def test_the_kind_is_the_end_of_the_name() -> None:
     assert table_kind("s3://bucket/a.b/items.JSONL", name="items_path") == "jsonl"
-    with pytest.raises(ZDirectConfigurationError, match=r"Give a file whose name ends in \.csv or \.parquet"):
-        table_kind("items.jsonl", name="master_data", kinds=("csv", "parquet"))
+    with pytest.raises(ZDirectConfigurationError, match=r"a file whose name ends in \.tsv, \.csv, \.parquet or"):
+        table_kind("items.xlsx", name="master_data")
 
 
 @pytest.mark.parametrize(
