@@ -32,12 +32,6 @@ def test_what_is_no_month_is_refused_with_an_example(text: object) -> None:
         Month.parse(text)
 
 
-def test_an_interval_without_width_says_nothing_about_a_month() -> None:
-    moment = datetime(2026, 11, 30, tzinfo=UTC)
-    with pytest.raises(ZDirectConfigurationError, match="Give month as 2026-11"):
-        Month.of_run(None, moment, moment)
-
-
 @pytest.mark.parametrize(
     ("start", "end", "month"),
     [
@@ -55,34 +49,25 @@ def test_the_month_of_a_data_interval_is_that_of_its_start(start, end, month) ->
     assert str(Month.of_run("2026-11-03", *interval)) == month, "another kind of partition"
 
 
-def test_a_partition_key_that_is_a_month_comes_first() -> None:
+def test_a_partition_key_that_is_a_month_comes_first_and_a_run_that_names_none_is_told_what_to_give() -> None:
     start = datetime(2026, 12, 1, tzinfo=UTC)
-    assert Month.of_run("2026-11", start, start) == Month(2026, 11)
-    assert Month.of_run("2026-11", None, None) == Month(2026, 11)
+    assert Month.of_run("2026-11", start, start) == Month.of_run("2026-11", None, None) == Month(2026, 11)
+    for key, moment in ((None, None), ("DE", None), ("2026-11-03", None), (None, start)):
+        with pytest.raises(ZDirectConfigurationError, match="Give month as 2026-11"):
+            Month.of_run(key, moment, moment)
 
 
-@pytest.mark.parametrize("key", [None, "DE", "2026-11-03"])
-def test_a_run_that_names_no_month_is_told_what_to_give(key: str | None) -> None:
-    with pytest.raises(ZDirectConfigurationError, match="Give month as 2026-11"):
-        Month.of_run(key, None, None)
-
-
-@pytest.mark.parametrize("value", ["de,PL", "PL, de,", ["pl", " DE "], ("PL", "DE", "DE")])
-def test_countries_are_codes_in_a_list_or_text(value: object) -> None:
-    assert country_codes(value) == ("DE", "PL")
-
-
-def test_no_countries_means_all() -> None:
-    assert [country_codes(value) for value in (None, "", " ", [])] == [None] * 4
-
-
-@pytest.mark.parametrize("value", ["el, uk", ["EL", "Uk", " GB"], "GR,UK,GR"])
-def test_codes_of_the_customs_are_those_that_zdirect_has(value: object) -> None:
-    assert country_codes(value) == ("GB", "GR")
-
-
-def test_northern_ireland_has_the_code_of_the_customs() -> None:
-    assert country_codes(" xi ") == ("XI",)
+@pytest.mark.parametrize(
+    ("value", "codes"),
+    [
+        *((value, ("DE", "PL")) for value in ("de,PL", "PL, de,", ["pl", " DE "], ("PL", "DE", "DE"))),
+        *((value, ("GB", "GR")) for value in ("el, uk", ["EL", "Uk", " GB"], "GR,UK,GR")),
+        *((value, None) for value in (None, "", " ", [])),
+        (" xi ", ("XI",)),
+    ],
+)
+def test_countries_are_codes_in_a_list_or_text_and_none_means_all(value: object, codes: object) -> None:
+    assert country_codes(value) == codes
 
 
 @given(st.sets(st.sampled_from(sorted(CODES | ALIASES.keys())), min_size=1), st.data())
