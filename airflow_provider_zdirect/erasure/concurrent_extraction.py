@@ -10,10 +10,10 @@ from datetime import datetime
 
 from airflow_provider_zdirect.client.failures import REFETCH_DELAY
 from airflow_provider_zdirect.datasets.table import Dataset
-from airflow_provider_zdirect.erasure.beside import erase_lines, staged_to_erase
+from airflow_provider_zdirect.erasure.copies import erase_lines, staged_to_erase
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople, ErasureLedger
-from airflow_provider_zdirect.erasure.orders import OrderErasure
 from airflow_provider_zdirect.erasure.rows import ORDER_DATASETS
+from airflow_provider_zdirect.erasure.tables import OrderErasure
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
 

@@ -11,10 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from fsspec import AbstractFileSystem
 
@@ -22,11 +21,11 @@ from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.client import ZDirectClient, checked_merchant_id
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.personal_data import SHORTEST_KEY, PersonalData
-from airflow_provider_zdirect.erasure.beside import erase_beside
+from airflow_provider_zdirect.erasure.copies import erase_copies
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople, ErasureLedger
-from airflow_provider_zdirect.erasure.orders import STAGED_AS, OrderErasure
 from airflow_provider_zdirect.erasure.proof import Proof, prove
 from airflow_provider_zdirect.erasure.requests import DeletionRequests, fetch_requests
+from airflow_provider_zdirect.erasure.tables import STAGED_AS, OrderErasure
 from airflow_provider_zdirect.exceptions import RejectedRecordsError, TracesLeftError
 from airflow_provider_zdirect.publish.abandoned import remove_abandoned
 from airflow_provider_zdirect.publish.place import Place
@@ -64,9 +63,6 @@ class ErasureResult:
     documents: int
     certificate: str | None
     changed: bool
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 async def erase_customers(
@@ -173,7 +169,7 @@ class ErasureRun:
         """
         for _ in range(MAX_ROUNDS):
             proof = Proof()
-            people = self.erasure.erase(erase_beside)
+            people = self.erasure.erase(erase_copies)
             certificates = self.store.files(f"{self.ledger.folder}/certificates")
             certificate = max((path for path in certificates if path.endswith(f"-{people.digest}.json")), default=None)
             # Without a mark, nothing has changed since the certificate of these people.

@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 
 from airflow_provider_zdirect.datasets.personal_data import KEPT
-from airflow_provider_zdirect.erasure.beside import documents_of, lines_of
+from airflow_provider_zdirect.erasure.copies import documents_of, lines_of
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople
-from airflow_provider_zdirect.erasure.orders import read_columns
 from airflow_provider_zdirect.erasure.rows import PERSONAL, is_theirs, line_without_erased
+from airflow_provider_zdirect.erasure.tables import read_columns
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 ABOUT_ORDERS = ("orders", "order_", "announced_returns")

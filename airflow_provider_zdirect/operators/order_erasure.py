@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
@@ -58,7 +59,7 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
 
         place, key = open_place(values, hook), hook.personal_data_key()
         result = ask_zdirect(hook, lambda client: erase_customers(place, client, key=key))
-        summary = result.as_dict()
+        summary = asdict(result)
         # In other events, files are a list.
         change = {"file_count" if name == "files" else name: value for name, value in summary.items()}
         return Outcome(summary, {"order_erasures": change} if result.changed else {})

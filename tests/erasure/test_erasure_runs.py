@@ -18,9 +18,9 @@ from killing import Killed, kill_at
 
 from airflow_provider_zdirect.erasure.erase import ErasureResult, ErasureRun
 from airflow_provider_zdirect.erasure.ledger import ErasureLedger
-from airflow_provider_zdirect.erasure.orders import OrderErasure
 from airflow_provider_zdirect.erasure.proof import prove
 from airflow_provider_zdirect.erasure.requests import DeletionRequests
+from airflow_provider_zdirect.erasure.tables import OrderErasure
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 

@@ -75,10 +75,10 @@ class OrderErasure:
     def store(self) -> ObjectStore:
         return self.ledger.store
 
-    def erase(self, erase_beside: Callable[[OrderErasure, ErasedPeople], None]) -> ErasedPeople:
+    def erase(self, erase_copies: Callable[[OrderErasure, ErasedPeople], None]) -> ErasedPeople:
         """Erase until nothing is found any more.
 
-        :param erase_beside: erases what is not in the published tables. It comes before the rows, which alone say what
+        :param erase_copies: erases what is not in the published tables. It comes before the rows, which alone say what
             the contacts are.
         :returns: all people in the ledger.
         :raises ConcurrentRunError: if something was found each time.
@@ -90,7 +90,7 @@ class OrderErasure:
             try:
                 if self.learn(people):
                     continue
-                erase_beside(self, people)
+                erase_copies(self, people)
                 if not self._erase_rows(people):
                     return people
             except FileNotFoundError:

@@ -16,14 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople
-from airflow_provider_zdirect.erasure.orders import OrderErasure, read_columns
 from airflow_provider_zdirect.erasure.rows import ORDER_DATASETS, line_without_erased, to_erase
+from airflow_provider_zdirect.erasure.tables import OrderErasure, read_columns
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint
 from airflow_provider_zdirect.storage.layout import Layout, documents_folder
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 
-def erase_beside(erasure: OrderErasure, people: ErasedPeople) -> None:
+def erase_copies(erasure: OrderErasure, people: ErasedPeople) -> None:
     """Erase people from these files of one merchant.
 
     :raises FileNotFoundError: if another run has deleted one of them meanwhile.
