@@ -11,9 +11,9 @@ from datetime import datetime
 from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.erasure.copies import erase_lines, staged_to_erase
-from airflow_provider_zdirect.erasure.ledger import ErasureLedger
-from airflow_provider_zdirect.erasure.rows import ORDER_DATASETS, Contacts
-from airflow_provider_zdirect.erasure.tables import Erased, OrderTables
+from airflow_provider_zdirect.erasure.ledger import ErasedPeople, ErasureLedger
+from airflow_provider_zdirect.erasure.rows import ORDER_DATASETS
+from airflow_provider_zdirect.erasure.tables import OrderErasure
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
 
@@ -35,6 +35,7 @@ class ErasedMeanwhile:
         """Call this before publishing: it begins anew if people were entered since their pages were staged.
 
         :raises ConcurrentRunError: then.
+        :raises FileNotFoundError: if an erasure has already deleted them.
         """
         if self.ledger is None:
             return
@@ -57,8 +58,9 @@ class ErasedMeanwhile:
         """
         if self.ledger is None or self.ledger.people().entries == self._before:
             return
-        tables = OrderTables(self.ledger, at)
-        contacts: Contacts = set()
-        people = tables.learn(contacts)
-        erase_lines(self._checkpoint.store, rejected_path, people, contacts, Erased())
-        tables.erase(people, Erased())
+
+        def erase_rejected(erasure: OrderErasure, people: ErasedPeople) -> None:
+            if erasure.store.read(rejected_path) is not None:
+                erase_lines(erasure, people, rejected_path)
+
+        OrderErasure(self.ledger, at).erase(erase_rejected)

@@ -16,55 +16,50 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople
-from airflow_provider_zdirect.erasure.rows import ORDER_DATASETS, Contacts, line_without_erased, to_erase
-from airflow_provider_zdirect.erasure.tables import Erased, read_columns
+from airflow_provider_zdirect.erasure.rows import ORDER_DATASETS, line_without_erased, to_erase
+from airflow_provider_zdirect.erasure.tables import OrderErasure, read_columns
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint
 from airflow_provider_zdirect.storage.layout import Layout, documents_folder
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 
-def erase_beside(store: ObjectStore, people: ErasedPeople, contacts: Contacts, done: Erased) -> None:
+def erase_copies(erasure: OrderErasure, people: ErasedPeople) -> None:
     """Erase people from these files of one merchant.
 
-    :param contacts: a rejected record that names no customer is theirs if it has one of these.
-    :param done: is added to.
+    :raises FileNotFoundError: if another run has deleted one of them meanwhile.
     """
-    _erase_staged(store, people, done)
-    _erase_unfinished_writes(store, people, done)
+    store = erasure.store
+    _erase_staged(erasure, people)
     for name in ORDER_DATASETS:
         for path in store.files_below(f"_rejected/{Layout(name, people.merchant_id).merchant}"):
-            erase_lines(store, path, people, contacts, done)
+            erase_lines(erasure, people, path)
     # A task that is fetching documents looks at the ledger after it has written.
     for paths in documents_of(store, people):
-        done.begin()
+        erasure.begin()
         store.delete_folder(paths[0].rpartition("/")[0])
-        done.documents += len(paths)
+        erasure.documents += len(paths)
 
 
-def _erase_staged(store: ObjectStore, people: ErasedPeople, done: Erased) -> None:
-    """Discard unfinished windows that have fetched their orders: the retry fetches them again."""
+def _erase_staged(erasure: OrderErasure, people: ErasedPeople) -> None:
+    store = erasure.store
     folders = defaultdict(list)
     for name in ORDER_DATASETS:
         for path in store.files_below(Layout(name, people.merchant_id).staged):
             folders[path.rpartition("/")[0]].append(path)
     for folder, paths in folders.items():
         if any(staged_to_erase(store, path, people) for path in paths):
-            done.begin()
+            erasure.begin()
+            # The retry fetches the window again.
             Checkpoint(store, folder, {}).discard()
-            done.files.update(paths)
-
-
-def _erase_unfinished_writes(store: ObjectStore, people: ErasedPeople, done: Erased) -> None:
-    """Delete whole objects that killed writes left, where objects are written beside and renamed.
-
-    Half an object cannot be read. It is deleted as abandoned later, when no task can be writing it.
-    """
+            erasure.files.update(paths)
+    # Whole objects that killed writes left, where objects are written beside and renamed. Half an object cannot be
+    # read. It is deleted as abandoned later, when no task can be writing it.
     for path in store.files("_staging/_tmp"):
         with suppress(pa.ArrowException, msgspec.MsgspecError, zlib.error, EOFError, OSError):
             if staged_to_erase(store, path, people):
-                done.begin()
+                erasure.begin()
                 store.delete(path)
-                done.files.add(path)
+                erasure.files.add(path)
 
 
 def documents_of(store: ObjectStore, people: ErasedPeople) -> Iterator[list[str]]:
@@ -75,14 +70,14 @@ def documents_of(store: ObjectStore, people: ErasedPeople) -> Iterator[list[str]
 
 
 def staged_to_erase(store: ObjectStore, path: str, people: ErasedPeople) -> bool:
-    """Whether a staged file holds anything personal of these people; False if it is gone."""
-    try:
-        if path.endswith(".jsonl.gz"):
-            return any(line_without_erased(line, people) != line for line in lines_of(store, path))
-        if path.endswith(".parquet"):
-            return any(pc.any(to_erase(rows, people)).as_py() for rows in read_columns(store, path))
-    except FileNotFoundError:
-        pass
+    """Whether a staged file holds anything personal of these people.
+
+    :raises FileNotFoundError: if it is gone.
+    """
+    if path.endswith(".jsonl.gz"):
+        return any(line_without_erased(line, people) != line for line in lines_of(store, path))
+    if path.endswith(".parquet"):
+        return any(pc.any(to_erase(rows, people)).as_py() for rows in read_columns(store, path))
     return False
 
 
@@ -92,15 +87,12 @@ def lines_of(store: ObjectStore, path: str) -> Iterator[bytes]:
         yield from lines
 
 
-def erase_lines(store: ObjectStore, path: str, people: ErasedPeople, contacts: Contacts, done: Erased) -> None:
-    """Erase their records in a file with rejected ones, if there is such a file."""
-    try:
-        lines = list(lines_of(store, path))
-    except FileNotFoundError:
-        return
-    left = [line_without_erased(line, people, contacts) for line in lines]
+def erase_lines(erasure: OrderErasure, people: ErasedPeople, path: str) -> None:
+    """Erase their records in a file with rejected ones. One that names no customer is theirs by the contacts."""
+    lines = list(lines_of(erasure.store, path))
+    left = [line_without_erased(line, people, erasure.contacts) for line in lines]
     if count := sum(one != other for one, other in zip(lines, left, strict=True)):
-        done.begin()
-        store.write(path, gzip.compress(b"".join(left), mtime=0))
-        done.rows[path.partition("/merchant_id=")[0]] += count
-        done.files.add(path)
+        erasure.begin()
+        erasure.store.write(path, gzip.compress(b"".join(left), mtime=0))
+        erasure.rows[path.partition("/merchant_id=")[0]] += count
+        erasure.files.add(path)

@@ -11,10 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import partial
 
 from fsspec import AbstractFileSystem
 
@@ -22,21 +21,22 @@ from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.client import ZDirectClient, checked_merchant_id
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.personal_data import SHORTEST_KEY, PersonalData
-from airflow_provider_zdirect.erasure.copies import erase_beside
+from airflow_provider_zdirect.erasure.copies import erase_copies
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople, ErasureLedger
 from airflow_provider_zdirect.erasure.proof import Proof, prove
 from airflow_provider_zdirect.erasure.requests import DeletionRequests, fetch_requests
-from airflow_provider_zdirect.erasure.tables import STAGED_AS, Erased, OrderTables
+from airflow_provider_zdirect.erasure.tables import STAGED_AS, OrderErasure
 from airflow_provider_zdirect.exceptions import RejectedRecordsError, TracesLeftError
 from airflow_provider_zdirect.publish.abandoned import remove_abandoned
 from airflow_provider_zdirect.publish.place import Place
+from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
 MAX_ROUNDS = 3
-"""How often a run erases and checks, in case others publish meanwhile."""
+"""How often a run erases and proves, in case others publish meanwhile."""
 
 SHOWN = 5
 _TIME = "%Y%m%dT%H%M%S.%fZ"
@@ -64,9 +64,6 @@ class ErasureResult:
     certificate: str | None
     changed: bool
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 async def erase_customers(
     place: Place, client: ZDirectClient, clock: Clock | None = None, *, key: str | None = None
@@ -84,7 +81,7 @@ async def erase_customers(
     place.store.check_writable(place.uri)
     requests = await fetch_requests(client, place.merchant_id)
     # In a thread: runs that meet wait for each other, and the event loop is the caller's.
-    return await asyncio.to_thread(_Erasure(place, key, requests, clock.now()).run)
+    return await asyncio.to_thread(ErasureRun(place, key, requests, clock.now()).run)
 
 
 def last_erasure(fs: AbstractFileSystem, root: str, merchant_id: str) -> datetime | None:
@@ -101,7 +98,9 @@ def _last(ledger: ErasureLedger) -> str:
     return f"{ledger.folder}/last.json"
 
 
-class _Erasure:
+class ErasureRun:
+    """One run, after the requests were fetched."""
+
     def __init__(self, place: Place, key: str | None, requests: DeletionRequests, now: datetime) -> None:
         self.place = place
         self.key = key
@@ -113,28 +112,33 @@ class _Erasure:
         folder = f"{self.ledger.folder}/begun"
         self.marks = self.store.files(folder)
         self.own_mark = f"{folder}/{uuid.uuid4().hex}"
-        self.done = Erased(self._begin)
+        self.erasure = OrderErasure(self.ledger, now, set(requests.contacts), self._begin)
         self.what = f"Erased customers of merchant {place.merchant_id}"
 
     def run(self) -> ErasureResult:
-        people = self._enter()
-        certificate = None
-        if people:
-            people, proof = self._erase_and_prove()
-            certificate = self._certify(people, proof) if proof else self._certificate_of(people)
+        self.enter()
+        people, certificate = self._erase_and_certify()
         result = ErasureResult(
             merchant_id=self.place.merchant_id,
             requests=self.requests.count,
             orders=len(people.orders),
-            erased=sum(self.done.rows.values()),
-            files=len(self.done.files),
-            documents=self.done.documents,
+            erased=sum(self.erasure.rows.values()),
+            files=len(self.erasure.files),
+            documents=self.erasure.documents,
             certificate=self.place.uri_of(certificate) if certificate else None,
             changed=bool(self.marks),
         )
-        self._record()
         remove_abandoned(self.store, self.place.layout(STAGED_AS), self.now)
-        self._report(result)
+        log.info(
+            "%s: %d requests; %d orders by the whole ledger; %d rows erased in %d files, %d documents deleted -> %s",
+            subject("order erasures", self.place.merchant_id, full_id=True),
+            result.requests,
+            result.orders,
+            result.erased,
+            result.files,
+            result.documents,
+            result.certificate or "no certificate, because no customer has to be erased",
+        )
         if self.requests.unreadable:
             # What was erased is reported by the next run that succeeds.
             raise RejectedRecordsError(
@@ -146,45 +150,39 @@ class _Erasure:
             self.store.delete(mark)
         return result
 
+    def enter(self) -> None:
+        """Enter the requests in the ledger."""
+        requests, key = self.requests, self.key
+        keyed = PersonalData("hash", key) if key and len(key) >= SHORTEST_KEY else None
+        hashed = {keyed.digest(number): asked for number, asked in requests.customers.items()} if keyed else {}
+        self.ledger.add(at=self.now, orders=requests.orders, customers={**requests.customers, **hashed})
+
     def _begin(self) -> None:
         if self.own_mark not in self.marks:
             self.marks.append(self.own_mark)
             self.store.write(self.own_mark, b"")
 
-    def _enter(self) -> ErasedPeople:
-        requests, key = self.requests, self.key
-        keyed = PersonalData("hash", key) if key and len(key) >= SHORTEST_KEY else None
-        hashed = {keyed.digest(number): asked for number, asked in requests.customers.items()} if keyed else {}
-        return self.ledger.add(at=self.now, orders=requests.orders, customers={**requests.customers, **hashed})
-
-    def _erase_and_prove(self) -> tuple[ErasedPeople, Proof | None]:
-        """All people, and the proof; None if nothing has changed since their certificate was written.
+    def _erase_and_certify(self) -> tuple[ErasedPeople, str | None]:
+        """All people, and the path of their certificate; None if there is nobody.
 
         :raises TracesLeftError: if something is found each time.
         """
-        contacts = set(self.requests.contacts)
         for _ in range(MAX_ROUNDS):
-            tables = OrderTables(self.ledger, self.now)
-            people = tables.learn(contacts)
-            # Before the rows, which alone say what the contacts are.
-            erase_beside(self.store, people, contacts, self.done)
-            tables.erase(people, self.done)
-            if not self.marks and self._certificate_of(people):
-                return people, None
-            proof = prove(self.store, people)
+            proof = Proof()
+            people = self.erasure.erase(erase_copies)
+            certificates = self.store.files(f"{self.ledger.folder}/certificates")
+            certificate = max((path for path in certificates if path.endswith(f"-{people.digest}.json")), default=None)
+            # Without a mark, nothing has changed since the certificate of these people.
+            if people and (self.marks or certificate is None):
+                proof = read_published(self.what, partial(prove, self.store, people))
+                certificate = None if proof.found else self._certify(people, proof)
             if not proof.found:
-                return people, proof
-        self._record()
-        raise self._traces_left(proof)
-
-    def _record(self) -> None:
-        """That all that can be erased now is."""
+                break
+        # All that can be erased now is.
         self.store.write_json(_last(self.ledger), {"at": self.now.isoformat()})
-
-    def _certificate_of(self, people: ErasedPeople) -> str | None:
-        """The last one of these people."""
-        found = self.store.files(f"{self.ledger.folder}/certificates")
-        return max((path for path in found if path.endswith(f"-{people.digest}.json")), default=None)
+        if proof.found:
+            raise self._traces_left(proof)
+        return people, certificate
 
     def _certify(self, people: ErasedPeople, proof: Proof) -> str:
         path = f"{self.ledger.folder}/certificates/{self.now.strftime(_TIME)}-{people.digest}.json"
@@ -196,9 +194,9 @@ class _Erasure:
                 "package_version": __version__,
                 "ledger": sorted(people.entries),
                 "orders": len(people.orders),
-                "erased": dict(sorted(self.done.rows.items())),
-                "files_rewritten_or_deleted": sorted(self.done.files),
-                "documents_deleted": self.done.documents,
+                "erased": dict(sorted(self.erasure.rows.items())),
+                "files_rewritten_or_deleted": sorted(self.erasure.files),
+                "documents_deleted": self.erasure.documents,
                 "files_checked": proof.files,
                 "rows_checked": proof.rows,
                 "found": 0,
@@ -207,22 +205,10 @@ class _Erasure:
         return path
 
     def _traces_left(self, proof: Proof) -> TracesLeftError:
-        shown = ", ".join(f"{path} ({count})" for path, count in Counter(proof.found).most_common(SHOWN))
+        shown = ", ".join(f"{path} ({count})" for path, count in proof.found.most_common(SHOWN))
         more = len(proof.found) - SHOWN
         return TracesLeftError(
             f"{self.what}: personal data of their orders is left in {len(proof.found)} files under {self.place.uri}: "
             f"{shown}{f' and {more} more' if more > 0 else ''}. No certificate was written.",
             remedy="This package did not write them. Delete them, or erase the data by hand, then clear the task.",
-        )
-
-    def _report(self, result: ErasureResult) -> None:
-        log.info(
-            "%s: %d requests; %d orders by the whole ledger; %d rows erased in %d files, %d documents deleted -> %s",
-            subject("order erasures", self.place.merchant_id, full_id=True),
-            result.requests,
-            result.orders,
-            result.erased,
-            result.files,
-            result.documents,
-            result.certificate or "no certificate, because no customer has to be erased",
         )

@@ -80,16 +80,9 @@ class ErasedPeople:
         if not self:
             return False
         who = _who(record)
-        return any(order_id in self.orders for order_id in _order_ids(who)) or self._placed(who)
+        return any(order_id in self.orders for order_id in _order_ids(who)) or self.placed(who)
 
-    def orders_found(self, records: Iterable[msgspec.Raw]) -> set[str]:
-        """Ids of orders that are theirs by the customer number, and are not known yet."""
-        if not self.customers:
-            return set()
-        found = (who for record in records if self._placed(who := _who(record)))
-        return {order_id for who in found for order_id in _order_ids(who)} - self.orders.keys()
-
-    def _placed(self, who: _Who) -> bool:
+    def placed(self, who: _Who) -> bool:
         """Whether it is an order that one of them placed before asking."""
         asked = self.asked_at(who.customer_number)
         placed = as_time(who.order_date)
@@ -154,7 +147,7 @@ class ErasureLedger:
         asked: dict[str, datetime] = {}
         for number, requested_at in (customers or {}).items():
             mark, time = customer_mark(self.merchant_id, number), as_time(requested_at)
-            before = max(filter(None, (known.customers.get(mark), asked.get(mark))), default=None)
+            before = asked.get(mark) or known.customers.get(mark)
             if before is None or (time is not None and time > before):
                 asked[mark] = time or at
         entry = {
@@ -172,7 +165,10 @@ class ErasureLedger:
     def people_of(self, records: Iterable[msgspec.Raw], at: datetime) -> ErasedPeople:
         """As :meth:`people`, with orders of these records that are found to be theirs by the customer number."""
         people = self.people()
-        found = people.orders_found(records)
+        if not people.customers:
+            return people
+        theirs = (who for record in records if people.placed(who := _who(record)))
+        found = {order_id for who in theirs for order_id in _order_ids(who)}
         return self.add(at=at, orders=dict.fromkeys(found)) if found else people
 
 

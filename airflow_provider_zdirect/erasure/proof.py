@@ -18,7 +18,6 @@ from airflow_provider_zdirect.erasure.copies import documents_of, lines_of
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople
 from airflow_provider_zdirect.erasure.rows import PERSONAL, is_theirs, line_without_erased
 from airflow_provider_zdirect.erasure.tables import read_columns
-from airflow_provider_zdirect.publish.read import ATTEMPTS
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 ABOUT_ORDERS = ("orders", "order_", "announced_returns")
@@ -38,32 +37,12 @@ class Proof:
 
 
 def prove(store: ObjectStore, people: ErasedPeople) -> Proof:
-    """Look at every file about the merchant's orders."""
+    """Look at every file about the merchant's orders.
+
+    :raises FileNotFoundError: if one was replaced meanwhile, so that there is a new one.
+    """
     proof = Proof()
-    checked: set[str] = set()
-    for _ in range(ATTEMPTS):
-        # If a file was replaced meanwhile, the new one has to be checked too.
-        new = [path for path in _files(store, people.merchant_id) if path not in checked]
-        if not new:
-            break
-        for path in new:
-            _check(store, path, people, proof)
-        checked.update(new)
-    for paths in documents_of(store, people):
-        proof.found.update(paths)
-    proof.found = +proof.found
-    return proof
-
-
-def _files(store: ObjectStore, merchant_id: str) -> Iterator[str]:
-    for top in (path.strip("/") for path in store.files("")):
-        for place in store.files(top) if top.startswith("_") else [top]:
-            if place.rpartition("/")[2].startswith(ABOUT_ORDERS):
-                yield from store.files_below(f"{place}/merchant_id={merchant_id}")
-
-
-def _check(store: ObjectStore, path: str, people: ErasedPeople, proof: Proof) -> None:
-    try:
+    for path in _files(store, people.merchant_id):
         if path.endswith(".parquet"):
             for rows in read_columns(store, path):
                 proof.rows += rows.num_rows
@@ -78,10 +57,19 @@ def _check(store: ObjectStore, path: str, people: ErasedPeople, proof: Proof) ->
                 elif people.has_record(line):
                     proof.found[path] += _has_personal_data(msgspec.json.decode(line))
         else:
-            return
+            continue
         proof.files += 1
-    except FileNotFoundError:
-        return
+    for paths in documents_of(store, people):
+        proof.found.update(paths)
+    proof.found = +proof.found
+    return proof
+
+
+def _files(store: ObjectStore, merchant_id: str) -> Iterator[str]:
+    for top in (path.strip("/") for path in store.files("")):
+        for place in store.files(top) if top.startswith("_") else [top]:
+            if place.rpartition("/")[2].startswith(ABOUT_ORDERS):
+                yield from store.files_below(f"{place}/merchant_id={merchant_id}")
 
 
 def _has_personal_data(row: Mapping[str, Any]) -> bool:

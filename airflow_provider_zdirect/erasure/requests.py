@@ -67,14 +67,10 @@ async def fetch_requests(client: ZDirectClient, merchant_id: str) -> DeletionReq
     dataset = get_dataset(DATASET).but(answer={"left_out": ()})
     async for page in client.pages(dataset, merchant_id, {}):
         for record in page.records:
-            requests.take(_decoded(record))
+            try:
+                requests.take(msgspec.json.decode(record))
+            except NOT_READABLE:
+                requests.take(None)
         for _ in page.rejected:
             requests.take(None)
     return requests
-
-
-def _decoded(record: msgspec.Raw) -> Any:
-    try:
-        return msgspec.json.decode(record)
-    except NOT_READABLE:
-        return None

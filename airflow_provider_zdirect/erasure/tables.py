@@ -11,10 +11,8 @@ import re
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,8 +34,8 @@ from airflow_provider_zdirect.erasure.rows import (
     to_erase,
 )
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
-from airflow_provider_zdirect.publish.merge import RowMerger
-from airflow_provider_zdirect.publish.read import ATTEMPTS, RETRY_SECONDS, read_published
+from airflow_provider_zdirect.publish.merge import RowMerger, everything
+from airflow_provider_zdirect.publish.read import RETRY_SECONDS
 from airflow_provider_zdirect.publish.row_index import EPOCH
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout, PublishedName, moment
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -46,69 +44,78 @@ from airflow_provider_zdirect.storage.row_files import BATCH_ROWS, parquet_bytes
 STAGED_AS = "order_erasures"
 """Where rows are staged, as if it was a dataset."""
 
+MAX_LOOKS = 20
+"""How often a run looks for something to learn or to erase, in case others publish meanwhile."""
+
 _HASHED = re.compile(r"[0-9a-f]{32}")
 """What a keyed hash looks like."""
 
 
 @dataclass
-class Erased:
-    """What a run has erased.
+class OrderErasure:
+    """Erases the people in the ledger of one merchant, and counts.
 
+    :param at: the present.
+    :param contacts: that are known; those in the customers' orders are added.
     :param begin: called before anything is erased.
     :param rows: erased rows by table; each once per file that it was in.
     :param files: files that were deleted or rewritten.
     :param documents: deleted shipping documents.
     """
 
+    ledger: ErasureLedger
+    at: datetime
+    contacts: Contacts = field(default_factory=set)
     begin: Callable[[], None] = lambda: None
     rows: Counter[str] = field(default_factory=Counter)
     files: set[str] = field(default_factory=set)
     documents: int = 0
 
-
-@dataclass(frozen=True)
-class OrderTables:
-    """The published tables of orders of one merchant.
-
-    :param at: the present.
-    """
-
-    ledger: ErasureLedger
-    at: datetime
-
     @property
     def store(self) -> ObjectStore:
         return self.ledger.store
 
-    def learn(self, contacts: Contacts) -> ErasedPeople:
+    def erase(self, erase_copies: Callable[[OrderErasure, ErasedPeople], None]) -> ErasedPeople:
+        """Erase until nothing is found any more.
+
+        :param erase_copies: erases what is not in the published tables. It comes before the rows, which alone say what
+            the contacts are.
+        :returns: all people in the ledger.
+        :raises ConcurrentRunError: if something was found each time.
+        """
+        for _ in range(MAX_LOOKS):
+            people = self.ledger.people()
+            if not people:
+                return people
+            try:
+                if self.learn(people):
+                    continue
+                erase_copies(self, people)
+                if not self._erase_rows(people):
+                    return people
+            except FileNotFoundError:
+                # Another run has replaced it; the new file has to be looked at.
+                continue
+        raise ConcurrentRunError(
+            f"Orders of merchant {self.ledger.merchant_id}: other runs kept publishing rows of erased customers, "
+            f"{MAX_LOOKS} times in a row.",
+            remedy="No action needed if the task retries. Run it after the extractions.",
+            retry_after=RETRY_SECONDS,
+        )
+
+    def learn(self, people: ErasedPeople) -> bool:
         """Enter in the ledger the orders that are found by customer number or contact, and the hashes of numbers.
 
         An order is found by a contact only if it names no customer: two customers may share one.
 
-        :param contacts: known contacts; those in the customers' orders are added.
-        :returns: all people who have to be erased.
+        :returns: whether anything was not known before.
         """
-        people = self.ledger.people()
-        if not people:
-            return people
-        for _ in range(ATTEMPTS):
-            known = len(contacts)
-            what = f"Orders of merchant {self.ledger.merchant_id}"
-            orders, hashed = read_published(what, partial(self._found, people, contacts))
-            entered = self.ledger.add(at=self.at, orders=dict.fromkeys(sorted(orders)), customers=hashed)
-            if entered.entries == people.entries and len(contacts) == known:
-                return people
-            people = entered
-        raise self._kept_changing()
-
-    def _found(self, people: ErasedPeople, contacts: Contacts) -> tuple[set[str], dict[str, str | None]]:
-        """Order ids, and hashes with when their erasure was requested."""
+        known = len(self.contacts)
         orders: set[str] = set()
         hashed: dict[str, str | None] = {}
         for rows in self._orders():
-            theirs = is_theirs(rows, people)
-            for row in rows.filter(theirs).to_pylist():
-                contacts |= contacts_of(row)
+            for row in rows.filter(is_theirs(rows, people)).to_pylist():
+                self.contacts |= contacts_of(row)
                 order_id, number = row["order_id"], row["customer_number"]
                 orders.add(order_id)
                 if number and _HASHED.fullmatch(number):
@@ -116,10 +123,11 @@ class OrderTables:
             nameless = pc.and_(pc.is_null(column(rows, "customer_number")), has_personal_data(rows))
             if people.asked_last is not None:
                 nameless = pc.and_(nameless, placed_before(rows, pa.scalar(people.asked_last, INSTANT)))
-            if contacts and pc.any(nameless).as_py():
+            if self.contacts and pc.any(nameless).as_py():
                 found = rows.filter(nameless).to_pylist()
-                orders.update(row["order_id"] for row in found if not contacts.isdisjoint(contacts_of(row)))
-        return orders, hashed
+                orders.update(row["order_id"] for row in found if not self.contacts.isdisjoint(contacts_of(row)))
+        entered = self.ledger.add(at=self.at, orders=dict.fromkeys(sorted(orders)), customers=hashed)
+        return entered.entries != people.entries or len(self.contacts) != known
 
     def _orders(self) -> Iterator[pa.Table]:
         """The columns of published and staged orders that say whose they are, and their personal data."""
@@ -130,74 +138,39 @@ class OrderTables:
             if path.endswith(".parquet"):
                 yield from (rows for rows in read_columns(self.store, path) if "customer_number" in rows.column_names)
 
-    def erase(self, people: ErasedPeople, done: Erased) -> None:
-        """Erase until nothing is found any more.
-
-        :param done: is added to.
-        :raises ConcurrentRunError: if something was found each time.
-        """
-        for _ in range(ATTEMPTS):
-            if not self._erase(people, done):
-                return
-        raise self._kept_changing()
-
-    def _kept_changing(self) -> ConcurrentRunError:
-        return ConcurrentRunError(
-            f"Orders of merchant {self.ledger.merchant_id}: other runs kept publishing rows of erased customers, "
-            f"{ATTEMPTS} times in a row.",
-            remedy="No action needed if the task retries. Run it after the extractions.",
-            retry_after=RETRY_SECONDS,
-        )
-
-    def _erase(self, people: ErasedPeople, done: Erased) -> bool:
-        """Whether there was anything to erase."""
+    def _erase_rows(self, people: ErasedPeople) -> bool:
+        """Whether there was anything to erase in the published tables."""
         found = False
         for dataset in order_tables():
             days: dict[tuple[str, str], list[str]] = defaultdict(list)
             for path in self._published(dataset):
-                if self._is_to_erase(dataset, path, people):
+                if any(pc.any(to_erase(rows, people)).as_py() for rows in self._read(dataset, path)):
                     suffix = next(suffix for suffix in FORMATS.values() if path.endswith(f".{suffix}"))
                     days[path.rpartition("/")[0], suffix].append(path)
             for (_, suffix), paths in sorted(days.items()):
-                self._replace(dataset, paths, suffix, people, done)
-            found = found or bool(days)
+                found = True
+                self._replace(dataset, paths, suffix, people)
         return found
 
-    def _replace(self, dataset: Dataset, paths: list[str], suffix: str, people: ErasedPeople, done: Erased) -> None:
+    def _replace(self, dataset: Dataset, paths: list[str], suffix: str, people: ErasedPeople) -> None:
         """Publish what remains of the rows in files of one date."""
+        schema = arrow_schema(dataset.model)
         layout = Layout(dataset.name, self.ledger.merchant_id)
         staging = Layout(STAGED_AS, self.ledger.merchant_id).staging(moment(self.at), uuid.uuid4().hex)
-        # No time lies in that window, so that files are named after the rows that they hold.
-        merger = RowMerger(self.store, layout, dataset, moment(EPOCH), suffix)
+        self.begin()
         staged = []
         try:
             for path in paths:
-                theirs = self._theirs(dataset, path, people)
-                if theirs.num_rows:
-                    done.begin()
-                    staged.append(f"{staging}/{uuid.uuid4().hex}.parquet")
-                    self.store.write(staged[-1], parquet_bytes(erased(dataset, theirs, self.at)))
-                    done.rows[dataset.name] += theirs.num_rows
-                    done.files.add(path)
-            if staged:
-                merger.merge(staged, lambda times: pa.chunked_array([pa.repeat(True, len(times))]))
+                theirs = [rows.filter(to_erase(rows, people)) for rows in read_batches(self.store, path, schema)]
+                remains = erased(dataset, pa.concat_tables(theirs), self.at)
+                staged.append(f"{staging}/{uuid.uuid4().hex}.parquet")
+                self.store.write(staged[-1], parquet_bytes(remains))
+                self.rows[dataset.name] += remains.num_rows
+                self.files.add(path)
+            # No time lies in that window, so that files are named after the rows that they hold.
+            RowMerger(self.store, layout, dataset, moment(EPOCH), suffix).merge(staged, everything)
         finally:
             self.store.delete_folder(staging)
-
-    def _theirs(self, dataset: Dataset, path: str, people: ErasedPeople) -> pa.Table:
-        """Rows of a file that have to be erased, whole; none if it is gone."""
-        schema = arrow_schema(dataset.model)
-        with suppress(FileNotFoundError):
-            tables = [rows.filter(to_erase(rows, people)) for rows in read_batches(self.store, path, schema)]
-            return pa.concat_tables([schema.empty_table(), *tables])
-        return schema.empty_table()
-
-    def _is_to_erase(self, dataset: Dataset, path: str, people: ErasedPeople) -> bool:
-        """True, too, if it is gone: another run has replaced it, and the new file has to be checked."""
-        try:
-            return any(pc.any(to_erase(rows, people)).as_py() for rows in self._read(dataset, path))
-        except FileNotFoundError:
-            return True
 
     def _published(self, dataset: Dataset) -> list[str]:
         found = self.store.files_below(Layout(dataset.name, self.ledger.merchant_id).merchant)

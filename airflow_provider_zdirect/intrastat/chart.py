@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from airflow_provider_zdirect.intrastat.sums import ask
+from airflow_provider_zdirect.intrastat.country_report import ask
 
 MOST_COUNTRIES = 12
 OTHER = "other"

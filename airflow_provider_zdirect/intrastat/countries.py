@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 # ISO codes as zDirect sends them; Northern Ireland (XI) counts as the EU for goods.
 EU = {
     "AT": "Austria",
@@ -42,11 +40,10 @@ ALIASES = {"EL": "GR", "UK": "GB"}
 """Codes that the EU writes for countries which have another one in ISO 3166-1, as zDirect sends it."""
 
 CUSTOMS = frozenset({"QU", "QV", "QW", "QX", "QY", "QZ", "XC", "XL", "XS", "XU"})
-"""Origins of the EU's Geonomenclature (Regulation (EU) 2020/1470) besides :func:`all_codes`: countries that are not
+"""Origins of the EU's Geonomenclature (Regulation (EU) 2020/1470) besides CODES: countries that are not
 specified, Ceuta, Melilla, Serbia, and the United Kingdom without Northern Ireland."""
 
-# XI (Northern Ireland) and XK (Kosovo) are codes of the EU's customs, not of ISO 3166-1.
-_ALL = """
+_CODES = """
 AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ
 CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR GA GB
 GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH
@@ -56,12 +53,8 @@ SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO
 VE VG VI VN VU WF WS YE YT ZA ZM ZW
 XI XK
 """
-
-
-@cache
-def all_codes() -> frozenset[str]:
-    """ISO 3166-1 alpha-2, and what the customs have besides."""
-    return frozenset(_ALL.split())
+CODES = frozenset(_CODES.split())
+"""ISO 3166-1 alpha-2, and XI (Northern Ireland) and XK (Kosovo), which the EU's customs have besides."""
 
 
 def titled(code: str) -> str:

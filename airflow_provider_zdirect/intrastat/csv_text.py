@@ -14,11 +14,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from airflow_provider_zdirect.intrastat.lines import LINES
-
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-UNKNOWN_TYPE = "unknown"
-"""Stands for movements whose type zDirect did not give."""
+_SUMS = ("net_quantity", "movements")
 
 
 def table_as_csv(table: pa.Table) -> bytes:
@@ -28,24 +25,19 @@ def table_as_csv(table: pa.Table) -> bytes:
 
 def lines_as_csv(lines: pa.Table) -> bytes:
     """The lines of a report; instead of the list of movement types two columns for each type that occurs."""
-    by_type = [_by_type(types) for types in lines.column("movement_types").to_pylist()]
-    types = sorted({name for sums in by_type for name in sums})
-    at = LINES.get_field_index("movement_types")
-    before, after = LINES.names[:at], LINES.names[at + 1 :]
-    header = [*before, *(f"{what}_{name}" for name in types for what in ("net_quantity", "movements")), *after]
-    typed = ([part for name in types for part in sums.get(name, (0, 0))] for sums in by_type)
-    columns = [lines.column(name).to_pylist() for name in (*before, *after)]
-    rows = ((*values[:at], *sums, *values[at:]) for values, sums in zip(zip(*columns, strict=True), typed, strict=True))
-    return _as_csv(header, rows)
-
-
-def _by_type(types: list[dict[str, Any]]) -> dict[str, tuple[int, int]]:
-    sums: dict[str, tuple[int, int]] = {}
-    for entry in types:
-        name = entry["movement_type"] or UNKNOWN_TYPE
-        quantity, movements = sums.get(name, (0, 0))
-        sums[name] = quantity + entry["net_quantity"], movements + entry["movements"]
-    return sums
+    rows: list[dict[str, Any]] = lines.to_pylist()
+    kinds = set()
+    for row in rows:
+        for entry in row.pop("movement_types"):
+            kind = entry["movement_type"] or "unknown"
+            kinds.add(kind)
+            for name in _SUMS:
+                row[f"{name}_{kind}"] = row.get(f"{name}_{kind}", 0) + entry[name]
+    typed = [f"{name}_{kind}" for kind in sorted(kinds) for name in _SUMS]
+    at = lines.schema.get_field_index("movement_types")
+    header = [*lines.column_names[:at], *typed, *lines.column_names[at + 1 :]]
+    absent = dict.fromkeys(typed, 0)
+    return _as_csv(header, ([{**absent, **row}[name] for name in header] for row in rows))
 
 
 def _as_csv(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> bytes:
@@ -53,7 +45,7 @@ def _as_csv(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> bytes:
     # Also what makes the writer quote a carriage return within a text.
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(header)
-    writer.writerows([_cell(value) for value in row] for row in rows)
+    writer.writerows(map(_cell, row) for row in rows)
     return text.getvalue().encode()
 
 
@@ -63,11 +55,6 @@ def _cell(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):
-        return as_digits(value)
+        # Every digit, without zeros at the end; all have six decimals.
+        return format(value, "f").rstrip("0").rstrip(".")
     return value
-
-
-def as_digits(value: Decimal) -> str:
-    """Every digit, without zeros at the end."""
-    digits = format(value, "f")
-    return digits.rstrip("0").rstrip(".") if "." in digits else digits

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
-import pyarrow as pa
 from jinja2 import Environment, StrictUndefined, Template
 
 from airflow_provider_zdirect import __version__
-from airflow_provider_zdirect.intrastat import summaries
 from airflow_provider_zdirect.intrastat.chart import flow_chart
 from airflow_provider_zdirect.intrastat.countries import titled
+from airflow_provider_zdirect.intrastat.country_report import CountryReport
 from airflow_provider_zdirect.intrastat.findings import Finding
-from airflow_provider_zdirect.intrastat.lines import CountryReport
 from airflow_provider_zdirect.intrastat.movements import Movements
 from airflow_provider_zdirect.intrastat.selection import as_runs
 
@@ -22,39 +20,23 @@ MOST_ROWS = 500
 """Rows of a long table that the page shows; the files have all."""
 
 
-def page_html(
-    report: CountryReport,
-    movements: Movements,
-    merchant_id: str,
-    *,
-    days_used: int,
-    findings: list[Finding],
-    goods: pa.Table | None,
-    files: Mapping[str, str],
-) -> bytes:
+def page_html(report: CountryReport, movements: Movements, findings: list[Finding], files: Mapping[str, str]) -> bytes:
     """The page, the same for the same input; everything that comes from outside is escaped.
 
     :param movements: those of the whole month, for the chart.
-    :param days_used: how many days of the month have a report.
-    :param goods: the goods without master data; None if there is no master data at all.
     :param files: the country's files, which the page names.
     """
-    months = summaries.by(report.lines, "transaction_month")
+    months = report.by("months")
     html = _template().render(
         report=report,
+        movements=movements,
         month=str(report.month),
-        merchant_id=merchant_id,
         findings=findings,
-        totals=summaries.totals(report),
         chart=flow_chart(movements.flows, report.country),
-        counterparts=summaries.by(report.lines, "counterpart_country"),
-        types=summaries.by(report.types, "movement_type"),
         months=months,
         others=[sums for sums in months if sums["name"] != str(report.month)],
-        commodities=None if goods is None else summaries.by_commodity(report.lines),
-        goods=goods,
+        commodities=None if report.goods is None else report.by_commodity(),
         names={kind: path.rpartition("/")[2] for kind, path in files.items()},
-        days_used=days_used,
         empty_days=as_runs(movements.empty_days),
         most=MOST_ROWS,
         titled=titled,

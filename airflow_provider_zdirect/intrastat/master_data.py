@@ -1,6 +1,6 @@
 """What the merchant knows of his goods and Zalando does not: commodity code, mass, value, origin; by EAN.
 
-A CSV or Parquet file with one row per EAN. Names of columns are compared in lower case, with blanks and hyphens as
+A file with one row per EAN. Names of columns are compared in lower case, with blanks and hyphens as
 ``_``:
 
 =====================  ===============================================  =========================================
@@ -21,14 +21,15 @@ thousands and is refused.
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.intrastat.countries import CUSTOMS
-from airflow_provider_zdirect.intrastat.selection import country, master_data_kind
+from airflow_provider_zdirect.intrastat.selection import country
 from airflow_provider_zdirect.merchant_files.cells import (
     ROUNDED,
     CellError,
@@ -58,7 +59,6 @@ ALIASES = {
     "net_mass_kg": ("net_mass", "net_weight_kg", "net_weight"),
     "statistical_value": ("stat_value",),
 }
-_AMOUNTS = ("net_mass_kg", "statistical_value")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _COMMA = re.compile(r"0,[0-9]+|[0-9]+,([0-9]{1,2}|[0-9]{4,})|[0-9]{4,},[0-9]+")
 """A decimal comma: three digits after it may be thousands, if one to three are before it."""
@@ -82,24 +82,24 @@ def read_master_data(file: TableFile) -> pa.Table:
 
     :raises ZDirectConfigurationError: if the file is missing, empty, of another kind, or a row of it is wrong.
     """
-    master_data_kind(file.uri)
     table = file.read()
     goods: dict[str, list[Any]] = {}
     differing: set[str] = set()
     with_comma = with_point = ""
     for where, row in table.rows:
-        values = []
+        values: list[Any] = []
         for name in SCHEMA.names:
+            cell = row.get(name)
             try:
-                values.append(_parsed(name, row.get(name), table.decimal_comma))
+                values.append(_READERS[name](cell) if name in _READERS else _amount(cell, table.decimal_comma))
             except CellError as error:
-                raise file.refusal(f"{where}: {name}={shown(row.get(name))} {error}") from error
-        for name in _AMOUNTS if table.decimal_comma else ():
-            text = bare(row.get(name))
-            if "," in text:
-                with_comma = with_comma or f"{where}: {name}={shown(text)}"
-            elif _POINT.fullmatch(text):
-                with_point = with_point or f"{where}: {name}={shown(text)}"
+                raise file.refusal(f"{where}: {name}={shown(cell)} {error}") from error
+            if table.decimal_comma and name not in _READERS:
+                text = bare(cell)
+                if "," in text:
+                    with_comma = with_comma or f"{where}: {name}={shown(text)}"
+                elif _POINT.fullmatch(text):
+                    with_point = with_point or f"{where}: {name}={shown(text)}"
         if goods.setdefault(values[0], values) != values:
             differing.add(values[0])
     if with_comma and with_point:
@@ -114,12 +114,6 @@ def read_master_data(file: TableFile) -> pa.Table:
         raise file.refusal("it has no rows", "Give a row per EAN, or leave master_data out.")
     columns = list(zip(*(goods[ean] for ean in sorted(goods)), strict=True))
     return pa.table([pa.array(column, kind) for column, kind in zip(columns, SCHEMA.types, strict=True)], schema=SCHEMA)
-
-
-def _parsed(name: str, value: Any, decimal_comma: bool) -> Any:
-    if name in _AMOUNTS:
-        return _amount(value, decimal_comma)
-    return {"ean": read_ean, "cn8_code": _cn8, "country_of_origin": _origin}[name](value)
 
 
 def _cn8(value: Any) -> str | None:
@@ -162,16 +156,16 @@ def _amount(value: Any, decimal_comma: bool) -> Decimal | None:
         raise CellError("has a comma that may be of thousands; write decimals with a point and thousands without sign")
     if not _NUMBER.fullmatch(text):
         raise CellError("is not a number of 0 or more")
-    try:
-        amount = Decimal(text)
-        exact = amount.quantize(Decimal(1).scaleb(-DECIMALS))
-    except InvalidOperation:
-        exact = amount = Decimal("Infinity")
-    if exact >= 10 ** (PER_PIECE.precision - DECIMALS):
+    amount = Decimal(text)
+    if amount >= 10 ** (PER_PIECE.precision - DECIMALS):
         raise CellError("is too large")
+    exact = round(amount, DECIMALS)
     if exact == 0 != amount:
         raise CellError(f"is less than {Decimal(1).scaleb(-DECIMALS):f}, the least that is not 0")
     # A binary float has digits that were never written; a text or a decimal has not.
     if exact != amount and not isinstance(value, float):
         raise CellError(f"has more than {DECIMALS} decimals")
     return exact
+
+
+_READERS: dict[str, Callable[[Any], str | None]] = {"ean": read_ean, "cn8_code": _cn8, "country_of_origin": _origin}

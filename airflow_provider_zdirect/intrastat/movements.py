@@ -1,12 +1,8 @@
-"""A month of published movements, read day by day and summed up.
-
-What is kept in memory is one row per way, article, transaction month and movement type, not one per movement.
-"""
+"""A month of published movements, summed up."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 
 import pyarrow as pa
@@ -15,83 +11,83 @@ import pyarrow.compute as pc
 from airflow_provider_zdirect.datasets.arrow import arrow_schema
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.intrastat.countries import ALIASES
-from airflow_provider_zdirect.intrastat.sums import ask
+from airflow_provider_zdirect.intrastat.country_report import ask
+from airflow_provider_zdirect.intrastat.days import LandedDay, landed_days, uncertain_days
+from airflow_provider_zdirect.intrastat.selection import Month
 from airflow_provider_zdirect.publish.day import day_files
 from airflow_provider_zdirect.publish.place import Place
-from airflow_provider_zdirect.publish.read import Table, query
+from airflow_provider_zdirect.publish.read import read_published
+from airflow_provider_zdirect.storage.row_files import read_table
 
 DATASET = get_dataset("intra_community_movements")
-ARTICLE = ("ean", "merchant_sku", "product_sku")
 COLUMNS = pa.schema(
     arrow_schema(DATASET.model).field(name)
     for name in (
-        *("report_date", "transaction_date", *ARTICLE, "quantity"),
+        *("report_date", "transaction_date", "ean", "merchant_sku", "product_sku", "quantity"),
         *("source_stock_location", "destination_stock_location", "order_number", "movement_type"),
     )
 )
 # Every sign that Unicode calls a blank.
 _BLANKS = "".join(sign for sign in map(chr, range(0x3001)) if sign.isspace())
 _PARAMETERS = {"blanks": _BLANKS, "aliases": list(ALIASES), "codes": list(ALIASES.values())}
-# One row per sum, with ``published`` null, and one per movement without a country, in their order.
-_READ_DAY = """
+_LOCATED = """
 WITH trimmed AS (
-    SELECT *, rowid AS number,
-        upper(trim(source_stock_location.country_code, $blanks)) AS source_code,
+    SELECT *, upper(trim(source_stock_location.country_code, $blanks)) AS source_code,
         upper(trim(destination_stock_location.country_code, $blanks)) AS destination_code
-    FROM day
+    FROM month
 ), coded AS (
-    SELECT * REPLACE (
-        coalesce($codes[list_position($aliases, source_code)], source_code) AS source_code,
-        coalesce($codes[list_position($aliases, destination_code)], destination_code) AS destination_code
-    ) FROM trimmed
+    SELECT *, coalesce($codes[list_position($aliases, source_code)], source_code) AS source_country,
+        coalesce($codes[list_position($aliases, destination_code)], destination_code) AS destination_country
+    FROM trimmed
 ), located AS (
-    SELECT *, left(transaction_date::VARCHAR, 7) AS transaction_month,
-        IF(regexp_full_match(source_code, '[A-Z]{2}'), source_code, NULL) AS source,
-        IF(regexp_full_match(destination_code, '[A-Z]{2}'), destination_code, NULL) AS destination,
-        source IS NOT NULL AND destination IS NOT NULL AS is_placed
+    SELECT *, IF(regexp_full_match(source_country, '[A-Z]{2}'), source_country, NULL) AS source,
+        IF(regexp_full_match(destination_country, '[A-Z]{2}'), destination_country, NULL) AS destination
     FROM coded
 )
-SELECT source, destination, ean, merchant_sku, product_sku, transaction_month, movement_type,
-    sum(quantity)::BIGINT AS net_quantity, count(*) AS movements, NULL AS published, NULL AS number
-FROM located WHERE is_placed GROUP BY ALL
-UNION ALL
-SELECT source, destination, ean, merchant_sku, product_sku, transaction_month, movement_type,
-    quantity, 1, {
-        report_date: report_date, transaction_date: transaction_date,
-        ean: ean, merchant_sku: merchant_sku, product_sku: product_sku, quantity: quantity,
-        source_country_code: source_stock_location.country_code, source_name: source_stock_location.name,
-        destination_country_code: destination_stock_location.country_code,
-        destination_name: destination_stock_location.name,
-        order_number: order_number, movement_type: movement_type
-    }, number
-FROM located WHERE NOT is_placed
-ORDER BY number
 """
 _FLOWS = """
-SELECT source, destination, ean, merchant_sku, product_sku, transaction_month, movement_type,
-    sum(net_quantity)::BIGINT AS net_quantity, sum(movements)::BIGINT AS movements
-FROM days WHERE published IS NULL GROUP BY ALL ORDER BY ALL
+SELECT source, destination, ean, merchant_sku, product_sku, left(transaction_date::VARCHAR, 7) AS transaction_month,
+    movement_type, sum(quantity)::BIGINT AS net_quantity, count(*) AS movements
+FROM located WHERE source IS NOT NULL AND destination IS NOT NULL GROUP BY ALL ORDER BY ALL
 """
-_COUNTRIES = "SELECT DISTINCT unnest([source, destination]) AS country FROM days"
+_UNPLACED = """
+SELECT report_date, transaction_date, ean, merchant_sku, product_sku, quantity,
+    source_stock_location.country_code AS source_country_code, source_stock_location.name AS source_name,
+    destination_stock_location.country_code AS destination_country_code,
+    destination_stock_location.name AS destination_name, order_number, movement_type
+FROM located WHERE source IS NULL OR destination IS NULL
+"""
+_COUNTRIES = """
+SELECT DISTINCT country FROM (SELECT unnest([source, destination]) AS country FROM located)
+WHERE country IS NOT NULL ORDER BY country
+"""
 
 
 @dataclass(frozen=True)
 class Movements:
     """The movements of a month.
 
-    :param flows: sums of those with a country on both sides; columns ``source``, ``destination``, ARTICLE,
-        ``transaction_month``, ``movement_type``, ``net_quantity``, ``movements``, ordered by them.
+    :param month: of their reports.
+    :param landed: the days whose reports are used.
+    :param uncertain_days: days that are missing because their report may not have been made when it was fetched.
+    :param empty_days: days whose report has no movement.
+    :param flows: sums of those with a country on both sides; columns ``source``, ``destination``, ``ean``,
+        ``merchant_sku``, ``product_sku``, ``transaction_month``, ``movement_type``, ``net_quantity``, ``movements``.
     :param unplaced: the rows without one, as they were published.
     :param countries: every country that a movement comes from or goes to.
-    :param empty_days: days whose report has no movement.
-    :param lost_days: days whose report was published with a file that no longer exists.
     """
 
+    month: Month
+    landed: dict[date, LandedDay]
+    uncertain_days: tuple[date, ...]
+    empty_days: tuple[date, ...]
     flows: pa.Table
     unplaced: pa.Table
     countries: tuple[str, ...]
-    empty_days: tuple[date, ...]
-    lost_days: tuple[date, ...]
+
+    @property
+    def missing_days(self) -> tuple[date, ...]:
+        return tuple(day for day in self.month.days if day not in self.landed)
 
     @property
     def count(self) -> int:
@@ -105,40 +101,38 @@ class Movements:
         return pc.sum(same.column("movements")).as_py() or 0
 
 
-@dataclass(frozen=True)
-class DayTable(Table):
-    """The latest file of a day, which replaces the day as a whole.
+def read_movements(place: Place, month: Month) -> Movements:
+    """The movements that the published reports of a month hold.
 
-    :param read: the file that was read; empty without one.
-    """
-
-    day: date = date.min
-    read: list[str] = field(default_factory=list)
-
-    def files(self, place: Place) -> list[str]:
-        self.read[:] = day_files(place.store, place.layout(self.dataset), self.day)[-1:]
-        return list(self.read)
-
-
-def read_movements(place: Place, days: Iterable[date], with_file: frozenset[date]) -> Movements:
-    """The movements that the reports of these days hold.
-
-    :param with_file: the days that were published with a file.
     :raises ConcurrentRunError: if other runs kept replacing a day while it was read.
     """
-    found: list[pa.Table] = []
-    empty, lost = [], []
-    for day in days:
-        table = DayTable(DATASET.name, COLUMNS, day=day)
-        # A report without movements has no file as a rule. One answer is needed for the columns.
-        if day in with_file or not found or table.files(place):
-            found.append(query(place, _READ_DAY, {"day": table}, _PARAMETERS))
-        if not table.read and day in with_file:
-            lost.append(day)
-        elif not table.read or not found[-1].num_rows:
-            empty.append(day)
-    together = pa.concat_tables(found)
-    countries = ask(_COUNTRIES, days=together).column("country").drop_null().to_pylist()
-    published = together.column("published").drop_null().combine_chunks()
-    unplaced = pa.Table.from_struct_array(published)
-    return Movements(ask(_FLOWS, days=together), unplaced, tuple(sorted(countries)), tuple(empty), tuple(lost))
+    landed = landed_days(place, month)
+
+    def read() -> dict[date, pa.Table]:
+        """The latest report of each day, which replaces the former ones; without those whose file is lost."""
+        layout = place.layout(DATASET.name)
+        files = {day: day_files(place.store, layout, day)[-1:] for day in landed}
+        return {
+            day: read_table(place.store, files[day], COLUMNS)
+            for day, report in landed.items()
+            if files[day] or not report.has_file
+        }
+
+    reports = read_published(f"{DATASET.name} of merchant {place.merchant_id}", read)
+    landed = {day: landed[day] for day in reports}
+    empty = [day for day, rows in reports.items() if not rows.num_rows]
+    uncertain = uncertain_days(landed, empty)
+    rows = pa.concat_tables([COLUMNS.empty_table(), *reports.values()])
+
+    def find(sql: str) -> pa.Table:
+        return ask(_LOCATED + sql, _PARAMETERS, month=rows)
+
+    return Movements(
+        month=month,
+        landed={day: report for day, report in landed.items() if day not in uncertain},
+        uncertain_days=uncertain,
+        empty_days=tuple(day for day in empty if day not in uncertain),
+        flows=find(_FLOWS),
+        unplaced=find(_UNPLACED),
+        countries=tuple(find(_COUNTRIES).column("country").to_pylist()),
+    )

@@ -18,6 +18,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 from airflow_provider_zdirect import __version__
@@ -56,52 +57,41 @@ class MonthWriter:
             "goods": f"_reports/{folder}/goods-without-master-data.csv",
         }
 
-    def country_of(self, path: str) -> str | None:
-        """The country whose file this is; None if a report writes no such file for a country."""
-        found = re.search(r"/country=([A-Z]{2})/", path)
-        return found[1] if found and path in self.of(found[1]).values() else None
-
     def write(self, path: str, data: bytes, rows: int) -> None:
         self.place.store.write(path, data)
         self.files.append(PublishedFile(path, rows, len(data), hashlib.sha256(data).hexdigest()))
 
-    def finish(
-        self, countries: tuple[str, ...] | None, facts: Mapping[str, Any], reports: list[dict[str, Any]], created: str
-    ) -> None:
+    def finish(self, facts: Mapping[str, Any], reports: list[dict[str, Any]], now: datetime) -> None:
         """Delete what no longer holds, and write the manifest.
 
-        :param countries: the countries that were asked for; None: all there are. Files of other countries are kept in
-            the first case, and deleted in the second.
-        :param facts: the manifest's entries about the month.
+        :param facts: the manifest's entries about the month. Files of countries that are not among its ``countries``
+            are kept if it names any; if it does not, they were made for all countries there are.
         :param reports: the countries' reports in numbers.
-        :param created: the present.
         """
-        kept = self._delete_stale(countries)
-        former = self.place.store.read_json(self.manifest) or {"files": [], "reports": []}
-        reports = [report for report in former["reports"] if report["country"] in kept] + [
-            {**report, "created_at": created} for report in reports
-        ]
-        files = [file for file in former["files"] if self.country_of(file["path"]) in kept]
+        store, asked, written = self.place.store, facts["countries"], {file.path for file in self.files}
+        kept = set()
+        for path in store.files_below(self.folder) + store.files_below(f"_reports/{self.folder}"):
+            country = self._country_of(path)
+            if country and asked and country not in asked:
+                kept.add(country)
+            elif (country or path == self.unplaced) and path not in written:
+                store.delete(path)
+        former = store.read_json(self.manifest) or {"files": [], "reports": []}
+        created = now.isoformat()
+        reports = [{**report, "created_at": created} for report in reports]
+        reports += [report for report in former["reports"] if report["country"] in kept]
+        files = [asdict(file) for file in self.files]
+        files += [file for file in former["files"] if self._country_of(file["path"]) in kept]
         manifest = {
             **facts,
-            "reports": sorted(reports, key=lambda report: report["country"]),
-            "files": sorted(files + list(map(asdict, self.files)), key=lambda file: file["path"]),
+            "reports": sorted(reports, key=lambda report: str(report["country"])),
+            "files": sorted(files, key=lambda file: str(file["path"])),
             "package_version": __version__,
             "created_at": created,
         }
-        self.place.store.write_json(self.manifest, manifest)
+        store.write_json(self.manifest, manifest)
 
-    def _delete_stale(self, countries: tuple[str, ...] | None) -> set[str]:
-        """Delete what an earlier run wrote and this one did not; returns the countries that this run left alone."""
-        written = {file.path for file in self.files}
-        untouched = set()
-        for folder in (self.folder, f"_reports/{self.folder}"):
-            for path in self.place.store.files_below(folder):
-                country = self.country_of(path)
-                if path in written or (country is None and path != self.unplaced):
-                    continue
-                if country is not None and countries is not None and country not in countries:
-                    untouched.add(country)
-                else:
-                    self.place.store.delete(path)
-        return untouched
+    def _country_of(self, path: str) -> str | None:
+        """The country whose file this is; None if a report writes no such file for a country."""
+        found = re.search(r"/country=([A-Z]{2})/", path)
+        return found[1] if found and path in self.of(found[1]).values() else None

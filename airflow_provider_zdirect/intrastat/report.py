@@ -8,24 +8,23 @@ This is not tax advice.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.exceptions import MissingReportsError
+from airflow_provider_zdirect.intrastat.country_report import FOLDERS, country_report
 from airflow_provider_zdirect.intrastat.csv_text import lines_as_csv, table_as_csv
 from airflow_provider_zdirect.intrastat.findings import Finding, country_findings, fetched_too_early, month_findings
 from airflow_provider_zdirect.intrastat.html_page import page_html
-from airflow_provider_zdirect.intrastat.lines import FOLDERS, CountryReport, country_report
 from airflow_provider_zdirect.intrastat.master_data import read_master_data
 from airflow_provider_zdirect.intrastat.movements import DATASET, Movements, read_movements
 from airflow_provider_zdirect.intrastat.publish import MonthWriter
-from airflow_provider_zdirect.intrastat.published_days import LandedDay, landed_days, uncertain_days
 from airflow_provider_zdirect.intrastat.selection import Month, as_runs
-from airflow_provider_zdirect.intrastat.summaries import goods_without_master_data
 from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.reports.calendar import DueCalendar
@@ -63,35 +62,49 @@ def report_month(job: IntrastatJob, *, clock: Clock | None = None) -> dict[str, 
     :raises ConcurrentRunError: if other runs kept replacing files while they were read.
     """
     master_data = read_master_data(job.master_data) if job.master_data else None
-    clock = clock or SystemClock()
-    landed = landed_days(job.place, job.month)
-    _check_complete(job, landed, clock.now())
-    movements = read_movements(job.place, landed, frozenset(day for day in landed if landed[day].has_file))
-    landed = {day: found for day, found in landed.items() if day not in movements.lost_days}
-    uncertain = uncertain_days(landed, movements.empty_days)
-    landed = {day: found for day, found in landed.items() if day not in uncertain}
-    movements = replace(movements, empty_days=tuple(day for day in movements.empty_days if day in landed))
-    _check_complete(job, landed, clock.now(), uncertain)
-    return _publish(job, movements, landed, uncertain, master_data, clock.now())
+    now = (clock or SystemClock()).now()
+    place, month = job.place, job.month
+    movements = read_movements(place, month)
+    _refuse_incomplete(job, movements, now)
+    findings = _logged(subject(f"intrastat {month}", place.merchant_id, full_id=True), month_findings(movements))
+    writer = MonthWriter(place, month)
+    reports = [
+        _report_country(writer, country, movements, findings, master_data)
+        for country in job.countries or movements.countries
+    ]
+    unplaced = movements.unplaced
+    if unplaced.num_rows:
+        writer.write(writer.unplaced, table_as_csv(unplaced), unplaced.num_rows)
+    facts = {
+        "merchant_id": place.merchant_id,
+        "month": str(month),
+        "missing_days": [day.isoformat() for day in movements.missing_days],
+        "movements": movements.count,
+        "without_country": unplaced.num_rows,
+        "within_country": movements.within_country,
+        "findings": list(map(str, findings)),
+    }
+    used = None
+    if job.master_data is not None and master_data is not None:
+        used = {"uri": job.master_data.uri, "eans": master_data.num_rows}
+    days = {
+        "days": [day.isoformat() for day in movements.landed],
+        "empty_days": [day.isoformat() for day in movements.empty_days],
+    }
+    writer.finish({**facts, **days, "countries": job.countries, "master_data": used}, reports, now)
+    where = {"uri": place.uri_of(writer.folder), "manifest": place.uri_of(writer.manifest)}
+    return {**facts, "days": len(movements.landed), **where, "reports": reports}
 
 
-def _check_complete(
-    job: IntrastatJob, landed: dict[date, LandedDay], now: datetime, uncertain: tuple[date, ...] = ()
-) -> None:
-    missing = _missing(job, landed)
-    if not missing or (job.allow_missing_days and landed):
+def _refuse_incomplete(job: IntrastatJob, movements: Movements, now: datetime) -> None:
+    month, missing, uncertain = job.month, movements.missing_days, movements.uncertain_days
+    if not missing or (job.allow_missing_days and movements.landed):
         return
-    first, last = job.month.days[0], job.month.days[-1]
-    due = {day for day in job.month.days if DueCalendar().due(day) <= now}
-    overdue = due.intersection(missing).difference(uncertain)
+    first, last = month.days[0], month.days[-1]
+    due = [day for day in missing if DueCalendar().due(day) <= now]
+    overdue = [day for day in due if day not in uncertain]
     problems, remedy = [], []
-    if due.issuperset(missing):
-        if overdue:
-            problems.append(
-                f"{len(overdue)} of {len(job.month.days)} daily reports of {DATASET.name} are not published under "
-                f"{job.place.uri}: {as_runs(overdue)}."
-            )
-    else:
+    if len(due) < len(missing):
         state = "has not begun" if now.date() < first else "is not over" if now.date() <= last else "has just ended"
         last_due = f"{DueCalendar().due(last):%Y-%m-%d %H:%M} UTC"
         problems.append(f"the month {state}. Its last daily report, that of {last}, is due at {last_due}.")
@@ -100,117 +113,66 @@ def _check_complete(
             problems.append(
                 f"Not published under {job.place.uri} so far: {as_runs(missing)}; of these are due: {as_runs(overdue)}."
             )
+    elif overdue:
+        problems.append(
+            f"{len(overdue)} of {len(month.days)} daily reports of {DATASET.name} are not published under "
+            f"{job.place.uri}: {as_runs(overdue)}."
+        )
     if uncertain:
         problems.append(fetched_too_early(uncertain))
-    if overdue or uncertain:
-        kept_from = DATASET.windows.retention.earliest(now).date()
-        lost = [day for day in overdue if day < kept_from]
-        if lost:
-            remedy.append(f"zDirect no longer has the reports of {as_runs(lost)}: it keeps those from {kept_from} on.")
-        if len(lost) < len(overdue) + len(uncertain):
-            remedy.append(
-                "Run or backfill zdirect_icm_daily for these days (a report is there at 12:00 UTC of the day after)."
-            )
-    if landed:
+    kept_from = DATASET.windows.retention.earliest(now).date()
+    lost = [day for day in overdue if day < kept_from]
+    if lost:
+        remedy.append(f"zDirect no longer has the reports of {as_runs(lost)}: it keeps those from {kept_from} on.")
+    if len(lost) < len(overdue) + len(uncertain):
+        remedy.append(
+            "Run or backfill zdirect_icm_daily for these days (a report is there at 12:00 UTC of the day after)."
+        )
+    if movements.landed:
         remedy.append("Or set allow_missing_days=True for a report that names the missing days.")
     else:
         remedy.append(
             "Check month, merchant_id and base_path if reports should be there. allow_missing_days does not help, "
-            f"since there is no report of {job.month} at all."
+            f"since there is no report of {month} at all."
         )
     raise MissingReportsError(
-        f"Intrastat {job.month} of merchant {job.place.merchant_id}: {' '.join(problems)}", remedy=" ".join(remedy)
+        f"Intrastat {month} of merchant {job.place.merchant_id}: {' '.join(problems)}", remedy=" ".join(remedy)
     )
 
 
-def _missing(job: IntrastatJob, landed: dict[date, LandedDay]) -> tuple[date, ...]:
-    return tuple(day for day in job.month.days if day not in landed)
-
-
-def _publish(
-    job: IntrastatJob,
-    movements: Movements,
-    landed: dict[date, LandedDay],
-    uncertain: tuple[date, ...],
-    master_data: pa.Table | None,
-    now: datetime,
+def _report_country(
+    writer: MonthWriter, country: str, movements: Movements, of_month: list[Finding], master_data: pa.Table | None
 ) -> dict[str, Any]:
-    place, month = job.place, job.month
-    missing = _missing(job, landed)
-    findings = month_findings(movements, missing, uncertain, landed)
-    for finding in findings:
-        log.warning("%s: %s", subject(f"intrastat {month}", place.merchant_id, full_id=True), finding)
-    writer = MonthWriter(place, month)
-    reports = []
-    for country in job.countries or movements.countries:
-        report = country_report(movements.flows, country, month, place.merchant_id, master_data)
-        own = country_findings(report, movements)
-        what = subject(f"intrastat {month} {country}", place.merchant_id)
-        for finding in own:
-            log.warning("%s: %s", what, finding)
-        _write_country(writer, report, movements, len(landed), findings + own)
-        files = writer.of(country)
-        summary = {
-            "country": country,
-            "arrivals": report.net_quantity("arrival"),
-            "dispatches": report.net_quantity("dispatch"),
-            "lines": report.lines.num_rows,
-            "without_master_data": report.without_master_data,
-            "findings": list(map(str, own)),
-            "uri": place.uri_of(files["parquet"].rpartition("/")[0]),
-            **{kind: place.uri_of(files[kind]) for kind in ("html", "csv", "parquet")},
-        }
-        reports.append(summary)
-        log.info(
-            "%s: arrivals %s, dispatches %s (net quantities), %s lines. This is not tax advice. -> %s",
-            what, *(f"{summary[name]:,}" for name in ("arrivals", "dispatches", "lines")), summary["uri"],
-        )  # fmt: skip
-    unplaced = movements.unplaced
-    if unplaced.num_rows:
-        writer.write(writer.unplaced, table_as_csv(unplaced), unplaced.num_rows)
-    used = None
-    if job.master_data is not None and master_data is not None:
-        used = {"uri": job.master_data.uri, "eans": master_data.num_rows}
-    missing_days = [day.isoformat() for day in missing]
-    numbers = {
-        "movements": movements.count,
-        "without_country": unplaced.num_rows,
-        "within_country": movements.within_country,
-        "findings": list(map(str, findings)),
-    }
-    facts = {
-        "merchant_id": place.merchant_id,
-        "month": str(month),
-        "countries": job.countries,
-        "days": [day.isoformat() for day in landed],
-        "missing_days": missing_days,
-        "empty_days": [day.isoformat() for day in movements.empty_days],
-        **numbers,
-        "master_data": used,
-    }
-    writer.finish(job.countries, facts, reports, now.isoformat())
-    return {
-        "month": str(month),
-        "merchant_id": place.merchant_id,
-        "days": len(landed),
-        "missing_days": missing_days,
-        **numbers,
-        "uri": place.uri_of(writer.folder),
-        "manifest": place.uri_of(writer.manifest),
-        "reports": reports,
-    }
-
-
-def _write_country(
-    writer: MonthWriter, report: CountryReport, movements: Movements, days_used: int, findings: list[Finding]
-) -> None:
-    files, rows = writer.of(report.country), report.lines.num_rows
+    """Write the report of a country; what the month's result says of it."""
+    place, files = writer.place, writer.of(country)
+    report = country_report(movements.flows, country, writer.month, place.merchant_id, master_data)
+    what, rows = subject(f"intrastat {writer.month} {country}", place.merchant_id), report.lines.num_rows
+    findings = _logged(what, country_findings(report, movements))
     writer.write(files["parquet"], parquet_bytes(report.lines.drop_columns(FOLDERS)), rows)
     writer.write(files["csv"], lines_as_csv(report.lines), rows)
-    goods = None
-    if report.without_master_data is not None:
-        goods = goods_without_master_data(report)
-        writer.write(files["goods"], table_as_csv(goods), goods.num_rows)
-    merchant_id = writer.place.merchant_id
-    html = page_html(report, movements, merchant_id, days_used=days_used, findings=findings, goods=goods, files=files)
-    writer.write(files["html"], html, rows)
+    if report.goods is not None:
+        writer.write(files["goods"], table_as_csv(report.goods), report.goods.num_rows)
+    writer.write(files["html"], page_html(report, movements, of_month + findings, files), rows)
+    arrivals, dispatches = (total["net_quantity"] for total in report.totals)
+    uri = place.uri_of(files["parquet"].rpartition("/")[0])
+    log.info(
+        "%s: arrivals %s, dispatches %s (net quantities), %s lines. This is not tax advice. -> %s",
+        what, f"{arrivals:,}", f"{dispatches:,}", f"{rows:,}", uri,
+    )  # fmt: skip
+    return {
+        "country": country,
+        "arrivals": arrivals,
+        "dispatches": dispatches,
+        "lines": rows,
+        "without_master_data": report.lines_without_master_data,
+        "findings": list(map(str, findings)),
+        "uri": uri,
+        **{kind: place.uri_of(files[kind]) for kind in ("html", "csv", "parquet")},
+    }
+
+
+def _logged(what: str, findings: Iterable[Finding]) -> list[Finding]:
+    found = list(findings)
+    for finding in found:
+        log.warning("%s: %s", what, finding)
+    return found

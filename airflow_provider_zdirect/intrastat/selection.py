@@ -9,8 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.intrastat.countries import ALIASES, all_codes
-from airflow_provider_zdirect.merchant_files.tables import table_kind
+from airflow_provider_zdirect.intrastat.countries import ALIASES, CODES
 from airflow_provider_zdirect.windows import Window
 
 _MONTH = re.compile(r"(?P<year>20\d\d)-(?P<month>0[1-9]|1[0-2])")
@@ -88,20 +87,12 @@ def country(text: str) -> str:
     :raises ValueError: if it is not one.
     """
     code = ALIASES.get(text.upper(), text.upper())
-    if code not in all_codes():
+    if code not in CODES:
         raise ValueError(
             "a country code of two letters (ISO 3166-1 alpha-2) such as DE or PL; GR or EL is Greece, GB or UK the "
             "United Kingdom, XI Northern Ireland"
         )
     return code
-
-
-def master_data_kind(uri: str) -> str:
-    """``csv`` or ``parquet``, by the end of the file's name.
-
-    :raises ZDirectConfigurationError: if it ends in anything else.
-    """
-    return table_kind(uri, name="master_data", kinds=("tsv", "csv", "parquet"))
 
 
 def as_runs(days: Iterable[date]) -> str:

@@ -10,11 +10,12 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, TypeVar
 
-T = TypeVar("T")
-
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+
+T = TypeVar("T")
 
 LONGEST = 255
 SHOWN = 40
@@ -86,6 +87,12 @@ def bare(value: Any) -> str:
         raise CellError(f"is not text or a number but a {type(value).__name__}")
     number = whole_number(value)
     return str(value if number is None else number)
+
+
+@lru_cache(maxsize=1_024)
+def column_name(name: str) -> str:
+    """A column's name as it is compared."""
+    return re.sub(r"[\s_-]+", "_", bare(name).lower())
 
 
 def shown(value: Any) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.intrastat.selection import Month, country, master_data_kind
+from airflow_provider_zdirect.intrastat.selection import Month, country
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import entries
 from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
@@ -18,11 +18,6 @@ def country_codes(value: Any, name: str = "countries") -> tuple[str, ...] | None
     :raises ZDirectConfigurationError: as :func:`~.arguments.entries`.
     """
     return tuple(sorted(entries(value, name=name, parse=country))) or None
-
-
-def _master_data(value: Any, name: str) -> str:
-    master_data_kind(table.path(value, name))
-    return str(value)
 
 
 class ZDirectIntrastatReportOperator(ZDirectOperator):
@@ -37,7 +32,8 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
     :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
     :param countries: countries of declaration, ISO 3166-1 alpha-2: one code, a list, or comma separated text. None:
         every country that a movement of the month touches; then files of countries that no longer occur are deleted.
-    :param master_data: CSV, TSV or Parquet file (absolute path or URL, same storage connection) with a row per EAN; see
+    :param master_data: CSV, TSV, Parquet or JSON-lines file (absolute path or URL, same storage connection) with a row
+        per EAN; see
         :mod:`airflow_provider_zdirect.intrastat.master_data`.
     :param allow_missing_days: report although daily reports of the month are missing; they are then named in the
         report, the manifest and the result. A month without any report is refused all the same.
@@ -54,7 +50,7 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
     arguments = table.PLACE | {
         "month": table.optional(lambda value, name: Month.parse(value)),
         "countries": table.optional(country_codes),
-        "master_data": table.optional(_master_data),
+        "master_data": table.TABLE_FILE,
         "allow_missing_days": table.FLAG,
     }
 

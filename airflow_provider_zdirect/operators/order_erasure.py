@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from airflow_provider_zdirect.operators.argument_table import PLACE
@@ -48,7 +49,7 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
 
         place, key = run.place(), run.hook.personal_data_key()
         result = run.ask(lambda client: erase_customers(place, client, key=key))
-        summary = result.as_dict()
+        summary = asdict(result)
         # In other events, files are a list.
         change = {"file_count" if name == "files" else name: value for name, value in summary.items()}
         return Outcome(summary, {"order_erasures": change} if result.changed else {})

@@ -132,16 +132,23 @@ class Landing:
         self.store.write_json(self.layout.manifest(window), Manifest(**{**usual, **facts}).as_json())
 
     def land_month(
-        self, by_day: dict[int, list[dict[str, Any]]] | None = None, *, zone: str = "UTC", **options: Any
+        self,
+        by_day: dict[int, list[dict[str, Any]]] | None = None,
+        *,
+        without: Iterable[int] = (),
+        zone: str = "UTC",
+        **options: Any,
     ) -> None:
-        """Publish all days of November 2026; days that are not named have empty reports, which have no file."""
-        for day in NOVEMBER.days:
+        """Publish the days of November 2026; those that are not named have empty reports, which have no file.
+
+        :param without: days that are left out.
+        """
+        for day in (day for day in NOVEMBER.days if day.day not in without):
             if movements := (by_day or {}).get(day.day):
                 self.land(day, movements, zone=zone, **options)
             else:
                 self.fetched += timedelta(minutes=1)
-                facts = {name: value for name, value in options.items() if name != "format"}
-                self.announce(Window.of_day(day, zone), [day], files=[], **facts)
+                self.announce(Window.of_day(day, zone), [day], files=[])
 
     def report(self, *, master_data: Path | None = None, **options: Any) -> dict[str, Any]:
         file = master_data_file(self.fs, str(master_data), str(master_data)) if master_data else None

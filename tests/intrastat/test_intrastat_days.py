@@ -10,7 +10,7 @@ from landing import DATASET, MERCHANT, NOVEMBER, Landing, movement, november
 
 from airflow_provider_zdirect.exceptions import ConcurrentRunError, MissingReportsError, ZDirectFatalError
 from airflow_provider_zdirect.intrastat import movements
-from airflow_provider_zdirect.intrastat.published_days import landed_days
+from airflow_provider_zdirect.intrastat.days import landed_days
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import Window
 
@@ -19,34 +19,23 @@ MISSING = {3, 7, 8, 9}
 
 @pytest.fixture
 def incomplete(landing: Landing) -> Landing:
-    for day in NOVEMBER.days:
-        if day.day not in MISSING:
-            landing.land(day, [movement()])
+    landing.land_month({1: [movement()], 15: [movement()]}, without=MISSING)
     return landing
 
 
-def test_missing_days_are_an_error_that_names_them_and_what_to_do(incomplete: Landing) -> None:
-    with pytest.raises(MissingReportsError, match="2026-11-03, 2026-11-07 to 2026-11-09") as caught:
-        incomplete.report()
-    said = str(caught.value)
-    assert all(part in said for part in (MERCHANT, "4 of 30", "zdirect_icm_daily", "allow_missing_days=True"))
+def refusal(landing: Landing, *, match: str) -> str:
+    """What is said of the month, of which nothing is written."""
+    with pytest.raises(MissingReportsError, match=match) as caught:
+        landing.report()
     assert isinstance(caught.value, ZDirectFatalError)
-    assert not (incomplete.root / "intrastat").exists()
-    assert not (incomplete.root / "_manifests/intrastat").exists()
+    assert not landing.written()
+    assert not (landing.root / "_manifests/intrastat").exists()
+    return str(caught.value)
 
 
-def test_missing_days_that_zdirect_no_longer_keeps_are_named_as_such(incomplete: Landing) -> None:
-    incomplete.now = datetime(2027, 2, 13, 12, tzinfo=UTC)
-    with pytest.raises(MissingReportsError, match="no longer has the reports of 2026-11-03: it keeps those") as e:
-        incomplete.report()
-    assert "Run or backfill zdirect_icm_daily" in str(e.value)
-    incomplete.now = datetime(2027, 6, 1, tzinfo=UTC)
-    with pytest.raises(MissingReportsError, match="the reports of 2026-11-03, 2026-11-07 to 2026-11-09: it keeps") as e:
-        incomplete.report()
-    assert "zdirect_icm_daily" not in str(e.value)
-
-
-def test_missing_days_that_are_allowed_are_named_everywhere(incomplete: Landing) -> None:
+def test_missing_days_are_an_error_that_names_them_and_what_to_do_or_named_everywhere(incomplete: Landing) -> None:
+    said = refusal(incomplete, match="2026-11-03, 2026-11-07 to 2026-11-09")
+    assert all(part in said for part in (MERCHANT, "4 of 30", "zdirect_icm_daily", "allow_missing_days=True"))
     result = incomplete.report(allow_missing_days=True)
     assert result["missing_days"] == [f"2026-11-{day:02d}" for day in sorted(MISSING)]
     assert result["days"] == 26
@@ -55,7 +44,16 @@ def test_missing_days_that_are_allowed_are_named_everywhere(incomplete: Landing)
     assert "26 of 30 days" in incomplete.html("PL")
 
 
-def test_a_month_without_any_report_is_refused_even_then(landing: Landing) -> None:
+def test_missing_days_that_zdirect_no_longer_keeps_are_named_as_such(incomplete: Landing) -> None:
+    incomplete.now = datetime(2027, 2, 13, 12, tzinfo=UTC)
+    said = refusal(incomplete, match="no longer has the reports of 2026-11-03: it keeps those")
+    assert "Run or backfill zdirect_icm_daily" in said
+    incomplete.now = datetime(2027, 6, 1, tzinfo=UTC)
+    said = refusal(incomplete, match="the reports of 2026-11-03, 2026-11-07 to 2026-11-09: it keeps")
+    assert "zdirect_icm_daily" not in said
+
+
+def test_a_month_without_any_report_is_refused_even_if_days_may_be_missing(landing: Landing) -> None:
     with pytest.raises(MissingReportsError, match="no report of 2026-11 at all"):
         landing.report(allow_missing_days=True)
 
@@ -64,6 +62,7 @@ def test_reports_without_movements_are_reports(landing: Landing) -> None:
     landing.land_month()
     result = landing.report()
     assert (result["days"], result["movements"], result["reports"]) == (30, 0, [])
+    assert [finding.partition(":")[0] for finding in result["findings"]] == ["No movements"]
     assert landing.manifest()["empty_days"] == [day.isoformat() for day in NOVEMBER.days]
 
 
@@ -79,21 +78,18 @@ def test_only_manifests_near_the_month_are_read(landing: Landing, monkeypatch: p
     assert 6 <= len(read) <= 8
 
 
-def test_days_of_a_local_time_zone_count(landing: Landing) -> None:
-    landing.land_month({1: [movement()], 30: [movement()]}, zone="Europe/Berlin")
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Pacific/Kiritimati"])
+def test_days_of_a_local_time_zone_count(landing: Landing, zone: str) -> None:
+    landing.land_month({1: [movement()], 30: [movement()]}, zone=zone)
     assert landing.report()["movements"] == 2
-    for day in NOVEMBER.days:
-        landing.land(day, [movement()], zone="Pacific/Kiritimati")
-    assert landing.report()["movements"] == 30
 
 
 def test_a_day_whose_file_was_deleted_counts_as_missing(incomplete: Landing) -> None:
     for day in MISSING:
-        incomplete.land(november(day), [movement()])
+        incomplete.announce(Window.of_day(november(day)), [november(day)])
     (file,) = (incomplete.root / incomplete.layout.published(november(15))).iterdir()
     file.unlink()
-    with pytest.raises(MissingReportsError, match=r"1 of 30 daily reports .*: 2026-11-15"):
-        incomplete.report()
+    refusal(incomplete, match=r"1 of 30 daily reports .*: 2026-11-15")
     assert incomplete.report(allow_missing_days=True)["days"] == 29
 
 
@@ -132,41 +128,38 @@ def test_a_file_that_vanishes_between_listing_and_reading_is_looked_for_again(
 
 
 def test_an_empty_report_that_was_fetched_early_is_a_missing_one(landing: Landing) -> None:
-    landing.land_month({day: [movement()] for day in range(1, 30)})
-    landing.report()
+    landing.land_month({1: [movement()]}, without=[30])
     landing.fetched = datetime(2026, 12, 7, 11, 55, tzinfo=UTC)
     landing.announce(Window.of_day(november(30)), [november(30)], finished_at="2026-12-08T09:00:00+00:00")
-    with pytest.raises(
-        MissingReportsError, match="2026-11-30 held no movement when they were fetched, less than 6 days"
-    ):
-        landing.report()
+    refusal(landing, match="2026-11-30 held no movement when they were fetched, less than 6 days")
     result = landing.report(allow_missing_days=True)
     assert result["missing_days"] == ["2026-11-30"]
     html = landing.html("PL")
     assert "The reports of 2026-11-30 held no movement" in html
-    assert "without any movement" not in html, "what is missing is not called empty as well"
+    assert "2026-11-02 to 2026-11-29." in html, "what is missing is not called empty as well"
     landing.fetched = datetime(2026, 12, 7, 12, tzinfo=UTC)
     landing.announce(Window.of_day(november(30)), [november(30)])
     assert landing.report()["missing_days"] == []
 
 
 def land_all_but(landing: Landing, *still_to_land: int) -> None:
-    """The other days of the month, with movements, each fetched the day after."""
-    for day in NOVEMBER.days:
-        if day.day not in still_to_land:
-            landing.fetched = datetime(day.year, day.month, day.day, 13, tzinfo=UTC) + timedelta(days=1)
+    """The other days of the month, each fetched the day after; the 9th has a movement."""
+    for day in (day for day in NOVEMBER.days if day.day not in still_to_land):
+        landing.fetched = datetime(day.year, day.month, day.day, 13, tzinfo=UTC) + timedelta(days=1)
+        if day.day == 9:
             landing.land(day, [movement()])
+        else:
+            landing.announce(Window.of_day(day), [day], empty_because={day.isoformat(): "a reason"})
 
 
 def test_an_empty_report_counts_if_its_manifest_says_why(landing: Landing) -> None:
     land_all_but(landing, 8)
     landing.fetched = datetime(2026, 11, 9, 12, tzinfo=UTC)
     landing.land(november(8), [], empty_because={"2026-11-08": None})
-    with pytest.raises(MissingReportsError, match=r"2026-11-08 held no movement .* before a later report was seen"):
-        landing.report()
+    refusal(landing, match=r"2026-11-08 held no movement .* before a later report was seen")
     landing.land(november(8), [], empty_because={"2026-11-08": "the report of 2026-11-09 is there"})
     assert landing.report()["missing_days"] == []
-    assert landing.manifest()["empty_days"] == ["2026-11-08"]
+    assert "2026-11-08" in landing.manifest()["empty_days"]
 
 
 @pytest.mark.parametrize(("minutes", "is_complete"), [(-1, False), (0, True), (60, True)])
@@ -180,8 +173,7 @@ def test_an_empty_report_counts_if_a_later_one_with_movements_had_landed_before(
     if is_complete:
         assert landing.report()["missing_days"] == []
     else:
-        with pytest.raises(MissingReportsError, match="2026-11-08 held no movement"):
-            landing.report()
+        refusal(landing, match="2026-11-08 held no movement")
 
 
 def test_empty_reports_do_not_make_each_other_certain(landing: Landing) -> None:
@@ -189,8 +181,7 @@ def test_empty_reports_do_not_make_each_other_certain(landing: Landing) -> None:
     landing.fetched = datetime(2026, 12, 2, 13, tzinfo=UTC)
     for day in (30, 29, 28):
         landing.land(november(day), [])
-    with pytest.raises(MissingReportsError, match="The reports of 2026-11-28 to 2026-11-30 held no movement"):
-        landing.report()
+    refusal(landing, match="The reports of 2026-11-28 to 2026-11-30 held no movement")
 
 
 @pytest.mark.parametrize(
@@ -205,40 +196,33 @@ def test_empty_reports_do_not_make_each_other_certain(landing: Landing) -> None:
 def test_a_month_whose_last_report_is_not_due_is_refused_with_when_it_will_be(
     landing: Landing, now: datetime, landed: int, said: list[str]
 ) -> None:
-    for day in NOVEMBER.days[:landed]:
-        landing.land(day, [movement()])
+    land_all_but(landing, *range(landed + 1, 31))
     landing.now = now
-    with pytest.raises(MissingReportsError) as caught:
-        landing.report()
-    assert all(part in str(caught.value) for part in said)
-    assert "published" not in str(caught.value), "nothing that is due is missing"
-    assert "Run or backfill" not in str(caught.value)
-    assert not (landing.root / "intrastat").exists()
+    message = refusal(landing, match="the month")
+    assert all(part in message for part in said)
+    assert "published" not in message, "nothing that is due is missing"
+    assert "Run or backfill" not in message
 
 
 def test_of_a_month_that_is_not_over_only_reports_that_are_due_are_called_missing(incomplete: Landing) -> None:
     incomplete.now = datetime(2026, 11, 8, 13, tzinfo=UTC)
     for day in range(9, 31):
-        folder = incomplete.root / incomplete.layout.manifest(Window.of_day(november(day)))
-        folder.unlink(missing_ok=True)
-    with pytest.raises(MissingReportsError, match="the month is not over") as caught:
-        incomplete.report()
-    assert "so far: 2026-11-03, 2026-11-07 to 2026-11-30; of these are due: 2026-11-03, 2026-11-07." in str(
-        caught.value
-    )
+        manifest = incomplete.root / incomplete.layout.manifest(Window.of_day(november(day)))
+        manifest.unlink(missing_ok=True)
+    said = refusal(incomplete, match="the month is not over")
+    assert "so far: 2026-11-03, 2026-11-07 to 2026-11-30; of these are due: 2026-11-03, 2026-11-07." in said
     assert incomplete.report(allow_missing_days=True)["days"] == 5
 
 
 def test_a_month_that_is_over_is_not_called_unfinished(incomplete: Landing) -> None:
     incomplete.now = datetime(2026, 12, 1, 12, tzinfo=UTC)
-    with pytest.raises(MissingReportsError, match="4 of 30 daily reports") as caught:
-        incomplete.report()
-    assert "the month" not in str(caught.value)
-    assert "is due at" not in str(caught.value)
+    said = refusal(incomplete, match="4 of 30 daily reports")
+    assert "the month" not in said
+    assert "is due at" not in said
 
 
 def test_a_report_with_movements_counts_at_once(landing: Landing) -> None:
-    landing.land_month({day: [movement()] for day in range(1, 30)})
+    landing.land_month({1: [movement()]}, without=[30])
     landing.fetched = datetime(2026, 12, 1, 6, tzinfo=UTC)
     landing.land(november(30), [movement()])
     assert landing.report()["days"] == 30
@@ -247,11 +231,6 @@ def test_a_report_with_movements_counts_at_once(landing: Landing) -> None:
 def test_invalid_records_and_samples_are_pointed_out(landing: Landing) -> None:
     landing.land_month({5: [movement()]})
     landing.land(november(6), [movement()], rejected=3, environment="sandbox")
-    html = landing_html(landing)
-    assert "3 records were rejected as invalid" in html
-    assert "The reports of 2026-11-06 come from the sandbox" in html
-
-
-def landing_html(landing: Landing) -> str:
     landing.report()
-    return landing.html("PL")
+    assert "3 records were rejected as invalid" in landing.html("PL")
+    assert "The reports of 2026-11-06 come from the sandbox" in landing.html("PL")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from landing import MERCHANT, Landing, movement, query
 
-from airflow_provider_zdirect.intrastat.lines import FOLDERS, LINES
+from airflow_provider_zdirect.intrastat.country_report import FOLDERS, LINES
 from airflow_provider_zdirect.operators.intrastat import country_codes
 
 
@@ -116,22 +116,17 @@ def test_articles_and_types_that_are_not_given_are_groups_of_their_own(landing: 
     assert [row["movements_unknown"] for row in rows] == ["2", "2"], "both mean that the type is not known"
 
 
-def test_countries_that_are_asked_for_are_reported_even_if_nothing_moved(landing: Landing) -> None:
-    landing.land_month({1: [movement("DE", "PL")]})
-    result = landing.report(countries=("CZ", "PL"))
-    assert [(report["country"], report["lines"]) for report in result["reports"]] == [("CZ", 0), ("PL", 1)]
-    assert not landing.folder("DE").exists()
-    assert not landing.table_folder("DE").exists()
-    assert landing.lines("CZ") == []
-    assert "None." in landing.html("CZ")
-
-
 def test_a_country_that_nothing_touches_is_a_finding_on_the_page_and_in_the_result(
     landing: Landing, caplog: pytest.LogCaptureFixture
 ) -> None:
     landing.land_month({1: [movement("DE", "GB"), movement("FR", "FR"), movement("IT", None)]})
     with caplog.at_level(logging.WARNING):
         result = landing.report(countries=("CZ", "DE", "FR", "IT", "XI"))
+    assert [report["lines"] for report in result["reports"]] == [0, 1, 0, 0, 0]
+    assert not landing.folder("GB").exists(), "nobody has asked for it"
+    assert not landing.table_folder("GB").exists()
+    assert landing.lines("CZ") == []
+    assert "None." in landing.html("CZ")
     found = {report["country"]: " ".join(report["findings"]) for report in result["reports"]}
     assert found["CZ"].startswith("No movement touches Czechia (CZ): In no movement of 2026-11")
     assert "goods there are under GB" in found["XI"]
@@ -145,11 +140,6 @@ def test_a_country_that_nothing_touches_is_a_finding_on_the_page_and_in_the_resu
     told = {report["country"]: report["findings"] for report in landing.manifest()["reports"]}
     assert told == {report["country"]: report["findings"] for report in result["reports"]}
     assert json.loads(json.dumps(result))["reports"][0]["findings"] == result["reports"][0]["findings"]
-
-
-def test_a_month_without_movements_says_so(landing: Landing) -> None:
-    landing.land_month()
-    assert [finding.partition(":")[0] for finding in landing.report()["findings"]] == ["No movements"]
 
 
 @pytest.mark.parametrize(
@@ -170,40 +160,6 @@ def test_greece_and_the_united_kingdom_have_one_code_in_the_table_whatever_they_
     result = landing.report(countries=country_codes(asked))
     assert [(r["country"], r["arrivals"]) for r in result["reports"] if r["country"] != "DE"] == [(published, 7)]
     assert f"Arrivals in {name}" in landing.html(published)
-
-
-def test_the_table_has_no_column_twice_and_nothing_but_parquet_beside_it(landing: Landing) -> None:
-    import pyarrow.dataset as ds
-
-    landing.land_month({1: [movement("DE", "PL", 3), movement(None, "PL")]})
-    landing.report()
-    assert {path.suffix for path in (landing.root / "intrastat").rglob("*") if path.is_file()} == {".parquet"}
-    # As pandas, Spark and Polars do: the folders are columns, and the files must agree with them.
-    table = ds.dataset(landing.root / "intrastat", format="parquet", partitioning="hive").to_table()
-    assert sorted(table.column_names) == sorted(LINES.names)
-    assert sorted((row["country"], row["net_quantity"]) for row in table.to_pylist()) == [("DE", 3), ("PL", 3)]
-    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
-    for frame in (pandas.read_parquet(landing.root / "intrastat"), polars.read_parquet(landing.root / "intrastat")):
-        assert sorted(frame.columns) == sorted(LINES.names)
-        assert sorted(zip(*(frame[name].to_list() for name in (*FOLDERS, "net_quantity")), strict=True)) == [
-            (MERCHANT, "2026-11", "DE", 3),
-            (MERCHANT, "2026-11", "PL", 3),
-        ]
-
-
-def test_duckdb_makes_columns_of_the_folders_and_the_csv_has_them(landing: Landing) -> None:
-    landing.land_month({1: [movement("DE", "PL", 3)]})
-    landing.report()
-    by_folder = query(
-        "SELECT merchant_id, month, country, sum(net_quantity) AS quantity "
-        f"FROM read_parquet('{landing.root}/intrastat/**/*.parquet', hive_partitioning = true) GROUP BY ALL ORDER BY 3"
-    )
-    assert [tuple(row.values()) for row in by_folder] == [
-        (MERCHANT, "2026-11", "DE", 3),
-        (MERCHANT, "2026-11", "PL", 3),
-    ]
-    (row,) = csv.DictReader(landing.file("PL", "csv").open())
-    assert [row[name] for name in FOLDERS] == [MERCHANT, "2026-11", "PL"]
 
 
 def test_places_outside_of_the_eu_are_pointed_out(landing: Landing) -> None:
@@ -260,10 +216,12 @@ def test_a_rerun_replaces_what_was_there(landing: Landing, tmp_path: Path) -> No
     assert len(landing.manifest()["files"]) == len(landing.written()) - 1 == 6
 
 
-def test_the_query_of_the_documents_finds_merchant_month_and_country(landing: Landing) -> None:
+def test_the_query_of_the_documents_and_the_csv_have_merchant_month_and_country(landing: Landing) -> None:
     document = Path(__file__).parent.parent.parent / "docs" / "movement-reports.md"
     (documented,) = re.findall(r'duckdb -c "(.*)"', document.read_text())
     landing.land_month({1: [movement("DE", "PL", 3)]})
     landing.report()
     rows = query(documented.replace("'zdirect/", f"'{landing.root}/"))
     assert [tuple(row.values()) for row in rows] == [("2026-11", "DE", "dispatch", 3), ("2026-11", "PL", "arrival", 3)]
+    (row,) = csv.DictReader(landing.file("PL", "csv").open())
+    assert [row[name] for name in FOLDERS] == [MERCHANT, "2026-11", "PL"]

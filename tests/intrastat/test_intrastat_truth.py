@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from extraction import Extraction
-from landing import NOVEMBER
+from landing import NOVEMBER, Landing
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.intrastat.report import IntrastatJob, report_month
@@ -95,11 +95,6 @@ def expected(movements: list[dict[str, Any]]) -> Sums:
     return {key: (quantities[key], count) for key, count in counts.items()}
 
 
-def written(root: Path) -> dict[str, bytes]:
-    paths = [path for folder in ("intrastat", "_reports/intrastat") for path in (root / folder).rglob("*")]
-    return {str(path): path.read_bytes() for path in paths if path.is_file()}
-
-
 @pytest.mark.parametrize("format", ["parquet", "jsonl"])
 def test_every_sum_is_the_one_of_the_truth(runs: Extraction, format: str) -> None:
     runs.run(ICM, MONTH, format=format)
@@ -147,9 +142,9 @@ def test_running_again_writes_the_same_bytes_and_a_changed_day_only_what_it_chan
     runs.run(ICM, MONTH)
     former = truth(runs)
     assert reported(report(runs)) == expected(former)
-    before = written(runs.root)
+    before = Landing(runs.root).written()
     report(runs)
-    assert written(runs.root) == before
+    assert Landing(runs.root).written() == before
     shared_emulator.set_options(volume=5)
     shared_emulator.clock.set(datetime(2026, 12, 5, 22, tzinfo=UTC))
     start = FIRST + timedelta(days=14)
@@ -163,9 +158,10 @@ def test_running_again_writes_the_same_bytes_and_a_changed_day_only_what_it_chan
 def test_the_manifest_names_every_file_with_its_checksum(reported_month: tuple[Extraction, dict[str, Any]]) -> None:
     runs, result = reported_month
     manifest = json.loads(path_of(result["manifest"]).read_text())
-    files = {str(runs.root / file["path"]): file for file in manifest["files"]}
-    assert files.keys() == written(runs.root).keys()
-    for path, data in written(runs.root).items():
+    files = {file["path"]: file for file in manifest["files"]}
+    written = Landing(runs.root).written()
+    assert files.keys() == written.keys()
+    for path, data in written.items():
         assert (files[path]["sha256"], files[path]["bytes"]) == (hashlib.sha256(data).hexdigest(), len(data))
     assert len(manifest["days"]) == 30
     assert manifest["missing_days"] == []

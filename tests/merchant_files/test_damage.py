@@ -127,11 +127,11 @@ WAYS: dict[str, tuple[str, dict[str, Any], Callable[[str], Any], Callable[[str],
 }
 
 
-def kinds_of(cell: Any, way: str) -> Iterator[str]:
+def kinds_of(cell: Any) -> Iterator[str]:
     yield "parquet"
     if isinstance(cell, str):
         yield "csv"
-    if isinstance(cell, str | bool | int | float | list) and cell == cell and not way.startswith("master data"):
+    if isinstance(cell, str | bool | int | float | list) and cell == cell:
         yield "jsonl"
 
 
@@ -144,7 +144,7 @@ def test_a_damaged_cell_is_read_as_it_was_meant_or_refused(name: str, way: str) 
     wanted = value(GOOD[column]) if column in damage.meant else REFUSED
     if damage.blank:
         wanted = {TRACKING: None, CN8: None, AMOUNT: None}.get(column, REFUSED)
-    for kind in kinds_of(cell, way):
+    for kind in kinds_of(cell):
         found = read(write(kind, {column: cell, **rest}))
         if column == TRACKING and name in LOST_ZEROS:
             assert found == GOOD[TRACKING].lstrip("0"), "whether it ever had zeros is not known"

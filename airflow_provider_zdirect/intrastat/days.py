@@ -35,10 +35,7 @@ class LandedDay:
 
 
 def uncertain_days(landed: Mapping[date, LandedDay], empty: Collection[date]) -> tuple[date, ...]:
-    """Those of the empty days whose report may not have been made yet when it was fetched.
-
-    :param empty: the days among those that landed whose report has no movement.
-    """
+    """Those of the empty days whose report may not have been made yet when it was fetched."""
     with_movements = [landed[day] for day in landed if day not in empty]
 
     def is_certain(found: LandedDay) -> bool:
