@@ -139,13 +139,13 @@ def _liquidated_on(timeline: Timeline, dataset: str, merchant_id: str, day: int)
     records: list[Record] = []
     for number in range(_count(rng, MEAN_LIQUIDATED_PER_DAY * timeline.volume, empty_share=0.1)):
         place = Place(timeline.seed, merchant_id, liquidated, f"{number:06d}")
-        body = liquidated_body(rng, place, rng.randint(0, LONGEST_REPORTING_DELAY))
+        body, bad = liquidated_body(rng, place, rng.randint(0, LONGEST_REPORTING_DELAY)), None
         if rng.random() < 0.05 and records:
-            body = records[-1].body
+            body, bad = records[-1].body, records[-1].bad
         # A day's rows are there when the day is over, or late.
         late, hours = rng.random() < timeline.late_share, rng.randint(1, LAST_HOUR_AFTER)
         visible_at = liquidated + DAY + timedelta(hours=hours if late else 0)
-        records.append(_record(timeline, dataset, rng, Record(liquidated, place.label, visible_at, body, body)))
+        records.append(_record(timeline, dataset, rng, Record(liquidated, place.label, visible_at, body, body, bad)))
     return tuple(form for record in records for form in _forms(timeline, merchant_id, record))
 
 
