@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         from airflow_provider_zdirect.emulator.server import EmulatorServer
     except ModuleNotFoundError as error:
-        if error.name not in ("fastapi", "starlette", "uvicorn"):
+        if error.name not in ("starlette", "uvicorn"):
             raise
         needed = 'pip install "airflow-provider-zdirect[emulator]"'
         print(f"The emulator needs {error.name}. Install it with: {needed}", file=sys.stderr)

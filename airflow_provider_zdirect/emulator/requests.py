@@ -9,9 +9,10 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from airflow_provider_zdirect.emulator.answers import JSON, ProblemError, json_answer, problem
 from airflow_provider_zdirect.emulator.limits import limit_of
@@ -160,9 +161,11 @@ class Api:
     def get(self, path: str, limit: Limited = None) -> Callable[[Handler], Handler]:
         return self.route("GET", path, limit)
 
-    def add_to(self, app: FastAPI, state: EmulatorState) -> None:
-        for method, path, limit, scope, handler in self._routes:
-            app.add_api_route(path, self.endpoint(state, limit, scope, handler), methods=[method])
+    def routes(self, state: EmulatorState) -> list[Route]:
+        return [
+            Route(path, self.endpoint(state, limit, scope, handler), methods=[method])
+            for method, path, limit, scope, handler in self._routes
+        ]
 
     def endpoint(self, state: EmulatorState, limit: Limited, scope: str, handler: Handler) -> Any:
         def answer(call: Call) -> Response:

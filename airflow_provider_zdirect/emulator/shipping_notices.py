@@ -8,8 +8,8 @@ from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from fastapi.responses import Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from starlette.responses import Response
 
 from airflow_provider_zdirect.emulator.answers import ProblemError, compact, json_answer, next_page
 from airflow_provider_zdirect.emulator.catalog import stable_uuid
