@@ -12,13 +12,13 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-DAGS = Path(__file__).parent.parent.parent / "dags"
+from airflow import settings
 
 
 def main(dag_id: str, logical_date: str, conf: str, run_type: str) -> None:
     if run_type:
         make_runs(run_type)
-    spec = spec_from_file_location(dag_id, DAGS / f"{dag_id}.py")
+    spec = spec_from_file_location(dag_id, Path(settings.DAGS_FOLDER) / f"{dag_id}.py")
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)

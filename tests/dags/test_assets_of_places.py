@@ -186,6 +186,7 @@ def events_of(seen, asset):
     return [extra for uri, extra in seen["events"] if uri == asset.uri]
 
 
+@pytest.mark.newest_airflow
 def test_a_dag_scheduled_on_one_place_is_started_by_that_place_alone_and_learns_what_was_published_there(run, emulator):
     merchant, other = emulator.merchant_ids
     window = {"from": (NOW - 2 * HOUR).isoformat(), "to": (NOW - HOUR).isoformat()}

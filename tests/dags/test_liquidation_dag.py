@@ -7,6 +7,7 @@ import os
 from datetime import date
 
 import airflow_home
+import pytest
 import real_time
 from liquidated import DAY, Day, asked, files, published, truth
 from own_emulator import connection_to
@@ -39,6 +40,7 @@ def test_both_tasks_run_for_every_merchant_and_an_old_day_is_fetched_once(run_da
     assert [(uri, "dates" in extra) for uri, extra, _ in run.events] == [(ASSET, False)] * 2 + [(here, False)] * 2
 
 
+@pytest.mark.newest_airflow
 def test_one_merchants_failure_stops_neither_task_of_another_also_for_days_of_one_purchase_order(
     run_dag, emulator, tmp_path
 ):
