@@ -17,7 +17,7 @@ from airflow_provider_zdirect.emulator.answers import (
     wrong_parameter,
 )
 from airflow_provider_zdirect.emulator.cursor import position, sealed
-from airflow_provider_zdirect.emulator.orders import OTHER_LIMIT, READ
+from airflow_provider_zdirect.emulator.order_reads import OTHER_LIMIT, READ
 from airflow_provider_zdirect.emulator.requests import Api, Call
 
 DELETIONS, RETURNS = "orders-deletion-requests", "announced-returns"

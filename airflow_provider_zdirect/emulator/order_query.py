@@ -16,7 +16,6 @@ from airflow_provider_zdirect.emulator.requests import parse_time, parse_uuid
 
 ORDER_INCLUDES = ("order_transitions", "order_items", "order_lines", "order_lines.order_line_transitions", "shipments")
 ITEM_INCLUDES = ("order_lines", "order_lines.order_line_transitions")
-LINE_INCLUDES = ("order_lines.order_line_transitions",)
 SORT_FIELDS = ("order_number", "modified_at", "order_lines_price_amount", "order_lines_count", "order_date")
 DEFAULT_SORT = "-modified_at"
 DEFAULT_PAGE = 50

@@ -33,7 +33,7 @@ from airflow_provider_zdirect.emulator.order import (
     Order,
     Shipment,
 )
-from airflow_provider_zdirect.emulator.orders import LINE, ONE, OTHER_LIMIT, READ, item_of, line_of, of_order
+from airflow_provider_zdirect.emulator.order_reads import ONE, OTHER_LIMIT, READ, of_order
 from airflow_provider_zdirect.emulator.requests import UUID, Api, Call, with_id
 
 WRITE = "orders/write"
@@ -64,10 +64,12 @@ def update_order(call: Call, order: Order) -> Response:
     return changed(call)
 
 
-@api.route("PATCH", LINE, UPDATE_LIMIT)
+@api.route("PATCH", f"{ONE}/items/{{item_id}}/lines/{{line_id}}", UPDATE_LIMIT)
 @of_order
 def update_line(call: Call, order: Order) -> Response:
-    line = line_of(call, item_of(call, order))
+    line: Line = with_id(
+        with_id(order.items, call.ids["item_id"], "order item").lines, call.ids["line_id"], "order line"
+    )
     attributes = _parse_resource(call, "OrderLine", line.id)
     check_partner(order)
     status, reason = _line_changes(attributes)
@@ -171,12 +173,6 @@ read_api = Api(READ, json_api_error, JSON_API)
 @of_order
 def shipments(call: Call, order: Order) -> Any:
     return {"shipments": [shipment.attributes for shipment in order.shipments]}
-
-
-@read_api.get(SHIPMENT, OTHER_LIMIT)
-@of_order
-def shipment(call: Call, order: Order) -> Any:
-    return with_id(order.shipments, call.ids["shipment_id"], "shipment").attributes
 
 
 @api.route("POST", SHIPMENTS, OTHER_LIMIT)
