@@ -89,21 +89,21 @@ class Controls:
                 "dispatched": dict(notice.dispatch_sets[-1].items) if notice.dispatch_sets else None,
                 "fields": dict(notice.fields),
             }
-            for notice in self.state.notices_of([self.state.known_merchant(merchant_id)])
+            for notice in self.state.notices.of([self.state.known_merchant(merchant_id)])
         ]
 
     def tours(self, merchant_id: str) -> list[dict[str, Any]]:
         """The merchant's tours at the emulator's now, without drift."""
-        notices = self.state.notices_of([self.state.known_merchant(merchant_id)])
+        notices = self.state.notices.of([self.state.known_merchant(merchant_id)])
         return tours_of(self.state.settings.seed, notices, self.state.clock.now())
 
     def confirm_delivery_date(self, notice_id: str) -> None:
         """What ZFS Operations does: a notice in ``ready_for_delivery_date`` becomes ready for dispatch."""
         with self.state.notices.lock:
-            notice = self.state.find_notice(notice_id)
+            notice = self.state.notices.find(notice_id)
             if notice is None:
                 raise ValueError(f"shipping notice {notice_id} is unknown")
-            found = self.state.as_of_now(notice).state
+            found = self.state.notices.as_of_now(notice).state
             if found != READY_FOR_DELIVERY_DATE:
                 raise ValueError(f"shipping notice {notice_id} is in state {found}, not {READY_FOR_DELIVERY_DATE}")
             self.state.notices.write(notice.with_delivery_date(self.state.clock.now()))

@@ -184,7 +184,7 @@ api = Api()
 
 @api.get(BASE, LIST_LIMIT)
 def notices(call: Call) -> Response:
-    size, keys = call.options.notices_page_size, call.state.notice_keys(call.state.merchant_ids)
+    size, keys = call.options.notices_page_size, call.state.notices.keys(call.state.merchant_ids)
     if cursor := call.given(call.options.notices_cursor_parameter):
         created_at, id = opened(LIST_LIMIT, cursor)
         keys = [key for key in keys if key > (datetime.fromisoformat(created_at), id)]
@@ -210,7 +210,7 @@ def one(call: Call) -> Response:
 def put(call: Call) -> Response:
     notice_id = parse_uuid(call.ids["notice_id"], "shipping notice id")
     with call.state.notices.lock:
-        if call.state.find_notice(notice_id) is not None:
+        if call.state.notices.find(notice_id) is not None:
             return _update(call)
         if "if-match" in call.request.headers:
             raise ProblemError(404, f"shipping notice {notice_id} is unknown")
@@ -267,7 +267,7 @@ def _item_set_routes(path: str, kind: str) -> None:
             _check_open(notice, kind)
             posted = _item_set(call, notice, kind, items)
             # Of the notice with what is still to come, apart from a later set, which this one is instead of.
-            whole = call.state.find_notice(notice.id) or notice
+            whole = call.state.notices.find(notice.id) or notice
             call.state.notices.write(whole.with_sets(kind, (*notice.sets(kind), posted)))
         return json_answer({"id": posted.id, "items": posted.as_rows()}, 201, {"Location": f"{call.url}/{posted.id}"})
 
@@ -325,12 +325,12 @@ def _written(call: Call, notice: Notice, status: int) -> Response:
 def _seen(call: Call, id: str = "") -> Notice:
     """The notice as of now, by default that of the path; 400, 403 or 404 if there is none for this client."""
     id = id or call.ids["notice_id"]
-    notice = call.state.find_notice(parse_uuid(id, "shipping notice id"))
+    notice = call.state.notices.find(parse_uuid(id, "shipping notice id"))
     if notice is None:
         raise ProblemError(404, f"shipping notice {id} is unknown")
     if notice.merchant_id not in call.state.merchant_ids:
         raise call.no_access(f"shipping notice {id}")
-    return call.state.as_of_now(notice)
+    return call.state.notices.as_of_now(notice)
 
 
 def _to_change(call: Call, missing_status: int = 428) -> Notice:

@@ -6,9 +6,9 @@ import hashlib
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from airflow_provider_zdirect.emulator import stock
@@ -18,7 +18,7 @@ from airflow_provider_zdirect.emulator.clock import EmulatorClock
 from airflow_provider_zdirect.emulator.customer_wishes import CustomerWishes
 from airflow_provider_zdirect.emulator.faults import FaultPlan
 from airflow_provider_zdirect.emulator.limits import Limiter, MinuteLimiter
-from airflow_provider_zdirect.emulator.notice_book import Key, Notice, NoticeBook, SeededNotices
+from airflow_provider_zdirect.emulator.notice_book import NoticeBook
 from airflow_provider_zdirect.emulator.options import Options
 from airflow_provider_zdirect.emulator.order_book import OrderBook
 from airflow_provider_zdirect.emulator.reference_book import ReferenceBook
@@ -148,7 +148,7 @@ class EmulatorState:
         self.customer_wishes = CustomerWishes()
         self.stocks = ChannelStock(seed)
         self.listeners = Listeners()
-        self.notices = NoticeBook()
+        self.notices = NoticeBook(self.clock, lambda: self.options, self.timeline)
         self.script = LiquidationScript(seed)
         self.log: deque[LoggedRequest] = deque(maxlen=REMEMBERED_REQUESTS)
 
@@ -166,26 +166,6 @@ class EmulatorState:
         """The stock by EAN, articles without any included; ``()`` for all of them under ``inventory=zero``."""
         found = stock.levels(self.settings.seed, merchant_id, stock.hour_of(at))
         return dict.fromkeys(found, ()) if self.options.inventory == "zero" else found
-
-    def notice_world(self) -> SeededNotices:
-        return SeededNotices.around(self.timeline(), self.clock.now().date(), self.options.notice_days)
-
-    def notice_keys(self, merchant_ids: Iterable[str]) -> list[Key]:
-        """The shipping notices of some merchants, in the order of their creation."""
-        return self.notices.keys(self.notice_world(), merchant_ids, self.clock.now())
-
-    def find_notice(self, id: str) -> Notice | None:
-        """A shipping notice with what is still to come, of whatever merchant."""
-        return self.notices.find(self.notice_world(), id, self.clock.now())
-
-    def as_of_now(self, notice: Notice) -> Notice:
-        minutes = self.options.delivery_date_after_minutes
-        return notice.as_of(self.clock.now(), None if minutes is None else timedelta(minutes=minutes))
-
-    def notices_of(self, merchant_ids: Iterable[str]) -> list[Notice]:
-        """All shipping notices of some merchants as of now."""
-        found = [self.find_notice(id) for _, id in self.notice_keys(merchant_ids)]
-        return [self.as_of_now(notice) for notice in found if notice]
 
     def reference(self, dataset: str, merchant_id: str) -> list[dict[str, Any]]:
         """Stock locations, sales channels or logistic centers as they are now and as they are sent."""

@@ -36,7 +36,7 @@ def tours(call: Call) -> dict[str, Any]:
     advice_id = call.given(name) if call.options.tours_without_parameter else call.required(name)
     if advice_id is not None and not ADVICE_ID.fullmatch(advice_id):
         raise ProblemError(400, f"{name} must have 8 digits: {advice_id[:60]}")
-    found = tours_of(state.settings.seed, state.notices_of(state.merchant_ids), call.now)
+    found = tours_of(state.settings.seed, state.notices.of(state.merchant_ids), call.now)
     chosen = [tour for tour in found if advice_id in (None, tour[name])]
     return {"tours": [loosened(tour, tour["tour_number"], call.options.drift, OPTIONAL) for tour in chosen]}
 
