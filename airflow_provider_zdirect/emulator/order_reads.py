@@ -18,6 +18,7 @@ READ = "orders/read"
 OTHER_LIMIT = "orders-other"
 ORDERS = "/merchants/{merchant_id}/orders"
 ONE = f"{ORDERS}/{{order_id}}"
+SHIPMENTS = f"{ONE}/shipments"
 LINE_TRANSITIONS = "order_lines.order_line_transitions"
 Resource = dict[str, Any]
 api = Api(READ, json_api_error, JSON_API)
@@ -55,6 +56,12 @@ def orders(call: Call) -> Resource:
 def order(call: Call, order: Order) -> Any:
     document = Document(call, includes(call.query, ORDER_INCLUDES))
     return document.drifted(order, document.whole(document.order(order), document.of_order(order)))
+
+
+@api.get(SHIPMENTS, OTHER_LIMIT)
+@of_order
+def shipments(call: Call, order: Order) -> Any:
+    return {"shipments": [shipment.attributes for shipment in order.shipments]}
 
 
 @api.get(f"{ONE}/items", "order-items")

@@ -53,7 +53,6 @@ APIS = (
     shipping_notices.api,
     tours.api,
     order_reads.api,
-    order_writes.read_api,
     order_writes.api,
     customer_requests.deletions_api,
     customer_requests.returns_api,
