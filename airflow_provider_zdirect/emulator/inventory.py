@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_zdirect.emulator import stock
 from airflow_provider_zdirect.emulator.answers import ProblemError
 from airflow_provider_zdirect.emulator.clock import DAY
-from airflow_provider_zdirect.emulator.drift import loosened
+from airflow_provider_zdirect.emulator.drift import drifted
 from airflow_provider_zdirect.emulator.records import rfc3339
 from airflow_provider_zdirect.emulator.requests import Api, Call, parse_time
 
@@ -66,4 +66,4 @@ def _eans(call: Call) -> list[str]:
 
 
 def _sent(call: Call, ean: str, level: stock.Level) -> dict[str, Any]:
-    return loosened(stock.item(ean, level), f"{call.state.settings.seed}/{ean}", call.options.drift)
+    return drifted(stock.item(ean, level), f"{call.state.settings.seed}/{ean}", call.options.drift)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from airflow_provider_zdirect.emulator.answers import ProblemError, compact, json_answer, next_page
 from airflow_provider_zdirect.emulator.catalog import stable_uuid
 from airflow_provider_zdirect.emulator.cursor import opened, sealed
-from airflow_provider_zdirect.emulator.drift import loosened
+from airflow_provider_zdirect.emulator.drift import drifted
 from airflow_provider_zdirect.emulator.notice_book import (
     ANNOUNCED,
     DISPATCH,
@@ -151,7 +151,7 @@ def shown(call: Call, notice: Notice) -> dict[str, Any]:
     elif int(notice.id[-1], 16) % 2:
         # Whether it is absent or null before is not confirmed.
         body["confirmed_delivery_date"] = None
-    return loosened(body, notice.id, options.drift, OPTIONAL)
+    return drifted(body, notice.id, options.drift, OPTIONAL)
 
 
 def tagged(call: Call, content: dict[str, Any], etag: str | None = None) -> Response:
