@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import uuid
@@ -14,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from airflow_provider_zdirect.emulator.answers import JSON, ProblemError, json_answer, problem
+from airflow_provider_zdirect.emulator.answers import JSON, ProblemError, json_answer, problem, wrong_parameter
 from airflow_provider_zdirect.emulator.limits import limit_of
 from airflow_provider_zdirect.emulator.state import EmulatorState
 
@@ -197,25 +198,21 @@ def check_bearer(state: EmulatorState, request: Request) -> None:
 def parse_time(text: str, name: str) -> datetime:
     """An RFC 3339 time, in UTC. A blank where ``+`` belongs, from a badly quoted URL, is refused too."""
     if RFC3339.fullmatch(text):
-        try:
+        with contextlib.suppress(ValueError, OverflowError):
             return datetime.fromisoformat(text.upper()).astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
-    raise ProblemError(400, f"{name} is not an RFC 3339 date-time: {text[:60]}")
+    raise wrong_parameter(f"{name} is not an RFC 3339 date-time: {text[:60]}", name)
 
 
 def parse_date(text: str, name: str) -> date:
     if DATE.fullmatch(text):
-        try:
+        with contextlib.suppress(ValueError):
             return date.fromisoformat(text)
-        except ValueError:
-            pass
-    raise ProblemError(400, f"{name} is not a date (YYYY-MM-DD): {text[:60]}")
+    raise wrong_parameter(f"{name} is not a date (YYYY-MM-DD): {text[:60]}", name)
 
 
 def parse_uuid(text: str, name: str) -> str:
     if not UUID.fullmatch(text):
-        raise ProblemError(400, f"{name} is not a UUID: {text[:60]}")
+        raise wrong_parameter(f"{name} is not a UUID: {text[:60]}", name)
     return str(uuid.UUID(text))
 
 

@@ -31,7 +31,7 @@ from airflow_provider_zdirect.emulator import (
     shipping_documents,
     shipping_notices,
     stock_movements,
-    stocks,
+    stock_updates,
     tours,
 )
 from airflow_provider_zdirect.emulator.admin import admin_api
@@ -56,7 +56,7 @@ APIS = (
     order_writes.api,
     customer_requests.deletions_api,
     customer_requests.returns_api,
-    stocks.api,
+    stock_updates.api,
     shipping_documents.api,
 )
 START_SECONDS = 30.0

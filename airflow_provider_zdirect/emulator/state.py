@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_zdirect.emulator import stock
+from airflow_provider_zdirect.emulator import warehouse_stock
 from airflow_provider_zdirect.emulator.catalog import merchant_id, stable_uuid
 from airflow_provider_zdirect.emulator.channel_stock import ChannelStock
 from airflow_provider_zdirect.emulator.clock import EmulatorClock
@@ -162,9 +162,9 @@ class EmulatorState:
         records = list(self.timeline().records(dataset, merchant_id, start, end))
         return self.script.over(records, merchant_id, start, end) if dataset == "liquidated_items" else records
 
-    def stock_levels(self, merchant_id: str, at: datetime) -> dict[str, stock.Level]:
+    def stock_levels(self, merchant_id: str, at: datetime) -> dict[str, warehouse_stock.Level]:
         """The stock by EAN, articles without any included; ``()`` for all of them under ``inventory=zero``."""
-        found = stock.levels(self.settings.seed, merchant_id, stock.hour_of(at))
+        found = warehouse_stock.levels(self.settings.seed, merchant_id, warehouse_stock.hour_of(at))
         return dict.fromkeys(found, ()) if self.options.inventory == "zero" else found
 
     def reference(self, dataset: str, merchant_id: str) -> list[dict[str, Any]]:
