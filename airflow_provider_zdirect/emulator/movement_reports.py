@@ -76,7 +76,7 @@ def intra_community_movements_at_once(call: Call) -> dict[str, Any]:
 @api.get(f"/zfs/{CROSS_BORDER}/{{merchant_id}}", CROSS_BORDER)
 def cross_border_movements(call: Call) -> dict[str, Any]:
     query = ReportQuery(CROSS_BORDER, call.merchant_id, *call.date_range(), call.given_uuid("location_id"))
-    limit, sent_cursor = call.page_limit(DEFAULT_PAGE, LARGEST_PAGE), call.given("cursor")
+    limit, sent_cursor = call.number("limit", DEFAULT_PAGE, most=LARGEST_PAGE), call.given("cursor")
     movements, cursor = _page(call, query, limit)
     return {
         "merchant_id": query.merchant_id,

@@ -11,11 +11,12 @@ from urllib.parse import urlencode
 
 from airflow_provider_zdirect.emulator.answers import JSON_API, ProblemError, json_api_error
 from airflow_provider_zdirect.emulator.order import Item, Line, Order
-from airflow_provider_zdirect.emulator.order_query import ITEM_INCLUDES, ORDER_INCLUDES, OrderQuery, includes, is_kept
+from airflow_provider_zdirect.emulator.order_query import ITEM_INCLUDES, ORDER_INCLUDES, includes, is_kept, selected
 from airflow_provider_zdirect.emulator.requests import UUID, Api, Call, Handler, parse_uuid
 
 READ = "orders/read"
 OTHER_LIMIT = "orders-other"
+DEFAULT_PAGE = 50
 ORDERS = "/merchants/{merchant_id}/orders"
 ONE = f"{ORDERS}/{{order_id}}"
 SHIPMENTS = f"{ONE}/shipments"
@@ -40,21 +41,21 @@ def of_order(handle: Callable[[Call, Order], Any]) -> Handler:
 
 @api.get(ORDERS, lambda call: "orders-by-number" if call.given("order_number") else "orders")
 def orders(call: Call) -> Resource:
-    document = Document(call, includes(call.query, ORDER_INCLUDES))
-    query = OrderQuery.of(call.query, call.options)
+    document = Document(call, includes(call, ORDER_INCLUDES))
+    number = call.number("page[number]", 0, least=0)
+    size = min(call.number("page[size]", DEFAULT_PAGE), call.options.orders_page_limit)
     with call.state.orders.lock:
-        kept = (one for one in call.state.orders.of_merchant(call.merchant_id).values() if is_kept(one, call.now))
-        found = query.selected(kept)
-        page = query.page(found)
+        found = selected(call, call.state.orders.of_merchant(call.merchant_id).values())
+        page = found[number * size : (number + 1) * size]
         data = [document.drifted(order, document.order(order)) for order in page]
         included = chain(*(document.drifted(order, list(document.of_order(order))) for order in page))
-        return document.whole(data, included, _page_links(call, query, len(found)))
+        return document.whole(data, included, _page_links(call, number, size, len(found)))
 
 
 @api.get(ONE, OTHER_LIMIT)
 @of_order
 def order(call: Call, order: Order) -> Any:
-    document = Document(call, includes(call.query, ORDER_INCLUDES))
+    document = Document(call, includes(call, ORDER_INCLUDES))
     return document.drifted(order, document.whole(document.order(order), document.of_order(order)))
 
 
@@ -67,23 +68,23 @@ def shipments(call: Call, order: Order) -> Any:
 @api.get(f"{ONE}/items", "order-items")
 @of_order
 def items(call: Call, order: Order) -> Any:
-    document = Document(call, includes(call.query, ITEM_INCLUDES))
+    document = Document(call, includes(call, ITEM_INCLUDES))
     data = [document.item(order, item) for item in order.items]
     included = chain(*(document.of_item(order, item) for item in order.items))
     return document.drifted(order, document.whole(data, included))
 
 
-def _page_links(call: Call, query: OrderQuery, count: int) -> dict[str, str]:
+def _page_links(call: Call, number: int, size: int, count: int) -> dict[str, str]:
     if call.options.orders_next == "absent":
         return {}
-    last = max(0, (count - 1) // query.size)
+    last = max(0, (count - 1) // size)
     pages = {"first": 0, "last": last}
-    if query.number > 0:
-        pages["prev"] = min(query.number - 1, last)
-    if query.number < last:
-        pages["next"] = query.number + 1
-    shown = {**call.query, "page[size]": str(query.size)}
-    return {name: f"{call.url}?{urlencode({**shown, 'page[number]': number})}" for name, number in pages.items()}
+    if number > 0:
+        pages["prev"] = min(number - 1, last)
+    if number < last:
+        pages["next"] = number + 1
+    shown = {**call.query, "page[size]": str(size)}
+    return {name: f"{call.url}?{urlencode({**shown, 'page[number]': page})}" for name, page in pages.items()}
 
 
 class Document:

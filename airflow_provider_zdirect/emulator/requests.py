@@ -105,10 +105,10 @@ class Call:
             raise ProblemError(400, "from is more than 100 days ago")
         return first, last
 
-    def page_limit(self, default: int, largest: int) -> int:
-        text = self.given("limit") or str(default)
-        if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= largest:
-            raise ProblemError(400, f"limit must be a number from 1 to {largest}: {text[:60]}")
+    def number(self, name: str, default: int, least: int = 1, most: int = 10**9) -> int:
+        text = self.given(name) or str(default)
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
+            raise wrong_parameter(f"{name} must be a number from {least} to {most}: {text[:60]}", name)
         return int(text)
 
     def check_content_type(self, expected: str = JSON) -> None:

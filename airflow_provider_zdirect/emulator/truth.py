@@ -257,8 +257,8 @@ class LiquidationScript:
         rng = Random(f"{self._seed}/{merchant_id}/script/{day}")  # noqa: S311 - reproducible, not secret
         usual = liquidated_body(rng, Place(self._seed, merchant_id, event_time, "script"), 0)
         self._days[merchant_id, event_time] = tuple(
-            _scripted(event_time, f"{number:06d}", {**usual, **changes}, visible_at, visible_until)
-            for number, (changes, visible_at, visible_until) in enumerate(rows)
+            Record(event_time, f"{number:06d}", since, usual | changes, usual | changes, visible_until=until)
+            for number, (changes, since, until) in enumerate(rows)
         )
 
     def over(self, records: Iterable[Record], merchant_id: str, start: datetime, end: datetime) -> list[Record]:
@@ -272,12 +272,3 @@ class LiquidationScript:
             for record in rows
         ]
         return sorted(kept + scripted, key=lambda record: record.key)
-
-
-def _scripted(
-    event_time: datetime, label: str, body: dict[str, Any], visible_at: datetime, visible_until: datetime | None
-) -> Record:
-    for moment in (visible_at, visible_until):
-        if moment is not None and moment.tzinfo is None:
-            raise ValueError(f"a scripted row needs aware times: {moment.isoformat()}")
-    return Record(event_time, label, visible_at, body, body, visible_until=visible_until)
