@@ -251,14 +251,6 @@ def _item_set_routes(path: str, kind: str) -> None:
             return tagged(call, {"items": posted[-1].as_rows() if posted else []})
         return tagged(call, {path: [{"id": one.id, "items": one.as_rows()} for one in posted]})
 
-    @api.get(f"{ONE}/{path}/{{set_id}}", path)
-    def one_set(call: Call) -> Response:
-        set_id = call.ids["set_id"]
-        for one in _seen(call).sets(kind):
-            if one.id == set_id.lower():
-                return tagged(call, {"id": one.id, "items": one.as_rows()})
-        raise ProblemError(404, f"item set {set_id[:60]} is unknown")
-
     @api.route("POST", f"{ONE}/{path}", path)
     def post_set(call: Call) -> Response:
         with call.state.notices.lock:
@@ -269,7 +261,7 @@ def _item_set_routes(path: str, kind: str) -> None:
             # Of the notice with what is still to come, apart from a later set, which this one is instead of.
             whole = call.state.notices.find(notice.id) or notice
             call.state.notices.write(whole.with_sets(kind, (*notice.sets(kind), posted)))
-        return json_answer({"id": posted.id, "items": posted.as_rows()}, 201, {"Location": f"{call.url}/{posted.id}"})
+        return json_answer({"id": posted.id, "items": posted.as_rows()}, 201)
 
 
 for path, kind in SET_KINDS.items():
