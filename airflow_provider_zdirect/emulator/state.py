@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -105,20 +105,16 @@ class Listeners:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # Part of a path, callback, and how many requests there were so far.
-        self._listeners: list[tuple[str, Callback, list[int]]] = []
+        # Part of a path, callback, and the numbers of the requests to come.
+        self._listeners: list[tuple[str, Callback, Iterator[int]]] = []
 
     def add(self, path_part: str, callback: Callback) -> None:
         with self._lock:
-            self._listeners.append((path_part, callback, [0]))
+            self._listeners.append((path_part, callback, itertools.count(1)))
 
     def notify(self, path: str) -> None:
-        due = []
         with self._lock:
-            for path_part, callback, count in self._listeners:
-                if path_part in path:
-                    count[0] += 1
-                    due.append((callback, count[0]))
+            due = [(callback, next(numbers)) for part, callback, numbers in self._listeners if part in path]
         # Without the lock, since a callback may take long, or ask the emulator something.
         for callback, number in due:
             callback(number)
