@@ -4,15 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
+from importlib import import_module
+from pkgutil import walk_packages
 
 import httpx
 from airflow import settings
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from sqlalchemy.orm import configure_mappers
 
-import airflow_provider_zdirect.dag_support.tasks
-import airflow_provider_zdirect.hooks.zdirect
-import airflow_provider_zdirect.pipeline.extract  # noqa: F401
+import airflow_provider_zdirect
+
+for _module in walk_packages(airflow_provider_zdirect.__path__, "airflow_provider_zdirect."):
+    if ".emulator" not in _module.name:
+        import_module(_module.name)
+# What Airflow and pyarrow import when a run needs it, in one version or the other.
+for _name in (
+    "pandas",
+    "numpy.random",
+    "jinja2.ext",
+    "jsonschema",
+    "httpcore",
+    "anyio._backends._asyncio",
+    "a2wsgi",
+    "airflow.dag_processing.bundles.local",
+    "airflow.dag_processing.collection",
+    "airflow.jobs.triggerer_job_runner",
+    "airflow.providers.amazon.aws.assets.redshift",
+    "airflow.providers.amazon.aws.assets.s3",
+    "airflow.providers.amazon.aws.fs.s3",
+    "airflow.providers.amazon.aws.hooks.s3",
+    "airflow.providers.common.io.assets.file",
+    "airflow.providers.standard.operators.empty",
+    "airflow.providers.standard.operators.trigger_dagrun",
+    "airflow.providers.standard.sensors.external_task",
+    "airflow.serialization.definitions.mappedoperator",
+):
+    with suppress(ImportError):
+        import_module(_name)
 
 if AIRFLOW_V_3_0_PLUS:
     from airflow.sdk.execution_time.supervisor import in_process_api_server
@@ -24,8 +53,6 @@ if AIRFLOW_V_3_0_PLUS:
 
     # The API's routes are built with its first request.
     asyncio.run(_ask())
-else:
-    pass
 
 configure_mappers()
 assert threading.active_count() == 1, threading.enumerate()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.providers.common.compat.sdk import conf
@@ -31,9 +31,6 @@ def check_params(context: Mapping[str, Any]) -> Mapping[str, Any]:
     """The run's parameters, all of them readable, and none that fixes one window for all runs of a backfill.
 
     The first task of a run calls it, so that no other task starts if one is wrong.
-
-    :raises ZDirectConfigurationError: as :func:`~.arguments.entries` and :func:`~.base_path.check_path`.
-    :raises WindowError: as :func:`~.operators.run.refuse_in_backfill`.
     """
     params: Mapping[str, Any] = context["params"]
     _check_names(context)
@@ -71,20 +68,14 @@ def _month_of_run(context: Mapping[str, Any]) -> Month:
 
 
 def merchants_of(params: Mapping[str, Any]) -> list[str]:
-    """The merchants of a run: the parameter, else the connection's, else all that ``/auth/me`` lists.
-
-    :raises ZDirectConfigurationError: as :func:`~.arguments.entries`.
-    """
+    """The merchants of a run: the parameter, else the connection's, else all that ``/auth/me`` lists."""
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
     return list(uuids(params["merchant_ids"], "merchant_ids")) or ZDirectHook(params["conn_id"]).merchant_ids()
 
 
 def window_of(params: Mapping[str, Any], context: Mapping[str, Any]) -> Window:
-    """The window from ``from`` and ``to``, else the run's data interval.
-
-    :raises WindowError: if there is neither, or only one of the two.
-    """
+    """The window from ``from`` and ``to``, else the run's data interval."""
     start, end = given(params["from"]), given(params["to"])
     if (start is None) != (end is None):
         raise WindowError("Only one of from and to is given.", remedy="Give both, or neither.")
@@ -94,13 +85,11 @@ def window_of(params: Mapping[str, Any], context: Mapping[str, Any]) -> Window:
 
 
 def days_by_merchant(window: Window, merchant_ids: list[str]) -> list[dict[str, str]]:
-    """Arguments of one extract task per UTC day and merchant, oldest day first.
-
-    :raises ZDirectConfigurationError: if they are more than Airflow maps over.
-    """
+    """Arguments of one extract task per UTC day and merchant, oldest day first; no more than Airflow maps over."""
+    days = [day for date in window.utc_dates() if (day := window.intersection(Window.of_day(date)))]
     tasks = [
         {"merchant_id": merchant_id, "window_from": day.start.isoformat(), "window_to": day.end.isoformat()}
-        for day in _utc_days(window)
+        for day in days
         for merchant_id in merchant_ids
     ]
     most = conf.getint("core", "max_map_length", fallback=1024)
@@ -120,10 +109,7 @@ def reports_by_merchant(window: Window, merchant_ids: list[str]) -> list[dict[st
 
 
 def stock_feeds(params: Mapping[str, Any], merchant_ids: list[str]) -> list[dict[str, str]]:
-    """Merchant and feed of every stock task.
-
-    :raises ZDirectConfigurationError: if several merchants would send the same feed.
-    """
+    """Merchant and feed of every stock task; no feed is that of several merchants."""
     default = f"{str(params['base_path']).rstrip('/')}/_inbox/stock.csv"
     path = (given(params["stock_path"]) or default).strip()
     if len(merchant_ids) > 1 and "{merchant_id}" not in path:
@@ -155,11 +141,3 @@ def changed_places(context: Mapping[str, Any]) -> list[str]:
     """Those of connection, base path and merchants for which this run has other values than the DAG."""
     own = context["dag"].params
     return [name for name in ("conn_id", "base_path", "merchant_ids") if context["params"][name] != own[name]]
-
-
-def _utc_days(window: Window) -> Iterator[Window]:
-    start = window.start
-    while start < window.end:
-        midnight = datetime(start.year, start.month, start.day, tzinfo=UTC) + timedelta(days=1)
-        yield Window(start, min(midnight, window.end))
-        start = min(midnight, window.end)

@@ -11,6 +11,9 @@ import threading
 from pathlib import Path
 from typing import Any, get_args
 
+# What is no option: arguments of the server with the same names.
+FIXED = ("host", "port", "now", "seed", "merchants", "client_id", "client_secret", "environment")
+
 
 def parser() -> argparse.ArgumentParser:
     cli = argparse.ArgumentParser(
@@ -46,24 +49,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         from airflow_provider_zdirect.emulator.server import EmulatorServer
     except ModuleNotFoundError as error:
-        if error.name not in ("fastapi", "starlette", "uvicorn"):
+        if error.name not in ("starlette", "uvicorn"):
             raise
         needed = 'pip install "airflow-provider-zdirect[emulator]"'
         print(f"The emulator needs {error.name}. Install it with: {needed}", file=sys.stderr)
         return 2
     try:
-        server = EmulatorServer(
-            host=args.host,
-            port=args.port,
-            now=args.now,
-            faults=json.loads(args.faults.read_text(encoding="utf-8")) if args.faults else (),
-            seed=args.seed,
-            merchants=args.merchants,
-            client_id=args.client_id,
-            client_secret=args.client_secret,
-            environment=args.environment,
-            **_chosen(args),
-        )
+        faults = json.loads(args.faults.read_text(encoding="utf-8")) if args.faults else ()
+        server = EmulatorServer(faults=faults, **{name: getattr(args, name) for name in FIXED}, **_chosen(args))
     except (ValueError, OSError) as error:
         cli.error(str(error))
     stopped = threading.Event()

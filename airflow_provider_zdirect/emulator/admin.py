@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastapi.responses import Response
 from pydantic import ValidationError, validate_call
+from starlette.responses import Response
 
 from airflow_provider_zdirect.emulator.answers import ProblemError
 from airflow_provider_zdirect.emulator.controls import Controls

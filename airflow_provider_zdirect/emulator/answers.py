@@ -6,7 +6,7 @@ import json
 from http.client import responses
 from typing import Any
 
-from fastapi.responses import Response
+from starlette.responses import Response
 
 from airflow_provider_zdirect.emulator.options import Options
 

@@ -6,7 +6,7 @@ import base64
 from typing import Any
 from urllib.parse import parse_qs
 
-from fastapi.responses import Response
+from starlette.responses import Response
 
 from airflow_provider_zdirect.emulator.answers import ProblemError, json_answer
 from airflow_provider_zdirect.emulator.catalog import stable_uuid

@@ -41,11 +41,7 @@ class Controls:
         return [dict(record.sent) if as_sent else marked(record) for record in final]
 
     def records(self, dataset: str, merchant_id: str, start: Moment, end: Moment) -> list[Record]:
-        """The truth with event time, ``visible_at`` and defect of each record.
-
-        Unlike the truth it holds liquidated rows that vanish and the earlier forms of those that change, both with
-        ``visible_until``.
-        """
+        """The truth with what the API does not show, with rows that vanish, and earlier forms of those that change."""
         return self.state.records(dataset, merchant_id, moment(start), moment(end))
 
     def quantities(self, merchant_id: str, at: Moment) -> dict[tuple[str, str], tuple[int, int]]:
@@ -64,10 +60,8 @@ class Controls:
     def change_reference(
         self, dataset: str, id: str, changes: Mapping[str, Any] | None, *, merchant_id: str | None = None
     ) -> None:
-        """Change a record from now on.
+        """Change fields of a record from now on; ``None`` removes it, and an unknown id adds one like the first.
 
-        :param changes: fields to replace; ``None`` removes the record. An unknown id adds one, whose other fields are
-            those of the first record.
         :param merchant_id: only for this merchant; ``None``: for all that have the record, or a new one for all.
         """
         if merchant_id is not None:
@@ -75,10 +69,9 @@ class Controls:
         self.state.references.change(dataset, id, None if changes is None else dict(changes), merchant_id)
 
     def notices(self, merchant_id: str) -> list[dict[str, Any]]:
-        """The merchant's shipping notices at the emulator's now, oldest first.
+        """The merchant's shipping notices at the emulator's now, oldest first, with the ``fields`` as written.
 
-        :returns: of each ``id``, ``zalando_advice_id``, ``state``, ``announced`` and ``dispatched`` (quantity by EAN;
-            ``dispatched`` is ``None`` without a set of its own) and ``fields``, as they were written.
+        ``announced`` and ``dispatched`` are quantities by EAN; ``dispatched`` is ``None`` without a set of its own.
         """
         return [
             {
@@ -89,29 +82,28 @@ class Controls:
                 "dispatched": dict(notice.dispatch_sets[-1].items) if notice.dispatch_sets else None,
                 "fields": dict(notice.fields),
             }
-            for notice in self.state.notices_of([self.state.known_merchant(merchant_id)])
+            for notice in self.state.notices.of([self.state.known_merchant(merchant_id)])
         ]
 
     def tours(self, merchant_id: str) -> list[dict[str, Any]]:
         """The merchant's tours at the emulator's now, without drift."""
-        notices = self.state.notices_of([self.state.known_merchant(merchant_id)])
+        notices = self.state.notices.of([self.state.known_merchant(merchant_id)])
         return tours_of(self.state.settings.seed, notices, self.state.clock.now())
 
     def confirm_delivery_date(self, notice_id: str) -> None:
         """What ZFS Operations does: a notice in ``ready_for_delivery_date`` becomes ready for dispatch."""
         with self.state.notices.lock:
-            notice = self.state.find_notice(notice_id)
+            notice = self.state.notices.find(notice_id)
             if notice is None:
                 raise ValueError(f"shipping notice {notice_id} is unknown")
-            found = self.state.as_of_now(notice).state
+            found = self.state.notices.as_of_now(notice).state
             if found != READY_FOR_DELIVERY_DATE:
                 raise ValueError(f"shipping notice {notice_id} is in state {found}, not {READY_FOR_DELIVERY_DATE}")
             self.state.notices.write(notice.with_delivery_date(self.state.clock.now()))
 
     def script_liquidated(self, merchant_id: str, day: Moment, rows: Iterable[ScriptedRow]) -> None:
-        """From now on that merchant and day have exactly these liquidated rows.
+        """From now on that merchant and day (that ``from`` and ``to`` select) have exactly these liquidated rows.
 
-        :param day: the date that ``from`` and ``to`` select.
         :param rows: ``(body, visible_from, visible_until)``: fields that differ from a complete body, which all rows
             of the day share; the API shows the row from one aware time until another, or ``None`` if it stays.
         """
@@ -139,9 +131,7 @@ class Controls:
     def orders(self, merchant_id: str) -> list[dict[str, Any]]:
         """The merchant's orders at the emulator's now, in the order of their making, without drift.
 
-        :returns: of each its attributes and ``transitions``, ``items`` (each with its ``lines``, and those with their
-            ``transitions``), ``shipments``, and ``shipped_without_tracking``: a line of it was set to shipped before
-            a tracking number had taken effect.
+        ``shipped_without_tracking``: a line was set to shipped before a tracking number had taken effect.
         """
         with self.state.orders.lock:
             return [order.as_truth() for order in self._orders(merchant_id)]
@@ -157,12 +147,9 @@ class Controls:
         lines: Amount = SOME,
         **attributes: Any,
     ) -> list[str]:
-        """More orders, by default approved and partner-fulfilled with reserved lines; their ids.
+        """More orders, by default approved and partner-fulfilled with reserved lines, shown at once; their ids.
 
-        They are shown at once, those of the future too.
-
-        :param start: when the first is created and modified; default now.
-        :param step_seconds: time from each to the next.
+        :param start: when the first is created and modified (default now), and ``step_seconds`` later each next one.
         :param items: number of items of each, or the least and the most; so are ``lines`` of each item.
         :param attributes: fields of each order.
         """
@@ -170,10 +157,7 @@ class Controls:
         return self.state.orders.add(merchant_id, count, self._at(start), step, items, lines, attributes)
 
     def change_order(self, order_id: str, *, at: Moment | None = None, **attributes: Any) -> None:
-        """Change fields of an order.
-
-        :param at: what ``modified_at`` becomes; default now.
-        """
+        """Change fields of an order, modified ``at`` that time (default now)."""
         with self.state.orders.lock:
             order = self.state.orders.known(order_id)
             order.set_fields(attributes)
@@ -195,10 +179,7 @@ class Controls:
             self.state.orders.known(order_id).move_line(line_id, status, self.state.clock.now(), "system")
 
     def request_deletion(self, merchant_id: str, customer_number: str, requested_at: Moment | None = None) -> list[str]:
-        """A customer wants their data deleted: a request for each of their orders, whose ids are returned.
-
-        :param requested_at: default now.
-        """
+        """A customer wants their data deleted: a request for each of their orders, whose ids are returned."""
         at = whole_millisecond(self._at(requested_at))
         with self.state.orders.lock:
             orders = self._orders(merchant_id)
@@ -214,10 +195,7 @@ class Controls:
     def announce_return(
         self, order_id: str, line_ids: Iterable[str] | None = None, reason: str = "TOO_LARGE", at: Moment | None = None
     ) -> str:
-        """A customer makes a return label for lines of an order; the id of the announced return.
-
-        :param line_ids: default all; :param at: default now.
-        """
+        """A customer makes a return label for lines of an order (default all); the id of the announced return."""
         time = whole_millisecond(self._at(at))
         with self.state.orders.lock:
             order = self.state.orders.known(order_id)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from fastapi.responses import Response
+from starlette.responses import Response
 
 from airflow_provider_zdirect.emulator.answers import (
     JSON_API,
@@ -17,7 +17,7 @@ from airflow_provider_zdirect.emulator.answers import (
     wrong_parameter,
 )
 from airflow_provider_zdirect.emulator.cursor import position, sealed
-from airflow_provider_zdirect.emulator.orders import OTHER_LIMIT, READ
+from airflow_provider_zdirect.emulator.order_reads import OTHER_LIMIT, READ
 from airflow_provider_zdirect.emulator.requests import Api, Call
 
 DELETIONS, RETURNS = "orders-deletion-requests", "announced-returns"
@@ -37,7 +37,7 @@ returns_api = Api(READ, json_api_error, JSON_API)
 
 @deletions_api.get(f"/merchants/{{merchant_id}}/{DELETIONS}", DELETIONS)
 def deletion_requests(call: Call) -> dict[str, Any]:
-    limit, channel = call.page_limit(DELETIONS_PAGE, LARGEST_PAGE), call.given_uuid("sales_channel_id")
+    limit, channel = call.number("limit", DELETIONS_PAGE, most=LARGEST_PAGE), call.given_uuid("sales_channel_id")
     wishes = [
         wish
         for wish in call.state.customer_wishes.deletions(call.merchant_id)
@@ -54,7 +54,7 @@ def deletion_requests(call: Call) -> dict[str, Any]:
 
 @returns_api.get(f"/merchants/{{merchant_id}}/{RETURNS}", OTHER_LIMIT)
 def announced_returns(call: Call) -> dict[str, Any]:
-    limit, sort = call.page_limit(RETURNS_PAGE, LARGEST_PAGE), call.given("sort") or DEFAULT_SORT
+    limit, sort = call.number("limit", RETURNS_PAGE, most=LARGEST_PAGE), call.given("sort") or DEFAULT_SORT
     if sort not in (DEFAULT_SORT, ASCENDING):
         raise wrong_parameter(f"sort must be {ASCENDING} or {DEFAULT_SORT}", "sort")
     found = _selected(call)

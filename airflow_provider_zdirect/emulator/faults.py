@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -75,7 +75,7 @@ class Action(BaseModel):
     headers: dict[str, str] = {}
     body: Any = None
     delay: float = 0
-    cut_body: bool | Annotated[int, Field(ge=0)] | None = None
+    cut_body: Literal[True] | Annotated[int, Field(ge=0)] | None = None
     malformed_json: bool = False
     duplicate: int = 0
     repeat_cursor: bool = False
@@ -118,7 +118,7 @@ class FaultPlan:
 
     def __init__(self, faults: Iterable[Mapping[str, Any]] = ()) -> None:
         self._lock = threading.Lock()
-        self._faults = [Fault.model_validate(fault) for fault in faults]
+        self.set(faults)
 
     def set(self, faults: Iterable[Mapping[str, Any]]) -> None:
         """Replace the plan; all counts start anew."""

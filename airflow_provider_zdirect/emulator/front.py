@@ -25,7 +25,6 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 ADMIN = "/_emulator"
 SHIPPING_NOTICES = "/zfs/shipping-notices"
-CHUNK = 1 << 18
 LONGEST_HANG = 3600.0
 # Transports of open connections by the client's address, kept by the server for resets.
 Connections = dict[tuple[str, int], asyncio.Transport]
@@ -84,15 +83,13 @@ class Front:
         else:
             reply = await _collected(self._app, scope, receive)
         if action:
-            reply = _damaged(reply, action, self._cursor(scope["path"], parameters))
+            name = self._state.options.notices_cursor_parameter if scope["path"] == SHIPPING_NOTICES else "cursor"
+            reply = _damaged(reply, action, parameters.get(name))
             # The answer is made when the request arrives; what becomes visible while it is held back is not in it.
             await asyncio.sleep(action.delay)
         log(reply.status)
-        await _send(reply, flow_id, arrived, send, cut_after=_cut(action, reply))
-
-    def _cursor(self, path: str, parameters: Mapping[str, str]) -> str | None:
-        name = self._state.options.notices_cursor_parameter if path == SHIPPING_NOTICES else "cursor"
-        return parameters.get(name)
+        cut = action.cut_body if action else None
+        await _send(reply, flow_id, arrived, send, len(reply.body) // 2 if cut is True else cut)
 
     async def _withhold(self, action: Action, scope: Message, receive: Receive) -> None:
         if action.hang:
@@ -125,7 +122,7 @@ async def _collected(app: App, scope: Message, receive: Receive) -> Reply:
 
     await app(scope, receive, catch)
     headers = tuple((bytes(name).lower(), bytes(value)) for name, value in start["headers"])
-    return Reply(start["status"], headers, body[0] if len(body) == 1 else b"".join(body))
+    return Reply(start["status"], headers, b"".join(body))
 
 
 def _prescribed(status: int, action: Action) -> Reply:
@@ -144,24 +141,17 @@ def _damaged(reply: Reply, action: Action, cursor: str | None) -> Reply:
         answer = json.loads(body)
         for rows in _lists(answer):
             rows.extend(rows[: action.duplicate])
-        if action.repeat_cursor:
-            _repeat(answer, cursor)
+        # The answer names itself as the next page, in whatever way it names pages.
+        if action.repeat_cursor and "links" in answer:
+            answer["links"]["next"] = answer["links"]["self"]
+        elif action.repeat_cursor and cursor:
+            answer.get("cursor", answer)["next"] = cursor
         body = compact(answer)
     if action.malformed_json:
         body = body[: max(1, len(body) * 2 // 3)]
     if action.empty_body:
         body = b""
     return replace(reply, body=body).with_headers(action.headers)
-
-
-def _repeat(answer: Any, cursor: str | None) -> None:
-    """Let the answer name itself as the next page, in whatever way it names pages."""
-    if "links" in answer:
-        answer["links"]["next"] = answer["links"]["self"]
-    elif cursor and "cursor" in answer:
-        answer["cursor"]["next"] = cursor
-    elif cursor:
-        answer["next"] = cursor
 
 
 def _lists(answer: Any) -> list[list[Any]]:
@@ -172,20 +162,10 @@ def _lists(answer: Any) -> list[list[Any]]:
     return [rows for rows in (*answer.values(), *snapshot.values()) if isinstance(rows, list)]
 
 
-def _cut(action: Action | None, reply: Reply) -> int | None:
-    if action is None or action.cut_body is None or action.cut_body is False:
-        return None
-    return len(reply.body) // 2 if action.cut_body is True else action.cut_body
-
-
 async def _send(reply: Reply, flow_id: str, arrived: datetime, send: Send, cut_after: int | None) -> None:
     length = len(reply.body) if cut_after is None else max(len(reply.body), cut_after + 1)
     usual = {b"date": format_datetime(arrived, usegmt=True).encode(), b"x-flow-id": flow_id.encode("latin-1")}
     headers = {**usual, **dict(reply.headers), b"content-length": str(length).encode()}
     await send({"type": "http.response.start", "status": reply.status, "headers": list(headers.items())})
-    body = memoryview(reply.body)[:cut_after]
-    for begin in range(0, len(body), CHUNK):
-        await send({"type": "http.response.body", "body": bytes(body[begin : begin + CHUNK]), "more_body": True})
-    if cut_after is None:
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-    # Otherwise the answer stays unfinished, and the server closes the connection.
+    # An answer that is cut stays unfinished, and the server closes the connection.
+    await send({"type": "http.response.body", "body": reply.body[:cut_after], "more_body": cut_after is not None})

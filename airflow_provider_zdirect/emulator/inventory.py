@@ -6,10 +6,10 @@ from datetime import datetime
 from datetime import time as time_of_day
 from typing import Any
 
-from airflow_provider_zdirect.emulator import stock
+from airflow_provider_zdirect.emulator import warehouse_stock
 from airflow_provider_zdirect.emulator.answers import ProblemError
 from airflow_provider_zdirect.emulator.clock import DAY
-from airflow_provider_zdirect.emulator.drift import loosened
+from airflow_provider_zdirect.emulator.drift import drifted
 from airflow_provider_zdirect.emulator.records import rfc3339
 from airflow_provider_zdirect.emulator.requests import Api, Call, parse_time
 
@@ -62,8 +62,8 @@ def _eans(call: Call) -> list[str]:
         raise ProblemError(400, f"{name} is more than 24 hours ago")
     if call.options.inventory == "zero":
         return []
-    return stock.changed_eans(call.state.settings.seed, call.merchant_id, start, call.now)
+    return warehouse_stock.changed_eans(call.state.settings.seed, call.merchant_id, start, call.now)
 
 
-def _sent(call: Call, ean: str, level: stock.Level) -> dict[str, Any]:
-    return loosened(stock.item(ean, level), f"{call.state.settings.seed}/{ean}", call.options.drift)
+def _sent(call: Call, ean: str, level: warehouse_stock.Level) -> dict[str, Any]:
+    return drifted(warehouse_stock.item(ean, level), f"{call.state.settings.seed}/{ean}", call.options.drift)

@@ -35,7 +35,7 @@ LIMITS = {
         (30, 3600, ("announced-item-sets", "dispatch-item-sets")),
         (30, 3600, ("announcement-confirmations", "dispatch-confirmations")),
         (400, 60, ("orders-by-number", "shipping-documents")),
-        (2000, 60, ("order-items", "order-lines", "order-updates", "orders-other")),
+        (2000, 60, ("order-items", "order-updates", "orders-other")),
     )
     for name in names
 }
@@ -43,9 +43,7 @@ LIMITS = {
 SANDBOX_LIMITS = {
     **{operation: Limit(10, 60) for operation, limit in LIMITS.items() if limit.seconds > 1},
     "orders-by-number": Limit(100, 60),
-    **dict.fromkeys(
-        ("order-items", "order-lines", "order-updates", "orders-other", "shipping-documents"), Limit(40, 60)
-    ),
+    **dict.fromkeys(("order-items", "order-updates", "orders-other", "shipping-documents"), Limit(40, 60)),
 }
 TOKEN_LIMIT = {"production": Limit(8, 60), "sandbox": Limit(1, 60)}
 

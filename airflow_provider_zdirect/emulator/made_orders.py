@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_provider_zdirect.emulator.catalog import (
     WAREHOUSE_COUNT,
@@ -58,12 +57,8 @@ REFUND_REASONS = ("DELIVERY_IS_MISSING_WAREHOUSE", "GOODWILL", "RETURN")
 SYSTEM = "system"
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What an order has become when it is made.
-
-    :param line_status: of the lines; if ``mixed``, some are canceled or not returned.
-    """
+class Plan(NamedTuple):
+    """What an order has become when it is made; if ``mixed``, some lines are canceled or not returned."""
 
     order_type: str
     status: str
@@ -75,11 +70,7 @@ class Plan:
 
 
 class OrderMaker:
-    """Makes the orders of one merchant.
-
-    :param channels: sales channels on which its customers order.
-    :param centers: its logistic centers.
-    """
+    """Makes the orders of one merchant, whose customers order on these sales channels."""
 
     def __init__(
         self, seed: int, merchant_id: str, channels: list[dict[str, Any]], centers: list[dict[str, Any]]
@@ -99,23 +90,17 @@ class OrderMaker:
             return
         step = DAY / per_day
         end = int(now.timestamp() / step)
-        before: Order | None = None
         for slot in range(end - per_day * days, end):
             rng = self._rng(f"{per_day}/{slot}")
             created_at = datetime.fromtimestamp((slot + rng.random()) * step, UTC)
             # Seven of ten are fulfilled by the partner.
             plan = _planned(rng, PARTNER if slot * 3 % 10 < 7 else ZALANDO, created_at, now)
-            order = self._order(rng, plan, SOME, SOME, {}, before)
-            before = order if rng.random() < 0.1 else None
-            yield order
+            yield self._order(rng, plan, SOME, SOME, {})
 
     def added(
         self, number: int, created_at: datetime, items: Amount, lines: Amount, attributes: Mapping[str, Any]
     ) -> Order:
-        """One order as a test wants it.
-
-        :param number: of the orders that were added, which makes each another one.
-        """
+        """One order as a test wants it; ``number`` makes each another one."""
         if not self._customers:
             raise ValueError(f"merchant {self._merchant_id} has no sales channel")
         status = str(attributes.get("status", APPROVED))
@@ -132,22 +117,10 @@ class OrderMaker:
     def _rng(self, label: str) -> Random:
         return Random(f"{self._seed}/{self._merchant_id}/orders/{label}")  # noqa: S311 - reproducible, not secret
 
-    def _order(
-        self,
-        rng: Random,
-        plan: Plan,
-        items: Amount,
-        lines: Amount,
-        attributes: Mapping[str, Any],
-        sibling: Order | None = None,
-    ) -> Order:
+    def _order(self, rng: Random, plan: Plan, items: Amount, lines: Amount, attributes: Mapping[str, Any]) -> Order:
         customer = rng.choice(self._customers)
-        if sibling:
-            number = sibling.attributes["customer_number"]
-            customer = next(one for one in self._customers if one.number == number)
         created_at, modified_at = whole_millisecond(plan.created_at), whole_millisecond(plan.modified_at)
-        created, is_partner = order_time(created_at), plan.order_type == PARTNER
-        order_id = uuid_of(rng)
+        is_partner, order_id = plan.order_type == PARTNER, uuid_of(rng)
         is_sent = plan.status == FULFILLED and plan.line_status != CANCELED and is_partner
         order = Order(
             id=order_id,
@@ -174,7 +147,7 @@ class OrderMaker:
                 "delivery_end_date": order_time(created_at + timedelta(days=4)),
                 "exported": plan.exported and is_partner,
                 "created_by": "",
-                "created_at": created,
+                "created_at": order_time(created_at),
                 "modified_by": "",
                 "modified_at": order_time(modified_at),
                 "order_type": plan.order_type,
@@ -187,11 +160,10 @@ class OrderMaker:
             created_at=created_at,
             modified_at=modified_at,
         )
-        if sibling:
-            order.attributes["order_number"] = sibling.attributes["order_number"]
         for article in rng.sample(self._articles, _amount(rng, items)):
             order.items.append(self._item(rng, order, article, customer, _amount(rng, lines), plan))
-        _sum_up(order)
+        prices = [line.attributes["price"]["amount"] for _, line in order.lines()]
+        order.attributes.update(order_lines_count=len(prices), order_lines_price_amount=money(sum(prices)))
         order.set_fields(attributes)
         _add_history(rng, order, plan)
         order.shipments.append(_default_shipment(rng, order))
@@ -201,24 +173,20 @@ class OrderMaker:
         item_id = uuid_of(rng)
         times = {name: order.attributes[name] for name in ("created_at", "modified_at")}
         written = {"created_by": SYSTEM, "modified_by": SYSTEM, **times}
+        attributes = {
+            "order_item_id": item_id,
+            "order_id": order.id,
+            "article_id": article.sku_simple,
+            "external_id": article.ean,
+            "description": DESCRIPTIONS[article.number % len(DESCRIPTIONS)],
+            **written,
+        }
         price = _price(article)
-        is_zalandos_open = plan.order_type == ZALANDO and plan.status != FULFILLED
-        item = Item(
-            item_id,
-            {
-                "order_item_id": item_id,
-                "order_id": order.id,
-                "article_id": article.sku_simple,
-                "external_id": article.ean,
-                "description": DESCRIPTIONS[article.number % len(DESCRIPTIONS)],
-                **written,
-            },
-            [],
-        )
+        item = Item(item_id, attributes, [])
         for _ in range(lines):
             line_id = uuid_of(rng)
             discounted = money(price * rng.uniform(0.7, 0.9)) if rng.random() < 0.2 else price
-            attributes = {
+            line = {
                 "order_line_id": line_id,
                 "order_item_id": item_id,
                 "status": _line_status(rng, plan),
@@ -227,23 +195,21 @@ class OrderMaker:
                 **written,
                 "source_stock_location_id": order.attributes["stock_location_id"],
             }
-            # For Zalando's own stock it can be unknown until the order is fulfilled.
-            if is_zalandos_open and rng.random() < 0.5:
-                attributes["source_stock_location_id"] = ""
-            self._add_extras(rng, attributes, plan)
-            item.lines.append(Line(line_id, attributes))
+            self._add_extras(rng, line, plan)
+            item.lines.append(Line(line_id, line))
         item.count()
         return item
 
     def _add_extras(self, rng: Random, line: dict[str, Any], plan: Plan) -> None:
         is_partner = plan.order_type == PARTNER
+        # For Zalando's own stock it can be unknown until the order is fulfilled.
+        if not is_partner and plan.status != FULFILLED and rng.random() < 0.5:
+            line["source_stock_location_id"] = ""
         if line["status"] in (SHIPPED, RETURNED) and is_partner and self._centers:
             line["outbound_logistic_center_id"] = rng.choice(self._centers)
         if line["status"] == RETURNED:
-            price = line["discounted_price"]
-            line["refunds"] = [_refund(rng, line["modified_at"], price["amount"], price["currency"])]
-            if rng.random() < 0.2:
-                line["refunds"].append(_refund(rng, line["modified_at"], -price["amount"], price["currency"]))
+            amounts = (1, -1) if rng.random() < 0.2 else (1,)
+            line["refunds"] = [_refund(rng, line, sign) for sign in amounts]
             if not is_partner:
                 line["return_stock_location_id"] = rng.choice(self._warehouses)
         if is_partner and rng.random() < 0.1:
@@ -300,20 +266,14 @@ def _line_status(rng: Random, plan: Plan) -> str:
     return RETURNED if plan.line_status == RETURNED and chance < 0.8 else SHIPPED
 
 
-def _refund(rng: Random, date: str, amount: float, currency: str) -> dict[str, Any]:
+def _refund(rng: Random, line: dict[str, Any], sign: int) -> dict[str, Any]:
     return {
-        "date": date.replace("+00:00", "Z"),
-        "amount": amount,
+        "date": line["modified_at"].replace("+00:00", "Z"),
+        "amount": sign * line["discounted_price"]["amount"],
         "reason": rng.choice(REFUND_REASONS),
         "trigger": rng.choice(("manual", "automatic")),
-        "currency": currency,
+        "currency": line["discounted_price"]["currency"],
     }
-
-
-def _sum_up(order: Order) -> None:
-    prices = [line.attributes["price"]["amount"] for _, line in order.lines()]
-    order.attributes["order_lines_count"] = len(prices)
-    order.attributes["order_lines_price_amount"] = money(sum(prices))
 
 
 def _add_history(rng: Random, order: Order, plan: Plan) -> None:
@@ -336,21 +296,15 @@ def _add_history(rng: Random, order: Order, plan: Plan) -> None:
 
 
 def _default_shipment(rng: Random, order: Order) -> Shipment:
-    id, order_attributes = uuid_of(rng), order.attributes
-    statuses = {line.status for _, line in order.lines()}
+    id, statuses = uuid_of(rng), {line.status for _, line in order.lines()}
     done = CANCELED if statuses == {CANCELED} else SHIPPED
-    return Shipment(
-        id,
-        {
-            "shipment_id": id,
-            "merchant_specified_shipment_id": "",
-            "shipment_number": order_attributes["shipment_number"],
-            "order_lines": [{"order_line_id": line.id} for _, line in order.lines()],
-            "tracking_number": order_attributes["tracking_number"],
-            "return_tracking_number": order_attributes["return_tracking_number"],
-            "weight": {"value": 300 * order_attributes["order_lines_count"], "unit": "g"},
-            "status": done if order.status == FULFILLED else INITIAL,
-            "created_at": order_attributes["created_at"],
-            "modified_at": order_attributes["modified_at"],
-        },
-    )
+    same = ("shipment_number", "tracking_number", "return_tracking_number", "created_at", "modified_at")
+    attributes = {
+        "shipment_id": id,
+        "merchant_specified_shipment_id": "",
+        "order_lines": [{"order_line_id": line.id} for _, line in order.lines()],
+        "weight": {"value": 300 * order.attributes["order_lines_count"], "unit": "g"},
+        "status": done if order.status == FULFILLED else INITIAL,
+        **{name: order.attributes[name] for name in same},
+    }
+    return Shipment(id, attributes)

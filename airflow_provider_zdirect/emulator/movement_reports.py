@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 from typing import Any
@@ -25,35 +24,16 @@ TOO_MANY = (
 api = Api()
 
 
-@dataclass(frozen=True)
-class ReportQuery:
-    """Filters of one pass over reports of movements, from report date ``first`` to ``last``."""
-
-    operation: str
-    merchant_id: str
-    first: date
-    last: date
-    location_id: str | None = None
-
-    @property
-    def filters(self) -> list[str | None]:
-        return [self.merchant_id, self.first.isoformat(), self.last.isoformat(), self.location_id]
-
-    @property
-    def dates(self) -> dict[str, str]:
-        return {"from": self.first.isoformat(), "to": self.last.isoformat()}
-
-
 def _paged(prefix: str) -> Handler:
     def intra_community_movements(call: Call) -> dict[str, Any]:
         if prefix != call.options.icm_prefix:
             raise ProblemError(404, f"GET {call.request.url.path}: Not Found")
         call.admit(INTRA_COMMUNITY)
-        query = ReportQuery(INTRA_COMMUNITY, call.merchant_id, *call.date_range())
-        movements, cursor = _page(call, query, call.options.icm_page_size)
+        dates = call.date_range()
+        movements, cursor = _page(call, INTRA_COMMUNITY, dates, call.options.icm_page_size)
         groups = _groups(movements, "transaction_date", DATES)
         more = next_page(cursor, call.options)
-        return {"merchant_id": query.merchant_id, "items": groups, **more, "query": query.dates}
+        return {"merchant_id": call.merchant_id, "items": groups, **more, "query": _shown(dates)}
 
     return intra_community_movements
 
@@ -64,52 +44,58 @@ for prefix in ("", "/zfs"):
 
 @api.get(f"/zfs/stock-movements/{INTRA_COMMUNITY}/{{merchant_id}}", INTRA_COMMUNITY)
 def intra_community_movements_at_once(call: Call) -> dict[str, Any]:
-    query = ReportQuery(INTRA_COMMUNITY, call.merchant_id, *call.date_range())
-    movements = [record for _, report in _reports(call, query, query.first) for record in report]
+    first, last = call.date_range()
+    movements = [record for _, report in _reports(call, INTRA_COMMUNITY, first, last) for record in report]
     if len(movements) > call.options.icm_max_movements:
-        raise ProblemError(500, f"{query.first} to {query.last}", title=TOO_MANY)
+        raise ProblemError(500, f"{first} to {last}", title=TOO_MANY)
     key = call.options.icm_group_key
     left_out = (*DATES, "merchant_sku") if key == "report_date" else DATES
-    return {"merchant_id": query.merchant_id, call.options.icm_list_key: _groups(movements, key, left_out)}
+    return {"merchant_id": call.merchant_id, call.options.icm_list_key: _groups(movements, key, left_out)}
 
 
 @api.get(f"/zfs/{CROSS_BORDER}/{{merchant_id}}", CROSS_BORDER)
 def cross_border_movements(call: Call) -> dict[str, Any]:
-    query = ReportQuery(CROSS_BORDER, call.merchant_id, *call.date_range(), call.given_uuid("location_id"))
-    limit, sent_cursor = call.page_limit(DEFAULT_PAGE, LARGEST_PAGE), call.given("cursor")
-    movements, cursor = _page(call, query, limit)
+    dates, limit = call.date_range(), call.number("limit", DEFAULT_PAGE, most=LARGEST_PAGE)
+    movements, cursor = _page(call, CROSS_BORDER, dates, limit, call.given_uuid("location_id"))
+    sent_cursor = {"cursor": call.query["cursor"]} if call.given("cursor") else {}
     return {
-        "merchant_id": query.merchant_id,
+        "merchant_id": call.merchant_id,
         "items": [record.sent for record in movements],
         **next_page(cursor, call.options),
-        "query": {**query.dates, **({"cursor": sent_cursor} if sent_cursor else {}), "limit": limit},
+        "query": {**_shown(dates), **sent_cursor, "limit": limit},
     }
 
 
-def _reports(call: Call, query: ReportQuery, begin: date) -> Iterator[tuple[date, tuple[Record, ...]]]:
-    """The reports that are there, from ``begin`` on."""
-    timeline, calendar, day = call.state.timeline(), call.options.report_calendar, begin
+def _shown(dates: tuple[date, date]) -> dict[str, str]:
+    return dict(zip(("from", "to"), map(date.isoformat, dates), strict=True))
+
+
+def _reports(call: Call, operation: str, first: date, last: date) -> Iterator[tuple[date, tuple[Record, ...]]]:
+    """The reports that are there, by date."""
+    timeline, calendar, day = call.state.timeline(), call.options.report_calendar, first
     # No report is there on its own day, so that a far end costs nothing.
-    end = min(query.last, call.now.date() - DAY)
+    end = min(last, call.now.date() - DAY)
     while day <= end:
         if calendar.visible_at(day) <= call.now:
-            yield day, timeline.report(query.operation.replace("-", "_"), query.merchant_id, day)
+            yield day, timeline.report(operation.replace("-", "_"), call.merchant_id, day)
         day += DAY
 
 
-def _page(call: Call, query: ReportQuery, size: int) -> tuple[list[Record], str | None]:
+def _page(
+    call: Call, operation: str, dates: tuple[date, date], size: int, location_id: str | None = None
+) -> tuple[list[Record], str | None]:
     """The movements of one page and the cursor of the next, if there is one."""
-    begin, skipped = query.first, 0
+    begin, skipped, filters = dates[0], 0, [call.merchant_id, *map(date.isoformat, dates), location_id]
     if cursor := call.given("cursor"):
-        day, skipped = position(query.operation, cursor, query.filters)
+        day, skipped = position(operation, cursor, filters)
         begin = date.fromisoformat(day)
     page: list[Record] = []
-    for reported, report in _reports(call, query, begin):
+    for reported, report in _reports(call, operation, begin, dates[1]):
         for number in range(skipped if reported == begin else 0, len(report)):
-            if query.location_id and query.location_id not in _location_ids(report[number]):
+            if location_id and location_id not in _location_ids(report[number]):
                 continue
             if len(page) == size:
-                return page, sealed(query.operation, *query.filters, reported.isoformat(), number)
+                return page, sealed(operation, *filters, reported.isoformat(), number)
             page.append(report[number])
     return page, None
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -15,7 +16,8 @@ from random import Random
 from typing import Any
 
 from airflow_provider_zdirect.emulator.catalog import ADDRESSES, WAREHOUSE_COUNT, articles, stable_uuid, warehouse_id
-from airflow_provider_zdirect.emulator.clock import DAY, moment
+from airflow_provider_zdirect.emulator.clock import DAY, EmulatorClock, moment
+from airflow_provider_zdirect.emulator.options import Options
 from airflow_provider_zdirect.emulator.records import ADVICES_PER_DAY, advice_id
 from airflow_provider_zdirect.emulator.truth import Timeline
 
@@ -144,49 +146,20 @@ class Seed:
         return moment(self.day - ANNOUNCED_BEFORE * DAY)
 
 
-@dataclass(frozen=True)
-class SeededNotices:
-    """Those of the days from ``first`` to ``last``, on which their goods arrive.
+@lru_cache(maxsize=16)
+def _world(timeline: Timeline, today: date, days: int) -> dict[str, Seed]:
+    """The notices of the last so many days and of the coming ones whose notices exist already; none without ``days``.
 
     :param timeline: the received items with nothing wrong about them.
     """
-
-    timeline: Timeline
-    first: date
-    last: date
-
-    @classmethod
-    def around(cls, timeline: Timeline, today: date, days: int) -> SeededNotices:
-        """The last so many days, and the coming days whose notices exist already; none if ``days`` is 0."""
-        plain = Timeline(timeline.seed, timeline.merchant_ids, timeline.volume)
-        if not days:
-            return cls(plain, today, today - DAY)
-        return cls(plain, today - (days - 1) * DAY, today + ANNOUNCED_BEFORE * DAY)
-
-    def of_merchant(self, merchant_id: str) -> Iterator[tuple[str, Seed]]:
-        """Their ids, and what they are made of."""
-        day = self.first
-        while day <= self.last:
-            yield from _seeds(self.timeline.seed, merchant_id, day)
-            day += DAY
-
-    def find(self, id: str) -> Notice | None:
-        seed = _index(self).get(id)
-        return _notice(self.timeline, id, seed) if seed else None
-
-
-@lru_cache(maxsize=16)
-def _index(world: SeededNotices) -> dict[str, Seed]:
-    return {id: seed for merchant_id in world.timeline.merchant_ids for id, seed in world.of_merchant(merchant_id)}
-
-
-@lru_cache(maxsize=20_000)
-def _seeds(seed: int, merchant_id: str, day: date) -> tuple[tuple[str, Seed], ...]:
-    rng = Random(f"{seed}/{merchant_id}/notices/{day}")  # noqa: S311 - reproducible, not secret
-    return tuple(
-        (str(uuid.UUID(int=rng.getrandbits(128), version=4)), Seed(merchant_id, day, number))
-        for number in range(ADVICES_PER_DAY)
-    )
+    arrivals = [today + number * DAY for number in range(1 - days, ANNOUNCED_BEFORE + 1)] if days else []
+    found = {}
+    for merchant_id in timeline.merchant_ids:
+        for day in arrivals:
+            rng = Random(f"{timeline.seed}/{merchant_id}/notices/{day}")  # noqa: S311 - reproducible, not secret
+            for number in range(ADVICES_PER_DAY):
+                found[str(uuid.UUID(int=rng.getrandbits(128), version=4))] = Seed(merchant_id, day, number)
+    return found
 
 
 @lru_cache(maxsize=2048)
@@ -280,40 +253,52 @@ def _fields(rng: Random, world: int, seed: Seed) -> dict[str, Any]:
 
 # Above the advices of received items.
 FIRST_ADVICE = 90_000_001
-# Notices are listed in the order of their creation.
+# When a notice was created, and its id.
 Key = tuple[datetime, str]
 
 
 class NoticeBook:
-    """Notices that clients created or changed, before those of the world."""
+    """The notices of the world, and those that clients created or changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: EmulatorClock, options: Callable[[], Options], timeline: Callable[[], Timeline]) -> None:
         # Held by whoever reads a notice in order to write it.
         self.lock = threading.RLock()
+        self._clock, self._options, self._timeline = clock, options, timeline
         self._written: dict[str, Notice] = {}
-        self._created = 0
+        self._advices = itertools.count(FIRST_ADVICE)
 
-    def find(self, world: SeededNotices, id: str, now: datetime) -> Notice | None:
-        """The notice with all that is still to come, of whatever merchant."""
+    def find(self, id: str) -> Notice | None:
+        """A notice with all that is still to come, of whatever merchant."""
+        timeline, world = self._plain_world()
         with self.lock:
-            notice = self._written.get(id) or world.find(id)
-        return notice if notice and notice.created_at <= now else None
+            notice = self._written.get(id) or (_notice(timeline, id, world[id]) if id in world else None)
+        return notice if notice and notice.created_at <= self._clock.now() else None
 
-    def keys(self, world: SeededNotices, merchant_ids: Iterable[str], now: datetime) -> list[Key]:
-        """Those of some merchants, in order."""
-        merchant_ids = set(merchant_ids)
+    def keys(self, merchant_ids: Iterable[str]) -> list[Key]:
+        """Those of some merchants, in the order of their creation."""
+        merchant_ids, (_, world) = set(merchant_ids), self._plain_world()
         with self.lock:
-            keys = {n.id: n.created_at for n in self._written.values() if n.merchant_id in merchant_ids}
-            for merchant_id in merchant_ids:
-                for id, seed in world.of_merchant(merchant_id):
-                    keys.setdefault(id, seed.created_at)
-        return sorted((created_at, id) for id, created_at in keys.items() if created_at <= now)
+            every: dict[str, Seed | Notice] = {**world, **self._written}
+        created = [(one.created_at, id) for id, one in every.items() if one.merchant_id in merchant_ids]
+        return sorted(key for key in created if key[0] <= self._clock.now())
+
+    def as_of_now(self, notice: Notice) -> Notice:
+        minutes = self._options().delivery_date_after_minutes
+        return notice.as_of(self._clock.now(), None if minutes is None else timedelta(minutes=minutes))
+
+    def of(self, merchant_ids: Iterable[str]) -> list[Notice]:
+        """All notices of some merchants as of now."""
+        found = [self.find(id) for _, id in self.keys(merchant_ids)]
+        return [self.as_of_now(notice) for notice in found if notice]
 
     def write(self, notice: Notice) -> None:
         with self.lock:
             self._written[notice.id] = notice
 
     def next_advice_id(self) -> str:
-        with self.lock:
-            self._created += 1
-            return str(FIRST_ADVICE + self._created - 1)
+        return str(next(self._advices))
+
+    def _plain_world(self) -> tuple[Timeline, dict[str, Seed]]:
+        timeline = self._timeline()
+        plain = Timeline(timeline.seed, timeline.merchant_ids, timeline.volume)
+        return plain, _world(plain, self._clock.now().date(), self._options().notice_days)

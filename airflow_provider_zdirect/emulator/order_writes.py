@@ -7,7 +7,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-from fastapi.responses import Response
+from starlette.responses import Response
 
 from airflow_provider_zdirect.emulator.answers import (
     JSON_API,
@@ -33,7 +33,7 @@ from airflow_provider_zdirect.emulator.order import (
     Order,
     Shipment,
 )
-from airflow_provider_zdirect.emulator.orders import LINE, ONE, OTHER_LIMIT, READ, item_of, line_of, of_order
+from airflow_provider_zdirect.emulator.order_reads import ONE, OTHER_LIMIT, SHIPMENTS, of_order
 from airflow_provider_zdirect.emulator.requests import UUID, Api, Call, with_id
 
 WRITE = "orders/write"
@@ -46,14 +46,14 @@ AT = "/data/attributes"
 
 
 api = Api(WRITE, json_api_error, JSON_API)
-SHIPMENTS, SHIPMENT = f"{ONE}/shipments", f"{ONE}/shipments/{{shipment_id}}"
+SHIPMENT = f"{SHIPMENTS}/{{shipment_id}}"
 
 
 @api.route("PATCH", ONE, UPDATE_LIMIT)
 @of_order
 def update_order(call: Call, order: Order) -> Response:
     attributes = _parse_resource(call, "Order", order.id)
-    check_partner(order)
+    _check_partner(order)
     changes = _order_changes(attributes)
     # The export counts at once, tracking numbers only some time later.
     if exported_as := changes.pop(EXPORTED_AS, None):
@@ -61,29 +61,31 @@ def update_order(call: Call, order: Order) -> Response:
         order.touch(call.now, call.state.settings.client_id)
     if changes:
         call.state.orders.wait(order, call.now + timedelta(seconds=call.options.order_update_seconds), changes)
-    return changed(call)
+    return _changed(call)
 
 
-@api.route("PATCH", LINE, UPDATE_LIMIT)
+@api.route("PATCH", f"{ONE}/items/{{item_id}}/lines/{{line_id}}", UPDATE_LIMIT)
 @of_order
 def update_line(call: Call, order: Order) -> Response:
-    line = line_of(call, item_of(call, order))
+    line: Line = with_id(
+        with_id(order.items, call.ids["item_id"], "order item").lines, call.ids["line_id"], "order line"
+    )
     attributes = _parse_resource(call, "OrderLine", line.id)
-    check_partner(order)
+    _check_partner(order)
     status, reason = _line_changes(attributes)
-    center = parse_center(attributes, AT)
+    center = _parse_center(attributes, AT)
     possible = order.possible_transitions(line)
     if status not in possible:
         allowed = ", ".join(possible) or "nothing"
         raise ProblemError(409, f"a line that is {line.status} can become {allowed}, not {status}")
     if status == SHIPPED:
-        choose_flow(order, BY_LINES)
+        _choose_flow(order, BY_LINES)
         if not order.attributes["tracking_number"]:
             order.shipped_without_tracking = True
     if center:
         line.attributes[CENTER] = center
     order.move_line(line.id, status, call.now, call.state.settings.client_id, reason)
-    return changed(call)
+    return _changed(call)
 
 
 def _parse_resource(call: Call, type: str, id: str) -> dict[str, Any]:
@@ -101,24 +103,24 @@ def _parse_resource(call: Call, type: str, id: str) -> dict[str, Any]:
     return attributes
 
 
-def check_partner(order: Order) -> None:
+def _check_partner(order: Order) -> None:
     if not order.is_partner_fulfilled:
         raise ProblemError(403, f"order {order.id} is fulfilled by Zalando and cannot be changed")
 
 
-def choose_flow(order: Order, flow: str) -> None:
+def _choose_flow(order: Order, flow: str) -> None:
     """An order is shipped by lines or by shipments, not by both."""
     if order.flow not in ("", flow):
         raise ProblemError(409, f"the order is shipped by {order.flow}, not by {flow}")
     order.flow = flow
 
 
-def changed(call: Call) -> Response:
+def _changed(call: Call) -> Response:
     """The answer to a change, with the address of what was changed."""
     return Response(status_code=204, headers={"Location": call.url})
 
 
-def parse_center(attributes: dict[str, Any], at: str) -> str | None:
+def _parse_center(attributes: dict[str, Any], at: str) -> str | None:
     """The logistic center from which it is sent, if one is given."""
     center = attributes.get(CENTER)
     if center is not None and not (isinstance(center, str) and UUID.fullmatch(center)):
@@ -126,7 +128,7 @@ def parse_center(attributes: dict[str, Any], at: str) -> str | None:
     return center.lower() if center else None
 
 
-def parse_text(attributes: dict[str, Any], name: str, at: str) -> str | None:
+def _parse_text(attributes: dict[str, Any], name: str, at: str) -> str | None:
     text = attributes.get(name)
     if text is not None and not isinstance(text, str):
         raise wrong_field(f"{name} is not a text", f"{at}/{name}")
@@ -137,7 +139,7 @@ def _order_changes(attributes: dict[str, Any]) -> dict[str, str]:
     unknown = sorted(set(attributes) - {*TRACKING, EXPORTED_AS})
     if unknown:
         raise wrong_field(f"{', '.join(unknown)[:60]} cannot be changed", f"{AT}/{unknown[0]}")
-    found = {name: parse_text(attributes, name, AT) for name in attributes}
+    found = {name: _parse_text(attributes, name, AT) for name in attributes}
     changes = {name: text for name, text in found.items() if text is not None}
     if not changes:
         raise wrong_field("there is nothing to change", AT)
@@ -164,31 +166,36 @@ TEXTS = (*TRACKING, "merchant_specified_shipment_id")
 STATUSES = (INITIAL, SHIPPED, CANCELED)
 
 
-read_api = Api(READ, json_api_error, JSON_API)
-
-
-@read_api.get(SHIPMENTS, OTHER_LIMIT)
-@of_order
-def shipments(call: Call, order: Order) -> Any:
-    return {"shipments": [shipment.attributes for shipment in order.shipments]}
-
-
-@read_api.get(SHIPMENT, OTHER_LIMIT)
-@of_order
-def shipment(call: Call, order: Order) -> Any:
-    return with_id(order.shipments, call.ids["shipment_id"], "shipment").attributes
-
-
 @api.route("POST", SHIPMENTS, OTHER_LIMIT)
 @of_order
 def create_shipment(call: Call, order: Order) -> Response:
+    """Another shipment; its lines leave the default one."""
     content = call.object(JSON_API)
-    check_partner(order)
+    _check_partner(order)
     lines, fields = _parse_lines(order, content), _parse_fields(content)
     if "weight" not in fields:
         raise wrong_field("weight is missing", "/weight")
-    choose_flow(order, BY_SHIPMENTS)
-    return json_answer({"shipment_id": _create(call, order, lines, fields).id}, 201, media_type=JSON_API)
+    _choose_flow(order, BY_SHIPMENTS)
+    number, first, now = len(order.shipments), order.shipments[0], order_time(call.now)
+    id = stable_uuid(order.id, "shipment", number, json.dumps(lines, sort_keys=True))
+    attributes = {
+        "shipment_id": id,
+        "merchant_specified_shipment_id": "",
+        "shipment_number": f"{int(order.attributes['shipment_number']) + number:018d}",
+        "order_lines": lines,
+        "tracking_number": "",
+        "return_tracking_number": "",
+        **fields,
+        "status": INITIAL,
+        "created_at": now,
+        "modified_at": now,
+    }
+    order.shipments.append(Shipment(id, attributes))
+    taken = set(order.shipments[-1].line_ids)
+    left = [line for line in first.attributes["order_lines"] if line["order_line_id"] not in taken]
+    first.touch(call.now, {"order_lines": left})
+    order.touch(call.now, call.state.settings.client_id)
+    return json_answer({"shipment_id": id}, 201, media_type=JSON_API)
 
 
 @api.route("PATCH", SHIPMENT, UPDATE_LIMIT)
@@ -197,14 +204,14 @@ def update_shipment(call: Call, order: Order) -> Response:
     """A change of its fields or status; the lines of a canceled one go back to the default shipment."""
     found: Shipment = with_id(order.shipments, call.ids["shipment_id"], "shipment")
     content = call.object(JSON_API)
-    check_partner(order)
+    _check_partner(order)
     fields, status = _parse_fields(content), content.get("status", found.attributes["status"])
     if status not in STATUSES:
         raise wrong_field(f"status must be one of {', '.join(STATUSES)}", "/status")
     if "order_lines" in content and _ids(content["order_lines"]) != found.line_ids:
         raise wrong_field("the lines of a shipment cannot change", "/order_lines")
     _check_change(order, found, status)
-    choose_flow(order, BY_SHIPMENTS)
+    _choose_flow(order, BY_SHIPMENTS)
     found.touch(call.now, {**fields, "status": status})
     order.touch(call.now, call.state.settings.client_id)
     if status == SHIPPED:
@@ -212,7 +219,7 @@ def update_shipment(call: Call, order: Order) -> Response:
     elif status == CANCELED:
         first = order.shipments[0]
         first.touch(call.now, {"order_lines": [*first.attributes["order_lines"], *found.attributes["order_lines"]]})
-    return changed(call)
+    return _changed(call)
 
 
 def _ids(lines: Any) -> list[str]:
@@ -237,39 +244,14 @@ def _parse_lines(order: Order, content: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _parse_fields(content: dict[str, Any]) -> dict[str, Any]:
     """The fields of a shipment apart from its lines and its status."""
-    found: dict[str, Any] = {name: parse_text(content, name, "") for name in TEXTS}
-    found[CENTER] = parse_center(content, "")
+    found: dict[str, Any] = {name: _parse_text(content, name, "") for name in TEXTS}
+    found[CENTER] = _parse_center(content, "")
     weight = content.get("weight")
     if weight is not None:
         if not isinstance(weight, dict) or not is_whole(weight.get("value"), least=0) or weight.get("unit") != "g":
             raise wrong_field('weight must be like {"value": 1250, "unit": "g"}', "/weight")
         found["weight"] = {"value": weight["value"], "unit": "g"}
     return {name: value for name, value in found.items() if value is not None}
-
-
-def _create(call: Call, order: Order, lines: list[dict[str, Any]], fields: dict[str, Any]) -> Shipment:
-    """Another shipment; its lines leave the default one."""
-    now, number = order_time(call.now), len(order.shipments)
-    id = stable_uuid(order.id, "shipment", number, json.dumps(lines, sort_keys=True))
-    attributes = {
-        "shipment_id": id,
-        "merchant_specified_shipment_id": "",
-        "shipment_number": f"{int(order.attributes['shipment_number']) + number:018d}",
-        "order_lines": lines,
-        "tracking_number": "",
-        "return_tracking_number": "",
-        **fields,
-        "status": INITIAL,
-        "created_at": now,
-        "modified_at": now,
-    }
-    shipment, first = Shipment(id, attributes), order.shipments[0]
-    taken = set(shipment.line_ids)
-    left = [line for line in first.attributes["order_lines"] if line["order_line_id"] not in taken]
-    first.touch(call.now, {"order_lines": left})
-    order.shipments.append(shipment)
-    order.touch(call.now, call.state.settings.client_id)
-    return shipment
 
 
 def _check_change(order: Order, shipment: Shipment, status: str) -> None:

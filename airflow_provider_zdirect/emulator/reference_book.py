@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from airflow_provider_zdirect.emulator.catalog import ADDRESSES, stable_uuid, warehouse_id
-from airflow_provider_zdirect.emulator.drift import loosened
+from airflow_provider_zdirect.emulator.drift import drifted
 
 STOCK_LOCATIONS, SALES_CHANNELS, LOGISTIC_CENTERS = "stock_locations", "sales_channels", "logistic_centers"
 KEY = {STOCK_LOCATIONS: "id", SALES_CHANNELS: "sales_channel_id", LOGISTIC_CENTERS: "logistic_center_id"}
@@ -80,7 +80,7 @@ class ReferenceBook:
                 # What is not said about a new record is as in the first one.
                 current[change.id] = {**current.get(change.id, original[0]), key: change.id, **change.fields}
         return [
-            loosened(record, f"{self._seed}/{dataset}/{id}", drift, OPTIONAL[dataset]) for id, record in current.items()
+            drifted(record, f"{self._seed}/{dataset}/{id}", drift, OPTIONAL[dataset]) for id, record in current.items()
         ]
 
     def _is_of_another(self, change: Change, merchant_id: str) -> bool:

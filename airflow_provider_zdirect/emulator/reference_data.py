@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi.responses import Response
+from starlette.responses import Response
 
 from airflow_provider_zdirect.emulator.answers import ProblemError, json_answer
-from airflow_provider_zdirect.emulator.reference_book import KEY, LOGISTIC_CENTERS, SALES_CHANNELS, STOCK_LOCATIONS
+from airflow_provider_zdirect.emulator.reference_book import LOGISTIC_CENTERS, SALES_CHANNELS, STOCK_LOCATIONS
 from airflow_provider_zdirect.emulator.requests import Api, Call
 
 
@@ -27,19 +27,9 @@ def stock_locations(call: Call) -> Any:
     return records if call.options.stock_locations_shape == "array" else {STOCK_LOCATIONS: records}
 
 
-@api.get("/zfs/stock-locations/{id}", "stock-locations")
-def stock_location(call: Call) -> Any:
-    return _one(call, STOCK_LOCATIONS, call.state.merchant_ids[0])
-
-
 @api.get("/merchants/{merchant_id}/logistic-centers", "logistic-centers")
 def logistic_centers(call: Call) -> Any:
     return {"items": call.state.reference(LOGISTIC_CENTERS, call.merchant_id)}
-
-
-@api.get("/merchants/{merchant_id}/logistic-centers/{id}", "logistic-centers")
-def logistic_center(call: Call) -> Any:
-    return _one(call, LOGISTIC_CENTERS, call.merchant_id)
 
 
 @channels_api.get("/sales-channels", "sales-channels")
@@ -55,11 +45,3 @@ def sales_channels(call: Call) -> Any:
             if channel.get("live") and not known.get("live"):
                 found[channel["sales_channel_id"]] = channel
     return {"items": list(found.values())}
-
-
-def _one(call: Call, dataset: str, merchant_id: str) -> dict[str, Any]:
-    id = call.ids["id"]
-    for record in call.state.reference(dataset, merchant_id):
-        if record[KEY[dataset]].lower() == id.lower():
-            return record
-    raise ProblemError(404, f"{id[:60]} is unknown")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import uuid
@@ -9,11 +10,12 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
-from airflow_provider_zdirect.emulator.answers import JSON, ProblemError, json_answer, problem
+from airflow_provider_zdirect.emulator.answers import JSON, ProblemError, json_answer, problem, wrong_parameter
 from airflow_provider_zdirect.emulator.limits import limit_of
 from airflow_provider_zdirect.emulator.state import EmulatorState
 
@@ -103,10 +105,10 @@ class Call:
             raise ProblemError(400, "from is more than 100 days ago")
         return first, last
 
-    def page_limit(self, default: int, largest: int) -> int:
-        text = self.given("limit") or str(default)
-        if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= largest:
-            raise ProblemError(400, f"limit must be a number from 1 to {largest}: {text[:60]}")
+    def number(self, name: str, default: int, least: int = 1, most: int = 10**9) -> int:
+        text = self.given(name) or str(default)
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
+            raise wrong_parameter(f"{name} must be a number from {least} to {most}: {text[:60]}", name)
         return int(text)
 
     def check_content_type(self, expected: str = JSON) -> None:
@@ -160,9 +162,11 @@ class Api:
     def get(self, path: str, limit: Limited = None) -> Callable[[Handler], Handler]:
         return self.route("GET", path, limit)
 
-    def add_to(self, app: FastAPI, state: EmulatorState) -> None:
-        for method, path, limit, scope, handler in self._routes:
-            app.add_api_route(path, self.endpoint(state, limit, scope, handler), methods=[method])
+    def routes(self, state: EmulatorState) -> list[Route]:
+        return [
+            Route(path, self.endpoint(state, limit, scope, handler), methods=[method])
+            for method, path, limit, scope, handler in self._routes
+        ]
 
     def endpoint(self, state: EmulatorState, limit: Limited, scope: str, handler: Handler) -> Any:
         def answer(call: Call) -> Response:
@@ -194,25 +198,21 @@ def check_bearer(state: EmulatorState, request: Request) -> None:
 def parse_time(text: str, name: str) -> datetime:
     """An RFC 3339 time, in UTC. A blank where ``+`` belongs, from a badly quoted URL, is refused too."""
     if RFC3339.fullmatch(text):
-        try:
+        with contextlib.suppress(ValueError, OverflowError):
             return datetime.fromisoformat(text.upper()).astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
-    raise ProblemError(400, f"{name} is not an RFC 3339 date-time: {text[:60]}")
+    raise wrong_parameter(f"{name} is not an RFC 3339 date-time: {text[:60]}", name)
 
 
 def parse_date(text: str, name: str) -> date:
     if DATE.fullmatch(text):
-        try:
+        with contextlib.suppress(ValueError):
             return date.fromisoformat(text)
-        except ValueError:
-            pass
-    raise ProblemError(400, f"{name} is not a date (YYYY-MM-DD): {text[:60]}")
+    raise wrong_parameter(f"{name} is not a date (YYYY-MM-DD): {text[:60]}", name)
 
 
 def parse_uuid(text: str, name: str) -> str:
     if not UUID.fullmatch(text):
-        raise ProblemError(400, f"{name} is not a UUID: {text[:60]}")
+        raise wrong_parameter(f"{name} is not a UUID: {text[:60]}", name)
     return str(uuid.UUID(text))
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 import uvicorn
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from airflow_provider_zdirect.emulator import (
@@ -21,13 +25,13 @@ from airflow_provider_zdirect.emulator import (
     customer_requests,
     inventory,
     movement_reports,
+    order_reads,
     order_writes,
-    orders,
     reference_data,
     shipping_documents,
     shipping_notices,
     stock_movements,
-    stocks,
+    stock_updates,
     tours,
 )
 from airflow_provider_zdirect.emulator.admin import admin_api
@@ -48,12 +52,11 @@ APIS = (
     reference_data.channels_api,
     shipping_notices.api,
     tours.api,
-    orders.api,
-    order_writes.read_api,
+    order_reads.api,
     order_writes.api,
     customer_requests.deletions_api,
     customer_requests.returns_api,
-    stocks.api,
+    stock_updates.api,
     shipping_documents.api,
 )
 START_SECONDS = 30.0
@@ -95,12 +98,12 @@ class EmulatorServer(Controls):
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((host, port))
         self.url = f"http://{host}:{self._socket.getsockname()[1]}"
-        connections: Connections = {}
-        self.app = create_app(self, connections)
+        self._connections: Connections = {}
+        self.app = create_app(self, self._connections)
         self._server = uvicorn.Server(
             uvicorn.Config(
                 self.app,
-                http=_tracked_protocol(connections),
+                http=_tracked_protocol(self._connections),
                 loop="asyncio",
                 ws="none",
                 lifespan="off",
@@ -113,6 +116,7 @@ class EmulatorServer(Controls):
             )
         )
         self._thread = threading.Thread(target=self._run, name="zdirect-emulator", daemon=True)
+        self._end: Callable[[], object] = lambda: None
 
     def __enter__(self) -> Self:
         self.start()
@@ -134,14 +138,26 @@ class EmulatorServer(Controls):
 
     def stop(self) -> None:
         """Close all connections and end the thread."""
-        self._server.should_exit = True
-        self._server.force_exit = True
         if self._thread.is_alive():
+            self._end()
             self._thread.join(STOP_SECONDS)
         self._socket.close()
 
     def _run(self) -> None:
-        asyncio.run(self._server.serve(sockets=[self._socket]))
+        with contextlib.suppress(asyncio.CancelledError):
+            asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        # Canceled, because uvicorn's own way to end takes two tenths of a second.
+        serving = asyncio.ensure_future(self._server.serve(sockets=[self._socket]))
+        self._end = partial(asyncio.get_running_loop().call_soon_threadsafe, serving.cancel)
+        try:
+            await serving
+        finally:
+            for listener in self._server.servers:
+                listener.close()
+            for transport in list(self._connections.values()):
+                transport.abort()
 
     @property
     def requests(self) -> list[LoggedRequest]:
@@ -180,15 +196,15 @@ def _tracked_protocol(connections: Connections) -> type[asyncio.Protocol]:
     return TrackedProtocol
 
 
-def create_app(controls: Controls, connections: Connections) -> FastAPI:
+def create_app(controls: Controls, connections: Connections) -> Starlette:
     """All routes of one emulator."""
-    app = FastAPI(title="zDirect emulator", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Front, state=controls.state, connections=connections)
-    for api in (*APIS, admin_api(controls)):
-        api.add_to(app, controls.state)
-    app.router.routes.append(shipping_documents.DocumentRoute(controls.state))
-    app.add_exception_handler(HTTPException, _http_error)
-    return app
+    state = controls.state
+    routes = [route for api in (*APIS, admin_api(controls)) for route in api.routes(state)]
+    return Starlette(
+        routes=[*routes, shipping_documents.DocumentRoute(state)],
+        middleware=[Middleware(Front, state=state, connections=connections)],
+        exception_handlers={HTTPException: _http_error},
+    )
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from random import Random
 from typing import Any
 
-from fastapi.responses import Response
+from starlette.responses import Response
 from starlette.routing import Match, Route, compile_path
 from starlette.types import Scope
 

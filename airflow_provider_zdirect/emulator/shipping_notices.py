@@ -8,13 +8,13 @@ from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from fastapi.responses import Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from starlette.responses import Response
 
 from airflow_provider_zdirect.emulator.answers import ProblemError, compact, json_answer, next_page
 from airflow_provider_zdirect.emulator.catalog import stable_uuid
 from airflow_provider_zdirect.emulator.cursor import opened, sealed
-from airflow_provider_zdirect.emulator.drift import loosened
+from airflow_provider_zdirect.emulator.drift import drifted
 from airflow_provider_zdirect.emulator.notice_book import (
     ANNOUNCED,
     DISPATCH,
@@ -151,7 +151,7 @@ def shown(call: Call, notice: Notice) -> dict[str, Any]:
     elif int(notice.id[-1], 16) % 2:
         # Whether it is absent or null before is not confirmed.
         body["confirmed_delivery_date"] = None
-    return loosened(body, notice.id, options.drift, OPTIONAL)
+    return drifted(body, notice.id, options.drift, OPTIONAL)
 
 
 def tagged(call: Call, content: dict[str, Any], etag: str | None = None) -> Response:
@@ -184,7 +184,7 @@ api = Api()
 
 @api.get(BASE, LIST_LIMIT)
 def notices(call: Call) -> Response:
-    size, keys = call.options.notices_page_size, call.state.notice_keys(call.state.merchant_ids)
+    size, keys = call.options.notices_page_size, call.state.notices.keys(call.state.merchant_ids)
     if cursor := call.given(call.options.notices_cursor_parameter):
         created_at, id = opened(LIST_LIMIT, cursor)
         keys = [key for key in keys if key > (datetime.fromisoformat(created_at), id)]
@@ -210,7 +210,7 @@ def one(call: Call) -> Response:
 def put(call: Call) -> Response:
     notice_id = parse_uuid(call.ids["notice_id"], "shipping notice id")
     with call.state.notices.lock:
-        if call.state.find_notice(notice_id) is not None:
+        if call.state.notices.find(notice_id) is not None:
             return _update(call)
         if "if-match" in call.request.headers:
             raise ProblemError(404, f"shipping notice {notice_id} is unknown")
@@ -251,14 +251,6 @@ def _item_set_routes(path: str, kind: str) -> None:
             return tagged(call, {"items": posted[-1].as_rows() if posted else []})
         return tagged(call, {path: [{"id": one.id, "items": one.as_rows()} for one in posted]})
 
-    @api.get(f"{ONE}/{path}/{{set_id}}", path)
-    def one_set(call: Call) -> Response:
-        set_id = call.ids["set_id"]
-        for one in _seen(call).sets(kind):
-            if one.id == set_id.lower():
-                return tagged(call, {"id": one.id, "items": one.as_rows()})
-        raise ProblemError(404, f"item set {set_id[:60]} is unknown")
-
     @api.route("POST", f"{ONE}/{path}", path)
     def post_set(call: Call) -> Response:
         with call.state.notices.lock:
@@ -267,9 +259,9 @@ def _item_set_routes(path: str, kind: str) -> None:
             _check_open(notice, kind)
             posted = _item_set(call, notice, kind, items)
             # Of the notice with what is still to come, apart from a later set, which this one is instead of.
-            whole = call.state.find_notice(notice.id) or notice
+            whole = call.state.notices.find(notice.id) or notice
             call.state.notices.write(whole.with_sets(kind, (*notice.sets(kind), posted)))
-        return json_answer({"id": posted.id, "items": posted.as_rows()}, 201, {"Location": f"{call.url}/{posted.id}"})
+        return json_answer({"id": posted.id, "items": posted.as_rows()}, 201)
 
 
 for path, kind in SET_KINDS.items():
@@ -325,12 +317,12 @@ def _written(call: Call, notice: Notice, status: int) -> Response:
 def _seen(call: Call, id: str = "") -> Notice:
     """The notice as of now, by default that of the path; 400, 403 or 404 if there is none for this client."""
     id = id or call.ids["notice_id"]
-    notice = call.state.find_notice(parse_uuid(id, "shipping notice id"))
+    notice = call.state.notices.find(parse_uuid(id, "shipping notice id"))
     if notice is None:
         raise ProblemError(404, f"shipping notice {id} is unknown")
     if notice.merchant_id not in call.state.merchant_ids:
         raise call.no_access(f"shipping notice {id}")
-    return call.state.as_of_now(notice)
+    return call.state.notices.as_of_now(notice)
 
 
 def _to_change(call: Call, missing_status: int = 428) -> Notice:

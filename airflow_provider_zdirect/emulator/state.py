@@ -6,19 +6,19 @@ import hashlib
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from airflow_provider_zdirect.emulator import stock
+from airflow_provider_zdirect.emulator import warehouse_stock
 from airflow_provider_zdirect.emulator.catalog import merchant_id, stable_uuid
 from airflow_provider_zdirect.emulator.channel_stock import ChannelStock
 from airflow_provider_zdirect.emulator.clock import EmulatorClock
 from airflow_provider_zdirect.emulator.customer_wishes import CustomerWishes
 from airflow_provider_zdirect.emulator.faults import FaultPlan
 from airflow_provider_zdirect.emulator.limits import Limiter, MinuteLimiter
-from airflow_provider_zdirect.emulator.notice_book import Key, Notice, NoticeBook, SeededNotices
+from airflow_provider_zdirect.emulator.notice_book import NoticeBook
 from airflow_provider_zdirect.emulator.options import Options
 from airflow_provider_zdirect.emulator.order_book import OrderBook
 from airflow_provider_zdirect.emulator.reference_book import ReferenceBook
@@ -105,20 +105,16 @@ class Listeners:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # Part of a path, callback, and how many requests there were so far.
-        self._listeners: list[tuple[str, Callback, list[int]]] = []
+        # Part of a path, callback, and the numbers of the requests to come.
+        self._listeners: list[tuple[str, Callback, Iterator[int]]] = []
 
     def add(self, path_part: str, callback: Callback) -> None:
         with self._lock:
-            self._listeners.append((path_part, callback, [0]))
+            self._listeners.append((path_part, callback, itertools.count(1)))
 
     def notify(self, path: str) -> None:
-        due = []
         with self._lock:
-            for path_part, callback, count in self._listeners:
-                if path_part in path:
-                    count[0] += 1
-                    due.append((callback, count[0]))
+            due = [(callback, next(numbers)) for part, callback, numbers in self._listeners if part in path]
         # Without the lock, since a callback may take long, or ask the emulator something.
         for callback, number in due:
             callback(number)
@@ -148,7 +144,7 @@ class EmulatorState:
         self.customer_wishes = CustomerWishes()
         self.stocks = ChannelStock(seed)
         self.listeners = Listeners()
-        self.notices = NoticeBook()
+        self.notices = NoticeBook(self.clock, lambda: self.options, self.timeline)
         self.script = LiquidationScript(seed)
         self.log: deque[LoggedRequest] = deque(maxlen=REMEMBERED_REQUESTS)
 
@@ -162,30 +158,10 @@ class EmulatorState:
         records = list(self.timeline().records(dataset, merchant_id, start, end))
         return self.script.over(records, merchant_id, start, end) if dataset == "liquidated_items" else records
 
-    def stock_levels(self, merchant_id: str, at: datetime) -> dict[str, stock.Level]:
+    def stock_levels(self, merchant_id: str, at: datetime) -> dict[str, warehouse_stock.Level]:
         """The stock by EAN, articles without any included; ``()`` for all of them under ``inventory=zero``."""
-        found = stock.levels(self.settings.seed, merchant_id, stock.hour_of(at))
+        found = warehouse_stock.levels(self.settings.seed, merchant_id, warehouse_stock.hour_of(at))
         return dict.fromkeys(found, ()) if self.options.inventory == "zero" else found
-
-    def notice_world(self) -> SeededNotices:
-        return SeededNotices.around(self.timeline(), self.clock.now().date(), self.options.notice_days)
-
-    def notice_keys(self, merchant_ids: Iterable[str]) -> list[Key]:
-        """The shipping notices of some merchants, in the order of their creation."""
-        return self.notices.keys(self.notice_world(), merchant_ids, self.clock.now())
-
-    def find_notice(self, id: str) -> Notice | None:
-        """A shipping notice with what is still to come, of whatever merchant."""
-        return self.notices.find(self.notice_world(), id, self.clock.now())
-
-    def as_of_now(self, notice: Notice) -> Notice:
-        minutes = self.options.delivery_date_after_minutes
-        return notice.as_of(self.clock.now(), None if minutes is None else timedelta(minutes=minutes))
-
-    def notices_of(self, merchant_ids: Iterable[str]) -> list[Notice]:
-        """All shipping notices of some merchants as of now."""
-        found = [self.find_notice(id) for _, id in self.notice_keys(merchant_ids)]
-        return [self.as_of_now(notice) for notice in found if notice]
 
     def reference(self, dataset: str, merchant_id: str) -> list[dict[str, Any]]:
         """Stock locations, sales channels or logistic centers as they are now and as they are sent."""

@@ -24,7 +24,7 @@ api = Api()
 
 @api.get(f"{BASE}/reports/received-items/{{merchant_id}}", RECEIVED)
 def received_items(call: Call) -> dict[str, Any]:
-    limit = call.page_limit(DEFAULT_PAGE, LARGEST_PAGE)
+    limit = call.number("limit", DEFAULT_PAGE, most=LARGEST_PAGE)
     query, cursor = _received_query(call), call.given("cursor")
     if cursor:
         query = _continued(call, cursor, query)

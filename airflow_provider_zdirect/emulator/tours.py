@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_zdirect.emulator.answers import ProblemError
 from airflow_provider_zdirect.emulator.catalog import ADDRESSES, WAREHOUSE_COUNT, warehouse_id
 from airflow_provider_zdirect.emulator.clock import HOUR
-from airflow_provider_zdirect.emulator.drift import loosened
+from airflow_provider_zdirect.emulator.drift import drifted
 from airflow_provider_zdirect.emulator.notice_book import Notice
 from airflow_provider_zdirect.emulator.records import rfc3339
 from airflow_provider_zdirect.emulator.reference_book import WAREHOUSES
@@ -36,9 +36,9 @@ def tours(call: Call) -> dict[str, Any]:
     advice_id = call.given(name) if call.options.tours_without_parameter else call.required(name)
     if advice_id is not None and not ADVICE_ID.fullmatch(advice_id):
         raise ProblemError(400, f"{name} must have 8 digits: {advice_id[:60]}")
-    found = tours_of(state.settings.seed, state.notices_of(state.merchant_ids), call.now)
+    found = tours_of(state.settings.seed, state.notices.of(state.merchant_ids), call.now)
     chosen = [tour for tour in found if advice_id in (None, tour[name])]
-    return {"tours": [loosened(tour, tour["tour_number"], call.options.drift, OPTIONAL) for tour in chosen]}
+    return {"tours": [drifted(tour, tour["tour_number"], call.options.drift, OPTIONAL) for tour in chosen]}
 
 
 def tours_of(seed: int, notices: list[Notice], now: datetime) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_provider_zdirect.emulator.catalog import quality_label
 from airflow_provider_zdirect.emulator.clock import DAY, HOUR, ReportCalendar
-from airflow_provider_zdirect.emulator.drift import drifted, spoiled
+from airflow_provider_zdirect.emulator.drift import ALL, OPTIONAL, drifted, spoiled
 from airflow_provider_zdirect.emulator.records import BODIES, REPORTS, Place, liquidated_body, rfc3339
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -115,7 +115,7 @@ def _hour(timeline: Timeline, dataset: str, merchant_id: str, hour: int) -> tupl
         body = BODIES[dataset](rng, place)
         late, minutes = rng.random() < timeline.late_share, rng.randint(1, 45)
         visible_at = event_time + timedelta(minutes=minutes if late else 0)
-        records.append(_record(timeline, dataset, rng, Record(event_time, label, visible_at, body, body)))
+        records.append(_record(timeline, dataset, Record(event_time, label, visible_at, body, body)))
     return tuple(sorted(records, key=lambda record: record.key))
 
 
@@ -139,13 +139,13 @@ def _liquidated_on(timeline: Timeline, dataset: str, merchant_id: str, day: int)
     records: list[Record] = []
     for number in range(_count(rng, MEAN_LIQUIDATED_PER_DAY * timeline.volume, empty_share=0.1)):
         place = Place(timeline.seed, merchant_id, liquidated, f"{number:06d}")
-        body = liquidated_body(rng, place, rng.randint(0, LONGEST_REPORTING_DELAY))
+        body, bad = liquidated_body(rng, place, rng.randint(0, LONGEST_REPORTING_DELAY)), None
         if rng.random() < 0.05 and records:
-            body = records[-1].body
+            body, bad = records[-1].body, records[-1].bad
         # A day's rows are there when the day is over, or late.
         late, hours = rng.random() < timeline.late_share, rng.randint(1, LAST_HOUR_AFTER)
         visible_at = liquidated + DAY + timedelta(hours=hours if late else 0)
-        records.append(_record(timeline, dataset, rng, Record(liquidated, place.label, visible_at, body, body)))
+        records.append(_record(timeline, dataset, Record(liquidated, place.label, visible_at, body, body, bad)))
     return tuple(form for record in records for form in _forms(timeline, merchant_id, record))
 
 
@@ -163,9 +163,8 @@ def _forms(timeline: Timeline, merchant_id: str, record: Record) -> tuple[Record
     if vanishes:
         return (replace(record, visible_at=over, visible_until=moment),)
     body = _as_first_reported(record.body, rng)
-    sent = body if record.sent is record.body else drifted(body, record.label)
-    first = replace(record, visible_at=over, visible_until=moment, body=body, sent=sent)
-    return first, replace(record, visible_at=moment)
+    first = replace(record, visible_at=over, visible_until=moment, body=body)
+    return replace(first, sent=_sent(timeline, first)), replace(record, visible_at=moment)
 
 
 def _as_first_reported(body: dict[str, Any], rng: Random) -> dict[str, Any]:
@@ -189,20 +188,21 @@ def _report(timeline: Timeline, dataset: str, merchant_id: str, day: int) -> tup
     count = _count(rng, MEAN_PER_REPORT[dataset] * timeline.volume, timeline.empty_reports)
     bodies = REPORTS[dataset](rng, timeline.seed, merchant_id, reported, count)
     return tuple(
-        _record(timeline, dataset, rng, Record(event_time, f"{reported}/{number:07d}", visible_at, body, body))
+        _record(timeline, dataset, Record(event_time, f"{reported}/{number:07d}", visible_at, body, body))
         for number, body in enumerate(bodies)
     )
 
 
-def _record(timeline: Timeline, dataset: str, rng: Random, record: Record) -> Record:
-    # Both are always drawn, so that changing one share leaves the rest of the world as it was.
-    is_bad, is_drifted = rng.random() < timeline.bad_records, rng.random() < timeline.drift
-    if is_bad:
-        body, bad = spoiled(record.body, dataset, record.label)
-        record = replace(record, body=body, sent=body, bad=bad)
-    if is_drifted:
-        record = replace(record, sent=drifted(record.body, record.label))
-    return record
+def _record(timeline: Timeline, dataset: str, record: Record) -> Record:
+    if not (timeline.bad_records or timeline.drift):
+        return record
+    body, bad = spoiled(record.body, dataset, f"{record.event_time}/{record.label}", timeline.bad_records)
+    record = replace(record, body=body, bad=bad or record.bad)
+    return replace(record, sent=_sent(timeline, record))
+
+
+def _sent(timeline: Timeline, record: Record) -> dict[str, Any]:
+    return drifted(record.body, f"{record.event_time}/{record.label}", timeline.drift, OPTIONAL, ALL)
 
 
 def _count(rng: Random, mean: float, empty_share: float) -> int:
@@ -257,8 +257,8 @@ class LiquidationScript:
         rng = Random(f"{self._seed}/{merchant_id}/script/{day}")  # noqa: S311 - reproducible, not secret
         usual = liquidated_body(rng, Place(self._seed, merchant_id, event_time, "script"), 0)
         self._days[merchant_id, event_time] = tuple(
-            _scripted(event_time, f"{number:06d}", {**usual, **changes}, visible_at, visible_until)
-            for number, (changes, visible_at, visible_until) in enumerate(rows)
+            Record(event_time, f"{number:06d}", since, usual | changes, usual | changes, visible_until=until)
+            for number, (changes, since, until) in enumerate(rows)
         )
 
     def over(self, records: Iterable[Record], merchant_id: str, start: datetime, end: datetime) -> list[Record]:
@@ -272,12 +272,3 @@ class LiquidationScript:
             for record in rows
         ]
         return sorted(kept + scripted, key=lambda record: record.key)
-
-
-def _scripted(
-    event_time: datetime, label: str, body: dict[str, Any], visible_at: datetime, visible_until: datetime | None
-) -> Record:
-    for moment in (visible_at, visible_until):
-        if moment is not None and moment.tzinfo is None:
-            raise ValueError(f"a scripted row needs aware times: {moment.isoformat()}")
-    return Record(event_time, label, visible_at, body, body, visible_until=visible_until)

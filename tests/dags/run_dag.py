@@ -12,13 +12,13 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-DAGS = Path(__file__).parent.parent.parent / "dags"
+from airflow import settings
 
 
 def main(dag_id: str, logical_date: str, conf: str, run_type: str) -> None:
     if run_type:
         make_runs(run_type)
-    spec = spec_from_file_location(dag_id, DAGS / f"{dag_id}.py")
+    spec = spec_from_file_location(dag_id, Path(settings.DAGS_FOLDER) / f"{dag_id}.py")
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
@@ -26,15 +26,13 @@ def main(dag_id: str, logical_date: str, conf: str, run_type: str) -> None:
     if hasattr(module.dag, "sync_to_db"):
         # On Airflow 2 dag.test() does not make the assets known; without it their events are lost.
         module.dag.sync_to_db()
-    date_name = "logical_date" if "logical_date" in signature(module.dag.test).parameters else "execution_date"
-    run = module.dag.test(**{date_name: datetime.fromisoformat(logical_date)}, run_conf=json.loads(conf))
+    run = run_by_test(module.dag, logical_date, json.loads(conf))
     instances = run.get_task_instances()
-    events = asset_events(dag_id, run.run_id)
     report = {
         "state": str(run.state),
         "tasks": sorted((ti.task_id, ti.map_index, str(ti.state), ti.try_number) for ti in instances),
         "names": sorted((ti.task_id, ti.map_index, ti.rendered_map_index) for ti in instances if ti.map_index >= 0),
-        "events": [(uri, extra, partition) for uri, extra, partition in events],
+        "events": [event[:3] for event in asset_events(run)],
     }
     print(f"\nreport: {json.dumps(report)}")
 
@@ -49,8 +47,41 @@ def make_runs(run_type: str) -> None:
         run.run_type = run_type
 
 
-def asset_events(dag_id: str, run_id: str) -> list[tuple[str, dict[str, Any], str | None]]:
-    """URI, extra and partition key of what the run told its assets."""
+def run_by_test(dag: Any, logical_date: str, conf: dict[str, Any]) -> Any:
+    """What ``dag.test()`` returns."""
+    date_name = "logical_date" if "logical_date" in signature(dag.test).parameters else "execution_date"
+    return dag.test(**{date_name: datetime.fromisoformat(logical_date)}, run_conf=conf)
+
+
+def sync(folder: str) -> Any:
+    """Make all DAGs of the folder known to the database; them."""
+    try:
+        from airflow.dag_processing.bundles.manager import DagBundlesManager
+        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+    except ImportError:
+        from airflow.models.dagbag import DagBag
+
+        bag = DagBag(dag_folder=folder, include_examples=False)
+        bag.sync_to_db()
+    else:
+        DagBundlesManager().sync_bundles_to_db()
+        bag = DagBag(dag_folder=folder, bundle_name="dags-folder")
+        sync_bag_to_db(bag, "dags-folder", None)
+    assert not bag.import_errors, bag.import_errors
+    return bag.dags
+
+
+def unpause(*dag_ids: str) -> None:
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        for dag_id in dag_ids:
+            session.get(DagModel, dag_id).is_paused = False
+
+
+def asset_events(run: Any) -> list[tuple[str, dict[str, Any], str | None, int]]:
+    """URI, extra, partition key and map index of what the run told its assets."""
     from airflow.utils.session import create_session
     from sqlalchemy import inspect, text
 
@@ -60,9 +91,9 @@ def asset_events(dag_id: str, run_id: str) -> list[tuple[str, dict[str, Any], st
         columns = {column["name"] for column in inspect(session.bind).get_columns(f"{kind}_event")}
         partition = "event.partition_key" if "partition_key" in columns else "NULL"
         query = (
-            f"SELECT {kind}.uri, event.extra, {partition} FROM {kind}_event event "
+            f"SELECT {kind}.uri, event.extra, {partition}, event.source_map_index FROM {kind}_event event "
             f"JOIN {kind} ON {kind}.id = event.{kind}_id "
-            "WHERE event.source_dag_id = :dag_id AND event.source_run_id = :run_id ORDER BY 1, 3"
+            "WHERE event.source_dag_id = :dag_id AND event.source_run_id = :run_id ORDER BY 1, 3, event.id"
         )
-        found = session.execute(text(query), {"dag_id": dag_id, "run_id": run_id}).fetchall()
-    return [(uri, json.loads(extra), key) for uri, extra, key in found]
+        found = session.execute(text(query), {"dag_id": run.dag_id, "run_id": run.run_id}).fetchall()
+    return [(uri, json.loads(extra), key, index) for uri, extra, key, index in found]

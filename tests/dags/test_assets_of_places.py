@@ -52,49 +52,19 @@ for dag_id, schedule in {
 """
 PROGRAM = """
 import json, sys
-from datetime import datetime
-from inspect import signature
 
 from airflow.jobs.job import Job
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
-from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
 from airflow.utils.session import create_session
 from airflow.utils.sqlalchemy import prohibit_commit
-from sqlalchemy import inspect, select, text
+from run_dag import asset_events, sync, run_by_test, unpause
+from sqlalchemy import select
 
 FOLDER, RUNS = sys.argv[1], json.loads(sys.argv[2])
 DOCUMENTED = "load_returned_items"
-try:
-    from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
-
-    DagBundlesManager().sync_bundles_to_db()
-    bag = DagBag(dag_folder=FOLDER, bundle_name="dags-folder")
-    sync_bag_to_db(bag, "dags-folder", None)
-except ImportError:
-    from airflow.models.dagbag import DagBag
-
-    bag = DagBag(dag_folder=FOLDER, include_examples=False)
-    bag.sync_to_db()
-assert not bag.import_errors, bag.import_errors
-with create_session() as session:
-    for dag_id in bag.dags:
-        if dag_id.startswith("on_") or dag_id == DOCUMENTED:
-            session.get(DagModel, dag_id).is_paused = False
-
-
-def events_of(run):
-    with create_session() as session:
-        kind = "asset" if inspect(session.bind).has_table("asset_event") else "dataset"
-        events = session.execute(
-            text(
-                f"SELECT {kind}.uri, event.extra FROM {kind}_event event JOIN {kind} ON {kind}.id = event.{kind}_id "
-                "WHERE event.source_dag_id = :dag_id AND event.source_run_id = :run_id ORDER BY 1, event.id"
-            ),
-            {"dag_id": run.dag_id, "run_id": run.run_id},
-        ).fetchall()
-    return [[uri, json.loads(extra)] for uri, extra in events]
+dags = sync(FOLDER)
+unpause(DOCUMENTED, *(dag_id for dag_id in dags if dag_id.startswith("on_")))
 
 
 def started():
@@ -116,7 +86,7 @@ def loaded():
 
 
 def load(run, session):
-    ti, task = run.get_task_instance("load", session=session), bag.dags[DOCUMENTED].get_task("load")
+    ti, task = run.get_task_instance("load", session=session), dags[DOCUMENTED].get_task("load")
     try:
         from airflow.sdk.definitions.dag import _run_task
     except ImportError:
@@ -132,10 +102,9 @@ def load(run, session):
 
 seen = []
 for dag_id, logical_date, conf in RUNS:
-    test = bag.dags[dag_id].test
-    name = "logical_date" if "logical_date" in signature(test).parameters else "execution_date"
-    run = test(**{name: datetime.fromisoformat(logical_date)}, run_conf=conf)
-    seen.append({"state": str(run.state), "events": events_of(run), "started": started()})
+    run = run_by_test(dags[dag_id], logical_date, conf)
+    events = [event[:2] for event in asset_events(run)]
+    seen.append({"state": str(run.state), "events": events, "started": started()})
 print("\\nreport: " + json.dumps({"seen": seen, "loaded": loaded()}))
 """
 
@@ -186,6 +155,7 @@ def events_of(seen, asset):
     return [extra for uri, extra in seen["events"] if uri == asset.uri]
 
 
+@pytest.mark.newest_airflow
 def test_a_dag_scheduled_on_one_place_is_started_by_that_place_alone_and_learns_what_was_published_there(run, emulator):
     merchant, other = emulator.merchant_ids
     window = {"from": (NOW - 2 * HOUR).isoformat(), "to": (NOW - HOUR).isoformat()}

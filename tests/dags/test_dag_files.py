@@ -6,10 +6,12 @@ from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 
 import airflow_home
+import jinja2
 import pytest
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_zdirect.assets import changed_alias, daily_asset, dataset_asset, place_alias, update_daily_asset
+from airflow_provider_zdirect.dag_support.params import ORDER_PERSONAL_DATA, ORDER_TYPE
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.reports.calendar import EMPTY_IS_CERTAIN_AFTER, DueCalendar
 
@@ -76,6 +78,27 @@ def test_every_parameter_is_described_in_the_form(dags, dag_id):
     assert dags[dag_id].params["conn_id"] == "zdirect_default"
     assert dags[dag_id].params["base_path"] == f"{airflow_home.HOME.as_uri()}/zdirect"
     assert dags[dag_id].params["merchant_ids"] is None
+
+
+def test_a_run_of_orders_fails_if_any_of_its_tasks_does(dags):
+    dag = dags["zdirect_orders"]
+    last = dag.get_task("fail_if_any_failed")
+    assert last.trigger_rule == "none_failed"
+    fetching = {"orders", "announced_returns", "shipping_documents", "order_deletion_requests", "erase_customers"}
+    assert last.upstream_task_ids == fetching
+
+
+@pytest.mark.parametrize(
+    ("template", "params", "rendered"),
+    [
+        (ORDER_TYPE, {"order_type": "both"}, ""),
+        (ORDER_TYPE, {"order_type": "PartnerFulfilled"}, "PartnerFulfilled"),
+        (ORDER_PERSONAL_DATA, {"level": "stock only", "personal_data": "keep"}, "drop"),
+        (ORDER_PERSONAL_DATA, {"level": "orders and stock", "personal_data": "hash"}, "hash"),
+    ],
+)
+def test_orders_for_the_stock_alone_have_nothing_personal(template, params, rendered):
+    assert jinja2.Template(template).render(params=params) == rendered
 
 
 def test_backfill_offers_every_dataset_that_has_a_past(dags):

@@ -7,6 +7,7 @@ import os
 from datetime import date
 
 import airflow_home
+import pytest
 import real_time
 from liquidated import DAY, Day, asked, files, published, truth
 from own_emulator import connection_to
@@ -39,6 +40,7 @@ def test_both_tasks_run_for_every_merchant_and_an_old_day_is_fetched_once(run_da
     assert [(uri, "dates" in extra) for uri, extra, _ in run.events] == [(ASSET, False)] * 2 + [(here, False)] * 2
 
 
+@pytest.mark.newest_airflow
 def test_one_merchants_failure_stops_neither_task_of_another_also_for_days_of_one_purchase_order(
     run_dag, emulator, tmp_path
 ):
@@ -70,7 +72,6 @@ def test_one_merchants_failure_stops_neither_task_of_another_also_for_days_of_on
 PROGRAM = """
 import json, sys
 from datetime import UTC, datetime
-from inspect import signature
 
 from airflow.providers.common.compat.sdk import DAG, Asset, AssetAlias, task
 from airflow_provider_zdirect.operators.liquidation import ZDirectLiquidationRefetchOperator
@@ -100,40 +101,21 @@ with DAG("on_alias", schedule=[AssetAlias("zdirect_liquidated_items_changed")], 
     pass
 
 if __name__ == "__main__":
-    from airflow.models.dag import DagModel
     from airflow.utils.session import create_session
+    from run_dag import asset_events, sync, run_by_test, unpause
     from sqlalchemy import inspect, text
 
-    if hasattr(dag, "sync_to_db"):
-        for each in (dag, on_asset, on_alias):
-            each.sync_to_db()
-    else:
-        from airflow.dag_processing.bundles.manager import DagBundlesManager
-        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
-
-        DagBundlesManager().sync_bundles_to_db()
-        sync_bag_to_db(DagBag(dag_folder=sys.argv[1], bundle_name="dags-folder"), "dags-folder", None)
-    with create_session() as session:
-        for dag_id in ("on_asset", "on_alias"):
-            session.get(DagModel, dag_id).is_paused = False
-    name = "logical_date" if "logical_date" in signature(dag.test).parameters else "execution_date"
-    run = dag.test(**{name: datetime.now(UTC)}, run_conf=json.loads(sys.argv[3]))
+    sync(sys.argv[1])
+    unpause("on_asset", "on_alias")
+    run = run_by_test(dag, datetime.now(UTC).isoformat(), json.loads(sys.argv[3]))
     with create_session() as session:
         kind = "asset" if inspect(session.bind).has_table("asset_event") else "dataset"
-        found = session.execute(
-            text(
-                f"SELECT {kind}.uri, event.extra, event.source_map_index FROM {kind}_event event "
-                f"JOIN {kind} ON {kind}.id = event.{kind}_id "
-                "WHERE event.source_dag_id = 'liquidation_again' AND event.source_run_id = :run_id ORDER BY 3"
-            ),
-            {"run_id": run.run_id},
-        ).fetchall()
         queued = session.execute(text(f"SELECT target_dag_id FROM {kind}_dag_run_queue ORDER BY 1")).fetchall()
     instances = sorted(run.get_task_instances(), key=lambda ti: ti.map_index)
     results = [ti for ti in instances if ti.task_id == "refetch"]
     report = {
         "state": str(run.state),
-        "events": [[uri, json.loads(extra), index] for uri, extra, index in found],
+        "events": [[uri, extra, index] for uri, extra, _, index in asset_events(run)],
         "queued": [dag_id for dag_id, in queued],
         "results": [ti.xcom_pull(task_ids="refetch", map_indexes=ti.map_index) for ti in results],
     }

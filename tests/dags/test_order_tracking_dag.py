@@ -53,6 +53,7 @@ def lines_of(emulator, merchant_id, order_id):
     return [line for item in order["items"] for line in item["lines"]]
 
 
+@pytest.mark.newest_airflow
 def test_a_file_is_applied_and_what_is_missing_is_told_although_a_row_was_refused(run_dag, emulator, tmp_path):
     merchant_id = emulator.merchant_ids[0]
     # The age is logged in whole hours; with half an hour more it is still 30 when the task logs it.
@@ -95,7 +96,7 @@ def test_a_file_is_applied_and_what_is_missing_is_told_although_a_row_was_refuse
     assert (tmp_path / "_inbox" / "tracking.csv").exists()
 
 
-@pytest.mark.newest_airflow
+@pytest.mark.exhaustive
 def test_the_first_file_of_the_docs_is_applied_to_whichever_merchant_has_the_order(run_dag, emulator, tmp_path):
     example = re.search(r"```csv\n(.*?)```", DOCS.read_text(), re.DOTALL)[1]
     (documented,) = re.findall(r"^[0-9a-f-]{36}", example, re.MULTILINE)

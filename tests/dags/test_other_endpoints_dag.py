@@ -17,11 +17,9 @@ DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "other-endpoints.md"
 RUN = """
 if __name__ == "__main__":
     import json, os
-    from inspect import signature
+    from run_dag import run_by_test
 
-    date_name = "logical_date" if "logical_date" in signature(dag.test).parameters else "execution_date"
-    conf = {"merchant_id": os.environ["ZDIRECT_TEST_MERCHANT"]}
-    run = dag.test(**{date_name: datetime(2026, 11, 20, tzinfo=UTC)}, run_conf=conf)
+    run = run_by_test(dag, "2026-11-20T00:00:00+00:00", {"merchant_id": os.environ["ZDIRECT_TEST_MERCHANT"]})
     tasks = {ti.task_id: ti.xcom_pull(task_ids=ti.task_id) for ti in run.get_task_instances()}
     print("\\nreport:", json.dumps([str(run.state), tasks]))
 """

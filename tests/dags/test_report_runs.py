@@ -86,7 +86,7 @@ def test_the_report_of_the_day_before_lands_for_every_merchant_and_the_daily_ass
     )
 
 
-@pytest.mark.newest_airflow
+@pytest.mark.exhaustive
 def test_several_days_by_hand_are_one_report_each(run_dag, emulator, tmp_path, moment):
     merchant = emulator.merchant_ids[1]
     start, end = LONG_AGO - 3 * DAY, LONG_AGO
@@ -98,15 +98,12 @@ def test_several_days_by_hand_are_one_report_each(run_dag, emulator, tmp_path, m
     days = [f"{start + n * DAY:%Y-%m-%d}" for n in range(3)]
     # The sensor's look and the extraction.
     assert asked == {f"from={day}&to={day}": 2 for day in days}
-    # For one of two merchants only: nobody is told that the days are complete.
-    assert [task[2] for task in run.tasks if task[0] == "all_landed"] == ["skipped"]
-    assert not [event for event in run.events if event[0].rstrip("/").endswith("/daily")]
 
 
 @pytest.mark.parametrize(
     ("dag_id", "dataset", "path"),
     [
-        ("zdirect_icm_daily", ICM, "intra-community"),
+        pytest.param("zdirect_icm_daily", ICM, "intra-community", marks=pytest.mark.newest_airflow),
         pytest.param("zdirect_cross_border_daily", CROSS_BORDER, "cross-border", marks=pytest.mark.exhaustive),
     ],
 )
@@ -125,6 +122,9 @@ def test_a_backfill_of_last_week_with_an_empty_day_ends_at_once(
     assert run.state == "success", run.log[-5000:]
     landed = [task[2:] for task in run.tasks if task[0].startswith("report.")]
     assert landed == [("success", 1)] * 14
+    # For one of two merchants only: nobody is told that the days are complete.
+    assert [task[2] for task in run.tasks if task[0] == "all_landed"] == ["skipped"]
+    assert not [event for event in run.events if event[0].rstrip("/").endswith("/daily")]
     truth = emulator.truth(dataset, merchant, start, end)
     there = [row for row in truth if row["report_date"] != empty]
     assert published(tmp_path / dataset) == multiset(there)
@@ -159,6 +159,7 @@ def month(emulator, tmp_path) -> str:
     return f"{first:%Y-%m}"
 
 
+@pytest.mark.newest_airflow
 def test_the_intrastat_report_of_a_month_by_hand(run_dag, emulator, tmp_path, month, moment):
     merchant = emulator.merchant_ids[0]
     run = run_dag("zdirect_intrastat_monthly", moment, month=month, merchant_ids=[merchant], countries=["PL"])
@@ -186,7 +187,7 @@ def test_an_unknown_country_is_refused_by_the_first_task(run_dag, emulator, tmp_
     assert not emulator.requests
 
 
-@pytest.mark.newest_airflow
+@pytest.mark.exhaustive
 def test_a_month_with_a_missing_report_is_refused_at_once_and_names_the_day(run_dag, emulator, tmp_path, month, moment):
     missing = date.fromisoformat(f"{month}-17")
     (manifest,) = (tmp_path / "_manifests" / ICM).rglob("*.json")

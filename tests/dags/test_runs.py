@@ -24,11 +24,12 @@ def test_stock_movements_publishes_the_hour_of_every_merchant(run_dag, hour, emu
             assert rows == truth(dataset, merchant, hour, hour + HOUR)
             total += len(rows)
     assert total > 0
+    assert run.names == [(name, index, emulator.merchant_ids[index]) for name in DATASETS for index in (0, 1)]
     # Five tasks, one after the other, share one token.
     assert sum(request.path == "/auth/token" for request in emulator.requests) == 1
 
 
-@pytest.mark.newest_airflow
+@pytest.mark.exhaustive
 def test_stock_movements_by_hand_takes_window_and_merchant_from_the_form(run_dag, hour, emulator, published, truth):
     merchant = emulator.merchant_ids[0]
     # As the form sends it: another offset than UTC.
@@ -53,6 +54,7 @@ def test_a_window_with_one_end_fails_at_once_and_says_what_to_do(run_dag, hour, 
     assert not [request for request in emulator.requests if "stock-movements" in request.path]
 
 
+@pytest.mark.newest_airflow
 def test_backfill_by_hand_maps_over_days_and_merchants(run_dag, hour, emulator, published, truth):
     midnight = datetime.combine(hour.date(), time(), hour.tzinfo) - timedelta(days=1)
     start, end = midnight - 3 * HOUR, midnight + 2 * HOUR
@@ -80,7 +82,7 @@ def test_backfill_without_a_window_takes_the_day_of_the_run(run_dag, hour, emula
     )
 
 
-@pytest.mark.newest_airflow
+@pytest.mark.exhaustive
 def test_a_backfill_with_a_window_in_its_parameters_fetches_nothing(run_dag, hour, emulator):
     window = {"from": (hour - HOUR).isoformat(), "to": hour.isoformat()}
     run = run_dag("zdirect_stock_movements", hour + HOUR, run_type="backfill", **window)
@@ -90,6 +92,7 @@ def test_a_backfill_with_a_window_in_its_parameters_fetches_nothing(run_dag, hou
     assert not emulator.requests
 
 
+@pytest.mark.exhaustive
 def test_a_backfill_with_the_window_of_its_run_or_none_fetches_it(run_dag, hour, emulator, published, truth):
     merchant = emulator.merchant_ids[0]
     before = {"from": (hour - HOUR).isoformat(), "to": hour.isoformat()}
@@ -97,11 +100,10 @@ def test_a_backfill_with_the_window_of_its_run_or_none_fetches_it(run_dag, hour,
         run = run_dag("zdirect_stock_movements", end, "backfill", merchant_ids=[merchant.upper(), ""], **window)
         assert run.state == "success", run.log[-5000:]
     assert published("received_items", merchant) == truth("received_items", merchant, hour - HOUR, hour + HOUR)
-    assert run.names == [(dataset, 0, merchant) for dataset in DATASETS]
     assert not published("received_items", emulator.merchant_ids[1])
 
 
-@pytest.mark.newest_airflow
+@pytest.mark.exhaustive
 def test_a_scheduled_run_of_the_backfill_dag_skips_everything(run_dag, hour, emulator):
     run = run_dag("zdirect_backfill", hour, run_type="scheduled")
     assert run.state == "success", run.log[-5000:]

@@ -70,6 +70,7 @@ def test_the_list_of_all_tours_is_asked_for_without_an_advice_id(advices):
     assert arguments.mapping(filters, name="filters") == {}, "blank: all; an empty list would be refused"
 
 
+@pytest.mark.newest_airflow
 def test_every_merchant_gets_a_reconciliation(run_dag, emulator, tmp_path):
     for number in (2, 3):
         announce(emulator, number)

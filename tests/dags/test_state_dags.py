@@ -36,6 +36,7 @@ def rows(tmp_path, dataset, merchant, columns):
     return duckdb.sql(f"SELECT {columns} FROM read_parquet('{files}') ORDER BY ALL").fetchall()
 
 
+@pytest.mark.newest_airflow
 def test_inventory_publishes_the_snapshot_and_the_eans_that_are_asked_for(run_dag, emulator, tmp_path):
     merchant, other = emulator.merchant_ids
     now = real_time.now()
@@ -63,6 +64,7 @@ def test_inventory_publishes_the_snapshot_and_the_eans_that_are_asked_for(run_da
     assert (extra["snapshot_time"], extra["stored"]) == (created.isoformat(), True)
 
 
+@pytest.mark.newest_airflow
 def test_reference_data_keeps_what_is_now_and_what_was(run_dag, emulator, tmp_path):
     merchant = emulator.merchant_ids[0]
     first = run_dag("zdirect_reference_data", real_time.now(), merchant_ids=[merchant])

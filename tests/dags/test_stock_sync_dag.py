@@ -30,6 +30,7 @@ def test_one_feed_for_several_merchants_is_refused():
     assert [feed["merchant_id"] for feed in several] == ["a", "b"]
 
 
+@pytest.mark.newest_airflow
 def test_every_merchant_with_a_feed_has_its_levels_and_one_without_is_skipped(emulator, run_dag, tmp_path):
     first, second = emulator.merchant_ids[:2]
     inbox = tmp_path / "_inbox"

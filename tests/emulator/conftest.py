@@ -24,10 +24,17 @@ def server(shared_server: EmulatorServer) -> EmulatorServer:
     return shared_server
 
 
-@pytest.fixture
-def anonymous(server: EmulatorServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, timeout=120) as client:
+@pytest.fixture(scope="session")
+def shared_client(shared_server: EmulatorServer) -> Iterator[httpx.Client]:
+    # Once: a client loads all certificates of the machine.
+    with httpx.Client(base_url=shared_server.url, timeout=120) as client:
         yield client
+
+
+@pytest.fixture
+def anonymous(server: EmulatorServer, shared_client: httpx.Client) -> httpx.Client:
+    shared_client.headers.pop("Authorization", None)
+    return shared_client
 
 
 @pytest.fixture

@@ -58,10 +58,11 @@ def test_the_command_serves_and_ends_on_a_signal(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments", [["--now", "soon"], ["--option", "seed=1"], ["--faults", "missing.json"], ["--merchants", "0"]]
 )
-def test_wrong_arguments_end_with_a_message(arguments: list[str]) -> None:
-    result = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, env=environment(), timeout=60)
-    assert result.returncode == 2
-    assert "error:" in result.stderr
+def test_wrong_arguments_end_with_a_message(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "error:" in capsys.readouterr().err
 
 
 def test_missing_libraries_are_named_with_the_way_to_install_them() -> None:

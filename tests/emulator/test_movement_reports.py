@@ -1,6 +1,9 @@
+"""Both kinds of reports of movements: pages, cursors, and when a report appears."""
+
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -8,8 +11,62 @@ import pytest
 from airflow_provider_zdirect.emulator.catalog import warehouse_id
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
-from .movement_answers import AFTER, AT_ONCE, CROSS_BORDER, DATASET, DATES, ICM, body, flat, get, pages, shown, truth
 from .test_stock_movements import NEW
+
+ICM, CROSS_BORDER = "/zfs/intra-community-movements", "/zfs/cross-border-movements"
+AT_ONCE = "/zfs/stock-movements/intra-community-movements"
+DATASET = {
+    ICM: "intra_community_movements",
+    AT_ONCE: "intra_community_movements",
+    CROSS_BORDER: "cross_border_movements",
+}
+DATES = {"from": "2026-02-20", "to": "2026-03-05"}
+AFTER = "2026-03-06"
+
+
+def get(api: httpx.Client, path: str, merchant_id: str, **query: Any) -> httpx.Response:
+    return api.get(f"{path}/{merchant_id}", params=query)
+
+
+def body(api: httpx.Client, path: str, merchant_id: str, **query: Any) -> dict[str, Any]:
+    answer = get(api, path, merchant_id, **query)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def pages(
+    api: httpx.Client, path: str, merchant_id: str, cursor: str | None = None, **query: Any
+) -> list[dict[str, Any]]:
+    found = []
+    while True:
+        answer = body(api, path, merchant_id, **query, **({"cursor": cursor} if cursor else {}))
+        found.append(answer)
+        assert answer.get("next") != cursor or not cursor
+        cursor = answer.get("next")
+        if not cursor:
+            return found
+
+
+def flat(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"transaction_date": g["transaction_date"], **movement} for g in groups for movement in g["movements"]]
+
+
+def truth(server: EmulatorServer, path: str, start: str = DATES["from"], end: str = AFTER) -> list[dict[str, Any]]:
+    """As the path shows it: the answers of Intra-Community Movements do not repeat the report date."""
+    rows = server.truth(DATASET[path], server.merchant_ids[0], start, end)
+    if path == CROSS_BORDER:
+        return rows
+    return [{name: value for name, value in row.items() if name != "report_date"} for row in rows]
+
+
+def shown(api: httpx.Client, server: EmulatorServer, path: str, **query: Any) -> list[dict[str, Any]]:
+    answer = body(api, path, server.merchant_ids[0], **query)
+    if path == CROSS_BORDER:
+        found: list[dict[str, Any]] = answer["items"]
+        return found
+    return flat(answer["reports" if path == AT_ONCE else "items"])
+
 
 TOO_MANY = (
     "There are too many movements in the database for the requested period of time. Try requesting a shorter period."
@@ -114,3 +171,38 @@ def test_drifted_and_bad_movements_are_shown_as_they_are_sent(
     else:
         assert {"movement_id" in row for row in sent} == {True, False}
     assert shown(api, server, path, **DATES) == sent
+
+
+@pytest.mark.parametrize("path", [ICM, CROSS_BORDER])
+def test_paging_goes_on_into_a_report_that_appears_meanwhile(
+    server: EmulatorServer, api: httpx.Client, path: str
+) -> None:
+    server.set_options(icm_page_size=4, empty_reports=0, rate_limits=False)
+    query = {"from": "2026-03-07", "to": "2026-03-09", **({"limit": 4} if path == CROSS_BORDER else {})}
+    server.clock.set(datetime(2026, 3, 10, 10, 29, tzinfo=UTC))
+    first = body(api, path, server.merchant_ids[0], **query)
+    server.clock.advance(60)
+    answers = [first, *pages(api, path, server.merchant_ids[0], first["next"], **query)]
+    rows = [row for a in answers for row in (a["items"] if path == CROSS_BORDER else flat(a["items"]))]
+    assert rows == truth(server, path, "2026-03-07", "2026-03-10")
+    assert truth(server, path, "2026-03-09", "2026-03-10") != []
+
+
+@pytest.mark.parametrize("path", [ICM, AT_ONCE, CROSS_BORDER])
+def test_a_report_appears_at_its_time_on_the_next_day(server: EmulatorServer, api: httpx.Client, path: str) -> None:
+    server.set_options(empty_reports=0, rate_limits=False)
+    query = {"from": "2026-03-08", "to": "2026-03-09"}
+    first, both = truth(server, path, "2026-03-08", "2026-03-09"), truth(server, path, "2026-03-08", "2026-03-10")
+    assert len(both) > len(first) > 0
+    moments = {
+        datetime(2026, 3, 9, 10, 29, 59, tzinfo=UTC): [],
+        datetime(2026, 3, 9, 10, 30, tzinfo=UTC): first,
+        datetime(2026, 3, 10, 10, 29, 59, tzinfo=UTC): first,
+        datetime(2026, 3, 10, 10, 30, tzinfo=UTC): both,
+    }
+    for now, visible in moments.items():
+        server.clock.set(now)
+        assert shown(api, server, path, **query) == visible
+    server.clock.set(datetime(2026, 3, 10, 10, 30, tzinfo=UTC))
+    server.set_options(report_time="10:31")
+    assert shown(api, server, path, **query) == first

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
-from .order_calls import base, detail, line_paths, orders, patch_line, patch_order, send, truth
+from .order_calls import base, detail, line_paths, patch_line, patch_order, send, truth
 
 WEIGHT = {"value": 1250, "unit": "g"}
 
@@ -29,8 +29,10 @@ def paths(server: EmulatorServer, id: str) -> list[str]:
 
 
 def possible(api: httpx.Client, path: str) -> list[str]:
-    shown: list[str] = api.get(path).json()["data"]["meta"]["possible_status_transitions"]
-    return shown
+    order, line_id = path.partition("/items/")[0], path.rpartition("/")[2]
+    included = api.get(order, params={"include": "order_lines"}).json()["included"]
+    (shown,) = (line["meta"]["possible_status_transitions"] for line in included if line["id"] == line_id)
+    return list(shown)
 
 
 def test_tracking_numbers_take_effect_some_time_later(server: EmulatorServer, api: httpx.Client) -> None:
@@ -121,47 +123,3 @@ def test_orders_of_zalando_cannot_be_written(server: EmulatorServer, api: httpx.
     ):
         assert "fulfilled by Zalando" in detail(answer)["detail"]
         assert answer.status_code == 403
-
-
-def test_an_order_is_shipped_in_two_parcels(server: EmulatorServer, api: httpx.Client) -> None:
-    id = add(server, lines=3)
-    path = f"{base(server)}/{id}/shipments"
-    first, second, third = line_paths(server, id)
-    (default,) = api.get(path).json()["shipments"]
-    assert [line["order_line_id"] for line in default["order_lines"]] == [first, second, third]
-    content = {"order_lines": [{"order_line_id": first}], "weight": WEIGHT, "tracking_number": "T1"}
-    created = send(api, "POST", path, content)
-    assert (created.status_code, list(created.json())) == (201, ["shipment_id"])
-    parcel = f"{path}/{created.json()['shipment_id']}"
-    shown = api.get(parcel).json()
-    assert (shown["status"], shown["weight"], shown["tracking_number"]) == ("initial", WEIGHT, "T1")
-    assert [len(shipment["order_lines"]) for shipment in api.get(path).json()["shipments"]] == [2, 1]
-    shipped = send(api, "PATCH", parcel, {"status": "shipped", "return_tracking_number": "R1"})
-    assert (shipped.status_code, shipped.headers["Location"]) == (204, f"{server.url}{parcel}")
-    statuses = [line["status"] for line in truth(server, id)["items"][0]["lines"]]
-    assert statuses == ["shipped", "reserved", "reserved"]
-    assert send(api, "PATCH", parcel, {"tracking_number": "T2"}).status_code == 403
-    rest = f"{path}/{default['shipment_id']}"
-    assert send(api, "PATCH", rest, {"tracking_number": "T3", "status": "shipped"}).status_code == 204
-    known = truth(server, id)
-    assert (known["status"], known["shipped_without_tracking"]) == ("fulfilled", False)
-    assert {shipment["status"] for shipment in known["shipments"]} == {"shipped"}
-    included = orders(server, api, include="shipments")["included"]
-    assert [shipment["attributes"] for shipment in included] == known["shipments"]
-    # A return is reported by the line, whatever way it was sent.
-    assert patch_line(api, line_paths(server, id)[first], "returned").status_code == 204
-
-
-def test_shipments_and_lines_do_not_mix(server: EmulatorServer, api: httpx.Client) -> None:
-    by_lines, by_parcels = add(server), add(server)
-    first, second = line_paths(server, by_lines)
-    assert patch_line(api, line_paths(server, by_lines)[first], "shipped").status_code == 204
-    path = f"{base(server)}/{by_lines}/shipments"
-    content = {"order_lines": [{"order_line_id": second}], "weight": WEIGHT}
-    assert send(api, "POST", path, content).status_code == 409
-    default = truth(server, by_lines)["shipments"][0]["shipment_id"]
-    assert send(api, "PATCH", f"{path}/{default}", {"tracking_number": "T"}).status_code == 409
-    first, second = line_paths(server, by_parcels)
-    content = {"order_lines": [{"order_line_id": first}], "weight": WEIGHT}
-    assert send(api, "POST", f"{base(server)}/{by_parcels}/shipments", content).status_code == 201
-    assert patch_line(api, line_paths(server, by_parcels)[second], "shipped").status_code == 409

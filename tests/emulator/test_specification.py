@@ -25,22 +25,14 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 TIMES = {"from": "2026-03-09T00:00:00Z", "to": "2026-03-10T12:00:00Z"}
 DATES = {"from": "2026-02-20", "to": "2026-03-05"}
 ORDER = "/merchants/{merchant}/orders/{order}"
-ITEM, LINE = f"{ORDER}/items/{{item}}", f"{ORDER}/items/{{item}}/lines/{{line}}"
-LINES = ALL.rpartition(",order_lines,")[2].rpartition(",")[0]
-# Every documented operation that reads, and what it is asked.
+LINE = f"{ORDER}/items/{{item}}/lines/{{line}}"
+# What each documented operation is asked.
 READS: dict[str, dict[str, str]] = {
     "/merchants/{merchant}/logistic-centers": {},
-    "/merchants/{merchant}/logistic-centers/{center}": {},
     "/merchants/{merchant}/orders": {"include": ALL},
     ORDER: {"include": ALL},
-    f"{ORDER}/transitions": {},
     f"{ORDER}/shipments": {},
-    f"{ORDER}/shipments/{{shipment}}": {},
-    f"{ORDER}/items": {"include": f"order_lines,{LINES}"},
-    ITEM: {"include": f"order_lines,{LINES}"},
-    f"{ITEM}/lines": {"include": LINES},
-    LINE: {"include": LINES},
-    f"{LINE}/transitions": {},
+    f"{ORDER}/items": {"include": "order_lines,order_lines.order_line_transitions"},
     "/merchants/{merchant}/orders-deletion-requests": {},
     "/merchants/{merchant}/announced-returns": {},
     "/sales-channels": {"merchant_ids": "{merchant}"},
@@ -92,8 +84,6 @@ def ids(server: EmulatorServer) -> dict[str, str]:
         "order": order["order_id"],
         "item": order["items"][0]["order_item_id"],
         "line": order["items"][0]["lines"][0]["order_line_id"],
-        "shipment": order["shipments"][0]["shipment_id"],
-        "center": server.reference("logistic_centers", merchant)[0]["logistic_center_id"],
     }
 
 

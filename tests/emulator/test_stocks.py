@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
-import pytest
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
@@ -36,13 +34,6 @@ def update(server: EmulatorServer, api: httpx.Client, *items: dict[str, Any]) ->
     rows = answer.json()["results"]
     assert [row["item"] for row in rows] == list(items)
     return [row["result"] for row in rows]
-
-
-@pytest.fixture
-def pending(server: EmulatorServer) -> Iterator[None]:
-    server.set_options(stocks_pending=1.0)
-    yield
-    server.set_options(stocks_pending=0.0)
 
 
 def test_accepted_levels_become_the_truth(server: EmulatorServer, api: httpx.Client) -> None:
@@ -93,33 +84,6 @@ def test_a_request_that_is_ill_formed_is_refused_as_a_whole(server: EmulatorServ
         answer = api.post(path(server), json=content)
         assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
     assert server.stock_updates(server.merchant_ids[0]) == []
-
-
-def test_updates_for_unknown_articles_are_held(server: EmulatorServer, api: httpx.Client, pending: None) -> None:
-    merchant = server.merchant_ids[0]
-    for status in ("ACCEPTED", "FAILED", "REJECTED"):
-        server.set_options(stocks_pending_status=status)
-        (result,) = update(server, api, item(quantity=len(status)))
-        assert (result["status"], result["code"]) == (status, 104)
-    update(server, api, item(OTHER_EAN))
-    assert server.stock_levels(merchant) == {}
-    server.onboard(EAN)
-    assert server.stock_levels(merchant) == {(CHANNEL, EAN): len("REJECTED")}
-    assert update(server, api, item(quantity=1))[0]["code"] == 0
-    assert server.stock_levels(merchant) == {(CHANNEL, EAN): 1}
-
-
-def test_a_share_fails_and_mostly_succeeds_when_repeated(server: EmulatorServer, api: httpx.Client) -> None:
-    server.set_options(stocks_failed=0.3, rate_limits=False)
-    items, attempts = many(200), []
-    while items:
-        results = update(server, api, *items)
-        assert {(result["status"], result["code"]) for result in results} <= {("ACCEPTED", 0), ("FAILED", 102)}
-        attempts.append(len(items))
-        items = [one for one, result in zip(items, results, strict=True) if result["status"] == "FAILED"]
-    assert 30 < attempts[1] < 90 > 3 * attempts[3]
-    assert len(server.stock_levels(server.merchant_ids[0])) == 200
-    assert Counter(row["status"] for row in server.stock_updates(server.merchant_ids[0]))["ACCEPTED"] == 200
 
 
 def test_two_thousand_updates_a_minute(server: EmulatorServer, api: httpx.Client) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi.responses import Response
+from starlette.responses import Response
 
 from airflow_provider_zdirect.emulator.answers import JSON, ProblemError, json_answer
 from airflow_provider_zdirect.emulator.channel_stock import Result
