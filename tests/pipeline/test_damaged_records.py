@@ -344,28 +344,24 @@ def order_of(number: int) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize(
-    ("level", "damage", "published", "counted"),
-    [
-        (1, b"\xfc", [2, 2, 2], (0, 1)),
-        # Half an order is none: what belongs to the order that cannot be read, and what that belongs to.
-        (0, rb"\x41", [1, 1, 1], (3, 0)),
-        (2, rb"\x41", [1, 1, 1], (3, 0)),
-    ],
-)
-def test_a_damaged_order_item_or_line_spoils_no_other_order(
-    runs: StateExtraction, level: int, damage: bytes, published: list[int], counted: tuple[int, int]
-) -> None:
-    bad = [json.dumps(each).encode().replace(b"@@", b"ok") for each in order_of(1)]
-    bad[level] = json.dumps(order_of(1)[level]).encode().replace(b"@@", damage)
-    good = [json.dumps(each).encode().replace(b"@@", b"ok") for each in order_of(2)]
-    body = b'{"data":[%s,%s],"included":[%s]}' % (bad[0], good[0], b",".join([*bad[1:], *good[1:]]))
+def test_a_damaged_order_item_or_line_spoils_no_other_order(runs: StateExtraction) -> None:
+    """Half an order is none: what belongs to what cannot be read is rejected, and so is what that belongs to."""
+    damages = {(1, 1): b"\xfc", (3, 0): rb"\x41", (4, 2): rb"\x41"}
+    orders = [
+        [
+            json.dumps(each).encode().replace(b"@@", damages.get((number, level), b"ok"))
+            for level, each in enumerate(order_of(number))
+        ]
+        for number in (1, 2, 3, 4)
+    ]
+    included = b",".join(each for _, *others in orders for each in others)
+    body = b'{"data":[%s],"included":[%s]}' % (b",".join(order for order, *_ in orders), included)
     answer_with(runs.emulator, Shape("/orders", lambda n: {}, listed("data"), "order_id"), body)
-    result = runs.run("orders", HOUR, overlap=timedelta(0), max_rejected=counted[0])
-    assert [len(runs.published(name)) for name in ("orders", "order_items", "order_lines")] == published
-    assert uuid(32) in {row["order_id"] for row in runs.published("orders_current")}
-    assert (result.manifest.rejected, result.manifest.repaired) == counted
-    assert len(rejected(runs)) == counted[0]
+    result = runs.run("orders", HOUR, overlap=timedelta(0), max_rejected=6)
+    assert [len(runs.published(name)) for name in ("orders", "order_items", "order_lines")] == [2, 2, 2]
+    assert {row["order_id"] for row in runs.published("orders_current")} == {uuid(16), uuid(32)}
+    assert (result.manifest.rejected, result.manifest.repaired) == (6, 1)
+    assert len(rejected(runs)) == 6
 
 
 ON_REQUEST = {"order_id": uuid(1), "customer_number": "K1234567", "requested_at": AT}
