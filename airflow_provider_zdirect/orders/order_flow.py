@@ -98,7 +98,7 @@ class OrderFlow:
         """Read the order, and decide what can be decided before anything is sent."""
         unknown = None
         try:
-            await self._read()
+            self._state = await self.calls.get(self.order_id)
         except NotFoundError as error:
             reason = "the merchant has no such order, or zDirect does not keep it any more (a year)"
             unknown = error.with_message(reason, title=None)
@@ -109,7 +109,7 @@ class OrderFlow:
         elif self.state.order_type == ZALANDO_FULFILLED:
             self._refuse(self._rows.values(), "Zalando fulfils this order, so it cannot be updated")
         else:
-            self._decide()
+            await self._decide()
 
     def to_send(self) -> list[Part]:
         """What is about to be sent."""
@@ -123,7 +123,7 @@ class OrderFlow:
 
     async def check_effect(self) -> None:
         """Read again what was sent: what has taken effect is done."""
-        await self._read()
+        await self._read_again()
         sent, self._hidden = self._hidden, []
         for part in sent:
             if self.rules.look_for_effect and self._awaits(part) and self._shown(part) != self._value(part):
@@ -180,7 +180,7 @@ class OrderFlow:
                 return True
         return False
 
-    def _decide(self) -> None:
+    async def _decide(self) -> None:
         """Make the parts, and decide those that need no request."""
         lines, problems = find_lines(self._rows.values(), self.state, self.wrong, lines_of)
         named = {line_id for update, found in lines.items() if update.names_lines for line_id in found}
@@ -310,7 +310,8 @@ class OrderFlow:
 
     # Reading and sending
 
-    async def _read(self) -> None:
+    async def _read_again(self) -> None:
+        """Read again what :meth:`_carrier` returns."""
         self._state = await self.calls.get(self.order_id)
 
     async def _send(self, parts: Sequence[Part], send: Callable[[], Awaitable[None]]) -> bool:
@@ -359,7 +360,7 @@ class OrderFlow:
                 await self.calls.patch_line(self.order_id, line_of(self.state, line_id), step, wanted)
             except ConflictError:
                 # Somebody else may have made the same change first.
-                await self._read()
+                await self._read_again()
                 if line_of(self.state, line_id).status not in PASSED[step]:
                     raise
 

@@ -55,7 +55,8 @@ class ShipmentFlow(OrderFlow):
         self._parcels: list[Parcel] = []
         self._shipments: list[ShipmentState] = []
 
-    def _decide(self) -> None:
+    async def _decide(self) -> None:
+        await self._read_again()
         lines, problems = find_lines(self._rows.values(), self.state, self.wrong, _lines_of)
         by_id: dict[str, list[OrderUpdate]] = defaultdict(list)
         for update in self._rows.values():
@@ -123,8 +124,7 @@ class ShipmentFlow(OrderFlow):
 
     # Reading and sending
 
-    async def _read(self) -> None:
-        await super()._read()
+    async def _read_again(self) -> None:
         self._shipments = await self.calls.shipments(self.order_id)
 
     def _carrier(self, shipment: str | None) -> ShipmentState | None:
@@ -135,7 +135,7 @@ class ShipmentFlow(OrderFlow):
             if parts := self._of(parcel.id, SHIPMENT):
                 await self._send_or_hold(parts, partial(self._post, parcel))
         if any(part.what == SHIPMENT and part.sent_at for part in self._parts):
-            await self._read()
+            await self._read_again()
         for parcel in self._parcels:
             if parts := self._of(parcel.id, *CODES):
                 codes = {part.what: self._value(part) for part in parts}
@@ -151,7 +151,7 @@ class ShipmentFlow(OrderFlow):
             await self.calls.post_shipment(self.order_id, parcel.as_body())
         except ConflictError:
             # Another run may have made the same parcel first.
-            await self._read()
+            await self._read_again()
             there = self._carrier(parcel.id)
             if there is None or there.line_ids != parcel.line_ids:
                 raise
@@ -168,7 +168,7 @@ class ShipmentFlow(OrderFlow):
             await self.calls.patch_shipment(self.order_id, there.id, body)
         except PermissionDeniedError as error:
             # zDirect answers conflicting changes like this, too; somebody else may have made the same change first.
-            await self._read()
+            await self._read_again()
             now = next((one for one in self._shipments if one.id == there.id), None)
             if now is not None and all(getattr(now, name) == value for name, value in body.items()):
                 return

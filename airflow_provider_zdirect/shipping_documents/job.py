@@ -268,43 +268,34 @@ class _Run:
 
     def _raise(self, result: DocumentsResult, results: Sequence[OrderDocuments]) -> None:
         job = self._job
-        failed = f"{result.orders[FAILED]} of {len(results)} orders could not be fetched"
+        of_merchant = f"Shipping documents of merchant {self._merchant_id}"
         raise_failures(
             self._end,
             self._errors,
-            f"Shipping documents of merchant {self._merchant_id}: {failed}",
+            f"{of_merchant}: {result.orders[FAILED]} of {len(results)} orders could not be fetched",
             in_vain=all(one.outcome == FAILED for one in results),
         )
-        bad = [one for one in results if one.outcome in (FAILED, CONFLICT)]
-        not_filled = result.tracking.failed if result.tracking else 0
-        if job.max_failed is not None and len(bad) + not_filled > job.max_failed:
-            raise _too_many_failed(job, result, bad)
+        bad = {one.order_id: f"{one.outcome}, {one.reason}" for one in results if one.outcome in (FAILED, CONFLICT)}
+        for part in result.tracking.results if result.tracking else ():
+            if part.outcome in NOT_APPLIED:
+                bad.setdefault(str(part.order_id), f"{part.what} {part.outcome}, {part.reason}")
+        if job.max_failed is not None and len(bad) > job.max_failed:
+            shown = [f"order {order_id}: {why}" for order_id, why in list(bad.items())[:SHOWN]]
+            more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+            uris = [result.results_uri, *([result.tracking.uri] if result.tracking else [])]
+            raise ShippingDocumentsError(
+                f"{of_merchant}: {len(bad)} of {len(results)} orders failed or are in conflict, or their tracking "
+                f"codes could not be filled in; {job.max_failed} may. {'; '.join(shown)}{more}.",
+                remedy="Correct these orders and run the task again; the others are done. All results: "
+                f"{', '.join(map(str, uris))}.",
+            )
         missing = result.orders[MISSING]
         if job.require_documents and missing:
             raise DocumentsNotReadyError(
-                f"Shipping documents of merchant {self._merchant_id}: zDirect has none yet of {missing} orders, such "
-                f"as {', '.join(result.missing_orders)}.",
+                f"{of_merchant}: zDirect has none yet of {missing} orders, such as {', '.join(result.missing_orders)}.",
                 remedy="No action needed if they come before the task's last retry; documents of the others are there.",
                 retry_after=TRY_AGAIN,
             )
-
-
-def _too_many_failed(
-    job: DocumentsJob, result: DocumentsResult, bad: Sequence[OrderDocuments]
-) -> ShippingDocumentsError:
-    parts = [f"order {one.order_id}: {one.outcome}, {one.reason}" for one in bad[:SHOWN]]
-    not_filled = result.tracking.failed if result.tracking else 0
-    if result.tracking and not_filled:
-        wrong = [one for one in result.tracking.results if one.outcome in NOT_APPLIED]
-        parts += [f"order {one.order_id}: {one.what} {one.outcome}, {one.reason}" for one in wrong[:SHOWN]]
-        parts.append(f"all results of tracking codes: {result.tracking.uri}")
-    more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-    return ShippingDocumentsError(
-        f"Shipping documents of merchant {result.merchant_id}: {len(bad)} of {len(job.order_ids)} orders failed or are "
-        f"in conflict, and the tracking codes of {not_filled} could not be filled in; {job.max_failed} may. "
-        f"{'; '.join(parts)}{more}.",
-        remedy=f"Correct these orders and run the task again; the others are done. All results: {result.results_uri}.",
-    )
 
 
 def _hint(error: ZDirectError) -> str:
