@@ -22,13 +22,11 @@ from airflow_provider_zdirect.merchant_files.cells import (
     shown,
     whole_number,
 )
+from airflow_provider_zdirect.merchant_files.given_list import given_list
 from airflow_provider_zdirect.merchant_files.tables import Row, TableFile
 from airflow_provider_zdirect.merchant_files.tracking_number import read_tracking_number, same_number
 
 T = TypeVar("T")
-
-MOST_IN_A_LIST = 1_000
-"""Entries of a list, which goes through Airflow's database; give more as a file."""
 
 RESERVED, SHIPPED, CANCELED, RETURNED = "reserved", "shipped", "canceled", "returned"
 STATUSES = (RESERVED, SHIPPED, CANCELED, RETURNED)
@@ -142,27 +140,6 @@ class UpdateRows:
 def update_file(fs: Any, path: str, uri: str, name: str) -> TableFile:
     """The file with updates of orders."""
     return TableFile(fs, path, uri, name, COLUMNS, required=("order_id or order_number",))
-
-
-def given_list(items: Any, *, name: str, example: str, path: str) -> list[Any]:
-    """The entries of a list.
-
-    :param name: the list's parameter, for errors.
-    :param path: the parameter for a file instead.
-    :raises ZDirectConfigurationError: if it is not a list, or too long.
-    """
-    if not isinstance(items, Iterable) or isinstance(items, str | bytes | Mapping):
-        raise ZDirectConfigurationError(
-            f"{name} is not a list, but {type(items).__name__}.",
-            remedy=f"Give {name} as {example}, or a file as {path}.",
-        )
-    entries = list(items)
-    if len(entries) > MOST_IN_A_LIST:
-        raise ZDirectConfigurationError(
-            f"{name} has {len(entries)} entries; a list may have {MOST_IN_A_LIST}: Airflow keeps it in its database.",
-            remedy=f"Write them to a CSV, Parquet or JSON-lines file, and give it as {path}.",
-        )
-    return entries
 
 
 def listed_updates(items: Any, name: str) -> list[Row]:
