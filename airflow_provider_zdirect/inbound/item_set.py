@@ -8,6 +8,7 @@ from typing import Any
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.merchant_files.cells import CellError, read_cell, read_count
 from airflow_provider_zdirect.merchant_files.ean import read_ean
+from airflow_provider_zdirect.merchant_files.given_list import given_list
 from airflow_provider_zdirect.merchant_files.tables import Row, TableFile
 
 ANNOUNCED, DISPATCHED = "announced", "dispatched"
@@ -15,9 +16,6 @@ ANNOUNCED, DISPATCHED = "announced", "dispatched"
 
 ItemSet = Mapping[str, int]
 """Pieces by EAN, each 1 or more."""
-
-MOST_IN_A_LIST = 1_000
-"""EANs of a list, which goes through Airflow's database; give more as a file."""
 
 COLUMNS = {"ean": ("gtin", "ean13"), "quantity": ("qty", "pieces")}
 """Columns of a file, each with its other names."""
@@ -35,19 +33,8 @@ def listed_items(items: Any, name: str) -> ItemSet:
     :param name: the parameter that it came in, for errors.
     :raises ZDirectConfigurationError: with what is wrong with each of its items.
     """
-    if not isinstance(items, Iterable) or isinstance(items, str | bytes | Mapping):
-        raise ZDirectConfigurationError(
-            f"{name} is not a list, but {type(items).__name__}.",
-            remedy=f'Give {name} as [{{"ean": "4006381333931", "quantity": 2}}], or a file as {name}_path.',
-        )
-    # The results of mapped tasks are fetched while they are gone through.
-    items = list(items)
-    if len(items) > MOST_IN_A_LIST:
-        raise ZDirectConfigurationError(
-            f"{name} has {len(items)} items; a list may have {MOST_IN_A_LIST}: Airflow keeps it in its database.",
-            remedy=f"Write them to a CSV, Parquet or JSON-lines file, and give it as {name}_path.",
-        )
-    return _checked(((f"item {number}", item) for number, item in enumerate(items, start=1)), name)
+    found = given_list(items, name=name, example='[{"ean": "4006381333931", "quantity": 2}]', path=f"{name}_path")
+    return _checked(((f"item {number}", item) for number, item in enumerate(found, start=1)), name)
 
 
 def read_items(file: TableFile) -> ItemSet:

@@ -22,6 +22,7 @@ from airflow_provider_zdirect.merchant_files.cells import (
     read_count,
     shown,
 )
+from airflow_provider_zdirect.merchant_files.given_list import given_list
 from airflow_provider_zdirect.merchant_files.tables import Row
 from airflow_provider_zdirect.merchant_files.tracking_number import read_tracking_number, same_number
 from airflow_provider_zdirect.orders.row_parts import REFUSED, ROW, Part
@@ -30,9 +31,6 @@ from airflow_provider_zdirect.windows import subject
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-MOST_IN_A_LIST = 1_000
-"""Entries of a list, which goes through Airflow's database; give more as a file."""
 
 RESERVED, SHIPPED, CANCELED, RETURNED = "reserved", "shipped", "canceled", "returned"
 STATUSES = (RESERVED, SHIPPED, CANCELED, RETURNED)
@@ -144,27 +142,6 @@ class UpdateRows:
         )
         if self.of_others and not (self.updates or self.wrong):
             log.warning("All rows are of other merchants; is their merchant_id right?")
-
-
-def given_list(items: Any, *, name: str, example: str, path: str) -> list[Any]:
-    """The entries of a list.
-
-    :param name: the list's parameter, for errors.
-    :param path: the parameter for a file instead.
-    :raises ZDirectConfigurationError: if it is not a list, or too long.
-    """
-    if not isinstance(items, Iterable) or isinstance(items, str | bytes | Mapping):
-        raise ZDirectConfigurationError(
-            f"{name} is not a list, but {type(items).__name__}.",
-            remedy=f"Give {name} as {example}, or a file as {path}.",
-        )
-    entries = list(items)
-    if len(entries) > MOST_IN_A_LIST:
-        raise ZDirectConfigurationError(
-            f"{name} has {len(entries)} entries; a list may have {MOST_IN_A_LIST}: Airflow keeps it in its database.",
-            remedy=f"Write them to a CSV, Parquet or JSON-lines file, and give it as {path}.",
-        )
-    return entries
 
 
 def listed_updates(items: Any, name: str) -> list[Row]:

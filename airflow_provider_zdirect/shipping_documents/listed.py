@@ -8,8 +8,8 @@ from typing import Any
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.merchant_files.cells import UUID, CellError, bare
+from airflow_provider_zdirect.merchant_files.given_list import given_list
 from airflow_provider_zdirect.merchant_files.tables import TableFile
-from airflow_provider_zdirect.orders.update_rows import given_list
 
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType({"order_id": ("order_uuid",), "merchant_id": ()})
 

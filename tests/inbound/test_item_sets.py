@@ -84,7 +84,7 @@ def test_all_errors_are_reported_together_the_first_ten_in_full(tmp_path: Path) 
         (json.dumps(ROWS), "items is not a list, but str"),
         (b"[]", "items is not a list, but bytes"),
         (7, "items is not a list, but int"),
-        ([ROWS[0]] * 1001, "items has 1001 items; a list may have 1000"),
+        ([ROWS[0]] * 1001, "items has 1001 entries; a list may have 1000"),
     ],
 )
 def test_what_is_no_list_of_items_is_refused_with_another_way(items: Any, named: str) -> None:

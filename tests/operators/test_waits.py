@@ -96,5 +96,5 @@ def test_operators_that_share_a_low_limit_have_turns_to_wait_for():
         "ZDirectItemSetsOperator": 20,
         "ZDirectOrderUpdateOperator": 50,
         "ZDirectShippingNoticeOperator": 300,
-        "ZDirectStockUpdateOperator": 50,
+        "ZDirectStockUpdateOperator": 200,
     }

@@ -235,6 +235,16 @@ def read(path: Path, feed_time: datetime | None = None, now: datetime = NOW) -> 
     return files.read(files.find(), None, now)
 
 
+def test_a_feed_that_is_replaced_while_it_is_read_is_left_to_the_retry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.csv").write_text(f"ean,quantity\n{ean(1)},1\n")
+    times = iter([NOW, NOW + timedelta(minutes=1)])
+    monkeypatch.setattr(LocalFileSystem, "modified", lambda *_: next(times))
+    with pytest.raises(StorageUnavailableError, match="was replaced"):
+        read(tmp_path / "a.csv")
+
+
 def test_a_folder_with_files_of_other_kinds_only_is_an_error_that_names_them(tmp_path: Path) -> None:
     files = FeedFiles(LocalFileSystem(), str(tmp_path), "feed", NOW)
     for passing in ("~$stock.csv", ".DS_Store", "_SUCCESS", "stock.csv.tmp", "stock.csv~"):
