@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -52,7 +51,7 @@ class ErasureResult:
     :param files: that were written anew or deleted.
     :param documents: shipping documents that were deleted.
     :param certificate: URI of the certificate; None if no customer has to be erased.
-    :param changed: whether anything was erased, by this run or by one that did not finish.
+    :param changed: whether anything was erased, by this run, by one that did not finish or by an extraction.
     """
 
     merchant_id: str
@@ -108,11 +107,8 @@ class ErasureRun:
         self.requests = requests
         self.now = now
         self.ledger = ErasureLedger(self.store, place.merchant_id)
-        # Marks of this run, once it erases, and of runs that did not finish: what they erased is not reported yet.
-        folder = f"{self.ledger.folder}/begun"
-        self.marks = self.store.files(folder)
-        self.own_mark = f"{folder}/{uuid.uuid4().hex}"
-        self.erasure = OrderErasure(self.ledger, now, set(requests.contacts), self._begin)
+        self.erasure = OrderErasure(self.ledger, now, set(requests.contacts))
+        self.marks: list[str] = []
         self.what = f"Erased customers of merchant {place.merchant_id}"
 
     def run(self) -> ErasureResult:
@@ -157,11 +153,6 @@ class ErasureRun:
         hashed = {keyed.digest(number): asked for number, asked in requests.customers.items()} if keyed else {}
         self.ledger.add(at=self.now, orders=requests.orders, customers={**requests.customers, **hashed})
 
-    def _begin(self) -> None:
-        if self.own_mark not in self.marks:
-            self.marks.append(self.own_mark)
-            self.store.write(self.own_mark, b"")
-
     def _erase_and_certify(self) -> tuple[ErasedPeople, str | None]:
         """All people, and the path of their certificate; None if there is nobody.
 
@@ -173,6 +164,7 @@ class ErasureRun:
             certificates = self.store.files(f"{self.ledger.folder}/certificates")
             certificate = max((path for path in certificates if path.endswith(f"-{people.digest}.json")), default=None)
             # Without a mark, nothing has changed since the certificate of these people.
+            self.marks = self.erasure.marks()
             if people and (self.marks or certificate is None):
                 proof = read_published(self.what, partial(prove, self.store, people))
                 certificate = None if proof.found else self._certify(people, proof)

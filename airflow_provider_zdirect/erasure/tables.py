@@ -55,9 +55,10 @@ _HASHED = re.compile(r"[0-9a-f]{32}")
 class OrderErasure:
     """Erases the people in the ledger of one merchant, and counts.
 
+    Before it erases anything it writes a mark, which a run that reports what was erased deletes.
+
     :param at: the present.
     :param contacts: that are known; those in the customers' orders are added.
-    :param begin: called before anything is erased.
     :param rows: erased rows by table; each once per file that it was in.
     :param files: files that were deleted or rewritten.
     :param documents: deleted shipping documents.
@@ -66,14 +67,24 @@ class OrderErasure:
     ledger: ErasureLedger
     at: datetime
     contacts: Contacts = field(default_factory=set)
-    begin: Callable[[], None] = lambda: None
     rows: Counter[str] = field(default_factory=Counter)
     files: set[str] = field(default_factory=set)
     documents: int = 0
+    has_begun: bool = False
 
     @property
     def store(self) -> ObjectStore:
         return self.ledger.store
+
+    def marks(self) -> list[str]:
+        """Of this and all other erasures that were not reported yet."""
+        return self.store.files(f"{self.ledger.folder}/begun")
+
+    def begin(self) -> None:
+        """Call this before anything is erased."""
+        if not self.has_begun:
+            self.store.write(f"{self.ledger.folder}/begun/{uuid.uuid4().hex}", b"")
+            self.has_begun = True
 
     def erase(self, erase_copies: Callable[[OrderErasure, ErasedPeople], None]) -> ErasedPeople:
         """Erase until nothing is found any more.

@@ -128,6 +128,7 @@ def test_an_erasure_that_comes_while_an_extraction_publishes_leaves_nothing(worl
         world.fetch(FIRST)
     assert erased[0].certificate
     assert not world.traces()
+    assert world.erase().changed, "what the extraction has erased is reported"
     world.fetch(FIRST)
     assert len(world.published("orders")) == 6
     assert not world.traces()
