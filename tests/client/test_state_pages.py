@@ -1,8 +1,7 @@
-"""Pages of present states: lists in objects, bare lists, groups by location, times and entity tags."""
+"""Pages of present states over HTTP: the merchant as a parameter, times and entity tags."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -14,74 +13,12 @@ from clocks import FakeClock
 from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, Page, ZDirectClient
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
-from airflow_provider_zdirect.exceptions import MalformedResponseError
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-CREATED = "2026-11-21T22:00:00Z"
-
-PLACES: list[Any] = [
-    {"stock_location_id": "a", "quantities_by_state": {"offerable": 541, "non_offerable": 1}},
-    {"stock_location_id": "b", "quantities_by_state": {"offerable": 256, "non_offerable": 10}},
-]
-TOTAL = {"offerable": 797, "non_offerable": 11}
-ITEM = {"ean": "4260612848605", "total_quantity": 808, "quantities_by_state": TOTAL, "quantities_by_location": PLACES}
 
 
 def records(page: Page) -> list[Any]:
     return [msgspec.json.decode(record) for record in page.records]
-
-
-def parsed(dataset: str, content: Any) -> Page:
-    return get_dataset(dataset).read(json.dumps(content).encode())
-
-
-def test_a_snapshot_is_a_record_per_location_with_what_its_ean_has_and_the_time() -> None:
-    content = {"item_quantity_snapshot": {"item_quantities": [ITEM]}, "created": CREATED}
-    page = parsed("item_quantity_snapshots", content)
-    assert page.snapshot_time == CREATED
-    common = {"created": CREATED, "ean": ITEM["ean"], "total_quantity": 808, "total_quantities_by_state": TOTAL}
-    assert records(page) == [{**common, **place} for place in PLACES]
-
-
-@pytest.mark.parametrize("places", [{}, {"quantities_by_location": []}, {"quantities_by_location": None}])
-def test_an_ean_without_locations_is_one_record(places: dict[str, Any]) -> None:
-    page = parsed("item_quantities", {"item_quantities": [{"ean": "1", "total_quantity": 0, **places}]})
-    assert records(page) == [{"ean": "1", "total_quantity": 0}]
-
-
-@pytest.mark.parametrize(
-    ("content", "time"),
-    [
-        ({}, None),
-        ({"item_quantity_snapshot": None}, None),
-        ({"item_quantity_snapshot": {}}, None),
-        ({"item_quantity_snapshot": {"item_quantities": None}, "created": None}, None),
-        ({"item_quantity_snapshot": {"item_quantities": []}, "created": ""}, None),
-        ({"item_quantity_snapshot": {"item_quantities": []}, "created": CREATED}, CREATED),
-    ],
-)
-def test_a_page_without_records_has_the_time_if_there_is_one(content: dict[str, Any], time: str | None) -> None:
-    page = parsed("item_quantity_snapshots", content)
-    assert (page.records, page.snapshot_time) == ([], time)
-
-
-@pytest.mark.parametrize(
-    "content", [{"item_quantity_snapshot": {"stock": []}}, {"snapshot": {}}, {"item_quantity_snapshot": [ITEM]}, [ITEM]]
-)
-def test_what_is_not_understood_does_not_look_like_no_stock(content: Any) -> None:
-    with pytest.raises(MalformedResponseError):
-        parsed("item_quantity_snapshots", content)
-
-
-def test_stock_locations_may_be_a_list_or_an_object_and_channels_only_an_object() -> None:
-    assert records(get_dataset("stock_locations").read(b' \n[{"id": "a"}]')) == [{"id": "a"}]
-    assert records(parsed("stock_locations", {"stock_locations": [{"id": "a"}]})) == [{"id": "a"}]
-    assert records(parsed("stock_locations", [])) == []
-    with pytest.raises(MalformedResponseError):
-        parsed("sales_channels", [{"id": "a"}])
-
-
-# Over HTTP
 
 
 @pytest.fixture(scope="module")
