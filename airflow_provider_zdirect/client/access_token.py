@@ -106,14 +106,14 @@ class AccessTokens:
 
     async def _request(self, refused: str | None) -> Token:
         """A new token; or the one that another host has got meanwhile."""
-        attempts = 0
+        policy, attempts = self._sender.policy, 0
         while True:
             attempts += 1
             try:
                 return await self._ask()
             except RateLimitedError as error:
                 left = error.retry_after
-                if left > self._config.max_inline_wait or attempts >= self._config.max_attempts:
+                if left > policy.max_inline_wait or attempts >= policy.max_attempts:
                     raise
             log.info("%s: no request for %.0f s.", self._call.what, left)
             while left > 0:
@@ -145,7 +145,7 @@ class AccessTokens:
             return Token(granted.access_token, asked_at, asked_at + timedelta(seconds=granted.expires_in))
 
         timeouts = Timeouts(connect=config.connect_timeout, read=TOKEN_TIMEOUT, total=2 * TOKEN_TIMEOUT)
-        max_wait = min(LOOK_AGAIN, config.max_inline_wait)
+        max_wait = min(LOOK_AGAIN, self._sender.policy.max_inline_wait)
         try:
             return await self._sender.send(
                 self._call, f"Basic {credentials}", read, max_wait=max_wait, timeouts=timeouts
@@ -194,4 +194,4 @@ class AccessTokens:
         now = self._clock.now()
         if token is self._held and self._keep_until is not None and now < self._keep_until:
             return token if token.remaining(now) > LAST_USE else None
-        return token if token.is_fresh(now, self._config.token_margin) else None
+        return token if token.is_fresh(now) else None

@@ -112,7 +112,7 @@ class ZDirectClient:
         self.assumptions = config.assumptions
         clock = clock or SystemClock()
         limiter = limiter or FileRateLimiter(clock=clock)
-        policy = policy or RetryPolicy(max_inline_wait=config.max_inline_wait, max_attempts=config.max_attempts)
+        policy = policy or RetryPolicy(max_inline_wait=config.max_inline_wait)
         self._transport = transport or Transport(
             Timeouts(config.connect_timeout, config.read_timeout, config.total_timeout)
         )
@@ -312,9 +312,7 @@ class ZDirectClient:
         refused_at: datetime | None = None
         while True:
             try:
-                return await self._sender.send(
-                    call, f"Bearer {token.access_token}", read, max_wait=self.config.max_inline_wait
-                )
+                return await self._sender.send(call, f"Bearer {token.access_token}", read)
             except AuthenticationError:
                 if refused_at is not None and token.obtained_at >= refused_at:
                     raise

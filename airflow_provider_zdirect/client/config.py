@@ -10,6 +10,8 @@ from airflow_provider_zdirect.client.hosts import PRODUCTION_URL, SANDBOX_URL, Z
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 
+USER_AGENT = f"airflow-provider-zdirect/{__version__}"
+
 MASKED = "***"
 """What Airflow shows in place of a secret."""
 
@@ -20,8 +22,6 @@ _NUMBERS = {
     "total_timeout": (0.001, DAY),
     "rate_share": (0.001, 1),
     "max_inline_wait": (0, DAY),
-    "max_attempts": (1, 1000),
-    "token_margin": (0, DAY),
 }
 """What each setting may be."""
 
@@ -35,15 +35,12 @@ class ClientConfig:
     :param environment: ``production`` or ``sandbox``, in any case; both have their own address and tokens (zDirect
         docs, API overview).
     :param base_url: another address with its scheme, for example the emulator's; None is the environment's own.
-    :param user_agent: sent with every request.
     :param connect_timeout: seconds for a connection.
     :param read_timeout: seconds for the next byte.
     :param total_timeout: seconds for one whole answer.
     :param rate_share: part of each documented rate limit that this host may use, in (0, 1]. A tenth is left free by
         default, because requests do not arrive as evenly as they are sent; divide by the number of worker hosts.
     :param max_inline_wait: longest wait inside a request, in seconds; longer ones are raised as a retriable error.
-    :param max_attempts: how often one request is sent at most.
-    :param token_margin: seconds of life that a token must have left to be used.
     :param assumptions: what is assumed of the API where it is not confirmed.
     :param conn_id: the Airflow connection that all this comes from, for error messages.
     :ivar address: the base URL, without a slash at the end.
@@ -54,14 +51,11 @@ class ClientConfig:
     client_secret: str = field(repr=False)
     environment: str = "production"
     base_url: str | None = None
-    user_agent: str = f"airflow-provider-zdirect/{__version__}"
     connect_timeout: float = 10.0
     read_timeout: float = 300.0
     total_timeout: float = 900.0
     rate_share: float = 0.9
     max_inline_wait: float = 30.0
-    max_attempts: int = 4
-    token_margin: float = 300.0
     assumptions: Assumptions = field(default_factory=Assumptions)
     conn_id: str | None = None
     address: str = field(init=False)
@@ -90,8 +84,6 @@ class ClientConfig:
                 f"host is the {belongs_to} address, but environment={environment!r}.",
                 remedy=f"Set environment to {belongs_to}, or leave host empty.",
             )
-        if not (self.user_agent.isascii() and self.user_agent.isprintable() and self.user_agent.strip()):
-            raise ZDirectConfigurationError("user_agent is not printable ASCII.", remedy="Leave it out.")
 
     @property
     def is_zalando(self) -> bool:

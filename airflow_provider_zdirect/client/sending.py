@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from airflow_provider_zdirect.client.answer_errors import error_of, tidy
-from airflow_provider_zdirect.client.config import ClientConfig
+from airflow_provider_zdirect.client.config import USER_AGENT, ClientConfig
 from airflow_provider_zdirect.client.rates import RateLimiter
 from airflow_provider_zdirect.client.retry import RetryPolicy
 from airflow_provider_zdirect.client.transport import Answer, Timeouts, Transport
@@ -82,24 +82,25 @@ class Sender:
         authorization: str,
         read: Callable[[Answer], T],
         *,
-        max_wait: float,
+        max_wait: float | None = None,
         timeouts: Timeouts | None = None,
     ) -> T:
         """What ``read`` makes of the answer; it may raise MalformedResponseError.
 
         :param authorization: scheme and credentials; masked in every text taken from the answer.
-        :param max_wait: longest wait for the rate limit, in seconds.
+        :param max_wait: longest wait for the rate limit, in seconds; None is that of the policy.
         :raises ZDirectError: if there is no answer that is expected.
         """
         config = self.config
         pace = f"{config.address} {config.client_id} {call.endpoint}"
-        await self.limiter.acquire(pace, call.rate.shared(config.rate_share), max_wait=max_wait)
+        patience = self.policy.max_inline_wait if max_wait is None else max_wait
+        await self.limiter.acquire(pace, call.rate.shared(config.rate_share), max_wait=patience)
         self.stats.requests += 1
         flow_id = str(uuid.uuid4())
         headers = {
             "Authorization": authorization,
             "Accept": call.accept,
-            "User-Agent": config.user_agent,
+            "User-Agent": USER_AGENT,
             "X-Flow-Id": flow_id,
             **call.headers,
         }

@@ -44,10 +44,10 @@ class Token:
         """Seconds until it expires."""
         return (self.expires_at - now).total_seconds()
 
-    def is_fresh(self, now: datetime, margin: float) -> bool:
-        """Whether it lives for ``margin`` more seconds, or for half of its life if that is shorter."""
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether it lives for five more minutes, or for half of its life if that is shorter."""
         lifetime = (self.expires_at - self.obtained_at).total_seconds()
-        return self.remaining(now) >= min(margin, lifetime / 2)
+        return self.remaining(now) >= min(300.0, lifetime / 2)
 
 
 def token_key(base_url: str, client_id: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import difflib
 import json
-import math
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,7 +13,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
 
 from airflow_provider_zdirect.client import ClientConfig, ZDirectClient, checked_merchant_id
-from airflow_provider_zdirect.client.config import fault_in
+from airflow_provider_zdirect.client.config import DAY, fault_in
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.datasets.personal_data import SHORTEST_KEY
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
@@ -121,12 +120,18 @@ def read_settings(conn_id: str, connection: Any) -> ConnectionSettings:
 
 def secrets_of(connection: Any) -> list[str]:
     """What must not appear in logs, whether or not it can be used."""
-    try:
-        extra = json.loads(connection.extra or "{}")
-    except ValueError:
-        extra = {}
+    extra = _decoded(connection.extra or "{}")
     secret = extra.get(PERSONAL_DATA_SECRET) if isinstance(extra, dict) else None
     return [text for text in (connection.password, secret) if text and isinstance(text, str)]
+
+
+def _decoded(value: Any) -> Any:
+    """The content of a text that holds JSON, None for one that does not; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    with suppress(ValueError):
+        return json.loads(value)
+    return None
 
 
 def _settings(conn_id: str, connection: Any) -> ConnectionSettings:
@@ -137,8 +142,8 @@ def _settings(conn_id: str, connection: Any) -> ConnectionSettings:
     extra = _extra(connection)
     patience: dict[str, float] = {name: extra[name] for name in ("rate_share", "max_inline_wait") if name in extra}
     if (timeout := extra.get("timeout")) is not None:
-        if not 0 < timeout < math.inf:
-            raise _wrong("timeout", timeout, "a number of seconds above 0")
+        if not 0 < timeout <= DAY:
+            raise _wrong("timeout", timeout, "a number of seconds above 0, one day at most")
         patience |= {
             "total_timeout": timeout,
             "read_timeout": min(timeout, ClientConfig.read_timeout),
@@ -151,7 +156,7 @@ def _settings(conn_id: str, connection: Any) -> ConnectionSettings:
         base_url=base_url(connection),
         assumptions=Assumptions(extra.get("assumptions", {})),
         conn_id=conn_id,
-        **patience,  # type: ignore[arg-type]
+        **patience,
     )
     return ConnectionSettings(
         config=config,
@@ -185,11 +190,7 @@ def base_url(connection: Any) -> str | None:
 
 def _extra(connection: Any) -> dict[str, Any]:
     """The extra's fields that are filled in, each of its type."""
-    try:
-        extra = json.loads(connection.extra) if connection.extra else {}
-    except ValueError:
-        # Not as the cause: it holds the whole text.
-        extra = None
+    extra = _decoded(connection.extra or "{}")
     if not isinstance(extra, dict):
         raise ZDirectConfigurationError(
             "extra is not a valid JSON object.", remedy='Give an object, for example {"environment": "sandbox"}.'
@@ -201,12 +202,7 @@ def _extra(connection: Any) -> dict[str, Any]:
             remedy=f"Correct or remove it. The keys are {', '.join(_FIELDS)}.",
         )
     # Airflow's older forms and `connections add` may leave blanks for what was not filled in.
-    filled = {
-        name: value
-        for name, value in extra.items()
-        if value is not None and not (isinstance(value, str) and not value.strip())
-    }
-    return {name: _value(name, value) for name, value in filled.items()}
+    return {name: _value(name, value) for name, value in extra.items() if value is not None and str(value).strip()}
 
 
 def _with_nearest(name: str) -> str:
@@ -233,7 +229,7 @@ def _value(name: str, value: Any) -> Any:
                 return float(value)
             case "boolean" if (text := str(value).strip().lower()) in ("true", "false"):
                 return text == "true"
-            case "object" if isinstance(content := json.loads(value) if isinstance(value, str) else value, dict):
+            case "object" if isinstance(content := _decoded(value), dict):
                 return content
             case "string" if isinstance(value, str):
                 return value.strip()

@@ -14,6 +14,7 @@ import aiohttp
 from airflow.providers.common.compat.sdk import AirflowException, Connection
 from airflow.providers.http.hooks.http import HttpAsyncHook, HttpHook
 
+from airflow_provider_zdirect.client.config import USER_AGENT
 from airflow_provider_zdirect.client.hosts import is_local, path_below
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.hooks.connection import ZDirectConnection
@@ -56,11 +57,10 @@ class ZDirectHttpHook(_OnZDirect, HttpHook):
 
     def get_conn(self, *args: Any, **kwargs: Any) -> Any:
         """A session of ``requests``."""
-        config = self._zdirect.config()
         session = super().get_conn(*args, **kwargs)
         if session.headers["User-Agent"].startswith("python-requests"):
-            session.headers["User-Agent"] = config.user_agent
-        if is_local(config.address):
+            session.headers["User-Agent"] = USER_AGENT
+        if is_local(self._zdirect.config().address):
             session.trust_env = False
         return session
 
@@ -126,7 +126,7 @@ class ZDirectHttpAsyncHook(_OnZDirect, HttpAsyncHook):
         )
 
         def with_token(token: str) -> dict[str, Any]:
-            return {"User-Agent": config.user_agent, **own, "Authorization": f"Bearer {token}"}
+            return {"User-Agent": USER_AGENT, **own, "Authorization": f"Bearer {token}"}
 
         token = await self._zdirect.access_token()
         try:

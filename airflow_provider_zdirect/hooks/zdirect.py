@@ -10,14 +10,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_zdirect.client import ClientConfig, Identity, ZDirectClient
-from airflow_provider_zdirect.exceptions import (
-    AuthenticationError,
-    PermissionDeniedError,
-    RateLimitedError,
-    TransportError,
-    ZDirectConfigurationError,
-    ZDirectError,
-)
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectError
 from airflow_provider_zdirect.hooks import connection_form
 from airflow_provider_zdirect.hooks.connection import ZDirectConnection, shared_client
 
@@ -94,10 +87,8 @@ class ZDirectHook(ZDirectConnection, BaseHook):
 
         :raises ZDirectConfigurationError: if there is none.
         """
-        settings = self.settings
-        if settings.merchant_id:
-            return [settings.merchant_id]
-        return self._granted(asyncio.run(self._me(self.config())))
+        own = self.own_merchant_id()
+        return [own] if own else self._granted(asyncio.run(self._me(self.config())))
 
     def merchant_id(self) -> str:
         """The connection's merchant, or else the only one that the app may use.
@@ -107,17 +98,11 @@ class ZDirectHook(ZDirectConnection, BaseHook):
         return self._only(self.merchant_ids())
 
     def own_merchant_id(self) -> str | None:
-        """The connection's merchant, if it names one; without a request.
-
-        :raises ZDirectConfigurationError: as :meth:`config`.
-        """
+        """The connection's merchant, if it names one; without a request."""
         return self.settings.merchant_id
 
     async def find_merchant_id(self, client: ZDirectClient) -> str:
-        """As :meth:`merchant_id`, for coroutines, with a client of this hook.
-
-        :raises ZDirectConfigurationError: if there are several; lists them.
-        """
+        """As :meth:`merchant_id`, for coroutines, with a client of this hook."""
         return self.own_merchant_id() or self._only(self._granted(await client.me()))
 
     def _granted(self, identity: Identity) -> list[str]:
@@ -144,7 +129,7 @@ class ZDirectHook(ZDirectConnection, BaseHook):
             config, merchant_id = settings.config, settings.merchant_id
             identity = asyncio.run(self._me(replace(config, **TEST_PATIENCE)))
         except ZDirectError as error:
-            return False, _diagnosis(error)
+            return False, str(error)
         if merchant_id and merchant_id not in identity.merchant_ids:
             return False, (
                 f"The app works, but merchant_id={merchant_id} of this connection is not granted to it. "
@@ -159,24 +144,3 @@ class ZDirectHook(ZDirectConnection, BaseHook):
     async def _me(self, config: ClientConfig) -> Identity:
         async with shared_client(config, share_access=self.settings.share_access) as client:
             return await client.me()
-
-
-def _diagnosis(error: ZDirectError) -> str:
-    match error:
-        case AuthenticationError():
-            what = "The client id or the client secret is wrong for this environment."
-        case PermissionDeniedError():
-            what = (
-                "zDirect refuses the app (403). Most often the app is in sandbox mode and this connection is for "
-                "production, or the app was switched to production after its token was issued."
-            )
-        case RateLimitedError():
-            what = (
-                "zDirect gives no more access tokens at the moment (8 a minute in production, 1 in sandbox). "
-                f"Test again in {error.retry_after:.0f} seconds."
-            )
-        case TransportError():
-            what = "zDirect cannot be reached: check host, network, proxy and DNS of this machine."
-        case _:
-            return str(error)
-    return f"{what} Details: {error}"

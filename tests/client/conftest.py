@@ -38,8 +38,7 @@ async def make_client(server: ScriptedServer, clock: FakeClock) -> AsyncIterator
 
         def make(tokens: TokenStore | None = None, **settings: Any) -> ZDirectClient:
             config = ClientConfig("app-1", CLIENT_SECRET, **{"base_url": server.url, **settings})
-            patience = {"max_inline_wait": config.max_inline_wait, "max_attempts": config.max_attempts}
-            policy = RetryPolicy(**patience, jitter=lambda: 0.0)  # type: ignore[arg-type]
+            policy = RetryPolicy(max_inline_wait=config.max_inline_wait, jitter=lambda: 0.0)
             client = ZDirectClient(config, tokens=tokens, clock=clock, limiter=MemoryRateLimiter(clock), policy=policy)
             return made.push_async_exit(client)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -41,21 +41,19 @@ from client.scripted_server import RESET, Script, ScriptedServer, reply, token_r
 pytestmark = pytest.mark.anyio
 
 
-class MakeProvider:
-    def __init__(self, server: ScriptedServer, clock: FakeClock) -> None:
-        self._server = server
-        self._clock = clock
-        self.limiter = MemoryRateLimiter(clock)
-
-    def __call__(self, store: TokenStore | None = None, **settings: Any) -> AccessTokens:
-        config = ClientConfig("app-1", CLIENT_SECRET, base_url=self._server.url, **settings)
-        sender = Sender(config, Transport(), self.limiter, RetryPolicy(jitter=lambda: 0.0), self._clock)
-        return AccessTokens(sender, store or MemoryTokenStore())
+MakeProvider = Callable[..., AccessTokens]
 
 
 @pytest.fixture
 def make_provider(server: ScriptedServer, clock: FakeClock) -> MakeProvider:
-    return MakeProvider(server, clock)
+    limiter = MemoryRateLimiter(clock)
+
+    def make(store: TokenStore | None = None, **settings: Any) -> AccessTokens:
+        config = ClientConfig("app-1", CLIENT_SECRET, base_url=server.url, **settings)
+        sender = Sender(config, Transport(), limiter, RetryPolicy(jitter=lambda: 0.0), clock)
+        return AccessTokens(sender, store or MemoryTokenStore())
+
+    return make
 
 
 @pytest.mark.parametrize("expires_in", [3600, "3600", 3600.0])
@@ -96,12 +94,17 @@ async def test_a_short_lived_token_is_not_requested_anew_for_every_request(
     assert len(server.token_requests) == 1
 
 
-async def test_tasks_that_start_together_ask_once(server: ScriptedServer, make_provider: MakeProvider) -> None:
+async def test_tasks_that_start_together_or_meet_a_401_together_ask_once(
+    server: ScriptedServer, make_provider: MakeProvider
+) -> None:
     store = MemoryTokenStore()
-    providers = [make_provider(store) for _ in range(5)]
-    tokens = await asyncio.gather(*(provider.get() for provider in providers * 4))
+    providers = [make_provider(store) for _ in range(5)] * 4
+    tokens = await asyncio.gather(*(provider.get() for provider in providers))
     assert {token.access_token for token in tokens} == {"secret-token-1"}
     assert len(server.token_requests) == 1
+    tokens = await asyncio.gather(*(provider.get("secret-token-1") for provider in providers))
+    assert {token.access_token for token in tokens} == {"secret-token-2"}
+    assert len(server.token_requests) == 2
 
 
 async def test_after_a_401_the_newer_token_of_the_store_is_used(
@@ -113,19 +116,6 @@ async def test_after_a_401_the_newer_token_of_the_store_is_used(
     await store.save(replace(stale, access_token="from-another-task"))
     assert (await provider.get(stale.access_token)).access_token == "from-another-task"
     assert len(server.token_requests) == 1
-
-
-async def test_after_a_401_a_new_token_is_requested_once_for_all(
-    server: ScriptedServer, make_provider: MakeProvider
-) -> None:
-    store = MemoryTokenStore()
-    providers = [make_provider(store) for _ in range(3)]
-    stale = [await provider.get() for provider in providers]
-    fresh = await asyncio.gather(
-        *(provider.get(token.access_token) for provider, token in zip(providers * 2, stale * 2, strict=True))
-    )
-    assert {token.access_token for token in fresh} == {"secret-token-2"}
-    assert len(server.token_requests) == 2
 
 
 @pytest.mark.parametrize(
@@ -237,26 +227,18 @@ async def test_an_ageing_token_is_used_while_no_new_one_can_be_had(
     assert (await provider.get()).access_token == "new"
 
 
-@pytest.fixture
-def emulator() -> Iterator[EmulatorServer]:
-    with EmulatorServer(environment="sandbox") as running:
-        yield running
-
-
 @pytest.mark.parametrize("count", exhaustive([2, 10]))
-def test_processes_that_start_together_make_one_token_request(
-    emulator: EmulatorServer, tmp_path: Path, count: int
-) -> None:
+def test_processes_that_start_together_make_one_token_request(tmp_path: Path, count: int) -> None:
     spawn = multiprocessing.get_context("spawn")
     start, names = spawn.Barrier(count), spawn.Queue()
-    processes = [
-        spawn.Process(target=ask_who_the_app_is, args=(emulator.url, tmp_path, start, names)) for _ in range(count)
-    ]
-    for process in processes:
-        process.start()
-    assert [names.get(timeout=300) for _ in range(count)] == ["demo"] * count
-    for process in processes:
-        process.join()
-    paths = [request.path for request in emulator.requests]
+    with EmulatorServer(environment="sandbox") as emulator:
+        arguments = (emulator.url, tmp_path, start, names)
+        processes = [spawn.Process(target=ask_who_the_app_is, args=arguments) for _ in range(count)]
+        for process in processes:
+            process.start()
+        assert [names.get(timeout=300) for _ in range(count)] == ["demo"] * count
+        for process in processes:
+            process.join()
+        paths = [request.path for request in emulator.requests]
     assert paths.count("/auth/token") == 1
     assert paths.count("/auth/me") == count

@@ -1,4 +1,4 @@
-"""Pages of present states: lists in objects, bare lists, groups by location, times and entity tags."""
+"""Pages of present states over HTTP: the merchant as a parameter, times and entity tags."""
 
 from __future__ import annotations
 

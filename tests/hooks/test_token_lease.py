@@ -73,9 +73,15 @@ async def test_where_variables_cannot_be_reached_the_host_shares_the_token(store
     assert token.access_token not in caplog.text
 
 
-async def test_while_another_host_asks_this_one_waits_for_its_token(store, clock, token):
-    await store._write_lease("another host", clock.now() + timedelta(seconds=30))
-    clock.during_sleep = lambda: store.save(token)
+@pytest.mark.parametrize("when", ["before", "at the same time"])
+async def test_while_another_host_asks_this_one_waits_for_its_token(store, clock, token, when):
+    async def other_asks():
+        await store._write_lease("another host", clock.now() + timedelta(seconds=30))
+        clock.during_sleep = lambda: store.save(token)
+
+    clock.during_sleep = other_asks
+    if when == "before":
+        await other_asks()
     async with store.lock():
         assert await store.load() == token
         assert (await store._read_lease())[0] == "another host"

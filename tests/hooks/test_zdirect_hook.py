@@ -19,12 +19,12 @@ def test_a_good_connection_reports_environment_merchants_and_scopes(connect, emu
 @pytest.mark.parametrize(
     ("fields", "fault", "parts"),
     [
-        ({"password": "wrong"}, None, ["client secret is wrong"]),
+        ({"password": "wrong"}, None, ["refused the client id or the client secret"]),
         ({}, {"match": {"path": "/auth/me"}, "action": {"status": 403}}, ["sandbox mode", "403"]),
         (
             {"extra": {"share_access": False}},
             {"match": {"path": "/auth/token"}, "action": {"status": 429, "headers": {"Retry-After": "41"}}},
-            ["41 seconds"],
+            ["41 s"],
         ),
     ],
     ids=["wrong secret", "sandbox app against production", "no more tokens"],
