@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 from outlet_events import OutletEvents
 from own_emulator import config_of, connection_to, own_emulator
 
-from airflow_provider_zdirect.assets import inbound_asset, place_of
+from airflow_provider_zdirect.assets import place_of, zdirect_asset
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.datasets.endpoint import Rate
 from airflow_provider_zdirect.exceptions import RateLimitedError
@@ -53,10 +53,10 @@ def test_item_sets_then_the_reconciliation(place, context):
     summary = ZDirectItemSetsOperator(task_id="item_sets", **place).execute(context)
     assert (summary["notices"], summary["sets_fetched"], summary["sets_pending"], summary["items"]) == (1, 1, 0, 1)
     reconcile = ZDirectInboundReconciliationOperator(task_id="reconcile", **place)
-    assert inbound_asset() in reconcile.outlets
+    assert zdirect_asset("inbound_reconciliation") in reconcile.outlets
     found = reconcile.execute(context)
     assert (found["rows"], found["announced"], found["received"], found["differing"]) == (1, 4, 0, 1)
-    for asset in (inbound_asset(), inbound_asset(place["base_path"])):
+    for asset in (zdirect_asset("inbound_reconciliation"), zdirect_asset("inbound_reconciliation", place["base_path"])):
         extra = context["outlet_events"][asset].extra
         assert extra == {**found, "base_path": place_of(place["base_path"]), "environment": "production"}
     # An author who takes the assets out is left alone.

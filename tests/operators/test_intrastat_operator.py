@@ -13,7 +13,7 @@ from clocks import FakeClock
 from extraction import Extraction
 from own_emulator import connection_to, own_emulator
 
-from airflow_provider_zdirect.assets import intrastat_asset
+from airflow_provider_zdirect.assets import zdirect_asset
 from airflow_provider_zdirect.exceptions import MissingReportsError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.intrastat import ZDirectIntrastatReportOperator
 from airflow_provider_zdirect.windows import Window
@@ -77,7 +77,7 @@ def test_the_result_is_small_and_the_asset_learns_of_it(landed, context):
             table = Path(entry["uri"].removeprefix("file://"))
             for_people = landed.root / "_reports" / table.relative_to(landed.root)
             assert path.parent == (table if kind == "parquet" else for_people)
-    extra = context["outlet_events"][intrastat_asset()].extra
+    extra = context["outlet_events"][zdirect_asset("intrastat")].extra
     assert extra["countries"] == ["DE", "IT", "NL", "PL"]
     assert {name: extra[name] for name in ("month", "merchant_id", "days", "without_country")} == {
         name: result[name] for name in ("month", "merchant_id", "days", "without_country")

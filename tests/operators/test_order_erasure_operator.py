@@ -13,7 +13,7 @@ import duckdb
 import pytest
 from outlet_events import OutletEvents
 
-from airflow_provider_zdirect.assets import erasure_alias, erasure_asset
+from airflow_provider_zdirect.assets import changed_alias, zdirect_asset
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.customer_wishes import Wish
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
@@ -71,8 +71,8 @@ def test_customers_are_erased_and_only_then_the_asset_is_updated(emulator, conte
     certificate = json.loads(Path(result["certificate"].removeprefix("file://")).read_text())
     assert (certificate["found"], certificate["orders"]) == (0, 2)
     assert (result["requests"], result["orders"], result["erased"], result["changed"]) == (2, 2, 4, True)
-    (everywhere, extra), (here, same) = events[erasure_alias()].added
-    assert (everywhere, here) == (erasure_asset(), erasure_asset(str(tmp_path)))
+    (everywhere, extra), (here, same) = events[changed_alias("order_erasures")].added
+    assert (everywhere, here) == (zdirect_asset("order_erasures"), zdirect_asset("order_erasures", str(tmp_path)))
     assert extra == same
     assert (extra["certificate"], extra["base_path"]) == (result["certificate"], f"file://{tmp_path}")
     again = OutletEvents()

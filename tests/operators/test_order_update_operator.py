@@ -4,7 +4,7 @@ import duckdb
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskDeferred
 
-from airflow_provider_zdirect.assets import order_updates_asset
+from airflow_provider_zdirect.assets import zdirect_asset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators.orders import ZDirectOrderUpdateOperator
 
@@ -57,7 +57,7 @@ def test_a_file_is_applied_and_published(world, context, tmp_path, caplog):
     assert (summary["rows"], summary["done"], summary["orders"], summary["of_others"]) == (2, 2, 2, 1)
     assert [truth(world, one)["status"] for one in orders] == ["fulfilled"] * 2
     for place in (None, f"{tmp_path}/base"):
-        extra = context["outlet_events"][order_updates_asset(place)].extra
+        extra = context["outlet_events"][zdirect_asset("order_updates", place)].extra
         assert extra == {**summary, "base_path": f"file://{tmp_path}/base", "environment": "production"}
     published = duckdb.sql(
         f"SELECT DISTINCT row, outcome FROM read_parquet('{tmp_path}/base/order_updates/**/*.parquet')"

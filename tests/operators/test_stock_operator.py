@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
-from airflow_provider_zdirect.assets import stock_updates_asset
+from airflow_provider_zdirect.assets import zdirect_asset
 from airflow_provider_zdirect.exceptions import RejectedRecordsError
 from airflow_provider_zdirect.operators.stocks import ZDirectStockUpdateOperator
 
@@ -46,7 +46,7 @@ def test_the_default_feed_goes_to_the_live_channels_and_the_asset_has_the_counts
     live = [channel for channel in world.reference("sales_channels", world.merchant_ids[0]) if channel["live"]]
     assert len(world.stock_levels(world.merchant_ids[0])) == result["accepted"] == 2 * len(live)
     assert json.loads(json.dumps(result)) == result
-    event = context["outlet_events"][stock_updates_asset()].extra
+    event = context["outlet_events"][zdirect_asset("stock_updates")].extra
     assert (event["merchant_id"], event["accepted"], event["failed"]) == (world.merchant_ids[0], 2 * len(live), 0)
     assert task.execute({**context, "ti": SimpleNamespace(**{**vars(context["ti"]), "run_id": "next"})})["sent"] == 0
 
