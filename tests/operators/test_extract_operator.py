@@ -13,8 +13,10 @@ from clocks import NOON
 from airflow_provider_zdirect.assets import dataset_asset
 from airflow_provider_zdirect.exceptions import RetentionError, WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
+from airflow_provider_zdirect.operators.run_context import run_interval
 from airflow_provider_zdirect.operators.task_run import TaskRun
 from airflow_provider_zdirect.publish.environment import RECORD
+from airflow_provider_zdirect.windows import Window
 
 HOUR = timedelta(hours=1)
 END = NOON - 5 * HOUR
@@ -130,13 +132,10 @@ def test_a_dataset_that_is_not_known_at_parse_has_no_asset_yet():
     assert extract(dataset="{{ params.dataset }}").outlets == []
 
 
-def test_an_interval_that_is_not_the_logical_dates_is_refused(emulator, context, tmp_path):
+def test_an_interval_that_is_not_the_logical_dates_is_refused():
     """As `airflow dags trigger --logical-date` makes it on Airflow 3: the last interval before the present."""
-    context |= {"data_interval_start": END - HOUR, "data_interval_end": END, "logical_date": END - 240 * HOUR}
-    with pytest.raises(AirflowFailException, match=r"does not choose the interval.*--conf"):
-        extract(base_path=tmp_path.as_uri()).execute(context)
-    assert not [request for request in emulator.requests if "returned" in request.path]
-    for right in (END - HOUR, END, END + HOUR):
-        extract(base_path=tmp_path.as_uri(), merchant_id=emulator.merchant_ids[0]).execute(
-            context | {"logical_date": right}
-        )
+    run = {"data_interval_start": END - HOUR, "data_interval_end": END}
+    with pytest.raises(WindowError, match=r"does not choose the interval.*--conf"):
+        run_interval(run | {"logical_date": END - 240 * HOUR})
+    for right in (None, END - HOUR, END, END + HOUR):
+        assert run_interval(run | {"logical_date": right}) == Window(END - HOUR, END)

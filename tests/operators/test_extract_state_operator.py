@@ -29,10 +29,6 @@ def here(emulator, tmp_path):
     return {"merchant_id": emulator.merchant_ids[0], "base_path": str(tmp_path)}
 
 
-def event(context, dataset):
-    return context["outlet_events"][dataset_asset(dataset)].extra
-
-
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -58,7 +54,8 @@ def test_a_state_needs_no_window_and_its_asset_learns_when_it_was(dataset, emula
     assert (result["records"], result["stored"], result["changes"]["added"]) == (4, True, 4)
     assert NOON <= datetime.fromisoformat(result["observed_at"]) <= emulator.clock.now()
     place = place_of(here["base_path"])
-    assert event(context, "stock_locations") == {**result, "base_path": place, "environment": "production"}
+    extra = context["outlet_events"][dataset_asset("stock_locations")].extra
+    assert extra == {**result, "base_path": place, "environment": "production"}
 
 
 def test_a_window_by_template_is_no_harm_where_there_is_none(context, here):
@@ -74,14 +71,11 @@ def test_changed_quantities_are_those_since_the_start_of_the_data_interval(emula
     assert request.query.startswith("from=")
 
 
-@pytest.mark.parametrize("eans", [["0001234567890", "0001234567891"], "0001234567890, 0001234567891"])
-def test_eans_need_no_interval(emulator, context, here, eans):
-    result = extract(dataset="item_quantities", filters={"ean": eans}, **here).execute(context)
-    assert result["since"] is None
-    assert result["not_answered"] == ["0001234567890", "0001234567891"]
-
-
-def test_a_blank_filter_is_none(emulator, context, here):
+def test_eans_need_no_interval_and_a_blank_filter_is_none(emulator, context, here):
+    for eans in (["0001234567890", "0001234567891"], "0001234567890, 0001234567891"):
+        result = extract(dataset="item_quantities", filters={"ean": eans}, **here).execute(context)
+        assert result["since"] is None
+        assert result["not_answered"] == ["0001234567890", "0001234567891"]
     extract(dataset="tours", filters={"zalando_advice_id": ""}, **here).execute(context)
     assert [request.query for request in emulator.requests if "tours" in request.path] == [""]
 
