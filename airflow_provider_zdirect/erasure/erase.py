@@ -133,7 +133,7 @@ class _Erasure:
             changed=bool(self.marks),
         )
         self._record()
-        remove_abandoned(self.store, self.place.layout(STAGED_AS), self.now)
+        remove_abandoned(self.store, self.place.layout(STAGED_AS))
         self._report(result)
         if self.requests.unreadable:
             # What was erased is reported by the next run that succeeds.

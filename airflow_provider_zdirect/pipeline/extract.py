@@ -103,9 +103,10 @@ def _begin(job: ExtractJob, clock: Clock) -> Run:
     else:
         with naming_base_path(job.place.uri):
             claim_environment(job.place.store, job.place.environment, job.place.uri)
-            progress = checkpoint.load(now) if resume_key else None
-            if progress is None:
-                progress = Progress(now.isoformat(), reach.as_json())
+        progress = checkpoint.load(now) if resume_key else None
+        if progress is None:
+            progress = Progress(now.isoformat(), reach.as_json())
+            with naming_base_path(job.place.uri):
                 checkpoint.begin(progress)
     return Run(job, clock, key, Reach.from_json(progress.plan), checkpoint, progress)
 
@@ -120,7 +121,7 @@ async def _fetch_and_publish(run: Run, client: ZDirectClient) -> ExtractResult:
     fetcher = Fetcher(run, client, stager, known_as=await asyncio.to_thread(known.etag) if known else None)
     await fetcher.fetch()
     if run.dataset.name in REPORTS:
-        run.empty_because = await judge_empty_reports(fetcher, run.requests, run.clock)
+        run.empty_because = await judge_empty_reports(fetcher)
     # To the operating system, with what the pages took: publishing has needs of its own.
     pa.default_memory_pool().release_unused()
     # In a thread, because runs that meet wait for each other, and the event loop is the caller's.
@@ -150,7 +151,7 @@ def _publish(run: Run, stager: PageStager, erased: ErasedMeanwhile, known: Known
     finally:
         erased.erase_published(run.rejected_path, run.clock.now())
     run.checkpoint.discard()
-    remove_abandoned(run.store, run.layout, run.clock.now())
+    remove_abandoned(run.store, run.layout)
     return result
 
 
