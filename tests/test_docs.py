@@ -172,7 +172,7 @@ def test_the_queries_of_the_documents_read_what_was_published(tmp_path: Path, mo
         runs.run("received_items", Window.of_day(date(2026, 11, 19)))
         for dataset in ("item_quantity_snapshots", "stock_locations", "shipping_notices", "tours"):
             runs.observe(dataset)
-        reconcile_merchant(runs.state_job("tours").place)
+        reconcile_merchant(runs.job("tours").place)
         offerable: Counter[str] = Counter()
         for (ean, _), (pieces, _) in emulator.quantities(runs.merchant_id, "2026-11-19T22:00:00+00:00").items():
             offerable[ean] += pieces

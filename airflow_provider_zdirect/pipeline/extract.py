@@ -91,7 +91,6 @@ def _begin(job: ExtractJob, clock: Clock) -> Run:
     key = resume_key or uuid.uuid4().hex
     folder = job.place.layout(job.dataset.name).staging(job.window or moment(now), key)
     checkpoint = Checkpoint(job.place.store, folder, _fingerprint(job))
-    reach: Reach | None = None
     try:
         reach = Reach.of(job, now)
         reach.requests(job)
@@ -126,7 +125,7 @@ async def _fetch_and_publish(run: Run, client: ZDirectClient) -> ExtractResult:
     pa.default_memory_pool().release_unused()
     # In a thread, because runs that meet wait for each other, and the event loop is the caller's.
     try:
-        result = await asyncio.to_thread(_publish, run, stager, erased, known)
+        return await asyncio.to_thread(_publish, run, stager, erased, known)
     except FileNotFoundError as error:
         raise ConcurrentRunError(
             f"{run.job.what}: a staged file is gone ({error}). Another attempt at this window has cleared up, or "
@@ -134,7 +133,6 @@ async def _fetch_and_publish(run: Run, client: ZDirectClient) -> ExtractResult:
             remedy="No action needed: the task retries, and fetches what is missing.",
             retry_after=run.dataset.endpoint.refetch_delay,
         ) from error
-    return result
 
 
 def _publish(run: Run, stager: PageStager, erased: ErasedMeanwhile, known: KnownState | None) -> ExtractResult:
