@@ -124,7 +124,7 @@ class ErasureRun:
             certificate=self.place.uri_of(certificate) if certificate else None,
             changed=bool(self.marks),
         )
-        remove_abandoned(self.store, self.place.layout(STAGED_AS), self.now)
+        remove_abandoned(self.store, self.place.layout(STAGED_AS))
         log.info(
             "%s: %d requests; %d orders by the whole ledger; %d rows erased in %d files, %d documents deleted -> %s",
             subject("order erasures", self.place.merchant_id, full_id=True),

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from datetime import datetime
 
-from airflow_provider_zdirect.clock import Clock
 from airflow_provider_zdirect.pipeline.fetch import Fetcher
 from airflow_provider_zdirect.pipeline.plan import PlannedRequest
 from airflow_provider_zdirect.reports.calendar import DAY, is_long_due, why_empty
@@ -16,22 +14,21 @@ from airflow_provider_zdirect.windows import subject
 log = logging.getLogger(__name__)
 
 
-async def judge_empty_reports(
-    fetcher: Fetcher, requests: Sequence[PlannedRequest], clock: Clock
-) -> dict[str, str | None]:
+async def judge_empty_reports(fetcher: Fetcher) -> dict[str, str | None]:
     """By date of an empty report: why it is certain to be empty, None if it is not.
 
     A report may be fetched again on the way, and have movements then.
     """
+    run = fetcher.run
     judged: dict[str, str | None] = {}
-    for request in requests:
-        if not fetcher.progress.of(request.key).is_empty:
+    for request in run.requests:
+        if not run.progress.of(request.key).is_empty:
             continue
-        because = await _why_empty(fetcher, request, clock)
-        if not fetcher.progress.of(request.key).is_empty:
+        because = await _why_empty(fetcher, request)
+        if not run.progress.of(request.key).is_empty:
             continue
         judged[request.key] = because
-        what = subject(fetcher.dataset.name, fetcher.merchant_id, request.day)
+        what = subject(run.dataset.name, run.place.merchant_id, request.day)
         if because is None:
             log.warning(
                 "%s: the report is empty, and there is no report of a later date, so it may not have been made yet. "
@@ -43,14 +40,15 @@ async def judge_empty_reports(
     return judged
 
 
-async def _why_empty(fetcher: Fetcher, request: PlannedRequest, clock: Clock) -> str | None:
-    fetched = fetcher.progress.of(request.key)
+async def _why_empty(fetcher: Fetcher, request: PlannedRequest) -> str | None:
+    run = fetcher.run
+    fetched = run.progress.of(request.key)
     assert request.day is not None
     assert fetched.fetched_at is not None
     if is_long_due(request.day, datetime.fromisoformat(fetched.fetched_at)):
         return why_empty(None)
-    last = clock.now().date() - DAY
-    later = await later_report(fetcher.client, fetcher.dataset, fetcher.merchant_id, request.day, last)
+    last = run.clock.now().date() - DAY
+    later = await later_report(fetcher.client, run.dataset, run.place.merchant_id, request.day, last)
     fetcher.count_traffic(fetched)
     if later is None:
         return None

@@ -91,7 +91,6 @@ def _begin(job: ExtractJob, clock: Clock) -> Run:
     key = resume_key or uuid.uuid4().hex
     folder = job.place.layout(job.dataset.name).staging(job.window or moment(now), key)
     checkpoint = Checkpoint(job.place.store, folder, _fingerprint(job))
-    reach: Reach | None = None
     try:
         reach = Reach.of(job, now)
         reach.requests(job)
@@ -103,9 +102,10 @@ def _begin(job: ExtractJob, clock: Clock) -> Run:
     else:
         with naming_base_path(job.place.uri):
             claim_environment(job.place.store, job.place.environment, job.place.uri)
-            progress = checkpoint.load(now) if resume_key else None
-            if progress is None:
-                progress = Progress(now.isoformat(), reach.as_json())
+        progress = checkpoint.load(now) if resume_key else None
+        if progress is None:
+            progress = Progress(now.isoformat(), reach.as_json())
+            with naming_base_path(job.place.uri):
                 checkpoint.begin(progress)
     return Run(job, clock, key, Reach.from_json(progress.plan), checkpoint, progress)
 
@@ -120,12 +120,12 @@ async def _fetch_and_publish(run: Run, client: ZDirectClient) -> ExtractResult:
     fetcher = Fetcher(run, client, stager, known_as=await asyncio.to_thread(known.etag) if known else None)
     await fetcher.fetch()
     if run.dataset.name in REPORTS:
-        run.empty_because = await judge_empty_reports(fetcher, run.requests, run.clock)
+        run.empty_because = await judge_empty_reports(fetcher)
     # To the operating system, with what the pages took: publishing has needs of its own.
     pa.default_memory_pool().release_unused()
     # In a thread, because runs that meet wait for each other, and the event loop is the caller's.
     try:
-        result = await asyncio.to_thread(_publish, run, stager, erased, known)
+        return await asyncio.to_thread(_publish, run, stager, erased, known)
     except FileNotFoundError as error:
         raise ConcurrentRunError(
             f"{run.job.what}: a staged file is gone ({error}). Another attempt at this window has cleared up, or "
@@ -133,7 +133,6 @@ async def _fetch_and_publish(run: Run, client: ZDirectClient) -> ExtractResult:
             remedy="No action needed: the task retries, and fetches what is missing.",
             retry_after=run.dataset.endpoint.refetch_delay,
         ) from error
-    return result
 
 
 def _publish(run: Run, stager: PageStager, erased: ErasedMeanwhile, known: KnownState | None) -> ExtractResult:
@@ -150,7 +149,7 @@ def _publish(run: Run, stager: PageStager, erased: ErasedMeanwhile, known: Known
     finally:
         erased.erase_published(run.rejected_path, run.clock.now())
     run.checkpoint.discard()
-    remove_abandoned(run.store, run.layout, run.clock.now())
+    remove_abandoned(run.store, run.layout)
     return result
 
 

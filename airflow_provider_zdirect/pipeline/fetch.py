@@ -45,12 +45,10 @@ class Fetcher:
     known_as: str | None = None
 
     def __post_init__(self) -> None:
-        run = self.run
-        self.requests, self.progress, self.checkpoint = run.requests, run.progress, run.checkpoint
-        self.dataset, self.merchant_id = run.dataset, run.place.merchant_id
+        run, field = self.run, self.run.dataset.answer.merchant_field
+        self._progress, self._dataset, self._merchant_id = run.progress, run.dataset, run.place.merchant_id
         self._log = ProgressLog(run.job.what, self._so_far, run.clock)
-        field = self.dataset.answer.merchant_field
-        self._of_merchant = MerchantRecords(self.client, self.merchant_id, field) if field else None
+        self._of_merchant = MerchantRecords(self.client, self._merchant_id, field) if field else None
         self._counted = (self.client.stats.requests, self.client.stats.bytes)
         self._one_page_at_a_time = asyncio.Lock()
         self._failures: list[Exception] = []
@@ -60,14 +58,14 @@ class Fetcher:
 
         :raises ZDirectError: the first failure; what was fetched until then is in the checkpoint.
         """
-        when = self.run.job.window if self.dataset.has_windows else None
-        what = subject(self.dataset.name, self.merchant_id, when, full_id=True)
-        pages = self.progress.total("pages")
-        resumed = f"; resuming from {pages} pages with {self.progress.total('records'):,} records" if pages else ""
-        self._log.started(f"{what}: {len(self.requests)} requests planned{resumed}.")
+        when = self.run.job.window if self._dataset.has_windows else None
+        what = subject(self._dataset.name, self._merchant_id, when, full_id=True)
+        pages = self._progress.total("pages")
+        resumed = f"; resuming from {pages} pages with {self._progress.total('records'):,} records" if pages else ""
+        self._log.started(f"{what}: {len(self.run.requests)} requests planned{resumed}.")
         self.client.on_piece(self._log.received)
         slots = asyncio.Semaphore(REQUESTS_AT_ONCE)
-        missing = (request for request in self.requests if not self.progress.of(request.key).done)
+        missing = (request for request in self.run.requests if not self._progress.of(request.key).done)
         await asyncio.gather(*(self._in_turn(slots, request) for request in missing))
         if self._failures:
             raise min(self._failures, key=_rank)
@@ -89,14 +87,14 @@ class Fetcher:
         self._counted = (requests, received)
 
     def _so_far(self) -> str:
-        done = sum(self.progress.of(request.key).done for request in self.requests)
+        done = sum(self._progress.of(request.key).done for request in self.run.requests)
         return (
-            f"{done} of {len(self.requests)} requests done, {self.progress.total('pages')} pages, "
-            f"{self.progress.total('records'):,} records"
+            f"{done} of {len(self.run.requests)} requests done, {self._progress.total('pages')} pages, "
+            f"{self._progress.total('records'):,} records"
         )
 
     def _what(self, request: PlannedRequest) -> str:
-        return subject(self.dataset.name, self.merchant_id, request.day or request.span)
+        return subject(self._dataset.name, self._merchant_id, request.day or request.span)
 
     async def _in_turn(self, slots: asyncio.Semaphore, request: PlannedRequest) -> None:
         async with slots:
@@ -109,52 +107,52 @@ class Fetcher:
                 if isinstance(error, CursorLoopError):
                     # The next attempt has to start from the first page; from this cursor it could only fail again.
                     self._forget(request)
-                    self.checkpoint.save(self.progress, request.key)
+                    self.run.checkpoint.save(self._progress, request.key)
                 self._failures.append(error)
 
     async def _fetch_request(self, request: PlannedRequest) -> None:
         """As it is, or, where zDirect says that this is too much at once, in halves or from a path that pages."""
-        halves = request.halves(self.dataset)
-        done = self.progress.of(request.key)
+        halves = request.halves(self._dataset)
+        done = self._progress.of(request.key)
         if not done.too_many:
             try:
-                await self._fetch_or_start_again(request, self.dataset)
+                await self._fetch_or_start_again(request, self._dataset)
                 return
             except TooManyRecordsError:
-                if not halves and self.dataset.when_too_many is None:
+                if not halves and self._dataset.when_too_many is None:
                     raise
                 log.info("%s: too many records for one answer.", self._what(request))
-                self.progress.of(request.key).too_many = True
-                self.checkpoint.save(self.progress, request.key)
+                self._progress.of(request.key).too_many = True
+                self.run.checkpoint.save(self._progress, request.key)
         if not halves:
-            assert self.dataset.when_too_many is not None
-            await self._fetch_or_start_again(request, self.dataset.when_too_many)
+            assert self._dataset.when_too_many is not None
+            await self._fetch_or_start_again(request, self._dataset.when_too_many)
             return
         for half in halves:
-            if not self.progress.of(half.key).done and not self._failures:
+            if not self._progress.of(half.key).done and not self._failures:
                 await self._fetch_request(half)
         # Not saved: should a half's rows be gone when a retry looks, the half has to be fetched again.
-        self.progress.of(request.key).done = all(self.progress.of(half.key).done for half in halves)
+        self._progress.of(request.key).done = all(self._progress.of(half.key).done for half in halves)
 
     async def _fetch_or_start_again(self, request: PlannedRequest, dataset: Dataset) -> None:
-        if request.day is not None and self.progress.of(request.key).cursor is not None:
+        if request.day is not None and self._progress.of(request.key).cursor is not None:
             # A report may have been made anew since; pages of two reports are neither.
             self._forget(request)
-        resumed_at = self.progress.of(request.key).cursor
+        resumed_at = self._progress.of(request.key).cursor
         try:
             await self._fetch_pages(request, dataset)
         except BadRequestError:
-            if resumed_at is None or self.progress.of(request.key).cursor != resumed_at:
+            if resumed_at is None or self._progress.of(request.key).cursor != resumed_at:
                 raise
             log.warning("%s: zDirect refuses the cursor of the checkpoint; starting again.", self._what(request))
             self._forget(request)
             await self._fetch_pages(request, dataset)
 
     async def _fetch_pages(self, request: PlannedRequest, dataset: Dataset) -> None:
-        done = self.progress.of(request.key)
+        done = self._progress.of(request.key)
         pages = self.client.pages(
             dataset,
-            self.merchant_id,
+            self._merchant_id,
             request.parameters,
             cursor=done.cursor,
             answered_at=self.run.answered_at,
@@ -176,12 +174,12 @@ class Fetcher:
     def _stage(self, request: PlannedRequest, done: RequestProgress, page: Page) -> None:
         self.stager.stage(request, done, page)
         self.count_traffic(done)
-        self.checkpoint.save(self.progress, request.key)
+        self.run.checkpoint.save(self._progress, request.key)
 
     def _forget(self, request: PlannedRequest) -> None:
         """Forget what was fetched of a request; not that it is too large, nor what it has cost."""
-        former = self.progress.of(request.key)
-        self.progress.requests[request.key] = RequestProgress(
+        former = self._progress.of(request.key)
+        self._progress.requests[request.key] = RequestProgress(
             too_many=former.too_many, requests_sent=former.requests_sent, bytes_received=former.bytes_received
         )
 

@@ -6,7 +6,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
@@ -37,7 +37,7 @@ STALE_AFTER = timedelta(hours=25)
 def distinct_rows(run: Run) -> tuple[pa.Table, list[Rejected]]:
     """Each fetched record once. Records that contradict each other within one state are invalid, all of them; where
     pages follow one another, the later one is what the record has become."""
-    rows = read_table(run.store, run.staged(), arrow_schema(run.dataset.model))
+    rows = read_table(run.store, run.staged(run.dataset.name), arrow_schema(run.dataset.model))
     keys = row_keys(rows, run.dataset.publish.identity).to_pylist()
     last = {key: number for number, key in enumerate(keys)}
     if len(last) == len(keys):
@@ -57,15 +57,12 @@ def _as_rejected(rows: pa.Table) -> Iterator[Rejected]:
         yield Rejected(json.dumps(content, default=as_json_value).encode(), CONTRADICTED)
 
 
-@dataclass
 class KnownState:
     """What is published of the records of a history, and the answer that it was made of."""
 
-    run: Run
-    history: RecordHistory = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.history = RecordHistory(self.run.place, self.run.dataset)
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.history = RecordHistory(run.place, run.dataset)
 
     @cached_property
     def versions(self) -> KnownVersions:

@@ -36,7 +36,7 @@ def publish_once(run: Run, manifest: Manifest) -> ExtractResult:
         merged = merge(get_dataset(name), run.staged(name))
         parts[name] = merged.records
         run.write(replace(manifest, dataset=name, **vars(merged)))
-    manifest = replace(manifest, parts=parts, **vars(merge(run.dataset, run.staged())))
+    manifest = replace(manifest, parts=parts, **vars(merge(run.dataset, run.staged(run.dataset.name))))
     run.write(manifest)
     return _reported(run, ExtractResult(run.place, manifest, count_changes(())), manifest.new_records)
 
@@ -61,7 +61,8 @@ def publish_days(run: Run, manifest: Manifest) -> ExtractResult:
         assert request.day is not None
         assert fetched.fetched_at is not None
         days[request.day.isoformat()] = fetched.fetched_at
-        replaced = replacer.replace(request.day, fetched.staged, datetime.fromisoformat(fetched.fetched_at))
+        staged = fetched.staged.get(run.dataset.name, [])
+        replaced = replacer.replace(request.day, staged, datetime.fromisoformat(fetched.fetched_at))
         files += replaced.files
         if replaced.change is not None:
             new += sum(file.rows for file in replaced.files)

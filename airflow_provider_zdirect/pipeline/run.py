@@ -92,13 +92,9 @@ class Run:
         start = self.reach.start if self.job.window else window.start
         return Lineage(place.merchant_id, place.environment, start, window.end, self.clock.now())
 
-    def staged(self, part: str | None = None) -> list[str]:
-        """Paths of the staged files, in the order of requests and pages.
-
-        :param part: a dataset that came with the records; None: the records.
-        """
-        fetched = self.progress.requests.values()
-        return [path for each in fetched for path in (each.parts_staged.get(part, []) if part else each.staged)]
+    def staged(self, dataset: str) -> list[str]:
+        """Paths of the staged files of the dataset or a part of it, in the order of requests and pages."""
+        return [path for each in self.progress.requests.values() for path in each.staged.get(dataset, [])]
 
     def manifest(self, rejected_file: str | None) -> Manifest:
         """What is known before anything is published."""

@@ -59,14 +59,12 @@ class PageStager:
         self._note_answer(page)
         lineage = run.lineage()
         people = self.ledger.people_of(page.records, lineage.extracted_at) if self.ledger else None
-        rows, staged, rejected = self._stage_rows(run.dataset, page.records, lineage, people, check.check_rows)
+        rows, rejected = self._stage_rows(run.dataset, page.records, lineage, people, check.check_rows, done)
         for bad in page.rejected:
             treated = run.job.personal_data.treat(run.dataset, msgspec.Raw(bad.record))
             rejected.append(replace(bad, record=bytes(treated)))
-        done.staged += staged
         for name, records in page.parts.items():
-            _, staged, of_part = self._stage_rows(get_dataset(name), records, lineage, people, lambda table: None)
-            done.parts_staged[name] = done.parts_staged.get(name, []) + staged
+            _, of_part = self._stage_rows(get_dataset(name), records, lineage, people, lambda table: None, done)
             rejected += [replace(each, reason=f"{name}: {each.reason}") for each in of_part]
         self.reject(done, rejected, people)
         done.pages += 1
@@ -112,8 +110,9 @@ class PageStager:
         lineage: Lineage,
         people: ErasedPeople | None,
         check: Callable[[pa.Table], None],
-    ) -> tuple[int, list[str], list[Rejected]]:
-        """How many records are valid, the staged file with them, and the invalid ones."""
+        done: RequestProgress,
+    ) -> tuple[int, list[Rejected]]:
+        """Stage the valid records; how many they are, and the invalid ones."""
         rows = 0
 
         def take(table: pa.Table) -> None:
@@ -131,4 +130,6 @@ class PageStager:
             ]
             rejected = take_valid(dataset.model, treated, lineage, take)
             writer.close()
-            return rows, [self.run.checkpoint.stage(local, "parquet")] if rows else [], rejected
+            if rows:
+                done.staged.setdefault(dataset.name, []).append(self.run.checkpoint.stage(local, "parquet"))
+            return rows, rejected

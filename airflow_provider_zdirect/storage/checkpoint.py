@@ -29,8 +29,7 @@ class RequestProgress:
     """How far one request (with its pages) has come.
 
     :param cursor: cursor of the next page; None before the first page and after the last.
-    :param staged: paths of the staged Parquet files, in the order of the pages.
-    :param parts_staged: likewise, by dataset, of what came with the records.
+    :param staged: by dataset: paths of the staged Parquet files, in the order of the pages.
     :param rejected_staged: paths of the staged files with invalid records.
     :param too_many: zDirect said that the request holds too many records; it is not asked again as it was.
     :param of_others: records of other merchants, which were left out.
@@ -42,8 +41,7 @@ class RequestProgress:
     done: bool = False
     cursor: str | None = None
     too_many: bool = False
-    staged: list[str] = field(default_factory=list)
-    parts_staged: dict[str, list[str]] = field(default_factory=dict)
+    staged: dict[str, list[str]] = field(default_factory=dict)
     rejected_staged: list[str] = field(default_factory=list)
     pages: int = 0
     records: int = 0
@@ -63,7 +61,7 @@ class RequestProgress:
 
     def all_staged(self) -> list[str]:
         """Paths of all staged files."""
-        return [*self.staged, *chain.from_iterable(self.parts_staged.values()), *self.rejected_staged]
+        return [*chain.from_iterable(self.staged.values()), *self.rejected_staged]
 
 
 @dataclass

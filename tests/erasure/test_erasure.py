@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import real_time
 from erasure_world import CUSTOMER, EVERYWHERE, FIRST, NOW, PERSON, SECOND, THIRD, ErasureWorld, all_texts
 from fsspec.implementations.local import LocalFileSystem
 
@@ -154,10 +155,10 @@ def test_writes_that_were_killed_leave_nothing(world):
     beside = world.root / "_staging" / "_tmp"
     shutil.copy(whole, beside / "0-whole.parquet")
     half = whole.read_bytes()[: whole.stat().st_size // 2]
-    long_ago = (NOW - timedelta(days=2)).timestamp()
-    for name, at in (("1-half.parquet", long_ago), ("2-now.parquet", NOW.timestamp())):
+    for name, days in (("1-half.parquet", 2), ("2-now.parquet", 0)):
         (beside / name).write_bytes(half)
-        os.utime(beside / name, (at, at))
+        written = (real_time.now() - timedelta(days=days)).timestamp()
+        os.utime(beside / name, (written, written))
     world.request_deletion()
     world.erase()
     # What may still be being written is somebody's; it is looked at the next time.

@@ -130,7 +130,7 @@ def test_a_checkpoint_is_resumed_by_the_same_task_and_by_no_other(store: ObjectS
     (tmp_path / "page").write_bytes(b"rows")
     for request in ("10:00", "11:00"):
         progress.of(request).cursor = "next"
-        progress.of(request).staged.append(checkpoint.stage(tmp_path / "page", "parquet"))
+        progress.of(request).staged["x"] = [checkpoint.stage(tmp_path / "page", "parquet")]
         progress.of(request).requests_sent = 3
         checkpoint.save(progress, request)
     assert checkpoint.load(at(1)) == progress
@@ -152,10 +152,10 @@ def test_a_request_whose_staged_files_are_gone_starts_again_and_the_others_go_on
     checkpoint, progress = begun(store)
     (tmp_path / "page").write_bytes(b"rows")
     for request in ("a", "b"):
-        progress.of(request).staged.append(checkpoint.stage(tmp_path / "page", "parquet"))
+        progress.of(request).staged["x"] = [checkpoint.stage(tmp_path / "page", "parquet")]
         progress.of(request).done = True
         checkpoint.save(progress, request)
-    store.delete(progress.of("a").staged[0])
+    store.delete(progress.of("a").staged["x"][0])
     found = checkpoint.load(at(1))
     assert found is not None
     assert set(found.requests) == {"b"}
