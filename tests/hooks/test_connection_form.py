@@ -28,7 +28,7 @@ def test_the_metadata_is_valid_for_this_airflow(schema):
         jsonschema.validate(get_provider_info(), rules)
 
 
-def test_airflow_finds_the_provider_the_hook_and_every_field_of_its_form():
+def test_airflow_finds_the_hook_and_every_field_of_its_form():
     manager = ProvidersManager()
     assert "airflow-provider-zdirect" in manager.providers
     hook = manager.hooks["zdirect"]
