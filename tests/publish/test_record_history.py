@@ -395,6 +395,15 @@ def test_runs_at_the_same_time_end_with_the_latest_observation_and_lose_none(tmp
     assert len(channels.files()) == 2
 
 
+def test_the_same_observation_by_several_at_once_is_there_once(tmp_path: Path) -> None:
+    # The real pauses: shortened ones are soon no longer than a round on a busy machine, and then the runs keep meeting.
+    channels = Channels(tmp_path)
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        list(pool.map(lambda _: channels.record(WORLDS[3], day(0)), range(4)))
+    assert channels.current() == channels.state(day(0)) == WORLDS[3]
+    assert len(channels.files()) == 2
+
+
 def test_the_digest_of_what_stands_is_that_of_the_rows_that_were_observed(tmp_path: Path) -> None:
     channels = Channels(tmp_path)
     assert channels.history().read().valid.num_rows == 0
