@@ -44,15 +44,31 @@ def kill_at(change: int, patched: pytest.MonkeyPatch) -> None:
     """Let the n-th change of the base path be the last."""
     changes = itertools.count(1)
 
-    def dying(name: str) -> Any:
+    def die() -> None:
+        if next(changes) >= change:
+            raise Killed
+
+    _around_changes(patched, before=die)
+
+
+def look_after_changes(patched: pytest.MonkeyPatch, look: Callable[[], None]) -> None:
+    """Call ``look`` after every change of the base path, as a reader who is there at every moment."""
+    _around_changes(patched, after=look)
+
+
+def _around_changes(
+    patched: pytest.MonkeyPatch, before: Callable[[], None] = lambda: None, after: Callable[[], None] = lambda: None
+) -> None:
+    def around(name: str) -> Any:
         original = getattr(ObjectStore, name)
 
         def call(self: ObjectStore, *args: object) -> Any:
-            if next(changes) >= change:
-                raise Killed
-            return original(self, *args)
+            before()
+            done = original(self, *args)
+            after()
+            return done
 
         return call
 
     for name in CHANGES:
-        patched.setattr(ObjectStore, name, dying(name))
+        patched.setattr(ObjectStore, name, around(name))
