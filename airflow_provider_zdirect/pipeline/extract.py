@@ -34,7 +34,7 @@ from airflow_provider_zdirect.pipeline.staging import PageStager
 from airflow_provider_zdirect.publish.abandoned import remove_abandoned
 from airflow_provider_zdirect.publish.environment import claim_environment
 from airflow_provider_zdirect.publish.history import LaterObservation
-from airflow_provider_zdirect.publish.window import announce
+from airflow_provider_zdirect.publish.late_records import announce
 from airflow_provider_zdirect.reports.calendar import REPORTS
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
 from airflow_provider_zdirect.storage.layout import moment

@@ -14,8 +14,8 @@ from airflow_provider_zdirect.pipeline.run import Run
 from airflow_provider_zdirect.publish.day import DayReplacer
 from airflow_provider_zdirect.publish.day_changes import published_changes
 from airflow_provider_zdirect.publish.files import PublishedFile
+from airflow_provider_zdirect.publish.late_records import publishable
 from airflow_provider_zdirect.publish.merge import Merged, RowMerger
-from airflow_provider_zdirect.publish.window import publishable
 
 log = logging.getLogger(__name__)
 
