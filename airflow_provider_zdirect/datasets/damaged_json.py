@@ -170,7 +170,7 @@ def _cut(raw: _Source, opening: str) -> Iterator[bytes]:
             if part := source[start:at].strip():
                 yield part
             start, has_colon = at + 1, False
-        elif byte == ord(":") and not (has_colon and opening == "{"):
+        elif byte == ord(":") and opening == "{" and not has_colon:
             has_colon = True
         elif byte == closing[-1]:
             closing.pop()
