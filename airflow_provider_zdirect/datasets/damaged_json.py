@@ -17,7 +17,7 @@ from airflow_provider_zdirect.datasets.page import NOT_READABLE, malformed
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _ENDS = rb"\s*+(?=[,:\]}]|\Z)"
 _SCALAR = rb"(?:" + _STRING + rb'|[^\s"{}\[\],:\\]++)' + _ENDS
-_UP_TO_COMMA = re.compile(rb"(?:" + _SCALAR + rb"|[:\s])*+", re.DOTALL)
+_UP_TO_SIGN = re.compile(rb"(?:" + _SCALAR + rb"|\s)*+", re.DOTALL)
 _UP_TO_BRACKET = re.compile(rb"(?:" + _SCALAR + rb"|[,:\s])*+", re.DOTALL)
 _CLOSED = re.compile(_ENDS)
 _START = re.compile(rb"(?:\xef\xbb\xbf)?\s*+")
@@ -136,7 +136,11 @@ def cut_members(raw: _Source) -> dict[str, msgspec.Raw]:
         member = _MEMBER.fullmatch(part)
         if member is None:
             raise msgspec.DecodeError("a member has no name or no value")
-        found[_name(member[1])] = msgspec.Raw(member[2])
+        try:
+            found[msgspec.json.decode(member[1], type=str)] = msgspec.Raw(member[2])
+        except NOT_READABLE:
+            # It might be any name, and what is called so would be taken for absent.
+            raise msgspec.DecodeError("the name of a member is damaged") from None
     return found
 
 
@@ -148,14 +152,6 @@ def cut_elements(raw: _Source) -> list[msgspec.Raw]:
     return [msgspec.Raw(part) for part in _cut(raw, "[")]
 
 
-def _name(raw: bytes) -> str:
-    try:
-        return msgspec.json.decode(raw, type=str)
-    except NOT_READABLE:
-        # With its quotes, so that it is not equal to any name.
-        return raw.decode(errors="replace")
-
-
 def _cut(raw: _Source, opening: str) -> Iterator[bytes]:
     """What stands between the outermost brackets and commas."""
     source = bytes(raw)
@@ -164,6 +160,7 @@ def _cut(raw: _Source, opening: str) -> Iterator[bytes]:
         raise msgspec.DecodeError(f"no {opening} at byte {at}")
     # Not by recursion, as it may be nested to any depth.
     closing: list[int] = []
+    has_colon = False
     while True:
         byte = source[at] if at < len(source) else None
         if byte in _CLOSING:
@@ -172,7 +169,9 @@ def _cut(raw: _Source, opening: str) -> Iterator[bytes]:
         elif byte == ord(","):
             if part := source[start:at].strip():
                 yield part
-            start = at + 1
+            start, has_colon = at + 1, False
+        elif byte == ord(":") and opening == "{" and not has_colon:
+            has_colon = True
         elif byte == closing[-1]:
             closing.pop()
             if not closing:
@@ -181,7 +180,7 @@ def _cut(raw: _Source, opening: str) -> Iterator[bytes]:
                 raise msgspec.DecodeError(f"a value is followed by another at byte {at + 1}")
         else:
             raise msgspec.DecodeError(f"it breaks off, or brackets do not match, at byte {at}")
-        at = _after(_UP_TO_COMMA if len(closing) == 1 else _UP_TO_BRACKET, source, at + 1)
+        at = _after(_UP_TO_SIGN if len(closing) == 1 else _UP_TO_BRACKET, source, at + 1)
     if part := source[start:at].strip():
         yield part
     if source[at + 1 :].strip():

@@ -103,6 +103,10 @@ def test_where_the_records_are(name: str, body: bytes, count: int) -> None:
         ),
         ("received_items", b'{"received_items":[{}', "not a JSON object"),
         ("received_items", b'{"received_items":[{}]} trailing', "not a JSON object"),
+        # The cursor must not get lost.
+        ("received_items", b'{"received_items":[],"query":{}:"next":"abc"}', "not a JSON object"),
+        ("received_items", b'{"received_items":[],"merchant_id":"m":"next":"abc"}', "not a JSON object"),
+        ("received_items", b'{"received_items":[],"n\xffxt":"abc"}', "name of a member is damaged"),
         ("received_items", b'{"received_items":{}}', "received_items is not a list"),
         ("received_items", b'{"received_items":"none"}', "received_items is not a list"),
         ("received_items", b'{"received_items":7}', "received_items is not a list"),
@@ -183,7 +187,8 @@ def test_what_else_a_group_says_is_said_of_its_records_unless_they_say_otherwise
 
 def test_a_damaged_group_does_not_stop_the_others() -> None:
     good = '{"transaction_date":"2026-11-19","movements":[{"quantity":1}]}'
-    for bad in ("null", "1", "{}", '{"transaction_date":"2026-11-19"}', '{"movements":NaN}'):
+    damaged_name = '{"transaction_date\\ud83d":"2026-11-19","movements":[{"quantity":1}]}'
+    for bad in ("null", "1", "{}", '{"transaction_date":"2026-11-19"}', '{"movements":NaN}', damaged_name):
         page = ICM.read(f'{{"items":[{good},{bad},{good},]}}'.encode())
         assert len(page.records) == 2
         (rejected,) = page.rejected

@@ -50,6 +50,7 @@ def test_an_answer_that_breaks_off_is_never_cut(values: list[object], data: st.D
         rb'{"a":[1,2}',
         rb'{"a":1 "b":2}',
         rb'{"a":"x',
+        rb'{"a":1}:{"b":2}',
     ],
 )
 def test_where_a_record_ends_is_certain_or_the_answer_is_not_cut(damaged: bytes) -> None:
