@@ -135,6 +135,24 @@ def test_an_erasure_that_comes_while_an_extraction_publishes_leaves_nothing(worl
     world.is_erased()
 
 
+def test_of_two_erasures_at_once_each_reports_what_it_has_erased(world, monkeypatch):
+    world.fill(few=True)
+    world.request_deletion()
+    others: list[ErasureResult] = []
+    upload = ObjectStore.upload
+
+    def with_another(store: ObjectStore, *arguments: Any) -> None:
+        monkeypatch.undo()
+        others.append(erase(world))
+        upload(store, *arguments)
+
+    monkeypatch.setattr(ObjectStore, "upload", with_another)
+    result = erase(world)
+    assert [(each.changed, each.erased > 0) for each in (*others, result)] == [(True, True)] * 2
+    assert not world.paths(f"{world.erasures}/begun")
+    assert not world.erase().changed
+
+
 def test_erasures_and_extractions_at_once_come_to_the_same(world, emulator):
     for window in (FIRST, SECOND):
         world.add(window.start, 3, **PERSON)
