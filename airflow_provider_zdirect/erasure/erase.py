@@ -168,7 +168,7 @@ class ErasureRun:
             if self.erasure.mark and self.erasure.mark not in self.marks:
                 self.marks.append(self.erasure.mark)
             if people and (self.marks or certificate is None):
-                proof = read_published(self.what, partial(prove, self.store, people))
+                proof = read_published(self.what, partial(prove, self.store, people, proof))
                 certificate = None if proof.found else self._certify(people, proof)
             if not proof.found:
                 break
@@ -191,7 +191,7 @@ class ErasureRun:
                 "erased": dict(sorted(self.erasure.rows.items())),
                 "files_rewritten_or_deleted": sorted(self.erasure.files),
                 "documents_deleted": self.erasure.documents,
-                "files_checked": proof.files,
+                "files_checked": len(proof.checked),
                 "rows_checked": proof.rows,
                 "found": 0,
             },
