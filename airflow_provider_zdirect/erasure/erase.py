@@ -108,7 +108,8 @@ class ErasureRun:
         self.now = now
         self.ledger = ErasureLedger(self.store, place.merchant_id)
         self.erasure = OrderErasure(self.ledger, now, set(requests.contacts))
-        self.marks: list[str] = []
+        # Another run that erases meanwhile reports that itself, and may delete the mark of this one.
+        self.marks = self.erasure.marks()
         self.what = f"Erased customers of merchant {place.merchant_id}"
 
     def run(self) -> ErasureResult:
@@ -164,9 +165,10 @@ class ErasureRun:
             certificates = self.store.files(f"{self.ledger.folder}/certificates")
             certificate = max((path for path in certificates if path.endswith(f"-{people.digest}.json")), default=None)
             # Without a mark, nothing has changed since the certificate of these people.
-            self.marks = self.erasure.marks()
+            if self.erasure.mark and self.erasure.mark not in self.marks:
+                self.marks.append(self.erasure.mark)
             if people and (self.marks or certificate is None):
-                proof = read_published(self.what, partial(prove, self.store, people))
+                proof = read_published(self.what, partial(prove, self.store, people, proof))
                 certificate = None if proof.found else self._certify(people, proof)
             if not proof.found:
                 break
@@ -189,7 +191,7 @@ class ErasureRun:
                 "erased": dict(sorted(self.erasure.rows.items())),
                 "files_rewritten_or_deleted": sorted(self.erasure.files),
                 "documents_deleted": self.erasure.documents,
-                "files_checked": proof.files,
+                "files_checked": len(proof.checked),
                 "rows_checked": proof.rows,
                 "found": 0,
             },

@@ -62,6 +62,7 @@ class OrderErasure:
     :param rows: erased rows by table; each once per file that it was in.
     :param files: files that were deleted or rewritten.
     :param documents: deleted shipping documents.
+    :param mark: path of the mark, once there is one.
     """
 
     ledger: ErasureLedger
@@ -70,21 +71,22 @@ class OrderErasure:
     rows: Counter[str] = field(default_factory=Counter)
     files: set[str] = field(default_factory=set)
     documents: int = 0
-    has_begun: bool = False
+    mark: str | None = None
 
     @property
     def store(self) -> ObjectStore:
         return self.ledger.store
 
     def marks(self) -> list[str]:
-        """Of this and all other erasures that were not reported yet."""
+        """Of all erasures that were not reported yet."""
         return self.store.files(f"{self.ledger.folder}/begun")
 
     def begin(self) -> None:
         """Call this before anything is erased."""
-        if not self.has_begun:
-            self.store.write(f"{self.ledger.folder}/begun/{uuid.uuid4().hex}", b"")
-            self.has_begun = True
+        if self.mark is None:
+            mark = f"{self.ledger.folder}/begun/{uuid.uuid4().hex}"
+            self.store.write(mark, b"")
+            self.mark = mark
 
     def erase(self, erase_copies: Callable[[OrderErasure, ErasedPeople], None]) -> ErasedPeople:
         """Erase until nothing is found any more.

@@ -58,22 +58,26 @@ async def for_each(
     """
     left = iter(items)
     end: ZDirectError | None = None
-    failures = 0
+    begun = last_success = 0
+    failures: list[int] = []
 
     async def work() -> None:
-        nonlocal end, failures
+        nonlocal end, begun, last_success, failures
         for item in left:
+            begun += 1
+            mine = begun
             try:
                 await step(item)
             except ZDirectError as error:
-                failures += 1
                 passes = isinstance(error, FAILURES) and not isinstance(error, RateLimitedError)
                 if passes:
                     failed(item, error)
-                if not passes or failures >= IN_VAIN:
+                # Of those that were begun after the last that succeeded: slow failures come together.
+                failures = [place for place in (*failures, mine) if place > last_success]
+                if not passes or len(failures) >= IN_VAIN:
                     end = end or error
             else:
-                failures = 0
+                last_success = max(last_success, mine)
             if end is not None:
                 return
 

@@ -153,6 +153,10 @@ class OrderFlow:
         await self._send_statuses()
         self.is_finished = True
 
+    def forget(self) -> None:
+        """Keep only what is needed after the results were noted: a job may have many orders."""
+        self._state, self._rows, self._parts, self._hidden = None, {}, [], []
+
     def results(self, end: ZDirectError | None = None) -> list[Part]:
         """The parts of all rows, each with an outcome.
 
@@ -208,7 +212,9 @@ class OrderFlow:
         for line_id, parts in self._by_line().items():
             if len({part.what for part in parts}) > 1:
                 self._hold(parts, REFUSED, f"rows {_rows(parts)} give different statuses for line {line_id}")
-        exported = self.state.exported or bool(self._open(EXPORT))
+        # zDirect may show the number of an export before it says that the order is exported.
+        exports = (part for part in self._parts if part.what == EXPORT and part.outcome in (None, ALREADY))
+        exported = self.state.exported or any(exports)
         for line_id, parts in self._by_line().items():
             try:
                 if not steps_to(parts[0].what, self.state.lines[line_id], self.state, exported=exported):

@@ -196,7 +196,10 @@ class _Run:
         left = await self._step(left, lambda flow: flow.send_first())
         left = await self._wait_for_effect(left)
         await self._step(left, lambda flow: flow.finish())
-        self._journal.add(Note(settled={flow.order_id: flow.results() for flow in flows if flow.is_settled}))
+        settled = [flow for flow in flows if flow.is_settled]
+        self._journal.add(Note(settled={flow.order_id: flow.results() for flow in settled}))
+        for flow in settled:
+            flow.forget()
 
     async def _wait_for_effect(self, flows: list[OrderFlow]) -> list[OrderFlow]:
         """The orders whose tracking numbers have taken effect."""

@@ -55,6 +55,10 @@ class ShipmentFlow(OrderFlow):
         self._parcels: list[Parcel] = []
         self._shipments: list[ShipmentState] = []
 
+    def forget(self) -> None:
+        super().forget()
+        self._parcels, self._shipments = [], []
+
     async def _decide(self) -> None:
         await self._read_again()
         lines, problems = find_lines(self._rows.values(), self.state, self.wrong, _lines_of)

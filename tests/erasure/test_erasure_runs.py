@@ -8,17 +8,19 @@ import random
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from erasure_world import CUSTOMER, EVERYWHERE, FIRST, NOW, PERSON, SECOND, ErasureWorld
 from killing import Killed, kill_at
 
+from airflow_provider_zdirect.erasure import proof, tables
 from airflow_provider_zdirect.erasure.erase import ErasureResult, ErasureRun
 from airflow_provider_zdirect.erasure.ledger import ErasureLedger
-from airflow_provider_zdirect.erasure.proof import prove
+from airflow_provider_zdirect.erasure.proof import Proof, prove
 from airflow_provider_zdirect.erasure.requests import DeletionRequests
 from airflow_provider_zdirect.erasure.tables import OrderErasure
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
@@ -74,10 +76,31 @@ def test_what_is_not_erased_is_found_by_the_proof(world):
     erasure = OrderErasure(ledger, NOW)
     while erasure.learn(ledger.people()):
         pass
-    proof = prove(world.store, ledger.people())
-    assert {path.partition("/merchant_id=")[0] for path in proof.found} == {
+    found = prove(world.store, ledger.people(), Proof()).found
+    assert {path.partition("/merchant_id=")[0] for path in found} == {
         path.partition("/merchant_id=")[0] for path in world.traces()
     }
+
+
+def test_a_proof_beside_runs_that_replace_files_reads_each_file_once(world, monkeypatch):
+    for window in (FIRST, SECOND):
+        world.add(window.start, 3)
+        world.fetch(window)
+    ErasureLedger(world.store, world.merchant_id).add(at=NOW, orders={"somebody's": None})
+    looked: list[str] = []
+
+    def read_columns(store: ObjectStore, path: str) -> Iterator[pa.Table]:
+        first, last = world.paths("orders")
+        if path.endswith(first.name) and path not in looked:
+            # Another run replaces a file that comes later.
+            shutil.copy(last, last.with_name(last.name.replace(".parquet", "0.parquet")))
+            last.unlink()
+        yield from tables.read_columns(store, path)
+        looked.append(path)
+
+    monkeypatch.setattr(proof, "read_columns", read_columns)
+    assert erase(world).certificate
+    assert len(looked) == len(set(looked)) == world.certificates()[0]["files_checked"]
 
 
 @pytest.mark.parametrize("what_is_done", ["all of it", "only the ledger"])
@@ -133,6 +156,24 @@ def test_an_erasure_that_comes_while_an_extraction_publishes_leaves_nothing(worl
     assert len(world.published("orders")) == 6
     assert not world.traces()
     world.is_erased()
+
+
+def test_of_two_erasures_at_once_each_reports_what_it_has_erased(world, monkeypatch):
+    world.fill(few=True)
+    world.request_deletion()
+    others: list[ErasureResult] = []
+    upload = ObjectStore.upload
+
+    def with_another(store: ObjectStore, *arguments: Any) -> None:
+        monkeypatch.undo()
+        others.append(erase(world))
+        upload(store, *arguments)
+
+    monkeypatch.setattr(ObjectStore, "upload", with_another)
+    result = erase(world)
+    assert [(each.changed, each.erased > 0) for each in (*others, result)] == [(True, True)] * 2
+    assert not world.paths(f"{world.erasures}/begun")
+    assert not world.erase().changed
 
 
 def test_erasures_and_extractions_at_once_come_to_the_same(world, emulator):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from typing import Any
 
@@ -11,7 +12,9 @@ from orders.order_world import CODES, AnsweringTransport, OrderWorld, outcomes, 
 
 from airflow_provider_zdirect.client import Timeouts, Transport
 from airflow_provider_zdirect.exceptions import RejectedUpdatesError
+from airflow_provider_zdirect.orders.order_state import OrderState
 from airflow_provider_zdirect.orders.update_rows import read_updates
+from airflow_provider_zdirect.publish.results import RunResults
 
 SHARED = "10000000000001"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -332,3 +335,34 @@ def test_an_answer_about_an_order_without_attributes_or_lines_updates_nothing(wo
         with pytest.raises(Exception, match=r"the answer (has another form|is order 00000000)"):
             world.runs(tracked(order_id), run=run, transport=AnsweringTransport(spoil))
     assert not world.writes()
+
+
+def test_an_order_that_shows_its_number_before_it_is_exported_is_shipped(world: OrderWorld) -> None:
+    """As a retry may find it, after an export."""
+    order_id = world.order(merchant_order_id="M1")
+    reads = []
+
+    def lag(method: str, url: str, content: Any) -> None:
+        if method == "GET" and order_id in url and not reads:
+            reads.append(url)
+            content["data"]["attributes"]["exported"] = False
+            for part in content["included"]:
+                part["meta"] = {"possible_status_transitions": []}
+
+    assert world.update(tracked(order_id), transport=AnsweringTransport(lag)) == {2: {"already", "done"}}
+    assert set(world.lines(order_id).values()) == {"shipped"}
+
+
+def test_settled_orders_do_not_stay_in_memory(world: OrderWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    orders = world.emulator.add_orders(world.merchant_id, 3)
+    left: list[OrderState] = []
+    publish = RunResults.publish
+
+    def look(*arguments: Any) -> str:
+        gc.collect()
+        left.extend(each for each in gc.get_objects() if isinstance(each, OrderState) and each.id in orders)
+        return publish(*arguments)
+
+    monkeypatch.setattr(RunResults, "publish", look)
+    world.runs(*map(tracked, orders))
+    assert not left

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -13,9 +14,10 @@ from airflow_provider_zdirect.exceptions import (
     PermissionDeniedError,
     ServerError,
     UpdatesPausedError,
+    ZDirectError,
 )
 from airflow_provider_zdirect.orders import order_updates
-from airflow_provider_zdirect.orders.few_at_once import AT_ONCE, IN_VAIN
+from airflow_provider_zdirect.orders.few_at_once import AT_ONCE, IN_VAIN, for_each
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
@@ -184,3 +186,22 @@ def test_many_orders_wait_together(world: OrderWorld, monkeypatch: pytest.Monkey
     assert (world.clock.now() - started).total_seconds() < 40 * 5 * 60 / 1800 + 2 * 5 + 5
     assert not [request for request in world.emulator.requests if request.status == 429]
     assert not any(world.truth(order_id)["shipped_without_tracking"] for order_id in orders[::20])
+
+
+def test_slow_failures_that_come_together_are_not_in_vain_while_others_succeed() -> None:
+    slow = range(IN_VAIN)
+    done: list[int] = []
+    failed: list[int] = []
+
+    async def step(item: int) -> None:
+        await asyncio.sleep(0.1 if item in slow else 0)
+        if item in slow:
+            raise ServerError("busy", retry_after=1)
+        done.append(item)
+
+    async def go(items: range) -> ZDirectError | None:
+        return await for_each(items, step, lambda item, error: failed.append(item), environment="production")
+
+    assert asyncio.run(go(range(100))) is None
+    assert (len(done), failed) == (100 - IN_VAIN, [*slow])
+    assert isinstance(asyncio.run(go(slow)), ServerError)
