@@ -174,7 +174,9 @@ class TaskArguments(NamedMapIndex):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.template_fields = tuple(cls.arguments)
+        # An author's subclass may have template fields of its own.
+        if "arguments" in vars(cls) and "template_fields" not in vars(cls):
+            cls.template_fields = tuple(cls.arguments)
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:

@@ -68,8 +68,9 @@ class ZDirectOperator(TaskArguments, BaseOperator):
 
     ui_color = "#ffe8d6"
 
-    def __init__(self, *, values: Mapping[str, Any], **kwargs: Any) -> None:
-        super().__init__(values=values, **kwargs)
+    def __init__(self, *, values: Mapping[str, Any], outlets: Any = None, **kwargs: Any) -> None:
+        # A list: Airflow 2 takes a tuple for one outlet.
+        super().__init__(values=values, outlets=with_assets(outlets, ()), **kwargs)
         # Those of a mapped task are those of partial(), less what the author took out: an asset that was not there at
         # parse does not exist for Airflow.
         if not is_mapped(self):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import duration, refusal
 from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
@@ -17,7 +18,11 @@ def _span(value: Any, name: str) -> timedelta:
     text = str(value).strip().upper()
     if isinstance(value, timedelta) or text.startswith("P"):
         return duration(value, name)
-    return duration(f"PT{text}H" if name.endswith("hours") else f"P{text}D", name)
+    try:
+        return duration(f"PT{text}H" if name.endswith("hours") else f"P{text}D", name)
+    except ZDirectConfigurationError:
+        what = f"{name}={value!r} is not a number of {name.rpartition('_')[2]}"
+        raise refusal(what, f"Give {name} as a number, 0 or more, or as a duration.") from None
 
 
 def _page_url(value: Any, name: str) -> str:

@@ -39,20 +39,24 @@ class TaskRun:
     hook: ZDirectHook
 
     @property
+    def _names(self) -> tuple[str, str, str, str]:
+        ti = self.context["ti"]
+        return ti.dag_id, ti.run_id, ti.task_id, str(getattr(ti, "map_index", -1))
+
+    @property
     def label(self) -> str:
         """The task instance in words."""
-        ti = self.context["ti"]
-        return f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{getattr(ti, 'map_index', -1)}"
+        return "/".join(self._names)
 
     @property
     def key(self) -> str:
         """What a retry of this task instance has in common with its first try, and no other run."""
-        return _key(self.label)
+        return _key(*self._names)
 
     @property
     def task_key(self) -> str:
         """What all runs of a task have in common, and no other task."""
-        return _key(f"{self.context['ti'].dag_id}/{self.context['ti'].task_id}")
+        return _key(self._names[0], self._names[2])
 
     def pick(self, *names: str) -> dict[str, Any]:
         """These arguments, for a job whose fields have the same names."""
@@ -127,5 +131,6 @@ def end_without_file(what: str, missing: str, remedy: str) -> NoReturn:
     raise ZDirectConfigurationError(what, remedy=remedy)
 
 
-def _key(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
+def _key(*names: str) -> str:
+    # Marks under base paths and ids of shipping notices are made of it, so it stays as it is.
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:24]

@@ -18,7 +18,9 @@ from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import argument_table, arguments
 from airflow_provider_zdirect.operators.argument_table import UNKNOWN
 from airflow_provider_zdirect.operators.base import ZDirectOperator
+from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.liquidation import pass_delays
+from airflow_provider_zdirect.operators.order_tracking import ZDirectMissingTrackingOperator
 from airflow_provider_zdirect.sensors.report_arguments import poll_interval
 
 AIRFLOWS_OWN = {"poke_interval"}
@@ -77,6 +79,7 @@ SAID = {
     arguments.flag: "is neither true nor false",
     arguments.count: "is not a count",
     arguments.duration: r"is not a duration|is negative|is too long",
+    ZDirectMissingTrackingOperator.arguments["grace_hours"].convert: r"is not a number of (hours|days)\W|is negative",
     pass_delays: r"is not a duration|is negative|is too long|is empty",
     poll_interval: r"is not a duration|is negative|is too long|is too short",
     arguments.uuids: "is not a UUID|has only blank entries|is not a list",
@@ -149,6 +152,27 @@ def test_a_task_can_be_mapped_over_every_argument(task):
         assert mapped.retries == 5
 
 
+class Mine(ZDirectExtractOperator):
+    """As an author may write it."""
+
+    template_fields = (*ZDirectExtractOperator.template_fields, "note")
+
+    def __init__(self, *, note, **kwargs):
+        super().__init__(**kwargs)
+        self.note = note
+
+
+class Mine2(Mine):
+    pass
+
+
+@pytest.mark.parametrize("task", [Mine, Mine2])
+def test_an_authors_subclass_may_have_template_fields_of_its_own(task):
+    made = task(task_id="a_task", note="{{ text }}", base_path="/data/{{ text }}", dataset="orders")
+    made.render_template_fields({"text": "rendered"})
+    assert (made.note, made.base_path) == ("rendered", "/data/rendered")
+
+
 @pytest.mark.parametrize("task", [each for each in TASKS if issubclass(each, ZDirectOperator)])
 def test_the_assets_that_a_task_updates_join_the_authors_outlets_once_also_if_it_is_mapped(task):
     values = needed(task)
@@ -159,7 +183,8 @@ def test_the_assets_that_a_task_updates_join_the_authors_outlets_once_also_if_it
         of_place = by_template = [changed_alias(name) for name in names]
     other, template = zdirect_asset("received_items"), {**values, "base_path": "{{ params.base_path }}"}
     assert task(task_id="a_task", **values).outlets == of_place
-    assert task(task_id="a_task", outlets=[other], **values).outlets == [other, *of_place]
+    for outlets in ([other], (other,), other):
+        assert task(task_id="a_task", outlets=outlets, **values).outlets == [other, *of_place]
     assert task(task_id="a_task", outlets=of_place[-1:], **values).outlets == [*of_place[-1:], *of_place[:-1]]
     with DAG("a_dag", schedule=None):
         mapped = task.partial(task_id="a_task", **values).expand(merchant_id=[MERCHANT])
