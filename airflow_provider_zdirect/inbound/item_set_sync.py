@@ -106,7 +106,9 @@ async def sync_item_sets(place: Place, fetch: FetchSet, clock: Clock | None = No
     except RateLimitedError as error:
         retry_after = error.retry_after
     finally:
-        publish()
+        # Else another run may have published more than was read here.
+        if fetched:
+            publish()
     if unreadable is not None and retry_after is None:
         raise unreadable
     summary = {

@@ -1,4 +1,7 @@
-"""A month of published movements, summed up."""
+"""A month of published movements, summed up.
+
+What is kept in memory is one day, and one row per way, article, transaction month and movement type of each.
+"""
 
 from __future__ import annotations
 
@@ -34,21 +37,25 @@ _LOCATED = """
 WITH trimmed AS (
     SELECT *, upper(trim(source_stock_location.country_code, $blanks)) AS source_code,
         upper(trim(destination_stock_location.country_code, $blanks)) AS destination_code
-    FROM month
+    FROM day
 ), coded AS (
     SELECT *, coalesce($codes[list_position($aliases, source_code)], source_code) AS source_country,
         coalesce($codes[list_position($aliases, destination_code)], destination_code) AS destination_country
     FROM trimmed
-), located AS (
-    SELECT *, IF(regexp_full_match(source_country, '[A-Z]{2}'), source_country, NULL) AS source,
-        IF(regexp_full_match(destination_country, '[A-Z]{2}'), destination_country, NULL) AS destination
-    FROM coded
 )
+SELECT *, IF(regexp_full_match(source_country, '[A-Z]{2}'), source_country, NULL) AS source,
+    IF(regexp_full_match(destination_country, '[A-Z]{2}'), destination_country, NULL) AS destination
+FROM coded
 """
 _FLOWS = """
 SELECT source, destination, ean, merchant_sku, product_sku, left(transaction_date::VARCHAR, 7) AS transaction_month,
     movement_type, sum(quantity)::BIGINT AS net_quantity, count(*) AS movements
-FROM located WHERE source IS NOT NULL AND destination IS NOT NULL GROUP BY ALL ORDER BY ALL
+FROM located WHERE source IS NOT NULL AND destination IS NOT NULL GROUP BY ALL
+"""
+_SUMS = """
+SELECT source, destination, ean, merchant_sku, product_sku, transaction_month, movement_type,
+    sum(net_quantity)::BIGINT AS net_quantity, sum(movements)::BIGINT AS movements
+FROM days GROUP BY ALL ORDER BY ALL
 """
 _UNPLACED = """
 SELECT report_date, transaction_date, ean, merchant_sku, product_sku, quantity,
@@ -59,7 +66,7 @@ FROM located WHERE source IS NULL OR destination IS NULL
 """
 _COUNTRIES = """
 SELECT DISTINCT country FROM (SELECT unnest([source, destination]) AS country FROM located)
-WHERE country IS NOT NULL ORDER BY country
+WHERE country IS NOT NULL
 """
 
 
@@ -108,31 +115,34 @@ def read_movements(place: Place, month: Month) -> Movements:
     """
     landed = landed_days(place, month)
 
-    def read() -> dict[date, pa.Table]:
-        """The latest report of each day, which replaces the former ones; without those whose file is lost."""
+    def find(rows: pa.Table) -> list[pa.Table]:
+        located = ask(_LOCATED, _PARAMETERS, day=rows)
+        return [ask(sql, located=located) for sql in (_FLOWS, _UNPLACED, _COUNTRIES)]
+
+    nothing = find(COLUMNS.empty_table())
+
+    def read() -> dict[date, list[pa.Table]]:
+        """What the latest report of each day, which replaces the former ones, holds; without those that are lost."""
         layout = place.layout(DATASET.name)
         files = {day: day_files(place.store, layout, day)[-1:] for day in landed}
         return {
-            day: read_table(place.store, files[day], COLUMNS)
+            day: find(read_table(place.store, files[day], COLUMNS)) if files[day] else nothing
             for day, report in landed.items()
             if files[day] or not report.has_file
         }
 
     reports = read_published(f"{DATASET.name} of merchant {place.merchant_id}", read)
     landed = {day: landed[day] for day in reports}
-    empty = [day for day, rows in reports.items() if not rows.num_rows]
+    empty = [day for day, (flows, unplaced, _) in reports.items() if not flows.num_rows + unplaced.num_rows]
     uncertain = uncertain_days(landed, empty)
-    rows = pa.concat_tables([COLUMNS.empty_table(), *reports.values()])
-
-    def find(sql: str) -> pa.Table:
-        return ask(_LOCATED + sql, _PARAMETERS, month=rows)
-
+    days = zip(nothing, *reports.values(), strict=True)
+    flows, unplaced, countries = (pa.concat_tables(tables) for tables in days)
     return Movements(
         month=month,
         landed={day: report for day, report in landed.items() if day not in uncertain},
         uncertain_days=uncertain,
         empty_days=tuple(day for day in empty if day not in uncertain),
-        flows=find(_FLOWS),
-        unplaced=find(_UNPLACED),
-        countries=tuple(find(_COUNTRIES).column("country").to_pylist()),
+        flows=ask(_SUMS, days=flows),
+        unplaced=unplaced,
+        countries=tuple(sorted(set(countries.column("country").to_pylist()))),
     )

@@ -259,7 +259,7 @@ class SentLog:
         for batch in [*levels, *gone]:
             left.add(batch.items)
         # What died without looking again keeps its pair doubtful, until that is sent again.
-        doubts = (item for last in left.last.values() for item in last.values() if item.run != self._run)
+        doubts = (item for last in left.last.values() for item in last.values())
         items = [*left.ended(), *(item for item in doubts if _may_replace(item, self._known.newest[item.pair]))]
         never = datetime.min.replace(tzinfo=UTC)
         name = f"levels-{uuid.uuid4().hex}.parquet"

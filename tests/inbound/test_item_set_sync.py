@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import fsspec
@@ -164,6 +165,20 @@ def test_what_was_fetched_before_a_failure_is_published_and_the_end_of_the_rate_
     inbound.sync({("n3", A): pieces(3)})
     assert inbound.asked == [("n3", A)]
     assert inbound.sets() == {**first, ("n3", A): pieces(3)}
+
+
+def test_a_run_without_room_leaves_what_another_has_published_meanwhile(inbound: Inbound) -> None:
+    inbound.publish("n1", counts=(1, 0))
+    other = Inbound(Path(inbound.place.root))
+    other.clock.advance(600)
+    assert inbound.sync({("n1", A): FULL}, before=lambda: sync_elsewhere(other))["sets_fetched"] == 0
+    assert inbound.sets() == {("n1", A): pieces(1)}
+
+
+def sync_elsewhere(other: Inbound) -> None:
+    thread = Thread(target=other.sync, args=({("n1", A): pieces(1)},))
+    thread.start()
+    thread.join()
 
 
 def test_many_sets_are_published_on_the_way(inbound: Inbound, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from weakref import ref
 
+import pyarrow as pa
 import pytest
 from landing import DATASET, MERCHANT, NOVEMBER, Landing, movement, november
 
@@ -12,6 +14,7 @@ from airflow_provider_zdirect.exceptions import ConcurrentRunError, MissingRepor
 from airflow_provider_zdirect.intrastat import movements
 from airflow_provider_zdirect.intrastat.days import landed_days
 from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.storage.row_files import read_table
 from airflow_provider_zdirect.windows import Window
 
 MISSING = {3, 7, 8, 9}
@@ -234,3 +237,19 @@ def test_invalid_records_and_samples_are_pointed_out(landing: Landing) -> None:
     landing.report()
     assert "3 records were rejected as invalid" in landing.html("PL")
     assert "The reports of 2026-11-06 come from the sandbox" in landing.html("PL")
+
+
+def test_the_rows_of_one_day_at_a_time_are_in_memory(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+    landing.land_month({day: [movement()] for day in (1, 2, 3)})
+    before: list[ref[pa.Table]] = []
+    alive: list[int] = []
+
+    def read(*arguments: Any) -> pa.Table:
+        alive.append(sum(table() is not None for table in before))
+        before.append(ref(table := read_table(*arguments)))
+        return table
+
+    monkeypatch.setattr(movements, "read_table", read)
+    assert landing.report()["movements"] == 3
+    assert len(alive) == 3
+    assert max(alive) <= 1

@@ -181,6 +181,17 @@ def test_an_older_feed_that_is_overtaken_and_dies_is_mended(
     assert set(world.levels().values()) == {1}
 
 
+def test_what_a_retry_no_longer_has_in_its_feed_stays_doubtful_for_the_next_run(make: Callable[[], StockWorld]) -> None:
+    world = make()
+    older, newer = two_feeds(world)
+    with pytest.raises(Killed):
+        world.run(older, Meeting(before=lambda: world.run(newer), after=die))
+    world.feed("old.csv", {9: 1})
+    world.run(replace(older, max_rejected=6))
+    world.run(world.job("new.csv", run=C, minutes=2))
+    assert {level for (_, code), level in world.levels().items() if code != ean(9)} == {1}
+
+
 def test_a_newer_feed_that_died_before_its_answer_is_not_replaced_by_an_older_one(
     make: Callable[[], StockWorld],
 ) -> None:
