@@ -67,9 +67,9 @@ async def extract(job: ExtractJob, client: ZDirectClient, clock: Clock | None = 
         run = _begin(job, clock)
         try:
             return await _fetch_and_publish(run, client)
-        except Exception as error:
+        except BaseException as error:
             if not job.dataset.has_windows:
-                # No other try goes on with it.
+                # No other try goes on with it, nor after a timeout, which is no Exception in Airflow.
                 run.checkpoint.discard()
             if not isinstance(error, LaterObservation):
                 raise

@@ -46,19 +46,36 @@ def take_valid(
 
 
 def _rows(model: type[Record], batch: list[bytes], lineage: Lineage, rejected: list[Rejected]) -> pa.Table:
-    """The rows of a batch; one that fails is halved until the records are found that do, which are ``rejected``."""
+    """The rows of a batch; where it fails, each record is looked at alone, and those that fail are ``rejected``."""
     try:
-        if len(batch) == 1:
-            return to_table(model, [model.model_validate_json(batch[0])], batch, lineage)
         return to_table(model, _adapter(model).validate_json(b"[" + b",".join(batch) + b"]"), batch, lineage)
+    except _NO_ROW:
+        pass
+    records, accepted = [], []
+    for source in batch:
+        try:
+            records.append(model.model_validate_json(source))
+            accepted.append(source)
+        except ValidationError as error:
+            rejected.append(Rejected(source, reason_of(error)))
+    return _storable(model, records, accepted, lineage, rejected)
+
+
+def _storable(
+    model: type[Record], records: list[Record], sources: list[bytes], lineage: Lineage, rejected: list[Rejected]
+) -> pa.Table:
+    """The rows of valid records; what fails is halved until the records are found that do, which are ``rejected``."""
+    try:
+        return to_table(model, records, sources, lineage)
     except _NO_ROW as error:
-        if len(batch) > 1:
-            halves = (batch[: len(batch) // 2], batch[len(batch) // 2 :])
-            return pa.concat_tables([_rows(model, half, lineage, rejected) for half in halves]).combine_chunks()
-        unsaid = f"record: it holds a value that cannot be stored ({type(error).__name__})"
-        reason = reason_of(error) if isinstance(error, ValidationError) else unsaid
-        rejected.append(Rejected(batch[0], reason))
-        return to_table(model, [], [], lineage)
+        if len(records) == 1:
+            unsaid = f"record: it holds a value that cannot be stored ({type(error).__name__})"
+            rejected.append(Rejected(sources[0], unsaid))
+            return to_table(model, [], [], lineage)
+    middle = len(records) // 2
+    halves = (slice(None, middle), slice(middle, None))
+    tables = [_storable(model, records[half], sources[half], lineage, rejected) for half in halves]
+    return pa.concat_tables(tables).combine_chunks()
 
 
 @cache

@@ -11,25 +11,27 @@ from __future__ import annotations
 
 import gzip
 import logging
+import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from pathlib import Path
 
 import pyarrow as pa
 
-from airflow_provider_zdirect.datasets.arrow import arrow_schema
+from airflow_provider_zdirect.datasets.arrow import RECORD_HASH, arrow_schema
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.exceptions import EmptyAnswerError, ZDirectConfigurationError
 from airflow_provider_zdirect.publish.day_changes import COUNTS, DayChange, changes_of
-from airflow_provider_zdirect.publish.files import PublishedFile, measure, publish_table
+from airflow_provider_zdirect.publish.files import PublishedFile, measure, publish_tables
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.publish.row_changes import row_changes
 from airflow_provider_zdirect.publish.same_row import row_keys
 from airflow_provider_zdirect.storage.layout import Layout, dated
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.row_files import read_table
+from airflow_provider_zdirect.storage.row_files import read_batches, take_rows
 from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window, subject
 
 log = logging.getLogger(__name__)
@@ -94,7 +96,10 @@ class DayReplacer:
         latest = max((stamp for stamp, _ in there if stamp <= horizon), default=None)
         mine = latest == fetched
         if latest is None or latest < fetched:
-            mine = self._publish_changed(day, there[-1][1] if there else None, staged, fetched)
+            former = there[-1][1] if there else None
+            self._refuse_other_rows(day, former)
+            self._refuse_nothing(day, former, staged)
+            mine = self._publish_changed(day, former, staged, fetched)
             if mine and there and there[-1][0] > horizon:
                 log.warning(
                     "%s: %s is replaced, although its name says that it was fetched later than now, %s by this "
@@ -108,24 +113,30 @@ class DayReplacer:
 
     def _publish_changed(self, day: date, former: str | None, staged: list[str], fetched: datetime) -> bool:
         """Publish the rows if they are others than those of the former file; whether they are."""
-        rows = self._distinct(self._read(staged))
-        if former is None:
-            changes, lines = Counter(added=rows.num_rows), list[bytes]()
-        else:
-            before = self._read([former])
-            self._refuse(day, before, rows)
-            changes, lines = row_changes(before, rows, self.dataset.days.compared_by)
-        if not changes.total():
-            return False
-        counts = (changes[name] for name in COUNTS)
-        change = DayChange(self.layout.changes(day), fetched, self.run, former is None, *counts)
-        # Before the data, so that no change is published and not reported.
-        self.store.write(change.file, gzip.compress(b"".join(lines), mtime=0))
-        for other in changes_of(self.store, self.layout, day, fetched, self.run):
-            # Of a try that was killed here, when another file was published.
-            if other != change:
-                self.store.delete(other.file)
-        publish_table(self.place, self.dataset.name, day, rows, Window.of_day(day, self.timezone), fetched)
+        kept = self._kept(staged)
+        with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
+            local = Path(scratch) / "changes.jsonl.gz"
+            with local.open("wb") as file, gzip.GzipFile("", "wb", 6, file, mtime=0) as lines:
+                if former is None:
+                    changes = Counter(added=self._count(staged, kept))
+                else:
+                    changes = row_changes(
+                        lambda: self._rows([former], None),
+                        lambda: self._rows(staged, kept),
+                        self.dataset.days.compared_by,
+                        lines.write,
+                    )
+            if not changes.total():
+                return False
+            counts = (changes[name] for name in COUNTS)
+            change = DayChange(self.layout.changes(day), fetched, self.run, former is None, *counts)
+            # Before the data, so that no change is published and not reported.
+            self.store.upload(local, change.file)
+            for other in changes_of(self.store, self.layout, day, fetched, self.run):
+                # Of a try that was killed here, when another file was published.
+                if other != change:
+                    self.store.delete(other.file)
+        self._write(day, self._rows(staged, kept), fetched)
         return True
 
     def _clear_up(self, day: date, until: datetime | None) -> None:
@@ -140,39 +151,62 @@ class DayReplacer:
         return next(iter(changes_of(self.store, self.layout, day, fetched, self.run)), None)
 
     def _files_of(self, day: date) -> list[PublishedFile]:
-        newest = [path for _, path in self._dated(day)[-1:]]
-        return [measure(self.store, path, self._read([path]).num_rows) for path in newest]
+        newest = day_files(self.store, self.layout, day)[-1:]
+        return [measure(self.store, path, self._count([path], None)) for path in newest]
 
     def _dated(self, day: date) -> list[tuple[datetime, str]]:
         """The day's files with the times of their fetches, in order."""
         return dated(self.store.files(self.layout.published(day)))
 
-    def _refuse(self, day: date, before: pa.Table, rows: pa.Table) -> None:
-        """Raise if these rows must not replace those before."""
+    def _refuse_other_rows(self, day: date, former: str | None) -> None:
         for name, value in self.only.items():
-            # A row without a value is not one with another, as where answers are checked.
-            if set(before.column(name).to_pylist()) - {value, None}:
-                raise ZDirectConfigurationError(
-                    f"{self._what(day)}: only {name}={value} was asked for, and the published rows of the day "
-                    "have other values too. They were left as they are.",
-                    remedy=f"Give each {name} a base path of its own, or leave the filter out.",
-                )
-        if before.num_rows and not rows.num_rows and not self.by_nothing:
+            for table in self._rows([former] if former else [], None, [name]):
+                # A row without a value is not one with another, as where answers are checked.
+                if set(table.column(name).to_pylist()) - {value, None}:
+                    raise ZDirectConfigurationError(
+                        f"{self._what(day)}: only {name}={value} was asked for, and the published rows of the day "
+                        "have other values too. They were left as they are.",
+                        remedy=f"Give each {name} a base path of its own, or leave the filter out.",
+                    )
+
+    def _refuse_nothing(self, day: date, former: str | None, staged: list[str]) -> None:
+        if self.by_nothing or former is None or self._count(staged, None):
+            return
+        if lost := self._count([former], None):
             raise EmptyAnswerError(
-                f"{self._what(day)}: zDirect answered without any record, and {before.num_rows} are published. They "
-                "were left as they are.",
+                f"{self._what(day)}: zDirect answered without any record, and {lost} are published. They were left "
+                "as they are.",
                 remedy="Look in the zDirect portal whether the day has none; if so, set replace_with_empty=True and "
                 "clear the task. Near the end of what zDirect keeps, the records may just have vanished there.",
             )
 
-    def _distinct(self, rows: pa.Table) -> pa.Table:
-        """Of rows of the same record the last one, where the records have an identity."""
-        identity = self.dataset.publish.identity
-        last = {key: number for number, key in enumerate(row_keys(rows, identity).to_pylist())} if identity else {}
-        return rows.take(pa.array(sorted(last.values()), pa.int64())) if last else rows
+    def _write(self, day: date, rows: Iterator[pa.Table], fetched: datetime) -> None:
+        span = Window.of_day(day, self.timezone)
+        publish_tables(self.place, self.dataset.name, day, self._schema, rows, span, fetched)
 
-    def _read(self, paths: list[str]) -> pa.Table:
-        return read_table(self.store, paths, arrow_schema(self.dataset.model))
+    def _kept(self, staged: list[str]) -> list[int] | None:
+        """Numbers of the rows that are published, ascending; None: all of them."""
+        identity = self.dataset.publish.identity
+        if not identity:
+            return None
+        last: dict[str, int] = {}
+        number = 0
+        for table in self._rows(staged, None, list(identity)):
+            for key in row_keys(table, identity).to_pylist():
+                last[key] = number
+                number += 1
+        return None if len(last) == number else sorted(last.values())
+
+    def _count(self, paths: list[str], kept: list[int] | None) -> int:
+        return sum(table.num_rows for table in self._rows(paths, kept, [RECORD_HASH]))
+
+    def _rows(self, paths: list[str], kept: list[int] | None, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        tables = (table for path in paths for table in read_batches(self.store, path, self._schema, columns))
+        return tables if kept is None else take_rows(tables, iter(kept))
+
+    @property
+    def _schema(self) -> pa.Schema:
+        return arrow_schema(self.dataset.model)
 
 
 def day_files(store: ObjectStore, layout: Layout, day: date) -> list[str]:

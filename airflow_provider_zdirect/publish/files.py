@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -108,10 +109,25 @@ def publish_table(
     part: str | None = None,
 ) -> PublishedFile:
     """Publish rows as one file of the day; ``span``, ``fetched`` and ``part`` as in :class:`FileBuilder`."""
+    return publish_tables(place, dataset, day, rows.schema, [rows], span, fetched, part)
+
+
+def publish_tables(
+    place: Place,
+    dataset: str,
+    day: date,
+    schema: pa.Schema,
+    tables: Iterable[pa.Table],
+    span: Window,
+    fetched: datetime | None = None,
+    part: str | None = None,
+) -> PublishedFile:
+    """As :func:`publish_table`, of tables that follow one another, one of them in memory at a time."""
     folder = place.layout(dataset).published(day)
     with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
-        builder = FileBuilder(rows.schema, folder, place.suffix, scratch, span=span, fetched=fetched, part=part)
-        builder.write(rows)
+        builder = FileBuilder(schema, folder, place.suffix, scratch, span=span, fetched=fetched, part=part)
+        for table in tables:
+            builder.write(table)
         return builder.publish(place.store)
 
 

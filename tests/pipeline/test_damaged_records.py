@@ -13,18 +13,21 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from state_extraction import StateExtraction
 
 from airflow_provider_zdirect.client import ZDirectClient
+from airflow_provider_zdirect.datasets.arrow import Lineage, to_table
 from airflow_provider_zdirect.datasets.personal_data import PersonalData
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.erasure.requests import fetch_requests
 from airflow_provider_zdirect.exceptions import MalformedResponseError, RejectedRecordsError
 from airflow_provider_zdirect.inbound.notices import ShippingNotices
+from airflow_provider_zdirect.pipeline import validate
 from airflow_provider_zdirect.reports.wait import ReportStatus, ask_for_report
 from airflow_provider_zdirect.stocks.channels import live_channels
 from airflow_provider_zdirect.windows import Window
@@ -437,3 +440,20 @@ def test_a_damaged_text_in_a_single_answer_does_not_stop_what_it_is_asked_for(ru
     answer_with(runs.emulator, shape, rb'{"username":"Haus \ud83d","bpids":["%s"]}' % runs.merchant_id.encode())
     identity = asyncio.run(with_client(runs, lambda client: client.me()))
     assert (identity.username, identity.merchant_ids) == ("Haus \ufffd", (runs.merchant_id,))
+
+
+def test_many_invalid_records_of_a_page_cost_no_more_than_a_look_at_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables: list[pa.Table] = []
+
+    def made(*args: Any) -> pa.Table:
+        tables.append(to_table(*args))
+        return tables[-1]
+
+    monkeypatch.setattr(validate, "to_table", made)
+    hour = Lineage("merchant", "production", HOUR.start, HOUR.end, NOW)
+    sources = [b"5" if number % 20 == 0 else b'{"sales_channel_id": "%d"}' % number for number in range(1_000)]
+    taken: list[int] = []
+    rejected = validate.take_valid(
+        get_dataset("sales_channels").model, sources, hour, lambda table: taken.append(table.num_rows)
+    )
+    assert (len(rejected), sum(taken), len(tables)) == (50, 950, 1)

@@ -33,6 +33,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectDataError,
 )
 from airflow_provider_zdirect.pipeline.extract import extract
+from airflow_provider_zdirect.pipeline.staging import PageStager
 from airflow_provider_zdirect.publish import snapshot as publishing
 from airflow_provider_zdirect.publish.files import PublishedFile
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -335,6 +336,19 @@ def test_a_failed_fetch_publishes_nothing_and_the_retry_all_also_of_drifted_answ
     assert runs.paths(SNAPSHOTS) == runs.paths("_staging") == []
     runs.observe(SNAPSHOTS)
     assert by_place(runs.published(SNAPSHOTS)) == runs.emulator.quantities(runs.merchant_id, CREATED)
+
+
+def test_a_fetch_that_is_cancelled_leaves_nothing(runs: StateExtraction, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = PageStager.stage
+
+    def cancelled(*args: Any) -> None:
+        stage(*args)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(PageStager, "stage", cancelled)
+    with pytest.raises(asyncio.CancelledError):
+        runs.observe(SNAPSHOTS)
+    assert runs.paths("_staging") == []
 
 
 def test_sixty_snapshots_an_hour_are_never_exceeded(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
@@ -185,7 +186,7 @@ def test_a_try_that_is_killed_before_it_publishes_has_changed_nothing(
     day.replace(DAY, stage_sold(store, "a", 5), at(30))
     staged = stage_sold(store, "b", 6, 7)
     with monkeypatch.context() as patched:
-        patched.setattr(day_module, "publish_table", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(day_module, "publish_tables", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             day.replace(DAY, staged, at(50))
     assert len(store.files(day.layout.changes(DAY))) == 2
@@ -213,3 +214,16 @@ def test_many_runs_of_a_day_at_once_end_with_the_latest_and_with_what_each_chang
     assert len(store.files(PUBLISHED)) == 1
     found = published_changes(store, Layout(LIQUIDATED.name, MERCHANT), {DAY})
     assert found == [replaced.change for replaced in done if replaced.change is not None]
+
+
+def test_a_day_with_many_rows_that_all_changed_is_replaced_in_little_memory(store: ObjectStore) -> None:
+    count = 10_000
+    for minute in (1, 2):
+        rows: list[dict[str, object]] = [{"quantity": minute, "ean": f"{number:013}"} for number in range(count)]
+        staged = stage_rows(store, str(minute), *rows)
+        tracemalloc.start()
+        replaced = replacer(store).replace(DAY, staged, at(minute))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert counts(replaced) == (0, 0, count)
+    assert peak < 2_000 * count
