@@ -35,7 +35,8 @@ def publish_once(run: Run, manifest: Manifest) -> ExtractResult:
     for name in run.dataset.answer.parts:
         merged = merge(get_dataset(name), run.staged(name))
         parts[name] = merged.records
-        run.write(replace(manifest, dataset=name, **vars(merged)))
+        # What was rejected or repaired is counted once, with the whole.
+        run.write(replace(manifest, dataset=name, rejected=0, rejected_file=None, repaired=0, **vars(merged)))
     manifest = replace(manifest, parts=parts, **vars(merge(run.dataset, run.staged(run.dataset.name))))
     run.write(manifest)
     return _reported(run, ExtractResult(run.place, manifest, count_changes(())), manifest.new_records)

@@ -360,7 +360,7 @@ def test_settled_orders_do_not_stay_in_memory(world: OrderWorld, monkeypatch: py
 
     def look(*arguments: Any) -> str:
         gc.collect()
-        left.extend(each for each in gc.get_objects() if isinstance(each, OrderState) and each.id in orders)
+        left.extend(each for each in gc.get_objects() if type(each) is OrderState and each.id in orders)
         return publish(*arguments)
 
     monkeypatch.setattr(RunResults, "publish", look)

@@ -365,6 +365,8 @@ def test_a_damaged_order_item_or_line_spoils_no_other_order(runs: StateExtractio
     assert {row["order_id"] for row in runs.published("orders_current")} == {uuid(16), uuid(32)}
     assert (result.manifest.rejected, result.manifest.repaired) == (6, 1)
     assert len(rejected(runs)) == 6
+    (of_lines,) = (runs.root / "_manifests" / "order_lines").rglob("*.json")
+    assert json.loads(of_lines.read_text())["rejected"] == 0, "counted once, with the orders"
 
 
 ON_REQUEST = {"order_id": uuid(1), "customer_number": "K1234567", "requested_at": AT}
