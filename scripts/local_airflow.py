@@ -76,8 +76,8 @@ class LocalAirflow:
         # Readers and a writer beside each other; SQLite keeps the setting in the file.
         with closing(sqlite3.connect(self._database)) as database:
             database.execute("PRAGMA journal_mode=WAL")
-        for name, arguments in READING.items():
-            self._sessions.start(name, [*AIRFLOW, *arguments], environment)
+        for name in READING:
+            self.start(name)
         self.wait_for("emulator", lambda: self.emulator("/_emulator/clock"))
         self.wait_for("API server", lambda: self.api("/monitor/health"))
 
@@ -88,8 +88,8 @@ class LocalAirflow:
         self.wait_for("Airflow", self._is_healthy)
 
     def start(self, component: str) -> None:
-        """Start the scheduler or the triggerer."""
-        self._sessions.start(component, [*AIRFLOW, *RUNNING[component]], self._environment())
+        """Start one of Airflow's components."""
+        self._sessions.start(component, [*AIRFLOW, *(READING | RUNNING)[component]], self._environment())
 
     def kill(self, component: str) -> None:
         """End a component at once, without a chance to clean up."""
