@@ -44,7 +44,8 @@ class Assumptions(BaseModel):
     liquidation_last_date: Literal["inclusive", "exclusive"] = Field(
         "inclusive",
         title="`liquidated_items`",
-        description="Whether the date in `to` is part of the answer. By the examples it is.",
+        description="Whether the date in `to` is part of the answer. By the examples it is. If every day is empty "
+        "although the portal shows liquidations, set `exclusive`.",
     )
     empty_snapshot: Literal["zero", "refuse"] = Field(
         "zero",
@@ -158,7 +159,7 @@ class Assumptions(BaseModel):
                     remedy=f"Use: {', '.join(known)}.",
                 ) from None
             raise ZDirectConfigurationError(
-                f"assumptions: {name}={first['input']!r:.60} is not possible: {first['msg']}.",
+                f"assumptions: {name}={first['input']!r:.60} is not valid: {first['msg']}.",
                 remedy=f"Correct it, or leave it out for the default, {known[name].default}.",
             ) from None
 

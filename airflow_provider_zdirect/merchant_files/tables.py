@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,8 @@ from airflow_provider_zdirect.merchant_files.csv_rows import Csv
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
+
+log = logging.getLogger(__name__)
 
 KINDS = ("tsv", "csv", "parquet", "jsonl")
 GZIPPED = ("csv", "tsv", "jsonl")
@@ -141,7 +144,10 @@ class TableFile:
         if problem := self.header_problem(header, self.required):
             known = ", ".join("/".join((column, *names)) for column, names in self.columns.items())
             raise self.refusal(f"{where}: {problem}", f"Name each column once, as it is known: {known}.")
-        return self.columns_of(header)
+        columns = self.columns_of(header)
+        if ignored := [name for name, column in zip(header, columns, strict=True) if column is None and name.strip()]:
+            log.info("%s=%r: columns that are not read: %s.", self.name, self.uri, ", ".join(map(repr, ignored))[:300])
+        return columns
 
     def header_problem(self, header: Sequence[str], required: Sequence[str]) -> str:
         """What is wrong with the names of columns."""

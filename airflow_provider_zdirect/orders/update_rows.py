@@ -137,7 +137,7 @@ class UpdateRows:
             "%s: %d updates%s%s.",
             subject("order updates", merchant_id, full_id=True),
             len(self.updates),
-            f"; {len(self.wrong)} rows are wrong" if self.wrong else "",
+            f"; {len(self.wrong)} rows are invalid" if self.wrong else "",
             others if self.of_others else "",
         )
         if self.of_others and not (self.updates or self.wrong):

@@ -125,7 +125,7 @@ class FetchedWindow:
             said = f"fetched again at {fetched}, nothing changed: {self.records} records"
         else:
             due = ", ".join(map(moment_in_words, passes.moments))
-            said = f"no second fetch was due. It was fetched at {fetched}, and was to be fetched again at {due}"
+            said = f"already fetched at {fetched}, after its last pass ({due}); no second fetch was due"
         return f"{self.job.what}: {said} -> {self.job.place.data_uri(self.job.dataset.name)}"
 
 

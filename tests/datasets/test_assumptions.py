@@ -22,10 +22,10 @@ def test_a_deployment_has_the_defaults_and_its_own_values() -> None:
     [
         ({"eans_per_requests": 40}, "'eans_per_requests' is not an assumption (did you mean 'eans_per_request'?)"),
         ({"x": 1}, "'x' is not an assumption."),
-        ({"eans_per_request": 0}, "eans_per_request=0 is not possible: Input should be greater than or equal to 1"),
+        ({"eans_per_request": 0}, "eans_per_request=0 is not valid: Input should be greater than or equal to 1"),
         ({"orders_page_size": "many"}, "orders_page_size='many'"),
         ({"orders_page_size": True}, "orders_page_size=True"),
-        ({"empty_snapshot": "perhaps"}, "empty_snapshot='perhaps' is not possible: Input should be 'zero' or 'refuse'"),
+        ({"empty_snapshot": "perhaps"}, "empty_snapshot='perhaps' is not valid: Input should be 'zero' or 'refuse'"),
         ({"changed_since_parameter": " "}, "changed_since_parameter="),
         ({"changed_since_parameter": None}, "changed_since_parameter=None"),
         ({"document_path": "/zss/documents"}, "document_path"),

@@ -117,7 +117,7 @@ def test_keys_that_resemble_nothing_are_named_all_the_same() -> None:
         ({"assumptions": "orders_page_size=500"}, "extra assumptions='orders_page_size=500' is not a JSON object"),
         ({"assumptions": ["orders_page_size"]}, "is not a JSON object"),
         ({"assumptions": {"page_size": 500}}, "assumptions: 'page_size' is not an assumption"),
-        ({"assumptions": {"orders_page_size": "x"}}, "assumptions: orders_page_size='x' is not possible"),
+        ({"assumptions": {"orders_page_size": "x"}}, "assumptions: orders_page_size='x' is not valid"),
         ("[]", "not a valid JSON object"),
         ('{"environment": "sandbox"', "not a valid JSON object"),
         ('{"personal_data_secret": "the-secret"', "not a valid JSON object"),

@@ -128,6 +128,16 @@ def test_gzip_and_tsv_are_read(name: str) -> None:
     assert rows(gzip.compress(text.encode()) if name.lower().endswith("gz") else text, name) == [TEXTS]
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["ean,quantiy,quantity\n0191476239145,9,2\n", pa.table({"quantiy": [9], **{n: [v] for n, v in TEXTS.items()}})],
+)
+def test_the_log_names_columns_that_are_not_read(content: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        assert rows(content) == [TEXTS]
+    assert "columns that are not read: 'quantiy'." in caplog.text
+
+
 def test_a_wrong_header_names_its_line_and_all_columns_found_and_missing() -> None:
     file = replace(table("sep=;\n\nsku;amount;name\n1;2;3\n"), required=("ean or gtin", "quantity"))
     with pytest.raises(ZDirectConfigurationError) as caught:

@@ -105,8 +105,8 @@ def test_a_window_was_fetched_when_all_its_dates_were(tmp_path):
     due = Passes((END, END + timedelta(hours=48)))
     what = f"liquidated_items 2026-11-09 00:00 to 2026-11-10 24:00 UTC, merchant {MERCHANT[:8]}: "
     assert fetched.in_words(due) == (
-        f"{what}no second fetch was due. It was fetched at 2026-11-13 03:00 UTC, and was to be fetched again at "
-        f"2026-11-11 00:00 UTC, 2026-11-13 00:00 UTC -> {folder(tmp_path)}"
+        f"{what}already fetched at 2026-11-13 03:00 UTC, after its last pass (2026-11-11 00:00 UTC, "
+        f"2026-11-13 00:00 UTC); no second fetch was due -> {folder(tmp_path)}"
     )
     again = replace(fetched, fetches=1)
     said = f"{what}fetched again at 2026-11-13 03:00 UTC, nothing changed: 9 records -> {folder(tmp_path)}"
