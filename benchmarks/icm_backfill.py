@@ -121,6 +121,8 @@ def check(airflow: LocalAirflow, days: list[date], runs: list[dict[str, Any]]) -
 def _check_months(airflow: LocalAirflow, days: list[date]) -> list[str]:
     months = Counter(f"{day:%Y-%m}" for day in days)
     complete = sorted(month for month, count in months.items() if count == _length(month))
+    if not complete:
+        return []
 
     def ended() -> list[dict[str, Any]] | None:
         runs = airflow.api(f"/dags/{MONTHLY}/dagRuns?limit=50")["dag_runs"]
