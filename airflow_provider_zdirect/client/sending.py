@@ -89,7 +89,7 @@ class Sender:
 
         :param authorization: scheme and credentials; masked in every text taken from the answer.
         :param max_wait: longest wait for the rate limit, in seconds; None is that of the policy.
-        :raises ZDirectError: if there is no answer that is expected.
+        :raises ZDirectError: if no answer comes, or one with an unexpected status.
         """
         config = self.config
         pace = f"{config.address} {config.client_id} {call.endpoint}"

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import Any, get_args
 
-# What is no option: arguments of the server with the same names.
+# Not options of the emulator, but arguments of the server with the same names.
 FIXED = ("host", "port", "now", "seed", "merchants", "client_id", "client_secret", "environment")
 
 

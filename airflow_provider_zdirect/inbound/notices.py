@@ -216,7 +216,9 @@ def _current_set(content: Any, what: str, place: int) -> ItemSet | None:
         for item in map(_Item.model_validate, content["items"]):
             items[item.ean] = items.get(item.ean, 0) + item.quantity
     except (KeyError, TypeError, ValidationError) as error:
-        raise _malformed(what, f"an item has no EAN and quantity, or there is no list ({_reason(error)})") from None
+        raise _malformed(
+            what, f"an item lacks its EAN or quantity, or the list is missing ({_reason(error)})"
+        ) from None
     return items or None
 
 

@@ -26,7 +26,6 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.intrastat.countries import CUSTOMS
 from airflow_provider_zdirect.intrastat.selection import country
@@ -66,15 +65,6 @@ _POINT = re.compile(r"[1-9][0-9]{0,2}(\.[0-9]{3})+")
 """A decimal point that may be of thousands, where others write decimals with a comma."""
 _CN8 = re.compile(r"[0-9]{7,8}|[0-9]{3,4}([ .])[0-9]{2}\1[0-9]{2}|[0-9]{4}[ .][0-9]{4}|[0-9]{6} [0-9]{2}"
                   r"|[0-9]{2}([ .])[0-9]{2}\2[0-9]{2}\2[0-9]{2}")  # fmt: skip
-
-
-def master_data_file(fs: AbstractFileSystem, path: str, uri: str) -> TableFile:
-    """The file of the master data.
-
-    :param path: as ``fs`` names it.
-    :param uri: as people name it.
-    """
-    return TableFile(fs, path, uri, "master_data", ALIASES)
 
 
 def read_master_data(file: TableFile) -> pa.Table:

@@ -16,9 +16,10 @@ from clocks import FakeClock
 from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema, to_table
 from airflow_provider_zdirect.datasets.movement_reports import IntraCommunityMovement
 from airflow_provider_zdirect.datasets.table import get_dataset
-from airflow_provider_zdirect.intrastat.master_data import master_data_file
+from airflow_provider_zdirect.intrastat.master_data import ALIASES
 from airflow_provider_zdirect.intrastat.report import IntrastatJob, report_month
 from airflow_provider_zdirect.intrastat.selection import Month
+from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.pipeline.manifest import Manifest
 from airflow_provider_zdirect.publish.day import DayReplacer
 from airflow_provider_zdirect.publish.place import Place
@@ -151,7 +152,7 @@ class Landing:
                 self.announce(Window.of_day(day, zone), [day], files=[])
 
     def report(self, *, master_data: Path | None = None, **options: Any) -> dict[str, Any]:
-        file = master_data_file(self.fs, str(master_data), str(master_data)) if master_data else None
+        file = TableFile(self.fs, str(master_data), str(master_data), "master_data", ALIASES) if master_data else None
         job = IntrastatJob(**{"month": NOVEMBER, "place": self.place, "master_data": file, **options})
         return report_month(job, clock=FakeClock(self.now))
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from landing import Landing, movement, query
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.intrastat.master_data import master_data_file, read_master_data
+from airflow_provider_zdirect.intrastat.master_data import ALIASES, read_master_data
+from airflow_provider_zdirect.merchant_files.tables import TableFile
 
 GOOD = """EAN;CN-Code;Net mass kg;Statistical Value;Country of origin;Brand
 12345678905;6109.10.00;0.25;19.99;cn;X
@@ -27,7 +28,9 @@ GOOD = """EAN;CN-Code;Net mass kg;Statistical Value;Country of origin;Brand
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    return read_master_data(master_data_file(fsspec.filesystem("file"), str(path), str(path))).to_pylist()
+    return read_master_data(
+        TableFile(fsspec.filesystem("file"), str(path), str(path), "master_data", ALIASES)
+    ).to_pylist()
 
 
 def written(tmp_path: Path, text: str | bytes, name: str = "master.csv") -> Path:
@@ -288,7 +291,7 @@ def test_a_code_never_becomes_another_one(code: str, written_as: Any) -> None:
     pq.write_table(pa.table({"ean": ["4006381333931"], "cn8": [written_as(code)]}), sink)
     fs.pipe_file("/codes.parquet", sink.getvalue())
     try:
-        (row,) = read_master_data(master_data_file(fs, "/codes.parquet", "codes.parquet")).to_pylist()
+        (row,) = read_master_data(TableFile(fs, "/codes.parquet", "codes.parquet", "master_data", ALIASES)).to_pylist()
     except ZDirectConfigurationError:
         return
     assert row["cn8_code"] == code

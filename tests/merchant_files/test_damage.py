@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.inbound.item_set import COLUMNS, read_items
-from airflow_provider_zdirect.intrastat.master_data import master_data_file, read_master_data
+from airflow_provider_zdirect.intrastat.master_data import ALIASES, read_master_data
 from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.orders.update_rows import COLUMNS as UPDATE_COLUMNS
 from airflow_provider_zdirect.orders.update_rows import REQUIRED, listed_updates, read_updates
@@ -89,7 +89,7 @@ def items(path: str) -> Any:
 
 def master_data(path: str) -> Any:
     try:
-        (row,) = read_master_data(master_data_file(FS, path, path)).to_pylist()
+        (row,) = read_master_data(TableFile(FS, path, path, "master_data", ALIASES)).to_pylist()
     except ZDirectConfigurationError as error:
         return refusal(error)
     return row

@@ -11,9 +11,10 @@ from typing import Any
 import s3fs
 from bucket import PREFIX, S3Extraction
 
-from airflow_provider_zdirect.intrastat.master_data import master_data_file
+from airflow_provider_zdirect.intrastat.master_data import ALIASES
 from airflow_provider_zdirect.intrastat.report import IntrastatJob, report_month
 from airflow_provider_zdirect.intrastat.selection import Month
+from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import Window
 
@@ -39,7 +40,7 @@ def test_a_report_is_replaced_in_the_bucket_by_a_worker_that_has_listed_it_befor
     runs.run("intra_community_movements", Window.of_day(date(2026, 10, 14)))
     master = f"{runs.bucket.root}/_inbox/master.csv"
     plain().pipe_file(master, b"ean,cn8\n0000000000017,61091000\n")
-    second = report(runs, fs, master_data=master_data_file(fs, master, f"s3://{master}"))
+    second = report(runs, fs, master_data=TableFile(fs, master, f"s3://{master}", "master_data", ALIASES))
     assert second["movements"] == len(runs.published("intra_community_movements")) != first["movements"]
     for entry in second["reports"]:
         page = runs.local(entry["html"]).read_text()
