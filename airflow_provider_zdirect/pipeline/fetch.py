@@ -174,7 +174,9 @@ class Fetcher:
     def _stage(self, request: PlannedRequest, done: RequestProgress, page: Page) -> None:
         self.stager.stage(request, done, page)
         self.count_traffic(done)
-        self.run.checkpoint.save(self._progress, request.key)
+        # What the last answer holds is published next; to stage it would take as long as to publish it.
+        if not all(self._progress.of(each.key).done for each in self.run.requests):
+            self.run.checkpoint.save(self._progress, request.key)
 
     def _forget(self, request: PlannedRequest) -> None:
         """Forget what was fetched of a request; not that it is too large, nor what it has cost."""

@@ -97,8 +97,9 @@ class RowMerger:
                     last.run()
                 except FileNotFoundError:
                     # Another run has replaced a published file since it was listed. A staged one does not come back.
-                    folders = {path.rpartition("/")[0] for path in staged}
-                    if not {path for folder in folders for path in self.store.files(folder)}.issuperset(staged):
+                    elsewhere = set(staged).difference(self.store.copies)
+                    folders = {path.rpartition("/")[0] for path in elsewhere}
+                    if not {path for folder in folders for path in self.store.files(folder)}.issuperset(elsewhere):
                         raise
             if not last.settled:
                 return None
