@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
@@ -146,7 +146,7 @@ class ZDirectClient:
         cursor: str | None = None,
         answered_at: Callable[[], datetime] | None = None,
         known_as: str | None = None,
-    ) -> AsyncIterator[Page]:
+    ) -> AsyncGenerator[Page, None]:
         """Every page of ``dataset`` that ``parameters`` select, in the server's order.
 
         :param merchant_id: UUID of the merchant.

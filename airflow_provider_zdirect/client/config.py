@@ -38,8 +38,8 @@ class ClientConfig:
     :param connect_timeout: seconds for a connection.
     :param read_timeout: seconds for the next byte.
     :param total_timeout: seconds for one whole answer.
-    :param rate_share: part of each documented rate limit that this host may use, in (0, 1]. A tenth is left free by
-        default, because requests do not arrive as evenly as they are sent; divide by the number of worker hosts.
+    :param rate_share: part of each documented rate limit that this host may use, in (0, 1]: with several worker hosts
+        1 divided by their number.
     :param max_inline_wait: longest wait inside a request, in seconds; longer ones are raised as a retriable error.
     :param assumptions: what is assumed of the API where it is not confirmed.
     :param conn_id: the Airflow connection that all this comes from, for error messages.
@@ -54,7 +54,7 @@ class ClientConfig:
     connect_timeout: float = 10.0
     read_timeout: float = 300.0
     total_timeout: float = 900.0
-    rate_share: float = 0.9
+    rate_share: float = 1.0
     max_inline_wait: float = 30.0
     assumptions: Assumptions = field(default_factory=Assumptions)
     conn_id: str | None = None

@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+EXACTNESS = 1e-6
+"""Seconds. Times since 1970 are no more exact than that."""
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -86,7 +89,7 @@ class RateLimiter(ABC):
                     remedy="No action needed: the task retries or defers. Run fewer tasks at once if it happens often.",
                     retry_after=wait,
                 )
-            if wait <= 0:
+            if wait <= EXACTNESS:
                 return waited
             if wait >= 1:
                 log.info("Rate limit of %s: waiting %.1f s for the next free slot.", endpoint, wait)

@@ -9,6 +9,11 @@ REFETCH_DELAY = 120.0
 """Seconds to wait before a failed fetch is repeated (zDirect docs, Stock Movements: at least two minutes)."""
 
 
+LARGEST_SLACK = 1.0
+"""Seconds by which requests arrive closer to each other than they were sent, at most: a new connection, or a busy
+machine, holds the first of them up."""
+
+
 @dataclass(frozen=True)
 class Rate:
     """At most ``limit`` requests in any ``period`` seconds.
@@ -25,8 +30,8 @@ class Rate:
             raise ValueError(f"{self} is not a rate")
 
     def shared(self, share: float) -> Rate:
-        """The part ``share``, in (0, 1], of this rate."""
-        return replace(self, limit=self.limit * share)
+        """The part ``share``, in (0, 1], of this rate, with some slack, as requests do not arrive as they are sent."""
+        return replace(self, limit=self.limit * share, period=self.period + min(self.period / 10, LARGEST_SLACK))
 
     @property
     def interval(self) -> float:

@@ -32,7 +32,8 @@ from airflow_provider_zdirect.datasets.selection import KeptDays, State, Timesta
 JSON_API = "application/vnd.api+json"
 """Media type of the Orders API (zDirect docs, Orders, getting orders)."""
 
-_LIST_LIMITS = RateLimits(Rate(40, 60, burst=5), Rate(10, 60, burst=3))
+# A burst costs a long series of pages its part of the rate.
+_LIST_LIMITS = RateLimits(Rate(40, 60, burst=2), Rate(10, 60, burst=3))
 
 
 class LenientRecord(Record):

@@ -1,12 +1,16 @@
 """Fetching what a run needs, page by page, into the staging folder.
 
-Every page is validated, staged and entered in the checkpoint before the next one is asked for.
+While a page is validated, staged and entered in the checkpoint, the next one of its request comes in; the one after
+that is requested only then. One page is staged at a time, and a request keeps its slot until its last page is next. So
+memory holds the page that is being staged, and one of each request that is under way.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from airflow_provider_zdirect.client import Page, ZDirectClient
@@ -28,8 +32,18 @@ from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
-REQUESTS_AT_ONCE = 4
-"""Requests of one run that are sent at the same time, at most; the rate limit is kept besides."""
+REQUESTS_AT_ONCE = 8
+"""Requests of one run that are under way at the same time, at most; the rate limit is kept besides."""
+
+LARGE_AT_ONCE = 4
+"""The same while answers are large, because each may be in memory."""
+
+LARGE = 1 << 20
+"""Bytes of a large answer."""
+
+SLOW_ANSWER = 2.0
+"""Seconds. As many requests as may be sent in that time use all of the rate limit, unless answers take longer; more
+would only wait for it."""
 
 
 @dataclass
@@ -51,6 +65,12 @@ class Fetcher:
         self._of_merchant = MerchantRecords(self.client, self._merchant_id, field) if field else None
         self._counted = (self.client.stats.requests, self.client.stats.bytes)
         self._one_page_at_a_time = asyncio.Lock()
+        rate = run.dataset.endpoint.rate_limits.of(run.place.environment)
+        useful = math.ceil(rate.limit / rate.period * SLOW_ANSWER)
+        self._slots = asyncio.Semaphore(min(REQUESTS_AT_ONCE, useful))
+        self._slots_of_large = asyncio.Semaphore(LARGE_AT_ONCE)
+        # Until the first one has come.
+        self._are_large = True
         self._failures: list[Exception] = []
 
     async def fetch(self) -> None:
@@ -64,9 +84,8 @@ class Fetcher:
         resumed = f"; resuming from {pages} pages with {self._progress.total('records'):,} records" if pages else ""
         self._log.started(f"{what}: {len(self.run.requests)} requests planned{resumed}.")
         self.client.on_piece(self._log.received)
-        slots = asyncio.Semaphore(REQUESTS_AT_ONCE)
         missing = (request for request in self.run.requests if not self._progress.of(request.key).done)
-        await asyncio.gather(*(self._in_turn(slots, request) for request in missing))
+        await asyncio.gather(*map(self._keeping_failure, missing))
         if self._failures:
             raise min(self._failures, key=_rank)
 
@@ -96,19 +115,15 @@ class Fetcher:
     def _what(self, request: PlannedRequest) -> str:
         return subject(self._dataset.name, self._merchant_id, request.day or request.span)
 
-    async def _in_turn(self, slots: asyncio.Semaphore, request: PlannedRequest) -> None:
-        async with slots:
-            # After a failure nothing new is asked for, and what is under way still comes in and is kept.
-            if self._failures:
-                return
-            try:
-                await self._fetch_request(request)
-            except Exception as error:
-                if isinstance(error, CursorLoopError):
-                    # The next attempt has to start from the first page; from this cursor it could only fail again.
-                    self._forget(request)
-                    self.run.checkpoint.save(self._progress, request.key)
-                self._failures.append(error)
+    async def _keeping_failure(self, request: PlannedRequest) -> None:
+        try:
+            await self._fetch_request(request)
+        except Exception as error:
+            if isinstance(error, CursorLoopError):
+                # The next attempt has to start from the first page; from this cursor it could only fail again.
+                self._forget(request)
+                self.run.checkpoint.save(self._progress, request.key)
+            self._failures.append(error)
 
     async def _fetch_request(self, request: PlannedRequest) -> None:
         """As it is, or, where zDirect says that this is too much at once, in halves or from a path that pages."""
@@ -149,29 +164,58 @@ class Fetcher:
             await self._fetch_pages(request, dataset)
 
     async def _fetch_pages(self, request: PlannedRequest, dataset: Dataset) -> None:
-        done = self._progress.of(request.key)
-        pages = self.client.pages(
-            dataset,
-            self._merchant_id,
-            request.parameters,
-            cursor=done.cursor,
-            answered_at=self.run.answered_at,
-            known_as=self.known_as,
-        )
-        async for page in pages:
-            async with self._one_page_at_a_time:
-                if self._of_merchant is not None:
-                    page, of_others = await self._of_merchant.of(page)
-                    done.of_others += of_others
-                # In a thread: the connection of another request must not starve while rows are written.
-                await asyncio.to_thread(self._stage, request, done, page)
-                self._log.page()
-            # Bound to the name, it would stay in memory beside the next one.
-            del page
+        async with AsyncExitStack() as slot:
+            await slot.enter_async_context(self._slots)
+            if self._are_large:
+                await slot.enter_async_context(self._slots_of_large)
+            # After a failure nothing new is asked for, and what is under way still comes in and is kept.
             if self._failures:
                 return
+            done = self._progress.of(request.key)
+            pages = self.client.pages(
+                dataset,
+                self._merchant_id,
+                request.parameters,
+                cursor=done.cursor,
+                answered_at=self.run.answered_at,
+                known_as=self.known_as,
+            )
+            coming: asyncio.Task[Page] | None = asyncio.create_task(anext(pages))
+            try:
+                while coming is not None:
+                    page = await coming
+                    async with self._one_page_at_a_time:
+                        self._are_large = page.size > LARGE
+                        if page.next_cursor is None or self._failures:
+                            coming = None
+                            await slot.aclose()
+                        else:
+                            coming = asyncio.create_task(anext(pages))
+                        await self._stage_page(request, done, page)
+                    # Bound to the name, it would stay in memory beside the next two.
+                    del page
+            finally:
+                if coming is not None:
+                    coming.cancel()
+                    # Its own failure, if it has one, is of no interest any more.
+                    await asyncio.gather(coming, return_exceptions=True)
+                await pages.aclose()
 
-    def _stage(self, request: PlannedRequest, done: RequestProgress, page: Page) -> None:
+    async def _stage_page(self, request: PlannedRequest, done: RequestProgress, page: Page) -> None:
+        if self._of_merchant is not None:
+            page, of_others = await self._of_merchant.of(page)
+            done.of_others += of_others
+        others = (other for other in reversed(self.run.requests) if other is not request)
+        is_last = page.next_cursor is None and all(self._progress.of(other.key).done for other in others)
+        # In a thread: the connections of other requests must not starve while rows are written.
+        await asyncio.to_thread(self._stage, request, done, page, is_last=is_last)
+        self._log.page()
+
+    def _stage(self, request: PlannedRequest, done: RequestProgress, page: Page, *, is_last: bool) -> None:
+        """Stage a page and save how far its request has come.
+
+        :param is_last: nothing else is to be fetched: the answer ends here, and all other requests are done.
+        """
         self.stager.stage(request, done, page)
         self.count_traffic(done)
         # What the last answer holds is published next; to stage it would take as long as to publish it.

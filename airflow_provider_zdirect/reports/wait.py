@@ -13,12 +13,12 @@ from __future__ import annotations
 import json
 import logging
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from airflow_provider_zdirect.clock import Clock
 from airflow_provider_zdirect.datasets.table import Dataset
@@ -130,9 +130,8 @@ async def _first_page(client: ZDirectClient, dataset: Dataset, merchant_id: str,
     parameters = dataset.windows.parameters(first, last)
     # Where no limit is documented none is sent.
     parameters |= dataset.paging.of_size(1)
-    # An async generator, that is: left at its first page, it has to be closed.
-    pages = cast("AsyncGenerator[Page, None]", client.pages(dataset, merchant_id, parameters))
-    async with aclosing(pages):
+    # Left at its first page, it has to be closed.
+    async with aclosing(client.pages(dataset, merchant_id, parameters)) as pages:
         return await anext(pages)
 
 

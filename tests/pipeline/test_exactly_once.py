@@ -262,7 +262,7 @@ def test_a_process_that_is_killed_and_run_again(runs: Extraction, killed_at_page
     subprocess.run(arguments, check=True, timeout=120)
     assert runs.keys("received_items") == runs.truth("received_items", window)
     cursors = [query.get("cursor") for query in runs.requests(path)]
-    assert len(cursors) == len(set(cursors)), "a page that was staged was fetched again"
+    assert len(cursors) - len(set(cursors)) <= 1, "more than the page that was being staged was fetched again"
     assert not runs.paths("_staging")
 
 

@@ -1,0 +1,258 @@
+"""How a run fetches: one page ahead, a few requests at once, as fast as the rate limit allows, and tidy if it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from emulated_time import EmulatedTime
+from extraction import Extraction, hourly, whole
+from own_emulator import config_of
+
+from airflow_provider_zdirect.client import MemoryRateLimiter, Page, Transport, ZDirectClient
+from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.exceptions import ServerError
+from airflow_provider_zdirect.pipeline import fetch
+from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
+from airflow_provider_zdirect.pipeline.fetch import LARGE_AT_ONCE, REQUESTS_AT_ONCE, Fetcher
+from airflow_provider_zdirect.pipeline.staging import PageStager
+from airflow_provider_zdirect.windows import Window
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+HOURS = whole(hourly(NOON, 6))
+EMULATOR = {"seed": 7, "now": NOON + timedelta(hours=9)}
+RECEIVED, RETURNED, QUANTITIES = "received_items", "returned_items", "item_quantities"
+PATH = "reports/received-items"
+PATIENCE = 60.0
+
+Staged = Callable[[int, Page], object]
+
+
+class Runs(Extraction):
+    """Received items come ten on a page."""
+
+    def job(self, dataset: str, window: Window | None = None, **options: Any) -> ExtractJob:
+        job = super().job(dataset, window, **options)
+        return replace(job, dataset=job.dataset.but(paging={"limit": 10})) if dataset == RECEIVED else job
+
+
+@pytest.fixture
+def runs(shared_emulator: EmulatorServer, tmp_path: Path) -> Runs:
+    shared_emulator.reset()
+    return Runs(shared_emulator, tmp_path)
+
+
+def before_staging(patched: pytest.MonkeyPatch, call: Staged) -> None:
+    """Call in the staging thread, with number (from 1) and page, before a page is staged."""
+    stage, number = PageStager.stage, 0
+
+    def staged(self: PageStager, request: Any, done: Any, page: Page) -> None:
+        nonlocal number
+        number += 1
+        call(number, page)
+        stage(self, request, done, page)
+
+    patched.setattr(PageStager, "stage", staged)
+
+
+def until(is_so: Callable[[], object]) -> None:
+    """Wait for what happens in another thread."""
+    deadline = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def asked(runs: Runs) -> int:
+    return sum(PATH in request.path for request in runs.emulator.requests)
+
+
+def saved_pages(runs: Runs) -> int:
+    found = (json.loads(path.read_bytes()) for path in (runs.root / "_staging").rglob("request-*.json"))
+    return sum(request["progress"]["pages"] for request in found)
+
+
+def test_a_page_comes_in_while_the_one_before_is_staged_and_the_next_one_only_when_that_is_saved_and_gone(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[int] = []
+    pages: list[weakref.ref[Page]] = []
+
+    def look(number: int, page: Page) -> None:
+        until(lambda: all(before() is None for before in pages))
+        pages.append(weakref.ref(page))
+        if page.next_cursor is not None:
+            until(lambda: asked(runs) == number + 1)
+
+    before_staging(monkeypatch, look)
+    runs.emulator.on_request(PATH, lambda number: saved.append(saved_pages(runs)))
+    runs.run(RECEIVED, HOURS)
+    assert runs.keys(RECEIVED) == runs.truth(RECEIVED, HOURS)
+    assert saved == [0, *range(len(saved) - 1)]
+    assert len(saved) > 10
+
+
+def test_a_page_that_is_being_staged_is_kept_if_the_next_one_fails(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs.fault(PATH, {"status": 503}, nth=4)
+    with monkeypatch.context() as patched:
+        before_staging(patched, lambda number, page: number < 3 or until(lambda: asked(runs) == 4))
+        with pytest.raises(ServerError):
+            runs.run(RECEIVED, HOURS)
+    assert saved_pages(runs) == 3
+    runs.run(RECEIVED, HOURS)
+    assert runs.keys(RECEIVED) == runs.truth(RECEIVED, HOURS)
+    cursors = [query.get("cursor") for query in runs.requests(PATH)]
+    assert len(cursors) == len(set(cursors)) > 10
+
+
+def test_a_page_that_is_under_way_is_given_up_if_the_one_before_cannot_be_staged(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    runs.fault(PATH, {"hang": 2 * PATIENCE}, nth=3)
+
+    def fail(number: int, page: Page) -> None:
+        if number == 2:
+            until(lambda: asked(runs) == 3)
+            raise OSError("no space left")
+
+    async def attempt() -> None:
+        async with runs.client() as client:
+            with pytest.raises(OSError, match="no space left"):
+                await extract(runs.job(RECEIVED, HOURS), client, clock=runs.clock())
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+            # The client can go on, and the server has noticed.
+            await client.me()
+            await asyncio.to_thread(until, lambda: len(runs.emulator._connections) == 1)
+
+    with monkeypatch.context() as patched:
+        before_staging(patched, fail)
+        asyncio.run(attempt())
+    gc.collect()
+    assert not [record for record in caplog.records if record.name == "asyncio"]
+    assert saved_pages(runs) == 1
+    runs.run(RECEIVED, HOURS)
+    assert runs.keys(RECEIVED) == runs.truth(RECEIVED, HOURS)
+
+
+class CountingTransport(Transport):
+    """Counts the requests whose address holds ``part`` and whose answer is not being staged yet."""
+
+    def __init__(self, part: str) -> None:
+        super().__init__()
+        self.part, self.open, self.most = part, 0, 0
+
+    async def send(self, method: str, url: str, **options: Any) -> Any:
+        self.open += self.part in url
+        self.most = max(self.most, self.open)
+        return await super().send(method, url, **options)
+
+    def staged(self, number: int, page: Page) -> None:
+        self.open -= 1
+
+
+def most_at_once(runs: Runs, patched: pytest.MonkeyPatch, part: str, job: ExtractJob) -> int:
+    """The most requests at a time that are under way, or have an answer in memory."""
+    runs.fault(part, {"delay": 0.05}, every=1)
+    transport, clock = CountingTransport(part), runs.clock()
+    before_staging(patched, transport.staged)
+
+    async def run() -> None:
+        config = config_of(runs.emulator, environment=runs.environment)
+        limiter = MemoryRateLimiter(clock)
+        async with ZDirectClient(config, clock=clock, limiter=limiter, transport=transport) as client:
+            await extract(job, client, clock=clock)
+
+    asyncio.run(run())
+    return transport.most
+
+
+def test_more_requests_are_under_way_at_once_while_answers_are_small(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = Window(NOON - timedelta(hours=18), NOON + timedelta(hours=6))
+    most = most_at_once(runs, monkeypatch, "returned-items", runs.job(RETURNED, day))
+    # One slot is free again when the staging of its answer is about to begin.
+    assert LARGE_AT_ONCE + 1 < most <= REQUESTS_AT_ONCE + 1
+    assert runs.keys(RETURNED) == runs.truth(RETURNED, day)
+
+
+def test_fewer_requests_are_under_way_at_once_while_answers_are_large(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "LARGE", 0)
+    day = Window(NOON - timedelta(hours=18), NOON + timedelta(hours=6))
+    assert most_at_once(runs, monkeypatch, "returned-items", runs.job(RETURNED, day)) <= LARGE_AT_ONCE + 1
+    assert runs.keys(RETURNED) == runs.truth(RETURNED, day)
+
+
+def test_no_more_requests_are_under_way_at_once_than_the_rate_limit_is_good_for(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten a minute: a second one would wait for longer than a request may."""
+    runs.environment = "sandbox"
+    eans = ",".join(f"40063813{number:05d}" for number in range(900))
+    job = runs.job(QUANTITIES, filters={"ean": eans})
+    assert most_at_once(runs, monkeypatch, "item-quantities", job) <= 1 + 1
+
+
+@pytest.mark.parametrize("dataset", [RECEIVED, RETURNED])
+def test_only_the_very_last_page_of_a_run_is_the_last(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch, dataset: str
+) -> None:
+    last: list[bool] = []
+    stage = Fetcher._stage
+
+    def staged(self: Fetcher, *arguments: Any, is_last: bool) -> None:
+        last.append(is_last)
+        stage(self, *arguments, is_last=is_last)
+
+    monkeypatch.setattr(Fetcher, "_stage", staged)
+    runs.run(dataset, HOURS)
+    assert last == [*[False] * (len(last) - 1), True]
+    assert len(last) > 6
+
+
+class Distant(Transport):
+    """Answers take 200 ms, by the emulator's clock."""
+
+    def __init__(self, emulator: EmulatorServer) -> None:
+        super().__init__()
+        self._emulator = emulator
+
+    async def send(self, *arguments: Any, **options: Any) -> Any:
+        answer = await super().send(*arguments, **options)
+        self._emulator.clock.advance(0.2)
+        return answer
+
+
+def test_a_long_extraction_of_orders_uses_its_rate_limit_and_never_exceeds_it(tmp_path: Path) -> None:
+    day = Window(NOON - timedelta(days=1), NOON)
+    with EmulatorServer(now=NOON + timedelta(hours=1), order_days=0, orders_page_limit=50) as emulator:
+        runs, clock = Extraction(emulator, tmp_path), EmulatedTime(emulator)
+        orders = emulator.add_orders(runs.merchant_id, 2600, start=day.start, step_seconds=30, items=1, lines=1)
+
+        async def run() -> None:
+            limiter = MemoryRateLimiter(clock)
+            async with ZDirectClient(
+                config_of(emulator), clock=clock, limiter=limiter, transport=Distant(emulator)
+            ) as client:
+                await extract(runs.job("orders", day), client, clock=clock)
+
+        asyncio.run(run())
+        requests = [request for request in emulator.requests if request.path.endswith("/orders")]
+    assert len(runs.published("orders_current", "order_id")) == len(orders)
+    assert {request.status for request in requests} == {200}
+    sent = [request.time for request in requests]
+    minutes = (sent[-1] - sent[0]) / timedelta(minutes=1)
+    assert len(sent) > 50
+    assert (len(sent) - 1) / minutes >= 0.95 * 40
+    assert all(late - early > timedelta(minutes=1) for early, late in zip(sent, sent[40:], strict=False))
