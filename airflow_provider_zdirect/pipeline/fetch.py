@@ -218,8 +218,8 @@ class Fetcher:
         """
         self.stager.stage(request, done, page)
         self.count_traffic(done)
-        # What the last answer holds is published next; to stage it would take as long as to publish it.
-        if not all(self._progress.of(each.key).done for each in self.run.requests):
+        # What the last answer holds is published next; to save it would take as long as to publish it.
+        if not is_last:
             self.run.checkpoint.save(self._progress, request.key)
 
     def _forget(self, request: PlannedRequest) -> None:
