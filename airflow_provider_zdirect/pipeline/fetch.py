@@ -1,8 +1,8 @@
 """Fetching what a run needs, page by page, into the staging folder.
 
 While a page is validated, staged and entered in the checkpoint, the next one of its request comes in; the one after
-that is requested only then. One page is staged at a time, and a request keeps its slot until its last page is next. So
-memory holds the page that is being staged, and one of each request that is under way.
+that is requested only then. One page is staged at a time. Memory holds it, and one page of each request that is under
+way or waits for its turn: many small ones, or few large ones.
 """
 
 from __future__ import annotations
@@ -35,15 +35,42 @@ log = logging.getLogger(__name__)
 REQUESTS_AT_ONCE = 8
 """Requests of one run that are under way at the same time, at most; the rate limit is kept besides."""
 
-LARGE_AT_ONCE = 4
-"""The same while answers are large, because each may be in memory."""
+SMALL_IN_MEMORY, LARGE_IN_MEMORY = 16, 4
+"""Requests that are under way or whose answer waits to be staged, at most."""
 
 LARGE = 1 << 20
-"""Bytes of a large answer."""
+"""Bytes; answers are small up to that size."""
 
 SLOW_ANSWER = 2.0
 """Seconds. As many requests as may be sent in that time use all of the rate limit, unless answers take longer; more
 would only wait for it."""
+
+
+class _Room:
+    """Room in memory for answers; entered by who fetches one."""
+
+    def __init__(self) -> None:
+        self._places = LARGE_IN_MEMORY
+        self._free = asyncio.Semaphore(self._places)
+        self._to_close = 0
+
+    def fit(self, size: int) -> None:
+        """Have places for answers of ``size`` bytes: at once if there are more of them, else as they get free."""
+        places = LARGE_IN_MEMORY if size > LARGE else SMALL_IN_MEMORY
+        self._to_close += self._places - places
+        self._places = places
+        for _ in range(-self._to_close):
+            self._free.release()
+        self._to_close = max(self._to_close, 0)
+
+    async def __aenter__(self) -> None:
+        await self._free.acquire()
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._to_close:
+            self._to_close -= 1
+        else:
+            self._free.release()
 
 
 @dataclass
@@ -68,9 +95,7 @@ class Fetcher:
         rate = run.dataset.endpoint.rate_limits.of(run.place.environment)
         useful = math.ceil(rate.limit / rate.period * SLOW_ANSWER)
         self._slots = asyncio.Semaphore(min(REQUESTS_AT_ONCE, useful))
-        self._slots_of_large = asyncio.Semaphore(LARGE_AT_ONCE)
-        # Until the first one has come.
-        self._are_large = True
+        self._room = _Room()
         self._failures: list[Exception] = []
 
     async def fetch(self) -> None:
@@ -164,10 +189,9 @@ class Fetcher:
             await self._fetch_pages(request, dataset)
 
     async def _fetch_pages(self, request: PlannedRequest, dataset: Dataset) -> None:
-        async with AsyncExitStack() as slot:
+        async with AsyncExitStack() as room, AsyncExitStack() as slot:
+            await room.enter_async_context(self._room)
             await slot.enter_async_context(self._slots)
-            if self._are_large:
-                await slot.enter_async_context(self._slots_of_large)
             # After a failure nothing new is asked for, and what is under way still comes in and is kept.
             if self._failures:
                 return
@@ -183,12 +207,13 @@ class Fetcher:
             coming: asyncio.Task[Page] | None = asyncio.create_task(anext(pages))
             try:
                 while coming is not None:
-                    page = await coming
+                    page, coming = await coming, None
+                    self._room.fit(page.size)
+                    if page.next_cursor is None:
+                        await slot.aclose()
                     async with self._one_page_at_a_time:
-                        self._are_large = page.size > LARGE
                         if page.next_cursor is None or self._failures:
-                            coming = None
-                            await slot.aclose()
+                            await room.aclose()
                         else:
                             coming = asyncio.create_task(anext(pages))
                         await self._stage_page(request, done, page)

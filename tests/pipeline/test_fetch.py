@@ -23,7 +23,7 @@ from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ServerError
 from airflow_provider_zdirect.pipeline import fetch
 from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
-from airflow_provider_zdirect.pipeline.fetch import LARGE_AT_ONCE, REQUESTS_AT_ONCE, Fetcher
+from airflow_provider_zdirect.pipeline.fetch import Fetcher
 from airflow_provider_zdirect.pipeline.staging import PageStager
 from airflow_provider_zdirect.windows import Window
 
@@ -144,64 +144,70 @@ def test_a_page_that_is_under_way_is_given_up_if_the_one_before_cannot_be_staged
 
 
 class CountingTransport(Transport):
-    """Counts the requests whose address holds ``part`` and whose answer is not being staged yet."""
+    """Counts requests whose address holds ``part``: those under way, and those whose answer is not being staged yet."""
 
     def __init__(self, part: str) -> None:
         super().__init__()
-        self.part, self.open, self.most = part, 0, 0
+        self.part = part
+        self.under_way = self.in_memory = self.most_under_way = self.most_in_memory = 0
 
     async def send(self, method: str, url: str, **options: Any) -> Any:
-        self.open += self.part in url
-        self.most = max(self.most, self.open)
-        return await super().send(method, url, **options)
+        counts = self.part in url
+        self.under_way += counts
+        self.in_memory += counts
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        self.most_in_memory = max(self.most_in_memory, self.in_memory)
+        try:
+            return await super().send(method, url, **options)
+        finally:
+            self.under_way -= counts
 
-    def staged(self, number: int, page: Page) -> None:
-        self.open -= 1
 
+def counted(
+    runs: Runs, patched: pytest.MonkeyPatch, job: ExtractJob, part: str, pile: int | None = None
+) -> CountingTransport:
+    """Run the job with answers that take a while.
 
-def most_at_once(runs: Runs, patched: pytest.MonkeyPatch, part: str, job: ExtractJob) -> int:
-    """The most requests at a time that are under way, or have an answer in memory."""
+    :param pile: let so many answers pile up behind one page.
+    """
     runs.fault(part, {"delay": 0.05}, every=1)
     transport, clock = CountingTransport(part), runs.clock()
-    before_staging(patched, transport.staged)
+
+    def staged(number: int, page: Page) -> None:
+        transport.in_memory -= 1
+        if number == 20:
+            until(lambda: transport.in_memory == pile)
 
     async def run() -> None:
-        config = config_of(runs.emulator, environment=runs.environment)
-        limiter = MemoryRateLimiter(clock)
+        config, limiter = config_of(runs.emulator, environment=runs.environment), MemoryRateLimiter(clock)
         async with ZDirectClient(config, clock=clock, limiter=limiter, transport=transport) as client:
             await extract(job, client, clock=clock)
 
+    before_staging(patched, staged)
     asyncio.run(run())
-    return transport.most
+    return transport
 
 
-def test_more_requests_are_under_way_at_once_while_answers_are_small(
-    runs: Runs, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("large", "pile"), [(fetch.LARGE, fetch.SMALL_IN_MEMORY), (0, fetch.LARGE_IN_MEMORY)])
+def test_the_larger_answers_are_the_fewer_are_in_memory(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch, large: int, pile: int
 ) -> None:
-    day = Window(NOON - timedelta(hours=18), NOON + timedelta(hours=6))
-    most = most_at_once(runs, monkeypatch, "returned-items", runs.job(RETURNED, day))
-    # One slot is free again when the staging of its answer is about to begin.
-    assert LARGE_AT_ONCE + 1 < most <= REQUESTS_AT_ONCE + 1
-    assert runs.keys(RETURNED) == runs.truth(RETURNED, day)
-
-
-def test_fewer_requests_are_under_way_at_once_while_answers_are_large(
-    runs: Runs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fetch, "LARGE", 0)
-    day = Window(NOON - timedelta(hours=18), NOON + timedelta(hours=6))
-    assert most_at_once(runs, monkeypatch, "returned-items", runs.job(RETURNED, day)) <= LARGE_AT_ONCE + 1
-    assert runs.keys(RETURNED) == runs.truth(RETURNED, day)
+    monkeypatch.setattr(fetch, "LARGE", large)
+    days = Window(NOON - timedelta(hours=48), NOON)
+    transport = counted(runs, monkeypatch, runs.job(RETURNED, days), "returned-items", pile)
+    # A place is free again when the staging of an answer is about to begin.
+    assert transport.most_in_memory <= pile + 1
+    assert transport.most_under_way == min(fetch.REQUESTS_AT_ONCE, pile)
+    assert runs.keys(RETURNED) == runs.truth(RETURNED, days)
 
 
 def test_no_more_requests_are_under_way_at_once_than_the_rate_limit_is_good_for(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ten a minute: a second one would wait for longer than a request may."""
+    """Ten a minute: of several, some would wait for longer than a request may."""
     runs.environment = "sandbox"
-    eans = ",".join(f"40063813{number:05d}" for number in range(900))
-    job = runs.job(QUANTITIES, filters={"ean": eans})
-    assert most_at_once(runs, monkeypatch, "item-quantities", job) <= 1 + 1
+    job = runs.job(QUANTITIES, filters={"ean": ",".join(f"40063813{number:05d}" for number in range(900))})
+    assert counted(runs, monkeypatch, job, "item-quantities").most_under_way == 1
 
 
 @pytest.mark.parametrize("dataset", [RECEIVED, RETURNED])
