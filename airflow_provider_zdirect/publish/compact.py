@@ -29,7 +29,11 @@ class Compacted:
 
 
 def dates_to_compact(place: Place, dataset: Dataset, until: date) -> list[date]:
-    """The dates before ``until`` that have more files than they need, in order; costs one listing."""
+    """The dates before ``until`` that have more files than they need, in order; costs one listing.
+
+    :raises ZDirectConfigurationError: if the dataset is not published record by record.
+    """
+    assert dataset.once
     files: dict[str, list[str]] = defaultdict(list)
     for path in place.store.files_below(place.layout(dataset.name).merchant):
         if PublishedName.parse(path) is not None:
@@ -48,6 +52,7 @@ def compact_date(place: Place, dataset: Dataset, day: date) -> Compacted:
     :raises ZDirectConfigurationError: if the dataset is not published record by record, or files of the date have
         another format than the place.
     """
+    assert dataset.once
     layout = place.layout(dataset.name)
     merger = RowMerger(place.store, layout, dataset, moment(EPOCH), place.suffix)
 

@@ -25,10 +25,10 @@ from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import read_batches
 from airflow_provider_zdirect.windows import Window
 
-STRETCH_ROWS = 262_144
+STRETCH_ROWS = 131_072
 """Rows that are compared at the same time, about; each takes some 250 bytes meanwhile."""
 
-PART_ROWS = 65_536
+PART_ROWS = 32_768
 """Rows that are read before they are put aside."""
 
 SAMPLED = 1_000
@@ -185,7 +185,7 @@ class KeyColumns:
         if not part.num_rows:
             return
         times = integers(part.column("time"))
-        self.samples.append(np.sort(times)[::SAMPLED])
+        self.samples.append(np.sort(times)[::SAMPLED].copy())
         self.spans = union(self.spans, _spans(times))
         self._parts += part.combine_chunks().to_batches()
         if once.time_field in once.identity and sum(kept.num_rows for kept in self._parts) > STRETCH_ROWS:
