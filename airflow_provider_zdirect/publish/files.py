@@ -42,11 +42,13 @@ class PublishedState:
     :param stored: whether it was written; otherwise it was there.
     :param changes: records that were ``added``, ``changed`` and ``removed``; of a snapshot that was there with other
         records: how they differ.
+    :param held_by: path of the file of a history in which nothing is later; another run may have replaced it since.
     """
 
     files: list[PublishedFile]
     stored: bool
     changes: dict[str, int]
+    held_by: str | None = None
 
 
 class FileBuilder:
