@@ -22,6 +22,7 @@ from rounds import (
 )
 
 OURS, TASK = "this package", "this package, an Airflow task"
+TENTH = "this package, a tenth of the items"
 AWAY, DISK = "plain download, thrown away", "plain download, to disk"
 DLT, AIRBYTE, OPERATOR = "dlt rest_api, Parquet", "Airbyte CDK, JSON lines", "HttpOperator and pyarrow, Parquet"
 PEERS = {OPERATOR: "http_operator", DLT: "dlt_rest_api", AIRBYTE: "airbyte_cdk_source"}
@@ -33,12 +34,18 @@ BAD, ADDED = "one bad record", "an undocumented field on every record"
 def bulk(items: int, rounds: int, more: int) -> Table:
     """:param more: another run of the task has so many times the items; 0: none has."""
     table = Table(f"{items:,} received items")
-    with serving(partial(received_items, count=items)) as (server, (bodies,)):
+    part = partial(received_items, count=items // 10)
+    with serving(part, partial(received_items, count=items)) as (server, (tenth, bodies)):
         pythons = _pythons(table)
         for number in range(rounds):
             for name in contestants([AWAY, DISK, OURS, TASK, *pythons], number):
                 with tempfile.TemporaryDirectory(prefix="zdirect-bench-") as folder:
                     _contest(table, name, pythons.get(name, sys.executable), server, bodies, Path(folder))
+            serve(server.folder, tenth)
+            with tempfile.TemporaryDirectory(prefix="zdirect-bench-") as folder:
+                table.add(TENTH, run("contestants/pipeline.py", server.task(tenth, Path(folder))))
+            serve(server.folder, bodies)
+    table.expect("times the time for ten times the items", table.ratio(OURS, TENTH))
     table.expect("times faster than dlt", table.ratio(DLT, OURS), least=7)
     table.expect("times faster than the Airbyte CDK", table.ratio(AIRBYTE, OURS), least=7)
     table.expect("part of the time of HttpOperator and pyarrow", table.ratio(OURS, OPERATOR), most=0.7)
