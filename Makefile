@@ -61,10 +61,13 @@ lint: .venv/.ready
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
+# BENCH_FLAGS="--scale 0.1 --rounds 1" takes minutes instead of half an hour.
 bench: .venv/.ready
-	.venv/bin/python benchmarks/run.py
-	.venv/bin/python benchmarks/icm_backfill.py
-	.venv/bin/python benchmarks/stock_updates.py
+	@failed=0; \
+	.venv/bin/python benchmarks/run.py $(BENCH_FLAGS) || failed=$$?; \
+	.venv/bin/python benchmarks/icm_backfill.py || failed=$$?; \
+	.venv/bin/python benchmarks/stock_updates.py || failed=$$?; \
+	exit $$failed
 
 docs: .venv/.ready
 	.venv/bin/python scripts/generate_docs.py

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from airflow_provider_zdirect.client.client import ZDirectClient
     from airflow_provider_zdirect.client.config import ClientConfig
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+    from airflow_provider_zdirect.operators.compact import ZDirectCompactOperator
     from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
     from airflow_provider_zdirect.operators.inbound import ZDirectInboundReconciliationOperator
     from airflow_provider_zdirect.operators.intrastat import ZDirectIntrastatReportOperator
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ClientConfig",
     "ZDirectClient",
+    "ZDirectCompactOperator",
     "ZDirectExtractOperator",
     "ZDirectHook",
     "ZDirectInboundReconciliationOperator",
@@ -52,6 +54,7 @@ __all__ = [
 _MODULE_OF = {
     "ClientConfig": "client.config",
     "ZDirectClient": "client.client",
+    "ZDirectCompactOperator": "operators.compact",
     "ZDirectExtractOperator": "operators.extract",
     "ZDirectHook": "hooks.zdirect",
     "ZDirectInboundReconciliationOperator": "operators.inbound",

@@ -151,6 +151,7 @@ def test_the_tests_that_the_comparison_names_are_there() -> None:
 
 
 TASKS = {
+    "exactly-once.md": {"compact"},
     "orders.md": {"orders"},
     "order-updates.md": {"missing"},  # of the last of its DAGs
     "movement-reports.md": {"intrastat", "ready"},

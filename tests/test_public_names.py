@@ -13,6 +13,7 @@ from airflow_provider_zdirect.get_provider_info import get_provider_info
 
 PACKAGE = "airflow_provider_zdirect"
 OPERATORS = {
+    "ZDirectCompactOperator",
     "ZDirectExtractOperator",
     "ZDirectInboundReconciliationOperator",
     "ZDirectIntrastatReportOperator",

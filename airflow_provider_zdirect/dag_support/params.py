@@ -37,6 +37,7 @@ REFETCH_PASSES = "{% for hours in params.refetch_after_hours %}PT{{ '%.6f' | for
 ORDER_TYPE = "{{ params.order_type if params.order_type != 'both' else '' }}"
 ORDER_PERSONAL_DATA = f"{{{{ 'drop' if params.level == '{STOCK_ONLY}' else params.personal_data }}}}"
 PERSONAL_DATA = "{{ params.personal_data }}"
+OLDER_THAN = "P{{ params.older_than_days }}D"
 
 _FLAGS = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}
 
@@ -237,6 +238,23 @@ def tracking_params() -> dict[str, Param]:
     return _from_environment(params)
 
 
+def compact_params() -> dict[str, Param]:
+    """Which datasets and dates are compacted."""
+    params = {
+        "datasets": _entries(
+            "Datasets",
+            "Names such as received_items or orders_current, one per line. Empty: all that are published record by "
+            "record, and their _current tables.",
+        ),
+        "older_than_days": _count(
+            "Older than days",
+            "Days that a date must be over. Late records may still come for younger ones.",
+            2,
+        ),
+    }
+    return _from_environment(params)
+
+
 def personal_data_param() -> dict[str, Param]:
     """``personal_data``: kept, dropped or hashed."""
     about = (
@@ -288,8 +306,8 @@ def _flag(title: str, description: str, default: bool = False) -> Param:
     return Param(default, type="boolean", title=title, description=description)
 
 
-def _count(title: str, description: str) -> Param:
-    return Param(0, type="integer", minimum=0, title=title, description=description)
+def _count(title: str, description: str, default: int = 0) -> Param:
+    return Param(default, type="integer", minimum=0, title=title, description=description)
 
 
 def _hours(title: str, description: str, **schema: Any) -> Param:

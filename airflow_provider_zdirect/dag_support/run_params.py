@@ -13,6 +13,7 @@ from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfiguratio
 from airflow_provider_zdirect.intrastat.selection import Month
 from airflow_provider_zdirect.operators.argument_table import path
 from airflow_provider_zdirect.operators.arguments import ean, entries, given, uuids
+from airflow_provider_zdirect.operators.compact import compacted_datasets
 from airflow_provider_zdirect.operators.intrastat import country_codes
 from airflow_provider_zdirect.operators.run_context import fixed_window, refuse_in_backfill, run_interval, run_type
 from airflow_provider_zdirect.windows import Window, parse_instant
@@ -22,6 +23,7 @@ CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "merchant_ids": uuids,
     "eans": lambda value, name: entries(value, name=name, parse=ean),
     "countries": country_codes,
+    "datasets": compacted_datasets,
     "sales_channel_ids": uuids,
 }
 """How the parameters are read that several tasks take; what cannot be read is refused."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property, lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -41,37 +42,43 @@ class Grouping:
     fields: Mapping[str, tuple[str, ...]]
     keeps_empty: bool = False
 
-    def records(self, groups: Sequence[msgspec.Raw], fields: _Fields) -> tuple[list[msgspec.Raw], list[Rejected]]:
-        """The records of all groups, each with ``fields``; and what is not a group.
+    def records(self, groups: Sequence[msgspec.Raw], given: bytes) -> tuple[list[msgspec.Raw], list[Rejected]]:
+        """The records of all groups, each with what is ``given``; and what is not a group.
 
+        :param given: members, as :func:`as_members` makes them.
         :raises MalformedResponseError: if nothing is a group; the API has changed then.
         """
         records: list[msgspec.Raw] = []
         rejected: list[Rejected] = []
         for group in groups:
             try:
-                records += self._ungrouped(group, fields)
+                records += self._ungrouped(group, given)
             except MalformedResponseError as error:
                 rejected.append(Rejected(bytes(group), error.message))
                 if len(rejected) == len(groups):
                     raise
         return records, rejected
 
-    def _ungrouped(self, group: msgspec.Raw, fields: _Fields) -> list[msgspec.Raw]:
+    def _ungrouped(self, group: msgspec.Raw, given: bytes) -> list[msgspec.Raw]:
         """The records of a group, each with what the group has in common: known fields, and all others."""
         content = members(group, f"a group of {self.records_key}")
         if self.records_key not in content and not self.keeps_empty:
             others = ", ".join(sorted(content)[:5]) or "nothing"
             raise malformed(f"a group has no {self.records_key}, but {others}")
-        understood = {self.records_key, *chain.from_iterable(self.fields.values())}
-        common = {key: value for key, value in content.items() if key not in understood}
+        common = {key: value for key, value in content.items() if key not in self._understood}
         for name, keys in self.fields.items():
-            if values := [content[key] for key in keys if key in content]:
-                common[name] = values[0]
+            for key in keys:
+                if key in content:
+                    common[name] = content[key]
+                    break
         records = elements(content, self.records_key)
         if not records and self.keeps_empty:
             records = [msgspec.Raw(b"{}")]
-        return [_with_fields(record, {**common, **fields}) for record in records]
+        return with_members(records, as_members(common) + given)
+
+    @cached_property
+    def _understood(self) -> frozenset[str]:
+        return frozenset({self.records_key, *chain.from_iterable(self.fields.values())})
 
 
 @dataclass(frozen=True)
@@ -145,9 +152,9 @@ class Answer:
         rejected: list[Rejected] = []
         repaired = 0
         if self.grouping is not None:
-            records, rejected = self.grouping.records(records, fields)
-        elif fields:
-            records = [_with_fields(record, fields) for record in records]
+            records, rejected = self.grouping.records(records, as_members(fields))
+        else:
+            records = with_members(records, as_members(fields))
         if not is_sound(body):
             records, unreadable, repaired = _readable(records, dataset.model)
             rejected += unreadable
@@ -187,15 +194,39 @@ def _readable(records: list[msgspec.Raw], model: type[Record]) -> tuple[list[msg
     return readable, rejected, repaired
 
 
-def _with_fields(record: msgspec.Raw, fields: _Fields) -> msgspec.Raw:
-    source = bytes(record)
-    if not fields or not source.startswith(b"{"):
-        # What is not an object is left to the validation, which keeps it as it came.
-        return record
+def as_members(fields: Mapping[str, msgspec.Raw | bytes]) -> bytes:
+    """Members of a JSON object, each with a comma behind it."""
+    return b"".join([_name(name) + bytes(value) + b"," for name, value in fields.items()])
+
+
+@lru_cache
+def _name(name: str) -> bytes:
+    return msgspec.json.encode(name) + b":"
+
+
+def with_members(records: list[msgspec.Raw], given: bytes) -> list[msgspec.Raw]:
+    """The records with what is given to each of them, where it has no such field of its own.
+
+    What is not an object is left to the validation, which keeps it as it came.
+
+    :param given: members, as :func:`as_members` makes them.
+    """
+    if not given:
+        return records
     # The record's own fields stand behind them, and the last one of a name counts.
-    given = b",".join(msgspec.json.encode(name) + b":" + bytes(value) for name, value in fields.items())
+    start = b"{" + given
+    return [
+        msgspec.Raw(start + source[1:]) if (source := bytes(record)).startswith(b'{"') else _begun(start, record)
+        for record in records
+    ]
+
+
+def _begun(start: bytes, record: msgspec.Raw) -> msgspec.Raw:
+    source = bytes(record)
+    if not source.startswith(b"{"):
+        return record
     rest = source[1:].lstrip()
-    return msgspec.Raw(b"{" + given + (b"" if rest.startswith(b"}") else b",") + rest)
+    return msgspec.Raw((start[:-1] if rest.startswith(b"}") else start) + rest)
 
 
 def _only_fields(record: msgspec.Raw, known: Mapping[str, Any]) -> msgspec.Raw:

@@ -7,6 +7,7 @@ answer is malformed, as one that breaks off is.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator, Mapping
 
@@ -33,6 +34,8 @@ _ESCAPE = re.compile(
 _Skip = msgspec.json.Decoder(msgspec.Raw)
 _Members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _Elements = msgspec.json.Decoder(list[msgspec.Raw])
+
+_DECODED_BYTES = 2**20
 
 NULL = msgspec.Raw(b"null")
 _Source = bytes | bytearray | msgspec.Raw
@@ -83,12 +86,17 @@ def elements(content: Mapping[str, msgspec.Raw], key: str) -> list[msgspec.Raw]:
 
 def is_sound(body: bytes | bytearray) -> bool:
     """Whether nothing in an answer can be damaged, so that its records need not be looked at."""
+    utf8 = codecs.getincrementaldecoder("utf-8")()
     try:
         _Skip.decode(body)
+        # msgspec does not look for UTF-8 in the strings that it skips.
+        if not body.isascii():
+            for start in range(0, len(body), _DECODED_BYTES):
+                utf8.decode(memoryview(body)[start : start + _DECODED_BYTES])
+            utf8.decode(b"", final=True)
     except NOT_READABLE:
         return False
-    # msgspec does not look for UTF-8 in the strings that it skips.
-    return body.isascii()
+    return True
 
 
 def mended(record: msgspec.Raw) -> msgspec.Raw:

@@ -42,6 +42,8 @@ class ShippingNotice(Record):
     zDirect gives the id as the end of the link ``self``; fields that are nothing but links are left out.
     """
 
+    looks_at = {"_id_from_link": frozenset(LINKS)}
+
     shipping_notice_id: UuidKey
     zalando_merchant_id: Uuid = None
     zalando_advice_id: AdviceId = None

@@ -12,13 +12,22 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from airflow_provider_zdirect.datasets.answer import Answer
-from airflow_provider_zdirect.datasets.damaged_json import NULL, elements, is_null, members, members_within, mended
+from airflow_provider_zdirect.datasets.answer import Answer, as_members
+from airflow_provider_zdirect.datasets.damaged_json import (
+    NULL,
+    elements,
+    is_null,
+    is_sound,
+    members,
+    members_within,
+    mended,
+)
 from airflow_provider_zdirect.datasets.page import NOT_READABLE, Page, Rejected, malformed
 from airflow_provider_zdirect.datasets.paging import TimeWalk
 from airflow_provider_zdirect.exceptions import FilterIgnoredError
@@ -34,6 +43,7 @@ _OWNER_FIELDS = {ITEM: "order_id", LINE: "order_item_id"}
 _KEY_FIELDS = {ITEM: "order_item_id", LINE: "order_line_id"}
 _BESIDE = {"data", "included", "links", "meta", "jsonapi"}
 _NOTHING = (b"null", b'""')
+_json = msgspec.json.Encoder().encode
 
 
 class _Reference(msgspec.Struct):
@@ -45,24 +55,70 @@ class _Relationship(msgspec.Struct):
     data: list[_Reference] | _Reference | None = None
 
 
-class _Resource(msgspec.Struct):
+class _Relationships(msgspec.Struct):
+    order_items: _Relationship | None = None
+    order_lines: _Relationship | None = None
+    order_line_transitions: _Relationship | None = None
+
+
+class _Known(msgspec.Struct):
+    """The attributes that say what belongs together."""
+
+    order_id: msgspec.Raw = NULL
+    order_item_id: msgspec.Raw = NULL
+    order_date: msgspec.Raw = NULL
+    created_at: msgspec.Raw = NULL
+    modified_at: msgspec.Raw = NULL
+    order_lines_count: msgspec.Raw = NULL
+
+
+class _Resource(msgspec.Struct, dict=True):
     id: str | int | None = None
     type: str = ""
-    attributes: dict[str, msgspec.Raw] | None = None
-    relationships: dict[str, _Relationship | None] | None = None
+    attributes: msgspec.Raw = NULL
+    relationships: _Relationships | None = None
 
-    def fields(self) -> dict[str, msgspec.Raw]:
-        """The attributes that are not empty."""
-        return {name: value for name, value in (self.attributes or {}).items() if bytes(value) not in _NOTHING}
+    @cached_property
+    def known(self) -> _Known:
+        """:raises msgspec.DecodeError: if the attributes are not an object."""
+        return _Known() if is_null(self.attributes) else _KnownDecoder.decode(self.attributes)
+
+    def own(self, name: str) -> msgspec.Raw | None:
+        """One of the known attributes as it came; None if it is empty."""
+        value: msgspec.Raw = getattr(self.known, name)
+        return None if bytes(value) in _NOTHING else value
+
+    def fields(self) -> bytes:
+        """The attributes that are not empty, as members of an object."""
+        text = bytes(self.attributes)
+        if b'""' not in text and b"null" not in text:
+            inner = text[1:-1].strip()
+            return inner + b"," if inner else b""
+        content = members(text, "attributes") if text != b"null" else {}
+        return as_members({name: value for name, value in content.items() if bytes(value) not in _NOTHING})
+
+    def record(self, given: bytes, missing: list[str]) -> msgspec.Raw:
+        """The attributes as a record.
+
+        :param given: members that it has where there is no such attribute.
+        :param missing: what should have come with it.
+        """
+        mark = as_members({MISSING: _json(missing)}) if missing else b""
+        return msgspec.Raw(_object(given + self.fields() + mark))
+
+    def modified(self, otherwise: msgspec.Raw | bytes) -> bytes:
+        """The time of an item or a line that has none of its own, as a member."""
+        created = self.text("created_at")
+        return b'"modified_at":%b,' % (_json(created) if created else otherwise)
 
     def related(self, relationship: str) -> list[_Reference]:
-        found = (self.relationships or {}).get(relationship)
+        found = getattr(self.relationships, relationship, None)
         data = found.data if found else None
         return data if isinstance(data, list) else [data] if data else []
 
     def text(self, name: str) -> str | None:
-        """An attribute, if it is a text."""
-        value = _value((self.attributes or {}).get(name, NULL))
+        """One of the known attributes, if it is a text."""
+        value = _value(getattr(self.known, name, NULL))
         return value if isinstance(value, str) else None
 
     def time(self, name: str) -> datetime | None:
@@ -75,6 +131,8 @@ class _Resource(msgspec.Struct):
 
 
 _Decoder = msgspec.json.Decoder(_Resource)
+_ListDecoder = msgspec.json.Decoder(list[_Resource] | None)
+_KnownDecoder = msgspec.json.Decoder(_Known)
 _Owned = dict[str, _Resource]
 """Resources by identity."""
 
@@ -82,18 +140,30 @@ _Owned = dict[str, _Resource]
 class _Resources:
     """A list of an answer.
 
+    :param is_sound: whether nothing in the answer is damaged.
     :ivar rejected: what cannot be decoded.
     :ivar repaired: how many had damaged texts that were mended.
     """
 
-    def __init__(self, content: Mapping[str, msgspec.Raw], key: str) -> None:
+    def __init__(self, content: Mapping[str, msgspec.Raw], key: str, is_sound: bool) -> None:
         self.all: list[_Resource] = []
         self.rejected: list[Rejected] = []
         self.repaired = 0
+        if is_sound:
+            try:
+                found = _ListDecoder.decode(content.get(key, NULL)) or []
+                if all(each.known for each in found):
+                    self.all = found
+                    return
+            except NOT_READABLE:
+                pass
         for raw in elements(content, key):
             try:
                 sound = mended(raw)
-                self.all.append(_Decoder.decode(sound))
+                resource = _Decoder.decode(sound)
+                # Its attributes are an object.
+                if resource.known:
+                    self.all.append(resource)
             except (ValueError, *NOT_READABLE) as error:
                 self.rejected.append(Rejected(bytes(raw), f"resource: {error}"))
             else:
@@ -103,8 +173,8 @@ class _Resources:
 class _Included(_Resources):
     """What comes with the orders of an answer."""
 
-    def __init__(self, content: Mapping[str, msgspec.Raw]) -> None:
-        super().__init__(content, "included")
+    def __init__(self, content: Mapping[str, msgspec.Raw], is_sound: bool) -> None:
+        super().__init__(content, "included", is_sound)
         # What has no identity belongs to nothing.
         self._known = {(each.type, _identity(each.id)): each for each in self.all if each.id is not None}
         self._by_owner: defaultdict[tuple[str, str], _Owned] = defaultdict(dict)
@@ -128,15 +198,18 @@ class _Included(_Resources):
             missing.append(f"any {kind}")
         return found, missing
 
-    def fields(self, references: list[_Reference]) -> list[dict[str, msgspec.Raw]] | None:
-        """The attributes of resources; None if not all of them came."""
-        keys = [(reference.type, _identity(reference.id)) for reference in references]
-        return [self._known[key].fields() for key in keys] if all(key in self._known for key in keys) else None
+    def transitions(self, line: _Resource) -> bytes:
+        """The member with the attributes of a line's transitions; none if not all of them came."""
+        keys = [(reference.type, _identity(reference.id)) for reference in line.related("order_line_transitions")]
+        if not keys or not all(key in self._known for key in keys):
+            return b""
+        return b'"transitions":[%b],' % b",".join(_object(self._known[key].fields()) for key in keys)
 
-    def strays(self, kind: str, records: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    def strays(self, kind: str, records: Mapping[str, Any]) -> list[msgspec.Raw]:
         """Records of what belongs to none of the orders."""
         lost = [identity for known, identity in self._known if known == kind and identity not in records]
-        return {each: {_KEY_FIELDS[kind]: each, MISSING: [f"the {_OWNER_FIELDS[kind]}"]} for each in lost}
+        missing = [f"the {_OWNER_FIELDS[kind]}"]
+        return [msgspec.Raw(_json({_KEY_FIELDS[kind]: each, MISSING: missing})) for each in lost]
 
 
 @dataclass(frozen=True)
@@ -164,7 +237,8 @@ class OrderAnswer(Answer):
         content = members(body, "the answer")
         if is_null(content.get("data", NULL)) and (unknown := content.keys() - _BESIDE):
             raise malformed(f"the answer has no data, but {', '.join(sorted(unknown))[:100]}")
-        orders, included = _Resources(content, "data"), _Included(content)
+        sound = is_sound(body)
+        orders, included = _Resources(content, "data", sound), _Included(content, sound)
         times = [(_identity(order.id), order.time(walk.time_key)) for order in orders.all]
         # Those that cannot be decoded count for the size of the page.
         times += [(hashlib.sha256(bad.record).hexdigest(), None) for bad in orders.rejected]
@@ -178,10 +252,7 @@ class OrderAnswer(Answer):
                 )
         more = bytes(members_within(content, "links").get("next", NULL)) not in _NOTHING
         onward = walk.onward(walk.position(cursor, asked), times, more)
-        records, items, lines = (
-            [msgspec.Raw(msgspec.json.encode(record)) for record in found.values()]
-            for found in _records(orders.all, included)
-        )
+        records, items, lines = _records(orders.all, included)
         return Page(
             records,
             onward.as_cursor() if onward else None,
@@ -192,48 +263,44 @@ class OrderAnswer(Answer):
         )
 
 
-def _records(resources: list[_Resource], included: _Included) -> tuple[dict[str, dict[str, Any]], ...]:
-    """The orders, items and lines, each by identity."""
-    orders: dict[str, dict[str, Any]] = {}
-    items: dict[str, dict[str, Any]] = {}
-    lines: dict[str, dict[str, Any]] = {}
-    for resource in resources:
-        order_id = _identity(resource.id if resource.id is not None else resource.text("order_id"))
-        created = resource.text("created_at") or resource.text("order_date")
-        order: dict[str, Any] = {"order_id": order_id, "modified_at": created, **resource.fields()}
-        of_order = {
-            "order_id": order_id,
-            "order_date": order.get("order_date"),
-            "order_modified_at": order["modified_at"],
-        }
-        own_items, missing = included.owned(ITEM, order_id, resource, "order_items")
+def _records(resources: list[_Resource], included: _Included) -> tuple[list[msgspec.Raw], ...]:
+    """The orders, items and lines."""
+    orders: dict[str, msgspec.Raw] = {}
+    items: dict[str, msgspec.Raw] = {}
+    lines: dict[str, msgspec.Raw] = {}
+    for order in resources:
+        order_id = _identity(order.id if order.id is not None else order.text("order_id"))
+        created = _json(order.text("created_at") or order.text("order_date"))
+        key = b'"order_id":%b,' % _json(order_id)
+        modified_at = order.own("modified_at") or created
+        # What is not content stands first, see record_hashes.
+        of_order = b'"order_modified_at":%b,%b"order_date":%b,' % (modified_at, key, order.own("order_date") or NULL)
+        own_items, missing = included.owned(ITEM, order_id, order, "order_items")
         own_lines: set[str] = set()
         for item_id, item in own_items.items():
-            items[item_id] = _part(item, {**of_order, "order_item_id": item_id})
+            of_item = b'%b"order_item_id":%b,' % (of_order, _json(item_id))
             lines_of_item, missing_lines = included.owned(LINE, item_id, item, "order_lines")
             own_lines |= lines_of_item.keys()
             for line_id, line in lines_of_item.items():
-                transitions = included.fields(line.related("order_line_transitions"))
-                given = {**of_order, "order_item_id": item_id, "order_line_id": line_id}
-                lines[line_id] = _part(line, {**given, "transitions": transitions} if transitions else given)
-            if missing_lines:
-                # Half an order is not an order: it is marked as well as the item that lacks something.
-                items[item_id][MISSING] = missing_lines
-                missing = missing + missing_lines
-        said = _value(order.get("order_lines_count", NULL))
+                given = b'%b"order_line_id":%b,%b' % (of_item, _json(line_id), included.transitions(line))
+                lines[line_id] = line.record(given + line.modified(modified_at), [])
+            # Half an order is not an order: it is marked as well as the item that lacks something.
+            items[item_id] = item.record(of_item + item.modified(modified_at), missing_lines)
+            missing = missing + missing_lines
+        said = _value(order.own("order_lines_count") or NULL)
         if not missing and isinstance(said, int) and len(own_lines) < said:
             missing = [f"{said - len(own_lines)} of {said} order_lines"]
-        orders[order_id] = {**order, MISSING: missing} if missing else order
-    return orders, {**items, **included.strays(ITEM, items)}, {**lines, **included.strays(LINE, lines)}
+        orders[order_id] = order.record(b'%b"modified_at":%b,' % (key, created), missing)
+    return (
+        list(orders.values()),
+        [*items.values(), *included.strays(ITEM, items)],
+        [*lines.values(), *included.strays(LINE, lines)],
+    )
 
 
-def _part(resource: _Resource, given: dict[str, Any]) -> dict[str, Any]:
-    """The record of an item or a line.
-
-    :param given: what it is given by its order and its place in it.
-    """
-    modified_at = resource.text("created_at") or given["order_modified_at"]
-    return {**given, "modified_at": modified_at, **resource.fields()}
+def _object(fields: bytes) -> bytes:
+    """A JSON object of members with a comma behind each."""
+    return b"{" + fields[:-1] + b"}"
 
 
 def _identity(value: Any) -> str:

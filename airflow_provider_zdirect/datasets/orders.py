@@ -44,6 +44,8 @@ class LenientRecord(Record):
     """
 
     lenient: ClassVar[frozenset[str]] = frozenset()
+    looks_at = {"_whatever_can_be_read": frozenset({MISSING})}
+    empty_is_absent = True
 
     @model_validator(mode="wrap")
     @classmethod
@@ -51,7 +53,8 @@ class LenientRecord(Record):
         if not isinstance(content, dict):
             return read(content)
         if missing := content.get(MISSING):
-            raise ValueError(f"the answer has not {', '.join(map(str, missing))[:200]} that belongs to it")
+            names = ", ".join(map(str, missing)) if isinstance(missing, list) else str(missing)
+            raise ValueError(f"the answer has not {names[:200]} that belongs to it")
         content = {name: value for name, value in content.items() if value != ""}
         try:
             return read(content)

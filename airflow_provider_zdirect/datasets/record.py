@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import Annotated, Any, ClassVar
@@ -20,9 +21,16 @@ class Record(BaseModel):
     """One record of a dataset, or an object nested in one.
 
     ``not_content``: fields in which two records may differ and still say the same.
+
+    ``looks_at``: for each model validator, the undeclared fields that it looks at. It leaves a record alone that has
+    none of them and whose declared fields are plainly right (:mod:`.plain_records`).
+
+    ``empty_is_absent``: an undeclared field with an empty text is none.
     """
 
     not_content: ClassVar[frozenset[str]] = frozenset()
+    looks_at: ClassVar[Mapping[str, frozenset[str]]] = {}
+    empty_is_absent: ClassVar[bool] = False
 
     model_config = ConfigDict(extra="allow", coerce_numbers_to_str=True, frozen=False)
 
@@ -110,6 +118,10 @@ def _no_truth_value(value: Any) -> Any:
     return _empty_is_null(value)
 
 
+def _as_set(values: list[str | None] | None) -> list[str | None] | None:
+    return values and sorted(set(values), key=lambda value: (value is None, value or ""))
+
+
 def _storable(value: Decimal | None) -> Decimal | None:
     if value is None:
         return None
@@ -164,6 +176,9 @@ Flag = Annotated[bool | None, BeforeValidator(_empty_is_null)]
 Number = Annotated[float | None, BeforeValidator(_empty_is_null)]
 AnyText = Annotated[str | None, BeforeValidator(_as_text), BeforeValidator(_empty_is_null)]
 """Text, or whatever else came, as JSON; for fields whose shape is not confirmed."""
+
+TextSet = Annotated[list[AnyText] | None, AfterValidator(_as_set)]
+"""Texts whose order says nothing; they are put in order."""
 
 Money = Annotated[Decimal | None, BeforeValidator(_empty_is_null), AfterValidator(_storable)]
 """An amount in major units as a decimal, never a float."""

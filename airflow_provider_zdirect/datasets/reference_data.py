@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import AfterValidator
-
 from airflow_provider_zdirect.datasets.answer import Answer
 from airflow_provider_zdirect.datasets.dataset import Dataset
 from airflow_provider_zdirect.datasets.endpoint import Endpoint, Rate, RateLimits
 from airflow_provider_zdirect.datasets.publication import History
-from airflow_provider_zdirect.datasets.record import AnyText, Flag, Number, OptionalInstant, Record, Text, UuidKey
+from airflow_provider_zdirect.datasets.record import Flag, Number, OptionalInstant, Record, Text, TextSet, UuidKey
 from airflow_provider_zdirect.datasets.selection import State
-
-
-def _as_set(values: list[str | None] | None) -> list[str | None] | None:
-    return values and sorted(set(values), key=lambda value: (value is None, value or ""))
 
 
 class LocationAddress(Record):
@@ -42,7 +34,7 @@ class StockLocation(Record):
     abbreviation: Text = None
     location: LocationAddress | None = None
     valid_from: OptionalInstant = None
-    capabilities: Annotated[list[AnyText] | None, AfterValidator(_as_set)] = None
+    capabilities: TextSet = None
 
 
 class SalesChannel(Record):

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople
 from airflow_provider_zdirect.erasure.rows import ORDER_DATASETS, line_without_erased, to_erase
 from airflow_provider_zdirect.erasure.tables import OrderErasure, read_columns
-from airflow_provider_zdirect.storage.checkpoint import Checkpoint
+from airflow_provider_zdirect.storage.checkpoint import discard
 from airflow_provider_zdirect.storage.layout import Layout, documents_folder
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
@@ -50,7 +50,7 @@ def _erase_staged(erasure: OrderErasure, people: ErasedPeople) -> None:
         if any(staged_to_erase(store, path, people) for path in paths):
             erasure.begin()
             # The retry fetches the window again.
-            Checkpoint(store, folder, {}).discard()
+            discard(store, folder)
             erasure.files.update(paths)
     # Whole objects that killed writes left, where objects are written beside and renamed. Half an object cannot be
     # read. It is deleted as abandoned later, when no task can be writing it.

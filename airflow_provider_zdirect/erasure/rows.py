@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -98,7 +99,7 @@ def erased(dataset: Dataset, rows: pa.Table, at: datetime | None = None) -> pa.T
         now = pa.scalar(at, INSTANT)
         rows = _with(rows, EXTRACTED_AT, pc.if_else(pc.greater(later, now), later, now))
     # Of what remains, so that the same row is recognized whenever it is fetched.
-    return _with(rows, RECORD_HASH, pa.array(row_hashes(rows, dataset.model.not_content), pa.int64()))
+    return _with(rows, RECORD_HASH, pa.array(row_hashes(rows, dataset.model.not_content)))
 
 
 def without_erased(dataset: Dataset, rows: pa.Table, people: ErasedPeople) -> pa.Table:
@@ -109,10 +110,11 @@ def without_erased(dataset: Dataset, rows: pa.Table, people: ErasedPeople) -> pa
     theirs = is_theirs(rows, people) if dataset.personal_data else to_erase(rows, people)
     if not pc.any(theirs).as_py():
         return rows
-    changed = erased(dataset, rows)
-    for name in (*_personal(rows), RECORD_HASH):
-        rows = _with(rows, name, pc.if_else(theirs, column(changed, name), column(rows, name)))
-    return rows
+    # Theirs are replaced by what remains of them, which is put behind all rows first.
+    replaced = np.flatnonzero(theirs.to_numpy(zero_copy_only=False))
+    places = np.arange(rows.num_rows)
+    places[replaced] = rows.num_rows + np.arange(len(replaced))
+    return pa.concat_tables([rows, erased(dataset, rows.filter(theirs))]).take(pa.array(places))
 
 
 def line_without_erased(line: bytes, people: ErasedPeople, contacts: Set[tuple[str, ...]] = frozenset()) -> bytes:

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from airflow_provider_zdirect.operators.compact import ZDirectCompactOperator
     from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
     from airflow_provider_zdirect.operators.http import ZDirectHttpOperator
     from airflow_provider_zdirect.operators.inbound import ZDirectInboundReconciliationOperator
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_zdirect.operators.stocks import ZDirectStockUpdateOperator
 
 __all__ = [
+    "ZDirectCompactOperator",
     "ZDirectExtractOperator",
     "ZDirectHttpOperator",
     "ZDirectInboundReconciliationOperator",
@@ -35,6 +37,7 @@ __all__ = [
 ]
 
 _MODULE_OF = {
+    "ZDirectCompactOperator": "compact",
     "ZDirectExtractOperator": "extract",
     "ZDirectHttpOperator": "http",
     "ZDirectInboundReconciliationOperator": "inbound",

@@ -71,10 +71,11 @@ class TaskRun:
 
         return asyncio.run(run())
 
-    def place(self, *, needs_connection: bool = True) -> Place:
-        """Where the task's results go; checked before the first request, which may be that for the merchant.
+    def place(self, *, needs_connection: bool = True, is_tried: bool = True) -> Place:
+        """Where the task's results go; tried before the first request, which may be that for the merchant.
 
         :param needs_connection: False for tasks that ask zDirect for nothing but, where none is given, the merchant.
+        :param is_tried: False if what follows tries it before its own first request.
         :raises ZDirectConfigurationError: if one of the arguments is wrong.
         :raises StorageUnavailableError: if the storage does not answer.
         """
@@ -82,10 +83,13 @@ class TaskRun:
 
         values = self.values
         environment = self.hook.config().environment if needs_connection else known_environment(self.hook)
-        opened = open_base_path(values["base_path"], values["storage_conn_id"], environment=environment)
+        if is_tried or not values["merchant_id"]:
+            opened = open_base_path(values["base_path"], values["storage_conn_id"], environment=environment)
+        else:
+            opened = open_path(values["base_path"], values["storage_conn_id"], name="base_path")
         merchant_id = values["merchant_id"] or self.hook.merchant_id()
         format = values.get("format", "parquet")
-        return Place(opened.fs, opened.root, opened.uri, merchant_id, environment or "", format)
+        return Place(opened.fs, opened.root, opened.uri, merchant_id, environment or "", format, opened.storage)
 
     def file(self, name: str, merchant_id: str = "", default: str = "") -> BasePath:
         """The file that an argument names; ``{merchant_id}`` in it stands for the merchant.
@@ -121,7 +125,7 @@ class TaskRun:
         # Of a present state: all there is, or what the filters select; where that can be asked, what changed since.
         asks_window = dataset.has_windows or (dataset.selection.takes_window and not more.get("filters"))
         window = run_window(self.values, self.context) if asks_window else None
-        return ExtractJob(self.place(), dataset, window, resume_key=self.key, **self.pick(*names), **more)
+        return ExtractJob(self.place(is_tried=False), dataset, window, resume_key=self.key, **self.pick(*names), **more)
 
 
 def end_without_file(what: str, missing: str, remedy: str) -> NoReturn:

@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import tempfile
 import uuid
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -64,19 +66,20 @@ async def extract(job: ExtractJob, client: ZDirectClient, clock: Clock | None = 
     pa.set_memory_pool(pa.system_memory_pool())
     job, clock = replace(job, dataset=job.dataset.assuming(client.assumptions)), clock or SystemClock()
     for number in range(MAX_OBSERVATIONS):
-        run = _begin(job, clock)
-        try:
-            return await _fetch_and_publish(run, client)
-        except BaseException as error:
-            if not job.dataset.has_windows:
-                # No other try goes on with it, nor after a timeout, which is no Exception in Airflow.
-                run.checkpoint.discard()
-            if not isinstance(error, LaterObservation):
-                raise
-            _check_clock(run, error)
-            log.info("%s: another run has published a later state; asking again.", job.what)
-            # Runs that met must not meet again.
-            await clock.sleep(_DICE.uniform(0, 2.0**number))
+        with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
+            run = await _begin(replace(job, place=replace(job.place, copies={})), clock, Path(scratch))
+            try:
+                return await _fetch_and_publish(run, client)
+            except BaseException as error:
+                if not job.dataset.has_windows:
+                    # No other try goes on with it, nor after a timeout, which is no Exception in Airflow.
+                    run.checkpoint.discard()
+                if not isinstance(error, LaterObservation):
+                    raise
+                _check_clock(run, error)
+        log.info("%s: another run has published a later state; asking again.", job.what)
+        # Runs that met must not meet again.
+        await clock.sleep(_DICE.uniform(0, 2.0**number))
     raise ConcurrentRunError(
         f"{job.what}: other runs published later states, {MAX_OBSERVATIONS} times in a row.",
         remedy="No action needed: the task retries. Run fewer of them at once.",
@@ -84,29 +87,31 @@ async def extract(job: ExtractJob, client: ZDirectClient, clock: Clock | None = 
     )
 
 
-def _begin(job: ExtractJob, clock: Clock) -> Run:
+async def _begin(job: ExtractJob, clock: Clock, scratch: Path) -> Run:
     """A new run, or one that goes on with what an earlier try has fetched, and with its reach."""
     now = clock.now()
     resume_key = job.resume_key if job.dataset.has_windows else None
     key = resume_key or uuid.uuid4().hex
     folder = job.place.layout(job.dataset.name).staging(job.window or moment(now), key)
-    checkpoint = Checkpoint(job.place.store, folder, _fingerprint(job))
+    checkpoint = Checkpoint(job.place.store, folder, _fingerprint(job), scratch)
+
+    async def head() -> Any:
+        return await asyncio.to_thread(checkpoint.head) if resume_key else None
+
     try:
         reach = Reach.of(job, now)
         reach.requests(job)
     except RetentionError:
         # The edge of retention moves on; an earlier try may have fetched all while it was still there.
-        progress = checkpoint.load(now) if resume_key else None
+        progress = checkpoint.load(await head(), now)
         if progress is None:
             raise
     else:
-        with naming_base_path(job.place.uri):
-            claim_environment(job.place.store, job.place.environment, job.place.uri)
-        progress = checkpoint.load(now) if resume_key else None
-        if progress is None:
-            progress = Progress(now.isoformat(), reach.as_json())
-            with naming_base_path(job.place.uri):
-                checkpoint.begin(progress)
+        claim = asyncio.to_thread(claim_environment, job.place.store, job.place.environment, job.place.uri)
+        with naming_base_path(job.place.uri, job.place.storage):
+            # At the same time, but nothing is changed in a base path of another environment.
+            _, found = await asyncio.gather(claim, head())
+            progress = checkpoint.load(found, now) or Progress(now.isoformat(), reach.as_json())
     return Run(job, clock, key, Reach.from_json(progress.plan), checkpoint, progress)
 
 
@@ -115,8 +120,12 @@ async def _fetch_and_publish(run: Run, client: ZDirectClient) -> ExtractResult:
     erased = ErasedMeanwhile(run.dataset, run.place.merchant_id, run.checkpoint, run.job.what)
     stager = PageStager(run, erased.ledger)
     known = KnownState(run) if publish.keeps_history else None
+    # Whether the base path can be written to shows here, before the first request.
     if run.dataset.has_windows and not publish.by_day:
-        announce(run.store, run.layout, run.window)
+        with naming_base_path(run.place.uri, run.place.storage):
+            announce(run.store, run.layout, run.window)
+    else:
+        run.store.check_writable(run.place.uri, run.place.storage)
     fetcher = Fetcher(run, client, stager, known_as=await asyncio.to_thread(known.etag) if known else None)
     await fetcher.fetch()
     if run.dataset.name in REPORTS:
@@ -148,22 +157,22 @@ def _publish(run: Run, stager: PageStager, erased: ErasedMeanwhile, known: Known
             result = record_state(run, manifest, rows, known) if known else publish_snapshot(run, manifest, rows)
     finally:
         erased.erase_published(run.rejected_path, run.clock.now())
+    if not run.progress.total("rejected"):
+        # An earlier run may have written some there.
+        run.store.delete(run.rejected_path)
     run.checkpoint.discard()
     remove_abandoned(run.store, run.layout)
     return result
 
 
 def _publish_rejected(run: Run) -> str | None:
-    """Write the invalid records beside the data; the path, or None if there are none.
-
-    What an earlier run has written there is replaced, or deleted if no record is invalid now.
+    """Write the invalid records beside the data, over those of an earlier run; the path, or None if there are none.
 
     :raises RejectedRecordsError: if there are more than are tolerated; they are written all the same.
     """
     requests, path, lines = run.progress.requests.values(), run.rejected_path, b""
     count, most = run.progress.total("rejected"), run.job.max_rejected
     if not count:
-        run.store.delete(path)
         return None
     for staged in (staged for request in requests for staged in request.rejected_staged):
         with run.store.open(staged) as file:

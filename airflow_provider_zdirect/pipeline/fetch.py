@@ -243,7 +243,9 @@ class Fetcher:
         """
         self.stager.stage(request, done, page)
         self.count_traffic(done)
-        self.run.checkpoint.save(self._progress, request.key)
+        # What the last answer holds is published next; to save it would take as long as to publish it.
+        if not is_last:
+            self.run.checkpoint.save(self._progress, request.key)
 
     def _forget(self, request: PlannedRequest) -> None:
         """Forget what was fetched of a request; not that it is too large, nor what it has cost."""

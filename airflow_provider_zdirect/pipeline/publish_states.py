@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.datasets.arrow import arrow_schema
@@ -20,11 +22,12 @@ from airflow_provider_zdirect.exceptions import EmptyAnswerError
 from airflow_provider_zdirect.pipeline.manifest import NAMED, ExtractResult, Manifest, State
 from airflow_provider_zdirect.pipeline.progress import report_result
 from airflow_provider_zdirect.pipeline.run import Run
+from airflow_provider_zdirect.publish.file_rows import FileRows, last_of_each
 from airflow_provider_zdirect.publish.files import PublishedState
 from airflow_provider_zdirect.publish.history import KnownVersions, RecordHistory
-from airflow_provider_zdirect.publish.same_row import row_hashes, row_keys
+from airflow_provider_zdirect.publish.same_row import Numbers, record_numbers
 from airflow_provider_zdirect.publish.snapshot import SnapshotPublisher
-from airflow_provider_zdirect.storage.row_files import as_json_value, read_table
+from airflow_provider_zdirect.storage.row_files import as_json_value
 from airflow_provider_zdirect.windows import moment_in_words, subject
 
 log = logging.getLogger(__name__)
@@ -34,21 +37,32 @@ STALE_AFTER = timedelta(hours=25)
 """A snapshot is up to 24 hours old (zDirect docs, Tracking inventory); an older one has had no successor."""
 
 
-def distinct_rows(run: Run) -> tuple[pa.Table, list[Rejected]]:
+def distinct_rows(run: Run) -> tuple[FileRows, list[Rejected]]:
     """Each fetched record once. Records that contradict each other within one state are invalid, all of them; where
     pages follow one another, the later one is what the record has become."""
-    rows = read_table(run.store, run.staged(run.dataset.name), arrow_schema(run.dataset.model))
-    keys = row_keys(rows, run.dataset.publish.identity).to_pylist()
-    last = {key: number for number, key in enumerate(keys)}
-    if len(last) == len(keys):
+    rows = FileRows(run.store, run.staged(run.dataset.name), arrow_schema(run.dataset.model))
+    identity = run.dataset.publish.identity
+    records = record_numbers(rows.tables(identity), identity)
+    last = last_of_each(records)
+    if len(last) == rows.count:
         return rows, []
     rejected: list[Rejected] = []
     if run.dataset.paging.is_single:
-        contents = set(zip(keys, row_hashes(rows), strict=True))
-        contradicted = {key for key, count in Counter(key for key, _ in contents).items() if count > 1}
-        rejected += _as_rejected(rows.filter(pa.array([key in contradicted for key in keys], pa.bool_())))
-        last = {key: number for key, number in last.items() if key not in contradicted}
-    return rows.take(pa.array(sorted(last.values()), pa.int64())), rejected
+        unlike = np.flatnonzero(_is_unlike(records, rows.hashes))
+        # Of other texts, but perhaps with the same content.
+        unlike = np.flatnonzero(np.isin(records, records[unlike]))
+        contradicted = records[unlike[_is_unlike(records[unlike], rows.at(unlike).contents())]]
+        rejected += _as_rejected(rows.at(np.flatnonzero(np.isin(records, contradicted))).read())
+        last = last[~np.isin(records[last], contradicted)]
+    return rows.at(last), rejected
+
+
+def _is_unlike(records: Numbers, contents: Numbers) -> npt.NDArray[np.bool_]:
+    """Which rows have another content than the last row of the same record."""
+    last = np.zeros(records.max(initial=-1) + 1, np.int64)
+    last[records] = contents
+    unlike: npt.NDArray[np.bool_] = last[records] != contents
+    return unlike
 
 
 def _as_rejected(rows: pa.Table) -> Iterator[Rejected]:
@@ -71,11 +85,11 @@ class KnownState:
     def etag(self) -> str | None:
         """ETag of the last answer, if that answer is what is valid now."""
         note = self.run.store.read_json(self.run.layout.latest_state())
-        is_valid = note and note["answer"] == self._answer and note["content"] == self.versions.digest
+        is_valid = note and note["answer"] == self._answer and [note["file"]] == self.versions.paths
         return str(note["etag"]) if is_valid else None
 
-    def note_etag(self, rows: pa.Table) -> None:
-        """Keep the answer's ETag with what it was the answer to, for the next run."""
+    def note_etag(self, published: PublishedState) -> None:
+        """Keep the answer's ETag with the file that holds the answer, for the next run."""
         run = self.run
         if run.unchanged or _asked(run):
             return
@@ -83,8 +97,7 @@ class KnownState:
         if run.etag is None or run.progress.total("rejected"):
             run.store.delete(path)
         else:
-            note = {"etag": run.etag, "answer": self._answer, "content": self.history.digest(rows)}
-            run.store.write_json(path, note)
+            run.store.write_json(path, {"etag": run.etag, "answer": self._answer, "file": published.held_by})
 
     @property
     def _answer(self) -> dict[str, Any]:
@@ -97,12 +110,12 @@ class KnownState:
         }
 
 
-def publish_snapshot(run: Run, manifest: Manifest, rows: pa.Table) -> ExtractResult:
+def publish_snapshot(run: Run, manifest: Manifest, rows: FileRows) -> ExtractResult:
     """Publish the state as a snapshot, unless the snapshot of that time is there."""
     at, what = manifest.window.start, run.job.what
     path = run.layout.manifest(manifest.window)
     former = run.store.read_json(path) or {}
-    if rows.num_rows or _is_nothing(run):
+    if rows.count or _is_nothing(run):
         if run.answered_at() - at > STALE_AFTER:
             log.warning("%s: the last snapshot is of %s; there should be a later one.", what, moment_in_words(at))
         incomplete = former.get("rejected", 0) > 0
@@ -115,8 +128,9 @@ def publish_snapshot(run: Run, manifest: Manifest, rows: pa.Table) -> ExtractRes
             )  # fmt: skip
     else:
         published = PublishedState([], False, {"added": 0, "changed": 0, "removed": 0})
-    new = rows.num_rows if published.stored else published.changes["added"]
-    result = _result(run, replace(manifest, new_records=new), rows, published)
+    new = rows.count if published.stored else published.changes["added"]
+    manifest = replace(manifest, records=rows.count, new_records=new)
+    result = _result(run, manifest, _not_answered(run, rows), published)
     # A manifest that describes the published file stays; a run that was killed may have left one of another.
     described = [file["path"] for file in former.get("files", ())]
     if published.stored or not published.files or published.files[0].path not in described:
@@ -124,30 +138,29 @@ def publish_snapshot(run: Run, manifest: Manifest, rows: pa.Table) -> ExtractRes
     return result
 
 
-def record_state(run: Run, manifest: Manifest, rows: pa.Table, known: KnownState) -> ExtractResult:
+def record_state(run: Run, manifest: Manifest, rows: FileRows, known: KnownState) -> ExtractResult:
     """Put the state behind the history of its records.
 
     :raises EmptyAnswerError: if it has no records, and that must not end all that are known.
     :raises LaterObservation: as :meth:`.RecordHistory.record`.
     """
     valid, history = known.versions.valid, known.history
-    if run.unchanged:
-        rows = valid
+    now = valid if run.unchanged else rows.read()
     # Any record that was not seen may be among the rejected ones.
     scope = (history.identity[0], []) if manifest.rejected else _asked(run)
     may_be_empty = run.job.replace_with_empty or run.dataset.publish.ends_all
-    if scope is None and not rows.num_rows and valid.num_rows and not may_be_empty:
+    if scope is None and not now.num_rows and valid.num_rows and not may_be_empty:
         raise EmptyAnswerError(
             f"{run.job.what}: zDirect answered without any record, and {valid.num_rows} were valid until now. They "
             "were left as they are.",
             remedy="Look in the zDirect portal whether there are none; if so, set replace_with_empty=True and clear "
             "the task.",
         )
-    published = history.record(rows, run.answered_at(), scope)
-    known.note_etag(rows)
+    published = history.record(now, run.answered_at(), scope)
+    known.note_etag(published)
     changes = [{"observed_at": run.answered_at().isoformat(), **published.changes}] if published.stored else []
-    manifest = replace(manifest, new_records=published.changes["added"], changes=changes)
-    result = _result(run, manifest, rows, published)
+    manifest = replace(manifest, records=now.num_rows, new_records=published.changes["added"], changes=changes)
+    result = _result(run, manifest, _not_answered(run, rows), published)
     run.write(result.manifest)
     return result
 
@@ -185,11 +198,20 @@ def _asked(run: Run) -> tuple[str, list[str]] | None:
     return (asked[0][0], sorted(value for _, value in asked)) if asked else None
 
 
-def _result(run: Run, manifest: Manifest, rows: pa.Table, published: PublishedState) -> ExtractResult:
+def _not_answered(run: Run, rows: FileRows) -> list[str]:
+    """The values that were asked for and of which no record came."""
+    if (asked := _asked(run)) is None:
+        return []
+    name, values = asked
+    answered = pa.chunked_array([table.column(name).unique() for table in rows.tables([name])], pa.string())
+    wanted = pa.array(values, pa.string())
+    left: list[str] = wanted.filter(pc.invert(pc.is_in(wanted, value_set=answered.unique()))).to_pylist()
+    return left
+
+
+def _result(run: Run, manifest: Manifest, not_answered: list[str], published: PublishedState) -> ExtractResult:
     """With the facts of a state in the manifest, which are reported."""
-    count, what = rows.num_rows, run.job.what
-    field_name, asked = _asked(run) or ("", [])
-    answered = set(rows.column(field_name).to_pylist()) if asked else set()
+    count, what = manifest.records, run.job.what
     stock = "some" if count else "none" if published.files else "unknown"
     state = State(
         observed_at=run.answered_at(),
@@ -199,10 +221,10 @@ def _result(run: Run, manifest: Manifest, rows: pa.Table, published: PublishedSt
         unchanged=run.unchanged,
         empty_answer=not run.is_production and not count and not manifest.rejected,
         stock=stock if run.dataset.answer.snapshot_time_key else None,
-        not_answered=[value for value in asked if value not in answered],
+        not_answered=not_answered,
         of_others=run.progress.total("of_others"),
     )
-    manifest = replace(manifest, records=count, files=published.files, state=state)
+    manifest = replace(manifest, files=published.files, state=state)
     result = ExtractResult(run.place, manifest, published.changes)
     changes = ", ".join(f"{published.changes[kind]} {kind}" for kind in ("added", "changed", "removed"))
     outcome = "published" if state.stored else "nothing new to publish"

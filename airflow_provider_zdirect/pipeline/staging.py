@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -17,6 +16,7 @@ from airflow_provider_zdirect.client import Page
 from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema
 from airflow_provider_zdirect.datasets.page import Rejected
 from airflow_provider_zdirect.datasets.personal_data import PersonalData
+from airflow_provider_zdirect.datasets.publication import Once
 from airflow_provider_zdirect.datasets.record import Instant
 from airflow_provider_zdirect.datasets.table import Dataset, get_dataset
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople, ErasureLedger
@@ -26,10 +26,14 @@ from airflow_provider_zdirect.pipeline.answer_check import TRY_AGAIN, AnswerChec
 from airflow_provider_zdirect.pipeline.plan import PlannedRequest
 from airflow_provider_zdirect.pipeline.run import Run
 from airflow_provider_zdirect.pipeline.validate import take_valid
+from airflow_provider_zdirect.publish.placed_rows import placed_rows
 from airflow_provider_zdirect.storage.checkpoint import RequestProgress
-from airflow_provider_zdirect.storage.row_files import open_writer
+from airflow_provider_zdirect.storage.row_files import ParquetWriter
 
 REASONS_KEPT = 5
+
+LARGE = 50_000
+"""Records of a page that are staged by date."""
 
 ERASED = PersonalData("drop")
 """How records of customers are treated who have to be forgotten."""
@@ -80,12 +84,11 @@ class PageStager:
         if not rejected:
             return
         lines = (bad.as_line() for bad in rejected)
-        with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
-            local = Path(scratch) / "rejected.jsonl.gz"
-            kept = (line_without_erased(line, people) if people else line for line in lines)
-            # Such files, one after the other, are a gzip file again.
-            local.write_bytes(gzip.compress(b"".join(kept), mtime=0))
-            done.rejected_staged.append(self.run.checkpoint.stage(local, "jsonl.gz"))
+        kept = (line_without_erased(line, people) if people else line for line in lines)
+        path, local = self.run.checkpoint.new_file("jsonl.gz")
+        # Such files, one after the other, are a gzip file again.
+        local.write_bytes(gzip.compress(b"".join(kept), mtime=0))
+        done.rejected_staged.append(path)
         done.rejected += len(rejected)
         done.reasons = list(dict.fromkeys([*done.reasons, *(bad.reason for bad in rejected)]))[:REASONS_KEPT]
 
@@ -114,22 +117,31 @@ class PageStager:
     ) -> tuple[int, list[Rejected]]:
         """Stage the valid records; how many they are, and the invalid ones."""
         rows = 0
+        writers: dict[Any, ParquetWriter] = {}
+        is_split = isinstance(dataset.publish, Once) and len(records) >= LARGE
 
         def take(table: pa.Table) -> None:
             nonlocal rows
             check(table)
             rows += table.num_rows
-            writer.write(without_erased(dataset, table, people) if people else table)
+            kept = without_erased(dataset, table, people) if people else table
+            for place, placed in self._placed(dataset, kept) if is_split else ((None, kept),):
+                if place not in writers:
+                    path, local = self.run.checkpoint.new_file("parquet")
+                    writers[place] = ParquetWriter(local, arrow_schema(dataset.model))
+                    done.staged.setdefault(dataset.name, []).append(path)
+                writers[place].write(placed)
 
-        with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
-            local = Path(scratch) / f"{dataset.name}.parquet"
-            writer = open_writer(local, arrow_schema(dataset.model), suffix="parquet")
-            treated = [
-                (ERASED if people and people.has_record(record) else self.run.job.personal_data).treat(dataset, record)
-                for record in records
-            ]
-            rejected = take_valid(dataset.model, treated, lineage, take)
+        treated = [
+            (ERASED if people and people.has_record(record) else self.run.job.personal_data).treat(dataset, record)
+            for record in records
+        ]
+        rejected = take_valid(dataset.model, treated, lineage, take)
+        for writer in writers.values():
             writer.close()
-            if rows:
-                done.staged.setdefault(dataset.name, []).append(self.run.checkpoint.stage(local, "parquet"))
-            return rows, rejected
+        return rows, rejected
+
+    def _placed(self, dataset: Dataset, rows: pa.Table) -> Iterator[tuple[Any, pa.Table]]:
+        """The rows by where they are published: a file that holds those of one place need not be written again."""
+        for day, is_own, placed in placed_rows(rows, dataset, self.run.window):
+            yield (day, is_own), placed

@@ -1,36 +1,44 @@
-"""From the JSON of a page to rows: validated, with what fails kept beside and never dropped."""
+"""From the JSON of a page to rows: validated, with what fails kept beside and never dropped.
+
+Records that are plainly right are read in columns (:mod:`.plain_records`); the model looks at each of the others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
-from airflow_provider_zdirect.datasets.arrow import Lineage, to_table
+from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema, to_table, with_lineage
 from airflow_provider_zdirect.datasets.page import Rejected, reason_of
+from airflow_provider_zdirect.datasets.plain_records import plain_rows
 from airflow_provider_zdirect.datasets.record import Record
 
 _NO_ROW = (ValueError, OverflowError, RecursionError, pa.ArrowException)
 """A valid record may still have what Arrow, or JSON for the unknown fields, cannot say."""
 
-BATCH = 2_000
-"""Records that are Python objects at the same time; the rest of a page stays JSON text."""
+BATCH = 8_192
+"""Records that are decoded at the same time; the rest of a page stays JSON text."""
+
+MODEL_BATCH = 2_000
+"""Records that are objects of their model at the same time."""
 
 
 def validate(
     model: type[Record], sources: Sequence[Any], lineage: Lineage
 ) -> Iterator[tuple[pa.Table, list[Rejected]]]:
-    """Rows and rejected records of a page, in batches.
+    """Rows and rejected records of a page, in batches, in order.
 
     :param sources: one JSON text (anything bytes-like) per record.
     """
     for start in range(0, len(sources), BATCH):
         rejected: list[Rejected] = []
-        batch = [bytes(source) for source in sources[start : start + BATCH]]
-        yield _rows(model, batch, lineage, rejected), rejected
+        yield _rows(model, sources[start : start + BATCH], lineage, rejected), rejected
 
 
 def take_valid(
@@ -45,37 +53,70 @@ def take_valid(
     return rejected
 
 
-def _rows(model: type[Record], batch: list[bytes], lineage: Lineage, rejected: list[Rejected]) -> pa.Table:
-    """The rows of a batch; where it fails, each record is looked at alone, and those that fail are ``rejected``."""
+def _rows(model: type[Record], batch: Sequence[Any], lineage: Lineage, rejected: list[Rejected]) -> pa.Table:
+    """The rows of a batch."""
+    tables = [arrow_schema(model).empty_table()]
+    numbers: list[Any] = []
+    others = dict(enumerate(batch))
+    plain = plain_rows(model, batch)
+    if plain is not None:
+        if len(plain.numbers) == len(batch):
+            return with_lineage(model, plain.columns, plain.unknown, batch, lineage)
+        numbers.append(plain.numbers)
+        sources = [others.pop(number) for number in plain.numbers.tolist()]
+        tables.append(with_lineage(model, plain.columns, plain.unknown, sources, lineage))
+    looked_at = iter(others.items())
+    while some := dict(islice(looked_at, MODEL_BATCH)):
+        for table, found in _by_model(model, {number: bytes(each) for number, each in some.items()}, lineage, rejected):
+            tables.append(table)
+            numbers.append(found)
+    order = np.argsort(np.concatenate([np.array([], np.intp), *numbers]))
+    return pa.concat_tables(tables).combine_chunks().take(order)
+
+
+def _by_model(
+    model: type[Record], sources: Mapping[int, bytes], lineage: Lineage, rejected: list[Rejected]
+) -> Iterator[tuple[pa.Table, list[int]]]:
+    """The rows of the records that the model accepts, and their numbers; the others are ``rejected``.
+
+    :param sources: the records, by number.
+    """
     try:
-        return to_table(model, _adapter(model).validate_json(b"[" + b",".join(batch) + b"]"), batch, lineage)
+        found = _adapter(model).validate_json(b"[" + b",".join(sources.values()) + b"]")
+        records = dict(zip(sources, found, strict=True))
     except _NO_ROW:
-        pass
-    records, accepted = [], []
-    for source in batch:
-        try:
-            records.append(model.model_validate_json(source))
-            accepted.append(source)
-        except ValidationError as error:
-            rejected.append(Rejected(source, reason_of(error)))
-    return _storable(model, records, accepted, lineage, rejected)
+        records = {}
+        for number, source in sources.items():
+            try:
+                records[number] = model.model_validate_json(source)
+            except ValidationError as error:
+                rejected.append(Rejected(source, reason_of(error)))
+    if records:
+        yield from _storable(model, records, sources, lineage, rejected)
 
 
 def _storable(
-    model: type[Record], records: list[Record], sources: list[bytes], lineage: Lineage, rejected: list[Rejected]
-) -> pa.Table:
+    model: type[Record],
+    records: Mapping[int, Record],
+    sources: Mapping[int, bytes],
+    lineage: Lineage,
+    rejected: list[Rejected],
+) -> Iterator[tuple[pa.Table, list[int]]]:
     """The rows of valid records; what fails is halved until the records are found that do, which are ``rejected``."""
+    numbers = list(records)
     try:
-        return to_table(model, records, sources, lineage)
+        table = to_table(model, list(records.values()), [sources[number] for number in numbers], lineage)
     except _NO_ROW as error:
-        if len(records) == 1:
+        if len(numbers) == 1:
             unsaid = f"record: it holds a value that cannot be stored ({type(error).__name__})"
-            rejected.append(Rejected(sources[0], unsaid))
-            return to_table(model, [], [], lineage)
-    middle = len(records) // 2
-    halves = (slice(None, middle), slice(middle, None))
-    tables = [_storable(model, records[half], sources[half], lineage, rejected) for half in halves]
-    return pa.concat_tables(tables).combine_chunks()
+            rejected.append(Rejected(sources[numbers[0]], unsaid))
+            return
+    else:
+        yield table, numbers
+        return
+    middle = len(numbers) // 2
+    for half in (numbers[:middle], numbers[middle:]):
+        yield from _storable(model, {number: records[number] for number in half}, sources, lineage, rejected)
 
 
 @cache

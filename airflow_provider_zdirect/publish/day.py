@@ -13,25 +13,25 @@ import gzip
 import logging
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 
-import pyarrow as pa
+import pyarrow.compute as pc
 
-from airflow_provider_zdirect.datasets.arrow import RECORD_HASH, arrow_schema
+from airflow_provider_zdirect.datasets.arrow import arrow_schema
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.exceptions import EmptyAnswerError, ZDirectConfigurationError
 from airflow_provider_zdirect.publish.day_changes import COUNTS, DayChange, changes_of
+from airflow_provider_zdirect.publish.file_rows import FileRows, last_of_each
 from airflow_provider_zdirect.publish.files import PublishedFile, measure, publish_tables
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.publish.row_changes import row_changes
-from airflow_provider_zdirect.publish.same_row import row_keys
+from airflow_provider_zdirect.publish.same_row import record_numbers
 from airflow_provider_zdirect.storage.layout import Layout, dated
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.row_files import read_batches, take_rows
 from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window, subject
 
 log = logging.getLogger(__name__)
@@ -94,12 +94,11 @@ class DayReplacer:
         # A clock that was ahead must not keep all later answers out.
         horizon = max(fetched, self.now + MAX_CLOCK_SKEW)
         latest = max((stamp for stamp, _ in there if stamp <= horizon), default=None)
-        mine = latest == fetched
+        mine, published = latest == fetched, None
         if latest is None or latest < fetched:
-            former = there[-1][1] if there else None
-            self._refuse_other_rows(day, former)
-            self._refuse_nothing(day, former, staged)
-            mine = self._publish_changed(day, former, staged, fetched)
+            former = self._rows([there[-1][1]]) if there else None
+            published = self._publish_changed(day, former, self._distinct(staged), fetched)
+            mine = published is not None
             if mine and there and there[-1][0] > horizon:
                 log.warning(
                     "%s: %s is replaced, although its name says that it was fetched later than now, %s by this "
@@ -109,25 +108,24 @@ class DayReplacer:
         elif latest > fetched:
             return ReplacedDay(self._files_of(day), self._change(day, fetched))
         self._clear_up(day, until=horizon if mine else None)
-        return ReplacedDay(self._files_of(day), self._change(day, fetched) if mine else None)
+        return ReplacedDay(self._files_of(day, published), self._change(day, fetched) if mine else None)
 
-    def _publish_changed(self, day: date, former: str | None, staged: list[str], fetched: datetime) -> bool:
-        """Publish the rows if they are others than those of the former file; whether they are."""
-        kept = self._kept(staged)
+    def _publish_changed(
+        self, day: date, former: FileRows | None, rows: FileRows, fetched: datetime
+    ) -> PublishedFile | None:
+        """Publish the rows; None if they are those of the former file."""
+        if former is not None:
+            self._refuse_other_rows(day, former)
+            self._refuse_nothing(day, former, rows)
         with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
             local = Path(scratch) / "changes.jsonl.gz"
             with local.open("wb") as file, gzip.GzipFile("", "wb", 6, file, mtime=0) as lines:
                 if former is None:
-                    changes = Counter(added=self._count(staged, kept))
+                    changes = Counter(added=rows.count)
                 else:
-                    changes = row_changes(
-                        lambda: self._rows([former], None),
-                        lambda: self._rows(staged, kept),
-                        self.dataset.days.compared_by,
-                        lines.write,
-                    )
+                    changes = row_changes(former, rows, self.dataset.days.compared_by, lines.write)
             if not changes.total():
-                return False
+                return None
             counts = (changes[name] for name in COUNTS)
             change = DayChange(self.layout.changes(day), fetched, self.run, former is None, *counts)
             # Before the data, so that no change is published and not reported.
@@ -136,8 +134,8 @@ class DayReplacer:
                 # Of a try that was killed here, when another file was published.
                 if other != change:
                     self.store.delete(other.file)
-        self._write(day, self._rows(staged, kept), fetched)
-        return True
+        span = Window.of_day(day, self.timezone)
+        return publish_tables(self.place, self.dataset.name, day, rows.schema, rows.tables(), span, fetched)
 
     def _clear_up(self, day: date, until: datetime | None) -> None:
         """Keep the latest file, as a fetch at that time or before; others become revisions."""
@@ -150,63 +148,43 @@ class DayReplacer:
     def _change(self, day: date, fetched: datetime) -> DayChange | None:
         return next(iter(changes_of(self.store, self.layout, day, fetched, self.run)), None)
 
-    def _files_of(self, day: date) -> list[PublishedFile]:
+    def _files_of(self, day: date, published: PublishedFile | None = None) -> list[PublishedFile]:
+        """The file that counts; not looked into if it is the one that was just published."""
         newest = day_files(self.store, self.layout, day)[-1:]
-        return [measure(self.store, path, self._count([path], None)) for path in newest]
+        if published is not None and newest == [published.path]:
+            return [published]
+        return [measure(self.store, path, self._rows([path]).count) for path in newest]
 
     def _dated(self, day: date) -> list[tuple[datetime, str]]:
         """The day's files with the times of their fetches, in order."""
         return dated(self.store.files(self.layout.published(day)))
 
-    def _refuse_other_rows(self, day: date, former: str | None) -> None:
+    def _refuse_other_rows(self, day: date, former: FileRows) -> None:
         for name, value in self.only.items():
-            for table in self._rows([former] if former else [], None, [name]):
+            for table in former.tables([name]):
                 # A row without a value is not one with another, as where answers are checked.
-                if set(table.column(name).to_pylist()) - {value, None}:
+                if pc.any(pc.not_equal(table.column(name), value)).as_py():
                     raise ZDirectConfigurationError(
                         f"{self._what(day)}: only {name}={value} was asked for, and the published rows of the day "
                         "have other values too. They were left as they are.",
                         remedy=f"Give each {name} a base path of its own, or leave the filter out.",
                     )
 
-    def _refuse_nothing(self, day: date, former: str | None, staged: list[str]) -> None:
-        if self.by_nothing or former is None or self._count(staged, None):
-            return
-        if lost := self._count([former], None):
+    def _refuse_nothing(self, day: date, former: FileRows, rows: FileRows) -> None:
+        if former.count and not rows.count and not self.by_nothing:
             raise EmptyAnswerError(
-                f"{self._what(day)}: zDirect answered without any record, and {lost} are published. They were left "
-                "as they are.",
+                f"{self._what(day)}: zDirect answered without any record, and {former.count} are published. They were "
+                "left as they are.",
                 remedy="Look in the zDirect portal whether the day has none; if so, set replace_with_empty=True and "
                 "clear the task. Near the end of what zDirect keeps, the records may just have vanished there.",
             )
 
-    def _write(self, day: date, rows: Iterator[pa.Table], fetched: datetime) -> None:
-        span = Window.of_day(day, self.timezone)
-        publish_tables(self.place, self.dataset.name, day, self._schema, rows, span, fetched)
+    def _distinct(self, staged: list[str]) -> FileRows:
+        rows, identity = self._rows(staged), self.dataset.publish.identity
+        return rows.at(last_of_each(record_numbers(rows.tables(identity), identity))) if identity else rows
 
-    def _kept(self, staged: list[str]) -> list[int] | None:
-        """Numbers of the rows that are published, ascending; None: all of them."""
-        identity = self.dataset.publish.identity
-        if not identity:
-            return None
-        last: dict[str, int] = {}
-        number = 0
-        for table in self._rows(staged, None, list(identity)):
-            for key in row_keys(table, identity).to_pylist():
-                last[key] = number
-                number += 1
-        return None if len(last) == number else sorted(last.values())
-
-    def _count(self, paths: list[str], kept: list[int] | None) -> int:
-        return sum(table.num_rows for table in self._rows(paths, kept, [RECORD_HASH]))
-
-    def _rows(self, paths: list[str], kept: list[int] | None, columns: list[str] | None = None) -> Iterator[pa.Table]:
-        tables = (table for path in paths for table in read_batches(self.store, path, self._schema, columns))
-        return tables if kept is None else take_rows(tables, iter(kept))
-
-    @property
-    def _schema(self) -> pa.Schema:
-        return arrow_schema(self.dataset.model)
+    def _rows(self, paths: list[str]) -> FileRows:
+        return FileRows(self.store, paths, arrow_schema(self.dataset.model))
 
 
 def day_files(store: ObjectStore, layout: Layout, day: date) -> list[str]:

@@ -18,17 +18,18 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_zdirect.datasets.arrow import INSTANT, arrow_schema
+from airflow_provider_zdirect.datasets.arrow import INSTANT, RECORD_HASH, arrow_schema
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.publish.files import PublishedFile, PublishedState, measure, publish_table
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.publish.record_versions import Version, as_one, observe
 from airflow_provider_zdirect.publish.rounds import in_rounds
-from airflow_provider_zdirect.publish.same_row import contents, digest, row_hashes, row_keys
+from airflow_provider_zdirect.publish.same_row import row_hashes, row_keys, same_rows
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName, dated
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import read_table
@@ -66,11 +67,6 @@ class KnownVersions:
         now = [version.row for version in self.versions if version.valid_to is None]
         return self.rows.take(pa.array(now, pa.int64())).drop_columns([VALID_FROM, VALID_TO])
 
-    @property
-    def digest(self) -> str:
-        """Of the content of the records that are valid now, see :func:`.same_row.digest`."""
-        return digest({version.key: version.content for version in self.versions if version.valid_to is None})
-
 
 @dataclass(frozen=True)
 class RecordHistory:
@@ -102,10 +98,6 @@ class RecordHistory:
         """
         return read_published(self._what, lambda: self.read_files(self.files(self.layout)))
 
-    def digest(self, rows: pa.Table) -> str:
-        """What :attr:`KnownVersions.digest` is when just these rows are valid."""
-        return digest(contents(rows, self.identity))
-
     def record(self, rows: pa.Table, at: datetime, scope: tuple[str, Collection[str]] | None = None) -> PublishedState:
         """Put an observation behind the history; safe to repeat, and at the same time as any other.
 
@@ -116,7 +108,7 @@ class RecordHistory:
         :raises LaterObservation: if the history has a later one and this one does not agree with it.
         :raises ConcurrentRunError: if other runs kept publishing all the time.
         """
-        run = _Recording(self, rows, contents(rows, self.identity), at, scope)
+        run = _Recording(self, rows, at, scope)
         return in_rounds(self._what, run.round, self.pause, self.dataset.endpoint.refetch_delay)
 
     @property
@@ -137,7 +129,9 @@ class RecordHistory:
         all_rows, histories = schema.empty_table(), []
         for path in paths:
             rows = read_table(self.place.store, [path], schema)
-            columns = (rows.column(VALID_FROM).to_pylist(), row_hashes(rows), rows.column(VALID_TO).to_pylist())
+            # One has no neighbours that are the same; several may have the same record under different texts.
+            contents = rows.column(RECORD_HASH) if len(paths) == 1 else pa.array(row_hashes(rows))
+            columns = (column.to_pylist() for column in (rows.column(VALID_FROM), contents, rows.column(VALID_TO)))
             numbers = range(all_rows.num_rows, all_rows.num_rows + rows.num_rows)
             keys = row_keys(rows, self.identity).to_pylist()
             histories.append([Version(*each) for each in zip(keys, *columns, numbers, strict=True)])
@@ -149,19 +143,17 @@ class RecordHistory:
 class _Recording:
     """One observation on its way into the history.
 
-    :param contents: of the rows, in their order, see :func:`.same_row.contents`.
     :param mine: files that it has written.
-    :param settled: one of them was found to hold everything.
+    :param settled: the file that was found to hold everything.
     """
 
     h: RecordHistory
     rows: pa.Table
-    contents: dict[str, int]
     at: datetime
     scope: tuple[str, Collection[str]] | None
     mine: set[str] = field(default_factory=set)
     changed: bool = False
-    settled: bool = False
+    settled: str | None = None
 
     @property
     def store(self) -> ObjectStore:
@@ -196,13 +188,14 @@ class _Recording:
         for path in there:
             if path != holder.path:
                 self.store.delete(path)
-        self.settled = True
+        self.settled = self.settled or holder.path
         current = self._keep_current(holder.path, rows.filter(pc.is_null(rows.column(VALID_TO))))
-        return None if current is None else PublishedState([holder, current], self.changed, self._changes(versions))
+        if current is None:
+            return None
+        return PublishedState([holder, current], self.changed, self._changes(versions), self.settled)
 
     def _observed(self, known: KnownVersions) -> list[Version]:
-        numbered = enumerate(self.contents.items(), known.rows.num_rows)
-        seen = [Version(key, self.at, content, None, row) for row, (key, content) in numbered]
+        seen = self._seen(known)
         versions = observe(known.versions, seen, self.at, self._in_scope(known))
         if versions != known.versions:
             later = [at for at, path in dated(known.paths) if path not in self.mine and at >= self.at]
@@ -213,6 +206,17 @@ class _Recording:
                 raise LaterObservation(max(later))
             self.changed = True
         return versions
+
+    def _seen(self, known: KnownVersions) -> list[Version]:
+        """What was observed; what is the same as the version that is valid has the content of that."""
+        keys, contents = row_keys(self.rows, self.h.identity), self.rows.column(RECORD_HASH).to_numpy().copy()
+        valid = [version for version in known.versions if version.valid_to is None]
+        at = pc.index_in(keys, value_set=pa.array([version.key for version in valid], pa.string()))
+        ours, theirs = np.flatnonzero(at.is_valid()), at.drop_null().to_numpy()
+        same = same_rows(self.rows.take(pa.array(ours)), known.valid.take(pa.array(theirs)))
+        contents[ours[same]] = [valid[number].content for number in theirs[same]]
+        numbered = enumerate(zip(keys.to_pylist(), contents.tolist(), strict=True), known.rows.num_rows)
+        return [Version(key, self.at, content, None, row) for row, (key, content) in numbered]
 
     def _in_scope(self, known: KnownVersions) -> Callable[[Version], bool]:
         if self.scope is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from fsspec import AbstractFileSystem
 
@@ -21,6 +22,8 @@ class Place:
     :param merchant_id: UUID.
     :param environment: ``production`` or ``sandbox``; a base path has one.
     :param format: of the published files: ``parquet`` or ``jsonl``.
+    :param storage: which connection and address the base path is reached by, in words, for errors.
+    :param copies: as those of :class:`~.ObjectStore`.
     :raises ZDirectConfigurationError: if the merchant id or the format is not valid.
     """
 
@@ -30,6 +33,8 @@ class Place:
     merchant_id: str
     environment: str
     format: str = "parquet"
+    storage: str = ""
+    copies: dict[str, Path] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         # Not when a DAG is parsed: the client imports the HTTP library.
@@ -43,7 +48,7 @@ class Place:
 
     @property
     def store(self) -> ObjectStore:
-        return ObjectStore(self.fs, self.root)
+        return ObjectStore(self.fs, self.root, self.copies)
 
     @property
     def suffix(self) -> str:

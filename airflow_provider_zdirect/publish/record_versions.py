@@ -13,7 +13,7 @@ class Version:
     """A record as it was seen from one observation until the one in which it was another, or gone.
 
     :param key: names the record.
-    :param content: the hash of its row.
+    :param content: a number that is the same for the same content, within one history.
     :param valid_to: None: it still is so.
     :param row: the number of its row; two of the same content may have different ones.
     """

@@ -6,18 +6,20 @@ A snapshot that was empty or incomplete is replaced by one of the same time that
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 
-import pyarrow as pa
+import numpy as np
 
 from airflow_provider_zdirect.datasets.table import Dataset
-from airflow_provider_zdirect.publish.files import PublishedState, measure, publish_table
+from airflow_provider_zdirect.publish.file_rows import FileRows
+from airflow_provider_zdirect.publish.files import PublishedState, measure, publish_tables
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
-from airflow_provider_zdirect.publish.same_row import contents, digest
+from airflow_provider_zdirect.publish.same_row import record_numbers, unmatched
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName, moment
-from airflow_provider_zdirect.storage.row_files import read_table
 
 COUNT_DIGITS = 8
 """Hexadecimal digits of the number of rows, with which the part of a file's name begins."""
@@ -34,7 +36,7 @@ class SnapshotPublisher:
     def layout(self) -> Layout:
         return self.place.layout(self.dataset.name)
 
-    def publish(self, rows: pa.Table, at: datetime, *, incomplete: bool = False) -> PublishedState:
+    def publish(self, rows: FileRows, at: datetime, *, incomplete: bool = False) -> PublishedState:
         """Write the rows, unless the snapshot of that time is there; safe to repeat, and at the same time as any other.
 
         :param rows: each record once; may be none: a snapshot of nothing.
@@ -42,22 +44,23 @@ class SnapshotPublisher:
         :param incomplete: whether records of the one that is there, if there is one, were left out.
         :raises ConcurrentRunError: if other runs kept publishing it all the time.
         """
-        now = self._contents(rows)
-        # The same name for the same content, so that runs at the same time write the same file.
-        part = f"{rows.num_rows:0{COUNT_DIGITS}x}{digest(now)[:16]}"
+        # The same name for the same records, so that runs at the same time write the same file.
+        digest = hashlib.blake2b(np.sort(rows.hashes).tobytes(), digest_size=8).hexdigest()
+        part = f"{rows.count:0{COUNT_DIGITS}x}{digest}"
         stored = False
 
         def publish() -> PublishedState:
             nonlocal stored
             there = self.find(at)
             held = rows_named(there[0]) if there else None
-            if held is None or (rows.num_rows > held and (incomplete or not held)):
-                publish_table(self.place, self.dataset.name, at.date(), rows, moment(at), part=part)
+            if held is None or (rows.count > held and (incomplete or not held)):
+                span, tables = moment(at), rows.tables()
+                publish_tables(self.place, self.dataset.name, at.date(), rows.schema, tables, span, part=part)
                 stored = True
             first = self._tidied(at)
             file, same = measure(self.place.store, first, rows_named(first)), _part(first) == part
-            there_now = now if same else self._contents(read_table(self.place.store, [first], rows.schema))
-            return PublishedState([file], stored and same, _differences(there_now, now))
+            there_now = rows if same else replace(rows, paths=[first], places=None)
+            return PublishedState([file], stored and same, self._differences(there_now, rows))
 
         return read_published(f"{self.dataset.name} of merchant {self.place.merchant_id}", publish)
 
@@ -76,19 +79,20 @@ class SnapshotPublisher:
                 self.place.store.move(path, f"{self.layout.revisions(at.date())}/{path.rpartition('/')[2]}")
         return first
 
-    def _contents(self, rows: pa.Table) -> dict[str, int]:
-        return contents(rows, self.dataset.publish.identity)
+    def _differences(self, before: FileRows, after: FileRows) -> dict[str, int]:
+        """How many records were ``added``, ``changed`` and ``removed``."""
+        gone, came = before.at(unmatched(before.hashes, after.hashes)), after.at(unmatched(after.hashes, before.hashes))
+        identity = self.dataset.publish.identity
+        records = record_numbers(chain(gone.tables(identity), came.tables(identity)), identity)
+        of_gone, of_came = np.split(records, [gone.count])
+        _, were, are = np.intersect1d(of_gone, of_came, return_indices=True)
+        changed = np.count_nonzero(gone.contents()[were] != came.contents()[are])
+        return {"added": came.count - len(are), "changed": int(changed), "removed": gone.count - len(were)}
 
 
 def rows_named(path: str) -> int:
     """The number of rows of a snapshot, by its name."""
     return int(_part(path)[:COUNT_DIGITS], 16)
-
-
-def _differences(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
-    both = before.keys() & after.keys()
-    changed = sum(before[key] != after[key] for key in both)
-    return {"added": len(after) - len(both), "changed": changed, "removed": len(before) - len(both)}
 
 
 def _part(path: str) -> str:

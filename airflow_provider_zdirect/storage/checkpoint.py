@@ -3,6 +3,9 @@
 One JSON object per request names the staged files of its pages. Staged files are never written twice. Loading a
 checkpoint checks that its files are still there: a task that was believed dead may finish, and clear up, beside its
 successor.
+
+A try reads what it has staged itself from copies on its own disk. Nothing is written to the storage before the first
+call of :meth:`Checkpoint.save`: a window that one answer holds is published without.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from airflow_provider_zdirect.storage.object_store import ObjectStore
 MAX_AGE = timedelta(hours=24)
 """An older checkpoint is not used: what was fetched then would miss what became visible since."""
 
+_HEAD = "checkpoint.json"
 _REQUEST = "request-"
 
 
@@ -84,26 +88,36 @@ class Progress:
         return sum(getattr(request, count) for request in self.requests.values())
 
 
-@dataclass(frozen=True)
 class Checkpoint:
     """The checkpoint of one window, in its staging folder.
 
+    :param store: is given the copies of what is staged.
     :param fingerprint: what the staged rows depend on; a checkpoint with another one is not used.
+    :param scratch: folder on this machine for the copies.
     """
 
-    store: ObjectStore
-    folder: str
-    fingerprint: dict[str, Any]
+    def __init__(self, store: ObjectStore, folder: str, fingerprint: dict[str, Any], scratch: Path) -> None:
+        self.store = store
+        self.folder = folder
+        self._fingerprint = fingerprint
+        self._scratch = scratch
+        self._only_here: set[str] = set()
+        self._is_saved = False
 
-    def load(self, now: datetime) -> Progress | None:
-        """The progress so far; None if there is none, or it is too old or has another fingerprint."""
-        head = self.store.read_json(self._head)
-        usable = (
-            head is not None
-            and head["fingerprint"] == self.fingerprint
-            and now - datetime.fromisoformat(head["started_at"]) <= MAX_AGE
-        )
-        if not usable:
+    def head(self) -> Any:
+        """What all requests have in common; None if nothing is saved."""
+        return self.store.read_json(self._head)
+
+    def load(self, head: Any, now: datetime) -> Progress | None:
+        """The progress so far; None if there is none, or it is too old or has another fingerprint.
+
+        :param head: from :meth:`head`.
+        """
+        if head is None:
+            return None
+        self._is_saved = True
+        is_late = now - datetime.fromisoformat(head["started_at"]) > MAX_AGE
+        if is_late or head["fingerprint"] != self._fingerprint:
             self.discard()
             return None
         there = set(self.store.files(self.folder))
@@ -116,29 +130,40 @@ class Checkpoint:
                 progress.requests[found["request"]] = request
         return progress
 
-    def begin(self, progress: Progress) -> None:
-        """Save what all requests have in common."""
-        head = {"fingerprint": self.fingerprint, "started_at": progress.started_at, "plan": progress.plan}
-        self.store.write_json(self._head, head)
-
     def save(self, progress: Progress, request: str) -> None:
-        """Save how far one request has come."""
+        """Save how far one request has come, and the files that it has staged."""
+        if not self._is_saved:
+            head = {"fingerprint": self._fingerprint, "started_at": progress.started_at, "plan": progress.plan}
+            self.store.write_json(self._head, head)
+            self._is_saved = True
+        for path in self._only_here.intersection(progress.of(request).all_staged()):
+            self.store.upload(self.store.copies[path], path)
+            self._only_here.discard(path)
         name = f"{_REQUEST}{hashlib.sha256(request.encode()).hexdigest()[:24]}.json"
         value = {"request": request, "progress": asdict(progress.of(request))}
         self.store.write(f"{self.folder}/{name}", json.dumps(value).encode())
 
-    def stage(self, local: Path, suffix: str) -> str:
-        """Put a file into the staging folder under a name of its own; the path."""
-        path = f"{self.folder}/{uuid.uuid4().hex}.{suffix}"
-        self.store.upload(local, path)
-        return path
+    def new_file(self, suffix: str) -> tuple[str, Path]:
+        """A file to stage: its path in the staging folder once it is saved, and the local file to write it to."""
+        name = f"{uuid.uuid4().hex}.{suffix}"
+        path = f"{self.folder}/{name}"
+        self.store.copies[path] = self._scratch / name
+        self._only_here.add(path)
+        return path, self.store.copies[path]
 
     def discard(self) -> None:
-        """Delete the checkpoint and all that is staged."""
-        # The head first: without it no run resumes from what is left of the rest.
-        self.store.delete(self._head)
-        self.store.delete_folder(self.folder)
+        """Delete what is saved and staged."""
+        if self._is_saved:
+            discard(self.store, self.folder)
+        self._is_saved = False
 
     @property
     def _head(self) -> str:
-        return f"{self.folder}/checkpoint.json"
+        return f"{self.folder}/{_HEAD}"
+
+
+def discard(store: ObjectStore, folder: str) -> None:
+    """Delete the checkpoint in a staging folder, and all that is staged there."""
+    # The head first: without it no run resumes from what is left of the rest.
+    store.delete(f"{folder}/{_HEAD}")
+    store.delete_folder(folder)

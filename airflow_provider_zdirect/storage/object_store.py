@@ -14,7 +14,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -44,10 +44,12 @@ class ObjectStore:
     """The base path and its filesystem; paths are relative to the base path.
 
     :param root: the base path as ``fs`` names it.
+    :param copies: files of this machine, by the path of an object: opened in its place, whether it is there or not.
     """
 
     fs: AbstractFileSystem
     root: str
+    copies: dict[str, Path] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def writes_whole_objects(self) -> bool:
@@ -73,11 +75,17 @@ class ObjectStore:
         """Paths of all objects in a folder and the folders in it, sorted; empty if there is no such folder."""
         return sorted(self._find(folder))
 
+    def sizes_below(self, folder: str) -> dict[str, int]:
+        """As :meth:`files_below`, with the size of each object in bytes."""
+        return {path: details["size"] for path, details in self._find(folder).items()}
+
     def written_below(self, folder: str) -> dict[str, datetime]:
         """As :meth:`files_below`, with the time when each object was written last, by the storage's clock."""
         return {path: self._written(path, details) for path, details in self._find(folder).items()}
 
     def open(self, path: str) -> IO[bytes]:
+        if path in self.copies:
+            return self.copies[path].open("rb")
         file: IO[bytes] = self.fs.open(self.full(path), "rb", block_size=CHUNK)
         return file
 

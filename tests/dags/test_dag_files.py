@@ -33,6 +33,7 @@ def test_every_file_holds_the_dag_of_its_name(dags):
 OWN_PARAMS = {
     "zdirect_stock_movements": {"from", "to"},
     "zdirect_backfill": {"from", "to", "dataset", "personal_data"},
+    "zdirect_compact": {"datasets", "older_than_days"},
     "zdirect_orders": {"from", "to", "order_type", "level", "personal_data", "shipping_documents", "erase_customers"},
     "zdirect_icm_daily": {"from", "to", "path"},
     "zdirect_cross_border_daily": {"from", "to", "path"},
@@ -52,7 +53,7 @@ OWN_PARAMS = {
 SCHEDULED = list(OWN_PARAMS)
 # What has no past: it is asked for as it is now, one run at a time.
 OF_NOW = ["zdirect_inventory", "zdirect_reference_data", "zdirect_shipping_notices", "zdirect_stock_sync"]
-OF_NOW += ["zdirect_order_tracking"]
+OF_NOW += ["zdirect_order_tracking", "zdirect_compact"]
 DAILY_REPORTS = {
     "zdirect_icm_daily": "intra_community_movements",
     "zdirect_cross_border_daily": "cross_border_movements",

@@ -44,6 +44,7 @@ WRONG_BY_NAME = {
     "merchant_id": ("4711", MERCHANT.replace("-", ""), f"urn:uuid:{MERCHANT}"),
     "format": ("csv", "xml"),
     "dataset": ("returned", "logistic_center"),
+    "datasets": ("returned", ["orders", "liquidated_items"], [""], 49),
     "variant": ("legacy",),
     "path": ("no/path",),
     "filters": ({"sku": "x"}, {"sku": []}, "[1]"),
@@ -114,7 +115,7 @@ def parameters(task):
 
 
 def test_every_task_is_looked_at():
-    assert len(TASKS) == 12
+    assert len(TASKS) == 13
 
 
 @by_name

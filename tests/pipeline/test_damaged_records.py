@@ -453,7 +453,7 @@ def test_many_invalid_records_of_a_page_cost_no_more_than_a_look_at_each(monkeyp
 
     monkeypatch.setattr(validate, "to_table", made)
     hour = Lineage("merchant", "production", HOUR.start, HOUR.end, NOW)
-    sources = [b"5" if number % 20 == 0 else b'{"sales_channel_id": "%d"}' % number for number in range(1_000)]
+    sources = [b"5" if number % 20 == 0 else b'{"sales_channel_id": %d}' % number for number in range(1_000)]
     taken: list[int] = []
     rejected = validate.take_valid(
         get_dataset("sales_channels").model, sources, hour, lambda table: taken.append(table.num_rows)

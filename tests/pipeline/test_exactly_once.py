@@ -286,7 +286,7 @@ def test_a_base_path_whose_name_looks_like_a_pattern_holds_it_too(
 
 @pytest.mark.parametrize("moments", exhaustive([range(6, 9), range(1, 99)]))
 def test_a_process_that_is_killed_at_any_change_of_the_base_path_and_run_again(
-    shared_emulator: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moments: range
+    shared_emulator: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_pages: None, moments: range
 ) -> None:
     """Dies at the n-th change of the base path, for every n that there is, whatever that change is."""
     shared_emulator.reset()

@@ -183,7 +183,8 @@ def at_location(offerable: int) -> dict[str, Any]:
 
 
 def test_what_one_answer_contradicts_is_rejected_not_guessed(runs: StateExtraction) -> None:
-    answer(runs, snapshot_of(at_location(5), at_location(6), *2 * [{"ean": "0001234567891"}]), times=2)
+    same = [{"ean": "0001234567891"}, {"ean": "0001234567891", "name": None}]
+    answer(runs, snapshot_of(at_location(5), *same, at_location(6)), times=2)
     with pytest.raises(RejectedRecordsError, match=r"nothing was published.*same identity with other content"):
         runs.observe(SNAPSHOTS)
     assert (runs.paths(SNAPSHOTS), len(runs.paths("_rejected"))) == ([], 1)

@@ -25,8 +25,8 @@ from killing import Killed, kill_at
 from state_extraction import StateExtraction
 
 from airflow_provider_zdirect.datasets.table import DATASETS
-from airflow_provider_zdirect.publish.files import PublishedState
-from airflow_provider_zdirect.publish.history import LaterObservation, RecordHistory
+from airflow_provider_zdirect.publish.files import PublishedFile, PublishedState
+from airflow_provider_zdirect.publish.history import LaterObservation, RecordHistory, _Recording
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.record_versions import Version, as_one, observe
 from airflow_provider_zdirect.storage import row_files
@@ -404,14 +404,38 @@ def test_the_same_observation_by_several_at_once_is_there_once(tmp_path: Path) -
     assert len(channels.files()) == 2
 
 
-def test_the_digest_of_what_stands_is_that_of_the_rows_that_were_observed(tmp_path: Path) -> None:
+def test_a_record_of_another_text_that_says_the_same_is_the_same(tmp_path: Path) -> None:
+    history = Channels(tmp_path).history()
+    one, other = (
+        {"sales_channel_id": "a", "country_name": "x"},
+        {"country_name": "x", "sales_channel_id": "a", "new": ""},
+    )
+    assert history.record(table_of(CHANNELS.name, one), day(0)).stored
+    for number in (1, 2):
+        recorded = history.record(table_of(CHANNELS.name, other, seen=day(number)), day(number))
+        assert (recorded.stored, recorded.changes) == (False, {"added": 0, "changed": 0, "removed": 0})
+    changed = history.record(table_of(CHANNELS.name, {**other, "new": "x"}, {**one, "sales_channel_id": "b"}), day(3))
+    assert changed.changes == {"added": 1, "changed": 1, "removed": 0}
+
+
+def test_an_observation_is_said_to_be_held_by_the_file_in_which_nothing_is_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     channels = Channels(tmp_path)
-    assert channels.history().read().valid.num_rows == 0
-    for number, world in enumerate(WORLDS):
-        channels.record(world, day(number))
-        rows = channel_rows(dict(reversed(world.items())), day(number + 50))
-        assert channels.history().read().digest == channels.history().digest(rows)
-    assert channels.history().digest(channel_rows(WORLDS[0], day(0))) != channels.history().read().digest
+    first = channels.record(WORLDS[0], day(0))
+    assert first.held_by == channels.record(WORLDS[0], day(1)).held_by == channels.files()[0]
+    keep_current, to_come = _Recording._keep_current, [lambda: channels.record({"a": "z"}, day(3))]
+
+    def keep_after_another(self: _Recording, *arguments: Any) -> PublishedFile | None:
+        while to_come:
+            to_come.pop()()
+        return keep_current(self, *arguments)
+
+    monkeypatch.setattr(_Recording, "_keep_current", keep_after_another)
+    met = channels.record(WORLDS[1], day(2))
+    assert channels.current() == {"a": "z"}
+    assert met.held_by not in channels.files()
+    assert met.files[0].path in channels.files()
 
 
 @pytest.fixture(autouse=True)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from item_rows import at, table_of
 
-from airflow_provider_zdirect.publish.same_row import contents, digest, row_hashes
+from airflow_provider_zdirect.publish.same_row import record_numbers, row_hashes, row_keys, same_rows, unmatched
 
 ROW: dict[str, Any] = {"id": "a", "name": "x", "location": {"city": "Erfurt"}, "size": {"m2": 9}}
 
@@ -44,7 +48,36 @@ def test_a_column_that_no_row_fills_changes_no_row() -> None:
     assert list(row_hashes(rows.append_column("new", pa.array(["x"])), without={"new"})) == list(row_hashes(rows))
 
 
-def test_the_digest_of_records_does_not_depend_on_their_order() -> None:
-    some = [ROW, {"id": "b"}, {"id": "c", "name": "y"}]
-    assert digest(contents(rows_of(*some), ("id",))) == digest(contents(rows_of(*reversed(some)), ("id",)))
-    assert digest(contents(rows_of(*some), ("id",))) != digest(contents(rows_of(*some[1:]), ("id",)))
+def test_rows_of_the_same_text_are_the_same_and_others_are_looked_into() -> None:
+    unlike = {**ROW, "name": "y"}
+    assert same_rows(rows_of(ROW, ROW, ROW), rows_of(ROW, {**ROW, "more": ""}, unlike)).tolist() == [True, True, False]
+    assert same_rows(rows_of(), rows_of()).tolist() == []
+
+
+texts = st.sampled_from(["", "a", "b", "ab", "\x1f", "1", "11"])
+
+
+@given(st.lists(st.tuples(texts, texts | st.none(), st.integers(0, 2)), max_size=30), st.integers(1, 5))
+def test_rows_of_the_same_record_have_the_same_number_and_key(
+    rows: list[tuple[str, str | None, int]], size: int
+) -> None:
+    schema = pa.schema([("id", pa.string()), ("place", pa.string()), ("at", pa.timestamp("us", "UTC"))])
+    table = pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema)
+    tables = [table.slice(start, size) for start in range(0, len(rows), size)]
+    numbers = record_numbers(tables, tuple(schema.names)).tolist()
+    records = [(id, place or "", at) for id, place, at in rows]
+    first = dict(zip(records, numbers, strict=True))
+    assert numbers == [first[record] for record in records]
+    assert sorted(first.values()) == list(range(len(first)))
+    keys = row_keys(table, ("place", "at")).to_pylist()
+    assert len(set(keys)) == len({record[1:] for record in records})
+
+
+few = st.lists(st.integers(-2, 2), max_size=12)
+
+
+@given(few, few)
+def test_what_is_unmatched_of_two_multisets(some: list[int], others: list[int]) -> None:
+    places = unmatched(np.array(some, np.int64), np.array(others, np.int64)).tolist()
+    assert places == sorted(set(places))
+    assert Counter(some[place] for place in places) == Counter(some) - Counter(others)

@@ -118,44 +118,63 @@ def test_everything_but_data_lies_beside_the_dataset() -> None:
     assert layout.published(DAY) == f"received_items/merchant_id={MERCHANT}/date=2026-11-20"
 
 
-def begun(store: ObjectStore, fingerprint: dict[str, object] | None = None) -> tuple[Checkpoint, Progress]:
-    checkpoint = Checkpoint(store, "_staging/w", fingerprint or {})
+def begun(store: ObjectStore, scratch: Path, **fingerprint: object) -> tuple[Checkpoint, Progress]:
+    """A checkpoint, and the progress of two requests with a staged file each."""
+    checkpoint = Checkpoint(store, "_staging/w", fingerprint, scratch)
     progress = Progress(at(0).isoformat(), {"from": "then"})
-    checkpoint.begin(progress)
+    for request in ("10:00", "11:00"):
+        path, local = checkpoint.new_file("parquet")
+        local.write_bytes(b"rows")
+        done = progress.of(request)
+        done.cursor, done.staged["x"], done.requests_sent = "next", [path], 3
     return checkpoint, progress
 
 
+def loaded(checkpoint: Checkpoint, now: datetime | None = None) -> Progress | None:
+    return checkpoint.load(checkpoint.head(), now or at(1))
+
+
 def test_a_checkpoint_is_resumed_by_the_same_task_and_by_no_other(store: ObjectStore, tmp_path: Path) -> None:
-    checkpoint, progress = begun(store, {"dataset": "x"})
-    (tmp_path / "page").write_bytes(b"rows")
-    for request in ("10:00", "11:00"):
-        progress.of(request).cursor = "next"
-        progress.of(request).staged["x"] = [checkpoint.stage(tmp_path / "page", "parquet")]
-        progress.of(request).requests_sent = 3
+    checkpoint, progress = begun(store, tmp_path, dataset="x")
+    for request in progress.requests:
         checkpoint.save(progress, request)
-    assert checkpoint.load(at(1)) == progress
+    assert loaded(checkpoint) == progress
     assert progress.total("requests_sent") == 6
-    assert Checkpoint(store, "_staging/w", {"dataset": "y"}).load(at(1)) is None
-    assert checkpoint.load(at(1)) is None, "what is not for this is cleared away"
+    assert loaded(Checkpoint(store, "_staging/w", {"dataset": "y"}, tmp_path)) is None
+    assert loaded(checkpoint) is None, "what is not for this is cleared away"
     assert store.files("_staging/w") == []
 
 
-def test_a_checkpoint_that_is_too_old_is_not_used(store: ObjectStore) -> None:
-    checkpoint, _ = begun(store)
-    assert checkpoint.load(at(0) + MAX_AGE)
-    assert checkpoint.load(at(0) + MAX_AGE + timedelta(seconds=1)) is None
+def test_nothing_is_written_before_the_first_save_and_then_only_what_belongs_to_it(
+    store: ObjectStore, tmp_path: Path
+) -> None:
+    checkpoint, progress = begun(store, tmp_path)
+    assert store.files("_staging/w") == []
+    assert loaded(checkpoint) is None
+    checkpoint.discard()
+    checkpoint.save(progress, "10:00")
+    (staged,) = progress.of("10:00").staged["x"]
+    assert staged in store.files("_staging/w")
+    assert len(store.files("_staging/w")) == 3, "with the request and what all requests have in common"
+    (only_here,) = progress.of("11:00").staged["x"]
+    with store.open(only_here) as file:
+        assert file.read() == b"rows"
+
+
+def test_a_checkpoint_that_is_too_old_is_not_used(store: ObjectStore, tmp_path: Path) -> None:
+    checkpoint, progress = begun(store, tmp_path)
+    checkpoint.save(progress, "10:00")
+    assert loaded(checkpoint, at(0) + MAX_AGE)
+    assert loaded(checkpoint, at(0) + MAX_AGE + timedelta(seconds=1)) is None
 
 
 def test_a_request_whose_staged_files_are_gone_starts_again_and_the_others_go_on(
     store: ObjectStore, tmp_path: Path
 ) -> None:
-    checkpoint, progress = begun(store)
-    (tmp_path / "page").write_bytes(b"rows")
-    for request in ("a", "b"):
-        progress.of(request).staged["x"] = [checkpoint.stage(tmp_path / "page", "parquet")]
-        progress.of(request).done = True
+    checkpoint, progress = begun(store, tmp_path)
+    for request in progress.requests:
         checkpoint.save(progress, request)
-    store.delete(progress.of("a").staged["x"][0])
-    found = checkpoint.load(at(1))
+    store.delete(progress.of("10:00").staged["x"][0])
+    found = loaded(checkpoint)
     assert found is not None
-    assert set(found.requests) == {"b"}
+    assert set(found.requests) == {"11:00"}
