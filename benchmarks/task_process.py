@@ -54,8 +54,8 @@ def _time_the_phases() -> None:
     from airflow_provider_zdirect.client.transport import Transport
     from airflow_provider_zdirect.pipeline import extract, validate
     from airflow_provider_zdirect.pipeline.staging import PageStager
+    from airflow_provider_zdirect.publish import merge
     from airflow_provider_zdirect.publish.merge import RowMerger, _Round
-    from airflow_provider_zdirect.publish.row_index import RowIndex
 
     send, validate_page = Transport.send, validate.validate
 
@@ -81,7 +81,7 @@ def _time_the_phases() -> None:
     extract.announce = _timed(extract.announce, "begin")
     PageStager.stage = _timed(PageStager.stage, "validate and stage")  # type: ignore[method-assign]
     RowMerger.merge = _timed(RowMerger.merge, "publish")  # type: ignore[method-assign]
-    RowIndex.add_answered = _timed(RowIndex.add_answered, "publish: index of the rows")  # type: ignore[method-assign]
+    merge.find_winners = _timed(merge.find_winners, "publish: which rows win")
     _Round._write = _timed(_Round._write, "publish: write")  # type: ignore[method-assign]
 
 

@@ -34,9 +34,9 @@ from airflow_provider_zdirect.erasure.rows import (
     to_erase,
 )
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
-from airflow_provider_zdirect.publish.merge import RowMerger, everything
+from airflow_provider_zdirect.publish.key_columns import EPOCH, everything
+from airflow_provider_zdirect.publish.merge import RowMerger
 from airflow_provider_zdirect.publish.read import RETRY_SECONDS
-from airflow_provider_zdirect.publish.row_index import EPOCH
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout, PublishedName, moment
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import BATCH_ROWS, parquet_bytes, read_batches

@@ -11,11 +11,12 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.storage.layout import PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.row_files import open_writer, sha256
+from airflow_provider_zdirect.storage.row_files import BATCH_ROWS, open_writer, sha256
 from airflow_provider_zdirect.windows import Window
 
 
@@ -51,9 +52,10 @@ class PublishedState:
 class FileBuilder:
     """Rows of one file to be, on the local disk until it is published.
 
-    :param span: of the file's name; None: from the first to the last time given to :meth:`cover`.
+    :param span: of the file's name; None: from the first to the last time in the column ``time_field``.
     :param fetched: goes into the name, see :class:`PublishedName`.
     :param part: likewise; None: a new one.
+    :param group_rows: how many rows are gathered in memory before they are written as a row group.
     """
 
     def __init__(
@@ -64,39 +66,60 @@ class FileBuilder:
         scratch: str,
         *,
         span: Window | None = None,
+        time_field: str = "",
         fetched: datetime | None = None,
         part: str | None = None,
+        group_rows: int = BATCH_ROWS,
     ) -> None:
         self.rows = 0
-        self._part = part or uuid.uuid4().hex[:16]
+        self._part = part or new_part()
         self._folder = folder
         self._suffix = suffix
         self._span = span
+        self._times: list[datetime] = []
+        self._time_field = time_field
         self._fetched = fetched
+        self._group_rows = group_rows
+        self._gathered: list[pa.Table] = []
         with tempfile.NamedTemporaryFile(dir=scratch, delete=False, suffix=f".{suffix}") as file:
             self._local = Path(file.name)
         self._writer = open_writer(self._local, schema, suffix=suffix)
 
-    def cover(self, first: datetime, last: datetime) -> None:
-        """Widen the span to hold both times."""
-        covered = Window(first, last + timedelta(microseconds=1))
-        if self._span is not None:
-            covered = Window(min(self._span.start, covered.start), max(self._span.end, covered.end))
-        self._span = covered
-
     def write(self, table: pa.Table) -> None:
-        self._writer.write(table)
         self.rows += table.num_rows
+        self._gathered.append(table)
+        if sum(gathered.num_rows for gathered in self._gathered) >= self._group_rows:
+            self._write_gathered()
 
-    def publish(self, store: ObjectStore) -> PublishedFile:
-        assert self._span is not None, "no span was given, and no time"
+    def publish(self, store: ObjectStore) -> list[PublishedFile]:
+        self._write_gathered()
         self._writer.close()
-        name = PublishedName(self._span, self._part, self._fetched)
-        path = f"{self._folder}/{name.file_name(self._suffix)}"
-        published = PublishedFile(path, self.rows, self._local.stat().st_size, sha256(self._local))
-        store.upload(self._local, path)
+        span = self._span or Window(min(self._times), max(self._times) + timedelta(microseconds=1))
+        name = PublishedName(span, self._part, self._fetched)
+        published = publish_file(store, self._local, f"{self._folder}/{name.file_name(self._suffix)}", self.rows)
         self._local.unlink()
-        return published
+        return [published]
+
+    def _write_gathered(self) -> None:
+        if not self._gathered:
+            return
+        table = pa.concat_tables(self._gathered)
+        self._gathered.clear()
+        if self._span is None:
+            self._times += pc.min_max(table.column(self._time_field)).as_py().values()
+        self._writer.write(table)
+
+
+def new_part() -> str:
+    """The part of a name that makes it one that was never given before."""
+    return uuid.uuid4().hex[:16]
+
+
+def publish_file(store: ObjectStore, local: Path, path: str, rows: int) -> PublishedFile:
+    """Publish a file on the local disk under a name."""
+    published = PublishedFile(path, rows, local.stat().st_size, sha256(local))
+    store.upload(local, path)
+    return published
 
 
 def publish_table(
@@ -128,7 +151,8 @@ def publish_tables(
         builder = FileBuilder(schema, folder, place.suffix, scratch, span=span, fetched=fetched, part=part)
         for table in tables:
             builder.write(table)
-        return builder.publish(place.store)
+        (published,) = builder.publish(place.store)
+        return published
 
 
 def measure(store: ObjectStore, path: str, rows: int) -> PublishedFile:

@@ -13,36 +13,50 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from itertools import islice
 from operator import attrgetter
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from airflow_provider_zdirect.datasets.arrow import EXTRACTED_AT, RECORD_HASH, arrow_schema
+from airflow_provider_zdirect.datasets.arrow import arrow_schema
+from airflow_provider_zdirect.datasets.publication import Once
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.publish.files import FileBuilder, PublishedFile, measure
+from airflow_provider_zdirect.publish.files import FileBuilder, PublishedFile, measure, new_part, publish_file
+from airflow_provider_zdirect.publish.key_columns import (
+    DAY,
+    EPOCH,
+    KeyColumns,
+    RowFilter,
+    Spans,
+    date_of,
+    everything,
+    integers,
+    union,
+    within,
+)
 from airflow_provider_zdirect.publish.rounds import in_rounds
-from airflow_provider_zdirect.publish.row_index import EPOCH, Row, RowIndex, Spans
-from airflow_provider_zdirect.publish.same_row import row_keys
-from airflow_provider_zdirect.storage.layout import Layout, PublishedName
+from airflow_provider_zdirect.publish.sorted_files import SortedFiles, is_compact
+from airflow_provider_zdirect.publish.winners import DayPart, Winners, find_winners
+from airflow_provider_zdirect.storage.layout import Layout, PublishedName, moment
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.row_files import read_batches, take_rows
+from airflow_provider_zdirect.storage.row_files import ROW_GROUP_ROWS, filter_rows, read_batches
 from airflow_provider_zdirect.windows import Window, subject
 
-DAYS_AT_ONCE = 64
-"""Days whose files are written at the same time, at most: each is an open file."""
+FILES_AT_ONCE = 64
+"""Files that are written at the same time, at most."""
 
-Times: TypeAlias = pa.ChunkedArray
-RowFilter: TypeAlias = Callable[[Times], pa.ChunkedArray]
-"""From the times that place rows in a window to a mask of those to publish."""
+LARGE_ROWS = 50_000
+"""A staged file with so many rows is published as it is, if all of them win and belong together."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -71,6 +85,7 @@ class RowMerger:
     """Publishes rows for one window of one dataset and merchant.
 
     :param pause: waits for so many seconds.
+    :param local: copies of staged files on the local disk, by path; these need not be in the store.
     """
 
     store: ObjectStore
@@ -79,6 +94,7 @@ class RowMerger:
     window: Window
     suffix: str
     pause: Callable[[float], None] = time.sleep
+    local: Mapping[str, Path] = field(default_factory=dict)
 
     def merge(self, staged: list[str], wanted: RowFilter) -> Merged:
         """Publish the wanted rows of the staged files.
@@ -89,31 +105,63 @@ class RowMerger:
         """
         rounds: list[_Round] = []
 
-        def one_round() -> Merged | None:
+        def one_round(scratch: str) -> Merged | None:
             watched = rounds[-1].watched if rounds else {}
-            with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
-                rounds.append(last := _Round(self, staged, wanted, watched, scratch))
-                try:
-                    last.run()
-                except FileNotFoundError:
-                    # Another run has replaced a published file since it was listed. A staged one does not come back.
-                    folders = {path.rpartition("/")[0] for path in staged}
-                    if not {path for folder in folders for path in self.store.files(folder)}.issuperset(staged):
-                        raise
+            rounds.append(last := _Round(self, staged, wanted, watched, scratch))
+            last.run()
             if not last.settled:
                 return None
-            there = {file.path for file in last.late_files} | set(last.held.values())
+            there = {file.path for file in last.late_files} | set(last.held)
             late_files = [file for each in rounds for file in each.late_files if file.path in there]
             return Merged(
-                *last.answered,
+                last.winners.records,
+                last.winners.first,
+                last.winners.last,
                 new_records=sum(each.new[0] for each in rounds),
                 files=sorted(last.files, key=attrgetter("path")),
                 late_records=sum(each.new[1] for each in rounds),
                 late_files=sorted(late_files, key=attrgetter("path")),
             )
 
-        what = subject(self.dataset.name, self.layout.merchant_id, self.window)
-        return in_rounds(what, one_round, self.pause, self.dataset.endpoint.refetch_delay)
+        return self._in_rounds(self.window, one_round, staged)
+
+    def compact(self, day: date) -> int:
+        """Put the published files of one date together, whatever the window is.
+
+        :returns: how many rows the date has; 0 if nothing had to be done.
+        :raises ConcurrentRunError: if other runs kept publishing records of the date all the time.
+        """
+        merger = replace(self, window=moment(EPOCH))
+        rounds = [_Round(merger, [], everything, {day: (Window.of_day(day).start, Window.of_day(day).end)}, "")]
+
+        def one_round(scratch: str) -> int | None:
+            # What others add meanwhile is left to the next time, or a busy date would be written again and again.
+            done = any(each.written for each in rounds)
+            last = _Round(merger, [], everything, rounds[-1].watched, scratch, compacted=day, gathers=not done)
+            rounds.append(last)
+            last.run()
+            return sum(int(last.winners.count[source]) for source in last.of_date()) if last.settled else None
+
+        return self._in_rounds(day, one_round, [])
+
+    def _in_rounds(self, when: Window | date, one_round: Callable[[str], T | None], staged: list[str]) -> T:
+        def in_scratch() -> T | None:
+            with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
+                try:
+                    return one_round(scratch)
+                except FileNotFoundError:
+                    # Another run has replaced a published file since it was listed. A staged one does not come back.
+                    if not self._is_there(staged):
+                        raise
+            return None
+
+        what = subject(self.dataset.name, self.layout.merchant_id, when)
+        return in_rounds(what, in_scratch, self.pause, self.dataset.endpoint.refetch_delay)
+
+    def _is_there(self, staged: list[str]) -> bool:
+        stored = [path for path in staged if path not in self.local]
+        found = {path for folder in {path.rpartition("/")[0] for path in stored} for path in self.store.files(folder)}
+        return found.issuperset(stored) and all(self.local[path].exists() for path in staged if path in self.local)
 
 
 @dataclass
@@ -121,6 +169,8 @@ class _Round:
     """One look at what is published, one write of what is missing, and one look back.
 
     :param watched: times for which earlier rounds have written something.
+    :param compacted: the date whose rows are written sorted.
+    :param gathers: whether its files are put together, if they are more than needed.
     """
 
     m: RowMerger
@@ -128,52 +178,54 @@ class _Round:
     wanted: RowFilter
     watched: Spans
     scratch: str
+    compacted: date | None = None
+    gathers: bool = False
     settled: bool = False
-    held: dict[int, str] = field(default_factory=dict)
-    answered: tuple[int, datetime | None, datetime | None] = (0, None, None)
+    held: list[str] = field(default_factory=list)
+    written: list[tuple[PublishedFile, bool]] = field(default_factory=list)
     files: list[PublishedFile] = field(default_factory=list)
     new: tuple[int, int] = (0, 0)
     late_files: list[PublishedFile] = field(default_factory=list)
+    winners: Winners = field(init=False)
 
     @property
     def schema(self) -> pa.Schema:
         return arrow_schema(self.m.dataset.model)
 
+    @property
+    def once(self) -> Once:
+        return self.m.dataset.once
+
     def run(self) -> None:
         """Settles if no other run came between, and no published file had to be written again."""
-        with closing(RowIndex(Path(self.scratch) / "rows.sqlite")) as index:
-            for source, path in enumerate(self.staged):
-                for rows in self._rows(source, path, self.wanted):
-                    index.add_answered(rows)
-            self.watched = _union(self.watched, index.spans())
-            self.held = self._held_files()
-            for source, path in self.held.items():
-                for rows in self._rows(source, path, everything):
-                    index.add_held(rows)
-            outdated = {source: self.held[source] for source in sorted(index.outdated_sources())}
-            if outdated:
-                # Rows of the files concerned are carried along; from now on they are this run's to look after.
-                self.watched = _union(self.watched, index.spans())
-            index.prepare_reading()
-            new = index.count_new(len(self.staged))
-            written = self._write(index, outdated)
-            self.new = new
-            self.late_files = [file for file, own in written if not own]
-            for path in outdated.values():
-                self.m.store.delete(path)
-            if outdated:
-                return
-            self.answered = index.answered_in_window()
-            self.files = [file for file, own in written if own] + [
-                measure(self.m.store, self.held[source], rows)
-                for source, rows in index.holders_of_answered().items()
-                if source in self.held
-            ]
-            expected = {*self.held.values(), *(file.path for file, _ in written)}
-            self.settled = not written or set(self._held_files().values()) == expected
+        m = self.m
+        keys = KeyColumns(m.store, m.dataset, m.window, m.local, self.scratch)
+        keys.add_answered(self.staged, self.wanted)
+        self.watched = union(self.watched, keys.spans)
+        self.held = self._held_files()
+        keys.add_held(self.held)
+        sources = [*self.staged, *self.held]
+        self.winners = winners = find_winners(keys)
+        outdated = sorted(winners.outdated | self._scattered(sources))
+        if outdated:
+            # Rows of the files concerned are carried along; from now on they are this run's to look after.
+            self.watched = union(self.watched, keys.spans)
+        self.written = written = self._write(keys, sources, [*range(len(self.staged)), *outdated])
+        self.new = winners.new
+        self.late_files = [file for file, own in written if not own]
+        for source in outdated:
+            m.store.delete(sources[source])
+        if outdated:
+            return
+        self.files = [file for file, own in written if own] + [
+            measure(m.store, sources[source], int(winners.holders[source]))
+            for source in range(len(self.staged), len(sources))
+            if winners.holders[source]
+        ]
+        self.settled = not written or {*self._held_files()} == {*self.held, *(file.path for file, _ in written)}
 
-    def _held_files(self) -> dict[int, str]:
-        """Published files that may hold a record of the watched times, numbered behind the staged ones."""
+    def _held_files(self) -> list[str]:
+        """Published files that may hold a record of the watched times."""
         paths = []
         for day, (first, last) in sorted(self._watched_days().items()):
             for path in self.m.store.files(self.m.layout.published(day)):
@@ -188,107 +240,92 @@ class _Round:
                     )
                 if name.span.start <= last and first < name.span.end:
                     paths.append(path)
-        return dict(enumerate(paths, start=len(self.staged)))
+        return paths
 
     def _watched_days(self) -> Spans:
-        if self.m.dataset.once.version_field is None:
+        if self.once.version_field is None:
             return self.watched
         # Another version may have the time with another precision, or in another zone: near is close enough.
         days = {day + timedelta(days=shift) for day in self.watched for shift in (-1, 0, 1)}
         return {day: (Window.of_day(day).start, Window.of_day(day).end) for day in days}
 
-    def _rows(self, source: int, path: str, wanted: RowFilter) -> Iterator[Iterator[Row]]:
-        identity = self.m.dataset.publish.identity
-        time_field = self.m.dataset.publish.time_field
-        placed_by, version_field = self.m.dataset.once.placed_by, self.m.dataset.once.version_field or time_field
-        columns = list(dict.fromkeys([*identity, time_field, placed_by, version_field, EXTRACTED_AT, RECORD_HASH]))
-        offset = 0
-        for table in read_batches(self.m.store, path, self.schema, columns):
-            times, placed = table.column(time_field), table.column(placed_by)
-            yield (
-                row[:-1]
-                for row in zip(
-                    row_keys(table, identity).to_pylist(),
-                    [source] * len(times),
-                    range(offset, offset + len(times)),
-                    self._versions(source, table),
-                    table.column(RECORD_HASH).to_pylist(),
-                    _days(times).to_pylist(),
-                    times.cast(pa.int64()).to_pylist(),
-                    within(placed, self.m.window).to_pylist(),
-                    wanted(placed).to_pylist(),
-                    strict=True,
-                )
-                if row[-1]
-            )
-            offset += len(times)
+    def of_date(self) -> list[int]:
+        """The files of the date that is compacted."""
+        folder = f"{self.m.layout.published(self.compacted)}/" if self.compacted else None
+        return [source for source, path in enumerate(self.held, len(self.staged)) if folder and path.startswith(folder)]
 
-    def _versions(self, source: int, table: pa.Table) -> Sequence[int | str]:
-        if source < len(self.staged) and not self.m.dataset.once.replaces_known:
-            # Older than anything: it adds records, and takes no fields from those that are there.
-            return [0] * table.num_rows
-        extracted: list[int] = table.column(EXTRACTED_AT).cast(pa.int64()).to_pylist()
-        if (name := self.m.dataset.once.version_field) is None:
-            return extracted
-        versions = table.column(name).cast(pa.int64()).to_pylist()
-        # Texts of one length, in the order of both.
-        return [f"{version:020d}{seen:020d}" for version, seen in zip(versions, extracted, strict=True)]
+    def _scattered(self, sources: list[str]) -> set[int]:
+        """The files of the date that is compacted, if they are more than needed."""
+        of_date = self.of_date() if self.gathers else []
+        return set() if is_compact([sources[source] for source in of_date]) else set(of_date)
 
-    def _write(self, index: RowIndex, outdated: dict[int, str]) -> list[tuple[PublishedFile, bool]]:
-        """Write the winning rows of the staged and the outdated files; each file with whether it is the window's."""
-        sources = dict(enumerate(self.staged)) | outdated
-        written = []
-        days = iter(index.days_of(sources))
-        while some_days := list(islice(days, DAYS_AT_ONCE)):
-            builders: dict[tuple[date, bool], FileBuilder] = {}
-            for source, path in sources.items():
-                rows = index.rows_of(source, some_days[0], some_days[-1])
-                for table in take_rows(read_batches(self.m.store, path, self.schema), rows):
-                    self._distribute(table, builders)
-            written += [(builder.publish(self.m.store), own) for (_, own), builder in sorted(builders.items())]
-        return written
-
-    def _distribute(self, table: pa.Table, builders: dict[tuple[date, bool], FileBuilder]) -> None:
-        time_field = self.m.dataset.publish.time_field
-        own = within(table.column(self.m.dataset.once.placed_by), self.m.window)
-        days = _days(table.column(time_field))
-        by_time = self.m.dataset.once.placed_by == time_field
-        for day_number in pc.unique(days).to_pylist():
-            day = EPOCH.date() + timedelta(days=day_number)
-            on_day = pc.equal(days, day_number)
-            for is_own, mask in ((True, pc.and_(on_day, own)), (False, pc.and_not(on_day, own))):
-                count = pc.sum(mask).as_py()
-                if not count:
+    def _write(self, keys: KeyColumns, sources: list[str], written: list[int]) -> list[tuple[PublishedFile, bool]]:
+        """Write the winning rows of some files; each new file with whether it is the window's."""
+        as_they_are = {source for source in written if self._is_publishable(keys, source, sources[source])}
+        rest = [source for source in written if source not in as_they_are and self.winners.count[source]]
+        published: list[tuple[PublishedFile, bool]] = []
+        parts = sorted({part for source in rest for part in self.winners.places[source]})
+        for start in range(0, len(parts), FILES_AT_ONCE):
+            some = parts[start : start + FILES_AT_ONCE]
+            builders = {part: self._builder(keys, part, ROW_GROUP_ROWS // len(some)) for part in some}
+            for source in rest:
+                if self.winners.places[source].isdisjoint(some):
                     continue
-                rows = table if count == table.num_rows else table.filter(mask)
-                if (day, is_own) not in builders:
-                    span = Window.of_day(day).intersection(self.m.window) if is_own and by_time else None
-                    folder = self.m.layout.published(day)
-                    builders[day, is_own] = FileBuilder(self.schema, folder, self.m.suffix, self.scratch, span=span)
-                if not (is_own and by_time):
-                    builders[day, is_own].cover(*pc.min_max(rows.column(time_field)).as_py().values())
-                builders[day, is_own].write(rows)
+                path = sources[source]
+                tables = read_batches(self.m.store, path, self.schema, None, self.m.local.get(path))
+                for table in filter_rows(tables, self.winners.rows[keys.rows_of(source)]):
+                    self._distribute(table, builders)
+            for part, builder in builders.items():
+                published += [(file, part[1]) for file in builder.publish(self.m.store)]
+        for source in sorted(as_they_are):
+            (part,) = self.winners.places[source]
+            published.append((self._publish_as_it_is(self.m.local[sources[source]], part), part[1]))
+        return published
 
+    def _is_publishable(self, keys: KeyColumns, source: int, path: str) -> bool:
+        rows = keys.rows_of(source)
+        all_win = self.winners.count[source] == rows.stop - rows.start >= LARGE_ROWS
+        one_file = len(self.winners.places[source]) == 1 and self.m.suffix == "parquet"
+        return bool(source < len(self.staged) and path in self.m.local and all_win and one_file)
 
-def _union(some: Spans, others: Spans) -> Spans:
-    union = dict(some)
-    for day, (first, last) in others.items():
-        known = union.get(day, (first, last))
-        union[day] = (min(first, known[0]), max(last, known[1]))
-    return union
+    def _publish_as_it_is(self, local: Path, part: DayPart) -> PublishedFile:
+        times = pq.ParquetFile(local).read([self.once.time_field]).column(0)
+        first, last = pc.min_max(times).as_py().values()
+        span = self._span(part) or Window(first, last + timedelta(microseconds=1))
+        name = PublishedName(span, new_part()).file_name(self.m.suffix)
+        return publish_file(self.m.store, local, f"{self.m.layout.published(part[0])}/{name}", len(times))
 
+    def _builder(self, keys: KeyColumns, part: DayPart, group_rows: int) -> FileBuilder | SortedFiles:
+        day, _ = part
+        folder = self.m.layout.published(day)
+        if day != self.compacted:
+            return FileBuilder(
+                self.schema,
+                folder,
+                self.m.suffix,
+                self.scratch,
+                span=self._span(part),
+                time_field=self.once.time_field,
+                group_rows=group_rows,
+            )
+        times = np.concatenate(keys.samples)
+        of_day = times[times // DAY == (day - EPOCH.date()).days]
+        order = list(dict.fromkeys([self.once.time_field, *self.once.identity]))
+        return SortedFiles(self.schema, folder, day, self.m.suffix, self.scratch, order, of_day)
 
-def everything(times: Times) -> pa.ChunkedArray:
-    """All of them."""
-    return pa.chunked_array([pa.repeat(True, len(times))])
+    def _span(self, part: DayPart) -> Window | None:
+        """Of the name of a file; None: from the first to the last time of its rows."""
+        day, own = part
+        by_time = self.once.placed_by == self.once.time_field
+        return Window.of_day(day).intersection(self.m.window) if own and by_time else None
 
-
-def within(times: Times, window: Window) -> pa.ChunkedArray:
-    """Which of the times lie in the window."""
-    return pc.and_(
-        pc.greater_equal(times, pa.scalar(window.start, times.type)), pc.less(times, pa.scalar(window.end, times.type))
-    )
-
-
-def _days(times: Times) -> pa.ChunkedArray:
-    return times.cast(pa.date32()).cast(pa.int32())
+    def _distribute(self, table: pa.Table, builders: Mapping[DayPart, FileBuilder | SortedFiles]) -> None:
+        times = table.column(self.once.time_field)
+        own = within(table.column(self.once.placed_by), self.m.window).to_numpy()
+        parts = integers(times) // DAY * 2 + own
+        for number in np.unique(parts).tolist():
+            part = (date_of(number >> 1), bool(number & 1))
+            if part not in builders:
+                continue
+            mask = parts == number
+            builders[part].write(table if mask.all() else table.filter(pa.array(mask)))

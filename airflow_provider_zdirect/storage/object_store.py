@@ -73,6 +73,10 @@ class ObjectStore:
         """Paths of all objects in a folder and the folders in it, sorted; empty if there is no such folder."""
         return sorted(self._find(folder))
 
+    def sizes_below(self, folder: str) -> dict[str, int]:
+        """As :meth:`files_below`, with the size of each object in bytes."""
+        return {path: details["size"] for path, details in self._find(folder).items()}
+
     def written_below(self, folder: str) -> dict[str, datetime]:
         """As :meth:`files_below`, with the time when each object was written last, by the storage's clock."""
         return {path: self._written(path, details) for path, details in self._find(folder).items()}

@@ -9,31 +9,37 @@ import gzip
 import hashlib
 import io
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.json
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 BATCH_ROWS = 8_192
-"""Rows in memory at the same time, several times over while they are filtered and encoded; a row group has as many."""
+"""Rows in memory at the same time, several times over while they are filtered and encoded."""
+ROW_GROUP_ROWS = 100_000
+"""Rows of a row group of a Parquet file, at most."""
 JSON_BLOCK_BYTES = 8 * 1024 * 1024
 
 
 class ParquetWriter:
-    """Parquet, zstd, a row group per written table, or more for a large one."""
+    """Parquet, zstd, with statistics and page index; a row group per written table, or equal ones for a large one."""
 
     def __init__(self, local: Path, schema: pa.Schema) -> None:
-        self._writer = pq.ParquetWriter(local, schema, compression="zstd")
+        self._writer = pq.ParquetWriter(local, schema, compression="zstd", write_page_index=True)
 
     def write(self, table: pa.Table) -> None:
-        self._writer.write_table(table, row_group_size=BATCH_ROWS)
+        groups = math.ceil(table.num_rows / ROW_GROUP_ROWS) or 1
+        self._writer.write_table(table, row_group_size=math.ceil(table.num_rows / groups) or 1)
 
     def close(self) -> None:
         self._writer.close()
@@ -63,14 +69,20 @@ def open_writer(local: Path, schema: pa.Schema, *, suffix: str) -> ParquetWriter
 
 
 def read_batches(
-    store: ObjectStore, path: str, schema: pa.Schema, columns: Sequence[str] | None = None
+    store: ObjectStore,
+    path: str,
+    schema: pa.Schema,
+    columns: Sequence[str] | None = None,
+    local: Path | None = None,
 ) -> Iterator[pa.Table]:
     """The rows of a file in batches, in order, with exactly the columns of ``schema`` (or those named).
 
     A column that the file does not have is null.
+
+    :param local: a copy of the file, which is read instead.
     """
     wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
-    with store.open(path) as file:
+    with pa.OSFile(str(local)) if local else store.open(path) as file:
         if path.endswith(".parquet"):
             parquet = pq.ParquetFile(file)
             # Asked for once: each time it is made of the file's metadata.
@@ -111,6 +123,16 @@ def take_rows(tables: Iterator[pa.Table], rows: Iterator[int]) -> Iterator[pa.Ta
         offset = end
 
 
+def filter_rows(tables: Iterator[pa.Table], mask: NDArray[np.bool_]) -> Iterator[pa.Table]:
+    """The rows that a mask marks of tables that follow one another."""
+    start = 0
+    for table in tables:
+        of_table = mask[start : start + table.num_rows]
+        start += table.num_rows
+        if of_table.any():
+            yield table if of_table.all() else table.filter(pa.array(of_table))
+
+
 def parquet_bytes(table: pa.Table) -> bytes:
     """A small table as a Parquet file."""
     sink = io.BytesIO()
@@ -140,6 +162,8 @@ def _in_json(kind: pa.DataType) -> pa.DataType:
 
 
 def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    if table.schema.equals(schema):
+        return table
     present = set(table.column_names)
     columns = [
         table.column(field.name).cast(field.type) if field.name in present else pa.nulls(table.num_rows, field.type)

@@ -1,0 +1,277 @@
+"""The columns that decide which row of a record wins, read from many files and handed out stretch by stretch.
+
+A record has the same time wherever it is, if its time is part of its identity. So rows of different times need not be
+compared, and memory does not grow with rows: few are kept in memory, many are kept on the local disk and come back in
+stretches of time. Each file is read once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from airflow_provider_zdirect.datasets.arrow import EXTRACTED_AT, RECORD_HASH, arrow_schema
+from airflow_provider_zdirect.datasets.table import Dataset
+from airflow_provider_zdirect.publish.same_row import row_keys
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.storage.row_files import read_batches
+from airflow_provider_zdirect.windows import Window
+
+STRETCH_ROWS = 131_072
+"""Rows that are compared at the same time, about; each takes some 250 bytes meanwhile."""
+
+PART_ROWS = 32_768
+"""Rows that are read before they are put aside."""
+
+SAMPLED = 1_000
+"""One of so many rows says where stretches end."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1) // timedelta(microseconds=1)
+"""Microseconds."""
+
+Integers: TypeAlias = NDArray[np.int64]
+Mask: TypeAlias = NDArray[np.bool_]
+
+Times: TypeAlias = pa.ChunkedArray
+RowFilter: TypeAlias = Callable[[Times], pa.ChunkedArray]
+"""From the times that place rows in a window to a mask of those to publish."""
+
+Spans: TypeAlias = dict[date, tuple[datetime, datetime]]
+"""Days, each with the first and the last time on it."""
+
+
+@dataclass(frozen=True)
+class KeyRows:
+    """Rows of several files, as columns of one length.
+
+    :param number: of the row, among all rows of all files.
+    :param source: number of its file.
+    :param key: a number that is the same for the same record, and for no other one.
+    :param version: of the record; ``fetched`` decides between rows of one version.
+    :param content: ``_record_hash``.
+    :param day: days since 1970.
+    :param own: whether the row is of the window.
+    :param held: whether it is in a published file; otherwise it was just fetched.
+    """
+
+    number: Integers
+    source: Integers
+    key: Integers
+    version: Integers
+    fetched: Integers
+    content: Integers
+    time: Integers
+    own: Mask
+    held: Mask
+
+    @property
+    def day(self) -> Integers:
+        return self.time // DAY
+
+
+@dataclass
+class KeyColumns:
+    """Add the files with fetched rows, then the published ones; then take the stretches.
+
+    :param window: rows of it are the run's own.
+    :param local: copies of files on the local disk, by path.
+    :param scratch: folder on the local disk.
+    :param ends: of each file in order: how many rows it and those before it have.
+    :param answered: how many rows the files with fetched rows have.
+    :param spans: of the rows that were added and are wanted.
+    :param samples: times of some of them: each stands for ``SAMPLED`` rows.
+    """
+
+    store: ObjectStore
+    dataset: Dataset
+    window: Window
+    local: Mapping[str, Path]
+    scratch: str
+    ends: list[int] = field(default_factory=list)
+    answered: int = 0
+    spans: Spans = field(default_factory=dict)
+    samples: list[Integers] = field(default_factory=list)
+    _read: list[pa.Table] = field(default_factory=list)
+    _parts: list[pa.RecordBatch] = field(default_factory=list)
+    _aside: list[tuple[int, int]] = field(default_factory=list)
+    _file: Any = None
+
+    @property
+    def rows(self) -> int:
+        """Of all files."""
+        return self.ends[-1] if self.ends else 0
+
+    def rows_of(self, source: int) -> slice:
+        """Numbers of the rows of a file."""
+        return slice(self.ends[source - 1] if source else 0, self.ends[source])
+
+    def add_answered(self, paths: list[str], wanted: RowFilter) -> None:
+        """Add files with fetched rows, of which those count that are ``wanted``."""
+        self._add(paths, wanted)
+        self.answered = self.rows
+
+    def add_held(self, paths: list[str]) -> None:
+        """Add published files."""
+        self._add(paths, None)
+
+    def stretches(self) -> Iterator[KeyRows]:
+        """All rows, those of one record together."""
+        if self._file is None:
+            yield self._as_rows(self._parts)
+            return
+        self._put_aside()
+        self._file.close()
+        samples = np.sort(np.concatenate(self.samples))
+        step = STRETCH_ROWS // SAMPLED
+        ends = [*np.unique(samples[step::step]).tolist(), np.iinfo(np.int64).max]
+        with pa.OSFile(str(self._path)) as file:
+            aside, start = pa.ipc.open_file(file), np.iinfo(np.int64).min
+            for end in ends:
+                touched = [part for part, (first, last) in enumerate(self._aside) if first < end and last >= start]
+                yield self._as_rows([_between(aside.get_batch(part), start, end) for part in touched])
+                start = end
+
+    def _add(self, paths: list[str], wanted: RowFilter | None) -> None:
+        once = self.dataset.once
+        names = [*once.identity, once.time_field, once.placed_by, once.version_field, EXTRACTED_AT, RECORD_HASH]
+        columns = [name for name in dict.fromkeys(names) if name is not None]
+        schema = arrow_schema(self.dataset.model)
+        rows, taken = self.rows, self.rows
+        for path in paths:
+            for table in read_batches(self.store, path, schema, columns, self.local.get(path)):
+                self._read.append(table)
+                rows += table.num_rows
+                if rows - taken >= PART_ROWS:
+                    self._take(taken, wanted)
+                    taken = rows
+            self.ends.append(rows)
+        self._take(taken, wanted)
+
+    def _take(self, first: int, wanted: RowFilter | None) -> None:
+        """Make a part of what was read: rows from number ``first`` on."""
+        if not self._read:
+            return
+        table, once = pa.concat_tables(self._read), self.dataset.once
+        self._read.clear()
+        placed = table.column(once.placed_by)
+        fetched = integers(table.column(EXTRACTED_AT))
+        if wanted is not None and not once.replaces_known:
+            # Older than anything: it adds records, and takes no fields from those that are there.
+            version = np.zeros_like(fetched)
+        else:
+            version = np.ones_like(fetched) if once.version_field is None else integers(table[once.version_field])
+        part = pa.table(
+            {
+                "number": np.arange(first, first + table.num_rows),
+                "key": row_keys(table, once.identity),
+                "time": integers(table.column(once.time_field)),
+                "version": version,
+                "fetched": fetched,
+                "content": integers(table.column(RECORD_HASH)),
+                "own": within(placed, self.window),
+            }
+        )
+        if wanted is not None:
+            part = part.filter(wanted(placed))
+        if not part.num_rows:
+            return
+        times = integers(part.column("time"))
+        self.samples.append(np.sort(times)[::SAMPLED].copy())
+        self.spans = union(self.spans, _spans(times))
+        self._parts += part.combine_chunks().to_batches()
+        if once.time_field in once.identity and sum(kept.num_rows for kept in self._parts) > STRETCH_ROWS:
+            self._put_aside()
+
+    def _put_aside(self) -> None:
+        if self._parts and self._file is None:
+            packed = pa.ipc.IpcWriteOptions(compression="lz4")
+            self._file = pa.ipc.new_file(str(self._path), self._parts[0].schema, options=packed)
+        for part in self._parts:
+            times = part.column("time").to_numpy()
+            self._aside.append((int(times.min()), int(times.max())))
+            self._file.write(part)
+        self._parts.clear()
+
+    @property
+    def _path(self) -> Path:
+        return Path(self.scratch) / "key_columns.arrow"
+
+    def _as_rows(self, parts: list[pa.RecordBatch]) -> KeyRows:
+        if not parts:
+            none, nothing = np.zeros(0, np.int64), np.zeros(0, np.bool_)
+            return KeyRows(none, none, none, none, none, none, none, nothing, nothing)
+        table = pa.Table.from_batches(parts)
+        # Keys are compared as texts; the chunks have one dictionary.
+        coded = table.column("key").dictionary_encode()
+        number = integers(table.column("number"))
+        return KeyRows(
+            number=number,
+            source=np.searchsorted(np.asarray(self.ends), number, side="right"),
+            key=np.concatenate([chunk.indices.to_numpy() for chunk in coded.chunks]),
+            **{name: integers(table.column(name)) for name in ("version", "fetched", "content", "time")},
+            own=table.column("own").to_numpy(),
+            held=number >= self.answered,
+        )
+
+
+def integers(column: pa.ChunkedArray) -> Integers:
+    """Whole numbers, or times as microseconds since 1970."""
+    if column.null_count:
+        raise ValueError(f"a column that places or identifies rows has {column.null_count} rows without a value")
+    found: Integers = column.cast(pa.int64()).to_numpy()
+    return found
+
+
+def within(times: Times, window: Window) -> pa.ChunkedArray:
+    """Which of the times lie in the window."""
+    return pc.and_(
+        pc.greater_equal(times, pa.scalar(window.start, times.type)), pc.less(times, pa.scalar(window.end, times.type))
+    )
+
+
+def everything(times: Times) -> pa.ChunkedArray:
+    """All of them."""
+    return pa.chunked_array([pa.repeat(True, len(times))])
+
+
+def union(some: Spans, others: Spans) -> Spans:
+    """The days of both, each with the first and the last time."""
+    both = dict(some)
+    for day, (first, last) in others.items():
+        known = both.get(day, (first, last))
+        both[day] = (min(first, known[0]), max(last, known[1]))
+    return both
+
+
+def date_of(day: int) -> date:
+    """From days since 1970."""
+    return EPOCH.date() + timedelta(days=day)
+
+
+def instant_of(microseconds: int) -> datetime:
+    """From microseconds since 1970."""
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+def _spans(times: Integers) -> Spans:
+    days = times // DAY
+    found = {}
+    for day in pc.unique(pa.array(days)).to_pylist():
+        there = times[days == day]
+        found[date_of(day)] = (instant_of(int(there.min())), instant_of(int(there.max())))
+    return found
+
+
+def _between(part: pa.RecordBatch, start: int, end: int) -> pa.RecordBatch:
+    times = part.column("time").to_numpy()
+    inside = (times >= start) & (times < end)
+    return part if inside.all() else part.filter(pa.array(inside))

@@ -1,0 +1,123 @@
+"""The rows of one date as one sorted file, or several that follow one another in time if it is large.
+
+Files of one date that were cut share the beginning of their ``part``, which ends in their number and how many they
+are. So a listing alone says whether a date is compact.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from airflow_provider_zdirect.publish.files import FileBuilder, PublishedFile, new_part
+from airflow_provider_zdirect.publish.key_columns import SAMPLED, Integers, integers
+from airflow_provider_zdirect.storage.layout import PublishedName
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.storage.row_files import ROW_GROUP_ROWS
+from airflow_provider_zdirect.windows import Window
+
+FILE_ROWS = 1_000_000
+"""Rows of a file, at most, or a few more."""
+
+MOST_PILES = 64
+"""Each is an open file."""
+
+_CUT_PART = 20
+"""Characters of the ``part`` of a file that was cut: 16 that are shared, its number, how many."""
+
+
+def is_compact(paths: Sequence[str]) -> bool:
+    """Whether the published files of a date are as few as they should be."""
+    if len(paths) <= 1:
+        return True
+    parts = {name.part for name in map(PublishedName.parse, paths) if name is not None}
+    return parts == _cut_parts(min(parts)[:16], len(paths)) if all(len(part) == _CUT_PART for part in parts) else False
+
+
+class SortedFiles:
+    """Rows of one date, in piles that follow one another in time until they are published; each is sorted then.
+
+    :param order: columns by which rows are sorted; the first is the time.
+    :param times: of some of the rows: each stands for ``SAMPLED``.
+    """
+
+    def __init__(
+        self,
+        schema: pa.Schema,
+        folder: str,
+        day: date,
+        suffix: str,
+        scratch: str,
+        order: Sequence[str],
+        times: Integers,
+    ) -> None:
+        self._schema = schema
+        self._folder = folder
+        self._day = day
+        self._suffix = suffix
+        self._scratch = scratch
+        self._order = order
+        step = max(ROW_GROUP_ROWS // SAMPLED, math.ceil(len(times) / MOST_PILES))
+        self._starts = np.unique(np.sort(times)[step::step])
+        self._piles = [_Pile(schema, Path(scratch) / f"pile{number}.arrow") for number in range(len(self._starts) + 1)]
+
+    def write(self, table: pa.Table) -> None:
+        numbers = np.searchsorted(self._starts, integers(table.column(self._order[0])), side="right")
+        for number in np.unique(numbers).tolist():
+            self._piles[number].write(table.filter(pa.array(numbers == number)))
+
+    def publish(self, store: ObjectStore) -> list[PublishedFile]:
+        piles = [pile for pile in self._piles if pile.rows]
+        files = math.ceil(sum(pile.rows for pile in piles) / FILE_ROWS)
+        per_file = math.ceil(len(piles) / files)
+        groups = [piles[start : start + per_file] for start in range(0, len(piles), per_file)]
+        if len(groups) == 1:
+            return self._publish(store, groups[0], new_part(), Window.of_day(self._day))
+        parts = sorted(_cut_parts(new_part(), len(groups)))
+        each = [self._publish(store, group, part, None) for group, part in zip(groups, parts, strict=True)]
+        return [file for files in each for file in files]
+
+    def _publish(self, store: ObjectStore, piles: list[_Pile], part: str, span: Window | None) -> list[PublishedFile]:
+        builder = FileBuilder(
+            self._schema,
+            self._folder,
+            self._suffix,
+            self._scratch,
+            span=span,
+            time_field=self._order[0],
+            part=part,
+            group_rows=1,
+        )
+        for pile in piles:
+            rows = pile.read()
+            builder.write(rows.take(pc.sort_indices(rows, [(name, "ascending") for name in self._order])))
+        return builder.publish(store)
+
+
+class _Pile:
+    """Rows on the local disk."""
+
+    def __init__(self, schema: pa.Schema, local: Path) -> None:
+        self.rows = 0
+        self._local = local
+        self._writer = pa.ipc.new_file(str(local), schema, options=pa.ipc.IpcWriteOptions(compression="lz4"))
+
+    def write(self, table: pa.Table) -> None:
+        self._writer.write_table(table)
+        self.rows += table.num_rows
+
+    def read(self) -> pa.Table:
+        """All rows; none can be added any more."""
+        self._writer.close()
+        with pa.OSFile(str(self._local)) as file:
+            return pa.ipc.open_file(file).read_all()
+
+
+def _cut_parts(shared: str, count: int) -> set[str]:
+    return {f"{shared}{number:02x}{count:02x}" for number in range(count)}
