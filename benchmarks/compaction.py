@@ -107,7 +107,7 @@ def _query(table: Table, name: str, root: str, rounds: int) -> list[list[tuple[A
         cpu = cpu_seconds()
         for query, text in QUERIES.items():
             with duckdb.connect() as connection:
-                connection.execute("SET TimeZone = 'UTC'")
+                connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
                 began = time.monotonic()
                 found = connection.execute(text.format(t=source, day=START.date() - 50 * DAY, label=label)).fetchall()
                 seconds[query] = time.monotonic() - began

@@ -29,7 +29,7 @@ def _measure(name: str, scale: float, rounds: int) -> Table:
     write, usual = DATASETS[name]
     count = round(usual * scale)
     with serving(partial(write, count=count)) as (server, (bodies,)):
-        table = Table(f"{name}, {', '.join(f'{rows:,} {table}' for table, rows in bodies.rows.items())}")
+        table = Table(", ".join(f"{rows:,} {table}" for table, rows in bodies.rows.items()))
         for _ in range(rounds):
             with tempfile.TemporaryDirectory(prefix="zdirect-bench-") as folder:
                 task = server.task(bodies, Path(folder), to_disk=True)

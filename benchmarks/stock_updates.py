@@ -62,11 +62,10 @@ def measure(world: StockWorld, pairs: int) -> list[str]:
         "url": world.emulator.url,
         "folder": str(world.root),
         "feed": job.feed.path,
-        "feed_at": job.feed.feed_time.isoformat(),
         "merchant_id": world.merchant_id,
         "channels": channels,
         "max_rejected": job.max_rejected,
-        "now": world.clock.now().isoformat(),
+        "now": world.clock.now().isoformat(),  # A later feed with the same levels.
     }
     again = run("contestants/stock_again.py", task)
     print(

@@ -1,4 +1,4 @@
-"""A stock feed of which zDirect has every level already: what a task does every few minutes."""
+"""A newer stock feed of which zDirect has every level already: what a task does every few minutes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def run(task: Mapping[str, Any]) -> dict[str, Any]:
     fs, root, clock = fsspec.filesystem("file"), task["folder"], Stopped(task["now"])
     job = StockUpdateJob(
         place=Place(fs, root, f"file://{root}", task["merchant_id"], environment="production"),
-        feed=FeedFiles(fs, task["feed"], task["feed"], datetime.fromisoformat(task["feed_at"])),
+        feed=FeedFiles(fs, task["feed"], task["feed"], clock.now()),
         mapping=None,
         run="b" * 24,
         label="run-b",
