@@ -62,9 +62,13 @@ class PersonalData:
         assert self.key is not None
         return hmac.new(self.key.encode(), text.strip().lower().encode(), hashlib.sha256).hexdigest()[:32]
 
+    def keeps(self, dataset: Dataset) -> bool:
+        """Whether all records of the dataset may be stored as they came."""
+        return self.mode == "keep" or not dataset.personal_data
+
     def treat(self, dataset: Dataset, record: msgspec.Raw) -> msgspec.Raw:
         """The record as it may be stored."""
-        if self.mode == "keep" or not dataset.personal_data:
+        if self.keeps(dataset):
             return record
         treated: dict[str, Any] = {}
         try:
