@@ -134,7 +134,7 @@ class PageStager:
                 writers[place].write(placed)
 
         personal_data = self.run.job.personal_data
-        if people or personal_data.changes(dataset):
+        if people or not personal_data.keeps(dataset):
             records = [
                 (ERASED if people and people.has_record(record) else personal_data).treat(dataset, record)
                 for record in records
