@@ -16,13 +16,13 @@ import fsspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from airflow_provider_zdirect.publish.compact import compact_date, dates_to_compact
 from bodies import DAY, MERCHANT, START, returned_items
 from contestants import pipeline
 from measured import cpu_seconds, peak_mb
 from rounds import Figures, Table, serving
 
 from airflow_provider_zdirect.datasets.table import get_dataset
+from airflow_provider_zdirect.publish.compact import compact_date, dates_to_compact
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.storage.layout import PublishedName
 from airflow_provider_zdirect.windows import Window
