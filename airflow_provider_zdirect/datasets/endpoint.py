@@ -61,9 +61,10 @@ class RateLimits:
         return self.sandbox if environment == "sandbox" else self.production
 
 
-def per_second(requests: float) -> RateLimits:
+def per_second(requests: int) -> RateLimits:
     """A limit for which the docs make no difference between production and sandbox."""
-    return RateLimits(Rate(requests), Rate(requests))
+    rate = Rate(requests, burst=max(1, requests // 10))
+    return RateLimits(rate, rate)
 
 
 @dataclass(frozen=True)

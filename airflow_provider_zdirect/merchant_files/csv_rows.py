@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from airflow_provider_zdirect.merchant_files.cells import column_name
 
 if TYPE_CHECKING:
+    from airflow_provider_zdirect.merchant_files.plain_rows import Numbers, PlainRows
     from airflow_provider_zdirect.merchant_files.tables import FoundRow, TableFile
 
 _DELIMITERS = ",;\t"
@@ -46,15 +47,44 @@ class Csv:
         names = file.header_of(self._header_cells, f"the header in row {at + 1}")
         self._wanted = {name: place for place, name in enumerate(names) if name}
 
-    def rows(self) -> Iterator[FoundRow]:
-        at = self._first
-        while at < len(self._lines):
+    def plain_rows(self) -> PlainRows:
+        """Rows without quotes that have as many fields as the header; none if the file is not UTF-8."""
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        from airflow_provider_zdirect.merchant_files.plain_rows import PlainRows
+
+        try:
+            lines = pc.utf8_rtrim(pa.array(self._lines[self._first :], pa.string()), characters="\r\n")
+        except UnicodeEncodeError:
+            return PlainRows(np.empty(0, np.int64), dict.fromkeys(self._wanted, pa.array([], pa.string())))
+        is_plain = pc.and_not(
+            pc.equal(pc.count_substring(lines, self.delimiter), self._width - 1), pc.match_substring(lines, '"')
+        )
+        cells = pc.split_pattern(lines.filter(is_plain), self.delimiter)
+        numbers = np.flatnonzero(is_plain.to_numpy(zero_copy_only=False)) + self._first + 1
+        return PlainRows(numbers, {name: pc.list_element(cells, at) for name, at in self._wanted.items()})
+
+    def rows(self, without: Numbers | None = None) -> Iterator[FoundRow]:
+        """
+        :param without: numbers of rows that are left out; they are among :meth:`plain_rows`, and so no part of others.
+        """
+        numbers: Iterable[int] = range(self._first, len(self._lines))
+        if without is not None:
+            import numpy as np
+
+            numbers = np.setdiff1d(np.arange(self._first, len(self._lines)), without - 1).tolist()
+        after = 0
+        for at in numbers:
+            if at < after:
+                continue
             line, where = self._lines[at], f"row {at + 1}"
             if '"' in line:
                 cells, taken, problem = self._quoted(at)
             else:
                 cells, taken, problem = self._split(line), 1, ""
-            at += taken
+            after = at + taken
             if not any(map(str.strip, cells)) or self._is_header(cells):
                 continue
             if not problem and len(cells) != self._width:

@@ -9,7 +9,7 @@ from airflow_provider_zdirect.merchant_files.cells import ROUNDED, CellError, ba
 DIGITS = 13
 SHORTEST = 8
 """Digits of the shortest number that is an EAN when zeros are put before it: EAN-8, UPC-A, EAN-13."""
-_ROUNDED_ZEROS = "000000"
+ROUNDED_ZEROS = "000000"
 """At the end of what was rounded to ``4.00638E+12``; next to no article has such a number."""
 
 
@@ -41,8 +41,8 @@ def read_ean(value: Any) -> str:
     if len(text) < SHORTEST:
         raise CellError(f"is not a valid EAN: it has {len(text)} digits, not 13")
     text = text[-DIGITS:].zfill(DIGITS)
-    if text.endswith(_ROUNDED_ZEROS):
-        raise CellError(f"is not a valid EAN: it ends with {len(_ROUNDED_ZEROS)} zeros, as rounded numbers do")
+    if text.endswith(ROUNDED_ZEROS):
+        raise CellError(f"is not a valid EAN: it ends with {len(ROUNDED_ZEROS)} zeros, as rounded numbers do")
     if not is_ean13(text):
         raise CellError("is not a valid EAN: its check digit is wrong")
     return text

@@ -5,26 +5,64 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from airflow_provider_zdirect.merchant_files.plain_rows import Numbers, PlainRows
 
 if TYPE_CHECKING:
     from airflow_provider_zdirect.merchant_files.tables import FoundRow, TableFile
 
+_NONE = np.empty(0, np.int64)
 _ROUNDED = object()
 """Stands for a floating point number that may be another one than was written."""
 
 
-def parquet_rows(data: bytes, file: TableFile) -> Iterator[FoundRow]:
-    try:
-        table = pq.read_table(io.BytesIO(data))
+class Parquet:
+    """A Parquet file; a row is found by its number, from 1."""
+
+    def __init__(self, data: bytes, file: TableFile) -> None:
+        self._file = file
+        with self._refused():
+            table = pq.read_table(io.BytesIO(data))
         names = file.header_of(table.column_names, "its schema")
-        columns = {name: _cells(table.column(at)) for at, name in enumerate(names) if name}
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise file.refusal(f"it is not a Parquet file that can be read ({type(error).__name__})") from error
-    for number, cells in enumerate(zip(*columns.values(), strict=True), start=1):
+        self._columns = {name: table.column(at) for at, name in enumerate(names) if name}
+        self._count = table.num_rows
+
+    def plain_rows(self) -> PlainRows:
+        """All rows; a cell that is neither a text nor a whole number is a question mark, which is not plain."""
+        columns = {}
+        for name, column in self._columns.items():
+            if pa.types.is_integer(column.type) or pa.types.is_string(column.type):
+                columns[name] = column.cast(pa.string()).combine_chunks()
+            else:
+                columns[name] = pa.repeat("?", self._count)
+        return PlainRows(np.arange(1, self._count + 1), columns)
+
+    def rows(self, without: Numbers = _NONE) -> Iterator[FoundRow]:
+        """
+        :param without: numbers of rows that are left out.
+        """
+        numbers = np.setdiff1d(np.arange(1, self._count + 1), without)
+        with self._refused():
+            columns = {name: _cells(column.take(numbers - 1)) for name, column in self._columns.items()}
+        return _rows(numbers.tolist(), columns)
+
+    @contextmanager
+    def _refused(self) -> Iterator[None]:
+        try:
+            yield
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            what = f"it is not a Parquet file that can be read ({type(error).__name__})"
+            raise self._file.refusal(what) from error
+
+
+def _rows(numbers: list[int], columns: dict[str, list[Any]]) -> Iterator[FoundRow]:
+    for number, *cells in zip(numbers, *columns.values(), strict=True):
         row = {name: None if cell is _ROUNDED else cell for name, cell in zip(columns, cells, strict=True)}
         problem = ""
         if _ROUNDED in cells:

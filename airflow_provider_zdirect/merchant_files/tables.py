@@ -24,6 +24,9 @@ from airflow_provider_zdirect.merchant_files.csv_rows import Csv
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
+    from airflow_provider_zdirect.merchant_files.parquet_rows import Parquet
+    from airflow_provider_zdirect.merchant_files.plain_rows import Numbers, PlainRows
+
 log = logging.getLogger(__name__)
 
 KINDS = ("tsv", "csv", "parquet", "jsonl")
@@ -37,6 +40,8 @@ FoundRow = tuple[str, dict[str, Any], str, Any]
 
 PutAside = Callable[[str, str, Any], None]
 """Takes an invalid row: how to find it, what is wrong with it, and what it holds."""
+
+TakePlain = Callable[["PlainRows"], "Numbers"]
 
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 _NOT_A_FEED = re.compile(r"[._~].*|.*(~|\.(tmp|temp|part|partial|swp|crdownload|filepart))", re.IGNORECASE)
@@ -93,28 +98,32 @@ class TableFile:
     columns: Mapping[str, tuple[str, ...]]
     required: tuple[str, ...] = ("ean",)
 
-    def rows(self, put_aside: PutAside | None = None) -> Iterator[Row]:
+    def rows(self, put_aside: PutAside | None = None, take_plain: TakePlain | None = None) -> Iterator[Row]:
         """Its rows, in order.
 
         :param put_aside: takes invalid rows, if the others can be read all the same; None: they are errors.
+        :param take_plain: takes rows in columns, and returns the numbers of those that are left out therefore.
         :raises ZDirectConfigurationError: if the file is missing, empty, or not of its kind.
         """
-        return self.read(put_aside).rows
+        return self.read(put_aside, take_plain).rows
 
-    def read(self, put_aside: PutAside | None = None) -> Table:
+    def read(self, put_aside: PutAside | None = None, take_plain: TakePlain | None = None) -> Table:
         """As :meth:`rows`, with what the file says of itself."""
         kind = table_kind(self.uri, name=self.name)
         data = self._data()
         if kind == "parquet":
             # Here, so that what a file may be called can be said without Arrow: DAG files are parsed often.
-            from airflow_provider_zdirect.merchant_files.parquet_rows import parquet_rows
+            from airflow_provider_zdirect.merchant_files.parquet_rows import Parquet
 
-            return Table(self._valid(parquet_rows(data, self), put_aside))
-        text = self._text(data)
-        if kind == "jsonl":
-            return Table(self._valid(self._json_rows(text), put_aside))
-        table = Csv(text, self)
-        return Table(self._valid(table.rows(), put_aside), decimal_comma=table.delimiter == ";")
+            table: Csv | Parquet = Parquet(data, self)
+        else:
+            text = self._text(data)
+            if kind == "jsonl":
+                return Table(self._valid(self._json_rows(text), put_aside))
+            table = Csv(text, self)
+        rows = table.rows(take_plain(table.plain_rows())) if take_plain else table.rows()
+        decimal_comma = isinstance(table, Csv) and table.delimiter == ";"
+        return Table(self._valid(rows, put_aside), decimal_comma)
 
     def _valid(self, found: Iterable[FoundRow], put_aside: PutAside | None) -> Iterator[Row]:
         for where, row, problem, content in found:

@@ -1,8 +1,8 @@
 """Fetching what a run needs, page by page, into the staging folder.
 
 While a page is validated, staged and entered in the checkpoint, the next one of its request comes in; the one after
-that is requested only then. One page is staged at a time. Memory holds it, and one page of each request that is under
-way or waits for its turn: many small ones, or few large ones.
+that is requested only then. One page is staged at a time, and there is room in memory for the next ones of a few other
+requests, or of some more if they are small.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ REQUESTS_AT_ONCE = 8
 """Requests of one run that are under way at the same time, at most; the rate limit is kept besides."""
 
 SMALL_IN_MEMORY, LARGE_IN_MEMORY = 16, 4
-"""Requests that are under way or whose answer waits to be staged, at most."""
+"""Requests that are under way or whose answer is not saved yet, at most."""
 
 LARGE = 1 << 20
 """Bytes; answers are small up to that size."""
@@ -47,7 +47,7 @@ would only wait for it."""
 
 
 class _Room:
-    """Room in memory for answers; entered by who fetches one."""
+    """Room in memory for the answers to some requests."""
 
     def __init__(self) -> None:
         self._places = LARGE_IN_MEMORY
@@ -189,8 +189,7 @@ class Fetcher:
             await self._fetch_pages(request, dataset)
 
     async def _fetch_pages(self, request: PlannedRequest, dataset: Dataset) -> None:
-        async with AsyncExitStack() as room, AsyncExitStack() as slot:
-            await room.enter_async_context(self._room)
+        async with self._room, AsyncExitStack() as slot:
             await slot.enter_async_context(self._slots)
             # After a failure nothing new is asked for, and what is under way still comes in and is kept.
             if self._failures:
@@ -212,13 +211,15 @@ class Fetcher:
                     if page.next_cursor is None:
                         await slot.aclose()
                     async with self._one_page_at_a_time:
-                        if page.next_cursor is None or self._failures:
-                            await room.aclose()
-                        else:
+                        if page.next_cursor is not None and not self._failures:
                             coming = asyncio.create_task(anext(pages))
-                        await self._stage_page(request, done, page)
+                        await self._stage(request, done, page)
+                        is_last = all(self._progress.of(each.key).done for each in reversed(self.run.requests))
                     # Bound to the name, it would stay in memory beside the next two.
                     del page
+                    # What the last answer holds is published next; to save it would take as long as to publish it.
+                    if not is_last:
+                        await asyncio.to_thread(self.run.checkpoint.save, self._progress, request.key)
             finally:
                 if coming is not None:
                     coming.cancel()
@@ -226,26 +227,14 @@ class Fetcher:
                     await asyncio.gather(coming, return_exceptions=True)
                 await pages.aclose()
 
-    async def _stage_page(self, request: PlannedRequest, done: RequestProgress, page: Page) -> None:
+    async def _stage(self, request: PlannedRequest, done: RequestProgress, page: Page) -> None:
         if self._of_merchant is not None:
             page, of_others = await self._of_merchant.of(page)
             done.of_others += of_others
-        others = (other for other in reversed(self.run.requests) if other is not request)
-        is_last = page.next_cursor is None and all(self._progress.of(other.key).done for other in others)
         # In a thread: the connections of other requests must not starve while rows are written.
-        await asyncio.to_thread(self._stage, request, done, page, is_last=is_last)
-        self._log.page()
-
-    def _stage(self, request: PlannedRequest, done: RequestProgress, page: Page, *, is_last: bool) -> None:
-        """Stage a page and save how far its request has come.
-
-        :param is_last: nothing else is to be fetched: the answer ends here, and all other requests are done.
-        """
-        self.stager.stage(request, done, page)
+        await asyncio.to_thread(self.stager.stage, request, done, page)
         self.count_traffic(done)
-        # What the last answer holds is published next; to save it would take as long as to publish it.
-        if not is_last:
-            self.run.checkpoint.save(self._progress, request.key)
+        self._log.page()
 
     def _forget(self, request: PlannedRequest) -> None:
         """Forget what was fetched of a request; not that it is too large, nor what it has cost."""

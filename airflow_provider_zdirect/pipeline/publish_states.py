@@ -11,9 +11,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.datasets.arrow import arrow_schema
@@ -25,7 +23,7 @@ from airflow_provider_zdirect.pipeline.run import Run
 from airflow_provider_zdirect.publish.file_rows import FileRows, last_of_each
 from airflow_provider_zdirect.publish.files import PublishedState
 from airflow_provider_zdirect.publish.history import KnownVersions, RecordHistory
-from airflow_provider_zdirect.publish.same_row import Numbers, record_numbers
+from airflow_provider_zdirect.publish.same_row import earlier_of_same, record_numbers
 from airflow_provider_zdirect.publish.snapshot import SnapshotPublisher
 from airflow_provider_zdirect.storage.row_files import as_json_value
 from airflow_provider_zdirect.windows import moment_in_words, subject
@@ -40,29 +38,20 @@ STALE_AFTER = timedelta(hours=25)
 def distinct_rows(run: Run) -> tuple[FileRows, list[Rejected]]:
     """Each fetched record once. Records that contradict each other within one state are invalid, all of them; where
     pages follow one another, the later one is what the record has become."""
-    rows = FileRows(run.store, run.staged(run.dataset.name), arrow_schema(run.dataset.model))
-    identity = run.dataset.publish.identity
+    dataset, identity = run.dataset, run.dataset.publish.identity
+    rows = FileRows(run.store, run.staged(dataset.name), arrow_schema(dataset.model))
     records = record_numbers(rows.tables(identity), identity)
     last = last_of_each(records)
     if len(last) == rows.count:
         return rows, []
     rejected: list[Rejected] = []
-    if run.dataset.paging.is_single:
-        unlike = np.flatnonzero(_is_unlike(records, rows.hashes))
-        # Of other texts, but perhaps with the same content.
-        unlike = np.flatnonzero(np.isin(records, records[unlike]))
-        contradicted = records[unlike[_is_unlike(records[unlike], rows.at(unlike).contents())]]
-        rejected += _as_rejected(rows.at(np.flatnonzero(np.isin(records, contradicted))).read())
-        last = last[~np.isin(records[last], contradicted)]
+    if dataset.paging.is_single:
+        several = np.flatnonzero(np.bincount(records)[records] > 1)
+        contents = np.unique([records[several], rows.at(several).contents()], axis=1)[0]
+        contradicted = np.isin(records, contents[earlier_of_same(contents) > 0])
+        rejected += _as_rejected(rows.at(np.flatnonzero(contradicted)).read())
+        last = last[~contradicted[last]]
     return rows.at(last), rejected
-
-
-def _is_unlike(records: Numbers, contents: Numbers) -> npt.NDArray[np.bool_]:
-    """Which rows have another content than the last row of the same record."""
-    last = np.zeros(records.max(initial=-1) + 1, np.int64)
-    last[records] = contents
-    unlike: npt.NDArray[np.bool_] = last[records] != contents
-    return unlike
 
 
 def _as_rejected(rows: pa.Table) -> Iterator[Rejected]:
@@ -85,7 +74,7 @@ class KnownState:
     def etag(self) -> str | None:
         """ETag of the last answer, if that answer is what is valid now."""
         note = self.run.store.read_json(self.run.layout.latest_state())
-        is_valid = note and note["answer"] == self._answer and [note["file"]] == self.versions.paths
+        is_valid = note and note["answer"] == self._answer and [note.get("file")] == self.versions.paths
         return str(note["etag"]) if is_valid else None
 
     def note_etag(self, published: PublishedState) -> None:
@@ -130,7 +119,7 @@ def publish_snapshot(run: Run, manifest: Manifest, rows: FileRows) -> ExtractRes
         published = PublishedState([], False, {"added": 0, "changed": 0, "removed": 0})
     new = rows.count if published.stored else published.changes["added"]
     manifest = replace(manifest, records=rows.count, new_records=new)
-    result = _result(run, manifest, _not_answered(run, rows), published)
+    result = _result(run, manifest, rows, published)
     # A manifest that describes the published file stays; a run that was killed may have left one of another.
     described = [file["path"] for file in former.get("files", ())]
     if published.stored or not published.files or published.files[0].path not in described:
@@ -160,7 +149,7 @@ def record_state(run: Run, manifest: Manifest, rows: FileRows, known: KnownState
     known.note_etag(published)
     changes = [{"observed_at": run.answered_at().isoformat(), **published.changes}] if published.stored else []
     manifest = replace(manifest, records=now.num_rows, new_records=published.changes["added"], changes=changes)
-    result = _result(run, manifest, _not_answered(run, rows), published)
+    result = _result(run, manifest, rows, published)
     run.write(result.manifest)
     return result
 
@@ -198,20 +187,12 @@ def _asked(run: Run) -> tuple[str, list[str]] | None:
     return (asked[0][0], sorted(value for _, value in asked)) if asked else None
 
 
-def _not_answered(run: Run, rows: FileRows) -> list[str]:
-    """The values that were asked for and of which no record came."""
-    if (asked := _asked(run)) is None:
-        return []
-    name, values = asked
-    answered = pa.chunked_array([table.column(name).unique() for table in rows.tables([name])], pa.string())
-    wanted = pa.array(values, pa.string())
-    left: list[str] = wanted.filter(pc.invert(pc.is_in(wanted, value_set=answered.unique()))).to_pylist()
-    return left
-
-
-def _result(run: Run, manifest: Manifest, not_answered: list[str], published: PublishedState) -> ExtractResult:
+def _result(run: Run, manifest: Manifest, rows: FileRows, published: PublishedState) -> ExtractResult:
     """With the facts of a state in the manifest, which are reported."""
     count, what = manifest.records, run.job.what
+    field_name, asked = _asked(run) or ("", [])
+    columns = (table.column(field_name) for table in rows.tables([field_name])) if asked else ()
+    answered = {value for column in columns for value in column.unique().to_pylist()}
     stock = "some" if count else "none" if published.files else "unknown"
     state = State(
         observed_at=run.answered_at(),
@@ -221,7 +202,7 @@ def _result(run: Run, manifest: Manifest, not_answered: list[str], published: Pu
         unchanged=run.unchanged,
         empty_answer=not run.is_production and not count and not manifest.rejected,
         stock=stock if run.dataset.answer.snapshot_time_key else None,
-        not_answered=not_answered,
+        not_answered=[value for value in asked if value not in answered],
         of_others=run.progress.total("of_others"),
     )
     manifest = replace(manifest, files=published.files, state=state)

@@ -132,11 +132,13 @@ class PageStager:
                     done.staged.setdefault(dataset.name, []).append(path)
                 writers[place].write(placed)
 
-        treated = [
-            (ERASED if people and people.has_record(record) else self.run.job.personal_data).treat(dataset, record)
-            for record in records
-        ]
-        rejected = take_valid(dataset.model, treated, lineage, take)
+        personal_data = self.run.job.personal_data
+        if people or personal_data.changes(dataset):
+            records = [
+                (ERASED if people and people.has_record(record) else personal_data).treat(dataset, record)
+                for record in records
+            ]
+        rejected = take_valid(dataset.model, records, lineage, take)
         for writer in writers.values():
             writer.close()
         return rows, rejected

@@ -22,7 +22,7 @@ from airflow_provider_zdirect.datasets.record import Record
 _NO_ROW = (ValueError, OverflowError, RecursionError, pa.ArrowException)
 """A valid record may still have what Arrow, or JSON for the unknown fields, cannot say."""
 
-BATCH = 8_192
+BATCH = 4_096
 """Records that are decoded at the same time; the rest of a page stays JSON text."""
 
 MODEL_BATCH = 2_000
@@ -50,18 +50,20 @@ def take_valid(
         rejected += bad
         if table.num_rows:
             take(table)
+        # Only one at a time.
+        del table
     return rejected
 
 
 def _rows(model: type[Record], batch: Sequence[Any], lineage: Lineage, rejected: list[Rejected]) -> pa.Table:
     """The rows of a batch."""
     tables = [arrow_schema(model).empty_table()]
-    numbers: list[Any] = []
-    others = dict(enumerate(batch))
+    numbers: list[Any] = [np.array([], np.intp)]
     plain = plain_rows(model, batch)
+    if plain is not None and len(plain.numbers) == len(batch):
+        return with_lineage(model, plain.columns, plain.unknown, batch, lineage)
+    others = dict(enumerate(batch))
     if plain is not None:
-        if len(plain.numbers) == len(batch):
-            return with_lineage(model, plain.columns, plain.unknown, batch, lineage)
         numbers.append(plain.numbers)
         sources = [others.pop(number) for number in plain.numbers.tolist()]
         tables.append(with_lineage(model, plain.columns, plain.unknown, sources, lineage))
@@ -70,7 +72,7 @@ def _rows(model: type[Record], batch: Sequence[Any], lineage: Lineage, rejected:
         for table, found in _by_model(model, {number: bytes(each) for number, each in some.items()}, lineage, rejected):
             tables.append(table)
             numbers.append(found)
-    order = np.argsort(np.concatenate([np.array([], np.intp), *numbers]))
+    order = np.argsort(np.concatenate(numbers))
     return pa.concat_tables(tables).combine_chunks().take(order)
 
 

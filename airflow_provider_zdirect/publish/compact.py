@@ -33,7 +33,7 @@ def dates_to_compact(place: Place, dataset: Dataset, until: date) -> list[date]:
 
     :raises ZDirectConfigurationError: if the dataset is not published record by record.
     """
-    assert dataset.once
+    _refuse_others(dataset)
     files: dict[str, list[str]] = defaultdict(list)
     for path in place.store.files_below(place.layout(dataset.name).merchant):
         if PublishedName.parse(path) is not None:
@@ -52,7 +52,7 @@ def compact_date(place: Place, dataset: Dataset, day: date) -> Compacted:
     :raises ZDirectConfigurationError: if the dataset is not published record by record, or files of the date have
         another format than the place.
     """
-    assert dataset.once
+    _refuse_others(dataset)
     layout = place.layout(dataset.name)
     merger = RowMerger(place.store, layout, dataset, moment(EPOCH), place.suffix)
 
@@ -66,3 +66,8 @@ def compact_date(place: Place, dataset: Dataset, day: date) -> Compacted:
         rows = merger.compact(day)
         after = sizes()
     return Compacted(len(before), len(after), rows, sum(before.values()), sum(after.values()))
+
+
+def _refuse_others(dataset: Dataset) -> None:
+    """Raise ZDirectConfigurationError if the dataset is not published record by record."""
+    _ = dataset.once

@@ -140,7 +140,7 @@ class RowMerger:
             last = _Round(merger, [], everything, rounds[-1].watched, scratch, compacted=day, gathers=not done)
             rounds.append(last)
             last.run()
-            return sum(last.winners.count.tolist()) if last.settled else None
+            return sum(int(last.winners.count[source]) for source in last.of_date()) if last.settled else None
 
         return self._in_rounds(day, one_round, [])
 
@@ -249,23 +249,21 @@ class _Round:
         days = {day + timedelta(days=shift) for day in self.watched for shift in (-1, 0, 1)}
         return {day: (Window.of_day(day).start, Window.of_day(day).end) for day in days}
 
+    def of_date(self) -> list[int]:
+        """The files of the date that is compacted."""
+        folder = f"{self.m.layout.published(self.compacted)}/" if self.compacted else None
+        return [source for source, path in enumerate(self.held, len(self.staged)) if folder and path.startswith(folder)]
+
     def _scattered(self, sources: list[str]) -> set[int]:
         """The files of the date that is compacted, if they are more than needed."""
-        if self.compacted is None or not self.gathers:
-            return set()
-        folder = f"{self.m.layout.published(self.compacted)}/"
-        of_date = {source for source, path in enumerate(sources) if path.startswith(folder)}
-        return set() if is_compact([sources[source] for source in of_date]) else of_date
+        of_date = self.of_date() if self.gathers else []
+        return set() if is_compact([sources[source] for source in of_date]) else set(of_date)
 
     def _write(self, keys: KeyColumns, sources: list[str], written: list[int]) -> list[tuple[PublishedFile, bool]]:
         """Write the winning rows of some files; each new file with whether it is the window's."""
-        published, rest = [], []
-        for source in written:
-            if self._is_publishable(keys, source, sources[source]):
-                (part,) = self.winners.places[source]
-                published.append((self._publish_as_it_is(self.m.local[sources[source]], part), part[1]))
-            elif self.winners.count[source]:
-                rest.append(source)
+        as_they_are = {source for source in written if self._is_publishable(keys, source, sources[source])}
+        rest = [source for source in written if source not in as_they_are and self.winners.count[source]]
+        published: list[tuple[PublishedFile, bool]] = []
         parts = sorted({part for source in rest for part in self.winners.places[source]})
         for start in range(0, len(parts), FILES_AT_ONCE):
             some = parts[start : start + FILES_AT_ONCE]
@@ -279,6 +277,9 @@ class _Round:
                     self._distribute(table, builders)
             for part, builder in builders.items():
                 published += [(file, part[1]) for file in builder.publish(self.m.store)]
+        for source in sorted(as_they_are):
+            (part,) = self.winners.places[source]
+            published.append((self._publish_as_it_is(self.m.local[sources[source]], part), part[1]))
         return published
 
     def _is_publishable(self, keys: KeyColumns, source: int, path: str) -> bool:
@@ -288,7 +289,7 @@ class _Round:
         return bool(source < len(self.staged) and path in self.m.local and all_win and one_file)
 
     def _publish_as_it_is(self, local: Path, part: DayPart) -> PublishedFile:
-        times = pq.read_table(local, columns=[self.once.time_field]).column(0)
+        times = pq.ParquetFile(local).read([self.once.time_field]).column(0)
         first, last = pc.min_max(times).as_py().values()
         span = self._span(part) or Window(first, last + timedelta(microseconds=1))
         name = PublishedName(span, new_part()).file_name(self.m.suffix)

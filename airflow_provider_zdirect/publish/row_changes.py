@@ -13,12 +13,7 @@ import numpy as np
 
 from airflow_provider_zdirect.datasets.arrow import UNKNOWN_FIELDS
 from airflow_provider_zdirect.publish.file_rows import FileRows
-from airflow_provider_zdirect.publish.same_row import (
-    Numbers,
-    earlier_of_same,
-    record_numbers,
-    unmatched,
-)
+from airflow_provider_zdirect.publish.same_row import Numbers, earlier_of_same, record_numbers, unmatched
 from airflow_provider_zdirect.storage.row_files import as_json_value
 
 _NONE = -1

@@ -6,6 +6,7 @@ are. So a listing alone says whether a date is compact.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -21,8 +22,8 @@ from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import ROW_GROUP_ROWS
 from airflow_provider_zdirect.windows import Window
 
-FILE_ROWS = 10 * ROW_GROUP_ROWS
-"""Rows of a file, about, before another one begins."""
+FILE_ROWS = 1_000_000
+"""Rows of a file, at most, or a few more."""
 
 MOST_PILES = 64
 """Each is an open file."""
@@ -62,7 +63,7 @@ class SortedFiles:
         self._suffix = suffix
         self._scratch = scratch
         self._order = order
-        step = max(ROW_GROUP_ROWS // SAMPLED, -(-len(times) // MOST_PILES))
+        step = max(ROW_GROUP_ROWS // SAMPLED, math.ceil(len(times) / MOST_PILES))
         self._starts = np.unique(np.sort(times)[step::step])
         self._piles = [_Pile(schema, Path(scratch) / f"pile{number}.arrow") for number in range(len(self._starts) + 1)]
 
@@ -73,8 +74,8 @@ class SortedFiles:
 
     def publish(self, store: ObjectStore) -> list[PublishedFile]:
         piles = [pile for pile in self._piles if pile.rows]
-        files = max(1, round(sum(pile.rows for pile in piles) / FILE_ROWS))
-        per_file = -(-len(piles) // files)
+        files = math.ceil(sum(pile.rows for pile in piles) / FILE_ROWS)
+        per_file = math.ceil(len(piles) / files)
         groups = [piles[start : start + per_file] for start in range(0, len(piles), per_file)]
         if len(groups) == 1:
             return self._publish(store, groups[0], new_part(), Window.of_day(self._day))

@@ -13,11 +13,21 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError
 from airflow_provider_zdirect.merchant_files.cells import UUID, CellError, bare, read_cell, read_count, shown
 from airflow_provider_zdirect.merchant_files.ean import read_ean, restored_ean
+from airflow_provider_zdirect.merchant_files.plain_rows import (
+    PLAIN_COUNT,
+    PLAIN_EAN,
+    PLAIN_UUID,
+    Numbers,
+    PlainRows,
+    are_eans,
+)
 from airflow_provider_zdirect.merchant_files.tables import KINDS, TableFile, is_passing, is_table, table_kind
 from airflow_provider_zdirect.stocks.level import LARGEST
 
@@ -37,6 +47,19 @@ MAPPING_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"merchant_sku": COLUMNS["merchant_sku"], "ean": COLUMNS["ean"]}
 )
 SHORTEST_UPC = 12
+
+PLAIN = {"ean": PLAIN_EAN, "quantity": PLAIN_COUNT, "sales_channel_id": PLAIN_UUID}
+"""What cells look like of which nothing has to be judged but the check digit."""
+PLAIN_SCHEMA = pa.schema(
+    [
+        ("file", pa.dictionary(pa.int32(), pa.string())),
+        ("number", pa.int64()),
+        ("sales_channel_id", pa.dictionary(pa.int32(), pa.string())),
+        ("ean", pa.string()),
+        ("quantity", pa.int64()),
+    ]
+)
+"""Of rows with which nothing is wrong; without a sales channel, that is blank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +133,36 @@ class SkuMapping:
 class Feed:
     """The rows of all files.
 
-    :param rows: with an EAN, and with a quantity or the reason why there is none.
+    :param plain: those that are plainly right (``PLAIN_SCHEMA``).
+    :param rows: others with an EAN, and with a quantity or the reason why there is none.
     :param bad: all others.
     :param times: by file, when its figures were made.
     """
 
+    plain: pa.Table = field(default_factory=PLAIN_SCHEMA.empty_table)
     rows: list[FeedRow] = field(default_factory=list)
     bad: list[FeedRow] = field(default_factory=list)
     times: dict[str, datetime] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        return int(self.plain.num_rows) + len(self.rows) + len(self.bad)
+
+    @property
+    def is_for_all_channels(self) -> bool:
+        """Whether a row names no sales channel."""
+        blank = pc.any(pc.equal(self.plain["sales_channel_id"].cast(pa.string()), "")).as_py()
+        return bool(blank) or any(row.channel is None for row in self.rows)
+
+
+def rows_of(plain: pa.Table) -> list[FeedRow]:
+    """Plain rows, each by itself."""
+    return [
+        FeedRow(file, f"row {number}", "", None, ean, channel or None, quantity)
+        for file, number, channel, ean, quantity in zip(
+            *(plain[name].to_pylist() for name in PLAIN_SCHEMA.names), strict=True
+        )
+    ]
 
 
 @dataclass(frozen=True)
@@ -189,16 +234,26 @@ class FeedFiles:
         def reject(where: str, why: str, content: Any) -> None:
             broken.append(FeedRow(file.uri, where, why, {"content": content}))
 
+        plain = PLAIN_SCHEMA.empty_table()
+
+        def take(found: PlainRows) -> Numbers:
+            nonlocal plain
+            found = found.matching(PLAIN)
+            found = found.filter(are_eans(found.columns["ean"])) if len(found.numbers) else found
+            plain = _plain_table(file, found)
+            return found.numbers
+
         written = self._time_of(file)
-        rows = [_judged(file, where, row, mapping) for where, row in file.rows(reject)]
+        rows = [_judged(file, where, row, mapping) for where, row in file.rows(reject, take)]
         if self._time_of(file) != written:
             # The time and the figures have to belong together.
             raise _changing(file)
         known = [row for row in rows if row.ean]
-        if broken and not known:
+        if broken and not known and not plain.num_rows:
             raise file.refusal(f"{broken[0].where}: {broken[0].reason}; and no row can be sent")
         # A file from the future comes from a machine whose clock is ahead; later feeds must not seem older.
         feed.times[file.uri] = min(written, now)
+        feed.plain = pa.concat_tables([feed.plain, plain])
         feed.rows += known
         feed.bad += [*(row for row in rows if not row.ean), *broken]
 
@@ -225,6 +280,22 @@ def _changing(file: TableFile) -> StorageUnavailableError:
         "rename it when it is complete.",
         retry_after=60,
     )
+
+
+def _plain_table(file: TableFile, found: PlainRows) -> pa.Table:
+    count = len(found.numbers)
+    if not count:
+        return PLAIN_SCHEMA.empty_table()
+    channels = found.columns.get("sales_channel_id", pa.repeat("", count)).fill_null("")
+    quantities = found.columns["quantity"].cast(pa.int64())
+    columns = [
+        pa.repeat(file.uri, count).dictionary_encode(),
+        pa.array(found.numbers),
+        channels.dictionary_encode(),
+        found.columns["ean"],
+        quantities,
+    ]
+    return pa.table(columns, schema=PLAIN_SCHEMA)
 
 
 def _judged(file: TableFile, where: str, row: Mapping[str, Any], mapping: SkuMapping | None) -> FeedRow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -105,29 +105,38 @@ COLUMNS = [
     ("orders_time", INSTANT),
     ("sent_at", INSTANT),
 ]
-SCHEMA = pa.schema([*COLUMNS, ("attempts", pa.int64()), ("run", pa.string())])
+
+TEXTS = ("sales_channel_id", "outcome", "status", "description", "run")
+"""Columns of the log with few different texts, each of which is in memory once."""
+_FIELDS = [*COLUMNS, ("attempts", pa.int64()), ("run", pa.string())]
+SCHEMA = pa.schema([(name, pa.dictionary(pa.int32(), kind) if name in TEXTS else kind) for name, kind in _FIELDS])
+"""Of the log."""
+LEVELS = pa.schema([SCHEMA.field(name) for name in Level.__dataclass_fields__])
+"""Of levels that are wanted."""
+PAIRS = pa.schema(list(LEVELS)[:2])
 
 
-def as_table(items: Iterable[Sent], schema: pa.Schema = SCHEMA, **lineage: str) -> pa.Table:
-    """Sorted by sales channel and EAN.
-
-    :param lineage: columns that have one value.
-    """
-    items = sorted(items, key=lambda item: item.pair)
-    columns = {
-        name: [lineage[name]] * len(items) if name in lineage else [getattr(item, name) for item in items]
-        for name in schema.names
-    }
+def as_table(items: Iterable[Level], schema: pa.Schema = SCHEMA) -> pa.Table:
+    items = list(items)
+    columns = {name: [getattr(item, name) for item in items] for name in schema.names}
     return pa.Table.from_pydict(columns, schema=schema)
 
 
 def of_table(table: pa.Table) -> tuple[Sent, ...]:
-    columns = [_values(table.column(name)) for name in SCHEMA.names]
-    return tuple(Sent(**dict(zip(SCHEMA.names, row, strict=True))) for row in zip(*columns, strict=True))
+    return tuple(Sent(**dict(zip(SCHEMA.names, row, strict=True))) for row in _rows(table.select(SCHEMA.names)))
+
+
+def levels_of(table: pa.Table) -> dict[Pair, Level]:
+    return {(row[0], row[1]): Level(*row) for row in _rows(table.select(LEVELS.names))}
+
+
+def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    return zip(*map(_values, table.columns), strict=True)
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
     """Each value of a column, equal ones as one object: there may be a million rows, and few times."""
-    encoded = column.combine_chunks().dictionary_encode()
+    encoded = column.unify_dictionaries().combine_chunks()
+    encoded = encoded if isinstance(encoded, pa.DictionaryArray) else encoded.dictionary_encode()
     values = encoded.dictionary.to_pylist()
     return [None if at is None else values[at] for at in encoded.indices.to_pylist()]

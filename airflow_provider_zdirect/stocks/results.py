@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from airflow_provider_zdirect.datasets.arrow import INSTANT
 from airflow_provider_zdirect.publish.latest import LatestTable
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.results import RunResults
-from airflow_provider_zdirect.stocks.level import COLUMNS, Sent, as_table
+from airflow_provider_zdirect.stocks.level import COLUMNS
 from airflow_provider_zdirect.stocks.sent_log import Batch
 
 UPDATES, CURRENT = "stock_updates", "stock_updates_current"
@@ -27,13 +28,14 @@ def publish_run(place: Place, batches: Sequence[Batch]) -> list[dict[str, Any]]:
     :param batches: of the run, in the order in which they were sent. Those that were published before may be missing.
     :returns: the rows.
     """
-    if not any(item.attempts for batch in batches for item in batch.items):
+    sent = [batch.rows.filter(pc.greater(batch.rows["attempts"], 0)) for batch in batches]
+    if not any(rows.num_rows for rows in sent):
         return []
     run, label, began = batches[0].run, batches[0].label, batches[0].started_at
     file = RunResults(place, UPDATES, SCHEMA, f"{run} {began.isoformat()}", began.date())
     rows = {(row["sales_channel_id"], row["ean"]): row for row in file.read()}
-    for batch in batches:
-        for row in as_table(item for item in batch.items if item.attempts).to_pylist():
+    for table in sent:
+        for row in table.to_pylist():
             known = rows.get(pair := (row["sales_channel_id"], row["ean"]))
             if known is None or known["sent_at"] <= row["sent_at"]:
                 rows[pair] = {**row, "run": label, "run_started_at": began}
@@ -42,7 +44,11 @@ def publish_run(place: Place, batches: Sequence[Batch]) -> list[dict[str, Any]]:
     return found
 
 
-def publish_current(place: Place, items: Iterable[Sent], now: datetime) -> None:
-    """Publish what zDirect has now, if it has changed."""
-    table = as_table(items, CURRENT_SCHEMA, _merchant_id=place.merchant_id, _environment=place.environment)
-    LatestTable(place, CURRENT, CURRENT_SCHEMA).update(table, now)
+def publish_current(place: Place, taken: pa.Table, now: datetime) -> None:
+    """Publish what zDirect has now, if it has changed.
+
+    :param taken: rows of the log, by sales channel and EAN.
+    """
+    for name, value in zip([name for name, _ in LINEAGE], (place.merchant_id, place.environment), strict=True):
+        taken = taken.append_column(name, pa.repeat(value, taken.num_rows))
+    LatestTable(place, CURRENT, CURRENT_SCHEMA).update(taken.select(CURRENT_SCHEMA.names).cast(CURRENT_SCHEMA), now)

@@ -15,21 +15,53 @@ one after it, or shortly before it, and requests may overtake each other on thei
 
 A level that a newer feed repeats is not sent, but *confirmed*: it is announced like any other, since a feed between the
 two must not replace it; and if zDirect still has the same level then, that takes the place of an answer.
+
+There may be a million pairs, most of which zDirect has as they are wanted. That is found in columns (:mod:`.log_rows`);
+the others are *watched*: what counts of them is known pair by pair while they are sent.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
-from airflow_provider_zdirect.stocks.level import REJECTED, TAKEN, Level, Pair, Sent, as_table, of_table
-from airflow_provider_zdirect.storage.row_files import parquet_bytes, parquet_table
+from airflow_provider_zdirect.stocks.level import (
+    COLUMNS,
+    LEVELS,
+    REJECTED,
+    SCHEMA,
+    TAKEN,
+    TEXTS,
+    Level,
+    Pair,
+    Sent,
+    as_table,
+    of_table,
+)
+from airflow_provider_zdirect.stocks.log_rows import (
+    EPOCH,
+    Flags,
+    Numbers,
+    compared_versions,
+    find,
+    is_taken,
+    is_unsettled,
+    newest_rows,
+    pair_keys,
+    times,
+)
+from airflow_provider_zdirect.storage.row_files import parquet_bytes
 
 SLACK = timedelta(minutes=15)
 """A request of which its sender never heard again may have arrived this much later: the longest that a client waits."""
@@ -49,7 +81,7 @@ class Batch:
     :param started_at: when that run began to send; distinguishes its passes.
     :param sent_at: when it was announced.
     :param address: of the zDirect that it was sent to.
-    :param items: of a batch: sent with one request.
+    :param rows: of a batch: sent with one request; in the order of ``SCHEMA``.
     """
 
     name: str
@@ -58,26 +90,30 @@ class Batch:
     started_at: datetime
     sent_at: datetime
     address: str
-    items: tuple[Sent, ...]
+    rows: pa.Table
+
+    @property
+    def items(self) -> tuple[Sent, ...]:
+        return of_table(self.rows)
 
     @property
     def is_open(self) -> bool:
-        return self.run != "" and any(item.outcome is None for item in self.items)
+        return self.run != "" and self.rows["outcome"].null_count > 0
 
     def as_bytes(self) -> bytes:
         meta = [self.run, self.label, self.started_at.isoformat(), self.sent_at.isoformat(), self.address]
-        return parquet_bytes(as_table(self.items).replace_schema_metadata({_META: json.dumps(meta)}))
+        return parquet_bytes(self.rows.replace_schema_metadata({_META: json.dumps(meta)}))
 
     @classmethod
     def of_bytes(cls, name: str, data: bytes) -> Batch:
-        table = parquet_table(data)
+        table = pq.ParquetFile(io.BytesIO(data), read_dictionary=TEXTS).read(use_threads=False)
         run, label, started_at, sent_at, address = json.loads(table.schema.metadata[_META])
         began, sent = datetime.fromisoformat(started_at), datetime.fromisoformat(sent_at)
-        return cls(name, run, label, began, sent, address, of_table(table))
+        return cls(name, run, label, began, sent, address, table.replace_schema_metadata().cast(SCHEMA))
 
 
 class Known:
-    """What counts of each pair: the newest level, the newest that zDirect has taken, and the last of each run."""
+    """What counts of some pairs: the newest level, the newest that zDirect has taken, and the last of each run."""
 
     def __init__(self) -> None:
         self.newest: dict[Pair, Sent] = {}
@@ -95,13 +131,6 @@ class Known:
                 last = self.last.setdefault(item.pair, {})
                 if item.run not in last or last[item.run].sent_at <= item.sent_at:
                     last[item.run] = item
-
-    def ended(self) -> Iterator[Sent]:
-        """What is left of runs that have ended."""
-        for pair, newest in self.newest.items():
-            yield replace(newest, run="")
-            if (taken := self.taken.get(pair, newest)) is not newest:
-                yield replace(taken, run="")
 
 
 class SentLog:
@@ -121,27 +150,32 @@ class SentLog:
         self._label = label
         self._address = address
         self._batches: dict[str, Batch] = {}
+        self._rows: pa.Table | None = None
         self._known = Known()
+        self._watched: set[Pair] = set()
         self.refresh()
         own = self.own()
         self._started_at = own[0].started_at if own else now
 
-    def refresh(self) -> None:
+    def refresh(self, written: str = "") -> None:
         """Read what was added since the last time.
 
+        :param written: a batch of this run that is known as it is.
         :raises ZDirectConfigurationError: if it is the log of another zDirect, which has other levels.
         :raises ConcurrentRunError: if other runs keep compacting it.
         """
-        read_published(f"Sent stock levels of merchant {self._place.merchant_id}", self._read)
+        read_published(f"Sent stock levels of merchant {self._place.merchant_id}", lambda: self._read(written))
 
-    def _read(self) -> None:
+    def _read(self, written: str) -> None:
         names = [path.rpartition("/")[2] for path in self._store.files(self._folder)]
         for name in names:
-            if name not in self._batches or self._batches[name].is_open:
+            if name not in self._batches or (self._batches[name].is_open and name != written):
                 if (data := self._store.read(f"{self._folder}/{name}")) is None:
                     raise FileNotFoundError(name)
                 self._add(Batch.of_bytes(name, data))
-        self._batches = {name: self._batches[name] for name in names}
+        if len(names) < len(self._batches):
+            self._batches = {name: self._batches[name] for name in names}
+            self._rows = None
 
     def _add(self, batch: Batch) -> None:
         if batch.address != self._address:
@@ -152,15 +186,58 @@ class SentLog:
                 "delete that folder, and run once with full_sync.",
             )
         self._batches[batch.name] = batch
-        self._known.add(batch.items)
+        self._rows = None
+        if self._watched:
+            rows = batch.rows
+            if rows.num_rows > len(self._watched):
+                rows = _of_pairs(rows, self._watched)
+            self._known.add(item for item in of_table(rows) if item.pair in self._watched)
+
+    @property
+    def rows(self) -> pa.Table:
+        """Those of all batches."""
+        if self._rows is None:
+            tables = [SCHEMA.empty_table(), *(batch.rows for batch in self._batches.values())]
+            self._rows = pa.concat_tables(tables).unify_dictionaries()
+        return self._rows
+
+    def watch(self, pairs: Iterable[Pair]) -> None:
+        """Know these pairs one by one from now on."""
+        if unknown := set(pairs) - self._watched:
+            self._watched |= unknown
+            self._known.add(of_table(_of_pairs(self.rows, unknown)))
+
+    def settled(self, levels: pa.Table, resend_after: timedelta | None, now: datetime) -> tuple[Flags, Flags]:
+        """Which of these levels need no request, since zDirect has the pair's level, and no open run has sent another.
+
+        :param resend_after: what was taken so long ago does need one.
+        :returns: of these the levels whose version is not newer than what zDirect has; and those whose version is.
+        """
+        known, is_open = self._standing(levels, ["quantity", "outcome", "feed_time", "orders_time", "sent_at"])
+        is_settled = is_taken(known) & ~is_open
+        if resend_after is not None:
+            is_settled &= times(known, "sent_at") > (now - resend_after - EPOCH) // timedelta(microseconds=1)
+        order = compared_versions(levels, known)
+        is_same = levels["quantity"].to_numpy() == known["quantity"].to_numpy()
+        return is_settled & ((order < 0) | ((order == 0) & is_same)), is_settled & (order > 0) & is_same
+
+    def outdated(self, levels: pa.Table) -> tuple[Flags, Flags]:
+        """Of which of these levels the log has a pair; and of which of them another level of a newer version."""
+        known, _ = self._standing(levels, ["quantity", "feed_time", "orders_time"])
+        found = known["feed_time"].is_valid().to_numpy()
+        is_other = levels["quantity"].to_numpy() != known["quantity"].to_numpy()
+        return found, found & is_other & (compared_versions(levels, known) < 0)
 
     def newest(self, pair: Pair) -> Sent | None:
-        """The newest level that any run has sent, is sending or has confirmed."""
+        """The newest level of a watched pair that any run has sent, is sending or has confirmed."""
         return self._known.newest.get(pair)
 
-    def taken(self) -> Iterable[Sent]:
-        """The newest level of each pair that zDirect has taken."""
-        return self._known.taken.values()
+    def taken(self) -> pa.Table:
+        """The newest level of each pair that zDirect has taken, by sales channel and EAN."""
+        (keys,) = pair_keys(self.rows)
+        numbers = pa.array(newest_rows(self.rows, keys, is_taken(self.rows)))
+        pa.default_memory_pool().release_unused()
+        return self.rows.select([name for name, _ in COLUMNS]).take(numbers)
 
     def is_ours(self, sent: Sent) -> bool:
         """Whether this run has sent it, in this try or a former one."""
@@ -199,30 +276,32 @@ class SentLog:
     def _of(self, run: str) -> list[Batch]:
         return sorted((batch for batch in self._batches.values() if batch.run == run), key=lambda each: each.sent_at)
 
-    def announce(self, levels: Iterable[Level], now: datetime, *, sends: bool = True) -> Batch:
-        """Write down a batch before its request.
-
-        :param sends: whether there will be one; False: the levels are to be confirmed.
-        """
+    def announce(self, levels: Iterable[Level], now: datetime) -> Batch:
+        """Write down a batch before its request."""
         levels = list(levels)
-        # After all that is known to have been sent, whatever the clocks of others say.
+        self.watch(level.pair for level in levels)
         known = {level.pair: item for level in levels if (item := self.newest(level.pair)) is not None}
-        before = [batch.sent_at for batch in self.own()] + [item.sent_at for item in known.values()]
-        sent_at = max([now.astimezone(UTC), *(time + timedelta(microseconds=1) for time in before)])
-        name = f"{self._run}-{sent_at.strftime('%Y%m%dT%H%M%S.%fZ')}-{uuid.uuid4().hex[:8]}.parquet"
+        sent_at = self._next_time(now, [item.sent_at for item in known.values()])
         attempts = {pair: item.attempts for pair, item in known.items() if self.is_ours(item)}
-        items = tuple(
-            Sent.of(level, sent_at, self._run, attempts=1 + attempts.get(level.pair, 0) if sends else 0)
-            for level in levels
-        )
-        batch = Batch(name, self._run, self._label, self._started_at, sent_at, self._address, items)
+        items = [Sent.of(level, sent_at, self._run, attempts=1 + attempts.get(level.pair, 0)) for level in levels]
+        return self._announce(as_table(items), sent_at)
+
+    def _next_time(self, now: datetime, known: Iterable[datetime]) -> datetime:
+        """After all that is known to have been sent, whatever the clocks of others say."""
+        before = [*(batch.sent_at for batch in self.own()), *known]
+        return max([now.astimezone(UTC), *(time + timedelta(microseconds=1) for time in before)])
+
+    def _announce(self, rows: pa.Table, sent_at: datetime) -> Batch:
+        name = f"{self._run}-{sent_at.strftime('%Y%m%dT%H%M%S.%fZ')}-{uuid.uuid4().hex[:8]}.parquet"
+        batch = Batch(name, self._run, self._label, self._started_at, sent_at, self._address, rows)
         self._write(batch)
         self._batches[name] = batch
+        self._rows = None
         return batch
 
-    def record(self, batch: Batch, answered: Iterable[Sent]) -> None:
+    def record(self, batch: Batch, answered: pa.Table) -> None:
         """Write down its outcomes, and read what others have announced meanwhile."""
-        done = replace(batch, items=tuple(answered))
+        done = replace(batch, rows=answered)
         self._write(done)
         self._add(done)
         self.refresh()
@@ -231,44 +310,96 @@ class SentLog:
         """Forget a batch of which it is certain that it was not carried out."""
         self._store.delete(f"{self._folder}/{batch.name}")
         del self._batches[batch.name]
+        self._rows = None
 
-    def confirm(self, levels: Iterable[Level], now: datetime) -> set[Pair]:
-        """Write down newer versions of levels that zDirect has taken; the pairs of which it still has these levels."""
-        batch = self.announce(levels, now, sends=False)
+    def confirm(self, levels: pa.Table, now: datetime) -> pa.Table:
+        """Write down newer versions of levels that zDirect has taken.
+
+        :returns: the levels that it may not have any more.
+        """
+        known, _ = self._standing(levels, ["sent_at"])
+        sent_at = self._next_time(now, known["sent_at"].unique().drop_null().to_pylist())
+        count = levels.num_rows
+        constant = {"sent_at": sent_at, "attempts": 0, "run": self._run}
+        columns = [
+            levels[name].cast(kind) if name in LEVELS.names else pa.repeat(pa.scalar(constant.get(name), kind), count)
+            for name, kind in zip(SCHEMA.names, SCHEMA.types, strict=True)
+        ]
+        batch = self._announce(pa.table(columns, schema=SCHEMA), sent_at)
         # A run that has looked before that, and sends something older, may not look again.
-        self.refresh()
-        confirmed = [done for item in batch.items if (done := self._confirmed(item))]
-        self.record(batch, confirmed)
-        return {item.pair for item in confirmed}
-
-    def _confirmed(self, item: Sent) -> Sent | None:
-        taken = self._known.taken[item.pair]
-        if taken.quantity != item.quantity or self.is_doubtful(item.pair):
-            return None
-        return replace(taken, feed_time=item.feed_time, orders_time=item.orders_time, run=item.run, attempts=0)
+        self._add(batch)
+        self.refresh(written=batch.name)
+        found, is_open = self._find(levels, only_taken=True)
+        quantities = self.rows["quantity"].take(pa.array(found, mask=found < 0))
+        is_same = levels["quantity"].to_numpy() == quantities.to_numpy()
+        self.watch(open_pairs := _pairs(levels.filter(is_open)))
+        is_same[is_open] &= np.array([not self.is_doubtful(pair) for pair in open_pairs], dtype=bool)
+        mine, as_before = ["feed_time", "orders_time", "attempts", "run"], pa.array(found[is_same])
+        confirmed = {
+            name: batch.rows[name].filter(is_same) if name in mine else self.rows[name].take(as_before)
+            for name in SCHEMA.names
+        }
+        self.record(batch, pa.table(confirmed, schema=SCHEMA))
+        return levels.filter(~is_same)
 
     def compact(self, batches: Iterable[Batch]) -> None:
         """Make one object of these batches and of all levels, and delete them: their runs have ended."""
         self.refresh()
+        pa.default_memory_pool().release_unused()
         names = {batch.name for batch in batches}
         levels = [batch for batch in self._batches.values() if not batch.run]
         gone = [batch for batch in self._batches.values() if batch.name in names]
         if not gone and len(levels) < 2:
             return
-        left = Known()
-        for batch in [*levels, *gone]:
-            left.add(batch.items)
+        rows = pa.concat_tables([batch.rows for batch in [*levels, *gone]]).unify_dictionaries()
         # What died without looking again keeps its pair doubtful, until that is sent again.
-        doubts = (item for last in left.last.values() for item in last.values())
-        items = [*left.ended(), *(item for item in doubts if _may_replace(item, self._known.newest[item.pair]))]
+        unsettled = rows.filter(is_unsettled(rows))
+        self.watch(_pairs(unsettled))
+        last = Known()
+        last.add(of_table(unsettled))
+        doubts = [item for of_pair in last.last.values() for item in of_pair.values()]
+        doubtful = as_table(item for item in doubts if _may_replace(item, self._known.newest[item.pair]))
         never = datetime.min.replace(tzinfo=UTC)
         name = f"levels-{uuid.uuid4().hex}.parquet"
-        self._write(Batch(name, "", "", never, never, self._address, tuple(items)))
+        left = pa.concat_tables([ended(rows), doubtful]).unify_dictionaries()
+        self._write(Batch(name, "", "", never, never, self._address, left))
         for batch in [*levels, *gone]:
             self._store.delete(f"{self._folder}/{batch.name}")
 
+    def _standing(self, levels: pa.Table, columns: Sequence[str]) -> tuple[pa.Table, Flags]:
+        """These columns of the newest row of each level's pair, null if there is none; whether a run of it is open."""
+        found, is_open = self._find(levels)
+        return self.rows.select(columns).take(pa.array(found, mask=found < 0)), is_open
+
+    def _find(self, levels: pa.Table, *, only_taken: bool = False) -> tuple[Numbers, Flags]:
+        """The number of the newest row of each level's pair, -1 if there is none; and whether a run of it is open."""
+        # To the operating system, with what was freed: sorting has needs of its own.
+        pa.default_memory_pool().release_unused()
+        rows = self.rows
+        wanted, keys = pair_keys(levels, rows)
+        found = find(wanted, keys, newest_rows(rows, keys, is_taken(rows) if only_taken else None))
+        return found, np.isin(wanted, keys[is_unsettled(rows)])
+
     def _write(self, batch: Batch) -> None:
         self._store.write(f"{self._folder}/{batch.name}", batch.as_bytes())
+
+
+def ended(rows: pa.Table) -> pa.Table:
+    """What is left when the runs have ended: the newest row of each pair, and the newest that zDirect has taken."""
+    (keys,) = pair_keys(rows)
+    left = np.unique(np.concatenate([newest_rows(rows, keys), newest_rows(rows, keys, is_taken(rows))]))
+    runs = pa.repeat(pa.scalar("", SCHEMA.field("run").type), len(left))
+    return rows.take(pa.array(left)).set_column(SCHEMA.get_field_index("run"), SCHEMA.field("run"), runs)
+
+
+def _pairs(table: pa.Table) -> list[Pair]:
+    return list(zip(table["sales_channel_id"].to_pylist(), table["ean"].to_pylist(), strict=True))
+
+
+def _of_pairs(rows: pa.Table, pairs: Iterable[Pair]) -> pa.Table:
+    channels, eans = zip(*pairs, strict=True)
+    wanted, keys = pair_keys(pa.table({"sales_channel_id": channels, "ean": eans}), rows)
+    return rows.filter(np.isin(keys, wanted))
 
 
 def _may_replace(item: Sent, newest: Sent) -> bool:

@@ -23,6 +23,9 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.endpoint import Rate
@@ -39,7 +42,21 @@ from airflow_provider_zdirect.exceptions import (
 )
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.stocks.answer import outcomes
-from airflow_provider_zdirect.stocks.level import ACCEPTED, AGAIN, PENDING, REJECTED, TAKEN, Level, Levels, Pair
+from airflow_provider_zdirect.stocks.level import (
+    ACCEPTED,
+    AGAIN,
+    LEVELS,
+    PAIRS,
+    PENDING,
+    REJECTED,
+    TAKEN,
+    Level,
+    Levels,
+    Pair,
+    as_table,
+    levels_of,
+)
+from airflow_provider_zdirect.stocks.log_rows import pair_keys
 from airflow_provider_zdirect.stocks.results import UPDATES, publish_current, publish_run
 from airflow_provider_zdirect.stocks.sent_log import SentLog
 from airflow_provider_zdirect.stocks.update_plan import SHOWN, StockUpdateJob, UpdatePlan, make_plan
@@ -100,6 +117,8 @@ async def update_stocks(
         open pieces of more articles than that are of an unknown EAN: then nothing was.
     :raises ZDirectRetriableError: if the rest can be sent later.
     """
+    # Arrow's own pool keeps what was freed.
+    pa.set_memory_pool(pa.system_memory_pool())
     clock = clock or SystemClock()
     plan = await make_plan(job, client, clock.now())
     if plan is None:
@@ -138,7 +157,7 @@ class _Updating:
         log.info(
             "%s: %d rows, %d pairs, %d of them to send.",
             subject("stock updates", self.place.merchant_id, full_id=True),
-            self.plan.counts["rows"], len(self.plan.levels), len(due),
+            self.plan.counts["rows"], self.plan.levels.num_rows, len(due),
         )  # fmt: skip
         try:
             await self._send_all(due)
@@ -158,16 +177,24 @@ class _Updating:
 
     async def _all_due(self) -> Levels:
         """What has to be sent; of what zDirect has already, newer versions are confirmed."""
+        wanted, confirmed, rest = self.plan.levels, [], self.plan.levels
+        if not self.job.full_sync:
+            is_known, is_same = self.log.settled(wanted, self.job.resend_after, self.clock.now())
+            confirmed, rest = [wanted.filter(is_same)], wanted.filter(~is_known & ~is_same)
+        levels = levels_of(rest)
+        self.log.watch(levels)
         due: dict[Pair, Level] = {}
-        same: dict[Pair, Level] = {}
-        for pair, level in self.plan.levels.items():
+        same: list[Level] = []
+        for pair, level in levels.items():
             if sent := self._due(level):
                 due[pair] = sent
             elif (newest := self.log.newest(pair)) and newest.outcome in TAKEN and newest.version < level.version:
-                same[pair] = level
-        if same:
-            confirmed = await asyncio.to_thread(self.log.confirm, same.values(), self.clock.now())
-            due |= {pair: level for pair, level in same.items() if pair not in confirmed}
+                same.append(level)
+        to_confirm = pa.concat_tables([*confirmed, as_table(same, LEVELS)])
+        if to_confirm.num_rows:
+            changed = await asyncio.to_thread(self.log.confirm, to_confirm, self.clock.now())
+            due |= levels_of(changed)
+            self.log.watch(due)
         return due
 
     def _due(self, level: Level) -> Level | None:
@@ -269,7 +296,7 @@ class _Updating:
         else:
             answered = outcomes(batch.items, reply.content, what=what)
         self.updates += len(due)
-        await asyncio.to_thread(self.log.record, batch, answered)
+        await asyncio.to_thread(self.log.record, batch, as_table(answered))
         return {item.pair for item in answered if item.outcome in AGAIN or self.log.is_older(item.pair)}
 
     # Afterwards
@@ -288,17 +315,17 @@ class _Updating:
         """:param rows: what this run has sent."""
         found = Counter(row["outcome"] for row in rows)
         counts = {"accepted": found[ACCEPTED], "pending": found[PENDING], "refused": found[REJECTED]}
-        sent = {(row["sales_channel_id"], row["ean"]) for row in rows}
-        left: Counter[str] = Counter()
-        for pair, level in self.plan.levels.items():
-            if pair not in sent and (newest := self.log.newest(pair)):
-                left["outdated" if level.is_older(newest) else "unchanged"] += 1
+        sent = pa.table({name: [row[name] for row in rows] for name in ("sales_channel_id", "ean")}, schema=PAIRS)
+        wanted_pairs, sent_pairs = pair_keys(self.plan.levels, sent)
+        is_known, is_outdated = self.log.outdated(self.plan.levels)
+        is_left = is_known & ~np.isin(wanted_pairs, sent_pairs)
+        outdated = int((is_left & is_outdated).sum())
         return {
             "merchant_id": self.place.merchant_id,
             "uri": self.place.data_uri(UPDATES),
             **self.plan.counts,
-            "unchanged": left["unchanged"],
-            "outdated": left["outdated"],
+            "unchanged": int(is_left.sum()) - outdated,
+            "outdated": outdated,
             "sent": len(rows),
             **counts,
             "failed": len(rows) - sum(counts.values()),

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.exceptions import RejectedRecordsError
 from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.stocks.channels import live_channels
 from airflow_provider_zdirect.stocks.feed import FeedFiles, FeedRow, SkuMapping
-from airflow_provider_zdirect.stocks.level import Levels
 from airflow_provider_zdirect.stocks.open_orders import OrdersWanted, open_orders
 from airflow_provider_zdirect.stocks.results import UPDATES
 from airflow_provider_zdirect.stocks.wanted_levels import OpenPieces, wanted_levels
@@ -59,11 +60,12 @@ class StockUpdateJob:
 class UpdatePlan:
     """The levels that zDirect is to have.
 
+    :param levels: a row for each pair of sales channel and EAN.
     :param bad: rows of the feed and articles of open orders that were rejected.
     :param counts: of all this, for the result.
     """
 
-    levels: Levels
+    levels: pa.Table
     bad: Sequence[FeedRow]
     counts: dict[str, Any]
 
@@ -81,7 +83,7 @@ async def make_plan(job: StockUpdateJob, client: ZDirectClient, now: datetime) -
         oldest = min(feed.times.values())
         orders = await asyncio.to_thread(open_orders, job.place, job.orders, mapping or SkuMapping(), now, oldest)
     channels: tuple[str, ...] = ()
-    if any(row.channel is None for row in feed.rows):
+    if feed.is_for_all_channels:
         channels = job.sales_channel_ids or await live_channels(client, job.place.merchant_id)
     wanted = wanted_levels(feed, channels, orders)
     if wanted.below_zero:
@@ -101,12 +103,12 @@ async def make_plan(job: StockUpdateJob, client: ZDirectClient, now: datetime) -
         )
     counts = {
         "feed_time": feed_time.isoformat(),
-        "rows": len(feed.rows) + len(feed.bad),
+        "rows": feed.count,
         "rejected": len(bad),
         "rejected_uri": uri,
         "superseded": wanted.superseded,
         "sales_channels": len(channels),
-        "pairs": len(wanted.levels),
+        "pairs": wanted.levels.num_rows,
         "open_pieces": sum(wanted.subtracted.values()) if orders else None,
         "below_zero": len(wanted.below_zero),
     }

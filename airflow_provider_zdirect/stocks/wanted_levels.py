@@ -10,13 +10,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from airflow_provider_zdirect.stocks.feed import Feed, FeedRow
-from airflow_provider_zdirect.stocks.level import Level, Pair
+import numpy as np
+import pyarrow as pa
+
+from airflow_provider_zdirect.datasets.arrow import INSTANT
+from airflow_provider_zdirect.stocks.feed import Feed, FeedRow, rows_of
+from airflow_provider_zdirect.stocks.level import LEVELS, Level, as_table
+from airflow_provider_zdirect.stocks.log_rows import EPOCH, Flags, coded, pair_keys
 
 
 class Piece(NamedTuple):
@@ -57,13 +62,14 @@ class OpenPieces:
 class Wanted:
     """What zDirect is to have.
 
+    :param levels: one for each pair of sales channel and EAN.
     :param bad: rejected rows.
     :param superseded: rows whose EAN is in a newer file too.
     :param subtracted: open pieces by EAN.
     :param below_zero: EANs of which more is ordered than the feed has.
     """
 
-    levels: dict[Pair, Level] = field(default_factory=dict)
+    levels: pa.Table = field(default_factory=LEVELS.empty_table)
     bad: list[FeedRow] = field(default_factory=list)
     superseded: int = 0
     subtracted: dict[str, int] = field(default_factory=dict)
@@ -77,9 +83,16 @@ def wanted_levels(feed: Feed, channels: Iterable[str], open_pieces: OpenPieces |
     :param open_pieces: what is subtracted from each level, which is 0 at least.
     """
     wanted = Wanted(bad=list(feed.bad))
+    channels = list(channels)
+    known_until = open_pieces.known_until if open_pieces else None
+    is_simple = _are_simple(feed, open_pieces.pieces if open_pieces else ())
+    files = list(feed.times)
+    rows = [*rows_of(feed.plain.filter(~is_simple)), *feed.rows]
+    rows.sort(key=lambda row: (files.index(row.file), int(row.where.rpartition(" ")[2])))
     groups: dict[tuple[str, str | None], list[FeedRow]] = {}
-    for row in feed.rows:
+    for row in rows:
         groups.setdefault((row.ean, row.channel), []).append(row)
+    levels: list[Level] = []
     for (ean, own), group in groups.items():
         feed_time = max(feed.times[row.file] for row in group)
         rows = [row for row in group if feed.times[row.file] == feed_time]
@@ -88,16 +101,50 @@ def wanted_levels(feed: Feed, channels: Iterable[str], open_pieces: OpenPieces |
         targets = [own] if own else [channel for channel in channels if (ean, channel) not in groups]
         if quantity is None or not targets:
             continue
-        known_until = None
         if open_pieces is not None:
-            known_until = open_pieces.known_until
             wanted.subtracted[ean] = open_pieces.of(ean, feed_time)
             quantity -= wanted.subtracted[ean]
             if quantity < 0:
                 wanted.below_zero.add(ean)
-        for channel in targets:
-            wanted.levels[channel, ean] = Level(channel, ean, max(0, quantity), feed_time, known_until)
+        levels += [Level(channel, ean, max(0, quantity), feed_time, known_until) for channel in targets]
+    simple = _simple_levels(feed.plain.filter(is_simple), channels, feed.times, known_until)
+    wanted.levels = pa.concat_tables([*simple, as_table(levels, LEVELS)]).unify_dictionaries()
     return wanted
+
+
+def _are_simple(feed: Feed, ordered: Iterable[str]) -> Flags:
+    """Which plain rows say all there is to say of their EAN, alone or with rows for other sales channels.
+
+    :param ordered: EANs from which something may have to be subtracted.
+    """
+    (pairs,) = pair_keys(feed.plain)
+    eans = feed.plain["ean"].cast(pa.int64()).to_numpy()
+    is_for_all = coded(feed.plain["sales_channel_id"], lambda channel: not channel) > 0
+    order = np.argsort(pairs, kind="stable")
+    repeated = order[1:][pairs[order[1:]] == pairs[order[:-1]]]
+    both = np.intersect1d(eans[is_for_all], eans[~is_for_all])
+    others = np.array([int(ean) for ean in (*ordered, *(row.ean for row in feed.rows))], dtype=np.int64)
+    return ~np.isin(eans, np.concatenate([eans[repeated], both, others]))
+
+
+def _simple_levels(
+    rows: pa.Table, channels: Iterable[str], times: Mapping[str, datetime], known_until: datetime | None
+) -> Iterator[pa.Table]:
+    """The levels of plain rows: those with a sales channel first."""
+    is_for_all = coded(rows["sales_channel_id"], lambda channel: not channel) > 0
+    own, for_all = rows.filter(~is_for_all), rows.filter(is_for_all)
+    for channel, table in [(None, own), *((channel, for_all) for channel in channels)]:
+        feed_times = coded(table["file"], lambda file: (times[file or ""] - EPOCH) // timedelta(microseconds=1))
+        columns = {
+            "sales_channel_id": pa.repeat(channel, table.num_rows).dictionary_encode()
+            if channel
+            else table["sales_channel_id"],
+            "ean": table["ean"],
+            "quantity": table["quantity"],
+            "feed_time": pa.array(feed_times).cast(INSTANT),
+            "orders_time": pa.repeat(pa.scalar(known_until, INSTANT), table.num_rows),
+        }
+        yield pa.table(columns, schema=LEVELS)
 
 
 def _agreed(rows: Sequence[FeedRow], wanted: Wanted) -> int | None:

@@ -85,7 +85,8 @@ class Progress:
 
     def total(self, count: str) -> int:
         """The sum of a field over all requests."""
-        return sum(getattr(request, count) for request in self.requests.values())
+        # A copy: another thread may begin a request meanwhile.
+        return sum(getattr(request, count) for request in list(self.requests.values()))
 
 
 class Checkpoint:

@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import io
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -25,19 +26,20 @@ from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 BATCH_ROWS = 8_192
 """Rows in memory at the same time, several times over while they are filtered and encoded."""
-ROW_GROUP_ROWS = 98_304
+ROW_GROUP_ROWS = 100_000
 """Rows of a row group of a Parquet file, at most."""
 JSON_BLOCK_BYTES = 8 * 1024 * 1024
 
 
 class ParquetWriter:
-    """Parquet, zstd, with statistics and page index; a row group per written table, or more for a large one."""
+    """Parquet, zstd, with statistics and page index; a row group per written table, or equal ones for a large one."""
 
     def __init__(self, local: Path, schema: pa.Schema) -> None:
         self._writer = pq.ParquetWriter(local, schema, compression="zstd", write_page_index=True)
 
     def write(self, table: pa.Table) -> None:
-        self._writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+        groups = math.ceil(table.num_rows / ROW_GROUP_ROWS) or 1
+        self._writer.write_table(table, row_group_size=math.ceil(table.num_rows / groups) or 1)
 
     def close(self) -> None:
         self._writer.close()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_zdirect.datasets.damaged_json import cut_elements, cut_members, mended
+from airflow_provider_zdirect.datasets.damaged_json import cut_elements, cut_members, is_sound, mended
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -111,3 +111,13 @@ def test_what_cannot_be_mended_is_refused_with_the_reason(record: bytes, reason:
 def test_commas_too_many_are_skipped(body: bytes) -> None:
     assert [bytes(each) for each in cut_elements(body)] == [b"1", b"2"]
     assert {name: bytes(value) for name, value in cut_members(b'{"a":1,}').items()} == {"a": b"1"}
+
+
+@pytest.mark.parametrize("shift", range(4))
+def test_an_answer_in_utf_8_is_sound_and_one_that_is_damaged_anywhere_is_not(shift: int) -> None:
+    body = b'["' + b"x" * shift + "😀".encode() * 600_000 + b'"]'
+    assert is_sound(body)
+    assert is_sound(bytearray(body))
+    for at in (3 + shift, 2**20, len(body) - 3):
+        assert not is_sound(body[:at] + b"\xff" + body[at + 1 :])
+    assert not is_sound(b'["\xf0\x9f\x98"]')

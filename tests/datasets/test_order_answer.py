@@ -118,6 +118,44 @@ def test_what_belongs_together_is_joined() -> None:
     assert published(page) == [[ORDER], [ITEM], [LINE]]
 
 
+def test_an_order_that_changes_alone_changes_no_hash_of_its_items_and_lines() -> None:
+    included, later = [STEP, line(), item()], "2026-11-19T12:00:00Z"
+    first, second = parse([order()], included), parse([order(modified_at=later)], included)
+    for name in LEVELS[1:]:
+        (before,), (after,) = validated(first, name)[0], validated(second, name)[0]
+        assert before["order_modified_at"] != after["order_modified_at"]
+        assert before["_record_hash"] == after["_record_hash"]
+
+
+@pytest.mark.parametrize("empty", ["", None])
+def test_an_empty_attribute_does_not_hide_what_a_record_is_given(empty: str | None) -> None:
+    emptied = item(
+        attributes={"order_id": empty, "modified_at": empty, "article_id": "null", "quantity_initial": empty}
+    )
+    page = parse([order(order_id=empty, created_at=EARLIER)], [STEP, line(), emptied])
+    assert row(page, "order_items") == {
+        "order_id": ORDER,
+        "order_item_id": ITEM,
+        "order_date": AT,
+        "order_modified_at": AT,
+        "modified_at": AT,
+        "article_id": "null",
+    }
+    assert row(page) == {
+        "order_id": ORDER,
+        "order_number": "1",
+        "order_date": AT,
+        "modified_at": AT,
+        "created_at": EARLIER,
+    }
+
+
+@pytest.mark.parametrize("attributes", [{}, None])
+def test_a_resource_may_have_no_attributes(attributes: Any) -> None:
+    page = parse([order()], [STEP, line(), item(attributes=attributes)])
+    assert published(page)[1] == [ITEM]
+
+
 def test_fields_join_where_relationships_have_no_data() -> None:
     main, *included = without_references()
     page = parse([main], included)

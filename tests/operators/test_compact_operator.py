@@ -8,10 +8,12 @@ from typing import Any
 
 import duckdb
 import pytest
+from killing import Killed
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators.compact import COMPACTED, ZDirectCompactOperator
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
+from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 11, 16, tzinfo=UTC)
@@ -138,3 +140,25 @@ def test_all_that_is_published_record_by_record_is_compacted_with_the_latest_ver
     ]
     with pytest.raises(ZDirectConfigurationError, match="'liquidated_items' is not published record by record"):
         ZDirectCompactOperator(task_id="compact", base_path="/data", datasets=["orders", "liquidated_items"])
+
+
+def test_a_task_that_is_killed_while_it_deletes_goes_on_when_it_is_tried_again(
+    base, merchant, context, monkeypatch: pytest.MonkeyPatch
+):
+    before, deleted = published(base), []
+    delete = ObjectStore.delete
+
+    def delete_one(store: ObjectStore, path: str) -> None:
+        if deleted:
+            raise Killed
+        deleted.append(path)
+        delete(store, path)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(ObjectStore, "delete", delete_one)
+        with pytest.raises(Killed):
+            compact(base, merchant, context, datasets="returned_items")
+    compact(base, merchant, context, datasets="returned_items")
+    assert deleted
+    assert published(base) == before
+    assert {files for day, files in files_of(base).items() if day < "date=2026-11-18"} == {1}

@@ -23,8 +23,8 @@ from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ServerError
 from airflow_provider_zdirect.pipeline import fetch
 from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
-from airflow_provider_zdirect.pipeline.fetch import Fetcher
 from airflow_provider_zdirect.pipeline.staging import PageStager
+from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
 from airflow_provider_zdirect.windows import Window
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -168,15 +168,15 @@ def counted(
 ) -> CountingTransport:
     """Run the job with answers that take a while.
 
-    :param pile: let so many answers pile up behind one page.
+    :param pile: let so many requests pile up, one of them with a page that is being staged.
     """
     runs.fault(part, {"delay": 0.05}, every=1)
     transport, clock = CountingTransport(part), runs.clock()
 
     def staged(number: int, page: Page) -> None:
-        transport.in_memory -= 1
         if number == 20:
             until(lambda: transport.in_memory == pile)
+        transport.in_memory -= 1
 
     async def run() -> None:
         config, limiter = config_of(runs.emulator, environment=runs.environment), MemoryRateLimiter(clock)
@@ -195,8 +195,7 @@ def test_the_larger_answers_are_the_fewer_are_in_memory(
     monkeypatch.setattr(fetch, "LARGE", large)
     days = Window(NOON - timedelta(hours=48), NOON)
     transport = counted(runs, monkeypatch, runs.job(RETURNED, days), "returned-items", pile)
-    # A place is free again when the staging of an answer is about to begin.
-    assert transport.most_in_memory <= pile + 1
+    assert transport.most_in_memory <= pile
     assert transport.most_under_way == min(fetch.REQUESTS_AT_ONCE, pile)
     assert runs.keys(RETURNED) == runs.truth(RETURNED, days)
 
@@ -211,20 +210,18 @@ def test_no_more_requests_are_under_way_at_once_than_the_rate_limit_is_good_for(
 
 
 @pytest.mark.parametrize("dataset", [RECEIVED, RETURNED])
-def test_only_the_very_last_page_of_a_run_is_the_last(
-    runs: Runs, monkeypatch: pytest.MonkeyPatch, dataset: str
-) -> None:
-    last: list[bool] = []
-    stage = Fetcher._stage
+def test_all_pages_but_the_very_last_one_are_saved(runs: Runs, monkeypatch: pytest.MonkeyPatch, dataset: str) -> None:
+    saved: list[str] = []
+    save = Checkpoint.save
 
-    def staged(self: Fetcher, *arguments: Any, is_last: bool) -> None:
-        last.append(is_last)
-        stage(self, *arguments, is_last=is_last)
+    def saving(self: Checkpoint, progress: Progress, request: str) -> None:
+        saved.append(request)
+        save(self, progress, request)
 
-    monkeypatch.setattr(Fetcher, "_stage", staged)
-    runs.run(dataset, HOURS)
-    assert last == [*[False] * (len(last) - 1), True]
-    assert len(last) > 6
+    monkeypatch.setattr(Checkpoint, "save", saving)
+    result = runs.run(dataset, HOURS)
+    assert runs.keys(dataset) == runs.truth(dataset, HOURS)
+    assert len(saved) == result.manifest.pages - 1 > 5
 
 
 class Distant(Transport):

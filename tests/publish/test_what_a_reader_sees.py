@@ -25,7 +25,7 @@ def test_no_record_disappears_while_its_file_is_replaced(tmp_path: Path, monkeyp
     (met,) = other.published_files()
     (tmp_path / met).write_bytes((other.root / met).read_bytes())
     after = [Item("r6", 1.5, "second"), *before[:6], *before[7:], Item("new", 23)]
-    staged = warehouse.stage("c", after)
+    staged = warehouse.stage("c", after, at(101))
     seen: list[set[str]] = []
     look_after_changes(monkeypatch, lambda: seen.append({label for label, _, _ in warehouse.published()}))
     warehouse.publish(day, [staged])

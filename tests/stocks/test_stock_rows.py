@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.local import LocalFileSystem
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stock_world import ean
 
@@ -22,10 +22,11 @@ from airflow_provider_zdirect.exceptions import (
     StorageUnavailableError,
     ZDirectConfigurationError,
 )
+from airflow_provider_zdirect.stocks import feed as feed_module
 from airflow_provider_zdirect.stocks.answer import outcomes
-from airflow_provider_zdirect.stocks.feed import Feed, FeedFiles, FeedRow
-from airflow_provider_zdirect.stocks.level import Sent
-from airflow_provider_zdirect.stocks.sent_log import Known
+from airflow_provider_zdirect.stocks.feed import Feed, FeedFiles, FeedRow, rows_of
+from airflow_provider_zdirect.stocks.level import TAKEN, Sent, as_table, levels_of, of_table
+from airflow_provider_zdirect.stocks.sent_log import Known, ended
 from airflow_provider_zdirect.stocks.stock_updates import BATCH, rate_of
 from airflow_provider_zdirect.stocks.wanted_levels import OpenPieces, Piece, wanted_levels
 
@@ -57,7 +58,9 @@ def test_every_row_counts_or_is_rejected_or_is_superseded_and_no_level_is_guesse
 ) -> None:
     pieces = OpenPieces({code: [Piece(NOW)] * count for code, count in ordered.items()}, NOW)
     wanted = wanted_levels(Feed(rows=rows, times=TIMES), CHANNELS, pieces)
-    for (channel, code), level in wanted.levels.items():
+    levels = levels_of(wanted.levels)
+    assert len(levels) == wanted.levels.num_rows
+    for (channel, code), level in levels.items():
         said = [row for row in rows if row.ean == code and row.channel == channel]
         said = said or [row for row in rows if row.ean == code and row.channel is None]
         newest = max(TIMES[row.file] for row in said)
@@ -68,9 +71,7 @@ def test_every_row_counts_or_is_rejected_or_is_superseded_and_no_level_is_guesse
         assert level.quantity == max(0, quantity - ordered.get(code, 0))
     groups = {(row.ean, row.channel) for row in rows}
     counting = {
-        (row.ean, row.channel)
-        for row in rows
-        if (row.channel or "c2", row.ean) in wanted.levels and row.quantity is not None
+        (row.ean, row.channel) for row in rows if (row.channel or "c2", row.ean) in levels and row.quantity is not None
     }
     assert len(rows) == len(wanted.bad) + wanted.superseded + len(counting)
     assert len(counting) <= len(groups)
@@ -92,14 +93,18 @@ def sent(code: int, quantity: int = 1, *, minute: int = 0, version: int = 0, out
 @settings(max_examples=100)
 def test_what_was_sent_comes_to_the_same_in_any_order_and_however_it_was_compacted(made, dice, cut) -> None:
     items = [sent(1, version, minute=minute, version=version, outcome=outcome) for version, minute, outcome in made]
-    whole, part, rest = Known(), Known(), Known()
+    whole = Known()
     whole.add(items)
     shuffled = [*items, *items]
     dice.shuffle(shuffled)
-    part.add(shuffled[:cut])
-    rest.add(part.ended())
-    rest.add(shuffled[cut:])
-    rest.add(part.ended())
+    part = ended(as_table(shuffled[:cut]))
+    rest = Known()
+    for some in (of_table(part), shuffled[cut:], of_table(part)):
+        rest.add(some)
+    compacted_again = of_table(ended(as_table([*of_table(part), *shuffled[cut:]])))
+    for some in (items, [item for item in items if item.outcome in TAKEN]):
+        left = [item for item in compacted_again if some is items or item.outcome in TAKEN]
+        assert max((item.order for item in left), default=None) == max((item.order for item in some), default=None)
     found, expected = rest.newest.get(("c1", ean(1))), whole.newest.get(("c1", ean(1)))
     assert (found and found.order) == (expected and expected.order)
     assert {pair: item.order for pair, item in rest.taken.items()} == {
@@ -166,7 +171,11 @@ def test_files_of_every_kind_in_a_folder_are_one_feed_and_the_newest_says_what_i
         os.utime(tmp_path / name, (NOW.timestamp() + 60 * minute,) * 2)
     feed = read(tmp_path, now=NOW + timedelta(days=1))
     wanted = wanted_levels(feed, ["c1"])
-    assert {code: level.quantity for (_, code), level in wanted.levels.items()} == {ean(1): 1, ean(2): 7, ean(3): 3}
+    assert {code: level.quantity for (_, code), level in levels_of(wanted.levels).items()} == {
+        ean(1): 1,
+        ean(2): 7,
+        ean(3): 3,
+    }
     assert wanted.superseded == 1
     assert [(str(row.source), row.reason) for row in wanted.bad] == [("row 2 of c.jsonl", "quantity is missing")]
     assert Counter(feed.times.values()) == Counter(NOW + timedelta(minutes=minute) for minute in range(3))
@@ -187,11 +196,11 @@ def test_files_of_every_kind_in_a_folder_are_one_feed_and_the_newest_says_what_i
 def test_a_row_that_is_none_does_not_stop_the_others(tmp_path: Path, name: str, content: str, said: list[str]) -> None:
     (tmp_path / name).write_text(content)
     feed = read(tmp_path / name)
-    good = [row for row in feed.rows if row.quantity is not None]
+    good = [row for row in (*rows_of(feed.plain), *feed.rows) if row.quantity is not None]
     bad = [row for row in feed.rows if row.quantity is None] + feed.bad
     assert [(row.ean, row.quantity) for row in good] == [(ean(1), 1)]
     assert [text in row.reason for text, row in zip(said, bad, strict=True)] == [True] * len(said)
-    assert len(feed.rows) + len(feed.bad) == 1 + len(said)
+    assert feed.count == 1 + len(said)
     assert all(row.content for row in bad)
 
 
@@ -202,7 +211,7 @@ def test_a_broken_file_of_a_folder_does_not_stop_the_others_and_one_that_is_gone
     (tmp_path / "b.csv").write_text("")
     files = FeedFiles(LocalFileSystem(), str(tmp_path), "feed", NOW)
     feed = files.read(files.find(), None, NOW)
-    assert [row.ean for row in feed.rows] == [ean(1)]
+    assert feed.plain["ean"].to_pylist() == [ean(1)]
     assert ["it is empty" in row.reason for row in feed.bad] == [True]
     found = files.find()
     (tmp_path / "a.csv").unlink()
@@ -259,4 +268,52 @@ def test_a_folder_with_files_of_other_kinds_only_is_an_error_that_names_them(tmp
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(f"ean,quantity\n{ean(1)},1\n".encode()))
     (tmp_path / "b.tsv").write_text(f"ean\tquantity\n{ean(2)}\t2\n")
     feed = files.read(files.find(), None, NOW)
-    assert {row.ean: row.quantity for row in feed.rows} == {ean(1): 1, ean(2): 2}
+    assert {row.ean: row.quantity for row in rows_of(feed.plain)} == {ean(1): 1, ean(2): 2}
+
+
+CELLS = st.sampled_from(
+    [
+        *(ean(1), ean(2), ean(3), "0012345678905", "12345678905", "4006381333930", "4006381000000", f'"{ean(1)}"', ""),
+        *("5", "007", "999999999", "2147483648", "-1", "2.0", "1.000", " 3", '"4"', "x", "Ä", 'a "b"'),
+        *("5b1f6a52-9d3c-4d6e-8f3a-0c9a5b7e1d24", "5B1F6A52-9D3C-4D6E-8F3A-0C9A5B7E1D24", "5b1f6a52"),
+    ]
+)
+LIKELY = st.tuples(
+    st.one_of(st.integers(1, 5).map(ean), CELLS),
+    st.one_of(st.integers(0, 9).map(str), CELLS),
+    st.one_of(st.sampled_from(["", "5b1f6a52-9d3c-4d6e-8f3a-0c9a5b7e1d24"]), CELLS),
+)
+LINES = st.lists(
+    st.one_of(
+        LIKELY.map(list),
+        LIKELY.map(list),
+        st.lists(CELLS, max_size=5),
+        st.just(["ean", "quantity", "sales_channel_id"]),
+    ),
+    max_size=12,
+)
+
+
+@given(LINES, st.sampled_from(["\n", "\r\n", "\r"]), st.sampled_from([",", ";"]), st.booleans())
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_rows_that_are_read_in_columns_are_read_as_one_by_one(
+    tmp_path: Path, lines: list[list[str]], end: str, delimiter: str, has_channel: bool
+) -> None:
+    width = 3 if has_channel else 2
+    header = ["ean", "quantity", "sales_channel_id"][:width]
+    text = end.join(delimiter.join(cells[:width]) for cells in [header, *lines])
+    (tmp_path / "a.csv").write_text(text, newline="")
+    found = []
+    for patterns in (feed_module.PLAIN, {**feed_module.PLAIN, "ean": "^nothing$"}):
+        with pytest.MonkeyPatch.context() as changed:
+            changed.setattr(feed_module, "PLAIN", patterns)
+            try:
+                feed = read(tmp_path / "a.csv", NOW)
+            except ZDirectConfigurationError as error:
+                found.append((str(error),))
+                continue
+        assert patterns is feed_module.PLAIN or not feed.plain.num_rows
+        wanted = wanted_levels(feed, CHANNELS)
+        bad = Counter((row.where, row.reason, str(row.content)) for row in wanted.bad)
+        found.append((levels_of(wanted.levels), bad, wanted.superseded, feed.count, feed.is_for_all_channels))
+    assert found[0] == found[1]
