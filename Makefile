@@ -65,6 +65,8 @@ lint: .venv/.ready
 bench: .venv/.ready
 	@failed=0; \
 	.venv/bin/python benchmarks/run.py $(BENCH_FLAGS) || failed=$$?; \
+	.venv/bin/python benchmarks/latency.py || failed=$$?; \
+	.venv/bin/python benchmarks/airflow_costs.py || failed=$$?; \
 	.venv/bin/python benchmarks/icm_backfill.py || failed=$$?; \
 	.venv/bin/python benchmarks/stock_updates.py || failed=$$?; \
 	exit $$failed

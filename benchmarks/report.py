@@ -1,80 +1,114 @@
-"""Prints the figures in .bench/*.json as the Markdown tables of docs/performance.md.
+"""Puts the figures of .bench/*.json into docs/performance.md, as the tables between its marks.
 
-python benchmarks/report.py [FOLDER]
+python benchmarks/report.py [--print]
+
+A table whose benchmark has not run stays as it is.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
-from pathlib import Path
+import re
+from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-from rounds import FIGURES, peak
+from rounds import FIGURES, PROJECT, peak
 
-ORDER = ("bulk", "again", "datasets", "compaction", "stock_updates")
+DOCUMENT = PROJECT / "docs" / "performance.md"
+Report = dict[str, Any]
 
 
 def main() -> None:
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FIGURES
-    reports = {name: json.loads(path.read_text()) for name in ORDER if (path := folder / f"{name}.json").exists()}
-    if not reports:
-        sys.exit(f"No figures in {folder}: run the benchmarks first.")
-    place = next(iter(reports.values()))["machine"]
-    print(
-        f"{place['system']}, {place['cpu']}, {place['cpus']} CPUs, {place['memory_gb']} GB, Python {place['python']}; ",
-        end="",
-    )
-    print(", ".join(f"{name} {number}" for name, number in place["versions"].items()))
-    for name, report in reports.items():
-        tables = report.get("tables", [])
-        print(f"\n## {name}, {report['at'][:10]}" + (f", scale {report['scale']}" if "scale" in report else ""))
-        if name == "datasets":
-            _print_datasets(tables)
-        for table in tables if name != "datasets" else []:
-            _print_rounds(table)
-        if name == "stock_updates":
-            again = report["again"]
-            print(
-                f"\n| pairs without changes | seconds | peak MB |\n|---|---|---|\n"
-                f"| {again['unchanged']:,} | {again['seconds']:.1f} | {again['peak_mb']:.0f} |"
-            )
+    cli = argparse.ArgumentParser(description="Figures as Markdown tables.")
+    cli.add_argument("--print", action="store_true", help="only print them")
+    args = cli.parse_args()
+    text = DOCUMENT.read_text(encoding="utf-8")
+    for name, table in TABLES.items():
+        path = FIGURES / f"{name}.json"
+        if not path.exists():
+            continue
+        report = json.loads(path.read_text())
+        block = f"{table(report)}\n\n{_taken(report)}"
+        print(f"\n{name}\n\n{block}")
+        text = re.sub(
+            rf"(<!-- {name} -->\n).*?(<!-- end -->)",
+            lambda found, block=block: f"{found[1]}\n{block}\n\n{found[2]}",
+            text,
+            flags=re.DOTALL,
+        )
+    if not args.print:
+        DOCUMENT.write_text(text, encoding="utf-8")
 
 
-def _print_rounds(table: dict[str, Any]) -> None:
-    versions = {name: rounds[0].get("versions", {}) for name, rounds in table["rounds"].items()}
-    print(f"\n{table['name']}\n\n| | seconds | CPU seconds | peak MB | versions |\n|---|---|---|---|---|")
+def _contest(report: Report) -> str:
+    (table,) = report["tables"]
+    lines = ["| | seconds | CPU seconds | peak MB |", "|---|---|---|---|"]
     for name, rounds in table["rounds"].items():
-        of = ", ".join(f"{package} {number}" for package, number in versions[name].items())
-        print(
-            f"| {name} | {_median(rounds, 'seconds'):.2f} | {_median(rounds, 'cpu'):.2f} | {_peak(rounds):.0f} | {of} |"
-        )
-    print("\n| | |\n|---|---|")
-    for what, value in table["ratios"].items():
-        print(f"| {what} | {value:.2f} |")
-    for line in table["failures"]:
-        print(f"\nFAILED: {line}")
+        versions = {package: number for package, number in rounds[0].get("versions", {}).items() if package in SHOWN}
+        shown = f" ({', '.join(f'{package} {number}' for package, number in versions.items())})" if versions else ""
+        numbers = f"{_median(rounds, 'seconds'):.1f} | {_median(rounds, 'cpu'):.1f} | {median(map(peak, rounds)):,.0f}"
+        lines.append(f"| {name}{shown} | {numbers} |")
+    return "\n".join([*lines, "", *_ratios(table)])
 
 
-def _print_datasets(tables: list[dict[str, Any]]) -> None:
-    print("\n| dataset and rows | answers, MB | seconds | CPU seconds | times the plain download | peak MB |")
-    print("|---|---|---|---|---|---|")
-    for table in tables:
+def _ratios(table: dict[str, Any]) -> list[str]:
+    return [
+        "| ratios and limits | |",
+        "|---|---|",
+        *(f"| {what} | {_number(of)} |" for what, of in table["ratios"].items()),
+    ]
+
+
+def _datasets(report: Report) -> str:
+    lines = [
+        "| rows | answers, MB | seconds | CPU seconds | times the plain download | peak MB |",
+        "|---|---|---|---|---|---|",
+    ]
+    for table in report["tables"]:
         download, own = table["rounds"].values()
-        ratio = table["ratios"]["times the plain download to disk"]
-        print(
+        lines.append(
             f"| {table['name']} | {download[0]['body_mb']:,.0f} | {_median(own, 'seconds'):.1f} "
-            f"| {_median(own, 'cpu'):.1f} | {ratio:.1f} | {_peak(own):.0f} |"
+            f"| {_median(own, 'cpu'):.1f} | {table['ratios']['times the plain download to disk']:.1f} "
+            f"| {median(map(peak, own)):,.0f} |"
         )
+    return "\n".join(lines)
+
+
+def _stock(report: Report) -> str:
+    again = report["again"]
+    return (
+        "| pairs without changes | seconds | CPU seconds | peak MB |\n|---|---|---|---|\n"
+        f"| {again['unchanged']:,} | {again['seconds']:.1f} | {again['cpu']:.1f} | {again['peak_mb']:,.0f} |"
+    )
+
+
+def _taken(report: Report) -> str:
+    place = report["machine"]
+    versions = ", ".join(f"{name} {number}" for name, number in place["versions"].items())
+    return (
+        f"Taken on {report['at'][:10]}: {place['cpu']}, {place['cpus']} CPUs, {place['memory_gb']} GB, "
+        f"Python {place['python']}, {versions}."
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
 
 
 def _median(rounds: list[dict[str, Any]], name: str) -> float:
     return median(figures[name] for figures in rounds)
 
 
-def _peak(rounds: list[dict[str, Any]]) -> float:
-    return median(map(peak, rounds))
+SHOWN = ("dlt", "airbyte-cdk", "apache-airflow-providers-http")
+TABLES: dict[str, Callable[[Report], str]] = {
+    "bulk": _contest,
+    "again": _contest,
+    "datasets": _datasets,
+    "compaction": _contest,
+    "stock_updates": _stock,
+}
 
 
 if __name__ == "__main__":
