@@ -34,8 +34,8 @@ from airflow_provider_zdirect.erasure.rows import (
     to_erase,
 )
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
-from airflow_provider_zdirect.publish.key_columns import EPOCH, everything
 from airflow_provider_zdirect.publish.merge import RowMerger
+from airflow_provider_zdirect.publish.placed_rows import EPOCH, everything
 from airflow_provider_zdirect.publish.read import RETRY_SECONDS
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout, PublishedName, moment
 from airflow_provider_zdirect.storage.object_store import ObjectStore

@@ -26,9 +26,7 @@ def publish_once(run: Run, manifest: Manifest) -> ExtractResult:
 
     def merge(dataset: Dataset, staged: list[str]) -> Merged:
         layout = run.place.layout(dataset.name)
-        merged = RowMerger(run.store, layout, dataset, run.window, run.place.suffix, local=run.store.copies).merge(
-            staged, wanted
-        )
+        merged = RowMerger(run.store, layout, dataset, run.window, run.place.suffix).merge(staged, wanted)
         if latest := dataset.of_latest():
             merge(latest, staged)
         return merged

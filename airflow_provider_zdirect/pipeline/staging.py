@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -26,14 +25,12 @@ from airflow_provider_zdirect.pipeline.answer_check import TRY_AGAIN, AnswerChec
 from airflow_provider_zdirect.pipeline.plan import PlannedRequest
 from airflow_provider_zdirect.pipeline.run import Run
 from airflow_provider_zdirect.pipeline.validate import take_valid
-from airflow_provider_zdirect.publish.placed_rows import placed_rows
+from airflow_provider_zdirect.publish.merge import LARGE_ROWS
+from airflow_provider_zdirect.publish.placed_rows import DayPart, placed_rows
 from airflow_provider_zdirect.storage.checkpoint import RequestProgress
 from airflow_provider_zdirect.storage.row_files import ParquetWriter
 
 REASONS_KEPT = 5
-
-LARGE = 50_000
-"""Records of a page that are staged by date."""
 
 ERASED = PersonalData("drop")
 """How records of customers are treated who have to be forgotten."""
@@ -118,18 +115,19 @@ class PageStager:
     ) -> tuple[int, list[Rejected]]:
         """Stage the valid records; how many they are, and the invalid ones."""
         rows = 0
-        writers: dict[Any, ParquetWriter] = {}
-        is_split = isinstance(dataset.publish, Once) and len(records) >= LARGE
+        writers: dict[DayPart | None, ParquetWriter] = {}
+        is_split = isinstance(dataset.publish, Once) and len(records) >= LARGE_ROWS
 
         def take(table: pa.Table) -> None:
             nonlocal rows
             check(table)
             rows += table.num_rows
             kept = without_erased(dataset, table, people) if people else table
-            for place, placed in self._placed(dataset, kept) if is_split else ((None, kept),):
+            # A file with the rows of one place need not be written again.
+            for place, placed in placed_rows(kept, dataset, self.run.window) if is_split else ((None, kept),):
                 if place not in writers:
                     path, local = self.run.checkpoint.new_file("parquet")
-                    writers[place] = ParquetWriter(local, arrow_schema(dataset.model))
+                    writers[place] = ParquetWriter(local, arrow_schema(dataset.model), LARGE_ROWS)
                     done.staged.setdefault(dataset.name, []).append(path)
                 writers[place].write(placed)
 
@@ -143,8 +141,3 @@ class PageStager:
         for writer in writers.values():
             writer.close()
         return rows, rejected
-
-    def _placed(self, dataset: Dataset, rows: pa.Table) -> Iterator[tuple[Any, pa.Table]]:
-        """The rows by where they are published: a file that holds those of one place need not be written again."""
-        for day, is_own, placed in placed_rows(rows, dataset, self.run.window):
-            yield (day, is_own), placed

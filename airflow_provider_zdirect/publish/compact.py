@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from airflow_provider_zdirect.datasets.table import Dataset
-from airflow_provider_zdirect.publish.key_columns import EPOCH
 from airflow_provider_zdirect.publish.merge import RowMerger
 from airflow_provider_zdirect.publish.place import Place
+from airflow_provider_zdirect.publish.placed_rows import EPOCH
 from airflow_provider_zdirect.publish.sorted_files import is_compact
 from airflow_provider_zdirect.storage.layout import PublishedName, moment
 

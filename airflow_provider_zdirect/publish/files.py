@@ -57,7 +57,7 @@ class FileBuilder:
     :param span: of the file's name; None: from the first to the last time in the column ``time_field``.
     :param fetched: goes into the name, see :class:`PublishedName`.
     :param part: likewise; None: a new one.
-    :param group_rows: how many rows are gathered in memory before they are written as a row group.
+    :param group_rows: as that of :class:`~.ParquetWriter`.
     """
 
     def __init__(
@@ -81,35 +81,23 @@ class FileBuilder:
         self._times: list[datetime] = []
         self._time_field = time_field
         self._fetched = fetched
-        self._group_rows = group_rows
-        self._gathered: list[pa.Table] = []
         with tempfile.NamedTemporaryFile(dir=scratch, delete=False, suffix=f".{suffix}") as file:
             self._local = Path(file.name)
-        self._writer = open_writer(self._local, schema, suffix=suffix)
+        self._writer = open_writer(self._local, schema, suffix=suffix, group_rows=group_rows)
 
     def write(self, table: pa.Table) -> None:
+        if self._span is None:
+            self._times += pc.min_max(table.column(self._time_field)).as_py().values()
         self.rows += table.num_rows
-        self._gathered.append(table)
-        if sum(gathered.num_rows for gathered in self._gathered) >= self._group_rows:
-            self._write_gathered()
+        self._writer.write(table)
 
     def publish(self, store: ObjectStore) -> list[PublishedFile]:
-        self._write_gathered()
         self._writer.close()
         span = self._span or Window(min(self._times), max(self._times) + timedelta(microseconds=1))
         name = PublishedName(span, self._part, self._fetched)
         published = publish_file(store, self._local, f"{self._folder}/{name.file_name(self._suffix)}", self.rows)
         self._local.unlink()
         return [published]
-
-    def _write_gathered(self) -> None:
-        if not self._gathered:
-            return
-        table = pa.concat_tables(self._gathered)
-        self._gathered.clear()
-        if self._span is None:
-            self._times += pc.min_max(table.column(self._time_field)).as_py().values()
-        self._writer.write(table)
 
 
 def new_part() -> str:

@@ -7,19 +7,28 @@ stretches of time. Each file is read once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from airflow_provider_zdirect.datasets.arrow import EXTRACTED_AT, RECORD_HASH, arrow_schema
 from airflow_provider_zdirect.datasets.table import Dataset
+from airflow_provider_zdirect.publish.placed_rows import (
+    DAY,
+    Integers,
+    Mask,
+    RowFilter,
+    date_of,
+    instant_of,
+    integers,
+    within,
+)
 from airflow_provider_zdirect.publish.same_row import row_keys
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import read_batches
@@ -33,17 +42,6 @@ PART_ROWS = 32_768
 
 SAMPLED = 1_000
 """One of so many rows says where stretches end."""
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-DAY = timedelta(days=1) // timedelta(microseconds=1)
-"""Microseconds."""
-
-Integers: TypeAlias = NDArray[np.int64]
-Mask: TypeAlias = NDArray[np.bool_]
-
-Times: TypeAlias = pa.ChunkedArray
-RowFilter: TypeAlias = Callable[[Times], pa.ChunkedArray]
-"""From the times that place rows in a window to a mask of those to publish."""
 
 Spans: TypeAlias = dict[date, tuple[datetime, datetime]]
 """Days, each with the first and the last time on it."""
@@ -83,7 +81,6 @@ class KeyColumns:
     """Add the files with fetched rows, then the published ones; then take the stretches.
 
     :param window: rows of it are the run's own.
-    :param local: copies of files on the local disk, by path.
     :param scratch: folder on the local disk.
     :param ends: of each file in order: how many rows it and those before it have.
     :param answered: how many rows the files with fetched rows have.
@@ -94,7 +91,6 @@ class KeyColumns:
     store: ObjectStore
     dataset: Dataset
     window: Window
-    local: Mapping[str, Path]
     scratch: str
     ends: list[int] = field(default_factory=list)
     answered: int = 0
@@ -147,7 +143,7 @@ class KeyColumns:
         schema = arrow_schema(self.dataset.model)
         rows, taken = self.rows, self.rows
         for path in paths:
-            for table in read_batches(self.store, path, schema, columns, self.local.get(path)):
+            for table in read_batches(self.store, path, schema, columns):
                 self._read.append(table)
                 rows += table.num_rows
                 if rows - taken >= PART_ROWS:
@@ -223,26 +219,6 @@ class KeyColumns:
         )
 
 
-def integers(column: pa.ChunkedArray) -> Integers:
-    """Whole numbers, or times as microseconds since 1970."""
-    if column.null_count:
-        raise ValueError(f"a column that places or identifies rows has {column.null_count} rows without a value")
-    found: Integers = column.cast(pa.int64()).to_numpy()
-    return found
-
-
-def within(times: Times, window: Window) -> pa.ChunkedArray:
-    """Which of the times lie in the window."""
-    return pc.and_(
-        pc.greater_equal(times, pa.scalar(window.start, times.type)), pc.less(times, pa.scalar(window.end, times.type))
-    )
-
-
-def everything(times: Times) -> pa.ChunkedArray:
-    """All of them."""
-    return pa.chunked_array([pa.repeat(True, len(times))])
-
-
 def union(some: Spans, others: Spans) -> Spans:
     """The days of both, each with the first and the last time."""
     both = dict(some)
@@ -250,16 +226,6 @@ def union(some: Spans, others: Spans) -> Spans:
         known = both.get(day, (first, last))
         both[day] = (min(first, known[0]), max(last, known[1]))
     return both
-
-
-def date_of(day: int) -> date:
-    """From days since 1970."""
-    return EPOCH.date() + timedelta(days=day)
-
-
-def instant_of(microseconds: int) -> datetime:
-    """From microseconds since 1970."""
-    return EPOCH + timedelta(microseconds=microseconds)
 
 
 def _spans(times: Integers) -> Spans:

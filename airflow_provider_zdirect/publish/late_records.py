@@ -15,7 +15,7 @@ from datetime import timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_zdirect.publish.key_columns import RowFilter, Times, everything, within
+from airflow_provider_zdirect.publish.placed_rows import RowFilter, Times, everything, within
 from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import Window

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from operator import attrgetter
@@ -31,21 +31,11 @@ from airflow_provider_zdirect.datasets.publication import Once
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.publish.files import FileBuilder, PublishedFile, measure, new_part, publish_file
-from airflow_provider_zdirect.publish.key_columns import (
-    DAY,
-    EPOCH,
-    KeyColumns,
-    RowFilter,
-    Spans,
-    date_of,
-    everything,
-    integers,
-    union,
-    within,
-)
+from airflow_provider_zdirect.publish.key_columns import KeyColumns, Spans, union
+from airflow_provider_zdirect.publish.placed_rows import DAY, EPOCH, DayPart, RowFilter, everything, placed_rows
 from airflow_provider_zdirect.publish.rounds import in_rounds
 from airflow_provider_zdirect.publish.sorted_files import SortedFiles, is_compact
-from airflow_provider_zdirect.publish.winners import DayPart, Winners, find_winners
+from airflow_provider_zdirect.publish.winners import Winners, find_winners
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName, moment
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import ROW_GROUP_ROWS, filter_rows, read_batches
@@ -86,7 +76,6 @@ class RowMerger:
     """Publishes rows for one window of one dataset and merchant.
 
     :param pause: waits for so many seconds.
-    :param local: copies of staged files on the local disk, by path; these need not be in the store.
     """
 
     store: ObjectStore
@@ -95,7 +84,6 @@ class RowMerger:
     window: Window
     suffix: str
     pause: Callable[[float], None] = time.sleep
-    local: Mapping[str, Path] = field(default_factory=dict)
 
     def merge(self, staged: list[str], wanted: RowFilter) -> Merged:
         """Publish the wanted rows of the staged files.
@@ -161,9 +149,11 @@ class RowMerger:
         return in_rounds(what, in_scratch, self.pause, self.dataset.endpoint.refetch_delay)
 
     def _is_there(self, staged: list[str]) -> bool:
-        stored = [path for path in staged if path not in self.local]
+        stored = set(staged).difference(self.store.copies)
         found = {path for folder in {path.rpartition("/")[0] for path in stored} for path in self.store.files(folder)}
-        return found.issuperset(stored) and all(self.local[path].exists() for path in staged if path in self.local)
+        return found.issuperset(stored) and all(
+            self.store.copies[path].exists() for path in staged if path not in stored
+        )
 
 
 @dataclass
@@ -202,7 +192,7 @@ class _Round:
     def run(self) -> None:
         """Settles if no other run came between, and no published file had to be written again."""
         m = self.m
-        keys = KeyColumns(m.store, m.dataset, m.window, m.local, self.scratch)
+        keys = KeyColumns(m.store, m.dataset, m.window, self.scratch)
         keys.add_answered(self.staged, self.wanted)
         self.watched = union(self.watched, keys.spans)
         self.held = self._held_files()
@@ -276,21 +266,23 @@ class _Round:
                 if self.winners.places[source].isdisjoint(some):
                     continue
                 path = sources[source]
-                tables = read_batches(self.m.store, path, self.schema, None, self.m.local.get(path))
+                tables = read_batches(self.m.store, path, self.schema)
                 for table in filter_rows(tables, self.winners.rows[keys.rows_of(source)]):
-                    self._distribute(table, builders)
+                    for part, rows in placed_rows(table, self.m.dataset, self.m.window):
+                        if part in builders:
+                            builders[part].write(rows)
             for part, builder in builders.items():
                 published += [(file, part[1]) for file in builder.publish(self.m.store)]
         for source in sorted(as_they_are):
             (part,) = self.winners.places[source]
-            published.append((self._publish_as_it_is(self.m.local[sources[source]], part), part[1]))
+            published.append((self._publish_as_it_is(self.m.store.copies[sources[source]], part), part[1]))
         return published
 
     def _is_publishable(self, keys: KeyColumns, source: int, path: str) -> bool:
         rows = keys.rows_of(source)
         all_win = self.winners.count[source] == rows.stop - rows.start >= LARGE_ROWS
         one_file = len(self.winners.places[source]) == 1 and self.m.suffix == "parquet"
-        return bool(source < len(self.staged) and path in self.m.local and all_win and one_file)
+        return bool(source < len(self.staged) and path in self.m.store.copies and all_win and one_file)
 
     def _publish_as_it_is(self, local: Path, part: DayPart) -> PublishedFile:
         times = pq.ParquetFile(local).read([self.once.time_field]).column(0)
@@ -322,14 +314,3 @@ class _Round:
         day, own = part
         by_time = self.once.placed_by == self.once.time_field
         return Window.of_day(day).intersection(self.m.window) if own and by_time else None
-
-    def _distribute(self, table: pa.Table, builders: Mapping[DayPart, FileBuilder | SortedFiles]) -> None:
-        times = table.column(self.once.time_field)
-        own = within(table.column(self.once.placed_by), self.m.window).to_numpy()
-        parts = integers(times) // DAY * 2 + own
-        for number in np.unique(parts).tolist():
-            part = (date_of(number >> 1), bool(number & 1))
-            if part not in builders:
-                continue
-            mask = parts == number
-            builders[part].write(table if mask.all() else table.filter(pa.array(mask)))

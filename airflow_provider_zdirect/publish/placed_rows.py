@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.windows import Window
 
-Times: TypeAlias = pa.ChunkedArray
-
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1) // timedelta(microseconds=1)
+"""Microseconds."""
+
+Integers: TypeAlias = NDArray[np.int64]
+Mask: TypeAlias = NDArray[np.bool_]
+Times: TypeAlias = pa.ChunkedArray
+RowFilter: TypeAlias = Callable[[Times], pa.ChunkedArray]
+"""From the times that place rows in a window to a mask of those to publish."""
+
+DayPart: TypeAlias = tuple[date, bool]
+"""A date, and whether rows are of the run's window: what is published together."""
 
 
-def placed_rows(table: pa.Table, dataset: Dataset, window: Window) -> Iterator[tuple[date, bool, pa.Table]]:
-    """The rows by date (UTC) and by whether they belong to the window.
+def placed_rows(table: pa.Table, dataset: Dataset, window: Window) -> Iterator[tuple[DayPart, pa.Table]]:
+    """The rows of each date and side of the window.
 
     :param dataset: whose records are published once each.
     """
-    own = within(table.column(dataset.once.placed_by), window)
-    days = days_of(table.column(dataset.publish.time_field))
-    for number in pc.unique(days).to_pylist():
-        on_day = pc.equal(days, number)
-        for is_own, mask in ((True, pc.and_(on_day, own)), (False, pc.and_not(on_day, own))):
-            if count := pc.sum(mask).as_py():
-                day = EPOCH.date() + timedelta(days=number)
-                yield day, is_own, table if count == table.num_rows else table.filter(mask)
+    own = within(table.column(dataset.once.placed_by), window).to_numpy()
+    parts = integers(table.column(dataset.once.time_field)) // DAY * 2 + own
+    for number in np.unique(parts).tolist():
+        mask = parts == number
+        rows = table if mask.all() else table.filter(pa.array(mask))
+        yield (date_of(number >> 1), bool(number & 1)), rows
+
+
+def integers(column: pa.ChunkedArray) -> Integers:
+    """Whole numbers, or times as microseconds since 1970."""
+    if column.null_count:
+        raise ValueError(f"a column that places or identifies rows has {column.null_count} rows without a value")
+    found: Integers = column.cast(pa.int64()).to_numpy()
+    return found
 
 
 def within(times: Times, window: Window) -> pa.ChunkedArray:
@@ -39,6 +56,16 @@ def within(times: Times, window: Window) -> pa.ChunkedArray:
     )
 
 
-def days_of(times: Times) -> pa.ChunkedArray:
-    """The days since 1970-01-01, in UTC."""
-    return times.cast(pa.date32()).cast(pa.int32())
+def everything(times: Times) -> pa.ChunkedArray:
+    """All of them."""
+    return pa.chunked_array([pa.repeat(True, len(times))])
+
+
+def date_of(day: int) -> date:
+    """From days since 1970."""
+    return EPOCH.date() + timedelta(days=day)
+
+
+def instant_of(microseconds: int) -> datetime:
+    """From microseconds since 1970."""
+    return EPOCH + timedelta(microseconds=microseconds)

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_zdirect.publish.files import FileBuilder, PublishedFile, new_part
-from airflow_provider_zdirect.publish.key_columns import SAMPLED, Integers, integers
+from airflow_provider_zdirect.publish.key_columns import SAMPLED
+from airflow_provider_zdirect.publish.placed_rows import Integers, integers
 from airflow_provider_zdirect.storage.layout import PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import ROW_GROUP_ROWS

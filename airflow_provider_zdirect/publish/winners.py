@@ -10,22 +10,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 
-from airflow_provider_zdirect.publish.key_columns import (
-    Integers,
-    KeyColumns,
-    KeyRows,
-    Mask,
-    date_of,
-    instant_of,
-)
-
-DayPart = tuple[date, bool]
-"""A date, and whether rows are of the run's window: what is published together."""
+from airflow_provider_zdirect.publish.key_columns import KeyColumns, KeyRows
+from airflow_provider_zdirect.publish.placed_rows import DayPart, Integers, Mask, date_of, instant_of
 
 
 @dataclass

@@ -32,17 +32,31 @@ JSON_BLOCK_BYTES = 8 * 1024 * 1024
 
 
 class ParquetWriter:
-    """Parquet, zstd, with statistics and page index; a row group per written table, or equal ones for a large one."""
+    """Parquet, zstd, with statistics and page index.
 
-    def __init__(self, local: Path, schema: pa.Schema) -> None:
+    :param group_rows: so many rows are gathered in memory before they are written, as a row group or equal ones.
+    """
+
+    def __init__(self, local: Path, schema: pa.Schema, group_rows: int = BATCH_ROWS) -> None:
         self._writer = pq.ParquetWriter(local, schema, compression="zstd", write_page_index=True)
+        self._group_rows = group_rows
+        self._gathered: list[pa.Table] = []
 
     def write(self, table: pa.Table) -> None:
-        groups = math.ceil(table.num_rows / ROW_GROUP_ROWS) or 1
-        self._writer.write_table(table, row_group_size=math.ceil(table.num_rows / groups) or 1)
+        self._gathered.append(table)
+        if sum(gathered.num_rows for gathered in self._gathered) >= self._group_rows:
+            self._write_gathered()
 
     def close(self) -> None:
+        self._write_gathered()
         self._writer.close()
+
+    def _write_gathered(self) -> None:
+        if self._gathered:
+            rows = pa.concat_tables(self._gathered)
+            self._gathered.clear()
+            groups = math.ceil(rows.num_rows / ROW_GROUP_ROWS) or 1
+            self._writer.write_table(rows, row_group_size=math.ceil(rows.num_rows / groups) or 1)
 
 
 class JsonLinesWriter:
@@ -63,9 +77,11 @@ class JsonLinesWriter:
         self._file.close()
 
 
-def open_writer(local: Path, schema: pa.Schema, *, suffix: str) -> ParquetWriter | JsonLinesWriter:
+def open_writer(
+    local: Path, schema: pa.Schema, *, suffix: str, group_rows: int = BATCH_ROWS
+) -> ParquetWriter | JsonLinesWriter:
     """Writes tables, one after the other, to one local file."""
-    return ParquetWriter(local, schema) if suffix == "parquet" else JsonLinesWriter(local, schema)
+    return ParquetWriter(local, schema, group_rows) if suffix == "parquet" else JsonLinesWriter(local, schema)
 
 
 def read_batches(
@@ -73,15 +89,13 @@ def read_batches(
     path: str,
     schema: pa.Schema,
     columns: Sequence[str] | None = None,
-    local: Path | None = None,
 ) -> Iterator[pa.Table]:
     """The rows of a file in batches, in order, with exactly the columns of ``schema`` (or those named).
 
     A column that the file does not have is null.
-
-    :param local: a copy of the file, which is read instead.
     """
     wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+    local = store.copies.get(path)
     with pa.OSFile(str(local)) if local else store.open(path) as file:
         if path.endswith(".parquet"):
             parquet = pq.ParquetFile(file)

@@ -21,9 +21,9 @@ from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.publish import key_columns, sorted_files
 from airflow_provider_zdirect.publish.compact import Compacted, compact_date, dates_to_compact
-from airflow_provider_zdirect.publish.key_columns import everything
 from airflow_provider_zdirect.publish.merge import RowMerger
 from airflow_provider_zdirect.publish.place import Place
+from airflow_provider_zdirect.publish.placed_rows import everything
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 DAY = MIDNIGHT.date()

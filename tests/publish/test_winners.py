@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 from item_rows import RETURNED, Item, Warehouse, at, hours, put, rows_of
 
 from airflow_provider_zdirect.publish import key_columns, merge
-from airflow_provider_zdirect.publish.key_columns import KeyRows, everything
+from airflow_provider_zdirect.publish.key_columns import KeyRows
 from airflow_provider_zdirect.publish.merge import Merged, RowMerger
+from airflow_provider_zdirect.publish.placed_rows import everything
 from airflow_provider_zdirect.publish.winners import decide
 from airflow_provider_zdirect.storage.layout import PublishedName
 from airflow_provider_zdirect.storage.row_files import sha256
@@ -101,7 +103,8 @@ def moved(warehouse: Warehouse, staged: str) -> dict[str, Path]:
 
 
 def merge_local(warehouse: Warehouse, local: dict[str, Path], suffix: str = "parquet") -> Merged:
-    merger = RowMerger(warehouse.store, warehouse.layout, RETURNED, hours(0, 24), suffix, local=local)
+    store = replace(warehouse.store, copies=local)
+    merger = RowMerger(store, warehouse.layout, RETURNED, hours(0, 24), suffix)
     return merger.merge(list(local), everything)
 
 
