@@ -141,10 +141,12 @@ LITERALS = [
     *('{"a":' * depth + "1" + "}" * depth for depth in (195, *range(196, 202))),
 ]
 SOURCES = [
-    *(json.dumps(text) for text in (*TEXTS, *TIMES)),
+    *map(json.dumps, TEXTS),
     *(json.dumps(text, ensure_ascii=False) for text in TEXTS),
+    *map(json.dumps, TIMES[:3]),
     *LITERALS,
 ]
+TIME_SOURCES = [*SOURCES, *map(json.dumps, TIMES)]
 
 
 def as_object(members: Sequence[tuple[str, str]]) -> str:
@@ -152,7 +154,7 @@ def as_object(members: Sequence[tuple[str, str]]) -> str:
 
 
 any_json = st.recursive(
-    st.sampled_from(SOURCES)
+    st.sampled_from(TIME_SOURCES)
     | st.integers().map(str)
     | st.floats(allow_nan=False).map(json.dumps)
     | st.text().map(json.dumps),
@@ -266,7 +268,8 @@ def variants(model: type[Record], outer: str = "%s") -> Iterator[str]:
         around = as_object([(other, "%s" if other == json.dumps(name) else value) for other, value in members.items()])
         for kind in models_in(info.annotation):
             yield from variants(kind, outer % around)
-        yield from (outer % around % value for value in SOURCES)
+        sources = TIME_SOURCES if pa.types.is_temporal(arrow_type(info.annotation)) else SOURCES
+        yield from (outer % around % value for value in sources)
     for name in ('"new"', '"ü"', r'"\n"', r'"a\"b"', '"self"'):
         yield from (outer % as_object([*members.items(), (name, value)]) for value in SOURCES)
 
