@@ -107,7 +107,9 @@ class _Resource(msgspec.Struct, dict=True):
         return msgspec.Raw(_object(given + self.fields() + mark))
 
     def modified(self, otherwise: msgspec.Raw | bytes) -> bytes:
-        """The time of an item or a line that has none of its own, as a member."""
+        """As a member: the time of an item or a line that does not say when it was modified."""
+        if self.own("modified_at") is not None:
+            return b""
         created = self.text("created_at")
         return b'"modified_at":%b,' % (_json(created) if created else otherwise)
 

@@ -62,13 +62,13 @@ class PersonalData:
         assert self.key is not None
         return hmac.new(self.key.encode(), text.strip().lower().encode(), hashlib.sha256).hexdigest()[:32]
 
-    def changes(self, dataset: Dataset) -> bool:
-        """Whether records of the dataset may be stored otherwise than they came."""
-        return self.mode != "keep" and bool(dataset.personal_data)
+    def keeps(self, dataset: Dataset) -> bool:
+        """Whether all records of the dataset may be stored as they came."""
+        return self.mode == "keep" or not dataset.personal_data
 
     def treat(self, dataset: Dataset, record: msgspec.Raw) -> msgspec.Raw:
         """The record as it may be stored."""
-        if not self.changes(dataset):
+        if self.keeps(dataset):
             return record
         treated: dict[str, Any] = {}
         try:

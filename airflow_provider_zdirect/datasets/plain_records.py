@@ -253,7 +253,9 @@ class _Object(_Form):
         inner = {
             name: learned
             for name, form in self.fields.items()
-            if isinstance(form, _Object) and name in content and (learned := form.with_unknown(content[name])) != form
+            if isinstance(form, _Object)
+            and name in content
+            and (learned := form.with_unknown(content[name])) is not form
         }
         if not unknown and not inner:
             return self

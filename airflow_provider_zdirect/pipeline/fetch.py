@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
 
 from airflow_provider_zdirect.client import Page, ZDirectClient
 from airflow_provider_zdirect.datasets.table import Dataset
@@ -203,17 +205,17 @@ class Fetcher:
                 answered_at=self.run.answered_at,
                 known_as=self.known_as,
             )
-            coming: asyncio.Task[Page] | None = asyncio.create_task(anext(pages))
+            coming: asyncio.Task[tuple[Page, datetime]] | None = asyncio.create_task(self._next(pages))
             try:
                 while coming is not None:
-                    page, coming = await coming, None
+                    (page, at), coming = await coming, None
                     self._room.fit(page.size)
                     if page.next_cursor is None:
                         await slot.aclose()
                     async with self._one_page_at_a_time:
                         if page.next_cursor is not None and not self._failures:
-                            coming = asyncio.create_task(anext(pages))
-                        await self._stage(request, done, page)
+                            coming = asyncio.create_task(self._next(pages))
+                        await self._stage(request, done, page, at)
                         is_last = all(self._progress.of(each.key).done for each in reversed(self.run.requests))
                     # Bound to the name, it would stay in memory beside the next two.
                     del page
@@ -227,12 +229,16 @@ class Fetcher:
                     await asyncio.gather(coming, return_exceptions=True)
                 await pages.aclose()
 
-    async def _stage(self, request: PlannedRequest, done: RequestProgress, page: Page) -> None:
+    async def _next(self, pages: AsyncGenerator[Page, None]) -> tuple[Page, datetime]:
+        """The next page, and when it came: it may have to wait for another one to be staged."""
+        return await anext(pages), self.run.clock.now()
+
+    async def _stage(self, request: PlannedRequest, done: RequestProgress, page: Page, at: datetime) -> None:
         if self._of_merchant is not None:
             page, of_others = await self._of_merchant.of(page)
             done.of_others += of_others
         # In a thread: the connections of other requests must not starve while rows are written.
-        await asyncio.to_thread(self.stager.stage, request, done, page)
+        await asyncio.to_thread(self.stager.stage, request, done, page, at)
         self.count_traffic(done)
         self._log.page()
 

@@ -86,11 +86,11 @@ class Run:
         asked = self.job.window if self.job.dataset.has_windows else None
         return self.layout.rejected(asked or moment(self.answered_at()))
 
-    def lineage(self) -> Lineage:
+    def lineage(self, answered_at: datetime) -> Lineage:
         place, window = self.job.place, self.window
         # A state of what changed since a time says so.
         start = self.reach.start if self.job.window else window.start
-        return Lineage(place.merchant_id, place.environment, start, window.end, self.clock.now())
+        return Lineage(place.merchant_id, place.environment, start, window.end, answered_at)
 
     def staged(self, dataset: str) -> list[str]:
         """Paths of the staged files of the dataset or a part of it, in the order of requests and pages."""

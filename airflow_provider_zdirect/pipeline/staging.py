@@ -51,9 +51,10 @@ class PageStager:
     run: Run
     ledger: ErasureLedger | None
 
-    def stage(self, request: PlannedRequest, done: RequestProgress, page: Page) -> None:
+    def stage(self, request: PlannedRequest, done: RequestProgress, page: Page, answered_at: datetime) -> None:
         """Stage a page, and count it in ``done``.
 
+        :param answered_at: when it came.
         :raises FilterIgnoredError: if the page cannot be an answer to the request.
         :raises ZDirectDataError: if it is of a snapshot, and has records and no time.
         """
@@ -61,7 +62,7 @@ class PageStager:
         check = AnswerCheck(run, request)
         check.check_echo(page)
         self._note_answer(page)
-        lineage = run.lineage()
+        lineage = run.lineage(answered_at)
         people = self.ledger.people_of(page.records, lineage.extracted_at) if self.ledger else None
         rows, rejected = self._stage_rows(run.dataset, page.records, lineage, people, check.check_rows, done)
         for bad in page.rejected:
@@ -133,7 +134,7 @@ class PageStager:
                 writers[place].write(placed)
 
         personal_data = self.run.job.personal_data
-        if people or personal_data.changes(dataset):
+        if people or not personal_data.keeps(dataset):
             records = [
                 (ERASED if people and people.has_record(record) else personal_data).treat(dataset, record)
                 for record in records

@@ -59,7 +59,10 @@ def _rows(model: type[Record], batch: Sequence[Any], lineage: Lineage, rejected:
     """The rows of a batch."""
     tables = [arrow_schema(model).empty_table()]
     numbers: list[Any] = [np.array([], np.intp)]
-    plain = plain_rows(model, batch)
+    try:
+        plain = plain_rows(model, batch)
+    except _NO_ROW:
+        plain = None
     if plain is not None and len(plain.numbers) == len(batch):
         return with_lineage(model, plain.columns, plain.unknown, batch, lineage)
     others = dict(enumerate(batch))

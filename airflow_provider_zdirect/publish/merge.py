@@ -7,6 +7,7 @@ No lock is needed, and none is taken. ``docs/exactly-once.md`` has the argument;
   them at the same moment, each of the two writes one file with all rows of the files concerned, deletes those, and
   looks again at everything it has written.
 * So a file is deleted only after the same or later versions of all its records have been written elsewhere.
+* Compaction takes the same steps: the files of a date are written as one, as if their records had met.
 """
 
 from __future__ import annotations
@@ -132,13 +133,14 @@ class RowMerger:
         :raises ConcurrentRunError: if other runs kept publishing records of the date all the time.
         """
         merger = replace(self, window=moment(EPOCH))
-        rounds = [_Round(merger, [], everything, {day: (Window.of_day(day).start, Window.of_day(day).end)}, "")]
+        whole_day = {day: (Window.of_day(day).start, Window.of_day(day).end)}
+        rounds: list[_Round] = []
 
         def one_round(scratch: str) -> int | None:
+            watched = rounds[-1].watched if rounds else whole_day
             # What others add meanwhile is left to the next time, or a busy date would be written again and again.
-            done = any(each.written for each in rounds)
-            last = _Round(merger, [], everything, rounds[-1].watched, scratch, compacted=day, gathers=not done)
-            rounds.append(last)
+            gathers = not any(each.written for each in rounds)
+            rounds.append(last := _Round(merger, [], everything, watched, scratch, compacted=day, gathers=gathers))
             last.run()
             return sum(int(last.winners.count[source]) for source in last.of_date()) if last.settled else None
 
@@ -168,8 +170,9 @@ class RowMerger:
 class _Round:
     """One look at what is published, one write of what is missing, and one look back.
 
-    :param watched: times for which earlier rounds have written something.
-    :param compacted: the date whose rows are written sorted.
+    :param watched: times for which earlier rounds have written something, or that are compacted.
+    :param compacted: the date whose rows are written sorted, if any.
+    :param written: new files, each with whether its rows are the window's.
     :param gathers: whether its files are put together, if they are more than needed.
     """
 
@@ -210,19 +213,20 @@ class _Round:
         if outdated:
             # Rows of the files concerned are carried along; from now on they are this run's to look after.
             self.watched = union(self.watched, keys.spans)
-        self.written = written = self._write(keys, sources, [*range(len(self.staged)), *outdated])
+        self.written = self._write(keys, sources, [*range(len(self.staged)), *outdated])
         self.new = winners.new
-        self.late_files = [file for file, own in written if not own]
+        self.late_files = [file for file, own in self.written if not own]
         for source in outdated:
             m.store.delete(sources[source])
         if outdated:
             return
-        self.files = [file for file, own in written if own] + [
+        self.files = [file for file, own in self.written if own] + [
             measure(m.store, sources[source], int(winners.holders[source]))
             for source in range(len(self.staged), len(sources))
             if winners.holders[source]
         ]
-        self.settled = not written or {*self._held_files()} == {*self.held, *(file.path for file, _ in written)}
+        expected = {*self.held, *(file.path for file, _ in self.written)}
+        self.settled = not self.written or {*self._held_files()} == expected
 
     def _held_files(self) -> list[str]:
         """Published files that may hold a record of the watched times."""
@@ -259,10 +263,10 @@ class _Round:
         of_date = self.of_date() if self.gathers else []
         return set() if is_compact([sources[source] for source in of_date]) else set(of_date)
 
-    def _write(self, keys: KeyColumns, sources: list[str], written: list[int]) -> list[tuple[PublishedFile, bool]]:
+    def _write(self, keys: KeyColumns, sources: list[str], concerned: list[int]) -> list[tuple[PublishedFile, bool]]:
         """Write the winning rows of some files; each new file with whether it is the window's."""
-        as_they_are = {source for source in written if self._is_publishable(keys, source, sources[source])}
-        rest = [source for source in written if source not in as_they_are and self.winners.count[source]]
+        as_they_are = {source for source in concerned if self._is_publishable(keys, source, sources[source])}
+        rest = [source for source in concerned if source not in as_they_are and self.winners.count[source]]
         published: list[tuple[PublishedFile, bool]] = []
         parts = sorted({part for source in rest for part in self.winners.places[source]})
         for start in range(0, len(parts), FILES_AT_ONCE):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -75,8 +76,8 @@ class SortedFiles:
     def publish(self, store: ObjectStore) -> list[PublishedFile]:
         piles = [pile for pile in self._piles if pile.rows]
         files = math.ceil(sum(pile.rows for pile in piles) / FILE_ROWS)
-        per_file = math.ceil(len(piles) / files)
-        groups = [piles[start : start + per_file] for start in range(0, len(piles), per_file)]
+        ends = [len(piles) * number // files for number in range(files + 1)]
+        groups = [piles[start:end] for start, end in pairwise(ends) if start < end]
         if len(groups) == 1:
             return self._publish(store, groups[0], new_part(), Window.of_day(self._day))
         parts = sorted(_cut_parts(new_part(), len(groups)))
@@ -95,8 +96,7 @@ class SortedFiles:
             group_rows=1,
         )
         for pile in piles:
-            rows = pile.read()
-            builder.write(rows.take(pc.sort_indices(rows, [(name, "ascending") for name in self._order])))
+            builder.write(pile.read_sorted(self._order))
         return builder.publish(store)
 
 
@@ -112,11 +112,13 @@ class _Pile:
         self._writer.write_table(table)
         self.rows += table.num_rows
 
-    def read(self) -> pa.Table:
+    def read_sorted(self, order: Sequence[str]) -> pa.Table:
         """All rows; none can be added any more."""
         self._writer.close()
         with pa.OSFile(str(self._local)) as file:
-            return pa.ipc.open_file(file).read_all()
+            rows = pa.ipc.open_file(file).read_all()
+        self._local.unlink()
+        return rows.take(pc.sort_indices(rows, [(name, "ascending") for name in order]))
 
 
 def _cut_parts(shared: str, count: int) -> set[str]:

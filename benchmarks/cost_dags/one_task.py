@@ -1,4 +1,7 @@
-"""A DAG of one task, which does nothing, or fetches an hour in which nothing happened. Run as a program, it runs it."""
+"""A DAG of one task, which does nothing, nothing but update an asset, or fetch an hour in which nothing happened.
+
+Run as a program, it runs it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import os
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG, BaseOperator
+from airflow.providers.common.compat.sdk import DAG, Asset, BaseOperator
 
 START = datetime.fromisoformat(os.environ.get("BENCH_START", "2026-01-01T00:00:00+00:00"))
 
@@ -32,7 +35,7 @@ with DAG(dag_id="bench_one_task", schedule=None, start_date=START) as dag:
             retries=0,
         )
     else:
-        Nothing(task_id="task")
+        Nothing(task_id="task", outlets=[Asset(uri="bench://asset")] if os.environ.get("BENCH_TASK") == "asset" else [])
 
 if __name__ == "__main__":
     run = dag.test()

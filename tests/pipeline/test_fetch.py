@@ -55,11 +55,11 @@ def before_staging(patched: pytest.MonkeyPatch, call: Staged) -> None:
     """Call in the staging thread, with number (from 1) and page, before a page is staged."""
     stage, number = PageStager.stage, 0
 
-    def staged(self: PageStager, request: Any, done: Any, page: Page) -> None:
+    def staged(self: PageStager, request: Any, done: Any, page: Page, at: datetime) -> None:
         nonlocal number
         number += 1
         call(number, page)
-        stage(self, request, done, page)
+        stage(self, request, done, page, at)
 
     patched.setattr(PageStager, "stage", staged)
 
@@ -99,6 +99,30 @@ def test_a_page_comes_in_while_the_one_before_is_staged_and_the_next_one_only_wh
     assert runs.keys(RECEIVED) == runs.truth(RECEIVED, HOURS)
     assert saved == [0, *range(len(saved) - 1)]
     assert len(saved) > 10
+
+
+def test_rows_have_the_time_at_which_their_page_came_however_long_it_waited(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, arrived, coming = runs.clock(), [], fetch.Fetcher._next
+    monkeypatch.setattr(runs, "clock", lambda: clock)
+
+    async def came(self: fetch.Fetcher, pages: Any) -> tuple[Page, datetime]:
+        found = await coming(self, pages)
+        arrived.append(found[1])
+        return found
+
+    def look(number: int, page: Page) -> None:
+        if number == 1:
+            until(lambda: len(arrived) == 2)
+            clock.advance(3600)
+
+    monkeypatch.setattr(fetch.Fetcher, "_next", came)
+    before_staging(monkeypatch, look)
+    late = clock.now() + timedelta(hours=1)
+    runs.run(RECEIVED, HOURS, overlap=timedelta(0))
+    times = sorted(row["_extracted_at"] for row in runs.published(RECEIVED))
+    assert [at < late for at in times] == [number < 20 for number in range(len(times))]
 
 
 def test_a_page_that_is_being_staged_is_kept_if_the_next_one_fails(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
