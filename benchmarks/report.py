@@ -48,7 +48,7 @@ def _contest(report: Report) -> str:
     for name, rounds in table["rounds"].items():
         versions = {package: number for package, number in rounds[0].get("versions", {}).items() if package in SHOWN}
         shown = f" ({', '.join(f'{package} {number}' for package, number in versions.items())})" if versions else ""
-        numbers = f"{_median(rounds, 'seconds'):.1f} | {_median(rounds, 'cpu'):.1f} | {median(map(peak, rounds)):,.0f}"
+        numbers = f"{_median(rounds, 'seconds'):.2f} | {_median(rounds, 'cpu'):.2f} | {median(map(peak, rounds)):,.0f}"
         lines.append(f"| {name}{shown} | {numbers} |")
     return "\n".join([*lines, "", *_ratios(table)])
 

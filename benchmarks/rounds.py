@@ -22,6 +22,7 @@ from typing import Any
 
 import httpx
 import psutil
+import pyarrow.parquet as pq
 from bodies import MERCHANT, Bodies, serve
 from measured import MARK
 
@@ -249,8 +250,6 @@ def peak(figures: Figures) -> float:
 
 def check_rows(table: Table, folder: Path, expected: Mapping[str, int]) -> None:
     """A benchmark that loses rows measures nothing."""
-    import pyarrow.parquet as pq
-
     for name, rows in expected.items():
         found = sum(pq.ParquetFile(path).metadata.num_rows for path in (folder / "data" / name).rglob("*.parquet"))
         if found != rows:

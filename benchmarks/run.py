@@ -28,7 +28,7 @@ def main() -> int:
         "bulk": lambda args: [bulk(round(ITEMS * args.scale), args.rounds, args.more)],
         "again": lambda args: [again(round(ITEMS * args.scale), args.rounds)],
         "datasets": lambda args: every_dataset(args.scale, args.rounds, args.dataset),
-        "compaction": lambda args: [compaction(max(2, round(100 * args.scale)), 4_800, args.rounds)],
+        "compaction": lambda args: [compaction(100, max(240, round(4_800 * args.scale)), args.rounds)],
     }
     cli.add_argument("benchmarks", nargs="*", metavar="benchmark", help=f"of {', '.join(benchmarks)}; default: all")
     cli.add_argument("--rounds", type=int, default=3)
