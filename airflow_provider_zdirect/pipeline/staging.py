@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -118,7 +119,7 @@ class PageStager:
         writers: dict[DayPart | None, ParquetWriter] = {}
         is_split = isinstance(dataset.publish, Once) and len(records) >= LARGE_ROWS
 
-        def take(table: pa.Table) -> None:
+        def write(table: pa.Table) -> None:
             nonlocal rows
             check(table)
             rows += table.num_rows
@@ -137,7 +138,19 @@ class PageStager:
                 (ERASED if people and people.has_record(record) else personal_data).treat(dataset, record)
                 for record in records
             ]
-        rejected = take_valid(dataset.model, records, lineage, take)
+        with ThreadPoolExecutor(1) as thread:
+            writing: Future[None] | None = None
+
+            def take(table: pa.Table) -> None:
+                # While these rows are written, the next ones are validated.
+                nonlocal writing
+                if writing is not None:
+                    writing.result()
+                writing = thread.submit(write, table)
+
+            rejected = take_valid(dataset.model, records, lineage, take)
+            if writing is not None:
+                writing.result()
         for writer in writers.values():
             writer.close()
         return rows, rejected

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.json
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ BATCH_ROWS = 8_192
 """Rows in memory at the same time, several times over while they are filtered and encoded."""
 ROW_GROUP_ROWS = 100_000
 """Rows of a row group of a Parquet file, at most."""
+SAMPLE_ROWS = 2_000
+"""Rows that show whether the values of a column repeat."""
 JSON_BLOCK_BYTES = 8 * 1024 * 1024
 
 
@@ -38,9 +41,11 @@ class ParquetWriter:
     """
 
     def __init__(self, local: Path, schema: pa.Schema, group_rows: int = BATCH_ROWS) -> None:
-        self._writer = pq.ParquetWriter(local, schema, compression="zstd", write_page_index=True)
+        self._local = local
+        self._schema = schema
         self._group_rows = group_rows
         self._gathered: list[pa.Table] = []
+        self._writer: pq.ParquetWriter | None = None
 
     def write(self, table: pa.Table) -> None:
         self._gathered.append(table)
@@ -49,14 +54,23 @@ class ParquetWriter:
 
     def close(self) -> None:
         self._write_gathered()
-        self._writer.close()
+        self._opened(self._schema.empty_table()).close()
 
     def _write_gathered(self) -> None:
         if self._gathered:
             rows = pa.concat_tables(self._gathered)
             self._gathered.clear()
             groups = math.ceil(rows.num_rows / ROW_GROUP_ROWS) or 1
-            self._writer.write_table(rows, row_group_size=math.ceil(rows.num_rows / groups) or 1)
+            self._opened(rows).write_table(rows, row_group_size=math.ceil(rows.num_rows / groups) or 1)
+
+    def _opened(self, rows: pa.Table) -> pq.ParquetWriter:
+        """The writer, which is opened for these rows if they are the first."""
+        if self._writer is None:
+            repeating = _repeating(rows.slice(0, SAMPLE_ROWS))
+            self._writer = pq.ParquetWriter(
+                self._local, self._schema, compression="zstd", write_page_index=True, use_dictionary=repeating
+            )
+        return self._writer
 
 
 class JsonLinesWriter:
@@ -75,6 +89,12 @@ class JsonLinesWriter:
     def close(self) -> None:
         self._gzip.close()
         self._file.close()
+
+
+def _repeating(rows: pa.Table) -> list[str]:
+    """The columns whose values repeat, so that a dictionary of them is worth its while."""
+    flat = (name for name, kind in zip(rows.schema.names, rows.schema.types, strict=True) if not kind.num_fields)
+    return [name for name in flat if 2 * pc.count_distinct(rows.column(name)).as_py() <= rows.num_rows]
 
 
 def open_writer(
