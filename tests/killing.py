@@ -48,7 +48,12 @@ def kill_at(change: int, patched: pytest.MonkeyPatch) -> None:
         if next(changes) >= change:
             raise Killed
 
-    _around_changes(patched, before=die)
+    before_changes(patched, die)
+
+
+def before_changes(patched: pytest.MonkeyPatch, do: Callable[[], None]) -> None:
+    """Call ``do`` before every change of the base path, as another run that is there at every moment."""
+    _around_changes(patched, before=do)
 
 
 def look_after_changes(patched: pytest.MonkeyPatch, look: Callable[[], None]) -> None:

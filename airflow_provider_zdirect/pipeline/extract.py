@@ -120,10 +120,14 @@ async def _fetch_and_publish(run: Run, client: ZDirectClient) -> ExtractResult:
     erased = ErasedMeanwhile(run.dataset, run.place.merchant_id, run.checkpoint, run.job.what)
     stager = PageStager(run, erased.ledger)
     known = KnownState(run) if publish.keeps_history else None
-    # Whether the base path can be written to shows here, before the first request.
+    # Whether the base path can be written to and deleted from shows here, before the first request.
     if run.dataset.has_windows and not publish.by_day:
         with naming_base_path(run.place.uri, run.place.storage):
-            announce(run.store, run.layout, run.window)
+            await asyncio.gather(
+                asyncio.to_thread(announce, run.store, run.layout, run.window),
+                # Object stores refuse this even if there is nothing to delete.
+                asyncio.to_thread(run.store.delete, f"_staging/_tmp/{run.key}"),
+            )
     else:
         run.store.check_writable(run.place.uri, run.place.storage)
     fetcher = Fetcher(run, client, stager, known_as=await asyncio.to_thread(known.etag) if known else None)

@@ -15,15 +15,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from erasure_world import CUSTOMER, EVERYWHERE, FIRST, NOW, PERSON, SECOND, ErasureWorld
-from killing import Killed, kill_at
+from killing import Killed, before_changes, kill_at
 
 from airflow_provider_zdirect.erasure import proof, tables
 from airflow_provider_zdirect.erasure.erase import ErasureResult, ErasureRun
 from airflow_provider_zdirect.erasure.ledger import ErasureLedger
 from airflow_provider_zdirect.erasure.proof import Proof, prove
 from airflow_provider_zdirect.erasure.requests import DeletionRequests
+from airflow_provider_zdirect.erasure.rows import order_tables
 from airflow_provider_zdirect.erasure.tables import OrderErasure
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
+from airflow_provider_zdirect.publish.compact import compact_date, dates_to_compact
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 
@@ -155,6 +157,35 @@ def test_an_erasure_that_comes_while_an_extraction_publishes_leaves_nothing(worl
     world.fetch(FIRST)
     assert len(world.published("orders")) == 6
     assert not world.traces()
+    world.is_erased()
+
+
+@pytest.mark.parametrize("name", ["orders", "orders_current"])
+@pytest.mark.parametrize("change", [1, 2, 3])
+def test_an_erasure_that_comes_while_a_date_is_compacted_leaves_nothing(world, monkeypatch, name, change):
+    """Before the compacted file is written, which has the personal data, or before one of the others is deleted."""
+    table = next(each for each in order_tables() if each.name == name)
+    for window in (FIRST, SECOND):
+        world.add(window.start, 1, **PERSON)
+        world.add(window.start, 3)
+        world.fetch(window)
+    counts, others = world.counts(), world.rows_of_others()
+    world.request_deletion()
+    erased: list[ErasureResult] = []
+    changes = itertools.count(1)
+
+    def erase_at(number: int) -> None:
+        if number == change:
+            monkeypatch.undo()
+            erased.append(erase(world))
+
+    before_changes(monkeypatch, lambda: erase_at(next(changes)))
+    compact_date(world.own_place, table, FIRST.start.date())
+    assert [each.changed for each in erased] == [True]
+    assert not world.traces()
+    assert world.counts() == counts
+    assert world.rows_of_others() == others
+    assert not dates_to_compact(world.own_place, table, NOW.date())
     world.is_erased()
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from clocks import FakeClock
 from extraction import Extraction, hourly, whole
+from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_zdirect.exceptions import (
     FilterIgnoredError,
@@ -339,6 +340,19 @@ def test_a_base_path_that_cannot_be_written_is_an_error_before_any_request(runs:
     with pytest.raises(ZDirectConfigurationError, match="base_path"):
         runs.run("received_items", HOUR)
     assert not runs.emulator.requests
+
+
+def test_a_storage_that_refuses_to_delete_is_named_before_the_first_request(
+    runs: Extraction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(fs: LocalFileSystem, path: str) -> None:
+        raise PermissionError(f"AccessDenied: {path}")
+
+    monkeypatch.setattr(LocalFileSystem, "rm_file", refuse)
+    with pytest.raises(ZDirectConfigurationError, match=r"base_path=.*AccessDenied.*delete from it"):
+        runs.run("received_items", HOUR)
+    assert not runs.emulator.requests
+    assert not runs.paths("received_items")
 
 
 def test_progress_is_logged(runs: Extraction, caplog: pytest.LogCaptureFixture) -> None:
