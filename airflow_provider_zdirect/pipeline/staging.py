@@ -128,7 +128,7 @@ class PageStager:
             for place, placed in placed_rows(kept, dataset, self.run.window) if is_split else ((None, kept),):
                 if place not in writers:
                     path, local = self.run.checkpoint.new_file("parquet")
-                    writers[place] = ParquetWriter(local, arrow_schema(dataset.model), LARGE_ROWS)
+                    writers[place] = ParquetWriter(local, arrow_schema(dataset.model))
                     done.staged.setdefault(dataset.name, []).append(path)
                 writers[place].write(placed)
 

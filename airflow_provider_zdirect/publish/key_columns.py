@@ -34,10 +34,10 @@ from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import read_batches
 from airflow_provider_zdirect.windows import Window
 
-STRETCH_ROWS = 131_072
+STRETCH_ROWS = 65_536
 """Rows that are compared at the same time, about; each takes some 250 bytes meanwhile."""
 
-PART_ROWS = 32_768
+PART_ROWS = 16_384
 """Rows that are read before they are put aside."""
 
 SAMPLED = 1_000
