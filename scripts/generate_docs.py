@@ -62,7 +62,7 @@ the UTC date of the record's own time, or the requested date where zDirect is re
 | `_environment` | string | `production` or `sandbox` |
 | `_window_from`, `_window_to` | timestamp | the window whose run published the row |
 | `_extracted_at` | timestamp | when the row's answer arrived |
-| `_record_hash` | int64 | hash of the record's JSON text as it arrived; equal texts are equal records |
+| `_record_hash` | int64 | hash (64-bit xxh3) of the record's JSON text as it arrived; equal texts are equal records |
 | `_unknown_fields` | string | fields that this version does not know, as JSON |
 """
 

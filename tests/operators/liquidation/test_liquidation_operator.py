@@ -304,7 +304,8 @@ def test_a_task_that_is_killed_after_it_has_published_reports_the_changes_in_its
     assert [event["added"] for event in run.events] == [2]
     end()
     assert [path.partition("/")[0] for path in files(tmp_path)] == [DATASET, "_revisions", "_changes", "_changes"]
-    assert len(asked(emulator)) == 2
+    # The last answer was not staged, and is asked for again unless its manifest is there.
+    assert len(asked(emulator)) == (2 if after else 3)
 
 
 @pytest.mark.parametrize("meanwhile", ["a day", "another task"])
