@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.publication import Once
 from airflow_provider_zdirect.datasets.table import DATASETS, Dataset
-from airflow_provider_zdirect.operators.argument_table import DURATION, FORMAT, PLACE, Argument
+from airflow_provider_zdirect.operators.argument_table import DURATION, PLACE, Argument
 from airflow_provider_zdirect.operators.arguments import entries
 from airflow_provider_zdirect.operators.base import DEFERRABLE, Outcome, TaskRun, ZDirectOperator
 
@@ -37,8 +37,8 @@ def compacted_datasets(value: Any, name: str) -> tuple[str, ...]:
 class ZDirectCompactOperator(ZDirectOperator):
     """Puts the small files of each past date together into one, with the same rows (``docs/exactly-once.md``).
 
-    Safe to repeat, and to run beside extractions and erasures. It sends zDirect no request, and updates no asset: the
-    data stay the same. Without a connection it needs ``merchant_id``.
+    A date keeps its format. Safe to repeat, and to run beside extractions and erasures. It sends zDirect no request,
+    and updates no asset: the data stay the same. Without a connection it needs ``merchant_id``.
 
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which the datasets are published.
     :param datasets: names of datasets that are published record by record, and of their ``_current`` tables: one name,
@@ -47,7 +47,6 @@ class ZDirectCompactOperator(ZDirectOperator):
     :param older_than: only dates that ended at least so long before the end of the run's data interval, or before now
         if it has none (timedelta, ISO 8601 text). Late records may still come for younger ones.
     :param storage_conn_id: Airflow connection of the storage.
-    :param format: of the published files: ``parquet`` or ``jsonl``.
     :param conn_id: the zDirect connection. If it exists, its environment has to be that of ``base_path``.
     :param deferrable: wait in the triggerer after a retriable error.
     :returns: ``merchant_id``, ``before`` (the first date that was left alone), ``dates`` that were compacted,
@@ -56,9 +55,7 @@ class ZDirectCompactOperator(ZDirectOperator):
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
     """
 
-    arguments = (
-        PLACE | FORMAT | {"datasets": Argument(compacted_datasets, blank=tuple(COMPACTED)), "older_than": DURATION}
-    )
+    arguments = PLACE | {"datasets": Argument(compacted_datasets, blank=tuple(COMPACTED)), "older_than": DURATION}
 
     clock: Clock = SystemClock()
 
@@ -70,7 +67,6 @@ class ZDirectCompactOperator(ZDirectOperator):
         merchant_id: str | None = None,
         older_than: timedelta | str = timedelta(days=2),
         storage_conn_id: str | None = None,
-        format: str = "parquet",
         conn_id: str = "zdirect_default",
         deferrable: bool = DEFERRABLE,
         **kwargs: Any,

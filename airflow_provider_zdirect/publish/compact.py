@@ -11,7 +11,7 @@ from airflow_provider_zdirect.publish.merge import RowMerger
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.placed_rows import EPOCH
 from airflow_provider_zdirect.publish.sorted_files import is_compact
-from airflow_provider_zdirect.storage.layout import PublishedName, moment
+from airflow_provider_zdirect.storage.layout import FORMATS, PublishedName, moment
 
 
 @dataclass(frozen=True)
@@ -43,18 +43,16 @@ def dates_to_compact(place: Place, dataset: Dataset, until: date) -> list[date]:
 
 
 def compact_date(place: Place, dataset: Dataset, day: date) -> Compacted:
-    """Put the files of one date together; each record once, whoever else publishes at the same time.
+    """Put the files of one date together, in their format; each record once, whoever else publishes meanwhile.
 
     A date that is compact already costs one listing.
 
     :param dataset: one whose records are published once each, or its :meth:`.Dataset.of_latest`.
     :raises ConcurrentRunError: if other runs kept publishing records of the date all the time.
-    :raises ZDirectConfigurationError: if the dataset is not published record by record, or files of the date have
-        another format than the place.
+    :raises ZDirectConfigurationError: if the dataset is not published record by record, or the date mixes formats.
     """
     _refuse_others(dataset)
     layout = place.layout(dataset.name)
-    merger = RowMerger(place.store, layout, dataset, moment(EPOCH), place.suffix)
 
     def sizes() -> dict[str, int]:
         found = place.store.sizes_below(layout.published(day))
@@ -63,7 +61,9 @@ def compact_date(place: Place, dataset: Dataset, day: date) -> Compacted:
     before = after = sizes()
     rows = 0
     if not is_compact(list(before)):
-        rows = merger.compact(day)
+        # That of the date, whatever other dates have.
+        suffix = next(suffix for suffix in FORMATS.values() if min(before).endswith(f".{suffix}"))
+        rows = RowMerger(place.store, layout, dataset, moment(EPOCH), suffix).compact(day)
         after = sizes()
     return Compacted(len(before), len(after), rows, sum(before.values()), sum(after.values()))
 

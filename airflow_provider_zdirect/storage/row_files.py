@@ -140,23 +140,6 @@ def read_table(store: ObjectStore, paths: Iterable[str], schema: pa.Schema) -> p
     return pa.concat_tables([schema.empty_table(), *tables])
 
 
-def take_rows(tables: Iterator[pa.Table], rows: Iterator[int]) -> Iterator[pa.Table]:
-    """The rows with those numbers (ascending) of tables that follow one another."""
-    offset = 0
-    row = next(rows, None)
-    for table in tables:
-        if row is None:
-            return
-        end = offset + table.num_rows
-        taken = []
-        while row is not None and row < end:
-            taken.append(row - offset)
-            row = next(rows, None)
-        if taken:
-            yield table if len(taken) == table.num_rows else table.take(pa.array(taken))
-        offset = end
-
-
 def filter_rows(tables: Iterator[pa.Table], mask: NDArray[np.bool_]) -> Iterator[pa.Table]:
     """The rows that a mask marks of tables that follow one another."""
     start = 0
@@ -172,11 +155,6 @@ def parquet_bytes(table: pa.Table) -> bytes:
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
     return sink.getvalue()
-
-
-def parquet_table(data: bytes) -> pa.Table:
-    """The table in a small Parquet file."""
-    return pq.read_table(io.BytesIO(data))
 
 
 def sha256(local: Path) -> str:

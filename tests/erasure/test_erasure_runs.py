@@ -207,7 +207,7 @@ def test_of_two_erasures_at_once_each_reports_what_it_has_erased(world, monkeypa
     assert not world.erase().changed
 
 
-def test_erasures_and_extractions_at_once_come_to_the_same(world, emulator):
+def test_erasures_extractions_and_compaction_at_once_come_to_the_same(world, emulator):
     for window in (FIRST, SECOND):
         world.add(window.start, 3, **PERSON)
         world.add(window.start, 9)
@@ -232,7 +232,13 @@ def test_erasures_and_extractions_at_once_come_to_the_same(world, emulator):
                 failures.append(error)
                 return
 
-    jobs = [lambda: erase(world)] * 2 + [lambda: world.fetch(FIRST, resume_key="a"), lambda: world.fetch(SECOND)]
+    def compact() -> None:
+        for table in order_tables():
+            for day in dates_to_compact(world.own_place, table, NOW.date()):
+                compact_date(world.own_place, table, day)
+
+    fetches = [lambda: world.fetch(FIRST, resume_key="a"), lambda: world.fetch(SECOND)]
+    jobs = [lambda: erase(world)] * 2 + fetches + [compact]
     threads = [threading.Thread(target=until_done, args=(job,)) for job in jobs]
     for thread in threads:
         thread.start()

@@ -103,16 +103,18 @@ def test_past_dates_have_one_file_with_the_same_rows_and_are_fetched_again_witho
     assert (nothing["dates"], nothing["rows"], nothing["datasets"]) == (0, 0, {})
 
 
-def test_neither_a_connection_nor_zdirect_is_needed_and_files_of_json_lines_are_compacted_too(
+def test_neither_a_connection_nor_zdirect_is_needed_and_each_date_keeps_its_format(
     emulator, merchant, context, tmp_path, monkeypatch
 ):
     for start in WINDOWS[:2]:
         extract(tmp_path, merchant, context, start, format="jsonl")
+    for hours in (52, 56):
+        extract(tmp_path, merchant, context, MIDNIGHT + timedelta(hours=hours))
     monkeypatch.delenv("AIRFLOW_CONN_ZDIRECT_DEFAULT")
     asked, before = len(emulator.requests), files_of(tmp_path)["date=2026-11-16"]
-    result = compact(tmp_path, merchant, context, format="jsonl", older_than="P3D")
-    assert (result["files_before"], result["files_after"], before) == (2, 1, 2)
-    assert files_of(tmp_path)["date=2026-11-16"] == 1
+    result = compact(tmp_path, merchant, context, older_than="P1D")
+    assert (result["files_before"], result["files_after"], before) == (4, 2, 2)
+    assert files_of(tmp_path) == {f"date=2026-11-{day}": 1 for day in (16, 17, 18)}
     assert len(emulator.requests) == asked
 
 

@@ -139,9 +139,10 @@ def test_duckdb_answers_the_same_before_and_after(warehouse: Warehouse) -> None:
 
 def test_formats_are_not_mixed(warehouse: Warehouse) -> None:
     publish_hours(warehouse)
+    (warehouse.root / warehouse.published_files()[0].replace(".parquet", ".jsonl.gz")).touch()
     with pytest.raises(ZDirectConfigurationError, match="another format"):
-        compact_date(place(warehouse, "jsonl"), RETURNED, DAY)
-    assert len(warehouse.published_files()) == 6
+        compact(warehouse)
+    assert len(warehouse.published_files()) == 7
 
 
 def test_datasets_with_a_file_per_date_are_refused(warehouse: Warehouse) -> None:
