@@ -48,9 +48,13 @@ class Parquet:
         :param without: numbers of rows that are left out.
         """
         numbers = np.setdiff1d(np.arange(1, self._count + 1), without)
+        columns = self._columns
+        if len(without):
+            # Only texts and whole numbers can be plain; not every other type can be taken from.
+            columns = {name: column.take(numbers - 1) for name, column in columns.items()}
         with self._refused():
-            columns = {name: _cells(column.take(numbers - 1)) for name, column in self._columns.items()}
-        return _rows(numbers.tolist(), columns)
+            cells = {name: _cells(column) for name, column in columns.items()}
+        return _rows(numbers.tolist(), cells)
 
     @contextmanager
     def _refused(self) -> Iterator[None]:

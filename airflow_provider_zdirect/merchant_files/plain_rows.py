@@ -16,6 +16,8 @@ PLAIN_EAN = f"^[0-9]{{{DIGITS}}}$"
 PLAIN_COUNT = "^[0-9]{1,9}$"
 PLAIN_UUID = "^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$"
 """In lower case, or nothing."""
+PLAIN_TEXT = "^[^?]*$"
+"""Any text in UTF-8, but none with a question mark: see :meth:`.Parquet.plain_rows`."""
 
 Flags = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.int64]

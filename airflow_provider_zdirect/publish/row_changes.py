@@ -24,7 +24,7 @@ def row_changes(
 ) -> Counter[str]:
     """How many rows were ``added``, ``removed`` and ``changed`` between two multisets of rows.
 
-    :param alike: fields by which a row that is gone and one that came are taken for one that changed.
+    :param alike: fields by which a row that is gone and one that came are taken for one that changed; none: no two are.
     :param write: is given a line of JSON for each difference: ``change``, ``before`` and ``after``.
     """
     gone, came = before.at(unmatched(before.hashes, after.hashes)), after.at(unmatched(after.hashes, before.hashes))
@@ -47,7 +47,8 @@ def row_changes(
             texts.seek(ends[number])
             return texts.read(ends[number + 1] - ends[number])
 
-        for change, removed, added in _paired(record_numbers(keys, alike), gone.count):
+        records = record_numbers(keys, alike) if alike else np.arange(len(ends) - 1)
+        for change, removed, added in _paired(records, gone.count):
             counts[change] = len(removed)
             for was, now in zip(removed.tolist(), added.tolist(), strict=True):
                 line = (change.encode(), text_of(was), text_of(now))

@@ -23,6 +23,7 @@ from airflow_provider_zdirect.merchant_files.ean import read_ean, restored_ean
 from airflow_provider_zdirect.merchant_files.plain_rows import (
     PLAIN_COUNT,
     PLAIN_EAN,
+    PLAIN_TEXT,
     PLAIN_UUID,
     Numbers,
     PlainRows,
@@ -48,7 +49,9 @@ MAPPING_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 SHORTEST_UPC = 12
 
-PLAIN = {"ean": PLAIN_EAN, "quantity": PLAIN_COUNT, "sales_channel_id": PLAIN_UUID}
+PLAIN = {
+    "ean": PLAIN_EAN, "quantity": PLAIN_COUNT, "sales_channel_id": PLAIN_UUID, "merchant_sku": PLAIN_TEXT
+}  # fmt: skip
 """What cells look like of which nothing has to be judged but the check digit."""
 PLAIN_SCHEMA = pa.schema(
     [

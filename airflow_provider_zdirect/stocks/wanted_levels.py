@@ -83,7 +83,7 @@ def wanted_levels(feed: Feed, channels: Iterable[str], open_pieces: OpenPieces |
     :param open_pieces: what is subtracted from each level, which is 0 at least.
     """
     wanted = Wanted(bad=list(feed.bad))
-    channels = list(channels)
+    channels = list(dict.fromkeys(channels))
     known_until = open_pieces.known_until if open_pieces else None
     is_simple = _are_simple(feed, open_pieces.pieces if open_pieces else ())
     files = list(feed.times)

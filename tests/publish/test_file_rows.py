@@ -11,6 +11,7 @@ from item_rows import put, table_of
 from airflow_provider_zdirect.datasets.arrow import arrow_schema
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.publish.file_rows import FileRows, last_of_each
+from airflow_provider_zdirect.publish.row_changes import row_changes
 from airflow_provider_zdirect.storage import row_files
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
@@ -52,3 +53,12 @@ def test_no_files_have_no_rows(store: ObjectStore) -> None:
 def test_the_last_row_of_each_record(records: list[int]) -> None:
     last = {record: place for place, record in enumerate(records)}
     assert sorted(last.values()) == last_of_each(np.array(records, np.int64)).tolist()
+
+
+def test_without_fields_by_which_rows_are_alike_none_is_taken_for_another(store: ObjectStore) -> None:
+    for name, numbers in (("a", (1, 2)), ("b", (1, 3, 4))):
+        put(store, f"{name}.parquet", table_of(LIQUIDATED.name, *({"quantity": number} for number in numbers)))
+    before, after = (FileRows(store, [f"{name}.parquet"], arrow_schema(LIQUIDATED.model)) for name in "ab")
+    lines: list[bytes] = []
+    assert row_changes(before, after, (), lines.append) == {"removed": 1, "added": 2}
+    assert len(lines) == 3

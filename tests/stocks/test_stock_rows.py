@@ -271,6 +271,27 @@ def test_a_folder_with_files_of_other_kinds_only_is_an_error_that_names_them(tmp
     assert {row.ean: row.quantity for row in rows_of(feed.plain)} == {ean(1): 1, ean(2): 2}
 
 
+@pytest.mark.parametrize("text", [pa.string_view(), pa.large_string(), pa.string()])
+def test_parquet_of_other_programs_is_read_whatever_its_texts_are_kept_as(tmp_path: Path, text: pa.DataType) -> None:
+    eans = pa.array([ean(1), ean(2), "x"], text)
+    pq.write_table(pa.table({"ean": [*eans.to_pylist()], "sku": eans, "stock": [1, 2, 3]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"ean": eans, "stock": [1, 2, 3]}), tmp_path / "b.parquet")
+    for name in ("a.parquet", "b.parquet"):
+        feed = read(tmp_path / name)
+        assert {row.ean: row.quantity for row in (*rows_of(feed.plain), *feed.rows)} == {ean(1): 1, ean(2): 2}
+        assert [row.where for row in feed.bad] == ["row 3"]
+
+
+def test_a_merchant_sku_that_cannot_be_read_rejects_its_row(tmp_path: Path) -> None:
+    skus = {"a": pa.array([b"\xff", b"b"]).view(pa.string()), "b": pa.array([2.0**25, 1.0], pa.float32())}
+    for name, column in skus.items():
+        table = pa.table({"ean": [ean(1), ean(2)], "merchant_sku": column, "quantity": [1, 2]})
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+        feed = read(tmp_path / f"{name}.parquet")
+        assert {row.ean: row.quantity for row in (*rows_of(feed.plain), *feed.rows)} == {ean(2): 2}
+        assert [(row.where, "merchant_sku" in row.reason) for row in feed.bad] == [("row 1", True)]
+
+
 CELLS = st.sampled_from(
     [
         *(ean(1), ean(2), ean(3), "0012345678905", "12345678905", "4006381333930", "4006381000000", f'"{ean(1)}"', ""),
