@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -31,7 +32,11 @@ class Rate:
 
     def shared(self, share: float) -> Rate:
         """The part ``share``, in (0, 1], of this rate, with some slack, as requests do not arrive as they are sent."""
-        return replace(self, limit=self.limit * share, period=self.period + min(self.period / 10, LARGEST_SLACK))
+        limit = self.limit * share
+        if share < 1 <= limit:
+            # Whole requests: three hosts that take 13.3 of 40 each would send 14.
+            limit = math.floor(round(limit, 9))
+        return replace(self, limit=limit, period=self.period + min(self.period / 10, LARGEST_SLACK))
 
     @property
     def interval(self) -> float:

@@ -60,7 +60,7 @@ EXTRA_FIELDS = (
     ExtraField(
         "rate_share",
         "Share of the rate limits (0 to 1)",
-        "The part of each documented rate limit that one worker host may use, above 0 and at most 1. Blank: 0.9.",
+        "The part of each documented rate limit that one worker host may use, above 0 and at most 1. Blank: 1.",
         kind="number",
     ),
     ExtraField(

@@ -238,7 +238,13 @@ class Fetcher:
             page, of_others = await self._of_merchant.of(page)
             done.of_others += of_others
         # In a thread: the connections of other requests must not starve while rows are written.
-        await asyncio.to_thread(self.stager.stage, request, done, page, at)
+        staging = asyncio.create_task(asyncio.to_thread(self.stager.stage, request, done, page, at))
+        try:
+            await asyncio.shield(staging)
+        except asyncio.CancelledError:
+            # A thread cannot be stopped, and the folder that it writes to is deleted after this.
+            await asyncio.wait([staging])
+            raise
         self.count_traffic(done)
         self._log.page()
 

@@ -13,8 +13,12 @@ from clocks import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_zdirect.client.access_token import TOKEN_RATES
 from airflow_provider_zdirect.client.rates import FileRateLimiter, MemoryRateLimiter, Pace, Rate
+from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.exceptions import RateLimitedError
+from airflow_provider_zdirect.inbound.notices import ONE_NOTICE, PER_HOUR
+from airflow_provider_zdirect.orders import order_calls
 from client.processes import send_five
 
 pytestmark = pytest.mark.anyio
@@ -48,6 +52,30 @@ def test_no_period_ever_holds_more_than_the_limit(
         # A microsecond of tolerance: times since 1970 are no more exact than that.
         inside = [send for send in sends[first:] if send < sends[first] + period - 1e-5]
         assert len(inside) <= limit
+
+
+def documented() -> set[Rate]:
+    limits = [dataset.endpoint.rate_limits for dataset in DATASETS.values()]
+    limits += [order_calls.RATES, order_calls.BY_NUMBER, ONE_NOTICE, PER_HOUR, TOKEN_RATES]
+    return {rate for each in limits for rate in (each.production, each.sandbox)}
+
+
+@pytest.mark.parametrize("hosts", [1, 2, 3, 7])
+@pytest.mark.parametrize("rate", sorted(documented(), key=str), ids=str)
+async def test_hosts_that_divide_a_documented_limit_never_exceed_it(rate: Rate, hosts: int, tmp_path: Path) -> None:
+    """Each host has several processes, which all want to send as much as they can, after a time of rest."""
+    if rate.limit < hosts:
+        pytest.skip("Each host has to send something.")
+    times: list[float] = []
+    for host in range(hosts):
+        clock = FakeClock()
+        processes = [FileRateLimiter(tmp_path / str(host), clock) for _ in range(3)]
+        for number in range(2 * int(rate.limit / hosts) + 5):
+            await processes[number % 3].acquire("orders", rate.shared(1 / hosts), max_wait=7200)
+            times.append(clock.now().timestamp())
+    times.sort()
+    most = int(rate.limit)
+    assert all(late - early > rate.period for early, late in zip(times, times[most:], strict=False))
 
 
 @given(limit=st.integers(1, 50), gaps=st.lists(st.floats(0, 5), max_size=50), pause=st.floats(0.1, 1000))

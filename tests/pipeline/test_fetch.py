@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import tempfile
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -165,6 +167,34 @@ def test_a_page_that_is_under_way_is_given_up_if_the_one_before_cannot_be_staged
     assert saved_pages(runs) == 1
     runs.run(RECEIVED, HOURS)
     assert runs.keys(RECEIVED) == runs.truth(RECEIVED, HOURS)
+
+
+def test_a_run_that_is_cancelled_ends_when_the_page_in_hand_is_staged_and_leaves_no_files_on_the_local_disk(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    is_staging, are_there = threading.Event(), []
+
+    def look(number: int, page: Page) -> None:
+        (folder,) = scratch.iterdir()
+        is_staging.set()
+        time.sleep(0.5)
+        are_there.append(folder.exists())
+
+    async def attempt() -> None:
+        async with runs.client() as client:
+            run = asyncio.create_task(extract(runs.job(RECEIVED, HOURS), client, clock=runs.clock()))
+            await asyncio.to_thread(is_staging.wait, PATIENCE)
+            run.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await run
+
+    before_staging(monkeypatch, look)
+    asyncio.run(attempt())
+    assert are_there == [True]
+    assert not list(scratch.iterdir())
 
 
 class CountingTransport(Transport):
