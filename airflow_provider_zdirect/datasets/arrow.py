@@ -147,10 +147,8 @@ def record_hashes(sources: Sequence[Any], without: frozenset[str] = frozenset())
 
 @cache
 def _first_field(names: frozenset[str]) -> re.Pattern[bytes]:
-    # A text without escapes: where it ends is certain.
-    return re.compile(
-        rb'\{"(?:%s)":(?:null|"[^"\\]*"),' % b"|".join(re.escape(name.encode()) for name in sorted(names))
-    )
+    any_of = b"|".join(re.escape(name.encode()) for name in sorted(names))
+    return re.compile(rb'\{"(?:%s)":(?:null|"[^"\\]*+(?:\\.[^"\\]*+)*+"),' % any_of)
 
 
 def json_text(value: Any) -> str:

@@ -81,7 +81,10 @@ class _Resource(msgspec.Struct, dict=True):
     @cached_property
     def known(self) -> _Known:
         """:raises msgspec.DecodeError: if the attributes are not an object."""
-        return _Known() if is_null(self.attributes) else _KnownDecoder.decode(self.attributes)
+        try:
+            return _Known() if is_null(self.attributes) else _KnownDecoder.decode(self.attributes)
+        except msgspec.DecodeError as error:
+            raise msgspec.DecodeError(f"attributes: {error}") from None
 
     def own(self, name: str) -> msgspec.Raw | None:
         """One of the known attributes as it came; None if it is empty."""

@@ -5,6 +5,9 @@ is declared, a time in the most usual form of RFC 3339, a count that is a whole 
 as they are, and the columns are what the model would have made of them. Every record that is not plainly right, in
 whatever way, is left to the model: here, nothing is repaired, rejected or interpreted.
 
+Of an unknown field that is there twice only the last value is looked at. The model refuses such a record if an earlier
+value is nested too deeply, or a number of thousands of digits.
+
 A field whose type and validators are not exactly those of a type of :mod:`.record` has no plain form, and its model has
 none either: all its records are left to the model then.
 """
@@ -13,9 +16,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property, partial
 from itertools import chain
 from operator import attrgetter
 from types import NoneType
@@ -66,7 +69,7 @@ class PlainRows:
 
 
 def plain_rows(model: type[Record], sources: Sequence[Any]) -> PlainRows | None:
-    """The rows of those records that are plainly right; None if there are none.
+    """The rows of those records that are plainly right; None if the model has no plain form.
 
     :param sources: one JSON text (anything bytes-like) per record.
     """
@@ -75,8 +78,6 @@ def plain_rows(model: type[Record], sources: Sequence[Any]) -> PlainRows | None:
         return None
     numbers, structs, form = _decoded(form, sources)
     _known[model] = form
-    if not structs:
-        return None
     columns, doubtful, unknown = form.columns(structs)
     if unknown is None:
         unknown = pa.nulls(len(structs), pa.string())
@@ -108,22 +109,12 @@ def _decoded(form: _Object, sources: Sequence[Any]) -> tuple[npt.NDArray[np.intp
         form = learned
 
 
-class _Form:
-    """How the values of a field look that are plainly right.
-
-    :ivar wire: the type that msgspec decodes them to.
-    """
-
-    wire: Any
-
-    def column(self, values: Sequence[Any]) -> _Column:
-        """The column of decoded values, None among them."""
-        raise NotImplementedError
-
-
 @dataclass(frozen=True)
-class _Values(_Form):
-    """Values that are what the column holds."""
+class _Values:
+    """Values that are what the column holds.
+
+    :param wire: here and below, the type that msgspec decodes them to.
+    """
 
     wire: Any
     type: pa.DataType
@@ -133,44 +124,38 @@ class _Values(_Form):
 
 
 @dataclass(frozen=True)
-class _Texts(_Form):
+class _Texts:
     """Texts, and what is made of them.
 
     :param plain: pattern (RE2) of those that are plainly right; None: all are.
     :param read: from texts that are plainly right to the column.
     :param is_key: an empty text is not a value; otherwise it is null.
-    :param number: type of the numbers that may stand for texts.
     """
 
     plain: str | None = None
     read: Callable[[pa.Array], pa.Array] = lambda texts: texts
     is_key: bool = False
     wire: Any = str
-    number: pa.DataType | None = None
 
     def column(self, values: Sequence[Any]) -> _Column:
-        texts = self._texts(values)
+        try:
+            texts = pa.array(values, pa.string())
+        except pa.ArrowTypeError:
+            # Numbers may stand for texts.
+            texts = pa.array([None if value is None else str(value) for value in values], pa.string())
         if not self.is_key and pc.min(pc.binary_length(texts)).as_py() == 0:
             texts = pc.if_else(pc.equal(texts, ""), None, texts)
         if self.plain is None:
             return _Column(self.read(texts))
-        texts, doubtful = _only(texts, pc.match_substring_regex(texts, self.plain))
-        return _Column(self.read(texts), doubtful)
-
-    def _texts(self, values: Sequence[Any]) -> pa.Array:
-        try:
-            return pa.array(values, pa.string())
-        except pa.ArrowTypeError:
-            pass
-        try:
-            return pa.array(values, self.number).cast(pa.string())
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            # Both texts and numbers.
-            return pa.array([None if value is None else str(value) for value in values], pa.string())
+        plain = pc.match_substring_regex(texts, self.plain)
+        if pc.all(plain, min_count=0).as_py():
+            return _Column(self.read(texts))
+        doubtful = pc.fill_null(pc.invert(plain), False).to_numpy(zero_copy_only=False)
+        return _Column(self.read(pc.if_else(plain, texts, None)), doubtful)
 
 
 @dataclass(frozen=True)
-class _List(_Form):
+class _List:
     """Lists of objects in which no field is unknown, or of texts."""
 
     item: _Form
@@ -183,11 +168,9 @@ class _List(_Form):
     def column(self, values: Sequence[Any]) -> _Column:
         lengths = np.array([len(value) if value else 0 for value in values], np.int32)
         offsets = np.concatenate([np.zeros(1, np.int32), lengths.cumsum(dtype=np.int32)])
-        items = list(chain.from_iterable(value for value in values if value))
-        column = self.item.column(items) if items else _Column(pa.array([], self.type.value_type))
-        lists = pa.ListArray.from_arrays(
-            pa.array(offsets), column.values, type=self.type, mask=pa.array([value is None for value in values])
-        )
+        column = self.item.column(list(chain.from_iterable(value for value in values if value)))
+        absent = pa.array([value is None for value in values], pa.bool_())
+        lists = pa.ListArray.from_arrays(pa.array(offsets), column.values, type=self.type, mask=absent)
         doubtful = np.zeros(len(values), np.bool_)
         if column.doubtful is not None:
             doubtful[np.repeat(np.arange(len(values)), lengths)[column.doubtful]] = True
@@ -205,17 +188,17 @@ class _Set(_List):
 
 
 @dataclass(frozen=True)
-class _Object(_Form):
+class _Object:
     """Objects with these fields.
 
-    :param unknown: further fields that were found in records; what they hold stays JSON.
+    :param unknown: further fields that were found in records, by the attribute that holds their JSON.
     :param depth: how many objects it stands in, itself included.
     """
 
     model: type[Record]
     fields: Mapping[str, _Form]
     depth: int = 1
-    unknown: tuple[str, ...] = ()
+    unknown: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def wire(self) -> Any:
@@ -224,14 +207,9 @@ class _Object(_Form):
             (name, form.wire) if infos[name].is_required() else (name, form.wire | None, None)
             for name, form in self.fields.items()
         ]
-        fields += [(_attribute(number), Raw | UnsetType, UNSET) for number, _ in enumerate(self.unknown)]
+        fields += [(attribute, Raw | UnsetType, UNSET) for attribute in self.unknown]
         return msgspec.defstruct(
-            self.model.__name__,
-            fields,
-            rename={_attribute(number): name for number, name in enumerate(self.unknown)},
-            kw_only=True,
-            gc=False,
-            forbid_unknown_fields=True,
+            self.model.__name__, fields, rename=self.unknown, kw_only=True, gc=False, forbid_unknown_fields=True
         )
 
     @cached_property
@@ -247,8 +225,7 @@ class _Object(_Form):
             content = msgspec.json.decode(source, type=dict[str, Raw])
         except NOT_READABLE:
             return self
-        names = content.keys() - self.fields.keys() - set(self.unknown)
-        names = names.difference(*self.model.looks_at.values())
+        names = content.keys() - chain(self.fields, self.unknown.values(), *self.model.looks_at.values())
         unknown = sorted(name for name in names if _PLAIN_NAME.fullmatch(name))[: MOST_UNKNOWN - len(self.unknown)]
         inner = {
             name: learned
@@ -259,16 +236,14 @@ class _Object(_Form):
         }
         if not unknown and not inner:
             return self
-        return replace(self, fields={**self.fields, **inner}, unknown=(*self.unknown, *unknown))
+        attributes = {f"unknown_{number}": name for number, name in enumerate([*self.unknown.values(), *unknown])}
+        return replace(self, fields={**self.fields, **inner}, unknown=attributes)
 
     def columns(self, structs: Sequence[Any]) -> tuple[list[pa.Array], _Mask | None, pa.Array | None]:
-        """The columns of the fields, the doubtful rows, and the unknown fields as JSON.
-
-        :param structs: at least one.
-        """
-        known = {name: form.column(_values(structs, name)) for name, form in self.fields.items()}
+        """The columns of the fields, the doubtful rows, and the unknown fields as JSON."""
+        known = {name: form.column(list(map(attrgetter(name), structs))) for name, form in self.fields.items()}
         others = {
-            name: self._unknown_column(_values(structs, _attribute(number))) for number, name in enumerate(self.unknown)
+            name: self._unknown_column(map(attrgetter(attribute), structs)) for attribute, name in self.unknown.items()
         }
         masks = [column.doubtful for column in (*known.values(), *others.values()) if column.doubtful is not None]
         unknown = {name: column.unknown for name, column in (known | others).items() if column.unknown is not None}
@@ -281,50 +256,41 @@ class _Object(_Form):
     def column(self, values: Sequence[Any]) -> _Column:
         nothing = self.wire(**dict.fromkeys(self.fields))
         columns, doubtful, unknown = self.columns([nothing if value is None else value for value in values])
-        absent = pa.array([value is None for value in values])
+        absent = pa.array([value is None for value in values], pa.bool_())
         structs = pa.StructArray.from_arrays(columns, fields=list(arrow_type(self.model)), mask=absent)
         return _Column(structs, doubtful, unknown)
 
-    def _unknown_column(self, values: Sequence[Raw | UnsetType]) -> _Column:
+    def _unknown_column(self, values: Iterable[Raw | UnsetType]) -> _Column:
         """What an unknown field holds, as the JSON that is stored."""
-        sources = [None if isinstance(value, UnsetType) else bytes(value) for value in values]
+        found = pa.array([None if isinstance(value, UnsetType) else bytes(value) for value in values], pa.binary())
         if self.model.empty_is_absent:
-            sources = [None if source == b'""' else source for source in sources]
-        stored = pa.array(sources, pa.binary())
-        plain = pc.match_substring_regex(stored, _STORED_AS_IT_IS)
-        doubtful = None
-        if not pc.all(plain, min_count=0).as_py():
-            texts = _Stored(self.depth)
-            found = [
-                texts[source] if source and not is_plain else source
-                for source, is_plain in zip(sources, plain.to_pylist(), strict=True)
-            ]
-            doubtful = np.array(
-                [text is None and source is not None for text, source in zip(found, sources, strict=True)], np.bool_
-            )
-            stored = pa.array(found, pa.binary())
+            found = pc.if_else(pc.equal(found, b'""'), None, found)
+        other = pc.fill_null(pc.invert(pc.match_substring_regex(found, _STORED_AS_IT_IS)), False)
+        if not pc.any(other).as_py():
+            return _Column(found, unknown=found.cast(pa.string()))
+        others = found.filter(other).dictionary_encode()
+        texts = pa.array([_stored(source, self.depth) for source in others.dictionary.to_pylist()], pa.binary())
+        stored = pc.replace_with_mask(found, other, texts.take(others.indices))
+        doubtful = pc.and_(stored.is_null(), found.is_valid()).to_numpy(zero_copy_only=False)
         return _Column(stored, doubtful, stored.cast(pa.string()))
 
 
-class _Stored(dict[bytes, bytes | None]):
+_Form = _Values | _Texts | _List | _Object
+"""How the values of a field look that are plainly right."""
+
+
+def _stored(source: bytes, depth: int) -> bytes | None:
     """The JSON that is stored for the value of an unknown field; None if that is for the model to say.
 
     :param depth: how many objects the value stands in: a value may be nested only so deep.
     """
-
-    def __init__(self, depth: int) -> None:
-        super().__init__()
-        self.depth = depth
-
-    def __missing__(self, source: bytes) -> bytes | None:
-        try:
-            value = pydantic_core.from_json(b"[" * self.depth + source + b"]" * self.depth)
-            for _ in range(self.depth):
-                (value,) = value
-            self[source] = json_text(value).encode()
-        except (ValueError, RecursionError):
-            self[source] = None
-        return self[source]
+    try:
+        value = pydantic_core.from_json(b"[" * depth + source + b"]" * depth)
+        for _ in range(depth):
+            (value,) = value
+        return json_text(value).encode()
+    except (ValueError, RecursionError):
+        return None
 
 
 def _as_object(texts: Mapping[str, pa.Array]) -> pa.Array:
@@ -341,22 +307,6 @@ def _as_object(texts: Mapping[str, pa.Array]) -> pa.Array:
     return pc.if_else(pc.equal(joined, ""), None, objects)
 
 
-def _values(structs: Sequence[Any], name: str) -> list[Any]:
-    return list(map(attrgetter(name), structs))
-
-
-def _attribute(number: int) -> str:
-    return f"unknown_{number}"
-
-
-def _only(values: pa.Array, plain: pa.Array) -> tuple[pa.Array, _Mask | None]:
-    """The values with null for those that are not plainly right, and which these are."""
-    if pc.all(plain, min_count=0).as_py():
-        return values, None
-    doubtful = pc.fill_null(pc.invert(plain), False).to_numpy(zero_copy_only=False)
-    return pc.if_else(plain, values, None), doubtful
-
-
 _PLAIN_NAME = re.compile(r'[^"\\\x00-\x1f]+')
 _STORED_AS_IT_IS = r'^(?:"[ !#-\[\]-~]*"|0|-?[1-9][0-9]{0,17}|true|false|null)$'
 """JSON that is not changed by reading and writing it."""
@@ -370,17 +320,16 @@ _UNDAMAGED = r"^[^\x{FFFD}]+$"
 _VISIBLE_ASCII = r"^[!-~]+$"
 
 
-def _cast(kind: pa.DataType) -> Callable[[pa.Array], pa.Array]:
-    return lambda texts: texts.cast(kind)
-
-
-def _digits(width: int, is_key: bool = False) -> _Form:
+def _digits(width: int, is_key: bool = False) -> _Texts:
     wire = str | Annotated[int, Meta(ge=0, le=2**63 - 1)]
-    return _Texts(r"^[0-9]+$", lambda texts: pc.ascii_lpad(texts, width, "0"), is_key, wire=wire, number=pa.int64())
+    return _Texts(r"^[0-9]+$", lambda texts: pc.ascii_lpad(texts, width, "0"), is_key, wire)
 
 
-_instant = _Texts(f"^{_DATE}{_TIME}$", _cast(INSTANT))
-_day = _Texts(f"^{_DATE}$", _cast(pa.date32()))
+_instant = _Texts(f"^{_DATE}{_TIME}$", partial(pc.cast, target_type=INSTANT))
+_day = _Texts(f"^{_DATE}$", partial(pc.cast, target_type=pa.date32()))
+_amount = _Texts(
+    r"^-?\d{1,15}(?:\.\d{1,18})?$", partial(pc.cast, target_type=arrow_type(types.Money)), wire=float | str
+)
 _whole = _Values(Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)], pa.int64())
 
 _FORMS: tuple[tuple[Any, _Form], ...] = (
@@ -405,15 +354,7 @@ _FORMS: tuple[tuple[Any, _Form], ...] = (
     (types.Count, _whole),
     (types.Flag, _Values(bool, pa.bool_())),
     (types.Number, _Values(float, pa.float64())),
-    (
-        types.Money,
-        _Texts(
-            r"^-?\d{1,15}(?:\.\d{1,18})?$",
-            _cast(arrow_type(types.Money)),
-            wire=float | str,
-            number=pa.float64(),
-        ),
-    ),
+    (types.Money, _amount),
     (types.TextSet, _Set(_Texts(), pa.list_(pa.string()))),
 )
 
@@ -435,7 +376,8 @@ def _form_of(info: FieldInfo, depth: int) -> _Form | None:
     if info.alias or info.validation_alias or not (info.is_required() or info.get_default() is None):
         return None
     for kind, form in _FORMS:
-        if _same(info, FieldInfo.from_annotation(kind)):
+        known = FieldInfo.from_annotation(kind)
+        if info.metadata == known.metadata and info.annotation == known.annotation:
             return form
     inner = [each for each in get_args(info.annotation) if each is not NoneType] or [info.annotation]
     if info.metadata or len(inner) != 1:
@@ -448,10 +390,6 @@ def _form_of(info: FieldInfo, depth: int) -> _Form | None:
 
 def _model_in(kind: Any, depth: int) -> _Object | None:
     return plain_form(kind, depth) if isinstance(kind, type) and issubclass(kind, Record) else None
-
-
-def _same(one: FieldInfo, other: FieldInfo) -> bool:
-    return bool(one.metadata == other.metadata) and one.annotation == other.annotation
 
 
 _known: dict[type[Record], _Object] = {}

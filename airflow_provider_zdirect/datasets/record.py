@@ -125,7 +125,7 @@ def _as_set(values: list[str | None] | None) -> list[str | None] | None:
 def _storable(value: Decimal | None) -> Decimal | None:
     if value is None:
         return None
-    if abs(value) >= Decimal(10) ** (38 - MONEY_DECIMALS):
+    if value.copy_abs() >= Decimal(10) ** (38 - MONEY_DECIMALS):
         raise ValueError("amount is too large")
     exponent = value.as_tuple().exponent
     if isinstance(exponent, int) and exponent < -MONEY_DECIMALS:

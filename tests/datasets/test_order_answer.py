@@ -119,8 +119,12 @@ def test_what_belongs_together_is_joined() -> None:
 
 
 def test_an_order_that_changes_alone_changes_no_hash_of_its_items_and_lines() -> None:
-    included, later = [STEP, line(), item()], "2026-11-19T12:00:00Z"
+    included, later = [STEP, line(), item()], "2026-11-19T12:00:00+00:00"
     first, second = parse([order()], included), parse([order(modified_at=later)], included)
+    # Some writers of JSON escape a plus sign.
+    second.parts["order_items"][:] = [
+        msgspec.Raw(bytes(each).replace(b"12:00:00+", rb"12:00:00\u002b")) for each in second.parts["order_items"]
+    ]
     for name in LEVELS[1:]:
         (before,), (after,) = validated(first, name)[0], validated(second, name)[0]
         assert before["order_modified_at"] != after["order_modified_at"]
