@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from airflow_provider_zdirect.stocks.level import REJECTED, TAKEN
-
-Numbers = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+from airflow_provider_zdirect.merchant_files.plain_rows import Flags, Numbers
+from airflow_provider_zdirect.stocks.level import REJECTED, SCHEMA, TAKEN, Pair
 
 _EANS = 10**13
 _NEVER = np.iinfo(np.int64).min
@@ -58,6 +55,21 @@ def newest_rows(rows: pa.Table, keys: Numbers, among: Flags | None = None) -> Nu
     is_last = np.ones(len(order), dtype=bool)
     is_last[:-1] = keys[order[1:]] != keys[order[:-1]]
     return order[is_last]
+
+
+def ended(rows: pa.Table) -> pa.Table:
+    """What is left when the runs have ended: the newest row of each pair, and the newest that zDirect has taken."""
+    (keys,) = pair_keys(rows)
+    left = np.unique(np.concatenate([newest_rows(rows, keys), newest_rows(rows, keys, is_taken(rows))]))
+    runs = pa.repeat(pa.scalar("", SCHEMA.field("run").type), len(left))
+    return rows.take(pa.array(left)).set_column(SCHEMA.get_field_index("run"), SCHEMA.field("run"), runs)
+
+
+def of_pairs(rows: pa.Table, pairs: Iterable[Pair]) -> pa.Table:
+    """The rows of these pairs."""
+    channels, eans = zip(*pairs, strict=True)
+    wanted, keys = pair_keys(pa.table({"sales_channel_id": channels, "ean": eans}), rows)
+    return rows.filter(np.isin(keys, wanted))
 
 
 def find(wanted: Numbers, keys: Numbers, rows: Numbers) -> Numbers:

@@ -34,6 +34,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.merchant_files.plain_rows import Flags, Numbers
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.stocks.level import (
@@ -51,13 +52,13 @@ from airflow_provider_zdirect.stocks.level import (
 )
 from airflow_provider_zdirect.stocks.log_rows import (
     EPOCH,
-    Flags,
-    Numbers,
     compared_versions,
+    ended,
     find,
     is_taken,
     is_unsettled,
     newest_rows,
+    of_pairs,
     pair_keys,
     times,
 )
@@ -190,7 +191,7 @@ class SentLog:
         if self._watched:
             rows = batch.rows
             if rows.num_rows > len(self._watched):
-                rows = _of_pairs(rows, self._watched)
+                rows = of_pairs(rows, self._watched)
             self._known.add(item for item in of_table(rows) if item.pair in self._watched)
 
     @property
@@ -205,7 +206,7 @@ class SentLog:
         """Know these pairs one by one from now on."""
         if unknown := set(pairs) - self._watched:
             self._watched |= unknown
-            self._known.add(of_table(_of_pairs(self.rows, unknown)))
+            self._known.add(of_table(of_pairs(self.rows, unknown)))
 
     def settled(self, levels: pa.Table, resend_after: timedelta | None, now: datetime) -> tuple[Flags, Flags]:
         """Which of these levels need no request, since zDirect has the pair's level, and no open run has sent another.
@@ -384,22 +385,8 @@ class SentLog:
         self._store.write(f"{self._folder}/{batch.name}", batch.as_bytes())
 
 
-def ended(rows: pa.Table) -> pa.Table:
-    """What is left when the runs have ended: the newest row of each pair, and the newest that zDirect has taken."""
-    (keys,) = pair_keys(rows)
-    left = np.unique(np.concatenate([newest_rows(rows, keys), newest_rows(rows, keys, is_taken(rows))]))
-    runs = pa.repeat(pa.scalar("", SCHEMA.field("run").type), len(left))
-    return rows.take(pa.array(left)).set_column(SCHEMA.get_field_index("run"), SCHEMA.field("run"), runs)
-
-
 def _pairs(table: pa.Table) -> list[Pair]:
     return list(zip(table["sales_channel_id"].to_pylist(), table["ean"].to_pylist(), strict=True))
-
-
-def _of_pairs(rows: pa.Table, pairs: Iterable[Pair]) -> pa.Table:
-    channels, eans = zip(*pairs, strict=True)
-    wanted, keys = pair_keys(pa.table({"sales_channel_id": channels, "ean": eans}), rows)
-    return rows.filter(np.isin(keys, wanted))
 
 
 def _may_replace(item: Sent, newest: Sent) -> bool:

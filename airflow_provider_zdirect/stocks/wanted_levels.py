@@ -19,9 +19,10 @@ import numpy as np
 import pyarrow as pa
 
 from airflow_provider_zdirect.datasets.arrow import INSTANT
+from airflow_provider_zdirect.merchant_files.plain_rows import Flags
 from airflow_provider_zdirect.stocks.feed import Feed, FeedRow, rows_of
 from airflow_provider_zdirect.stocks.level import LEVELS, Level, as_table
-from airflow_provider_zdirect.stocks.log_rows import EPOCH, Flags, coded, pair_keys
+from airflow_provider_zdirect.stocks.log_rows import EPOCH, coded, pair_keys
 
 
 class Piece(NamedTuple):

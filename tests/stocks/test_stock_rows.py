@@ -26,7 +26,8 @@ from airflow_provider_zdirect.stocks import feed as feed_module
 from airflow_provider_zdirect.stocks.answer import outcomes
 from airflow_provider_zdirect.stocks.feed import Feed, FeedFiles, FeedRow, rows_of
 from airflow_provider_zdirect.stocks.level import TAKEN, Sent, as_table, levels_of, of_table
-from airflow_provider_zdirect.stocks.sent_log import Known, ended
+from airflow_provider_zdirect.stocks.log_rows import ended
+from airflow_provider_zdirect.stocks.sent_log import Known
 from airflow_provider_zdirect.stocks.stock_updates import BATCH, rate_of
 from airflow_provider_zdirect.stocks.wanted_levels import OpenPieces, Piece, wanted_levels
 
