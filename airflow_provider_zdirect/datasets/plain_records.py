@@ -127,12 +127,12 @@ class _Values:
 class _Texts:
     """Texts, and what is made of them.
 
-    :param plain: pattern (RE2) of those that are plainly right; None: all are.
+    :param is_plain: which texts are plainly right; None: all are.
     :param read: from texts that are plainly right to the column.
     :param is_key: an empty text is not a value; otherwise it is null.
     """
 
-    plain: str | None = None
+    is_plain: Callable[[pa.Array], pa.Array] | None = None
     read: Callable[[pa.Array], pa.Array] = lambda texts: texts
     is_key: bool = False
     wire: Any = str
@@ -145,9 +145,9 @@ class _Texts:
             texts = pa.array([None if value is None else str(value) for value in values], pa.string())
         if not self.is_key and pc.min(pc.binary_length(texts)).as_py() == 0:
             texts = pc.if_else(pc.equal(texts, ""), None, texts)
-        if self.plain is None:
+        if self.is_plain is None:
             return _Column(self.read(texts))
-        plain = pc.match_substring_regex(texts, self.plain)
+        plain = self.is_plain(texts)
         if pc.all(plain, min_count=0).as_py():
             return _Column(self.read(texts))
         doubtful = pc.fill_null(pc.invert(plain), False).to_numpy(zero_copy_only=False)
@@ -241,17 +241,19 @@ class _Object:
 
     def columns(self, structs: Sequence[Any]) -> tuple[list[pa.Array], _Mask | None, pa.Array | None]:
         """The columns of the fields, the doubtful rows, and the unknown fields as JSON."""
-        known = {name: form.column(list(map(attrgetter(name), structs))) for name, form in self.fields.items()}
+        known = {name: self._known_column(name, list(map(attrgetter(name), structs))) for name in self.fields}
         others = {
             name: self._unknown_column(map(attrgetter(attribute), structs)) for attribute, name in self.unknown.items()
         }
         masks = [column.doubtful for column in (*known.values(), *others.values()) if column.doubtful is not None]
         unknown = {name: column.unknown for name, column in (known | others).items() if column.unknown is not None}
-        return (
-            [column.values for column in known.values()],
-            np.logical_or.reduce(masks) if masks else None,
-            _as_object(unknown) if unknown else None,
-        )
+        doubtful = np.logical_or.reduce(masks) if masks else None
+        return [column.values for column in known.values()], doubtful, _as_object(unknown) if unknown else None
+
+    def _known_column(self, name: str, values: list[Any]) -> _Column:
+        if values.count(None) == len(values):
+            return _Column(pa.nulls(len(values), arrow_type(self.model.model_fields[name].annotation)))
+        return self.fields[name].column(values)
 
     def column(self, values: Sequence[Any]) -> _Column:
         nothing = self.wire(**dict.fromkeys(self.fields))
@@ -316,28 +318,33 @@ _DATE = (
     r"|02-(?:0[1-9]|1\d|2[0-8]))|(?:19(?:[79][26]|8[048])|20(?:[02468][048]|[13579][26]))-02-29)"
 )
 _TIME = r"T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)"
-_UNDAMAGED = r"^[^\x{FFFD}]+$"
-_VISIBLE_ASCII = r"^[!-~]+$"
+
+
+def _like(pattern: str) -> Callable[[pa.Array], pa.Array]:
+    """Texts that match a pattern (RE2)."""
+    return partial(pc.match_substring_regex, pattern=pattern)
 
 
 def _digits(width: int, is_key: bool = False) -> _Texts:
     wire = str | Annotated[int, Meta(ge=0, le=2**63 - 1)]
-    return _Texts(r"^[0-9]+$", lambda texts: pc.ascii_lpad(texts, width, "0"), is_key, wire)
+    return _Texts(pc.ascii_is_decimal, lambda texts: pc.ascii_lpad(texts, width, "0"), is_key, wire)
 
 
-_instant = _Texts(f"^{_DATE}{_TIME}$", partial(pc.cast, target_type=INSTANT))
-_day = _Texts(f"^{_DATE}$", partial(pc.cast, target_type=pa.date32()))
+_visible = _like(r"^[!-~]+$")
+_instant = _Texts(_like(f"^{_DATE}{_TIME}$"), partial(pc.cast, target_type=INSTANT))
+_day = _Texts(_like(f"^{_DATE}$"), partial(pc.cast, target_type=pa.date32()))
+_written_day = _Texts(_like(f"^{_DATE}(?:T.*)?$"), lambda texts: _day.read(pc.utf8_slice_codeunits(texts, 0, 10)))
 _amount = _Texts(
-    r"^-?\d{1,15}(?:\.\d{1,18})?$", partial(pc.cast, target_type=arrow_type(types.Money)), wire=float | str
+    _like(r"^-?\d{1,15}(?:\.\d{1,18})?$"), partial(pc.cast, target_type=arrow_type(types.Money)), wire=float | str
 )
 _whole = _Values(Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)], pa.int64())
 
 _FORMS: tuple[tuple[Any, _Form], ...] = (
-    (types.Key, _Texts(_UNDAMAGED, is_key=True)),
+    (types.Key, _Texts(_like(r"^[^\x{FFFD}]+$"), is_key=True)),
     (types.Text, _Texts()),
     (types.AnyText, _Texts()),
-    (types.Uuid, _Texts(_VISIBLE_ASCII, pc.ascii_lower)),
-    (types.UuidKey, _Texts(_VISIBLE_ASCII, pc.ascii_lower, is_key=True)),
+    (types.Uuid, _Texts(_visible, pc.ascii_lower)),
+    (types.UuidKey, _Texts(_visible, pc.ascii_lower, is_key=True)),
     (types.Ean, _digits(13)),
     (types.EanKey, _digits(13, is_key=True)),
     (types.AdviceId, _digits(8)),
@@ -346,10 +353,7 @@ _FORMS: tuple[tuple[Any, _Form], ...] = (
     (types.Instant, replace(_instant, is_key=True)),
     (types.OptionalDate, _day),
     (types.Day, replace(_day, is_key=True)),
-    (
-        types.LocalDate,
-        _Texts(f"^{_DATE}(?:T.*)?$", lambda texts: pc.utf8_slice_codeunits(texts, 0, 10).cast(pa.date32())),
-    ),
+    (types.LocalDate, _written_day),
     (types.Quantity, _whole),
     (types.Count, _whole),
     (types.Flag, _Values(bool, pa.bool_())),
