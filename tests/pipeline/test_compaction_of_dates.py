@@ -20,7 +20,7 @@ DATES = (date(2026, 11, 18), date(2026, 11, 19))
 
 def test_hours_that_are_fetched_while_their_dates_are_compacted_end_with_each_record_once(tmp_path: Path) -> None:
     hours = hourly(START, 8)
-    with EmulatorServer(now="2026-11-20T10:00:00+00:00", volume=0.3) as emulator:
+    with EmulatorServer(now="2026-11-20T10:00:00+00:00", volume=0.3, rate_limits=False) as emulator:
         runs = Extraction(emulator, tmp_path / "zdirect")
         place, dataset = runs.place(runs.merchant_id, "parquet"), DATASETS["received_items"]
         for window in hours[::2]:
