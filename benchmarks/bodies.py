@@ -56,7 +56,7 @@ encode = msgspec.json.encode
 class Bodies:
     """What the server answers for one dataset, and what has to come of it.
 
-    :param key: the parameter that tells the pages apart.
+    :param key: the query parameter that says which page is wanted.
     :param rows: that are published, by table.
     :param window: that is asked for; None: the present state.
     :param files: by value of ``key``, in the order in which they are asked for.

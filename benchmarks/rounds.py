@@ -1,4 +1,4 @@
-"""Running contestants in processes of their own, in turn and against the same server, and what came of it."""
+"""Runs contestants in turn, each in a process of its own and against the same server, and tabulates the figures."""
 
 from __future__ import annotations
 

@@ -2,8 +2,9 @@
 
 python benchmarks/server.py FOLDER
 
-``FOLDER/routes.json`` has, by path, the parameter that tells the pages apart (``key``), the file of each of its values
-(``files``), and the one for any other value (``otherwise``). It is read at every request, so answers can be exchanged.
+``FOLDER/routes.json`` has, by path, the query parameter that says which page is wanted (``key``), the file for each of
+its values (``files``), and the one for any other value (``otherwise``). It is read at every request, so answers can be
+exchanged.
 """
 
 from __future__ import annotations

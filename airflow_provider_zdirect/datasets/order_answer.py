@@ -103,7 +103,7 @@ class _Resource(msgspec.Struct, dict=True):
     def record(self, given: bytes, missing: list[str]) -> msgspec.Raw:
         """The attributes as a record.
 
-        :param given: members that it has where there is no such attribute.
+        :param given: members of the record, unless an attribute has the same name.
         :param missing: what should have come with it.
         """
         mark = as_members({MISSING: _json(missing)}) if missing else b""

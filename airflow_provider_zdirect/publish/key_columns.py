@@ -15,21 +15,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from airflow_provider_zdirect.datasets.arrow import EXTRACTED_AT, RECORD_HASH, arrow_schema
 from airflow_provider_zdirect.datasets.table import Dataset
-from airflow_provider_zdirect.publish.placed_rows import (
-    DAY,
-    Integers,
-    Mask,
-    RowFilter,
-    date_of,
-    instant_of,
-    integers,
-    within,
-)
-from airflow_provider_zdirect.publish.same_row import row_keys
+from airflow_provider_zdirect.publish.placed_rows import DAY, Mask, RowFilter, date_of, instant_of, integers, within
+from airflow_provider_zdirect.publish.same_row import Numbers, row_keys
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import read_batches
 from airflow_provider_zdirect.windows import Window
@@ -61,18 +51,18 @@ class KeyRows:
     :param held: whether it is in a published file; otherwise it was just fetched.
     """
 
-    number: Integers
-    source: Integers
-    key: Integers
-    version: Integers
-    fetched: Integers
-    content: Integers
-    time: Integers
+    number: Numbers
+    source: Numbers
+    key: Numbers
+    version: Numbers
+    fetched: Numbers
+    content: Numbers
+    time: Numbers
     own: Mask
     held: Mask
 
     @property
-    def day(self) -> Integers:
+    def day(self) -> Numbers:
         return self.time // DAY
 
 
@@ -95,7 +85,7 @@ class KeyColumns:
     ends: list[int] = field(default_factory=list)
     answered: int = 0
     spans: Spans = field(default_factory=dict)
-    samples: list[Integers] = field(default_factory=list)
+    samples: list[Numbers] = field(default_factory=list)
     _read: list[pa.Table] = field(default_factory=list)
     _parts: list[pa.RecordBatch] = field(default_factory=list)
     _aside: list[tuple[int, int]] = field(default_factory=list)
@@ -228,10 +218,10 @@ def union(some: Spans, others: Spans) -> Spans:
     return both
 
 
-def _spans(times: Integers) -> Spans:
+def _spans(times: Numbers) -> Spans:
     days = times // DAY
     found = {}
-    for day in pc.unique(pa.array(days)).to_pylist():
+    for day in np.unique(days).tolist():
         there = times[days == day]
         found[date_of(day)] = (instant_of(int(there.min())), instant_of(int(there.max())))
     return found

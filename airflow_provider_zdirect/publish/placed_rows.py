@@ -12,13 +12,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from airflow_provider_zdirect.datasets.table import Dataset
+from airflow_provider_zdirect.publish.same_row import Numbers
 from airflow_provider_zdirect.windows import Window
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1) // timedelta(microseconds=1)
 """Microseconds."""
 
-Integers: TypeAlias = NDArray[np.int64]
 Mask: TypeAlias = NDArray[np.bool_]
 Times: TypeAlias = pa.ChunkedArray
 RowFilter: TypeAlias = Callable[[Times], pa.ChunkedArray]
@@ -41,11 +41,11 @@ def placed_rows(table: pa.Table, dataset: Dataset, window: Window) -> Iterator[t
         yield (date_of(number >> 1), bool(number & 1)), rows
 
 
-def integers(column: pa.ChunkedArray) -> Integers:
+def integers(column: pa.ChunkedArray) -> Numbers:
     """Whole numbers, or times as microseconds since 1970."""
     if column.null_count:
         raise ValueError(f"a column that places or identifies rows has {column.null_count} rows without a value")
-    found: Integers = column.cast(pa.int64()).to_numpy()
+    found: Numbers = column.cast(pa.int64()).to_numpy()
     return found
 
 

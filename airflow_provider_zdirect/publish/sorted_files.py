@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 
 from airflow_provider_zdirect.publish.files import FileBuilder, PublishedFile, new_part
 from airflow_provider_zdirect.publish.key_columns import SAMPLED
-from airflow_provider_zdirect.publish.placed_rows import Integers, integers
+from airflow_provider_zdirect.publish.placed_rows import integers
+from airflow_provider_zdirect.publish.same_row import Numbers
 from airflow_provider_zdirect.storage.layout import PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import ROW_GROUP_ROWS
@@ -57,7 +58,7 @@ class SortedFiles:
         suffix: str,
         scratch: str,
         order: Sequence[str],
-        times: Integers,
+        times: Numbers,
     ) -> None:
         self._schema = schema
         self._folder = folder

@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 
 from airflow_provider_zdirect.publish.key_columns import KeyColumns, KeyRows
-from airflow_provider_zdirect.publish.placed_rows import DayPart, Integers, Mask, date_of, instant_of
+from airflow_provider_zdirect.publish.placed_rows import DayPart, Mask, date_of, instant_of
+from airflow_provider_zdirect.publish.same_row import Numbers
 
 
 @dataclass
@@ -34,8 +35,8 @@ class Winners:
     """
 
     rows: Mask
-    count: Integers
-    holders: Integers
+    count: Numbers
+    holders: Numbers
     places: dict[int, set[DayPart]] = field(default_factory=lambda: defaultdict(set))
     outdated: set[int] = field(default_factory=set)
     records: int = 0
@@ -73,7 +74,7 @@ def decide(rows: KeyRows) -> tuple[Mask, Mask]:
     return wins, shared
 
 
-def _decide_contested(rows: KeyRows, contested: Integers, wins: Mask, shared: Mask) -> None:
+def _decide_contested(rows: KeyRows, contested: Numbers, wins: Mask, shared: Mask) -> None:
     """Enter in the masks the rows of records that have several."""
     by = (-contested, *(each[contested] for each in (rows.held, rows.content, rows.fetched, rows.version, rows.key)))
     order = contested[np.lexsort(by)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +12,6 @@ from airflow_provider_zdirect.stocks.level import REJECTED, SCHEMA, TAKEN, Pair
 
 _EANS = 10**13
 _NEVER = np.iinfo(np.int64).min
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def pair_keys(*tables: pa.Table) -> list[Numbers]:

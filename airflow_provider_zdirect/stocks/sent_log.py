@@ -36,6 +36,7 @@ import pyarrow.parquet as pq
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.merchant_files.plain_rows import Flags, Numbers
 from airflow_provider_zdirect.publish.place import Place
+from airflow_provider_zdirect.publish.placed_rows import EPOCH
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.stocks.level import (
     COLUMNS,
@@ -51,7 +52,6 @@ from airflow_provider_zdirect.stocks.level import (
     of_table,
 )
 from airflow_provider_zdirect.stocks.log_rows import (
-    EPOCH,
     compared_versions,
     ended,
     find,

@@ -20,9 +20,10 @@ import pyarrow as pa
 
 from airflow_provider_zdirect.datasets.arrow import INSTANT
 from airflow_provider_zdirect.merchant_files.plain_rows import Flags
+from airflow_provider_zdirect.publish.placed_rows import EPOCH
 from airflow_provider_zdirect.stocks.feed import Feed, FeedRow, rows_of
 from airflow_provider_zdirect.stocks.level import LEVELS, Level, as_table
-from airflow_provider_zdirect.stocks.log_rows import EPOCH, coded, pair_keys
+from airflow_provider_zdirect.stocks.log_rows import coded, pair_keys
 
 
 class Piece(NamedTuple):
