@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from pydantic import ValidationError
 
-from airflow_provider_zdirect.datasets.damaged_json import NULL, elements, is_sound, members, members_within, mended
+from airflow_provider_zdirect.datasets.damaged_json import (
+    NULL,
+    elements,
+    members,
+    members_within,
+    mended,
+    sound_members,
+)
 from airflow_provider_zdirect.datasets.page import NOT_READABLE, Page, Rejected, decoded, malformed, reason_of
 from airflow_provider_zdirect.datasets.record import Record
 from airflow_provider_zdirect.datasets.selection import as_parameter
@@ -129,7 +136,7 @@ class Answer:
         :param answered_at: when the answer came.
         :raises MalformedResponseError: if ``body`` is not such a page.
         """
-        content = self._content(body)
+        content, is_sound = self._content(body)
         lists = {key: elements(content, key) for key in self.keys if key in content}
         filled = [key for key, records in lists.items() if records]
         if len(filled) > 1:
@@ -155,7 +162,7 @@ class Answer:
             records, rejected = self.grouping.records(records, as_members(fields))
         else:
             records = with_members(records, as_members(fields))
-        if not is_sound(body):
+        if not is_sound:
             records, unreadable, repaired = _readable(records, dataset.model)
             rejected += unreadable
         if self.left_out:
@@ -165,14 +172,14 @@ class Answer:
         query = _query(content)
         return Page(records, next_cursor, len(body), query, snapshot_time, rejected=rejected, repaired=repaired)
 
-    def _content(self, body: bytes | bytearray) -> dict[str, msgspec.Raw]:
-        """The answer's object; a bare list, where the answer may be one, is taken for its records."""
+    def _content(self, body: bytes | bytearray) -> tuple[dict[str, msgspec.Raw], bool]:
+        """As :func:`.sound_members`; a bare list, where the answer may be one, is taken for its records."""
         if self.may_be_bare_list and body[:100].lstrip(_BOM_AND_BLANKS).startswith(b"["):
-            return {self.keys[0]: msgspec.Raw(body)}
-        content = members(body, "the answer")
+            return {self.keys[0]: msgspec.Raw(body)}, False
+        content, is_sound = sound_members(body)
         if self.within is not None:
             content |= members_within(content, self.within)
-        return content
+        return content, is_sound
 
 
 def _readable(records: list[msgspec.Raw], model: type[Record]) -> tuple[list[msgspec.Raw], list[Rejected], int]:

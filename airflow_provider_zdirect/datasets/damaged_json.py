@@ -84,19 +84,24 @@ def elements(content: Mapping[str, msgspec.Raw], key: str) -> list[msgspec.Raw]:
         raise malformed(f"{key} is not a list ({error})") from None
 
 
-def is_sound(body: bytes | bytearray) -> bool:
-    """Whether nothing in an answer can be damaged, so that its records need not be looked at."""
-    utf8 = codecs.getincrementaldecoder("utf-8")()
+def sound_members(body: bytes | bytearray) -> tuple[dict[str, msgspec.Raw], bool]:
+    """The members of an answer, and whether nothing in it can be damaged, so that its records need not be looked at.
+
+    :raises MalformedResponseError: if it is not an object.
+    """
     try:
-        _Skip.decode(body)
-        # msgspec does not look for UTF-8 in the strings that it skips.
-        if not body.isascii():
-            for start in range(0, len(body), _DECODED_BYTES):
-                utf8.decode(memoryview(body)[start : start + _DECODED_BYTES])
-            utf8.decode(b"", final=True)
+        return _Members.decode(body), _is_utf8(body)
     except NOT_READABLE:
+        return members(body, "the answer"), False
+
+
+def _is_utf8(body: bytes | bytearray) -> bool:
+    """msgspec does not look at the strings that it skips."""
+    pieces = (bytes(memoryview(body)[start : start + _DECODED_BYTES]) for start in range(0, len(body), _DECODED_BYTES))
+    try:
+        return body.isascii() or all(True for _ in codecs.iterdecode(pieces, "utf-8"))
+    except UnicodeDecodeError:
         return False
-    return True
 
 
 def mended(record: msgspec.Raw) -> msgspec.Raw:

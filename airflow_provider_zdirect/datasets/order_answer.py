@@ -23,10 +23,10 @@ from airflow_provider_zdirect.datasets.damaged_json import (
     NULL,
     elements,
     is_null,
-    is_sound,
     members,
     members_within,
     mended,
+    sound_members,
 )
 from airflow_provider_zdirect.datasets.page import NOT_READABLE, Page, Rejected, malformed
 from airflow_provider_zdirect.datasets.paging import TimeWalk
@@ -239,11 +239,10 @@ class OrderAnswer(Answer):
         """
         walk = dataset.paging
         assert isinstance(walk, TimeWalk)
-        content = members(body, "the answer")
+        content, is_sound = sound_members(body)
         if is_null(content.get("data", NULL)) and (unknown := content.keys() - _BESIDE):
             raise malformed(f"the answer has no data, but {', '.join(sorted(unknown))[:100]}")
-        sound = is_sound(body)
-        orders, included = _Resources(content, "data", sound), _Included(content, sound)
+        orders, included = _Resources(content, "data", is_sound), _Included(content, is_sound)
         times = [(_identity(order.id), order.time(walk.time_key)) for order in orders.all]
         # Those that cannot be decoded count for the size of the page.
         times += [(hashlib.sha256(bad.record).hexdigest(), None) for bad in orders.rejected]

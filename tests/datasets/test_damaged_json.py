@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_zdirect.datasets.damaged_json import cut_elements, cut_members, is_sound, mended
+from airflow_provider_zdirect.datasets.damaged_json import cut_elements, cut_members, mended, sound_members
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -115,9 +115,10 @@ def test_commas_too_many_are_skipped(body: bytes) -> None:
 
 @pytest.mark.parametrize("shift", range(4))
 def test_an_answer_in_utf_8_is_sound_and_one_that_is_damaged_anywhere_is_not(shift: int) -> None:
-    body = b'["' + b"x" * shift + "😀".encode() * 600_000 + b'"]'
-    assert is_sound(body)
-    assert is_sound(bytearray(body))
-    for at in (3 + shift, 2**20, len(body) - 3):
-        assert not is_sound(body[:at] + b"\xff" + body[at + 1 :])
-    assert not is_sound(b'["\xf0\x9f\x98"]')
+    body = b'{"a":"' + b"x" * shift + "😀".encode() * 600_000 + b'"}'
+    assert sound_members(body)[1]
+    assert sound_members(bytearray(body))[1]
+    for at in (7 + shift, 2**20, len(body) - 3):
+        assert not sound_members(body[:at] + b"\xff" + body[at + 1 :])[1]
+    for damaged in (b'{"a":"\xf0\x9f\x98"}', b'{"a":1,}', b'{"a":1,,"b":2}'):
+        assert not sound_members(damaged)[1]
