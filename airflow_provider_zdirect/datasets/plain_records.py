@@ -251,7 +251,7 @@ class _Object:
         return [column.values for column in known.values()], doubtful, _as_object(unknown) if unknown else None
 
     def _known_column(self, name: str, values: list[Any]) -> _Column:
-        if values.count(None) == len(values):
+        if not values or (values[0] is None and values.count(None) == len(values)):
             return _Column(pa.nulls(len(values), arrow_type(self.model.model_fields[name].annotation)))
         return self.fields[name].column(values)
 

@@ -59,8 +59,8 @@ class SnapshotPublisher:
                 stored = True
             first = self._tidied(at)
             file, same = measure(self.place.store, first, rows_named(first)), _part(first) == part
-            there_now = rows if same else replace(rows, paths=[first], places=None)
-            return PublishedState([file], stored and same, self._differences(there_now, rows))
+            before = rows if same else replace(rows, paths=[first], places=None)
+            return PublishedState([file], stored and same, self._differences(before, rows))
 
         return read_published(f"{self.dataset.name} of merchant {self.place.merchant_id}", publish)
 
@@ -81,6 +81,8 @@ class SnapshotPublisher:
 
     def _differences(self, before: FileRows, after: FileRows) -> dict[str, int]:
         """How many records were ``added``, ``changed`` and ``removed``."""
+        if before is after:
+            return {"added": 0, "changed": 0, "removed": 0}
         gone, came = before.at(unmatched(before.hashes, after.hashes)), after.at(unmatched(after.hashes, before.hashes))
         identity = self.dataset.publish.identity
         records = record_numbers(chain(gone.tables(identity), came.tables(identity)), identity)
