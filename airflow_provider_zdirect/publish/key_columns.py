@@ -43,7 +43,8 @@ class KeyRows:
 
     :param number: of the row, among all rows of all files.
     :param source: number of its file.
-    :param key: a number that is the same for the same record, and for no other one.
+    :param near: a number that is the same for the same record; of rows that share it, ``text`` says which record.
+    :param text: the same for the same record.
     :param version: of the record; ``fetched`` decides between rows of one version.
     :param content: ``_record_hash``.
     :param day: days since 1970.
@@ -53,7 +54,8 @@ class KeyRows:
 
     number: Numbers
     source: Numbers
-    key: Numbers
+    near: Numbers
+    text: pa.ChunkedArray
     version: Numbers
     fetched: Numbers
     content: Numbers
@@ -112,7 +114,8 @@ class KeyColumns:
     def stretches(self) -> Iterator[KeyRows]:
         """All rows, those of one record together."""
         if self._file is None:
-            yield self._as_rows(self._parts)
+            if self._parts:
+                yield self._as_rows(self._parts)
             return
         self._put_aside()
         self._file.close()
@@ -123,7 +126,8 @@ class KeyColumns:
             aside, start = pa.ipc.open_file(file), np.iinfo(np.int64).min
             for end in ends:
                 touched = [part for part, (first, last) in enumerate(self._aside) if first < end and last >= start]
-                yield self._as_rows([_between(aside.get_batch(part), start, end) for part in touched])
+                if touched:
+                    yield self._as_rows([_between(aside.get_batch(part), start, end) for part in touched])
                 start = end
 
     def _add(self, paths: list[str], wanted: RowFilter | None) -> None:
@@ -158,7 +162,7 @@ class KeyColumns:
         part = pa.table(
             {
                 "number": np.arange(first, first + table.num_rows),
-                "key": row_keys(table, once.identity),
+                "text": row_keys(table, tuple(name for name in once.identity if name != once.time_field)),
                 "time": integers(table.column(once.time_field)),
                 "version": version,
                 "fetched": fetched,
@@ -174,7 +178,7 @@ class KeyColumns:
         self.samples.append(np.sort(times)[::SAMPLED].copy())
         self.spans = union(self.spans, _spans(times))
         self._parts += part.combine_chunks().to_batches()
-        if once.time_field in once.identity and sum(kept.num_rows for kept in self._parts) > STRETCH_ROWS:
+        if self._by_time and sum(kept.num_rows for kept in self._parts) > STRETCH_ROWS:
             self._put_aside()
 
     def _put_aside(self) -> None:
@@ -192,21 +196,21 @@ class KeyColumns:
         return Path(self.scratch) / "key_columns.arrow"
 
     def _as_rows(self, parts: list[pa.RecordBatch]) -> KeyRows:
-        if not parts:
-            none, nothing = np.zeros(0, np.int64), np.zeros(0, np.bool_)
-            return KeyRows(none, none, none, none, none, none, none, nothing, nothing)
         table = pa.Table.from_batches(parts)
-        # Keys are compared as texts; the chunks have one dictionary.
-        coded = table.column("key").dictionary_encode()
-        number = integers(table.column("number"))
+        numbers = {name: integers(table.column(name)) for name in ("number", "version", "fetched", "content", "time")}
         return KeyRows(
-            number=number,
-            source=np.searchsorted(np.asarray(self.ends), number, side="right"),
-            key=np.concatenate([chunk.indices.to_numpy() for chunk in coded.chunks]),
-            **{name: integers(table.column(name)) for name in ("version", "fetched", "content", "time")},
+            **numbers,
+            source=np.searchsorted(np.asarray(self.ends), numbers["number"], side="right"),
+            near=codes(table.column("time")) if self._by_time else np.zeros_like(numbers["time"]),
+            text=table.column("text"),
             own=table.column("own").to_numpy(),
-            held=number >= self.answered,
+            held=numbers["number"] >= self.answered,
         )
+
+    @property
+    def _by_time(self) -> bool:
+        """Whether rows of different times are of different records."""
+        return self.dataset.once.time_field in self.dataset.once.identity
 
 
 def union(some: Spans, others: Spans) -> Spans:
@@ -231,3 +235,9 @@ def _between(part: pa.RecordBatch, start: int, end: int) -> pa.RecordBatch:
     times = part.column("time").to_numpy()
     inside = (times >= start) & (times < end)
     return part if inside.all() else part.filter(pa.array(inside))
+
+
+def codes(values: pa.ChunkedArray) -> Numbers:
+    """A number for each value, from 0 on, that is the same for the same value."""
+    chunks = values.dictionary_encode().chunks
+    return np.concatenate([np.empty(0, np.int64), *(chunk.indices.to_numpy() for chunk in chunks)])

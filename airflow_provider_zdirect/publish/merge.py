@@ -18,7 +18,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from operator import attrgetter
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -100,8 +99,7 @@ class RowMerger:
             last.run()
             if not last.settled:
                 return None
-            there = {file.path for file in last.late_files} | set(last.held)
-            late_files = [file for each in rounds for file in each.late_files if file.path in there]
+            written = [file for each in rounds for file, own in each.written if not own and file.path in last.there]
             return Merged(
                 last.winners.records,
                 last.winners.first,
@@ -109,7 +107,7 @@ class RowMerger:
                 new_records=sum(each.new[0] for each in rounds),
                 files=sorted(last.files, key=attrgetter("path")),
                 late_records=sum(each.new[1] for each in rounds),
-                late_files=sorted(late_files, key=attrgetter("path")),
+                late_files=sorted(written, key=attrgetter("path")),
             )
 
         return self._in_rounds(self.window, one_round, staged)
@@ -175,10 +173,10 @@ class _Round:
     gathers: bool = False
     settled: bool = False
     held: list[str] = field(default_factory=list)
+    there: set[str] = field(default_factory=set)
     written: list[tuple[PublishedFile, bool]] = field(default_factory=list)
     files: list[PublishedFile] = field(default_factory=list)
     new: tuple[int, int] = (0, 0)
-    late_files: list[PublishedFile] = field(default_factory=list)
     winners: Winners = field(init=False)
 
     @property
@@ -190,7 +188,7 @@ class _Round:
         return self.m.dataset.once
 
     def run(self) -> None:
-        """Settles if no other run came between, and no published file had to be written again."""
+        """Settles if no other run came between."""
         m = self.m
         keys = KeyColumns(m.store, m.dataset, m.window, self.scratch)
         keys.add_answered(self.staged, self.wanted)
@@ -205,18 +203,19 @@ class _Round:
             self.watched = union(self.watched, keys.spans)
         self.written = self._write(keys, sources, [*range(len(self.staged)), *outdated])
         self.new = winners.new
-        self.late_files = [file for file, own in self.written if not own]
         for source in outdated:
             m.store.delete(sources[source])
-        if outdated:
+        left = [source for source in range(len(self.staged), len(sources)) if source not in outdated]
+        self.there = {*(sources[source] for source in left), *(file.path for file, _ in self.written)}
+        if self.written and {*self._held_files()} != self.there:
             return
         self.files = [file for file, own in self.written if own] + [
             measure(m.store, sources[source], int(winners.holders[source]))
-            for source in range(len(self.staged), len(sources))
+            for source in left
             if winners.holders[source]
         ]
-        expected = {*self.held, *(file.path for file, _ in self.written)}
-        self.settled = not self.written or {*self._held_files()} == expected
+        # Rows that were carried along may be of the window without being in its answers; then they are counted again.
+        self.settled = not outdated or sum(file.rows for file in self.files) == winners.records
 
     def _held_files(self) -> list[str]:
         """Published files that may hold a record of the watched times."""
@@ -275,7 +274,7 @@ class _Round:
                 published += [(file, part[1]) for file in builder.publish(self.m.store)]
         for source in sorted(as_they_are):
             (part,) = self.winners.places[source]
-            published.append((self._publish_as_it_is(self.m.store.copies[sources[source]], part), part[1]))
+            published.append((self._publish_as_it_is(sources[source], part, int(self.winners.count[source])), part[1]))
         return published
 
     def _is_publishable(self, keys: KeyColumns, source: int, path: str) -> bool:
@@ -284,12 +283,14 @@ class _Round:
         one_file = len(self.winners.places[source]) == 1 and self.m.suffix == "parquet"
         return bool(source < len(self.staged) and path in self.m.store.copies and all_win and one_file)
 
-    def _publish_as_it_is(self, local: Path, part: DayPart) -> PublishedFile:
-        times = pq.ParquetFile(local).read([self.once.time_field]).column(0)
-        first, last = pc.min_max(times).as_py().values()
-        span = self._span(part) or Window(first, last + timedelta(microseconds=1))
+    def _publish_as_it_is(self, path: str, part: DayPart, rows: int) -> PublishedFile:
+        local, span = self.m.store.copies[path], self._span(part)
+        if span is None:
+            times = pq.ParquetFile(local).read([self.once.time_field]).column(0)
+            first, last = pc.min_max(times).as_py().values()
+            span = Window(first, last + timedelta(microseconds=1))
         name = PublishedName(span, new_part()).file_name(self.m.suffix)
-        return publish_file(self.m.store, local, f"{self.m.layout.published(part[0])}/{name}", len(times))
+        return publish_file(self.m.store, local, f"{self.m.layout.published(part[0])}/{name}", rows)
 
     def _builder(self, keys: KeyColumns, part: DayPart, group_rows: int) -> FileBuilder | SortedFiles:
         day, _ = part

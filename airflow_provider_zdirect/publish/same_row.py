@@ -31,7 +31,8 @@ _EMPTY: tuple[Any, ...] = (None, "", {})
 
 def row_keys(table: pa.Table, identity: tuple[str, ...]) -> pa.ChunkedArray:
     """One text per row that is the same for the same record."""
-    return pc.binary_join_element_wise(*_parts(table, identity), "\x1f")
+    first, *others = _parts(table, identity)
+    return pc.binary_join_element_wise(first, *others, "\x1f") if others else first
 
 
 def record_numbers(tables: Iterable[pa.Table], identity: tuple[str, ...]) -> Numbers:

@@ -14,8 +14,9 @@ from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from airflow_provider_zdirect.publish.key_columns import KeyColumns, KeyRows
+from airflow_provider_zdirect.publish.key_columns import KeyColumns, KeyRows, codes
 from airflow_provider_zdirect.publish.placed_rows import DayPart, Mask, date_of, instant_of
 from airflow_provider_zdirect.publish.same_row import Numbers
 
@@ -55,45 +56,59 @@ def find_winners(keys: KeyColumns) -> Winners:
     return winners
 
 
-def decide(rows: KeyRows) -> tuple[Mask, Mask]:
-    """Masks of the rows that win, and of those whose record is in several published files."""
-    records = int(rows.key.max()) + 1
-    fetched, held = np.flatnonzero(~rows.held), np.flatnonzero(rows.held)
-    times_fetched = np.bincount(rows.key[fetched], minlength=records)
-    times_held = np.bincount(rows.key[held], minlength=records)
-    single = times_fetched + times_held == 1
-    # Nearly all others were published before and are as they were.
-    of_fetched, of_held = np.zeros(records, np.int64), np.zeros(records, np.int64)
-    of_fetched[rows.key[fetched]], of_held[rows.key[held]] = rows.content[fetched], rows.content[held]
-    known = (times_fetched == 1) & (times_held == 1) & (of_fetched == of_held)
-    wins = single[rows.key] | (known[rows.key] & rows.held)
-    shared = np.zeros_like(wins)
-    contested = np.flatnonzero(~(single | known)[rows.key])
+def decide(rows: KeyRows) -> tuple[Mask, Mask, Numbers]:
+    """Masks of the rows that win, and of those whose record is in several published files; the number of the record.
+
+    Nearly all records are alone at their time, or were published before and are as they were: these have the time and
+    the content in common. Only what identifies the others is compared.
+    """
+    record = rows.near
+    wins, contested = _uncontested(record, rows)
     if len(contested):
-        _decide_contested(rows, contested, wins, shared)
-    return wins, shared
+        record = record.copy()
+        near = pa.array(record[contested]).cast(pa.string())
+        text = pc.binary_join_element_wise(near, rows.text.take(pa.array(contested)), "\x1f")
+        record[contested] = int(record.max()) + 1 + codes(text)
+        wins, contested = _uncontested(record, rows)
+    shared = np.zeros_like(wins)
+    if len(contested):
+        _decide_contested(rows, record, contested, wins, shared)
+    return wins, shared, record
 
 
-def _decide_contested(rows: KeyRows, contested: Numbers, wins: Mask, shared: Mask) -> None:
+def _uncontested(record: Numbers, rows: KeyRows) -> tuple[Mask, Numbers]:
+    """A mask of the rows that win beyond doubt, and the numbers of those whose record has others."""
+    records = int(record.max()) + 1
+    fetched, held = np.flatnonzero(~rows.held), np.flatnonzero(rows.held)
+    times_fetched = np.bincount(record[fetched], minlength=records)
+    times_held = np.bincount(record[held], minlength=records)
+    single = times_fetched + times_held == 1
+    of_fetched, of_held = np.zeros(records, np.int64), np.zeros(records, np.int64)
+    of_fetched[record[fetched]], of_held[record[held]] = rows.content[fetched], rows.content[held]
+    known = (times_fetched == 1) & (times_held == 1) & (of_fetched == of_held)
+    return single[record] | (known[record] & rows.held), np.flatnonzero(~(single | known)[record])
+
+
+def _decide_contested(rows: KeyRows, record: Numbers, contested: Numbers, wins: Mask, shared: Mask) -> None:
     """Enter in the masks the rows of records that have several."""
-    by = (-contested, *(each[contested] for each in (rows.held, rows.content, rows.fetched, rows.version, rows.key)))
+    by = (-contested, *(each[contested] for each in (rows.held, rows.content, rows.fetched, rows.version, record)))
     order = contested[np.lexsort(by)]
-    key, held, content = rows.key[order], rows.held[order], rows.content[order]
+    key, held, content = record[order], rows.held[order], rows.content[order]
     greatest = np.flatnonzero(np.append(key[1:] != key[:-1], True))
-    record = np.repeat(np.arange(len(greatest)), np.diff(greatest, prepend=-1))
+    group = np.repeat(np.arange(len(greatest)), np.diff(greatest, prepend=-1))
     files = int(rows.source.max()) + 1
-    pairs = np.unique(record[held] * files + rows.source[order][held])
-    holders = np.bincount(pairs // files, minlength=len(greatest))[record]
-    stays = np.flatnonzero(held & (holders == 1) & (content == content[greatest][record]))
+    pairs = np.unique(group[held] * files + rows.source[order][held])
+    holders = np.bincount(pairs // files, minlength=len(greatest))[group]
+    stays = np.flatnonzero(held & (holders == 1) & (content == content[greatest][group]))
     winner = greatest.copy()
-    winner[record[stays]] = stays
+    winner[group[stays]] = stays
     wins[order[winner]] = True
     shared[order[held & (holders > 1)]] = True
 
 
 def _add(winners: Winners, rows: KeyRows, files: int) -> None:
     """Add what is decided of some rows, which are all rows of their records."""
-    wins, shared = decide(rows)
+    wins, shared, record = decide(rows)
     winners.rows[rows.number[wins]] = True
     winners.count += np.bincount(rows.source[wins], minlength=files)
     places = pa.table({"source": rows.source[wins], "day": rows.day[wins], "own": rows.own[wins]})
@@ -101,17 +116,17 @@ def _add(winners: Winners, rows: KeyRows, files: int) -> None:
         winners.places[place["source"]].add((date_of(place["day"]), place["own"]))
     winners.outdated.update(np.unique(rows.source[rows.held & (shared | ~wins)]).tolist())
 
-    of_window = np.zeros(int(rows.key.max()) + 1, np.bool_)
+    of_window = np.zeros(int(record.max()) + 1, np.bool_)
     is_held = np.zeros_like(of_window)
     asked = ~rows.held & rows.own
-    of_window[rows.key[asked]], is_held[rows.key[rows.held]] = True, True
-    winners.holders += np.bincount(rows.source[wins & of_window[rows.key]], minlength=files)
+    of_window[record[asked]], is_held[record[rows.held]] = True, True
+    winners.holders += np.bincount(rows.source[wins & of_window[record]], minlength=files)
     winners.records += int(of_window.sum())
     if asked.any():
         times = rows.time[asked]
         first, last = instant_of(int(times.min())), instant_of(int(times.max()))
         winners.first = min(winners.first or first, first)
         winners.last = max(winners.last or last, last)
-    new = wins & ~is_held[rows.key]
+    new = wins & ~is_held[record]
     own, others = winners.new
     winners.new = own + int((new & rows.own).sum()), others + int((new & ~rows.own).sum())

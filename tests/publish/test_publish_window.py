@@ -5,13 +5,18 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from exhaustive import exhaustive
 from item_rows import Item, Warehouse, at, hours, rows_of
+from killing import look_after_changes
 
+from airflow_provider_zdirect.publish import merge
+from airflow_provider_zdirect.publish.key_columns import KeyColumns
+from airflow_provider_zdirect.publish.winners import find_winners
 from airflow_provider_zdirect.storage.layout import PublishedName
 from airflow_provider_zdirect.windows import Window
 
@@ -60,6 +65,61 @@ def test_a_changed_record_is_as_it_was_fetched_last_and_nothing_else_changes(
         items = [Item("x", 10, "second" if hour == 60 else "first"), other]
         warehouse.publish(window, [warehouse.stage(str(hour), items, at(hour))])
     assert warehouse.published() == [("x", 10.0, "second"), ("y", 10.5, "first")]
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[KeyColumns]:
+    """The keys of all rows, each time that a run decides which rows win."""
+    looks: list[KeyColumns] = []
+    monkeypatch.setattr(merge, "find_winners", lambda keys: (looks.append(keys), find_winners(keys))[1])
+    return looks
+
+
+def test_changed_and_late_records_are_compared_once_if_no_other_run_comes_between(
+    warehouse: Warehouse, looks: list[KeyColumns]
+) -> None:
+    window, items = hours(10, 11), [Item("x", 10), Item("y", 10.5), Item("z", 10.5)]
+    warehouse.publish(window, [warehouse.stage("a", items, at(50))])
+    changed = [items[0], replace(items[1], reference="second"), items[2], Item("late", 10.5)]
+    looks.clear()
+    merged = warehouse.publish(window, [warehouse.stage("b", changed, at(60))])
+    assert len(looks) == 1
+    assert warehouse.published() == rows_of(changed)
+    assert (merged.records, merged.new_records, [file.rows for file in merged.files]) == (4, 1, [4])
+    assert [file.path for file in merged.files] == warehouse.published_files()
+
+
+def test_a_record_that_the_answer_lacks_stays_and_does_not_count(warehouse: Warehouse, looks: list[KeyColumns]) -> None:
+    window = hours(10, 11)
+    warehouse.publish(window, [warehouse.stage("a", [Item("x", 10), Item("gone", 10.5)], at(50))])
+    looks.clear()
+    merged = warehouse.publish(window, [warehouse.stage("b", [Item("x", 10, "second")], at(60))])
+    assert len(looks) == 2
+    assert warehouse.published() == [("gone", 10.5, "first"), ("x", 10.0, "second")]
+    assert (merged.records, [file.rows for file in merged.files]) == (1, [1])
+
+
+@pytest.mark.parametrize("moment", ["written", "deleted"])
+def test_a_run_that_comes_between_is_noticed_while_a_file_is_written_anew(
+    warehouse: Warehouse, looks: list[KeyColumns], monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    window = hours(10, 11)
+    warehouse.publish(window, [warehouse.stage("a", [Item("x", 10), Item("y", 10.5)], at(50))])
+    last = [Item("x", 10, "third"), Item("y", 10.5), Item("late", 10.75)]
+    changes = iter(["written", "deleted"])
+
+    def meet() -> None:
+        if next(changes, None) == moment:
+            warehouse.publish(hours(9, 12), [warehouse.stage("other", last, at(70))])
+
+    second = warehouse.stage("b", [Item("x", 10, "second"), Item("y", 10.5)], at(60))
+    look_after_changes(monkeypatch, meet)
+    looks.clear()
+    merged = warehouse.publish(window, [second])
+    assert warehouse.published() == rows_of(last)
+    assert merged.records == sum(file.rows for file in merged.files) == 2
+    assert {file.path for file in merged.files} <= {*warehouse.published_files()}
+    assert len(looks) >= 3
 
 
 def test_a_day_over_hours_that_are_published_adds_only_what_they_lack(warehouse: Warehouse) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -56,14 +57,16 @@ def expected(rows: list[Row]) -> tuple[set[int], set[int]]:
     return wins, outdated
 
 
-@given(ROWS)
-def test_the_winner_of_every_record_and_the_outdated_files(rows: list[Row]) -> None:
+@given(ROWS, st.sampled_from([1, 2, 7]))
+def test_the_winner_of_every_record_and_the_outdated_files(rows: list[Row], records_at_once: int) -> None:
     rows.sort(key=lambda row: row.source)
     source, keys, version, fetched, content = np.array(rows, np.int64).T
     _, key = np.unique(keys, return_inverse=True)
+    near, text, content = key // records_at_once, pa.chunked_array([keys.astype(str)]), content + 3 * key
     number = np.arange(len(rows))
-    columns = KeyRows(number, source, key, version, fetched, content, number, source < 0, source >= 2)
-    wins, shared = decide(columns)
+    columns = KeyRows(number, source, near, text, version, fetched, content, number, source < 0, source >= 2)
+    wins, shared, record = decide(columns)
+    assert len({*zip(record.tolist(), keys.tolist(), strict=True)}) == len({*keys.tolist()}) == len({*record.tolist()})
     outdated = set(source[(source >= 2) & (shared | ~wins)].tolist())
     assert (set(np.flatnonzero(wins).tolist()), outdated) == expected(rows)
 
