@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
 
-from airflow_provider_zdirect.publish.placed_rows import Mask, integers
+from airflow_provider_zdirect.publish.placed_rows import EPOCH, Mask, integers
 from airflow_provider_zdirect.publish.same_row import Numbers
 from airflow_provider_zdirect.stocks.level import PAIRS, REJECTED, SCHEMA, TAKEN, Pair
 
@@ -31,11 +32,15 @@ def is_taken(rows: pa.Table) -> Mask:
     return coded(rows["outcome"], lambda outcome: outcome in TAKEN) > 0
 
 
+def is_rejected(rows: pa.Table) -> Mask:
+    """Whether zDirect has refused the row's level."""
+    return coded(rows["outcome"], lambda outcome: outcome == REJECTED) > 0
+
+
 def is_unsettled(rows: pa.Table) -> Mask:
     """Whether a run that has not ended has sent the row's level, which may have changed what zDirect has."""
     is_sent: Mask = (rows["attempts"].to_numpy() > 0) & (coded(rows["run"], bool) > 0)
-    is_sent &= coded(rows["outcome"], lambda outcome: outcome == REJECTED) == 0
-    return is_sent
+    return is_sent & ~is_rejected(rows)
 
 
 def newest_rows(rows: pa.Table, *, only_taken: bool = False) -> Numbers:
@@ -70,6 +75,11 @@ def of_pairs(rows: pa.Table, pairs: Iterable[Pair]) -> pa.Table:
 def times(rows: pa.Table, name: str) -> Numbers:
     """Microseconds; what is null is before all others."""
     return integers(rows[name].cast(pa.int64()).fill_null(_NEVER))
+
+
+def microseconds(time: datetime) -> int:
+    """As :func:`times` has them."""
+    return (time - EPOCH) // timedelta(microseconds=1)
 
 
 def compared_versions(one: pa.Table, other: pa.Table) -> Numbers:

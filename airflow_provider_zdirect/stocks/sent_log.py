@@ -28,6 +28,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 
 import numpy as np
 import pyarrow as pa
@@ -35,7 +36,7 @@ import pyarrow.parquet as pq
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.publish.place import Place
-from airflow_provider_zdirect.publish.placed_rows import EPOCH, Mask
+from airflow_provider_zdirect.publish.placed_rows import Mask
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.publish.same_row import Numbers
 from airflow_provider_zdirect.stocks.level import (
@@ -50,13 +51,17 @@ from airflow_provider_zdirect.stocks.level import (
     Pair,
     Sent,
     as_table,
+    levels_of,
     of_table,
 )
 from airflow_provider_zdirect.stocks.log_rows import (
+    coded,
     compared_versions,
     ended,
+    is_rejected,
     is_taken,
     is_unsettled,
+    microseconds,
     newest_rows,
     of_pairs,
     pair_keys,
@@ -69,6 +74,8 @@ SLACK = timedelta(minutes=15)
 
 ABANDONED = timedelta(days=1)
 """After that a run is not retried any more; others publish its results and compact its batches."""
+
+STANDING = [name for name in SCHEMA.names if name not in ("sales_channel_id", "ean", "attempts")]
 
 _META = b"zdirect"
 
@@ -114,19 +121,16 @@ class Batch:
 
 
 class Known:
-    """What counts of some pairs: the newest level, the newest that zDirect has taken, and the last of each run."""
+    """What counts of some pairs: the newest level, and the last of each run."""
 
     def __init__(self) -> None:
         self.newest: dict[Pair, Sent] = {}
-        self.taken: dict[Pair, Sent] = {}
         self.last: dict[Pair, dict[str, Sent]] = {}
 
     def add(self, items: Iterable[Sent]) -> None:
         for item in items:
-            for kept in (self.newest, self.taken) if item.outcome in TAKEN else (self.newest,):
-                known = kept.get(item.pair)
-                if known is None or known.order < item.order:
-                    kept[item.pair] = item
+            if item.pair not in self.newest or self.newest[item.pair].order < item.order:
+                self.newest[item.pair] = item
             # Not what has ended, was not sent, or does not change what zDirect has.
             if item.run and item.attempts and item.outcome != REJECTED:
                 last = self.last.setdefault(item.pair, {})
@@ -203,17 +207,36 @@ class SentLog:
             self._watched |= unknown
             self._known.add(of_table(of_pairs(self.rows, unknown)))
 
-    def settled(self, levels: pa.Table, resend_after: timedelta | None, now: datetime) -> tuple[Mask, Mask]:
-        """Which of these levels need no request, since zDirect has the pair's level, and no open run has sent another.
+    def due(
+        self, levels: pa.Table, *, full_sync: bool, resent_before: datetime | None
+    ) -> tuple[dict[Pair, Level], pa.Table]:
+        """Which of these levels have to be sent, each as its newest version: those that zDirect may not have.
 
-        :param resend_after: what was taken so long ago does need one.
-        :returns: of these the levels whose version is not newer than what zDirect has; and those whose version is.
+        :param full_sync: what this run has not sent has to be.
+        :param resent_before: what was sent until then has to be.
+        :returns: also those that zDirect has taken already, of an older version.
         """
         known, order, is_same, is_open = self._standing(levels)
-        is_settled = is_taken(known) & ~is_open
-        if resend_after is not None:
-            is_settled &= times(known, "sent_at") > (now - resend_after - EPOCH) // timedelta(microseconds=1)
-        return is_settled & ((order < 0) | ((order == 0) & is_same)), is_settled & (order > 0) & is_same
+        sent_at = times(known, "sent_at")
+        is_ours = (coded(known["run"], lambda run: run == self._run) > 0) & (sent_at >= microseconds(self._started_at))
+        has_taken = is_taken(known)
+        is_there = is_same & (has_taken | (is_ours & is_rejected(known)))
+        if full_sync:
+            is_there &= is_ours
+        if resent_before is not None:
+            is_there &= sent_at > microseconds(resent_before)
+        opened = levels_of(levels.filter(is_open))
+        self.watch(opened)
+        doubtful = {
+            pair: max(level, self._known.newest[pair], key=attrgetter("version"))
+            for pair, level in opened.items()
+            if self.is_doubtful(pair) or self.is_unanswered(pair)
+        }
+        is_certain = np.ones(levels.num_rows, dtype=bool)
+        is_certain[is_open] = [pair not in doubtful for pair in opened]
+        due = levels_of(levels.filter(is_certain & (order >= 0) & ~is_there)) | doubtful
+        self.watch(due)
+        return due, levels.filter(is_certain & (order > 0) & is_there & has_taken)
 
     def outdated(self, levels: pa.Table) -> tuple[Mask, Mask]:
         """Of which of these levels the log has a pair; and of which of them another level of a newer version."""
@@ -361,7 +384,7 @@ class SentLog:
         wanted, keys = pair_keys(levels, rows)
         at = np.searchsorted(keys[newest], wanted)
         found, of_found = np.append(newest, -1)[at], np.append(keys[newest], -1)[at]
-        known = rows.select([name for name, _ in COLUMNS[2:]]).take(pa.array(found, mask=of_found != wanted))
+        known = rows.select(STANDING).take(pa.array(found, mask=of_found != wanted))
         is_same = levels["quantity"].to_numpy() == known["quantity"].to_numpy()
         return known, compared_versions(levels, known), is_same, np.isin(wanted, keys[is_unsettled(rows)])
 

@@ -12,18 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from airflow_provider_zdirect.datasets.arrow import INSTANT
-from airflow_provider_zdirect.publish.placed_rows import EPOCH, Mask
+from airflow_provider_zdirect.publish.placed_rows import Mask
 from airflow_provider_zdirect.publish.same_row import Numbers
 from airflow_provider_zdirect.stocks.feed import Feed, FeedRow
 from airflow_provider_zdirect.stocks.level import LEVELS, PAIRS
-from airflow_provider_zdirect.stocks.log_rows import coded, pair_keys
+from airflow_provider_zdirect.stocks.log_rows import coded, microseconds, pair_keys
 
 
 class Piece(NamedTuple):
@@ -86,7 +86,7 @@ def wanted_levels(feed: Feed, channels: Iterable[str], open_pieces: OpenPieces |
     """
     rows = feed.rows
     (pairs,) = pair_keys(rows)
-    made = {file: (time - EPOCH) // timedelta(microseconds=1) for file, time in feed.times.items()}
+    made = {file: microseconds(time) for file, time in feed.times.items()}
     feed_times = coded(rows["file"], lambda file: made.get(file or "", 0))
     quantities = rows["quantity"].fill_null(-1).to_numpy().copy()
     first = _first_of_pair(pairs, feed_times)
