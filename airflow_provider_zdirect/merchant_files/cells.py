@@ -85,8 +85,7 @@ def bare(value: Any) -> str:
             raise CellError("is not text but bytes") from None
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise CellError(f"is not text or a number but a {type(value).__name__}")
-    number = whole_number(value)
-    return str(value if number is None else number)
+    return str(int(value) if math.isfinite(value) and value == int(value) else value)
 
 
 @lru_cache(maxsize=1_024)
@@ -110,13 +109,6 @@ def read_cell(row: Mapping[str, Any], name: str, read: Callable[[Any], T]) -> T:
         return read(row.get(name))
     except CellError as error:
         raise CellError(f"{name}={shown(row.get(name))} {error}") from None
-
-
-def whole_number(value: Any) -> int | None:
-    """A number without a fraction as such, whatever type it came in; None for anything else, texts too."""
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not math.isfinite(value):
-        return None
-    return int(value) if value == int(value) else None
 
 
 def without_zero_decimals(text: str) -> str:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from airflow_provider_zdirect.merchant_files.cells import column_name
 
 if TYPE_CHECKING:
-    from airflow_provider_zdirect.merchant_files.plain_rows import Numbers, PlainRows
-    from airflow_provider_zdirect.merchant_files.tables import FoundRow, TableFile
+    import pyarrow as pa
+
+    from airflow_provider_zdirect.merchant_files.tables import FoundRow, Numbers, TableFile
 
 _DELIMITERS = ",;\t"
 _SEP = re.compile(r'"?sep=(.)"?[,;\t]*', re.IGNORECASE)
@@ -47,39 +48,32 @@ class Csv:
         names = file.header_of(self._header_cells, f"the header in row {at + 1}")
         self._wanted = {name: place for place, name in enumerate(names) if name}
 
-    def plain_rows(self) -> PlainRows:
+    def columns(self) -> pa.Table:
         """Rows without quotes that have as many fields as the header; none if the file is not UTF-8."""
-        import numpy as np
         import pyarrow as pa
         import pyarrow.compute as pc
-
-        from airflow_provider_zdirect.merchant_files.plain_rows import PlainRows
 
         try:
             lines = pc.utf8_rtrim(pa.array(self._lines[self._first :], pa.string()), characters="\r\n")
         except UnicodeEncodeError:
-            return PlainRows(np.empty(0, np.int64), dict.fromkeys(self._wanted, pa.array([], pa.string())))
-        is_plain = pc.and_not(
-            pc.equal(pc.count_substring(lines, self.delimiter), self._width - 1), pc.match_substring(lines, '"')
-        )
+            lines = pa.array([], pa.string())
+        has_all = pc.equal(pc.count_substring(lines, self.delimiter), self._width - 1)
+        is_plain = pc.and_not(has_all, pc.match_substring(lines, '"'))
         cells = pc.split_pattern(lines.filter(is_plain), self.delimiter)
-        numbers = np.flatnonzero(is_plain.to_numpy(zero_copy_only=False)) + self._first + 1
-        return PlainRows(numbers, {name: pc.list_element(cells, at) for name, at in self._wanted.items()})
+        numbers = pc.add(pc.indices_nonzero(is_plain), self._first + 1)
+        return pa.table({**{name: pc.list_element(cells, at) for name, at in self._wanted.items()}, "number": numbers})
 
-    def rows(self, without: Numbers | None = None) -> Iterator[FoundRow]:
+    def rows(self, without: Numbers | tuple[()] = ()) -> Iterator[FoundRow]:
         """
-        :param without: numbers of rows that are left out; they are among :meth:`plain_rows`, and so no part of others.
+        :param without: numbers of rows that are left out; they are among :meth:`columns`, and so no part of others.
         """
-        numbers: Iterable[int] = range(self._first, len(self._lines))
-        if without is not None:
-            import numpy as np
+        import numpy as np
 
-            numbers = np.setdiff1d(np.arange(self._first, len(self._lines)), without - 1).tolist()
         after = 0
-        for at in numbers:
-            if at < after:
+        for number in np.setdiff1d(np.arange(self._first, len(self._lines)) + 1, without).tolist():
+            if (at := number - 1) < after:
                 continue
-            line, where = self._lines[at], f"row {at + 1}"
+            line, where = self._lines[at], f"row {number}"
             if '"' in line:
                 cells, taken, problem = self._quoted(at)
             else:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect.merchant_files.cells import ROUNDED, CellError, bare, is_scientific, without_zero_decimals
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 DIGITS = 13
 SHORTEST = 8
@@ -46,6 +50,13 @@ def read_ean(value: Any) -> str:
     if not is_ean13(text):
         raise CellError("is not a valid EAN: its check digit is wrong")
     return text
+
+
+def are_eans(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which of these numbers of 13 digits, zeros in front included, :func:`read_ean` takes."""
+    total = sum(numbers // 10**place % 10 * (3 if place % 2 else 1) for place in range(DIGITS))
+    is_right: npt.NDArray[np.bool_] = (total % 10 == 0) & (numbers % 10 ** len(ROUNDED_ZEROS) != 0)
+    return is_right
 
 
 def restored_ean(value: Any) -> str | None:

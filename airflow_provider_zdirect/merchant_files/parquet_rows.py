@@ -12,12 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from airflow_provider_zdirect.merchant_files.plain_rows import Numbers, PlainRows
-
 if TYPE_CHECKING:
-    from airflow_provider_zdirect.merchant_files.tables import FoundRow, TableFile
+    from airflow_provider_zdirect.merchant_files.tables import FoundRow, Numbers, TableFile
 
-_NONE = np.empty(0, np.int64)
 _ROUNDED = object()
 """Stands for a floating point number that may be another one than was written."""
 
@@ -33,17 +30,15 @@ class Parquet:
         self._columns = {name: table.column(at) for at, name in enumerate(names) if name}
         self._count = table.num_rows
 
-    def plain_rows(self) -> PlainRows:
-        """All rows; a cell that is neither a text nor a whole number is a question mark, which is not plain."""
-        columns = {}
+    def columns(self) -> pa.Table:
+        """All rows; a cell that is neither a text nor a whole number is a question mark, which no reader takes."""
+        columns = {"number": pa.array(np.arange(1, self._count + 1))}
         for name, column in self._columns.items():
-            if pa.types.is_integer(column.type) or pa.types.is_string(column.type):
-                columns[name] = column.cast(pa.string()).combine_chunks()
-            else:
-                columns[name] = pa.repeat("?", self._count)
-        return PlainRows(np.arange(1, self._count + 1), columns)
+            is_readable = pa.types.is_integer(column.type) or pa.types.is_string(column.type)
+            columns[name] = column.cast(pa.string()) if is_readable else pa.repeat("?", self._count)
+        return pa.table(columns)
 
-    def rows(self, without: Numbers = _NONE) -> Iterator[FoundRow]:
+    def rows(self, without: Numbers | tuple[()] = ()) -> Iterator[FoundRow]:
         """
         :param without: numbers of rows that are left out.
         """

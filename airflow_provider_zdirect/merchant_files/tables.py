@@ -22,10 +22,14 @@ from airflow_provider_zdirect.merchant_files.cells import column_name
 from airflow_provider_zdirect.merchant_files.csv_rows import Csv
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
     from fsspec import AbstractFileSystem
 
     from airflow_provider_zdirect.merchant_files.parquet_rows import Parquet
-    from airflow_provider_zdirect.merchant_files.plain_rows import Numbers, PlainRows
+
+    Numbers = npt.NDArray[np.int64]
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +45,8 @@ FoundRow = tuple[str, dict[str, Any], str, Any]
 PutAside = Callable[[str, str, Any], None]
 """Takes an invalid row: how to find it, what is wrong with it, and what it holds."""
 
-TakePlain = Callable[["PlainRows"], "Numbers"]
+Take = Callable[["pa.Table"], "Numbers"]
+"""Takes rows from columns of texts, by our names and with the ``number`` of each row; returns the numbers of those."""
 
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 _NOT_A_FEED = re.compile(r"[._~].*|.*(~|\.(tmp|temp|part|partial|swp|crdownload|filepart))", re.IGNORECASE)
@@ -98,16 +103,16 @@ class TableFile:
     columns: Mapping[str, tuple[str, ...]]
     required: tuple[str, ...] = ("ean",)
 
-    def rows(self, put_aside: PutAside | None = None, take_plain: TakePlain | None = None) -> Iterator[Row]:
+    def rows(self, put_aside: PutAside | None = None, take: Take | None = None) -> Iterator[Row]:
         """Its rows, in order.
 
         :param put_aside: takes invalid rows, if the others can be read all the same; None: they are errors.
-        :param take_plain: takes rows in columns, and returns the numbers of those that are left out therefore.
+        :param take: takes rows that need not be looked at one by one; they are left out.
         :raises ZDirectConfigurationError: if the file is missing, empty, or not of its kind.
         """
-        return self.read(put_aside, take_plain).rows
+        return self.read(put_aside, take).rows
 
-    def read(self, put_aside: PutAside | None = None, take_plain: TakePlain | None = None) -> Table:
+    def read(self, put_aside: PutAside | None = None, take: Take | None = None) -> Table:
         """As :meth:`rows`, with what the file says of itself."""
         kind = table_kind(self.uri, name=self.name)
         data = self._data()
@@ -121,7 +126,7 @@ class TableFile:
             if kind == "jsonl":
                 return Table(self._valid(self._json_rows(text), put_aside))
             table = Csv(text, self)
-        rows = table.rows(take_plain(table.plain_rows())) if take_plain else table.rows()
+        rows = table.rows(take(table.columns()) if take else ())
         decimal_comma = isinstance(table, Csv) and table.delimiter == ";"
         return Table(self._valid(rows, put_aside), decimal_comma)
 

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 
-from airflow_provider_zdirect.publish.files import PublishedFile, publish_table
+from airflow_provider_zdirect.publish.files import PublishedFile, publish_tables
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.storage.layout import dated, moment
-from airflow_provider_zdirect.storage.row_files import read_table
+from airflow_provider_zdirect.storage.row_files import ROW_GROUP_ROWS, read_batches, read_table
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class LatestTable:
     place: Place
     dataset: str
     schema: pa.Schema
+
+    @property
+    def _what(self) -> str:
+        return f"{self.dataset} of merchant {self.place.merchant_id}"
 
     def files(self) -> list[tuple[datetime, str]]:
         """Its files with the time each was made, the latest last; only that one counts."""
@@ -45,8 +49,7 @@ class LatestTable:
         """
         wanted = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
         return read_published(
-            f"{self.dataset} of merchant {self.place.merchant_id}",
-            lambda: read_table(self.place.store, [path for _, path in self.files()[-1:]], wanted),
+            self._what, lambda: read_table(self.place.store, [path for _, path in self.files()[-1:]], wanted)
         )
 
     def replace(self, rows: pa.Table, at: datetime) -> PublishedFile:
@@ -56,16 +59,28 @@ class LatestTable:
         """
         if (made := self.made_at()) is not None:
             at = max(at, made + timedelta(microseconds=1))
-        published = publish_table(self.place, self.dataset, at.date(), rows, moment(at), fetched=at)
+        starts = range(0, rows.num_rows, ROW_GROUP_ROWS)
+        parts = (rows.slice(start, ROW_GROUP_ROWS).cast(self.schema) for start in starts)
+        published = publish_tables(self.place, self.dataset, at.date(), self.schema, parts, moment(at), fetched=at)
         self.tidy()
         return published
 
     def update(self, rows: pa.Table, at: datetime) -> None:
         """Publish ``rows`` as the table, if it has other ones."""
-        if (self.made_at() is None and rows.num_rows) or not self.read().equals(rows):
-            self.replace(rows, at)
-        else:
+        if read_published(self._what, lambda: self._has(rows)):
             self.tidy()
+        else:
+            self.replace(rows, at)
+
+    def _has(self, rows: pa.Table) -> bool:
+        """Whether these are its rows; looked at in parts, since they may be many."""
+        at = 0
+        for _, path in self.files()[-1:]:
+            for table in read_batches(self.place.store, path, self.schema):
+                if not rows.slice(at, table.num_rows).cast(self.schema).equals(table):
+                    return False
+                at += table.num_rows
+        return at == int(rows.num_rows)
 
     def tidy(self) -> None:
         """Delete the files that no longer count."""

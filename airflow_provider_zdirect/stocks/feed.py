@@ -7,7 +7,7 @@ row that can be read, is an error before anything is sent; if there are other fi
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -19,17 +19,10 @@ from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError
 from airflow_provider_zdirect.merchant_files.cells import UUID, CellError, bare, read_cell, read_count, shown
-from airflow_provider_zdirect.merchant_files.ean import read_ean, restored_ean
-from airflow_provider_zdirect.merchant_files.plain_rows import (
-    PLAIN_COUNT,
-    PLAIN_EAN,
-    PLAIN_TEXT,
-    PLAIN_UUID,
-    Numbers,
-    PlainRows,
-    are_eans,
-)
+from airflow_provider_zdirect.merchant_files.ean import are_eans, read_ean, restored_ean
 from airflow_provider_zdirect.merchant_files.tables import KINDS, TableFile, is_passing, is_table, table_kind
+from airflow_provider_zdirect.publish.placed_rows import integers
+from airflow_provider_zdirect.publish.same_row import Numbers
 from airflow_provider_zdirect.stocks.level import LARGEST
 
 log = logging.getLogger(__name__)
@@ -50,10 +43,13 @@ MAPPING_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 SHORTEST_UPC = 12
 
 PLAIN = {
-    "ean": PLAIN_EAN, "quantity": PLAIN_COUNT, "sales_channel_id": PLAIN_UUID, "merchant_sku": PLAIN_TEXT
-}  # fmt: skip
-"""What cells look like of which nothing has to be judged but the check digit."""
-PLAIN_SCHEMA = pa.schema(
+    "ean": "^[0-9]{13}$",
+    "quantity": "^[0-9]{1,9}$",
+    "sales_channel_id": f"^({UUID.pattern})?$",
+    "merchant_sku": "^[^?]*$",
+}
+"""What cells look like of which nothing has to be judged but the check digit; any text in UTF-8 may be an SKU."""
+ROWS = pa.schema(
     [
         ("file", pa.dictionary(pa.int32(), pa.string())),
         ("number", pa.int64()),
@@ -62,7 +58,7 @@ PLAIN_SCHEMA = pa.schema(
         ("quantity", pa.int64()),
     ]
 )
-"""Of rows with which nothing is wrong; without a sales channel, that is blank."""
+"""Of rows with an EAN. The sales channel is blank if they are for all, the quantity null if it is not valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,36 +132,48 @@ class SkuMapping:
 class Feed:
     """The rows of all files.
 
-    :param plain: those that are plainly right (``PLAIN_SCHEMA``).
-    :param rows: others with an EAN, and with a quantity or the reason why there is none.
+    :param rows: those with an EAN (``ROWS``), by file and number.
+    :param wrong: of these the ones without a valid quantity, by file and number.
     :param bad: all others.
     :param times: by file, when its figures were made.
     """
 
-    plain: pa.Table = field(default_factory=PLAIN_SCHEMA.empty_table)
-    rows: list[FeedRow] = field(default_factory=list)
+    rows: pa.Table = field(default_factory=ROWS.empty_table)
+    wrong: dict[tuple[str, int], FeedRow] = field(default_factory=dict)
     bad: list[FeedRow] = field(default_factory=list)
     times: dict[str, datetime] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
-        return int(self.plain.num_rows) + len(self.rows) + len(self.bad)
+        return int(self.rows.num_rows) + len(self.bad)
 
-    @property
-    def is_for_all_channels(self) -> bool:
-        """Whether a row names no sales channel."""
-        blank = pc.any(pc.equal(self.plain["sales_channel_id"].cast(pa.string()), "")).as_py()
-        return bool(blank) or any(row.channel is None for row in self.rows)
+    def add(self, plain: pa.Table, others: Iterable[FeedRow]) -> None:
+        """Add the rows of a file.
 
+        :param plain: those that are right (``ROWS``).
+        """
+        known = []
+        for row in others:
+            if not row.ean:
+                self.bad.append(row)
+                continue
+            number = int(row.where.rpartition(" ")[2])
+            known.append((row.file, number, row.channel or "", row.ean, row.quantity))
+            if row.quantity is None:
+                self.wrong[row.file, number] = row
+        columns = zip(*known, strict=True) if known else [[]] * len(ROWS)
+        judged = pa.table(list(map(list, columns)), schema=ROWS)
+        added = pa.concat_tables([plain, judged]).unify_dictionaries().sort_by("number")
+        self.rows = pa.concat_tables([self.rows, added]).unify_dictionaries()
 
-def rows_of(plain: pa.Table) -> list[FeedRow]:
-    """Plain rows, each by itself."""
-    return [
-        FeedRow(file, f"row {number}", "", None, ean, channel or None, quantity)
-        for file, number, channel, ean, quantity in zip(
-            *(plain[name].to_pylist() for name in PLAIN_SCHEMA.names), strict=True
-        )
-    ]
+    def at(self, places: Numbers) -> list[FeedRow]:
+        """Some of the rows with an EAN, each by itself."""
+        return [
+            self.wrong.get((file, number)) or FeedRow(file, f"row {number}", "", None, ean, channel or None, quantity)
+            for file, number, channel, ean, quantity in zip(
+                *(column.to_pylist() for column in self.rows.take(pa.array(places)).columns), strict=True
+            )
+        ]
 
 
 @dataclass(frozen=True)
@@ -233,32 +241,26 @@ class FeedFiles:
 
     def _read_file(self, file: TableFile, mapping: SkuMapping | None, now: datetime, feed: Feed) -> None:
         broken: list[FeedRow] = []
+        plain = ROWS.empty_table()
 
         def reject(where: str, why: str, content: Any) -> None:
             broken.append(FeedRow(file.uri, where, why, {"content": content}))
 
-        plain = PLAIN_SCHEMA.empty_table()
-
-        def take(found: PlainRows) -> Numbers:
+        def take(found: pa.Table) -> Numbers:
             nonlocal plain
-            found = found.matching(PLAIN)
-            found = found.filter(are_eans(found.columns["ean"])) if len(found.numbers) else found
-            plain = _plain_table(file, found)
-            return found.numbers
+            plain = _plain_rows(file, found)
+            return integers(plain["number"])
 
         written = self._time_of(file)
         rows = [_judged(file, where, row, mapping) for where, row in file.rows(reject, take)]
         if self._time_of(file) != written:
             # The time and the figures have to belong together.
             raise _changing(file)
-        known = [row for row in rows if row.ean]
-        if broken and not known and not plain.num_rows:
+        if broken and not plain.num_rows and not any(row.ean for row in rows):
             raise file.refusal(f"{broken[0].where}: {broken[0].reason}; and no row can be sent")
         # A file from the future comes from a machine whose clock is ahead; later feeds must not seem older.
         feed.times[file.uri] = min(written, now)
-        feed.plain = pa.concat_tables([feed.plain, plain])
-        feed.rows += known
-        feed.bad += [*(row for row in rows if not row.ean), *broken]
+        feed.add(plain, [*rows, *broken])
 
     def _time_of(self, file: TableFile) -> datetime:
         if self.feed_time is not None:
@@ -285,20 +287,16 @@ def _changing(file: TableFile) -> StorageUnavailableError:
     )
 
 
-def _plain_table(file: TableFile, found: PlainRows) -> pa.Table:
-    count = len(found.numbers)
-    if not count:
-        return PLAIN_SCHEMA.empty_table()
-    channels = found.columns.get("sales_channel_id", pa.repeat("", count)).fill_null("")
-    quantities = found.columns["quantity"].cast(pa.int64())
-    columns = [
-        pa.repeat(file.uri, count).dictionary_encode(),
-        pa.array(found.numbers),
-        channels.dictionary_encode(),
-        found.columns["ean"],
-        quantities,
-    ]
-    return pa.table(columns, schema=PLAIN_SCHEMA)
+def _plain_rows(file: TableFile, found: pa.Table) -> pa.Table:
+    """The rows of which each cell is plainly right (``ROWS``)."""
+    blank = pa.repeat("", found.num_rows)
+    cells = {name: found[name].fill_null("") if name in found.column_names else blank for name in PLAIN}
+    rows = pa.table({**cells, "number": found["number"]})
+    for name, pattern in PLAIN.items():
+        rows = rows.filter(pc.match_substring_regex(rows[name], pattern))
+    rows = rows.filter(are_eans(integers(rows["ean"])))
+    rows = rows.append_column("file", pa.repeat(file.uri, rows.num_rows))
+    return rows.select(ROWS.names).cast(ROWS)
 
 
 def _judged(file: TableFile, where: str, row: Mapping[str, Any], mapping: SkuMapping | None) -> FeedRow:

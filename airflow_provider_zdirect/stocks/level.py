@@ -106,10 +106,13 @@ COLUMNS = [
     ("sent_at", INSTANT),
 ]
 
+ANSWERED = ("outcome", "status", "code", "description", "sent_at")
+"""What is as it was before, of a level that was not sent."""
 TEXTS = ("sales_channel_id", "outcome", "status", "description", "run")
 """Columns of the log with few different texts, each of which is in memory once."""
+TEXT = pa.dictionary(pa.int32(), pa.string())
 _FIELDS = [*COLUMNS, ("attempts", pa.int64()), ("run", pa.string())]
-SCHEMA = pa.schema([(name, pa.dictionary(pa.int32(), kind) if name in TEXTS else kind) for name, kind in _FIELDS])
+SCHEMA = pa.schema([(name, TEXT if name in TEXTS else kind) for name, kind in _FIELDS])
 """Of the log."""
 LEVELS = pa.schema([SCHEMA.field(name) for name in Level.__dataclass_fields__])
 """Of levels that are wanted."""
@@ -123,15 +126,15 @@ def as_table(items: Iterable[Level], schema: pa.Schema = SCHEMA) -> pa.Table:
 
 
 def of_table(table: pa.Table) -> tuple[Sent, ...]:
-    return tuple(Sent(**dict(zip(SCHEMA.names, row, strict=True))) for row in _rows(table.select(SCHEMA.names)))
+    return tuple(Sent(*row) for row in _rows(table, Sent))
 
 
 def levels_of(table: pa.Table) -> dict[Pair, Level]:
-    return {(row[0], row[1]): Level(*row) for row in _rows(table.select(LEVELS.names))}
+    return {(row[0], row[1]): Level(*row) for row in _rows(table, Level)}
 
 
-def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
-    return zip(*map(_values, table.columns), strict=True)
+def _rows(table: pa.Table, kind: type[Level]) -> Iterator[tuple[Any, ...]]:
+    return zip(*(_values(table[name]) for name in kind.__dataclass_fields__), strict=True)
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:

@@ -13,7 +13,7 @@ from airflow_provider_zdirect.datasets.arrow import INSTANT
 from airflow_provider_zdirect.publish.latest import LatestTable
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.results import RunResults
-from airflow_provider_zdirect.stocks.level import COLUMNS
+from airflow_provider_zdirect.stocks.level import COLUMNS, TEXT
 from airflow_provider_zdirect.stocks.sent_log import Batch
 
 UPDATES, CURRENT = "stock_updates", "stock_updates_current"
@@ -50,5 +50,5 @@ def publish_current(place: Place, taken: pa.Table, now: datetime) -> None:
     :param taken: rows of the log, by sales channel and EAN.
     """
     for name, value in zip([name for name, _ in LINEAGE], (place.merchant_id, place.environment), strict=True):
-        taken = taken.append_column(name, pa.repeat(value, taken.num_rows))
-    LatestTable(place, CURRENT, CURRENT_SCHEMA).update(taken.select(CURRENT_SCHEMA.names).cast(CURRENT_SCHEMA), now)
+        taken = taken.append_column(name, pa.repeat(pa.scalar(value, TEXT), taken.num_rows))
+    LatestTable(place, CURRENT, CURRENT_SCHEMA).update(taken, now)

@@ -25,20 +25,22 @@ from __future__ import annotations
 import io
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.merchant_files.plain_rows import Flags, Numbers
 from airflow_provider_zdirect.publish.place import Place
-from airflow_provider_zdirect.publish.placed_rows import EPOCH
+from airflow_provider_zdirect.publish.placed_rows import Mask
 from airflow_provider_zdirect.publish.read import read_published
+from airflow_provider_zdirect.publish.same_row import Numbers
 from airflow_provider_zdirect.stocks.level import (
+    ANSWERED,
     COLUMNS,
     LEVELS,
     REJECTED,
@@ -49,14 +51,17 @@ from airflow_provider_zdirect.stocks.level import (
     Pair,
     Sent,
     as_table,
+    levels_of,
     of_table,
 )
 from airflow_provider_zdirect.stocks.log_rows import (
+    coded,
     compared_versions,
     ended,
-    find,
+    is_rejected,
     is_taken,
     is_unsettled,
+    microseconds,
     newest_rows,
     of_pairs,
     pair_keys,
@@ -69,6 +74,8 @@ SLACK = timedelta(minutes=15)
 
 ABANDONED = timedelta(days=1)
 """After that a run is not retried any more; others publish its results and compact its batches."""
+
+STANDING = [name for name in SCHEMA.names if name not in ("sales_channel_id", "ean", "attempts")]
 
 _META = b"zdirect"
 
@@ -114,19 +121,16 @@ class Batch:
 
 
 class Known:
-    """What counts of some pairs: the newest level, the newest that zDirect has taken, and the last of each run."""
+    """What counts of some pairs: the newest level, and the last of each run."""
 
     def __init__(self) -> None:
         self.newest: dict[Pair, Sent] = {}
-        self.taken: dict[Pair, Sent] = {}
         self.last: dict[Pair, dict[str, Sent]] = {}
 
     def add(self, items: Iterable[Sent]) -> None:
         for item in items:
-            for kept in (self.newest, self.taken) if item.outcome in TAKEN else (self.newest,):
-                known = kept.get(item.pair)
-                if known is None or known.order < item.order:
-                    kept[item.pair] = item
+            if item.pair not in self.newest or self.newest[item.pair].order < item.order:
+                self.newest[item.pair] = item
             # Not what has ended, was not sent, or does not change what zDirect has.
             if item.run and item.attempts and item.outcome != REJECTED:
                 last = self.last.setdefault(item.pair, {})
@@ -151,7 +155,6 @@ class SentLog:
         self._label = label
         self._address = address
         self._batches: dict[str, Batch] = {}
-        self._rows: pa.Table | None = None
         self._known = Known()
         self._watched: set[Pair] = set()
         self.refresh()
@@ -176,7 +179,6 @@ class SentLog:
                 self._add(Batch.of_bytes(name, data))
         if len(names) < len(self._batches):
             self._batches = {name: self._batches[name] for name in names}
-            self._rows = None
 
     def _add(self, batch: Batch) -> None:
         if batch.address != self._address:
@@ -187,7 +189,6 @@ class SentLog:
                 "delete that folder, and run once with full_sync.",
             )
         self._batches[batch.name] = batch
-        self._rows = None
         if self._watched:
             rows = batch.rows
             if rows.num_rows > len(self._watched):
@@ -197,10 +198,8 @@ class SentLog:
     @property
     def rows(self) -> pa.Table:
         """Those of all batches."""
-        if self._rows is None:
-            tables = [SCHEMA.empty_table(), *(batch.rows for batch in self._batches.values())]
-            self._rows = pa.concat_tables(tables).unify_dictionaries()
-        return self._rows
+        tables = [SCHEMA.empty_table(), *(batch.rows for batch in self._batches.values())]
+        return pa.concat_tables(tables).unify_dictionaries()
 
     def watch(self, pairs: Iterable[Pair]) -> None:
         """Know these pairs one by one from now on."""
@@ -208,26 +207,42 @@ class SentLog:
             self._watched |= unknown
             self._known.add(of_table(of_pairs(self.rows, unknown)))
 
-    def settled(self, levels: pa.Table, resend_after: timedelta | None, now: datetime) -> tuple[Flags, Flags]:
-        """Which of these levels need no request, since zDirect has the pair's level, and no open run has sent another.
+    def due(
+        self, levels: pa.Table, *, full_sync: bool, resent_before: datetime | None
+    ) -> tuple[dict[Pair, Level], pa.Table]:
+        """Which of these levels have to be sent, each as its newest version: those that zDirect may not have.
 
-        :param resend_after: what was taken so long ago does need one.
-        :returns: of these the levels whose version is not newer than what zDirect has; and those whose version is.
+        :param full_sync: what this run has not sent has to be.
+        :param resent_before: what was sent until then has to be.
+        :returns: also those that zDirect has taken already, of an older version.
         """
-        known, is_open = self._standing(levels, ["quantity", "outcome", "feed_time", "orders_time", "sent_at"])
-        is_settled = is_taken(known) & ~is_open
-        if resend_after is not None:
-            is_settled &= times(known, "sent_at") > (now - resend_after - EPOCH) // timedelta(microseconds=1)
-        order = compared_versions(levels, known)
-        is_same = levels["quantity"].to_numpy() == known["quantity"].to_numpy()
-        return is_settled & ((order < 0) | ((order == 0) & is_same)), is_settled & (order > 0) & is_same
+        known, order, is_same, is_open = self._standing(levels)
+        sent_at = times(known, "sent_at")
+        is_ours = (coded(known["run"], lambda run: run == self._run) > 0) & (sent_at >= microseconds(self._started_at))
+        has_taken = is_taken(known)
+        is_there = is_same & (has_taken | (is_ours & is_rejected(known)))
+        if full_sync:
+            is_there &= is_ours
+        if resent_before is not None:
+            is_there &= sent_at > microseconds(resent_before)
+        opened = levels_of(levels.filter(is_open))
+        self.watch(opened)
+        doubtful = {
+            pair: max(level, self._known.newest[pair], key=attrgetter("version"))
+            for pair, level in opened.items()
+            if self.is_doubtful(pair) or self.is_unanswered(pair)
+        }
+        is_certain = np.ones(levels.num_rows, dtype=bool)
+        is_certain[is_open] = [pair not in doubtful for pair in opened]
+        due = levels_of(levels.filter(is_certain & (order >= 0) & ~is_there)) | doubtful
+        self.watch(due)
+        return due, levels.filter(is_certain & (order > 0) & is_there & has_taken)
 
-    def outdated(self, levels: pa.Table) -> tuple[Flags, Flags]:
+    def outdated(self, levels: pa.Table) -> tuple[Mask, Mask]:
         """Of which of these levels the log has a pair; and of which of them another level of a newer version."""
-        known, _ = self._standing(levels, ["quantity", "feed_time", "orders_time"])
+        known, order, is_same, _ = self._standing(levels)
         found = known["feed_time"].is_valid().to_numpy()
-        is_other = levels["quantity"].to_numpy() != known["quantity"].to_numpy()
-        return found, found & is_other & (compared_versions(levels, known) < 0)
+        return found, found & ~is_same & (order < 0)
 
     def newest(self, pair: Pair) -> Sent | None:
         """The newest level of a watched pair that any run has sent, is sending or has confirmed."""
@@ -235,10 +250,8 @@ class SentLog:
 
     def taken(self) -> pa.Table:
         """The newest level of each pair that zDirect has taken, by sales channel and EAN."""
-        (keys,) = pair_keys(self.rows)
-        numbers = pa.array(newest_rows(self.rows, keys, is_taken(self.rows)))
-        pa.default_memory_pool().release_unused()
-        return self.rows.select([name for name, _ in COLUMNS]).take(numbers)
+        rows = self.rows.select([name for name, _ in COLUMNS])
+        return rows.take(pa.array(newest_rows(rows, only_taken=True)))
 
     def is_ours(self, sent: Sent) -> bool:
         """Whether this run has sent it, in this try or a former one."""
@@ -297,7 +310,6 @@ class SentLog:
         batch = Batch(name, self._run, self._label, self._started_at, sent_at, self._address, rows)
         self._write(batch)
         self._batches[name] = batch
-        self._rows = None
         return batch
 
     def record(self, batch: Batch, answered: pa.Table) -> None:
@@ -311,42 +323,36 @@ class SentLog:
         """Forget a batch of which it is certain that it was not carried out."""
         self._store.delete(f"{self._folder}/{batch.name}")
         del self._batches[batch.name]
-        self._rows = None
 
     def confirm(self, levels: pa.Table, now: datetime) -> pa.Table:
         """Write down newer versions of levels that zDirect has taken.
 
         :returns: the levels that it may not have any more.
         """
-        known, _ = self._standing(levels, ["sent_at"])
-        sent_at = self._next_time(now, known["sent_at"].unique().drop_null().to_pylist())
-        count = levels.num_rows
+        sent_at = self._next_time(now, self._standing(levels)[0]["sent_at"].unique().drop_null().to_pylist())
         constant = {"sent_at": sent_at, "attempts": 0, "run": self._run}
         columns = [
-            levels[name].cast(kind) if name in LEVELS.names else pa.repeat(pa.scalar(constant.get(name), kind), count)
-            for name, kind in zip(SCHEMA.names, SCHEMA.types, strict=True)
+            levels[field.name]
+            if field.name in LEVELS.names
+            else pa.repeat(pa.scalar(constant.get(field.name), field.type), levels.num_rows)
+            for field in SCHEMA
         ]
         batch = self._announce(pa.table(columns, schema=SCHEMA), sent_at)
         # A run that has looked before that, and sends something older, may not look again.
         self._add(batch)
         self.refresh(written=batch.name)
-        found, is_open = self._find(levels, only_taken=True)
-        quantities = self.rows["quantity"].take(pa.array(found, mask=found < 0))
-        is_same = levels["quantity"].to_numpy() == quantities.to_numpy()
+        before, _, is_same, is_open = self._standing(levels, only_taken=True)
         self.watch(open_pairs := _pairs(levels.filter(is_open)))
         is_same[is_open] &= np.array([not self.is_doubtful(pair) for pair in open_pairs], dtype=bool)
-        mine, as_before = ["feed_time", "orders_time", "attempts", "run"], pa.array(found[is_same])
-        confirmed = {
-            name: batch.rows[name].filter(is_same) if name in mine else self.rows[name].take(as_before)
-            for name in SCHEMA.names
-        }
-        self.record(batch, pa.table(confirmed, schema=SCHEMA))
+        confirmed = batch.rows
+        for name in ANSWERED:
+            confirmed = confirmed.set_column(SCHEMA.get_field_index(name), SCHEMA.field(name), before[name])
+        self.record(batch, confirmed.filter(is_same))
         return levels.filter(~is_same)
 
     def compact(self, batches: Iterable[Batch]) -> None:
         """Make one object of these batches and of all levels, and delete them: their runs have ended."""
         self.refresh()
-        pa.default_memory_pool().release_unused()
         names = {batch.name for batch in batches}
         levels = [batch for batch in self._batches.values() if not batch.run]
         gone = [batch for batch in self._batches.values() if batch.name in names]
@@ -367,19 +373,20 @@ class SentLog:
         for batch in [*levels, *gone]:
             self._store.delete(f"{self._folder}/{batch.name}")
 
-    def _standing(self, levels: pa.Table, columns: Sequence[str]) -> tuple[pa.Table, Flags]:
-        """These columns of the newest row of each level's pair, null if there is none; whether a run of it is open."""
-        found, is_open = self._find(levels)
-        return self.rows.select(columns).take(pa.array(found, mask=found < 0)), is_open
+    def _standing(self, levels: pa.Table, *, only_taken: bool = False) -> tuple[pa.Table, Numbers, Mask, Mask]:
+        """The newest row of each level's pair, null if there is none, with what is in it beside the pair.
 
-    def _find(self, levels: pa.Table, *, only_taken: bool = False) -> tuple[Numbers, Flags]:
-        """The number of the newest row of each level's pair, -1 if there is none; and whether a run of it is open."""
-        # To the operating system, with what was freed: sorting has needs of its own.
-        pa.default_memory_pool().release_unused()
+        :returns: these rows; how the level's version compares to the row's; whether they have the same quantity;
+            whether a run that has not ended has sent one of the pair.
+        """
         rows = self.rows
+        newest = newest_rows(rows, only_taken=only_taken)
         wanted, keys = pair_keys(levels, rows)
-        found = find(wanted, keys, newest_rows(rows, keys, is_taken(rows) if only_taken else None))
-        return found, np.isin(wanted, keys[is_unsettled(rows)])
+        at = np.searchsorted(keys[newest], wanted)
+        found, of_found = np.append(newest, -1)[at], np.append(keys[newest], -1)[at]
+        known = rows.select(STANDING).take(pa.array(found, mask=of_found != wanted))
+        is_same = levels["quantity"].to_numpy() == known["quantity"].to_numpy()
+        return known, compared_versions(levels, known), is_same, np.isin(wanted, keys[is_unsettled(rows)])
 
     def _write(self, batch: Batch) -> None:
         self._store.write(f"{self._folder}/{batch.name}", batch.as_bytes())

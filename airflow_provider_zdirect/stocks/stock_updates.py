@@ -20,7 +20,6 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -45,12 +44,9 @@ from airflow_provider_zdirect.stocks.answer import outcomes
 from airflow_provider_zdirect.stocks.level import (
     ACCEPTED,
     AGAIN,
-    LEVELS,
     PAIRS,
     PENDING,
     REJECTED,
-    TAKEN,
-    Level,
     Levels,
     Pair,
     as_table,
@@ -177,43 +173,14 @@ class _Updating:
 
     async def _all_due(self) -> Levels:
         """What has to be sent; of what zDirect has already, newer versions are confirmed."""
-        wanted, confirmed, rest = self.plan.levels, [], self.plan.levels
-        if not self.job.full_sync:
-            is_known, is_same = self.log.settled(wanted, self.job.resend_after, self.clock.now())
-            confirmed, rest = [wanted.filter(is_same)], wanted.filter(~is_known & ~is_same)
-        levels = levels_of(rest)
-        self.log.watch(levels)
-        due: dict[Pair, Level] = {}
-        same: list[Level] = []
-        for pair, level in levels.items():
-            if sent := self._due(level):
-                due[pair] = sent
-            elif (newest := self.log.newest(pair)) and newest.outcome in TAKEN and newest.version < level.version:
-                same.append(level)
-        to_confirm = pa.concat_tables([*confirmed, as_table(same, LEVELS)])
-        if to_confirm.num_rows:
-            changed = await asyncio.to_thread(self.log.confirm, to_confirm, self.clock.now())
-            due |= levels_of(changed)
-            self.log.watch(due)
+        now, after = self.clock.now(), self.job.resend_after
+        resent_before = None if after is None else now - after
+        due, same = self.log.due(self.plan.levels, full_sync=self.job.full_sync, resent_before=resent_before)
+        if same.num_rows:
+            changed = levels_of(await asyncio.to_thread(self.log.confirm, same, now))
+            self.log.watch(changed)
+            due |= changed
         return due
-
-    def _due(self, level: Level) -> Level | None:
-        """What has to be sent of a pair: its newest level, if zDirect may not have it."""
-        newest = self.log.newest(level.pair)
-        if newest is None:
-            return level
-        if self.log.is_doubtful(level.pair) or self.log.is_unanswered(level.pair):
-            return max(level, newest, key=attrgetter("version"))
-        if newest.version > level.version:
-            return None
-        is_ours = self.log.is_ours(newest)
-        is_known = newest.outcome in TAKEN or (is_ours and newest.outcome == REJECTED)
-        if not is_known or newest.quantity != level.quantity:
-            return level
-        if self.job.full_sync and not is_ours:
-            return level
-        after = self.job.resend_after
-        return level if after is not None and self.clock.now() - newest.sent_at >= after else None
 
     # Sending it
 

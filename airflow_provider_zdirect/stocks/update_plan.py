@@ -83,7 +83,7 @@ async def make_plan(job: StockUpdateJob, client: ZDirectClient, now: datetime) -
         oldest = min(feed.times.values())
         orders = await asyncio.to_thread(open_orders, job.place, job.orders, mapping or SkuMapping(), now, oldest)
     channels: tuple[str, ...] = ()
-    if feed.is_for_all_channels:
+    if "" in feed.rows["sales_channel_id"].unique().to_pylist():
         channels = job.sales_channel_ids or await live_channels(client, job.place.merchant_id)
     wanted = wanted_levels(feed, channels, orders)
     if wanted.below_zero:

@@ -12,18 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from airflow_provider_zdirect.datasets.arrow import INSTANT
-from airflow_provider_zdirect.merchant_files.plain_rows import Flags
-from airflow_provider_zdirect.publish.placed_rows import EPOCH
-from airflow_provider_zdirect.stocks.feed import Feed, FeedRow, rows_of
-from airflow_provider_zdirect.stocks.level import LEVELS, Level, as_table
-from airflow_provider_zdirect.stocks.log_rows import coded, pair_keys
+from airflow_provider_zdirect.publish.placed_rows import Mask
+from airflow_provider_zdirect.publish.same_row import Numbers
+from airflow_provider_zdirect.stocks.feed import Feed, FeedRow
+from airflow_provider_zdirect.stocks.level import LEVELS, PAIRS
+from airflow_provider_zdirect.stocks.log_rows import coded, microseconds, pair_keys
 
 
 class Piece(NamedTuple):
@@ -84,91 +84,93 @@ def wanted_levels(feed: Feed, channels: Iterable[str], open_pieces: OpenPieces |
     :param channels: sales channels of the rows that name none.
     :param open_pieces: what is subtracted from each level, which is 0 at least.
     """
-    wanted = Wanted(bad=list(feed.bad))
-    channels = list(dict.fromkeys(channels))
-    known_until = open_pieces.known_until if open_pieces else None
-    is_simple = _are_simple(feed, open_pieces.pieces if open_pieces else ())
-    files = list(feed.times)
-    rows = [*rows_of(feed.plain.filter(~is_simple)), *feed.rows]
-    rows.sort(key=lambda row: (files.index(row.file), int(row.where.rpartition(" ")[2])))
-    groups: dict[tuple[str, str | None], list[FeedRow]] = {}
-    for row in rows:
-        groups.setdefault((row.ean, row.channel), []).append(row)
-    levels: list[Level] = []
-    for (ean, own), group in groups.items():
-        feed_time = max(feed.times[row.file] for row in group)
-        rows = [row for row in group if feed.times[row.file] == feed_time]
-        wanted.superseded += len(group) - len(rows)
-        quantity = _agreed(rows, wanted)
-        targets = [own] if own else [channel for channel in channels if (ean, channel) not in groups]
-        if quantity is None or not targets:
-            continue
-        if open_pieces is not None:
-            wanted.subtracted[ean] = open_pieces.of(ean, feed_time)
-            quantity -= wanted.subtracted[ean]
-            if quantity < 0:
-                wanted.below_zero.add(ean)
-        levels += [Level(channel, ean, max(0, quantity), feed_time, known_until) for channel in targets]
-    simple = _simple_levels(feed.plain.filter(is_simple), channels, feed.times, known_until)
-    wanted.levels = pa.concat_tables([*simple, as_table(levels, LEVELS)]).unify_dictionaries()
+    rows = feed.rows
+    (pairs,) = pair_keys(rows)
+    made = {file: microseconds(time) for file, time in feed.times.items()}
+    feed_times = coded(rows["file"], lambda file: made.get(file or "", 0))
+    quantities = rows["quantity"].fill_null(-1).to_numpy().copy()
+    first = _first_of_pair(pairs, feed_times)
+    is_newest = feed_times == feed_times[first]
+    is_contradicted = np.isin(first, first[is_newest & (quantities != quantities[first])])
+    is_first = first == np.arange(rows.num_rows)
+    counts = is_first & ~is_contradicted & (quantities >= 0)
+    wanted = Wanted(bad=[*feed.bad, *_rejected(feed, np.flatnonzero(is_newest & ~counts), first, is_contradicted)])
+    wanted.superseded = int((~is_newest).sum())
+    sources = _sources(rows, counts, dict.fromkeys(channels))
+    if open_pieces is not None:
+        _subtract(open_pieces, feed, np.unique(np.concatenate([at for _, at in sources])), quantities, wanted)
+    known_until = pa.scalar(open_pieces.known_until if open_pieces else None, INSTANT)
+    for channel, at in sources:
+        of_channel = rows.take(pa.array(at))
+        columns = {
+            "sales_channel_id": pa.repeat(pa.scalar(channel, PAIRS.types[0]), len(at))
+            if channel
+            else of_channel["sales_channel_id"],
+            "ean": of_channel["ean"],
+            "quantity": quantities[at],
+            "feed_time": pa.array(feed_times[at]).cast(INSTANT),
+            "orders_time": pa.repeat(known_until, len(at)),
+        }
+        wanted.levels = pa.concat_tables([wanted.levels, pa.table(columns).cast(LEVELS)]).unify_dictionaries()
     return wanted
 
 
-def _are_simple(feed: Feed, ordered: Iterable[str]) -> Flags:
-    """Which plain rows say all there is to say of their EAN, alone or with rows for other sales channels.
+def _first_of_pair(pairs: Numbers, feed_times: Numbers) -> Numbers:
+    """For each row, the place of the first row of its pair in the newest file that has it."""
+    order = np.lexsort((-feed_times, pairs))
+    starts = np.flatnonzero(np.diff(pairs[order], prepend=-1))
+    first = np.empty_like(order)
+    first[order] = np.repeat(order[starts], np.diff(starts, append=len(order)))
+    return first
 
-    :param ordered: EANs from which something may have to be subtracted.
+
+def _sources(rows: pa.Table, counts: Mask, channels: Iterable[str]) -> list[tuple[str, Numbers]]:
+    """The places of the rows that count, by the sales channel that they are for (blank: their own).
+
+    :param channels: of the rows that name none, but for EANs of which a row names that channel.
     """
-    (pairs,) = pair_keys(feed.plain)
-    eans = feed.plain["ean"].cast(pa.int64()).to_numpy()
-    is_for_all = coded(feed.plain["sales_channel_id"], lambda channel: not channel) > 0
-    order = np.argsort(pairs, kind="stable")
-    repeated = order[1:][pairs[order[1:]] == pairs[order[:-1]]]
-    both = np.intersect1d(eans[is_for_all], eans[~is_for_all])
-    others = np.array([int(ean) for ean in (*ordered, *(row.ean for row in feed.rows))], dtype=np.int64)
-    return ~np.isin(eans, np.concatenate([eans[repeated], both, others]))
+    eans = rows["ean"].cast(pa.int64()).to_numpy()
+    is_for_all = _is_for("", rows)
+    own, for_all = np.flatnonzero(counts & ~is_for_all), np.flatnonzero(counts & is_for_all)
+    sources = [("", own)]
+    for each in channels:
+        sources.append((each, for_all[~np.isin(eans[for_all], eans[_is_for(each, rows)])]))
+    return sources
 
 
-def _simple_levels(
-    rows: pa.Table, channels: Iterable[str], times: Mapping[str, datetime], known_until: datetime | None
-) -> Iterator[pa.Table]:
-    """The levels of plain rows: those with a sales channel first."""
-    is_for_all = coded(rows["sales_channel_id"], lambda channel: not channel) > 0
-    own, for_all = rows.filter(~is_for_all), rows.filter(is_for_all)
-    for channel, table in [(None, own), *((channel, for_all) for channel in channels)]:
-        feed_times = coded(table["file"], lambda file: (times[file or ""] - EPOCH) // timedelta(microseconds=1))
-        columns = {
-            "sales_channel_id": pa.repeat(channel, table.num_rows).dictionary_encode()
-            if channel
-            else table["sales_channel_id"],
-            "ean": table["ean"],
-            "quantity": table["quantity"],
-            "feed_time": pa.array(feed_times).cast(INSTANT),
-            "orders_time": pa.repeat(pa.scalar(known_until, INSTANT), table.num_rows),
-        }
-        yield pa.table(columns, schema=LEVELS)
+def _is_for(channel: str, rows: pa.Table) -> Mask:
+    return coded(rows["sales_channel_id"], lambda named: named == channel) > 0
 
 
-def _agreed(rows: Sequence[FeedRow], wanted: Wanted) -> int | None:
-    """The quantity of rows with the same EAN and sales channel; None if it is not valid, or they contradict it."""
-    first, *others = rows
-    if any(row.quantity != first.quantity for row in others):
-        wanted.bad += [_contradicting(row, rows) for row in rows]
-        return None
-    wanted.bad += [_rejected(row, f"EAN {row.ean} was in {first.source} already") for row in others]
-    if first.quantity is None:
-        wanted.bad.append(first)
-    return first.quantity
+def _subtract(open_pieces: OpenPieces, feed: Feed, places: Numbers, quantities: Numbers, wanted: Wanted) -> None:
+    """Subtract open pieces from the quantities of the rows at these places."""
+    eans = feed.rows["ean"].cast(pa.int64()).to_numpy()[places]
+    places = places[np.isin(eans, np.array([int(ean) for ean in open_pieces.pieces], dtype=np.int64))]
+    for at, row in zip(places.tolist(), feed.at(places), strict=True):
+        pieces = wanted.subtracted[row.ean] = open_pieces.of(row.ean, feed.times[row.file])
+        if pieces > quantities[at]:
+            wanted.below_zero.add(row.ean)
+        quantities[at] = max(0, quantities[at] - pieces)
 
 
-def _contradicting(row: FeedRow, rows: Sequence[FeedRow]) -> FeedRow:
-    other = next(other for other in rows if other.quantity != row.quantity)
-    said = "no quantity" if other.quantity is None else f"quantity {other.quantity}"
-    return _rejected(
-        row, f"EAN {row.ean} has quantity {row.quantity} here and {said} in {other.source}; none of them is sent"
-    )
+def _rejected(feed: Feed, places: Numbers, first: Numbers, is_contradicted: Mask) -> Iterator[FeedRow]:
+    """The rows at these places, with the reason.
 
-
-def _rejected(row: FeedRow, reason: str) -> FeedRow:
-    content = row.content or {"ean": row.ean, "quantity": row.quantity, "sales_channel_id": row.channel}
-    return replace(row, reason=row.reason or reason, content=content)
+    :param first: for each row of the feed, the place of the first one of its pair.
+    :param is_contradicted: whether the rows of its pair have different quantities.
+    """
+    firsts = dict(zip(places.tolist(), feed.at(first[places]), strict=True))
+    rows = dict(zip(places.tolist(), feed.at(places), strict=True))
+    pairs: dict[int, list[FeedRow]] = {}
+    for at, row in rows.items():
+        pairs.setdefault(int(first[at]), []).append(row)
+    for at, row in rows.items():
+        reason = f"EAN {row.ean} was in {firsts[at].source} already"
+        if is_contradicted[at]:
+            other = next(other for other in pairs[int(first[at])] if other.quantity != row.quantity)
+            said = "no quantity" if other.quantity is None else f"quantity {other.quantity}"
+            reason = (
+                f"EAN {row.ean} has quantity {row.quantity} here and {said} in {other.source}; none of them is sent"
+            )
+        content = row.content or {"ean": row.ean, "quantity": row.quantity, "sales_channel_id": row.channel}
+        yield replace(row, reason=row.reason or reason, content=content)

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 import fsspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -25,7 +26,7 @@ from airflow_provider_zdirect.intrastat.master_data import ALIASES, read_master_
 from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.orders.update_rows import COLUMNS as UPDATE_COLUMNS
 from airflow_provider_zdirect.orders.update_rows import REQUIRED, listed_updates, read_updates
-from airflow_provider_zdirect.stocks.feed import MAPPING_COLUMNS, FeedFiles, SkuMapping, rows_of
+from airflow_provider_zdirect.stocks.feed import MAPPING_COLUMNS, FeedFiles, SkuMapping
 from airflow_provider_zdirect.windows import parse_instant
 
 NOW = parse_instant("2026-11-28T10:00:00Z", name="now")
@@ -70,7 +71,7 @@ def tracking(path: str) -> Any:
 def feed(path: str) -> Any:
     files = FeedFiles(FS, path, path, NOW)
     read = files.read(files.find(), None, NOW)
-    (row,) = [*rows_of(read.plain), *read.rows] or [None]
+    (row,) = read.at(np.arange(read.rows.num_rows)) or [None]
     if row is None or row.quantity is None:
         (bad,) = read.bad or [row]
         assert "missing" in bad.reason or "ean=" in bad.reason or "quantity=" in bad.reason

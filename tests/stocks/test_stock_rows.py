@@ -8,6 +8,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -24,7 +25,7 @@ from airflow_provider_zdirect.exceptions import (
 )
 from airflow_provider_zdirect.stocks import feed as feed_module
 from airflow_provider_zdirect.stocks.answer import outcomes
-from airflow_provider_zdirect.stocks.feed import Feed, FeedFiles, FeedRow, rows_of
+from airflow_provider_zdirect.stocks.feed import ROWS, Feed, FeedFiles, FeedRow
 from airflow_provider_zdirect.stocks.level import TAKEN, Sent, as_table, levels_of, of_table
 from airflow_provider_zdirect.stocks.log_rows import ended
 from airflow_provider_zdirect.stocks.sent_log import Known
@@ -52,13 +53,19 @@ feed_rows = st.builds(
 )
 
 
-@given(st.lists(feed_rows, max_size=8), st.dictionaries(st.integers(1, 3).map(ean), st.integers(0, 4)))
+@given(
+    st.lists(feed_rows, max_size=8, unique_by=lambda row: (row.file, row.where)),
+    st.dictionaries(st.integers(1, 3).map(ean), st.integers(0, 4)),
+)
 @settings(max_examples=100)
 def test_every_row_counts_or_is_rejected_or_is_superseded_and_no_level_is_guessed(
     rows: list[FeedRow], ordered: dict[str, int]
 ) -> None:
     pieces = OpenPieces({code: [Piece(NOW)] * count for code, count in ordered.items()}, NOW)
-    wanted = wanted_levels(Feed(rows=rows, times=TIMES), CHANNELS, pieces)
+    feed = Feed(times=TIMES)
+    for file in TIMES:
+        feed.add(ROWS.empty_table(), [row for row in rows if row.file == file])
+    wanted = wanted_levels(feed, CHANNELS, pieces)
     levels = levels_of(wanted.levels)
     assert len(levels) == wanted.levels.num_rows
     for (channel, code), level in levels.items():
@@ -108,9 +115,6 @@ def test_what_was_sent_comes_to_the_same_in_any_order_and_however_it_was_compact
         assert max((item.order for item in left), default=None) == max((item.order for item in some), default=None)
     found, expected = rest.newest.get(("c1", ean(1))), whole.newest.get(("c1", ean(1)))
     assert (found and found.order) == (expected and expected.order)
-    assert {pair: item.order for pair, item in rest.taken.items()} == {
-        pair: item.order for pair, item in whole.taken.items()
-    }
 
 
 @given(st.lists(st.tuples(st.integers(1, BATCH), st.floats(0, 40)), max_size=60))
@@ -197,8 +201,8 @@ def test_files_of_every_kind_in_a_folder_are_one_feed_and_the_newest_says_what_i
 def test_a_row_that_is_none_does_not_stop_the_others(tmp_path: Path, name: str, content: str, said: list[str]) -> None:
     (tmp_path / name).write_text(content)
     feed = read(tmp_path / name)
-    good = [row for row in (*rows_of(feed.plain), *feed.rows) if row.quantity is not None]
-    bad = [row for row in feed.rows if row.quantity is None] + feed.bad
+    good = [row for row in known(feed) if row.quantity is not None]
+    bad = [*feed.wrong.values(), *feed.bad]
     assert [(row.ean, row.quantity) for row in good] == [(ean(1), 1)]
     assert [text in row.reason for text, row in zip(said, bad, strict=True)] == [True] * len(said)
     assert feed.count == 1 + len(said)
@@ -212,7 +216,7 @@ def test_a_broken_file_of_a_folder_does_not_stop_the_others_and_one_that_is_gone
     (tmp_path / "b.csv").write_text("")
     files = FeedFiles(LocalFileSystem(), str(tmp_path), "feed", NOW)
     feed = files.read(files.find(), None, NOW)
-    assert feed.plain["ean"].to_pylist() == [ean(1)]
+    assert feed.rows["ean"].to_pylist() == [ean(1)]
     assert ["it is empty" in row.reason for row in feed.bad] == [True]
     found = files.find()
     (tmp_path / "a.csv").unlink()
@@ -238,6 +242,10 @@ def test_what_is_no_feed_is_an_error_that_says_why(tmp_path: Path, name: str, co
     (tmp_path / name).write_text(content)
     with pytest.raises(ZDirectConfigurationError, match=said):
         read(tmp_path / name)
+
+
+def known(feed: Feed) -> list[FeedRow]:
+    return feed.at(np.arange(feed.rows.num_rows))
 
 
 def read(path: Path, feed_time: datetime | None = None, now: datetime = NOW) -> Feed:
@@ -269,7 +277,7 @@ def test_a_folder_with_files_of_other_kinds_only_is_an_error_that_names_them(tmp
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(f"ean,quantity\n{ean(1)},1\n".encode()))
     (tmp_path / "b.tsv").write_text(f"ean\tquantity\n{ean(2)}\t2\n")
     feed = files.read(files.find(), None, NOW)
-    assert {row.ean: row.quantity for row in rows_of(feed.plain)} == {ean(1): 1, ean(2): 2}
+    assert {row.ean: row.quantity for row in known(feed)} == {ean(1): 1, ean(2): 2}
 
 
 @pytest.mark.parametrize("text", [pa.string_view(), pa.large_string(), pa.string()])
@@ -279,7 +287,7 @@ def test_parquet_of_other_programs_is_read_whatever_its_texts_are_kept_as(tmp_pa
     pq.write_table(pa.table({"ean": eans, "stock": [1, 2, 3]}), tmp_path / "b.parquet")
     for name in ("a.parquet", "b.parquet"):
         feed = read(tmp_path / name)
-        assert {row.ean: row.quantity for row in (*rows_of(feed.plain), *feed.rows)} == {ean(1): 1, ean(2): 2}
+        assert {row.ean: row.quantity for row in known(feed)} == {ean(1): 1, ean(2): 2}
         assert [row.where for row in feed.bad] == ["row 3"]
 
 
@@ -289,7 +297,7 @@ def test_a_merchant_sku_that_cannot_be_read_rejects_its_row(tmp_path: Path) -> N
         table = pa.table({"ean": [ean(1), ean(2)], "merchant_sku": column, "quantity": [1, 2]})
         pq.write_table(table, tmp_path / f"{name}.parquet")
         feed = read(tmp_path / f"{name}.parquet")
-        assert {row.ean: row.quantity for row in (*rows_of(feed.plain), *feed.rows)} == {ean(2): 2}
+        assert {row.ean: row.quantity for row in known(feed)} == {ean(2): 2}
         assert [(row.where, "merchant_sku" in row.reason) for row in feed.bad] == [("row 1", True)]
 
 
@@ -334,8 +342,7 @@ def test_rows_that_are_read_in_columns_are_read_as_one_by_one(
             except ZDirectConfigurationError as error:
                 found.append((str(error),))
                 continue
-        assert patterns is feed_module.PLAIN or not feed.plain.num_rows
         wanted = wanted_levels(feed, CHANNELS)
         bad = Counter((row.where, row.reason, str(row.content)) for row in wanted.bad)
-        found.append((levels_of(wanted.levels), bad, wanted.superseded, feed.count, feed.is_for_all_channels))
+        found.append((levels_of(wanted.levels), bad, wanted.superseded, feed.count))
     assert found[0] == found[1]
