@@ -17,7 +17,8 @@ import pyarrow as pa
 from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.pipeline.validate import take_valid
-from airflow_provider_zdirect.publish.late_records import announce, publishable
+from airflow_provider_zdirect.publish.announced import announce
+from airflow_provider_zdirect.publish.late_records import publishable
 from airflow_provider_zdirect.publish.merge import Merged, RowMerger
 from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore

@@ -9,10 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY
-from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.erasure.copies import erase_lines, staged_to_erase
 from airflow_provider_zdirect.erasure.ledger import ErasedPeople, ErasureLedger
-from airflow_provider_zdirect.erasure.rows import ORDER_DATASETS
 from airflow_provider_zdirect.erasure.tables import OrderErasure
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
@@ -21,12 +19,12 @@ from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
 class ErasedMeanwhile:
     """What an extraction does about erasures.
 
+    :param ledger: who must be forgotten; None where a dataset has nothing to do with orders.
     :param what: is extracted, for errors.
     """
 
-    def __init__(self, dataset: Dataset, merchant_id: str, checkpoint: Checkpoint, what: str) -> None:
-        is_about_orders = dataset.name in ORDER_DATASETS
-        self.ledger = ErasureLedger(checkpoint.store, merchant_id) if is_about_orders else None
+    def __init__(self, ledger: ErasureLedger | None, checkpoint: Checkpoint, what: str) -> None:
+        self.ledger = ledger
         self._checkpoint = checkpoint
         self._what = what
         self._before: frozenset[str] = frozenset()

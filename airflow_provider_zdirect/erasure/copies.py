@@ -15,8 +15,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_zdirect.erasure.ledger import ErasedPeople
-from airflow_provider_zdirect.erasure.rows import ORDER_DATASETS, line_without_erased, to_erase
+from airflow_provider_zdirect.erasure.ledger import ORDER_DATASETS, ErasedPeople
+from airflow_provider_zdirect.erasure.rows import line_without_erased, to_erase
 from airflow_provider_zdirect.erasure.tables import OrderErasure, read_columns
 from airflow_provider_zdirect.storage.checkpoint import discard
 from airflow_provider_zdirect.storage.layout import Layout, documents_folder

@@ -28,6 +28,9 @@ from airflow_provider_zdirect.exceptions import StorageUnavailableError
 from airflow_provider_zdirect.storage.journal import Journal
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
+ORDER_DATASETS = ("orders", "order_items", "order_lines", "announced_returns")
+"""Datasets with rows of orders. The published ``orders`` alone have personal fields."""
+
 RETRY_SECONDS = 60.0
 
 

@@ -18,11 +18,8 @@ import pyarrow.compute as pc
 from airflow_provider_zdirect.datasets.arrow import EXTRACTED_AT, INSTANT, RECORD_HASH, UNKNOWN_FIELDS
 from airflow_provider_zdirect.datasets.personal_data import KEPT
 from airflow_provider_zdirect.datasets.table import Dataset, get_dataset
-from airflow_provider_zdirect.erasure.ledger import ErasedPeople
+from airflow_provider_zdirect.erasure.ledger import ORDER_DATASETS, ErasedPeople
 from airflow_provider_zdirect.publish.same_row import row_hashes
-
-ORDER_DATASETS = ("orders", "order_items", "order_lines", "announced_returns")
-"""Datasets with rows of orders. The published ``orders`` alone have personal fields."""
 
 WHOSE = ("order_id", "customer_number", "order_date", "orders")
 """Columns that say whose a row is."""

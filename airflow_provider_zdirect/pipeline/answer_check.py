@@ -15,8 +15,8 @@ from airflow_provider_zdirect.datasets.selection import DAY, Expected
 from airflow_provider_zdirect.exceptions import FilterIgnoredError
 from airflow_provider_zdirect.pipeline.plan import PlannedRequest
 from airflow_provider_zdirect.pipeline.run import Run
+from airflow_provider_zdirect.pipeline.staging import TRY_AGAIN
 
-TRY_AGAIN = "Clear the task to try again; if it stays, report it to Zalando's merchant support."
 REMEDY = f"{TRY_AGAIN} If the records are right, publish them with accept_outside=True."
 
 

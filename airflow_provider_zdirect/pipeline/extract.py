@@ -15,55 +15,53 @@ import tempfile
 import uuid
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.erasure.concurrent_extraction import ErasedMeanwhile
-from airflow_provider_zdirect.exceptions import ConcurrentRunError, RejectedRecordsError, RetentionError
+from airflow_provider_zdirect.datasets.publication import Once
+from airflow_provider_zdirect.erasure.ledger import ORDER_DATASETS, ErasureLedger
+from airflow_provider_zdirect.exceptions import ConcurrentRunError, RetentionError
 from airflow_provider_zdirect.pipeline.empty_reports import judge_empty_reports
 from airflow_provider_zdirect.pipeline.fetch import Fetcher
 from airflow_provider_zdirect.pipeline.job import ExtractJob
-from airflow_provider_zdirect.pipeline.manifest import ExtractResult
+from airflow_provider_zdirect.pipeline.manifest import ExtractResult, count_changes
 from airflow_provider_zdirect.pipeline.plan import Reach
-from airflow_provider_zdirect.pipeline.publish_states import KnownState, distinct_rows, publish_snapshot, record_state
-from airflow_provider_zdirect.pipeline.publish_windows import publish_days, publish_once
+from airflow_provider_zdirect.pipeline.progress import report_result
 from airflow_provider_zdirect.pipeline.run import Run
 from airflow_provider_zdirect.pipeline.staging import PageStager
 from airflow_provider_zdirect.publish.abandoned import remove_abandoned
+from airflow_provider_zdirect.publish.announced import announce
 from airflow_provider_zdirect.publish.environment import claim_environment
-from airflow_provider_zdirect.publish.history import LaterObservation
-from airflow_provider_zdirect.publish.late_records import announce
+from airflow_provider_zdirect.publish.rounds import LaterObservation
 from airflow_provider_zdirect.reports.calendar import REPORTS
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
 from airflow_provider_zdirect.storage.layout import moment
 from airflow_provider_zdirect.storage.object_store import naming_base_path
 from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW
 
+if TYPE_CHECKING:
+    from airflow_provider_zdirect.pipeline.publish import KnownState
+
 __all__ = ["ExtractJob", "ExtractResult", "extract"]
 
 log = logging.getLogger(__name__)
 
 MAX_OBSERVATIONS = 5
-REASONS_NAMED = 3
 _DICE = random.SystemRandom()
 
 
 async def extract(job: ExtractJob, client: ZDirectClient, clock: Clock | None = None) -> ExtractResult:
     """Fetch a window or a present state and publish it; safe to repeat, and to run beside any other.
 
-    Arrow uses the system's memory pool from then on, in the whole process.
+    As soon as there are rows, Arrow uses the system's memory pool, in the whole process.
 
     :raises WindowError: if the window ends in the future or starts before what zDirect keeps.
     :raises EmptyAnswerError: if no record came, and that must not replace what is published.
     :raises RejectedRecordsError: if more records are invalid than ``max_rejected``; nothing is published then.
     :raises ZDirectError: see :mod:`airflow_provider_zdirect.exceptions`.
     """
-    # Arrow's own pool keeps tens of MB of what was freed; the system's leaves them to the next page.
-    pa.set_memory_pool(pa.system_memory_pool())
     job, clock = replace(job, dataset=job.dataset.assuming(client.assumptions)), clock or SystemClock()
     for number in range(MAX_OBSERVATIONS):
         with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
@@ -116,10 +114,12 @@ async def _begin(job: ExtractJob, clock: Clock, scratch: Path) -> Run:
 
 
 async def _fetch_and_publish(run: Run, client: ZDirectClient) -> ExtractResult:
-    publish = run.dataset.publish
-    erased = ErasedMeanwhile(run.dataset, run.place.merchant_id, run.checkpoint, run.job.what)
-    stager = PageStager(run, erased.ledger)
-    known = KnownState(run) if publish.keeps_history else None
+    publish, known = run.dataset.publish, None
+    ledger = ErasureLedger(run.store, run.place.merchant_id) if run.dataset.name in ORDER_DATASETS else None
+    if publish.keeps_history:
+        from airflow_provider_zdirect.pipeline.publish import KnownState
+
+        known = KnownState(run)
     # Whether the base path can be written to and deleted from shows here, before the first request.
     if run.dataset.has_windows and not publish.by_day:
         with naming_base_path(run.place.uri, run.place.storage):
@@ -130,15 +130,14 @@ async def _fetch_and_publish(run: Run, client: ZDirectClient) -> ExtractResult:
             )
     else:
         run.store.check_writable(run.place.uri, run.place.storage)
-    fetcher = Fetcher(run, client, stager, known_as=await asyncio.to_thread(known.etag) if known else None)
+    known_as = await asyncio.to_thread(known.etag) if known else None
+    fetcher = Fetcher(run, client, PageStager(run, ledger), known_as)
     await fetcher.fetch()
     if run.dataset.name in REPORTS:
         run.empty_because = await judge_empty_reports(fetcher)
-    # To the operating system, with what the pages took: publishing has needs of its own.
-    pa.default_memory_pool().release_unused()
     # In a thread, because runs that meet wait for each other, and the event loop is the caller's.
     try:
-        return await asyncio.to_thread(_publish, run, stager, erased, known)
+        return await asyncio.to_thread(_publish, run, ledger, known)
     except FileNotFoundError as error:
         raise ConcurrentRunError(
             f"{run.job.what}: a staged file is gone ({error}). Another attempt at this window has cleared up, or "
@@ -148,19 +147,15 @@ async def _fetch_and_publish(run: Run, client: ZDirectClient) -> ExtractResult:
         ) from error
 
 
-def _publish(run: Run, stager: PageStager, erased: ErasedMeanwhile, known: KnownState | None) -> ExtractResult:
-    erased.refuse(run.progress)
-    try:
-        if run.dataset.has_windows:
-            manifest = run.manifest(_publish_rejected(run))
-            result = publish_days(run, manifest) if run.dataset.publish.by_day else publish_once(run, manifest)
-        else:
-            rows, contradicted = distinct_rows(run)
-            stager.reject(run.progress.of(run.requests[0].key), contradicted)
-            manifest = run.manifest(_publish_rejected(run))
-            result = record_state(run, manifest, rows, known) if known else publish_snapshot(run, manifest, rows)
-    finally:
-        erased.erase_published(run.rejected_path, run.clock.now())
+def _publish(run: Run, ledger: ErasureLedger | None, known: KnownState | None) -> ExtractResult:
+    if isinstance(run.dataset.publish, Once) and not run.progress.has_staged:
+        result = _publish_nothing(run)
+    else:
+        # Imported here, as in staging.
+        from airflow_provider_zdirect.erasure.concurrent_extraction import ErasedMeanwhile
+        from airflow_provider_zdirect.pipeline.publish import publish
+
+        result = publish(run, ErasedMeanwhile(ledger, run.checkpoint, run.job.what), known)
     if not run.progress.total("rejected"):
         # An earlier run may have written some there.
         run.store.delete(run.rejected_path)
@@ -169,29 +164,15 @@ def _publish(run: Run, stager: PageStager, erased: ErasedMeanwhile, known: Known
     return result
 
 
-def _publish_rejected(run: Run) -> str | None:
-    """Write the invalid records beside the data, over those of an earlier run; the path, or None if there are none.
-
-    :raises RejectedRecordsError: if there are more than are tolerated; they are written all the same.
-    """
-    requests, path, lines = run.progress.requests.values(), run.rejected_path, b""
-    count, most = run.progress.total("rejected"), run.job.max_rejected
-    if not count:
-        return None
-    for staged in (staged for request in requests for staged in request.rejected_staged):
-        with run.store.open(staged) as file:
-            lines += file.read()
-    run.store.write(path, lines)
-    if count > most:
-        run.checkpoint.discard()
-        reasons = dict.fromkeys(reason for request in requests for reason in request.reasons)
-        raise RejectedRecordsError(
-            f"{run.job.what}: {count} invalid records, and max_rejected is {most}; nothing was published. "
-            f"Reasons: {' | '.join(list(reasons)[:REASONS_NAMED])}.",
-            remedy=f"Look at {run.place.uri_of(path)}; to publish the valid records all the same, raise max_rejected "
-            "and clear the task.",
-        )
-    return path
+def _publish_nothing(run: Run) -> ExtractResult:
+    """Write the manifests of a window in which nothing happened."""
+    manifest = replace(run.manifest(None), parts=dict.fromkeys(run.dataset.answer.parts, 0))
+    for name in manifest.parts:
+        run.write(replace(manifest, dataset=name, parts={}))
+    run.write(manifest)
+    result = ExtractResult(run.place, manifest, count_changes(()))
+    report_result(run.job.what, "0 new of 0", result)
+    return result
 
 
 def _check_clock(run: Run, later: LaterObservation) -> None:

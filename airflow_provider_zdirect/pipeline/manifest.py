@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.publish.day_changes import COUNTS
-from airflow_provider_zdirect.publish.files import PublishedFile
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import Window
+
+if TYPE_CHECKING:
+    from airflow_provider_zdirect.publish.files import PublishedFile
 
 SUMMARY = (
     "dataset", "merchant_id", "records", "new_records", "late_records", "rejected", "repaired", "pages", "requests",

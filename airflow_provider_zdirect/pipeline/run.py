@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from airflow_provider_zdirect.clock import Clock
-from airflow_provider_zdirect.datasets.arrow import Lineage
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.pipeline.job import ExtractJob
 from airflow_provider_zdirect.pipeline.manifest import Manifest
@@ -85,12 +84,6 @@ class Run:
         others already, which its manifest names."""
         asked = self.job.window if self.job.dataset.has_windows else None
         return self.layout.rejected(asked or moment(self.answered_at()))
-
-    def lineage(self, answered_at: datetime) -> Lineage:
-        place, window = self.job.place, self.window
-        # A state of what changed since a time says so.
-        start = self.reach.start if self.job.window else window.start
-        return Lineage(place.merchant_id, place.environment, start, window.end, answered_at)
 
     def staged(self, dataset: str) -> list[str]:
         """Paths of the staged files of the dataset or a part of it, in the order of requests and pages."""

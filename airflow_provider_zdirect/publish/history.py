@@ -28,7 +28,7 @@ from airflow_provider_zdirect.publish.files import PublishedFile, PublishedState
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.publish.record_versions import Version, as_one, observe
-from airflow_provider_zdirect.publish.rounds import in_rounds
+from airflow_provider_zdirect.publish.rounds import LaterObservation, in_rounds
 from airflow_provider_zdirect.publish.same_row import row_hashes, row_keys, same_rows
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName, dated
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -36,17 +36,6 @@ from airflow_provider_zdirect.storage.row_files import read_table
 from airflow_provider_zdirect.windows import Window
 
 VALID_FROM, VALID_TO = "_valid_from", "_valid_to"
-
-
-class LaterObservation(Exception):
-    """Another run has published a later observation, which this one differs from; only a new one can say more.
-
-    :param at: when the later one says that it was made.
-    """
-
-    def __init__(self, at: datetime) -> None:
-        super().__init__(at)
-        self.at = at
 
 
 @dataclass(frozen=True)

@@ -15,25 +15,11 @@ from datetime import timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from airflow_provider_zdirect.publish.announced import announced_windows
 from airflow_provider_zdirect.publish.placed_rows import RowFilter, Times, everything, within
 from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import Window
-
-ANNOUNCED = ".announced"
-
-
-def announce(store: ObjectStore, layout: Layout, window: Window) -> None:
-    """Let other runs know that the window is fetched; to be called before its first request."""
-    for day in window.utc_dates():
-        store.write(f"{layout.announced(day)}/{window.label}{ANNOUNCED}", b"")
-
-
-def announced_windows(store: ObjectStore, layout: Layout, span: Window) -> list[Window]:
-    """All windows that were announced and touch ``span``."""
-    names = {path.rpartition("/")[2] for day in span.utc_dates() for path in store.files(layout.announced(day))}
-    windows = [Window.from_label(name.removesuffix(ANNOUNCED)) for name in sorted(names) if name.endswith(ANNOUNCED)]
-    return [window for window in windows if window.intersects(span)]
 
 
 def publishable(store: ObjectStore, layout: Layout, window: Window, overlap: timedelta) -> RowFilter:

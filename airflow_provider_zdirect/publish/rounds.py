@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
@@ -14,6 +15,17 @@ MAX_ROUNDS = 30
 LONGEST_STEP_BACK = 20.0
 """Seconds that a run steps back, at most, when it has met another."""
 _DICE = random.SystemRandom()
+
+
+class LaterObservation(Exception):
+    """Another run has published a later observation, which this one differs from; only a new one can say more.
+
+    :param at: when the later one says that it was made.
+    """
+
+    def __init__(self, at: datetime) -> None:
+        super().__init__(at)
+        self.at = at
 
 
 def in_rounds(what: str, publish: Callable[[], T | None], pause: Callable[[float], None], retry_after: float) -> T:

@@ -83,6 +83,11 @@ class Progress:
     def of(self, request: str) -> RequestProgress:
         return self.requests.setdefault(request, RequestProgress())
 
+    @property
+    def has_staged(self) -> bool:
+        """Whether anything was staged: rows, or invalid records."""
+        return any(request.all_staged() for request in self.requests.values())
+
     def total(self, count: str) -> int:
         """The sum of a field over all requests."""
         # A copy: another thread may begin a request meanwhile.

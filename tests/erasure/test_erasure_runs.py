@@ -114,7 +114,14 @@ def test_what_was_fetched_before_an_erasure_is_not_published_after_it(world, emu
     run = ErasureRun(world.own_place, None, DeletionRequests(customers={CUSTOMER: None}), NOW)
     # Before the second page is answered. In the second case the erasure has not come to the staged pages yet.
     does = {"all of it": lambda: erase(world), "only the ledger": run.enter}[what_is_done]
-    emulator.on_request("/orders", lambda number: does() if number == 2 else None)
+
+    def on_request(number: int) -> None:
+        if number == 2:
+            while not world.paths("_staging"):
+                time.sleep(0.01)
+            does()
+
+    emulator.on_request("/orders", on_request)
     with pytest.raises(ConcurrentRunError) as raised:
         world.fetch(FIRST)
     assert raised.value.retry_after

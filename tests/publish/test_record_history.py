@@ -26,9 +26,10 @@ from state_extraction import StateExtraction
 
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.publish.files import PublishedFile, PublishedState
-from airflow_provider_zdirect.publish.history import LaterObservation, RecordHistory, _Recording
+from airflow_provider_zdirect.publish.history import RecordHistory, _Recording
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.record_versions import Version, as_one, observe
+from airflow_provider_zdirect.publish.rounds import LaterObservation
 from airflow_provider_zdirect.storage import row_files
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore

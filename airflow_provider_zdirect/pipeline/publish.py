@@ -1,0 +1,63 @@
+"""Publishing what a run has staged: rows, and invalid records beside them."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from airflow_provider_zdirect.erasure.concurrent_extraction import ErasedMeanwhile
+from airflow_provider_zdirect.exceptions import RejectedRecordsError
+from airflow_provider_zdirect.pipeline.manifest import ExtractResult
+from airflow_provider_zdirect.pipeline.publish_states import KnownState, distinct_rows, publish_snapshot, record_state
+from airflow_provider_zdirect.pipeline.publish_windows import publish_days, publish_once
+from airflow_provider_zdirect.pipeline.run import Run
+from airflow_provider_zdirect.pipeline.staged_rows import reject
+
+__all__ = ["KnownState", "publish"]
+
+REASONS_NAMED = 3
+
+
+def publish(run: Run, erased: ErasedMeanwhile, known: KnownState | None) -> ExtractResult:
+    """Publish what a run has staged.
+
+    :param known: what is published so far, where a history is kept.
+    :raises FileNotFoundError: if a staged file is gone.
+    """
+    # To the operating system, with what the pages took: publishing has needs of its own.
+    pa.default_memory_pool().release_unused()
+    erased.refuse(run.progress)
+    try:
+        if run.dataset.has_windows:
+            manifest = run.manifest(_publish_rejected(run))
+            return publish_days(run, manifest) if run.dataset.publish.by_day else publish_once(run, manifest)
+        rows, contradicted = distinct_rows(run)
+        reject(run, run.progress.of(run.requests[0].key), contradicted)
+        manifest = run.manifest(_publish_rejected(run))
+        return record_state(run, manifest, rows, known) if known else publish_snapshot(run, manifest, rows)
+    finally:
+        erased.erase_published(run.rejected_path, run.clock.now())
+
+
+def _publish_rejected(run: Run) -> str | None:
+    """Write the invalid records beside the data, over those of an earlier run; the path, or None if there are none.
+
+    :raises RejectedRecordsError: if there are more than are tolerated; they are written all the same.
+    """
+    requests, path, lines = run.progress.requests.values(), run.rejected_path, b""
+    count, most = run.progress.total("rejected"), run.job.max_rejected
+    if not count:
+        return None
+    for staged in (staged for request in requests for staged in request.rejected_staged):
+        with run.store.open(staged) as file:
+            lines += file.read()
+    run.store.write(path, lines)
+    if count > most:
+        run.checkpoint.discard()
+        reasons = dict.fromkeys(reason for request in requests for reason in request.reasons)
+        raise RejectedRecordsError(
+            f"{run.job.what}: {count} invalid records, and max_rejected is {most}; nothing was published. "
+            f"Reasons: {' | '.join(list(reasons)[:REASONS_NAMED])}.",
+            remedy=f"Look at {run.place.uri_of(path)}; to publish the valid records all the same, raise max_rejected "
+            "and clear the task.",
+        )
+    return path
