@@ -17,7 +17,8 @@ def rows(folder):
 
 
 def test_every_merchant_has_one_file_of_a_past_date_and_the_same_rows(run_dag, hour, emulator, tmp_path):
-    day = hour.replace(hour=0) - timedelta(days=1)
+    # The data interval of the compaction ends at 02:00 of the day before, if it is still early.
+    day = hour.replace(hour=0) - timedelta(days=2)
     for number, start in enumerate((day + 20 * HOUR, day + 21 * HOUR)):
         window = {"from": start.isoformat(), "to": (start + HOUR).isoformat()}
         # Airflow keeps one run per date.
