@@ -7,7 +7,7 @@ AIRFLOW_3_3 = 3.3.2
 AIRFLOW_2_11 = 2.11.2
 # In the order of the files: reordered, the few long tests would come last, and one process wait for the other.
 PYTEST = -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-# What faces Airflow. Of the operators, what all share: the rest of each is in rooms that do not know Airflow.
+# The tests that need Airflow. Of the operators, what all share: the rest of each is in rooms that do not know Airflow.
 TESTS_2_11 = $(wildcard tests/hooks tests/operators tests/sensors tests/triggers tests/dags)
 FAST_2_11 = $(wildcard tests/hooks tests/sensors tests/triggers tests/dags $(addprefix tests/operators/test_, \
 	argument_tables.py arguments.py assets.py base_path.py extract_operator.py retry.py unusable_connection.py \
@@ -25,7 +25,7 @@ FAST = -m "not exhaustive"
 help:
 	@echo "make demo         a real Airflow fetches stock movements of several hours from the emulator"
 	@echo "make up           Airflow's UI with the emulator, until Ctrl-C"
-	@echo "make test         every behaviour once: on Airflow $(AIRFLOW_3_3), and what faces Airflow on $(AIRFLOW_2_11)"
+	@echo "make test         every behaviour once: on Airflow $(AIRFLOW_3_3), and what needs Airflow on $(AIRFLOW_2_11)"
 	@echo "make test-all     what make test leaves out: seeded races, kills at every write, thousands of cases,"
 	@echo "                  and all operators on $(AIRFLOW_2_11)"
 	@echo "make lint         ruff and mypy"
@@ -43,7 +43,7 @@ up: .venv/.ready
 
 # The full run comes last, so that its summary is the last line; a failure of either fails the target.
 test: .venv/.ready .venv-2.11/.ready
-	@echo "Airflow $(AIRFLOW_2_11): what faces Airflow"; \
+	@echo "Airflow $(AIRFLOW_2_11): what needs Airflow"; \
 	failed=0; \
 	.venv-2.11/bin/python $(PYTEST) $(FAST) $(FAST_2_11) || failed=$$?; \
 	echo "Airflow $(AIRFLOW_3_3): all tests but the exhaustive sets"; \

@@ -23,7 +23,7 @@ from rounds import (
 
 OURS, TASK = "this package", "this package, an Airflow task"
 TENTH = "this package, a tenth of the items"
-AWAY, DISK = "plain download, thrown away", "plain download, to disk"
+AWAY, DISK = "plain download, discarded", "plain download, to disk"
 DLT, AIRBYTE, OPERATOR = "dlt rest_api, Parquet", "Airbyte CDK, JSON lines", "HttpOperator and pyarrow, Parquet"
 PEERS = {OPERATOR: "http_operator", DLT: "dlt_rest_api", AIRBYTE: "airbyte_cdk_source"}
 TASK_MB = 450
@@ -48,7 +48,7 @@ def bulk(items: int, rounds: int, more: int) -> Table:
     table.expect("times the time for ten times the items", table.ratio(OURS, TENTH))
     table.expect("times faster than dlt", table.ratio(DLT, OURS), least=7)
     table.expect("times faster than the Airbyte CDK", table.ratio(AIRBYTE, OURS), least=7)
-    table.expect("part of the time of HttpOperator and pyarrow", table.ratio(OURS, OPERATOR), most=0.7)
+    table.expect("fraction of the time of HttpOperator and pyarrow", table.ratio(OURS, OPERATOR), most=0.7)
     table.expect("times the plain download to disk", table.ratio(OURS, DISK), most=5)
     table.expect("MB of the Airflow task, all of it", table.median(TASK, "peak_mb"), most=TASK_MB)
     if more > 1:

@@ -87,9 +87,11 @@ class ZDirectCompactOperator(ZDirectOperator):
                 dates_of[name] = dates_of.get(name, 0) + 1
                 for each in counts:
                     counts[each] += getattr(done, each, 1)
+        summary = {"merchant_id": place.merchant_id, "before": before.isoformat(), **counts}
+        done_of = ", ".join(f"{name} {count} dates" for name, count in dates_of.items())
         self.log.info(
-            "%(merchant_id)s: %(dates)d dates before %(before)s compacted: %(files_before)d files are %(files_after)d, "
-            "%(bytes_before)d bytes are %(bytes_after)d, with the same %(rows)d rows.",
-            summary := {"merchant_id": place.merchant_id, "before": before.isoformat(), **counts},
-        )
+            "Merchant %s, dates before %s: %s; %d files became %d, with the same %d rows.",
+            place.merchant_id, before, done_of or "nothing to compact",
+            counts["files_before"], counts["files_after"], counts["rows"],
+        )  # fmt: skip
         return Outcome({**summary, "datasets": dates_of})

@@ -1,4 +1,4 @@
-"""The same bytes and nothing else: thrown away, or written to one file. No extract can be faster."""
+"""The same bytes and nothing else: discarded, or written to one file. No extract can be faster."""
 
 from __future__ import annotations
 
