@@ -201,7 +201,8 @@ class _Round:
         if outdated:
             # Rows of the files concerned are carried along; from now on they are this run's to look after.
             self.watched = union(self.watched, keys.spans)
-        self.written = self._write(keys, sources, [*range(len(self.staged)), *outdated])
+        concerned = [*range(len(self.staged)), *outdated]
+        self.written = self._write(keys, sources, concerned)
         self.new = winners.new
         for source in outdated:
             m.store.delete(sources[source])
@@ -214,8 +215,9 @@ class _Round:
             for source in left
             if winners.holders[source]
         ]
-        # Rows that were carried along may be of the window without being in its answers; then they are counted again.
-        self.settled = not outdated or sum(file.rows for file in self.files) == winners.records
+        # Rows that were carried along may be of the window without being in its answers, or the other way round (an
+        # order has changed, and its item has not); then all are counted again.
+        self.settled = not outdated or not winners.miscounted[concerned].any()
 
     def _held_files(self) -> list[str]:
         """Published files that may hold a record of the watched times."""

@@ -32,12 +32,15 @@ class Winners:
     :param records: how many records the fetched answers hold of the window itself.
     :param first: time of the earliest of these, and ``last`` of the latest.
     :param holders: how many of these are in each file.
+    :param miscounted: how many rows that win are of the window without being one of these, or the other way round, by
+        file.
     :param new: how many records no published file holds yet: of the window, and of others.
     """
 
     rows: Mask
     count: Numbers
     holders: Numbers
+    miscounted: Numbers
     places: dict[int, set[DayPart]] = field(default_factory=lambda: defaultdict(set))
     outdated: set[int] = field(default_factory=set)
     records: int = 0
@@ -49,7 +52,8 @@ class Winners:
 def find_winners(keys: KeyColumns) -> Winners:
     """The winners among the rows of all files that were added."""
     files = len(keys.ends)
-    winners = Winners(np.zeros(keys.rows, np.bool_), np.zeros(files, np.int64), np.zeros(files, np.int64))
+    count, holders, miscounted = np.zeros((3, files), np.int64)
+    winners = Winners(np.zeros(keys.rows, np.bool_), count, holders, miscounted)
     for rows in keys.stretches():
         if len(rows.number):
             _add(winners, rows, files)
@@ -120,7 +124,9 @@ def _add(winners: Winners, rows: KeyRows, files: int) -> None:
     is_held = np.zeros_like(of_window)
     asked = ~rows.held & rows.own
     of_window[record[asked]], is_held[record[rows.held]] = True, True
-    winners.holders += np.bincount(rows.source[wins & of_window[record]], minlength=files)
+    counts = of_window[record]
+    winners.holders += np.bincount(rows.source[wins & counts], minlength=files)
+    winners.miscounted += np.bincount(rows.source[wins & (counts != rows.own)], minlength=files)
     winners.records += int(of_window.sum())
     if asked.any():
         times = rows.time[asked]

@@ -9,15 +9,22 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from exhaustive import exhaustive
-from item_rows import Item, Warehouse, at, hours, rows_of
+from item_rows import MERCHANT, Item, Warehouse, at, hours, put, rows_of
 from killing import look_after_changes
 
+from airflow_provider_zdirect.datasets.arrow import Lineage
+from airflow_provider_zdirect.datasets.table import DATASETS
+from airflow_provider_zdirect.pipeline.validate import take_valid
 from airflow_provider_zdirect.publish import merge
 from airflow_provider_zdirect.publish.key_columns import KeyColumns
+from airflow_provider_zdirect.publish.merge import Merged, RowMerger
+from airflow_provider_zdirect.publish.placed_rows import everything
 from airflow_provider_zdirect.publish.winners import find_winners
-from airflow_provider_zdirect.storage.layout import PublishedName
+from airflow_provider_zdirect.storage.layout import Layout, PublishedName
 from airflow_provider_zdirect.windows import Window
 
 
@@ -97,6 +104,31 @@ def test_a_record_that_the_answer_lacks_stays_and_does_not_count(warehouse: Ware
     assert len(looks) == 2
     assert warehouse.published() == [("gone", 10.5, "first"), ("x", 10.0, "second")]
     assert (merged.records, [file.rows for file in merged.files]) == (1, [1])
+
+
+def test_files_are_counted_again_where_an_order_has_changed_and_its_item_has_not(warehouse: Warehouse) -> None:
+    """The item stays with the window in which it was first published; another one is gone from the answer."""
+    items, store = DATASETS["order_items"], warehouse.store
+
+    def publish(window: Window, fetched: float, *records: tuple[str, float, str]) -> Merged:
+        sources = [
+            f'{{"order_modified_at":"{at(order).isoformat()}","order_item_id":"{label}","order_id":"o",'
+            f'"modified_at":"{at(1).isoformat()}","order_date":"{at(0).isoformat()}","external_id":"{said}"}}'.encode()
+            for label, order, said in records
+        ]
+        tables: list[pa.Table] = []
+        lineage = Lineage(MERCHANT, "production", window.start, window.end, at(fetched))
+        assert not take_valid(items.model, sources, lineage, tables.append)
+        put(store, f"_staging/{fetched}.parquet", *tables)
+        merger = RowMerger(store, Layout(items.name, MERCHANT), items, window, "parquet")
+        return merger.merge([f"_staging/{fetched}.parquet"], everything)
+
+    publish(hours(0, 24), 30, ("same", 5, ""), ("gone", 12, ""), ("changed", 12, "before"))
+    merged = publish(hours(10, 14), 31, ("same", 12, ""), ("changed", 12, "after"))
+    assert merged.records == 2
+    read = {file.path: pq.read_table(warehouse.root / file.path, columns=["order_item_id"]) for file in merged.files}
+    labels = sorted((file.rows, read[file.path].column(0).to_pylist()) for file in merged.files)
+    assert labels == [(1, ["changed", "gone"]), (1, ["same"])]
 
 
 @pytest.mark.parametrize("moment", ["written", "deleted"])
