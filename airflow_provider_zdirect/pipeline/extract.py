@@ -168,7 +168,7 @@ def _publish_nothing(run: Run) -> ExtractResult:
     """Write the manifests of a window in which nothing happened."""
     manifest = replace(run.manifest(None), parts=dict.fromkeys(run.dataset.answer.parts, 0))
     for name in manifest.parts:
-        run.write(replace(manifest, dataset=name, parts={}))
+        run.write(replace(manifest, dataset=name, parts={}, repaired=0))
     run.write(manifest)
     result = ExtractResult(run.place, manifest, count_changes(()))
     report_result(run.job.what, "0 new of 0", result)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import gzip
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -28,8 +30,14 @@ from airflow_provider_zdirect.publish.placed_rows import DayPart, placed_rows
 from airflow_provider_zdirect.storage.checkpoint import RequestProgress
 from airflow_provider_zdirect.storage.row_files import ParquetWriter
 
+M_MMAP_THRESHOLD, LARGE_BLOCK = -3, 4 << 20
+
 # For the whole process: Arrow's own pool keeps tens of MB of what was freed; the system's leaves them to the next page.
 pa.set_memory_pool(pa.system_memory_pool())
+with suppress(AttributeError, OSError, TypeError):
+    # Large blocks, as answers are, go back to the system: otherwise glibc puts the next ones among small blocks, where
+    # the holes that they leave add up (mallopt(3), M_MMAP_THRESHOLD). Other C libraries have no such function.
+    ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
 
 REASONS_KEPT = 5
 

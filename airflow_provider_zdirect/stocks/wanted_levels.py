@@ -100,6 +100,7 @@ def wanted_levels(feed: Feed, channels: Iterable[str], open_pieces: OpenPieces |
     if open_pieces is not None:
         _subtract(open_pieces, feed, np.unique(np.concatenate([at for _, at in sources])), quantities, wanted)
     known_until = pa.scalar(open_pieces.known_until if open_pieces else None, INSTANT)
+    levels = [wanted.levels]
     for channel, at in sources:
         of_channel = rows.take(pa.array(at))
         columns = {
@@ -111,7 +112,8 @@ def wanted_levels(feed: Feed, channels: Iterable[str], open_pieces: OpenPieces |
             "feed_time": pa.array(feed_times[at]).cast(INSTANT),
             "orders_time": pa.repeat(known_until, len(at)),
         }
-        wanted.levels = pa.concat_tables([wanted.levels, pa.table(columns).cast(LEVELS)]).unify_dictionaries()
+        levels.append(pa.table(columns).cast(LEVELS))
+    wanted.levels = pa.concat_tables(levels).unify_dictionaries()
     return wanted
 
 
