@@ -69,7 +69,7 @@ def main() -> int:
             airflow.wait_for(DAG_ID, lambda: _is_parsed(airflow))
             airflow.unpause(DAG_ID)
             airflow.backfill(DAG_ID, span.start, span.end - timedelta(hours=1), max_active_runs=4)
-            say(started, f"Backfill of {DAG_ID}: {HOURS} hourly windows, {span}")
+            say(started, f"Backfill of {DAG_ID}: {HOURS} hourly windows for each merchant and dataset, {span}")
             airflow.start_scheduling()
             follow(airflow, started)
             report(airflow, span)
@@ -119,7 +119,7 @@ def follow(airflow: LocalAirflow, started: float) -> None:
 
 def report(airflow: LocalAirflow, span: Span) -> None:
     """Print what was published, and hold it against what the emulator knows to be true."""
-    print(f"\n{'dataset':<16}{'windows':>9}{'records':>9}{'files':>7}{'seconds':>9}   as the emulator's truth")
+    print(f"\n{'dataset':<16}{'windows':>9}{'records':>9}{'files':>7}{'seconds*':>9}   as the emulator's truth")
     differences = []
     for dataset in TIME_FIELDS:
         manifests = list(_manifests(airflow.data, dataset))
@@ -136,6 +136,7 @@ def report(airflow: LocalAirflow, span: Span) -> None:
         if missing or surplus:
             differences.append(f"{dataset}: {missing.total()} records missing, {surplus.total()} too many")
         print(f"{dataset:<16}{len(manifests):>9}{published.total():>9}{len(files):>7}{seconds:>9.1f}   {verdict}")
+    print("* of all windows together, from the first request to the manifest")
     place = airflow.data.relative_to(PROJECT)
     print(
         f"\nFiles:     {place}/<dataset>/merchant_id=<id>/date=<day>/*.parquet, a manifest of each window beside them"
