@@ -7,7 +7,7 @@ import io
 import tempfile
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -52,6 +52,7 @@ class PublishedState:
     held_by: str | None = None
 
 
+@dataclass
 class FileBuilder:
     """Rows of one file to be, on the local disk until it is published.
 
@@ -61,42 +62,35 @@ class FileBuilder:
     :param group_rows: as that of :class:`~.ParquetWriter`.
     """
 
-    def __init__(
-        self,
-        schema: pa.Schema,
-        folder: str,
-        suffix: str,
-        scratch: str,
-        *,
-        span: Window | None = None,
-        time_field: str = "",
-        fetched: datetime | None = None,
-        part: str | None = None,
-        group_rows: int = BATCH_ROWS,
-    ) -> None:
+    schema: pa.Schema
+    folder: str
+    suffix: str
+    scratch: str
+    _: KW_ONLY
+    span: Window | None = None
+    time_field: str = ""
+    fetched: datetime | None = None
+    part: str | None = None
+    group_rows: int = BATCH_ROWS
+
+    def __post_init__(self) -> None:
         self.rows = 0
-        self._part = part or new_part()
-        self._folder = folder
-        self._suffix = suffix
-        self._span = span
         self._times: list[datetime] = []
-        self._time_field = time_field
-        self._fetched = fetched
-        with tempfile.NamedTemporaryFile(dir=scratch, delete=False, suffix=f".{suffix}") as file:
+        with tempfile.NamedTemporaryFile(dir=self.scratch, delete=False, suffix=f".{self.suffix}") as file:
             self._local = Path(file.name)
-        self._writer = open_writer(self._local, schema, suffix=suffix, group_rows=group_rows)
+        self._writer = open_writer(self._local, self.schema, suffix=self.suffix, group_rows=self.group_rows)
 
     def write(self, table: pa.Table) -> None:
-        if self._span is None:
-            self._times += pc.min_max(table.column(self._time_field)).as_py().values()
+        if self.span is None:
+            self._times += pc.min_max(table.column(self.time_field)).as_py().values()
         self.rows += table.num_rows
         self._writer.write(table)
 
     def publish(self, store: ObjectStore) -> list[PublishedFile]:
         self._writer.close()
-        span = self._span or Window(min(self._times), max(self._times) + timedelta(microseconds=1))
-        name = PublishedName(span, self._part, self._fetched)
-        published = publish_file(store, self._local, f"{self._folder}/{name.file_name(self._suffix)}", self.rows)
+        span = self.span or Window(min(self._times), max(self._times) + timedelta(microseconds=1))
+        name = PublishedName(span, self.part or new_part(), self.fetched).file_name(self.suffix)
+        published = publish_file(store, self._local, f"{self.folder}/{name}", self.rows)
         self._local.unlink()
         return [published]
 

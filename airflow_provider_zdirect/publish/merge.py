@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from operator import attrgetter
 from typing import TypeVar
 
@@ -295,22 +296,15 @@ class _Round:
         return publish_file(self.m.store, local, f"{self.m.layout.published(part[0])}/{name}", rows)
 
     def _builder(self, keys: KeyColumns, part: DayPart, group_rows: int) -> FileBuilder | SortedFiles:
-        day, _ = part
+        day, time_field = part[0], self.once.time_field
         folder = self.m.layout.published(day)
+        new_file = partial(FileBuilder, self.schema, folder, self.m.suffix, self.scratch, time_field=time_field)
         if day != self.compacted:
-            return FileBuilder(
-                self.schema,
-                folder,
-                self.m.suffix,
-                self.scratch,
-                span=self._span(part),
-                time_field=self.once.time_field,
-                group_rows=group_rows,
-            )
+            return new_file(span=self._span(part), group_rows=group_rows)
         times = np.concatenate(keys.samples)
         of_day = times[times // DAY == (day - EPOCH.date()).days]
-        order = list(dict.fromkeys([self.once.time_field, *self.once.identity]))
-        return SortedFiles(self.schema, folder, day, self.m.suffix, self.scratch, order, of_day)
+        order = list(dict.fromkeys([time_field, *self.once.identity]))
+        return SortedFiles(self.schema, day, self.scratch, order, of_day, new_file)
 
     def _span(self, part: DayPart) -> Window | None:
         """Of the name of a file; None: from the first to the last time of its rows."""

@@ -7,7 +7,7 @@ are. So a listing alone says whether a date is compact.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -48,24 +48,21 @@ class SortedFiles:
 
     :param order: columns by which rows are sorted; the first is the time.
     :param times: of some of the rows: each stands for ``SAMPLED``.
+    :param new_file: makes a :class:`.FileBuilder` of what the files do not have in common.
     """
 
     def __init__(
         self,
         schema: pa.Schema,
-        folder: str,
         day: date,
-        suffix: str,
         scratch: str,
         order: Sequence[str],
         times: Numbers,
+        new_file: Callable[..., FileBuilder],
     ) -> None:
-        self._schema = schema
-        self._folder = folder
         self._day = day
-        self._suffix = suffix
-        self._scratch = scratch
         self._order = order
+        self._new_file = new_file
         step = max(ROW_GROUP_ROWS // SAMPLED, math.ceil(len(times) / MOST_PILES))
         self._starts = np.unique(np.sort(times)[step::step])
         self._piles = [_Pile(schema, Path(scratch) / f"pile{number}.arrow") for number in range(len(self._starts) + 1)]
@@ -87,16 +84,7 @@ class SortedFiles:
         return [file for files in each for file in files]
 
     def _publish(self, store: ObjectStore, piles: list[_Pile], part: str, span: Window | None) -> list[PublishedFile]:
-        builder = FileBuilder(
-            self._schema,
-            self._folder,
-            self._suffix,
-            self._scratch,
-            span=span,
-            time_field=self._order[0],
-            part=part,
-            group_rows=1,
-        )
+        builder = self._new_file(span=span, part=part, group_rows=1)
         for pile in piles:
             builder.write(pile.read_sorted(self._order))
         return builder.publish(store)
