@@ -30,6 +30,7 @@ from airflow_provider_zdirect.datasets.arrow import arrow_schema
 from airflow_provider_zdirect.datasets.publication import Once
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.publish.file_rows import FileRows
 from airflow_provider_zdirect.publish.files import FileBuilder, PublishedFile, measure, new_part, publish_file
 from airflow_provider_zdirect.publish.key_columns import KeyColumns, Spans, union
 from airflow_provider_zdirect.publish.placed_rows import DAY, EPOCH, DayPart, RowFilter, everything, placed_rows
@@ -38,7 +39,7 @@ from airflow_provider_zdirect.publish.sorted_files import SortedFiles, is_compac
 from airflow_provider_zdirect.publish.winners import Winners, find_winners
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName, moment
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.storage.row_files import ROW_GROUP_ROWS, filter_rows, read_batches
+from airflow_provider_zdirect.storage.row_files import ROW_GROUP_ROWS
 from airflow_provider_zdirect.windows import Window, subject
 
 FILES_AT_ONCE = 64
@@ -267,9 +268,8 @@ class _Round:
             for source in rest:
                 if self.winners.places[source].isdisjoint(some):
                     continue
-                path = sources[source]
-                tables = read_batches(self.m.store, path, self.schema)
-                for table in filter_rows(tables, self.winners.rows[keys.rows_of(source)]):
+                won = np.flatnonzero(self.winners.rows[keys.rows_of(source)])
+                for table in FileRows(self.m.store, [sources[source]], self.schema, won).tables():
                     for part, rows in placed_rows(table, self.m.dataset, self.m.window):
                         if part in builders:
                             builders[part].write(rows)

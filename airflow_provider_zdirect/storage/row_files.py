@@ -16,12 +16,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
@@ -138,16 +136,6 @@ def read_table(store: ObjectStore, paths: Iterable[str], schema: pa.Schema) -> p
     """All rows of small files, with the columns of ``schema``."""
     tables = [table for path in paths for table in read_batches(store, path, schema)]
     return pa.concat_tables([schema.empty_table(), *tables])
-
-
-def filter_rows(tables: Iterator[pa.Table], mask: NDArray[np.bool_]) -> Iterator[pa.Table]:
-    """The rows that a mask marks of tables that follow one another."""
-    start = 0
-    for table in tables:
-        of_table = mask[start : start + table.num_rows]
-        start += table.num_rows
-        if of_table.any():
-            yield table if of_table.all() else table.filter(pa.array(of_table))
 
 
 def parquet_bytes(table: pa.Table) -> bytes:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from item_rows import RETURNED, Item, Warehouse, at, hours, put, rows_of
 
-from airflow_provider_zdirect.publish import key_columns, merge
+from airflow_provider_zdirect.publish import file_rows, key_columns, merge
 from airflow_provider_zdirect.publish.key_columns import KeyRows
 from airflow_provider_zdirect.publish.merge import Merged, RowMerger
 from airflow_provider_zdirect.publish.placed_rows import everything
@@ -160,7 +160,7 @@ def test_a_run_that_finds_nothing_new_reads_key_columns_only(
     staged = [warehouse.stage("a", [Item("x", 10)])]
     warehouse.publish(hours(0, 24), staged)
     read: list[object] = []
-    monkeypatch.setattr(merge, "read_batches", lambda *arguments: read.append(arguments))
+    monkeypatch.setattr(file_rows, "read_batches", lambda *arguments: read.append(arguments))
     assert warehouse.publish(hours(0, 24), staged).records == 1
     assert not read
 
