@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from airflow_provider_zdirect.datasets.arrow import RECORD_HASH
-from airflow_provider_zdirect.publish.same_row import Numbers, row_hashes
+from airflow_provider_zdirect.publish.same_row import Numbers, row_hashes, unmatched
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import read_batches
 
@@ -65,6 +65,14 @@ class FileRows:
     def contents(self) -> Numbers:
         """As :func:`.row_hashes`, of each."""
         return np.concatenate([np.empty(0, np.int64), *(row_hashes(table) for table in self.tables())])
+
+
+def differing(before: FileRows, after: FileRows) -> tuple[FileRows, FileRows]:
+    """The rows of each that the other does not have, or not as often (see :mod:`.same_row`)."""
+    gone, came = before.at(unmatched(before.hashes, after.hashes)), after.at(unmatched(after.hashes, before.hashes))
+    # Of another text, and yet the same.
+    were, are = gone.contents(), came.contents()
+    return gone.at(unmatched(were, are)), came.at(unmatched(are, were))
 
 
 def last_of_each(records: Numbers) -> Numbers:

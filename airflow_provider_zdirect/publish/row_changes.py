@@ -12,8 +12,8 @@ from itertools import chain
 import numpy as np
 
 from airflow_provider_zdirect.datasets.arrow import UNKNOWN_FIELDS
-from airflow_provider_zdirect.publish.file_rows import FileRows
-from airflow_provider_zdirect.publish.same_row import Numbers, earlier_of_same, record_numbers, unmatched
+from airflow_provider_zdirect.publish.file_rows import FileRows, differing
+from airflow_provider_zdirect.publish.same_row import Numbers, earlier_of_same, record_numbers
 from airflow_provider_zdirect.storage.row_files import as_json_value
 
 _NONE = -1
@@ -27,10 +27,7 @@ def row_changes(
     :param alike: fields by which a row that is gone and one that came are taken for one that changed; none: no two are.
     :param write: is given a line of JSON for each difference: ``change``, ``before`` and ``after``.
     """
-    gone, came = before.at(unmatched(before.hashes, after.hashes)), after.at(unmatched(after.hashes, before.hashes))
-    # Of another text, and yet the same.
-    were, are = gone.contents(), came.contents()
-    gone, came = gone.at(unmatched(were, are)), came.at(unmatched(are, were))
+    gone, came = differing(before, after)
     counts: Counter[str] = Counter()
     with tempfile.TemporaryFile() as texts:
         keys, ends = [], array("q", [0])

@@ -14,11 +14,11 @@ from itertools import chain
 import numpy as np
 
 from airflow_provider_zdirect.datasets.table import Dataset
-from airflow_provider_zdirect.publish.file_rows import FileRows
+from airflow_provider_zdirect.publish.file_rows import FileRows, differing
 from airflow_provider_zdirect.publish.files import PublishedState, measure, publish_tables
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
-from airflow_provider_zdirect.publish.same_row import record_numbers, unmatched
+from airflow_provider_zdirect.publish.same_row import record_numbers
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName, moment
 
 COUNT_DIGITS = 8
@@ -83,13 +83,11 @@ class SnapshotPublisher:
         """How many records were ``added``, ``changed`` and ``removed``."""
         if before is after:
             return {"added": 0, "changed": 0, "removed": 0}
-        gone, came = before.at(unmatched(before.hashes, after.hashes)), after.at(unmatched(after.hashes, before.hashes))
-        identity = self.dataset.publish.identity
+        (gone, came), identity = differing(before, after), self.dataset.publish.identity
         records = record_numbers(chain(gone.tables(identity), came.tables(identity)), identity)
         of_gone, of_came = np.split(records, [gone.count])
-        _, were, are = np.intersect1d(of_gone, of_came, return_indices=True)
-        changed = np.count_nonzero(gone.contents()[were] != came.contents()[are])
-        return {"added": came.count - len(are), "changed": int(changed), "removed": gone.count - len(were)}
+        changed = len(np.intersect1d(of_gone, of_came))
+        return {"added": came.count - changed, "changed": changed, "removed": gone.count - changed}
 
 
 def rows_named(path: str) -> int:
