@@ -19,7 +19,7 @@ import pyarrow as pa
 from airflow_provider_zdirect.datasets.arrow import EXTRACTED_AT, RECORD_HASH, arrow_schema
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.publish.placed_rows import DAY, Mask, RowFilter, date_of, instant_of, integers, within
-from airflow_provider_zdirect.publish.same_row import Numbers, row_keys
+from airflow_provider_zdirect.publish.same_row import Numbers, codes, row_keys
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import read_batches
 from airflow_provider_zdirect.windows import Window
@@ -102,14 +102,24 @@ class KeyColumns:
         """Numbers of the rows of a file."""
         return slice(self.ends[source - 1] if source else 0, self.ends[source])
 
-    def add_answered(self, paths: list[str], wanted: RowFilter) -> None:
-        """Add files with fetched rows, of which those count that are ``wanted``."""
-        self._add(paths, wanted)
-        self.answered = self.rows
-
-    def add_held(self, paths: list[str]) -> None:
-        """Add published files."""
-        self._add(paths, None)
+    def add(self, paths: list[str], wanted: RowFilter | None) -> None:
+        """Add files with fetched rows, of which those count that are ``wanted``, or published files."""
+        once = self.dataset.once
+        names = [*once.identity, once.time_field, once.placed_by, once.version_field, EXTRACTED_AT, RECORD_HASH]
+        columns = [name for name in dict.fromkeys(names) if name is not None]
+        schema = arrow_schema(self.dataset.model)
+        rows, taken = self.rows, self.rows
+        for path in paths:
+            for table in read_batches(self.store, path, schema, columns):
+                self._read.append(table)
+                rows += table.num_rows
+                if rows - taken >= PART_ROWS:
+                    self._take(taken, wanted)
+                    taken = rows
+            self.ends.append(rows)
+        self._take(taken, wanted)
+        if wanted is not None:
+            self.answered = rows
 
     def stretches(self) -> Iterator[KeyRows]:
         """All rows, those of one record together."""
@@ -129,22 +139,6 @@ class KeyColumns:
                 if touched:
                     yield self._as_rows([_between(aside.get_batch(part), start, end) for part in touched])
                 start = end
-
-    def _add(self, paths: list[str], wanted: RowFilter | None) -> None:
-        once = self.dataset.once
-        names = [*once.identity, once.time_field, once.placed_by, once.version_field, EXTRACTED_AT, RECORD_HASH]
-        columns = [name for name in dict.fromkeys(names) if name is not None]
-        schema = arrow_schema(self.dataset.model)
-        rows, taken = self.rows, self.rows
-        for path in paths:
-            for table in read_batches(self.store, path, schema, columns):
-                self._read.append(table)
-                rows += table.num_rows
-                if rows - taken >= PART_ROWS:
-                    self._take(taken, wanted)
-                    taken = rows
-            self.ends.append(rows)
-        self._take(taken, wanted)
 
     def _take(self, first: int, wanted: RowFilter | None) -> None:
         """Make a part of what was read: rows from number ``first`` on."""
@@ -235,9 +229,3 @@ def _between(part: pa.RecordBatch, start: int, end: int) -> pa.RecordBatch:
     times = part.column("time").to_numpy()
     inside = (times >= start) & (times < end)
     return part if inside.all() else part.filter(pa.array(inside))
-
-
-def codes(values: pa.ChunkedArray) -> Numbers:
-    """A number for each value, from 0 on, that is the same for the same value."""
-    chunks = values.dictionary_encode().chunks
-    return np.concatenate([np.empty(0, np.int64), *(chunk.indices.to_numpy() for chunk in chunks)])

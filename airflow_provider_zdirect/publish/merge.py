@@ -193,10 +193,10 @@ class _Round:
         """Settles if no other run came between."""
         m = self.m
         keys = KeyColumns(m.store, m.dataset, m.window, self.scratch)
-        keys.add_answered(self.staged, self.wanted)
+        keys.add(self.staged, self.wanted)
         self.watched = union(self.watched, keys.spans)
         self.held = self._held_files()
-        keys.add_held(self.held)
+        keys.add(self.held, None)
         sources = [*self.staged, *self.held]
         self.winners = winners = find_winners(keys)
         outdated = sorted(winners.outdated | self._scattered(sources))

@@ -45,9 +45,15 @@ def record_numbers(tables: Iterable[pa.Table], identity: tuple[str, ...]) -> Num
     for chunks in encoded:
         column = pa.chunked_array(chunks, pa.dictionary(pa.int32(), pa.string())).unify_dictionaries()
         chunks.clear()
-        codes = np.concatenate([np.empty(0, np.int64), *(chunk.indices.to_numpy() for chunk in column.chunks)])
-        numbers = np.unique(numbers * len(codes) + codes, return_inverse=True)[1]
+        of_column = codes(column)
+        numbers = np.unique(numbers * len(of_column) + of_column, return_inverse=True)[1]
     return numbers
+
+
+def codes(values: pa.ChunkedArray) -> Numbers:
+    """A number for each value, from 0 on, that is the same for the same value; encoded ones share a dictionary."""
+    chunks = values.dictionary_encode().chunks
+    return np.concatenate([np.empty(0, np.int64), *(chunk.indices.to_numpy() for chunk in chunks)])
 
 
 def _parts(table: pa.Table, identity: tuple[str, ...]) -> Iterator[pa.ChunkedArray]:

@@ -16,9 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_zdirect.publish.key_columns import KeyColumns, KeyRows, codes
+from airflow_provider_zdirect.publish.key_columns import KeyColumns, KeyRows
 from airflow_provider_zdirect.publish.placed_rows import DayPart, Mask, date_of, instant_of
-from airflow_provider_zdirect.publish.same_row import Numbers
+from airflow_provider_zdirect.publish.same_row import Numbers, codes
 
 
 @dataclass
