@@ -107,19 +107,6 @@ def publish_file(store: ObjectStore, local: Path, path: str, rows: int) -> Publi
     return published
 
 
-def publish_table(
-    place: Place,
-    dataset: str,
-    day: date,
-    rows: pa.Table,
-    span: Window,
-    fetched: datetime | None = None,
-    part: str | None = None,
-) -> PublishedFile:
-    """Publish rows as one file of the day; ``span``, ``fetched`` and ``part`` as in :class:`FileBuilder`."""
-    return publish_tables(place, dataset, day, rows.schema, [rows], span, fetched, part)
-
-
 def publish_tables(
     place: Place,
     dataset: str,
@@ -130,7 +117,10 @@ def publish_tables(
     fetched: datetime | None = None,
     part: str | None = None,
 ) -> PublishedFile:
-    """As :func:`publish_table`, of tables that follow one another, one of them in memory at a time."""
+    """Publish tables that follow one another as one file of the day, one of them in memory at a time.
+
+    ``span``, ``fetched`` and ``part`` are as in :class:`FileBuilder`.
+    """
     folder = place.layout(dataset).published(day)
     with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
         builder = FileBuilder(schema, folder, place.suffix, scratch, span=span, fetched=fetched, part=part)

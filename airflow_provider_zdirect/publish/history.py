@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 
 from airflow_provider_zdirect.datasets.arrow import INSTANT, RECORD_HASH, arrow_schema
 from airflow_provider_zdirect.datasets.table import Dataset
-from airflow_provider_zdirect.publish.files import PublishedFile, PublishedState, measure, publish_table
+from airflow_provider_zdirect.publish.files import PublishedFile, PublishedState, measure, publish_tables
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.publish.record_versions import Version, as_one, observe
@@ -169,7 +169,7 @@ class _Recording:
             first = min(version.valid_from for version in versions)
             last = max(version.valid_to or version.valid_from for version in versions)
             span = Window(first, last + timedelta(microseconds=1))
-            holder = publish_table(h.place, h.dataset.name, last.date(), rows, span, last)
+            holder = publish_tables(h.place, h.dataset.name, last.date(), rows.schema, [rows], span, last)
             self.mine.add(holder.path)
         there = h.files(h.layout)
         if not set(there) <= {*paths, holder.path}:
@@ -232,8 +232,8 @@ class _Recording:
         if held:
             current = measure(self.store, held[0], rows.num_rows)
         else:
-            day, dataset = name.fetched.date(), h.current_layout.dataset
-            current = publish_table(h.place, dataset, day, rows, name.span, name.fetched, name.part)
+            day, fetched, dataset = name.fetched.date(), name.fetched, h.current_layout.dataset
+            current = publish_tables(h.place, dataset, day, rows.schema, [rows], name.span, fetched, name.part)
         if h.files(h.layout) != [holder]:
             return None
         for path in h.files(h.current_layout):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from airflow_provider_zdirect.publish.files import publish_table
+from airflow_provider_zdirect.publish.files import publish_tables
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.storage.layout import PublishedName, moment
@@ -58,8 +58,9 @@ class RunResults:
         lineage = {"run": self.run, **origin, "_recorded_at": at}
         before = self._files()
         span = before[0][0].span if before else moment(at)
-        table = pa.Table.from_pylist([{**lineage, **row} for row in rows], schema=self.schema)
-        published = publish_table(place, self.dataset, span.start.date(), table, span, part=self._part).path
+        tables = [pa.Table.from_pylist([{**lineage, **row} for row in rows], schema=self.schema)]
+        day, part = span.start.date(), self._part
+        published = publish_tables(place, self.dataset, day, self.schema, tables, span, part=part).path
         # Two first tries at the same moment have two names: the earlier one stays.
         stays = published if before else self._files()[0][1]
         for _, path in self._files():

@@ -54,13 +54,13 @@ def test_a_retry_replaces_the_file_of_its_run_and_no_other(place: Place) -> None
 
 
 def test_of_two_first_tries_at_the_same_moment_one_file_stays(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    publish = results.publish_table
+    publish = results.publish_tables
 
     def beside(*arguments: Any, **options: Any) -> PublishedFile:
-        monkeypatch.setattr(results, "publish_table", publish)
+        monkeypatch.setattr(results, "publish_tables", publish)
         run(place, "a").publish([{"row": 1}], NEXT_DAY)
         return publish(*arguments, **options)
 
-    monkeypatch.setattr(results, "publish_table", beside)
+    monkeypatch.setattr(results, "publish_tables", beside)
     run(place, "a").publish([{"row": 1}], EVENING)
     assert published(place) == [(1, "a", "2026-11-20")]
