@@ -66,11 +66,6 @@ class Table:
             return [path for _, path in dated(found)[-1:]]
         return [path for path in found if PublishedName.parse(path) and (self.days is None or self.days(_day(path)))]
 
-    def batches(self, store: ObjectStore, files: list[str]) -> Iterator[pa.RecordBatch]:
-        for path in files:
-            for table in read_batches(store, path, self.schema):
-                yield from table.to_batches()
-
 
 def query(place: Place, sql: str, tables: Mapping[str, Table], parameters: Mapping[str, Any] | None = None) -> pa.Table:
     """The answer of an SQL query over published tables (DuckDB's dialect).
@@ -90,15 +85,16 @@ def _ask(place: Place, sql: str, tables: Mapping[str, Table], parameters: Mappin
 
     with connection() as database:
         for name, table in tables.items():
-            source = _Source(table.batches(place.store, table.files(place)))
-            reader = pa.RecordBatchReader.from_batches(table.schema, source)
+            gone: list[FileNotFoundError] = []
+            batches = _batches(place.store, table.files(place), table.schema, gone)
+            reader = pa.RecordBatchReader.from_batches(table.schema, batches)
             database.register("source", reader)
             try:
                 # A copy, because a stream can be read once only, and a query may name a table several times.
                 database.execute(f'CREATE TEMP TABLE "{name}" AS FROM source WHERE {table.where}')
             except duckdb.Error:
-                if source.gone is not None:
-                    raise source.gone from None
+                if gone:
+                    raise gone[0] from None
                 raise
             database.unregister("source")
         return database.sql(sql, params=dict(parameters or {})).to_arrow_table()
@@ -121,19 +117,17 @@ def _database() -> DuckDBPyConnection:
     return duckdb.connect(config={"threads": 1})
 
 
-class _Source:
-    """Batches, which remember that a file was gone: DuckDB raises an error of its own then."""
-
-    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
-        self._batches = batches
-        self.gone: FileNotFoundError | None = None
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        try:
-            yield from self._batches
-        except FileNotFoundError as error:
-            self.gone = error
-            raise
+def _batches(
+    store: ObjectStore, files: list[str], schema: pa.Schema, gone: list[FileNotFoundError]
+) -> Iterator[pa.RecordBatch]:
+    """The rows of the files; notes that one was gone: DuckDB raises an error of its own then."""
+    try:
+        for path in files:
+            for table in read_batches(store, path, schema):
+                yield from table.to_batches()
+    except FileNotFoundError as error:
+        gone.append(error)
+        raise
 
 
 def _day(path: str) -> str:
