@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
+from itertools import groupby
 
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.publish.merge import RowMerger
@@ -33,12 +33,10 @@ def dates_to_compact(place: Place, dataset: Dataset, until: date) -> list[date]:
 
     :raises ZDirectConfigurationError: if the dataset is not published record by record.
     """
-    _refuse_others(dataset)
-    files: dict[str, list[str]] = defaultdict(list)
-    for path in place.store.files_below(place.layout(dataset.name).merchant):
-        if PublishedName.parse(path) is not None:
-            files[path.rpartition("/")[0]].append(path)
-    days = (date.fromisoformat(folder.rpartition("=")[2]) for folder, paths in files.items() if not is_compact(paths))
+    _ = dataset.once  # refuses others
+    found = filter(PublishedName.parse, place.store.files_below(place.layout(dataset.name).merchant))
+    folders = groupby(found, lambda path: path.rpartition("/")[0])
+    days = (date.fromisoformat(folder.rpartition("=")[2]) for folder, paths in folders if not is_compact([*paths]))
     return sorted(day for day in days if day < until)
 
 
@@ -51,12 +49,12 @@ def compact_date(place: Place, dataset: Dataset, day: date) -> Compacted:
     :raises ConcurrentRunError: if other runs kept publishing records of the date all the time.
     :raises ZDirectConfigurationError: if the dataset is not published record by record, or the date mixes formats.
     """
-    _refuse_others(dataset)
+    _ = dataset.once  # refuses others
     layout = place.layout(dataset.name)
 
     def sizes() -> dict[str, int]:
         found = place.store.sizes_below(layout.published(day))
-        return {path: size for path, size in found.items() if PublishedName.parse(path) is not None}
+        return {path: size for path, size in found.items() if PublishedName.parse(path)}
 
     before = after = sizes()
     rows = 0
@@ -66,8 +64,3 @@ def compact_date(place: Place, dataset: Dataset, day: date) -> Compacted:
         rows = RowMerger(place.store, layout, dataset, moment(EPOCH), suffix).compact(day)
         after = sizes()
     return Compacted(len(before), len(after), rows, sum(before.values()), sum(after.values()))
-
-
-def _refuse_others(dataset: Dataset) -> None:
-    """Raise ZDirectConfigurationError if the dataset is not published record by record."""
-    _ = dataset.once
