@@ -131,7 +131,7 @@ def read_movements(place: Place, month: Month) -> Movements:
             if files[day] or not report.has_file
         }
 
-    reports = read_published(f"{DATASET.name} of merchant {place.merchant_id}", read)
+    reports = read_published(place.in_words(DATASET.name), read)
     landed = {day: landed[day] for day in reports}
     empty = [day for day, (flows, unplaced, _) in reports.items() if not flows.num_rows + unplaced.num_rows]
     uncertain = uncertain_days(landed, empty)

@@ -85,7 +85,7 @@ class RecordHistory:
 
         :raises ConcurrentRunError: if other runs keep replacing the files.
         """
-        return read_published(self._what, lambda: self.read_files(self.files(self.layout)))
+        return read_published(self.place.in_words(self.dataset.name), lambda: self.read_files(self.files(self.layout)))
 
     def record(self, rows: pa.Table, at: datetime, scope: tuple[str, Collection[str]] | None = None) -> PublishedState:
         """Put an observation behind the history; safe to repeat, and at the same time as any other.
@@ -98,11 +98,9 @@ class RecordHistory:
         :raises ConcurrentRunError: if other runs kept publishing all the time.
         """
         run = _Recording(self, rows, at, scope)
-        return in_rounds(self._what, run.round, self.pause, self.dataset.endpoint.refetch_delay)
-
-    @property
-    def _what(self) -> str:
-        return f"{self.dataset.name} of merchant {self.place.merchant_id}"
+        return in_rounds(
+            self.place.in_words(self.dataset.name), run.round, self.pause, self.dataset.endpoint.refetch_delay
+        )
 
     def files(self, layout: Layout) -> list[str]:
         """Paths of the files, the latest change last; usually one."""

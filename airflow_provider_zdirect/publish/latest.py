@@ -30,17 +30,9 @@ class LatestTable:
     dataset: str
     schema: pa.Schema
 
-    @property
-    def _what(self) -> str:
-        return f"{self.dataset} of merchant {self.place.merchant_id}"
-
     def files(self) -> list[tuple[datetime, str]]:
         """Its files with the time each was made, the latest last; only that one counts."""
         return dated(self.place.store.files_below(self.place.layout(self.dataset).merchant))
-
-    def made_at(self) -> datetime | None:
-        """When the table was made; None if there is none."""
-        return max((made for made, _ in self.files()), default=None)
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows; none if there is no table.
@@ -49,7 +41,8 @@ class LatestTable:
         """
         wanted = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
         return read_published(
-            self._what, lambda: read_table(self.place.store, [path for _, path in self.files()[-1:]], wanted)
+            self.place.in_words(self.dataset),
+            lambda: read_table(self.place.store, [path for _, path in self.files()[-1:]], wanted),
         )
 
     def replace(self, rows: pa.Table, at: datetime) -> PublishedFile:
@@ -57,7 +50,7 @@ class LatestTable:
 
         :param at: the present; the table counts as made later than the former one even if a clock says otherwise.
         """
-        if (made := self.made_at()) is not None:
+        for made, _ in self.files()[-1:]:
             at = max(at, made + timedelta(microseconds=1))
         starts = range(0, rows.num_rows, ROW_GROUP_ROWS)
         parts = (rows.slice(start, ROW_GROUP_ROWS).cast(self.schema) for start in starts)
@@ -67,7 +60,7 @@ class LatestTable:
 
     def update(self, rows: pa.Table, at: datetime) -> None:
         """Publish ``rows`` as the table, if it has other ones."""
-        if read_published(self._what, lambda: self._has(rows)):
+        if read_published(self.place.in_words(self.dataset), lambda: self._has(rows)):
             self.tidy()
         else:
             self.replace(rows, at)

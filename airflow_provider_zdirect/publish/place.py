@@ -59,6 +59,10 @@ class Place:
         """The paths of a dataset of this merchant."""
         return Layout(dataset, self.merchant_id)
 
+    def in_words(self, dataset: str) -> str:
+        """A dataset of this merchant, for errors."""
+        return f"{dataset} of merchant {self.merchant_id}"
+
     def data_uri(self, dataset: str) -> str:
         """Where the published data of a dataset are."""
         return self.uri_of(self.layout(dataset).merchant)

@@ -77,7 +77,7 @@ def query(place: Place, sql: str, tables: Mapping[str, Table], parameters: Mappi
     :raises ConcurrentRunError: if other runs keep replacing the files.
     """
     names = ", ".join(table.dataset for table in tables.values())
-    return read_published(f"{names} of merchant {place.merchant_id}", lambda: _ask(place, sql, tables, parameters))
+    return read_published(place.in_words(names), lambda: _ask(place, sql, tables, parameters))
 
 
 def _ask(place: Place, sql: str, tables: Mapping[str, Table], parameters: Mapping[str, Any] | None) -> pa.Table:

@@ -41,7 +41,7 @@ class RunResults:
     def read(self) -> list[dict[str, Any]]:
         """The rows that an earlier try of the run published."""
         return read_published(
-            f"{self.dataset} of merchant {self.place.merchant_id}",
+            self.place.in_words(self.dataset),
             lambda: read_table(self.place.store, [path for _, path in self._files()[:1]], self.schema).to_pylist(),
         )
 

@@ -62,7 +62,7 @@ class SnapshotPublisher:
             before = rows if same else replace(rows, paths=[first], places=None)
             return PublishedState([file], stored and same, self._differences(before, rows))
 
-        return read_published(f"{self.dataset.name} of merchant {self.place.merchant_id}", publish)
+        return read_published(self.place.in_words(self.dataset.name), publish)
 
     def find(self, at: datetime) -> list[str]:
         """The file of that snapshot, if there is one; several, if runs met: the first one counts."""
