@@ -19,7 +19,6 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from operator import attrgetter
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -47,8 +46,6 @@ FILES_AT_ONCE = 64
 
 LARGE_ROWS = 50_000
 """A staged file with so many rows is published as it is, if all of them win and belong together."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -93,26 +90,18 @@ class RowMerger:
         :raises ConcurrentRunError: if other runs kept publishing the same records all the time.
         :raises FileNotFoundError: if a staged file is gone.
         """
-        rounds: list[_Round] = []
-
-        def one_round(scratch: str) -> Merged | None:
-            watched = rounds[-1].watched if rounds else {}
-            rounds.append(last := _Round(self, staged, wanted, watched, scratch))
-            last.run()
-            if not last.settled:
-                return None
-            written = [file for each in rounds for file, own in each.written if not own and file.path in last.there]
-            return Merged(
-                last.winners.records,
-                last.winners.first,
-                last.winners.last,
-                new_records=sum(each.new[0] for each in rounds),
-                files=sorted(last.files, key=attrgetter("path")),
-                late_records=sum(each.new[1] for each in rounds),
-                late_files=sorted(written, key=attrgetter("path")),
-            )
-
-        return self._in_rounds(self.window, one_round, staged)
+        rounds = self._settled(staged, wanted, {})
+        last = rounds[-1]
+        written = [file for each in rounds for file, own in each.written if not own and file.path in last.there]
+        return Merged(
+            last.winners.records,
+            last.winners.first,
+            last.winners.last,
+            new_records=sum(each.new[0] for each in rounds),
+            files=sorted(last.files, key=attrgetter("path")),
+            late_records=sum(each.new[1] for each in rounds),
+            late_files=sorted(written, key=attrgetter("path")),
+        )
 
     def compact(self, day: date) -> int:
         """Put the published files of one date together, whatever the window is.
@@ -122,31 +111,31 @@ class RowMerger:
         """
         merger = replace(self, window=moment(EPOCH))
         whole_day = {day: (Window.of_day(day).start, Window.of_day(day).end)}
+        *_, last = merger._settled([], everything, whole_day, day)
+        return sum(int(last.winners.count[source]) for source in last.of_date())
+
+    def _settled(
+        self, staged: list[str], wanted: RowFilter, watched: Spans, compacted: date | None = None
+    ) -> list[_Round]:
+        """All rounds until one settles."""
         rounds: list[_Round] = []
 
-        def one_round(scratch: str) -> int | None:
-            watched = rounds[-1].watched if rounds else whole_day
+        def one_round() -> list[_Round] | None:
+            before = rounds[-1].watched if rounds else watched
             # What others add meanwhile is left to the next time, or a busy date would be written again and again.
             gathers = not any(each.written for each in rounds)
-            rounds.append(last := _Round(merger, [], everything, watched, scratch, compacted=day, gathers=gathers))
-            last.run()
-            return sum(int(last.winners.count[source]) for source in last.of_date()) if last.settled else None
-
-        return self._in_rounds(day, one_round, [])
-
-    def _in_rounds(self, when: Window | date, one_round: Callable[[str], T | None], staged: list[str]) -> T:
-        def in_scratch() -> T | None:
             with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
+                rounds.append(last := _Round(self, staged, wanted, before, scratch, compacted, gathers))
                 try:
-                    return one_round(scratch)
+                    last.run()
                 except FileNotFoundError:
                     # Another run has replaced a published file since it was listed. A staged one does not come back.
                     if not self._is_there(staged):
                         raise
-            return None
+            return rounds if last.settled else None
 
-        what = subject(self.dataset.name, self.layout.merchant_id, when)
-        return in_rounds(what, in_scratch, self.pause, self.dataset.endpoint.refetch_delay)
+        what = subject(self.dataset.name, self.layout.merchant_id, compacted or self.window)
+        return in_rounds(what, one_round, self.pause, self.dataset.endpoint.refetch_delay)
 
     def _is_there(self, staged: list[str]) -> bool:
         stored = set(staged).difference(self.store.copies)
@@ -171,8 +160,8 @@ class _Round:
     wanted: RowFilter
     watched: Spans
     scratch: str
-    compacted: date | None = None
-    gathers: bool = False
+    compacted: date | None
+    gathers: bool
     settled: bool = False
     held: list[str] = field(default_factory=list)
     there: set[str] = field(default_factory=set)
