@@ -31,16 +31,13 @@ FILE_ROWS = 1_000_000
 MOST_PILES = 64
 """Each is an open file."""
 
-_CUT_PART = 20
-"""Characters of the ``part`` of a file that was cut: 16 that are shared, its number, how many."""
-
 
 def is_compact(paths: Sequence[str]) -> bool:
     """Whether the published files of a date are as few as they should be."""
     if len(paths) <= 1:
         return True
     parts = {name.part for name in map(PublishedName.parse, paths) if name is not None}
-    return parts == _cut_parts(min(parts)[:16], len(paths)) if all(len(part) == _CUT_PART for part in parts) else False
+    return parts == _cut_parts(min(parts)[:16], len(paths))
 
 
 class SortedFiles:
@@ -112,4 +109,5 @@ class _Pile:
 
 
 def _cut_parts(shared: str, count: int) -> set[str]:
+    """The parts of files that were cut: 16 characters that are shared, its number, how many."""
     return {f"{shared}{number:02x}{count:02x}" for number in range(count)}
