@@ -74,17 +74,15 @@ class SortedFiles:
         files = math.ceil(sum(pile.rows for pile in piles) / FILE_ROWS)
         ends = [len(piles) * number // files for number in range(files + 1)]
         groups = [piles[start:end] for start, end in pairwise(ends) if start < end]
-        if len(groups) == 1:
-            return self._publish(store, groups[0], new_part(), Window.of_day(self._day))
-        parts = sorted(_cut_parts(new_part(), len(groups)))
-        each = [self._publish(store, group, part, None) for group, part in zip(groups, parts, strict=True)]
-        return [file for files in each for file in files]
-
-    def _publish(self, store: ObjectStore, piles: list[_Pile], part: str, span: Window | None) -> list[PublishedFile]:
-        builder = self._new_file(span=span, part=part, group_rows=1)
-        for pile in piles:
-            builder.write(pile.read_sorted(self._order))
-        return builder.publish(store)
+        is_cut = len(groups) > 1
+        parts = sorted(_cut_parts(new_part(), len(groups))) if is_cut else [new_part()]
+        published: list[PublishedFile] = []
+        for group, part in zip(groups, parts, strict=True):
+            builder = self._new_file(span=None if is_cut else Window.of_day(self._day), part=part, group_rows=1)
+            for pile in group:
+                builder.write(pile.read_sorted(self._order))
+            published += builder.publish(store)
+        return published
 
 
 class _Pile:
