@@ -35,17 +35,10 @@ class Journal:
         """The names of all notes, sorted."""
         return [path.rpartition("/")[2].removesuffix(".json") for path in self.store.files(self.folder)]
 
-    def has(self, name: str) -> bool:
-        return self.store.read(self._path(name)) is not None
-
     def read(self, names: Iterable[str] | None = None) -> list[Any]:
         """The notes with these names, or all; those that were deleted meanwhile are left out."""
         wanted = self.names() if names is None else names
         return [json.loads(note) for note in self.store.read_many([self._path(name) for name in wanted])]
-
-    def delete(self) -> None:
-        """Delete all notes."""
-        self.store.delete_folder(self.folder)
 
     def _path(self, name: str) -> str:
         return f"{self.folder}/{name}.json"
