@@ -24,7 +24,7 @@ from airflow_provider_zdirect.publish.file_rows import FileRows, last_of_each
 from airflow_provider_zdirect.publish.files import PublishedState
 from airflow_provider_zdirect.publish.history import KnownVersions, RecordHistory
 from airflow_provider_zdirect.publish.same_row import earlier_of_same, record_numbers
-from airflow_provider_zdirect.publish.snapshot import SnapshotPublisher
+from airflow_provider_zdirect.publish.snapshot import store_snapshot
 from airflow_provider_zdirect.storage.row_files import as_json_value
 from airflow_provider_zdirect.windows import moment_in_words, subject
 
@@ -108,7 +108,7 @@ def publish_snapshot(run: Run, manifest: Manifest, rows: FileRows) -> ExtractRes
         if run.answered_at() - at > STALE_AFTER:
             log.warning("%s: the last snapshot is of %s; there should be a later one.", what, moment_in_words(at))
         incomplete = former.get("rejected", 0) > 0
-        published = SnapshotPublisher(run.place, run.dataset).publish(rows, at, incomplete=incomplete)
+        published = store_snapshot(run.place, run.dataset, rows, at, incomplete=incomplete)
         if any(published.changes.values()):
             log.warning(
                 "%s: the snapshot of %s is published already, and zDirect now answers otherwise (%s). The published "

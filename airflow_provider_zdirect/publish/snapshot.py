@@ -7,7 +7,7 @@ A snapshot that was empty or incomplete is replaced by one of the same time that
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 
@@ -20,74 +20,68 @@ from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.publish.same_row import record_numbers
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName, moment
+from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 COUNT_DIGITS = 8
 """Hexadecimal digits of the number of rows, with which the part of a file's name begins."""
 
 
-@dataclass(frozen=True)
-class SnapshotPublisher:
-    """Publishes snapshots of one dataset of one merchant."""
+def store_snapshot(
+    place: Place, dataset: Dataset, rows: FileRows, at: datetime, *, incomplete: bool = False
+) -> PublishedState:
+    """Write the rows, unless the snapshot of that time is there; safe to repeat, and at the same time as any other.
 
-    place: Place
-    dataset: Dataset
+    :param rows: each record once; may be none: a snapshot of nothing.
+    :param at: the time that the snapshot is of.
+    :param incomplete: whether records of the one that is there, if there is one, were left out.
+    :raises ConcurrentRunError: if other runs kept publishing it all the time.
+    """
+    # The same name for the same records, so that runs at the same time write the same file.
+    digest = hashlib.blake2b(np.sort(rows.hashes).tobytes(), digest_size=8).hexdigest()
+    part = f"{rows.count:0{COUNT_DIGITS}x}{digest}"
+    layout, stored = place.layout(dataset.name), False
 
-    @property
-    def layout(self) -> Layout:
-        return self.place.layout(self.dataset.name)
+    def publish() -> PublishedState:
+        nonlocal stored
+        there = _files(place.store, layout, at)
+        held = rows_named(there[0]) if there else None
+        if held is None or (rows.count > held and (incomplete or not held)):
+            publish_tables(place, dataset.name, at.date(), rows.schema, rows.tables(), moment(at), part=part)
+            stored = True
+        first = _tidied(place.store, layout, at)
+        file, same = measure(place.store, first, rows_named(first)), _part(first) == part
+        before = rows if same else replace(rows, paths=[first], places=None)
+        return PublishedState([file], stored and same, _differences(before, rows, dataset.publish.identity))
 
-    def publish(self, rows: FileRows, at: datetime, *, incomplete: bool = False) -> PublishedState:
-        """Write the rows, unless the snapshot of that time is there; safe to repeat, and at the same time as any other.
+    return read_published(place.in_words(dataset.name), publish)
 
-        :param rows: each record once; may be none: a snapshot of nothing.
-        :param at: the time that the snapshot is of.
-        :param incomplete: whether records of the one that is there, if there is one, were left out.
-        :raises ConcurrentRunError: if other runs kept publishing it all the time.
-        """
-        # The same name for the same records, so that runs at the same time write the same file.
-        digest = hashlib.blake2b(np.sort(rows.hashes).tobytes(), digest_size=8).hexdigest()
-        part = f"{rows.count:0{COUNT_DIGITS}x}{digest}"
-        stored = False
 
-        def publish() -> PublishedState:
-            nonlocal stored
-            there = self.find(at)
-            held = rows_named(there[0]) if there else None
-            if held is None or (rows.count > held and (incomplete or not held)):
-                span, tables = moment(at), rows.tables()
-                publish_tables(self.place, self.dataset.name, at.date(), rows.schema, tables, span, part=part)
-                stored = True
-            first = self._tidied(at)
-            file, same = measure(self.place.store, first, rows_named(first)), _part(first) == part
-            before = rows if same else replace(rows, paths=[first], places=None)
-            return PublishedState([file], stored and same, self._differences(before, rows))
+def _files(store: ObjectStore, layout: Layout, at: datetime) -> list[str]:
+    """The file of that snapshot, if there is one; several, if runs met: the first one counts."""
+    paths = store.files(layout.published(at.date()))
+    found = [path for path in paths if (name := PublishedName.parse(path)) and name.span.start == at]
+    return sorted(found, key=lambda path: (-rows_named(path), _part(path), not path.endswith(".parquet")))
 
-        return read_published(self.place.in_words(self.dataset.name), publish)
 
-    def find(self, at: datetime) -> list[str]:
-        """The file of that snapshot, if there is one; several, if runs met: the first one counts."""
-        paths = self.place.store.files(self.layout.published(at.date()))
-        found = [path for path in paths if (name := PublishedName.parse(path)) and name.span.start == at]
-        return sorted(found, key=lambda path: (-rows_named(path), _part(path), not path.endswith(".parquet")))
+def _tidied(store: ObjectStore, layout: Layout, at: datetime) -> str:
+    first, *others = _files(store, layout, at)
+    for path in others:
+        if _part(path) == _part(first):
+            store.delete(path)
+        else:
+            store.move(path, f"{layout.revisions(at.date())}/{path.rpartition('/')[2]}")
+    return first
 
-    def _tidied(self, at: datetime) -> str:
-        first, *others = self.find(at)
-        for path in others:
-            if _part(path) == _part(first):
-                self.place.store.delete(path)
-            else:
-                self.place.store.move(path, f"{self.layout.revisions(at.date())}/{path.rpartition('/')[2]}")
-        return first
 
-    def _differences(self, before: FileRows, after: FileRows) -> dict[str, int]:
-        """How many records were ``added``, ``changed`` and ``removed``."""
-        if before is after:
-            return {"added": 0, "changed": 0, "removed": 0}
-        (gone, came), identity = differing(before, after), self.dataset.publish.identity
-        records = record_numbers(chain(gone.tables(identity), came.tables(identity)), identity)
-        of_gone, of_came = np.split(records, [gone.count])
-        changed = len(np.intersect1d(of_gone, of_came))
-        return {"added": came.count - changed, "changed": changed, "removed": gone.count - changed}
+def _differences(before: FileRows, after: FileRows, identity: tuple[str, ...]) -> dict[str, int]:
+    """How many records were ``added``, ``changed`` and ``removed``."""
+    if before is after:
+        return {"added": 0, "changed": 0, "removed": 0}
+    gone, came = differing(before, after)
+    records = record_numbers(chain(gone.tables(identity), came.tables(identity)), identity)
+    of_gone, of_came = np.split(records, [gone.count])
+    changed = len(np.intersect1d(of_gone, of_came))
+    return {"added": came.count - changed, "changed": changed, "removed": gone.count - changed}
 
 
 def rows_named(path: str) -> int:

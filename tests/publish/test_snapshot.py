@@ -12,7 +12,7 @@ from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.publish.file_rows import FileRows
 from airflow_provider_zdirect.publish.files import PublishedState
 from airflow_provider_zdirect.publish.place import Place
-from airflow_provider_zdirect.publish.snapshot import SnapshotPublisher
+from airflow_provider_zdirect.publish.snapshot import store_snapshot
 from airflow_provider_zdirect.storage.layout import Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
@@ -25,11 +25,8 @@ STOCK = {"a": 1, "b": 2, "c": 3}
 
 def publish(store: ObjectStore, quantities: dict[str, int], **others: Any) -> PublishedState:
     """The quantities by location of one EAN; ``others`` are fields of each record."""
-    return publisher(store).publish(staged(store, quantities, **others), CREATED)
-
-
-def publisher(store: ObjectStore) -> SnapshotPublisher:
-    return SnapshotPublisher(Place(store.fs, store.root, "file:///somewhere", MERCHANT, "production"), SNAPSHOTS)
+    place = Place(store.fs, store.root, "file:///somewhere", MERCHANT, "production")
+    return store_snapshot(place, SNAPSHOTS, staged(store, quantities, **others), CREATED)
 
 
 def staged(store: ObjectStore, quantities: dict[str, int], **others: Any) -> FileRows:
