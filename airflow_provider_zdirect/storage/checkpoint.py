@@ -105,6 +105,7 @@ class Checkpoint:
     def __init__(self, store: ObjectStore, folder: str, fingerprint: dict[str, Any], scratch: Path) -> None:
         self.store = store
         self.folder = folder
+        self._head = f"{folder}/{_HEAD}"
         self._fingerprint = fingerprint
         self._scratch = scratch
         self._only_here: set[str] = set()
@@ -162,10 +163,6 @@ class Checkpoint:
         if self._is_saved:
             discard(self.store, self.folder)
         self._is_saved = False
-
-    @property
-    def _head(self) -> str:
-        return f"{self.folder}/{_HEAD}"
 
 
 def discard(store: ObjectStore, folder: str) -> None:
