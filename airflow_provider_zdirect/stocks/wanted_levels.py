@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from airflow_provider_zdirect.datasets.arrow import INSTANT
-from airflow_provider_zdirect.publish.placed_rows import Mask
+from airflow_provider_zdirect.publish.placed_rows import Mask, integers
 from airflow_provider_zdirect.publish.same_row import Numbers
 from airflow_provider_zdirect.stocks.feed import Feed, FeedRow
 from airflow_provider_zdirect.stocks.level import LEVELS, PAIRS
@@ -131,7 +131,7 @@ def _sources(rows: pa.Table, counts: Mask, channels: Iterable[str]) -> list[tupl
 
     :param channels: of the rows that name none, but for EANs of which a row names that channel.
     """
-    eans = rows["ean"].cast(pa.int64()).to_numpy()
+    eans = integers(rows["ean"])
     is_for_all = _is_for("", rows)
     own, for_all = np.flatnonzero(counts & ~is_for_all), np.flatnonzero(counts & is_for_all)
     sources = [("", own)]
@@ -146,7 +146,7 @@ def _is_for(channel: str, rows: pa.Table) -> Mask:
 
 def _subtract(open_pieces: OpenPieces, feed: Feed, places: Numbers, quantities: Numbers, wanted: Wanted) -> None:
     """Subtract open pieces from the quantities of the rows at these places."""
-    eans = feed.rows["ean"].cast(pa.int64()).to_numpy()[places]
+    eans = integers(feed.rows["ean"])[places]
     places = places[np.isin(eans, np.array([int(ean) for ean in open_pieces.pieces], dtype=np.int64))]
     for at, row in zip(places.tolist(), feed.at(places), strict=True):
         pieces = wanted.subtracted[row.ean] = open_pieces.of(row.ean, feed.times[row.file])
@@ -161,15 +161,16 @@ def _rejected(feed: Feed, places: Numbers, first: Numbers, is_contradicted: Mask
     :param first: for each row of the feed, the place of the first one of its pair.
     :param is_contradicted: whether the rows of its pair have different quantities.
     """
-    firsts = dict(zip(places.tolist(), feed.at(first[places]), strict=True))
-    rows = dict(zip(places.tolist(), feed.at(places), strict=True))
+    looked_at = np.union1d(places, first[places])
+    rows = dict(zip(looked_at.tolist(), feed.at(looked_at), strict=True))
     pairs: dict[int, list[FeedRow]] = {}
     for at, row in rows.items():
         pairs.setdefault(int(first[at]), []).append(row)
-    for at, row in rows.items():
-        reason = f"EAN {row.ean} was in {firsts[at].source} already"
+    for at in places.tolist():
+        row, of_pair = rows[at], pairs[int(first[at])]
+        reason = f"EAN {row.ean} was in {of_pair[0].source} already"
         if is_contradicted[at]:
-            other = next(other for other in pairs[int(first[at])] if other.quantity != row.quantity)
+            other = next(other for other in of_pair if other.quantity != row.quantity)
             said = "no quantity" if other.quantity is None else f"quantity {other.quantity}"
             reason = (
                 f"EAN {row.ean} has quantity {row.quantity} here and {said} in {other.source}; none of them is sent"
