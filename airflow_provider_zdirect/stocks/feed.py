@@ -162,8 +162,7 @@ class Feed:
             known.append((row.file, number, row.channel or "", row.ean, row.quantity))
             if row.quantity is None:
                 self.wrong[row.file, number] = row
-        columns = zip(*known, strict=True) if known else [[]] * len(ROWS)
-        judged = pa.table(list(map(list, columns)), schema=ROWS)
+        judged = pa.Table.from_struct_array(pa.array(known, pa.struct(ROWS)))
         added = pa.concat_tables([plain, judged]).unify_dictionaries().sort_by("number")
         self.rows = pa.concat_tables([self.rows, added]).unify_dictionaries()
 
