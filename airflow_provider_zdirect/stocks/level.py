@@ -119,10 +119,9 @@ LEVELS = pa.schema([SCHEMA.field(name) for name in Level.__dataclass_fields__])
 PAIRS = pa.schema(list(LEVELS)[:2])
 
 
-def as_table(items: Iterable[Level], schema: pa.Schema = SCHEMA) -> pa.Table:
+def as_table(items: Iterable[Sent]) -> pa.Table:
     items = list(items)
-    columns = {name: [getattr(item, name) for item in items] for name in schema.names}
-    return pa.Table.from_pydict(columns, schema=schema)
+    return pa.table({name: [getattr(item, name) for item in items] for name in SCHEMA.names}, schema=SCHEMA)
 
 
 def of_table(table: pa.Table) -> tuple[Sent, ...]:
