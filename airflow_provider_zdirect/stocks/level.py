@@ -26,7 +26,7 @@ AGAIN = frozenset({FAILED, MISSING})
 """Outcomes that may be better the next time."""
 
 Version = tuple[datetime, datetime]
-_NEVER = datetime.min.replace(tzinfo=UTC)
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Level:
     @property
     def version(self) -> Version:
         """A level of an older version must never replace this one."""
-        return self.feed_time, self.orders_time or _NEVER
+        return self.feed_time, self.orders_time or NEVER
 
     def is_older(self, newest: Level) -> bool:
         """Whether it is of an older version, and another level."""

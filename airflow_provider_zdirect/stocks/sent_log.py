@@ -42,6 +42,7 @@ from airflow_provider_zdirect.publish.same_row import Numbers
 from airflow_provider_zdirect.stocks.level import (
     ANSWERED,
     COLUMNS,
+    NEVER,
     REJECTED,
     SCHEMA,
     TAKEN,
@@ -357,10 +358,9 @@ class SentLog:
         last.add(unsettled)
         doubts = [item for of_pair in last.last.values() for item in of_pair.values()]
         doubtful = as_table(item for item in doubts if _may_replace(item, self._known.newest[item.pair]))
-        never = datetime.min.replace(tzinfo=UTC)
         name = f"levels-{uuid.uuid4().hex}.parquet"
         left = pa.concat_tables([ended(rows), doubtful]).unify_dictionaries()
-        self._write(Batch(name, "", "", never, never, self._address, left))
+        self._write(Batch(name, "", "", NEVER, NEVER, self._address, left))
         for batch in [*levels, *gone]:
             self._store.delete(f"{self._folder}/{batch.name}")
 

@@ -100,19 +100,16 @@ def wanted_levels(feed: Feed, channels: Iterable[str], open_pieces: OpenPieces |
     if open_pieces is not None:
         _subtract(open_pieces, feed, np.unique(np.concatenate([at for _, at in sources])), quantities, wanted)
     known_until = pa.scalar(open_pieces.known_until if open_pieces else None, INSTANT)
-    levels = [wanted.levels]
-    for channel, at in sources:
-        of_channel = rows.take(pa.array(at))
+    levels = []
+    for ids, at in sources:
         columns = {
-            "sales_channel_id": pa.repeat(pa.scalar(channel, PAIRS.types[0]), len(at))
-            if channel
-            else of_channel["sales_channel_id"],
-            "ean": of_channel["ean"],
+            "sales_channel_id": ids,
+            "ean": rows["ean"].take(pa.array(at)),
             "quantity": quantities[at],
             "feed_time": pa.array(feed_times[at]).cast(INSTANT),
             "orders_time": pa.repeat(known_until, len(at)),
         }
-        levels.append(pa.table(columns).cast(LEVELS))
+        levels.append(pa.table(columns, schema=LEVELS))
     wanted.levels = pa.concat_tables(levels).unify_dictionaries()
     return wanted
 
@@ -126,17 +123,18 @@ def _first_of_pair(pairs: Numbers, feed_times: Numbers) -> Numbers:
     return first
 
 
-def _sources(rows: pa.Table, counts: Mask, channels: Iterable[str]) -> list[tuple[str, Numbers]]:
-    """The places of the rows that count, by the sales channel that they are for (blank: their own).
+def _sources(rows: pa.Table, counts: Mask, channels: Iterable[str]) -> list[tuple[pa.Array, Numbers]]:
+    """The places of the rows that count, with the sales channels that they are for: their own, or one after the other.
 
     :param channels: of the rows that name none, but for EANs of which a row names that channel.
     """
     eans = integers(rows["ean"])
     is_for_all = _is_for("", rows)
     own, for_all = np.flatnonzero(counts & ~is_for_all), np.flatnonzero(counts & is_for_all)
-    sources = [("", own)]
+    sources = [(rows["sales_channel_id"].take(pa.array(own)), own)]
     for each in channels:
-        sources.append((each, for_all[~np.isin(eans[for_all], eans[_is_for(each, rows)])]))
+        at = for_all[~np.isin(eans[for_all], eans[_is_for(each, rows)])]
+        sources.append((pa.repeat(pa.scalar(each, PAIRS.types[0]), len(at)), at))
     return sources
 
 
