@@ -94,8 +94,8 @@ def wanted_levels(feed: Feed, channels: Iterable[str], open_pieces: OpenPieces |
     is_contradicted = np.isin(first, first[is_newest & (quantities != quantities[first])])
     is_first = first == np.arange(rows.num_rows)
     counts = is_first & ~is_contradicted & (quantities >= 0)
-    wanted = Wanted(bad=[*feed.bad, *_rejected(feed, np.flatnonzero(is_newest & ~counts), first, is_contradicted)])
-    wanted.superseded = int((~is_newest).sum())
+    rejected = _rejected(feed, np.flatnonzero(is_newest & ~counts), first, is_contradicted)
+    wanted = Wanted(bad=[*feed.bad, *rejected], superseded=int((~is_newest).sum()))
     sources = _sources(rows, counts, dict.fromkeys(channels))
     if open_pieces is not None:
         _subtract(open_pieces, feed, np.unique(np.concatenate([at for _, at in sources])), quantities, wanted)
@@ -123,7 +123,7 @@ def _first_of_pair(pairs: Numbers, feed_times: Numbers) -> Numbers:
     return first
 
 
-def _sources(rows: pa.Table, counts: Mask, channels: Iterable[str]) -> list[tuple[pa.Array, Numbers]]:
+def _sources(rows: pa.Table, counts: Mask, channels: Iterable[str]) -> list[tuple[pa.ChunkedArray | pa.Array, Numbers]]:
     """The places of the rows that count, with the sales channels that they are for: their own, or one after the other.
 
     :param channels: of the rows that name none, but for EANs of which a row names that channel.
