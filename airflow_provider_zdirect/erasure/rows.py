@@ -6,8 +6,9 @@ an address remains, as when personal data is dropped. Undeclared fields may be p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from datetime import datetime, timedelta
+from functools import reduce
 from typing import Any
 
 import msgspec
@@ -51,14 +52,14 @@ def is_theirs(rows: pa.Table, people: ErasedPeople) -> pa.Array:
     theirs = pa.repeat(False, rows.num_rows)
     ids = pa.array(list(people.orders), pa.string())
     if "order_id" in rows.column_names:
-        theirs = pc.or_(theirs, pc.is_in(column(rows, "order_id"), value_set=ids))
+        theirs = pc.or_(theirs, pc.is_in(rows["order_id"].combine_chunks(), value_set=ids))
     if "customer_number" in rows.column_names:
-        numbers = column(rows, "customer_number")
+        numbers = rows["customer_number"].combine_chunks()
         named = {each: asked for each in pc.unique(numbers).to_pylist() if (asked := people.asked_at(each))}
         at = pc.index_in(numbers, value_set=pa.array(list(named), pa.string()))
         theirs = pc.or_(theirs, placed_before(rows, pa.array(list(named.values()), INSTANT).take(at)))
     if "orders" in rows.column_names:
-        orders = column(rows, "orders")
+        orders = rows["orders"].combine_chunks()
         hits = pc.is_in(pc.struct_field(pc.list_flatten(orders), "order_id"), value_set=ids)
         positions = pa.array(range(rows.num_rows), pa.int64())
         theirs = pc.or_(theirs, pc.is_in(positions, value_set=pc.list_parent_indices(orders).filter(hits)))
@@ -67,16 +68,13 @@ def is_theirs(rows: pa.Table, people: ErasedPeople) -> pa.Array:
 
 def placed_before(rows: pa.Table, asked: pa.Array | pa.Scalar) -> pa.Array:
     """Which rows are of orders that were placed before these times; False where there is none."""
-    earlier = pc.fill_null(pc.less_equal(column(rows, "order_date"), asked), True)
+    earlier = pc.fill_null(pc.less_equal(rows["order_date"].combine_chunks(), asked), True)
     return pc.and_(earlier, pc.is_valid(asked))
 
 
 def has_personal_data(rows: pa.Table) -> pa.Array:
     """Which rows hold anything that may be personal, in those of the columns in :data:`PERSONAL` that are there."""
-    holds = pa.repeat(False, rows.num_rows)
-    for name in _personal(rows):
-        holds = pc.or_(holds, _holds(column(rows, name)))
-    return holds
+    return _any_holds((rows[name].combine_chunks() for name in _personal(rows)), rows.num_rows)
 
 
 def to_erase(rows: pa.Table, people: ErasedPeople) -> pa.Array:
@@ -90,9 +88,9 @@ def erased(dataset: Dataset, rows: pa.Table, at: datetime | None = None) -> pa.T
     :param at: the present, for published rows: they become later versions of themselves; None: they were just fetched.
     """
     for name in _personal(rows):
-        rows = _with(rows, name, _forgotten(column(rows, name)))
+        rows = _with(rows, name, _forgotten(rows[name].combine_chunks()))
     if at is not None:
-        later = pc.add(column(rows, EXTRACTED_AT), pa.scalar(timedelta(microseconds=1), pa.duration("us")))
+        later = pc.add(rows[EXTRACTED_AT].combine_chunks(), pa.scalar(timedelta(microseconds=1), pa.duration("us")))
         now = pa.scalar(at, INSTANT)
         rows = _with(rows, EXTRACTED_AT, pc.if_else(pc.greater(later, now), later, now))
     # Of what remains, so that the same row is recognized whenever it is fetched.
@@ -147,12 +145,6 @@ def contacts_of(order: Mapping[str, Any]) -> Contacts:
     return {contact for contact in found if len(contact[-1]) >= SHORTEST_CONTACT}
 
 
-def column(rows: pa.Table, name: str) -> pa.Array:
-    """A column in one piece."""
-    chunks = rows.column(name)
-    return pa.concat_arrays(chunks.chunks) if chunks.num_chunks else pa.array([], chunks.type)
-
-
 def _personal(rows: pa.Table) -> list[str]:
     return [name for name in PERSONAL if name in rows.column_names]
 
@@ -165,11 +157,12 @@ def _with(rows: pa.Table, name: str, values: pa.Array) -> pa.Table:
 def _holds(values: pa.Array) -> pa.Array:
     if not pa.types.is_struct(values.type):
         return pc.is_valid(values)
-    holds = pa.repeat(False, len(values))
-    for field in values.type:
-        if field.name not in KEPT:
-            holds = pc.or_(holds, _holds(pc.struct_field(values, field.name)))
-    return holds
+    fields = (pc.struct_field(values, field.name) for field in values.type if field.name not in KEPT)
+    return _any_holds(fields, len(values))
+
+
+def _any_holds(columns: Iterable[pa.Array], count: int) -> pa.Array:
+    return reduce(pc.or_, map(_holds, columns), pa.repeat(False, count))
 
 
 def _forgotten(values: pa.Array) -> pa.Array:
@@ -178,8 +171,6 @@ def _forgotten(values: pa.Array) -> pa.Array:
         return pa.nulls(len(values), kind)
     fields = list(kind)
     kept = {field.name: pc.struct_field(values, field.name) for field in fields if field.name in KEPT}
-    nothing = pa.repeat(True, len(values))
-    for each in kept.values():
-        nothing = pc.and_(nothing, pc.is_null(each))
+    nothing = reduce(pc.and_, map(pc.is_null, kept.values()))
     children = [kept.get(field.name, pa.nulls(len(values), field.type)) for field in fields]
     return pa.StructArray.from_arrays(children, fields=fields, mask=nothing)

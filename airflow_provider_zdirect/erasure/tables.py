@@ -24,7 +24,6 @@ from airflow_provider_zdirect.erasure.ledger import ErasedPeople, ErasureLedger
 from airflow_provider_zdirect.erasure.rows import (
     COLUMNS,
     Contacts,
-    column,
     contacts_of,
     erased,
     has_personal_data,
@@ -133,7 +132,7 @@ class OrderErasure:
                 orders.add(order_id)
                 if number and _HASHED.fullmatch(number):
                     hashed[number] = max(hashed.get(number) or "", people.orders.get(order_id) or "")
-            nameless = pc.and_(pc.is_null(column(rows, "customer_number")), has_personal_data(rows))
+            nameless = pc.and_(pc.is_null(rows["customer_number"].combine_chunks()), has_personal_data(rows))
             if people.asked_last is not None:
                 nameless = pc.and_(nameless, placed_before(rows, pa.scalar(people.asked_last, INSTANT)))
             if self.contacts and pc.any(nameless).as_py():

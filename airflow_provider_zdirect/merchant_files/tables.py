@@ -115,17 +115,15 @@ class TableFile:
     def read(self, put_aside: PutAside | None = None, take: Take | None = None) -> Table:
         """As :meth:`rows`, with what the file says of itself."""
         kind = table_kind(self.uri, name=self.name)
-        data = self._data()
+        if kind == "jsonl":
+            return Table(self._valid(self._json_rows(self._text()), put_aside))
         if kind == "parquet":
             # Here, so that what a file may be called can be said without Arrow: DAG files are parsed often.
             from airflow_provider_zdirect.merchant_files.parquet_rows import Parquet
 
-            table: Csv | Parquet = Parquet(data, self)
+            table: Csv | Parquet = Parquet(self._data(), self)
         else:
-            text = self._text(data)
-            if kind == "jsonl":
-                return Table(self._valid(self._json_rows(text), put_aside))
-            table = Csv(text, self)
+            table = Csv(self._text(), self)
         rows = table.rows(take(table.columns()) if take else ())
         decimal_comma = isinstance(table, Csv) and table.delimiter == ";"
         return Table(self._valid(rows, put_aside), decimal_comma)
@@ -189,8 +187,9 @@ class TableFile:
             raise self.refusal("it is empty", f"Give a file with rows, or leave {self.name} out.")
         return data
 
-    def _text(self, data: bytes) -> str:
+    def _text(self) -> str:
         """The text; bytes that are not UTF-8 become lone surrogates, as they may be in a column that is not read."""
+        data = self._data()
         try:
             is_utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
             text = data.decode("utf-16") if is_utf16 else data.decode(errors="surrogateescape")

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import reduce
 from types import MappingProxyType
 from typing import Any
 
@@ -161,8 +162,7 @@ class Feed:
             known.append((row.file, number, row.channel or "", row.ean, row.quantity))
             if row.quantity is None:
                 self.wrong[row.file, number] = row
-        columns = zip(*known, strict=True) if known else [[]] * len(ROWS)
-        judged = pa.table(list(map(list, columns)), schema=ROWS)
+        judged = pa.Table.from_struct_array(pa.array(known, pa.struct(ROWS)))
         added = pa.concat_tables([plain, judged]).unify_dictionaries().sort_by("number")
         self.rows = pa.concat_tables([self.rows, added]).unify_dictionaries()
 
@@ -291,12 +291,11 @@ def _plain_rows(file: TableFile, found: pa.Table) -> pa.Table:
     """The rows of which each cell is plainly right (``ROWS``)."""
     blank = pa.repeat("", found.num_rows)
     cells = {name: found[name].fill_null("") if name in found.column_names else blank for name in PLAIN}
-    rows = pa.table({**cells, "number": found["number"]})
-    for name, pattern in PLAIN.items():
-        rows = rows.filter(pc.match_substring_regex(rows[name], pattern))
-    rows = rows.filter(are_eans(integers(rows["ean"])))
-    rows = rows.append_column("file", pa.repeat(file.uri, rows.num_rows))
-    return rows.select(ROWS.names).cast(ROWS)
+    is_plain = reduce(pc.and_, (pc.match_substring_regex(cells[name], pattern) for name, pattern in PLAIN.items()))
+    file_name = pa.repeat(pa.scalar(file.uri, ROWS.field("file").type), found.num_rows)
+    columns = {**cells, "number": found["number"], "file": file_name}
+    rows = pa.table({name: columns[name] for name in ROWS.names}).filter(is_plain)
+    return rows.filter(are_eans(integers(rows["ean"]))).cast(ROWS)
 
 
 def _judged(file: TableFile, where: str, row: Mapping[str, Any], mapping: SkuMapping | None) -> FeedRow:

@@ -26,7 +26,7 @@ AGAIN = frozenset({FAILED, MISSING})
 """Outcomes that may be better the next time."""
 
 Version = tuple[datetime, datetime]
-_NEVER = datetime.min.replace(tzinfo=UTC)
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Level:
     @property
     def version(self) -> Version:
         """A level of an older version must never replace this one."""
-        return self.feed_time, self.orders_time or _NEVER
+        return self.feed_time, self.orders_time or NEVER
 
     def is_older(self, newest: Level) -> bool:
         """Whether it is of an older version, and another level."""
@@ -119,10 +119,9 @@ LEVELS = pa.schema([SCHEMA.field(name) for name in Level.__dataclass_fields__])
 PAIRS = pa.schema(list(LEVELS)[:2])
 
 
-def as_table(items: Iterable[Level], schema: pa.Schema = SCHEMA) -> pa.Table:
+def as_table(items: Iterable[Sent]) -> pa.Table:
     items = list(items)
-    columns = {name: [getattr(item, name) for item in items] for name in schema.names}
-    return pa.Table.from_pydict(columns, schema=schema)
+    return pa.table({name: [getattr(item, name) for item in items] for name in SCHEMA.names}, schema=SCHEMA)
 
 
 def of_table(table: pa.Table) -> tuple[Sent, ...]:

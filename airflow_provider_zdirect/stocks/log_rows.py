@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -62,13 +63,25 @@ def newest_rows(rows: pa.Table, *, only_taken: bool = False) -> Numbers:
 def ended(rows: pa.Table) -> pa.Table:
     """What is left when the runs have ended: the newest row of each pair, and the newest that zDirect has taken."""
     left = np.union1d(newest_rows(rows), newest_rows(rows, only_taken=True))
-    runs = pa.repeat(pa.scalar("", SCHEMA.field("run").type), len(left))
-    return rows.take(pa.array(left)).set_column(SCHEMA.get_field_index("run"), SCHEMA.field("run"), runs)
+    return log_table(rows.drop_columns(["run"]).take(pa.array(left)), run="")
+
+
+def log_table(*tables: pa.Table, **constants: Any) -> pa.Table:
+    """Rows of the log from columns of these tables, each of the last that has it.
+
+    :param constants: what all rows have in columns that no table has; others are null.
+    """
+    columns = {name: table[name] for table in tables for name in table.column_names}
+    for field in SCHEMA:
+        if field.name not in columns:
+            constant = pa.scalar(constants.get(field.name), field.type)
+            columns[field.name] = pa.repeat(constant, tables[0].num_rows)
+    return pa.table(columns, schema=SCHEMA)
 
 
 def of_pairs(rows: pa.Table, pairs: Iterable[Pair]) -> pa.Table:
     """The rows of these pairs."""
-    wanted, keys = pair_keys(pa.table(list(map(list, zip(*pairs, strict=True))), schema=PAIRS), rows)
+    wanted, keys = pair_keys(pa.Table.from_struct_array(pa.array(list(pairs), pa.struct(PAIRS))), rows)
     return rows.filter(np.isin(keys, wanted))
 
 

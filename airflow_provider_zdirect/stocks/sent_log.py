@@ -42,7 +42,7 @@ from airflow_provider_zdirect.publish.same_row import Numbers
 from airflow_provider_zdirect.stocks.level import (
     ANSWERED,
     COLUMNS,
-    LEVELS,
+    NEVER,
     REJECTED,
     SCHEMA,
     TAKEN,
@@ -61,6 +61,7 @@ from airflow_provider_zdirect.stocks.log_rows import (
     is_rejected,
     is_taken,
     is_unsettled,
+    log_table,
     microseconds,
     newest_rows,
     of_pairs,
@@ -330,24 +331,15 @@ class SentLog:
         :returns: the levels that it may not have any more.
         """
         sent_at = self._next_time(now, self._standing(levels)[0]["sent_at"].unique().drop_null().to_pylist())
-        constant = {"sent_at": sent_at, "attempts": 0, "run": self._run}
-        columns = [
-            levels[field.name]
-            if field.name in LEVELS.names
-            else pa.repeat(pa.scalar(constant.get(field.name), field.type), levels.num_rows)
-            for field in SCHEMA
-        ]
-        batch = self._announce(pa.table(columns, schema=SCHEMA), sent_at)
+        batch = self._announce(log_table(levels, sent_at=sent_at, attempts=0, run=self._run), sent_at)
         # A run that has looked before that, and sends something older, may not look again.
         self._add(batch)
         self.refresh(written=batch.name)
         before, _, is_same, is_open = self._standing(levels, only_taken=True)
-        self.watch(open_pairs := _pairs(levels.filter(is_open)))
-        is_same[is_open] &= np.array([not self.is_doubtful(pair) for pair in open_pairs], dtype=bool)
-        confirmed = batch.rows
-        for name in ANSWERED:
-            confirmed = confirmed.set_column(SCHEMA.get_field_index(name), SCHEMA.field(name), before[name])
-        self.record(batch, confirmed.filter(is_same))
+        opened = levels_of(levels.filter(is_open))
+        self.watch(opened)
+        is_same[is_open] &= np.array([not self.is_doubtful(pair) for pair in opened], dtype=bool)
+        self.record(batch, log_table(batch.rows, before.select(ANSWERED)).filter(is_same))
         return levels.filter(~is_same)
 
     def compact(self, batches: Iterable[Batch]) -> None:
@@ -360,16 +352,15 @@ class SentLog:
             return
         rows = pa.concat_tables([batch.rows for batch in [*levels, *gone]]).unify_dictionaries()
         # What died without looking again keeps its pair doubtful, until that is sent again.
-        unsettled = rows.filter(is_unsettled(rows))
-        self.watch(_pairs(unsettled))
+        unsettled = of_table(rows.filter(is_unsettled(rows)))
+        self.watch(item.pair for item in unsettled)
         last = Known()
-        last.add(of_table(unsettled))
+        last.add(unsettled)
         doubts = [item for of_pair in last.last.values() for item in of_pair.values()]
         doubtful = as_table(item for item in doubts if _may_replace(item, self._known.newest[item.pair]))
-        never = datetime.min.replace(tzinfo=UTC)
         name = f"levels-{uuid.uuid4().hex}.parquet"
         left = pa.concat_tables([ended(rows), doubtful]).unify_dictionaries()
-        self._write(Batch(name, "", "", never, never, self._address, left))
+        self._write(Batch(name, "", "", NEVER, NEVER, self._address, left))
         for batch in [*levels, *gone]:
             self._store.delete(f"{self._folder}/{batch.name}")
 
@@ -390,10 +381,6 @@ class SentLog:
 
     def _write(self, batch: Batch) -> None:
         self._store.write(f"{self._folder}/{batch.name}", batch.as_bytes())
-
-
-def _pairs(table: pa.Table) -> list[Pair]:
-    return list(zip(table["sales_channel_id"].to_pylist(), table["ean"].to_pylist(), strict=True))
 
 
 def _may_replace(item: Sent, newest: Sent) -> bool:

@@ -282,8 +282,7 @@ class _Updating:
         """:param rows: what this run has sent."""
         found = Counter(row["outcome"] for row in rows)
         counts = {"accepted": found[ACCEPTED], "pending": found[PENDING], "refused": found[REJECTED]}
-        sent = pa.table({name: [row[name] for row in rows] for name in ("sales_channel_id", "ean")}, schema=PAIRS)
-        wanted_pairs, sent_pairs = pair_keys(self.plan.levels, sent)
+        wanted_pairs, sent_pairs = pair_keys(self.plan.levels, pa.Table.from_pylist(rows, schema=PAIRS))
         is_known, is_outdated = self.log.outdated(self.plan.levels)
         is_left = is_known & ~np.isin(wanted_pairs, sent_pairs)
         outdated = int((is_left & is_outdated).sum())

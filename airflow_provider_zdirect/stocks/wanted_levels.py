@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from airflow_provider_zdirect.datasets.arrow import INSTANT
-from airflow_provider_zdirect.publish.placed_rows import Mask
+from airflow_provider_zdirect.publish.placed_rows import Mask, integers
 from airflow_provider_zdirect.publish.same_row import Numbers
 from airflow_provider_zdirect.stocks.feed import Feed, FeedRow
 from airflow_provider_zdirect.stocks.level import LEVELS, PAIRS
@@ -94,25 +94,22 @@ def wanted_levels(feed: Feed, channels: Iterable[str], open_pieces: OpenPieces |
     is_contradicted = np.isin(first, first[is_newest & (quantities != quantities[first])])
     is_first = first == np.arange(rows.num_rows)
     counts = is_first & ~is_contradicted & (quantities >= 0)
-    wanted = Wanted(bad=[*feed.bad, *_rejected(feed, np.flatnonzero(is_newest & ~counts), first, is_contradicted)])
-    wanted.superseded = int((~is_newest).sum())
+    rejected = _rejected(feed, np.flatnonzero(is_newest & ~counts), first, is_contradicted)
+    wanted = Wanted(bad=[*feed.bad, *rejected], superseded=int((~is_newest).sum()))
     sources = _sources(rows, counts, dict.fromkeys(channels))
     if open_pieces is not None:
         _subtract(open_pieces, feed, np.unique(np.concatenate([at for _, at in sources])), quantities, wanted)
     known_until = pa.scalar(open_pieces.known_until if open_pieces else None, INSTANT)
-    levels = [wanted.levels]
-    for channel, at in sources:
-        of_channel = rows.take(pa.array(at))
+    levels = []
+    for ids, at in sources:
         columns = {
-            "sales_channel_id": pa.repeat(pa.scalar(channel, PAIRS.types[0]), len(at))
-            if channel
-            else of_channel["sales_channel_id"],
-            "ean": of_channel["ean"],
+            "sales_channel_id": ids,
+            "ean": rows["ean"].take(pa.array(at)),
             "quantity": quantities[at],
             "feed_time": pa.array(feed_times[at]).cast(INSTANT),
             "orders_time": pa.repeat(known_until, len(at)),
         }
-        levels.append(pa.table(columns).cast(LEVELS))
+        levels.append(pa.table(columns, schema=LEVELS))
     wanted.levels = pa.concat_tables(levels).unify_dictionaries()
     return wanted
 
@@ -126,17 +123,18 @@ def _first_of_pair(pairs: Numbers, feed_times: Numbers) -> Numbers:
     return first
 
 
-def _sources(rows: pa.Table, counts: Mask, channels: Iterable[str]) -> list[tuple[str, Numbers]]:
-    """The places of the rows that count, by the sales channel that they are for (blank: their own).
+def _sources(rows: pa.Table, counts: Mask, channels: Iterable[str]) -> list[tuple[pa.ChunkedArray | pa.Array, Numbers]]:
+    """The places of the rows that count, with the sales channels that they are for: their own, or one after the other.
 
     :param channels: of the rows that name none, but for EANs of which a row names that channel.
     """
-    eans = rows["ean"].cast(pa.int64()).to_numpy()
+    eans = integers(rows["ean"])
     is_for_all = _is_for("", rows)
     own, for_all = np.flatnonzero(counts & ~is_for_all), np.flatnonzero(counts & is_for_all)
-    sources = [("", own)]
+    sources = [(rows["sales_channel_id"].take(pa.array(own)), own)]
     for each in channels:
-        sources.append((each, for_all[~np.isin(eans[for_all], eans[_is_for(each, rows)])]))
+        at = for_all[~np.isin(eans[for_all], eans[_is_for(each, rows)])]
+        sources.append((pa.repeat(pa.scalar(each, PAIRS.types[0]), len(at)), at))
     return sources
 
 
@@ -146,7 +144,7 @@ def _is_for(channel: str, rows: pa.Table) -> Mask:
 
 def _subtract(open_pieces: OpenPieces, feed: Feed, places: Numbers, quantities: Numbers, wanted: Wanted) -> None:
     """Subtract open pieces from the quantities of the rows at these places."""
-    eans = feed.rows["ean"].cast(pa.int64()).to_numpy()[places]
+    eans = integers(feed.rows["ean"])[places]
     places = places[np.isin(eans, np.array([int(ean) for ean in open_pieces.pieces], dtype=np.int64))]
     for at, row in zip(places.tolist(), feed.at(places), strict=True):
         pieces = wanted.subtracted[row.ean] = open_pieces.of(row.ean, feed.times[row.file])
@@ -161,15 +159,16 @@ def _rejected(feed: Feed, places: Numbers, first: Numbers, is_contradicted: Mask
     :param first: for each row of the feed, the place of the first one of its pair.
     :param is_contradicted: whether the rows of its pair have different quantities.
     """
-    firsts = dict(zip(places.tolist(), feed.at(first[places]), strict=True))
-    rows = dict(zip(places.tolist(), feed.at(places), strict=True))
+    looked_at = np.union1d(places, first[places])
+    rows = dict(zip(looked_at.tolist(), feed.at(looked_at), strict=True))
     pairs: dict[int, list[FeedRow]] = {}
     for at, row in rows.items():
         pairs.setdefault(int(first[at]), []).append(row)
-    for at, row in rows.items():
-        reason = f"EAN {row.ean} was in {firsts[at].source} already"
+    for at in places.tolist():
+        row, of_pair = rows[at], pairs[int(first[at])]
+        reason = f"EAN {row.ean} was in {of_pair[0].source} already"
         if is_contradicted[at]:
-            other = next(other for other in pairs[int(first[at])] if other.quantity != row.quantity)
+            other = next(other for other in of_pair if other.quantity != row.quantity)
             said = "no quantity" if other.quantity is None else f"quantity {other.quantity}"
             reason = (
                 f"EAN {row.ean} has quantity {row.quantity} here and {said} in {other.source}; none of them is sent"
