@@ -171,6 +171,6 @@ def _forgotten(values: pa.Array) -> pa.Array:
         return pa.nulls(len(values), kind)
     fields = list(kind)
     kept = {field.name: pc.struct_field(values, field.name) for field in fields if field.name in KEPT}
-    nothing = reduce(pc.and_, map(pc.is_null, kept.values()))
+    nothing = reduce(pc.and_, map(pc.is_null, kept.values()), pa.repeat(True, len(values)))
     children = [kept.get(field.name, pa.nulls(len(values), field.type)) for field in fields]
     return pa.StructArray.from_arrays(children, fields=fields, mask=nothing)
