@@ -29,25 +29,16 @@ MODEL_BATCH = 2_000
 """Records that are objects of their model at the same time."""
 
 
-def validate(
-    model: type[Record], sources: Sequence[Any], lineage: Lineage
-) -> Iterator[tuple[pa.Table, list[Rejected]]]:
-    """Rows and rejected records of a page, in batches, in order.
-
-    :param sources: one JSON text (anything bytes-like) per record.
-    """
-    for start in range(0, len(sources), BATCH):
-        rejected: list[Rejected] = []
-        yield _rows(model, sources[start : start + BATCH], lineage, rejected), rejected
-
-
 def take_valid(
     model: type[Record], sources: Sequence[Any], lineage: Lineage, take: Callable[[pa.Table], object]
 ) -> list[Rejected]:
-    """Give the rows of a page, in batches, to ``take``; the rejected records."""
+    """Give the rows of a page, in batches and in order, to ``take``; the rejected records.
+
+    :param sources: one JSON text (anything bytes-like) per record.
+    """
     rejected: list[Rejected] = []
-    for table, bad in validate(model, sources, lineage):
-        rejected += bad
+    for start in range(0, len(sources), BATCH):
+        table = _rows(model, sources[start : start + BATCH], lineage, rejected)
         if table.num_rows:
             take(table)
         # Only one at a time.
