@@ -159,12 +159,9 @@ class ExtractResult:
             "changes": dict(self.changes),
         }
         if manifest.state is not None:
-            current = f"{manifest.dataset}_current" if DATASETS[manifest.dataset].publish.keeps_history else None
-            return {
-                **found,
-                "current_uri": self.place.data_uri(current) if current else None,
-                **manifest.state.as_json(),
-            }
+            keeps_history = DATASETS[manifest.dataset].publish.keeps_history
+            current = self.place.data_uri(f"{manifest.dataset}_current") if keeps_history else None
+            return {**found, "current_uri": current, **manifest.state.as_json()}
         window = manifest.window
         found |= {"window_from": window.start.isoformat(), "window_to": window.end.isoformat()}
         return found | {"parts": dict(manifest.parts)} if manifest.parts else found
