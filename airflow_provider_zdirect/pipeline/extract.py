@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.datasets.publication import Once
+from airflow_provider_zdirect.datasets.publication import History, Once
 from airflow_provider_zdirect.exceptions import ConcurrentRunError, RetentionError
 from airflow_provider_zdirect.pipeline.empty_reports import judge_empty_reports
 from airflow_provider_zdirect.pipeline.fetch import Fetcher
@@ -113,12 +113,12 @@ async def _begin(job: ExtractJob, clock: Clock, scratch: Path) -> Run:
 
 async def _fetch_and_publish(run: Run, client: ZDirectClient) -> ExtractResult:
     publish, known = run.dataset.publish, None
-    if publish.keeps_history:
+    if isinstance(publish, History):
         from airflow_provider_zdirect.pipeline.publish import KnownState
 
         known = KnownState(run)
     # Whether the base path can be written to and deleted from shows here, before the first request.
-    if run.dataset.has_windows and not publish.by_day:
+    if isinstance(publish, Once):
         with naming_base_path(run.place.uri, run.place.storage):
             await asyncio.gather(
                 asyncio.to_thread(announce, run.store, run.layout, run.window),

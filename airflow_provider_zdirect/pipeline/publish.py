@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from airflow_provider_zdirect.datasets.publication import Once
 from airflow_provider_zdirect.erasure.concurrent_extraction import ErasedMeanwhile
 from airflow_provider_zdirect.exceptions import RejectedRecordsError
 from airflow_provider_zdirect.pipeline.manifest import ExtractResult
@@ -29,7 +30,7 @@ def publish(run: Run, erased: ErasedMeanwhile, known: KnownState | None) -> Extr
     try:
         if run.dataset.has_windows:
             manifest = run.manifest(_publish_rejected(run))
-            return publish_days(run, manifest) if run.dataset.publish.by_day else publish_once(run, manifest)
+            return publish_once(run, manifest) if isinstance(run.dataset.publish, Once) else publish_days(run, manifest)
         rows, contradicted = distinct_rows(run)
         reject(run, run.progress.of(run.requests[0].key), contradicted)
         manifest = run.manifest(_publish_rejected(run))
