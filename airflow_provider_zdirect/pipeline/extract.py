@@ -40,7 +40,7 @@ from airflow_provider_zdirect.storage.object_store import naming_base_path
 from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW
 
 if TYPE_CHECKING:
-    from airflow_provider_zdirect.pipeline.publish import KnownState
+    from airflow_provider_zdirect.pipeline.publish_states import KnownState
 
 __all__ = ["ExtractJob", "ExtractResult", "extract"]
 
@@ -114,7 +114,7 @@ async def _begin(job: ExtractJob, clock: Clock, scratch: Path) -> Run:
 async def _fetch_and_publish(run: Run, client: ZDirectClient) -> ExtractResult:
     publish, known = run.dataset.publish, None
     if isinstance(publish, History):
-        from airflow_provider_zdirect.pipeline.publish import KnownState
+        from airflow_provider_zdirect.pipeline.publish_states import KnownState
 
         known = KnownState(run)
     # Whether the base path can be written to and deleted from shows here, before the first request.
@@ -149,10 +149,9 @@ def _publish(run: Run, known: KnownState | None) -> ExtractResult:
         result = _publish_nothing(run)
     else:
         # Imported here, as in staging.
-        from airflow_provider_zdirect.erasure.concurrent_extraction import ErasedMeanwhile
         from airflow_provider_zdirect.pipeline.publish import publish
 
-        result = publish(run, ErasedMeanwhile(run.ledger, run.checkpoint, run.job.what), known)
+        result = publish(run, known)
     if not run.progress.total("rejected"):
         # An earlier run may have written some there.
         run.store.delete(run.rejected_path)

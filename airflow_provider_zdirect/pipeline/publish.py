@@ -13,12 +13,10 @@ from airflow_provider_zdirect.pipeline.publish_windows import publish_days, publ
 from airflow_provider_zdirect.pipeline.run import Run
 from airflow_provider_zdirect.pipeline.staged_rows import reject
 
-__all__ = ["KnownState", "publish"]
-
 REASONS_NAMED = 3
 
 
-def publish(run: Run, erased: ErasedMeanwhile, known: KnownState | None) -> ExtractResult:
+def publish(run: Run, known: KnownState | None) -> ExtractResult:
     """Publish what a run has staged.
 
     :param known: what is published so far, where a history is kept.
@@ -26,6 +24,7 @@ def publish(run: Run, erased: ErasedMeanwhile, known: KnownState | None) -> Extr
     """
     # To the operating system, with what the pages took: publishing has needs of its own.
     pa.default_memory_pool().release_unused()
+    erased = ErasedMeanwhile(run.ledger, run.checkpoint, run.job.what)
     erased.refuse(run.progress)
     try:
         if run.dataset.has_windows:
