@@ -41,9 +41,9 @@ from airflow_provider_zdirect.datasets.endpoint import Rate
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.emulator.requests import check_bearer
 from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.pipeline import fetch
 from airflow_provider_zdirect.pipeline.extract import ExtractJob, ExtractResult, extract
 from airflow_provider_zdirect.pipeline.fetch import REQUESTS_AT_ONCE
-from airflow_provider_zdirect.pipeline.staging import PageStager
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import Window
 
@@ -149,18 +149,18 @@ class TimedTransport(Transport):
 def timed_staging() -> Iterator[list[tuple[float, float]]]:
     """When pages were staged, in seconds."""
     spans: list[tuple[float, float]] = []
-    original = PageStager.stage
+    original = fetch.stage_page
 
     def stage(*arguments: Any) -> None:
         started = time.monotonic()
         original(*arguments)
         spans.append((started, time.monotonic()))
 
-    PageStager.stage = stage  # type: ignore[method-assign]
+    fetch.stage_page = stage
     try:
         yield spans
     finally:
-        PageStager.stage = original  # type: ignore[method-assign]
+        fetch.stage_page = original
 
 
 def job(merchant_id: str, dataset: str, window: Window, folder: str) -> ExtractJob:

@@ -15,7 +15,7 @@ from airflow_provider_zdirect.datasets.arrow import arrow_schema
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.datasets.endpoint import Rate, RateLimits
 from airflow_provider_zdirect.datasets.paging import Cursor, TimeWalk
-from airflow_provider_zdirect.datasets.publication import History, Snapshots
+from airflow_provider_zdirect.datasets.publication import Days, History, Snapshots
 from airflow_provider_zdirect.datasets.selection import Dates, State, Timestamps
 from airflow_provider_zdirect.datasets.table import DATASETS, Dataset
 
@@ -193,7 +193,7 @@ def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
         unsure = "" if sure else " (unconfirmed whether `from` and `to` select by it)"
         yield "time field", f"`{publish.time_field}`{unsure}"
     identity = " + ".join(f"`{name}`" for name in publish.identity) or "none"
-    if publish.by_day:
+    if isinstance(publish, Days):
         identity += "; a fetched day replaces the day as a whole, and the former data moves to `_revisions`"
     yield "identity", identity
     if latest := dataset.of_latest():
@@ -205,7 +205,7 @@ def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
     if dataset.when_too_many:
         yield "a day with too many records", f"is fetched from `{dataset.when_too_many.endpoint.path}`"
     if dataset.has_windows:
-        yield "longest request", _length(timedelta(days=1) if publish.by_day else selection.request_window)
+        yield "longest request", _length(timedelta(days=1) if isinstance(publish, Days) else selection.request_window)
         yield "overlap (default)", _length(dataset.windows.overlap, none="none")
     if retention := dataset.windows.retention if dataset.has_windows else dataset.states.retention:
         yield "kept by zDirect", str(retention)

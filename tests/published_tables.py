@@ -13,6 +13,7 @@ from orders.order_world import CODES, OrderWorld
 from state_extraction import StateExtraction
 from stocks.stock_world import StockWorld, ean, stock_emulator
 
+from airflow_provider_zdirect.datasets.publication import History
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.inbound.item_set_sync import sync_item_sets
@@ -26,7 +27,7 @@ from airflow_provider_zdirect.windows import Window
 OF_DATASETS = {
     name: f"{name}_current"
     for name, dataset in DATASETS.items()
-    if dataset.of_latest() is not None or dataset.publish.keeps_history
+    if dataset.of_latest() is not None or isinstance(dataset.publish, History)
 }
 TABLES = {
     *DATASETS,

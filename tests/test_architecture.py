@@ -13,7 +13,7 @@ import pytest
 
 import airflow_provider_zdirect
 from airflow_provider_zdirect import exceptions
-from airflow_provider_zdirect.datasets.publication import Days, Once
+from airflow_provider_zdirect.datasets.publication import Days, History, Once
 from airflow_provider_zdirect.datasets.selection import Dates
 from airflow_provider_zdirect.datasets.table import DATASETS
 
@@ -137,10 +137,10 @@ def test_every_dataset_has_what_its_kind_needs() -> None:
         assert dataset.answer.keys
         publish = dataset.publish
         assert dataset.has_windows == isinstance(publish, Once | Days)
-        assert isinstance(dataset.selection, Dates) == publish.by_day
+        assert isinstance(dataset.selection, Dates) == isinstance(publish, Days)
         assert dataset.has_windows or dataset.states.retention or not dataset.states.since_parameter
-        assert publish.time_field or publish.keeps_history
-        assert publish.identity or (publish.by_day and dataset.days.alike)
+        assert publish.time_field or isinstance(publish, History)
+        assert publish.identity or (isinstance(publish, Days) and dataset.days.alike)
         fields = dataset.model.model_fields.keys()
         assert {*publish.identity, *filter(None, [publish.time_field]), *dataset.personal_data} <= fields
         assert dataset.source

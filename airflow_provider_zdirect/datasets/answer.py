@@ -32,7 +32,6 @@ _ENVELOPE = frozenset({"merchant_id", "query"})
 """Keys beside the records that are known from the docs (Intra-Community and Cross-Border Movements)."""
 
 _BOM_AND_BLANKS = b"\xef\xbb\xbf \t\r\n"
-_Fields = Mapping[str, msgspec.Raw]
 
 
 @dataclass(frozen=True)
@@ -154,14 +153,14 @@ class Answer:
             self.answered_at_field: as_parameter(answered_at) if answered_at else None,
             self.snapshot_time_key: snapshot_time,
         }
-        fields = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in given.items() if name and value}
+        fields = as_members({name: msgspec.json.encode(value) for name, value in given.items() if name and value})
         records = lists[filled[0]] if filled else []
         rejected: list[Rejected] = []
         repaired = 0
         if self.grouping is not None:
-            records, rejected = self.grouping.records(records, as_members(fields))
+            records, rejected = self.grouping.records(records, fields)
         else:
-            records = with_members(records, as_members(fields))
+            records = with_members(records, fields)
         if not is_sound:
             records, unreadable, repaired = _readable(records, dataset.model)
             rejected += unreadable
@@ -247,7 +246,7 @@ def _only_fields(record: msgspec.Raw, known: Mapping[str, Any]) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode({name: value for name, value in content.items() if name in known}))
 
 
-def _query(content: _Fields) -> dict[str, Any]:
+def _query(content: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
     try:
         return msgspec.json.decode(content.get("query", b"{}"), type=dict[str, Any])
     except NOT_READABLE:

@@ -24,13 +24,7 @@ T = TypeVar("T")
 class Dataset:
     """A row of the table.
 
-    :param model: of a record.
-    :param endpoint: where it is asked for.
-    :param selection: what it can be asked for.
-    :param answer: how an answer holds the records.
-    :param publish: how it is published.
     :param source: of these facts.
-    :param paging: how the endpoint pages.
     :param personal_data: fields that hold personal data.
     :param part_of: the dataset with which this one comes; it cannot be asked for alone.
     :param when_too_many: what to ask instead for a day of which zDirect says that it holds too many records.

@@ -34,15 +34,10 @@ class Rejected:
             msgspec.json.decode(self.record)
             record = msgspec.json.format(self.record, indent=-1)
         except NOT_READABLE:
-            return msgspec.json.encode({"reason": self.reason, **_as_text(self.record)}) + b"\n"
+            shown = self.record.decode(errors="replace")
+            exact = {} if shown.encode() == self.record else {"base64": base64.b64encode(self.record).decode()}
+            return msgspec.json.encode({"reason": self.reason, "record": shown, **exact}) + b"\n"
         return b'{"reason":%s,"record":%s}\n' % (msgspec.json.encode(self.reason), record)
-
-
-def _as_text(record: bytes) -> dict[str, str]:
-    try:
-        return {"record": record.decode()}
-    except UnicodeDecodeError:
-        return {"record": record.decode(errors="replace"), "base64": base64.b64encode(record).decode()}
 
 
 def reason_of(error: ValidationError) -> str:

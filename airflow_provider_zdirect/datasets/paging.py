@@ -65,7 +65,6 @@ class Cursor(OnePage):
 
     limit: int | None = None
     parameter: str = "cursor"
-    limit_parameter: str = "limit"
     next_key: str = "next"
     next_within: str | None = None
     next_is_link: bool = False
@@ -76,11 +75,11 @@ class Cursor(OnePage):
         return frozenset(name for name in (self.next_key, self.next_within) if name)
 
     def parameters(self, cursor: str | None, asked: Mapping[str, str]) -> dict[str, str]:
-        own = self.of_size(self.limit) if self.limit and self.limit_parameter not in asked else {}
+        own = self.of_size(self.limit) if self.limit and "limit" not in asked else {}
         return own if cursor is None else {**own, self.parameter: cursor}
 
     def of_size(self, records: int) -> dict[str, str]:
-        return {self.limit_parameter: str(records)} if self.limit else {}
+        return {"limit": str(records)} if self.limit else {}
 
     def next(self, content: _Members) -> str | None:
         if self.next_within is not None:

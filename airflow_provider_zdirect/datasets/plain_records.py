@@ -90,23 +90,19 @@ def plain_rows(model: type[Record], sources: Sequence[Any]) -> PlainRows | None:
 
 def _decoded(form: _Object, sources: Sequence[Any]) -> tuple[npt.NDArray[np.intp], list[Any], _Object]:
     """The records that have the form, with their numbers; and the form with the unknown fields that were found."""
-    while True:
-        structs: list[Any] = []
-        refused: list[int] = []
-        rest = iter(sources)
-        learned = form
-        while learned is form and len(structs) + len(refused) < len(sources):
-            try:
-                # What was decoded before one that is refused stays in the list.
-                structs.extend(map(form.decoder.decode, rest))
-            except NOT_READABLE as error:
-                number = len(structs) + len(refused)
-                refused.append(number)
-                if "unknown field" in str(error):
-                    learned = form.with_unknown(sources[number])
-        if learned is form:
-            return np.delete(np.arange(len(sources)), refused), structs, form
-        form = learned
+    structs: list[Any] = []
+    refused: list[int] = []
+    rest = iter(sources)
+    while len(structs) + len(refused) < len(sources):
+        try:
+            # What was decoded before one that is refused stays in the list.
+            structs.extend(map(form.decoder.decode, rest))
+        except NOT_READABLE as error:
+            number = len(structs) + len(refused)
+            refused.append(number)
+            if "unknown field" in str(error) and (learned := form.with_unknown(sources[number])) is not form:
+                form, structs, refused, rest = learned, [], [], iter(sources)
+    return np.delete(np.arange(len(sources)), refused), structs, form
 
 
 @dataclass(frozen=True)

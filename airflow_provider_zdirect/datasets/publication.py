@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -20,9 +19,6 @@ class Publication:
     time_field: str = ""
     refuses_empty: bool = field(default=False, kw_only=True)
     ends_all: bool = field(default=False, kw_only=True)
-
-    by_day: ClassVar[bool] = False
-    keeps_history: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,6 @@ class Days(Publication):
     """
 
     alike: tuple[str, ...] = ()
-    by_day: ClassVar[bool] = True
 
     @property
     def compared_by(self) -> tuple[str, ...]:
@@ -70,5 +65,3 @@ class Snapshots(Publication):
 @dataclass(frozen=True)
 class History(Publication):
     """Each version of a record once, with from when until when it was seen; the latest in ``<dataset>_current``."""
-
-    keeps_history: ClassVar[bool] = True

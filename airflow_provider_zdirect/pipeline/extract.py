@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.datasets.publication import Once
-from airflow_provider_zdirect.erasure.ledger import ORDER_DATASETS, ErasureLedger
+from airflow_provider_zdirect.datasets.publication import History, Once
 from airflow_provider_zdirect.exceptions import ConcurrentRunError, RetentionError
 from airflow_provider_zdirect.pipeline.empty_reports import judge_empty_reports
 from airflow_provider_zdirect.pipeline.fetch import Fetcher
@@ -30,7 +29,6 @@ from airflow_provider_zdirect.pipeline.manifest import ExtractResult, count_chan
 from airflow_provider_zdirect.pipeline.plan import Reach
 from airflow_provider_zdirect.pipeline.progress import report_result
 from airflow_provider_zdirect.pipeline.run import Run
-from airflow_provider_zdirect.pipeline.staging import PageStager
 from airflow_provider_zdirect.publish.abandoned import remove_abandoned
 from airflow_provider_zdirect.publish.announced import announce
 from airflow_provider_zdirect.publish.environment import claim_environment
@@ -42,7 +40,7 @@ from airflow_provider_zdirect.storage.object_store import naming_base_path
 from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW
 
 if TYPE_CHECKING:
-    from airflow_provider_zdirect.pipeline.publish import KnownState
+    from airflow_provider_zdirect.pipeline.publish_states import KnownState
 
 __all__ = ["ExtractJob", "ExtractResult", "extract"]
 
@@ -115,13 +113,12 @@ async def _begin(job: ExtractJob, clock: Clock, scratch: Path) -> Run:
 
 async def _fetch_and_publish(run: Run, client: ZDirectClient) -> ExtractResult:
     publish, known = run.dataset.publish, None
-    ledger = ErasureLedger(run.store, run.place.merchant_id) if run.dataset.name in ORDER_DATASETS else None
-    if publish.keeps_history:
-        from airflow_provider_zdirect.pipeline.publish import KnownState
+    if isinstance(publish, History):
+        from airflow_provider_zdirect.pipeline.publish_states import KnownState
 
         known = KnownState(run)
     # Whether the base path can be written to and deleted from shows here, before the first request.
-    if run.dataset.has_windows and not publish.by_day:
+    if isinstance(publish, Once):
         with naming_base_path(run.place.uri, run.place.storage):
             await asyncio.gather(
                 asyncio.to_thread(announce, run.store, run.layout, run.window),
@@ -131,13 +128,13 @@ async def _fetch_and_publish(run: Run, client: ZDirectClient) -> ExtractResult:
     else:
         run.store.check_writable(run.place.uri, run.place.storage)
     known_as = await asyncio.to_thread(known.etag) if known else None
-    fetcher = Fetcher(run, client, PageStager(run, ledger), known_as)
+    fetcher = Fetcher(run, client, known_as)
     await fetcher.fetch()
     if run.dataset.name in REPORTS:
         run.empty_because = await judge_empty_reports(fetcher)
     # In a thread, because runs that meet wait for each other, and the event loop is the caller's.
     try:
-        return await asyncio.to_thread(_publish, run, ledger, known)
+        return await asyncio.to_thread(_publish, run, known)
     except FileNotFoundError as error:
         raise ConcurrentRunError(
             f"{run.job.what}: a staged file is gone ({error}). Another attempt at this window has cleared up, or "
@@ -147,15 +144,14 @@ async def _fetch_and_publish(run: Run, client: ZDirectClient) -> ExtractResult:
         ) from error
 
 
-def _publish(run: Run, ledger: ErasureLedger | None, known: KnownState | None) -> ExtractResult:
+def _publish(run: Run, known: KnownState | None) -> ExtractResult:
     if isinstance(run.dataset.publish, Once) and not run.progress.has_staged:
         result = _publish_nothing(run)
     else:
         # Imported here, as in staging.
-        from airflow_provider_zdirect.erasure.concurrent_extraction import ErasedMeanwhile
         from airflow_provider_zdirect.pipeline.publish import publish
 
-        result = publish(run, ErasedMeanwhile(ledger, run.checkpoint, run.job.what), known)
+        result = publish(run, known)
     if not run.progress.total("rejected"):
         # An earlier run may have written some there.
         run.store.delete(run.rejected_path)

@@ -28,7 +28,7 @@ from airflow_provider_zdirect.pipeline.merchant_records import MerchantRecords
 from airflow_provider_zdirect.pipeline.plan import PlannedRequest
 from airflow_provider_zdirect.pipeline.progress import ProgressLog
 from airflow_provider_zdirect.pipeline.run import Run
-from airflow_provider_zdirect.pipeline.staging import PageStager
+from airflow_provider_zdirect.pipeline.staging import stage_page
 from airflow_provider_zdirect.storage.checkpoint import RequestProgress
 from airflow_provider_zdirect.windows import subject
 
@@ -84,7 +84,6 @@ class Fetcher:
 
     run: Run
     client: ZDirectClient
-    stager: PageStager
     known_as: str | None = None
 
     def __post_init__(self) -> None:
@@ -238,7 +237,7 @@ class Fetcher:
             page, of_others = await self._of_merchant.of(page)
             done.of_others += of_others
         # In a thread: the connections of other requests must not starve while rows are written.
-        staging = asyncio.create_task(asyncio.to_thread(self.stager.stage, request, done, page, at))
+        staging = asyncio.create_task(asyncio.to_thread(stage_page, self.run, request, done, page, at))
         try:
             await asyncio.shield(staging)
         except asyncio.CancelledError:

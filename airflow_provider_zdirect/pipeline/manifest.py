@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect import __version__
+from airflow_provider_zdirect.datasets.publication import History
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.publish.day_changes import COUNTS
 from airflow_provider_zdirect.publish.place import Place
@@ -159,12 +160,9 @@ class ExtractResult:
             "changes": dict(self.changes),
         }
         if manifest.state is not None:
-            current = f"{manifest.dataset}_current" if DATASETS[manifest.dataset].publish.keeps_history else None
-            return {
-                **found,
-                "current_uri": self.place.data_uri(current) if current else None,
-                **manifest.state.as_json(),
-            }
+            keeps_history = isinstance(DATASETS[manifest.dataset].publish, History)
+            current = self.place.data_uri(f"{manifest.dataset}_current") if keeps_history else None
+            return {**found, "current_uri": current, **manifest.state.as_json()}
         window = manifest.window
         found |= {"window_from": window.start.isoformat(), "window_to": window.end.isoformat()}
         return found | {"parts": dict(manifest.parts)} if manifest.parts else found

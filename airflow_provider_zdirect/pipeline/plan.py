@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
+from airflow_provider_zdirect.datasets.publication import Days
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.pipeline.job import ExtractJob
 from airflow_provider_zdirect.windows import Window, refuse_future, within_retention
@@ -44,7 +45,7 @@ class Reach:
         earliest = dataset.windows.earliest(now, job.timezone)
         window = within_retention(job.window, earliest, clip=job.clip_to_retention)
         overlap = dataset.windows.overlap if job.overlap is None else job.overlap
-        if dataset.publish.by_day:
+        if isinstance(dataset.publish, Days):
             overlap = timedelta(0)
         # Looking back is a precaution, so it stops at the edge of retention without further ado.
         return cls(window.start, min(overlap, max(window.start - earliest, timedelta(0))))

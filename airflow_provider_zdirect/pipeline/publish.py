@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from airflow_provider_zdirect.datasets.publication import Once
 from airflow_provider_zdirect.erasure.concurrent_extraction import ErasedMeanwhile
 from airflow_provider_zdirect.exceptions import RejectedRecordsError
 from airflow_provider_zdirect.pipeline.manifest import ExtractResult
@@ -12,12 +13,10 @@ from airflow_provider_zdirect.pipeline.publish_windows import publish_days, publ
 from airflow_provider_zdirect.pipeline.run import Run
 from airflow_provider_zdirect.pipeline.staged_rows import reject
 
-__all__ = ["KnownState", "publish"]
-
 REASONS_NAMED = 3
 
 
-def publish(run: Run, erased: ErasedMeanwhile, known: KnownState | None) -> ExtractResult:
+def publish(run: Run, known: KnownState | None) -> ExtractResult:
     """Publish what a run has staged.
 
     :param known: what is published so far, where a history is kept.
@@ -25,11 +24,12 @@ def publish(run: Run, erased: ErasedMeanwhile, known: KnownState | None) -> Extr
     """
     # To the operating system, with what the pages took: publishing has needs of its own.
     pa.default_memory_pool().release_unused()
+    erased = ErasedMeanwhile(run.ledger, run.checkpoint, run.job.what)
     erased.refuse(run.progress)
     try:
         if run.dataset.has_windows:
             manifest = run.manifest(_publish_rejected(run))
-            return publish_days(run, manifest) if run.dataset.publish.by_day else publish_once(run, manifest)
+            return publish_once(run, manifest) if isinstance(run.dataset.publish, Once) else publish_days(run, manifest)
         rows, contradicted = distinct_rows(run)
         reject(run, run.progress.of(run.requests[0].key), contradicted)
         manifest = run.manifest(_publish_rejected(run))

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.datasets.arrow import arrow_schema
@@ -49,15 +47,11 @@ def distinct_rows(run: Run) -> tuple[FileRows, list[Rejected]]:
         several = np.flatnonzero(np.bincount(records)[records] > 1)
         contents = np.unique([records[several], rows.at(several).contents()], axis=1)[0]
         contradicted = np.isin(records, contents[earlier_of_same(contents) > 0])
-        rejected += _as_rejected(rows.at(np.flatnonzero(contradicted)).read())
+        for row in rows.at(np.flatnonzero(contradicted)).read().to_pylist():
+            content = {name: value for name, value in row.items() if not name.startswith("_")}
+            rejected.append(Rejected(json.dumps(content, default=as_json_value).encode(), CONTRADICTED))
         last = last[~contradicted[last]]
     return rows.at(last), rejected
-
-
-def _as_rejected(rows: pa.Table) -> Iterator[Rejected]:
-    for row in rows.to_pylist():
-        content = {name: value for name, value in row.items() if not name.startswith("_")}
-        yield Rejected(json.dumps(content, default=as_json_value).encode(), CONTRADICTED)
 
 
 class KnownState:

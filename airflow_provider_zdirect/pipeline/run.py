@@ -7,6 +7,7 @@ from datetime import datetime
 
 from airflow_provider_zdirect.clock import Clock
 from airflow_provider_zdirect.datasets.table import Dataset
+from airflow_provider_zdirect.erasure.ledger import ORDER_DATASETS, ErasureLedger
 from airflow_provider_zdirect.pipeline.job import ExtractJob
 from airflow_provider_zdirect.pipeline.manifest import Manifest
 from airflow_provider_zdirect.pipeline.plan import PlannedRequest, Reach
@@ -43,6 +44,9 @@ class Run:
 
     def __post_init__(self) -> None:
         self.requests: list[PlannedRequest] = self.reach.requests(self.job)
+        # Who must be forgotten, where a dataset has to do with orders.
+        is_of_orders = self.dataset.name in ORDER_DATASETS
+        self.ledger = ErasureLedger(self.store, self.place.merchant_id) if is_of_orders else None
 
     @property
     def dataset(self) -> Dataset:

@@ -19,7 +19,7 @@ from airflow_provider_zdirect.datasets.page import Rejected
 from airflow_provider_zdirect.datasets.personal_data import PersonalData
 from airflow_provider_zdirect.datasets.publication import Once
 from airflow_provider_zdirect.datasets.table import Dataset, get_dataset
-from airflow_provider_zdirect.erasure.ledger import ErasedPeople, ErasureLedger
+from airflow_provider_zdirect.erasure.ledger import ErasedPeople
 from airflow_provider_zdirect.erasure.rows import line_without_erased, without_erased
 from airflow_provider_zdirect.pipeline.answer_check import AnswerCheck
 from airflow_provider_zdirect.pipeline.plan import PlannedRequest
@@ -45,22 +45,18 @@ ERASED = PersonalData("drop")
 """How records of customers are treated who have to be forgotten."""
 
 
-def stage_records(
-    run: Run,
-    ledger: ErasureLedger | None,
-    request: PlannedRequest,
-    done: RequestProgress,
-    page: Page,
-    answered_at: datetime,
-) -> None:
-    """Stage the records of a page, and count them in ``done``; parameters as of :meth:`.PageStager.stage`.
+def stage_records(run: Run, request: PlannedRequest, done: RequestProgress, page: Page, answered_at: datetime) -> None:
+    """Stage the records of a page, and count them in ``done``; parameters as of :func:`.stage_page`.
 
     :raises FilterIgnoredError: if the page cannot be an answer to the request.
     """
     check = AnswerCheck(run, request)
     check.check_echo(page)
-    lineage = _lineage(run, answered_at)
-    people = ledger.people_of(page.records, lineage.extracted_at) if ledger else None
+    place, window = run.place, run.window
+    # A state of what changed since a time says so.
+    start = run.reach.start if run.job.window else window.start
+    lineage = Lineage(place.merchant_id, place.environment, start, window.end, answered_at)
+    people = run.ledger.people_of(page.records, lineage.extracted_at) if run.ledger else None
     rows, rejected = _stage_rows(run, run.dataset, page.records, lineage, people, check.check_rows, done)
     for bad in page.rejected:
         treated = run.job.personal_data.treat(run.dataset, msgspec.Raw(bad.record))
@@ -85,13 +81,6 @@ def reject(run: Run, done: RequestProgress, rejected: list[Rejected], people: Er
     done.rejected_staged.append(path)
     done.rejected += len(rejected)
     done.reasons = list(dict.fromkeys([*done.reasons, *(bad.reason for bad in rejected)]))[:REASONS_KEPT]
-
-
-def _lineage(run: Run, answered_at: datetime) -> Lineage:
-    place, window = run.place, run.window
-    # A state of what changed since a time says so.
-    start = run.reach.start if run.job.window else window.start
-    return Lineage(place.merchant_id, place.environment, start, window.end, answered_at)
 
 
 def _stage_rows(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import TypeAdapter, ValidationError
@@ -10,7 +9,6 @@ from pydantic import TypeAdapter, ValidationError
 from airflow_provider_zdirect.client import Page
 from airflow_provider_zdirect.datasets.publication import Once
 from airflow_provider_zdirect.datasets.record import Instant
-from airflow_provider_zdirect.erasure.ledger import ErasureLedger
 from airflow_provider_zdirect.exceptions import ZDirectDataError
 from airflow_provider_zdirect.pipeline.plan import PlannedRequest
 from airflow_provider_zdirect.pipeline.run import Run
@@ -19,46 +17,36 @@ from airflow_provider_zdirect.storage.checkpoint import RequestProgress
 TRY_AGAIN = "Clear the task to try again; if it stays, report it to Zalando's merchant support."
 
 
-@dataclass(frozen=True)
-class PageStager:
-    """Stages the pages of a run.
+def stage_page(run: Run, request: PlannedRequest, done: RequestProgress, page: Page, answered_at: datetime) -> None:
+    """Stage a page, and count it in ``done``.
 
-    :param ledger: who must be forgotten; None where a dataset has nothing to do with orders.
+    :param answered_at: when it came.
+    :raises FilterIgnoredError: if the page cannot be an answer to the request.
+    :raises ZDirectDataError: if it is of a snapshot, and has records and no time.
     """
+    _note_answer(run, page)
+    is_empty = not (page.records or page.rejected or any(page.parts.values()))
+    if request.day or not (is_empty and isinstance(run.dataset.publish, Once)):
+        # Imported here: an hour in which nothing happened needs neither Arrow nor numpy.
+        from airflow_provider_zdirect.pipeline.staged_rows import stage_records
 
-    run: Run
-    ledger: ErasureLedger | None
+        stage_records(run, request, done, page, answered_at)
+    done.pages += 1
+    done.repaired += page.repaired
+    done.cursor = page.next_cursor
+    done.done = page.next_cursor is None
+    done.fetched_at = answered_at.isoformat()
 
-    def stage(self, request: PlannedRequest, done: RequestProgress, page: Page, answered_at: datetime) -> None:
-        """Stage a page, and count it in ``done``.
 
-        :param answered_at: when it came.
-        :raises FilterIgnoredError: if the page cannot be an answer to the request.
-        :raises ZDirectDataError: if it is of a snapshot, and has records and no time.
-        """
-        self._note_answer(page)
-        is_empty = not (page.records or page.rejected or any(page.parts.values()))
-        if request.day or not (is_empty and isinstance(self.run.dataset.publish, Once)):
-            # Imported here: an hour in which nothing happened needs neither Arrow nor numpy.
-            from airflow_provider_zdirect.pipeline.staged_rows import stage_records
-
-            stage_records(self.run, self.ledger, request, done, page, answered_at)
-        done.pages += 1
-        done.repaired += page.repaired
-        done.cursor = page.next_cursor
-        done.done = page.next_cursor is None
-        done.fetched_at = answered_at.isoformat()
-
-    def _note_answer(self, page: Page) -> None:
-        run, key = self.run, self.run.dataset.answer.snapshot_time_key
-        is_first = not run.progress.total("pages")
-        run.etag, run.unchanged = (page.etag, page.unchanged) if is_first else (None, False)
-        time = page.snapshot_time
-        if not is_first or key is None or (time is None and not page.records):
-            return
-        try:
-            run.snapshot_time = TypeAdapter(Instant).validate_python(time).astimezone(UTC)
-        except ValidationError:
-            missing = f"the answer has {len(page.records)} records and no time ({key} is missing)"
-            wrong = missing if time is None else f"{key}={time[:60]!r} is not a time with an offset"
-            raise ZDirectDataError(f"{run.job.what}: {wrong}; nothing was published.", remedy=TRY_AGAIN) from None
+def _note_answer(run: Run, page: Page) -> None:
+    key, time = run.dataset.answer.snapshot_time_key, page.snapshot_time
+    is_first = not run.progress.total("pages")
+    run.etag, run.unchanged = (page.etag, page.unchanged) if is_first else (None, False)
+    if not is_first or key is None or (time is None and not page.records):
+        return
+    try:
+        run.snapshot_time = TypeAdapter(Instant).validate_python(time).astimezone(UTC)
+    except ValidationError:
+        missing = f"the answer has {len(page.records)} records and no time ({key} is missing)"
+        wrong = missing if time is None else f"{key}={time[:60]!r} is not a time with an offset"
+        raise ZDirectDataError(f"{run.job.what}: {wrong}; nothing was published.", remedy=TRY_AGAIN) from None

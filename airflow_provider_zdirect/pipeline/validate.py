@@ -29,25 +29,16 @@ MODEL_BATCH = 2_000
 """Records that are objects of their model at the same time."""
 
 
-def validate(
-    model: type[Record], sources: Sequence[Any], lineage: Lineage
-) -> Iterator[tuple[pa.Table, list[Rejected]]]:
-    """Rows and rejected records of a page, in batches, in order.
-
-    :param sources: one JSON text (anything bytes-like) per record.
-    """
-    for start in range(0, len(sources), BATCH):
-        rejected: list[Rejected] = []
-        yield _rows(model, sources[start : start + BATCH], lineage, rejected), rejected
-
-
 def take_valid(
     model: type[Record], sources: Sequence[Any], lineage: Lineage, take: Callable[[pa.Table], object]
 ) -> list[Rejected]:
-    """Give the rows of a page, in batches, to ``take``; the rejected records."""
+    """Give the rows of a page, in batches and in order, to ``take``; the rejected records.
+
+    :param sources: one JSON text (anything bytes-like) per record.
+    """
     rejected: list[Rejected] = []
-    for table, bad in validate(model, sources, lineage):
-        rejected += bad
+    for start in range(0, len(sources), BATCH):
+        table = _rows(model, sources[start : start + BATCH], lineage, rejected)
         if table.num_rows:
             take(table)
         # Only one at a time.
@@ -87,41 +78,36 @@ def _by_model(
     :param sources: the records, by number.
     """
     try:
-        found = _adapter(model).validate_json(b"[" + b",".join(sources.values()) + b"]")
-        records = dict(zip(sources, found, strict=True))
+        records = _adapter(model).validate_json(b"[" + b",".join(sources.values()) + b"]")
+        found = list(zip(sources, sources.values(), records, strict=True))
     except _NO_ROW:
-        records = {}
+        found = []
         for number, source in sources.items():
             try:
-                records[number] = model.model_validate_json(source)
+                found.append((number, source, model.model_validate_json(source)))
             except ValidationError as error:
                 rejected.append(Rejected(source, reason_of(error)))
-    if records:
-        yield from _storable(model, records, sources, lineage, rejected)
+    if found:
+        yield from _storable(model, found, lineage, rejected)
 
 
 def _storable(
-    model: type[Record],
-    records: Mapping[int, Record],
-    sources: Mapping[int, bytes],
-    lineage: Lineage,
-    rejected: list[Rejected],
+    model: type[Record], found: Sequence[tuple[int, bytes, Record]], lineage: Lineage, rejected: list[Rejected]
 ) -> Iterator[tuple[pa.Table, list[int]]]:
     """The rows of valid records; what fails is halved until the records are found that do, which are ``rejected``."""
-    numbers = list(records)
     try:
-        table = to_table(model, list(records.values()), [sources[number] for number in numbers], lineage)
+        table = to_table(model, [record for *_, record in found], [source for _, source, _ in found], lineage)
     except _NO_ROW as error:
-        if len(numbers) == 1:
+        if len(found) == 1:
             unsaid = f"record: it holds a value that cannot be stored ({type(error).__name__})"
-            rejected.append(Rejected(sources[numbers[0]], unsaid))
+            rejected.append(Rejected(found[0][1], unsaid))
             return
     else:
-        yield table, numbers
+        yield table, [number for number, *_ in found]
         return
-    middle = len(numbers) // 2
-    for half in (numbers[:middle], numbers[middle:]):
-        yield from _storable(model, {number: records[number] for number in half}, sources, lineage, rejected)
+    middle = len(found) // 2
+    for half in (found[:middle], found[middle:]):
+        yield from _storable(model, half, lineage, rejected)
 
 
 @cache

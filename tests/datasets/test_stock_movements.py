@@ -12,23 +12,30 @@ from hypothesis import strategies as st
 
 from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema, column_of, record_hashes
 from airflow_provider_zdirect.datasets.inbound import ShippingNotice, Tour
+from airflow_provider_zdirect.datasets.page import Rejected
 from airflow_provider_zdirect.datasets.record import Record
 from airflow_provider_zdirect.datasets.stock_movements import LiquidatedItem, ReceivedItem, ReturnedItem
 from airflow_provider_zdirect.datasets.table import DATASETS
-from airflow_provider_zdirect.pipeline.validate import BATCH, validate
+from airflow_provider_zdirect.pipeline.validate import BATCH, take_valid
 
 LINEAGE = Lineage("m", "production", *[datetime(2026, 1, 1, tzinfo=UTC)] * 3)
 RECEIVED = {"quality_label": "00014D02W8V", "received_timestamp": "2017-07-21T17:32:28Z"}
 
 
+def rows_of(model: type[Record], sources: list[bytes]) -> tuple[pa.Table, list[Rejected]]:
+    tables = [arrow_schema(model).empty_table()]
+    rejected = take_valid(model, sources, LINEAGE, tables.append)
+    return pa.concat_tables(tables), rejected
+
+
 def row_of(model: type[Record], record: Any) -> dict[str, Any]:
-    ((table, rejected),) = validate(model, [json.dumps(record).encode()], LINEAGE)
+    table, rejected = rows_of(model, [json.dumps(record).encode()])
     assert not rejected, rejected
     return table.to_pylist()[0]
 
 
 def reason_for(model: type[Record], source: bytes) -> str:
-    ((table, (rejected,)),) = validate(model, [source], LINEAGE)
+    table, (rejected,) = rows_of(model, [source])
     assert table.num_rows == 0
     assert rejected.record == source
     return rejected.reason
@@ -140,12 +147,11 @@ def test_valid_records_around_invalid_ones_keep_their_order_and_their_hash() -> 
     sources = [json.dumps(RECEIVED | {"quality_label": f"q{n}"}).encode() for n in range(BATCH + 5)]
     sources[3] = b"{}"
     sources[BATCH + 1] = b"[]"
-    tables, rejected = zip(*validate(ReceivedItem, sources, LINEAGE), strict=True)
-    rows = pa.concat_tables(tables)
+    rows, rejected = rows_of(ReceivedItem, sources)
     good = [source for source in sources if source not in (b"{}", b"[]")]
     assert rows.column("quality_label").to_pylist() == [json.loads(source)["quality_label"] for source in good]
     assert rows.column("_record_hash").to_pylist() == record_hashes(good).to_pylist()
-    assert [item.record for part in rejected for item in part] == [b"{}", b"[]"]
+    assert [item.record for item in rejected] == [b"{}", b"[]"]
 
 
 @pytest.mark.parametrize("dataset", DATASETS.values(), ids=lambda dataset: dataset.name)
@@ -167,5 +173,5 @@ json_values = st.recursive(
 def test_any_json_is_a_row_or_a_reason_and_never_a_crash(model: type[Record], data: st.DataObject) -> None:
     names = st.sampled_from([*model.model_fields, "surprise"])
     record = data.draw(st.dictionaries(names, json_values, max_size=6) | json_values)
-    ((table, rejected),) = validate(model, [json.dumps(record).encode()], LINEAGE)
+    table, rejected = rows_of(model, [json.dumps(record).encode()])
     assert table.num_rows + len(rejected) == 1

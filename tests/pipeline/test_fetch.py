@@ -25,7 +25,6 @@ from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ServerError
 from airflow_provider_zdirect.pipeline import fetch
 from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
-from airflow_provider_zdirect.pipeline.staging import PageStager
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
 from airflow_provider_zdirect.windows import Window
 
@@ -55,15 +54,15 @@ def runs(shared_emulator: EmulatorServer, tmp_path: Path) -> Runs:
 
 def before_staging(patched: pytest.MonkeyPatch, call: Staged) -> None:
     """Call in the staging thread, with number (from 1) and page, before a page is staged."""
-    stage, number = PageStager.stage, 0
+    stage, number = fetch.stage_page, 0
 
-    def staged(self: PageStager, request: Any, done: Any, page: Page, at: datetime) -> None:
+    def staged(run: Any, request: Any, done: Any, page: Page, at: datetime) -> None:
         nonlocal number
         number += 1
         call(number, page)
-        stage(self, request, done, page, at)
+        stage(run, request, done, page, at)
 
-    patched.setattr(PageStager, "stage", staged)
+    patched.setattr(fetch, "stage_page", staged)
 
 
 def until(is_so: Callable[[], object]) -> None:

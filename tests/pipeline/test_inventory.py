@@ -32,8 +32,8 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectConfigurationError,
     ZDirectDataError,
 )
+from airflow_provider_zdirect.pipeline import fetch
 from airflow_provider_zdirect.pipeline.extract import extract
-from airflow_provider_zdirect.pipeline.staging import PageStager
 from airflow_provider_zdirect.publish import snapshot as publishing
 from airflow_provider_zdirect.publish.files import PublishedFile
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -340,13 +340,13 @@ def test_a_failed_fetch_publishes_nothing_and_the_retry_all_also_of_drifted_answ
 
 
 def test_a_fetch_that_is_cancelled_leaves_nothing(runs: StateExtraction, monkeypatch: pytest.MonkeyPatch) -> None:
-    stage = PageStager.stage
+    stage = fetch.stage_page
 
     def cancelled(*args: Any) -> None:
         stage(*args)
         raise asyncio.CancelledError
 
-    monkeypatch.setattr(PageStager, "stage", cancelled)
+    monkeypatch.setattr(fetch, "stage_page", cancelled)
     with pytest.raises(asyncio.CancelledError):
         runs.observe(SNAPSHOTS)
     assert runs.paths("_staging") == []
