@@ -27,7 +27,7 @@ from airflow_provider_zdirect.pipeline.fetch import Fetcher
 from airflow_provider_zdirect.pipeline.job import ExtractJob
 from airflow_provider_zdirect.pipeline.manifest import ExtractResult, count_changes
 from airflow_provider_zdirect.pipeline.plan import Reach
-from airflow_provider_zdirect.pipeline.progress import report_result
+from airflow_provider_zdirect.pipeline.progress import report_window
 from airflow_provider_zdirect.pipeline.run import Run
 from airflow_provider_zdirect.publish.abandoned import remove_abandoned
 from airflow_provider_zdirect.publish.announced import announce
@@ -53,7 +53,8 @@ _DICE = random.SystemRandom()
 async def extract(job: ExtractJob, client: ZDirectClient, clock: Clock | None = None) -> ExtractResult:
     """Fetch a window or a present state and publish it; safe to repeat, and to run beside any other.
 
-    As soon as there are rows, Arrow uses the system's memory pool, in the whole process.
+    As soon as there are rows, Arrow uses the system's memory pool, and glibc gives freed blocks of 4 MiB or more back,
+    in the whole process.
 
     :raises WindowError: if the window ends in the future or starts before what zDirect keeps.
     :raises EmptyAnswerError: if no record came, and that must not replace what is published.
@@ -162,13 +163,12 @@ def _publish(run: Run, known: KnownState | None) -> ExtractResult:
 
 def _publish_nothing(run: Run) -> ExtractResult:
     """Write the manifests of a window in which nothing happened."""
-    manifest = replace(run.manifest(None), parts=dict.fromkeys(run.dataset.answer.parts, 0))
-    for name in manifest.parts:
-        run.write(replace(manifest, dataset=name, parts={}, repaired=0))
+    manifest, parts = run.manifest(None), run.dataset.answer.parts
+    for name in parts:
+        run.write(manifest.of_part(name))
+    manifest = replace(manifest, parts=dict.fromkeys(parts, 0))
     run.write(manifest)
-    result = ExtractResult(run.place, manifest, count_changes(()))
-    report_result(run.job.what, "0 new of 0", result)
-    return result
+    return report_window(run.job.what, ExtractResult(run.place, manifest, count_changes(())), 0)
 
 
 def _check_clock(run: Run, later: LaterObservation) -> None:

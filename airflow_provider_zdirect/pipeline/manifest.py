@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +122,13 @@ class Manifest:
     personal_data: str = "none"
     parts: dict[str, int] = field(default_factory=dict)
     state: State | None = None
+
+    def of_part(self, dataset: str, **published: Any) -> Manifest:
+        """The manifest of a part. What was rejected or repaired is counted once, with the whole.
+
+        :param published: fields that say what was published.
+        """
+        return replace(self, dataset=dataset, rejected=0, rejected_file=None, repaired=0, **published)
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -1,4 +1,4 @@
-"""Progress in the task log while records are fetched."""
+"""What the task log says of a run: its progress while records are fetched, and its result."""
 
 from __future__ import annotations
 
@@ -29,6 +29,30 @@ def report_result(what: str, published: str, result: ExtractResult) -> None:
         log.warning(
             "%s: %d records came with damaged texts; U+FFFD stands for what was damaged.", what, manifest.repaired
         )
+
+
+def report_window(what: str, result: ExtractResult, new: int) -> ExtractResult:
+    """The last lines of a run over a window; the result.
+
+    :param what: as that of :func:`report_result`.
+    :param new: how many records were not there before.
+    """
+    manifest, changes = result.manifest, result.changes
+    notes = [
+        f"{manifest.records - new:,} were there already",
+        f", {changes['changed']:,} of them with other values" if changes["changed"] else "",
+        f"; {changes['removed']:,} are gone" if changes["removed"] else "",
+    ]
+    known = f" ({''.join(notes)})" if manifest.records > new or any(notes[1:]) else ""
+    late = f", {manifest.late_records:,} late records of earlier windows" if manifest.late_records else ""
+    report_result(what, f"{new:,} new of {manifest.records:,}{known}{late}", result)
+    if manifest.outside:
+        log.warning(
+            "%s: %d records lie outside of what was asked for. They were published under their own time; see "
+            "docs/exactly-once.md.",
+            what, manifest.outside,
+        )  # fmt: skip
+    return result
 
 
 class ProgressLog:

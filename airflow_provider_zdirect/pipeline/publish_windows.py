@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from airflow_provider_zdirect.datasets.table import Dataset, get_dataset
 from airflow_provider_zdirect.pipeline.manifest import ExtractResult, Manifest, count_changes
-from airflow_provider_zdirect.pipeline.progress import report_result
+from airflow_provider_zdirect.pipeline.progress import report_window
 from airflow_provider_zdirect.pipeline.run import Run
 from airflow_provider_zdirect.publish.day import DayReplacer
 from airflow_provider_zdirect.publish.day_changes import published_changes
 from airflow_provider_zdirect.publish.files import PublishedFile
 from airflow_provider_zdirect.publish.late_records import publishable
 from airflow_provider_zdirect.publish.merge import Merged, RowMerger
-
-log = logging.getLogger(__name__)
 
 
 def publish_once(run: Run, manifest: Manifest) -> ExtractResult:
@@ -35,11 +32,10 @@ def publish_once(run: Run, manifest: Manifest) -> ExtractResult:
     for name in run.dataset.answer.parts:
         merged = merge(get_dataset(name), run.staged(name))
         parts[name] = merged.records
-        # What was rejected or repaired is counted once, with the whole.
-        run.write(replace(manifest, dataset=name, rejected=0, rejected_file=None, repaired=0, **vars(merged)))
+        run.write(manifest.of_part(name, **vars(merged)))
     manifest = replace(manifest, parts=parts, **vars(merge(run.dataset, run.staged(run.dataset.name))))
     run.write(manifest)
-    return _reported(run, ExtractResult(run.place, manifest, count_changes(())), manifest.new_records)
+    return report_window(run.job.what, ExtractResult(run.place, manifest, count_changes(())), manifest.new_records)
 
 
 def publish_days(run: Run, manifest: Manifest) -> ExtractResult:
@@ -89,23 +85,4 @@ def publish_days(run: Run, manifest: Manifest) -> ExtractResult:
         run.write(manifest)
     counted = count_changes(own)
     # A date is replaced as a whole, but most of its rows may be as they were.
-    return _reported(run, ExtractResult(run.place, manifest, counted), counted["added"])
-
-
-def _reported(run: Run, result: ExtractResult, new: int) -> ExtractResult:
-    manifest, changes, what = result.manifest, result.changes, run.job.what
-    notes = [
-        f"{manifest.records - new:,} were there already",
-        f", {changes['changed']:,} of them with other values" if changes["changed"] else "",
-        f"; {changes['removed']:,} are gone" if changes["removed"] else "",
-    ]
-    known = f" ({''.join(notes)})" if manifest.records > new or any(notes[1:]) else ""
-    late = f", {manifest.late_records:,} late records of earlier windows" if manifest.late_records else ""
-    report_result(what, f"{new:,} new of {manifest.records:,}{known}{late}", result)
-    if manifest.outside:
-        log.warning(
-            "%s: %d records lie outside of what was asked for. They were published under their own time; see "
-            "docs/exactly-once.md.",
-            what, manifest.outside,
-        )  # fmt: skip
-    return result
+    return report_window(run.job.what, ExtractResult(run.place, manifest, counted), counted["added"])
