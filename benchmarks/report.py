@@ -46,8 +46,7 @@ def main() -> None:
 def _contest(report: Report, *, has_memory: bool = True) -> str:
     """:param has_memory: False: one process did all, and its peak says nothing about a row."""
     (table,) = report["tables"]
-    columns = 4 if has_memory else 3
-    lines = [_row(["", "seconds", "CPU seconds", "peak MB"][:columns]), _row(["---"] * columns)]
+    rows = [["", "seconds", "CPU seconds", "peak MB"]]
     for name, rounds in table["rounds"].items():
         versions = {package: number for package, number in rounds[0].get("versions", {}).items() if package in SHOWN}
         shown = f" ({', '.join(f'{package} {number}' for package, number in versions.items())})" if versions else ""
@@ -56,43 +55,38 @@ def _contest(report: Report, *, has_memory: bool = True) -> str:
             f"{_median(rounds, 'cpu'):.2f}",
             f"{median(map(peak, rounds)):,.0f}",
         ]
-        lines.append(_row([f"{name}{shown}", *numbers][:columns]))
-    return "\n".join([*lines, "", *_ratios(table)])
+        rows.append([f"{name}{shown}", *numbers])
+    ratios = [["ratios and limits", ""], *([what, _number(of)] for what, of in table["ratios"].items())]
+    return f"{_markdown([row if has_memory else row[:-1] for row in rows])}\n\n{_markdown(ratios)}"
 
 
-def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _ratios(table: dict[str, Any]) -> list[str]:
-    return [
-        "| ratios and limits | |",
-        "|---|---|",
-        *(f"| {what} | {_number(of)} |" for what, of in table["ratios"].items()),
-    ]
+def _markdown(rows: list[list[str]]) -> str:
+    """A table; the first row is its head."""
+    head, *others = (f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join([head, f"|{'---|' * len(rows[0])}", *others])
 
 
 def _datasets(report: Report) -> str:
-    lines = [
-        "| rows | answers, MB | seconds | CPU seconds | times the plain download | peak MB |",
-        "|---|---|---|---|---|---|",
-    ]
+    rows = [["rows", "answers, MB", "seconds", "CPU seconds", "times the plain download", "peak MB"]]
     for table in report["tables"]:
         download, own = table["rounds"].values()
-        lines.append(
-            f"| {table['name']} | {download[0]['body_mb']:,.0f} | {_median(own, 'seconds'):.1f} "
-            f"| {_median(own, 'cpu'):.1f} | {table['ratios']['times the plain download to disk']:.1f} "
-            f"| {median(map(peak, own)):,.0f} |"
+        rows.append(
+            [
+                table["name"],
+                f"{download[0]['body_mb']:,.0f}",
+                f"{_median(own, 'seconds'):.1f}",
+                f"{_median(own, 'cpu'):.1f}",
+                f"{table['ratios']['times the plain download to disk']:.1f}",
+                f"{median(map(peak, own)):,.0f}",
+            ]
         )
-    return "\n".join(lines)
+    return _markdown(rows)
 
 
 def _stock(report: Report) -> str:
     again = report["again"]
-    return (
-        "| pairs without changes | seconds | CPU seconds | peak MB |\n|---|---|---|---|\n"
-        f"| {again['unchanged']:,} | {again['seconds']:.1f} | {again['cpu']:.1f} | {again['peak_mb']:,.0f} |"
-    )
+    figures = [f"{again['unchanged']:,}", f"{again['seconds']:.1f}", f"{again['cpu']:.1f}", f"{again['peak_mb']:,.0f}"]
+    return _markdown([["pairs without changes", "seconds", "CPU seconds", "peak MB"], figures])
 
 
 def _taken(report: Report) -> str:
