@@ -9,6 +9,7 @@
     │   ├── PermissionDeniedError        scope, merchant or app mode not granted (403)
     │   ├── MissingReportsError          a month's report is asked for, and daily reports of it are not published
     │   ├── NotFoundError                merchant or resource unknown (404)
+    │   ├── AnswerTooLargeError          an answer is larger than ``max_answer_size``
     │   ├── ConflictError                a change conflicts with the current state (409, 412, 428)
     │   └── BadRequestError              zDirect refuses the request as it is (other 4xx)
     ├── ZDirectRetriableError            the same request may work later; carries ``retry_after``
@@ -135,6 +136,10 @@ class PermissionDeniedError(ZDirectFatalError):
 
 class NotFoundError(ZDirectFatalError):
     """The merchant or the resource is unknown (404)."""
+
+
+class AnswerTooLargeError(ZDirectFatalError):
+    """An answer is larger than ``max_answer_size``; it was refused while it came in."""
 
 
 class ConflictError(ZDirectFatalError):

@@ -39,7 +39,6 @@ TOO_MANY = "too many movements in the database for the requested period"
 """Part of a 500 for which a retry is pointless (zDirect docs, Intra-Community Movements, Possible issues)."""
 
 LONGEST_TEXT = 300
-LARGEST_BODY = 1 << 20
 
 
 def error_of(
@@ -115,7 +114,7 @@ def problem_in(body: bytes | bytearray, secrets: Iterable[str] = ()) -> str:
     :param secrets: texts that are masked, in case the server echoed them.
     """
     try:
-        content = msgspec.json.decode(body[:LARGEST_BODY])
+        content = msgspec.json.decode(body)
     except NOT_READABLE:
         # A page of HTML, most often.
         texts: tuple[Any, ...] = (re.sub(r"<[^>]*>", " ", body[:65536].decode("utf-8", "replace")),)

@@ -19,7 +19,7 @@ from airflow_provider_zdirect.client.rates import FileRateLimiter, RateLimiter
 from airflow_provider_zdirect.client.retry import RetryPolicy
 from airflow_provider_zdirect.client.sending import Call, Sender
 from airflow_provider_zdirect.client.token_stores import MemoryTokenStore, TokenStore
-from airflow_provider_zdirect.client.transport import Answer, Timeouts, Transport
+from airflow_provider_zdirect.client.transport import MB, Answer, Timeouts, Transport
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.damaged_json import mended
 from airflow_provider_zdirect.datasets.dataset import Dataset
@@ -114,7 +114,8 @@ class ZDirectClient:
         limiter = limiter or FileRateLimiter(clock=clock)
         policy = policy or RetryPolicy(max_inline_wait=config.max_inline_wait)
         self._transport = transport or Transport(
-            Timeouts(config.connect_timeout, config.read_timeout, config.total_timeout)
+            Timeouts(config.connect_timeout, config.read_timeout, config.total_timeout),
+            largest=int(config.max_answer_size * MB),
         )
         self._sender = Sender(config, self._transport, limiter, policy, clock)
         self._tokens = AccessTokens(self._sender, tokens or MemoryTokenStore())

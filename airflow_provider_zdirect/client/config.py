@@ -22,6 +22,7 @@ _NUMBERS = {
     "total_timeout": (0.001, DAY),
     "rate_share": (0.001, 1),
     "max_inline_wait": (0, DAY),
+    "max_answer_size": (0.001, 1_000_000),
 }
 """What each setting may be."""
 
@@ -41,6 +42,7 @@ class ClientConfig:
     :param rate_share: part of each documented rate limit that this host may use, in (0, 1]: with several worker hosts
         1 divided by their number.
     :param max_inline_wait: longest wait inside a request, in seconds; longer ones are raised as a retriable error.
+    :param max_answer_size: largest answer that is accepted, in MB (1,000,000 bytes) after decompression.
     :param assumptions: what is assumed of the API where it is not confirmed.
     :param conn_id: the Airflow connection that all this comes from, for error messages.
     :ivar address: the base URL, without a slash at the end.
@@ -56,6 +58,7 @@ class ClientConfig:
     total_timeout: float = 900.0
     rate_share: float = 1.0
     max_inline_wait: float = 30.0
+    max_answer_size: float = 512.0
     assumptions: Assumptions = field(default_factory=Assumptions)
     conn_id: str | None = None
     address: str = field(init=False)

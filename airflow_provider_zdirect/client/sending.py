@@ -17,7 +17,12 @@ from airflow_provider_zdirect.client.retry import RetryPolicy
 from airflow_provider_zdirect.client.transport import Answer, Timeouts, Transport
 from airflow_provider_zdirect.clock import Clock
 from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY, Rate
-from airflow_provider_zdirect.exceptions import MalformedResponseError, RateLimitedError, TransportError
+from airflow_provider_zdirect.exceptions import (
+    AnswerTooLargeError,
+    MalformedResponseError,
+    RateLimitedError,
+    TransportError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -112,10 +117,13 @@ class Sender:
                 params=call.parameters,
                 body=call.body,
                 timeouts=timeouts,
+                expected=call.expected,
             )
-        except TransportError as error:
+        except (TransportError, AnswerTooLargeError) as error:
             message = f"{call.what}{config.source}: {error.message}"
-            facts = {"path": call.path, "flow_id": flow_id, "retry_after": call.refetch_delay}
+            facts: dict[str, object] = {"path": call.path, "flow_id": flow_id}
+            if isinstance(error, TransportError):
+                facts["retry_after"] = call.refetch_delay
             raise error.with_message(message, **facts) from None
         secrets = (config.client_secret, authorization.rpartition(" ")[2])
         flow_id = tidy(answer.headers.get("x-flow-id", ""), secrets)[:100] or flow_id

@@ -8,17 +8,34 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+import zlib
+from collections.abc import AsyncIterator, Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import httpx
 
 from airflow_provider_zdirect.client.hosts import is_loopback
-from airflow_provider_zdirect.exceptions import NotConnectedError, TransportError, ZDirectConfigurationError
+from airflow_provider_zdirect.exceptions import (
+    AnswerTooLargeError,
+    NotConnectedError,
+    TransportError,
+    ZDirectConfigurationError,
+)
 
 RETRY_AFTER = 120.0
 """Seconds that a :class:`TransportError` asks to wait: the two minutes of zDirect's own advice for a failed fetch."""
+
+MB = 1_000_000
+LARGEST_ANSWER = 512 * MB
+
+LARGEST_ERROR = 1 << 20
+"""Bytes that are read of the body of an error; it says what is wrong at its beginning."""
+
+PIECE = 1 << 16
+"""Bytes that are unpacked at once: a few compressed ones may be a thousand times as many."""
+
+GZIP = 16 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True)
@@ -42,7 +59,8 @@ class Answer:
     """What came back, whatever its status.
 
     :param headers: by name in lower case; of repeated ones the first. Values may be cookies or tokens.
-    :param body: the decoded body. A bytearray, because it grew piece by piece: a page of 33 MB is held once.
+    :param body: the decoded body; of an error, at most its beginning. A bytearray, because it grew piece by piece: a
+        page of 33 MB is held once.
     :param elapsed: seconds from sending to the last byte.
     """
 
@@ -57,10 +75,13 @@ class Transport:
 
     Proxies and certificate authorities are taken from the environment (``HTTPS_PROXY``, ``NO_PROXY``,
     ``SSL_CERT_FILE``), but what goes to this machine itself never goes through a proxy.
+
+    :param largest: bytes of an answer that is accepted, at most, after decompression.
     """
 
-    def __init__(self, timeouts: Timeouts | None = None) -> None:
+    def __init__(self, timeouts: Timeouts | None = None, largest: int = LARGEST_ANSWER) -> None:
         self._timeouts = timeouts or Timeouts()
+        self._largest = largest
         self._client: httpx.AsyncClient | None = None
         self.on_piece: Callable[[int], None] = lambda size: None
         """Called with the size of each piece of a body that has come, and with 0 now and then while none comes."""
@@ -74,9 +95,12 @@ class Transport:
         params: Mapping[str, str] | None = None,
         body: bytes | None = None,
         timeouts: Timeouts | None = None,
+        expected: Container[int] = range(200, 300),
     ) -> Answer:
         """Send one request and read the whole answer. A redirect is an answer like any other, never followed.
 
+        :param expected: statuses that are not errors; of an error only the beginning is read.
+        :raises AnswerTooLargeError: if the answer is larger than ``largest``.
         :raises TransportError: if no complete answer came; NotConnectedError if the address could not be reached.
         """
         address = urlsplit(url)
@@ -94,11 +118,13 @@ class Transport:
                 timeout=httpx.Timeout(limits.read, connect=limits.connect),
             )
             async with asyncio.timeout(limits.total):
-                return await self._exchange(client, request)
+                return await self._exchange(client, request, expected)
         except TimeoutError:
             failure = f"the answer was not complete after {limits.total:g} s"
         except httpx.ConnectError as error:
             failure, kind = _in_words(error, limits), NotConnectedError if _refusal(error) else TransportError
+        except zlib.error:
+            failure = "the body could not be decompressed"
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
             failure = _in_words(error, limits)
         except (OSError, UnicodeError, ValueError) as error:
@@ -117,21 +143,41 @@ class Transport:
             retry_after=RETRY_AFTER,
         )
 
-    async def _exchange(self, client: httpx.AsyncClient, request: httpx.Request) -> Answer:
+    async def _exchange(self, client: httpx.AsyncClient, request: httpx.Request, expected: Container[int]) -> Answer:
         started = time.monotonic()
         response = await client.send(request, stream=True)
-        body = bytearray()
         try:
-            async for piece in response.aiter_bytes():
-                body += piece
-                self.on_piece(len(piece))
+            body = await self._body(response, is_error=response.status_code not in expected)
         finally:
             await response.aclose()
-        expected, received = response.headers.get("content-length", ""), response.num_bytes_downloaded
-        if expected.isdecimal() and int(expected) != received:
-            raise _BrokenOffError(f"the body broke off at byte {received} of {expected}")
         headers = {name.lower(): value for name, value in reversed(response.headers.multi_items())}
         return Answer(response.status_code, headers, body, time.monotonic() - started)
+
+    async def _body(self, response: httpx.Response, *, is_error: bool) -> bytearray:
+        length = response.headers.get("content-length", "")
+        announced = int(length) if length.isdecimal() else None
+        if announced is not None and announced > self._largest and not is_error:
+            raise self._too_large(response, f"announces {announced / MB:,.1f} MB")
+        body = bytearray()
+        async for piece in _unpacked(response):
+            if is_error and len(body) + len(piece) > LARGEST_ERROR:
+                return body + piece[: LARGEST_ERROR - len(body)]
+            if not is_error and len(body) + len(piece) > self._largest:
+                raise self._too_large(response, f"did not end after {self._largest / MB:,.1f} MB")
+            body += piece
+            self.on_piece(len(piece))
+        if announced not in (None, received := response.num_bytes_downloaded):
+            raise _BrokenOffError(f"the body broke off at byte {received} of {announced}")
+        return body
+
+    def _too_large(self, response: httpx.Response, how_large: str) -> AnswerTooLargeError:
+        return AnswerTooLargeError(
+            f"The answer {how_large}, more than max_answer_size={self._largest / MB:g} (MB); it was not read further, "
+            "and nothing of it is kept.",
+            remedy="Ask for less at once (a shorter window), or raise max_answer_size in the connection's extra if "
+            "the worker has the memory.",
+            status=response.status_code,
+        )
 
     async def _signs_of_life(self) -> None:
         while True:
@@ -147,6 +193,22 @@ class Transport:
 
 class _BrokenOffError(Exception):
     """Fewer bytes came than were announced."""
+
+
+async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The body in pieces, decompressed. The HTTP library would unpack all that has come at once, whatever its size."""
+    if "gzip" not in response.headers.get("content-encoding", "").lower():
+        async for raw in response.aiter_raw():
+            yield raw
+        return
+    gzip, is_empty = zlib.decompressobj(GZIP), True
+    async for raw in response.aiter_raw():
+        is_empty = False
+        while raw and not gzip.eof:
+            yield gzip.decompress(raw, PIECE)
+            raw = gzip.unconsumed_tail
+    if not (is_empty or gzip.eof):
+        raise _BrokenOffError("the compressed body broke off")
 
 
 def _new_client(host: str) -> httpx.AsyncClient:
@@ -183,8 +245,6 @@ def _in_words(error: Exception, limits: Timeouts) -> str:
             return f"no connection ({_refusal(error) or str(error)[:160]})"
         case httpx.RemoteProtocolError() | httpx.ReadError():
             return f"the connection broke off ({str(error)[:160] or type(error).__name__})"
-        case httpx.DecodingError():
-            return "the body could not be decompressed"
         case _:
             # Texts of the others may quote a request header.
             return f"the exchange failed ({type(error).__name__})"

@@ -140,11 +140,12 @@ def _settings(conn_id: str, connection: Any) -> ConnectionSettings:
             f"its type is {connection.conn_type!r}.", remedy=f"Use a connection of type {CONNECTION_TYPE}."
         )
     extra = _extra(connection)
-    patience: dict[str, float] = {name: extra[name] for name in ("rate_share", "max_inline_wait") if name in extra}
+    names = ("rate_share", "max_inline_wait", "max_answer_size")
+    limits: dict[str, float] = {name: extra[name] for name in names if name in extra}
     if (timeout := extra.get("timeout")) is not None:
         if not 0 < timeout <= DAY:
             raise _wrong("timeout", timeout, "a number of seconds above 0, one day at most")
-        patience |= {
+        limits |= {
             "total_timeout": timeout,
             "read_timeout": min(timeout, ClientConfig.read_timeout),
             "connect_timeout": min(timeout, ClientConfig.connect_timeout),
@@ -156,7 +157,7 @@ def _settings(conn_id: str, connection: Any) -> ConnectionSettings:
         base_url=base_url(connection),
         assumptions=Assumptions(extra.get("assumptions", {})),
         conn_id=conn_id,
-        **patience,
+        **limits,
     )
     return ConnectionSettings(
         config=config,

@@ -83,6 +83,12 @@ EXTRA_FIELDS = (
         kind="number",
     ),
     ExtraField(
+        "max_answer_size",
+        "Largest answer (MB)",
+        "A larger answer, after decompression, is refused while it comes in. Blank: 512.",
+        kind="number",
+    ),
+    ExtraField(
         "assumptions",
         "Assumptions about the API (JSON)",
         'What is not confirmed about the API and differs from the defaults, for example {"orders_page_size": 500}. '

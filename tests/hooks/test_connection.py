@@ -109,6 +109,7 @@ def test_keys_that_resemble_nothing_are_named_all_the_same() -> None:
         ({"timeout": 0}, "extra timeout=0.0 is not a number of seconds above 0"),
         ({"timeout": 10**400}, "is not a number"),
         ({"max_inline_wait": -1}, "max_inline_wait"),
+        ({"max_answer_size": 0}, "max_answer_size=0.0 is not a number from 0.001 to 1e+06"),
         ({"share_access": 1}, "share_access=1 is not true or false"),
         ({"share_access": []}, "share_access=[] is not true or false"),
         ({"personal_data_secret": 1234567890123456789}, "personal_data_secret is not a text"),
@@ -143,9 +144,10 @@ def test_a_blank_value_is_as_good_as_none(blank: str | None) -> None:
 
 def test_text_may_have_blanks_and_any_case_and_numbers_may_be_text() -> None:
     extra = {"environment": " SandBox ", "merchant_id": f" {MERCHANT.upper()}\n", "rate_share": "0.5", "timeout": "60"}
-    settings = read(extra)
+    settings = read({**extra, "max_answer_size": "64"})
     config = settings.config
     assert (config.environment, config.address, settings.merchant_id) == ("sandbox", SANDBOX_URL, MERCHANT)
+    assert config.max_answer_size == 64
     assert (config.rate_share, config.total_timeout, config.read_timeout, config.connect_timeout) == (0.5, 60, 60, 10)
 
 

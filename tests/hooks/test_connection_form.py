@@ -74,7 +74,7 @@ def test_airflow_takes_the_secret_fields_and_no_others_for_secrets():
 def test_every_number_has_its_unit_or_range_in_the_label():
     for field in EXTRA_FIELDS:
         if field.kind == "number":
-            assert field.label.endswith(("(seconds)", "(0 to 1)"))
+            assert field.label.endswith(("(seconds)", "(MB)", "(0 to 1)"))
 
 
 def test_a_port_can_be_entered():
