@@ -19,7 +19,8 @@
     │   ├── TransportError               no answer, or one that broke off
     │   │   └── NotConnectedError        no connection: unknown host, refused port, no TLS
     │   ├── MalformedResponseError       a 200 that is not the JSON it should be
-    │   ├── StorageUnavailableError      the base path does not answer at the moment
+    │   ├── StorageUnavailableError      the base path or the local disk cannot be used at the moment
+    │   │   └── DiskFullError                the disk of the base path or of the temporary directory is full
     │   ├── DocumentsNotReadyError       zDirect has no shipping documents yet of orders that must have some
     │   └── ConcurrentRunError           another run of the same window took away or kept changing the same files
     └── ZDirectDataError                 the answer is well-formed and wrong; retrying repeats it
@@ -193,7 +194,11 @@ class MalformedResponseError(ZDirectRetriableError):
 
 
 class StorageUnavailableError(ZDirectRetriableError):
-    """The base path does not answer at the moment."""
+    """The base path or the local disk cannot be used at the moment."""
+
+
+class DiskFullError(StorageUnavailableError):
+    """The disk of the base path or of the temporary directory is full."""
 
 
 class DocumentsNotReadyError(ZDirectRetriableError):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import tempfile
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +36,7 @@ from airflow_provider_zdirect.reports.calendar import REPORTS
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
 from airflow_provider_zdirect.storage.layout import moment
 from airflow_provider_zdirect.storage.object_store import naming_base_path
+from airflow_provider_zdirect.storage.scratch import scratch_folder
 from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ async def extract(job: ExtractJob, client: ZDirectClient, clock: Clock | None = 
     """
     job, clock = replace(job, dataset=job.dataset.assuming(client.assumptions)), clock or SystemClock()
     for number in range(MAX_OBSERVATIONS):
-        with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
+        with scratch_folder() as scratch:
             run = await _begin(replace(job, place=replace(job.place, copies={})), clock, Path(scratch))
             try:
                 return await _fetch_and_publish(run, client)

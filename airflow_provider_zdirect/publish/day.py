@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import gzip
 import logging
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,6 +31,7 @@ from airflow_provider_zdirect.publish.row_changes import row_changes
 from airflow_provider_zdirect.publish.same_row import record_numbers
 from airflow_provider_zdirect.storage.layout import Layout, dated
 from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.storage.scratch import scratch_folder
 from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window, subject
 
 log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class DayReplacer:
         if former is not None:
             self._refuse_other_rows(day, former)
             self._refuse_nothing(day, former, rows)
-        with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
+        with scratch_folder() as scratch:
             local = Path(scratch) / "changes.jsonl.gz"
             with local.open("wb") as file, gzip.GzipFile("", "wb", 6, file, mtime=0) as lines:
                 if former is None:

@@ -18,6 +18,7 @@ from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.storage.layout import PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import BATCH_ROWS, open_writer, sha256
+from airflow_provider_zdirect.storage.scratch import scratch_folder
 from airflow_provider_zdirect.windows import Window
 
 
@@ -122,7 +123,7 @@ def publish_tables(
     ``span``, ``fetched`` and ``part`` are as in :class:`FileBuilder`.
     """
     folder = place.layout(dataset).published(day)
-    with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
+    with scratch_folder() as scratch:
         builder = FileBuilder(schema, folder, place.suffix, scratch, span=span, fetched=fetched, part=part)
         for table in tables:
             builder.write(table)

@@ -12,7 +12,6 @@ No lock is needed, and none is taken. ``docs/exactly-once.md`` has the argument;
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -39,6 +38,7 @@ from airflow_provider_zdirect.publish.winners import Winners, find_winners
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName, moment
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import ROW_GROUP_ROWS
+from airflow_provider_zdirect.storage.scratch import scratch_folder
 from airflow_provider_zdirect.windows import Window, subject
 
 FILES_AT_ONCE = 64
@@ -124,7 +124,7 @@ class RowMerger:
             before = rounds[-1].watched if rounds else watched
             # What others add meanwhile is left to the next time, or a busy date would be written again and again.
             gathers = not any(each.written for each in rounds)
-            with tempfile.TemporaryDirectory(prefix="zdirect-") as scratch:
+            with scratch_folder() as scratch:
                 rounds.append(last := _Round(self, staged, wanted, before, scratch, compacted, gathers))
                 try:
                     last.run()
