@@ -154,9 +154,9 @@ class FileTokenStore:
 
     @asynccontextmanager
     async def lock(self) -> AsyncIterator[None]:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         async with AsyncExitStack() as stack:
             try:
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 await stack.enter_async_context(host_lock(self._path.with_suffix(".lock"), patience=self._lock_timeout))
             except TimeoutError:
                 raise TransportError(
@@ -164,4 +164,6 @@ class FileTokenStore:
                     remedy="No action needed: the task retries. If it stays, look for a hanging process on this host.",
                     retry_after=30.0,
                 ) from None
+            except OSError as error:
+                log.warning("Other processes of this host may request a zDirect token too: %s.", error)
             yield

@@ -128,3 +128,13 @@ def test_a_memory_store_outlives_its_event_loop() -> None:
 
     asyncio.run(twice())
     asyncio.run(twice())
+
+
+async def test_where_the_lock_file_cannot_be_written_a_token_is_requested_without_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    in_the_way = tmp_path / "a file"
+    in_the_way.write_text("not a directory")
+    async with file_store(in_the_way).lock():
+        pass
+    assert "Other processes of this host may request a zDirect token too" in caplog.text
