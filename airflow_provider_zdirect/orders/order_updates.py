@@ -47,6 +47,7 @@ from airflow_provider_zdirect.orders.shipment_flow import ShipmentFlow
 from airflow_provider_zdirect.orders.update_job import DATASET, SCHEMA, OrderUpdateJob, OrderUpdateResult, rejected
 from airflow_provider_zdirect.orders.update_journal import Note, UpdateJournal, run_folder
 from airflow_provider_zdirect.orders.update_rows import OrderUpdate
+from airflow_provider_zdirect.publish.abandoned import remove_abandoned
 from airflow_provider_zdirect.publish.results import RunResults
 from airflow_provider_zdirect.windows import subject
 
@@ -105,6 +106,7 @@ class _Run:
             self._store.delete_folder(run_folder(self._job.place, self._job.run))
             raise
         self._store.delete_folder(run_folder(self._job.place, self._job.run))
+        remove_abandoned(self._store, self._job.place.layout(DATASET))
         return result
 
     def _applied_before(self) -> OrderUpdateResult | None:

@@ -1,4 +1,4 @@
-"""Clearing up after tasks that were given up: pages that they have staged.
+"""Clearing up after tasks that were given up: pages that they have staged, and notes on updates of orders.
 
 A task that is marked as failed cannot clear up itself. What it has left is removed by a later run of the same dataset
 and merchant, once the last write to it is older than :data:`~.checkpoint.MAX_AGE`. Nobody can need it then: a retry

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+import real_time
 from killing import DeadlyTransport, Killed, kill_at
 from orders.order_world import OrderWorld, tracked
 
@@ -187,3 +190,18 @@ def test_two_tries_at_the_same_time_come_to_the_same_end(emulator: EmulatorServe
     assert {outcome for _, _, outcome in rows} == {"done"}
     assert len(rows) == 14
     assert len(list(world.base.glob("order_updates/**/*.parquet"))) == 1
+
+
+def test_what_an_abandoned_run_has_left_is_removed_by_a_later_one_after_a_day(world: OrderWorld) -> None:
+    first, second, third = world.order(), world.order(), world.order()
+    with pytest.raises(Killed):
+        world.run(world.job([tracked(first)], run="abandoned"), DeadlyTransport(lambda number, _: number == 6))
+    left = [path for path in world.base.glob("_staging/order_updates/**/*") if path.is_file()]
+    assert left
+    world.run(world.job([tracked(second)], run="another"))
+    assert all(path.exists() for path in left)
+    written = (real_time.now() - timedelta(days=1.1)).timestamp()
+    for path in left:
+        os.utime(path, (written, written))
+    world.run(world.job([tracked(third)], run="yet another"))
+    assert not any(path.exists() for path in left)
