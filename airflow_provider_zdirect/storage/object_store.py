@@ -10,22 +10,22 @@ Names are literal: a base path may hold blanks, ``[``, ``?`` and ``*``. So nothi
 
 from __future__ import annotations
 
+import functools
 import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError, ZDirectError
+from airflow_provider_zdirect.storage.disk_errors import RETRY_SECONDS, base_path
 
 WHOLE_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "r2", "memory"})
-
-RETRY_SECONDS = 120.0
 
 MAX_LOOKS = 10
 
@@ -37,6 +37,19 @@ MOST_AT_ONCE = 1000
 
 _TIMES = ("LastModified", "mtime", "last_modified", "updated", "created")
 """When an object was written last, in a listing's details: S3, local disk, Azure, GCS, memory."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _naming_disk(method: F) -> F:
+    """Let a method raise errors about the disk as those of this package."""
+
+    @functools.wraps(method)
+    def call(store: ObjectStore, *arguments: Any, **options: Any) -> Any:
+        with store.disk_errors():
+            return method(store, *arguments, **options)
+
+    return call  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,10 @@ class ObjectStore:
     @property
     def writes_whole_objects(self) -> bool:
         return bool(WHOLE_OBJECT_STORES & self._protocols)
+
+    def disk_errors(self, needed: int | None = None) -> AbstractContextManager[None]:
+        """Turns errors about the disk into those of this package, as :meth:`.Directory.errors`."""
+        return nullcontext() if self.writes_whole_objects else base_path(self.root).errors(needed)
 
     def full(self, path: str) -> str:
         return f"{self.root.rstrip('/')}/{path}"
@@ -83,12 +100,14 @@ class ObjectStore:
         """As :meth:`files_below`, with the time when each object was written last, by the storage's clock."""
         return {path: self._written(path, details) for path, details in self._find(folder).items()}
 
+    @_naming_disk
     def open(self, path: str) -> IO[bytes]:
         if path in self.copies:
             return self.copies[path].open("rb")
         file: IO[bytes] = self.fs.open(self.full(path), "rb", block_size=CHUNK)
         return file
 
+    @_naming_disk
     def read(self, path: str) -> bytes | None:
         """The object's bytes, or None if there is none."""
         self.fs.invalidate_cache()
@@ -98,6 +117,7 @@ class ObjectStore:
             return None
         return data
 
+    @_naming_disk
     def read_many(self, paths: list[str]) -> list[bytes]:
         """The bytes of several objects, read at once where the filesystem can; those that are gone are left out."""
         full = [self.full(path) for path in paths]
@@ -115,8 +135,9 @@ class ObjectStore:
 
     def write(self, path: str, data: bytes) -> None:
         """Write the object whole, over a former one."""
-        self._put(path, lambda full: self.fs.pipe_file(full, data))
+        self._put(path, len(data), lambda full: self.fs.pipe_file(full, data))
 
+    @_naming_disk
     def write_if_absent(self, path: str, data: bytes) -> bytes:
         """Write a small object if there is none; what is there then, whoever wrote it.
 
@@ -144,8 +165,9 @@ class ObjectStore:
     def upload(self, local: Path, path: str) -> None:
         """Write the object whole from a local file."""
         options = {"chunksize": CHUNK, "max_concurrency": 2} if self._is_s3 else {}
-        self._put(path, lambda full: self.fs.put_file(str(local), full, **options))
+        self._put(path, local.stat().st_size, lambda full: self.fs.put_file(str(local), full, **options))
 
+    @_naming_disk
     def move(self, path: str, new_path: str) -> None:
         """Rename, unless ``path`` is gone already."""
         self.fs.invalidate_cache()
@@ -159,11 +181,13 @@ class ObjectStore:
             if self.fs.exists(self.full(path)):
                 raise
 
+    @_naming_disk
     def delete(self, path: str) -> None:
         """Delete it, unless it is gone already."""
         with suppress(FileNotFoundError):
             self.fs.rm_file(self.full(path))
 
+    @_naming_disk
     def delete_all(self, paths: Sequence[str]) -> None:
         """Delete several; some may be gone already."""
         if self._is_s3:
@@ -177,6 +201,7 @@ class ObjectStore:
                 with suppress(OSError):
                     self.fs.rmdir(folder)
 
+    @_naming_disk
     def delete_folder(self, folder: str) -> None:
         """Delete it with all that is in it, unless it is gone already."""
         if self.writes_whole_objects:
@@ -219,6 +244,7 @@ class ObjectStore:
                 yield from self._tree(details["name"])
             yield details
 
+    @_naming_disk
     def _ls(self, full: str, *, detail: bool) -> list[Any]:
         for look in range(MAX_LOOKS):
             try:
@@ -271,24 +297,32 @@ class ObjectStore:
         # One request, so that the bytes are of one version; s3fs would ask for the size first, and then for pieces.
         return {"max_concurrency": 1} if self._is_s3 else {}
 
-    def _put(self, path: str, put: Callable[[str], object]) -> None:
+    def _put(self, path: str, size: int, put: Callable[[str], object]) -> None:
         """Let an object appear whole that ``put`` writes under the name that it is given."""
         if self.writes_whole_objects:
             put(self.full(path))
-        else:
+            return
+        with self.disk_errors(size):
             beside = self._beside(path)
-            put(beside)
-            self._rename(beside, path)
+            try:
+                put(beside)
+                self._rename(beside, path)
+            except BaseException:
+                # It takes room, which the disk may not have.
+                with suppress(OSError):
+                    self.fs.rm_file(beside)
+                raise
 
     def _link(self, path: str, data: bytes) -> None:
         """Let the object appear whole, and only if there is none."""
         beside = self._beside(path)
-        self.fs.pipe_file(beside, data)
         try:
+            self.fs.pipe_file(beside, data)
             self._make_folder_of(self.full(path))
             self.fs.link(beside, self.full(path))
         finally:
-            self.fs.rm_file(beside)
+            with suppress(FileNotFoundError):
+                self.fs.rm_file(beside)
 
     def _beside(self, path: str) -> str:
         temporary = self.full(f"_staging/_tmp/{uuid.uuid4().hex}-{path.rpartition('/')[2]}")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
+import os
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,9 +15,10 @@ from typing import Any
 import fsspec
 import pyarrow as pa
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from item_rows import MERCHANT, at, hours, put, table_of
 
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError
 from airflow_provider_zdirect.storage.checkpoint import MAX_AGE, Checkpoint, Progress
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -178,3 +182,42 @@ def test_a_request_whose_staged_files_are_gone_starts_again_and_the_others_go_on
     found = loaded(checkpoint)
     assert found is not None
     assert set(found.requests) == {"11:00"}
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(errno.EMFILE, StorageUnavailableError), (errno.EACCES, ZDirectConfigurationError)]
+)
+@pytest.mark.parametrize(
+    ("name", "work"),
+    [
+        ("open", lambda store: store.open("a/b")),
+        ("cat_file", lambda store: store.read("a/b")),
+        ("cat_ranges", lambda store: store.read_many(["a/b"])),
+        ("ls", lambda store: store.files("a")),
+        ("ls", lambda store: store.files_below("a")),
+        ("rm_file", lambda store: store.delete("a/b")),
+        ("rm_file", lambda store: store.delete_all(["a/b"])),
+        ("rm_file", lambda store: store.delete_folder("a")),
+        ("mv", lambda store: store.move("a/b", "a/c")),
+        ("pipe_file", lambda store: store.write("a/b", b"")),
+        ("pipe_file", lambda store: store.write_if_absent("a/b", b"")),
+    ],
+)
+def test_errors_of_a_disk_name_the_base_path(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    kind: type[Exception],
+    name: str,
+    work: Callable[[ObjectStore], object],
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    store = ObjectStore(fsspec.filesystem("file"), str(tmp_path))
+    store.write("a/b", b"")
+    if name == "pipe_file":
+        store.delete("a/b")
+    monkeypatch.setattr(LocalFileSystem, name, fail)
+    with pytest.raises(kind, match=f"the base path {tmp_path}"):
+        work(store)
