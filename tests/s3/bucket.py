@@ -61,6 +61,10 @@ class Bucket:
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
         return sorted(found["Key"] for page in pages for found in page.get("Contents", []))
 
+    def empty(self) -> None:
+        for key in self.names():
+            self.client.delete_object(Bucket=self.name, Key=key)
+
     def download(self) -> None:
         shutil.rmtree(self.mirror, ignore_errors=True)
         self.mirror.mkdir(parents=True)
