@@ -149,6 +149,7 @@ def test_dropped_data_leave_nothing_to_erase_and_the_certificate_says_so(emulato
     assert len(world.certificates()) == 1
 
 
+@pytest.mark.parametrize("storage", ["file"], indirect=True)
 def test_writes_that_were_killed_leave_nothing(world):
     world.add(FIRST.start, 2, **PERSON)
     world.fetch(FIRST)
