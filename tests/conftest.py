@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -30,13 +31,59 @@ def refused() -> Iterator[str]:
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(scope="session")
+def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real S3 server; and no credentials, settings or instance metadata of the machine that runs the tests."""
+    from s3_server import s3_server
+
+    with pytest.MonkeyPatch.context() as patched, s3_server(tmp_path_factory.mktemp("s3")) as address:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patched.delenv(name)
+        patched.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patched.setenv("AWS_CONFIG_FILE", os.devnull)
+        patched.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        patched.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        yield address
+
+
+@pytest.fixture(scope="session")
+def in_bucket(s3_endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    from base_paths import InBucket
+
+    return InBucket(s3_endpoint, tmp_path_factory.mktemp("scratch"))
+
+
+def use_s3(request: pytest.FixtureRequest) -> None:
+    """Let the base paths of this test lie in a bucket."""
+    import base_paths
+
+    in_bucket = request.getfixturevalue("in_bucket")
+    in_bucket.forget()
+    request.getfixturevalue("monkeypatch").setattr(base_paths, "storage", in_bucket)
+
+
+S3 = pytest.param("s3", marks=pytest.mark.exhaustive)
+
+
+@pytest.fixture(params=["file", S3])
+def storage(request: pytest.FixtureRequest) -> None:
+    """Base paths on the local disk, and in a bucket that the test's folder mirrors."""
+    if request.param == "s3":
+        use_s3(request)
+
+
+@pytest.fixture(params=["file", "memory", S3])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    """An empty base path on the local disk, and one in memory."""
+    """An empty base path on the local disk, one in memory, and one in a bucket."""
+    import base_paths
+
     from airflow_provider_zdirect.storage.object_store import ObjectStore
 
-    root = str(tmp_path) if request.param == "file" else f"/{tmp_path.name}"
-    return ObjectStore(fsspec.filesystem(request.param, skip_instance_cache=True), root)
+    if request.param == "memory":
+        return ObjectStore(fsspec.filesystem("memory", skip_instance_cache=True), f"/{tmp_path.name}")
+    if request.param == "s3":
+        use_s3(request)
+    return ObjectStore(*base_paths.storage.open(tmp_path))
 
 
 LONG = ("dags", "operators", "triggers", "sensors", "intrastat", "s3", "orders")

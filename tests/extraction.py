@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+import base_paths
 import duckdb
-import fsspec
 from clocks import FakeClock
 from own_emulator import config_of
 
@@ -49,8 +49,8 @@ class Extraction:
         return ZDirectClient(config, tokens=self.tokens, clock=clock, limiter=MemoryRateLimiter(clock))
 
     def place(self, merchant_id: str, format: str) -> Place:
-        fs = fsspec.filesystem("file", skip_instance_cache=True)
-        return Place(fs, str(self.root), f"file://{self.root}", merchant_id, self.environment, format)
+        fs, root = base_paths.storage.open(self.root)
+        return Place(fs, root, f"file://{self.root}", merchant_id, self.environment, format)
 
     def job(
         self,

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import base_paths
 import duckdb
-import fsspec
 import pyarrow as pa
 
 from airflow_provider_zdirect.datasets.arrow import Lineage, arrow_schema
@@ -84,7 +84,7 @@ class Warehouse:
 
     @property
     def store(self) -> ObjectStore:
-        return ObjectStore(fsspec.filesystem("file", skip_instance_cache=True), str(self.root))
+        return ObjectStore(*base_paths.storage.open(self.root))
 
     @property
     def layout(self) -> Layout:

@@ -26,3 +26,9 @@ def emulator(running: EmulatorServer) -> EmulatorServer:
 @pytest.fixture
 def world(emulator: EmulatorServer, tmp_path: Path) -> ErasureWorld:
     return ErasureWorld(emulator, tmp_path)
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path, storage: None) -> Path:
+    """Where every test has its base path."""
+    return tmp_path

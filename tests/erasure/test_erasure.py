@@ -78,6 +78,7 @@ def test_orders_that_the_request_does_not_name_are_found_by_the_customer_and_tho
     assert all(order_id in ledger for order_id in (*world.orders, *later))
 
 
+@pytest.mark.parametrize("storage", ["file"], indirect=True)
 @pytest.mark.parametrize("error", [OSError("503 SlowDown"), PermissionError("403"), FileNotFoundError("404")])
 def test_a_ledger_that_cannot_be_read_stops_the_extraction_and_the_erasure(world, monkeypatch, error):
     world.add(FIRST.start, 1, **PERSON)
@@ -148,6 +149,7 @@ def test_dropped_data_leave_nothing_to_erase_and_the_certificate_says_so(emulato
     assert len(world.certificates()) == 1
 
 
+@pytest.mark.parametrize("storage", ["file"], indirect=True)
 def test_writes_that_were_killed_leave_nothing(world):
     world.add(FIRST.start, 2, **PERSON)
     world.fetch(FIRST)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import os
 import random
 import signal
@@ -17,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import base_paths
 import pytest
 from exhaustive import exhaustive
 from extraction import Extraction, hourly, whole
@@ -213,15 +215,16 @@ from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.windows import Window, parse_instant
 from clocks import FakeClock
-import fsspec
+import fsspec, json
 
-url, root, merchant, start, end, now = sys.argv[2:]
+url, storage, merchant, start, end, now, run = sys.argv[2:]
+protocol, options, root = json.loads(storage)
 clock = FakeClock(datetime.fromisoformat(now))
 dataset = get_dataset("received_items")
 dataset = dataset.but(paging={"limit": 10})
 job = ExtractJob(
-    Place(fsspec.filesystem("file"), root, f"file://{root}", merchant, "production"),
-    dataset, Window(parse_instant(start, name="from"), parse_instant(end, name="to")), resume_key="task",
+    Place(fsspec.filesystem(protocol, **options), root, f"{protocol}://{root}", merchant, "production"),
+    dataset, Window(parse_instant(start, name="from"), parse_instant(end, name="to")), resume_key=run,
 )
 
 async def main():
@@ -229,8 +232,27 @@ async def main():
     async with ZDirectClient(config, clock=clock, limiter=MemoryRateLimiter(clock)) as client:
         await extract(job, client, clock=clock)
 
+print("ready", flush=True)
+sys.stdin.readline()
 asyncio.run(main())
 """
+
+
+def program(runs: Extraction, window: Window, run: str = "task") -> list[str]:
+    """The command of a process that publishes a window."""
+    return [
+        sys.executable,
+        "-c",
+        PROGRAM,
+        str(Path(__file__).parents[1]),
+        runs.emulator.url,
+        json.dumps(base_paths.storage.for_another_process(runs.root)),
+        runs.merchant_id,
+        window.start.isoformat(),
+        window.end.isoformat(),
+        EVENING.isoformat(),
+        run,
+    ]
 
 
 @pytest.mark.parametrize("killed_at_page", exhaustive([4, 1, 9]))
@@ -238,19 +260,8 @@ def test_a_process_that_is_killed_and_run_again(runs: Extraction, killed_at_page
     window = whole(HOURS)
     path = "reports/received-items"
     runs.fault(path, {"hang": 60}, nth=killed_at_page)
-    arguments = [
-        sys.executable,
-        "-c",
-        PROGRAM,
-        str(Path(__file__).parents[1]),
-        runs.emulator.url,
-        str(runs.root),
-        runs.merchant_id,
-        window.start.isoformat(),
-        window.end.isoformat(),
-        EVENING.isoformat(),
-    ]
-    process = subprocess.Popen(arguments)
+    arguments = program(runs, window)
+    process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while sum(path in request.path for request in runs.emulator.requests) < killed_at_page:
         assert process.poll() is None
@@ -258,11 +269,28 @@ def test_a_process_that_is_killed_and_run_again(runs: Extraction, killed_at_page
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
+    base_paths.storage.refresh()
     assert not runs.paths("received_items")
-    subprocess.run(arguments, check=True, timeout=120)
+    subprocess.run(arguments, check=True, timeout=120, stdin=subprocess.DEVNULL)
+    base_paths.storage.refresh()
     assert runs.keys("received_items") == runs.truth("received_items", window)
     cursors = [query.get("cursor") for query in runs.requests(path)]
     assert len(cursors) - len(set(cursors)) <= 1, "more than the page that was being staged was fetched again"
+    assert not runs.paths("_staging")
+
+
+def test_processes_that_publish_the_same_window_at_once(runs: Extraction) -> None:
+    """And one that publishes a part of it; all begin when all are ready."""
+    windows = [whole(HOURS), whole(HOURS), whole(HOURS[1:3])]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    processes = [subprocess.Popen(program(runs, window, f"run{n}"), **pipes) for n, window in enumerate(windows)]
+    assert {process.stdout.readline() for process in processes if process.stdout} == {b"ready\n"}
+    for process in processes:
+        assert process.stdin
+        process.stdin.close()
+    assert [process.wait(timeout=120) for process in processes] == [0, 0, 0]
+    base_paths.storage.refresh()
+    assert runs.keys("received_items") == runs.truth("received_items", whole(HOURS))
     assert not runs.paths("_staging")
 
 
@@ -348,6 +376,12 @@ def test_a_day_does_not_mix_formats(runs: Extraction) -> None:
     with pytest.raises(ZDirectConfigurationError, match="format"):
         runs.run("received_items", HOURS[0], format="parquet")
     assert runs.keys("received_items") == runs.truth("received_items", HOURS[0])
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path, storage: None) -> Path:
+    """Where every test has its base path."""
+    return tmp_path
 
 
 @pytest.fixture

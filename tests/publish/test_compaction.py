@@ -9,8 +9,8 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
+import base_paths
 import duckdb
-import fsspec
 import pyarrow.parquet as pq
 import pytest
 from exhaustive import exhaustive
@@ -30,13 +30,13 @@ DAY = MIDNIGHT.date()
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
+def warehouse(tmp_path: Path, storage: None) -> Warehouse:
     return Warehouse(tmp_path)
 
 
 def place(warehouse: Warehouse, format: str = "parquet") -> Place:
-    fs = fsspec.filesystem("file", skip_instance_cache=True)
-    return Place(fs, str(warehouse.root), f"file://{warehouse.root}", MERCHANT, "production", format)
+    fs, root = base_paths.storage.open(warehouse.root)
+    return Place(fs, root, f"file://{warehouse.root}", MERCHANT, "production", format)
 
 
 def compact(warehouse: Warehouse, day: date = DAY) -> Compacted:

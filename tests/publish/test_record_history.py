@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import fsspec
+import base_paths
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -165,8 +165,8 @@ class Channels:
 
 
 def place_of(root: Path, suffix: str = "parquet") -> Place:
-    fs = fsspec.filesystem("file", skip_instance_cache=True)
-    return Place(fs, str(root), f"file://{root}", MERCHANT, "production", suffix.partition(".")[0])
+    fs, name = base_paths.storage.open(root)
+    return Place(fs, name, f"file://{root}", MERCHANT, "production", suffix.partition(".")[0])
 
 
 def channel_rows(world: World, at: datetime) -> pa.Table:
@@ -439,7 +439,8 @@ def test_an_observation_is_said_to_be_held_by_the_file_in_which_nothing_is_later
     assert met.files[0].path in channels.files()
 
 
-@pytest.fixture(autouse=True)
-def no_staging_left(tmp_path: Path) -> Iterator[None]:
-    yield
+@pytest.fixture
+def tmp_path(tmp_path: Path, storage: None) -> Iterator[Path]:
+    """Where a test has its base path; nothing is left in staging."""
+    yield tmp_path
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and "_staging" in path.parts]

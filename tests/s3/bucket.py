@@ -12,11 +12,11 @@ from typing import Any
 
 import boto3
 from extraction import Extraction
+from s3_server import CREDENTIALS
 
 from airflow_provider_zdirect.pipeline.extract import ExtractResult
 from airflow_provider_zdirect.publish.place import Place
 
-CREDENTIALS = {"key": "testing", "secret": "testing-secret"}
 PREFIX = "zdirect/landing"
 
 
@@ -60,6 +60,10 @@ class Bucket:
         """Names of all objects in the bucket, sorted."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
         return sorted(found["Key"] for page in pages for found in page.get("Contents", []))
+
+    def empty(self) -> None:
+        for key in self.names():
+            self.client.delete_object(Bucket=self.name, Key=key)
 
     def download(self) -> None:
         shutil.rmtree(self.mirror, ignore_errors=True)

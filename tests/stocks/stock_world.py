@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import base_paths
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 from emulated_time import EmulatedTime
+from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 from killing import DeadlyTransport, Killed
 from own_emulator import config_of
@@ -41,21 +43,22 @@ def ean(number: int) -> str:
     return ean13(f"40{number:010d}")
 
 
-class DeadlyFiles(LocalFileSystem):
-    """A disk that may be gone after any change."""
+def deadly_files(dies: Callable[[], bool]) -> AbstractFileSystem:
+    """A storage that may be gone after any change."""
+    files = base_paths.storage.filesystem()
 
-    cachable = False
-    dies: Callable[[], bool] = staticmethod(lambda: False)  # type: ignore[assignment]
+    def deadly(change: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            done = change(*arguments, **options)
+            if dies():
+                raise Killed
+            return done
 
-    def mv(self, *arguments: Any, **options: Any) -> None:
-        super().mv(*arguments, **options)
-        if self.dies():
-            raise Killed
+        return call
 
-    def rm_file(self, path: str) -> None:
-        super().rm_file(path)
-        if self.dies():
-            raise Killed
+    for name in base_paths.storage.changes:
+        setattr(files, name, deadly(getattr(files, name)))
+    return files
 
 
 class Meeting(DeadlyTransport):
@@ -137,9 +140,9 @@ class StockWorld:
         at = None if minutes is None else self.start + timedelta(minutes=minutes)
         if mapping := changes.pop("mapping", None):
             mapping = TableFile(self.fs, mapping, mapping, "mapping_path", MAPPING_COLUMNS, ("merchant_sku", "ean"))
-        fs = changes.pop("fs", self.fs)
+        fs, root = base_paths.storage.open(self.root)
         return StockUpdateJob(
-            place=Place(fs, str(self.root), self.root.as_uri(), self.merchant_id, self.environment),
+            place=Place(fs, root, self.root.as_uri(), self.merchant_id, self.environment),
             feed=FeedFiles(self.fs, path, path, at),
             mapping=mapping,
             run=run * 24,

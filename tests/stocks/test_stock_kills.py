@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from exhaustive import exhaustive
 from killing import DeadlyTransport, Killed
-from stock_world import DeadlyFiles, Meeting, StockWorld, ean
+from stock_world import Meeting, StockWorld, deadly_files, ean
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ServerError
@@ -29,7 +29,9 @@ A, B, C = "abc"
 
 
 @pytest.fixture
-def make(emulator: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], StockWorld]:
+def make(
+    emulator: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, storage: None
+) -> Callable[[], StockWorld]:
     """Worlds in which nothing has happened yet, and batches are small."""
     monkeypatch.setattr(stock_updates, "BATCH", 2)
     numbers = itertools.count()
@@ -56,9 +58,8 @@ class Fate:
 
 def mortal(job: StockUpdateJob, fate: Callable[[], bool]) -> tuple[StockUpdateJob, DeadlyTransport]:
     """The job on a disk, and a network, that die."""
-    files = DeadlyFiles()
-    files.dies = fate  # type: ignore[method-assign]
-    return replace(job, place=replace(job.place, fs=files)), DeadlyTransport(lambda _, when: when == "after" and fate())
+    place = replace(job.place, fs=deadly_files(fate))
+    return replace(job, place=place), DeadlyTransport(lambda _, when: when == "after" and fate())
 
 
 def end(world: StockWorld) -> dict[str, Any]:
