@@ -39,7 +39,7 @@ FORMULAS = (
 )
 MARKUP = (
     "<script>alert(1)</script>",
-    "\"><img src=x onerror=alert(1)>",
+    '"><img src=x onerror=alert(1)>',
     "' onmouseover='alert(1)",
     "</td></table><svg/onload=alert(1)>",
     "javascript:alert(1)",
@@ -48,7 +48,7 @@ MARKUP = (
 CODE = (
     "'; DROP TABLE candidates; --",
     "' OR '1'='1",
-    '"; ATTACH \'/tmp/zdirect-injected\'; --',
+    "\"; ATTACH '/tmp/zdirect-injected'; --",
     "$since",
     "{{ 7 * 7 }}",
     "{% raw %}",
