@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from html import unescape
-from pathlib import Path
 from typing import Any
 
 import airflow_home
@@ -99,17 +98,6 @@ def test_the_list_of_the_command_line_does_not_show_secrets(api: Any, stored: Ca
     listed = airflow_home.airflow("connections", "list", "--output", "plain")
     assert "shop" in listed
     assert SECRET not in listed
-
-
-@pytest.mark.exhaustive
-def test_get_and_export_on_the_command_line_show_secrets_as_the_docs_say(
-    api: Any, stored: Callable[..., dict[str, Any]], tmp_path: Path
-) -> None:
-    """Airflow's design, which a provider cannot change; if it changes, docs/connection.md and SECURITY.md have to."""
-    stored()
-    assert SECRET in airflow_home.airflow("connections", "get", "shop", "--output", "json")
-    airflow_home.airflow("connections", "export", str(tmp_path / "all.json"))
-    assert SECRET in (tmp_path / "all.json").read_text()
 
 
 @pytest.mark.skipif(AIRFLOW_V_3_0_PLUS, reason="the form of Airflow 2")
