@@ -20,7 +20,7 @@ COMPILE = $(UV) pip compile - pyproject.toml --extra dev --extra emulator --extr
 
 FAST = -m "not exhaustive"
 
-.PHONY: help demo up test test-all lint bench docs constraints clean
+.PHONY: help demo up test test-all lint audit sbom bench docs constraints clean
 
 help:
 	@echo "make demo         a real Airflow fetches stock movements of several hours from the emulator"
@@ -28,7 +28,9 @@ help:
 	@echo "make test         every behaviour once: on Airflow $(AIRFLOW_3_3), and what needs Airflow on $(AIRFLOW_2_11)"
 	@echo "make test-all     what make test leaves out: seeded races, kills at every write, thousands of cases,"
 	@echo "                  and all operators on $(AIRFLOW_2_11)"
-	@echo "make lint         ruff and mypy"
+	@echo "make lint         ruff, mypy and bandit"
+	@echo "make audit        known vulnerabilities of the pinned libraries; needs the network"
+	@echo "make sbom         build/sbom.json, the bill of materials of the environment (CycloneDX)"
 	@echo "make bench        the benchmarks"
 	@echo "make docs         docs/datasets.md from the datasets table"
 	@echo "make constraints  the pinned versions anew (UV_FLAGS=--upgrade: the newest)"
@@ -60,6 +62,20 @@ lint: .venv/.ready
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/bandit --quiet --configfile pyproject.toml --recursive airflow_provider_zdirect dags
+
+# Strict: a library that the advisory service does not know is a failure, not a pass.
+audit: .venv/.ready
+	@failed=0; \
+	for series in 3.3 2.11; do \
+		.venv/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints/airflow-$$series.txt || failed=$$?; \
+	done; \
+	exit $$failed
+
+sbom: .venv/.ready
+	@mkdir -p build
+	.venv/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type library --output-reproducible \
+		--output-file build/sbom.json .venv
 
 # BENCH_FLAGS="--scale 0.1 --rounds 1" takes minutes instead of half an hour.
 bench: .venv/.ready

@@ -33,12 +33,18 @@
         ├── TooManyRecordsError          zDirect cannot answer a period that holds so many records
         └── CursorLoopError              a cursor came back that was followed before
 
-Each carries what a person needs (status, flow id, path, problem title, what to do) and never a secret.
+Each carries what a person needs (status, flow id, path, problem title, what to do) and never a secret. Its text is one
+line: it may quote answers and files, which must not forge lines of a log.
 """
 
 from __future__ import annotations
 
 from typing import Self, TypeVar
+
+
+def one_line(text: str) -> str:
+    """``text`` with a blank for each line break and each other character that is not shown."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)
 
 
 class ZDirectError(Exception):
@@ -62,6 +68,7 @@ class ZDirectError(Exception):
         flow_id: str | None = None,
         title: str | None = None,
     ) -> None:
+        message = one_line(message)
         super().__init__(message)
         self.message = message
         self.remedy = remedy
@@ -86,11 +93,11 @@ class ZDirectError(Exception):
             text += f" [{', '.join(facts)}]"
         if self.remedy:
             text += f"{'' if text.endswith(('.', ']')) else '.'} What to do: {self.remedy}"
-        return text
+        return one_line(text)
 
     def with_message(self, message: str, **facts: object) -> Self:
         """The same error with another message, and with other facts where given."""
-        return _rebuild(type(self), {**self.__dict__, "message": message, **facts})
+        return _rebuild(type(self), {**self.__dict__, "message": one_line(message), **facts})
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions cross process borders in Airflow; keyword arguments need help to be pickled.

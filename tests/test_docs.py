@@ -20,7 +20,10 @@ from airflow_provider_zdirect.inbound.reconciliation import reconcile_merchant
 from airflow_provider_zdirect.windows import Window
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    *(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "SECURITY")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 
 
 def test_generated_documents_are_up_to_date() -> None:
@@ -56,6 +59,12 @@ def test_the_tests_behind_exactly_once_exist() -> None:
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     assert len(named) > 40
     assert {name for name in named if f"def {name}(" not in tests} == set()
+
+
+def test_the_tests_behind_the_claims_of_security_md_exist() -> None:
+    named = set(re.findall(r"`((?:security|client|hooks|storage|commands)/\w+)`", (ROOT / "SECURITY.md").read_text()))
+    assert len(named) > 8
+    assert {name for name in named if not (ROOT / "tests" / f"{name}.py").exists()} == set()
 
 
 def test_every_make_target_that_the_readme_names_exists() -> None:

@@ -172,7 +172,8 @@ class AccessTokens:
             raise ZDirectConfigurationError(
                 f"{failure.message} The address cannot be reached, and has never given an access token.",
                 remedy="Correct host in the connection (scheme, name, port), or start what should answer there; "
-                "behind a proxy, check HTTPS_PROXY and NO_PROXY.",
+                "behind a proxy, check HTTPS_PROXY and NO_PROXY; for certificates of a CA of your own, let "
+                "SSL_CERT_FILE name its file.",
                 path=TOKEN_PATH,
             )
         now = self._clock.now()

@@ -52,6 +52,9 @@ def base_url(text: str) -> str:
         host, port = parts.hostname or "", parts.port
         # Empty and overlong labels, which no name server can be asked for.
         host.encode("idna")
+        # Python takes [::1].example.com for ::1.
+        if "[" in parts.netloc and not re.fullmatch(r"\[[0-9a-f:.]+\](:[0-9]*)?", parts.netloc, re.IGNORECASE):
+            raise ValueError
     except ValueError:
         raise _wrong(f"host={text!r} is not an address.") from None
     if parts.scheme not in ("https", "http") or not host or port == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import os
 import socket
 import ssl
@@ -22,6 +23,10 @@ from airflow_provider_zdirect.exceptions import (
     TransportError,
     ZDirectConfigurationError,
 )
+
+# The library's debug log shows the headers of answers. Among them may be cookies, and credentials that a gateway
+# repeats; Airflow 3.3 does not mask what the LocalExecutor copies to the scheduler's output.
+logging.getLogger("httpcore.http11").addFilter(lambda record: "response_headers" not in record.getMessage())
 
 RETRY_AFTER = 120.0
 """Seconds that a :class:`TransportError` asks to wait: the two minutes of zDirect's own advice for a failed fetch."""

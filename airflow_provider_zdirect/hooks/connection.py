@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import difflib
 import json
 from contextlib import suppress
@@ -119,10 +120,17 @@ def read_settings(conn_id: str, connection: Any) -> ConnectionSettings:
 
 
 def secrets_of(connection: Any) -> list[str]:
-    """What must not appear in logs, whether or not it can be used."""
+    """What must not appear in logs, whether or not it can be used.
+
+    Also the client id and secret as a request for a token has them: the HTTP library's debug log shows the headers of
+    answers, and a gateway may repeat those of the request.
+    """
     extra = _decoded(connection.extra or "{}")
-    secret = extra.get(PERSONAL_DATA_SECRET) if isinstance(extra, dict) else None
-    return [text for text in (connection.password, secret) if text and isinstance(text, str)]
+    key = extra.get(PERSONAL_DATA_SECRET) if isinstance(extra, dict) else None
+    secrets = [text for text in (connection.password, key) if text and isinstance(text, str)]
+    if connection.password:
+        secrets.append(base64.b64encode(f"{connection.login}:{connection.password}".encode()).decode())
+    return secrets
 
 
 def _decoded(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_zdirect.client import ClientConfig, Identity, ZDirectClient
+from airflow_provider_zdirect.client import ClientConfig, Identity, ZDirectClient, checked_merchant_id
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectError
 from airflow_provider_zdirect.hooks import connection_form
 from airflow_provider_zdirect.hooks.connection import ZDirectConnection, shared_client
@@ -111,7 +111,7 @@ class ZDirectHook(ZDirectConnection, BaseHook):
                 f"Connection {self.conn_id!r} has no merchant_id, and zDirect lists no merchant for its app.",
                 remedy="Grant a merchant to the app in the zDirect portal.",
             )
-        return list(dict.fromkeys(each.strip().lower() for each in identity.merchant_ids))
+        return list(dict.fromkeys(map(checked_merchant_id, identity.merchant_ids)))
 
     def _only(self, merchant_ids: list[str]) -> str:
         if len(merchant_ids) > 1:

@@ -1,7 +1,7 @@
 """Tables as CSV for spreadsheets: UTF-8, comma, decimal point, rows end with CR LF (RFC 4180).
 
-A text that starts with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return gets an apostrophe in front: spreadsheets
-would run it as a formula, and these texts come from outside. The Parquet file has them as they are.
+A text that starts with ``=``, ``+``, ``-``, ``@`` (also in full width), a tab or a line break gets an apostrophe in
+front: spreadsheets would run it as a formula, and these texts come from outside. The Parquet file has them as they are.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = (*"=+-@", *"\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
 _SUMS = ("net_quantity", "movements")
 
 

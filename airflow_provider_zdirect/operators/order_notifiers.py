@@ -10,7 +10,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 from jinja2 import Template
 
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, one_line
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,14 @@ def notify_all(
     :param uri: where all overdue orders are published.
     :param context: the task's, to which the orders are added.
     """
-    shown = [{**row, "words": ", ".join(_WORDS[name] for name in row["missing"])} for row in rows[:MOST_SHOWN]]
+    shown = [
+        {
+            # Texts of zDirect must not forge lines of a log.
+            **{name: one_line(value) if isinstance(value, str) else value for name, value in row.items()},
+            "words": ", ".join(_WORDS[name] for name in row["missing"]),
+        }
+        for row in rows[:MOST_SHOWN]
+    ]
     texts = {"rows": shown, "more": len(rows) - MOST_SHOWN, "uri": uri}
     context.update(
         {

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from fsspec import AbstractFileSystem
 
-from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError
+from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError, one_line
 from airflow_provider_zdirect.merchant_files.cells import UUID, CellError, bare, read_cell, read_count, shown
 from airflow_provider_zdirect.merchant_files.ean import are_eans, read_ean, restored_ean
 from airflow_provider_zdirect.merchant_files.tables import KINDS, TableFile, is_passing, is_table, table_kind
@@ -210,7 +210,7 @@ class FeedFiles:
                 remedy=f"Put a feed there: {', '.join(f'.{kind}' for kind in KINDS)}, or with .gz after it.",
             )
         if others:
-            log.warning("Stock feed %s: these files are not feeds, and are not read: %s.", self.uri, others)
+            log.warning("Stock feed %s: these files are not feeds, and are not read: %s.", self.uri, one_line(others))
         return [self._file(f"{self.path}/{name}", f"{self.uri}/{name}") for name in known]
 
     def read(self, files: list[TableFile], mapping: SkuMapping | None, now: datetime) -> Feed:

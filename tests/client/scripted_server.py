@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -56,6 +57,7 @@ class ScriptedServer:
 
     :param script: answers to everything but token requests.
     :param token_script: answers to token requests; empty gives out ``secret-token-1``, ``secret-token-2``, ...
+    :param tls: its certificate; None speaks plain HTTP.
     """
 
     script: list[Script] = field(default_factory=list)
@@ -63,10 +65,11 @@ class ScriptedServer:
     requests: list[Received] = field(default_factory=list)
     token_requests: list[Received] = field(default_factory=list)
     url: str = ""
+    tls: ssl.SSLContext | None = None
 
     async def __aenter__(self) -> ScriptedServer:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls)
+        self.url = f"http{'s' if self.tls else ''}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
     async def __aexit__(

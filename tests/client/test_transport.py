@@ -122,6 +122,16 @@ async def test_a_header_that_cannot_be_sent_is_not_quoted(server: ScriptedServer
     assert error.__cause__ is None
 
 
+async def test_the_debug_log_does_not_show_the_headers_of_an_answer(
+    server: ScriptedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    server.script = [reply(200, b"", {"Set-Cookie": "session=hidden"})]
+    await Transport().send("GET", server.url)
+    assert "send_request_headers" in caplog.text
+    assert "hidden" not in caplog.text
+
+
 async def test_a_transport_can_be_closed_and_used_again(server: ScriptedServer) -> None:
     server.script = [reply(200)]
     transport = Transport()

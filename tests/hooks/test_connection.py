@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 import unicodedata
 from types import SimpleNamespace
@@ -200,7 +201,7 @@ def test_host_schema_and_port_make_one_address(
 
 def test_every_secret_is_known_even_if_the_connection_cannot_be_used() -> None:
     found = secrets_of(connection({"enviroment": "x", "personal_data_secret": "short"}))
-    assert found == ["the-secret", "short"]
+    assert found == ["the-secret", "short", base64.b64encode(b"app:the-secret").decode()]
     assert "the-secret" not in repr(read({"personal_data_secret": "the-secret-of-personal-data"}))
 
 
