@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 from airflow.models.variable import Variable
+from airflow_provider_zdirect.hooks.token_lease import AirflowVariableTokenStore
 from clocks import FakeClock
 from exhaustive import exhaustive
 from own_emulator import config_of, own_emulator
 
 from airflow_provider_zdirect.client import ClientConfig, Token, ZDirectClient
 from airflow_provider_zdirect.hooks import token_lease
-from airflow_provider_zdirect.hooks.token_lease import AirflowVariableTokenStore
 
 pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.anyio]
 
