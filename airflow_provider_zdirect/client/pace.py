@@ -16,7 +16,7 @@ from airflow_provider_zdirect.client.retry import LONGEST_RETRY_AFTER
 from airflow_provider_zdirect.datasets.endpoint import LARGEST_SLACK, Rate
 
 LOWEST_SHARE = 1 / 16
-RECOVERY = 10
+RECOVERY = 5
 """Periods of a limit in which the rate comes back from nothing to all of it."""
 
 GRANTED_SECONDS = 1.0
@@ -43,14 +43,13 @@ class Pace(msgspec.Struct, frozen=True, omit_defaults=True):
     def reserve(self, now: float, rate: Rate) -> tuple[Pace, float]:
         """The pace with one more request in it, and the time at which that request may be sent."""
         interval = rate.interval / self.share_now(now, rate)
-        tolerance = interval * (rate.tolerance / rate.interval)
         arrival = self.arrival
         # Much further ahead than any pause: a clock was set back, or this is not ours.
         if arrival > now + 2 * LONGEST_RETRY_AFTER:
             arrival = now
         if self.is_paused(now):
-            arrival = max(arrival, self.paused_until + tolerance)
-        slot = max(now, arrival - tolerance)
+            arrival = max(arrival, self.paused_until + rate.tolerance)
+        slot = max(now, arrival - rate.tolerance)
         return msgspec.structs.replace(self, arrival=max(arrival, slot) + interval), slot
 
     def take(self, now: float, rate: Rate, latest: float, count: int = 1) -> tuple[Pace, tuple[float, ...]]:
@@ -78,10 +77,13 @@ class Pace(msgspec.Struct, frozen=True, omit_defaults=True):
         """The pace after a 429: no request in the next ``seconds``, and then half as many."""
         until = now + min(seconds, LONGEST_RETRY_AFTER)
         if self.is_paused(now):
-            # Sent before the first 429 was known.
-            return msgspec.structs.replace(self, paused_until=max(self.paused_until, until), granted=())
+            until = max(self.paused_until, until)
+        after = msgspec.structs.replace(self, paused_until=until, granted=())
+        if now < self.share_at + rate.period:
+            # The server still counts what was sent before the first 429.
+            return after
         share = max(self.share_now(now, rate) / 2, LOWEST_SHARE)
-        return msgspec.structs.replace(self, paused_until=until, share=share, share_at=until, granted=())
+        return msgspec.structs.replace(after, share=share, share_at=until)
 
     def is_paused(self, now: float) -> bool:
         return now < self.paused_until <= now + LONGEST_RETRY_AFTER

@@ -39,7 +39,7 @@ EXACTNESS = 1e-6
 ALONE = 0.25
 """Part of a limit that is used where the requests of others cannot be seen."""
 
-LOOK_AGAIN = 60.0
+LOOK_AGAIN = 20.0
 """Seconds until a store that could not be reached is tried again."""
 
 
@@ -131,7 +131,7 @@ class RateLimiter:
             if wait > left:
                 raise RateLimitedError(
                     f"The rate limit of {endpoint} leaves no room for {wait:.0f} s.",
-                    remedy="No action needed: the task waits for its turn. Run fewer tasks at once if it takes too long.",
+                    remedy="No action needed: the task waits for its turn. Run fewer tasks at once if it takes long.",
                     retry_after=wait,
                 )
             if wait <= EXACTNESS:

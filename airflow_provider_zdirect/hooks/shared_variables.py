@@ -43,7 +43,9 @@ class AirflowVariables:
 
         :raises OSError: if Variables cannot be read here.
         """
-        return await _in_time(f"The Airflow Variable {name} could not be read", lambda: _variables().get(name, None))
+        what = f"The Airflow Variable {name} could not be read"
+        text: str | None = await _in_time(what, lambda: _variables().get(name, None))
+        return text
 
     async def write(self, name: str, text: str) -> None:
         """Set the Variable.
@@ -99,8 +101,8 @@ class AirflowVariableTokenStore:
             await self._texts.write(self.key, sealed)
         except OSError as error:
             log.warning(
-                "The zDirect token could not be shared: %s. Each host asks for its own; zDirect allows 8 token requests "
-                "a minute, in sandbox 1.",
+                "The zDirect token could not be shared: %s. Each host asks for its own; zDirect allows 8 token "
+                "requests a minute, in sandbox 1.",
                 error,
             )
             await self._host.save(token)

@@ -5,31 +5,22 @@ from datetime import timedelta
 
 import pytest
 from airflow.models.variable import Variable
-from airflow_provider_zdirect.hooks.token_lease import AirflowVariableTokenStore
 from clocks import FakeClock
 from exhaustive import exhaustive
 from own_emulator import config_of, own_emulator
 
-from airflow_provider_zdirect.client import ClientConfig, Token, ZDirectClient
-from airflow_provider_zdirect.hooks import token_lease
+from airflow_provider_zdirect.client import ClientConfig, FileRateLimiter, Rate, Token, ZDirectClient
+from airflow_provider_zdirect.client.shared_paces import SharedPaces
+from airflow_provider_zdirect.exceptions import RateLimitedError
+from airflow_provider_zdirect.hooks import shared_variables
+from airflow_provider_zdirect.hooks.shared_variables import AirflowVariables, AirflowVariableTokenStore
 
 pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.anyio]
 
 
-class ClockOfTheWorld(FakeClock):
-    """Something else happens while somebody sleeps."""
-
-    async def sleep(self, seconds):
-        await super().sleep(seconds)
-        if self.during_sleep:
-            await self.during_sleep()
-
-    during_sleep = None
-
-
 @pytest.fixture
 def clock():
-    return ClockOfTheWorld()
+    return FakeClock()
 
 
 @pytest.fixture
@@ -65,7 +56,7 @@ async def test_where_variables_cannot_be_reached_the_host_shares_the_token(store
     def unreachable():
         raise RuntimeError("no variables here")
 
-    monkeypatch.setattr(token_lease, "_variables", unreachable)
+    monkeypatch.setattr(shared_variables, "_variables", unreachable)
     async with store.lock():
         await store.save(token)
     assert await store.load() == token
@@ -73,26 +64,30 @@ async def test_where_variables_cannot_be_reached_the_host_shares_the_token(store
     assert token.access_token not in caplog.text
 
 
-@pytest.mark.parametrize("when", ["before", "at the same time"])
-async def test_while_another_host_asks_this_one_waits_for_its_token(store, clock, token, when):
-    async def other_asks():
-        await store._write_lease("another host", clock.now() + timedelta(seconds=30))
-        clock.during_sleep = lambda: store.save(token)
+async def test_limiters_of_two_hosts_share_a_pace_through_variables(tmp_path, clock):
+    def limiter(host):
+        everybody = SharedPaces(AirflowVariables("A pace."), clock)
+        return FileRateLimiter(tmp_path / host, clock, everybody)
 
-    clock.during_sleep = other_asks
-    if when == "before":
-        await other_asks()
-    async with store.lock():
-        assert await store.load() == token
-        assert (await store._read_lease())[0] == "another host"
-    assert sum(clock.slept) < 30
+    # Of one host it is the same file.
+    name = tmp_path.name
+    waits = [await limiter(host).acquire(name, Rate(1, 60), max_wait=600) for host in ("one", "one", "two")]
+    assert waits == pytest.approx([0, 60, 60], abs=1)
+    await limiter("one").pause(name, Rate(1, 60), 300)
+    with pytest.raises(RateLimitedError) as caught:
+        await limiter("two").acquire(name, Rate(1, 60), max_wait=200)
+    assert caught.value.retry_after > 290
 
 
-async def test_a_lease_that_ran_out_holds_nobody_up(store, clock):
-    await store._write_lease("a host that died", clock.now() - timedelta(seconds=1))
-    async with store.lock():
-        assert (await store._read_lease())[0] not in ("", "a host that died")
-    assert (await store._read_lease())[0] == ""
+async def test_where_variables_cannot_be_reached_a_host_uses_a_quarter_of_a_limit(tmp_path, clock, monkeypatch, caplog):
+    def unreachable():
+        raise RuntimeError("no variables here")
+
+    monkeypatch.setattr(shared_variables, "_variables", unreachable)
+    limiter = FileRateLimiter(tmp_path, clock, SharedPaces(AirflowVariables("A pace."), clock))
+    waits = [await limiter.acquire("orders", Rate(1, 10), max_wait=600) for _ in range(3)]
+    assert waits == pytest.approx([0, 40, 40])
+    assert "RuntimeError: no variables here" in caplog.text
 
 
 @pytest.mark.parametrize("count", exhaustive([3, 10]))
