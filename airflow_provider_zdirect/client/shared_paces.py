@@ -1,7 +1,7 @@
 """The pace of all hosts, in a store of texts that knows no compare-and-set, such as Airflow's Variables.
 
-Two hosts may read the same text, and the later one that writes undoes what the earlier one wrote. So each writes a
-mark beside the pace, and looks again a little later: if its mark is gone, it begins anew.
+Two hosts may read the same text, and the one that writes later undoes what the other wrote. So each writes a mark
+beside the pace, and looks again a little later: if its mark is gone, it begins anew.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class SharedPaces:
 
     async def change(self, endpoint: str, step: Step[T], *, surely: bool = True) -> T:
         name = f"zdirect_pace_{pace_name(endpoint)}"
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             began = self._clock.now()
             kept = await self._read(name)
             pace, result = await step(kept.pace)
@@ -70,7 +70,9 @@ class SharedPaces:
                 break
             took = (self._clock.now() - began).total_seconds()
             await self._clock.sleep(max(SETTLED, 2 * took))
-            if mark in (await self._read(name)).marks:
+            # Who took longer may have undone what another host had already found in place.
+            was_quick = took < SETTLED or attempt > 0
+            if was_quick and mark in (await self._read(name)).marks:
                 break
         return result
 

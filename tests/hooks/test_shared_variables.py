@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from own_emulator import config_of, own_emulator
 
 from airflow_provider_zdirect.client import ClientConfig, FileRateLimiter, Rate, Token, ZDirectClient
 from airflow_provider_zdirect.client.shared_paces import SharedPaces
+from airflow_provider_zdirect.clock import SystemClock
 from airflow_provider_zdirect.exceptions import RateLimitedError
 from airflow_provider_zdirect.hooks import shared_variables
 from airflow_provider_zdirect.hooks.shared_variables import AirflowVariables, AirflowVariableTokenStore
@@ -60,7 +62,7 @@ async def test_where_variables_cannot_be_reached_the_host_shares_the_token(store
     async with store.lock():
         await store.save(token)
     assert await store.load() == token
-    assert "could not be shared in the Airflow Variable" in caplog.text
+    assert "could not be shared: The Airflow Variable" in caplog.text
     assert token.access_token not in caplog.text
 
 
@@ -88,6 +90,49 @@ async def test_where_variables_cannot_be_reached_a_host_uses_a_quarter_of_a_limi
     waits = [await limiter.acquire("orders", Rate(1, 10), max_wait=600) for _ in range(3)]
     assert waits == pytest.approx([0, 40, 40])
     assert "RuntimeError: no variables here" in caplog.text
+
+
+class SlowTexts:
+    """A store that many hosts reach in some milliseconds, without any lock."""
+
+    def __init__(self):
+        self._texts, self._rng = {}, random.Random(0)
+
+    async def read(self, name):
+        await self._wait()
+        text = self._texts.get(name)
+        await self._wait()
+        return text
+
+    async def write(self, name, text):
+        await self._wait()
+        self._texts[name] = text
+        await self._wait()
+
+    async def _wait(self):
+        await asyncio.sleep(self._rng.uniform(0.002, 0.03))
+
+
+@pytest.mark.parametrize("environment", ["sandbox", "production"])
+async def test_hosts_that_start_cold_together_ask_for_few_tokens(environment, tmp_path, monkeypatch):
+    texts, hosts = SlowTexts(), 12
+
+    async def host(number, config):
+        # What the processes of a host share is below its temporary directory.
+        (tmp_path / str(number)).mkdir()
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path / str(number)))
+        store = AirflowVariableTokenStore(config, texts=texts)
+        limiter = FileRateLimiter(tmp_path / str(number), everybody=SharedPaces(texts, SystemClock()))
+        async with ZDirectClient(config, tokens=store, limiter=limiter) as client:
+            return await client.access_token()
+
+    with own_emulator(seed=7, environment=environment) as emulator:
+        config = config_of(emulator, environment=environment)
+        tokens = await asyncio.gather(*(host(each, config) for each in range(hosts)))
+        asked = [request for request in emulator.requests if request.path == "/auth/token"]
+    assert all(request.status == 200 for request in asked)
+    # In production two may follow each other at once.
+    assert len(set(tokens)) == len(asked) <= (1 if environment == "sandbox" else 3)
 
 
 @pytest.mark.parametrize("count", exhaustive([3, 10]))
