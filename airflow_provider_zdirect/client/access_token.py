@@ -37,8 +37,8 @@ TOKEN_RATES = RateLimits(production=Rate(8, 60, burst=2), sandbox=Rate(1, 60))
 TOKEN_TIMEOUT = 30.0
 """Seconds for the answer to a token request: others wait for it behind the lock."""
 
-LOOK_AGAIN = 5.0
-"""Seconds between two looks at the store while the token endpoint is closed: another host may have got a token."""
+LOOK_AGAIN = 1.0
+"""Seconds between two looks at the store while no token may be requested: another host may have got one."""
 
 LAST_USE = 30.0
 """Seconds of life with which an ageing token is still used if no new one can be had."""
@@ -112,15 +112,21 @@ class AccessTokens:
             try:
                 return await self._ask()
             except RateLimitedError as error:
-                left = error.retry_after
-                if left > policy.max_inline_wait or attempts >= policy.max_attempts:
-                    raise
-            log.info("%s: no request for %.0f s.", self._call.what, left)
+                refusal = error
+            # Refused by our own pacing: somebody else has just asked, and the token will be there in a moment.
+            is_ours = refusal.status is None
+            if attempts >= policy.max_attempts or (refusal.retry_after > policy.max_inline_wait and not is_ours):
+                raise refusal
+            log.info("%s: no request for %.0f s.", self._call.what, refusal.retry_after)
+            left = min(refusal.retry_after, policy.max_inline_wait)
+            refusal.retry_after -= left
             while left > 0:
                 await self._clock.sleep(min(left, LOOK_AGAIN))
                 left -= LOOK_AGAIN
                 if token := self._usable(await self._store.load(), refused):
                     return token
+            if refusal.retry_after > 0:
+                raise refusal
 
     async def _ask(self) -> Token:
         """Request a token, once.

@@ -39,8 +39,8 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-ME_RATE = Rate(1, 1)
-"""No limit of /auth/me is documented; more than one a second is never needed."""
+ME_RATE = Rate(2)
+"""No limit of /auth/me is documented; more than two a second are never needed."""
 
 
 @dataclass(frozen=True)

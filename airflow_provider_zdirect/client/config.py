@@ -39,8 +39,8 @@ class ClientConfig:
     :param connect_timeout: seconds for a connection.
     :param read_timeout: seconds for the next byte.
     :param total_timeout: seconds for one whole answer.
-    :param rate_share: part of each documented rate limit that this host may use, in (0, 1]: with several worker hosts
-        1 divided by their number.
+    :param rate_share: part of each documented rate limit that this host may use, in (0, 1]; None means that hosts agree
+        among each other where they can, and that there is no other host where they cannot.
     :param max_inline_wait: longest wait inside a request, in seconds; longer ones are raised as a retriable error.
     :param max_answer_size: largest answer that is accepted, in MB (1,000,000 bytes) after decompression.
     :param assumptions: what is assumed of the API where it is not confirmed.
@@ -56,7 +56,7 @@ class ClientConfig:
     connect_timeout: float = 10.0
     read_timeout: float = 300.0
     total_timeout: float = 900.0
-    rate_share: float = 1.0
+    rate_share: float | None = None
     max_inline_wait: float = 30.0
     max_answer_size: float = 512.0
     assumptions: Assumptions = field(default_factory=Assumptions)
@@ -74,6 +74,8 @@ class ClientConfig:
         self._check_credentials()
         for name, (lowest, highest) in _NUMBERS.items():
             value = getattr(self, name)
+            if value is None and name == "rate_share":
+                continue
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not lowest <= value <= highest:
                 raise ZDirectConfigurationError(
                     f"{name}={value!r} is not a number from {lowest:g} to {highest:g}.",

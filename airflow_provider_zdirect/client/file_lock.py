@@ -21,7 +21,8 @@ async def host_lock(path: Path, *, patience: float, poll: float = 0.05) -> Async
     frees the lock. The waiting is real time, not the injected clock's: it is for another process, not for zDirect.
 
     :param patience: seconds to wait for the lock.
-    :param poll: seconds between two looks. Looking does not block, so cancelling leaves nothing behind.
+    :param poll: seconds until the second look; later ones are up to a twentieth of a second apart. Looking does not
+        block, so cancelling leaves nothing behind.
     :returns: the descriptor of the open file.
     :raises TimeoutError: if the lock was not free in time.
     """
@@ -36,6 +37,7 @@ async def host_lock(path: Path, *, patience: float, poll: float = 0.05) -> Async
                 if time.monotonic() >= deadline:
                     raise TimeoutError(f"{path.name} was locked for more than {patience:g} s") from None
             await asyncio.sleep(poll)
+            poll = min(1.5 * poll, 0.05)
         yield file
     finally:
         os.close(file)

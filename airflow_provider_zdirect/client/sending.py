@@ -99,7 +99,8 @@ class Sender:
         config = self.config
         pace = f"{config.address} {config.client_id} {call.endpoint}"
         patience = self.policy.max_inline_wait if max_wait is None else max_wait
-        await self.limiter.acquire(pace, call.rate.shared(config.rate_share), max_wait=patience)
+        rate = call.rate.shared(config.rate_share or 1)
+        await self.limiter.acquire(pace, rate, max_wait=patience)
         self.stats.requests += 1
         flow_id = str(uuid.uuid4())
         headers = {
@@ -133,7 +134,7 @@ class Sender:
         if answer.status not in call.expected:
             failure = error_of(answer, call, flow_id=flow_id, now=self.clock.now(), policy=self.policy, secrets=secrets)
             if isinstance(failure, RateLimitedError):
-                await self.limiter.pause(pace, failure.retry_after)
+                await self.limiter.pause(pace, rate, failure.retry_after)
             raise failure
         try:
             # In a thread, so that a large page does not stop the loop for all others on it.

@@ -13,13 +13,15 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
 
-from airflow_provider_zdirect.client import ClientConfig, ZDirectClient, checked_merchant_id
+from airflow_provider_zdirect.client import ClientConfig, FileRateLimiter, ZDirectClient, checked_merchant_id
 from airflow_provider_zdirect.client.config import DAY, fault_in
+from airflow_provider_zdirect.client.shared_paces import SharedPaces
+from airflow_provider_zdirect.clock import SystemClock
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.datasets.personal_data import SHORTEST_KEY
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.hooks.connection_form import CONNECTION_TYPE, EXTRA_FIELDS, PERSONAL_DATA_SECRET
-from airflow_provider_zdirect.hooks.token_lease import AirflowVariableTokenStore
+from airflow_provider_zdirect.hooks.shared_variables import AirflowVariables, AirflowVariableTokenStore
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
@@ -94,8 +96,14 @@ class ZDirectConnection:
 
 
 def shared_client(config: ClientConfig, *, share_access: bool = True) -> ZDirectClient:
-    """A client that shares its access token with the whole deployment."""
-    return ZDirectClient(config, tokens=AirflowVariableTokenStore(config) if share_access else None)
+    """A client that shares its access token with the whole deployment, and the rate limits, unless it has a share."""
+    if not share_access:
+        return ZDirectClient(config)
+    everybody = None
+    if config.rate_share is None:
+        everybody = SharedPaces(AirflowVariables("When zDirect may be asked next. Safe to delete."), SystemClock())
+    limiter = FileRateLimiter(everybody=everybody)
+    return ZDirectClient(config, tokens=AirflowVariableTokenStore(config), limiter=limiter)
 
 
 async def access_token_of(client: ZDirectClient, refused: str | None) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar, NoReturn
 
-from airflow.providers.common.compat.sdk import BaseOperator, conf
+from airflow.providers.common.compat.sdk import BaseOperator
 from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
@@ -28,12 +28,13 @@ from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.task_run import TaskRun
 from airflow_provider_zdirect.windows import moment_in_words
 
-__all__ = ["DEFERRABLE", "Outcome", "TaskRun", "ZDirectOperator"]
-
-DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
+__all__ = ["Outcome", "TaskRun", "ZDirectOperator"]
 
 MAX_WAITS = 10
 """Waits after failures, one after the other."""
+
+LONGEST_TURN = timedelta(days=1)
+"""How long a task waits for the rate limit without any progress before that counts as a failure."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,14 @@ class ZDirectOperator(TaskArguments, BaseOperator):
     """Base of the operators. A subclass has a table of arguments, a signature, and :meth:`perform`.
 
     All arguments but ``deferrable`` are templates. What is wrong and known at parse is refused at parse; a task fails
-    with AirflowFailException, chained to the typed error, if a retry cannot help, and with ZDirectRetriableError if it
-    can. With ``deferrable=True`` it waits for that in the triggerer instead.
+    with AirflowFailException, chained to the typed error, if a retry cannot help. If it can, it waits for that in the
+    triggerer; with ``deferrable=False`` it fails with ZDirectRetriableError, for its retries.
     """
 
     asset_names: ClassVar[tuple[str, ...]] = ()
     """Names of the assets that the task updates (:func:`~airflow_provider_zdirect.assets.zdirect_asset`)."""
     only_changes: ClassVar[bool] = False
     """Whether a task updates its assets only if it has changed something."""
-    max_turns: ClassVar[int] = 0
-    """Waits for the rate limit without any progress, one after the other: others use it up, which is not a failure."""
 
     base_path: str
     conn_id: str
@@ -93,11 +92,13 @@ class ZDirectOperator(TaskArguments, BaseOperator):
     def execute(self, context: Any) -> dict[str, Any]:
         return self.resume(context)
 
-    def resume(self, context: Any, event: Any = None, waits: int = 0, turns: int = 0) -> dict[str, Any]:
+    def resume(
+        self, context: Any, event: Any = None, waits: int = 0, turn_since: float | None = None
+    ) -> dict[str, Any]:
         """Go on, after a wait in the triggerer.
 
         :param waits: waits after failures before.
-        :param turns: waits for the rate limit before.
+        :param turn_since: since when the task has been waiting for the rate limit, in seconds since the epoch.
         """
         from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
@@ -106,26 +107,30 @@ class ZDirectOperator(TaskArguments, BaseOperator):
             with fail_fast():
                 outcome = self.perform(TaskRun(self.values(), context, hook))
         except ZDirectRetriableError as error:
-            self._wait(error, waits, turns)
+            self._wait(error, waits, turn_since)
         for name, change in outcome.changed.items():
             self._record_change(context, name, change, known_environment(hook))
         return outcome.summary
 
-    def wait(self, why: str, pause: timedelta, **kwargs: int) -> NoReturn:
+    def wait(self, why: str, pause: timedelta, **kwargs: float) -> NoReturn:
         """Give the worker slot back; :meth:`resume` goes on after the pause."""
         until = moment_in_words((SystemClock().now() + pause).replace(microsecond=0))
         self.log.info("%s Waiting without a worker slot until %s.", why, until)
         self.defer(trigger=TimeDeltaTrigger(pause), method_name="resume", kwargs=kwargs)
         raise AssertionError("defer() raises")
 
-    def _wait(self, error: ZDirectRetriableError, waits: int, turns: int) -> NoReturn:
+    def _wait(self, error: ZDirectRetriableError, waits: int, turn_since: float | None) -> NoReturn:
         if not self.deferrable:
             raise error
         if getattr(error, "progress", 0):
-            waits = turns = 0
+            waits, turn_since = 0, None
         pause = timedelta(seconds=error.retry_after)
-        if isinstance(error, RateLimitedError) and turns < self.max_turns:
-            self.wait(f"{error.message} This task's turn is still to come.", pause, waits=waits, turns=turns + 1)
+        if isinstance(error, RateLimitedError):
+            # Others use the limit up, which is not a failure.
+            now = SystemClock().now().timestamp()
+            since = turn_since or now
+            if now - since < LONGEST_TURN.total_seconds():
+                self.wait(f"{error.message} This task's turn is still to come.", pause, waits=waits, turn_since=since)
         if waits >= MAX_WAITS:
             raise error
         self.log.warning("%s", error)

@@ -11,7 +11,7 @@ from airflow_provider_zdirect.datasets.publication import Once
 from airflow_provider_zdirect.datasets.table import DATASETS, Dataset
 from airflow_provider_zdirect.operators.argument_table import DURATION, PLACE, Argument
 from airflow_provider_zdirect.operators.arguments import entries
-from airflow_provider_zdirect.operators.base import DEFERRABLE, Outcome, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
 
 _ONCE = [dataset for dataset in DATASETS.values() if isinstance(dataset.publish, Once)]
 COMPACTED: Mapping[str, Dataset] = {
@@ -68,7 +68,7 @@ class ZDirectCompactOperator(ZDirectOperator):
         older_than: timedelta | str = timedelta(days=2),
         storage_conn_id: str | None = None,
         conn_id: str = "zdirect_default",
-        deferrable: bool = DEFERRABLE,
+        deferrable: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(values=locals(), **kwargs)

@@ -10,7 +10,7 @@ from airflow_provider_zdirect.datasets.personal_data import MODES, PersonalData
 from airflow_provider_zdirect.datasets.table import check_stands_alone, get_dataset, published_with
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import choice, literal, mapping, refusal
-from airflow_provider_zdirect.operators.base import DEFERRABLE, Outcome, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
 
 if TYPE_CHECKING:
     from airflow_provider_zdirect.datasets.table import Dataset
@@ -80,7 +80,7 @@ class ZDirectExtractOperator(ZDirectOperator):
         accept_outside: bool | str = False,
         personal_data: str = "keep",
         conn_id: str = "zdirect_default",
-        deferrable: bool = DEFERRABLE,
+        deferrable: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(values=locals(), **kwargs)

@@ -24,12 +24,11 @@ class ZDirectItemSetsOperator(ZDirectOperator):
     :param storage_conn_id: Airflow connection of the storage.
     :param format: ``parquet`` or ``jsonl``.
     :param conn_id: the zDirect connection.
-    :param deferrable: wait for the rate limit in the triggerer; without it, the task's retries have to.
+    :param deferrable: wait in the triggerer for the rate limit and after a retriable error.
     :returns: ``notices``, ``sets_fetched`` (by the last attempt), ``sets_pending``, ``items``, ``uri``.
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
     """
 
-    max_turns = 20
     arguments = PLACE | FORMAT
 
     def __init__(

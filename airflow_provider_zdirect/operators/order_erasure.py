@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from airflow_provider_zdirect.operators.argument_table import PLACE
-from airflow_provider_zdirect.operators.base import DEFERRABLE, Outcome, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
 
 
 class ZDirectOrderErasureOperator(ZDirectOperator):
@@ -39,7 +39,7 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
         merchant_id: str | None = None,
         storage_conn_id: str | None = None,
         conn_id: str = "zdirect_default",
-        deferrable: bool = DEFERRABLE,
+        deferrable: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(values=locals(), **kwargs)

@@ -67,7 +67,6 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
     """
 
     asset_names = ("order_updates",)
-    max_turns = 50
     arguments = (
         table.PLACE
         | table.FORMAT

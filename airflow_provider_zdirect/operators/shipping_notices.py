@@ -58,7 +58,6 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
     """
 
-    max_turns = 300
     """30 requests an hour are shared by all notices of a merchant, so the last of many waits for most of them."""
     arguments = (
         {

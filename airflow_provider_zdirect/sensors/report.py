@@ -14,6 +14,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     BaseSensorOperator,
     PokeReturnValue,
+    conf,
 )
 
 from airflow_provider_zdirect import exceptions
@@ -21,7 +22,6 @@ from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.exceptions import ZDirectFatalError
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import choice, time_zone
-from airflow_provider_zdirect.operators.base import DEFERRABLE
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.reports.calendar import NOON, why_empty
 from airflow_provider_zdirect.reports.wait import SHORTEST_POLL_INTERVAL, ReportPoll, ReportStatus, report_in_words
@@ -29,6 +29,8 @@ from airflow_provider_zdirect.sensors import report_arguments
 
 if TYPE_CHECKING:
     from airflow_provider_zdirect.triggers.report import ZDirectReportReadyTrigger
+
+DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
 
 EMPTY_AFTER = timedelta(hours=6)
 TIMEOUT_ON_AIRFLOW_2 = "Trigger/execution timeout"

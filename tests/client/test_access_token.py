@@ -166,7 +166,8 @@ async def test_a_short_429_is_waited_for_but_not_for_ever(
     server.token_requests.clear()
     with pytest.raises(RateLimitedError):
         await provider.get("t")
-    assert len(server.token_requests) == 4
+    # The first 429 halves the rate, so this one is sent anew only once.
+    assert len(server.token_requests) == 2
 
 
 async def test_a_long_429_gives_the_worker_back_and_closes_the_door_for_everybody(
@@ -177,7 +178,8 @@ async def test_a_long_429_gives_the_worker_back_and_closes_the_door_for_everybod
         clock.advance(waited)
         with pytest.raises(RateLimitedError) as caught:
             await make_provider().get()
-        assert caught.value.retry_after == pytest.approx(55 - waited, abs=0.01)
+        # The second one has looked for a token of another host first, as long as a request may wait.
+        assert caught.value.retry_after == pytest.approx(55 if waited == 0 else 55 - waited - 30, abs=0.01)
     assert len(server.token_requests) == 1
 
 
@@ -206,8 +208,9 @@ async def test_the_sandbox_gets_one_token_request_a_minute(
     stale = await provider.get()
     with pytest.raises(RateLimitedError) as caught:
         await provider.get(stale.access_token)
-    assert caught.value.retry_after == pytest.approx(61, abs=0.01)
-    clock.advance(61)
+    # Another host might have got one meanwhile, and was looked for.
+    assert caught.value.retry_after == pytest.approx(61 - 30, abs=0.01)
+    clock.advance(31)
     await provider.get(stale.access_token)
     assert len(server.token_requests) == 2
 

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_zdirect.client.access_token import TOKEN_RATES
-from airflow_provider_zdirect.client.rates import FileRateLimiter, MemoryRateLimiter, Pace, Rate
+from airflow_provider_zdirect.client.pace import Pace
+from airflow_provider_zdirect.client.rates import FileRateLimiter, MemoryRateLimiter, Rate
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.exceptions import RateLimitedError
 from airflow_provider_zdirect.inbound.notices import ONE_NOTICE, PER_HOUR
@@ -42,7 +43,7 @@ def test_no_period_ever_holds_more_than_the_limit(
     for number, gap in enumerate(gaps):
         now += gap
         if number in pauses:
-            pace = pace.pause(now, pauses[number])
+            pace = pace.pause(now, rate, pauses[number])
         reserved, slot = pace.reserve(now, rate)
         if slot - now <= 7200:
             pace = reserved
@@ -84,11 +85,24 @@ def test_nothing_is_sent_during_a_pause(limit: int, gaps: list[float], pause: fl
     pace = Pace()
     for _ in range(5):
         pace, _ = pace.reserve(now, rate)
-    pace = pace.pause(now, pause)
+    pace = pace.pause(now, rate, pause)
     for gap in gaps:
         now += gap
         pace, slot = pace.reserve(now, rate)
         assert slot >= START + pause
+
+
+def test_after_a_429_half_the_rate_is_used_and_little_by_little_all_of_it() -> None:
+    rate = Rate(60, 60)
+    pace = Pace().pause(START, rate, 2)
+    shares = [pace.share_now(START + 2 + seconds, rate) for seconds in (0, 60, 150, 1000)]
+    assert shares == pytest.approx([0.5, 0.7, 1, 1])
+    # One 429 seldom comes alone: the server still counts what was sent before.
+    assert pace.pause(START + 10, rate, 2).share_now(START + 2, rate) == 0.5
+    assert pace.pause(START + 70, rate, 2).share_now(START + 72, rate) == pytest.approx(0.36, abs=0.01)
+    for minute in range(100):
+        pace = pace.pause(START + 1.1 * rate.period * minute, rate, 1)
+    assert pace.share == pytest.approx(0.22, abs=0.01)
 
 
 def test_a_burst_is_paid_back_within_the_period() -> None:
@@ -148,12 +162,13 @@ async def test_a_pause_holds_everybody_and_lets_them_out_one_by_one(
 ) -> None:
     limiter = make_limiter(clock)
     start = clock.now()
-    await limiter.pause("orders", 10)
+    await limiter.pause("orders", Rate(1), 10)
     sent = []
     for _ in range(3):
         await limiter.acquire("orders", Rate(1), max_wait=30)
         sent.append((clock.now() - start) / timedelta(seconds=1))
-    assert sent == pytest.approx([10, 11, 12], abs=1e-3)
+    # At half the rate.
+    assert sent == pytest.approx([10, 12, 14], abs=0.01)
 
 
 async def test_a_pause_also_holds_those_who_already_wait(make_limiter: Callable[[FakeClock], Limiter]) -> None:
@@ -163,7 +178,7 @@ async def test_a_pause_also_holds_those_who_already_wait(make_limiter: Callable[
         async def sleep(self, seconds: float) -> None:
             await super().sleep(seconds)
             if len(self.slept) == 1:
-                await limiter.pause("orders", 20)
+                await limiter.pause("orders", Rate(1, 5), 20)
 
     clock = PausingClock()
     limiter = make_limiter(clock)
@@ -190,7 +205,8 @@ async def test_without_a_usable_directory_the_process_paces_itself(
     (tmp_path / "file").touch()
     limiter = FileRateLimiter(tmp_path / "file", clock)
     assert await limiter.acquire("orders", Rate(1, 10), max_wait=30) == 0
-    assert await limiter.acquire("orders", Rate(1, 10), max_wait=30) == pytest.approx(10, abs=1e-3)
+    # A quarter of the limit: nobody knows how many others there are.
+    assert await limiter.acquire("orders", Rate(1, 10), max_wait=60) == pytest.approx(40, abs=1e-3)
     assert [record.levelname for record in caplog.records].count("WARNING") == 1
 
 

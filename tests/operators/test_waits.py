@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from datetime import timedelta
 
 import pytest
 import real_time
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 from all_tasks import TASKS
+from clocks import NOON
 
+from airflow_provider_zdirect.clock import SystemClock
 from airflow_provider_zdirect.exceptions import (
     BadRequestError,
     CursorLoopError,
@@ -27,7 +30,6 @@ class Failing(ZDirectOperator):
     """Raises one error after the other, and then succeeds."""
 
     arguments = CONNECTION
-    max_turns = 3
 
     def __init__(self, *, errors, conn_id="shop", deferrable=True, **kwargs):
         super().__init__(values=locals(), **kwargs)
@@ -37,6 +39,14 @@ class Failing(ZDirectOperator):
         if self.errors:
             raise self.errors.pop(0)
         return Outcome({"done": True})
+
+
+@pytest.fixture
+def present(monkeypatch):
+    """The last of these moments is now."""
+    moments = [NOON]
+    monkeypatch.setattr(SystemClock, "now", lambda self: moments[-1])
+    return moments
 
 
 @pytest.fixture
@@ -60,14 +70,21 @@ def test_failures_are_waited_out_and_not_for_ever(run):
     assert run(*[DOWN] * (MAX_WAITS + 1)) == ([{"waits": number + 1} for number in range(MAX_WAITS)], DOWN)
 
 
-def test_a_limit_that_others_use_up_is_no_failure_for_so_many_turns(run):
-    turns = [{"waits": 1, "turns": turn} for turn in (1, 2, 3)]
-    assert run(DOWN, *[LIMIT] * 4) == ([{"waits": 1}, *turns, {"waits": 2}], {"done": True})
+def test_a_limit_that_others_use_up_is_no_failure_for_a_day(run, present):
+    turn = {"waits": 1, "turn_since": NOON.timestamp()}
+    assert run(DOWN, *[LIMIT] * 20) == ([{"waits": 1}, *[turn] * 20], {"done": True})
+    present.append(NOON + timedelta(days=1))
+    with pytest.raises(TaskDeferred) as deferred:
+        Failing(task_id="a_task", errors=[LIMIT]).resume({}, **turn)
+    assert deferred.value.kwargs == {"waits": 2}
+    with pytest.raises(RateLimitedError):
+        Failing(task_id="a_task", errors=[LIMIT]).resume({}, waits=MAX_WAITS, turn_since=NOON.timestamp())
 
 
-def test_progress_makes_up_for_the_waits_before(run):
+def test_progress_makes_up_for_the_waits_before(run, present):
     found, _ = run(DOWN, DOWN, LIMIT, SOME_DONE, DOWN)
-    assert found == [{"waits": 1}, {"waits": 2}, {"waits": 2, "turns": 1}, {"waits": 0, "turns": 1}, {"waits": 1}]
+    turn = {"turn_since": NOON.timestamp()}
+    assert found == [{"waits": 1}, {"waits": 2}, {"waits": 2, **turn}, {"waits": 0, **turn}, {"waits": 1}]
 
 
 def test_a_wait_ends_when_zdirect_wants(run):
@@ -90,11 +107,7 @@ def test_what_a_retry_cannot_help_is_not_waited_for(error):
     assert caught.value.__cause__ is error
 
 
-def test_operators_that_share_a_low_limit_have_turns_to_wait_for():
-    turns = {task.__name__: task.max_turns for task in TASKS if getattr(task, "max_turns", 0)}
-    assert turns == {
-        "ZDirectItemSetsOperator": 20,
-        "ZDirectOrderUpdateOperator": 50,
-        "ZDirectShippingNoticeOperator": 300,
-        "ZDirectStockUpdateOperator": 200,
-    }
+def test_operators_give_the_slot_back_unless_they_are_told_not_to():
+    default = {task.__name__: inspect.signature(task.__init__).parameters.get("deferrable") for task in TASKS}
+    # A sensor does as Airflow's configuration says.
+    assert {name for name, each in default.items() if each and each.default is not True} == {"ZDirectReportReadySensor"}

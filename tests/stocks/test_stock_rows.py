@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stock_world import ean
 
-from airflow_provider_zdirect.client.rates import Pace
+from airflow_provider_zdirect.client.pace import Pace
 from airflow_provider_zdirect.exceptions import (
     MalformedResponseError,
     StorageUnavailableError,

@@ -1,0 +1,84 @@
+"""The pace of all hosts, in a store of texts that knows no compare-and-set, such as Airflow's Variables.
+
+Two hosts may read the same text, and the one that writes later undoes what the other wrote. So each writes a mark
+beside the pace, and looks again a little later: if its mark is gone, it begins anew.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from airflow_provider_zdirect.client.pace import Pace
+from airflow_provider_zdirect.client.rates import Step, pace_name
+from airflow_provider_zdirect.clock import Clock
+
+T = TypeVar("T")
+
+SETTLED = 0.25
+"""Seconds in which others have written that read before: at least; twice what it takes here, if that is more."""
+
+ATTEMPTS = 5
+KEPT_MARKS = 32
+
+
+class TextStore(Protocol):
+    """Named texts that all hosts can read and write."""
+
+    async def read(self, name: str) -> str | None:
+        """The text; None if there is none.
+
+        :raises OSError: if the store cannot be reached.
+        """
+
+    async def write(self, name: str, text: str) -> None:
+        """Keep ``text`` under that name.
+
+        :raises OSError: if the store cannot be reached.
+        """
+
+
+class _Kept(msgspec.Struct):
+    pace: Pace = Pace()
+    marks: tuple[str, ...] = ()
+
+
+class SharedPaces:
+    """The paces of all hosts.
+
+    :param texts: where they are.
+    """
+
+    def __init__(self, texts: TextStore, clock: Clock) -> None:
+        self._texts = texts
+        self._clock = clock
+
+    async def change(self, endpoint: str, step: Step[T], *, surely: bool = True) -> T:
+        name = f"zdirect_pace_{pace_name(endpoint)}"
+        for attempt in range(ATTEMPTS):
+            began = self._clock.now()
+            kept = await self._read(name)
+            pace, result = await step(kept.pace)
+            if pace == kept.pace:
+                break
+            mark = uuid.uuid4().hex[:8]
+            marked = _Kept(pace, (*kept.marks[-KEPT_MARKS:], mark))
+            await self._texts.write(name, msgspec.json.encode(marked).decode())
+            if not surely:
+                break
+            took = (self._clock.now() - began).total_seconds()
+            await self._clock.sleep(max(SETTLED, 2 * took))
+            # Who took longer may have undone what another host had already found in place.
+            was_quick = took < SETTLED or attempt > 0
+            if was_quick and mark in (await self._read(name)).marks:
+                break
+        return result
+
+    async def _read(self, name: str) -> _Kept:
+        """What is kept; nothing, if it is garbage."""
+        try:
+            return msgspec.json.decode(await self._texts.read(name) or "{}", type=_Kept)
+        except msgspec.DecodeError:
+            return _Kept()

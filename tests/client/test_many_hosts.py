@@ -1,0 +1,162 @@
+"""Hosts that share nothing but a store without locks keep to one limit together, evenly, with few 429s."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+
+import pytest
+from exhaustive import exhaustive
+
+from airflow_provider_zdirect.client.rates import ALONE, MemoryPaces, RateLimiter, Step, T
+from airflow_provider_zdirect.client.shared_paces import SharedPaces
+from airflow_provider_zdirect.datasets.endpoint import Rate
+from airflow_provider_zdirect.exceptions import RateLimitedError
+from client.many_hosts import Limit, LoopClock, SlowTexts, run
+
+MINUTE = 60.0
+
+
+class OneAtATime(MemoryPaces):
+    """As the file of a host: one process after the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = asyncio.Lock()
+
+    async def change(self, endpoint: str, step: Step[T], *, surely: bool = True) -> T:
+        async with self._lock:
+            return await super().change(endpoint, step)
+
+
+class Load:
+    """Hosts with several workers each, which all send as fast as they may.
+
+    :ivar sent: per host, the seconds after the start of the requests that were accepted.
+    """
+
+    def __init__(self, limit: int, *, hosts: int, workers: int, minutes: float = 5, seed: int = 0) -> None:
+        self.rng = random.Random(seed)
+        self.server = Limit(limit, MINUTE)
+        self.rate = Rate(limit, MINUTE).shared(1)
+        self.hosts, self.workers, self.seconds = hosts, workers, minutes * MINUTE
+        self.sent: dict[int, list[float]] = {host: [] for host in range(hosts)}
+        self.latency = (0.003, 0.03)
+        self.short_lived = False
+        self.is_down: Callable[[], bool] = lambda: False
+
+    def run(self) -> Load:
+        run(self._main())
+        return self
+
+    async def _main(self) -> None:
+        self.start = asyncio.get_running_loop().time()
+        self.texts = SlowTexts(self.rng, self.latency, self.is_down)
+        await asyncio.gather(*(self._host(host) for host in range(self.hosts)))
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time() - self.start
+
+    async def _host(self, host: int) -> None:
+        limiter = self._limiter()
+        await asyncio.gather(*(self._worker(host, limiter) for _ in range(self.workers)))
+
+    def _limiter(self) -> RateLimiter:
+        clock = LoopClock()
+        return RateLimiter(OneAtATime(), SharedPaces(self.texts, clock), clock)
+
+    async def _worker(self, host: int, limiter: RateLimiter) -> None:
+        await asyncio.sleep(self.rng.uniform(0, 0.5))
+        while self.now() < self.seconds:
+            if self.short_lived:
+                # Every request from a machine that nobody has seen before, as the pods of Kubernetes are.
+                limiter = self._limiter()
+            try:
+                await limiter.acquire("orders", self.rate, max_wait=30)
+            except RateLimitedError as error:
+                await asyncio.sleep(error.retry_after + self.rng.uniform(0, 5))
+                continue
+            await asyncio.sleep(self.rng.uniform(0.01, 0.1))
+            if wait := self.server.ask(asyncio.get_running_loop().time()):
+                await limiter.pause("orders", self.rate, wait)
+            else:
+                self.sent[host].append(self.now())
+            await asyncio.sleep(self.rng.uniform(0.01, 0.1))
+
+
+@pytest.fixture(params=exhaustive(range(10)))
+def seed(request: pytest.FixtureRequest) -> int:
+    return request.param
+
+
+def in_windows_of_a_minute(load: Load, first: int) -> Iterator[list[int]]:
+    """Requests of each host in each minute after the ``first``."""
+    for minute in range(first, int(load.seconds / MINUTE)):
+        yield [sum(minute <= at / MINUTE < minute + 1 for at in sent) for sent in load.sent.values()]
+
+
+@pytest.mark.parametrize(("hosts", "workers"), [(1, 4), (3, 2), (3, 8), (20, 1), (20, 4)])
+@pytest.mark.parametrize("limit", [10, 40])
+def test_hosts_that_start_together_use_one_limit_evenly_with_few_429s(
+    hosts: int, workers: int, limit: int, seed: int
+) -> None:
+    load = Load(limit, hosts=hosts, workers=workers, seed=seed).run()
+    accepted = len(load.server.accepted)
+    assert load.server.refused <= 2 + 0.03 * accepted
+    # After a 429 all go on with half the rate, for a while.
+    assert accepted >= 0.75 * limit * load.seconds / MINUTE
+    for minute in in_windows_of_a_minute(load, 1):
+        if limit / hosts >= 5:
+            assert min(minute) >= 0.4 * sum(minute) / hosts
+
+
+@pytest.mark.parametrize("hosts", [5, 30])
+def test_machines_that_live_for_one_request_keep_to_the_limit(hosts: int, seed: int) -> None:
+    load = Load(40, hosts=hosts, workers=1, seed=seed)
+    load.short_lived = True
+    load.run()
+    assert load.server.refused <= 2 + 0.02 * len(load.server.accepted)
+    assert len(load.server.accepted) >= 0.75 * 40 * load.seconds / MINUTE
+
+
+def test_a_slow_store_costs_some_429s_at_the_start_and_not_more(seed: int) -> None:
+    load = Load(40, hosts=10, workers=2, seed=seed)
+    load.latency = (0.01, 0.4)
+    load.run()
+    assert load.server.refused <= 0.05 * len(load.server.accepted)
+
+
+def test_while_the_store_is_down_each_host_uses_a_part_of_the_limit(seed: int) -> None:
+    load = Load(40, hosts=3, workers=4, minutes=6, seed=seed)
+    load.is_down = lambda: 1 * MINUTE < load.now() < 4 * MINUTE
+    load.run()
+    # When it goes down, what was reserved before is still sent.
+    assert load.server.refused <= 0.06 * len(load.server.accepted)
+    for minute in (2, 3):
+        for sent in load.sent.values():
+            assert 0 < sum(minute <= at / MINUTE < minute + 1 for at in sent) <= 40 * ALONE + 1
+    # And then they see each other again.
+    assert sum(at >= 5 * MINUTE for sent in load.sent.values() for at in sent) >= 30
+
+
+def test_the_pace_of_somebody_else_on_the_same_limit_is_found(seed: int) -> None:
+    """A program that knows nothing of this one uses half the limit."""
+    load = Load(40, hosts=3, workers=2, minutes=10, seed=seed)
+    load.server = Limit(20, MINUTE)
+    load.run()
+    assert load.server.refused <= 0.12 * len(load.server.accepted)
+    assert len(load.server.accepted) >= 0.5 * 20 * load.seconds / MINUTE
+
+
+def test_the_store_is_asked_about_once_a_second_by_a_busy_host(seed: int) -> None:
+    async def main() -> None:
+        texts = SlowTexts(random.Random(seed), (0.003, 0.03), lambda: False)
+        clock = LoopClock()
+        limiter = RateLimiter(OneAtATime(), SharedPaces(texts, clock), clock)
+        start = clock.now()
+        for _ in range(2000):
+            await limiter.acquire("items", Rate(2000, 60), max_wait=30)
+        assert texts.requests <= 3 * (clock.now() - start).total_seconds() + 20
+
+    run(main())
