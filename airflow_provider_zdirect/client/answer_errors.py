@@ -57,8 +57,7 @@ def error_of(
         wait = policy.wait_after_429(header, now)
         return RateLimitedError(
             f"{said}, too many requests; it may be sent again in {wait:.0f} s.",
-            remedy="No action needed: the task retries or defers. Run fewer tasks at once or lower rate_share if it "
-            "happens often.",
+            remedy="No action needed: the task retries or defers. Run fewer tasks at once if it happens often.",
             retry_after=wait,
             **facts,
         )

@@ -60,7 +60,7 @@ EXTRA_FIELDS = (
     ExtraField(
         "rate_share",
         "Share of the rate limits (0 to 1)",
-        "The part of each documented rate limit that one worker host may use, above 0 and at most 1. Blank: 1.",
+        "Blank: all worker hosts share the rate limits. A number, above 0 and at most 1: the part that each host uses.",
         kind="number",
     ),
     ExtraField(

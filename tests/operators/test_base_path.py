@@ -139,6 +139,7 @@ def test_a_storage_endpoint_that_refuses_is_named_with_address_and_connection(
         dataset="returned_items",
         base_path="s3://bucket/zd",
         storage_conn_id="refusing_storage",
+        deferrable=False,
         **WINDOW,
     )
     with pytest.raises(StorageUnavailableError) as caught:
