@@ -90,7 +90,8 @@ class Pace(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def share_now(self, now: float, rate: Rate) -> float:
         """The part of the rate that is used now."""
-        return min(1.0, self.share + max(0.0, now - self.share_at) / (RECOVERY * rate.period))
+        recovered = max(0.0, now - self.share_at) / (RECOVERY * rate.period)
+        return min(1.0, max(LOWEST_SHARE, self.share) + recovered)
 
     def next_grant(self, now: float, rate: Rate) -> int:
         """How many requests this host takes at once: one, then twice as many, unless some were left over."""

@@ -65,7 +65,14 @@ class SharedPaces:
                 break
             mark = uuid.uuid4().hex[:8]
             marked = _Kept(pace, (*kept.marks[-KEPT_MARKS:], mark))
-            await self._texts.write(name, msgspec.json.encode(marked).decode())
+            try:
+                await self._texts.write(name, msgspec.json.encode(marked).decode())
+            except OSError:
+                # Some databases refuse one of two writers.
+                if attempt == ATTEMPTS - 1:
+                    raise
+                await self._clock.sleep(SETTLED)
+                continue
             if not surely:
                 break
             took = (self._clock.now() - began).total_seconds()

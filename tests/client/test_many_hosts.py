@@ -160,3 +160,26 @@ def test_the_store_is_asked_about_once_a_second_by_a_busy_host(seed: int) -> Non
         assert texts.requests <= 3 * (clock.now() - start).total_seconds() + 20
 
     run(main())
+
+
+def test_a_write_that_is_refused_now_and_then_is_repeated() -> None:
+    """Of two that set the same Variable at once, Airflow 2 refuses one."""
+
+    class Refusing(SlowTexts):
+        writes = 0
+
+        async def write(self, name: str, text: str) -> None:
+            self.writes += 1
+            if self.writes % 2:
+                raise OSError("duplicate key")
+            await super().write(name, text)
+
+    async def main() -> None:
+        texts, clock = Refusing(random.Random(0), (0.003, 0.03), lambda: False), LoopClock()
+        limiters = [RateLimiter(OneAtATime(), SharedPaces(texts, clock), clock) for _ in range(2)]
+        start = clock.now()
+        for number in range(6):
+            await limiters[number % 2].acquire("orders", Rate(6, 60), max_wait=60)
+        assert (clock.now() - start).total_seconds() == pytest.approx(50, abs=1)
+
+    run(main())
