@@ -15,7 +15,7 @@ FAST_2_11 = $(wildcard tests/hooks tests/sensors tests/triggers tests/dags $(add
 
 EXTRAS = dev,emulator,s3
 UV = .venv/bin/uv
-COMPILE = $(UV) pip compile - pyproject.toml --extra dev --extra emulator --extra s3 --universal --python-version 3.11 \
+COMPILE = $(UV) pip compile - pyproject.toml --extra dev --extra distributed --extra emulator --extra s3 --universal --python-version 3.11 \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
 FAST = -m "not exhaustive"
