@@ -1,0 +1,185 @@
+"""Airflow as a larger deployment has it: CeleryExecutor, three worker hosts and two schedulers.
+
+All of it is on loopback and free ports, and what it writes is below one temporary folder. A host is a name, a home and
+a temporary folder of its own, so that nothing is shared through files but what Airflow shares: logs and DAG files.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from local_airflow import AIRFLOW, PROJECT, LocalAirflow, free_port
+from services import Database, bucket, redis_command, s3_command, storage_connection
+
+from airflow_provider_zdirect.emulator.catalog import merchant_id
+
+HERE = Path(__file__).parent
+DAGS = ("zdirect_stock_movements", "zdirect_cross_border_daily", "zdirect_backfill")
+SEED = 7
+MERCHANTS = 50
+"""Each has two sensors."""
+BACKFILLED = 3
+"""Merchants whose data is fetched."""
+WORKERS = ("worker-1", "worker-2", "worker-3")
+SLOTS = 3
+COMMANDS = {
+    "api-server": ["api-server"],
+    "dag-processor": ["dag-processor"],
+    "scheduler-1": ["scheduler", "--skip-serve-logs"],
+    "scheduler-2": ["scheduler", "--skip-serve-logs"],
+    "triggerer": ["triggerer", "--skip-serve-logs"],
+    **{name: ["celery", "worker", "--celery-hostname", name, "--skip-serve-logs"] for name in WORKERS},
+}
+SETTINGS = {
+    "CORE__EXECUTOR": "CeleryExecutor",
+    "CORE__HOSTNAME_CALLABLE": "distributed_host.name",
+    # Of each scheduler. Not many more than there are slots: what waits in the queue counts as stuck some time later.
+    "CORE__PARALLELISM": "8",
+    "CELERY__WORKER_CONCURRENCY": str(SLOTS),
+    # Only the backfills and what is triggered: also where an hour ends in the middle.
+    "SCHEDULER__USE_JOB_SCHEDULE": "False",
+    # After how many seconds a task without a sign of life is taken for dead (default 300), of a killed worker.
+    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "40",
+    # A scheduler without one is dead after 30 s by default; its tasks are looked for every 300 s.
+    "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "20",
+    "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
+    # What Redis or a worker lost is queued again after 600 s by default.
+    "SCHEDULER__TASK_QUEUED_TIMEOUT": "120",
+    "SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "20",
+    # The messages of a killed worker go to another one after a day by default.
+    "CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "120",
+    # The triggers of a dead triggerer go to the next one after this many seconds (default 30).
+    "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "15",
+    # All components share two processors, and the API server is asked by all.
+    "WORKERS__EXECUTION_API_TIMEOUT": "20",
+    # Not three, of five seconds each: a database that starts again needs longer.
+    "WORKERS__MAX_FAILED_HEARTBEATS": "6",
+    "DAG_PROCESSOR__PARSING_PROCESSES": "1",
+}
+
+
+class Cluster(LocalAirflow):
+    """One deployment, with an emulator as zDirect and an S3 server for the data.
+
+    :param home: an empty folder that everybody may enter: PostgreSQL runs as a user of its own.
+    :param options: of the emulator.
+    """
+
+    def __init__(self, home: Path, options: Mapping[str, Any]) -> None:
+        super().__init__(home, SETTINGS)
+        self._options = options
+        self._ports = {name: free_port() for name in ("postgres", "redis", "s3")}
+        self._database_server = Database(home / "postgres", self._ports["postgres"])
+        self.merchants = tuple(merchant_id(SEED, index) for index in range(MERCHANTS))
+        self.restarts: Counter[str] = Counter()
+        """How often a component ended by itself and was started again."""
+
+    def _start(self) -> None:
+        self._link_dags()
+        self._database_server.create(lambda name, command: self._sessions.run(name, command, self._of_host(name)))
+        for name in ("emulator", "redis", "s3", "postgres"):
+            self.start(name)
+        self.wait_for("emulator", lambda: self.emulator("/_emulator/clock"))
+        self.wait_for("database, queue and storage", lambda: all(map(_listens, self._ports.values())))
+        self.bucket = bucket(self._ports["s3"], self.home / "mirror")
+        self._sessions.run("db-migrate", [*AIRFLOW, "db", "migrate"], self._of_host("api-server"))
+        for name in COMMANDS:
+            self.start(name)
+        self.wait_for("Airflow", self._is_healthy)
+        self.wait_for("DAGs", lambda: len(self.api("/dags?limit=100")["dags"]) == len(DAGS) + 1)
+
+    def start(self, component: str) -> None:
+        self._sessions.start(component, self._command(component), self._of_host(component))
+
+    def _command(self, component: str) -> list[str]:
+        match component:
+            case "postgres":
+                return self._database_server.command()
+            case "redis":
+                return redis_command(self.home / "redis", self._ports["redis"])
+            case "s3":
+                return s3_command(self._ports["s3"])
+            case "emulator":
+                port, merchants = self.emulator_url.rpartition(":")[2], str(MERCHANTS)
+                options = [part for name, value in self._options.items() for part in ("--option", f"{name}={value}")]
+                program = [sys.executable, "-m", "airflow_provider_zdirect.emulator"]
+                return [*program, "--port", port, "--seed", str(SEED), "--merchants", merchants, *options]
+        return [*AIRFLOW, *COMMANDS[component]]
+
+    def restart(self, component: str) -> None:
+        """Kill a component, with all that it started, and start it again."""
+        self.kill(component)
+        self.start(component)
+
+    def revive(self) -> None:
+        """Start again what ended by itself, as a service manager does."""
+        for name in self._sessions.ended():
+            self.restarts[name] += 1
+            self.restart(name)
+
+    def steady_api(self, path: str) -> Any:
+        """:meth:`api`, also while a component is away."""
+
+        def ask() -> Any:
+            self.revive()
+            return self.api(path)
+
+        return self.wait_for(path, ask)
+
+    def instances(self) -> list[dict[str, Any]]:
+        """All task instances of all runs."""
+        found: list[dict[str, Any]] = []
+        while True:
+            query = f"limit=500&offset={len(found)}&order_by=id"
+            page = self.steady_api(f"/dags/~/dagRuns/~/taskInstances?{query}")
+            found += page["task_instances"]
+            if not page["task_instances"] or len(found) >= page["total_entries"]:
+                return found
+
+    def runs(self) -> list[dict[str, Any]]:
+        return list(self.steady_api("/dags/~/dagRuns?limit=100")["dag_runs"])
+
+    def _link_dags(self) -> None:
+        """Few DAGs, so that the DAG processor has little to do."""
+        folder = self.home / "dags"
+        folder.mkdir()
+        for path in (*(PROJECT / "dags" / f"{dag_id}.py" for dag_id in DAGS), *(HERE / "dags").glob("*.py")):
+            (folder / path.name).symlink_to(path)
+
+    def _of_host(self, name: str) -> dict[str, str]:
+        """The environment of a component."""
+        host = self.home / "hosts" / name
+        (host / "tmp").mkdir(parents=True, exist_ok=True)
+        return {
+            **self._environment(),
+            "HOME": str(host),
+            "TMPDIR": str(host / "tmp"),
+            "ZDIRECT_TEST_HOST": name,
+        }
+
+    def _environment(self) -> dict[str, str]:
+        database, storage = self._database_server.address, f"http://127.0.0.1:{self._ports['s3']}"
+        own = {
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.home / "dags"),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{database}",
+            "AIRFLOW__CELERY__RESULT_BACKEND": f"db+postgresql+psycopg2://{database}",
+            "AIRFLOW__CELERY__BROKER_URL": f"redis://127.0.0.1:{self._ports['redis']}/0",
+            "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(storage_connection(storage)),
+            "PYTHONPATH": str(HERE),
+            "ZDIRECT_MERCHANT_IDS": ",".join(self.merchants[:BACKFILLED]),
+            "ZDIRECT_TEST_SENSOR_MERCHANTS": " ".join(self.merchants),
+        }
+        if hasattr(self, "bucket"):
+            own["ZDIRECT_BASE_PATH"] = f"s3://aws_default@{self.bucket.root}"
+        return {**super()._environment(), **own}
+
+
+def _listens(port: int) -> bool:
+    with socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
