@@ -11,7 +11,14 @@ from airflow_provider_zdirect.sensors.report import ZDirectReportReadySensor
 
 DATASETS = ("intra_community_movements", "cross_border_movements")
 
-with DAG("distributed_sensors", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
+with DAG(
+    "distributed_sensors",
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    # Before the backfills, but beside them: less than half of the worker slots.
+    max_active_tasks=4,
+    default_args={"priority_weight": 100},
+):
     ZDirectReportReadySensor.partial(
         task_id="ready",
         report_date="{{ params.report_date }}",
