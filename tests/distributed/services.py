@@ -64,7 +64,7 @@ def _postgresql(program: str) -> str:
 
 def redis_command(folder: Path, port: int) -> list[str]:
     """Redis that knows its queues again after it was killed."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     return ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--appendonly", "yes"]
 
 
