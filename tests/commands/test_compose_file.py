@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pytest
 import yaml
 from cryptography.fernet import Fernet
 from distributed import topology
+from s3_server import CREDENTIALS
 
 PROJECT = Path(__file__).parent.parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yaml").read_text(encoding="utf-8"))
@@ -203,14 +203,15 @@ def test_the_client_accepts_the_connection(monkeypatch: pytest.MonkeyPatch) -> N
     assert ZDirectHook().config().address == "http://127.0.0.1:8088"
 
 
-def test_the_bucket_is_made_and_the_base_path_lies_in_it(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bucket_is_made_and_the_base_path_lies_in_it(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow_provider_zdirect.operators.base_path import open_base_path
 
     connection = json.loads(ENVIRONMENT["AIRFLOW_CONN_AWS_DEFAULT"])
     assert connection["extra"]["endpoint_url"] == "http://minio:9000"
     assert connection["login"] == SERVICES["minio"]["environment"]["MINIO_ROOT_USER"]
     assert connection["password"] == SERVICES["minio"]["environment"]["MINIO_ROOT_PASSWORD"]
-    connection["extra"]["endpoint_url"] = s3
+    connection["extra"]["endpoint_url"] = s3_endpoint
+    connection["login"], connection["password"] = CREDENTIALS["key"], CREDENTIALS["secret"]
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
     shell, option, script = SERVICES["bucket"]["command"]
     assert (shell, option) == ("bash", "-c")
@@ -222,17 +223,6 @@ def test_the_bucket_is_made_and_the_base_path_lies_in_it(s3: str, monkeypatch: p
     for _again in range(2):
         exec(compile(code, "docker-compose.yaml", "exec"), {})
     assert open_base_path(ENVIRONMENT["ZDIRECT_BASE_PATH"]).root == "zdirect/zfs"
-
-
-@pytest.fixture
-def s3() -> Iterator[str]:
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 def _dockerfile() -> list[str]:

@@ -10,12 +10,15 @@ import json
 import socket
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from local_airflow import AIRFLOW, PROJECT, LocalAirflow, free_port
-from services import Database, bucket, redis_command, s3_command, storage_connection
+from s3.bucket import Bucket
+from s3_server import s3_server
+from services import Database, redis_command, storage_connection
 from topology import COMMANDS, SETTINGS
 
 from airflow_provider_zdirect.emulator.catalog import merchant_id
@@ -39,20 +42,29 @@ class Cluster(LocalAirflow):
     def __init__(self, home: Path, options: Mapping[str, Any]) -> None:
         super().__init__(home, SETTINGS)
         self._options = options
-        self._ports = {name: free_port() for name in ("postgres", "redis", "s3")}
+        self._ports = {name: free_port() for name in ("postgres", "redis")}
         self._database_server = Database(home / "postgres", self._ports["postgres"])
         self.merchants = tuple(merchant_id(SEED, index) for index in range(MERCHANTS))
         self.restarts: Counter[str] = Counter()
         """How often a component ended by itself and was started again."""
 
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """As its base, with the storage around it."""
+        data = self.home / "s3"
+        data.mkdir()
+        with s3_server(data) as endpoint:
+            self.bucket = Bucket.create(endpoint, self.home / "mirror")
+            with super().running():
+                yield
+
     def _start(self) -> None:
         self._link_dags()
         self._database_server.create(lambda name, command: self._sessions.run(name, command, self._of_host(name)))
-        for name in ("emulator", "redis", "s3", "postgres"):
+        for name in ("emulator", "redis", "postgres"):
             self.start(name)
         self.wait_for("emulator", lambda: self.emulator("/_emulator/clock"))
-        self.wait_for("database, queue and storage", lambda: all(map(_listens, self._ports.values())))
-        self.bucket = bucket(self._ports["s3"], self.home / "mirror")
+        self.wait_for("database and queue", lambda: all(map(_listens, self._ports.values())))
         self._sessions.run("db-migrate", [*AIRFLOW, "db", "migrate"], self._of_host("api-server"))
         for name in COMMANDS:
             self.start(name)
@@ -68,8 +80,6 @@ class Cluster(LocalAirflow):
                 return self._database_server.command()
             case "redis":
                 return redis_command(self.home / "redis", self._ports["redis"])
-            case "s3":
-                return s3_command(self._ports["s3"])
             case "emulator":
                 port, merchants = self.emulator_url.rpartition(":")[2], str(MERCHANTS)
                 options = [part for name, value in self._options.items() for part in ("--option", f"{name}={value}")]
@@ -129,19 +139,18 @@ class Cluster(LocalAirflow):
         }
 
     def _environment(self) -> dict[str, str]:
-        database, storage = self._database_server.address, f"http://127.0.0.1:{self._ports['s3']}"
+        database = self._database_server.address
         own = {
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.home / "dags"),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{database}",
             "AIRFLOW__CELERY__RESULT_BACKEND": f"db+postgresql+psycopg2://{database}",
             "AIRFLOW__CELERY__BROKER_URL": f"redis://127.0.0.1:{self._ports['redis']}/0",
-            "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(storage_connection(storage)),
+            "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(storage_connection(self.bucket.endpoint)),
+            "ZDIRECT_BASE_PATH": f"s3://aws_default@{self.bucket.root}",
             "PYTHONPATH": str(HERE),
             "ZDIRECT_MERCHANT_IDS": ",".join(self.merchants[:BACKFILLED]),
             "ZDIRECT_TEST_SENSOR_MERCHANTS": " ".join(self.merchants),
         }
-        if hasattr(self, "bucket"):
-            own["ZDIRECT_BASE_PATH"] = f"s3://aws_default@{self.bucket.root}"
         return {**super()._environment(), **own}
 
 

@@ -1,15 +1,14 @@
-"""The programs that Airflow needs beside itself: a database, a queue and an object storage, on free ports."""
+"""What Airflow needs beside itself: a database, a queue, and the connection to its object storage."""
 
 from __future__ import annotations
 
 import os
 import pwd
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from s3.bucket import CREDENTIALS, Bucket
+from s3_server import CREDENTIALS
 from sessions import StartError
 
 Run = Callable[[str, list[str]], None]
@@ -66,15 +65,6 @@ def redis_command(folder: Path, port: int) -> list[str]:
     """Redis that knows its queues again after it was killed."""
     folder.mkdir(exist_ok=True)
     return ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--appendonly", "yes"]
-
-
-def s3_command(port: int) -> list[str]:
-    return [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
-
-
-def bucket(port: int, mirror: Path) -> Bucket:
-    """A new bucket in that storage."""
-    return Bucket.create(f"http://127.0.0.1:{port}", mirror)
 
 
 def storage_connection(endpoint: str) -> dict[str, object]:

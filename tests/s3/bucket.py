@@ -12,11 +12,11 @@ from typing import Any
 
 import boto3
 from extraction import Extraction
+from s3_server import CREDENTIALS
 
 from airflow_provider_zdirect.pipeline.extract import ExtractResult
 from airflow_provider_zdirect.publish.place import Place
 
-CREDENTIALS = {"key": "testing", "secret": "testing-secret"}
 PREFIX = "zdirect/landing"
 
 

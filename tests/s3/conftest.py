@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import MappingProxyType
@@ -9,8 +8,8 @@ from typing import Any
 import airflow_home
 import pytest
 import s3fs
-from bucket import CREDENTIALS, Bucket, S3Extraction
-from moto.server import ThreadedMotoServer
+from bucket import Bucket, S3Extraction
+from s3_server import CREDENTIALS
 
 from airflow_provider_zdirect.datasets import table as datasets
 from airflow_provider_zdirect.emulator.server import EmulatorServer
@@ -18,44 +17,17 @@ from airflow_provider_zdirect.emulator.server import EmulatorServer
 NOW = "2026-11-20T21:00:00+00:00"
 
 
-@pytest.fixture(scope="session")
-def endpoint() -> Iterator[str]:
-    """A real S3 endpoint over HTTP."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def aws(endpoint: str) -> Iterator[None]:
-    """No credentials, settings or instance metadata of the machine that runs the tests."""
-    names = [name for name in os.environ if name.startswith("AWS_")]
-    before = {name: os.environ.pop(name) for name in names}
-    os.environ.update(
-        AWS_EC2_METADATA_DISABLED="true",
-        AWS_CONFIG_FILE=os.devnull,
-        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
-        AWS_DEFAULT_REGION="us-east-1",
-    )
-    yield
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
-    os.environ.update(before)
+@pytest.fixture
+def bucket(s3_endpoint: str, tmp_path: Path) -> Bucket:
+    return Bucket.create(s3_endpoint, tmp_path / "mirror")
 
 
 @pytest.fixture
-def bucket(endpoint: str, tmp_path: Path) -> Bucket:
-    return Bucket.create(endpoint, tmp_path / "mirror")
-
-
-@pytest.fixture
-def plain(endpoint: str) -> Callable[..., s3fs.S3FileSystem]:
+def plain(s3_endpoint: str) -> Callable[..., s3fs.S3FileSystem]:
     """Makes a filesystem with caches of its own, as each worker process has."""
 
     def make(**changes: Any) -> s3fs.S3FileSystem:
-        options = {"endpoint_url": endpoint, **CREDENTIALS, **changes}
+        options = {"endpoint_url": s3_endpoint, **CREDENTIALS, **changes}
         return s3fs.S3FileSystem(skip_instance_cache=True, **options)
 
     return make
@@ -82,7 +54,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def airflow_storage(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> Callable[..., None]:
+def airflow_storage(monkeypatch: pytest.MonkeyPatch, s3_endpoint: str) -> Callable[..., None]:
     """Sets the fields of the storage connection; an id of its own, because Airflow keeps the filesystem of each id."""
     airflow_home.migrate()
 
@@ -93,7 +65,7 @@ def airflow_storage(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> Callable[
             "conn_type": "aws",
             "login": CREDENTIALS["key"],
             "password": CREDENTIALS["secret"],
-            "extra": {"endpoint_url": endpoint, "region_name": "us-east-1"},
+            "extra": {"endpoint_url": s3_endpoint, "region_name": "us-east-1"},
             **fields,
         }
         monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_TEST_STORAGE", json.dumps(connection))

@@ -2,45 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import boto3
-import httpx
 import pytest
-from bucket import CREDENTIALS, S3Extraction
+from bucket import S3Extraction
 from extraction import hourly
+from s3_server import READER
 from test_extract_to_s3 import HOURS, NOON
 
 from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError, ZDirectError
-
-
-@pytest.fixture
-def guarded(endpoint: str) -> Iterator[dict[str, str]]:
-    """The S3 endpoint checks credentials and policies; those of somebody who may only read."""
-    iam = boto3.client(
-        "iam",
-        endpoint_url=endpoint,
-        aws_access_key_id=CREDENTIALS["key"],
-        aws_secret_access_key=CREDENTIALS["secret"],
-        region_name="us-east-1",
-    )
-    name = "reader"
-    iam.create_user(UserName=name)
-    key = iam.create_access_key(UserName=name)["AccessKey"]
-    policy = {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": ["s3:Get*", "s3:List*"], "Resource": "*"}],
-    }
-    iam.put_user_policy(UserName=name, PolicyName="read", PolicyDocument=json.dumps(policy))
-    httpx.post(f"{endpoint}/moto-api/reset-auth", content="0", trust_env=False).raise_for_status()
-    yield {"key": key["AccessKeyId"], "secret": key["SecretAccessKey"]}
-    httpx.post(f"{endpoint}/moto-api/reset-auth", content="inf", trust_env=False).raise_for_status()
-    iam.delete_user_policy(UserName=name, PolicyName="read")
-    iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
-    iam.delete_user(UserName=name)
 
 
 def refused(runs: S3Extraction, kind: type[ZDirectError] = ZDirectConfigurationError) -> str:
@@ -64,9 +36,9 @@ def test_a_bucket_that_does_not_exist(runs: S3Extraction) -> None:
     ids=["unknown to S3", "a wrong secret", "may only read"],
 )
 def test_credentials_that_do_not_suffice(
-    runs: S3Extraction, plain: Callable[..., Any], guarded: dict[str, str], changes: dict[str, str]
+    runs: S3Extraction, plain: Callable[..., Any], changes: dict[str, str]
 ) -> None:
-    credentials = {**guarded, **changes}
+    credentials = {**READER, **changes}
     runs.filesystem = lambda: plain(**credentials)
     assert credentials["secret"] not in refused(runs)
 
