@@ -141,7 +141,7 @@ class LocalAirflow:
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            self._sessions.check()
+            self.check()
             try:
                 if result := is_there():
                     return result

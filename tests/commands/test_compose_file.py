@@ -65,6 +65,7 @@ def test_it_is_what_the_distributed_run_starts() -> None:
     for name, command in topology.COMMANDS.items():
         assert SERVICES[name]["command"][: len(command)] == command
     assert set(RUNNING) == set(topology.COMMANDS)
+    assert SERVICES["redis"]["command"] == topology.REDIS
     assert ENVIRONMENT["AIRFLOW__CORE__EXECUTOR"] == topology.SETTINGS["CORE__EXECUTOR"]
     assert ENVIRONMENT["AIRFLOW__CELERY__WORKER_CONCURRENCY"] == topology.SETTINGS["CELERY__WORKER_CONCURRENCY"]
 

@@ -45,6 +45,7 @@ class Cluster(LocalAirflow):
         self._ports = {name: free_port() for name in ("postgres", "redis")}
         self._database_server = Database(home / "postgres", self._ports["postgres"])
         self.merchants = tuple(merchant_id(SEED, index) for index in range(MERCHANTS))
+        self._is_up = False
         self.restarts: Counter[str] = Counter()
         """How often a component ended by itself and was started again."""
 
@@ -69,6 +70,7 @@ class Cluster(LocalAirflow):
         for name in COMMANDS:
             self.start(name)
         self.wait_for("Airflow", self._is_healthy)
+        self._is_up = True
         self.wait_for("DAGs", lambda: len(self.api("/dags?limit=100")["dags"]) == len(DAGS) + 1)
 
     def start(self, component: str) -> None:
@@ -92,33 +94,30 @@ class Cluster(LocalAirflow):
         self.kill(component)
         self.start(component)
 
-    def revive(self) -> None:
-        """Start again what ended by itself, as a service manager does."""
+    def check(self) -> None:
+        """Once all components are there, start again what ended by itself, as a service manager does."""
+        if not self._is_up:
+            super().check()
         for name in self._sessions.ended():
             self.restarts[name] += 1
             self.restart(name)
-
-    def steady_api(self, path: str) -> Any:
-        """:meth:`api`, also while a component is away."""
-
-        def ask() -> Any:
-            self.revive()
-            return self.api(path)
-
-        return self.wait_for(path, ask)
 
     def instances(self) -> list[dict[str, Any]]:
         """All task instances of all runs."""
         found: list[dict[str, Any]] = []
         while True:
             query = f"limit=500&offset={len(found)}&order_by=id"
-            page = self.steady_api(f"/dags/~/dagRuns/~/taskInstances?{query}")
+            page = self._asked(f"/dags/~/dagRuns/~/taskInstances?{query}")
             found += page["task_instances"]
             if not page["task_instances"] or len(found) >= page["total_entries"]:
                 return found
 
     def runs(self) -> list[dict[str, Any]]:
-        return list(self.steady_api("/dags/~/dagRuns?limit=100")["dag_runs"])
+        return list(self._asked("/dags/~/dagRuns?limit=100")["dag_runs"])
+
+    def _asked(self, path: str) -> Any:
+        """An answer of the REST API, also if it is away for some time."""
+        return self.wait_for(path, lambda: self.api(path))
 
     def _link_dags(self) -> None:
         """Few DAGs, so that the DAG processor has little to do."""

@@ -11,15 +11,16 @@ from typing import Any
 import duckdb
 from cluster import BACKFILLED, MERCHANTS, Cluster
 
-HOURS, REPORT_DAYS, ORDER_DAYS = 10, 6, 4
+HOURS, REPORT_DAYS, ORDER_DAYS = 6, 4, 10
 SENSORS = 2 * MERCHANTS
 OPTIONS = {
     # No report of yesterday yet; all that are older are there.
     "report_time": "23:59",
     "empty_reports": 0,
     # With some pages per task, the 40 requests a minute for orders are what three hosts compete for.
-    "orders_per_day": 150,
-    "orders_page_limit": 50,
+    "orders_per_day": 60,
+    "order_days": ORDER_DAYS + 2,
+    "orders_page_limit": 20,
 }
 FAULTS = [
     {"match": {"path": "^/(zfs|merchants)", "every": every}, "action": action}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from s3_server import CREDENTIALS
 from sessions import StartError
+from topology import REDIS
 
 Run = Callable[[str, list[str]], None]
 
@@ -62,9 +63,8 @@ def _postgresql(program: str) -> str:
 
 
 def redis_command(folder: Path, port: int) -> list[str]:
-    """Redis that knows its queues again after it was killed."""
     folder.mkdir(exist_ok=True)
-    return ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--appendonly", "yes"]
+    return [*REDIS, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
 
 
 def storage_connection(endpoint: str) -> dict[str, object]:

@@ -71,7 +71,7 @@ def follow(load: Load, chaos: Chaos, say: Any, until: float) -> None:
     """Break things until all runs have ended."""
     cluster, reports_are_there, told = load.cluster, False, 0.0
     while time.monotonic() < until:
-        cluster.revive()
+        cluster.check()
         look = Look(cluster.instances())
         if time.monotonic() - told > 20:
             told = time.monotonic()

@@ -12,6 +12,8 @@ COMMANDS = {
     "triggerer": ["triggerer", "--skip-serve-logs"],
     **{name: ["celery", "worker", "--celery-hostname", name, "--skip-serve-logs"] for name in WORKERS},
 }
+# What is queued is still there when it was killed.
+REDIS = ["redis-server", "--appendonly", "yes"]
 SETTINGS = {
     "CORE__EXECUTOR": "CeleryExecutor",
     "CORE__HOSTNAME_CALLABLE": "distributed_host.name",
