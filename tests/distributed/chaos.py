@@ -11,6 +11,7 @@ from cluster import Cluster
 from load import SENSORS
 from topology import SLOTS
 
+WORKING = ("scheduled", "queued", "running", "restarting", "up_for_retry", "up_for_reschedule")
 BETWEEN = 12
 """Tasks that have to end or defer between two steps."""
 
@@ -25,6 +26,7 @@ class Look:
             each["dag_id"] == "distributed_sensors" and each["state"] == "deferred" for each in instances
         )
         self.progress = self.states["success"] + self.waiting_sensors
+        self.is_idle = not any(self.states[state] for state in (None, *WORKING))
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ class Chaos:
 
     def next(self, look: Look) -> None:
         """Do the next step, if its time has come."""
-        if not self._left or look.progress < self._from or not self._left[0].when(look):
+        if not self._left or not self._left[0].when(look):
+            return
+        if look.progress < self._from and not look.is_idle:
             return
         step = self._left.pop(0)
         self._cluster.restart(step.component)

@@ -14,7 +14,7 @@ from cluster import BACKFILLED, MERCHANTS, Cluster
 HOURS, REPORT_DAYS, ORDER_DAYS = 6, 4, 10
 SENSORS = 2 * MERCHANTS
 OPTIONS = {
-    # No report of yesterday yet; all that are older are there.
+    # Of each day as late as can be, so that the sensors wait.
     "report_time": "23:59",
     "empty_reports": 0,
     # With some pages per task, the 40 requests a minute for orders are what three hosts compete for.
@@ -108,9 +108,10 @@ class Load:
             runs = (table.end - table.start) // step
             cluster.backfill(dag_id, table.start, table.end - step, max_active_runs=runs, params=params)
         cluster.unpause("distributed_sensors")
-        yesterday = f"{self.now - timedelta(days=1):%Y-%m-%d}"
-        body = {"logical_date": None, "conf": {"report_date": yesterday}}
-        cluster.api("/dags/distributed_sensors/dagRuns", body)
+        # Of the day before the one in which the run ends: its report must not be there before its time.
+        report_date = self.now + timedelta(minutes=30) - timedelta(days=1)
+        conf = {"report_date": f"{report_date:%Y-%m-%d}"}
+        cluster.api("/dags/distributed_sensors/dagRuns", {"logical_date": None, "conf": conf})
 
     def publish_reports(self) -> None:
         """Let the reports be there that the sensors wait for."""
