@@ -12,6 +12,7 @@ from load import SENSORS
 from topology import SLOTS
 
 WORKING = ("scheduled", "queued", "running", "restarting", "up_for_retry", "up_for_reschedule")
+TOKENS = "tokens"
 BETWEEN = 12
 """Tasks that have to end or defer between two steps."""
 
@@ -31,13 +32,19 @@ class Look:
 
 @dataclass(frozen=True)
 class Step:
-    """One component is killed, with all that it started, and started again.
+    """One component is killed, with all that it started, and started again; or all tokens become invalid.
 
     :param when: whether it does harm at that moment.
     """
 
-    component: str
+    what: str
     when: Callable[[Look], bool]
+
+    def take(self, cluster: Cluster) -> None:
+        if self.what == TOKENS:
+            cluster.emulator("/_emulator/tokens/revoke", method="POST")
+        else:
+            cluster.restart(self.what)
 
 
 STEPS = (
@@ -45,6 +52,7 @@ STEPS = (
     Step("scheduler-1", lambda look: look.states["queued"] > 0),
     Step("triggerer", lambda look: look.waiting_sensors >= SENSORS // 2),
     Step("redis", lambda look: look.states["queued"] > 0),
+    Step(TOKENS, lambda look: look.states["running"] >= 2 * SLOTS),
     Step("worker-2", lambda look: look.running_on["worker-2"] == SLOTS),
     Step("postgres", lambda look: look.states["running"] >= SLOTS),
     Step("triggerer", lambda look: look.waiting_sensors >= SENSORS * 9 // 10),
@@ -70,10 +78,10 @@ class Chaos:
         if look.progress < self._from and not look.is_idle:
             return
         step = self._left.pop(0)
-        self._cluster.restart(step.component)
+        step.take(self._cluster)
         self._from = look.progress + BETWEEN
-        self.done.append(step.component)
-        self._say(f"{step.component} killed and started again; then {dict(look.states)}")
+        self.done.append(step.what)
+        self._say(f"Broken and started again: {step.what}, at {dict(look.states)}")
 
     @property
     def is_over(self) -> bool:

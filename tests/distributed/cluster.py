@@ -42,6 +42,8 @@ class Cluster(LocalAirflow):
     def __init__(self, home: Path, options: Mapping[str, Any]) -> None:
         super().__init__(home, SETTINGS)
         self._options = options
+        # Not the usual ports, which another Airflow or emulator on this machine may be about to take.
+        self.url, self.emulator_url = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
         self._ports = {name: free_port() for name in ("postgres", "redis")}
         self._database_server = Database(home / "postgres", self._ports["postgres"])
         self.merchants = tuple(merchant_id(SEED, index) for index in range(MERCHANTS))

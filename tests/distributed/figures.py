@@ -91,7 +91,7 @@ class Figures:
     :param failed: tasks that failed for good.
     :param repeated: tasks that needed more than one try.
     :param faults: requests that the server spoiled.
-    :param killed: what was killed, in this order.
+    :param broken: what was killed or became invalid, in this order.
     :param revived: what ended by itself thereafter, and was started again.
     :param hosts: tasks by the host on which they ended.
     """
@@ -105,7 +105,7 @@ class Figures:
     repeated: int
     sensors: int
     faults: int
-    killed: list[str]
+    broken: list[str]
     revived: dict[str, int]
     hosts: dict[str, int]
 
@@ -124,7 +124,7 @@ class Figures:
             f"{name:<28}{each.sent:>8}{each.refused:>8}{each.refused_share:>9.1%}{each.busiest:>9}   {each.limit}"
             for name, each in self.operations.items()
         ]
-        killed = ", ".join(self.killed)
+        broken = ", ".join(self.broken)
         revived = ", ".join(f"{name} {count}" for name, count in self.revived.items()) or "nothing"
         hosts = ", ".join(f"{name} {count}" for name, count in self.hosts.items())
         return "\n".join(
@@ -133,7 +133,7 @@ class Figures:
                 "",
                 f"{self.runs} runs, {self.tasks} tasks ({self.sensors} sensors), {self.repeated} of them tried again, "
                 f"{len(self.failed)} failed for good; {self.faults} requests spoiled by the server",
-                f"killed: {killed}; ended by itself and started again: {revived}",
+                f"broken: {broken}; ended by itself and started again: {revived}",
                 f"tasks by host: {hosts}",
                 f"{self.seconds} seconds",
             ]

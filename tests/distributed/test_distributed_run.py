@@ -105,14 +105,14 @@ def measure(load: Load, chaos: Chaos, seconds: int) -> Figures:
         repeated=sum(each["try_number"] > 1 for each in instances),
         sensors=sum(each["dag_id"] == "distributed_sensors" for each in instances),
         faults=sum(bool(request["fault"]) for request in requests),
-        killed=chaos.done,
+        broken=chaos.done,
         revived=dict(cluster.restarts),
         hosts=dict(sorted(Counter(each["hostname"] for each in instances).items())),
     )
 
 
-def test_all_was_done_while_everything_was_killed_once(figures: Figures) -> None:
-    assert figures.killed == [step.component for step in STEPS]
+def test_all_was_done_while_everything_broke_once(figures: Figures) -> None:
+    assert figures.broken == [step.what for step in STEPS]
     assert (figures.runs, figures.sensors) == (21, SENSORS)
     assert set(figures.hosts) == set(WORKERS)
     assert figures.faults > 0
@@ -131,7 +131,9 @@ def test_nothing_is_lost_and_nothing_doubled(figures: Figures) -> None:
 
 
 def test_no_more_tokens_are_requested_than_documented(figures: Figures) -> None:
-    assert 0 < figures.operations["token"].busiest <= TOKENS.requests
+    # A second one after the first had become invalid.
+    assert figures.operations["token"].sent >= 2
+    assert figures.operations["token"].busiest <= TOKENS.requests
 
 
 def test_the_hosts_share_the_limits(figures: Figures) -> None:
