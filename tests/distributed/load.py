@@ -114,7 +114,11 @@ class Load:
         cluster.api("/dags/distributed_sensors/dagRuns", {"logical_date": None, "conf": conf})
 
     def publish_reports(self) -> None:
-        """Let the reports be there that the sensors wait for."""
+        """Let the reports be there that the sensors wait for.
+
+        Without faults from then on: a sensor that met one would ask again two minutes later.
+        """
+        self.cluster.emulator("/_emulator/faults", [], method="PUT")
         self.cluster.emulator("/_emulator/options", {"report_time": "00:00"}, method="PATCH")
 
     def truth(self) -> dict[str, Rows]:
