@@ -15,12 +15,12 @@ FAST_2_11 = $(wildcard tests/hooks tests/sensors tests/triggers tests/dags $(add
 
 EXTRAS = dev,emulator,s3
 UV = .venv/bin/uv
-COMPILE = $(UV) pip compile - pyproject.toml --extra dev --extra emulator --extra s3 --universal --python-version 3.11 \
-	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
+COMPILE = $(UV) pip compile - pyproject.toml --extra dev --extra distributed --extra emulator --extra s3 \
+	--universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
-FAST = -m "not exhaustive"
+FAST = -m "not exhaustive and not distributed"
 
-.PHONY: help demo up test test-all lint audit sbom bench docs constraints clean
+.PHONY: help demo up test test-all test-distributed lint audit sbom bench docs constraints clean
 
 help:
 	@echo "make demo         a real Airflow fetches stock movements of several hours from the emulator"
@@ -28,6 +28,9 @@ help:
 	@echo "make test         every behaviour once: on Airflow $(AIRFLOW_3_3), and what needs Airflow on $(AIRFLOW_2_11)"
 	@echo "make test-all     what make test leaves out: seeded races, kills at every write, thousands of cases,"
 	@echo "                  and all operators on $(AIRFLOW_2_11)"
+	@echo "make test-distributed"
+	@echo "                  CeleryExecutor with three workers, of which one after the other is killed; as root it installs"
+	@echo "                  PostgreSQL and Redis where they are missing (Debian packages)"
 	@echo "make lint         ruff, mypy and bandit"
 	@echo "make audit        known vulnerabilities of the pinned libraries; needs the network"
 	@echo "make sbom         build/sbom.json, the bill of materials of the environment (CycloneDX)"
@@ -57,6 +60,10 @@ test-all: .venv/.ready .venv-2.11/.ready
 	.venv-2.11/bin/python $(PYTEST) $(TESTS_2_11) || failed=$$?; \
 	.venv/bin/python $(PYTEST) -m exhaustive || failed=$$?; \
 	exit $$failed
+
+test-distributed: .venv/.distributed
+	@sh tests/distributed/install.sh
+	@.venv/bin/python -m pytest -p no:xdist -m distributed tests/distributed
 
 lint: .venv/.ready
 	.venv/bin/ruff check .
@@ -114,6 +121,15 @@ clean:
 		--build-constraint constraints/airflow-3.3.txt --editable ".[$(EXTRAS)]" \
 	|| .venv/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints/airflow-3.3.txt --editable ".[$(EXTRAS)]"
+	@touch $@
+
+# What only the distributed run needs.
+.venv/.distributed: .venv/.ready
+	@echo "Installing Celery and the drivers of PostgreSQL into .venv"
+	@$(UV) pip install --quiet --compile-bytecode --python .venv --constraint constraints/airflow-3.3.txt \
+		--editable ".[$(EXTRAS),distributed]" \
+	|| .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints/airflow-3.3.txt --editable ".[$(EXTRAS),distributed]"
 	@touch $@
 
 .venv-2.11/.ready: .venv/.uv pyproject.toml constraints/airflow-2.11.txt

@@ -98,7 +98,9 @@ class LocalAirflow:
     def unpause(self, dag_id: str) -> None:
         self.wait_for(dag_id, lambda: self.api(f"/dags/{dag_id}", {"is_paused": False}, method="PATCH"))
 
-    def backfill(self, dag_id: str, start: datetime, end: datetime, max_active_runs: int) -> None:
+    def backfill(
+        self, dag_id: str, start: datetime, end: datetime, max_active_runs: int, params: Mapping[str, str] | None = None
+    ) -> None:
         """Have Airflow make a run of every data interval that starts between the two.
 
         Best before ``start_scheduling``: on SQLite Airflow makes no backfill while others write, and answers 503.
@@ -108,6 +110,7 @@ class LocalAirflow:
             "from_date": start.isoformat(),
             "to_date": end.isoformat(),
             "max_active_runs": max_active_runs,
+            "dag_run_conf": dict(params or {}),
         }
         self.wait_for("backfill", lambda: self.api("/backfills", body))
 
@@ -138,7 +141,7 @@ class LocalAirflow:
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            self._sessions.check()
+            self.check()
             try:
                 if result := is_there():
                     return result
@@ -156,8 +159,8 @@ class LocalAirflow:
             self._token = _json(f"{self.url}/auth/token")["access_token"]
         return _json(f"{self.url}/api/v2{path}", body, {"Authorization": f"Bearer {self._token}"}, method)
 
-    def emulator(self, path: str) -> Any:
-        return _json(self.emulator_url + path)
+    def emulator(self, path: str, body: Any = None, method: str | None = None) -> Any:
+        return _json(self.emulator_url + path, body, method=method)
 
     def _is_healthy(self) -> bool:
         health = self.api("/monitor/health")

@@ -42,9 +42,12 @@ class Sessions:
 
     def check(self) -> None:
         """Raise StartError, with the end of its log, if a program has ended."""
-        for name, program in self._programs.items():
-            if program.poll() is not None:
-                raise StartError(f"{name} ended with {program.returncode}:\n{tail(self.log(name))}")
+        for name in self.ended():
+            raise StartError(f"{name} ended with {self._programs[name].returncode}:\n{tail(self.log(name))}")
+
+    def ended(self) -> list[str]:
+        """Programs that have ended without being asked to."""
+        return [name for name, program in self._programs.items() if program.poll() is not None]
 
     def run(self, name: str, command: list[str], environment: Mapping[str, str]) -> None:
         """Run a program to its end; raise StartError if it fails."""

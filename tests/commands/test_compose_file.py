@@ -15,12 +15,15 @@ from typing import Any
 import pytest
 import yaml
 from cryptography.fernet import Fernet
+from distributed import topology
 from s3_server import CREDENTIALS
 
 PROJECT = Path(__file__).parent.parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 AIRFLOW = {name: service for name, service in SERVICES.items() if service.get("network_mode") == "service:emulator"}
+RUNNING = [name for name, service in AIRFLOW.items() if service.get("restart") != "no"]
+WORKERS = [name for name in RUNNING if name.startswith("worker-")]
 ENVIRONMENT: dict[str, str] = COMPOSE["x-airflow"]["environment"]
 # Compose Specification: the keys that are used here, with the shape of their values.
 SERVICE_KEYS: dict[str, type | tuple[type, ...]] = {
@@ -54,8 +57,41 @@ def test_only_known_keys_with_values_of_their_type() -> None:
 
 
 def test_the_services_are_all_there() -> None:
-    assert set(AIRFLOW) == {"init", "bucket", "api-server", "scheduler", "dag-processor", "triggerer"}
-    assert set(SERVICES) - set(AIRFLOW) == {"postgres", "minio", "emulator"}
+    assert set(AIRFLOW) == {"init", "bucket", *RUNNING}
+    assert set(SERVICES) - set(AIRFLOW) == {"postgres", "redis", "minio", "emulator"}
+
+
+def test_it_is_what_the_distributed_run_starts() -> None:
+    for name, command in topology.COMMANDS.items():
+        assert SERVICES[name]["command"][: len(command)] == command
+    assert set(RUNNING) == set(topology.COMMANDS)
+    assert SERVICES["redis"]["command"] == topology.REDIS
+    assert ENVIRONMENT["AIRFLOW__CORE__EXECUTOR"] == topology.SETTINGS["CORE__EXECUTOR"]
+    assert ENVIRONMENT["AIRFLOW__CELERY__WORKER_CONCURRENCY"] == topology.SETTINGS["CELERY__WORKER_CONCURRENCY"]
+
+
+def test_database_and_queue_are_those_of_the_services() -> None:
+    postgres = SERVICES["postgres"]["environment"]
+    account = f"{postgres['POSTGRES_USER']}:{postgres['POSTGRES_PASSWORD']}"
+    database = f"postgresql+psycopg2://{account}@postgres:5432/{postgres['POSTGRES_DB']}"
+    assert ENVIRONMENT["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == database
+    assert ENVIRONMENT["AIRFLOW__CELERY__RESULT_BACKEND"] == f"db+{database}"
+    assert ENVIRONMENT["AIRFLOW__CELERY__BROKER_URL"] == "redis://redis:6379/0"
+
+
+def test_every_service_that_stays_has_a_health_check_of_its_own() -> None:
+    staying = {name: service for name, service in SERVICES.items() if service.get("restart") != "no"}
+    # MinIO's image has no program that could ask it; `bucket` does.
+    assert [name for name, service in staying.items() if "healthcheck" not in service] == ["minio"]
+    checks = [tuple(service["healthcheck"]["test"]) for name, service in staying.items() if name != "minio"]
+    assert len(set(checks)) == len(checks)
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_a_worker_is_asked_by_its_own_name(name: str) -> None:
+    *_, option, hostname, _ = SERVICES[name]["command"]
+    assert (option, hostname) == ("--celery-hostname", name)
+    assert SERVICES[name]["healthcheck"]["test"][-2:] == ["--destination", f"celery@{name}"]
 
 
 def test_what_a_service_waits_for_can_come_true() -> None:
@@ -107,11 +143,20 @@ def test_the_image_installs_extras_that_exist() -> None:
     assert set(extras.split(",")) <= set(project["optional-dependencies"])
 
 
-@pytest.mark.parametrize("name", ["init", "api-server", "scheduler", "dag-processor", "triggerer"])
+@pytest.mark.parametrize("name", ["init", *(name for name in RUNNING if name not in WORKERS)])
 def test_airflow_knows_the_command(name: str) -> None:
     from airflow.cli.cli_parser import get_parser
 
     get_parser().parse_args(SERVICES[name]["command"])
+
+
+@pytest.mark.parametrize("name", ["dag-processor", "triggerer"])
+def test_airflow_knows_the_health_check(name: str) -> None:
+    from airflow.cli.cli_parser import get_parser
+
+    _cmd, program, *arguments = SERVICES[name]["healthcheck"]["test"]
+    assert program == "airflow"
+    get_parser().parse_args(arguments)
 
 
 def test_the_emulator_knows_its_options_and_has_the_connections_app() -> None:
@@ -145,8 +190,11 @@ def test_the_ports_that_airflow_listens_at_are_those_that_are_asked() -> None:
     port = SERVICES["api-server"]["command"][-1]
     assert ENVIRONMENT["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == f"http://127.0.0.1:{port}/execution/"
     assert SERVICES["api-server"]["healthcheck"]["test"][-1] == f"http://127.0.0.1:{port}/api/v2/version"
-    health = conf.getint("scheduler", "scheduler_health_check_server_port")
-    assert SERVICES["scheduler"]["healthcheck"]["test"][-1] == f"http://127.0.0.1:{health}/health"
+    option = "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT"
+    usual = conf.get("scheduler", "scheduler_health_check_server_port")
+    for name in ("scheduler-1", "scheduler-2"):
+        health = SERVICES[name]["environment"].get(option, usual)
+        assert SERVICES[name]["healthcheck"]["test"][-1] == f"http://127.0.0.1:{health}/health"
 
 
 def test_the_client_accepts_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
