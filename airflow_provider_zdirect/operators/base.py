@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -74,12 +75,15 @@ class ZDirectOperator(TaskArguments, BaseOperator):
         # parse does not exist for Airflow.
         if not is_mapped(self):
             self.outlets = with_assets(self.outlets, self.own_assets(values))
+            self.inlets = with_assets(self.inlets, self.assets_by_default(values, self.dag if self.has_dag() else None))
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
         mapped = super().partial(**kwargs)
         # The scheduler has to know the outlets of a mapped task.
         mapped.kwargs["outlets"] = with_assets(kwargs.get("outlets"), cls.own_assets(kwargs))
+        by_default = cls.assets_by_default(kwargs, mapped.kwargs.get("dag"))
+        mapped.kwargs["inlets"] = with_assets(kwargs.get("inlets"), by_default)
         return mapped
 
     def perform(self, run: TaskRun) -> Outcome:
@@ -153,6 +157,21 @@ class ZDirectOperator(TaskArguments, BaseOperator):
             for name in names
             for outlet in (zdirect_asset(name), zdirect_asset(name, base_path) if base_path else place_alias(name))
         ]
+
+    @classmethod
+    def assets_by_default(cls, values: Mapping[str, Any], dag: Any) -> list[Any]:
+        """The assets that the task updates if its run leaves the DAG's base path as it is; inlets of the task.
+
+        Airflow creates the asset of an alias when a task first updates it, and fails one of two tasks that do
+        so at once (3.3: ``idx_asset_name_uri_unique``). An inlet is created when the DAG is parsed.
+        """
+        parameter = re.fullmatch(r"\{\{\s*params\.(\w+)\s*\}\}", str(values.get("base_path")))
+        if dag is None or parameter is None or parameter[1] not in dag.params:
+            return []
+        base_path = arguments.literal(dag.params.get_param(parameter[1]).value)
+        names = cls.updated(values) if base_path else ()
+        assets = [asset for name in names for asset in (zdirect_asset(name), zdirect_asset(name, base_path))]
+        return [asset for asset in assets if asset not in cls.own_assets(values)]
 
     def _record_change(self, context: Any, name: str, change: Mapping[str, Any], environment: str | None) -> None:
         """Let the task's events of an asset say what was published, and where.

@@ -10,7 +10,14 @@ import jinja2
 import pytest
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from airflow_provider_zdirect.assets import changed_alias, daily_asset, dataset_asset, place_alias, update_daily_asset
+from airflow_provider_zdirect.assets import (
+    changed_alias,
+    daily_asset,
+    dataset_asset,
+    place_alias,
+    update_daily_asset,
+    zdirect_asset,
+)
 from airflow_provider_zdirect.dag_support.params import ORDER_PERSONAL_DATA, ORDER_TYPE
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.reports.calendar import EMPTY_IS_CERTAIN_AFTER, DueCalendar
@@ -28,6 +35,17 @@ DAG_FILES = sorted((airflow_home.PROJECT / "dags").glob("*.py"))
 
 def test_every_file_holds_the_dag_of_its_name(dags):
     assert sorted(dags) == [file.stem for file in DAG_FILES]
+
+
+def test_what_a_task_updates_by_default_is_known_at_parse(dags):
+    """Airflow fails one of two tasks that create the same asset at once."""
+    for dag in dags.values():
+        for task in dag.tasks:
+            aliases = {alias.name for alias in task.outlets if hasattr(alias, "name") and not hasattr(alias, "uri")}
+            names = {name.removeprefix("zdirect_").removesuffix("_changed") for name in aliases}
+            here = {zdirect_asset(name, dag.params["base_path"]) for name in names}
+            everywhere = {zdirect_asset(name) for name in names} - set(task.outlets)
+            assert set(task.inlets) == here | everywhere, task.task_id
 
 
 OWN_PARAMS = {
