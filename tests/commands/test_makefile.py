@@ -8,7 +8,21 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent.parent
-TARGETS = ("demo", "test", "test-all", "up", "bench", "docs", "lint", "audit", "sbom", "constraints", "clean")
+TARGETS = (
+    "demo",
+    "test",
+    "test-all",
+    "up",
+    "bench",
+    "docs",
+    "lint",
+    "audit",
+    "sbom",
+    "constraints",
+    "clean",
+    "fuzz",
+    "mutation",
+)
 
 
 def test_every_target_is_known_and_shown_by_help() -> None:
