@@ -15,11 +15,11 @@ import ast
 import contextlib
 import copy
 import json
+import multiprocessing
 import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -32,11 +32,34 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parent.parent
 PACKAGE = "airflow_provider_zdirect"
 PACKAGES = ("client", "windows.py", "publish", "pipeline")
-TESTS = ("tests/client", "tests/publish", "tests/pipeline", "tests/reports", "tests/storage", "tests/test_windows.py")
+FOLDERS = "client publish pipeline reports storage hooks orders stocks erasure intrastat test_windows.py"
+TESTS = [f"tests/{name}" for name in FOLDERS.split()]
 FOLDER = Path("build/mutation")
 REPORT = Path("build/mutation.json")
 LONGEST = 60.0
 """Seconds that the tests of one change may need together, as measured without it: slower ones are left out."""
+
+FORKED = multiprocessing.get_context("forkserver")
+"""Imports what tests import, but nothing of the project, once for all of them."""
+FORKED.set_forkserver_preload(
+    [
+        "anyio",
+        "duckdb",
+        "fsspec",
+        "httpx",
+        "hypothesis.strategies",
+        "msgspec",
+        "numpy",
+        "pandas",
+        "pyarrow.compute",
+        "pyarrow.dataset",
+        "pyarrow.parquet",
+        "pydantic",
+        "pytest",
+        "starlette.applications",
+        "uvicorn",
+    ]
+)
 
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq,
@@ -182,6 +205,22 @@ def sample(packages: list[str], number: int, seed: int) -> list[Mutant]:
     return chosen
 
 
+def _pytest(tree: str, options: list[str], environment: dict[str, str]) -> None:
+    os.setsid()
+    os.chdir(tree)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    os.dup2(nothing, 2)
+    # What tests start finds the changed package, too.
+    paths = [tree, str(PROJECT / "scripts")]
+    os.environ.update(environment, PYTHONPATH=os.pathsep.join(paths), PYTHONDONTWRITEBYTECODE="1")
+    sys.dont_write_bytecode = True
+    sys.path[:0] = paths
+    import pytest
+
+    os._exit(int(pytest.main(options)))
+
+
 class Tree:
     """A copy of the project, to change and to run tests in."""
 
@@ -193,35 +232,22 @@ class Tree:
 
     def pytest(self, *arguments: str, limit: float | None = None) -> int | None:
         """The exit code; None if it took too long."""
-        environment = {
-            **os.environ,
-            "PYTHONPATH": f"{self.path}{os.pathsep}{PROJECT / 'scripts'}",
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not exhaustive", *arguments]
-        process = subprocess.Popen(
-            command,
-            cwd=self.path,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            process.communicate(timeout=limit)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            # Also what the tests started.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        return process.returncode
+        options = ["-q", "-p", "no:cacheprovider", "-m", "not exhaustive", *arguments]
+        process = FORKED.Process(target=_pytest, args=(str(self.path), options, dict(os.environ)))
+        process.start()
+        process.join(limit)
+        code = process.exitcode
+        # Also what the tests started.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.join()
+        return code
 
     def try_out(self, mutant: Mutant, tests: list[str], seconds: float) -> str:
         file = self.path / mutant.file
         source = file.read_bytes()
-        file.write_bytes(source[: mutant.start] + mutant.after.encode() + source[mutant.end :])
+        start, before = _place_in(source, mutant), mutant.before.encode()
+        file.write_bytes(source[:start] + mutant.after.encode() + source[start + len(before) :])
         try:
             code = self.pytest("-x", *tests, limit=60 + 5 * seconds)
         finally:
@@ -230,6 +256,13 @@ class Tree:
             # The change breaks what pytest imports first.
             return "killed"
         return {None: "timeout", 0: "survived", 1: "killed", 2: "killed"}.get(code, f"error {code}")
+
+
+def _place_in(source: bytes, mutant: Mutant) -> int:
+    """Where the text that changes is: of several, the one that is nearest to where it was when the mutant was made."""
+    before = mutant.before.encode()
+    found = [at for at in range(len(source)) if source.startswith(before, at)]
+    return min(found, key=lambda at: abs(at - mutant.start))
 
 
 def pytest_runtest_logreport(report: Any) -> None:
@@ -333,6 +366,7 @@ def main() -> None:
     parser.add_argument("--mutants", type=int, default=100, help="changes per package (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=13)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--resume", action="store_true", help="go on with a run that was ended")
     parser.add_argument("--survivors", action="store_true", help="only what survived the last time")
     options = parser.parse_args()
     (PROJECT / FOLDER).mkdir(parents=True, exist_ok=True)
@@ -343,8 +377,13 @@ def main() -> None:
         chosen = [each for each in known if each.verdict not in ("killed", "timeout")]
     else:
         chosen = sample(options.packages, options.mutants, options.seed)
+    if options.resume:
+        judged = [Mutant(**each) for each in json.loads((PROJECT / REPORT).read_text(encoding="utf-8"))]
+        known = {str(each): each for each in judged}
+        earlier = list(known.values())
+        chosen = [each for each in chosen if str(each) not in known]
     try:
-        run(chosen, earlier, options.processes, options.survivors)
+        run(chosen, earlier, options.processes, options.survivors or options.resume)
     finally:
         for number in range(options.processes):
             shutil.rmtree(PROJECT / FOLDER / f"tree-{number}", ignore_errors=True)
