@@ -186,6 +186,12 @@ def test_a_window_up_to_midnight_does_not_touch_the_next_date() -> None:
     assert list(a_little_more.utc_dates()) == [date(2026, 3, 29), date(2026, 3, 30)]
 
 
+def test_a_window_may_end_as_far_ahead_as_clocks_may_differ() -> None:
+    refuse_future(Window(MOMENT, MOMENT + timedelta(minutes=1)), MOMENT)
+    with pytest.raises(WindowError, match="ends in the future"):
+        refuse_future(Window(MOMENT, MOMENT + timedelta(minutes=1, microseconds=1)), MOMENT)
+
+
 class WithoutOffset(tzinfo):
     def utcoffset(self, at: datetime | None) -> None:
         return None
