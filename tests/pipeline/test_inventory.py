@@ -161,7 +161,7 @@ def test_the_empty_answer_of_the_sandbox_says_nothing_and_publishes_nothing(
         result = sandbox.observe(dataset, **({"since": NOW - HOUR} if dataset == QUANTITIES else {}))
     assert not sandbox.paths(dataset)
     manifest = sandbox.manifest(result)
-    assert (manifest["records"], manifest["files"]) == (0, [])
+    assert (manifest["records"], manifest["new_records"], manifest["files"]) == (0, 0, [])
     assert (manifest["state"]["stored"], manifest["state"]["empty_answer"]) == (False, True)
     assert manifest["state"]["stock"] == ("unknown" if dataset == SNAPSHOTS else None)
     assert "In the sandbox this does not mean that there are none" in caplog.text
