@@ -261,6 +261,8 @@ class Tree:
 def _place_in(source: bytes, mutant: Mutant) -> int:
     """Where the text that changes is: of several, the one that is nearest to where it was when the mutant was made."""
     before = mutant.before.encode()
+    if source.startswith(before, mutant.start):
+        return mutant.start
     found = [at for at in range(len(source)) if source.startswith(before, at)]
     return min(found, key=lambda at: abs(at - mutant.start))
 
