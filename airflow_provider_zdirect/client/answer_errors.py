@@ -116,7 +116,7 @@ def problem_in(body: bytes | bytearray, secrets: Iterable[str] = ()) -> str:
         content = msgspec.json.decode(body)
     except NOT_READABLE:
         # A page of HTML, most often.
-        texts: tuple[Any, ...] = (re.sub(r"<[^>]*>", " ", body[:65536].decode("utf-8", "replace")),)
+        texts: tuple[Any, ...] = (re.sub(r"<[^<>]*>", " ", body[:65536].decode("utf-8", "replace")),)
     else:
         texts = _title_and_detail(content)
     return ": ".join(dict.fromkeys(filter(None, (tidy(text, secrets) for text in texts))))

@@ -21,6 +21,8 @@ TARGETS = (
     "sbom",
     "constraints",
     "clean",
+    "fuzz",
+    "mutation",
 )
 
 
