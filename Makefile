@@ -18,9 +18,9 @@ UV = .venv/bin/uv
 COMPILE = $(UV) pip compile - pyproject.toml --extra dev --extra emulator --extra s3 --universal --python-version 3.11 \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
-FAST = -m "not exhaustive"
+FAST = -m "not exhaustive and not certification"
 
-.PHONY: help demo up test test-all lint audit sbom bench docs constraints clean
+.PHONY: help demo up test test-all certify lint audit sbom bench docs constraints clean
 
 help:
 	@echo "make demo         a real Airflow fetches stock movements of several hours from the emulator"
@@ -28,6 +28,7 @@ help:
 	@echo "make test         every behaviour once: on Airflow $(AIRFLOW_3_3), and what needs Airflow on $(AIRFLOW_2_11)"
 	@echo "make test-all     what make test leaves out: seeded races, kills at every write, thousands of cases,"
 	@echo "                  and all operators on $(AIRFLOW_2_11)"
+	@echo "make certify      every dataset in every situation: faults of server, network, storage and processes; writes a page"
 	@echo "make lint         ruff, mypy and bandit"
 	@echo "make audit        known vulnerabilities of the pinned libraries; needs the network"
 	@echo "make sbom         build/sbom.json, the bill of materials of the environment (CycloneDX)"
@@ -57,6 +58,10 @@ test-all: .venv/.ready .venv-2.11/.ready
 	.venv-2.11/bin/python $(PYTEST) $(TESTS_2_11) || failed=$$?; \
 	.venv/bin/python $(PYTEST) -m exhaustive || failed=$$?; \
 	exit $$failed
+
+# -rN: the page has the outcomes, and the last line is the summary.
+certify: .venv/.ready
+	@.venv/bin/python $(PYTEST) -rN tests/certification
 
 lint: .venv/.ready
 	.venv/bin/ruff check .

@@ -8,7 +8,20 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent.parent
-TARGETS = ("demo", "test", "test-all", "up", "bench", "docs", "lint", "audit", "sbom", "constraints", "clean")
+TARGETS = (
+    "demo",
+    "test",
+    "test-all",
+    "certify",
+    "up",
+    "bench",
+    "docs",
+    "lint",
+    "audit",
+    "sbom",
+    "constraints",
+    "clean",
+)
 
 
 def test_every_target_is_known_and_shown_by_help() -> None:
@@ -27,11 +40,11 @@ def test_every_script_that_a_target_runs_exists() -> None:
     assert {script for script in scripts if not (PROJECT / script).is_file()} == set()
 
 
-def test_ci_runs_lint_all_tests_and_the_exhaustive_sets() -> None:
+def test_ci_runs_lint_all_tests_the_exhaustive_sets_and_the_certification() -> None:
     text = (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
     assert text.startswith("#!/usr/bin/env bash\n")
     assert "set -euo pipefail" in text
-    assert text.splitlines()[-3:] == ["make lint", "make test", "make test-all"]
+    assert text.splitlines()[-4:] == ["make lint", "make test", "make test-all", "make certify"]
 
 
 def test_a_name_that_only_prints_an_error_is_passed_over(tmp_path: Path) -> None:

@@ -1,0 +1,16 @@
+"""The table of all cases: every dataset in every situation that it can be in."""
+
+from __future__ import annotations
+
+from airflow_provider_zdirect.datasets.table import DATASETS
+from certification.case import Case
+from certification.situations import connection, reading, retries
+from certification.world import EXTRACTABLE
+
+SITUATIONS = [*connection.SITUATIONS, *reading.SITUATIONS, *retries.SITUATIONS]
+CASES = [
+    Case(dataset, situation)
+    for situation in SITUATIONS
+    for dataset in EXTRACTABLE
+    if situation.applies(DATASETS[dataset])
+]
