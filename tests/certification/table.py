@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from airflow_provider_zdirect.datasets.table import DATASETS
 from certification.case import Case
-from certification.situations import connection, reading, retries
+from certification.situations import connection, reading, retries, storage, unusual_runs
 from certification.world import EXTRACTABLE
 
-SITUATIONS = [*connection.SITUATIONS, *reading.SITUATIONS, *retries.SITUATIONS]
+SITUATIONS = [
+    *connection.SITUATIONS,
+    *reading.SITUATIONS,
+    *unusual_runs.SITUATIONS,
+    *retries.SITUATIONS,
+    *storage.SITUATIONS,
+]
 CASES = [
     Case(dataset, situation)
     for situation in SITUATIONS

@@ -103,6 +103,7 @@ class World(StateExtraction):
     dataset: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     ahead: timedelta = timedelta(0)
+    page: int = PAGE
     limiter: RateLimiter | None = None
 
     def __post_init__(self) -> None:
@@ -169,9 +170,9 @@ class World(StateExtraction):
         job = super().job(dataset, window, **{"filters": self.filters, **options})
         paging = job.dataset.paging
         if isinstance(paging, TimeWalk):
-            return replace(job, dataset=job.dataset.but(paging={"size": PAGE, "smallest": PAGE}))
+            return replace(job, dataset=job.dataset.but(paging={"size": self.page, "smallest": self.page}))
         if getattr(paging, "limit", None):
-            return replace(job, dataset=job.dataset.but(paging={"limit": PAGE}))
+            return replace(job, dataset=job.dataset.but(paging={"limit": self.page}))
         return job
 
     def fetch(self, window: Window | None = None, **options: Any) -> ExtractResult:
