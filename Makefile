@@ -18,11 +18,11 @@ UV = .venv/bin/uv
 COMPILE = $(UV) pip compile - pyproject.toml --extra dev --extra distributed --extra emulator --extra fuzz \
 	--extra s3 --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
-FAST = -m "not exhaustive and not distributed"
+FAST = -m "not exhaustive and not certification and not distributed"
 
 FUZZ_SECONDS ?= 60
 
-.PHONY: help demo up test test-all test-distributed lint audit sbom fuzz mutation bench docs constraints clean
+.PHONY: help demo up test test-all certify test-distributed lint audit sbom fuzz mutation bench docs constraints clean
 
 help:
 	@echo "make demo         a real Airflow fetches stock movements of several hours from the emulator"
@@ -30,6 +30,7 @@ help:
 	@echo "make test         every behaviour once: on Airflow $(AIRFLOW_3_3), and what needs Airflow on $(AIRFLOW_2_11)"
 	@echo "make test-all     what make test leaves out: seeded races, kills at every write, thousands of cases,"
 	@echo "                  and all operators on $(AIRFLOW_2_11)"
+	@echo "make certify      every dataset in every situation: faults of server, network, storage and processes; writes a page"
 	@echo "make test-distributed"
 	@echo "                  CeleryExecutor with three workers, of which one after the other is killed; as root it installs"
 	@echo "                  PostgreSQL and Redis where they are missing (Debian packages)"
@@ -64,6 +65,11 @@ test-all: .venv/.ready .venv-2.11/.ready
 	.venv-2.11/bin/python $(PYTEST) $(TESTS_2_11) || failed=$$?; \
 	.venv/bin/python $(PYTEST) -m exhaustive || failed=$$?; \
 	exit $$failed
+
+# The cases are in one file, so that they are given out one by one. Other suites have the tests with real processes.
+certify: .venv/.ready
+	@.venv/bin/python $(PYTEST) --dist worksteal -m "not exhaustive" tests/certification \
+		$$(.venv/bin/python tests/certification/references.py)
 
 test-distributed: .venv/.distributed
 	@sh tests/distributed/install.sh
