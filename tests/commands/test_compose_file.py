@@ -176,7 +176,8 @@ def test_every_setting_is_one_of_airflows() -> None:
 
     unknown = []
     for name in ENVIRONMENT:
-        if name.startswith("AIRFLOW__"):
+        # Those of Celery are known where its provider is installed; make test-distributed uses the same.
+        if name.startswith("AIRFLOW__") and not name.startswith("AIRFLOW__CELERY__"):
             section, _, option = name.removeprefix("AIRFLOW__").lower().partition("__")
             if option not in conf.configuration_description.get(section, {}).get("options", {}):
                 unknown.append(name)
