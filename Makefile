@@ -15,12 +15,14 @@ FAST_2_11 = $(wildcard tests/hooks tests/sensors tests/triggers tests/dags $(add
 
 EXTRAS = dev,emulator,s3
 UV = .venv/bin/uv
-COMPILE = $(UV) pip compile - pyproject.toml --extra dev --extra distributed --extra emulator --extra s3 \
-	--universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
+COMPILE = $(UV) pip compile - pyproject.toml --extra dev --extra distributed --extra emulator --extra fuzz \
+	--extra s3 --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
-FAST = -m "not exhaustive and not distributed"
+FAST = -m "not exhaustive and not certification and not distributed"
 
-.PHONY: help demo up test test-all test-distributed lint audit sbom bench docs constraints clean
+FUZZ_SECONDS ?= 60
+
+.PHONY: help demo up test test-all certify test-distributed lint audit sbom fuzz mutation bench docs constraints clean
 
 help:
 	@echo "make demo         a real Airflow fetches stock movements of several hours from the emulator"
@@ -28,12 +30,15 @@ help:
 	@echo "make test         every behaviour once: on Airflow $(AIRFLOW_3_3), and what needs Airflow on $(AIRFLOW_2_11)"
 	@echo "make test-all     what make test leaves out: seeded races, kills at every write, thousands of cases,"
 	@echo "                  and all operators on $(AIRFLOW_2_11)"
+	@echo "make certify      every dataset in every situation: faults of server, network, storage and processes; writes a page"
 	@echo "make test-distributed"
 	@echo "                  CeleryExecutor with three workers, of which one after the other is killed; as root it installs"
 	@echo "                  PostgreSQL and Redis where they are missing (Debian packages)"
 	@echo "make lint         ruff, mypy and bandit"
 	@echo "make audit        known vulnerabilities of the pinned libraries; needs the network"
 	@echo "make sbom         build/sbom.json, the bill of materials of the environment (CycloneDX)"
+	@echo "make fuzz         a fuzzer that is guided by coverage, FUZZ_SECONDS ($(FUZZ_SECONDS)) for each target"
+	@echo "make mutation     changes the source here and there and counts what the tests notice; takes an hour"
 	@echo "make bench        the benchmarks"
 	@echo "make docs         docs/datasets.md from the datasets table"
 	@echo "make constraints  the pinned versions anew (UV_FLAGS=--upgrade: the newest)"
@@ -61,6 +66,11 @@ test-all: .venv/.ready .venv-2.11/.ready
 	.venv/bin/python $(PYTEST) -m exhaustive || failed=$$?; \
 	exit $$failed
 
+# The cases are in one file, so that they are given out one by one. Other suites have the tests with real processes.
+certify: .venv/.ready
+	@.venv/bin/python $(PYTEST) --dist worksteal -m "not exhaustive" tests/certification \
+		$$(.venv/bin/python tests/certification/references.py)
+
 test-distributed: .venv/.distributed
 	@sh tests/distributed/install.sh
 	@.venv/bin/python -m pytest -p no:xdist -m distributed tests/distributed
@@ -83,6 +93,14 @@ sbom: .venv/.ready
 	@mkdir -p build
 	.venv/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type library --output-reproducible \
 		--output-file build/sbom.json .venv
+
+# FUZZ_TARGETS="answers stored" fuzzes these only.
+fuzz: .venv/.fuzz
+	FUZZ_SECONDS=$(FUZZ_SECONDS) .venv/bin/python tests/fuzz/run.py $(FUZZ_TARGETS)
+
+# MUTATION_FLAGS=--survivors tries only what survived the last time.
+mutation: .venv/.fuzz
+	.venv/bin/python scripts/mutation.py $(MUTATION_FLAGS)
 
 # BENCH_FLAGS="--scale 0.1 --rounds 1" takes minutes instead of half an hour.
 bench: .venv/.ready
@@ -130,6 +148,12 @@ clean:
 		--editable ".[$(EXTRAS),distributed]" \
 	|| .venv/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints/airflow-3.3.txt --editable ".[$(EXTRAS),distributed]"
+	@touch $@
+
+.venv/.fuzz: .venv/.ready
+	@$(UV) pip install --quiet --python .venv --constraint constraints/airflow-3.3.txt --editable ".[$(EXTRAS),fuzz]" \
+	|| .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints/airflow-3.3.txt --editable ".[$(EXTRAS),fuzz]"
 	@touch $@
 
 .venv-2.11/.ready: .venv/.uv pyproject.toml constraints/airflow-2.11.txt

@@ -41,6 +41,16 @@ from __future__ import annotations
 
 from typing import Self, TypeVar
 
+LONGEST_BEGINNING, LONGEST_END = 3_000, 900
+"""Characters of a longer message that are shown."""
+
+
+def shortened(text: str) -> str:
+    """``text`` without the middle of what nobody would read: a message may quote a value of any length."""
+    if len(text) <= LONGEST_BEGINNING + LONGEST_END:
+        return text
+    return f"{text[:LONGEST_BEGINNING]} ... {text[-LONGEST_END:]}"
+
 
 def one_line(text: str) -> str:
     """``text`` with a blank for each line break and each other character that is not shown."""
@@ -68,7 +78,7 @@ class ZDirectError(Exception):
         flow_id: str | None = None,
         title: str | None = None,
     ) -> None:
-        message = one_line(message)
+        message = one_line(shortened(message))
         super().__init__(message)
         self.message = message
         self.remedy = remedy
@@ -97,7 +107,7 @@ class ZDirectError(Exception):
 
     def with_message(self, message: str, **facts: object) -> Self:
         """The same error with another message, and with other facts where given."""
-        return _rebuild(type(self), {**self.__dict__, "message": one_line(message), **facts})
+        return _rebuild(type(self), {**self.__dict__, "message": one_line(shortened(message)), **facts})
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions cross process borders in Airflow; keyword arguments need help to be pickled.

@@ -125,12 +125,20 @@ def parse_instant(value: str | datetime, *, name: str) -> datetime:
             raise WindowError(
                 f"{name}={value!r} is not an ISO 8601 time.", remedy=f"Give {name} as 2026-11-22T10:00:00+00:00."
             ) from error
+    if not isinstance(value, datetime):
+        raise WindowError(f"{name}={value!r} is not a time.", remedy=f"Give {name} as 2026-11-22T10:00:00+00:00.")
     if value.tzinfo is None or value.utcoffset() is None:
         raise WindowError(
             f"{name}={value.isoformat()} has no time zone.",
             remedy=f"Give {name} with an offset, for example {value.isoformat()}+00:00.",
         )
-    return _utc(value)
+    try:
+        return _utc(value)
+    except OverflowError as error:
+        raise WindowError(
+            f"{name}={value.isoformat()} is too near to the first or last year.",
+            remedy=f"Give {name} as a year like 2026.",
+        ) from error
 
 
 def refuse_future(window: Window, now: datetime) -> None:

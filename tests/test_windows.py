@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import itertools
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -170,3 +171,41 @@ def test_a_log_line_may_be_about_a_day_a_moment_or_neither():
     moment = datetime.fromisoformat("2026-11-28T08:00+01:00")
     assert subject("tours", "01924c48-49bb", moment) == "tours as of 2026-11-28 07:00 UTC, merchant 01924c48"
     assert subject("tours", "01924c48-49bb") == "tours, merchant 01924c48"
+
+
+def test_windows_that_only_touch_do_not_intersect() -> None:
+    before, after = Window.of_day(date(2026, 11, 21)), Window.of_day(date(2026, 11, 22))
+    assert not before.intersects(after)
+    assert not after.intersects(before)
+    assert before.intersection(after) is after.intersection(before) is None
+
+
+def test_a_window_up_to_midnight_does_not_touch_the_next_date() -> None:
+    assert list(Window.of_day(date(2026, 11, 21)).utc_dates()) == [date(2026, 11, 21)]
+    a_little_more = Window(MOMENT, MOMENT + timedelta(days=1, microseconds=1))
+    assert list(a_little_more.utc_dates()) == [date(2026, 3, 29), date(2026, 3, 30)]
+
+
+def test_a_window_may_end_as_far_ahead_as_clocks_may_differ() -> None:
+    refuse_future(Window(MOMENT, MOMENT + timedelta(minutes=1)), MOMENT)
+    with pytest.raises(WindowError, match="ends in the future"):
+        refuse_future(Window(MOMENT, MOMENT + timedelta(minutes=1, microseconds=1)), MOMENT)
+
+
+class WithoutOffset(tzinfo):
+    def utcoffset(self, at: datetime | None) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("value", "wrong"),
+    [
+        (MOMENT.replace(tzinfo=WithoutOffset()), "no time zone"),
+        (1_764_000_000, "not a time"),
+        ("0001-01-01T00:00:00+14:00", "too near to the first or last year"),
+        ("9999-12-31T23:59:59-12:00", "too near to the first or last year"),
+    ],
+)
+def test_what_is_not_a_moment_is_refused_by_its_name(value: Any, wrong: str) -> None:
+    with pytest.raises(WindowError, match=rf"^window_from=.* {wrong}"):
+        parse_instant(value, name="window_from")

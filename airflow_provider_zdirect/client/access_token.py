@@ -27,6 +27,7 @@ from airflow_provider_zdirect.exceptions import (
     NotConnectedError,
     RateLimitedError,
     ZDirectConfigurationError,
+    ZDirectError,
     ZDirectRetriableError,
 )
 
@@ -75,6 +76,8 @@ class AccessTokens:
         self._keep_until: datetime | None = None
         # Tasks of this process queue here, so that only one of them looks at the host's lock.
         self._turn = asyncio.Lock()
+        self._requested = 0
+        self._failure: ZDirectError | None = None
 
     async def get(self, refused: str | None = None) -> Token:
         """A token with enough life left: the shared one, or a new one.
@@ -86,11 +89,25 @@ class AccessTokens:
         """
         if token := self._usable(self._held, refused):
             return token
+        requested = self._requested
         async with self._turn:
             if token := self._usable(self._held, refused):
                 return token
             self._held = await self._store.load() or self._held
-            self._held = self._usable(self._held, refused) or await self._renewed(refused)
+            if token := self._usable(self._held, refused):
+                self._held = token
+                return token
+            if self._failure is not None and self._requested > requested:
+                # Somebody asked while this one queued, in vain; zDirect is not asked once more for each that queues.
+                raise self._failure.with_message(self._failure.message)
+            try:
+                self._held = await self._renewed(refused)
+                self._failure = None
+            except ZDirectError as error:
+                self._failure = error
+                raise
+            finally:
+                self._requested += 1
             return self._held
 
     async def _renewed(self, refused: str | None) -> Token:

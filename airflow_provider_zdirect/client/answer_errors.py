@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -49,6 +50,8 @@ def error_of(
     :param secrets: texts that must not get into the error.
     """
     status, header = answer.status, answer.headers.get("retry-after")
+    # A date in Retry-After is one by the server's clock.
+    now = _date_of(answer) or now
     title = problem_in(answer.body, secrets)
     said = f"{call.what}: zDirect answered {status}"
     facts: dict[str, Any] = {"status": status, "path": call.path, "flow_id": flow_id, "title": title or None}
@@ -107,6 +110,14 @@ def error_of(
     return kind(f"{said}, {meaning}.", remedy=remedy, **facts)
 
 
+def _date_of(answer: Answer) -> datetime | None:
+    """The server's time when it answered."""
+    try:
+        return parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
 def problem_in(body: bytes | bytearray, secrets: Iterable[str] = ()) -> str:
     """Title and detail that the body of an error gives, each of at most :data:`LONGEST_TEXT` characters. Never raises.
 
@@ -116,7 +127,7 @@ def problem_in(body: bytes | bytearray, secrets: Iterable[str] = ()) -> str:
         content = msgspec.json.decode(body)
     except NOT_READABLE:
         # A page of HTML, most often.
-        texts: tuple[Any, ...] = (re.sub(r"<[^>]*>", " ", body[:65536].decode("utf-8", "replace")),)
+        texts: tuple[Any, ...] = (re.sub(r"<[^<>]*>", " ", body[:65536].decode("utf-8", "replace")),)
     else:
         texts = _title_and_detail(content)
     return ": ".join(dict.fromkeys(filter(None, (tidy(text, secrets) for text in texts))))

@@ -43,6 +43,10 @@ ME_RATE = Rate(2)
 """No limit of /auth/me is documented; more than two a second are never needed."""
 
 
+ALIKE_PAGES = 100
+"""Pages in a row that begin and end with the same records: the server gives one page by ever new cursors."""
+
+
 @dataclass(frozen=True)
 class Identity:
     """Who the app is (``GET /auth/me``).
@@ -156,7 +160,7 @@ class ZDirectClient:
         :param answered_at: the time of an answer, called whenever one has come.
         :param known_as: ETag of a former answer; if the first page is still that, it comes without records and is
             marked as unchanged.
-        :raises CursorLoopError: if the server names a cursor that was followed before.
+        :raises CursorLoopError: if the server names a cursor that was followed before, or the same page over and over.
         :raises ZDirectError: if a page cannot be fetched; the pages before it were yielded.
         """
         dataset = dataset.assuming(self.assumptions)
@@ -172,6 +176,7 @@ class ZDirectClient:
             return replace(dataset.read(answer.body, parameters, cursor, at), etag=etag)
 
         followed: set[str] = set()
+        alike, before = 1, None
         for number in count(1):
             if cursor is not None:
                 followed.add(cursor)
@@ -196,6 +201,14 @@ class ZDirectClient:
             if page.next_cursor in followed:
                 raise CursorLoopError(
                     f"{call.what}: zDirect named a cursor that was followed before; the pages would never end.",
+                    remedy="Run the window again from its start; if the error stays, report it to Zalando's support.",
+                    path=call.path,
+                )
+            seen = _outline(page)
+            alike, before = alike + 1 if seen == before else 1, seen
+            if page.next_cursor and alike >= ALIKE_PAGES:
+                raise CursorLoopError(
+                    f"{call.what}: {alike} pages one after the other are the same; they would never end.",
                     remedy="Run the window again from its start; if the error stays, report it to Zalando's support.",
                     path=call.path,
                 )
@@ -310,16 +323,23 @@ class ZDirectClient:
     async def _authorised(self, call: Call, read: Callable[[Answer], T]) -> T:
         """One attempt; a 401 fails it only if a token that was requested after a first 401 is refused as well."""
         token = await self._tokens.get()
-        refused_at: datetime | None = None
+        first_sent = self._sender.clock.now()
+        is_repeated = False
         while True:
             try:
                 return await self._sender.send(call, f"Bearer {token.access_token}", read)
             except AuthenticationError:
-                if refused_at is not None and token.obtained_at >= refused_at:
+                if is_repeated and token.obtained_at >= first_sent:
                     raise
-            refused_at = refused_at or self._sender.clock.now()
+            is_repeated = True
             log.info("%s: 401, the access token is refused; using another one.", call.what)
             token = await self._tokens.get(refused=token.access_token)
+
+
+def _outline(page: Page) -> tuple[int, bytes, bytes]:
+    """What tells one page from another, nearly always: how many records it has, the first one and the last one."""
+    records = page.records
+    return (len(records), bytes(records[0]), bytes(records[-1])) if records else (0, b"", b"")
 
 
 def _call(method: str, path: str, rate: Rate, facts: CallFacts, **more: Any) -> Call:

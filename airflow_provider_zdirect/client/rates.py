@@ -24,6 +24,7 @@ from airflow_provider_zdirect.client.file_lock import host_lock, private_directo
 from airflow_provider_zdirect.client.pace import Pace
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.endpoint import Rate
+from airflow_provider_zdirect.datasets.page import NOT_READABLE
 from airflow_provider_zdirect.exceptions import RateLimitedError
 
 log = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ def decoded(text: str | bytes | None) -> Pace:
     """The pace in ``text``; a new one, if it holds none."""
     try:
         return msgspec.json.decode(text or b"", type=Pace)
-    except msgspec.DecodeError:
+    except NOT_READABLE:
         return Pace()
 
 

@@ -100,7 +100,10 @@ class Sender:
         pace = f"{config.address} {config.client_id} {call.endpoint}"
         patience = self.policy.max_inline_wait if max_wait is None else max_wait
         rate = call.rate.shared(config.rate_share or 1)
-        await self.limiter.acquire(pace, rate, max_wait=patience)
+        try:
+            await self.limiter.acquire(pace, rate, max_wait=patience)
+        except RateLimitedError as error:
+            raise error.with_message(f"{call.what}: {error.message}", path=call.path) from None
         self.stats.requests += 1
         flow_id = str(uuid.uuid4())
         headers = {

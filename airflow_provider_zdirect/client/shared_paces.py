@@ -14,6 +14,7 @@ import msgspec
 from airflow_provider_zdirect.client.pace import Pace
 from airflow_provider_zdirect.client.rates import Step, pace_name
 from airflow_provider_zdirect.clock import Clock
+from airflow_provider_zdirect.datasets.page import NOT_READABLE
 
 T = TypeVar("T")
 
@@ -90,5 +91,5 @@ class SharedPaces:
         """What is kept; nothing, if it is garbage."""
         try:
             return msgspec.json.decode(await self._texts.read(name) or "{}", type=_Kept)
-        except msgspec.DecodeError:
+        except NOT_READABLE:
             return _Kept()

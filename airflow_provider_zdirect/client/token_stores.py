@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from airflow_provider_zdirect.client.config import ClientConfig
 from airflow_provider_zdirect.client.file_lock import host_lock
+from airflow_provider_zdirect.datasets.page import NOT_READABLE
 from airflow_provider_zdirect.exceptions import TransportError
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ class TokenCipher:
         """The token in ``text``, or None if it was not sealed by this cipher."""
         try:
             return msgspec.json.decode(self._fernet.decrypt((text or "").encode()), type=Token)
-        except (InvalidToken, msgspec.DecodeError):
+        except (InvalidToken, *NOT_READABLE):
             return None
 
     @cached_property

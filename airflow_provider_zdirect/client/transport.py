@@ -249,7 +249,8 @@ def _in_words(error: Exception, limits: Timeouts) -> str:
         case httpx.ConnectError() | httpx.ProxyError():
             return f"no connection ({_refusal(error) or str(error)[:160]})"
         case httpx.RemoteProtocolError() | httpx.ReadError():
-            return f"the connection broke off ({str(error)[:160] or type(error).__name__})"
+            # Behind a colon stands what was received, which may repeat the request's token.
+            return f"the connection broke off ({str(error).partition(':')[0][:160] or type(error).__name__})"
         case _:
             # Texts of the others may quote a request header.
             return f"the exchange failed ({type(error).__name__})"

@@ -146,18 +146,19 @@ class Assumptions(BaseModel):
     )
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
+        values, known = values or {}, type(self).model_fields
+        if unknown := [name for name in values if name not in known]:
+            nearest = difflib.get_close_matches(unknown[0], known, n=1)
+            raise ZDirectConfigurationError(
+                f"assumptions: {unknown[0][:60]!r} is not an assumption"
+                + (f" (did you mean {nearest[0]!r}?)." if nearest else "."),
+                remedy=f"Use: {', '.join(known)}.",
+            )
         try:
-            super().__init__(**(values or {}))
+            super().__init__(**values)
         except ValidationError as error:
             first = error.errors()[0]
-            name, known = str(first["loc"][0]), type(self).model_fields
-            if name not in known:
-                nearest = difflib.get_close_matches(name, known, n=1)
-                raise ZDirectConfigurationError(
-                    f"assumptions: {name[:60]!r} is not an assumption"
-                    + (f" (did you mean {nearest[0]!r}?)." if nearest else "."),
-                    remedy=f"Use: {', '.join(known)}.",
-                ) from None
+            name = str(first["loc"][0])
             raise ZDirectConfigurationError(
                 f"assumptions: {name}={first['input']!r:.60} is not valid: {first['msg']}.",
                 remedy=f"Correct it, or leave it out for the default, {known[name].default}.",

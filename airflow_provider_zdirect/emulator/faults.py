@@ -61,8 +61,11 @@ class Action(BaseModel):
     :param delay: seconds of real time before anything else.
     :param cut_body: bytes that are sent of the body (``true``: half) before the connection is closed.
     :param malformed_json: the body breaks off in the middle, with a matching Content-Length.
+    :param cut_gzip: the body is compressed and breaks off in the middle, with a matching Content-Length.
+    :param trickle: the body comes in twenty pieces, so many seconds of real time apart.
     :param duplicate: so many of the page's first records are sent again at its end.
     :param repeat_cursor: ``next`` is the cursor that the request itself carried, or among links the request itself.
+    :param endless_cursor: ``next`` is a cursor that was never given before, and asks for the same page again.
     :param reset: the connection is reset without an answer.
     :param empty_body: the real status and headers, but no body.
     :param revoke_tokens: all tokens become invalid before the request is handled.
@@ -77,8 +80,11 @@ class Action(BaseModel):
     delay: float = 0
     cut_body: Literal[True] | Annotated[int, Field(ge=0)] | None = None
     malformed_json: bool = False
+    cut_gzip: bool = False
+    trickle: Annotated[float, Field(ge=0)] = 0
     duplicate: int = 0
     repeat_cursor: bool = False
+    endless_cursor: bool = False
     reset: bool = False
     empty_body: bool = False
     revoke_tokens: bool = False
@@ -92,7 +98,7 @@ class Action(BaseModel):
 
     def names(self) -> str:
         """The parts that are set, for the request log."""
-        return ",".join(name for name, value in self if value not in (None, {}, 0))
+        return ",".join(name for name in type(self).model_fields if name in self.model_fields_set)
 
 
 class Fault(BaseModel):

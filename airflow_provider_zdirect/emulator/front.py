@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import json
 import socket
 import struct
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from airflow_provider_zdirect.emulator.answers import JSON, PROBLEM_JSON, ProblemError, compact, problem
 from airflow_provider_zdirect.emulator.faults import Action
@@ -26,6 +27,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 ADMIN = "/_emulator"
 SHIPPING_NOTICES = "/zfs/shipping-notices"
 LONGEST_HANG = 3600.0
+PIECES = 20
 # Transports of open connections by the client's address, kept by the server for resets.
 Connections = dict[tuple[str, int], asyncio.Transport]
 
@@ -78,17 +80,23 @@ class Front:
             return
         if action and action.revoke_tokens:
             self._state.tokens.revoke_all()
+        name = self._state.options.notices_cursor_parameter if scope["path"] == SHIPPING_NOTICES else "cursor"
+        if action and action.endless_cursor:
+            kept = [(each, text) for each, text in parse_qsl(query) if each != name]
+            scope = {**scope, "query_string": urlencode(kept).encode()}
         if action and action.status is not None:
             reply = _prescribed(action.status, action)
         else:
             reply = await _collected(self._app, scope, receive)
         if action:
-            name = self._state.options.notices_cursor_parameter if scope["path"] == SHIPPING_NOTICES else "cursor"
-            reply = _damaged(reply, action, parameters.get(name))
+            cursor = f"endless-{self._state.next_flow_id()}" if action.endless_cursor else parameters.get(name)
+            reply = _damaged(reply, action, cursor)
             # The answer is made when the request arrives; what becomes visible while it is held back is not in it.
             await asyncio.sleep(action.delay)
         log(reply.status)
         cut = action.cut_body if action else None
+        if action and action.trickle:
+            send = _trickling(send, action.trickle)
         await _send(reply, flow_id, arrived, send, len(reply.body) // 2 if cut is True else cut)
 
     async def _withhold(self, action: Action, scope: Message, receive: Receive) -> None:
@@ -137,21 +145,27 @@ def _prescribed(status: int, action: Action) -> Reply:
 
 def _damaged(reply: Reply, action: Action, cursor: str | None) -> Reply:
     body = reply.body
-    if body and (action.duplicate or action.repeat_cursor):
+    if body and (action.duplicate or action.repeat_cursor or action.endless_cursor):
         answer = json.loads(body)
         for rows in _lists(answer):
             rows.extend(rows[: action.duplicate])
         # The answer names itself as the next page, in whatever way it names pages.
-        if action.repeat_cursor and "links" in answer:
+        if action.endless_cursor and "links" in answer:
+            answer["links"]["next"] = f"/?{urlencode({'cursor': cursor})}"
+        elif action.repeat_cursor and "links" in answer:
             answer["links"]["next"] = answer["links"]["self"]
-        elif action.repeat_cursor and cursor:
+        elif cursor and (action.repeat_cursor or action.endless_cursor):
             answer.get("cursor", answer)["next"] = cursor
         body = compact(answer)
     if action.malformed_json:
         body = body[: max(1, len(body) * 2 // 3)]
     if action.empty_body:
         body = b""
-    return replace(reply, body=body).with_headers(action.headers)
+    headers = action.headers
+    if action.cut_gzip:
+        packed = gzip.compress(body)
+        body, headers = packed[: len(packed) // 2], {**headers, "Content-Encoding": "gzip"}
+    return replace(reply, body=body).with_headers(headers)
 
 
 def _lists(answer: Any) -> list[list[Any]]:
@@ -160,6 +174,18 @@ def _lists(answer: Any) -> list[list[Any]]:
         return [answer]
     snapshot = answer.get("item_quantity_snapshot", {})
     return [rows for rows in (*answer.values(), *snapshot.values()) if isinstance(rows, list)]
+
+
+def _trickling(send: Send, seconds: float) -> Send:
+    async def trickle(message: Message) -> None:
+        body = message.get("body", b"")
+        size = len(body) // PIECES + 1
+        for start in range(0, len(body), size):
+            await send({**message, "body": body[start : start + size], "more_body": True})
+            await asyncio.sleep(seconds)
+        await send({**message, "body": b""} if body else message)
+
+    return trickle
 
 
 async def _send(reply: Reply, flow_id: str, arrived: datetime, send: Send, cut_after: int | None) -> None:

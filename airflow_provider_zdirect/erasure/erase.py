@@ -29,6 +29,7 @@ from airflow_provider_zdirect.exceptions import RejectedRecordsError, TracesLeft
 from airflow_provider_zdirect.publish.abandoned import remove_abandoned
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
+from airflow_provider_zdirect.storage.damaged import naming_damaged
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import subject
 
@@ -89,8 +90,10 @@ def last_erasure(fs: AbstractFileSystem, root: str, merchant_id: str) -> datetim
     :param root: the base path as ``fs`` names it.
     """
     store = ObjectStore(fs, root)
-    last = store.read_json(_last(ErasureLedger(store, checked_merchant_id(merchant_id))))
-    return datetime.fromisoformat(last["at"]) if last else None
+    path = _last(ErasureLedger(store, checked_merchant_id(merchant_id)))
+    last = store.read_json(path)
+    with naming_damaged(store.full(path)):
+        return datetime.fromisoformat(last["at"]) if last else None
 
 
 def _last(ledger: ErasureLedger) -> str:

@@ -25,6 +25,7 @@ import msgspec
 from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.datasets.page import NOT_READABLE
 from airflow_provider_zdirect.exceptions import StorageUnavailableError
+from airflow_provider_zdirect.storage.damaged import naming_damaged
 from airflow_provider_zdirect.storage.journal import Journal
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
@@ -124,12 +125,13 @@ class ErasureLedger:
                 retry_after=RETRY_SECONDS,
             )
         orders, customers = dict(known.orders), dict(known.customers)
-        for entry in entries:
-            for order_id, requested_at in entry["orders"].items():
-                orders[order_id] = orders.get(order_id) or requested_at
-            for mark, asked in entry["customers"].items():
-                at = datetime.fromisoformat(asked)
-                customers[mark] = max(at, customers.get(mark, at))
+        with naming_damaged(f"{self.store.full(self.folder)}/ledger/*.json"):
+            for entry in entries:
+                for order_id, requested_at in entry["orders"].items():
+                    orders[order_id] = orders.get(order_id) or requested_at
+                for mark, asked in entry["customers"].items():
+                    at = datetime.fromisoformat(asked)
+                    customers[mark] = max(at, customers.get(mark, at))
         self._known = ErasedPeople(self.merchant_id, orders, customers, known.entries | set(new))
         return self._known
 

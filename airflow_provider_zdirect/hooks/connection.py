@@ -137,7 +137,7 @@ def secrets_of(connection: Any) -> list[str]:
     key = extra.get(PERSONAL_DATA_SECRET) if isinstance(extra, dict) else None
     secrets = [text for text in (connection.password, key) if text and isinstance(text, str)]
     if connection.password:
-        secrets.append(base64.b64encode(f"{connection.login}:{connection.password}".encode()).decode())
+        secrets.append(base64.b64encode(f"{connection.login}:{connection.password}".encode(errors="replace")).decode())
     return secrets
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from airflow_provider_zdirect.intrastat.selection import Month
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.reports.calendar import is_long_due
+from airflow_provider_zdirect.storage.damaged import naming_damaged
+from airflow_provider_zdirect.storage.layout import named_window
 from airflow_provider_zdirect.windows import Window
 
 
@@ -60,24 +62,23 @@ def landed_days(place: Place, month: Month) -> dict[date, LandedDay]:
     for path in store.files_below(f"_manifests/{layout.merchant}"):
         manifest: Any = store.read_json(path) if _is_near(path, month.widest) else None
         for day in month.days if manifest else ():
-            if (fetched := manifest["days"].get(day.isoformat())) is None:
-                continue
-            found = LandedDay(
-                day=day,
-                fetched=datetime.fromisoformat(fetched),
-                has_file=any(file["path"].startswith(f"{layout.published(day)}/") for file in manifest["files"]),
-                environment=manifest["environment"],
-                rejected=manifest["rejected"],
-                empty_because=manifest["empty_because"].get(day.isoformat()),
-                manifest=path,
-            )
-            if day not in landed or landed[day].fetched < found.fetched:
-                landed[day] = found
+            with naming_damaged(store.full(path)):
+                if (fetched := manifest["days"].get(day.isoformat())) is None:
+                    continue
+                found = LandedDay(
+                    day=day,
+                    fetched=datetime.fromisoformat(fetched),
+                    has_file=any(file["path"].startswith(f"{layout.published(day)}/") for file in manifest["files"]),
+                    environment=manifest["environment"],
+                    rejected=manifest["rejected"],
+                    empty_because=manifest["empty_because"].get(day.isoformat()),
+                    manifest=path,
+                )
+                if day not in landed or landed[day].fetched < found.fetched:
+                    landed[day] = found
     return dict(sorted(landed.items()))
 
 
 def _is_near(path: str, span: Window) -> bool:
-    try:
-        return path.endswith(".json") and Window.from_label(path.rpartition("/")[2][:-5]).intersects(span)
-    except ValueError:
-        return False
+    window = named_window(path, ".json")
+    return window is not None and window.intersects(span)

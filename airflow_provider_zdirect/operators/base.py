@@ -75,7 +75,7 @@ class ZDirectOperator(TaskArguments, BaseOperator):
         # parse does not exist for Airflow.
         if not is_mapped(self):
             self.outlets = with_assets(self.outlets, self.own_assets(values))
-            self.inlets = with_assets(self.inlets, self.assets_by_default(values, self.dag if self.has_dag() else None))
+            self.inlets = with_assets(self.inlets, self.assets_by_default(values, self.get_dag()))
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:

@@ -34,7 +34,9 @@ from airflow_provider_zdirect.orders.row_parts import EXPORT, RETURN_TRACKING, T
 from airflow_provider_zdirect.publish.latest import LatestTable
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import Table, query
-from airflow_provider_zdirect.windows import Window, subject
+from airflow_provider_zdirect.storage.damaged import naming_damaged
+from airflow_provider_zdirect.storage.layout import named_window
+from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
@@ -254,12 +256,12 @@ def known_until(place: Place, now: datetime, max_age: timedelta) -> datetime:
     :raises ZDirectDataError: if that is longer ago than ``max_age``.
     """
     paths = place.store.files_below(f"_manifests/{place.layout('orders').merchant}")
-    names = ((path, path.rpartition("/")[2].removesuffix(".json")) for path in paths if path.endswith(".json"))
-    ends = {path: Window.from_label(name).end for path, name in names}
+    ends = {path: window.end for path in paths if (window := named_window(path, ".json"))}
     for path in sorted(ends, key=ends.__getitem__, reverse=True):
         manifest = place.store.read_json(path) or {}
-        if (manifest.get("filters") or {}).get("order_type") == ZALANDO_FULFILLED:
-            continue
+        with naming_damaged(place.store.full(path)):
+            if (manifest.get("filters") or {}).get("order_type") == ZALANDO_FULFILLED:
+                continue
         if now - ends[path] > max_age:
             raise ZDirectDataError(
                 f"The orders of merchant {place.merchant_id} are known until {ends[path].isoformat()} only, more than "

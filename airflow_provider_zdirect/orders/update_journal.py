@@ -19,6 +19,7 @@ from airflow_provider_zdirect.orders.row_parts import Key, Part
 from airflow_provider_zdirect.orders.update_job import DATASET, OrderUpdateJob
 from airflow_provider_zdirect.orders.update_rows import UpdateRows
 from airflow_provider_zdirect.publish.place import Place
+from airflow_provider_zdirect.storage.damaged import naming_damaged
 from airflow_provider_zdirect.storage.journal import Journal
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,8 @@ def rows_of_run(place: Place, run: str, read: Callable[[], UpdateRows]) -> Updat
     content = place.store.read_json(path)
     if content is not None:
         log.info("Going on with the rows that the first try of this run read.")
-        return msgspec.convert(content, UpdateRows)
+        with naming_damaged(place.store.full(path)):
+            return msgspec.convert(content, UpdateRows)
     rows = read()
     place.store.write_json(path, msgspec.to_builtins(rows))
     return rows
@@ -70,8 +72,10 @@ class UpdateJournal:
         self.numbers: dict[str, list[str]] = {}
         self.sent: dict[Key, datetime] = {}
         self.failed: set[str] = set()
-        for content in self._notes.read():
-            self._learn(msgspec.convert(content, Note))
+        notes = self._notes.read()
+        with naming_damaged(f"{job.place.store.full(self._notes.folder)}/*.json"):
+            for content in notes:
+                self._learn(msgspec.convert(content, Note))
 
     def add(self, note: Note) -> None:
         """Note it, unless it is empty. What is about to be sent has to be noted before the first of it is sent."""

@@ -34,6 +34,7 @@ from airflow_provider_zdirect.publish.environment import claim_environment
 from airflow_provider_zdirect.publish.rounds import LaterObservation
 from airflow_provider_zdirect.reports.calendar import REPORTS
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint, Progress
+from airflow_provider_zdirect.storage.damaged import naming_damaged
 from airflow_provider_zdirect.storage.layout import moment
 from airflow_provider_zdirect.storage.object_store import naming_base_path
 from airflow_provider_zdirect.storage.scratch import scratch_folder
@@ -109,7 +110,9 @@ async def _begin(job: ExtractJob, clock: Clock, scratch: Path) -> Run:
             # At the same time, but nothing is changed in a base path of another environment.
             _, found = await asyncio.gather(claim, head())
             progress = checkpoint.load(found, now) or Progress(now.isoformat(), reach.as_json())
-    return Run(job, clock, key, Reach.from_json(progress.plan), checkpoint, progress)
+    with naming_damaged(job.place.store.full(folder)):
+        planned = Reach.from_json(progress.plan)
+    return Run(job, clock, key, planned, checkpoint, progress)
 
 
 async def _fetch_and_publish(run: Run, client: ZDirectClient) -> ExtractResult:

@@ -21,6 +21,7 @@ from airflow_provider_zdirect.exceptions import ConcurrentRunError, ZDirectConfi
 from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
 from airflow_provider_zdirect.pipeline.manifest import count_changes, where
 from airflow_provider_zdirect.publish.day_changes import COUNTS, published_changes
+from airflow_provider_zdirect.storage.damaged import naming_damaged
 from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window, moment_in_words
 
 MAX_FETCHES = 3
@@ -134,17 +135,14 @@ def fetched_window(job: ExtractJob) -> FetchedWindow | None:
     assert job.window is not None
     store, layout = job.place.store, job.place.layout(job.dataset.name)
     manifest = store.read_json(layout.manifest(job.window))
-    if manifest is None or manifest.get("filters", {}) != dict(job.filters):
-        return None
-    published = published_changes(store, layout, {date.fromisoformat(day) for day in manifest["days"]})
-    return FetchedWindow(
-        job,
-        job.window,
-        min(datetime.fromisoformat(fetched) for fetched in manifest["days"].values()),
-        manifest["records"],
-        manifest["rejected"],
-        tuple(change.as_dict() for change in published if change.run == job.resume_key),
-    )
+    with naming_damaged(store.full(layout.manifest(job.window))):
+        if manifest is None or manifest.get("filters", {}) != dict(job.filters):
+            return None
+        days = {date.fromisoformat(day): datetime.fromisoformat(fetched) for day, fetched in manifest["days"].items()}
+        fetched_at, records, rejected = min(days.values()), manifest["records"], manifest["rejected"]
+    published = published_changes(store, layout, set(days))
+    own = tuple(change.as_dict() for change in published if change.run == job.resume_key)
+    return FetchedWindow(job, job.window, fetched_at, records, rejected, own)
 
 
 async def make_passes(

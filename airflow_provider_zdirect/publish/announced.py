@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_zdirect.storage.layout import Layout
+from airflow_provider_zdirect.storage.layout import Layout, named_window
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import Window
 
@@ -18,5 +18,5 @@ def announce(store: ObjectStore, layout: Layout, window: Window) -> None:
 def announced_windows(store: ObjectStore, layout: Layout, span: Window) -> list[Window]:
     """All windows that were announced and touch ``span``."""
     names = {path.rpartition("/")[2] for day in span.utc_dates() for path in store.files(layout.announced(day))}
-    windows = [Window.from_label(name.removesuffix(ANNOUNCED)) for name in sorted(names) if name.endswith(ANNOUNCED)]
-    return [window for window in windows if window.intersects(span)]
+    windows = (named_window(name, ANNOUNCED) for name in sorted(names))
+    return [window for window in windows if window and window.intersects(span)]

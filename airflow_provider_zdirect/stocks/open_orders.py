@@ -20,6 +20,8 @@ from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import Table, query
 from airflow_provider_zdirect.stocks.feed import SkuMapping
 from airflow_provider_zdirect.stocks.wanted_levels import OpenPieces, Piece
+from airflow_provider_zdirect.storage.damaged import naming_damaged
+from airflow_provider_zdirect.storage.layout import named_window
 from airflow_provider_zdirect.windows import Window
 
 PARTNER, ZFS = "PartnerFulfilled", "ZalandoFulfilled"
@@ -149,14 +151,17 @@ def _known_until(place: Place, wanted: OrdersWanted, now: datetime, needed_from:
 
 def _windows(place: Place, now: datetime) -> list[tuple[Window, tuple[str, ...]]]:
     """The complete windows of this environment that hold orders of the last days, with the types of these orders."""
-    found = place.store.files_below(f"_manifests/{place.layout('orders').merchant}")
-    ends = {path: Window.from_label(path.rpartition("/")[2][:-5]).end for path in found if path.endswith(".json")}
+    folder = f"_manifests/{place.layout('orders').merchant}"
+    found = place.store.files_below(folder)
+    ends = {path: window.end for path in found if (window := named_window(path, ".json"))}
     since = min(max(ends.values(), default=now), now - COMPLETE)
     windows = []
-    for manifest in map(json.loads, place.store.read_many([path for path, end in ends.items() if end >= since])):
-        filters = {name: value for name, value in manifest["filters"].items() if value}
-        # Filters by anything else leave some orders out.
-        if manifest["environment"] == place.environment and filters.keys() <= {"order_type"}:
-            window = Window(*(datetime.fromisoformat(manifest["window"][name]) for name in ("from", "to")))
-            windows.append((window, tuple(filters.values()) or (PARTNER, ZFS)))
+    manifests = place.store.read_many([path for path, end in ends.items() if end >= since])
+    with naming_damaged(f"{place.store.full(folder)}/*.json"):
+        for manifest in map(json.loads, manifests):
+            filters = {name: value for name, value in manifest["filters"].items() if value}
+            # Filters by anything else leave some orders out.
+            if manifest["environment"] == place.environment and filters.keys() <= {"order_type"}:
+                window = Window(*(datetime.fromisoformat(manifest["window"][name]) for name in ("from", "to")))
+                windows.append((window, tuple(filters.values()) or (PARTNER, ZFS)))
     return windows

@@ -68,6 +68,7 @@ from airflow_provider_zdirect.stocks.log_rows import (
     pair_keys,
     times,
 )
+from airflow_provider_zdirect.storage.damaged import naming_damaged
 from airflow_provider_zdirect.storage.row_files import parquet_bytes
 
 SLACK = timedelta(minutes=15)
@@ -115,7 +116,11 @@ class Batch:
 
     @classmethod
     def of_bytes(cls, name: str, data: bytes) -> Batch:
-        table = pq.ParquetFile(io.BytesIO(data), read_dictionary=TEXTS).read(use_threads=False)
+        """:raises ValueError: and others of :data:`.DAMAGED`, if it is damaged."""
+        try:
+            table = pq.ParquetFile(io.BytesIO(data), read_dictionary=TEXTS).read(use_threads=False)
+        except OSError as error:
+            raise ValueError(str(error)) from None
         run, label, started_at, sent_at, address = json.loads(table.schema.metadata[_META])
         began, sent = datetime.fromisoformat(started_at), datetime.fromisoformat(sent_at)
         return cls(name, run, label, began, sent, address, table.replace_schema_metadata().cast(SCHEMA))
@@ -177,7 +182,9 @@ class SentLog:
             if name not in self._batches or (self._batches[name].is_open and name != written):
                 if (data := self._store.read(f"{self._folder}/{name}")) is None:
                     raise FileNotFoundError(name)
-                self._add(Batch.of_bytes(name, data))
+                with naming_damaged(f"{self._store.full(self._folder)}/{name}"):
+                    batch = Batch.of_bytes(name, data)
+                self._add(batch)
         if len(names) < len(self._batches):
             self._batches = {name: self._batches[name] for name in names}
 

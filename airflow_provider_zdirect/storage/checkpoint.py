@@ -12,20 +12,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import uuid
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from airflow_provider_zdirect.storage.damaged import DAMAGED
 from airflow_provider_zdirect.storage.object_store import ObjectStore
+
+log = logging.getLogger(__name__)
 
 MAX_AGE = timedelta(hours=24)
 """An older checkpoint is not used: what was fetched then would miss what became visible since."""
 
 _HEAD = "checkpoint.json"
 _REQUEST = "request-"
+_DAMAGED_HEAD: dict[str, Any] = {}
 
 
 @dataclass
@@ -113,7 +121,12 @@ class Checkpoint:
 
     def head(self) -> Any:
         """What all requests have in common; None if nothing is saved."""
-        return self.store.read_json(self._head)
+        found = self.store.read(self._head)
+        if found is None:
+            return None
+        with suppress(*DAMAGED):
+            return json.loads(found)
+        return _DAMAGED_HEAD
 
     def load(self, head: Any, now: datetime) -> Progress | None:
         """The progress so far; None if there is none, or it is too old or has another fingerprint.
@@ -123,18 +136,25 @@ class Checkpoint:
         if head is None:
             return None
         self._is_saved = True
-        is_late = now - datetime.fromisoformat(head["started_at"]) > MAX_AGE
-        if is_late or head["fingerprint"] != self._fingerprint:
+        try:
+            is_late = now - datetime.fromisoformat(head["started_at"]) > MAX_AGE
+            progress = Progress(head["started_at"], head["plan"]) if head["fingerprint"] == self._fingerprint else None
+        except DAMAGED:
+            log.warning("%s is damaged; all is fetched again.", self.store.full(self._head))
+            is_late, progress = True, None
+        if is_late or progress is None:
             self.discard()
             return None
         there = set(self.store.files(self.folder))
-        progress = Progress(head["started_at"], head["plan"])
         saved = [path for path in there if path.rpartition("/")[2].startswith(_REQUEST)]
         for text in self.store.read_many(saved):
-            found = json.loads(text)
-            request = RequestProgress(**found["progress"])
-            if there.issuperset(request.all_staged()):
-                progress.requests[found["request"]] = request
+            try:
+                found = json.loads(text)
+                request = msgspec.convert(found["progress"], RequestProgress)
+                if there.issuperset(request.all_staged()):
+                    progress.requests[found["request"]] = request
+            except DAMAGED:
+                log.warning("A checkpoint in %s is damaged; its request is made again.", self.store.full(self.folder))
         return progress
 
     def save(self, progress: Progress, request: str) -> None:

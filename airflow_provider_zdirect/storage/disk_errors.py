@@ -42,7 +42,7 @@ class Directory:
         :param needed: bytes that are to be written, if known.
         :param all_are_its: False: permissions and names may be those of another directory, and such errors pass.
         :raises DiskFullError: if there is no room.
-        :raises StorageUnavailableError: if too many files are open.
+        :raises StorageUnavailableError: if too many files are open, or the disk does not work.
         :raises ZDirectConfigurationError: if this user cannot write to it.
         """
         try:
@@ -63,6 +63,12 @@ class Directory:
                     f"A file in {where} cannot be opened: too many files are open.",
                     remedy="Raise the limit of open files on the worker (ulimit -n), or run fewer tasks at once; the "
                     "task retries.",
+                    retry_after=RETRY_SECONDS,
+                )
+            case errno.EIO | errno.ESTALE | errno.ETIMEDOUT | errno.EBUSY:
+                return StorageUnavailableError(
+                    f"{where} cannot be used at the moment: {error.strerror}. Nothing incomplete was published.",
+                    remedy="No action needed if the retry succeeds; otherwise look at the disk.",
                     retry_after=RETRY_SECONDS,
                 )
             case errno.EROFS:

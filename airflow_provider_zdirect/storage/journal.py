@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_zdirect.storage.damaged import naming_damaged
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 
@@ -36,9 +37,14 @@ class Journal:
         return [path.rpartition("/")[2].removesuffix(".json") for path in self.store.files(self.folder)]
 
     def read(self, names: Iterable[str] | None = None) -> list[Any]:
-        """The notes with these names, or all; those that were deleted meanwhile are left out."""
+        """The notes with these names, or all; those that were deleted meanwhile are left out.
+
+        :raises ZDirectConfigurationError: if one is not JSON.
+        """
         wanted = self.names() if names is None else names
-        return [json.loads(note) for note in self.store.read_many([self._path(name) for name in wanted])]
+        notes = self.store.read_many([self._path(name) for name in wanted])
+        with naming_damaged(f"{self.store.full(self.folder)}/*.json"):
+            return [json.loads(note) for note in notes]
 
     def _path(self, name: str) -> str:
         return f"{self.folder}/{name}.json"

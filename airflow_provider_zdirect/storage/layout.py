@@ -23,6 +23,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+from airflow_provider_zdirect.exceptions import WindowError
 from airflow_provider_zdirect.windows import EXACT_LABEL_FORMAT, Window
 
 FORMATS = {"parquet": "parquet", "jsonl": "jsonl.gz"}
@@ -63,12 +64,24 @@ class PublishedName:
         match = _PUBLISHED.match(path.rpartition("/")[2])
         if match is None:
             return None
-        fetched = parse_fetched(match["fetched"]) if match["fetched"] else None
-        return cls(Window.from_label(match["label"]), match["part"], fetched)
+        try:
+            fetched = parse_fetched(match["fetched"]) if match["fetched"] else None
+            return cls(Window.from_label(match["label"]), match["part"], fetched)
+        except (ValueError, WindowError):
+            return None
 
     def file_name(self, suffix: str) -> str:
         fetched = f"{text_of_fetched(self.fetched)}-" if self.fetched else ""
         return f"{self.span.label}-{fetched}{self.part}.{suffix}"
+
+
+def named_window(path: str, ending: str) -> Window | None:
+    """The window in the name of a file, such as a manifest; None if ``path`` is not of one."""
+    name = path.rpartition("/")[2]
+    try:
+        return Window.from_label(name.removesuffix(ending)) if name.endswith(ending) else None
+    except (ValueError, WindowError):
+        return None
 
 
 def dated(paths: Iterable[str]) -> list[tuple[datetime, str]]:

@@ -23,6 +23,7 @@ from typing import IO, Any, TypeVar
 from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError, ZDirectError
+from airflow_provider_zdirect.storage.damaged import naming_damaged
 from airflow_provider_zdirect.storage.disk_errors import RETRY_SECONDS, base_path
 
 WHOLE_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "r2", "memory"})
@@ -129,9 +130,17 @@ class ObjectStore:
         return there
 
     def read_json(self, path: str) -> Any:
-        """The object parsed, or None if there is none."""
+        """The JSON object in an object, or None if there is none.
+
+        :raises ZDirectConfigurationError: if it holds anything else; names it.
+        """
         data = self.read(path)
-        return None if data is None else json.loads(data)
+        if data is None:
+            return None
+        with naming_damaged(self.full(path)):
+            if not isinstance(content := json.loads(data), dict):
+                raise TypeError("not a JSON object")
+            return content
 
     def write(self, path: str, data: bytes) -> None:
         """Write the object whole, over a former one."""

@@ -107,6 +107,18 @@ async def test_tasks_that_start_together_or_meet_a_401_together_ask_once(
     assert len(server.token_requests) == 2
 
 
+@pytest.mark.parametrize(("status", "kind"), [(401, AuthenticationError), (503, ServerError)])
+async def test_those_that_queue_while_a_token_is_requested_in_vain_do_not_ask_again(
+    server: ScriptedServer, make_provider: MakeProvider, status: int, kind: type[Exception]
+) -> None:
+    server.token_script = [reply(status), token_reply("t")]
+    provider = make_provider()
+    failures = await asyncio.gather(*(provider.get() for _ in range(8)), return_exceptions=True)
+    assert {type(failure) for failure in failures} == {kind}
+    assert len(server.token_requests) == 1
+    assert (await provider.get()).access_token == "t"
+
+
 async def test_after_a_401_the_newer_token_of_the_store_is_used(
     server: ScriptedServer, make_provider: MakeProvider
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_zdirect.client.answer_errors import LONGEST_TEXT, problem_in
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,11 @@ def test_texts_are_short() -> None:
 def test_an_echoed_secret_is_blotted_out() -> None:
     problem = problem_in(b'{"title":"Bad token abc123","detail":"abc123!"}', secrets=["abc123", ""])
     assert problem == "Bad token ***: ***!"
+
+
+def test_a_message_may_quote_a_value_of_any_length_and_stays_readable() -> None:
+    error = ZDirectConfigurationError(f"host='{'x' * 100_000}' is not an address.", remedy="Correct it.")
+    for each in (error, error.with_message(f"{error.message} {'y' * 100_000} End.")):
+        assert len(str(each)) < 4_500
+        assert each.message.startswith("host='xxx")
+        assert str(each).endswith(". What to do: Correct it.")

@@ -136,6 +136,7 @@ async def test_the_error_says_what_was_asked_for_and_what_to_do(
     with pytest.raises(AnswerTooLargeError) as caught:
         await client.get("/auth/me", rate=Rate(100), what="Identity of the app")
     assert isinstance(caught.value, ZDirectFatalError)
+    assert not hasattr(caught.value, "retry_after")
     assert len(server.requests) == 1, "it is not asked for again"
     text = str(caught.value)
     for part in ("Identity of the app", "max_answer_size=0.002", "status=200", "path=/auth/me", "flow_id=", "raise"):

@@ -6,6 +6,7 @@ import multiprocessing
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -15,7 +16,14 @@ from hypothesis import strategies as st
 
 from airflow_provider_zdirect.client.access_token import TOKEN_RATES
 from airflow_provider_zdirect.client.pace import Pace
-from airflow_provider_zdirect.client.rates import FileRateLimiter, MemoryRateLimiter, Rate
+from airflow_provider_zdirect.client.rates import (
+    LOOK_AGAIN,
+    FileRateLimiter,
+    MemoryPaces,
+    MemoryRateLimiter,
+    Rate,
+    RateLimiter,
+)
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.exceptions import RateLimitedError
 from airflow_provider_zdirect.inbound.notices import ONE_NOTICE, PER_HOUR
@@ -258,3 +266,22 @@ def test_processes_share_the_pace(tmp_path: Path) -> None:
     # 10 requests at 50 a second, from the first beginning to the last request: who has to wait for the processor
     # only tells later.
     assert times[-1] - times[0] >= 9 * 0.02 - 0.02
+
+
+class Unreachable:
+    """A store that cannot be reached; it counts how often that was tried."""
+
+    tries = 0
+
+    async def change(self, endpoint: str, step: Any, *, surely: bool = True) -> Any:
+        self.tries += 1
+        raise OSError("no database")
+
+
+async def test_a_store_that_cannot_be_reached_is_left_alone_for_a_while() -> None:
+    clock, everybody = FakeClock(), Unreachable()
+    limiter = RateLimiter(MemoryPaces(), everybody, clock)
+    for seconds, tries in ((0.0, 1), (LOOK_AGAIN - 1, 1), (1.0, 2)):
+        clock.advance(seconds)
+        await limiter.acquire("x", Rate(1_000_000, 1), max_wait=0.5)
+        assert everybody.tries == tries

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from clocks import NOON
 
 from airflow_provider_zdirect.client import ClientConfig, FileTokenStore, MemoryTokenStore, Token
-from airflow_provider_zdirect.client.token_stores import TokenCipher
+from airflow_provider_zdirect.client.token_stores import TokenCipher, token_key
 from airflow_provider_zdirect.exceptions import TransportError
 
 pytestmark = pytest.mark.anyio
@@ -35,6 +36,12 @@ def test_a_sealed_token_opens_for_the_same_app_and_secret_only(
 @pytest.mark.parametrize("text", [None, "", "garbage", "gAAAAA==", "ü", "a" * 10_000])
 def test_garbage_opens_to_nothing(text: str | None) -> None:
     assert TokenCipher("app", "secret").open(text) is None
+
+
+def test_every_app_and_address_has_a_name_of_its_own_for_its_token() -> None:
+    names = {token_key(url, app) for url in ("https://one", "https://two") for app in ("app", "other")}
+    assert len(names) == 4
+    assert all(re.fullmatch("[0-9a-f]{32}", name) for name in names)
 
 
 def test_nothing_shows_a_token_or_a_secret() -> None:

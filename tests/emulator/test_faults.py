@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from typing import Any
 
 import httpx
@@ -63,6 +64,26 @@ def test_a_malformed_or_empty_body_is_complete_http(server: EmulatorServer, api:
         assert (answer.status_code, answer.content) == (200, whole[: int(len(whole) * kept)])
 
 
+def test_a_compressed_body_is_cut_and_complete_http(server: EmulatorServer, api: httpx.Client) -> None:
+    whole = received(api, server).content
+    fault(server, {"cut_gzip": True})
+    url, raw = f"{BASE}/reports/received-items/{server.merchant_ids[0]}", b""
+    with api.stream("GET", url, params={**DAY, "limit": 20}) as answer:
+        raw = b"".join(answer.iter_raw())
+        assert (answer.headers["Content-Encoding"], answer.headers["Content-Length"]) == ("gzip", str(len(raw)))
+    unpacked = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    assert whole.startswith(unpacked.decompress(raw))
+    assert not unpacked.eof
+
+
+def test_a_body_trickles_in(server: EmulatorServer, api: httpx.Client) -> None:
+    whole = received(api, server).content
+    fault(server, {"trickle": 0.001})
+    url = f"{BASE}/reports/received-items/{server.merchant_ids[0]}"
+    with api.stream("GET", url, params={**DAY, "limit": 20}) as answer:
+        assert b"".join(answer.iter_raw()) == whole
+
+
 def test_records_are_duplicated_within_the_page(server: EmulatorServer, api: httpx.Client) -> None:
     plain = received(api, server).json()
     fault(server, {"duplicate": 3})
@@ -76,6 +97,15 @@ def test_a_cursor_is_repeated(server: EmulatorServer, api: httpx.Client) -> None
     fault(server, {"repeat_cursor": True})
     assert received(api, server, cursor=cursor).json()["next"] == cursor
     assert received(api, server, cursor=cursor).json()["next"] != cursor
+
+
+def test_cursors_never_end(server: EmulatorServer, api: httpx.Client) -> None:
+    first = received(api, server).json()
+    fault(server, {"endless_cursor": True}, times=None)
+    pages = [received(api, server).json()]
+    pages += [received(api, server, cursor=pages[0]["next"]).json() for _ in range(2)]
+    assert len({page["next"] for page in pages}) == 3
+    assert [page["received_items"] for page in pages] == [first["received_items"]] * 3
 
 
 def test_revoked_tokens_cause_a_401_in_the_middle_of_paging(server: EmulatorServer, api: httpx.Client) -> None:

@@ -160,6 +160,22 @@ def test_a_retry_of_request_windows_fetches_only_what_is_missing(runs: Extractio
     assert len(asked) == len(set(asked)) == len(HOURS) + 1, "six hours and the overlap, each once"
 
 
+@pytest.mark.parametrize("damaged", ["checkpoint.json", "request-*.json"])
+@pytest.mark.parametrize("content", [b"", b'{"fingerprint', b"[1]", b'{"progress": {"records": "many"}}'])
+def test_a_damaged_checkpoint_costs_requests_and_no_rows(
+    runs: Extraction, small_pages: None, damaged: str, content: bytes
+) -> None:
+    runs.fault("received-items", {"status": 503}, nth=4)
+    with pytest.raises(ServerError):
+        runs.run("received_items", whole(HOURS))
+    (path,) = (runs.root / "_staging").rglob(damaged)
+    path.write_bytes(content)
+    runs.run("received_items", whole(HOURS))
+    assert runs.keys("received_items") == runs.truth("received_items", whole(HOURS))
+    first_pages = [query for query in runs.requests("received-items") if "cursor" not in query]
+    assert len(first_pages) == 2
+
+
 def test_another_run_does_not_take_over_a_foreign_checkpoint(runs: Extraction, small_pages: None) -> None:
     runs.fault("received-items", {"status": 503}, nth=4)
     with pytest.raises(ServerError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import itertools
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -13,12 +12,11 @@ import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import far_extraction
 import pyarrow.parquet as pq
 import pytest
-from fsspec.implementations.local import LocalFileSystem
+from full_disk import Disk
 from state_extraction import StateExtraction
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
@@ -28,8 +26,6 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectConfigurationError,
     ZDirectError,
 )
-from airflow_provider_zdirect.publish.files import FileBuilder
-from airflow_provider_zdirect.storage.row_files import ParquetWriter
 from airflow_provider_zdirect.windows import Window
 
 NOW = datetime(2026, 11, 20, 19, tzinfo=UTC)
@@ -68,53 +64,6 @@ JOBS: dict[str, Job] = {
     "item_quantity_snapshots": snapshot,
     "stock_locations": history,
 }
-
-
-class Disk:
-    """Every write to the base path, and to the temporary directory, is counted; from some on all fail.
-
-    :param room: for so many writes.
-    """
-
-    def __init__(
-        self, patched: pytest.MonkeyPatch, room: int, number: int = errno.ENOSPC, *, only_base_path: bool = False
-    ) -> None:
-        self.room, self.number = room, number
-        self.failed_in: set[str] = set()
-        for name in ("pipe_file", "put_file"):
-            self._limit(patched, LocalFileSystem, name, "the base path", self._half_written)
-        for name in ("makedirs", "mv"):
-            self._limit(patched, LocalFileSystem, name, "the base path")
-        if only_base_path:
-            return
-        for kind, name in ((ParquetWriter, "write"), (ParquetWriter, "close"), (FileBuilder, "__post_init__")):
-            self._limit(patched, kind, name, "the temporary directory")
-
-    def _limit(
-        self,
-        patched: pytest.MonkeyPatch,
-        kind: type,
-        name: str,
-        where: str,
-        before_failure: Callable[..., None] = lambda *arguments: None,
-    ) -> None:
-        write = getattr(kind, name)
-
-        def limited(this: Any, *arguments: Any, **options: Any) -> Any:
-            self.room -= 1
-            if self.room < 0:
-                self.failed_in.add(where)
-                before_failure(*arguments)
-                raise OSError(self.number, os.strerror(self.number))
-            return write(this, *arguments, **options)
-
-        patched.setattr(kind, name, limited)
-
-    @staticmethod
-    def _half_written(source: Any, target: Any) -> None:
-        # Written as pipe_file(path, data) and put_file(local, path).
-        path, data = (source, target) if isinstance(target, bytes) else (target, Path(source).read_bytes())
-        Path(path).write_bytes(data[: len(data) // 2])
 
 
 @pytest.fixture

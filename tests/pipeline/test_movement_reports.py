@@ -71,7 +71,10 @@ def test_a_week_of_reports_arrives_row_for_row_a_file_per_date(runs: Extraction,
     truth = truth_of(runs, dataset, WEEK)
     assert rows_of(runs, dataset) == truth
     assert result.manifest.records == result.manifest.new_records == truth.total() > 50
-    assert runs.manifest(result)["days"] == {day.isoformat(): NOW.isoformat() for day in DAYS}
+    manifest = runs.manifest(result)
+    assert manifest["days"] == {day.isoformat(): NOW.isoformat() for day in DAYS}
+    none = ("late_records", "rejected", "repaired", "outside")
+    assert {name: manifest[name] for name in none} == dict.fromkeys(none, 0)
     assert {row["report_date"] for row in runs.published(dataset)} == set(DAYS)
     assert [path.parent.name for path in runs.paths(dataset)] == [f"date={day}" for day in DAYS]
 
@@ -112,7 +115,11 @@ def test_a_report_that_changed_replaces_its_day_as_a_whole_and_no_other(runs: Ex
     assert not runs.paths("_revisions")
     runs.emulator.set_options(volume=2)
     runs.emulator.clock.advance(60)
-    runs.run(dataset, DAY)
+    changes = runs.manifest(runs.run(dataset, DAY))["changes"]
+    assert [(change["date"], change["file"] is None) for change in changes] == [
+        (str(DAYS[3]), True),
+        (str(DAYS[3]), False),
+    ]
     after = {path: path.read_bytes() for path in runs.paths(dataset)}
     (gone,), (new,) = before.keys() - after.keys(), after.keys() - before.keys()
     assert gone.parent == new.parent == runs.root / dataset / f"merchant_id={runs.merchant_id}" / f"date={DAYS[3]}"

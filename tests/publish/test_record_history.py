@@ -271,6 +271,15 @@ def test_an_observation_that_comes_too_late_is_refused_unless_it_says_the_same(t
     assert channels.files() == before
 
 
+def test_the_latest_of_several_later_observations_is_named(tmp_path: Path) -> None:
+    channels = Channels(tmp_path)
+    for number in (0, 2, 4):
+        channels.record(WORLDS[number // 2 % 2], day(number))
+    with pytest.raises(LaterObservation) as caught:
+        channels.record(WORLDS[2], day(1))
+    assert caught.value.at == day(4)
+
+
 def tour_rows(tours: dict[tuple[str, str], str], at: datetime) -> pa.Table:
     records = (
         {"zalando_advice_id": advice, "tour_number": number, "type": kind} for (advice, number), kind in tours.items()

@@ -20,7 +20,7 @@ from item_rows import MERCHANT, at, hours, put, table_of
 
 from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError
 from airflow_provider_zdirect.storage.checkpoint import MAX_AGE, Checkpoint, Progress
-from airflow_provider_zdirect.storage.layout import Layout, PublishedName
+from airflow_provider_zdirect.storage.layout import Layout, PublishedName, named_window
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import read_batches
 
@@ -221,3 +221,21 @@ def test_errors_of_a_disk_name_the_base_path(
     monkeypatch.setattr(LocalFileSystem, name, fail)
     with pytest.raises(kind, match=f"the base path {tmp_path}"):
         work(store)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[]", b"1", b"[" * 100_000])
+def test_a_file_that_is_not_a_json_object_is_named(store: ObjectStore, content: bytes) -> None:
+    store.write("_states/latest.json", content)
+    with pytest.raises(ZDirectConfigurationError, match=r"/_states/latest\.json is damaged .* What to do: Restore it"):
+        store.read_json("_states/latest.json")
+
+
+@pytest.mark.parametrize("name", ["README.json", "20261199T000000Z_20261122T000000Z.json", "x.parquet"])
+def test_a_foreign_file_has_no_window_in_its_name(name: str) -> None:
+    assert named_window(f"_manifests/{name}", ".json") is None
+
+
+def test_a_published_file_has_a_name_with_a_window() -> None:
+    assert PublishedName.parse("20261120T000000Z_20261120T010000Z-ab.parquet")
+    assert PublishedName.parse("20261199T000000Z_20261122T000000Z-ab.parquet") is None
+    assert PublishedName.parse("20261120T000000Z_20261120T000000Z-ab.parquet") is None

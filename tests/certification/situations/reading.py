@@ -1,0 +1,222 @@
+"""What is there is published once: read once, again, by several at once, and in parts of any kind."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_zdirect.client import MemoryRateLimiter
+from airflow_provider_zdirect.datasets.dataset import Dataset
+from airflow_provider_zdirect.emulator.clock import DAY
+from airflow_provider_zdirect.exceptions import ConcurrentRunError
+from airflow_provider_zdirect.pipeline.extract import ExtractResult
+from airflow_provider_zdirect.windows import Window
+from certification.case import PUBLISHING, Situation, check_end, check_requests, requests_needed
+from certification.world import World
+
+AT_ONCE = 4
+EXAMPLES = 8
+
+
+def windowed(dataset: Dataset) -> bool:
+    return dataset.has_windows
+
+
+def state(dataset: Dataset) -> bool:
+    return not dataset.has_windows
+
+
+def once(world: World) -> None:
+    needed = requests_needed(world)
+    outcome = world.task()
+    check_end(world, outcome)
+    check_requests(world, needed=needed)
+    assert outcome.result
+    manifest = world.manifest(outcome.result)
+    name = world.dataset
+    assert manifest["records"] == sum(count for row, count in world.expected().items() if row[0] == name)
+    assert (manifest["dataset"], manifest["merchant_id"], manifest["rejected"]) == (name, world.merchant_id, 0)
+
+
+def as_lines(world: World) -> None:
+    check_end(world, world.task(format="jsonl"))
+
+
+def again(world: World) -> None:
+    world.fetch()
+    before = world.files()
+    result = world.fetch()
+    assert world.files() == before, "nothing is written a second time"
+    assert result.manifest.new_records == 0
+    assert world.rows() == world.expected()
+
+
+def two_merchants(world: World) -> None:
+    world.fetch()
+    others = world.emulator.merchant_ids[1]
+    assert not world.task(merchant_id=others).errors
+    assert world.rows() == world.expected() + world.expected(merchant_id=others)
+    assert {f"merchant_id={merchant}" for merchant in world.emulator.merchant_ids} >= {
+        path.relative_to(world.root).parts[1] for path in world.files()
+    }
+
+
+def nothing_there(world: World) -> None:
+    """Of windows in which nothing happened."""
+    world.emulator.set_options(volume=0)
+    window = Window(world.emulator.clock.now() - 60 * DAY, world.emulator.clock.now() - 59 * DAY)
+    window = Window.of_day(window.start.date()) if world.is_by_day else window
+    outcome = world.task(window=window)
+    assert not outcome.errors, outcome.errors
+    assert outcome.result
+    assert world.rows() == Counter()
+    assert world.manifest(outcome.result)["records"] == 0, "the window is known to be complete"
+
+
+def parts_of(world: World) -> list[Window]:
+    """The interval, an hour or a day each."""
+    assert world.window
+    return list(world.window.split(DAY if world.is_by_day else timedelta(hours=1)))
+
+
+def in_order(world: World) -> None:
+    for part in parts_of(world):
+        world.fetch(part)
+    assert world.rows() == world.expected()
+
+
+def in_reverse(world: World) -> None:
+    for part in reversed(parts_of(world)):
+        world.fetch(part)
+    assert world.rows() == world.expected()
+
+
+def at_once(world: World) -> None:
+    _at_once(world, parts_of(world))
+    assert world.rows() == world.expected()
+
+
+def the_same_at_once(world: World) -> None:
+    _at_once(world, [world.window] * AT_ONCE)
+    assert world.rows() == world.expected()
+
+
+def overlapping(world: World) -> None:
+    parts = parts_of(world)
+    assert world.window
+    for window in (world.window, *parts, Window(parts[0].start, parts[1].end), world.window):
+        world.fetch(window)
+    assert world.rows() == world.expected()
+
+
+def any_tiling(world: World) -> None:
+    """Hypothesis chooses the cuts, the order, what runs at once, and what runs again."""
+    assert world.window
+    unit = DAY if world.is_by_day else timedelta(minutes=1)
+    units = world.window.duration // unit
+
+    @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(data=st.data())
+    def tile(data: st.DataObject) -> None:
+        cuts = sorted(data.draw(st.sets(st.integers(1, units - 1), max_size=4), label="cuts"))
+        edges = [0, *cuts, units]
+        assert world.window
+        start = world.window.start
+        windows = [Window(start + first * unit, start + last * unit) for first, last in pairwise(edges)]
+        windows += data.draw(st.lists(st.sampled_from(windows), max_size=2), label="again")
+        windows = data.draw(st.permutations(windows), label="order")
+        shutil.rmtree(world.root)
+        if data.draw(st.booleans(), label="at once"):
+            _at_once(world, windows)
+        else:
+            for window in windows:
+                world.fetch(window)
+        assert world.rows() == world.expected()
+
+    tile()
+
+
+def _at_once(world: World, windows: list[Any]) -> None:
+    def fetch(number: int) -> ExtractResult | None:
+        # Airflow tries again after a run that another one has overtaken.
+        outcome = _another(world).task(window=windows[number], resume_key=f"run{number}")
+        assert {type(error) for error in outcome.errors} <= {ConcurrentRunError}, outcome.errors
+        return outcome.result
+
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        assert all(pool.map(fetch, range(len(windows))))
+
+
+def _another(world: World) -> World:
+    """The same for another task, with a pace of its own: all of them at once stay below the limit."""
+    return replace(world, limiter=MemoryRateLimiter(world.clock()))
+
+
+def asked_for_all(dataset: Dataset) -> bool:
+    """Articles and deliveries that are asked for by name are another merchant's by other names."""
+    return dataset.name not in ("item_quantities", "tours")
+
+
+SITUATIONS = [
+    Situation(
+        "read/once",
+        "Every row is published once, with the requests that it takes, and its manifest counts it.",
+        "pipeline.extract:extract",
+        once,
+    ),
+    Situation("read/as-lines", "So it is as JSON lines.", "storage.row_files:open_writer", as_lines),
+    Situation("read/again", "A second run publishes nothing new and writes no file anew.", PUBLISHING, again),
+    Situation(
+        "read/two-merchants",
+        "Rows of two merchants do not mix.",
+        "storage.layout:Layout.merchant",
+        two_merchants,
+        asked_for_all,
+    ),
+    Situation(
+        "read/nothing-there",
+        "A window in which nothing happened is complete, with no rows and a manifest.",
+        "pipeline.extract:_publish_nothing",
+        nothing_there,
+        windowed,
+    ),
+    Situation(
+        "tiling/in-order",
+        "Adjacent windows tile: what they publish together is the whole interval, once.",
+        PUBLISHING,
+        in_order,
+        windowed,
+    ),
+    Situation(
+        "tiling/in-reverse", "So they do in reverse order, as a backfill runs them.", PUBLISHING, in_reverse, windowed
+    ),
+    Situation("tiling/at-once", "So they do at the same time.", "publish.rounds:in_rounds", at_once, windowed),
+    Situation(
+        "tiling/the-same-at-once",
+        "Four runs of the same at the same time publish it once.",
+        "publish.rounds:in_rounds",
+        the_same_at_once,
+    ),
+    Situation(
+        "tiling/overlapping",
+        "Windows that overlap, and the same ones again, publish each row once.",
+        PUBLISHING,
+        overlapping,
+        windowed,
+    ),
+    Situation(
+        "tiling/any",
+        "Any split, in any order, at once or not, with some of it again: the same union (Hypothesis).",
+        PUBLISHING,
+        any_tiling,
+        windowed,
+    ),
+]

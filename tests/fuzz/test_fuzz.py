@@ -1,0 +1,58 @@
+"""Whatever comes from outside: no other error than the package's, no hang, no secret, nothing lost."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+
+from fuzz.seeds import CORPUS, examples, seeds
+from fuzz.targets import TARGETS
+
+LONGEST = 20
+"""Seconds for one example, which takes milliseconds."""
+
+
+@contextmanager
+def no_hang() -> Iterator[None]:
+    def hangs(*_: Any) -> None:
+        raise AssertionError(f"it takes more than {LONGEST} s")
+
+    former = signal.signal(signal.SIGALRM, hangs)
+    signal.alarm(LONGEST)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, former)
+
+
+def test_every_target_has_seeds_and_no_seed_is_left_over() -> None:
+    assert sorted(path.name for path in CORPUS.iterdir()) == sorted(TARGETS)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_seeds(target: str) -> None:
+    # The first call imports Airflow.
+    TARGETS[target](b"")
+    for data in seeds(target):
+        with no_hang():
+            TARGETS[target](data)
+
+
+@pytest.mark.parametrize("number", [300, pytest.param(5_000, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("target", TARGETS)
+def test_changed_seeds(target: str, number: int) -> None:
+    @seed(number)
+    @settings(max_examples=number, database=None, suppress_health_check=list(HealthCheck))
+    @given(examples(target))
+    def try_out(data: bytes) -> None:
+        with no_hang():
+            TARGETS[target](data)
+
+    TARGETS[target](b"")
+    try_out()
