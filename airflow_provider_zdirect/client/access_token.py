@@ -100,9 +100,9 @@ class AccessTokens:
             if self._failure is not None and self._requested > requested:
                 # Somebody asked while this one queued, in vain; zDirect is not asked once more for each that queues.
                 raise self._failure.with_message(self._failure.message)
+            self._failure = None
             try:
                 self._held = await self._renewed(refused)
-                self._failure = None
             except ZDirectError as error:
                 self._failure = error
                 raise

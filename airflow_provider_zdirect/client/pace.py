@@ -31,6 +31,7 @@ class Pace(msgspec.Struct, frozen=True, omit_defaults=True):
     :param share: part of the rate that was used at ``share_at``.
     :param granted: times at which this host may send, taken from the pace of all hosts.
     :param grant: how many were taken last.
+    :param alone_until: no process of this host asks the others before that, because they could not be reached.
     """
 
     arrival: float = 0.0
@@ -39,6 +40,7 @@ class Pace(msgspec.Struct, frozen=True, omit_defaults=True):
     share_at: float = 0.0
     granted: tuple[float, ...] = ()
     grant: int = 0
+    alone_until: float = 0.0
 
     def reserve(self, now: float, rate: Rate) -> tuple[Pace, float]:
         """The pace with one more request in it, and the time at which that request may be sent."""
@@ -70,37 +72,42 @@ class Pace(msgspec.Struct, frozen=True, omit_defaults=True):
             slots.append(slot)
         return pace, tuple(slots)
 
-    def paused_until_at_least(self, until: float) -> Pace:
-        return msgspec.structs.replace(self, paused_until=max(self.paused_until, until))
+    def paused_until_at_least(self, until: float, now: float) -> Pace:
+        return msgspec.structs.replace(
+            self, paused_until=max(self.paused_until, until) if self.is_paused(now) else until
+        )
 
     def pause(self, now: float, rate: Rate, seconds: float) -> Pace:
         """The pace after a 429: no request in the next ``seconds``, and then half as many."""
-        until = now + min(seconds, LONGEST_RETRY_AFTER)
-        if self.is_paused(now):
-            until = max(self.paused_until, until)
-        after = msgspec.structs.replace(self, paused_until=until, granted=())
-        if now < self.share_at + rate.period:
+        after = self.paused_until_at_least(now + min(seconds, LONGEST_RETRY_AFTER), now)
+        after = msgspec.structs.replace(after, granted=())
+        if now < self._share_at(now) + rate.period:
             # The server still counts what was sent before the first 429.
             return after
         share = max(self.share_now(now, rate) / 2, LOWEST_SHARE)
-        return msgspec.structs.replace(after, share=share, share_at=until)
+        return msgspec.structs.replace(after, share=share, share_at=after.paused_until)
 
     def is_paused(self, now: float) -> bool:
         return now < self.paused_until <= now + LONGEST_RETRY_AFTER
 
     def share_now(self, now: float, rate: Rate) -> float:
         """The part of the rate that is used now."""
-        recovered = max(0.0, now - self.share_at) / (RECOVERY * rate.period)
+        recovered = max(0.0, now - self._share_at(now)) / (RECOVERY * rate.period)
         return min(1.0, max(LOWEST_SHARE, self.share) + recovered)
+
+    def _share_at(self, now: float) -> float:
+        # As with the arrival: a share from a future that cannot be would stay for ever.
+        return self.share_at if self.share_at <= now + LONGEST_RETRY_AFTER else 0.0
 
     def next_grant(self, now: float, rate: Rate) -> int:
         """How many requests this host takes at once: one, then twice as many, unless some were left over."""
         if not self.grant or now - self.arrival > GRANTED_SECONDS:
             return 1
         most = max(1, math.floor(GRANTED_SECONDS / rate.interval))
-        return max(1, self.grant // 2) if self.granted else min(2 * self.grant, most)
+        return min(most, max(1, self.grant // 2) if self.granted else 2 * self.grant)
 
     def usable(self, now: float, rate: Rate) -> tuple[float, ...]:
         """What is left of the granted times; those long past would make a burst in others' time."""
         grace = min(rate.period / 10, LARGEST_SLACK)
-        return tuple(slot for slot in self.granted if slot >= now - grace)
+        # Further ahead than any pause: a clock was set back, or this is not ours.
+        return tuple(slot for slot in self.granted if now - grace <= slot <= now + LONGEST_RETRY_AFTER)

@@ -43,6 +43,9 @@ ALONE = 0.25
 LOOK_AGAIN = 20.0
 """Seconds until a store that could not be reached is tried again."""
 
+PATIENCE = 15.0
+"""Seconds for one change at that store; the other processes of the host wait behind their lock for 30."""
+
 
 class PaceStore(Protocol):
     """A place where the pace of each endpoint is kept."""
@@ -141,8 +144,10 @@ class RateLimiter:
                 log.info("Rate limit of %s: waiting %.1f s for the next free slot.", endpoint, wait)
             await self._clock.sleep(wait)
             waited += wait
-            # Somebody may have met a 429 while this one slept.
-            if not await self._change(endpoint, self._is_paused):
+            # Somebody may have met a 429 while this one slept; of another host only a look at the others tells.
+            if await self._change(endpoint, self._is_paused):
+                continue
+            if wait < 1 or not await self._change_everybodys(endpoint, self._is_paused):
                 return waited
 
     async def pause(self, endpoint: str, rate: Rate, seconds: float) -> None:
@@ -156,7 +161,9 @@ class RateLimiter:
 
     async def _reserve(self, endpoint: str, rate: Rate, left: float, host: Pace) -> tuple[Pace, float]:
         """The wait for the next request, which is reserved if that is no longer than ``left``."""
-        slots = host.usable(self._now(), rate)
+        slots = host.usable(now := self._now(), rate)
+        if host.alone_until <= now + LOOK_AGAIN:
+            self._look_again = max(self._look_again, host.alone_until)
         if not slots:
             # Of many requests a second, some too many are a small part.
             surely = rate.interval > 1
@@ -164,6 +171,7 @@ class RateLimiter:
             # The present: whoever queued for the lock would otherwise come later than its slot.
             now = self._now()
             if taken is None:
+                host = msgspec.structs.replace(host, alone_until=self._look_again)
                 host, (slot,) = host.take(now, replace(rate, limit=rate.limit * self._part()), now + left)
                 return host, slot - now
             slots, host = taken
@@ -177,7 +185,7 @@ class RateLimiter:
         now = self._now()
         if host.is_paused(now):
             # The others may not have heard of it.
-            everybody = everybody.paused_until_at_least(host.paused_until)
+            everybody = everybody.paused_until_at_least(host.paused_until, now)
         after, slots = everybody.take(now, rate, now + left, host.next_grant(now, rate))
         if after is everybody:
             return everybody, (slots, host)
@@ -211,11 +219,12 @@ class RateLimiter:
         if self._everybody is None or self._now() < self._look_again:
             return None
         try:
-            return await self._everybody.change(endpoint, step, surely=surely)
+            async with asyncio.timeout(PATIENCE):
+                return await self._everybody.change(endpoint, step, surely=surely)
         except OSError as error:
             log.warning(
                 "Rate limits are not shared with the other hosts: %s. This host uses %.0f %% of each limit for %.0f s.",
-                error,
+                str(error) or "their store is too slow",
                 100 * ALONE,
                 LOOK_AGAIN,
             )

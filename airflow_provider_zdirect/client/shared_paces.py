@@ -58,12 +58,15 @@ class SharedPaces:
 
     async def change(self, endpoint: str, step: Step[T], *, surely: bool = True) -> T:
         name = f"zdirect_pace_{pace_name(endpoint)}"
+        mark, results = None, list[T]()
         for attempt in range(ATTEMPTS):
             began = self._clock.now()
             kept = await self._read(name)
-            pace, result = await step(kept.pace)
+            pace, latest = await step(kept.pace)
             if pace == kept.pace:
-                break
+                # What was reserved slowly is better than nothing: else nobody would get the last free slot.
+                return results[-1] if mark in kept.marks else latest
+            results.append(latest)
             mark = uuid.uuid4().hex[:8]
             marked = _Kept(pace, (*kept.marks[-KEPT_MARKS:], mark))
             try:
@@ -82,7 +85,7 @@ class SharedPaces:
             was_quick = took < SETTLED or attempt > 0
             if was_quick and mark in (await self._read(name)).marks:
                 break
-        return result
+        return results[-1]
 
     async def _read(self, name: str) -> _Kept:
         """What is kept; nothing, if it is garbage."""

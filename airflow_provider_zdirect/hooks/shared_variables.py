@@ -114,7 +114,8 @@ class AirflowVariableTokenStore:
 async def _in_time(what: str, call: Any) -> Any:
     try:
         # In a thread: the Task SDK refuses blocking calls on the event loop of the triggerer.
-        return await asyncio.wait_for(asyncio.to_thread(call), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            return await asyncio.to_thread(call)
     except Exception as error:
         raise OSError(f"{what} ({type(error).__name__}: {error})") from error
 

@@ -58,7 +58,6 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
     """
 
-    """30 requests an hour are shared by all notices of a merchant, so the last of many waits for most of them."""
     arguments = (
         {
             "operations": table.Argument(lambda value, name: checked_operations(value)),

@@ -65,7 +65,6 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
     """
 
     asset_names = ("stock_updates",)
-    """Of waiting for the rate limit, which all merchants of the app share; a full sync of 50,000 has 200 requests."""
     arguments = (
         table.PLACE
         | table.FORMAT

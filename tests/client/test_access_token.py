@@ -119,6 +119,21 @@ async def test_those_that_queue_while_a_token_is_requested_in_vain_do_not_ask_ag
     assert (await provider.get()).access_token == "t"
 
 
+async def test_whoever_queued_behind_a_cancelled_task_asks_and_does_not_get_an_old_failure(
+    server: ScriptedServer, make_provider: MakeProvider
+) -> None:
+    server.token_script = [reply(503), token_reply("t")]
+    provider = make_provider(store := MemoryTokenStore())
+    with pytest.raises(ServerError):
+        await provider.get()
+    async with store.lock():
+        cancelled, queued = asyncio.create_task(provider.get()), asyncio.create_task(provider.get())
+        await asyncio.sleep(0.01)
+        cancelled.cancel()
+        await asyncio.wait([cancelled])
+    assert (await queued).access_token == "t"
+
+
 async def test_after_a_401_the_newer_token_of_the_store_is_used(
     server: ScriptedServer, make_provider: MakeProvider
 ) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from exhaustive import exhaustive
 
-from airflow_provider_zdirect.client.rates import ALONE, MemoryPaces, RateLimiter, Step, T
+from airflow_provider_zdirect.client.rates import ALONE, LOOK_AGAIN, PATIENCE, MemoryPaces, RateLimiter, Step, T
 from airflow_provider_zdirect.client.shared_paces import SharedPaces
 from airflow_provider_zdirect.datasets.endpoint import Rate
 from airflow_provider_zdirect.exceptions import RateLimitedError
@@ -181,5 +181,46 @@ def test_a_write_that_is_refused_now_and_then_is_repeated() -> None:
         for number in range(6):
             await limiters[number % 2].acquire("orders", Rate(6, 60), max_wait=60)
         assert (clock.now() - start).total_seconds() == pytest.approx(50, abs=1)
+
+    run(main())
+
+
+def test_the_last_free_slot_is_found_however_slow_the_store_is() -> None:
+    """Whoever is slow reserves twice, in case it has undone what another had reserved; here only one fits."""
+
+    async def main() -> None:
+        texts, clock = SlowTexts(random.Random(0), (0.07, 0.4), lambda: False), LoopClock()
+        limiters = [RateLimiter(OneAtATime(), SharedPaces(texts, clock), clock) for _ in range(2)]
+        assert await limiters[0].acquire("token", Rate(1, 60), max_wait=1) < 1
+        for limiter in limiters:
+            with pytest.raises(RateLimitedError):
+                await limiter.acquire("token", Rate(1, 60), max_wait=30)
+
+    run(main())
+
+
+def test_a_429_of_one_host_also_holds_those_who_already_wait_on_another() -> None:
+    async def main() -> None:
+        texts, clock = SlowTexts(random.Random(0), (0.003, 0.03), lambda: False), LoopClock()
+        one, other = (RateLimiter(OneAtATime(), SharedPaces(texts, clock), clock) for _ in range(2))
+        await one.acquire("orders", Rate(6, 60), max_wait=0)
+        waiting = asyncio.create_task(other.acquire("orders", Rate(6, 60), max_wait=120))
+        await asyncio.sleep(2)
+        await one.pause("orders", Rate(6, 60), 60)
+        assert await waiting >= 60
+
+    run(main())
+
+
+def test_a_store_that_hangs_holds_up_a_host_once_and_not_each_of_its_processes() -> None:
+    async def main() -> None:
+        texts, clock, host = SlowTexts(random.Random(0), (1000, 1000), lambda: False), LoopClock(), OneAtATime()
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        processes = [RateLimiter(host, SharedPaces(texts, clock), clock) for _ in range(20)]
+        waits = await asyncio.gather(*(each.acquire("orders", Rate(100), max_wait=30) for each in processes))
+        assert loop.time() - start < PATIENCE + 2 < LOOK_AGAIN
+        # Twenty at a quarter of the limit.
+        assert max(waits) == pytest.approx(19 * 0.04, abs=0.01)
 
     run(main())

@@ -127,6 +127,18 @@ def test_a_pace_from_the_far_future_is_not_obeyed() -> None:
     assert slot == START
 
 
+def test_a_429_counts_and_a_share_comes_back_after_a_pace_from_the_far_future() -> None:
+    pace = Pace(share=0.1, share_at=START + 1e9, paused_until=START + 1e9)
+    assert pace.share_now(START, Rate(1)) == 1
+    paused = pace.pause(START, Rate(1), 10)
+    assert (paused.paused_until, paused.share) == (START + 10, 0.5)
+    assert pace.paused_until_at_least(START + 10, START).is_paused(START)
+
+
+def test_requests_granted_in_the_far_future_are_not_waited_for() -> None:
+    assert Pace(granted=(START + 0.5, START + 1e9)).usable(START, Rate(1)) == (START + 0.5,)
+
+
 def test_a_rate_is_positive() -> None:
     for values in ((0, 1, 1), (1, 0, 1), (1, 1, 0), (-1, 1, 1)):
         with pytest.raises(ValueError):
