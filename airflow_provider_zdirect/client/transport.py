@@ -209,9 +209,12 @@ async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
     gzip, is_empty = zlib.decompressobj(GZIP), True
     async for raw in response.aiter_raw():
         is_empty = False
-        while raw and not gzip.eof:
+        while raw:
+            if gzip.eof:
+                # A gzip file may have several members.
+                gzip = zlib.decompressobj(GZIP)
             yield gzip.decompress(raw, PIECE)
-            raw = gzip.unconsumed_tail
+            raw = gzip.unused_data if gzip.eof else gzip.unconsumed_tail
     if not (is_empty or gzip.eof):
         raise _BrokenOffError("the compressed body broke off")
 

@@ -153,3 +153,9 @@ async def test_of_a_large_error_the_beginning_is_read_and_the_status_counts(
     with pytest.raises(ServerError, match="Out of order"):
         await client.get("/auth/me", rate=Rate(100))
     assert client.stats.bytes == LARGEST_ERROR
+
+
+async def test_an_answer_of_several_gzip_members_is_read_to_its_end(server: ScriptedServer) -> None:
+    parts = (b'{"items": [', b"1, " * 50_000, b"2]}")
+    server.script = [reply(200, b"".join(map(gzip.compress, parts)), GZIPPED)]
+    assert (await Transport().send("GET", server.url)).body == b"".join(parts)
