@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -104,7 +105,35 @@ async def test_a_repeated_cursor_ends_the_fetch(
     assert len(server.requests) == len(script)
 
 
+async def test_a_page_that_comes_over_and_over_by_ever_new_cursors_is_an_error(
+    server: ScriptedServer, make_client: MakeClient
+) -> None:
+    server.script = [lambda received: page("a", "b", after=f"cursor-{len(server.requests)}")]
+    with pytest.raises(CursorLoopError, match="100 pages one after the other are the same"):
+        await eans(make_client())
+    assert len(server.requests) == 100
+
+
+async def test_requests_that_are_refused_together_get_one_new_token(
+    server: ScriptedServer, make_client: MakeClient, clock: FakeClock
+) -> None:
+    def refuse(received: Received) -> bytes:
+        clock.advance(1)
+        return reply(401, PROBLEM)
+
+    server.script = [refuse]
+    client = make_client()
+    failures = await asyncio.gather(*(eans(client) for _ in range(4)), return_exceptions=True)
+    assert {type(failure) for failure in failures} == {AuthenticationError}
+    assert len(server.token_requests) == 2
+
+
 PROBLEM = {"title": "A title", "detail": "A detail."}
+
+
+def server_time(now: str, until: str) -> dict[str, str]:
+    """Headers of a server whose clock is not the one here."""
+    return {"Date": f"Sun, 22 Nov 2026 {now} GMT", "Retry-After": f"Sun, 22 Nov 2026 {until} GMT"}
 
 
 @pytest.mark.parametrize(
@@ -123,6 +152,8 @@ PROBLEM = {"title": "A title", "detail": "A detail."}
         (reply(429, PROBLEM, {"Retry-After": "30"}), RateLimitedError, 30, 4),
         (reply(429, PROBLEM, {"Retry-After": "0"}), RateLimitedError, 1, 4),
         (reply(429, PROBLEM, {"Retry-After": "Sun, 22 Nov 2026 12:01:40 GMT"}), RateLimitedError, 100, 1),
+        (reply(429, PROBLEM, server_time("10:00:00", "10:01:40")), RateLimitedError, 100, 1),
+        (reply(429, PROBLEM, server_time("14:00:00", "14:01:40")), RateLimitedError, 100, 1),
         (reply(500, PROBLEM), ServerError, 120, 1),
         (reply(503, PROBLEM, {"Retry-After": "3"}), ServerError, 120, 1),
         (reply(503, PROBLEM, {"Retry-After": "300"}), ServerError, 300, 1),

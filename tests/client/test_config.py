@@ -97,3 +97,9 @@ def test_a_value_that_cannot_be_used_is_named(settings: dict[str, Any], names: s
 
 def test_the_secret_is_not_shown() -> None:
     assert "hidden-secret" not in repr(ClientConfig("app", "hidden-secret"))
+
+
+def test_the_defaults_are_the_documented_ones() -> None:
+    config = ClientConfig("app", "secret")
+    assert (config.connect_timeout, config.read_timeout, config.total_timeout) == (10, 300, 900)
+    assert (config.rate_share, config.max_inline_wait, config.max_answer_size) == (None, 30, 512)

@@ -285,3 +285,8 @@ async def test_a_store_that_cannot_be_reached_is_left_alone_for_a_while() -> Non
         clock.advance(seconds)
         await limiter.acquire("x", Rate(1_000_000, 1), max_wait=0.5)
         assert everybody.tries == tries
+
+
+async def test_the_folder_of_the_paces_is_made_with_those_above_it(tmp_path: Path) -> None:
+    await FileRateLimiter(tmp_path / "made" / "for it", FakeClock()).acquire("x", Rate(10), max_wait=0)
+    assert len(list((tmp_path / "made" / "for it").glob("*.pace"))) == 1

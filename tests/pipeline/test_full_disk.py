@@ -135,6 +135,7 @@ def test_full_from_any_write_on_nothing_is_incomplete_and_the_next_run_with_room
         (errno.ENAMETOOLONG, ZDirectConfigurationError, "too long"),
         (errno.EFBIG, ZDirectConfigurationError, "ulimit -f"),
         (errno.EMFILE, StorageUnavailableError, "ulimit -n"),
+        (errno.EIO, StorageUnavailableError, "cannot be used at the moment: Input/output error"),
     ],
 )
 @pytest.mark.parametrize("room", [0, 2, 15, 25])

@@ -271,7 +271,7 @@ def test_an_observation_that_comes_too_late_is_refused_unless_it_says_the_same(t
     assert channels.files() == before
 
 
-def test_the_latest_of_several_later_observations_is_named(tmp_path: Path) -> None:
+def test_a_later_observation_is_named(tmp_path: Path) -> None:
     channels = Channels(tmp_path)
     for number in (0, 2, 4):
         channels.record(WORLDS[number // 2 % 2], day(number))
