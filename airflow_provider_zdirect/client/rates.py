@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import logging
 import os
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
@@ -121,7 +122,7 @@ class RateLimiter:
         self._is_alone = False
         self._look_again = 0.0
         # An asyncio lock belongs to one loop; the limiter may outlive it.
-        self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+        self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Lock]] = WeakKeyDictionary()
 
     async def acquire(self, endpoint: str, rate: Rate, *, max_wait: float) -> float:
         """Wait until a request to ``endpoint`` may be sent; the seconds waited.
@@ -203,7 +204,8 @@ class RateLimiter:
 
     async def _change(self, endpoint: str, step: Step[T]) -> T:
         # One coroutine of this process at a time looks at the host's lock; a thousand would do nothing else.
-        async with self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        turns = self._turns.setdefault(asyncio.get_running_loop(), defaultdict(asyncio.Lock))
+        async with turns[endpoint]:
             try:
                 return await self._host.change(endpoint, step)
             except OSError as error:
