@@ -22,7 +22,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectError,
 )
 from certification.case import Play, Situation, check_end, of_dataset
-from certification.world import Outcome, World
+from certification.world import PAGE, Outcome, World
 
 EVERY = 4
 """A full disk is tried at every fourth write; ``tests/pipeline/test_full_disk.py`` tries each."""
@@ -57,7 +57,15 @@ def _forbidden(number: int, error: type[ZDirectError], says: str) -> Play:
     return play
 
 
+def _few_steps(world: World) -> None:
+    """Fewer pages, so that a run has some thirty changes of the base path, and not a hundred."""
+    world.page = PAGE * 2
+    world.emulator.set_options(icm_page_size=PAGE * 2)
+
+
 def fails_once(world: World) -> None:
+    _few_steps(world)
+
     def failing(patched: pytest.MonkeyPatch, step: int) -> Callable[[], bool]:
         steps = itertools.count(1)
         failed: list[int] = []
@@ -83,6 +91,7 @@ def fails_once(world: World) -> None:
 
 
 def killed(world: World) -> None:
+    _few_steps(world)
     for step in itertools.count(1):
         with pytest.MonkeyPatch.context() as patched:
             kill_at(step, patched)
@@ -97,6 +106,8 @@ def killed(world: World) -> None:
 
 
 def terminated(world: World) -> None:
+    _few_steps(world)
+
     def terminate(*_: Any) -> None:
         raise Terminated
 
