@@ -47,7 +47,7 @@ REFERENCES = [
     ),
     Reference(
         "storage/s3-down",
-        "S3 answers every request with 503 SlowDown or 500, from the start or from some on; the next try publishes all.",
+        "S3 answers all requests with 503 SlowDown or 500, at once or from some on; the next try publishes all.",
         ("tests/s3/test_faulty_s3.py::test_s3_that_is_down_for_long_fails_the_try_and_the_next_one_completes_it",),
     ),
     Reference(
