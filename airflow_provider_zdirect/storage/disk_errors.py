@@ -40,7 +40,7 @@ class Directory:
         """Turn errors about the disk into those of this package; others pass.
 
         :param needed: bytes that are to be written, if known.
-        :param all_are_its: False: permissions and names may be those of another directory, and such errors pass.
+        :param all_are_its: False: permissions, names and failures may be those of another place, and such errors pass.
         :raises DiskFullError: if there is no room.
         :raises StorageUnavailableError: if too many files are open, or the disk does not work.
         :raises ZDirectConfigurationError: if this user cannot write to it.
@@ -65,7 +65,8 @@ class Directory:
                     "task retries.",
                     retry_after=RETRY_SECONDS,
                 )
-            case errno.EIO | errno.ESTALE | errno.ETIMEDOUT | errno.EBUSY:
+            # Clients of object storages raise these, too.
+            case errno.EIO | errno.ESTALE | errno.ETIMEDOUT | errno.EBUSY if all_are_its:
                 return StorageUnavailableError(
                     f"{where} cannot be used at the moment: {error.strerror}. Nothing incomplete was published.",
                     remedy="No action needed if the retry succeeds; otherwise look at the disk.",

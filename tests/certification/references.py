@@ -41,6 +41,16 @@ REFERENCES = [
         ("tests/triggers/test_restart.py::test_a_waiting_sensor_survives_the_death_of_its_triggerer",),
     ),
     Reference(
+        "storage/s3-busy",
+        "Every fifth request to S3 is answered with 503 SlowDown or 500; all is published, once.",
+        ("tests/s3/test_faulty_s3.py::test_a_request_that_fails_now_and_then_costs_nothing",),
+    ),
+    Reference(
+        "storage/s3-down",
+        "S3 answers all requests with 503 SlowDown or 500, at once or from some on; the next try publishes all.",
+        ("tests/s3/test_faulty_s3.py::test_s3_that_is_down_for_long_fails_the_try_and_the_next_one_completes_it",),
+    ),
+    Reference(
         "storage/really-full-disk",
         "On a disk that is really full, the error names it, and with room the next run publishes all.",
         ("tests/pipeline/test_full_disk.py::test_on_a_disk_that_is_really_full",),

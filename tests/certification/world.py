@@ -246,7 +246,12 @@ class World(StateExtraction):
         found: Counter[Row] = Counter()
         for name in (self.dataset, *self.row.answer.parts):
             for table in _tables(name):
-                for row in self.published(table):
+                rows = self.published(table)
+                if name == "item_quantities":
+                    # Each observation is published; the present one is the last.
+                    last = max((row["observed_at"] for row in rows), default=None)
+                    rows = [row for row in rows if row["observed_at"] == last]
+                for row in rows:
                     row = {**row, **(row.get("quantities_by_state") or {})}
                     found[(table, *(_text(row[field], field) for field in COMPARED[name]))] += 1
         return found

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from literal_names import NAMES, neighbour_of, use_every_operation
 
+from airflow_provider_zdirect.exceptions import StorageUnavailableError
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 ANY_NAME = st.text(
@@ -60,7 +61,7 @@ def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(tmp_path: Path, monk
         return listing(self, path, *arguments, **options)
 
     monkeypatch.setattr(type(store.fs), "ls", stale)
-    with pytest.raises(OSError, match="Stale"):
+    with pytest.raises(StorageUnavailableError, match="Stale"):
         store.files_below("folder")
 
 

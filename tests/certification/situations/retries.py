@@ -215,7 +215,6 @@ def _pages(dataset: Dataset) -> bool:
 
 
 TRANSPORT = "client.retry:RetryPolicy.inline_wait"
-WHOLE = "client.transport:Transport._body"
 READ = "datasets.answer:Answer.read"
 HTML = {"status": 200, "body": "<html>Please sign in</html>", "headers": {"Content-Type": "text/html"}}
 GATEWAY = {"status": 200, "body": {"message": "no upstream"}}
@@ -265,14 +264,14 @@ SITUATIONS = [
         TRANSPORT,
         Disturbed({"reset": True}, TransportError, 1, times=None, ends=False),
     ),
-    _inside("cut-body", "A body that breaks off is never taken for the whole answer.", WHOLE, {"cut_body": True}),
+    _inside("cut-body", "A body that breaks off is never taken for the whole answer.", TRANSPORT, {"cut_body": True}),
     _inside(
-        "cut-at-start", "A body of which no byte comes is never taken for an empty answer.", WHOLE, {"cut_body": 0}
+        "cut-at-start", "A body of which no byte comes is never taken for an empty answer.", TRANSPORT, {"cut_body": 0}
     ),
     _inside(
         "cut-gzip",
         "A compressed body that breaks off is never taken for the whole answer.",
-        "client.transport:_unpacked",
+        TRANSPORT,
         {"cut_gzip": True},
     ),
     _inside(

@@ -15,6 +15,7 @@ import pytest
 from full_disk import Disk
 from killing import Killed, before_changes, kill_at
 
+from airflow_provider_zdirect.client import MemoryRateLimiter
 from airflow_provider_zdirect.exceptions import (
     DiskFullError,
     StorageUnavailableError,
@@ -22,10 +23,10 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectError,
 )
 from certification.case import Play, Situation, check_end, of_dataset
-from certification.world import Outcome, World
+from certification.world import NOW, PAGE, Outcome, World
 
-EVERY = 4
-"""A full disk is tried at every fourth write; ``tests/pipeline/test_full_disk.py`` tries each."""
+EVERY = 7
+"""A full disk is tried at every seventh write; ``tests/pipeline/test_full_disk.py`` tries each."""
 
 
 class Terminated(BaseException):
@@ -57,7 +58,15 @@ def _forbidden(number: int, error: type[ZDirectError], says: str) -> Play:
     return play
 
 
+def _few_steps(world: World) -> None:
+    """Fewer pages, so that a run has some thirty changes of the base path, and not a hundred."""
+    world.page = PAGE * 2
+    world.emulator.set_options(icm_page_size=PAGE * 2)
+
+
 def fails_once(world: World) -> None:
+    _few_steps(world)
+
     def failing(patched: pytest.MonkeyPatch, step: int) -> Callable[[], bool]:
         steps = itertools.count(1)
         failed: list[int] = []
@@ -70,7 +79,7 @@ def fails_once(world: World) -> None:
         before_changes(patched, fail)
         return lambda: bool(failed)
 
-    for step in itertools.count(1):
+    for step in itertools.count(1, 2):
         with pytest.MonkeyPatch.context() as patched:
             has_failed = failing(patched, step)
             outcome = world.task()
@@ -78,11 +87,12 @@ def fails_once(world: World) -> None:
             break
         assert {type(error) for error in outcome.errors} <= {StorageUnavailableError}
         check_end(world, outcome, error=StorageUnavailableError if outcome.errors else None, names=False, litter=True)
-        shutil.rmtree(world.root)
+        _start_anew(world)
     assert step > 3
 
 
 def killed(world: World) -> None:
+    _few_steps(world)
     for step in itertools.count(1):
         with pytest.MonkeyPatch.context() as patched:
             kill_at(step, patched)
@@ -97,12 +107,14 @@ def killed(world: World) -> None:
 
 
 def terminated(world: World) -> None:
+    _few_steps(world)
+
     def terminate(*_: Any) -> None:
         raise Terminated
 
     former = signal.signal(signal.SIGTERM, terminate)
     try:
-        for step in itertools.count(1):
+        for step in itertools.count(1, 2):
             steps = itertools.count(1)
 
             def send(steps: Any = steps, step: int = step) -> None:
@@ -137,8 +149,15 @@ def _check_then(world: World, *, litter: bool = False) -> None:
     wrong: Counter[Any] = world.rows() - world.expected()
     assert not wrong
     check_end(world, world.task(), litter=litter)
+    _start_anew(world)
+
+
+def _start_anew(world: World) -> None:
     shutil.rmtree(world.root)
     world.emulator.state.log.clear()
+    world.emulator.state.limiter.clear()
+    world.emulator.clock.set(NOW)
+    world.limiter = MemoryRateLimiter(world.clock())
 
 
 DISK = "storage.disk_errors:Directory.errors"
