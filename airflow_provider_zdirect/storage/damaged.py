@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 
 DAMAGED = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 """What reading such a file raises."""
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time with its zone, in the shape of a file (:meth:`.ObjectStore.read_json`)."""
 
 
 @contextmanager
