@@ -19,12 +19,27 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.intrastat.selection import Month
 from airflow_provider_zdirect.publish.files import PublishedFile
 from airflow_provider_zdirect.publish.place import Place
+
+
+class _File(TypedDict):
+    path: str
+
+
+class _Report(TypedDict):
+    country: str
+
+
+class _Manifest(TypedDict):
+    """What is needed of the manifest that an earlier run wrote."""
+
+    files: list[_File]
+    reports: list[_Report]
 
 
 @dataclass
@@ -69,6 +84,7 @@ class MonthWriter:
         :param reports: the countries' reports in numbers.
         """
         store, asked, written = self.place.store, facts["countries"], {file.path for file in self.files}
+        former = store.read_json(self.manifest, _Manifest) or {"files": [], "reports": []}
         kept = set()
         for path in store.files_below(self.folder) + store.files_below(f"_reports/{self.folder}"):
             country = self._country_of(path)
@@ -76,7 +92,6 @@ class MonthWriter:
                 kept.add(country)
             elif (country or path == self.unplaced) and path not in written:
                 store.delete(path)
-        former = store.read_json(self.manifest) or {"files": [], "reports": []}
         created = now.isoformat()
         reports = [{**report, "created_at": created} for report in reports]
         reports += [report for report in former["reports"] if report["country"] in kept]

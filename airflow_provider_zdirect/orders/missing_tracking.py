@@ -13,7 +13,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict
 
 import pyarrow as pa
 
@@ -34,7 +34,7 @@ from airflow_provider_zdirect.orders.row_parts import EXPORT, RETURN_TRACKING, T
 from airflow_provider_zdirect.publish.latest import LatestTable
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import Table, query
-from airflow_provider_zdirect.storage.damaged import naming_damaged
+from airflow_provider_zdirect.storage.damaged import Instant, naming_damaged
 from airflow_provider_zdirect.storage.layout import named_window
 from airflow_provider_zdirect.windows import subject
 
@@ -129,6 +129,11 @@ class OverdueOrder:
     missing: tuple[str, ...]
 
 
+class _Notified(TypedDict):
+    at: Instant
+    missing: list[str]
+
+
 @dataclass(frozen=True)
 class TrackingCheck:
     """A check for overdue orders of one merchant.
@@ -163,7 +168,7 @@ class TrackingCheck:
 
     def notified(self) -> dict[str, dict[str, Any]]:
         """By order id: when the last notification was sent, and what was missing then."""
-        return self.place.store.read_json(self.notified_path) or {}
+        return self.place.store.read_json(self.notified_path, dict[str, _Notified]) or {}
 
 
 @dataclass(frozen=True)

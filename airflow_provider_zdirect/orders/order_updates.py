@@ -16,7 +16,9 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
+
+import msgspec
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.clock import Clock, SystemClock
@@ -65,6 +67,21 @@ CHECK_FOR, FEWEST_CHECKS = timedelta(minutes=1), 3
 """How long, and at least how often, the run looks whether zDirect shows tracking numbers."""
 
 
+class _Summary(msgspec.Struct, forbid_unknown_fields=True):
+    rows: dict[str, int]
+    orders: int
+    uri: str
+    of_others: int = 0
+
+
+class _Mark(TypedDict):
+    """The file that says which rows the task applied last."""
+
+    digest: str
+    at: str
+    result: _Summary
+
+
 async def update_orders(job: OrderUpdateJob, client: ZDirectClient, clock: Clock | None = None) -> OrderUpdateResult:
     """Apply the updates that are not applied yet, and publish the outcome of each row.
 
@@ -111,7 +128,7 @@ class _Run:
 
     def _applied_before(self) -> OrderUpdateResult | None:
         """The result of the task's last run, if it applied the same rows and need not do so again."""
-        mark = self._store.read_json(self._mark)
+        mark = self._store.read_json(self._mark, _Mark)
         if mark is None:
             return None
         if mark["digest"] != self._job.digest:

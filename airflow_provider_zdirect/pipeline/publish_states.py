@@ -7,7 +7,7 @@ import logging
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
@@ -31,6 +31,25 @@ log = logging.getLogger(__name__)
 CONTRADICTED = "the answer holds another record of the same identity with other content"
 STALE_AFTER = timedelta(hours=25)
 """A snapshot is up to 24 hours old (zDirect docs, Tracking inventory); an older one has had no successor."""
+
+
+class _Note(TypedDict):
+    """The file with the ETag of the last answer."""
+
+    etag: str
+    answer: dict[str, Any]
+    file: NotRequired[str | None]
+
+
+class _File(TypedDict):
+    path: str
+
+
+class _Former(TypedDict):
+    """What is needed of the manifest that an earlier run wrote."""
+
+    files: NotRequired[list[_File]]
+    rejected: NotRequired[int]
 
 
 def distinct_rows(run: Run) -> tuple[FileRows, list[Rejected]]:
@@ -67,7 +86,7 @@ class KnownState:
 
     def etag(self) -> str | None:
         """ETag of the last answer, if that answer is what is valid now."""
-        note = self.run.store.read_json(self.run.layout.latest_state())
+        note = self.run.store.read_json(self.run.layout.latest_state(), _Note)
         is_valid = note and note["answer"] == self._answer and [note.get("file")] == self.versions.paths
         return str(note["etag"]) if is_valid else None
 
@@ -97,7 +116,7 @@ def publish_snapshot(run: Run, manifest: Manifest, rows: FileRows) -> ExtractRes
     """Publish the state as a snapshot, unless the snapshot of that time is there."""
     at, what = manifest.window.start, run.job.what
     path = run.layout.manifest(manifest.window)
-    former = run.store.read_json(path) or {}
+    former = run.store.read_json(path, _Former) or {}
     if rows.count or _is_nothing(run):
         if run.answered_at() - at > STALE_AFTER:
             log.warning("%s: the last snapshot is of %s; there should be a later one.", what, moment_in_words(at))

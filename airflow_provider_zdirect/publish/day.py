@@ -127,7 +127,7 @@ class DayReplacer:
             if not changes.total():
                 return None
             counts = (changes[name] for name in COUNTS)
-            change = DayChange(self.layout.changes(day), fetched, self.run, former is None, *counts)
+            change = DayChange(self.layout.changes(day), day, fetched, self.run, former is None, *counts)
             # Before the data, so that no change is published and not reported.
             self.store.upload(local, change.file)
             for other in changes_of(self.store, self.layout, day, fetched, self.run):

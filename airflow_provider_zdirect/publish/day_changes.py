@@ -13,12 +13,13 @@ from datetime import date, datetime
 from operator import attrgetter
 from typing import Any
 
+from airflow_provider_zdirect.storage.damaged import naming_damaged
 from airflow_provider_zdirect.storage.layout import Layout, PublishedName, parse_fetched, text_of_fetched
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 COUNTS = ("added", "removed", "changed")
 _PATH = re.compile(
-    r"^(?P<folder>.*/date=\d{4}-\d\d-\d\d)/(?P<fetched>[0-9T.]+Z)-(?P<first>first-)?"
+    r"^(?P<folder>.*/date=(?P<day>\d{4}-\d\d-\d\d))/(?P<fetched>[0-9T.]+Z)-(?P<first>first-)?"
     r"added(?P<added>\d+)-removed(?P<removed>\d+)-changed(?P<changed>\d+)-(?P<run>.+)\.jsonl\.gz$"
 )
 
@@ -27,7 +28,7 @@ _PATH = re.compile(
 class DayChange:
     """One publication of a date; its file has a line per row that differs, and none for the first publication.
 
-    :param folder: of the file, for the date.
+    :param folder: of the file, for the ``day``.
     :param fetched: as in the name of the published file.
     :param run: who fetched.
     :param first: nothing of the date was published before.
@@ -35,16 +36,13 @@ class DayChange:
     """
 
     folder: str
+    day: date
     fetched: datetime
     run: str
     first: bool
     added: int
     removed: int
     changed: int
-
-    @property
-    def day(self) -> date:
-        return date.fromisoformat(self.folder.rpartition("date=")[2])
 
     @property
     def file(self) -> str:
@@ -65,7 +63,7 @@ class DayChange:
 
 def published_changes(store: ObjectStore, layout: Layout, days: Collection[date]) -> list[DayChange]:
     """Every publication of these dates so far, dates in order."""
-    found = [change for change in _named(store.files_below(layout.changes_of_all)) if change.day in days]
+    found = [change for change in _named(store, store.files_below(layout.changes_of_all)) if change.day in days]
     # After the changes: what they belong to was published later than they were written.
     published = {
         (path.split("/")[-2], name.fetched)
@@ -79,19 +77,16 @@ def published_changes(store: ObjectStore, layout: Layout, days: Collection[date]
 
 def changes_of(store: ObjectStore, layout: Layout, day: date, fetched: datetime, run: str) -> list[DayChange]:
     """What one run has kept of one fetch of a date: one file, or two if it was killed in between."""
-    found = _named(store.files(layout.changes(day)))
+    found = _named(store, store.files(layout.changes(day)))
     return [change for change in found if (change.fetched, change.run) == (fetched, run)]
 
 
-def _named(paths: Iterable[str]) -> list[DayChange]:
-    matches = [match for path in paths if (match := _PATH.match(path))]
-    return [
-        DayChange(
-            match["folder"],
-            parse_fetched(match["fetched"]),
-            match["run"],
-            match["first"] is not None,
-            *(int(match[name]) for name in COUNTS),
-        )
-        for match in matches
-    ]
+def _named(store: ObjectStore, paths: Iterable[str]) -> list[DayChange]:
+    """:raises ZDirectConfigurationError: if a name holds a date or time that does not exist; names the file."""
+    found = []
+    for match in filter(None, map(_PATH.match, paths)):
+        with naming_damaged(store.full(match[0])):
+            day, fetched = date.fromisoformat(match["day"]), parse_fetched(match["fetched"])
+            counts = (int(match[name]) for name in COUNTS)
+            found.append(DayChange(match["folder"], day, fetched, match["run"], match["first"] is not None, *counts))
+    return found

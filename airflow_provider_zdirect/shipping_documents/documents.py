@@ -12,7 +12,9 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict
+
+import msgspec
 
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY, Rate
@@ -23,6 +25,7 @@ from airflow_provider_zdirect.exceptions import (
     NotFoundError,
     ShippingDocumentsError,
 )
+from airflow_provider_zdirect.storage.damaged import Instant
 
 INDEX = "documents.json"
 LIST_PATH = "/zss/shipping-documents"
@@ -55,6 +58,28 @@ class ShippingDocument:
     def file_name(self) -> str:
         """The name of its PDF; a document always has the same."""
         return f"{_for_a_name(self.document_id)}-{_for_a_name(self.type)}.pdf"
+
+
+class IndexEntry(TypedDict):
+    """A stored document."""
+
+    path: str
+    type: str
+    tracking_id: str | None
+    fetched_at: Instant
+    fetched_by: str
+    document_id: NotRequired[str]
+    shipment_id: NotRequired[str | None]
+    shipment_number: NotRequired[str | None]
+    bytes: NotRequired[Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]]
+    sha256: NotRequired[str]
+
+
+class Index(TypedDict):
+    """The file :data:`INDEX` of an order; ``run`` is the last that fetched."""
+
+    run: NotRequired[str]
+    documents: list[IndexEntry]
 
 
 class DocumentCalls:

@@ -35,6 +35,7 @@ from airflow_provider_zdirect.shipping_documents.documents import (
     INDEX,
     LIST_PATH,
     DocumentCalls,
+    Index,
     ShippingDocument,
     tracking_codes,
 )
@@ -165,7 +166,7 @@ class _Run:
         folder = documents_folder(self._merchant_id, order_id)
         if self._is_erased(order_id):
             return self._erased(order_id)
-        index = self._store.read_json(f"{folder}/{INDEX}") or {"documents": []}
+        index = self._store.read_json(f"{folder}/{INDEX}", Index) or {"documents": []}
         # Otherwise, an earlier try of this run wrote it, and it is complete.
         if index.get("run") != self._job.run:
             listed = await self._calls.list(order_id)

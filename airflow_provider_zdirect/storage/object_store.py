@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
+import msgspec
 from fsspec import AbstractFileSystem
 
 from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError, ZDirectError
@@ -129,17 +130,19 @@ class ObjectStore:
                 raise data
         return there
 
-    def read_json(self, path: str) -> Any:
+    def read_json(self, path: str, shape: Any = dict[str, Any]) -> Any:
         """The JSON object in an object, or None if there is none.
 
+        :param shape: a type that msgspec knows, such as a TypedDict; times stay texts, and other members are kept.
         :raises ZDirectConfigurationError: if it holds anything else; names it.
         """
         data = self.read(path)
         if data is None:
             return None
         with naming_damaged(self.full(path)):
-            if not isinstance(content := json.loads(data), dict):
-                raise TypeError("not a JSON object")
+            # Not json: it lets texts pass that cannot be written again.
+            content = msgspec.json.decode(data)
+            msgspec.convert(content, shape, dec_hook=lambda kind, value: kind(value))
             return content
 
     def write(self, path: str, data: bytes) -> None:

@@ -43,9 +43,11 @@ from airflow_provider_zdirect.erasure.ledger import ErasureLedger
 from airflow_provider_zdirect.exceptions import ZDirectError
 from airflow_provider_zdirect.intrastat.days import landed_days
 from airflow_provider_zdirect.intrastat.master_data import ALIASES, read_master_data
+from airflow_provider_zdirect.intrastat.publish import MonthWriter
 from airflow_provider_zdirect.intrastat.selection import Month
 from airflow_provider_zdirect.merchant_files.tables import TableFile
-from airflow_provider_zdirect.orders.missing_tracking import TrackingCheck, known_until
+from airflow_provider_zdirect.orders import order_updates
+from airflow_provider_zdirect.orders.missing_tracking import Overdue, OverdueOrder, TrackingCheck, _is_due, known_until
 from airflow_provider_zdirect.orders.update_job import OrderUpdateJob
 from airflow_provider_zdirect.orders.update_journal import UpdateJournal, rows_of_run, run_folder
 from airflow_provider_zdirect.orders.update_rows import COLUMNS, REQUIRED, UpdateRows, read_updates
@@ -54,14 +56,19 @@ from airflow_provider_zdirect.pipeline.liquidation_passes import fetched_window
 from airflow_provider_zdirect.pipeline.plan import Reach
 from airflow_provider_zdirect.pipeline.validate import take_valid
 from airflow_provider_zdirect.publish.announced import ANNOUNCED, announced_windows
+from airflow_provider_zdirect.publish.day_changes import published_changes
 from airflow_provider_zdirect.publish.environment import RECORD, claim_environment
 from airflow_provider_zdirect.publish.place import Place
+from airflow_provider_zdirect.shipping_documents import job as shipping_documents
+from airflow_provider_zdirect.shipping_documents import results
+from airflow_provider_zdirect.shipping_documents.documents import INDEX
+from airflow_provider_zdirect.shipping_documents.job import DocumentsJob
 from airflow_provider_zdirect.stocks.feed import MAPPING_COLUMNS, FeedFiles, SkuMapping
 from airflow_provider_zdirect.stocks.open_orders import _windows
 from airflow_provider_zdirect.stocks.sent_log import Batch
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint
 from airflow_provider_zdirect.storage.damaged import naming_damaged
-from airflow_provider_zdirect.storage.layout import PublishedName, dated
+from airflow_provider_zdirect.storage.layout import PublishedName, dated, documents_folder
 from airflow_provider_zdirect.windows import Window
 
 SECRET, TOKEN, KEY = "s3cr3t-of-the-app", "t0ken-of-the-app", "k3y-of-personal-data-0123456789abcdef"
@@ -393,7 +400,57 @@ def _update_notes(place: Place, content: bytes) -> None:
 def _notified(place: Place, content: bytes) -> None:
     check = TrackingCheck(place)
     place.store.write(check.notified_path, content)
-    check.notified()
+    order = OverdueOrder(ORDER, "1", None, None, None, NOON, None, ("export",))
+    _is_due(order, check.notified().get(ORDER), check, NOON)
+    Overdue(check, (order,), (), NOON, NOON).record_notified()
+
+
+def _update_mark(place: Place, content: bytes) -> None:
+    job = OrderUpdateJob(place, [], "run", skip_applied=True)
+    update = order_updates._Run(job, ANY_CLIENT, FakeClock(NOON))
+    place.store.write(update._mark, content.replace(b"{digest}", job.digest.encode()))
+    if result := update._applied_before():
+        json.dumps(result.as_dict())
+
+
+def _documents_index(place: Place, content: bytes) -> None:
+    """Of an order whose documents this run, or an earlier one, fetched."""
+    run = shipping_documents._Run(DocumentsJob(place, [ORDER], "run"), ANY_CLIENT, FakeClock(NOON))
+    place.store.write(f"{documents_folder(MERCHANT, ORDER)}/{INDEX}", content)
+    found = asyncio.run(run._fetch(ORDER))
+    pa.Table.from_pylist(found.rows(), schema=results.SCHEMA)
+
+
+def _intrastat_manifest(place: Place, content: bytes) -> None:
+    """Of a month with a country that the new report does not have."""
+    writer = MonthWriter(place, MONTH)
+    place.store.write(writer.of("DE")["csv"], b"")
+    place.store.write(writer.manifest, content)
+    writer.finish({"countries": ["FR"]}, [], NOON)
+
+
+def _change_names(place: Place, content: bytes) -> None:
+    """Below the folder of all changes, one a line."""
+    layout = place.layout("liquidated_items")
+    for name in content.decode(errors="ignore").split("\n")[:20]:
+        place.store.write(f"{layout.changes_of_all}/{name}", b"")
+    published_changes(place.store, layout, {DAY.start.date()})
+
+
+class _AnyClient:
+    """Answers with one document, whatever is asked for."""
+
+    assumptions = Assumptions({})
+    config = ClientConfig("app", SECRET)
+
+    async def get(self, *_: Any, **__: Any) -> Any:
+        return {"documents": [{"id": "document", "order_id": ORDER, "type": "OUTBOUND_LABEL"}]}
+
+    async def get_bytes(self, *_: Any, **__: Any) -> bytes:
+        return b"%PDF-1.4 %%EOF"
+
+
+ANY_CLIENT: Any = _AnyClient()
 
 
 def _sent_levels(place: Place, content: bytes) -> None:
@@ -456,6 +513,10 @@ STORED: tuple[Callable[[Place, bytes], None], ...] = (
     _sent_levels,
     _names,
     _paces,
+    _update_mark,
+    _documents_index,
+    _intrastat_manifest,
+    _change_names,
 )
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 
 from fuzz.seeds import CORPUS, examples, seeds
-from fuzz.targets import TARGETS
+from fuzz.targets import STORED, TARGETS, empty_place, split
 
 LONGEST = 20
 """Seconds for one example, which takes milliseconds."""
@@ -42,6 +42,14 @@ def test_seeds(target: str) -> None:
     for data in seeds(target):
         with no_hang():
             TARGETS[target](data)
+
+
+def test_stored_files_that_are_as_they_should_be_are_no_errors() -> None:
+    sound = sorted((CORPUS / "stored").glob("[0-9]*"))
+    for path in sound:
+        read, content = split(path.read_bytes(), STORED)
+        read(empty_place(), content)
+    assert len({path.name[:2] for path in sound}) == len(STORED)
 
 
 @pytest.mark.parametrize("number", [300, pytest.param(5_000, marks=pytest.mark.exhaustive)])

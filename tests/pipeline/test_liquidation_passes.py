@@ -78,7 +78,7 @@ def landed(root: Path, manifest: dict[str, Any], *changes: tuple[int, int, str],
     files = {layout.manifest(WINDOW): json.dumps(manifest)}
     for day, hour, run in changes:
         date, fetched = datetime(2026, 11, day, tzinfo=UTC).date(), datetime(2026, 11, 13, hour, tzinfo=UTC)
-        files[DayChange(layout.changes(date), fetched, run, False, 1, 2, 3).file] = ""
+        files[DayChange(layout.changes(date), date, fetched, run, False, 1, 2, 3).file] = ""
         files[f"{layout.revisions(date)}/{PublishedName(WINDOW, 'a', fetched).file_name('parquet')}"] = ""
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
