@@ -142,7 +142,7 @@ class ObjectStore:
         with naming_damaged(self.full(path)):
             # Not json: it lets texts pass that cannot be written again.
             content = msgspec.json.decode(data)
-            msgspec.convert(content, shape)
+            msgspec.convert(content, shape, dec_hook=lambda kind, value: kind(value))
             return content
 
     def write(self, path: str, data: bytes) -> None:
