@@ -18,7 +18,9 @@ OWN = "airflow-provider-zdirect"
 
 
 def test_the_bill_of_materials_names_every_installed_library(tmp_path: Path) -> None:
-    planned = subprocess.run(["make", "--dry-run", "sbom"], cwd=PROJECT, capture_output=True, text=True, check=True)
+    planned = subprocess.run(
+        ["make", "--no-print-directory", "--dry-run", "sbom"], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
     command = shlex.split(planned.stdout[planned.stdout.index(".venv/bin/cyclonedx-py") :].replace("\\\n", " "))
     sbom, bin_folder = tmp_path / "sbom.json", Path(sys.executable).parent
     replaced = {command[0]: str(bin_folder / "cyclonedx-py"), "build/sbom.json": str(sbom), ".venv": sys.executable}
