@@ -90,7 +90,33 @@ LONG = ("dags", "operators", "triggers", "sensors", "intrastat", "s3", "orders")
 """Folders with tests that take long."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+MOST_ON_S3 = 8
+"""Cases of one test in a bucket, where each takes several times as long as on a disk; all run on a disk."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Fewer cases over S3, and long tests apart from each other."""
+    _thin_out_s3(config, items)
+    _spread(items)
+
+
+def _thin_out_s3(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of each test, some cases in the bucket, evenly spread."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if "s3" in getattr(getattr(item, "callspec", None), "params", {}).values():
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    left_out = {
+        item.nodeid
+        for each in cases.values()
+        for number, item in enumerate(each)
+        if number * MOST_ON_S3 % len(each) >= MOST_ON_S3 < len(each)
+    }
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid in left_out])
+    items[:] = [item for item in items if item.nodeid not in left_out]
+
+
+def _spread(items: list[pytest.Item]) -> None:
     """The two files that wait for a minute, apart from each other and while there is other work to do beside them.
 
     Both are at the end of the alphabet: one process would have to do them when there is nothing left for the other.
