@@ -48,13 +48,13 @@ class Step:
 
 
 STEPS = (
-    Step("worker-1", lambda look: look.running_on["worker-1"] == SLOTS),
+    Step("worker-1", lambda look: look.running_on["worker-1"] > 0),
     Step("scheduler-1", lambda look: look.states["queued"] > 0),
     Step("triggerer", lambda look: look.waiting_sensors >= SENSORS // 2),
     Step("redis", lambda look: look.states["queued"] > 0),
-    Step(TOKENS, lambda look: look.states["running"] >= 2 * SLOTS),
-    Step("worker-2", lambda look: look.running_on["worker-2"] == SLOTS),
-    Step("postgres", lambda look: look.states["running"] >= SLOTS),
+    Step(TOKENS, lambda look: look.states["running"] >= SLOTS),
+    Step("worker-2", lambda look: look.running_on["worker-2"] > 0),
+    Step("postgres", lambda look: look.states["running"] > 0),
     Step("triggerer", lambda look: look.waiting_sensors >= SENSORS * 9 // 10),
 )
 

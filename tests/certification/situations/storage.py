@@ -22,6 +22,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectConfigurationError,
     ZDirectError,
 )
+from airflow_provider_zdirect.storage.disk_errors import base_path
 from certification.case import Play, Situation, check_end, of_dataset
 from certification.world import NOW, PAGE, Outcome, World
 
@@ -74,7 +75,9 @@ def fails_once(world: World) -> None:
         def fail() -> None:
             if next(steps) == step:
                 failed.append(step)
-                raise OSError(errno.EIO, os.strerror(errno.EIO))
+                # As the object store names what its file system raises; this is in its place.
+                with base_path(str(world.root)).errors():
+                    raise OSError(errno.EIO, os.strerror(errno.EIO))
 
         before_changes(patched, fail)
         return lambda: bool(failed)
