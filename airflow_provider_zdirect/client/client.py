@@ -337,7 +337,7 @@ class ZDirectClient:
 
 
 def _outline(page: Page) -> tuple[int, bytes, bytes]:
-    """What tells one page from another, nearly always: how many records it has, the first one and the last one."""
+    """Number of records, the first and the last one: enough to tell pages apart."""
     records = page.records
     return (len(records), bytes(records[0]), bytes(records[-1])) if records else (0, b"", b"")
 

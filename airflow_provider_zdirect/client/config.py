@@ -39,8 +39,8 @@ class ClientConfig:
     :param connect_timeout: seconds for a connection.
     :param read_timeout: seconds for the next byte.
     :param total_timeout: seconds for one whole answer.
-    :param rate_share: part of each documented rate limit that this host may use, in (0, 1]; None means that hosts agree
-        among each other where they can, and that there is no other host where they cannot.
+    :param rate_share: part of each documented rate limit that this host may use, in (0, 1]; None: the hosts of an
+        Airflow deployment share the limits, and a plain client uses all of them.
     :param max_inline_wait: longest wait inside a request, in seconds; longer ones are raised as a retriable error.
     :param max_answer_size: largest answer that is accepted, in MB (1,000,000 bytes) after decompression.
     :param assumptions: what is assumed of the API where it is not confirmed.

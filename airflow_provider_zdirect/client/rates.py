@@ -89,7 +89,7 @@ class FilePaces:
         async with host_lock(path, patience=30, poll=0.002) as file:
             # What comes after the first line is the rest of a longer one.
             before = os.pread(file, 65_536, 0).partition(b"\n")[0]
-            pace, result = await step(decoded(before))
+            pace, result = await step(decoded(before, Pace))
             if (after := msgspec.json.encode(pace)) != before:
                 os.pwrite(file, after + b"\n", 0)
             return result
@@ -100,12 +100,12 @@ def pace_name(endpoint: str) -> str:
     return hashlib.sha256(endpoint.encode()).hexdigest()[:32]
 
 
-def decoded(text: str | bytes | None) -> Pace:
-    """The pace in ``text``; a new one, if it holds none."""
+def decoded(text: str | bytes | None, kind: type[T]) -> T:
+    """What ``text`` holds; a new one of its kind, if that is nothing or garbage."""
     try:
-        return msgspec.json.decode(text or b"", type=Pace)
+        return msgspec.json.decode(text or b"", type=kind)
     except NOT_READABLE:
-        return Pace()
+        return kind()
 
 
 class RateLimiter:
@@ -145,7 +145,7 @@ class RateLimiter:
                 log.info("Rate limit of %s: waiting %.1f s for the next free slot.", endpoint, wait)
             await self._clock.sleep(wait)
             waited += wait
-            # Somebody may have met a 429 while this one slept; of another host only a look at the others tells.
+            # Somebody may have met a 429 meanwhile, here or on another host.
             if await self._change(endpoint, self._is_paused):
                 continue
             if wait < 1 or not await self._change_everybodys(endpoint, self._is_paused):
@@ -161,7 +161,7 @@ class RateLimiter:
         await self._change_everybodys(endpoint, step)
 
     async def _reserve(self, endpoint: str, rate: Rate, left: float, host: Pace) -> tuple[Pace, float]:
-        """The wait for the next request, which is reserved if that is no longer than ``left``."""
+        """Seconds until the next request may be sent; reserves it, unless they are more than ``left``."""
         slots = host.usable(now := self._now(), rate)
         if host.alone_until <= now + LOOK_AGAIN:
             self._look_again = max(self._look_again, host.alone_until)

@@ -12,9 +12,8 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from airflow_provider_zdirect.client.pace import Pace
-from airflow_provider_zdirect.client.rates import Step, pace_name
+from airflow_provider_zdirect.client.rates import Step, decoded, pace_name
 from airflow_provider_zdirect.clock import Clock
-from airflow_provider_zdirect.datasets.page import NOT_READABLE
 
 T = TypeVar("T")
 
@@ -61,7 +60,7 @@ class SharedPaces:
         mark, results = None, list[T]()
         for attempt in range(ATTEMPTS):
             began = self._clock.now()
-            kept = await self._read(name)
+            kept = decoded(await self._texts.read(name), _Kept)
             pace, latest = await step(kept.pace)
             if pace == kept.pace:
                 # What was reserved slowly is better than nothing: else nobody would get the last free slot.
@@ -83,13 +82,6 @@ class SharedPaces:
             await self._clock.sleep(max(SETTLED, 2 * took))
             # Who took longer may have undone what another host had already found in place.
             was_quick = took < SETTLED or attempt > 0
-            if was_quick and mark in (await self._read(name)).marks:
+            if was_quick and mark in decoded(await self._texts.read(name), _Kept).marks:
                 break
         return results[-1]
-
-    async def _read(self, name: str) -> _Kept:
-        """What is kept; nothing, if it is garbage."""
-        try:
-            return msgspec.json.decode(await self._texts.read(name) or "{}", type=_Kept)
-        except NOT_READABLE:
-            return _Kept()
