@@ -26,6 +26,7 @@ from clocks import NOON, FakeClock
 
 from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, RetryPolicy, ZDirectClient
 from airflow_provider_zdirect.client.answer_errors import error_of
+from airflow_provider_zdirect.client.pace import Pace
 from airflow_provider_zdirect.client.rates import decoded
 from airflow_provider_zdirect.client.retry import LONGEST_RETRY_AFTER, parse_retry_after
 from airflow_provider_zdirect.client.sending import Call
@@ -473,9 +474,13 @@ def _names(place: Place, content: bytes) -> None:
 
 def _paces(place: Place, content: bytes) -> None:
     """What processes and hosts share of their pace and token. Garbage counts as nothing."""
-    decoded(content)
+
+    async def look(pace: Pace) -> tuple[Pace, None]:
+        return pace, None
+
+    decoded(content, Pace)
     text = content.decode(errors="replace")
-    asyncio.run(SharedPaces(_Texts(text), FakeClock(NOON))._read("name"))
+    asyncio.run(SharedPaces(_Texts(text), FakeClock(NOON)).change("orders", look))
     cipher = _cipher()
     sealed = cipher._fernet.encrypt(content).decode()
     cipher.open(sealed)
