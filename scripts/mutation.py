@@ -365,8 +365,8 @@ def table(mutants: list[Mutant]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("packages", nargs="*", default=list(PACKAGES), help="default: %(default)s")
-    parser.add_argument("--mutants", type=int, default=100, help="changes per package (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=13)
+    parser.add_argument("--mutants", type=int, default=70, help="changes per package (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=14)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--resume", action="store_true", help="go on with a run that was ended")
     parser.add_argument("--survivors", action="store_true", help="only what survived the last time")

@@ -16,6 +16,7 @@ from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.emulator.state import LoggedRequest
 from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectError, ZDirectRetriableError
 from airflow_provider_zdirect.windows import Window
+from certification.protection import Protection
 from certification.world import SECRET, Outcome, Row, World
 
 MOST_REPEATED = 4
@@ -23,13 +24,16 @@ MOST_REPEATED = 4
 
 Play = Callable[[World], object]
 
-PUBLISHING = {
-    Once: "publish.merge:RowMerger.merge",
-    Days: "publish.day:DayReplacer.replace",
-    Snapshots: "publish.snapshot:store_snapshot",
-    History: "publish.history:RecordHistory.record",
+LOOKS_BACK = Protection("publish.merge:_Round.run", "self.written and {*self._held_files()} != self.there", "False")
+CHANGED_DAYS = Protection("publish.day:DayReplacer._publish_changed", "not changes.total()", "False")
+NEW_SNAPSHOTS = Protection("publish.snapshot:store_snapshot", "if held is None or", "if True or")
+PUBLISHED_ONCE = {
+    Once: Protection("publish.merge:_Round._held_files", "return paths", "return []", also=LOOKS_BACK),
+    Days: CHANGED_DAYS,
+    Snapshots: NEW_SNAPSHOTS,
+    History: Protection("publish.history:_Recording._round", "len(paths) == 1 and versions == known.versions", "False"),
 }
-"""What publishes, by the way in which a dataset is published."""
+"""What looks whether the same is there already, by the way in which a dataset is published."""
 
 
 def every(dataset: Dataset) -> bool:
@@ -42,14 +46,13 @@ class Situation:
 
     :param id: ``group/name``.
     :param shows: one sentence.
-    :param protected_by: ``module:function`` below the package, without which the cases fail; or those of each way of
-        publishing.
+    :param protected_by: without it the cases fail; it may differ by the way in which a dataset is published.
     :param play: brings the situation about and checks what has become of it.
     """
 
     id: str
     shows: str
-    protected_by: str | Mapping[type[Publication], str]
+    protected_by: Protection | Mapping[type[Publication], Protection]
     play: Play
     applies: Callable[[Dataset], bool] = every
 
@@ -68,9 +71,9 @@ class Case:
         return f"{self.dataset}/{self.situation.id}"
 
     @property
-    def protected_by(self) -> str:
+    def protection(self) -> Protection:
         by = self.situation.protected_by
-        return by if isinstance(by, str) else by[type(DATASETS[self.dataset].publish)]
+        return by if isinstance(by, Protection) else by[type(DATASETS[self.dataset].publish)]
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,8 @@ class Disturbed:
         check_end(world, outcome, error=self.error, ends=self.ends, says=self.says, names=not self.path)
         hit = [request for request in world.emulator.requests if request.fault]
         check_waits(world, hit, self.wait)
+        asked_again = [first for first, _ in pairwise_same(world.emulator.requests) if first in hit]
+        assert asked_again == hit or not self.ends, "what failed is asked for again"
         check_requests(world, tries=len(outcome.errors) + 1, needed=needed, tokens=self.tokens, hit=len(hit))
         if isinstance(failed := outcome.errors[0] if outcome.errors else None, ZDirectRetriableError):
             assert failed.retry_after >= min(self.wait, 86_400), "the task waits as long as it has to"

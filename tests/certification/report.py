@@ -85,7 +85,7 @@ def _case(case: Case, ran: Mapping[str, Ran]) -> dict[str, Any]:
         "group": situation.group,
         "situation": situation.id,
         "shows": situation.shows,
-        "protected_by": case.protected_by,
+        "protected_by": case.protection.names,
         **vars(of_it),
     }
 

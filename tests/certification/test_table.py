@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from functools import reduce
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -34,12 +32,6 @@ def test_what_a_situation_shows_is_one_sentence(situation) -> None:
     assert situation.shows[0].isupper()
     assert situation.shows.endswith(".")
     assert ". " not in situation.shows
-
-
-def test_what_protects_is_there() -> None:
-    for name in {case.protected_by for case in CASES}:
-        module, _, path = name.partition(":")
-        assert reduce(getattr, path.split("."), import_module(f"airflow_provider_zdirect.{module}")), name
 
 
 def test_the_tests_of_other_suites_are_there() -> None:

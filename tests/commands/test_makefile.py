@@ -47,7 +47,13 @@ def test_ci_runs_lint_and_all_tests() -> None:
     text = (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
     assert text.startswith("#!/usr/bin/env bash\n")
     assert "set -euo pipefail" in text
-    assert text.splitlines()[-4:] == ["make lint", "make test", "make test-all", "make certify"]
+    assert text.splitlines()[-5:] == [
+        "make lint",
+        "make test",
+        "make test-all",
+        "make certify",
+        "make test-distributed",
+    ]
 
 
 def test_a_name_that_only_prints_an_error_is_passed_over(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from cluster import PROJECT, Cluster
 from figures import TOKENS, Figures, by_operation, difference
 from load import OPTIONS, SENSORS, Load
 from real_time import now
+from sessions import stopped_by_signals
 from topology import WORKERS
 
 pytestmark = pytest.mark.distributed
@@ -54,7 +55,8 @@ def figures(home: Path, pytestconfig: pytest.Config) -> Figures:
 
     cluster = Cluster(home, OPTIONS)
     say(f"Starting {len(WORKERS)} workers, two schedulers and what belongs to them")
-    with cluster.running():
+    # Around all of it, so that the S3 server ends, too.
+    with stopped_by_signals(), cluster.running():
         load, chaos = Load(cluster, now()), Chaos(cluster, say)
         load.begin()
         say("20 backfill runs and 100 sensors have begun")

@@ -15,6 +15,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectError,
 )
 from certification.case import Situation, check_end, of_dataset, requests_needed, token_requests
+from certification.protection import Protection
 from certification.world import World
 
 AT_ONCE = 8
@@ -78,61 +79,67 @@ def sandbox_into_production(world: World) -> None:
     check_end(world, outcome, error=ZDirectConfigurationError, ends=False, says=says, names=False, before=before)
 
 
+REFUSED = Protection("client.access_token:AccessTokens._ask", "error.status not in (400, 401)", "True")
+FORBIDDEN = Protection("client.answer_errors:error_of", "status == 403", "False")
 SITUATIONS = [
     Situation(
         "connection/good",
         "The app lists the merchant, one token serves everything, and every row is published once.",
-        "client.access_token:AccessTokens.get",
+        Protection(
+            "client.access_token:AccessTokens._usable", "token if token.is_fresh(now) else None", "None  # a new one"
+        ),
         good,
     ),
     Situation(
         "connection/wrong-secret",
         "A wrong secret is an error after one token request, and says where to copy the right one from.",
-        "client.access_token:AccessTokens._ask",
+        REFUSED,
         _refused({"client_secret": "another-secret"}, "client id or the client secret", "zDirect portal"),
     ),
     Situation(
         "connection/unknown-app",
         "An unknown client id is an error after one token request.",
-        "client.access_token:AccessTokens._ask",
-        _refused({"client_id": "another-app"}, "another-app", "zDirect portal"),
+        REFUSED,
+        _refused({"client_id": "another-app"}, "another-app", "client id or the client secret", "zDirect portal"),
     ),
     Situation(
         "connection/other-merchant",
         "A merchant of another app is an error at once, and nothing is published under it.",
-        "client.answer_errors:error_of",
+        FORBIDDEN,
         _other_merchant(True, PermissionDeniedError),
         _names_merchant,
     ),
     Situation(
         "connection/unknown-merchant",
         "An unknown merchant is an error at once.",
-        "client.answer_errors:error_of",
+        Protection("client.answer_errors:error_of", "status == 404", "False"),
         _other_merchant(False, NotFoundError),
         _names_merchant,
     ),
     Situation(
         "connection/missing-scope",
         "A scope that is not granted is an error at once, and names the scope.",
-        "client.answer_errors:error_of",
+        FORBIDDEN,
         _answer(403, PermissionDeniedError, {"title": "Forbidden", "detail": "insufficient scope"}, "{scope}"),
     ),
     Situation(
         "connection/sandbox-app",
         "An app in sandbox mode that calls production is an error at once, and says so.",
-        "client.answer_errors:error_of",
+        FORBIDDEN,
         _answer(403, PermissionDeniedError, {"title": "Forbidden"}, "sandbox mode but production is called"),
     ),
     Situation(
         "connection/inactive-app",
         "An app whose every token is refused gets one new token, and then an error.",
-        "client.client:ZDirectClient._authorised",
+        Protection(
+            "client.client:ZDirectClient._authorised", "is_repeated and token.obtained_at >= first_sent", "False"
+        ),
         _answer(401, AuthenticationError, {"title": "Unauthorized"}, "also with a fresh access token"),
     ),
     Situation(
         "connection/sandbox-into-production",
         "Samples of the sandbox are never published beside data of production.",
-        "publish.environment:claim_environment",
+        Protection("publish.environment:claim_environment", "owner != environment", "False"),
         sandbox_into_production,
     ),
 ]

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 
 from airflow_provider_zdirect.client import MemoryRateLimiter
 from airflow_provider_zdirect.datasets.dataset import Dataset
+from airflow_provider_zdirect.datasets.publication import Days, History, Once, Snapshots
 from airflow_provider_zdirect.emulator.clock import DAY
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
 from airflow_provider_zdirect.pipeline.extract import ExtractResult
 from airflow_provider_zdirect.windows import Window
-from certification.case import PUBLISHING, Situation, check_end, check_requests, requests_needed
+from certification.case import LOOKS_BACK, PUBLISHED_ONCE, Situation, check_end, check_requests, requests_needed
+from certification.protection import Protection
 from certification.world import World
 
 AT_ONCE = 4
@@ -165,57 +167,86 @@ def asked_for_all(dataset: Dataset) -> bool:
     return dataset.name not in ("item_quantities", "tours")
 
 
+ONE_DAY = Protection("datasets.selection:Dates.parameters", "as_parameter(end)", "as_parameter(end + DAY)")
+TILING = {
+    Once: Protection("publish.late_records:publishable", "if not overlap", "if True", also=PUBLISHED_ONCE[Once]),
+    Days: ONE_DAY,
+}
+"""What lets windows fit together."""
+TILING_AT_ONCE = {**TILING, Once: LOOKS_BACK}
+SAME_SNAPSHOT = Protection(
+    "publish.snapshot:store_snapshot",
+    "np.sort(rows.hashes).tobytes()",
+    "str(id(rows)).encode()",
+    also=Protection("publish.snapshot:_tidied", "for path in others", "for path in ()"),
+)
+ONE_FILE_A_DAY = Protection("publish.day:DayReplacer._clear_up", "if path not in stays", "if False")
+ONE_HISTORY = Protection("publish.history:_Recording._keep_current", "h.files(h.layout) != [holder]", "False")
+MEETING = {
+    Once: LOOKS_BACK,
+    Days: ONE_FILE_A_DAY,
+    Snapshots: SAME_SNAPSHOT,
+    History: Protection(
+        "publish.history:_Recording._round", "not set(there) <= {*paths, holder.path}", "False", also=ONE_HISTORY
+    ),
+}
+"""What runs of the same at the same time rely on."""
 SITUATIONS = [
     Situation(
         "read/once",
         "Every row is published once, with the requests that it takes, and its manifest counts it.",
-        "pipeline.extract:extract",
+        Protection("datasets.answer:Answer.read", "lists[filled[0]]", "lists[filled[0]][1:]"),
         once,
     ),
-    Situation("read/as-lines", "So it is as JSON lines.", "storage.row_files:open_writer", as_lines),
-    Situation("read/again", "A second run publishes nothing new and writes no file anew.", PUBLISHING, again),
+    Situation(
+        "read/as-lines",
+        "So it is as JSON lines.",
+        Protection("storage.row_files:open_writer", 'suffix == "parquet"', "True"),
+        as_lines,
+    ),
+    Situation("read/again", "A second run publishes nothing new and writes no file anew.", PUBLISHED_ONCE, again),
     Situation(
         "read/two-merchants",
         "Rows of two merchants do not mix.",
-        "storage.layout:Layout.merchant",
+        Protection("storage.layout:Layout.merchant", "={self.merchant_id}", "=all"),
         two_merchants,
         asked_for_all,
     ),
     Situation(
         "read/nothing-there",
         "A window in which nothing happened is complete, with no rows and a manifest.",
-        "pipeline.extract:_publish_nothing",
+        Protection("pipeline.extract:_publish_nothing", "run.write(manifest)", "pass"),
         nothing_there,
         windowed,
     ),
     Situation(
         "tiling/in-order",
         "Adjacent windows tile: what they publish together is the whole interval, once.",
-        PUBLISHING,
+        TILING,
         in_order,
         windowed,
     ),
     Situation(
-        "tiling/in-reverse", "So they do in reverse order, as a backfill runs them.", PUBLISHING, in_reverse, windowed
+        "tiling/in-reverse", "So they do in reverse order, as a backfill runs them.", TILING, in_reverse, windowed
     ),
-    Situation("tiling/at-once", "So they do at the same time.", "publish.rounds:in_rounds", at_once, windowed),
+    Situation("tiling/at-once", "So they do at the same time.", TILING_AT_ONCE, at_once, windowed),
     Situation(
         "tiling/the-same-at-once",
         "Four runs of the same at the same time publish it once.",
-        "publish.rounds:in_rounds",
+        MEETING,
         the_same_at_once,
     ),
     Situation(
         "tiling/overlapping",
         "Windows that overlap, and the same ones again, publish each row once.",
-        PUBLISHING,
+        TILING,
         overlapping,
         windowed,
     ),
     Situation(
         "tiling/any",
         "Any split, in any order, at once or not, with some of it again: the same union (Hypothesis).",
-        PUBLISHING,
+        TILING,
         any_tiling,
         windowed,
     ),

@@ -38,9 +38,12 @@ from certification.case import (
     of_dataset,
     requests_needed,
 )
+from certification.protection import Protection
 from certification.world import DAYS, NOW, World
 
-ERRORS = "client.answer_errors:error_of"
+LATER = Protection(
+    "client.answer_errors:error_of", "max(parse_retry_after(header, now) or 0.0, call.refetch_delay)", "1.0"
+)
 RETRY_AFTER: dict[str, tuple[str | None, float]] = {
     "seconds": ("7", 7),
     "fraction": ("2.5", 2.5),
@@ -58,10 +61,15 @@ RETRY_AFTER: dict[str, tuple[str | None, float]] = {
 def _after_429(form: str) -> Situation:
     text, wait = RETRY_AFTER[form]
     headers = {"Retry-After": text} if text is not None else {}
+    kept = (
+        ("asked = parse_retry_after(header, now)", "asked = 0.0")
+        if wait != 1
+        else ("max(asked, SHORTEST_RATE_LIMIT_WAIT)", "0.0")
+    )
     return Situation(
         f"retry/429-{form}",
         f"After a 429 whose Retry-After is {form}, nothing is asked for before {wait:g} s have passed.",
-        "client.retry:RetryPolicy.wait_after_429",
+        Protection("client.retry:RetryPolicy.wait_after_429", *kept),
         Disturbed(
             {"status": 429, "headers": headers},
             RateLimitedError if wait > 30 else None,
@@ -78,7 +86,7 @@ def _after_503(form: str) -> Situation:
     return Situation(
         f"retry/503-{form}",
         f"After a 503 whose Retry-After is {form}, nothing is asked for again before {wait:g} s have passed.",
-        ERRORS,
+        LATER,
         Disturbed(
             {"status": 503, "headers": headers},
             ServerError,
@@ -93,24 +101,29 @@ def _status(status: int) -> Situation:
     return Situation(
         f"retry/{status}",
         f"A {status} is repeated by the task's retry, two minutes later, and what came before it is kept.",
-        ERRORS,
+        LATER,
         Disturbed({"status": status, "body": ""}, ServerError, 120, says=(f"answered {status}",)),
     )
 
 
-def _inside(name: str, shows: str, protected_by: str, action: dict[str, object], **more: object) -> Situation:
+def _inside(name: str, shows: str, protected_by: Protection, action: dict[str, object], **more: object) -> Situation:
     """A failure that the client repeats by itself."""
     return Situation(f"transport/{name}", shows, protected_by, Disturbed(action, None, 1, **more))  # type: ignore[arg-type]
 
 
 def _token(
-    name: str, shows: str, action: dict[str, object], error: type[ZDirectError] | None, wait: float
+    name: str,
+    shows: str,
+    protected_by: Protection,
+    action: dict[str, object],
+    error: type[ZDirectError] | None,
+    wait: float,
 ) -> Situation:
     """The token endpoint fails once."""
     return Situation(
         f"token/{name}",
         shows,
-        "client.access_token:AccessTokens._request",
+        protected_by,
         Disturbed(action, error, wait, path="^/auth/token$", tokens=2),
     )
 
@@ -214,8 +227,12 @@ def _pages(dataset: Dataset) -> bool:
     return isinstance(dataset.paging, Cursor)
 
 
-TRANSPORT = "client.retry:RetryPolicy.inline_wait"
-READ = "datasets.answer:Answer.read"
+REPEATED = Protection(
+    "client.retry:RetryPolicy.inline_wait", "isinstance(failure, (TransportError, MalformedResponseError))", "False"
+)
+UNREADABLE = Protection(
+    "datasets.answer:Answer._content", "sound_members(body)", 'sound_members(body if body[-1:] == b"}" else b"{}")'
+)
 HTML = {"status": 200, "body": "<html>Please sign in</html>", "headers": {"Content-Type": "text/html"}}
 GATEWAY = {"status": 200, "body": {"message": "no upstream"}}
 SITUATIONS = [
@@ -225,98 +242,113 @@ SITUATIONS = [
     Situation(
         "retry/503-always",
         "A server that is down for long is asked once per try, two minutes apart, and nothing is published.",
-        ERRORS,
+        LATER,
         Disturbed({"status": 503}, ServerError, 120, times=None, ends=False),
     ),
     Situation(
         "retry/400",
         "A request that zDirect refuses is an error at once.",
-        ERRORS,
+        Protection("client.answer_errors:error_of", "400 <= status < 500 and", "False and"),
         Disturbed({"status": 400}, BadRequestError, 0, times=None, ends=False),
     ),
     Situation(
         "retry/redirect",
         "A redirect is never followed: the token goes to no other host.",
-        "client.transport:_new_client",
+        Protection("client.transport:_new_client", "follow_redirects=False", "follow_redirects=True"),
         redirect,
     ),
     Situation(
         "transport/refused",
         "While nothing listens, the task waits two minutes, and comes through afterwards.",
-        "client.transport:_refusal",
+        Protection("client.transport:_refusal", "case ConnectionRefusedError()", "case EOFError()"),
         refused,
     ),
     Situation(
         "transport/refused-from-the-start",
         "An address that never worked is an error at once, and says what to correct.",
-        "client.access_token:AccessTokens._ageing",
+        Protection(
+            "client.access_token:AccessTokens._ageing",
+            "held is None and isinstance(failure, NotConnectedError)",
+            "False",
+        ),
         refused_from_the_start,
     ),
     _inside(
         "reset",
         "A connection that is reset before the answer is tried again after a second.",
-        TRANSPORT,
+        REPEATED,
         {"reset": True},
     ),
     Situation(
         "transport/reset-always",
         "A server that resets every connection fails each try after four requests, and nothing is published.",
-        TRANSPORT,
+        Protection("client.retry:RetryPolicy.inline_wait", "attempts >= self.max_attempts", "False"),
         Disturbed({"reset": True}, TransportError, 1, times=None, ends=False),
     ),
-    _inside("cut-body", "A body that breaks off is never taken for the whole answer.", TRANSPORT, {"cut_body": True}),
+    _inside("cut-body", "A body that breaks off is never taken for the whole answer.", REPEATED, {"cut_body": True}),
     _inside(
-        "cut-at-start", "A body of which no byte comes is never taken for an empty answer.", TRANSPORT, {"cut_body": 0}
+        "cut-at-start", "A body of which no byte comes is never taken for an empty answer.", REPEATED, {"cut_body": 0}
     ),
     _inside(
         "cut-gzip",
         "A compressed body that breaks off is never taken for the whole answer.",
-        TRANSPORT,
+        REPEATED,
         {"cut_gzip": True},
     ),
     _inside(
         "slow-trickle",
         "An answer that trickles in is given up after total_timeout, and tried again.",
-        "client.transport:Transport.send",
-        {"trickle": 0.1},
+        Protection("client.transport:Transport.send", "asyncio.timeout(limits.total)", "asyncio.timeout(None)"),
+        {"trickle": 0.2},
         # Longer than any other answer takes on a busy machine.
         settings={"total_timeout": 2},
     ),
-    _inside("truncated-json", "JSON that ends in the middle is fetched again.", READ, {"malformed_json": True}),
-    _inside("empty-body", "An empty 200 is never taken for no records.", READ, {"empty_body": True}),
+    _inside("truncated-json", "JSON that ends in the middle is fetched again.", UNREADABLE, {"malformed_json": True}),
+    _inside("empty-body", "An empty 200 is never taken for no records.", UNREADABLE, {"empty_body": True}),
     _inside(
-        "wrong-content-type", "A page of HTML with a 200, as proxies send it, is never taken for an answer.", READ, HTML
+        "wrong-content-type",
+        "A page of HTML with a 200, as proxies send it, is never taken for an answer.",
+        UNREADABLE,
+        HTML,
     ),
-    _inside("other-json", "JSON without the list of records is never taken for no records.", READ, GATEWAY),
+    _inside(
+        "other-json",
+        "JSON without the list of records is never taken for no records.",
+        Protection("datasets.answer:Answer.read", "not lists and unknown", "False"),
+        GATEWAY,
+    ),
     Situation(
         "transport/html-always",
         "Where a proxy answers every request, the task fails and says that the answer is not JSON.",
-        READ,
+        UNREADABLE,
         Disturbed(HTML, MalformedResponseError, 1, times=None, ends=False),
     ),
     Situation(
         "cursor/repeated",
         "A cursor that comes back is an error, and the next run starts from the first page.",
-        "client.client:ZDirectClient.pages",
+        Protection("client.client:ZDirectClient.pages", "page.next_cursor in followed", "False"),
         repeated_cursor,
         _pages,
     ),
     Situation(
         "cursor/endless",
         "A page that comes over and over, each time by a new cursor, is an error after a hundred times.",
-        "client.client:ZDirectClient.pages",
+        Protection("client.client:ZDirectClient.pages", "page.next_cursor and alike >= ALIKE_PAGES", "False"),
         endless_cursors,
         _pages,
     ),
     Situation(
         "token/expires",
         "A token that expires in the middle is replaced once, and no page is lost.",
-        "client.client:ZDirectClient._authorised",
+        Protection(
+            "client.client:ZDirectClient._authorised", "is_repeated and token.obtained_at >= first_sent", "True"
+        ),
         token_expires,
     ),
     _token(
         "limited-short",
         "A short limit of token requests is waited for.",
+        Protection("client.access_token:AccessTokens._request", "attempts >= policy.max_attempts", "True"),
         {"status": 429, "headers": {"Retry-After": "5"}},
         None,
         5,
@@ -324,18 +356,33 @@ SITUATIONS = [
     _token(
         "limited-long",
         "A long limit of token requests gives the worker back, for as long as it lasts.",
+        Protection("client.retry:RetryPolicy.wait_after_429", "parse_retry_after(header, now)", "0.0"),
         {"status": 429, "headers": {"Retry-After": "300"}},
         RateLimitedError,
         300,
     ),
-    _token("503", "A token endpoint that is down is asked again two minutes later.", {"status": 503}, ServerError, 120),
-    _token("reset", "A token request whose connection is reset is repeated.", {"reset": True}, None, 1),
-    _token("html", "A page of HTML is not taken for a token.", HTML, None, 1),
+    _token(
+        "503",
+        "A token endpoint that is down is asked again two minutes later.",
+        LATER,
+        {"status": 503},
+        ServerError,
+        120,
+    ),
+    _token("reset", "A token request whose connection is reset is repeated.", REPEATED, {"reset": True}, None, 1),
+    _token(
+        "html",
+        "A page of HTML is not taken for a token.",
+        Protection("client.access_token:AccessTokens._ask", "except NOT_READABLE", "except ()"),
+        HTML,
+        None,
+        1,
+    ),
     *(
         Situation(
             f"clock/{name}",
             f"With a worker's clock {name.replace('-', ' by ')}, all is published, and a Retry-After date kept to.",
-            ERRORS,
+            Protection("client.answer_errors:error_of", "_date_of(answer) or now", "now"),
             _skewed(ahead),
         )
         for name, ahead in {

@@ -9,6 +9,7 @@ import shutil
 import signal
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from full_disk import Disk
 from killing import Killed, before_changes, kill_at
 
 from airflow_provider_zdirect.client import MemoryRateLimiter
+from airflow_provider_zdirect.datasets.publication import Days, History, Once, Snapshots
 from airflow_provider_zdirect.exceptions import (
     DiskFullError,
     StorageUnavailableError,
@@ -23,7 +25,17 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectError,
 )
 from airflow_provider_zdirect.storage.disk_errors import base_path
-from certification.case import Play, Situation, check_end, of_dataset
+from certification.case import (
+    CHANGED_DAYS,
+    NEW_SNAPSHOTS,
+    PUBLISHED_ONCE,
+    Play,
+    Situation,
+    check_end,
+    of_dataset,
+)
+from certification.protection import Protection
+from certification.situations.reading import ONE_FILE_A_DAY, ONE_HISTORY, SAME_SNAPSHOT
 from certification.world import NOW, PAGE, Outcome, World
 
 EVERY = 7
@@ -163,8 +175,30 @@ def _start_anew(world: World) -> None:
     world.limiter = MemoryRateLimiter(world.clock())
 
 
-DISK = "storage.disk_errors:Directory.errors"
-CHECKPOINT = "storage.checkpoint:Checkpoint.load"
+DISK = Protection("storage.disk_errors:Directory.errors", "named is None", "True")
+DISK_OR_STORAGE = replace(
+    DISK, also=Protection("storage.object_store:naming_base_path", "except Exception", "except ()")
+)
+BEGUN = {
+    Once: PUBLISHED_ONCE[Once],
+    Days: Protection(
+        "publish.day:DayReplacer._replace",
+        "latest is None or latest < fetched",
+        "True",
+        also=replace(CHANGED_DAYS, also=ONE_FILE_A_DAY),
+    ),
+    Snapshots: replace(
+        NEW_SNAPSHOTS,
+        also=SAME_SNAPSHOT,
+    ),
+    History: Protection(
+        "publish.history:_Recording._round",
+        "path != holder.path",
+        "False",
+        also=replace(PUBLISHED_ONCE[History], also=ONE_HISTORY),
+    ),
+}
+"""What a run relies on that finds what a killed one has published."""
 SITUATIONS = [
     Situation(
         "storage/disk-full",
@@ -174,7 +208,10 @@ SITUATIONS = [
     ),
     *(
         Situation(
-            f"storage/{name}", f"{shows}, and says what to do; afterwards all is published.", DISK, _forbidden(*more)
+            f"storage/{name}",
+            f"{shows}, and says what to do; afterwards all is published.",
+            DISK_OR_STORAGE if name in ("permission", "io-error") else DISK,
+            _forbidden(*more),
         )
         for name, shows, more in (
             ("quota", "A quota that is used up is an error", (errno.EDQUOT, DiskFullError, "quota")),
@@ -205,13 +242,13 @@ SITUATIONS = [
     Situation(
         "process/killed",
         "A process killed before any change of the base path has published nothing wrong; the next completes it.",
-        CHECKPOINT,
+        BEGUN,
         killed,
     ),
     Situation(
         "process/terminated",
         "So it is with SIGTERM, after which a thread may still be writing.",
-        CHECKPOINT,
+        BEGUN,
         terminated,
     ),
 ]

@@ -20,6 +20,7 @@ from airflow_provider_zdirect.datasets.publication import Days
 from airflow_provider_zdirect.exceptions import RetentionError, WindowError, ZDirectError
 from airflow_provider_zdirect.windows import Window
 from certification.case import Situation, check_end, of_dataset
+from certification.protection import Protection
 from certification.situations.reading import state, windowed
 from certification.world import NOW, Outcome, World
 
@@ -173,91 +174,97 @@ def by_day(dataset: Dataset) -> bool:
     return isinstance(dataset.publish, Days)
 
 
-RUN_WINDOW = "operators.run_context:run_window"
-INTERVAL = "operators.run_context:run_interval"
+IS_ITS_INTERVAL = Protection(
+    "operators.run_context:run_window", "return run_interval(context)", "return run_interval(context).split(DAY)[0]"
+)
+NOT_ZERO = Protection("windows:Window.__post_init__", "self.start == self.end", "False")
+KEPT = Protection("windows:within_retention", "window.start >= earliest", "True")
+OF_DAY = Protection("windows:Window.of_day", "cls(first, next_day)", "cls(first, first.astimezone(UTC) + timedelta(1))")
 SITUATIONS = [
-    Situation("run/scheduled", "The window of a scheduled run is its data interval.", RUN_WINDOW, scheduled, windowed),
+    Situation(
+        "run/scheduled", "The window of a scheduled run is its data interval.", IS_ITS_INTERVAL, scheduled, windowed
+    ),
     Situation(
         "run/null-logical-date",
         "A run without a logical date takes its window from the parameters.",
-        RUN_WINDOW,
+        Protection("operators.run_context:run_window", 'values["window_from"] is None', "True"),
         null_logical_date,
         windowed,
     ),
     Situation(
         "run/state",
         "A present state needs no data interval.",
-        "operators.task_run:TaskRun.extract_job",
+        Protection("operators.task_run:TaskRun.extract_job", " if asks_window else None", ""),
         state_without_interval,
         state,
     ),
     Situation(
         "run/asset-triggered",
         "A run that an asset triggers has no data interval, and says what to give instead.",
-        INTERVAL,
+        Protection("operators.run_context:run_interval", "start is None or end is None", "False"),
         refused({"data_interval_start": None, "data_interval_end": None, "logical_date": None}, "no data interval"),
         windowed,
     ),
     Situation(
         "run/partitioned",
         "The interval of a partitioned run is zero-width, and is refused.",
-        "windows:Window.__post_init__",
+        NOT_ZERO,
         refused(_partitioned, "zero-width"),
         windowed,
     ),
     Situation(
         "run/zero-width",
         "A window of zero width, as of a bare cron string, is refused and names the timetable.",
-        "windows:Window.__post_init__",
+        NOT_ZERO,
         refused(_zero_width, "zero-width"),
         windowed,
     ),
     Situation(
         "run/not-its-interval",
         "An interval that the command line did not choose is refused.",
-        INTERVAL,
+        Protection("operators.run_context:run_interval", "logical_date is not None and logical_date < start", "False"),
         refused(_not_its_interval, "does not choose the interval"),
         windowed,
     ),
     Situation(
         "run/future",
         "A window that ends in the future is refused before any request.",
-        "windows:refuse_future",
+        Protection("windows:refuse_future", "window.end > now + MAX_CLOCK_SKEW", "False"),
         refused(_future, "in the future"),
         windowed,
     ),
     Situation(
         "run/past-retention",
         "A window before what zDirect keeps is refused before any request.",
-        "windows:within_retention",
+        KEPT,
         refused(_long_ago, "the earliest data that zDirect keeps", RetentionError),
         windowed,
     ),
     Situation(
         "run/half-a-day",
         "Half a day is refused where zDirect is asked for whole days.",
-        "windows:Window.whole_days",
+        Protection("windows:Window.whole_days", "value != Window.of_day(day, zone).start", "False"),
         refused(_half_a_day, "not midnight"),
         by_day,
     ),
     Situation(
         "run/clipped",
         "A window that begins before retention is clipped if that is allowed, and the manifest names what is missing.",
-        "windows:within_retention",
+        KEPT,
         clipped,
         windowed,
     ),
     Situation(
         "run/23-hour-day",
         "The local day of 23 hours and those beside it tile.",
-        "windows:Window.of_day",
+        OF_DAY,
         _local_day(SHORT_DAY, 23),
         windowed,
     ),
     Situation(
         "run/25-hour-day",
         "The local day of 25 hours and those beside it tile.",
-        "windows:Window.of_day",
+        OF_DAY,
         _local_day(LONG_DAY, 25),
         windowed,
     ),
