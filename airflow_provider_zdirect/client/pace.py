@@ -72,6 +72,15 @@ class Pace(msgspec.Struct, frozen=True, omit_defaults=True):
             slots.append(slot)
         return pace, tuple(slots)
 
+    def later_by(self, seconds: float) -> Pace:
+        """The same by a clock that is so many seconds ahead."""
+        return msgspec.structs.replace(
+            self,
+            arrival=self.arrival + seconds,
+            paused_until=self.paused_until + seconds,
+            share_at=self.share_at + seconds,
+        )
+
     def paused_until_at_least(self, until: float, now: float) -> Pace:
         return msgspec.structs.replace(
             self, paused_until=max(self.paused_until, until) if self.is_paused(now) else until

@@ -175,7 +175,11 @@ class RateLimiter:
                 host = msgspec.structs.replace(host, alone_until=self._look_again)
                 host, (slot,) = host.take(now, replace(rate, limit=rate.limit * self._part()), now + left)
                 return host, slot - now
-            slots, host = taken
+            slots, reserved = taken
+            if reserved is host:
+                # Too far away for this one, also if that was a moment ago.
+                return host, max(slots[0] - now, left + EXACTNESS)
+            host = reserved
         wait = max(0.0, slots[0] - self._now())
         return host if wait > left else msgspec.structs.replace(host, granted=slots[1:]), wait
 

@@ -2,6 +2,9 @@
 
 Two hosts may read the same text, and the one that writes later undoes what the other wrote. So each writes a mark
 beside the pace, and looks again a little later: if its mark is gone, it begins anew.
+
+All times are by the clock that is most ahead: each host notes how far others are ahead of it, and reads and writes
+their times. Otherwise a host whose clock is ahead would reserve all slots that are near for the others.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import msgspec
 
 from airflow_provider_zdirect.client.pace import Pace
 from airflow_provider_zdirect.client.rates import Step, decoded, pace_name
+from airflow_provider_zdirect.client.retry import LONGEST_RETRY_AFTER
 from airflow_provider_zdirect.clock import Clock
 
 T = TypeVar("T")
@@ -41,8 +45,11 @@ class TextStore(Protocol):
 
 
 class _Kept(msgspec.Struct):
+    """:param at: when it was written."""
+
     pace: Pace = Pace()
     marks: tuple[str, ...] = ()
+    at: float = 0.0
 
 
 class SharedPaces:
@@ -54,6 +61,7 @@ class SharedPaces:
     def __init__(self, texts: TextStore, clock: Clock) -> None:
         self._texts = texts
         self._clock = clock
+        self._ahead = 0.0
 
     async def change(self, endpoint: str, step: Step[T], *, surely: bool = True) -> T:
         name = f"zdirect_pace_{pace_name(endpoint)}"
@@ -61,13 +69,16 @@ class SharedPaces:
         for attempt in range(ATTEMPTS):
             began = self._clock.now()
             kept = decoded(await self._texts.read(name), _Kept)
-            pace, latest = await step(kept.pace)
-            if pace == kept.pace:
+            ahead = self._ahead_of_this(kept.at)
+            before = kept.pace.later_by(-ahead)
+            pace, latest = await step(before)
+            if pace == before:
                 # What was reserved slowly is better than nothing: else nobody would get the last free slot.
                 return results[-1] if mark in kept.marks else latest
             results.append(latest)
             mark = uuid.uuid4().hex[:8]
-            marked = _Kept(pace, (*kept.marks[-KEPT_MARKS:], mark))
+            written_at = self._clock.now().timestamp() + ahead
+            marked = _Kept(pace.later_by(ahead), (*kept.marks[-KEPT_MARKS:], mark), written_at)
             try:
                 await self._texts.write(name, msgspec.json.encode(marked).decode())
             except OSError:
@@ -85,3 +96,10 @@ class SharedPaces:
             if was_quick and mark in decoded(await self._texts.read(name), _Kept).marks:
                 break
         return results[-1]
+
+    def _ahead_of_this(self, written_at: float) -> float:
+        """Seconds that the clock of another host is known to be ahead of the one here."""
+        ahead = written_at - self._clock.now().timestamp()
+        # More than any pause is no clock's fault, but garbage.
+        self._ahead = max(self._ahead, ahead) if ahead <= LONGEST_RETRY_AFTER else self._ahead
+        return self._ahead

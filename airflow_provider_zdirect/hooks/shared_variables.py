@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 from contextlib import AbstractAsyncContextManager
+from operator import attrgetter
 from typing import Any
 
 from airflow.providers.common.compat.sdk import mask_secret
@@ -21,7 +22,6 @@ from airflow_provider_zdirect.client.token_stores import (
     TokenStore,
     token_key,
 )
-from airflow_provider_zdirect.clock import Clock, SystemClock
 
 log = logging.getLogger(__name__)
 
@@ -68,10 +68,9 @@ class AirflowVariableTokenStore:
     :param texts: None is Airflow's Variables.
     """
 
-    def __init__(self, config: ClientConfig, clock: Clock | None = None, texts: TextStore | None = None) -> None:
+    def __init__(self, config: ClientConfig, texts: TextStore | None = None) -> None:
         self.key = f"zdirect_token_{config.environment}_{token_key(config.address, config.client_id)[:16]}"
         self._cipher = TokenCipher(config.client_id, config.client_secret)
-        self._clock = clock or SystemClock()
         self._texts = texts or AirflowVariables("Access token of a zDirect app, sealed. Safe to delete.")
         self._host: TokenStore
         try:
@@ -86,13 +85,12 @@ class AirflowVariableTokenStore:
         except OSError as error:
             log.debug("%s", error)
             sealed = None
-        token = await asyncio.to_thread(self._cipher.open, sealed)
-        if token is None or token.remaining(self._clock.now()) <= 0:
-            # Written where Variables could not be.
-            token = await self._host.load() or token
-        if token is not None:
+        # That of the host was written when the Variable could not be.
+        found = [await asyncio.to_thread(self._cipher.open, sealed), await self._host.load()]
+        tokens = [token for token in found if token is not None]
+        for token in tokens:
             await asyncio.to_thread(mask_secret, token.access_token)
-        return token
+        return max(tokens, key=attrgetter("obtained_at"), default=None)
 
     async def save(self, token: Token) -> None:
         await asyncio.to_thread(mask_secret, token.access_token)

@@ -34,10 +34,13 @@ class JumpingLoop(asyncio.SelectorEventLoop):
 
 
 class LoopClock:
-    """The time of the running loop."""
+    """The time of the running loop; or one that is so many seconds ahead."""
+
+    def __init__(self, ahead: float = 0) -> None:
+        self._ahead = ahead
 
     def now(self) -> datetime:
-        return datetime.fromtimestamp(asyncio.get_running_loop().time(), UTC)
+        return datetime.fromtimestamp(asyncio.get_running_loop().time() + self._ahead, UTC)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

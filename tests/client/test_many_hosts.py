@@ -45,6 +45,7 @@ class Load:
         self.latency = (0.003, 0.03)
         self.short_lived = False
         self.is_down: Callable[[], bool] = lambda: False
+        self.ahead: dict[int, float] = {}
 
     def run(self) -> Load:
         run(self._main())
@@ -59,11 +60,11 @@ class Load:
         return asyncio.get_running_loop().time() - self.start
 
     async def _host(self, host: int) -> None:
-        limiter = self._limiter()
+        limiter = self._limiter(host)
         await asyncio.gather(*(self._worker(host, limiter) for _ in range(self.workers)))
 
-    def _limiter(self) -> RateLimiter:
-        clock = LoopClock()
+    def _limiter(self, host: int) -> RateLimiter:
+        clock = LoopClock(self.ahead.get(host, 0))
         return RateLimiter(OneAtATime(), SharedPaces(self.texts, clock), clock)
 
     async def _worker(self, host: int, limiter: RateLimiter) -> None:
@@ -71,7 +72,7 @@ class Load:
         while self.now() < self.seconds:
             if self.short_lived:
                 # Every request from a machine that nobody has seen before, as the pods of Kubernetes are.
-                limiter = self._limiter()
+                limiter = self._limiter(host)
             try:
                 await limiter.acquire("orders", self.rate, max_wait=30)
             except RateLimitedError as error:
@@ -118,6 +119,17 @@ def test_machines_that_live_for_one_request_keep_to_the_limit(hosts: int, seed: 
     load.run()
     assert load.server.refused <= 2 + 0.02 * len(load.server.accepted)
     assert len(load.server.accepted) >= 0.75 * 40 * load.seconds / MINUTE
+
+
+@pytest.mark.parametrize("seconds", [60, 7200])
+@pytest.mark.parametrize("who", ["ahead", "behind"])
+def test_a_host_with_a_wrong_clock_gets_its_part_and_no_more(who: str, seconds: int, seed: int) -> None:
+    load = Load(40, hosts=3, workers=4, seed=seed)
+    load.ahead = {0: seconds} if who == "ahead" else {1: seconds, 2: seconds}
+    load.run()
+    assert load.server.refused <= 2 + 0.03 * len(load.server.accepted)
+    for minute in in_windows_of_a_minute(load, 1):
+        assert min(minute) >= 0.4 * sum(minute) / 3
 
 
 def test_a_slow_store_costs_some_429s_at_the_start_and_not_more(seed: int) -> None:

@@ -26,12 +26,12 @@ def clock():
 
 
 @pytest.fixture
-def make_store(clock, tmp_path):
+def make_store(tmp_path):
     """A store of the same app, as another task has it."""
 
     def make(secret="secret"):
         address = f"http://localhost/{tmp_path.name}"
-        return AirflowVariableTokenStore(ClientConfig("app", secret, environment="sandbox", base_url=address), clock)
+        return AirflowVariableTokenStore(ClientConfig("app", secret, environment="sandbox", base_url=address))
 
     return make
 
@@ -64,6 +64,18 @@ async def test_where_variables_cannot_be_reached_the_host_shares_the_token(store
     assert await store.load() == token
     assert "could not be shared: The Airflow Variable" in caplog.text
     assert token.access_token not in caplog.text
+
+
+async def test_an_old_token_in_a_variable_does_not_hide_a_newer_one_of_the_host(store, token, monkeypatch):
+    await store.save(token)
+    newer = Token("another-token", token.obtained_at + timedelta(minutes=1), token.expires_at)
+
+    async def refuse(*_):
+        raise OSError("read-only")
+
+    monkeypatch.setattr(AirflowVariables, "write", refuse)
+    await store.save(newer)
+    assert await store.load() == newer
 
 
 async def test_limiters_of_two_hosts_share_a_pace_through_variables(tmp_path, clock):
