@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -19,12 +20,19 @@ class Disk:
     """Every write to the base path, and to the temporary directory, is counted; from some on all fail.
 
     :param room: for so many writes.
+    :param times: how many fail then.
     """
 
     def __init__(
-        self, patched: pytest.MonkeyPatch, room: int, number: int = errno.ENOSPC, *, only_base_path: bool = False
+        self,
+        patched: pytest.MonkeyPatch,
+        room: int,
+        number: int = errno.ENOSPC,
+        *,
+        only_base_path: bool = False,
+        times: float = math.inf,
     ) -> None:
-        self.room, self.number = room, number
+        self.room, self.number, self._times = room, number, times
         self.failed_in: set[str] = set()
         for name in ("pipe_file", "put_file"):
             self._limit(patched, LocalFileSystem, name, "the base path", self._half_written)
@@ -47,7 +55,7 @@ class Disk:
 
         def limited(this: Any, *arguments: Any, **options: Any) -> Any:
             self.room -= 1
-            if self.room < 0:
+            if -self._times <= self.room < 0:
                 self.failed_in.add(where)
                 before_failure(*arguments)
                 raise OSError(self.number, os.strerror(self.number))

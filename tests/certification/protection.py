@@ -20,12 +20,14 @@ class Protection:
     :param by: ``module:function`` below the package.
     :param was: stands in the source of the function, once.
     :param also: what protects as well; then only without both of them the case fails.
+    :param endless: without it the case never ends.
     """
 
     by: str
     was: str
     becomes: str
     also: Protection | None = None
+    endless: bool = False
 
     @property
     def names(self) -> str:

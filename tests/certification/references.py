@@ -1,4 +1,4 @@
-"""Process faults that other suites bring about with real processes: the page shows what became of these tests."""
+"""Faults that other suites bring about, with real processes and servers: the page shows what became of these tests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ REFERENCES = [
     ),
     Reference(
         "process/killed-on-s3",
-        "A process that is killed between two requests to S3 has published nothing wrong, and the next completes it.",
+        "A run that is broken off between two requests to S3 has published nothing wrong, and the next completes it.",
         ("tests/s3/test_kills_on_s3.py::test_killed_between_any_two_requests_and_run_again",),
     ),
     Reference(

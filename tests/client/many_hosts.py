@@ -88,7 +88,7 @@ class Limit:
     """So many requests in any ``period`` seconds; what is more gets a 429 and is not counted."""
 
     def __init__(self, requests: int, period: float) -> None:
-        self._requests, self._period = requests, period
+        self.requests, self._period = requests, period
         self._window: deque[float] = deque()
         self.accepted: list[float] = []
         self.refused = 0
@@ -97,7 +97,7 @@ class Limit:
         """None, or the seconds of ``Retry-After``."""
         while self._window and self._window[0] <= now - self._period:
             self._window.popleft()
-        if len(self._window) < self._requests:
+        if len(self._window) < self.requests:
             self._window.append(now)
             self.accepted.append(now)
             return None

@@ -26,7 +26,7 @@ from topology import WORKERS
 pytestmark = pytest.mark.distributed
 
 MOST_SECONDS = 20 * 60.0
-MOST_REFUSED = 0.05
+MOST_REFUSED = 0.03
 """Share of requests that may be refused because of a limit. Hosts learn from them how many they are."""
 RESULTS = PROJECT / ".bench"
 

@@ -85,9 +85,7 @@ SITUATIONS = [
     Situation(
         "connection/good",
         "The app lists the merchant, one token serves everything, and every row is published once.",
-        Protection(
-            "client.access_token:AccessTokens._usable", "token if token.is_fresh(now) else None", "None  # a new one"
-        ),
+        Protection("client.access_token:AccessTokens._usable", "token if token.is_fresh(now) else None", "None"),
         good,
     ),
     Situation(
@@ -132,7 +130,10 @@ SITUATIONS = [
         "connection/inactive-app",
         "An app whose every token is refused gets one new token, and then an error.",
         Protection(
-            "client.client:ZDirectClient._authorised", "is_repeated and token.obtained_at >= first_sent", "False"
+            "client.client:ZDirectClient._authorised",
+            "is_repeated and token.obtained_at >= first_sent",
+            "False",
+            endless=True,
         ),
         _answer(401, AuthenticationError, {"title": "Unauthorized"}, "also with a fresh access token"),
     ),

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
-from itertools import pairwise
+from itertools import count, pairwise
+from pathlib import Path
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_zdirect.client import MemoryRateLimiter
@@ -19,6 +24,7 @@ from airflow_provider_zdirect.datasets.publication import Days, History, Once, S
 from airflow_provider_zdirect.emulator.clock import DAY
 from airflow_provider_zdirect.exceptions import ConcurrentRunError
 from airflow_provider_zdirect.pipeline.extract import ExtractResult
+from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import Window
 from certification.case import LOOKS_BACK, PUBLISHED_ONCE, Situation, check_end, check_requests, requests_needed
 from certification.protection import Protection
@@ -26,6 +32,7 @@ from certification.world import World
 
 AT_ONCE = 4
 EXAMPLES = 6
+PATIENCE = 0.5
 
 
 def windowed(dataset: Dataset) -> bool:
@@ -125,7 +132,13 @@ def any_tiling(world: World) -> None:
     unit = DAY if world.is_by_day else timedelta(minutes=1)
     units = world.window.duration // unit
 
-    @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
     @given(data=st.data())
     def tile(data: st.DataObject) -> None:
         cuts = sorted(data.draw(st.sets(st.integers(1, units - 1), max_size=4), label="cuts"))
@@ -153,8 +166,25 @@ def _at_once(world: World, windows: list[Any]) -> None:
         assert {type(error) for error in outcome.errors} <= {ConcurrentRunError}, outcome.errors
         return outcome.result
 
-    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+    with _meeting(min(AT_ONCE, len(windows))), ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         assert all(pool.map(fetch, range(len(windows))))
+
+
+@contextmanager
+def _meeting(runs: int) -> Iterator[None]:
+    """Let them all have looked at what is published, before the first of them publishes something."""
+    barrier, uploads, upload = Barrier(runs), count(), ObjectStore.upload
+
+    def meet(store: ObjectStore, local: Path, path: str) -> None:
+        if not path.startswith("_") and next(uploads) < runs:
+            # Not all of them may have something to publish.
+            with suppress(BrokenBarrierError):
+                barrier.wait(PATIENCE)
+        upload(store, local, path)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ObjectStore, "upload", meet)
+        yield
 
 
 def _another(world: World) -> World:
@@ -167,10 +197,10 @@ def asked_for_all(dataset: Dataset) -> bool:
     return dataset.name not in ("item_quantities", "tours")
 
 
-ONE_DAY = Protection("datasets.selection:Dates.parameters", "as_parameter(end)", "as_parameter(end + DAY)")
+DAYS_APART = Protection("storage.layout:Layout.published", "date={day.isoformat()}", "date={day:%Y-%m}-01")
 TILING = {
     Once: Protection("publish.late_records:publishable", "if not overlap", "if True", also=PUBLISHED_ONCE[Once]),
-    Days: ONE_DAY,
+    Days: DAYS_APART,
 }
 """What lets windows fit together."""
 TILING_AT_ONCE = {**TILING, Once: LOOKS_BACK}
@@ -200,11 +230,11 @@ SITUATIONS = [
     ),
     Situation(
         "read/as-lines",
-        "So it is as JSON lines.",
+        "JSON lines hold the same rows as Parquet.",
         Protection("storage.row_files:open_writer", 'suffix == "parquet"', "True"),
         as_lines,
     ),
-    Situation("read/again", "A second run publishes nothing new and writes no file anew.", PUBLISHED_ONCE, again),
+    Situation("read/again", "A second run publishes nothing new and rewrites no file.", PUBLISHED_ONCE, again),
     Situation(
         "read/two-merchants",
         "Rows of two merchants do not mix.",
@@ -227,9 +257,19 @@ SITUATIONS = [
         windowed,
     ),
     Situation(
-        "tiling/in-reverse", "So they do in reverse order, as a backfill runs them.", TILING, in_reverse, windowed
+        "tiling/in-reverse",
+        "Adjacent windows tile in reverse order too, as a backfill may run them.",
+        TILING,
+        in_reverse,
+        windowed,
     ),
-    Situation("tiling/at-once", "So they do at the same time.", TILING_AT_ONCE, at_once, windowed),
+    Situation(
+        "tiling/at-once",
+        "Adjacent windows tile when they run at the same time, too.",
+        TILING_AT_ONCE,
+        at_once,
+        windowed,
+    ),
     Situation(
         "tiling/the-same-at-once",
         "Four runs of the same at the same time publish it once.",

@@ -61,7 +61,7 @@ RETRY_AFTER: dict[str, tuple[str | None, float]] = {
 def _after_429(form: str) -> Situation:
     text, wait = RETRY_AFTER[form]
     headers = {"Retry-After": text} if text is not None else {}
-    kept = (
+    edit = (
         ("asked = parse_retry_after(header, now)", "asked = 0.0")
         if wait != 1
         else ("max(asked, SHORTEST_RATE_LIMIT_WAIT)", "0.0")
@@ -69,7 +69,7 @@ def _after_429(form: str) -> Situation:
     return Situation(
         f"retry/429-{form}",
         f"After a 429 whose Retry-After is {form}, nothing is asked for before {wait:g} s have passed.",
-        Protection("client.retry:RetryPolicy.wait_after_429", *kept),
+        Protection("client.retry:RetryPolicy.wait_after_429", *edit),
         Disturbed(
             {"status": 429, "headers": headers},
             RateLimitedError if wait > 30 else None,
@@ -233,6 +233,27 @@ REPEATED = Protection(
 UNREADABLE = Protection(
     "datasets.answer:Answer._content", "sound_members(body)", 'sound_members(body if body[-1:] == b"}" else b"{}")'
 )
+CUT_GZIP = Protection("client.transport:_unpacked", "not (is_empty or gzip.eof)", "False", also=UNREADABLE)
+CUT = Protection(
+    "client.transport:_unpacked",
+    """        async for raw in response.aiter_raw():
+            yield raw
+        return
+""",
+    """        try:
+            async for raw in response.aiter_raw():
+                yield raw
+        except httpx.HTTPError:
+            pass
+        return
+""",
+    also=Protection(
+        "client.transport:Transport._body",
+        "announced not in (None, received := response.num_bytes_downloaded)",
+        "False",
+        also=UNREADABLE,
+    ),
+)
 HTML = {"status": 200, "body": "<html>Please sign in</html>", "headers": {"Content-Type": "text/html"}}
 GATEWAY = {"status": 200, "body": {"message": "no upstream"}}
 SITUATIONS = [
@@ -254,13 +275,15 @@ SITUATIONS = [
     Situation(
         "retry/redirect",
         "A redirect is never followed: the token goes to no other host.",
-        Protection("client.transport:_new_client", "follow_redirects=False", "follow_redirects=True"),
+        Protection("client.transport:_new_client", "follow_redirects=False", "follow_redirects=True", endless=True),
         redirect,
     ),
     Situation(
         "transport/refused",
         "While nothing listens, the task waits two minutes, and comes through afterwards.",
-        Protection("client.transport:_refusal", "case ConnectionRefusedError()", "case EOFError()"),
+        Protection(
+            "client.transport:_refusal", "case ConnectionRefusedError()", "case ConnectionRefusedError() if False"
+        ),
         refused,
     ),
     Situation(
@@ -285,14 +308,12 @@ SITUATIONS = [
         Protection("client.retry:RetryPolicy.inline_wait", "attempts >= self.max_attempts", "False"),
         Disturbed({"reset": True}, TransportError, 1, times=None, ends=False),
     ),
-    _inside("cut-body", "A body that breaks off is never taken for the whole answer.", REPEATED, {"cut_body": True}),
-    _inside(
-        "cut-at-start", "A body of which no byte comes is never taken for an empty answer.", REPEATED, {"cut_body": 0}
-    ),
+    _inside("cut-body", "A body that breaks off is never taken for the whole answer.", CUT, {"cut_body": True}),
+    _inside("cut-at-start", "A body of which no byte comes is never taken for an empty answer.", CUT, {"cut_body": 0}),
     _inside(
         "cut-gzip",
         "A compressed body that breaks off is never taken for the whole answer.",
-        REPEATED,
+        CUT_GZIP,
         {"cut_gzip": True},
     ),
     _inside(
@@ -333,7 +354,9 @@ SITUATIONS = [
     Situation(
         "cursor/endless",
         "A page that comes over and over, each time by a new cursor, is an error after a hundred times.",
-        Protection("client.client:ZDirectClient.pages", "page.next_cursor and alike >= ALIKE_PAGES", "False"),
+        Protection(
+            "client.client:ZDirectClient.pages", "page.next_cursor and alike >= ALIKE_PAGES", "False", endless=True
+        ),
         endless_cursors,
         _pages,
     ),
@@ -355,7 +378,7 @@ SITUATIONS = [
     ),
     _token(
         "limited-long",
-        "A long limit of token requests gives the worker back, for as long as it lasts.",
+        "A long limit of token requests releases the worker until it is over.",
         Protection("client.retry:RetryPolicy.wait_after_429", "parse_retry_after(header, now)", "0.0"),
         {"status": 429, "headers": {"Retry-After": "300"}},
         RateLimitedError,

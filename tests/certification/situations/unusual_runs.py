@@ -6,9 +6,11 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from emulated_time import replace_system_clock
@@ -16,7 +18,8 @@ from outlet_events import OutletEvents
 from own_emulator import connection_to
 
 from airflow_provider_zdirect.datasets.dataset import Dataset
-from airflow_provider_zdirect.datasets.publication import Days
+from airflow_provider_zdirect.datasets.publication import Days, Once
+from airflow_provider_zdirect.emulator.clock import DAY
 from airflow_provider_zdirect.exceptions import RetentionError, WindowError, ZDirectError
 from airflow_provider_zdirect.windows import Window
 from certification.case import Situation, check_end, of_dataset
@@ -139,6 +142,7 @@ def clipped(world: World) -> None:
     assert not outcome.errors, outcome.errors
     assert outcome.result
     manifest = world.manifest(outcome.result)
+    assert manifest["clipped"], "what is missing is named"
     kept = Window(datetime.fromisoformat(manifest["clipped"]["to"]), end)
     assert kept.start >= earliest
     assert world.rows() == world.expected(kept)
@@ -150,20 +154,22 @@ def _local_day(day: date, hours: int) -> Any:
     def play(world: World) -> None:
         world.emulator.clock.set(datetime(day.year, day.month, day.day, 12, tzinfo=UTC) + timedelta(days=20))
         world.page = WHOLE_PAGES
-        window = Window.of_day(day, BERLIN)
-        assert window.duration == timedelta(hours=hours)
-        if world.dataset in ("orders", "announced_returns"):
-            orders = world.emulator.add_orders(world.merchant_id, hours * 2, start=window.start, step_seconds=1800)
-            for number, order_id in enumerate(orders):
-                world.emulator.announce_return(order_id, at=window.start + number * timedelta(minutes=30))
         # The days beside it as well: together they tile.
-        days = [Window.of_day(day + timedelta(days=number), BERLIN) for number in (-1, 0, 1)]
+        edges = [datetime.combine(day + n * DAY, time(), ZoneInfo(BERLIN)) for n in (-1, 0, 1, 2)]
+        days = [Window(*span) for span in pairwise(edges)]
+        first, start, end, last = (edge.astimezone(UTC) for edge in edges)
+        assert end - start == timedelta(hours=hours)
+        if world.dataset in ("orders", "announced_returns"):
+            orders = world.emulator.add_orders(world.merchant_id, hours * 2, start=start, step_seconds=1800)
+            for number, order_id in enumerate(orders):
+                world.emulator.announce_return(order_id, at=start + number * timedelta(minutes=30))
         for each in days:
             outcome = world.task(window=each, timezone=BERLIN)
             assert not outcome.errors, outcome.errors
-        whole = Window(days[0].start, days[-1].end)
+        whole = Window(first, last)
         if world.is_by_day:
-            whole = Window(Window.of_day(day - timedelta(days=1)).start, Window.of_day(day + timedelta(days=1)).end)
+            midnight = datetime.combine(day - DAY, time(), UTC)
+            whole = Window(midnight, midnight + 3 * DAY)
         expected = world.expected(whole)
         assert world.rows() == expected != Counter()
 
@@ -175,11 +181,16 @@ def by_day(dataset: Dataset) -> bool:
 
 
 IS_ITS_INTERVAL = Protection(
-    "operators.run_context:run_window", "return run_interval(context)", "return run_interval(context).split(DAY)[0]"
+    "operators.run_context:run_window",
+    "return run_interval(context)",
+    "half = run_interval(context); return Window(half.start, half.start + (half.end - half.start) / 2)",
 )
 NOT_ZERO = Protection("windows:Window.__post_init__", "self.start == self.end", "False")
 KEPT = Protection("windows:within_retention", "window.start >= earliest", "True")
-OF_DAY = Protection("windows:Window.of_day", "cls(first, next_day)", "cls(first, first.astimezone(UTC) + timedelta(1))")
+LOCAL_DAY = {
+    Once: Protection("windows:parse_instant", "_utc(value)", "value.replace(tzinfo=UTC)"),
+    Days: Protection("windows:Window.whole_days", "self.start.astimezone(tz).date()", "self.start.date()"),
+}
 SITUATIONS = [
     Situation(
         "run/scheduled", "The window of a scheduled run is its data interval.", IS_ITS_INTERVAL, scheduled, windowed
@@ -257,14 +268,14 @@ SITUATIONS = [
     Situation(
         "run/23-hour-day",
         "The local day of 23 hours and those beside it tile.",
-        OF_DAY,
+        LOCAL_DAY,
         _local_day(SHORT_DAY, 23),
         windowed,
     ),
     Situation(
         "run/25-hour-day",
         "The local day of 25 hours and those beside it tile.",
-        OF_DAY,
+        LOCAL_DAY,
         _local_day(LONG_DAY, 25),
         windowed,
     ),
