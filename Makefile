@@ -68,7 +68,7 @@ test-all: .venv/.ready .venv-2.11/.ready
 
 # The cases are in one file, so that they are given out one by one. Other suites have the tests with real processes.
 certify: .venv/.ready
-	@.venv/bin/python $(PYTEST) --dist worksteal -m "not exhaustive" tests/certification \
+	@.venv/bin/python $(PYTEST) --dist worksteal -m "not exhaustive and not mutation" tests/certification \
 		$$(.venv/bin/python tests/certification/references.py)
 
 test-distributed: .venv/.distributed
@@ -100,6 +100,7 @@ fuzz: .venv/.fuzz
 
 # MUTATION_FLAGS=--survivors tries only what survived the last time.
 mutation: .venv/.fuzz
+	.venv/bin/python $(PYTEST) --dist worksteal -m mutation tests/certification
 	.venv/bin/python scripts/mutation.py $(MUTATION_FLAGS)
 
 # BENCH_FLAGS="--scale 0.1 --rounds 1" takes minutes instead of half an hour.

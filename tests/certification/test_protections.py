@@ -50,7 +50,7 @@ def limited(seconds: int) -> Iterator[None]:
 
 @pytest.mark.parametrize(
     "case",
-    [pytest.param(case, id=case.id, marks=() if case in CHOSEN.values() else pytest.mark.exhaustive) for case in CASES],
+    [pytest.param(case, id=case.id, marks=() if case in CHOSEN.values() else pytest.mark.mutation) for case in CASES],
 )
 def test_a_case_fails_without_its_protection(case: Case, emulator: EmulatorServer, tmp_path: Path) -> None:
     world = World.of(emulator, tmp_path, case.dataset)

@@ -206,6 +206,24 @@ def test_a_write_that_is_refused_now_and_then_is_repeated() -> None:
     run(main())
 
 
+def test_a_host_whose_writes_are_all_refused_uses_a_part_of_the_limit(caplog: pytest.LogCaptureFixture) -> None:
+    class ReadOnly(SlowTexts):
+        async def write(self, name: str, text: str) -> None:
+            raise OSError("read-only")
+
+    async def main() -> None:
+        clock = LoopClock()
+        texts = ReadOnly(random.Random(0), (0.003, 0.03), lambda: False)
+        limiter = RateLimiter(OneAtATime(), SharedPaces(texts, clock), clock)
+        start = clock.now()
+        for _ in range(3):
+            await limiter.acquire("orders", Rate(6, 60), max_wait=60)
+        assert (clock.now() - start).total_seconds() == pytest.approx(2 * 10 / ALONE, abs=5)
+
+    run(main())
+    assert "not shared with the other hosts: read-only" in caplog.text
+
+
 def test_the_last_free_slot_is_found_however_slow_the_store_is() -> None:
     """Whoever is slow reserves twice, in case it has undone what another had reserved; here only one fits."""
 

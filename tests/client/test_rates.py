@@ -111,6 +111,7 @@ def test_after_a_429_half_the_rate_is_used_and_little_by_little_all_of_it() -> N
     for minute in range(100):
         pace = pace.pause(START + 1.1 * rate.period * minute, rate, 1)
     assert pace.share == pytest.approx(0.22, abs=0.01)
+    assert Pace(share=0.0, share_at=START).share_now(START, rate) == 1 / 16
 
 
 def test_a_burst_is_paid_back_within_the_period() -> None:

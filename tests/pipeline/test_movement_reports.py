@@ -30,7 +30,9 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectConfigurationError,
 )
 from airflow_provider_zdirect.pipeline.extract import extract
+from airflow_provider_zdirect.pipeline.manifest import Manifest
 from airflow_provider_zdirect.pipeline.plan import plan_requests
+from airflow_provider_zdirect.pipeline.run import Run
 from airflow_provider_zdirect.windows import Window
 
 NOW = datetime(2026, 11, 22, 13, tzinfo=UTC)
@@ -183,9 +185,10 @@ def test_a_day_with_too_many_movements_is_asked_once_and_comes_in_pages(runs: Ex
     assert result.manifest.pages == sum(1 if count <= most else -(-count // 5) for count in counts)
 
 
-def test_a_retry_does_not_ask_for_what_was_too_much_before(runs: Extraction) -> None:
+@pytest.mark.parametrize("page", [1, 2])
+def test_a_retry_does_not_ask_for_what_was_too_much_before(runs: Extraction, page: int) -> None:
     runs.emulator.set_options(icm_max_movements=1)
-    runs.fault(PAGINATED, {"status": 503}, nth=2)
+    runs.fault(PAGINATED, {"status": 503}, nth=page)
     with pytest.raises(ServerError):
         runs.run(ICM, DAY, variant="single_request")
     runs.run(ICM, DAY, variant="single_request")
@@ -318,6 +321,39 @@ def test_an_answer_that_says_it_is_one_to_other_dates_is_refused(runs: Extractio
         runs.run(dataset, DAY)
     sandbox = Extraction(runs.emulator, runs.root / "sandbox", environment="sandbox")
     assert sandbox.run(dataset, DAY).manifest.records == 0
+
+
+def test_an_answer_that_says_its_dates_as_times_is_taken(runs: Extraction) -> None:
+    query = {"from": "2026-11-04T00:00:00Z", "to": "2026-11-04T23:59:59Z"}
+    runs.fault(PAGINATED, {"status": 200, "body": {"items": [], "next": "", "query": query}})
+    assert runs.run(ICM, DAY).manifest.records == 0
+
+
+def test_a_manifest_names_the_changes_of_a_run_that_published_meanwhile(
+    runs: Extraction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.run(ICM, DAY)
+    runs.emulator.set_options(volume=2)
+    runs.emulator.clock.advance(60)
+    write, between = Run.write, ["another run"]
+
+    def after_another_run(self: Run, manifest: Manifest) -> None:
+        if between:
+            between.clear()
+            runs.emulator.set_options(volume=3)
+            runs.emulator.clock.advance(60)
+            runs.run(ICM, DAY, resume_key="another")
+        write(self, manifest)
+
+    monkeypatch.setattr(Run, "write", after_another_run)
+    manifest = runs.manifest(runs.run(ICM, DAY))
+    assert len(manifest["changes"]) == len(list(runs.paths("_changes"))) == 3
+
+
+def test_a_summary_names_ten_files_and_counts_all(runs: Extraction) -> None:
+    eleven = Window(WEEK.start, WEEK.end + timedelta(days=4))
+    summary = runs.run(ICM, eleven).as_dict()
+    assert (len(summary["files"]), summary["file_count"]) == (10, 11)
 
 
 def test_movements_from_after_their_report_are_refused(runs: Extraction) -> None:

@@ -53,14 +53,17 @@ def test_a_retry_replaces_the_file_of_its_run_and_no_other(place: Place) -> None
     assert run(place, "a").uri == f"{place.uri}/outcomes/merchant_id={MERCHANT}"
 
 
-def test_of_two_first_tries_at_the_same_moment_one_file_stays(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("began", "meanwhile"), [(EVENING, NEXT_DAY), (NEXT_DAY, EVENING)])
+def test_of_two_first_tries_at_the_same_moment_the_earlier_file_stays(
+    place: Place, began: datetime, meanwhile: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
     publish = results.publish_tables
 
     def beside(*arguments: Any, **options: Any) -> PublishedFile:
         monkeypatch.setattr(results, "publish_tables", publish)
-        run(place, "a").publish([{"row": 1}], NEXT_DAY)
+        run(place, "a").publish([{"row": 1}], meanwhile)
         return publish(*arguments, **options)
 
     monkeypatch.setattr(results, "publish_tables", beside)
-    run(place, "a").publish([{"row": 1}], EVENING)
+    run(place, "a").publish([{"row": 1}], began)
     assert published(place) == [(1, "a", "2026-11-20")]

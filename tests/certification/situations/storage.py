@@ -184,7 +184,7 @@ BEGUN = {
 SITUATIONS = [
     Situation(
         "storage/disk-full",
-        "A disk that is full from any write on is a clear error, nothing incomplete is published, and with room all is there.",
+        "A disk that is full from any write on is a clear error; nothing incomplete is published, and a later run completes it.",
         DISK,
         disk_full,
     ),
