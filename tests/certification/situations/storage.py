@@ -184,7 +184,7 @@ BEGUN = {
 SITUATIONS = [
     Situation(
         "storage/disk-full",
-        "A disk that is full from any write on is a clear error; nothing incomplete is published, and a later run completes it.",
+        "A full disk is a clear error at any write; nothing incomplete is published, and a later run completes it.",
         DISK,
         disk_full,
     ),
