@@ -95,6 +95,10 @@ def test_a_value_that_cannot_be_used_is_named(settings: dict[str, Any], names: s
     assert "user:pw" not in str(caught.value)
 
 
+def test_a_task_may_leave_every_wait_to_airflow() -> None:
+    assert ClientConfig("app", "secret", max_inline_wait=0).max_inline_wait == 0
+
+
 def test_the_secret_is_not_shown() -> None:
     assert "hidden-secret" not in repr(ClientConfig("app", "hidden-secret"))
 

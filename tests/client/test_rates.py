@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 import pytest
 from clocks import FakeClock
@@ -138,6 +139,14 @@ def test_a_429_counts_and_a_share_comes_back_after_a_pace_from_the_far_future() 
 
 def test_requests_granted_in_the_far_future_are_not_waited_for() -> None:
     assert Pace(granted=(START + 0.5, START + 1e9)).usable(START, Rate(1)) == (START + 0.5,)
+
+
+def test_who_uses_up_its_grant_gets_twice_as_much_and_who_does_not_gets_half() -> None:
+    rate, used_up = Rate(1000, 1), Pace(grant=8, arrival=START)
+    assert used_up.next_grant(START, rate) == 16
+    assert msgspec.structs.replace(used_up, granted=(START,)).next_grant(START, rate) == 4
+    assert msgspec.structs.replace(used_up, grant=800).next_grant(START, rate) == 1000
+    assert used_up.next_grant(START + 2, rate) == 1, "it has been idle"
 
 
 def test_a_rate_is_positive() -> None:

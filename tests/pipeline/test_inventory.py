@@ -123,6 +123,8 @@ def test_a_published_snapshot_that_zdirect_contradicts_stays_and_is_reported(
 ) -> None:
     runs.observe(SNAPSHOTS)
     before = by_place(runs.published(SNAPSHOTS))
+    runs.observe(SNAPSHOTS)
+    assert "now answers otherwise" not in caplog.text
     runs.emulator.set_options(inventory="zero")
     with caplog.at_level(logging.WARNING):
         result = runs.observe(SNAPSHOTS)

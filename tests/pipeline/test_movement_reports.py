@@ -27,6 +27,7 @@ from airflow_provider_zdirect.exceptions import (
     RejectedRecordsError,
     ServerError,
     TooManyRecordsError,
+    WindowError,
     ZDirectConfigurationError,
 )
 from airflow_provider_zdirect.pipeline.extract import extract
@@ -241,6 +242,20 @@ def test_a_period_with_too_many_records_is_halved_until_it_fits(runs: Extraction
     assert [request.status for request in sent] == [500, 500, 200, 200, 200]
     assert len({request.query for request in sent}) == len(sent)
     assert result.manifest.pages == 3
+
+
+def test_two_minutes_are_halved_and_less_is_not() -> None:
+    start = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    returned = get_dataset("returned_items")
+    for seconds, halves in ((119, 0), (120, 2)):
+        (request,) = plan_requests(returned, Window(start, start + timedelta(seconds=seconds)), "UTC")
+        assert len(request.halves(returned)) == halves
+
+
+def test_a_window_of_half_a_day_is_refused_before_anything_is_written(runs: Extraction) -> None:
+    with pytest.raises(WindowError, match="not midnight"):
+        runs.run(ICM, Window(DAY.start, DAY.start + timedelta(hours=12)))
+    assert not list(runs.root.rglob("*"))
 
 
 def test_a_half_whose_rows_are_gone_is_fetched_again(runs: Extraction) -> None:

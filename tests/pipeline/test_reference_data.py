@@ -270,7 +270,7 @@ def test_notices_that_name_no_merchant_are_rejected_if_there_are_several(runs: S
 
 def test_an_answer_that_zdirect_calls_unchanged_changes_nothing(runs: StateExtraction) -> None:
     runs.emulator.set_options(notices_page_size=500)
-    runs.observe("shipping_notices")
+    first = runs.observe("shipping_notices")
     before = runs.paths("shipping_notices")
     runs.emulator.clock.advance(1)
     result = runs.observe("shipping_notices")
@@ -278,6 +278,7 @@ def test_an_answer_that_zdirect_calls_unchanged_changes_nothing(runs: StateExtra
     assert [request.status for request in runs.emulator.requests if "notices" in request.path] == [200, 304]
     assert runs.paths("shipping_notices") == before
     assert runs.manifest(result)["state"]["unchanged"] is True
+    assert (runs.manifest(first)["changes"][0]["added"], runs.manifest(result)["changes"]) == (48, [])
 
 
 def test_an_etag_is_not_sent_if_what_it_was_for_is_not_what_is_published(runs: StateExtraction) -> None:

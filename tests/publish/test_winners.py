@@ -111,6 +111,11 @@ def merge_local(warehouse: Warehouse, local: dict[str, Path], suffix: str = "par
     return merger.merge(list(local), everything)
 
 
+def test_the_union_of_spans_reaches_from_the_first_to_the_last_time_of_each_day() -> None:
+    one, other = {at(0).date(): (at(3), at(5))}, {at(0).date(): (at(1), at(4))}
+    assert key_columns.union(one, other) == key_columns.union(other, one) == {at(0).date(): (at(1), at(5))}
+
+
 @pytest.mark.parametrize("large", [3, 4])
 def test_a_large_local_file_whose_rows_all_win_is_published_as_it_is(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, large: int

@@ -230,8 +230,14 @@ def _pages(dataset: Dataset) -> bool:
 REPEATED = Protection(
     "client.retry:RetryPolicy.inline_wait", "isinstance(failure, (TransportError, MalformedResponseError))", "False"
 )
+READ = "return replace(dataset.read(answer.body, parameters, cursor, at), etag=etag)"
 UNREADABLE = Protection(
-    "datasets.answer:Answer._content", "sound_members(body)", 'sound_members(body if body[-1:] == b"}" else b"{}")'
+    "client.client:ZDirectClient.pages",
+    READ,
+    f"""try:
+            {READ}
+        except Exception:
+            return Page([], None, 0)""",
 )
 CUT_GZIP = Protection("client.transport:_unpacked", "not (is_empty or gzip.eof)", "False", also=UNREADABLE)
 CUT = Protection(
@@ -305,7 +311,13 @@ SITUATIONS = [
     Situation(
         "transport/reset-always",
         "A server that resets every connection fails each try after four requests, and nothing is published.",
-        Protection("client.retry:RetryPolicy.inline_wait", "attempts >= self.max_attempts", "False"),
+        Protection(
+            "client.retry:RetryPolicy.inline_wait",
+            "attempts >= self.max_attempts",
+            "False",
+            # Of some datasets it allows no more requests either.
+            also=Protection("client.rates:RateLimiter.acquire", "wait > left", "False"),
+        ),
         Disturbed({"reset": True}, TransportError, 1, times=None, ends=False),
     ),
     _inside("cut-body", "A body that breaks off is never taken for the whole answer.", CUT, {"cut_body": True}),
@@ -335,7 +347,7 @@ SITUATIONS = [
     _inside(
         "other-json",
         "JSON without the list of records is never taken for no records.",
-        Protection("datasets.answer:Answer.read", "not lists and unknown", "False"),
+        UNREADABLE,
         GATEWAY,
     ),
     Situation(
@@ -354,9 +366,7 @@ SITUATIONS = [
     Situation(
         "cursor/endless",
         "A page that comes over and over, each time by a new cursor, is an error after a hundred times.",
-        Protection(
-            "client.client:ZDirectClient.pages", "page.next_cursor and alike >= ALIKE_PAGES", "False", endless=True
-        ),
+        Protection("client.client:ZDirectClient.pages", "alike >= ALIKE_PAGES", "alike >= 3 * ALIKE_PAGES"),
         endless_cursors,
         _pages,
     ),
