@@ -245,7 +245,10 @@ SITUATIONS = [
     Situation(
         "read/nothing-there",
         "A window in which nothing happened is complete, with no rows and a manifest.",
-        Protection("pipeline.extract:_publish_nothing", "run.write(manifest)", "pass"),
+        {
+            Once: Protection("pipeline.extract:_publish_nothing", "run.write(manifest)", "pass"),
+            Days: Protection("pipeline.publish_windows:publish_days", "run.write(manifest)\n    while", "while"),
+        },
         nothing_there,
         windowed,
     ),

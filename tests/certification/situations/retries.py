@@ -61,15 +61,21 @@ RETRY_AFTER: dict[str, tuple[str | None, float]] = {
 def _after_429(form: str) -> Situation:
     text, wait = RETRY_AFTER[form]
     headers = {"Retry-After": text} if text is not None else {}
-    edit = (
+    kept = (
         ("asked = parse_retry_after(header, now)", "asked = 0.0")
         if wait != 1
         else ("max(asked, SHORTEST_RATE_LIMIT_WAIT)", "0.0")
     )
+    # Some endpoints have a limit that allows no request before, either.
+    paced = ("await self._change(endpoint, partial(self._reserve, endpoint, rate, left))", "0.0")
     return Situation(
         f"retry/429-{form}",
         f"After a 429 whose Retry-After is {form}, nothing is asked for before {wait:g} s have passed.",
-        Protection("client.retry:RetryPolicy.wait_after_429", *edit),
+        Protection(
+            "client.retry:RetryPolicy.wait_after_429",
+            *kept,
+            also=Protection("client.rates:RateLimiter.acquire", *paced),
+        ),
         Disturbed(
             {"status": 429, "headers": headers},
             RateLimitedError if wait > 30 else None,

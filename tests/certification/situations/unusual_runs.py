@@ -160,9 +160,12 @@ def _local_day(day: date, hours: int) -> Any:
         first, start, end, last = (edge.astimezone(UTC) for edge in edges)
         assert end - start == timedelta(hours=hours)
         if world.dataset in ("orders", "announced_returns"):
-            orders = world.emulator.add_orders(world.merchant_id, hours * 2, start=start, step_seconds=1800)
+            half = timedelta(minutes=30)
+            orders = world.emulator.add_orders(
+                world.merchant_id, (last - first) // half, start=first, step_seconds=half // timedelta(seconds=1)
+            )
             for number, order_id in enumerate(orders):
-                world.emulator.announce_return(order_id, at=start + number * timedelta(minutes=30))
+                world.emulator.announce_return(order_id, at=first + number * half)
         for each in days:
             outcome = world.task(window=each, timezone=BERLIN)
             assert not outcome.errors, outcome.errors
