@@ -21,7 +21,6 @@ from airflow_provider_zdirect.exceptions import (
     BadRequestError,
     CursorLoopError,
     TooManyRecordsError,
-    ZDirectError,
     ZDirectRetriableError,
 )
 from airflow_provider_zdirect.pipeline.merchant_records import MerchantRecords
@@ -113,7 +112,8 @@ class Fetcher:
         missing = (request for request in self.run.requests if not self._progress.of(request.key).done)
         await asyncio.gather(*map(self._keeping_failure, missing))
         if self._failures:
-            raise min(self._failures, key=_rank)
+            # One that a retry cannot cure comes first.
+            raise min(self._failures, key=lambda error: isinstance(error, ZDirectRetriableError))
 
     async def fetch_again(self, request: PlannedRequest) -> None:
         """Fetch a request anew, whatever there is of it.
@@ -253,10 +253,3 @@ class Fetcher:
         self._progress.requests[request.key] = RequestProgress(
             too_many=former.too_many, requests_sent=former.requests_sent, bytes_received=former.bytes_received
         )
-
-
-def _rank(error: Exception) -> int:
-    """The error to report comes first: one that a retry cannot cure before one that it can."""
-    if not isinstance(error, ZDirectError):
-        return 0
-    return 2 if isinstance(error, ZDirectRetriableError) else 1

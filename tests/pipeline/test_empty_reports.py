@@ -59,6 +59,7 @@ def test_an_empty_answer_that_may_be_too_early_is_not_called_certain(
         result = runs.run(window=SUNDAY, **kind)
     assert runs.manifest(result)["empty_because"] == {"2026-11-22": None}
     assert asked_for(runs) == [SUNDAY_ALONE]
+    assert runs.manifest(result)["requests"] == len(runs.requests("-movements/"))
     for said in ("2026-11-22, merchant", "empty, and there is no report of a later date", "fetch it again later"):
         assert said in caplog.text
 

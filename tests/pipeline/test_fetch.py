@@ -312,3 +312,30 @@ def test_a_long_extraction_of_orders_uses_its_rate_limit_and_never_exceeds_it(tm
     assert len(sent) > 50
     assert (len(sent) - 1) / minutes >= 0.95 * 40
     assert all(late - early > timedelta(minutes=1) for early, late in zip(sent, sent[40:], strict=False))
+
+
+async def entered(room: fetch._Room, most: int = 100) -> int:
+    """How many more may enter, and do."""
+    for number in range(most):
+        try:
+            await asyncio.wait_for(room.__aenter__(), 0.01)
+        except TimeoutError:
+            return number
+    return most
+
+
+def test_room_grows_at_once_and_shrinks_as_places_get_free() -> None:
+    async def main() -> None:
+        room = fetch._Room()
+        assert await entered(room) == fetch.LARGE_IN_MEMORY
+        for _ in range(2):
+            room.fit(1)
+            assert await entered(room) == fetch.SMALL_IN_MEMORY - fetch.LARGE_IN_MEMORY
+            room.fit(fetch.LARGE + 1)
+            for _ in range(fetch.SMALL_IN_MEMORY - fetch.LARGE_IN_MEMORY):
+                await room.__aexit__()
+            assert await entered(room) == 0, "as many are left as there is room for now"
+        await room.__aexit__()
+        assert await entered(room) == 1
+
+    asyncio.run(main())

@@ -109,11 +109,12 @@ def test_adjacent_windows_ask_for_each_report_date_once(
 
 @BOTH
 def test_a_report_that_changed_replaces_its_day_as_a_whole_and_no_other(runs: Extraction, dataset: str) -> None:
-    runs.run(dataset, WEEK)
+    first = runs.run(dataset, WEEK)
     before = {path: path.read_bytes() for path in runs.paths(dataset)}
     runs.emulator.clock.advance(60)
     again = runs.run(dataset, DAY)
     assert {path: path.read_bytes() for path in runs.paths(dataset)} == before, "nothing changed"
+    assert (first.changes["added"], again.changes["added"]) == (first.manifest.records, 0)
     assert (again.manifest.records > 0, again.manifest.new_records) == (True, 0)
     assert not runs.paths("_revisions")
     runs.emulator.set_options(volume=2)
@@ -229,14 +230,18 @@ def test_where_nothing_smaller_can_be_asked_the_error_says_so_after_one_request(
     assert sum("intra-community" in request.path for request in runs.emulator.requests) == 1
 
 
-def test_a_period_with_too_many_records_is_halved_until_it_fits(runs: Extraction) -> None:
+def test_a_period_with_too_many_records_is_halved_until_it_fits(
+    runs: Extraction, caplog: pytest.LogCaptureFixture
+) -> None:
     hour = Window(datetime(2026, 11, 20, 12, tzinfo=UTC), datetime(2026, 11, 20, 13, tzinfo=UTC))
     for start, end in (("12:00", "13:00"), ("12:00", "12:30")):
         match = {"path": "returned-items", "query": {"from": f"T{start}:00Z", "to": f"T{end}:00Z"}}
         runs.emulator.faults.add(
             {"match": match, "action": {"status": 500, "body": {"title": TOO_MANY}}, "times": None}
         )
+    caplog.set_level("INFO")
     result = runs.run("returned_items", hour, overlap=timedelta(0))
+    assert "returned_items 2026-11-20 12:00-12:30 UTC" in caplog.text
     assert runs.keys("returned_items") == runs.truth("returned_items", hour) != []
     sent = [request for request in runs.emulator.requests if "returned-items" in request.path]
     assert [request.status for request in sent] == [500, 500, 200, 200, 200]
