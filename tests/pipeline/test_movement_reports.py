@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -362,7 +363,8 @@ def test_a_manifest_names_the_changes_of_a_run_that_published_meanwhile(
             between.clear()
             runs.emulator.set_options(volume=3)
             runs.emulator.clock.advance(60)
-            runs.run(ICM, DAY, resume_key="another")
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(runs.run, ICM, DAY, resume_key="another").result()
         write(self, manifest)
 
     monkeypatch.setattr(Run, "write", after_another_run)
