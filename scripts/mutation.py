@@ -24,7 +24,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -267,6 +267,13 @@ def _place_in(source: bytes, mutant: Mutant) -> int:
     return min(found, key=lambda at: abs(at - mutant.start))
 
 
+def _moved(mutant: Mutant) -> Mutant:
+    """The same in the present source."""
+    source = (PROJECT / mutant.file).read_bytes()
+    start = _place_in(source, mutant)
+    return replace(mutant, start=start, line=source[:start].count(b"\n") + 1)
+
+
 def pytest_runtest_logreport(report: Any) -> None:
     """How long each test takes: this file is a plugin of pytest, too."""
     if path := os.environ.get("MUTATION_DURATIONS"):
@@ -381,7 +388,7 @@ def main() -> None:
     if options.survivors:
         known = [Mutant(**each) for each in json.loads((PROJECT / REPORT).read_text(encoding="utf-8"))]
         earlier = [each for each in known if each.verdict in ("killed", "timeout")]
-        chosen = [each for each in known if each.verdict not in ("killed", "timeout")]
+        chosen = [_moved(each) for each in known if each.verdict not in ("killed", "timeout")]
     else:
         chosen = sample(options.packages, options.mutants, options.seed)
     if options.resume:
