@@ -32,7 +32,7 @@ from certification.world import World
 
 AT_ONCE = 4
 EXAMPLES = 6
-PATIENCE = 0.5
+PATIENCE = 1.0
 
 
 def windowed(dataset: Dataset) -> bool:
@@ -217,7 +217,10 @@ MEETING = {
     Days: ONE_FILE_A_DAY,
     Snapshots: SAME_SNAPSHOT,
     History: Protection(
-        "publish.history:_Recording._round", "not set(there) <= {*paths, holder.path}", "False", also=ONE_HISTORY
+        "publish.history:_Recording._round",
+        "not set(there) <= {*paths, holder.path}",
+        "False",
+        also=Protection("publish.history:_Recording._round", "path != holder.path", "False", also=ONE_HISTORY),
     ),
 }
 """What runs of the same at the same time rely on."""
