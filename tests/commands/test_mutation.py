@@ -12,12 +12,12 @@ SCRIPTS = Path(__file__).parent.parent.parent / "scripts"
 
 
 @pytest.fixture
-def mutation(monkeypatch: pytest.MonkeyPatch):
+def mutants(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(str(SCRIPTS))
-    import mutation
+    import mutants
 
-    yield mutation
-    del sys.modules["mutation"]
+    yield mutants
+    del sys.modules["mutants"]
 
 
 SOURCE = '''"""Doc."""
@@ -37,8 +37,8 @@ def f(a: Literal[1], b=2) -> Literal[1]:
 '''
 
 
-def test_the_changes_of_a_source(mutation) -> None:
-    found = [(mutant.line, mutant.before, mutant.after) for mutant in mutation.mutants_of("f.py", SOURCE)]
+def test_the_changes_of_a_source(mutants) -> None:
+    found = [(mutant.line, mutant.before, mutant.after) for mutant in mutants.mutants_of("f.py", SOURCE)]
     assert found == [
         (3, "3", "(4)"),
         (3, "3", "(2)"),
@@ -54,18 +54,18 @@ def test_the_changes_of_a_source(mutation) -> None:
     ]
 
 
-def test_every_change_is_another_program(mutation) -> None:
+def test_every_change_is_another_program(mutants) -> None:
     sources = sorted((SCRIPTS.parent / "airflow_provider_zdirect" / "client").glob("*.py"))
     for path in sources:
         source = path.read_bytes()
         same = ast.dump(ast.parse(source))
-        for mutant in mutation.mutants_of(path.name, source.decode()):
+        for mutant in mutants.mutants_of(path.name, source.decode()):
             changed = source[: mutant.start] + mutant.after.encode() + source[mutant.end :]
             assert ast.dump(ast.parse(changed)) != same
 
 
-def test_a_change_is_found_again_where_other_lines_were_added(mutation) -> None:
-    (_, second) = mutation.mutants_of("f.py", "not a\nnot a\n")
-    assert mutation._place_in(b"not a\nnot a\n", second) == 6
-    assert mutation._place_in(b"# more\nnot a\n# and more\nnot a\n", second) == 7
-    assert mutation._place_in(b"#\nnot a\nnot a\n", second) == 8
+def test_a_change_is_found_again_where_other_lines_were_added(mutants) -> None:
+    (_, second) = mutants.mutants_of("f.py", "not a\nnot a\n")
+    assert mutants.place_in(b"not a\nnot a\n", second) == 6
+    assert mutants.place_in(b"# more\nnot a\n# and more\nnot a\n", second) == 7
+    assert mutants.place_in(b"#\nnot a\nnot a\n", second) == 8
