@@ -100,6 +100,7 @@ class SharedPaces:
     def _ahead_of_this(self, written_at: float) -> float:
         """Seconds that the clock of another host is known to be ahead of the one here."""
         ahead = written_at - self._clock.now().timestamp()
-        # More than any pause is no clock's fault, but garbage.
-        self._ahead = max(self._ahead, ahead) if ahead <= LONGEST_RETRY_AFTER else self._ahead
+        # A difference beyond the longest pause is garbage, not a wrong clock.
+        if ahead <= LONGEST_RETRY_AFTER:
+            self._ahead = max(self._ahead, ahead)
         return self._ahead

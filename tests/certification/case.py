@@ -25,12 +25,10 @@ MOST_REPEATED = 4
 Play = Callable[[World], object]
 
 LOOKS_BACK = Protection("publish.merge:_Round.run", "self.written and {*self._held_files()} != self.there", "False")
-CHANGED_DAYS = Protection("publish.day:DayReplacer._publish_changed", "not changes.total()", "False")
-NEW_SNAPSHOTS = Protection("publish.snapshot:store_snapshot", "if held is None or", "if True or")
 PUBLISHED_ONCE = {
     Once: Protection("publish.merge:_Round._held_files", "return paths", "return []", also=LOOKS_BACK),
-    Days: CHANGED_DAYS,
-    Snapshots: NEW_SNAPSHOTS,
+    Days: Protection("publish.day:DayReplacer._publish_changed", "not changes.total()", "False"),
+    Snapshots: Protection("publish.snapshot:store_snapshot", "if held is None or", "if True or"),
     History: Protection("publish.history:_Recording._round", "len(paths) == 1 and versions == known.versions", "False"),
 }
 """What looks whether the same is there already, by the way in which a dataset is published."""

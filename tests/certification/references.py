@@ -1,4 +1,4 @@
-"""Faults that other suites bring about, with real processes and servers: the page shows what became of these tests."""
+"""Tests of other suites that use real processes and servers; the page lists them with their outcomes."""
 
 from __future__ import annotations
 

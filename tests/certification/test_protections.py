@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from time_limit import time_limit
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from certification.case import Case, requests_needed
@@ -36,20 +35,6 @@ def emulator() -> Iterator[EmulatorServer]:
         yield server
 
 
-@contextmanager
-def limited(seconds: int) -> Iterator[None]:
-    def end(*_: object) -> None:
-        raise NeverEnds
-
-    former = signal.signal(signal.SIGALRM, end)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, former)
-
-
 @pytest.mark.parametrize(
     "case",
     [pytest.param(case, id=case.id, marks=() if case in CHOSEN.values() else pytest.mark.mutation) for case in CASES],
@@ -62,8 +47,7 @@ def test_a_case_fails_without_its_protection(case: Case, emulator: EmulatorServe
         for number in range(PLAYS):
             case.situation.play(World.of(emulator, tmp_path / str(number), case.dataset))
 
-    endless = case.protection.endless
-    expected = NeverEnds if endless else Exception
-    with case.protection.taken_out(), pytest.raises(expected) as failed, limited(ENDLESS if endless else LONGEST):
+    expected, seconds = (NeverEnds, ENDLESS) if case.protection.endless else (Exception, LONGEST)
+    with case.protection.taken_out(), pytest.raises(expected) as failed, time_limit(seconds, NeverEnds()):
         play()
     assert not isinstance(failed.value, BROKEN), "it fails because of what is missing, not because it cannot run"

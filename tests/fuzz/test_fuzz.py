@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager
 
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
+from time_limit import time_limit
 
 from fuzz.seeds import CORPUS, examples, seeds
 from fuzz.targets import STORED, TARGETS, empty_place, split
@@ -17,18 +15,8 @@ LONGEST = 20
 """Seconds for one example, which takes milliseconds."""
 
 
-@contextmanager
-def no_hang() -> Iterator[None]:
-    def hangs(*_: Any) -> None:
-        raise AssertionError(f"it takes more than {LONGEST} s")
-
-    former = signal.signal(signal.SIGALRM, hangs)
-    signal.alarm(LONGEST)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, former)
+def no_hang() -> AbstractContextManager[None]:
+    return time_limit(LONGEST, AssertionError(f"it takes more than {LONGEST} s"))
 
 
 def test_every_target_has_seeds_and_no_seed_is_left_over() -> None:

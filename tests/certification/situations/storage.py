@@ -23,15 +23,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectConfigurationError,
     ZDirectError,
 )
-from certification.case import (
-    CHANGED_DAYS,
-    NEW_SNAPSHOTS,
-    PUBLISHED_ONCE,
-    Play,
-    Situation,
-    check_end,
-    of_dataset,
-)
+from certification.case import PUBLISHED_ONCE, Play, Situation, check_end, of_dataset
 from certification.protection import Protection
 from certification.situations.reading import ONE_FILE_A_DAY, ONE_HISTORY, SAME_SNAPSHOT
 from certification.world import NOW, PAGE, Outcome, World
@@ -167,12 +159,9 @@ BEGUN = {
         "publish.day:DayReplacer._replace",
         "latest is None or latest < fetched",
         "True",
-        also=replace(CHANGED_DAYS, also=ONE_FILE_A_DAY),
+        also=replace(PUBLISHED_ONCE[Days], also=ONE_FILE_A_DAY),
     ),
-    Snapshots: replace(
-        NEW_SNAPSHOTS,
-        also=SAME_SNAPSHOT,
-    ),
+    Snapshots: replace(PUBLISHED_ONCE[Snapshots], also=SAME_SNAPSHOT),
     History: Protection(
         "publish.history:_Recording._round",
         "path != holder.path",
