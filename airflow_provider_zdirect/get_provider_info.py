@@ -37,6 +37,8 @@ def get_provider_info() -> dict[str, Any]:
                 "ui-field-behaviour": ui_field_behaviour(),
             }
         ],
+        # Read by the versions of Airflow that let providers add commands.
+        "cli": ["airflow_provider_zdirect.check.options.airflow_commands"],
         "hooks": [
             {
                 "integration-name": INTEGRATION,

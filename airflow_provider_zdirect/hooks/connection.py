@@ -95,15 +95,18 @@ class ZDirectConnection:
         return await access_token_of(await asyncio.to_thread(self.client), refused)
 
 
-def shared_client(config: ClientConfig, *, share_access: bool = True) -> ZDirectClient:
-    """A client that shares its access token with the whole deployment, and the rate limits, unless it has a share."""
+def shared_client(config: ClientConfig, *, share_access: bool = True, **parts: Any) -> ZDirectClient:
+    """A client that shares its access token with the whole deployment, and the rate limits, unless it has a share.
+
+    :param parts: other arguments of the client.
+    """
     if not share_access:
-        return ZDirectClient(config)
+        return ZDirectClient(config, **parts)
     everybody = None
     if config.rate_share is None:
         everybody = SharedPaces(AirflowVariables("When zDirect may be asked next. Safe to delete."), SystemClock())
     limiter = FileRateLimiter(everybody=everybody)
-    return ZDirectClient(config, tokens=AirflowVariableTokenStore(config), limiter=limiter)
+    return ZDirectClient(config, tokens=AirflowVariableTokenStore(config), limiter=limiter, **parts)
 
 
 async def access_token_of(client: ZDirectClient, refused: str | None) -> str:

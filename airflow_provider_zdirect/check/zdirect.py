@@ -1,0 +1,239 @@
+"""The checks that ask zDirect: token, merchants, scopes, and one read of each dataset.
+
+Only what changes nothing is sent: one request for a token, if none is shared, ``GET /auth/me``, and one GET per dataset
+and merchant. Nothing is sent twice, except after a 401.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_zdirect.check.outcome import SEND_FILE, Outcome, Status
+from airflow_provider_zdirect.check.scopes import by_scope, granted_as
+from airflow_provider_zdirect.client import Identity, RetryPolicy, Timeouts, ZDirectClient
+from airflow_provider_zdirect.clock import Clock
+from airflow_provider_zdirect.datasets.paging import TimeWalk
+from airflow_provider_zdirect.datasets.selection import DAY, Expected
+from airflow_provider_zdirect.datasets.table import DATASETS, Dataset
+from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectError
+from airflow_provider_zdirect.pipeline.plan import plan_requests
+from airflow_provider_zdirect.recording.answer import recorded, recorded_read
+from airflow_provider_zdirect.recording.findings import CONTRADICTED
+from airflow_provider_zdirect.recording.transport import RecordingTransport
+from airflow_provider_zdirect.windows import Window
+
+TIMEOUTS = Timeouts(connect=5.0, read=60.0, total=120.0)
+"""Somebody looks at it."""
+
+POLICY = RetryPolicy(max_inline_wait=10.0, max_attempts=1)
+
+AGO = 4 * DAY
+"""How long ago the day is that is read: its late records have come, and every dataset of windows still has it."""
+
+RECORDS = 50
+"""On a page, where so many can be asked for."""
+
+PORTAL = "In the zDirect portal, give the app the scope"
+
+
+_SCOPE = re.compile("[a-z0-9._/-]{1,80}")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be checked.
+
+    :param merchant_ids: that were named; empty: that of the connection, or the first one of the app.
+    :param datasets: that were named; empty: all.
+    :param reads: whether to read one page of each dataset.
+    """
+
+    merchant_ids: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    reads: bool = True
+
+
+@dataclass
+class ZDirectChecks:
+    """Checks one connection.
+
+    :param client: made with :data:`POLICY` and ``transport``.
+    :param report: is given each outcome as soon as it is known.
+    :ivar answers: what zDirect answered, by its shape.
+    :ivar facts: about the app, without any id.
+    """
+
+    client: ZDirectClient
+    transport: RecordingTransport
+    wanted: Wanted
+    clock: Clock
+    report: Callable[[Outcome], None]
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        identity = await self._identity()
+        if identity is None:
+            for check in ("merchants", "scopes", "reads"):
+                self._report(Status.SKIP, check, "Not checked, because zDirect does not know the app.")
+            return
+        merchant_ids = self._merchants(identity)
+        allowed = self._allowed(identity)
+        if not (self.wanted.reads and merchant_ids and allowed):
+            reason = "no scope" if merchant_ids else "no merchant"
+            self._report(Status.SKIP, "reads", f"Not checked: {reason if self.wanted.reads else '--no-reads'}.")
+            return
+        for merchant_id in merchant_ids:
+            for dataset in allowed:
+                await self._read(dataset, merchant_id)
+
+    def _report(self, status: Status, check: str, text: str) -> None:
+        self.report(Outcome(status, check, text))
+
+    async def _identity(self) -> Identity | None:
+        config = self.client.config
+        try:
+            await self.client.access_token()
+        except ZDirectError as error:
+            self.report(Outcome.of_error("token", error))
+            return None
+        finally:
+            asked = self._record()
+        came = "zDirect gave" if asked else "this deployment shares"
+        self._report(Status.OK, "token", f"{came} an access token of app {config.client_id} ({config.environment}).")
+        try:
+            identity = await self.client.me()
+        except ZDirectError as error:
+            self.report(Outcome.of_error("app", error))
+            return None
+        finally:
+            self._record()
+        self._report(
+            Status.OK,
+            "app",
+            f"{config.address} knows the token as that of app {identity.client_id or '(unnamed)'}.",
+        )
+        return identity
+
+    def _record(self) -> bool:
+        """Note the answers to requests that belong to no merchant, and return whether there were any."""
+        taken = self.transport.take()
+        self.answers += [recorded(each, each.path) for each in taken]
+        return bool(taken)
+
+    def _merchants(self, identity: Identity) -> list[str]:
+        """Those to read."""
+        granted = identity.merchant_ids
+        self.facts["merchants"] = len(granted)
+        wanted = list(self.wanted.merchant_ids)
+        lacking = [each for each in wanted if each not in {one.lower() for one in granted}]
+        if not granted:
+            self._report(
+                Status.FAIL,
+                "merchants",
+                "zDirect lists no merchant for the app. What to do: Grant a merchant to the app in the zDirect portal.",
+            )
+        elif lacking:
+            self._report(
+                Status.FAIL,
+                "merchants",
+                f"The app may not use {', '.join(lacking)}; it may use {', '.join(granted)}. What to do: Correct the "
+                "merchant id, or grant the merchant to the app in the zDirect portal.",
+            )
+        else:
+            one = "1 merchant" if len(granted) == 1 else f"{len(granted)} merchants"
+            self._report(Status.OK, "merchants", f"The app may use {one}: {', '.join(granted)}.")
+        return [each for each in wanted or granted[:1] if each not in lacking]
+
+    def _allowed(self, identity: Identity) -> list[Dataset]:
+        """The datasets to read, after it was reported which scopes are missing."""
+        named = self.wanted.datasets
+        self.facts["scopes"] = spelled = dict[str, str | None]()
+        allowed: list[Dataset] = []
+        for scope, datasets in by_scope(named or DATASETS).items():
+            names = ", ".join(each.name for each in datasets)
+            granted = granted_as(scope, identity.scopes)
+            spelled[scope] = granted if granted is None or _SCOPE.fullmatch(granted) else "(another text)"
+            if granted:
+                allowed += datasets
+                continue
+            # What was named is read all the same: scopes may have other names than is known.
+            self._report(
+                Status.FAIL if named else Status.WARN,
+                f"scope {scope}",
+                f"Not granted, so {names} cannot be read. What to do: {PORTAL} {scope}, if you need {names}. A token "
+                "from before does not have it: wait two hours, or delete the Airflow Variable that begins with "
+                "zdirect_token_.",
+            )
+            if named:
+                allowed += datasets
+        if granted_count := sum(each is not None for each in spelled.values()):
+            self._report(
+                Status.OK, "scopes", f"{granted_count} of {len(spelled)} scopes that datasets need are granted."
+            )
+        return allowed
+
+    async def _read(self, row: Dataset, merchant_id: str) -> None:
+        dataset = row.assuming(self.client.assumptions)
+        if isinstance(dataset.paging, TimeWalk):
+            dataset = dataset.but(paging={"size": RECORDS})
+        check = f"read {dataset.name}"
+        parameters, expected, window = _request(dataset, self.clock.now())
+        page, failure = None, None
+        try:
+            async with aclosing(
+                self.client.pages(dataset, merchant_id, parameters, answered_at=self.clock.now)
+            ) as pages:
+                page = await anext(pages)
+        except ZDirectError as error:
+            failure = error
+        for exchange in self.transport.take():
+            self.answers.append(recorded_read(dataset, exchange, page, expected, self.client.assumptions))
+        if failure is not None:
+            self.report(
+                Outcome.of_error(check, failure, Status.WARN if isinstance(failure, RateLimitedError) else Status.FAIL)
+            )
+            return
+        self.report(_of_read(check, merchant_id, window, self.answers[-1]))
+
+
+def _request(dataset: Dataset, now: datetime) -> tuple[dict[str, str], Expected | None, Window | None]:
+    """The query of a small read, where its records lie, and its window."""
+    size = dataset.paging.of_size(RECORDS)
+    if not dataset.has_windows:
+        since = now.replace(microsecond=0) - timedelta(hours=1) if dataset.states.since_parameter else None
+        (state, *_) = dataset.states.requests(dataset.name, since, {})
+        return {**state.parameters, **size}, None, None
+    requests = plan_requests(dataset, Window.of_day((now - AGO).date()), "UTC")
+    # Of the hours of a day, one with work in the warehouses.
+    request = requests[len(requests) // 2]
+    assert request.span is not None
+    expected = dataset.windows.expected(dataset.publish.time_field, request.span, request.day)
+    return {**request.parameters, **size}, expected, request.span
+
+
+def _of_read(check: str, merchant_id: str, window: Window | None, answer: dict[str, Any]) -> Outcome:
+    """The outcome of a read that was understood."""
+    found: list[str] = []
+    # Of orders, the items and lines are records as well.
+    for each in (answer["records"], *answer.get("parts", {}).values()):
+        rejected = ", ".join(each["rejected"])
+        found += [f"records are not as assumed ({rejected})"] if rejected else []
+        found += ["records are not readable"] if each["unreadable"] else []
+    found += ["records lie outside of what was asked for"] if answer["outside_of_request"] else []
+    found += [f"the assumption {name} is wrong" for name, said in answer["assumptions"].items() if said == CONTRADICTED]
+    valid = answer["records"]["valid"]
+    count = "1 record" if valid == 1 else f"{valid} records"
+    more = ", and there are more" if answer["has_next_page"] else ""
+    unknown = [name for each in (answer["records"],) for name in each["unknown_fields"]]
+    new = f", with fields that are not known yet ({', '.join(unknown[:5])})" if unknown else ""
+    when = f"{window.in_words()}, " if window else ""
+    text = f"{when}merchant {merchant_id[:8]}: {count}{more}{new}"
+    if not found:
+        return Outcome(Status.OK, check, f"{text}.")
+    return Outcome(Status.WARN, check, f"{text}; but {'; '.join(found)}. What to do: {SEND_FILE}")

@@ -1,0 +1,1 @@
+"""What zDirect answers, by its shape only: for a file that a user can send without showing any record."""
