@@ -84,8 +84,8 @@ def check(
 
     def run(*arguments: str, base_path: str | None = None) -> Checked:
         file = tmp_path / "shape.json"
+        place = base_path or f"file://{tmp_path}/base"
         with pytest.raises(SystemExit) as ended:
-            place = base_path or f"file://{tmp_path}/base"
             main(["check", "--base-path", place, "--json", str(file), *arguments])
         written = json.loads(file.read_text()) if file.exists() else None
         return Checked(int(str(ended.value)), capsys.readouterr().out.splitlines(), written)
