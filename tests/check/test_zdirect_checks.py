@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from clocks import NOON
+from own_emulator import connection_to, own_emulator
 
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.emulator.server import EmulatorServer
@@ -191,3 +193,32 @@ def test_a_token_that_is_shared_is_used(check: Any, connect: Callable[..., None]
     assert check("--no-reads").line("token").startswith("OK token zDirect gave")
     assert check("--no-reads").line("token").startswith("OK token this deployment shares")
     assert len(sent(emulator, "/auth/token")) == 1
+
+
+def test_nothing_is_held_against_the_samples_of_the_sandbox(check: Any, connect: Callable[..., None]) -> None:
+    with own_emulator(seed=7, now=NOON, environment="sandbox") as sandbox:
+        connect(**connection_to(sandbox, extra={"share_access": False, "environment": "sandbox"}))
+        done = check()
+        assert [line for line in done.lines if line.startswith("WARN")] == []
+        assert "(sandbox)" in done.line("token")
+        assert len(sent(sandbox)) == 2 + len(ALONE)
+
+
+def test_a_page_that_is_read_with_a_second_token_is_recorded_once(check: Any, emulator: EmulatorServer) -> None:
+    emulator.faults.add({"match": {"path": "/returned-items"}, "action": {"revoke_tokens": True}})
+    done = check("--datasets", "returned_items")
+    assert done.line("read returned_items").startswith("OK")
+    requests = [each["request"].rpartition("/")[2] for each in done.file["answers"][2:]]
+    assert requests == ["{merchant_id}", "token", "{merchant_id}"]
+    assert [each["status"] for each in done.file["answers"][2:]] == [401, 200, 200]
+
+
+def test_a_proxy_that_refuses_is_named(
+    check: Any, connect: Callable[..., None], refused: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(host="")
+    monkeypatch.setenv("HTTPS_PROXY", refused)
+    line = check().line("token")
+    assert line.startswith("FAIL")
+    for part in ("https://api.merchants.zalando.com", "no connection", "HTTPS_PROXY"):
+        assert part in line
