@@ -105,7 +105,8 @@ mutation: .venv/.fuzz
 
 # BENCH_FLAGS="--scale 0.1 --rounds 1" takes minutes instead of half an hour.
 bench: .venv/.ready
-	@failed=0; \
+	@case " $(BENCH_FLAGS) " in *" -h "*|*" --help "*) exec .venv/bin/python benchmarks/run.py --help;; esac; \
+	failed=0; \
 	.venv/bin/python benchmarks/run.py $(BENCH_FLAGS) || failed=$$?; \
 	.venv/bin/python benchmarks/latency.py || failed=$$?; \
 	.venv/bin/python benchmarks/airflow_costs.py || failed=$$?; \
