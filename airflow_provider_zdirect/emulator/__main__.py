@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import signal
 import sys
@@ -44,7 +45,11 @@ def main(arguments: list[str] | None = None) -> int:
     cli = parser()
     args = cli.parse_args(arguments)
     if args.list_options:
-        print(listed_options())
+        try:
+            print(listed_options(), flush=True)
+        except BrokenPipeError:
+            # Whoever reads, such as head, has seen enough; Python must not try again when it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     try:
         from airflow_provider_zdirect.emulator.server import EmulatorServer

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import subprocess
@@ -86,3 +87,14 @@ def test_every_option_is_listed_with_its_default_and_meaning(capsys: pytest.Capt
     with pytest.raises(SystemExit):
         main(["--help"])
     assert "--list-options" in capsys.readouterr().out
+
+
+def test_who_reads_the_options_may_stop_early() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        command = [*COMMAND, "--list-options"]
+        done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, env=environment(), check=False)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
