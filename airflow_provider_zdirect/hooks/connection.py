@@ -226,6 +226,8 @@ def _extra(connection: Any) -> dict[str, Any]:
 
 
 def _with_nearest(name: str) -> str:
+    if name in Assumptions.model_fields:
+        return f"{name!r} (an assumption: put it into the object 'assumptions')"
     # Airflow's first forms put the connection type before the name.
     meant = name.strip().lower().removeprefix(f"extra__{CONNECTION_TYPE}__").replace("-", "_")
     nearest = difflib.get_close_matches(meant, _FIELDS, n=1, cutoff=0.4)

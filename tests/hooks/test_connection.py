@@ -85,6 +85,12 @@ def test_the_value_of_an_unknown_key_is_not_shown() -> None:
     assert "the keys are environment" in refusal({"client_secret": "the-secret"}).lower()
 
 
+def test_an_assumption_beside_the_assumptions_is_told_where_it_belongs() -> None:
+    text = refusal({"orders_page_size": 500})
+    assert "'orders_page_size' (an assumption: put it into the object 'assumptions')" in text
+    assert "did you mean" not in text
+
+
 def test_keys_that_resemble_nothing_are_named_all_the_same() -> None:
     text = refusal({"zzz": 1, "qqq": 2})
     assert "unknown keys 'zzz'; 'qqq'" in text
