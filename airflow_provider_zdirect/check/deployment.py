@@ -6,6 +6,9 @@ import platform
 from importlib.metadata import version
 from uuid import uuid4
 
+import airflow
+
+from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.check.outcome import Outcome, Status
 from airflow_provider_zdirect.exceptions import ZDirectError
 from airflow_provider_zdirect.hooks.connection import ConnectionSettings
@@ -13,14 +16,15 @@ from airflow_provider_zdirect.operators.base_path import LOCAL, BasePath, open_p
 from airflow_provider_zdirect.publish.environment import claim_environment
 from airflow_provider_zdirect.storage.object_store import ObjectStore, naming_base_path
 
-LIBRARIES = ("apache-airflow", "httpx", "pydantic", "pyarrow", "duckdb", "fsspec")
+LIBRARIES = ("httpx", "pydantic", "pyarrow", "duckdb", "fsspec")
 PROBE = b"written by airflow_provider_zdirect check"
 
 
 def versions() -> dict[str, str]:
     """Of this package, Airflow, Python and the libraries that most depends on."""
     return {
-        "airflow-provider-zdirect": version("airflow-provider-zdirect"),
+        "airflow-provider-zdirect": __version__,
+        "apache-airflow": airflow.__version__,
         "python": platform.python_version(),
         **{name: version(name) for name in LIBRARIES},
     }
@@ -40,19 +44,19 @@ def base_path_outcomes(base_path: str, environment: str | None) -> list[Outcome]
     """
     try:
         opened = open_path(base_path, name="base_path")
-        _try_out(opened)
+        try_out(opened)
     except ZDirectError as error:
         return [Outcome.of_error("base path", error)]
-    shared = (
-        " It is a local folder: all workers must see the same one." if base_path.partition("://")[0] in LOCAL else ""
-    )
+    scheme, has_scheme, _ = base_path.partition("://")
+    is_local = not has_scheme or scheme in LOCAL
+    shared = " It is a local folder: all workers must see the same one." if is_local else ""
     return [
         Outcome(Status.OK, "base path", f"{base_path}: an object was written, listed, read and deleted.{shared}"),
         _environment_outcome(opened, environment),
     ]
 
 
-def _try_out(opened: BasePath) -> None:
+def try_out(opened: BasePath) -> None:
     """Raise ZDirectError if the storage does not keep an object."""
     store, folder = ObjectStore(opened.fs, opened.root), f"_staging/_tmp/{uuid4().hex}"
     probe = f"{folder}/probe"

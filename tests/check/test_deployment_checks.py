@@ -16,8 +16,11 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_2_PLUS
 from warm_airflow import run_file, run_forked
 
 import airflow_provider_zdirect
+from airflow_provider_zdirect.check.deployment import base_path_outcomes, try_out
 from airflow_provider_zdirect.check.outcome import Outcome, Status, exit_code
 from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.operators.base_path import BasePath
+from airflow_provider_zdirect.storage.object_store import ObjectStore
 
 PROGRAM = Path(airflow_provider_zdirect.__file__).with_name("__main__.py")
 MARKER = "_environment/environment.json"
@@ -121,6 +124,18 @@ def test_the_probe_leaves_nothing_and_the_environment_unclaimed(check: Any, tmp_
     assert "None yet" in done.line("environment of the base path")
 
 
+@pytest.mark.parametrize("prefix", ["file://", "local://", ""])
+def test_a_local_base_path_is_told_to_be_shared(tmp_path: Path, prefix: str) -> None:
+    base_path, environment = base_path_outcomes(f"{prefix}{tmp_path}/base", None)
+    assert "all workers must see the same one" in base_path.text
+    assert environment.status == Status.SKIP
+
+
+def test_every_kind_of_storage_can_be_tried_out(store: ObjectStore) -> None:
+    try_out(BasePath(store.fs, store.root, store.root))
+    assert store.files_below("") == []
+
+
 def test_a_base_path_of_the_other_environment_fails_and_stays_so(check: Any, tmp_path: Path) -> None:
     marker = tmp_path / "base" / MARKER
     marker.parent.mkdir(parents=True)
@@ -134,8 +149,6 @@ def test_a_base_path_of_the_other_environment_fails_and_stays_so(check: Any, tmp
 
 
 def test_a_storage_that_keeps_nothing_fails(check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from airflow_provider_zdirect.storage.object_store import ObjectStore
-
     monkeypatch.setattr(ObjectStore, "write", lambda store, path, data: None)
     assert "an object that was just written is not listed" in check("--no-reads").line("base path")
 
