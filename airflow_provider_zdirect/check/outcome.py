@@ -18,7 +18,7 @@ from airflow_provider_zdirect.exceptions import (
 
 
 class Status(StrEnum):
-    """In order of weight."""
+    """How a check ended."""
 
     OK = "OK"
     SKIP = "SKIP"

@@ -75,6 +75,16 @@ def test_a_scope_that_is_spelled_with_dots_counts(check: Any, emulator: Emulator
     assert "Jane" not in str(done.file)
 
 
+def test_scopes_that_zdirect_does_not_list_are_found_out_by_reading(check: Any, emulator: EmulatorServer) -> None:
+    app = {"client_id": "a", "bpids": emulator.merchant_ids}
+    emulator.faults.add({"match": {"path": "/auth/me"}, "action": {"status": 200, "body": app}})
+    emulator.set_options(missing_scopes=["orders/read"])
+    done = check("--datasets", "received_items,orders")
+    assert done.line("scopes").startswith("WARN scopes zDirect lists no scope")
+    assert done.line("read received_items").startswith("OK")
+    assert done.line("read orders").startswith("FAIL")
+
+
 def test_a_wrong_secret_is_said_and_never_shown(check: Any, connect: Callable[..., None], emulator: Any) -> None:
     connect(password="not-the-right-one")
     done = check()

@@ -19,6 +19,7 @@ from warm_airflow import run_file, run_forked
 
 import airflow_provider_zdirect
 from airflow_provider_zdirect.check.options import OPTIONS
+from airflow_provider_zdirect.check.outcome import Outcome, Status
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
@@ -27,7 +28,8 @@ PROGRAM = Path(airflow_provider_zdirect.__file__).with_name("__main__.py")
 
 
 def blocks(document: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", (DOCS / document).read_text(), re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^ *```(\w*)\n(.*?)^ *```$", (DOCS / document).read_text(), re.MULTILINE | re.DOTALL)
+    return [text for kind, text in found if kind == language]
 
 
 @pytest.fixture
@@ -85,4 +87,6 @@ def test_the_pages_name_every_scope_and_option() -> None:
     options = (DOCS / "check.md").read_text()
     for flag, _ in OPTIONS:
         assert f"| `{flag}` |" in options
+    for line in blocks("check.md", "")[0].splitlines():
+        assert Outcome(Status(line[:4].strip()), line[6:36].strip(), line[38:]).line() == line
     assert blocks("check.md", "sh") == [blocks("first-steps.md", "sh")[1]]
