@@ -124,7 +124,7 @@ def test_the_probe_leaves_nothing_and_the_environment_unclaimed(check: Any, tmp_
     assert "None yet" in done.line("environment of the base path")
 
 
-@pytest.mark.parametrize("prefix", ["file://", "local://", ""])
+@pytest.mark.parametrize("prefix", ["file://", ""])
 def test_a_local_base_path_is_told_to_be_shared(tmp_path: Path, prefix: str) -> None:
     base_path, environment = base_path_outcomes(f"{prefix}{tmp_path}/base", None)
     assert "all workers must see the same one" in base_path.text
