@@ -20,6 +20,7 @@ from airflow_provider_zdirect.clock import SystemClock
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.datasets.personal_data import SHORTEST_KEY
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.hooks import metrics
 from airflow_provider_zdirect.hooks.connection_form import CONNECTION_TYPE, EXTRA_FIELDS, PERSONAL_DATA_SECRET
 from airflow_provider_zdirect.hooks.shared_variables import AirflowVariables, AirflowVariableTokenStore
 
@@ -98,12 +99,13 @@ class ZDirectConnection:
 def shared_client(config: ClientConfig, *, share_access: bool = True) -> ZDirectClient:
     """A client that shares its access token with the whole deployment, and the rate limits, unless it has a share."""
     if not share_access:
-        return ZDirectClient(config)
+        return ZDirectClient(config, listener=metrics.count)
     everybody = None
     if config.rate_share is None:
         everybody = SharedPaces(AirflowVariables("When zDirect may be asked next. Safe to delete."), SystemClock())
     limiter = FileRateLimiter(everybody=everybody)
-    return ZDirectClient(config, tokens=AirflowVariableTokenStore(config), limiter=limiter)
+    tokens = AirflowVariableTokenStore(config)
+    return ZDirectClient(config, tokens=tokens, limiter=limiter, listener=metrics.count)
 
 
 async def access_token_of(client: ZDirectClient, refused: str | None) -> str:
