@@ -24,13 +24,15 @@ from openlineage.client.facet_v2 import (
 
 from airflow_provider_zdirect.assets import place_of
 from airflow_provider_zdirect.datasets.arrow import arrow_schema
+from airflow_provider_zdirect.datasets.publication import History
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.operators.outcome import Flow, Outcome, Published
 from airflow_provider_zdirect.operators.task_run import TaskRun
+from airflow_provider_zdirect.publish.history import history_schema
 
 _SCHEMAS = {
     "inbound_reconciliation": ("inbound.reconciliation", "SCHEMA"),
-    "intrastat": ("intrastat.country_report", "LINES"),
+    "intrastat": ("intrastat.country_report", "IN_FILES"),
     "order_tracking_missing": ("orders.missing_tracking", "SCHEMA"),
     "order_updates": ("orders.update_job", "SCHEMA"),
     "shipping_document_results": ("shipping_documents.results", "SCHEMA"),
@@ -67,7 +69,9 @@ def columns_of(table: str) -> pa.Schema | None:
         schema: pa.Schema = getattr(import_module(f"airflow_provider_zdirect.{module}"), name)
         return schema
     dataset = DATASETS.get(table.removesuffix("_current"))
-    return arrow_schema(dataset.model) if dataset else None
+    if dataset is None:
+        return None
+    return history_schema(dataset) if isinstance(dataset.publish, History) else arrow_schema(dataset.model)
 
 
 @dataclass(frozen=True)
