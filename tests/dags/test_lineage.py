@@ -18,13 +18,10 @@ def test_a_run_tells_openlineage_and_statsd_what_it_has_done(run_dag, hour, emul
     emulator.faults.add({"match": {"path": "received-items"}, "action": {"status": 403}})
     with StatsdServer() as statsd, lineage_server() as (url, events):
         policy = [{"scope": {}, "controls": {"emit_dag_events": False}}]
-        for name, value in (
-            ("OPENLINEAGE__TRANSPORT", json.dumps({"type": "http", "url": url})),
-            ("OPENLINEAGE__EMISSION_POLICY", json.dumps(policy)),
-            ("METRICS__STATSD_ON", "True"),
-            ("METRICS__STATSD_PORT", str(statsd.port)),
-            ("METRICS__STATSD_INFLUXDB_ENABLED", "True"),
-        ):
+        transport = {"type": "http", "url": url}
+        settings = {"OPENLINEAGE__TRANSPORT": transport, "OPENLINEAGE__EMISSION_POLICY": policy}
+        texts = {name: json.dumps(value) for name, value in settings.items()}
+        for name, value in (texts | statsd.settings()).items():
             monkeypatch.setenv(f"AIRFLOW__{name}", value)
         run = run_dag("zdirect_stock_movements", hour + HOUR, merchant_ids=[merchant])
         counted = statsd.counters()

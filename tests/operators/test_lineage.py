@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
+import airflow_home
 import pytest
 from all_tasks import MERCHANT, TASKS, needed
 from clocks import NOON
@@ -56,6 +58,12 @@ def test_every_published_table_has_an_operator_that_names_it(connection: dict[st
     outputs = names(output for task in tasks for output in task.get_openlineage_facets_on_start().outputs)
     stored = {name.removeprefix("/data/zdirect/") for namespace, name in outputs if namespace == "file"}
     assert stored == TABLES | {"shipping_documents"}
+
+
+def test_the_document_lists_every_operator() -> None:
+    text = (airflow_home.PROJECT / "docs" / "lineage.md").read_text()
+    listed = re.findall(r"^\| `(ZDirect\w+)` \|", text, re.MULTILINE)
+    assert sorted(listed) == [each.__name__ for each in OPERATORS]
 
 
 @pytest.mark.parametrize(

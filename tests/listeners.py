@@ -15,7 +15,7 @@ from typing import Any
 import jsonschema
 from referencing import Registry, Resource
 
-SCHEMAS = [json.loads(path.read_text()) for path in (Path(__file__).parent / "openlineage").glob("*.json")]
+SCHEMAS = [json.loads(path.read_text()) for path in (Path(__file__).parent / "openlineage_schema").glob("*.json")]
 
 
 @contextmanager
@@ -71,6 +71,11 @@ class StatsdServer:
 
     def __exit__(self, *error: object) -> None:
         self._socket.close()
+
+    def settings(self) -> dict[str, str]:
+        """Airflow's settings by which it sends here."""
+        settings = {"STATSD_ON": "True", "STATSD_PORT": str(self.port), "STATSD_INFLUXDB_ENABLED": "True"}
+        return {f"METRICS__{name}": value for name, value in settings.items()}
 
     def counters(self) -> Counter[str]:
         """The sums of the counters that have arrived, by name and tags as they came."""
