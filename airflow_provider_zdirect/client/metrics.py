@@ -34,7 +34,7 @@ WAIT_SECONDS = Metric(
     "zdirect.wait_seconds",
     ("reason",),
     "A second of waiting, whole or in part: for the rate limit (`rate_limit`), after a failure (`failure`), until a "
-    "token may be requested (`token`), or in the triggerer, without a worker slot (`deferred`)",
+    "token may be requested (`token`), or without a worker slot until the task goes on after one of these (`deferred`)",
 )
 TOKENS = Metric(
     "zdirect.tokens", ("outcome",), "A request for an access token. The outcome is as for `zdirect.requests`"

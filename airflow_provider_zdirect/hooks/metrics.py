@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -11,8 +12,8 @@ from airflow_provider_zdirect.client.metrics import Metric
 
 log = logging.getLogger(__name__)
 
-_PLACES = ("airflow.sdk.observability.stats", "airflow.observability.stats", "airflow.stats")
-"""Where Airflow's metrics have been, the newest first. The first two are copies; each process has set up one."""
+_COPIES = ("airflow.sdk.observability.stats", "airflow.observability.stats")
+"""Where Airflow has its metrics since 3.2, twice; tasks set up the first, the triggerer the second."""
 
 
 def count(metric: Metric, value: float, /, **tags: str) -> None:
@@ -26,15 +27,18 @@ def count(metric: Metric, value: float, /, **tags: str) -> None:
 
 @cache
 def _stats() -> Any:
-    found = []
-    for place in _PLACES:
-        try:
-            found.append(import_module(place).Stats)
-        except ImportError:
-            continue
-        if getattr(import_module(found[-1].__module__), "_factory", found) is not None:
-            return found[-1]
-    return found[0]
+    copies = []
+    for name in _COPIES:
+        with suppress(ImportError):
+            copies.append(import_module(name).Stats)
+    if not copies:
+        return import_module("airflow.stats").Stats
+    return next(filter(_is_set_up, copies), copies[0])
+
+
+def _is_set_up(stats: Any) -> bool:
+    # 3.2 keeps it in the class, 3.3 in the module.
+    return getattr(stats, "factory", getattr(import_module(stats.__module__), "_factory", None)) is not None
 
 
 @cache

@@ -90,7 +90,7 @@ class ZDirectOperator(TaskArguments, BaseOperator):
     @classmethod
     def flow(cls, values: Mapping[str, Any]) -> Flow:
         """Where the data of a task with these arguments come from and go to."""
-        raise NotImplementedError
+        return Flow()
 
     def execute(self, context: Any) -> dict[str, Any]:
         return self.resume(context)

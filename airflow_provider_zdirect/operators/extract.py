@@ -127,7 +127,10 @@ class ZDirectExtractOperator(ZDirectOperator):
         personal_data = PersonalData(mode, run.hook.personal_data_key() if mode == "hash" else None)
         job = run.extract_job(dataset, personal_data=personal_data, **run.pick("overlap", "filters"))
         result = run.ask(lambda client: extract(job, client))
-        published = {each.dataset: Published(*each.counts) for each in (result.manifest, *result.parts)}
+        published = {
+            each.dataset: Published(each.records, each.rejected, len(each.files), each.file_bytes)
+            for each in (result.manifest, *result.parts)
+        }
         return Outcome(result.as_dict(), result.by_dataset(), published)
 
 

@@ -124,9 +124,9 @@ class Manifest:
     state: State | None = None
 
     @property
-    def counts(self) -> tuple[int, int, int, int]:
-        """Records, rejected ones, and the files that hold the records, with their bytes."""
-        return self.records, self.rejected, len(self.files), sum(file.bytes for file in self.files)
+    def file_bytes(self) -> int:
+        """The size of the files that hold the records."""
+        return sum(file.bytes for file in self.files)
 
     def of_part(self, dataset: str, **published: Any) -> Manifest:
         """The manifest of a part. What was rejected or repaired is counted once, with the whole.
@@ -199,7 +199,7 @@ def where(place: Place, dataset: str, window: Window) -> dict[str, str]:
 
 
 def _files(manifest: Manifest) -> dict[str, int]:
-    return dict(zip(("file_count", "file_bytes"), manifest.counts[2:], strict=True))
+    return {"file_count": len(manifest.files), "file_bytes": manifest.file_bytes}
 
 
 def count_changes(changes: Iterable[dict[str, Any]]) -> dict[str, int]:
