@@ -1,4 +1,4 @@
-"""What each operator tells OpenLineage; tests/dags/test_lineage.py has the events of a real run."""
+"""What each operator tells OpenLineage; tests/dags/test_observed_runs.py has the events of a real run."""
 
 from __future__ import annotations
 
