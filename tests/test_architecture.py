@@ -100,6 +100,15 @@ def test_few_modules_import_an_http_library(libraries: set[str], modules: set[st
     assert {str(path.relative_to(PACKAGE)) for path in users} == modules
 
 
+def test_openlineage_is_imported_only_where_its_provider_asks() -> None:
+    users = {path for path in MODULES if any("openlineage" in name for name in imports(path))}
+    (lineage,) = users
+    assert lineage == PACKAGE / "operators" / "lineage.py"
+    for path in MODULES:
+        top = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)]
+        assert not [node for node in top if (node.module or "").endswith("operators.lineage")], path
+
+
 def test_nothing_imports_the_emulator() -> None:
     for path in MODULES:
         if part_of(path) != "emulator":

@@ -18,6 +18,7 @@ import pytest
 from published_tables import TABLES, publish_everything
 
 from airflow_provider_zdirect.datasets.arrow import PARTITIONS
+from airflow_provider_zdirect.operators.lineage import columns_of
 
 DOCUMENTS = {"shipping_documents"}
 """A folder of documents, which is no table."""
@@ -77,6 +78,8 @@ def test_every_table_has_one_schema_that_spark_and_glue_take(root: Path, table: 
     # The partitions of the models' tables, by which their columns are renamed.
     assert partitions <= PARTITIONS or table == "intrastat"
     check(list(schemas[0]))
+    # As lineage describes it.
+    assert schemas[0].equals(columns_of(table))
 
 
 def check(fields: list[pa.Field]) -> None:

@@ -15,6 +15,7 @@ from typing import Annotated
 
 import msgspec
 
+from airflow_provider_zdirect.client.metrics import REQUESTS, TOKENS, WAIT_SECONDS, Metric
 from airflow_provider_zdirect.client.sending import Call, ClientStats, Sender
 from airflow_provider_zdirect.client.token_stores import Token, TokenStore
 from airflow_provider_zdirect.client.transport import Answer, Timeouts
@@ -59,7 +60,8 @@ class AccessTokens:
     """
 
     def __init__(self, sender: Sender, store: TokenStore) -> None:
-        self._sender = replace(sender, stats=ClientStats())
+        self._listener = sender.listener
+        self._sender = replace(sender, stats=ClientStats(), listener=self._count)
         self._config = config = sender.config
         self._clock = sender.clock
         self._store = store
@@ -138,7 +140,9 @@ class AccessTokens:
             left = min(refusal.retry_after, policy.max_inline_wait)
             refusal.retry_after -= left
             while left > 0:
-                await self._clock.sleep(min(left, LOOK_AGAIN))
+                pause = min(left, LOOK_AGAIN)
+                self._listener(WAIT_SECONDS, pause, reason="token")
+                await self._clock.sleep(pause)
                 left -= LOOK_AGAIN
                 if token := self._usable(await self._store.load(), refused):
                     return token
@@ -211,6 +215,13 @@ class AccessTokens:
         )
         self._keep_until = now + timedelta(seconds=min(failure.retry_after, left - LAST_USE))
         return held
+
+    def _count(self, metric: Metric, value: float, /, **tags: str) -> None:
+        """Token requests are counted as such; the rate limit that they wait for is that of tokens."""
+        if metric is REQUESTS:
+            self._listener(TOKENS, value, outcome=tags["outcome"])
+        elif metric is WAIT_SECONDS:
+            self._listener(WAIT_SECONDS, value, reason="token")
 
     def _usable(self, token: Token | None, refused: str | None) -> Token | None:
         if token is None or token.access_token == refused:

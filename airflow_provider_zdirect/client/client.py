@@ -15,6 +15,7 @@ import msgspec
 
 from airflow_provider_zdirect.client.access_token import AccessTokens
 from airflow_provider_zdirect.client.config import ClientConfig
+from airflow_provider_zdirect.client.metrics import RETRIES, WAIT_SECONDS, Listener, nobody
 from airflow_provider_zdirect.client.rates import FileRateLimiter, RateLimiter
 from airflow_provider_zdirect.client.retry import RetryPolicy
 from airflow_provider_zdirect.client.sending import Call, Sender
@@ -100,6 +101,7 @@ class ZDirectClient:
     :param limiter: None paces the requests of all processes of this host together.
     :param transport: None talks HTTP.
     :param policy: None is made from ``config``.
+    :param listener: is called for the metrics of :mod:`.metrics`.
     """
 
     def __init__(
@@ -111,6 +113,7 @@ class ZDirectClient:
         limiter: RateLimiter | None = None,
         transport: Transport | None = None,
         policy: RetryPolicy | None = None,
+        listener: Listener = nobody,
     ) -> None:
         self.config = config
         self.assumptions = config.assumptions
@@ -121,7 +124,7 @@ class ZDirectClient:
             Timeouts(config.connect_timeout, config.read_timeout, config.total_timeout),
             largest=int(config.max_answer_size * MB),
         )
-        self._sender = Sender(config, self._transport, limiter, policy, clock)
+        self._sender = Sender(config, self._transport, limiter, policy, clock, listener=listener)
         self._tokens = AccessTokens(self._sender, tokens or MemoryTokenStore())
         self.stats = self._sender.stats
 
@@ -315,8 +318,10 @@ class ZDirectClient:
             if wait is None or not (call.method == "GET" or is_limit):
                 raise failure
             log.info("%s Trying again in %.1f s.", failure.message, wait)
+            self._sender.listener(RETRIES, 1, endpoint=call.tag, reason=type(failure).__name__)
             # After a 429 the rate limiter does the waiting, one after the other.
             if not is_limit:
+                self._sender.listener(WAIT_SECONDS, wait, reason="failure")
                 await self._sender.clock.sleep(wait)
             last = failure
 
@@ -332,6 +337,7 @@ class ZDirectClient:
                 if is_repeated and token.obtained_at >= first_sent:
                     raise
             is_repeated = True
+            self._sender.listener(RETRIES, 1, endpoint=call.tag, reason=AuthenticationError.__name__)
             log.info("%s: 401, the access token is refused; using another one.", call.what)
             token = await self._tokens.get(refused=token.access_token)
 

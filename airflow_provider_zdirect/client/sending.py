@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import TypeVar
 
 from airflow_provider_zdirect.client.answer_errors import error_of, tidy
 from airflow_provider_zdirect.client.config import USER_AGENT, ClientConfig
+from airflow_provider_zdirect.client.metrics import BYTES, REQUESTS, WAIT_SECONDS, Listener, nobody
 from airflow_provider_zdirect.client.rates import RateLimiter
 from airflow_provider_zdirect.client.retry import RetryPolicy
 from airflow_provider_zdirect.client.transport import Answer, Timeouts, Transport
@@ -58,6 +60,11 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     expected: frozenset[int] = frozenset({200})
 
+    @property
+    def tag(self) -> str:
+        """The endpoint in metrics: without ids, so that there are few, in characters that StatsD accepts."""
+        return re.sub(r"[^\w/.-]", "_", re.sub(r"[^/]*\d[^/]*", "id", self.endpoint), flags=re.ASCII)
+
 
 @dataclass
 class ClientStats:
@@ -80,6 +87,7 @@ class Sender:
     policy: RetryPolicy
     clock: Clock
     stats: ClientStats = field(default_factory=ClientStats)
+    listener: Listener = nobody
 
     async def send(
         self,
@@ -101,9 +109,11 @@ class Sender:
         patience = self.policy.max_inline_wait if max_wait is None else max_wait
         rate = call.rate.shared(config.rate_share or 1)
         try:
-            await self.limiter.acquire(pace, rate, max_wait=patience)
+            waited = await self.limiter.acquire(pace, rate, max_wait=patience)
         except RateLimitedError as error:
             raise error.with_message(f"{call.what}: {error.message}", path=call.path) from None
+        if waited:
+            self.listener(WAIT_SECONDS, waited, reason="rate_limit")
         self.stats.requests += 1
         flow_id = str(uuid.uuid4())
         headers = {
@@ -124,6 +134,8 @@ class Sender:
                 expected=call.expected,
             )
         except (TransportError, AnswerTooLargeError) as error:
+            outcome = "no_answer" if isinstance(error, TransportError) else "too_large"
+            self.listener(REQUESTS, 1, endpoint=call.tag, outcome=outcome)
             message = f"{call.what}{config.source}: {error.message}"
             facts: dict[str, object] = {"path": call.path, "flow_id": flow_id}
             if isinstance(error, TransportError):
@@ -133,6 +145,8 @@ class Sender:
         flow_id = tidy(answer.headers.get("x-flow-id", ""), secrets)[:100] or flow_id
         size = len(answer.body)
         self.stats.bytes += size
+        self.listener(REQUESTS, 1, endpoint=call.tag, outcome=str(answer.status))
+        self.listener(BYTES, size, endpoint=call.tag)
         log.debug("%s: %d, %d bytes in %.2f s, flow id %s.", call.what, answer.status, size, answer.elapsed, flow_id)
         if answer.status not in call.expected:
             failure = error_of(answer, call, flow_id=flow_id, now=self.clock.now(), policy=self.policy, secrets=secrets)

@@ -20,6 +20,7 @@ from airflow_provider_zdirect.clock import SystemClock
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.datasets.personal_data import SHORTEST_KEY
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.hooks import metrics
 from airflow_provider_zdirect.hooks.connection_form import CONNECTION_TYPE, EXTRA_FIELDS, PERSONAL_DATA_SECRET
 from airflow_provider_zdirect.hooks.shared_variables import AirflowVariables, AirflowVariableTokenStore
 
@@ -101,12 +102,13 @@ def shared_client(config: ClientConfig, *, share_access: bool = True, **parts: A
     :param parts: other arguments of the client.
     """
     if not share_access:
-        return ZDirectClient(config, **parts)
+        return ZDirectClient(config, listener=metrics.count, **parts)
     everybody = None
     if config.rate_share is None:
         everybody = SharedPaces(AirflowVariables("When zDirect may be asked next. Safe to delete."), SystemClock())
     limiter = FileRateLimiter(everybody=everybody)
-    return ZDirectClient(config, tokens=AirflowVariableTokenStore(config), limiter=limiter, **parts)
+    tokens = AirflowVariableTokenStore(config)
+    return ZDirectClient(config, tokens=tokens, limiter=limiter, listener=metrics.count, **parts)
 
 
 async def access_token_of(client: ZDirectClient, refused: str | None) -> str:

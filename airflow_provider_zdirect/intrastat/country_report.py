@@ -36,6 +36,7 @@ LINES = pa.schema(
 """The columns of a report; its Parquet file does not have FOLDERS. ``movement_type`` is "" where zDirect gave none. The
 last five come from the master data and are null without; ``net_mass_kg`` and ``statistical_value`` are those of the net
 quantity."""
+IN_FILES = pa.schema([column for column in LINES if column.name not in FOLDERS])
 
 # int64 has up to 19 digits; with the 18 of an amount the product has at most 38, which is what a decimal can have.
 _LINES = """

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.exceptions import MissingReportsError
-from airflow_provider_zdirect.intrastat.country_report import FOLDERS, country_report
+from airflow_provider_zdirect.intrastat.country_report import IN_FILES, country_report
 from airflow_provider_zdirect.intrastat.csv_text import lines_as_csv, table_as_csv
 from airflow_provider_zdirect.intrastat.findings import Finding, country_findings, fetched_too_early, month_findings
 from airflow_provider_zdirect.intrastat.html_page import page_html
@@ -148,7 +148,7 @@ def _report_country(
     report = country_report(movements.flows, country, writer.month, place.merchant_id, master_data)
     what, rows = subject(f"intrastat {writer.month} {country}", place.merchant_id), report.lines.num_rows
     findings = _logged(what, country_findings(report, movements))
-    writer.write(files["parquet"], parquet_bytes(report.lines.drop_columns(FOLDERS)), rows)
+    writer.write(files["parquet"], parquet_bytes(report.lines.select(IN_FILES.names)), rows)
     writer.write(files["csv"], lines_as_csv(report.lines), rows)
     if report.goods is not None:
         writer.write(files["goods"], table_as_csv(report.goods), report.goods.num_rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar, NoReturn
 
@@ -20,34 +19,25 @@ from airflow_provider_zdirect.assets import (
     with_assets,
     zdirect_asset,
 )
+from airflow_provider_zdirect.client.metrics import RECORDS, REJECTED, WAIT_SECONDS
 from airflow_provider_zdirect.clock import SystemClock
 from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectRetriableError
+from airflow_provider_zdirect.hooks import metrics
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.argument_table import TaskArguments, is_mapped
 from airflow_provider_zdirect.operators.base_path import known_environment
+from airflow_provider_zdirect.operators.outcome import Flow, Outcome, Published
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.task_run import TaskRun
 from airflow_provider_zdirect.windows import moment_in_words
 
-__all__ = ["Outcome", "TaskRun", "ZDirectOperator"]
+__all__ = ["Flow", "Outcome", "Published", "TaskRun", "ZDirectOperator"]
 
 MAX_WAITS = 10
 """Waits after failures, one after the other."""
 
 LONGEST_TURN = timedelta(days=1)
 """How long a task waits for the rate limit without any progress before that counts as a failure."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a task has done.
-
-    :param summary: its result: small, JSON-able values without personal data.
-    :param changed: by the name of each asset that was updated, what its events say.
-    """
-
-    summary: dict[str, Any]
-    changed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class ZDirectOperator(TaskArguments, BaseOperator):
@@ -65,6 +55,10 @@ class ZDirectOperator(TaskArguments, BaseOperator):
 
     base_path: str
     conn_id: str
+
+    # For lineage, which is asked for when the task ends.
+    _run: TaskRun | None = None
+    _outcome: Outcome | None = None
 
     ui_color = "#ffe8d6"
 
@@ -93,6 +87,11 @@ class ZDirectOperator(TaskArguments, BaseOperator):
         """
         raise NotImplementedError
 
+    @classmethod
+    def flow(cls, values: Mapping[str, Any]) -> Flow:
+        """Where the data of a task with these arguments come from and go to."""
+        return Flow()
+
     def execute(self, context: Any) -> dict[str, Any]:
         return self.resume(context)
 
@@ -109,9 +108,14 @@ class ZDirectOperator(TaskArguments, BaseOperator):
         hook = ZDirectHook(self.conn_id)
         try:
             with fail_fast():
-                outcome = self.perform(TaskRun(self.values(), context, hook))
+                self._run = TaskRun(self.values(), context, hook)
+                self._outcome = outcome = self.perform(self._run)
         except ZDirectRetriableError as error:
             self._wait(error, waits, turn_since)
+        for table, published in outcome.published.items():
+            tags = {"dataset": table, "merchant_id": outcome.summary["merchant_id"]}
+            metrics.count(RECORDS, published.records, **tags)
+            metrics.count(REJECTED, published.rejected, **tags)
         for name, change in outcome.changed.items():
             self._record_change(context, name, change, known_environment(hook))
         return outcome.summary
@@ -134,11 +138,29 @@ class ZDirectOperator(TaskArguments, BaseOperator):
             now = SystemClock().now().timestamp()
             since = turn_since or now
             if now - since < LONGEST_TURN.total_seconds():
+                metrics.count(WAIT_SECONDS, error.retry_after, reason="deferred")
                 self.wait(f"{error.message} This task's turn is still to come.", pause, waits=waits, turn_since=since)
         if waits >= MAX_WAITS:
             raise error
         self.log.warning("%s", error)
+        metrics.count(WAIT_SECONDS, error.retry_after, reason="deferred")
         self.wait(f"Wait {waits + 1} of {MAX_WAITS}.", pause, waits=waits + 1)
+
+    def get_openlineage_facets_on_start(self) -> Any:
+        """For Airflow's OpenLineage provider: inputs and outputs, as far as they are known."""
+        from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+        from airflow_provider_zdirect.operators.lineage import lineage_of
+
+        run = self._run or TaskRun(self.values(), {}, ZDirectHook(self.conn_id))
+        return lineage_of(run, self.flow(run.values), self._outcome)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Likewise, with columns and counts."""
+        return self.get_openlineage_facets_on_start()
+
+    def get_openlineage_facets_on_failure(self, task_instance: Any) -> Any:
+        """Likewise; the provider adds the error."""
+        return self.get_openlineage_facets_on_start()
 
     @classmethod
     def updated(cls, values: Mapping[str, Any]) -> Sequence[str]:

@@ -11,7 +11,7 @@ from airflow_provider_zdirect.datasets.publication import Once
 from airflow_provider_zdirect.datasets.table import DATASETS, Dataset
 from airflow_provider_zdirect.operators.argument_table import DURATION, PLACE, Argument
 from airflow_provider_zdirect.operators.arguments import entries
-from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.operators.base import Flow, Outcome, TaskRun, ZDirectOperator
 
 _ONCE = [dataset for dataset in DATASETS.values() if isinstance(dataset.publish, Once)]
 COMPACTED: Mapping[str, Dataset] = {
@@ -72,6 +72,10 @@ class ZDirectCompactOperator(ZDirectOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(values=locals(), **kwargs)
+
+    @classmethod
+    def flow(cls, values: Mapping[str, Any]) -> Flow:
+        return Flow(read=values["datasets"], published=values["datasets"])
 
     def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.publish.compact import compact_date, dates_to_compact

@@ -10,7 +10,8 @@ from airflow_provider_zdirect.datasets.personal_data import MODES, PersonalData
 from airflow_provider_zdirect.datasets.table import check_stands_alone, get_dataset, published_with
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import choice, literal, mapping, refusal
-from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.operators.base import Flow, Outcome, Published, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.operators.outcome import with_current
 
 if TYPE_CHECKING:
     from airflow_provider_zdirect.datasets.table import Dataset
@@ -113,6 +114,11 @@ class ZDirectExtractOperator(ZDirectOperator):
         name = literal(values.get("dataset"))
         return published_with(name) if isinstance(name, str) else ()
 
+    @classmethod
+    def flow(cls, values: Mapping[str, Any]) -> Flow:
+        name = values["dataset"]
+        return Flow(fetched=(name,), published=tuple(with_current(*published_with(name))))
+
     def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.pipeline.extract import extract
 
@@ -121,7 +127,11 @@ class ZDirectExtractOperator(ZDirectOperator):
         personal_data = PersonalData(mode, run.hook.personal_data_key() if mode == "hash" else None)
         job = run.extract_job(dataset, personal_data=personal_data, **run.pick("overlap", "filters"))
         result = run.ask(lambda client: extract(job, client))
-        return Outcome(result.as_dict(), result.by_dataset())
+        published = {
+            each.dataset: Published(each.records, each.rejected, len(each.files), each.file_bytes)
+            for each in (result.manifest, *result.parts)
+        }
+        return Outcome(result.as_dict(), result.by_dataset(), published)
 
 
 def _dataset(values: Mapping[str, Any]) -> Dataset:

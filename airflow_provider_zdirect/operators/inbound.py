@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_zdirect.operators.argument_table import FORMAT, PLACE
-from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.operators.base import Flow, Outcome, Published, TaskRun, ZDirectOperator
 
 
 class ZDirectInboundReconciliationOperator(ZDirectOperator):
@@ -37,8 +38,14 @@ class ZDirectInboundReconciliationOperator(ZDirectOperator):
     ) -> None:
         super().__init__(values=locals(), **kwargs)
 
+    @classmethod
+    def flow(cls, values: Mapping[str, Any]) -> Flow:
+        read = ("shipping_notices_current", "shipping_notice_items", "tours_current", "received_items")
+        return Flow(read=read, published=("inbound_reconciliation",))
+
     def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.inbound.reconciliation import reconcile_merchant
 
         summary = reconcile_merchant(run.place(needs_connection=False))
-        return Outcome(summary, {"inbound_reconciliation": summary})
+        published = {"inbound_reconciliation": Published(summary["rows"])}
+        return Outcome(summary, {"inbound_reconciliation": summary}, published)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.intrastat.selection import Month, country
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import entries
-from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.operators.base import Flow, Outcome, Published, TaskRun, ZDirectOperator
 
 
 def country_codes(value: Any, name: str = "countries") -> tuple[str, ...] | None:
@@ -71,6 +71,10 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
     ) -> None:
         super().__init__(values=locals(), **kwargs)
 
+    @classmethod
+    def flow(cls, values: Mapping[str, Any]) -> Flow:
+        return Flow(read=("intra_community_movements",), published=("intrastat",), files=(values["master_data"],))
+
     def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.intrastat.master_data import ALIASES
         from airflow_provider_zdirect.intrastat.report import IntrastatJob, report_month
@@ -89,4 +93,5 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
             "files": [report["parquet"] for report in reports[:10]],
             "file_count": len(reports),
         }
-        return Outcome(summary, {"intrastat": {**summary, **files}})
+        lines = Published(sum(report["lines"] for report in reports), files=len(reports))
+        return Outcome(summary, {"intrastat": {**summary, **files}}, {"intrastat": lines})

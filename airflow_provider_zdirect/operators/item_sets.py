@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect.exceptions import UpdatesPausedError
 from airflow_provider_zdirect.operators.argument_table import FORMAT, PLACE
-from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.operators.base import Flow, Outcome, Published, TaskRun, ZDirectOperator
 from airflow_provider_zdirect.windows import subject
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ class ZDirectItemSetsOperator(ZDirectOperator):
     ) -> None:
         super().__init__(values=locals(), **kwargs)
 
+    @classmethod
+    def flow(cls, values: Mapping[str, Any]) -> Flow:
+        table = "shipping_notice_items"
+        return Flow(fetched=(table,), read=("shipping_notices_current",), published=(table,))
+
     def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.inbound.item_set_sync import sync_item_sets
         from airflow_provider_zdirect.inbound.notices import IN_THE_BACKGROUND, ShippingNotices
@@ -57,7 +63,7 @@ class ZDirectItemSetsOperator(ZDirectOperator):
         summary = run.ask(fetch)
         pause = summary.pop("retry_after")
         if pause is None:
-            return Outcome(summary)
+            return Outcome(summary, published={"shipping_notice_items": Published(summary["items"])})
         left, fetched = summary["sets_pending"], summary["sets_fetched"]
         # At least: sets of the two kinds have a limit each, which other merchants and tasks share.
         hours = left / 2 * pause / 3600

@@ -12,7 +12,7 @@ from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import duration, refusal
-from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.operators.base import Flow, Outcome, Published, TaskRun, ZDirectOperator
 from airflow_provider_zdirect.windows import moment_in_words
 
 DATASET = "liquidated_items"
@@ -109,6 +109,10 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         table.check_window(values)
         get_dataset(DATASET, path=table.if_known(values["path"]))
 
+    @classmethod
+    def flow(cls, values: Mapping[str, Any]) -> Flow:
+        return Flow(fetched=(DATASET,), published=(DATASET,))
+
     def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.pipeline.liquidation_passes import Passes, make_passes
 
@@ -128,7 +132,8 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
             fetched = replace(fetched, fetches=before + fetched.fetches)
         self.log.info("%s", fetched.in_words(passes))
         summary = fetched.as_dict(passes)
+        published = {DATASET: Published(fetched.records, fetched.rejected)}
         if not summary["changed"]:
-            return Outcome(summary)
+            return Outcome(summary, published=published)
         dates = sorted({change["date"] for change in summary["changed_dates"]})
-        return Outcome(summary, {DATASET: {**summary, **summary["changes"], "dates": ",".join(dates)}})
+        return Outcome(summary, {DATASET: {**summary, **summary["changes"], "dates": ",".join(dates)}}, published)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from airflow_provider_zdirect.operators.argument_table import PLACE
-from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.operators.base import Flow, Outcome, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.operators.outcome import with_current
 
 
 class ZDirectOrderErasureOperator(ZDirectOperator):
@@ -43,6 +45,13 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(values=locals(), **kwargs)
+
+    @classmethod
+    def flow(cls, values: Mapping[str, Any]) -> Flow:
+        from airflow_provider_zdirect.erasure.ledger import ORDER_DATASETS
+
+        tables = tuple(with_current(*ORDER_DATASETS))
+        return Flow(fetched=("order_deletion_requests",), read=tables, published=(*tables, "shipping_documents"))
 
     def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.erasure.erase import erase_customers

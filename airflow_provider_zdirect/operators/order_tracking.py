@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import duration, refusal
-from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.operators.base import Flow, Outcome, Published, TaskRun, ZDirectOperator
 from airflow_provider_zdirect.operators.order_notifiers import Notifiers, Notify, notify_all
 
 
@@ -98,6 +98,14 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
             kwargs["notifier"] = Notifiers(kwargs["notifier"])
         return super().partial(**kwargs)
 
+    @classmethod
+    def flow(cls, values: Mapping[str, Any]) -> Flow:
+        return Flow(
+            fetched=("orders",) if values["live_check"] else (),
+            read=("orders", "orders_current"),
+            published=("order_tracking_missing",),
+        )
+
     def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.orders.missing_tracking import PORTAL_URL, TrackingCheck, check_tracking
 
@@ -116,4 +124,5 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
         if found.to_notify:
             notify_all(self.notifier, found.notification_rows(), found.uri, check.place.merchant_id, run.context)
         found.record_notified()
-        return Outcome(found.as_dict())
+        published = {"order_tracking_missing": Published(len(found.orders))}
+        return Outcome(found.as_dict(), published=published)

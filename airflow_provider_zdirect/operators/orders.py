@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.merchant_files.tables import KINDS, Row
 from airflow_provider_zdirect.operators import argument_table as table
-from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.operators.base import Flow, Outcome, Published, TaskRun, ZDirectOperator
 from airflow_provider_zdirect.operators.task_run import end_without_file
 from airflow_provider_zdirect.orders.update_rows import (
     COLUMNS,
@@ -121,6 +121,10 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
                 remedy=f"Correct it; the fields are: {', '.join(COLUMNS)}.",
             )
 
+    @classmethod
+    def flow(cls, values: Mapping[str, Any]) -> Flow:
+        return Flow(sent=("orders",), published=("order_updates",), files=(values["updates_path"],))
+
     def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.orders.order_updates import update_orders
         from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, UpdateRules
@@ -155,7 +159,8 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         )
         result = run.ask(lambda client: update_orders(job, client))
         summary = {**result.as_dict(), "of_others": found.of_others + result.of_others}
-        return Outcome(summary, {"order_updates": summary})
+        published = {"order_updates": Published(summary["rows"] - result.failed, result.failed)}
+        return Outcome(summary, {"order_updates": summary}, published)
 
 
 def _rows_of_file(run: TaskRun, merchant_id: str) -> Iterable[Row]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import count
-from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.operators.base import Flow, Outcome, Published, TaskRun, ZDirectOperator
 from airflow_provider_zdirect.shipping_documents.listed import COLUMNS, listed_orders, orders_of_file
 
 if TYPE_CHECKING:
@@ -76,13 +76,25 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
     def check(cls, values: Mapping[str, Any]) -> None:
         table.check_one_source(values, "order_ids", "orders_path")
 
+    @classmethod
+    def flow(cls, values: Mapping[str, Any]) -> Flow:
+        is_listed = values["order_ids"] is not None or values["orders_path"] is not None
+        return Flow(
+            fetched=("shipping_documents",),
+            sent=("orders",) if values["fill_tracking"] else (),
+            read=() if is_listed else ("orders_current",),
+            published=("shipping_documents", "shipping_document_results"),
+            files=(values["orders_path"],),
+        )
+
     def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.shipping_documents.job import DocumentsJob, fetch_documents
 
         place = run.place()
         job = DocumentsJob(place, _orders(run, place), run=run.key, **run.pick("max_failed", *FLAGS))
         summary = run.ask(lambda client: fetch_documents(job, client)).as_dict()
-        return Outcome(summary, {"shipping_documents": summary})
+        published = {"shipping_document_results": Published(summary["orders"])}
+        return Outcome(summary, {"shipping_documents": summary}, published)
 
 
 def _orders(run: TaskRun, place: Place) -> list[str]:

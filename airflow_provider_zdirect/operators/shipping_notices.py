@@ -19,7 +19,7 @@ from airflow_provider_zdirect.inbound.notice_plan import (
 )
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import choice
-from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.operators.base import Flow, Outcome, TaskRun, ZDirectOperator
 
 _ITEMS = table.optional(table.from_template(listed_items))
 
@@ -106,6 +106,10 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
                 items=_is_any_given(values["items"], values["items_path"]),
                 dispatch_items=_is_any_given(values["dispatch_items"], values["dispatch_items_path"]),
             )
+
+    @classmethod
+    def flow(cls, values: Mapping[str, Any]) -> Flow:
+        return Flow(sent=("shipping_notices",), files=(values["items_path"], values["dispatch_items_path"]))
 
     def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.inbound.steps import carry_out

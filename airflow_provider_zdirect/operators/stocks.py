@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_zdirect.merchant_files.tables import KINDS, table_kind
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import instant
-from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.operators.base import Flow, Outcome, Published, TaskRun, ZDirectOperator
 from airflow_provider_zdirect.operators.task_run import end_without_file
 
 if TYPE_CHECKING:
@@ -107,14 +107,23 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
     ) -> None:
         super().__init__(values=locals(), **kwargs)
 
+    @classmethod
+    def flow(cls, values: Mapping[str, Any]) -> Flow:
+        orders = ("orders_current", "order_items_current", "order_lines_current")
+        return Flow(
+            sent=("stocks",),
+            read=orders if values["subtract_open_orders"] else (),
+            published=("stock_updates", "stock_updates_current"),
+            files=(values["stock_path"] or _inbox(values), values["mapping_path"]),
+        )
+
     def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.stocks.feed import MAPPING_COLUMNS, FeedFiles
         from airflow_provider_zdirect.stocks.stock_updates import update_stocks
         from airflow_provider_zdirect.stocks.update_plan import StockUpdateJob
 
         values, place = run.values, run.place()
-        inbox = f"{values['base_path'].rstrip('/')}/_inbox/stock.csv"
-        feed = run.file("stock_path", place.merchant_id, default=inbox)
+        feed = run.file("stock_path", place.merchant_id, default=_inbox(values))
         job = StockUpdateJob(
             place=place,
             feed=FeedFiles(feed.fs, feed.root, feed.uri, values["feed_time"]),
@@ -132,7 +141,12 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
                 f"Put a file there ({', '.join(f'.{kind}' for kind in KINDS)}), or a folder with such files; with "
                 "missing_feed='skip' the task is skipped.",
             )
-        return Outcome(result, {"stock_updates": result})
+        published = {"stock_updates": Published(result["sent"], result["rejected"])}
+        return Outcome(result, {"stock_updates": result}, published)
+
+
+def _inbox(values: Mapping[str, Any]) -> str:
+    return f"{values['base_path'].rstrip('/')}/_inbox/stock.csv"
 
 
 def _orders(values: Mapping[str, Any]) -> OrdersWanted | None:

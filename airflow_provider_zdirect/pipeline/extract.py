@@ -166,12 +166,13 @@ def _publish(run: Run, known: KnownState | None) -> ExtractResult:
 
 def _publish_nothing(run: Run) -> ExtractResult:
     """Write the manifests of a window in which nothing happened."""
-    manifest, parts = run.manifest(None), run.dataset.answer.parts
-    for name in parts:
-        run.write(manifest.of_part(name))
-    manifest = replace(manifest, parts=dict.fromkeys(parts, 0))
+    manifest = run.manifest(None)
+    parts = tuple(map(manifest.of_part, run.dataset.answer.parts))
+    for part in parts:
+        run.write(part)
+    manifest = replace(manifest, parts={part.dataset: 0 for part in parts})
     run.write(manifest)
-    return report_window(run.job.what, ExtractResult(run.place, manifest, count_changes(())), 0)
+    return report_window(run.job.what, ExtractResult(run.place, manifest, count_changes(()), parts), 0)
 
 
 def _check_clock(run: Run, later: LaterObservation) -> None:

@@ -123,6 +123,11 @@ class Manifest:
     parts: dict[str, int] = field(default_factory=dict)
     state: State | None = None
 
+    @property
+    def file_bytes(self) -> int:
+        """The size of the files that hold the records."""
+        return sum(file.bytes for file in self.files)
+
     def of_part(self, dataset: str, **published: Any) -> Manifest:
         """The manifest of a part. What was rejected or repaired is counted once, with the whole.
 
@@ -148,11 +153,13 @@ class ExtractResult:
 
     :param changes: how many records or rows the run ``added``, ``removed`` and ``changed``, where days or states are
         compared.
+    :param parts: the manifests of the dataset's parts.
     """
 
     place: Place
     manifest: Manifest
     changes: Mapping[str, int]
+    parts: tuple[Manifest, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able; ``files`` is cut to the first ten, ``file_count`` has the number. Of a present state
@@ -163,7 +170,7 @@ class ExtractResult:
             **where(self.place, manifest.dataset, manifest.window),
             "rejected_uri": None if rejected is None else self.place.uri_of(rejected),
             "files": [self.place.uri_of(file.path) for file in manifest.files[:10]],
-            "file_count": len(manifest.files),
+            **_files(manifest),
             "changes": dict(self.changes),
         }
         if manifest.state is not None:
@@ -179,16 +186,20 @@ class ExtractResult:
         whole = self.as_dict()
         whole.pop("parts", None)
         reports = {self.manifest.dataset: whole}
-        for name, records in self.manifest.parts.items():
+        for part in self.parts:
             common = {each: whole[each] for each in ("merchant_id", "window_from", "window_to", "rejected")}
-            own = {"dataset": name, **where(self.place, name, self.manifest.window), "records": records}
-            reports[name] = common | own
+            own = {name: getattr(part, name) for name in ("dataset", "records", "new_records")}
+            reports[part.dataset] = common | own | where(self.place, part.dataset, part.window) | _files(part)
         return reports
 
 
 def where(place: Place, dataset: str, window: Window) -> dict[str, str]:
     """The URIs of the merchant's data and of the window's manifest, as results name them."""
     return {"uri": place.data_uri(dataset), "manifest": place.uri_of(place.layout(dataset).manifest(window))}
+
+
+def _files(manifest: Manifest) -> dict[str, int]:
+    return {"file_count": len(manifest.files), "file_bytes": manifest.file_bytes}
 
 
 def count_changes(changes: Iterable[dict[str, Any]]) -> dict[str, int]:

@@ -28,14 +28,16 @@ def publish_once(run: Run, manifest: Manifest) -> ExtractResult:
             merge(latest, staged)
         return merged
 
-    parts = {}
+    parts = []
     for name in run.dataset.answer.parts:
         merged = merge(get_dataset(name), run.staged(name))
-        parts[name] = merged.records
-        run.write(manifest.of_part(name, **vars(merged)))
-    manifest = replace(manifest, parts=parts, **vars(merge(run.dataset, run.staged(run.dataset.name))))
+        parts.append(manifest.of_part(name, **vars(merged)))
+        run.write(parts[-1])
+    counts = {part.dataset: part.records for part in parts}
+    manifest = replace(manifest, parts=counts, **vars(merge(run.dataset, run.staged(run.dataset.name))))
     run.write(manifest)
-    return report_window(run.job.what, ExtractResult(run.place, manifest, count_changes(())), manifest.new_records)
+    result = ExtractResult(run.place, manifest, count_changes(()), tuple(parts))
+    return report_window(run.job.what, result, manifest.new_records)
 
 
 def publish_days(run: Run, manifest: Manifest) -> ExtractResult:

@@ -38,6 +38,12 @@ from airflow_provider_zdirect.windows import Window
 VALID_FROM, VALID_TO = "_valid_from", "_valid_to"
 
 
+def history_schema(dataset: Dataset) -> pa.Schema:
+    """The columns of the dataset's history, and of the table of what is valid now."""
+    own = [pa.field(name, INSTANT) for name in (VALID_FROM, VALID_TO)]
+    return pa.schema([*arrow_schema(dataset.model), *own])
+
+
 @dataclass(frozen=True)
 class KnownVersions:
     """What the files of a history hold.
@@ -111,8 +117,7 @@ class RecordHistory:
 
         :raises FileNotFoundError: if one is gone.
         """
-        own = [pa.field(name, INSTANT) for name in (VALID_FROM, VALID_TO)]
-        schema = pa.schema([*arrow_schema(self.dataset.model), *own])
+        schema = history_schema(self.dataset)
         all_rows, histories = schema.empty_table(), []
         for path in paths:
             rows = read_table(self.place.store, [path], schema)

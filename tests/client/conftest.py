@@ -8,6 +8,7 @@ import pytest
 from clocks import FakeClock
 
 from airflow_provider_zdirect.client import ClientConfig, MemoryRateLimiter, RetryPolicy, TokenStore, ZDirectClient
+from airflow_provider_zdirect.client.metrics import Listener, nobody
 from client.scripted_server import ScriptedServer
 
 CLIENT_SECRET = "s3cr3t-of-the-app"
@@ -36,10 +37,13 @@ async def make_client(server: ScriptedServer, clock: FakeClock) -> AsyncIterator
     """A client of ``server`` that never really waits; keyword arguments are those of the configuration."""
     async with AsyncExitStack() as made:
 
-        def make(tokens: TokenStore | None = None, **settings: Any) -> ZDirectClient:
+        def make(tokens: TokenStore | None = None, listener: Listener = nobody, **settings: Any) -> ZDirectClient:
             config = ClientConfig("app-1", CLIENT_SECRET, **{"base_url": server.url, **settings})
             policy = RetryPolicy(max_inline_wait=config.max_inline_wait, jitter=lambda: 0.0)
-            client = ZDirectClient(config, tokens=tokens, clock=clock, limiter=MemoryRateLimiter(clock), policy=policy)
+            limiter = MemoryRateLimiter(clock)
+            client = ZDirectClient(
+                config, tokens=tokens, clock=clock, limiter=limiter, policy=policy, listener=listener
+            )
             return made.push_async_exit(client)
 
         yield make

@@ -95,7 +95,11 @@ def test_what_comes_with_a_dataset_has_an_asset_that_says_where_its_own_manifest
     for name, records in {"orders": result["records"], **result["parts"]}.items():
         extra = context["outlet_events"][dataset_asset(name, str(tmp_path))].extra
         assert (extra["dataset"], extra["merchant_id"], extra["records"]) == (name, merchant, records)
-        assert json.loads(Path(extra["manifest"]).read_text())["dataset"] == name
+        manifest = json.loads(Path(extra["manifest"]).read_text())
+        assert (manifest["dataset"], manifest["new_records"]) == (name, extra["new_records"])
+        sizes = [(tmp_path / file["path"]).stat().st_size for file in manifest["files"]]
+        assert (extra["file_count"], extra["file_bytes"]) == (len(sizes), sum(sizes))
+        assert sizes
         assert list(Path(extra["uri"]).rglob("*.parquet"))
 
 

@@ -12,6 +12,7 @@ import airflow_home
 import pytest
 import real_time
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
+from listeners import StatsdServer
 
 sys.path.insert(0, str(airflow_home.PROJECT / "scripts"))
 
@@ -46,11 +47,17 @@ SETTINGS = {
 
 
 @pytest.fixture
-def airflow(tmp_path):
+def statsd():
+    with StatsdServer() as server:
+        yield server
+
+
+@pytest.fixture
+def airflow(tmp_path, statsd):
     dags = tmp_path / "dags"
     dags.mkdir()
     (dags / "waits.py").write_text(DAG_FILE)
-    airflow = LocalAirflow(tmp_path / "home", {**SETTINGS, "CORE__DAGS_FOLDER": str(dags)})
+    airflow = LocalAirflow(tmp_path / "home", {**SETTINGS, **statsd.settings(), "CORE__DAGS_FOLDER": str(dags)})
     with airflow.running():
         airflow.start_scheduling()
         yield airflow
@@ -70,7 +77,7 @@ def set_options(airflow, **options):
 
 
 @pytest.mark.exhaustive
-def test_a_waiting_sensor_survives_the_death_of_its_triggerer(airflow):
+def test_a_waiting_sensor_survives_the_death_of_its_triggerer(airflow, statsd):
     set_options(airflow, empty_reports=1.0, report_time="00:00")
     merchant_id = catalog.merchant_id(Settings().seed, 0)
     due = real_time.now().replace(microsecond=0) + timedelta(seconds=45)
@@ -108,3 +115,5 @@ def test_a_waiting_sensor_survives_the_death_of_its_triggerer(airflow):
         "why": "movements",
     }
     assert len(looks(airflow)) == 2
+    # Both were made by triggers, whose process has other metrics than a task's.
+    assert statsd.counters()["zdirect.requests,endpoint=cross_border_movements,outcome=200"] == 2
