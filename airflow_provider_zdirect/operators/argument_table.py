@@ -99,9 +99,10 @@ DURATION = Argument(arguments.duration)
 OPTIONAL_DURATION = optional(arguments.duration)
 TABLE_FILE = optional(table_file)
 UUIDS = Argument(arguments.uuids, blank=())
+MERCHANTS = Argument(arguments.merchants, blank=())
 FAIL_OR_SKIP = Argument(arguments.choice("fail", "skip"))
 
-MERCHANT = {"merchant_id": optional(arguments.merchant_id)}
+MERCHANT = {"merchant_id": optional(arguments.merchant)}
 CONNECTION = {"conn_id": TEXT}
 STORAGE = {"storage_conn_id": OPTIONAL_TEXT}
 FORMAT = {"format": Argument(arguments.choice(*FORMATS))}

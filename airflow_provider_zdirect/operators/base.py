@@ -112,9 +112,10 @@ class ZDirectOperator(TaskArguments, BaseOperator):
                 outcome = self.perform(TaskRun(self.values(), context, hook))
         except ZDirectRetriableError as error:
             self._wait(error, waits, turn_since)
+        merchants = hook.merchants()
         for name, change in outcome.changed.items():
-            self._record_change(context, name, change, known_environment(hook))
-        return outcome.summary
+            self._record_change(context, name, merchants.beside_ids(change), known_environment(hook))
+        return merchants.beside_ids(outcome.summary)
 
     def wait(self, why: str, pause: timedelta, **kwargs: float) -> NoReturn:
         """Give the worker slot back; :meth:`resume` goes on after the pause."""

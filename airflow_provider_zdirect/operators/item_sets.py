@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_zdirect.exceptions import UpdatesPausedError
 from airflow_provider_zdirect.operators.argument_table import FORMAT, PLACE
 from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
-from airflow_provider_zdirect.windows import subject
 
 if TYPE_CHECKING:
     from airflow_provider_zdirect.client import ZDirectClient
@@ -62,7 +61,7 @@ class ZDirectItemSetsOperator(ZDirectOperator):
         # At least: sets of the two kinds have a limit each, which other merchants and tasks share.
         hours = left / 2 * pause / 3600
         raise UpdatesPausedError(
-            f"{subject('item sets', place.merchant_id)}: {left} of {left + fetched} sets are left, which takes "
+            f"{place.subject('item sets')}: {left} of {left + fetched} sets are left, which takes "
             f"{hours:.1f} hours or more, because zDirect allows 30 requests an hour.",
             remedy="No action needed: the task retries. Run fewer tasks for notices at once, or set deferrable=True.",
             retry_after=pause,

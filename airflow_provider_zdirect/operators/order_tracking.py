@@ -114,6 +114,6 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
         )
         found = run.ask(lambda client: check_tracking(check, client))
         if found.to_notify:
-            notify_all(self.notifier, found.notification_rows(), found.uri, check.place.merchant_id, run.context)
+            notify_all(self.notifier, found.notification_rows(), found.uri, check.place, run.context)
         found.record_notified()
         return Outcome(found.as_dict())

@@ -20,7 +20,7 @@ from airflow_provider_zdirect.orders.update_rows import (
 )
 
 if TYPE_CHECKING:
-    pass
+    from airflow_provider_zdirect.publish.place import Place
 
 RULES = ("require_tracking", "overwrite_tracking", "split_shipments")
 
@@ -73,7 +73,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         | {
             "updates": table.optional(table.from_template(listed_updates)),
             "updates_path": table.TABLE_FILE,
-            "merchants_of_file": table.UUIDS,
+            "merchants_of_file": table.MERCHANTS,
             "default_reason": table.optional(_reason),
             "max_failed": table.COUNT,
             "missing_file": table.FAIL_OR_SKIP,
@@ -127,7 +127,9 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         from airflow_provider_zdirect.orders.update_journal import rows_of_run
 
         values, place = run.values, run.place()
-        others = tuple(each for each in values["merchants_of_file"] if each != place.merchant_id)
+        merchants = run.hook.merchants()
+        of_file = map(merchants.id_of, values["merchants_of_file"])
+        others = tuple(each for each in of_file if each != place.merchant_id)
 
         def read(rows: Iterable[Row]) -> UpdateRows:
             return read_updates(
@@ -136,13 +138,14 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
                 default_reason=values["default_reason"],
                 names_merchant=values["require_merchant_id"],
                 is_shared=bool(others),
+                merchants=merchants,
             )
 
         if values["updates"] is None:
-            found = rows_of_run(place, run.key, lambda: read(_rows_of_file(run, place.merchant_id)))
+            found = rows_of_run(place, run.key, lambda: read(_rows_of_file(run, place)))
         else:
             found = read(values["updates"])
-        found.log(place.merchant_id)
+        found.log(place)
         job = OrderUpdateJob(
             place,
             updates=found.updates,
@@ -158,15 +161,16 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         return Outcome(summary, {"order_updates": summary})
 
 
-def _rows_of_file(run: TaskRun, merchant_id: str) -> Iterable[Row]:
-    file = run.table("updates_path", COLUMNS, REQUIRED, merchant_id)
+def _rows_of_file(run: TaskRun, place: Place) -> Iterable[Row]:
+    file = run.table("updates_path", COLUMNS, REQUIRED, place.merchant_id)
     assert file is not None
     file.fs.invalidate_cache()
     exists = file.fs.exists(file.path)
     if not exists or file.fs.size(file.path) == 0:
         # An empty one has not even a header: nothing was put there (yet).
+        kind = "an empty" if exists else "no"
         end_without_file(
-            f"There is {'an empty' if exists else 'no'} file at updates_path={file.uri!r} for merchant {merchant_id}.",
+            f"There is {kind} file at updates_path={file.uri!r} for merchant {place.merchant}.",
             run.values["missing_file"],
             f"Put one with rows there ({', '.join(f'.{kind}' for kind in KINDS)}); with missing_file='skip' the task "
             "is skipped.",

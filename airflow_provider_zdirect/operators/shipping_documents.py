@@ -92,4 +92,4 @@ def _orders(run: TaskRun, place: Place) -> list[str]:
     if listed is not None:
         return listed
     file = run.table("orders_path", COLUMNS, ("order_id",))
-    return orders_of_file(file, place.merchant_id) if file else orders_without_codes(place)
+    return orders_of_file(file, place.merchant_id, run.hook.merchants()) if file else orders_without_codes(place)

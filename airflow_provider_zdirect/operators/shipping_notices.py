@@ -112,7 +112,7 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
 
         values = run.values
         items = {ANNOUNCED: _items(run, "items"), DISPATCHED: _items(run, "dispatch_items")}
-        merchant_id, notice_id = values["merchant_id"], values["shipping_notice_id"]
+        merchant_id, notice_id = run.merchant_id, values["shipping_notice_id"]
         if CREATE in values["operations"]:
             merchant_id = merchant_id or run.hook.merchant_id()
             if values["create_by"] == PUT:

@@ -127,7 +127,7 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
         result = run.ask(lambda client: update_stocks(job, client))
         if result is None:
             end_without_file(
-                f"There is no stock feed at stock_path={feed.uri!r} for merchant {place.merchant_id}.",
+                f"There is no stock feed at stock_path={feed.uri!r} for merchant {place.merchant}.",
                 values["missing_feed"],
                 f"Put a file there ({', '.join(f'.{kind}' for kind in KINDS)}), or a folder with such files; with "
                 "missing_feed='skip' the task is skipped.",

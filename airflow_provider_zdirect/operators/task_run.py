@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.merchant_files.cells import UUID
 from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.operators.base_path import BasePath, known_environment, open_base_path, open_path
 from airflow_provider_zdirect.operators.run_context import run_window
@@ -58,6 +59,16 @@ class TaskRun:
         """What all runs of a task have in common, and no other task."""
         return _key(self._names[0], self._names[2])
 
+    @property
+    def merchant_id(self) -> str | None:
+        """The id of the merchant that the task is given by id or name; None if it is given none.
+
+        :raises ZDirectConfigurationError: if the connection has no such name.
+        """
+        given: str | None = self.values["merchant_id"]
+        # A task with an id may need no connection.
+        return given if given is None or UUID.fullmatch(given) else self.hook.config().merchants.id_of(given)
+
     def pick(self, *names: str) -> dict[str, Any]:
         """These arguments, for a job whose fields have the same names."""
         return {name: self.values[name] for name in names}
@@ -87,9 +98,17 @@ class TaskRun:
             opened = open_base_path(values["base_path"], values["storage_conn_id"], environment=environment)
         else:
             opened = open_path(values["base_path"], values["storage_conn_id"], name="base_path")
-        merchant_id = values["merchant_id"] or self.hook.merchant_id()
-        format = values.get("format", "parquet")
-        return Place(opened.fs, opened.root, opened.uri, merchant_id, environment or "", format, opened.storage)
+        merchant_id = self.merchant_id or self.hook.merchant_id()
+        return Place(
+            opened.fs,
+            opened.root,
+            opened.uri,
+            merchant_id,
+            environment or "",
+            values.get("format", "parquet"),
+            opened.storage,
+            self.hook.merchants().name_of(merchant_id),
+        )
 
     def file(self, name: str, merchant_id: str = "", default: str = "") -> BasePath:
         """The file that an argument names; ``{merchant_id}`` in it stands for the merchant.

@@ -186,17 +186,20 @@ class ZDirectReportReadySensor(table.TaskArguments, BaseSensorOperator):
             values = self.values()
             report_date, due = report_arguments.date_and_due(values, context)
             # Reads the connection: a missing or unusable one fails at once rather than at noon.
-            own = ZDirectHook(self.conn_id).own_merchant_id()
+            hook = ZDirectHook(self.conn_id)
+            merchants, given = hook.config().merchants, values["merchant_id"]
+            merchant_id = merchants.id_of(given) if given else hook.own_merchant_id()
             trigger = ZDirectReportReadyTrigger(
                 conn_id=self.conn_id,
                 dataset=values["dataset"],
-                merchant_id=values["merchant_id"] or own,
+                merchant_id=merchant_id,
                 report_date=report_date.isoformat(),
                 due=due.isoformat(),
                 empty_from=(due + values["empty_after"]).isoformat(),
                 poll_interval=max(self.poke_interval, values["poll_interval"]),
                 variant=values["variant"],
                 path=values["path"],
+                merchant=merchants.name_of(merchant_id),
             )
             trigger.clock = self.clock
             if trigger.wait.seconds_until_due(self.clock) > 0:
@@ -210,7 +213,11 @@ class ZDirectReportReadySensor(table.TaskArguments, BaseSensorOperator):
         :param found: as :meth:`~.ZDirectReportReadyTrigger.found`.
         """
         result = {name: found[name] for name in ("dataset", "merchant_id", "report_date", "why")}
-        report = report_in_words(result["dataset"], result["merchant_id"], date.fromisoformat(result["report_date"]))
+        # A trigger that waited through an update of this package does not say it.
+        if name := found.get("merchant"):
+            result["merchant"] = name
+        report_date = date.fromisoformat(result["report_date"])
+        report = report_in_words(result["dataset"], result["merchant_id"], report_date, name)
         if result["why"] != ReportStatus.EMPTY.value:
             self.log.info("%s: %s.", report, result["why"])
             return result

@@ -85,7 +85,8 @@ SAID = {
     poll_interval: r"is not a duration|is negative|is too long|is too short",
     arguments.uuids: "is not a UUID|has only blank entries|is not a list",
     arguments.time_zone: "is not a time zone",
-    arguments.merchant_id: "is not a UUID",
+    arguments.merchant: "is not a UUID",
+    arguments.merchants: "is not a UUID|has only blank entries|is not a list",
     argument_table.path: "is a relative path|has one slash too few",
     argument_table.table_file: "is a relative path|is of an unknown kind",
 }
