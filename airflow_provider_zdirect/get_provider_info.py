@@ -37,6 +37,12 @@ def get_provider_info() -> dict[str, Any]:
                 "ui-field-behaviour": ui_field_behaviour(),
             }
         ],
+        "extra-links": [
+            "airflow_provider_zdirect.operators.links.PublishedFilesLink",
+            "airflow_provider_zdirect.operators.links.ManifestLink",
+            "airflow_provider_zdirect.operators.links.RejectedRecordsLink",
+            "airflow_provider_zdirect.operators.links.PortalLink",
+        ],
         "hooks": [
             {
                 "integration-name": INTEGRATION,

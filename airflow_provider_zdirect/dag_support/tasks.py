@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, get_curren
 
 from airflow_provider_zdirect.assets import daily_asset, place_of, update_daily_asset
 from airflow_provider_zdirect.clock import SystemClock
-from airflow_provider_zdirect.dag_support.params import BASE_PATH, CONN_ID, PATH
+from airflow_provider_zdirect.dag_support.params import BASE_PATH, CONN_ID, MERCHANT_AND_DAY, PATH
 from airflow_provider_zdirect.dag_support.run_params import (
     changed_places,
     check_params,
@@ -112,7 +112,7 @@ def daily_reports(dataset: str) -> None:
             path=PATH,
             conn_id=CONN_ID,
             deferrable=True,
-            map_index_template="{{ task.report_date }} {{ task.merchant_id }}",
+            map_index_template="{{ task.merchant }} {{ task.report_date }}",
         )
         extract = ZDirectExtractOperator(
             task_id="extract",
@@ -123,7 +123,7 @@ def daily_reports(dataset: str) -> None:
             path=PATH,
             base_path=BASE_PATH,
             conn_id=CONN_ID,
-            map_index_template="{{ task.window_from[:10] }} {{ task.merchant_id }}",
+            map_index_template=MERCHANT_AND_DAY,
         )
         ready >> extract
 

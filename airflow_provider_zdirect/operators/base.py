@@ -25,6 +25,7 @@ from airflow_provider_zdirect.exceptions import RateLimitedError, ZDirectRetriab
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.argument_table import TaskArguments, is_mapped
 from airflow_provider_zdirect.operators.base_path import known_environment
+from airflow_provider_zdirect.operators.links import LINKS, result_files
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.task_run import TaskRun
 from airflow_provider_zdirect.windows import moment_in_words
@@ -66,6 +67,7 @@ class ZDirectOperator(TaskArguments, BaseOperator):
     base_path: str
     conn_id: str
 
+    operator_extra_links = tuple(link() for link in LINKS)
     ui_color = "#ffe8d6"
 
     def __init__(self, *, values: Mapping[str, Any], outlets: Any = None, **kwargs: Any) -> None:
@@ -115,6 +117,8 @@ class ZDirectOperator(TaskArguments, BaseOperator):
         merchants = hook.merchants()
         for name, change in outcome.changed.items():
             self._record_change(context, name, merchants.beside_ids(change), known_environment(hook))
+        for kind, uri in result_files(outcome.summary).items():
+            self.log.info("%s: %s", kind, uri)
         return merchants.beside_ids(outcome.summary)
 
     def wait(self, why: str, pause: timedelta, **kwargs: float) -> NoReturn:

@@ -213,7 +213,6 @@ class ZDirectReportReadySensor(table.TaskArguments, BaseSensorOperator):
         :param found: as :meth:`~.ZDirectReportReadyTrigger.found`.
         """
         result = {name: found[name] for name in ("dataset", "merchant_id", "report_date", "why")}
-        # A trigger that waited through an update of this package does not say it.
         if name := found.get("merchant"):
             result["merchant"] = name
         report_date = date.fromisoformat(result["report_date"])

@@ -64,7 +64,9 @@ class ZDirectReportReadyTrigger(BaseTrigger):
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class and arguments. Databases of running deployments hold these names, so they stay."""
         names = ("conn_id", "dataset", "merchant_id", "report_date", "due", "empty_from", "poll_interval")
-        arguments = {name: getattr(self, name) for name in (*names, "variant", "path", "merchant")}
+        arguments = {name: getattr(self, name) for name in (*names, "variant", "path")}
+        # Not to triggerers that do not know it, while a deployment is updated.
+        arguments |= {"merchant": self.merchant} if self.merchant else {}
         return "airflow_provider_zdirect.triggers.report.ZDirectReportReadyTrigger", arguments
 
     @property
@@ -98,7 +100,7 @@ class ZDirectReportReadyTrigger(BaseTrigger):
         return {
             "dataset": self.dataset,
             "merchant_id": self.merchant_id,
-            "merchant": self.merchant,
+            **({"merchant": self.merchant} if self.merchant else {}),
             "report_date": self.report_date,
             "why": polled.status.value,
             "later_report": polled.later,

@@ -36,6 +36,7 @@ WRONG_BY_KIND = {
     poll_interval: (*WRONG_DURATIONS, "PT119S", timedelta(minutes=1)),
     arguments.instant: ("yesterday", "2026-03-10T08:00:00", datetime(2026, 1, 1)),  # noqa: DTZ001
     arguments.uuids: (["de"], f"{OTHER},x", [""], 49),
+    arguments.merchants: (["4711"], f"{OTHER},{OTHER[:-1]}", [""], 49),
     arguments.time_zone: ("Europe/Atlantis", "CET/Berlin"),
     argument_table.path: ("data/zdirect", "file://data/zd"),
     argument_table.table_file: ("a.csv", "/data/a.xlsx", "/data/a"),

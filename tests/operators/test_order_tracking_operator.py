@@ -190,7 +190,7 @@ def test_without_a_notifier_it_is_in_the_log_and_without_a_late_order_nobody_is_
 def test_a_long_list_is_cut_in_a_text_and_links_to_all():
     row = {"order_number": None, "order_id": "an-id", "merchant_order_id": None, "age_hours": 30}
     rows = [{**row, "missing": ["export"], "portal_url": 'https://p/"'}] * (MOST_SHOWN + 3)
-    notify_all(Notifiers(len), rows, "s3://bucket/<all>", "m", context := {})
+    notify_all(Notifiers(len), rows, "s3://bucket/<all>", PLACE, context := {})
     lines = context["missing_orders_text"].splitlines()
     assert lines[0] == 'order an-id, approved 30 hours ago: without export (merchant order id); https://p/"'
     assert lines[-1] == "and 3 more"
