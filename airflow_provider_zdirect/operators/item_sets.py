@@ -19,7 +19,7 @@ class ZDirectItemSetsOperator(ZDirectOperator):
     changed. A first run over many notices takes hours, without a worker slot (``docs/inbound.md``).
 
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which ``shipping_notices`` are published.
-    :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
+    :param merchant_id: id or name; None means the connection's merchant, or the only one that the app may use.
     :param storage_conn_id: Airflow connection of the storage.
     :param format: ``parquet`` or ``jsonl``.
     :param conn_id: the zDirect connection.
@@ -47,7 +47,7 @@ class ZDirectItemSetsOperator(ZDirectOperator):
         from airflow_provider_zdirect.inbound.item_set_sync import sync_item_sets
         from airflow_provider_zdirect.inbound.notices import IN_THE_BACKGROUND, ShippingNotices
 
-        place = run.place()
+        place = run.place("item sets")
 
         async def fetch(client: ZDirectClient) -> dict[str, Any]:
             notices = ShippingNotices(client, item_set_rates=IN_THE_BACKGROUND)

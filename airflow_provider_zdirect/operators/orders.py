@@ -45,7 +45,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         mapped tasks, or text as a template renders them.
     :param updates_path: a CSV, TSV, Parquet or JSON-lines file with such columns instead; URL or absolute path;
         ``{merchant_id}`` in it stands for the merchant.
-    :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
+    :param merchant_id: id or name; None means the connection's merchant, or the only one that the app may use.
     :param require_merchant_id: refuse rows without ``merchant_id``, where one file is for several merchants.
     :param merchants_of_file: the merchants whose orders the rows may be of, this one included; each has a task. A row
         without ``merchant_id`` is then applied to the merchant that has the order, and has to name it by ``order_id``.
@@ -126,7 +126,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, UpdateRules
         from airflow_provider_zdirect.orders.update_journal import rows_of_run
 
-        values, place = run.values, run.place()
+        values, place = run.values, run.place("order updates")
         merchants = run.hook.merchants()
         of_file = map(merchants.id_of, values["merchants_of_file"])
         others = tuple(each for each in of_file if each != place.merchant_id)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
@@ -22,8 +24,11 @@ if TYPE_CHECKING:
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
     from airflow_provider_zdirect.pipeline.extract import ExtractJob
     from airflow_provider_zdirect.publish.place import Place
+    from airflow_provider_zdirect.windows import Window
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,9 +87,18 @@ class TaskRun:
 
         return asyncio.run(run())
 
-    def place(self, *, needs_connection: bool = True, is_tried: bool = True) -> Place:
+    def place(
+        self,
+        what: str,
+        when: Window | date | None = None,
+        *,
+        needs_connection: bool = True,
+        is_tried: bool = True,
+    ) -> Place:
         """Where the task's results go; tried before the first request, which may be that for the merchant.
 
+        :param what: what the task works on, in words; with this, window, merchant and base path its log begins.
+        :param when: as that of :meth:`.Place.subject`.
         :param needs_connection: False for tasks that ask zDirect for nothing but, where none is given, the merchant.
         :param is_tried: False if what follows tries it before its own first request.
         :raises ZDirectConfigurationError: if one of the arguments is wrong.
@@ -99,7 +113,7 @@ class TaskRun:
         else:
             opened = open_path(values["base_path"], values["storage_conn_id"], name="base_path")
         merchant_id = self.merchant_id or self.hook.merchant_id()
-        return Place(
+        place = Place(
             opened.fs,
             opened.root,
             opened.uri,
@@ -109,6 +123,8 @@ class TaskRun:
             opened.storage,
             self.hook.merchants().name_of(merchant_id),
         )
+        log.info("%s: base path %s", place.subject(what, when, full_id=True), place.uri)
+        return place
 
     def file(self, name: str, merchant_id: str = "", default: str = "") -> BasePath:
         """The file that an argument names; ``{merchant_id}`` in it stands for the merchant.
@@ -144,7 +160,8 @@ class TaskRun:
         # Of a present state: all there is, or what the filters select; where that can be asked, what changed since.
         asks_window = dataset.has_windows or (dataset.selection.takes_window and not more.get("filters"))
         window = run_window(self.values, self.context) if asks_window else None
-        return ExtractJob(self.place(is_tried=False), dataset, window, resume_key=self.key, **self.pick(*names), **more)
+        place = self.place(dataset.name, window if dataset.has_windows else None, is_tried=False)
+        return ExtractJob(place, dataset, window, resume_key=self.key, **self.pick(*names), **more)
 
 
 def end_without_file(what: str, missing: str, remedy: str) -> NoReturn:

@@ -28,6 +28,9 @@ from airflow_provider_zdirect.operators.links import result_files
 
 log = logging.getLogger(__name__)
 
+FACTS = ("dataset", "merchant", "merchant_id", "window_from", "window_to", "month", "records", "rejected")
+"""What the page repeats of the result."""
+
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'",
@@ -47,34 +50,15 @@ def files_app() -> FastAPI:
     @app.get("/{dag_id}/{run_id}/{task_id}/{map_index}", dependencies=may_read)
     def show(dag_id: str, run_id: str, task_id: str, map_index: int) -> HTMLResponse:
         result, storage_conn_id = _of_task(dag_id, run_id, task_id, map_index)
-        if not result_files(result):
+        if not (uris := result_files(result)):
             raise HTTPException(404, "This task has published no files of zDirect, or has not ended yet.")
         found, problem = _read(result, storage_conn_id)
-        facts = {name: result[name] for name in _FACTS if result.get(name) is not None}
-        page = _template().render(
-            task=f"{dag_id} / {task_id}",
-            run=run_id,
-            facts=facts,
-            found=found,
-            problem=problem,
-            named=result_files(result),
-        )
+        facts = {name: result[name] for name in FACTS if result.get(name) is not None}
+        shown = {"facts": facts, "found": found, "problem": problem, "uris": uris}
+        page = _template().render(task=f"{dag_id} / {task_id}", run=run_id, **shown)
         return HTMLResponse(page, headers=HEADERS)
 
     return app
-
-
-_FACTS = (
-    "dataset",
-    "merchant",
-    "merchant_id",
-    "window_from",
-    "window_to",
-    "month",
-    "records",
-    "new_records",
-    "rejected",
-)
 
 
 def _of_task(dag_id: str, run_id: str, task_id: str, map_index: int) -> tuple[Mapping[str, Any], str | None]:

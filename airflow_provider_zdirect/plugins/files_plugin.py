@@ -17,7 +17,7 @@ class ZDirectFilesPlugin(AirflowPlugin):
     name = "zdirect_files"
 
     @cached_property
-    def fastapi_apps(self) -> list[dict[str, Any]]:
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
         if not AIRFLOW_V_3_1_PLUS:
             return []
         from airflow_provider_zdirect.plugins.files_app import files_app

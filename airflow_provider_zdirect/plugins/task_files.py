@@ -30,12 +30,10 @@ MOST_LINES = 100_000
 MANIFEST_LENGTH = 100_000
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_PATH = re.compile(rf"(?P<base>.+?)/(?P<path>(?:_[a-z]+/)?[a-z][a-z_]*/merchant_id={_UUID}(?:/[^/]+)*)")
-_FOLDERS = {
-    PUBLISHED: re.compile("(_reports/)?[a-z]"),
-    MANIFEST: re.compile("_manifests/"),
-    REJECTED: re.compile("_rejected/"),
-}
+_PATH = re.compile(
+    rf"(?P<base>.+?)/(?P<path>(?:(?P<room>_[a-z]+)/)?[a-z][a-z_]*/merchant_id={_UUID}(?:/[^/]+)*)", re.ASCII
+)
+_ROOMS = {PUBLISHED: None, MANIFEST: "_manifests", REJECTED: "_rejected"}
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ def read_task_files(result: Mapping[str, Any], storage_conn_id: str | None) -> T
 def _split(kind: str, uri: str) -> tuple[str, str] | None:
     """Base path and path of a URI; None if it has not the form of such a path."""
     match = _PATH.fullmatch(uri)
-    if match is None or {".", "..", ""} & set(match["path"].split("/")) or not _FOLDERS[kind].match(match["path"]):
+    if match is None or {".", "..", ""} & set(match["path"].split("/")) or match["room"] != _ROOMS[kind]:
         return None
     return match["base"], match["path"]
 

@@ -26,6 +26,7 @@ from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.reports.calendar import NOON, why_empty
 from airflow_provider_zdirect.reports.wait import SHORTEST_POLL_INTERVAL, ReportPoll, ReportStatus, report_in_words
 from airflow_provider_zdirect.sensors import report_arguments
+from airflow_provider_zdirect.windows import moment_in_words
 
 if TYPE_CHECKING:
     from airflow_provider_zdirect.triggers.report import ZDirectReportReadyTrigger
@@ -46,7 +47,7 @@ class ZDirectReportReadySensor(table.TaskArguments, BaseSensorOperator):
     seconds between two requests. All arguments but ``deferrable`` are templates.
 
     :param dataset: ``intra_community_movements`` or ``cross_border_movements``.
-    :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
+    :param merchant_id: id or name; None means the connection's merchant, or the only one that the app may use.
     :param report_date: the day (date or ISO 8601 text); None: the day that the run's data interval covers.
     :param not_before: no request is sent before this local time of the day after the report's (``12:00`` or a
         ``datetime.time``).
@@ -205,6 +206,7 @@ class ZDirectReportReadySensor(table.TaskArguments, BaseSensorOperator):
             if trigger.wait.seconds_until_due(self.clock) > 0:
                 self.log.info("%s.", trigger.wait.in_words())
                 return trigger, ReportPoll(None)
+            self.log.info("%s: due since %s.", trigger.wait.what, moment_in_words(due))
             return trigger, asyncio.run(trigger.poll())
 
     def _conclude(self, found: Mapping[str, Any]) -> dict[str, Any]:
