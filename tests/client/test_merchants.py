@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -80,6 +83,12 @@ def test_a_table_that_could_be_misread_is_refused(table, said):
         MerchantNames.of_table(table)
     assert said in str(refused.value)
     assert "extra merchants" in str(refused.value)
+
+
+def test_the_table_in_the_documents_is_one():
+    document = Path(__file__).parents[2] / "docs" / "merchant-names.md"
+    (text,) = re.findall(r"```json\n(.*?)```", document.read_text(), re.DOTALL)
+    assert list(MerchantNames.of_table(json.loads(text)["merchants"]).ids) == ["shop-de", "shop-pl"]
 
 
 def test_any_uuid_is_an_id():
