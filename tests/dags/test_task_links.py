@@ -148,7 +148,7 @@ def page() -> Iterator[Any]:
     auth.init()
     root = FastAPI()
     root.mount(FILES_PAGE, files_app())
-    with served(root) as address, httpx.Client(base_url=address) as client:
+    with served(root) as address, httpx.Client(base_url=address, timeout=60) as client:
 
         def get(path: str, role: str | None = "viewer") -> httpx.Response:
             user = SimpleAuthManagerUser(username="somebody", role=role)

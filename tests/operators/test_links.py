@@ -21,9 +21,9 @@ KEYS = st.text(st.characters(exclude_categories=("C",), exclude_characters="/"),
 
 def test_airflow_knows_the_links_and_every_operator_shows_them():
     known = ProvidersManager().extra_links_class_names
-    assert [f"{link.__module__}.{link.__qualname__}" for link in LINKS] == [
+    assert {f"{link.__module__}.{link.__qualname__}" for link in LINKS} == {
         name for name in known if name.startswith("airflow_provider_zdirect")
-    ]
+    }
     with DAG("a_dag", schedule=None):
         for task in TASKS:
             if issubclass(task, ZDirectOperator):
