@@ -39,6 +39,12 @@ def get_provider_info() -> dict[str, Any]:
         ],
         # Read by the versions of Airflow that let providers add commands.
         "cli": ["airflow_provider_zdirect.check.options.airflow_commands"],
+        "extra-links": [
+            "airflow_provider_zdirect.operators.links.PublishedFilesLink",
+            "airflow_provider_zdirect.operators.links.ManifestLink",
+            "airflow_provider_zdirect.operators.links.RejectedRecordsLink",
+            "airflow_provider_zdirect.operators.links.PortalLink",
+        ],
         "hooks": [
             {
                 "integration-name": INTEGRATION,

@@ -10,6 +10,7 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow_provider_zdirect.dag_support.params import (
     BASE_PATH,
     CONN_ID,
+    MERCHANT_AND_DAY,
     PERSONAL_DATA,
     dataset_param,
     personal_data_param,
@@ -70,5 +71,5 @@ with DAG(
         personal_data=PERSONAL_DATA,
         base_path=BASE_PATH,
         conn_id=CONN_ID,
-        map_index_template="{{ task.window_from }} {{ task.merchant_id }}",
+        map_index_template=MERCHANT_AND_DAY,
     ).expand_kwargs(plan())

@@ -43,5 +43,5 @@ with DAG(
         older_than=OLDER_THAN,
         base_path=BASE_PATH,
         conn_id=CONN_ID,
-        map_index_template="{{ task.merchant_id }}",
+        map_index_template="{{ task.merchant }}",
     ).expand(merchant_id=merchants())

@@ -45,5 +45,5 @@ with DAG(
         allow_missing_days="{{ params.allow_missing_days }}",
         base_path=BASE_PATH,
         conn_id=CONN_ID,
-        map_index_template="{{ task.merchant_id }}",
+        map_index_template="{{ task.merchant }}",
     ).expand(merchant_id=merchants())

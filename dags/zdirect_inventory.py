@@ -41,7 +41,7 @@ with DAG(
     tags=["zdirect", "zfs", "inventory"],
     doc_md=DOC,
 ) as dag:
-    common = {"base_path": BASE_PATH, "conn_id": CONN_ID, "map_index_template": "{{ task.merchant_id }}"}
+    common = {"base_path": BASE_PATH, "conn_id": CONN_ID, "map_index_template": "{{ task.merchant }}"}
     ZDirectExtractOperator.partial(
         task_id="item_quantity_snapshots", dataset="item_quantity_snapshots", **common
     ).expand(merchant_id=merchants())

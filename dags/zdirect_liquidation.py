@@ -10,6 +10,7 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow_provider_zdirect.dag_support.params import (
     BASE_PATH,
     CONN_ID,
+    MERCHANT_AND_DAY,
     PURCHASE_ORDER_NUMBER,
     REFETCH_PASSES,
     WINDOW_FROM,
@@ -70,7 +71,7 @@ with DAG(
             base_path=BASE_PATH,
             conn_id=CONN_ID,
             deferrable=True,
-            map_index_template="{{ task.merchant_id }}",
+            map_index_template=MERCHANT_AND_DAY,
         )
         refetch = ZDirectLiquidationRefetchOperator(
             task_id="refetch",
@@ -81,7 +82,7 @@ with DAG(
             purchase_order_number=PURCHASE_ORDER_NUMBER,
             base_path=BASE_PATH,
             conn_id=CONN_ID,
-            map_index_template="{{ task.merchant_id }}",
+            map_index_template=MERCHANT_AND_DAY,
         )
         first >> refetch
 

@@ -10,6 +10,7 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow_provider_zdirect.dag_support.params import (
     BASE_PATH,
     CONN_ID,
+    MERCHANT_AND_DAY,
     ORDER_PERSONAL_DATA,
     ORDER_TYPE,
     WINDOW_FROM,
@@ -57,7 +58,7 @@ with DAG(
     tags=["zdirect", "orders"],
     doc_md=DOC,
 ) as dag:
-    place = {"base_path": BASE_PATH, "conn_id": CONN_ID, "map_index_template": "{{ task.merchant_id }}"}
+    place = {"base_path": BASE_PATH, "conn_id": CONN_ID, "map_index_template": MERCHANT_AND_DAY}
     window = {"window_from": WINDOW_FROM, "window_to": WINDOW_TO}
     merchant_ids = merchants()
     orders = ZDirectExtractOperator.partial(

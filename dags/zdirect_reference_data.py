@@ -44,5 +44,5 @@ with DAG(
             dataset=dataset,
             base_path=BASE_PATH,
             conn_id=CONN_ID,
-            map_index_template="{{ task.merchant_id }}",
+            map_index_template="{{ task.merchant }}",
         ).expand(merchant_id=merchant_ids)

@@ -47,7 +47,7 @@ with DAG(
             "merchant_id": merchant_id,
             "base_path": BASE_PATH,
             "conn_id": CONN_ID,
-            "map_index_template": "{{ task.merchant_id }}",
+            "map_index_template": "{{ task.merchant }}",
         }
         notices = ZDirectExtractOperator(
             task_id="shipping_notices",

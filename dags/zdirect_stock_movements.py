@@ -10,6 +10,7 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow_provider_zdirect.dag_support.params import (
     BASE_PATH,
     CONN_ID,
+    MERCHANT_AND_DAY,
     WINDOW_FROM,
     WINDOW_TO,
     place_params,
@@ -54,5 +55,5 @@ with DAG(
             window_to=WINDOW_TO,
             base_path=BASE_PATH,
             conn_id=CONN_ID,
-            map_index_template="{{ task.merchant_id }}",
+            map_index_template=MERCHANT_AND_DAY,
         ).expand(merchant_id=merchant_ids)

@@ -51,5 +51,5 @@ with DAG(
         max_rejected="{{ params.max_rejected }}",
         missing_feed="skip",
         conn_id=CONN_ID,
-        map_index_template="{{ task.merchant_id }}",
+        map_index_template="{{ task.merchant }}",
     ).expand_kwargs(feeds())

@@ -16,7 +16,8 @@ from sqlalchemy.orm import configure_mappers
 import airflow_provider_zdirect
 
 for _module in walk_packages(airflow_provider_zdirect.__path__, "airflow_provider_zdirect."):
-    if ".emulator" not in _module.name:
+    # A run imports neither the emulator nor the pages of the UI, which Airflow 2 does not have.
+    if not {"emulator", "plugins"} & set(_module.name.split(".")):
         import_module(_module.name)
 # What Airflow and pyarrow import when a run needs it, in one version or the other.
 for _name in (

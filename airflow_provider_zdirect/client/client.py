@@ -117,6 +117,7 @@ class ZDirectClient:
     ) -> None:
         self.config = config
         self.assumptions = config.assumptions
+        self.merchants = config.merchants
         clock = clock or SystemClock()
         limiter = limiter or FileRateLimiter(clock=clock)
         policy = policy or RetryPolicy(max_inline_wait=config.max_inline_wait)
@@ -169,7 +170,7 @@ class ZDirectClient:
         dataset = dataset.assuming(self.assumptions)
         endpoint, merchant = dataset.endpoint, checked_merchant_id(merchant_id)
         filters = ", ".join(f"{name}={value}" for name, value in parameters.items())
-        what = f"{dataset.name} of merchant {merchant}" + (f" ({filters})" if filters else "")
+        what = f"{dataset.name} of merchant {self.merchants.in_words(merchant)}" + (f" ({filters})" if filters else "")
 
         def read(answer: Answer) -> Page:
             etag = answer.headers.get("etag")

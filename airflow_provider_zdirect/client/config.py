@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from airflow_provider_zdirect import __version__
 from airflow_provider_zdirect.client.hosts import PRODUCTION_URL, SANDBOX_URL, ZALANDO_HOSTS, base_url
+from airflow_provider_zdirect.client.merchants import MerchantNames
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 
@@ -44,6 +45,7 @@ class ClientConfig:
     :param max_inline_wait: longest wait inside a request, in seconds; longer ones are raised as a retriable error.
     :param max_answer_size: largest answer that is accepted, in MB (1,000,000 bytes) after decompression.
     :param assumptions: what is assumed of the API where it is not confirmed.
+    :param merchants: what merchants are called in messages.
     :param conn_id: the Airflow connection that all this comes from, for error messages.
     :ivar address: the base URL, without a slash at the end.
     :raises ZDirectConfigurationError: if a value cannot be used; names it.
@@ -60,6 +62,7 @@ class ClientConfig:
     max_inline_wait: float = 30.0
     max_answer_size: float = 512.0
     assumptions: Assumptions = field(default_factory=Assumptions)
+    merchants: MerchantNames = field(default_factory=MerchantNames, compare=False)
     conn_id: str | None = None
     address: str = field(init=False)
 

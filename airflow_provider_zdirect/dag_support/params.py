@@ -25,6 +25,8 @@ WINDOW_FROM = "{{ params['from'] or '' }}"
 WINDOW_TO = "{{ params['to'] or '' }}"
 CONN_ID = "{{ params.conn_id }}"
 BASE_PATH = "{{ params.base_path }}"
+MERCHANT_AND_DAY = "{{ task.merchant }} {{ (task.window_from or data_interval_start | ts)[:10] }}"
+"""Names a mapped task over a window, while it runs and afterwards."""
 PATH = "{{ params.path or '' }}"
 TRACKING_PATH = "{{ params.tracking_path or (params.base_path ~ '/_inbox/tracking.csv') }}"
 MERCHANTS_OF_TRACKING_FILE = (

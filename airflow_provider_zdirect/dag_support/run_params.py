@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import conf
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.intrastat.selection import Month
 from airflow_provider_zdirect.operators.argument_table import path
-from airflow_provider_zdirect.operators.arguments import ean, entries, given, uuids
+from airflow_provider_zdirect.operators.arguments import ean, entries, given, merchants, uuids
 from airflow_provider_zdirect.operators.compact import compacted_datasets
 from airflow_provider_zdirect.operators.intrastat import country_codes
 from airflow_provider_zdirect.operators.run_context import fixed_window, refuse_in_backfill, run_interval, run_type
@@ -20,7 +20,7 @@ from airflow_provider_zdirect.windows import Window, parse_instant
 
 CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "base_path": path,
-    "merchant_ids": uuids,
+    "merchant_ids": merchants,
     "eans": lambda value, name: entries(value, name=name, parse=ean),
     "countries": country_codes,
     "datasets": compacted_datasets,
@@ -70,10 +70,16 @@ def _month_of_run(context: Mapping[str, Any]) -> Month:
 
 
 def merchants_of(params: Mapping[str, Any]) -> list[str]:
-    """The merchants of a run: the parameter, else the connection's, else all that ``/auth/me`` lists."""
+    """The merchants of a run: the parameter, else the connection's, else all that ``/auth/me`` lists.
+
+    :returns: their names, for people to read in the UI, and the ids of those that have none.
+    """
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
-    return list(uuids(params["merchant_ids"], "merchant_ids")) or ZDirectHook(params["conn_id"]).merchant_ids()
+    hook = ZDirectHook(params["conn_id"])
+    given, names = merchants(params["merchant_ids"], "merchant_ids"), hook.merchants()
+    ids = map(names.id_of, given) if given else hook.merchant_ids()
+    return [names.name_of(each) or each for each in dict.fromkeys(ids)]
 
 
 def window_of(params: Mapping[str, Any], context: Mapping[str, Any]) -> Window:

@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, get_curren
 
 from airflow_provider_zdirect.assets import daily_asset, place_of, update_daily_asset
 from airflow_provider_zdirect.clock import SystemClock
-from airflow_provider_zdirect.dag_support.params import BASE_PATH, CONN_ID, PATH
+from airflow_provider_zdirect.dag_support.params import BASE_PATH, CONN_ID, MERCHANT_AND_DAY, PATH
 from airflow_provider_zdirect.dag_support.run_params import (
     changed_places,
     check_params,
@@ -58,12 +58,14 @@ def merchants_with_documents() -> list[str]:
 def merchants_to_erase_from() -> list[str]:
     """Those whose deletion requests this run applies; none, if another run does."""
     from airflow_provider_zdirect.erasure.erase import last_erasure
+    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
     context = get_current_context()
     with fail_fast():
         params = check_params(context)
         place = _open_to_read(params)
-        last = {each: last_erasure(place.fs, place.root, each) for each in merchants_of(params)}
+        id_of = ZDirectHook(params["conn_id"]).merchants().id_of
+        last = {each: last_erasure(place.fs, place.root, id_of(each)) for each in merchants_of(params)}
         return [each for each in last if erases_customers(context, last[each])]
 
 
@@ -110,7 +112,7 @@ def daily_reports(dataset: str) -> None:
             path=PATH,
             conn_id=CONN_ID,
             deferrable=True,
-            map_index_template="{{ task.report_date }} {{ task.merchant_id }}",
+            map_index_template="{{ task.merchant }} {{ task.report_date }}",
         )
         extract = ZDirectExtractOperator(
             task_id="extract",
@@ -121,7 +123,7 @@ def daily_reports(dataset: str) -> None:
             path=PATH,
             base_path=BASE_PATH,
             conn_id=CONN_ID,
-            map_index_template="{{ task.window_from[:10] }} {{ task.merchant_id }}",
+            map_index_template=MERCHANT_AND_DAY,
         )
         ready >> extract
 
@@ -150,10 +152,11 @@ def _landed(context: Any, planned: list[dict[str, str]]) -> dict[str, Any]:
     indexes = list(range(len(planned)))
     landed = [each for each in context["ti"].xcom_pull(task_ids="report.extract", map_indexes=indexes) if each]
     params = context["params"]
+    config = ZDirectHook(params["conn_id"]).config()
     return {
-        "merchant_ids": sorted({report["merchant_id"] for report in planned}),
+        "merchant_ids": sorted({config.merchants.id_of(report["merchant_id"]) for report in planned}),
         "base_path": place_of(params["base_path"]),
-        "environment": ZDirectHook(params["conn_id"]).config().environment,
+        "environment": config.environment,
         "records": sum(each["records"] for each in landed),
         "rejected": sum(each["rejected"] for each in landed),
         "manifests": [each["manifest"] for each in landed[:10]],
@@ -164,6 +167,7 @@ def _landed(context: Any, planned: list[dict[str, str]]) -> dict[str, Any]:
 @task(map_index_template="{{ task.op_args[0] }}")
 def advices_to_track(merchant_id: str) -> list[str] | str:
     """The advice ids whose tours are requested; blank, if the list of all tours is."""
+    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
     from airflow_provider_zdirect.inbound.reconciliation import open_advices
     from airflow_provider_zdirect.publish.place import Place
 
@@ -172,7 +176,8 @@ def advices_to_track(merchant_id: str) -> list[str] | str:
         return ""
     with fail_fast():
         base_path = _open_to_read(params)
-    place = Place(base_path.fs, base_path.root, base_path.uri, merchant_id.strip().lower(), environment="")
+        merchant_id = ZDirectHook(params["conn_id"]).merchants().id_of(merchant_id)
+    place = Place(base_path.fs, base_path.root, base_path.uri, merchant_id, environment="")
     advices = open_advices(place, SystemClock().now())
     if not advices:
         raise AirflowSkipException("No shipping notice has an advice id whose tour is not known yet.")

@@ -31,7 +31,6 @@ from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.storage.damaged import naming_damaged
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +112,7 @@ class ErasureRun:
         self.erasure = OrderErasure(self.ledger, now, set(requests.contacts))
         # Another run that erases meanwhile reports that itself, and may delete the mark of this one.
         self.marks = self.erasure.marks()
-        self.what = f"Erased customers of merchant {place.merchant_id}"
+        self.what = f"Erased customers of merchant {place.merchant}"
 
     def run(self) -> ErasureResult:
         self.enter()
@@ -131,7 +130,7 @@ class ErasureRun:
         remove_abandoned(self.store, self.place.layout(STAGED_AS))
         log.info(
             "%s: %d requests; %d orders by the whole ledger; %d rows erased in %d files, %d documents deleted -> %s",
-            subject("order erasures", self.place.merchant_id, full_id=True),
+            self.place.subject("order erasures", full_id=True),
             result.requests,
             result.orders,
             result.erased,

@@ -13,8 +13,9 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
 
-from airflow_provider_zdirect.client import ClientConfig, FileRateLimiter, ZDirectClient, checked_merchant_id
+from airflow_provider_zdirect.client import ClientConfig, FileRateLimiter, ZDirectClient
 from airflow_provider_zdirect.client.config import DAY, fault_in
+from airflow_provider_zdirect.client.merchants import MerchantNames
 from airflow_provider_zdirect.client.shared_paces import SharedPaces
 from airflow_provider_zdirect.clock import SystemClock
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
@@ -80,6 +81,26 @@ class ZDirectConnection:
         :raises ZDirectConfigurationError: if it is missing or a field cannot be used; names both.
         """
         return self.settings.config
+
+    def known_config(self) -> ClientConfig | None:
+        """As :meth:`config`, for tasks that ask zDirect for nothing: None if there is no connection.
+
+        :raises ZDirectConfigurationError: if the connection exists and is wrong.
+        """
+        try:
+            return self.config()
+        except ZDirectConfigurationError as error:
+            if isinstance(error.__cause__, AirflowNotFoundException):
+                return None
+            raise
+
+    def merchants(self) -> MerchantNames:
+        """The names of merchants in the connection; none if there is no connection.
+
+        :raises ZDirectConfigurationError: as :meth:`known_config`.
+        """
+        config = self.known_config()
+        return config.merchants if config else MerchantNames()
 
     def client(self) -> ZDirectClient:
         """A client for this connection: an async context manager, for one event loop.
@@ -171,18 +192,20 @@ def _settings(conn_id: str, connection: Any) -> ConnectionSettings:
             "read_timeout": min(timeout, ClientConfig.read_timeout),
             "connect_timeout": min(timeout, ClientConfig.connect_timeout),
         }
+    merchants = MerchantNames.of_table(extra.get("merchants", {}), conn_id)
     config = ClientConfig(
         client_id=connection.login,
         client_secret=connection.password,
         environment=extra.get("environment", "production"),
         base_url=base_url(connection),
         assumptions=Assumptions(extra.get("assumptions", {})),
+        merchants=merchants,
         conn_id=conn_id,
         **limits,
     )
     return ConnectionSettings(
         config=config,
-        merchant_id=checked_merchant_id(extra["merchant_id"]) if "merchant_id" in extra else None,
+        merchant_id=merchants.id_of(extra["merchant_id"]) if "merchant_id" in extra else None,
         share_access=extra.get("share_access", True),
         personal_data_secret=extra.get(PERSONAL_DATA_SECRET),
     )

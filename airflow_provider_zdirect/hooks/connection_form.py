@@ -47,7 +47,15 @@ EXTRA_FIELDS = (
     ExtraField(
         "merchant_id",
         "Merchant id",
-        "The merchant (BPID, a UUID) to work for. Blank: the DAGs work for every merchant that the app may use.",
+        "The merchant to work for: its BPID (a UUID) or its name. Blank: the DAGs work for every merchant that the app "
+        "may use.",
+    ),
+    ExtraField(
+        "merchants",
+        "Names of merchants (JSON)",
+        'What people call the merchants, for example {"shop-de": "01234567-89ab-cdef-0123-456789abcdef"}. A name can '
+        "be given wherever an id can, and is shown in the UI and in logs; stored data have the ids.",
+        kind="object",
     ),
     ExtraField(
         "share_access",

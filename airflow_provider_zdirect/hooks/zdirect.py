@@ -117,7 +117,7 @@ class ZDirectHook(ZDirectConnection, BaseHook):
         if len(merchant_ids) > 1:
             raise ZDirectConfigurationError(
                 f"merchant_id is not given, and the app of connection {self.conn_id!r} may use "
-                f"{len(merchant_ids)} merchants: {', '.join(merchant_ids)}.",
+                f"{len(merchant_ids)} merchants: {', '.join(map(self.merchants().in_words, merchant_ids))}.",
                 remedy="Give merchant_id, set it in the connection, or map the task over all of them.",
             )
         return merchant_ids[0]
@@ -130,14 +130,15 @@ class ZDirectHook(ZDirectConnection, BaseHook):
             identity = asyncio.run(self._me(replace(config, **TEST_PATIENCE)))
         except ZDirectError as error:
             return False, str(error)
+        granted = ", ".join(map(config.merchants.in_words, identity.merchant_ids))
         if merchant_id and merchant_id not in identity.merchant_ids:
             return False, (
                 f"The app works, but merchant_id={merchant_id} of this connection is not granted to it. "
-                f"It may use: {', '.join(identity.merchant_ids) or '(no merchant)'}."
+                f"It may use: {granted or '(no merchant)'}."
             )
         return True, (
             f"Connected to zDirect {config.environment} ({config.address}) as app {identity.client_id}. "
-            f"Merchants: {', '.join(identity.merchant_ids) or '(none)'}. "
+            f"Merchants: {granted or '(none)'}. "
             f"Scopes: {', '.join(identity.scopes) or '(none)'}."
         )
 

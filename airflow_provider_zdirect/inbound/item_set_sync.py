@@ -81,7 +81,7 @@ async def sync_item_sets(place: Place, fetch: FetchSet, clock: Clock | None = No
         for kind in (ANNOUNCED, DISPATCHED)
         if _may_have_changed(notice, kind, held.get((notice["shipping_notice_id"], kind)))
     ]
-    what = subject("item sets", place.merchant_id, full_id=True)
+    what = place.subject("item sets", full_id=True)
     log.info("%s: %d notices, %d sets to fetch.", what, len(notices), len(wanted))
     fetched, retry_after = 0, None
     unreadable: MalformedResponseError | None = None
@@ -121,7 +121,7 @@ async def sync_item_sets(place: Place, fetch: FetchSet, clock: Clock | None = No
         "items": sum(row["ean"] is not None for rows in held.values() for row in rows),
     }
     counts = tuple(summary[name] for name in ("sets_fetched", "sets_pending", "items", "uri"))
-    log.info("%s: %d sets fetched, %d left; %d items -> %s", subject("item sets", place.merchant_id), *counts)
+    log.info("%s: %d sets fetched, %d left; %d items -> %s", place.subject("item sets"), *counts)
     return summary
 
 

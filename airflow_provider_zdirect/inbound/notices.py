@@ -102,8 +102,9 @@ class ShippingNotices:
         found: list[str] = []
         async for page in self._client.pages(LISTED, merchant_id, {}):
             if page.rejected:
+                merchant = self._client.merchants.in_words(merchant_id)
                 raise MalformedResponseError(
-                    f"Shipping notices of merchant {merchant_id}: {len(page.rejected)} of them cannot be read, so "
+                    f"Shipping notices of merchant {merchant}: {len(page.rejected)} of them cannot be read, so "
                     f"it is unknown whether {reference} is there already.",
                     remedy="No action needed if the retry succeeds; otherwise report it to Zalando's merchant support.",
                     retry_after=REFETCH_DELAY,
@@ -131,7 +132,7 @@ class ShippingNotices:
 
         :returns: the id, if the answer has it: as ``Location`` or in the body.
         """
-        what = f"Creation of a shipping notice of merchant {fields[MERCHANT]}"
+        what = f"Creation of a shipping notice of merchant {self._client.merchants.in_words(fields[MERCHANT])}"
         reply = await self._send("POST", "", LISTED.name, LISTED.endpoint.rate_limits, what, json=dict(fields))
         try:
             return _id_in(reply.location) or _id_in(_notice(reply.content, None, None).id)

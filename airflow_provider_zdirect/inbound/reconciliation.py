@@ -22,7 +22,6 @@ from airflow_provider_zdirect.inbound.item_set_sync import NOTICES, TABLE, Notic
 from airflow_provider_zdirect.publish.latest import LatestTable
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import Table, query
-from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
@@ -140,14 +139,14 @@ def reconcile_merchant(place: Place, clock: Clock | None = None) -> dict[str, An
     # A merchant without any notice has no table of them, but a manifest.
     if not place.store.files_below(f"_manifests/{place.layout('shipping_notices').merchant}"):
         raise ZDirectConfigurationError(
-            f"The shipping notices of merchant {place.merchant_id} were never extracted to {place.uri}.",
+            f"The shipping notices of merchant {place.merchant} were never extracted to {place.uri}.",
             remedy="Extract the dataset shipping_notices to the same base_path first.",
         )
     dates = {path.rpartition("/")[0] for path in RECEIVED.files(place)}
     if not dates:
         log.warning(
             "%s: no received items are published under %s, so everything counts as not received.",
-            subject(RECONCILIATION, place.merchant_id),
+            place.subject(RECONCILIATION),
             place.uri,
         )
     tables = {"notices": NOTICES_READ, "items": ITEMS_READ, "tours": TOURS_READ, "received_items": RECEIVED}
@@ -165,7 +164,7 @@ def reconcile_merchant(place: Place, clock: Clock | None = None) -> dict[str, An
     }
     log.info(
         "%s: %d advices, %d pieces expected, %d received, %d rows differ -> %s",
-        subject(RECONCILIATION, place.merchant_id, full_id=True),
+        place.subject(RECONCILIATION, full_id=True),
         *(summary[name] for name in ("advices", "expected", "received", "differing", "uri")),
     )
     return summary

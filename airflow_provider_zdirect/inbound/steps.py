@@ -25,6 +25,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from airflow_provider_zdirect.client import ZDirectClient
+from airflow_provider_zdirect.client.merchants import MerchantNames
 from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY
 from airflow_provider_zdirect.exceptions import (
     BadRequestError,
@@ -104,7 +105,7 @@ async def carry_out(plan: NoticePlan, client: ZDirectClient) -> dict[str, Any]:
     :raises ZDirectRetriableError: after any failure that leaves open whether a write was carried out; running the same
         plan again finds out.
     """
-    run = _Run(plan, ShippingNotices(client))
+    run = _Run(plan, ShippingNotices(client), client.merchants)
     operations: dict[str, str] = {}
     if CREATE not in plan.operations:
         await run.open()
@@ -127,8 +128,9 @@ async def carry_out(plan: NoticePlan, client: ZDirectClient) -> dict[str, Any]:
 
 
 class _Run:
-    def __init__(self, plan: NoticePlan, notices: ShippingNotices) -> None:
+    def __init__(self, plan: NoticePlan, notices: ShippingNotices, names: MerchantNames) -> None:
         self._plan = plan
+        self._names = names
         self._notices = notices
         self._found: Notice | None = None
         # The notice as it was when its set of that kind was known to be the plan's.
@@ -142,8 +144,9 @@ class _Run:
     @property
     def what(self) -> str:
         notice_id = self._found.id if self._found else self._plan.notice_id
-        known = self._found.merchant_id if self._found else None
-        return f"Shipping notice {notice_id or '(new)'} of merchant {known or self._plan.merchant_id or '(unknown)'}"
+        known = (self._found.merchant_id if self._found else None) or self._plan.merchant_id
+        merchant = self._names.in_words(known) if known else "(unknown)"
+        return f"Shipping notice {notice_id or '(new)'} of merchant {merchant}"
 
     @property
     def _rank(self) -> int:
@@ -159,7 +162,7 @@ class _Run:
             raise self._explained(error, "it does not exist", remedy) from error
         if self._plan.merchant_id and self.notice.merchant_id not in (None, self._plan.merchant_id):
             raise ConflictError(
-                f"{self.what} is not one of merchant {self._plan.merchant_id}.",
+                f"{self.what} is not one of merchant {self._names.in_words(self._plan.merchant_id)}.",
                 remedy="Check shipping_notice_id and merchant_id.",
             )
 
@@ -211,8 +214,9 @@ class _Run:
 
     def _only_one(self, found: list[str]) -> str | None:
         if len(found) > 1:
+            merchant = self._names.in_words(self._plan.merchant_id or "")
             raise ConflictError(
-                f"Merchant {self._plan.merchant_id} has {len(found)} shipping notices with "
+                f"Merchant {merchant} has {len(found)} shipping notices with "
                 f"{REFERENCE}={self._plan.fields[REFERENCE]!r}: {', '.join(found[:5])}.",
                 remedy=f"Give a {REFERENCE} that no other notice has; or {GO_ON} with one of them.",
             )

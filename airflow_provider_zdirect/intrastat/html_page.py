@@ -20,15 +20,19 @@ MOST_ROWS = 500
 """Rows of a long table that the page shows; the files have all."""
 
 
-def page_html(report: CountryReport, movements: Movements, findings: list[Finding], files: Mapping[str, str]) -> bytes:
+def page_html(
+    report: CountryReport, movements: Movements, findings: list[Finding], files: Mapping[str, str], merchant: str | None
+) -> bytes:
     """The page, the same for the same input; everything that comes from outside is escaped.
 
     :param movements: those of the whole month, for the chart.
     :param files: the country's files, which the page names.
+    :param merchant: what people call the merchant.
     """
     months = report.by("months")
     html = _template().render(
         report=report,
+        merchant=merchant,
         movements=movements,
         month=str(report.month),
         findings=findings,

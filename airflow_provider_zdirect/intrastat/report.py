@@ -29,7 +29,6 @@ from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.reports.calendar import DueCalendar
 from airflow_provider_zdirect.storage.row_files import parquet_bytes
-from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +65,7 @@ def report_month(job: IntrastatJob, *, clock: Clock | None = None) -> dict[str, 
     place, month = job.place, job.month
     movements = read_movements(place, month)
     _refuse_incomplete(job, movements, now)
-    findings = _logged(subject(f"intrastat {month}", place.merchant_id, full_id=True), month_findings(movements))
+    findings = _logged(place.subject(f"intrastat {month}", full_id=True), month_findings(movements))
     writer = MonthWriter(place, month)
     reports = [
         _report_country(writer, country, movements, findings, master_data)
@@ -136,7 +135,7 @@ def _refuse_incomplete(job: IntrastatJob, movements: Movements, now: datetime) -
             f"since there is no report of {month} at all."
         )
     raise MissingReportsError(
-        f"Intrastat {month} of merchant {job.place.merchant_id}: {' '.join(problems)}", remedy=" ".join(remedy)
+        f"Intrastat {month} of merchant {job.place.merchant}: {' '.join(problems)}", remedy=" ".join(remedy)
     )
 
 
@@ -146,13 +145,13 @@ def _report_country(
     """Write the report of a country; what the month's result says of it."""
     place, files = writer.place, writer.of(country)
     report = country_report(movements.flows, country, writer.month, place.merchant_id, master_data)
-    what, rows = subject(f"intrastat {writer.month} {country}", place.merchant_id), report.lines.num_rows
+    what, rows = place.subject(f"intrastat {writer.month} {country}"), report.lines.num_rows
     findings = _logged(what, country_findings(report, movements))
     writer.write(files["parquet"], parquet_bytes(report.lines.select(IN_FILES.names)), rows)
     writer.write(files["csv"], lines_as_csv(report.lines), rows)
     if report.goods is not None:
         writer.write(files["goods"], table_as_csv(report.goods), report.goods.num_rows)
-    writer.write(files["html"], page_html(report, movements, of_month + findings, files), rows)
+    writer.write(files["html"], page_html(report, movements, of_month + findings, files, place.merchant_name), rows)
     arrivals, dispatches = (total["net_quantity"] for total in report.totals)
     uri = place.uri_of(files["parquet"].rpartition("/")[0])
     log.info(

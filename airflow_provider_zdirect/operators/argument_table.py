@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.merchant_files.cells import UUID
 from airflow_provider_zdirect.merchant_files.tables import table_kind
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.arguments import refusal
@@ -99,9 +100,10 @@ DURATION = Argument(arguments.duration)
 OPTIONAL_DURATION = optional(arguments.duration)
 TABLE_FILE = optional(table_file)
 UUIDS = Argument(arguments.uuids, blank=())
+MERCHANTS = Argument(arguments.merchants, blank=())
 FAIL_OR_SKIP = Argument(arguments.choice("fail", "skip"))
 
-MERCHANT = {"merchant_id": optional(arguments.merchant_id)}
+MERCHANT = {"merchant_id": optional(arguments.merchant)}
 CONNECTION = {"conn_id": TEXT}
 STORAGE = {"storage_conn_id": OPTIONAL_TEXT}
 FORMAT = {"format": Argument(arguments.choice(*FORMATS))}
@@ -223,6 +225,12 @@ class TaskArguments(NamedMapIndex):
             self._check_blank_merchant()
         self.check(values)
         return values
+
+    @property
+    def merchant(self) -> str:
+        """The merchant for people, for ``map_index_template``: as the task was given it, an id without its end."""
+        text = str(self.merchant_id or "").strip()  # type: ignore[attr-defined]
+        return text[:8] if UUID.fullmatch(text.lower()) else text
 
     def _check_blank_merchant(self) -> None:
         blank: Any = self.merchant_id  # type: ignore[attr-defined]

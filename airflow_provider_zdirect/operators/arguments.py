@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter, ValidationError
 
+from airflow_provider_zdirect.client.merchants import id_or_name
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.merchant_files.cells import UUID, checked_merchant_id
+from airflow_provider_zdirect.merchant_files.cells import UUID
 from airflow_provider_zdirect.merchant_files.ean import is_ean13
 from airflow_provider_zdirect.windows import parse_instant
 
@@ -56,8 +57,16 @@ def text(value: Any, name: str) -> str:
     return str(value)
 
 
-def merchant_id(value: Any, name: str) -> str:
-    return checked_merchant_id(str(value))
+def merchant(value: Any, name: str) -> str:
+    """An id or a name; the connection of the task says which names there are."""
+    try:
+        return id_or_name(str(value))
+    except ValueError as error:
+        raise refusal(
+            f"{name}={str(value)[:60]!r} is not {error}",
+            "Give the merchant's BPID as /auth/me lists it, for example 01234567-89ab-cdef-0123-456789abcdef, or one "
+            "of the names in the connection.",
+        ) from None
 
 
 def split_entries(text: str) -> list[str]:
@@ -117,6 +126,11 @@ def uuid(text: str) -> str:
 
 def uuids(value: Any, name: str) -> tuple[str, ...]:
     return tuple(entries(value, name=name, parse=uuid))
+
+
+def merchants(value: Any, name: str) -> tuple[str, ...]:
+    """Ids and names of merchants, each once."""
+    return tuple(entries(value, name=name, parse=id_or_name))
 
 
 def ean(text: str) -> str:

@@ -26,6 +26,7 @@ from airflow_provider_zdirect.hooks import metrics
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.argument_table import TaskArguments, is_mapped
 from airflow_provider_zdirect.operators.base_path import known_environment
+from airflow_provider_zdirect.operators.links import LINKS, result_files
 from airflow_provider_zdirect.operators.outcome import Flow, Outcome, Published
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.operators.task_run import TaskRun
@@ -60,6 +61,7 @@ class ZDirectOperator(TaskArguments, BaseOperator):
     _run: TaskRun | None = None
     _outcome: Outcome | None = None
 
+    operator_extra_links = tuple(link() for link in LINKS)
     ui_color = "#ffe8d6"
 
     def __init__(self, *, values: Mapping[str, Any], outlets: Any = None, **kwargs: Any) -> None:
@@ -116,9 +118,12 @@ class ZDirectOperator(TaskArguments, BaseOperator):
             tags = {"dataset": table, "merchant_id": outcome.summary["merchant_id"]}
             metrics.count(RECORDS, published.records, **tags)
             metrics.count(REJECTED, published.rejected, **tags)
+        merchants = hook.merchants()
         for name, change in outcome.changed.items():
-            self._record_change(context, name, change, known_environment(hook))
-        return outcome.summary
+            self._record_change(context, name, merchants.beside_ids(change), known_environment(hook))
+        for kind, uri in result_files(outcome.summary).items():
+            self.log.info("%s: %s", kind, uri)
+        return merchants.beside_ids(outcome.summary)
 
     def wait(self, why: str, pause: timedelta, **kwargs: float) -> NoReturn:
         """Give the worker slot back; :meth:`resume` goes on after the pause."""

@@ -70,12 +70,8 @@ def known_environment(hook: ZDirectHook) -> str | None:
 
     :raises ZDirectConfigurationError: if the connection exists and is wrong.
     """
-    try:
-        return hook.config().environment
-    except ZDirectConfigurationError as error:
-        if isinstance(error.__cause__, AirflowNotFoundException):
-            return None
-        raise
+    config = hook.known_config()
+    return config.environment if config else None
 
 
 def open_path(text: str, storage_conn_id: str | None = None, *, name: str) -> BasePath:

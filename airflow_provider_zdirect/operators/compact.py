@@ -43,7 +43,7 @@ class ZDirectCompactOperator(ZDirectOperator):
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which the datasets are published.
     :param datasets: names of datasets that are published record by record, and of their ``_current`` tables: one name,
         a list, or comma separated text. None: all of them.
-    :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
+    :param merchant_id: id or name; None means the connection's merchant, or the only one that the app may use.
     :param older_than: only dates that ended at least so long before the end of the run's data interval, or before now
         if it has none (timedelta, ISO 8601 text). Late records may still come for younger ones.
     :param storage_conn_id: Airflow connection of the storage.
@@ -80,7 +80,7 @@ class ZDirectCompactOperator(ZDirectOperator):
     def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.publish.compact import compact_date, dates_to_compact
 
-        place = run.place(needs_connection=False)
+        place = run.place("compaction", needs_connection=False)
         end = run.context.get("data_interval_end") or self.clock.now()
         before = (end - run.values["older_than"]).date()
         counts = dict.fromkeys(("dates", "files_before", "files_after", "rows", "bytes_before", "bytes_after"), 0)
@@ -94,8 +94,8 @@ class ZDirectCompactOperator(ZDirectOperator):
         summary = {"merchant_id": place.merchant_id, "before": before.isoformat(), **counts}
         done_of = ", ".join(f"{name} {count} dates" for name, count in dates_of.items())
         self.log.info(
-            "Merchant %s, dates before %s: %s; %d files became %d, with the same %d rows.",
-            place.merchant_id, before, done_of or "nothing to compact",
+            "%s, dates before %s: %s; %d files became %d, with the same %d rows.",
+            place.subject("compaction"), before, done_of or "nothing to compact",
             counts["files_before"], counts["files_after"], counts["rows"],
         )  # fmt: skip
         return Outcome({**summary, "datasets": dates_of})

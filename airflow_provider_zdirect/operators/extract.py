@@ -24,7 +24,7 @@ class ZDirectExtractOperator(ZDirectOperator):
     is published once, and the latest under ``<dataset>_current``. A retry resumes where the last try ended.
 
     :param dataset: name in the datasets table, for example ``received_items``.
-    :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
+    :param merchant_id: id or name; None means the connection's merchant, or the only one that the app may use.
     :param window_from: first instant of the window (aware datetime or ISO 8601 text); None: the run's data interval.
         For ``item_quantities`` without ``filters`` it is the time since when stock has changed.
     :param window_to: first instant after the window.

@@ -15,7 +15,7 @@ class ZDirectInboundReconciliationOperator(ZDirectOperator):
     It reads published tables only, and replaces the table ``inbound_reconciliation`` as a whole, if it has changed.
 
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which ``shipping_notices`` are published.
-    :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
+    :param merchant_id: id or name; None means the connection's merchant, or the only one that the app may use.
     :param storage_conn_id: Airflow connection of the storage.
     :param format: ``parquet`` or ``jsonl``.
     :param conn_id: the zDirect connection.
@@ -46,6 +46,6 @@ class ZDirectInboundReconciliationOperator(ZDirectOperator):
     def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.inbound.reconciliation import reconcile_merchant
 
-        summary = reconcile_merchant(run.place(needs_connection=False))
+        summary = reconcile_merchant(run.place("inbound reconciliation", needs_connection=False))
         published = {"inbound_reconciliation": Published(summary["rows"])}
         return Outcome(summary, {"inbound_reconciliation": summary}, published)

@@ -29,7 +29,7 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
         reports are written there too.
     :param month: ``2026-11``; None: the run's partition key if that is a month, else the month that the run's data
         interval starts in (UTC; a month that began up to 14 hours before in another time zone is that month).
-    :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
+    :param merchant_id: id or name; None means the connection's merchant, or the only one that the app may use.
     :param countries: countries of declaration, ISO 3166-1 alpha-2: one code, a list, or comma separated text. None:
         every country that a movement of the month touches; then files of countries that no longer occur are deleted.
     :param master_data: CSV, TSV, Parquet or JSON-lines file (absolute path or URL, same storage connection) with a row
@@ -80,10 +80,11 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
         from airflow_provider_zdirect.intrastat.report import IntrastatJob, report_month
 
         run_of = (run.context.get(name) for name in ("partition_key", "data_interval_start", "data_interval_end"))
+        month = run.values["month"] or Month.of_run(*run_of)
         job = IntrastatJob(
-            month=run.values["month"] or Month.of_run(*run_of),
+            month=month,
             master_data=run.table("master_data", ALIASES),
-            place=run.place(needs_connection=False),
+            place=run.place(f"intrastat {month}", needs_connection=False),
             **run.pick("countries", "allow_missing_days"),
         )
         summary = report_month(job, clock=self.clock)

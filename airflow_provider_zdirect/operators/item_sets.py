@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_zdirect.exceptions import UpdatesPausedError
 from airflow_provider_zdirect.operators.argument_table import FORMAT, PLACE
 from airflow_provider_zdirect.operators.base import Flow, Outcome, Published, TaskRun, ZDirectOperator
-from airflow_provider_zdirect.windows import subject
 
 if TYPE_CHECKING:
     from airflow_provider_zdirect.client import ZDirectClient
@@ -21,7 +20,7 @@ class ZDirectItemSetsOperator(ZDirectOperator):
     changed. A first run over many notices takes hours, without a worker slot (``docs/inbound.md``).
 
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which ``shipping_notices`` are published.
-    :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
+    :param merchant_id: id or name; None means the connection's merchant, or the only one that the app may use.
     :param storage_conn_id: Airflow connection of the storage.
     :param format: ``parquet`` or ``jsonl``.
     :param conn_id: the zDirect connection.
@@ -54,7 +53,7 @@ class ZDirectItemSetsOperator(ZDirectOperator):
         from airflow_provider_zdirect.inbound.item_set_sync import sync_item_sets
         from airflow_provider_zdirect.inbound.notices import IN_THE_BACKGROUND, ShippingNotices
 
-        place = run.place()
+        place = run.place("item sets")
 
         async def fetch(client: ZDirectClient) -> dict[str, Any]:
             notices = ShippingNotices(client, item_set_rates=IN_THE_BACKGROUND)
@@ -68,7 +67,7 @@ class ZDirectItemSetsOperator(ZDirectOperator):
         # At least: sets of the two kinds have a limit each, which other merchants and tasks share.
         hours = left / 2 * pause / 3600
         raise UpdatesPausedError(
-            f"{subject('item sets', place.merchant_id)}: {left} of {left + fetched} sets are left, which takes "
+            f"{place.subject('item sets')}: {left} of {left + fetched} sets are left, which takes "
             f"{hours:.1f} hours or more, because zDirect allows 30 requests an hour.",
             remedy="No action needed: the task retries. Run fewer tasks for notices at once, or set deferrable=True.",
             retry_after=pause,

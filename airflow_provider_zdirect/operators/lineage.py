@@ -83,7 +83,7 @@ class _Datasets:
 
     def _merchant_id(self) -> str | None:
         """None if the task has to ask zDirect for it, and has not done so yet."""
-        found: str | None = self.outcome.summary.get("merchant_id") if self.outcome else self.run.values["merchant_id"]
+        found: str | None = self.outcome.summary.get("merchant_id") if self.outcome else self.run.merchant_id
         return found or self.run.hook.own_merchant_id()
 
     def of_api(self, names: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -43,7 +43,7 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
     Between passes, and after a retriable error, the task is deferred. Its assets are updated only if something
     has changed, through the alias ``zdirect_liquidated_items_changed`` (``docs/liquidation.md``).
 
-    :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
+    :param merchant_id: id or name; None means the connection's merchant, or the only one that the app may use.
     :param window_from: first instant of the window (aware datetime or ISO 8601 text), a midnight; None: the run's data
         interval.
     :param window_to: first instant after the window.

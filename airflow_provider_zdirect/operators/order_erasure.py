@@ -18,7 +18,7 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
     extractions. The asset ``zdirect://order_erasures`` is updated only if something was erased.
 
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which ``orders`` are published.
-    :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
+    :param merchant_id: id or name; None means the connection's merchant, or the only one that the app may use.
     :param storage_conn_id: Airflow connection of the storage.
     :param conn_id: the zDirect connection. With ``personal_data_secret``, rows in which personal data is hashed are
         found by the customer's hash too.
@@ -56,7 +56,7 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
     def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.erasure.erase import erase_customers
 
-        place, key = run.place(), run.hook.personal_data_key()
+        place, key = run.place("order erasures"), run.hook.personal_data_key()
         result = run.ask(lambda client: erase_customers(place, client, key=key))
         summary = asdict(result)
         # In other events, files are a list.

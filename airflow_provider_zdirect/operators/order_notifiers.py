@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from jinja2 import Template
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, one_line
+from airflow_provider_zdirect.publish.place import Place
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ MOST_SHOWN = 200
 """Orders in a text; the list itself has all."""
 
 SUBJECT = "zDirect: {{ missing_orders_count }} orders wait for tracking numbers, export or an update"
-CONTENT = "<p>Orders of merchant {{ missing_orders_merchant_id }}:</p>{{ missing_orders_html }}"
+CONTENT = "<p>Orders of merchant {{ missing_orders_merchant }}:</p>{{ missing_orders_html }}"
 
 _TEXT = Template(
     """
@@ -67,9 +68,7 @@ class Notifiers:
         return f"({', '.join(getattr(one, '__qualname__', type(one).__qualname__) for one in self)})"
 
 
-def notify_all(
-    notifiers: Notifiers, rows: Sequence[Mapping[str, Any]], uri: str, merchant_id: str, context: Any
-) -> None:
+def notify_all(notifiers: Notifiers, rows: Sequence[Mapping[str, Any]], uri: str, place: Place, context: Any) -> None:
     """Call each notifier, or write to the task's log if there is none; what one raises is raised.
 
     :param rows: the orders.
@@ -92,7 +91,8 @@ def notify_all(
             "missing_orders_text": _TEXT.render(texts).strip(),
             "missing_orders_html": _HTML.render(texts),
             "missing_orders_uri": uri,
-            "missing_orders_merchant_id": merchant_id,
+            "missing_orders_merchant_id": place.merchant_id,
+            "missing_orders_merchant": place.merchant,
         }
     )
     for notifier in list(notifiers) or [log_missing_orders]:

@@ -41,7 +41,7 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
 
     :param base_path: URL for ObjectStoragePath, or absolute local path, under which orders are published.
     :param notifier: a notifier of Airflow, a function of the context, or a list of them; None: the task's log.
-    :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
+    :param merchant_id: id or name; None means the connection's merchant, or the only one that the app may use.
     :param grace_hours: hours after the approval in which tracking numbers may come.
     :param export_hours: hours after the approval in which an order is to be exported.
     :param update_days: days without any change after which an order is overdue.
@@ -111,7 +111,7 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
 
         values = run.values
         check = TrackingCheck(
-            run.place(),
+            run.place("orders without tracking numbers"),
             tracking=values["grace_hours"],
             export=values["export_hours"],
             update=values["update_days"],
@@ -122,7 +122,7 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
         )
         found = run.ask(lambda client: check_tracking(check, client))
         if found.to_notify:
-            notify_all(self.notifier, found.notification_rows(), found.uri, check.place.merchant_id, run.context)
+            notify_all(self.notifier, found.notification_rows(), found.uri, check.place, run.context)
         found.record_notified()
         published = {"order_tracking_missing": Published(len(found.orders))}
         return Outcome(found.as_dict(), published=published)

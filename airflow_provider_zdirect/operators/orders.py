@@ -20,7 +20,7 @@ from airflow_provider_zdirect.orders.update_rows import (
 )
 
 if TYPE_CHECKING:
-    pass
+    from airflow_provider_zdirect.publish.place import Place
 
 RULES = ("require_tracking", "overwrite_tracking", "split_shipments")
 
@@ -45,7 +45,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         mapped tasks, or text as a template renders them.
     :param updates_path: a CSV, TSV, Parquet or JSON-lines file with such columns instead; URL or absolute path;
         ``{merchant_id}`` in it stands for the merchant.
-    :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
+    :param merchant_id: id or name; None means the connection's merchant, or the only one that the app may use.
     :param require_merchant_id: refuse rows without ``merchant_id``, where one file is for several merchants.
     :param merchants_of_file: the merchants whose orders the rows may be of, this one included; each has a task. A row
         without ``merchant_id`` is then applied to the merchant that has the order, and has to name it by ``order_id``.
@@ -73,7 +73,7 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         | {
             "updates": table.optional(table.from_template(listed_updates)),
             "updates_path": table.TABLE_FILE,
-            "merchants_of_file": table.UUIDS,
+            "merchants_of_file": table.MERCHANTS,
             "default_reason": table.optional(_reason),
             "max_failed": table.COUNT,
             "missing_file": table.FAIL_OR_SKIP,
@@ -130,8 +130,10 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         from airflow_provider_zdirect.orders.update_job import OrderUpdateJob, UpdateRules
         from airflow_provider_zdirect.orders.update_journal import rows_of_run
 
-        values, place = run.values, run.place()
-        others = tuple(each for each in values["merchants_of_file"] if each != place.merchant_id)
+        values, place = run.values, run.place("order updates")
+        merchants = run.hook.merchants()
+        of_file = map(merchants.id_of, values["merchants_of_file"])
+        others = tuple(each for each in of_file if each != place.merchant_id)
 
         def read(rows: Iterable[Row]) -> UpdateRows:
             return read_updates(
@@ -140,13 +142,14 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
                 default_reason=values["default_reason"],
                 names_merchant=values["require_merchant_id"],
                 is_shared=bool(others),
+                merchants=merchants,
             )
 
         if values["updates"] is None:
-            found = rows_of_run(place, run.key, lambda: read(_rows_of_file(run, place.merchant_id)))
+            found = rows_of_run(place, run.key, lambda: read(_rows_of_file(run, place)))
         else:
             found = read(values["updates"])
-        found.log(place.merchant_id)
+        found.log(place)
         job = OrderUpdateJob(
             place,
             updates=found.updates,
@@ -163,15 +166,16 @@ class ZDirectOrderUpdateOperator(ZDirectOperator):
         return Outcome(summary, {"order_updates": summary}, published)
 
 
-def _rows_of_file(run: TaskRun, merchant_id: str) -> Iterable[Row]:
-    file = run.table("updates_path", COLUMNS, REQUIRED, merchant_id)
+def _rows_of_file(run: TaskRun, place: Place) -> Iterable[Row]:
+    file = run.table("updates_path", COLUMNS, REQUIRED, place.merchant_id)
     assert file is not None
     file.fs.invalidate_cache()
     exists = file.fs.exists(file.path)
     if not exists or file.fs.size(file.path) == 0:
         # An empty one has not even a header: nothing was put there (yet).
+        kind = "an empty" if exists else "no"
         end_without_file(
-            f"There is {'an empty' if exists else 'no'} file at updates_path={file.uri!r} for merchant {merchant_id}.",
+            f"There is {kind} file at updates_path={file.uri!r} for merchant {place.merchant}.",
             run.values["missing_file"],
             f"Put one with rows there ({', '.join(f'.{kind}' for kind in KINDS)}); with missing_file='skip' the task "
             "is skipped.",

@@ -25,7 +25,7 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
     :param order_ids: of these orders: a list, comma separated text, or the result of another task; 1,000 at most.
     :param orders_path: or of those in the column ``order_id`` of a CSV, Parquet or JSON-lines file. Without both, of
         the published orders (``orders_current``) that are approved, fulfilled by the partner, and lack a tracking code.
-    :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
+    :param merchant_id: id or name; None means the connection's merchant, or the only one that the app may use.
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which the documents are written.
     :param storage_conn_id: Airflow connection of the storage.
     :param fill_tracking: fill in tracking codes.
@@ -90,7 +90,7 @@ class ZDirectShippingDocumentsOperator(ZDirectOperator):
     def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.shipping_documents.job import DocumentsJob, fetch_documents
 
-        place = run.place()
+        place = run.place("shipping documents")
         job = DocumentsJob(place, _orders(run, place), run=run.key, **run.pick("max_failed", *FLAGS))
         summary = run.ask(lambda client: fetch_documents(job, client)).as_dict()
         published = {"shipping_document_results": Published(summary["orders"])}
@@ -104,4 +104,4 @@ def _orders(run: TaskRun, place: Place) -> list[str]:
     if listed is not None:
         return listed
     file = run.table("orders_path", COLUMNS, ("order_id",))
-    return orders_of_file(file, place.merchant_id) if file else orders_without_codes(place)
+    return orders_of_file(file, place.merchant_id, run.hook.merchants()) if file else orders_without_codes(place)

@@ -20,6 +20,7 @@ from airflow_provider_zdirect.inbound.notice_plan import (
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import choice
 from airflow_provider_zdirect.operators.base import Flow, Outcome, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.windows import subject
 
 _ITEMS = table.optional(table.from_template(listed_items))
 
@@ -44,7 +45,7 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
     :param items_path: a CSV, TSV, Parquet or JSON-lines file with ``ean`` and ``quantity`` instead; URL or path.
     :param dispatch_items: items to dispatch, as ``items``.
     :param dispatch_items_path: as ``items_path``.
-    :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use. Without
+    :param merchant_id: id or name; None means the connection's merchant, or the only one that the app may use. Without
         ``create`` it is only needed to make sure that the notice is that merchant's.
     :param storage_conn_id: Airflow connection of the storage.
     :param create_by: ``put``, or ``post``, for which ``notice`` needs a ``merchant_b2b_reference`` that no other notice
@@ -116,13 +117,16 @@ class ZDirectShippingNoticeOperator(ZDirectOperator):
 
         values = run.values
         items = {ANNOUNCED: _items(run, "items"), DISPATCHED: _items(run, "dispatch_items")}
-        merchant_id, notice_id = values["merchant_id"], values["shipping_notice_id"]
+        merchant_id, notice_id = run.merchant_id, values["shipping_notice_id"]
         if CREATE in values["operations"]:
             merchant_id = merchant_id or run.hook.merchant_id()
             if values["create_by"] == PUT:
                 notice_id = notice_id or derived_id(merchant_id, run.key)
+        merchant_id = merchant_id or run.hook.own_merchant_id()
+        what = subject("shipping notice", merchant_id, name=run.hook.merchants().name_of(merchant_id), full_id=True)
+        self.log.info("%s: %s", what, ", ".join(values["operations"]))
         plan = NoticePlan(
-            merchant_id=merchant_id or run.hook.own_merchant_id(),
+            merchant_id=merchant_id,
             notice_id=notice_id,
             fields=values["notice"],
             items=items,

@@ -43,7 +43,7 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
         merchant. None means ``<base_path>/_inbox/stock.csv``.
     :param mapping_path: a file with ``merchant_sku`` and ``ean``, for feeds and orders with merchant SKUs;
         ``{merchant_id}`` as above.
-    :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
+    :param merchant_id: id or name; None means the connection's merchant, or the only one that the app may use.
     :param sales_channel_ids: where rows go that name no sales channel; None: all that zDirect says are live.
     :param subtract_open_orders: subtract from each level the pieces that are ordered and not shipped, by the published
         orders under ``base_path`` (dataset ``orders``, complete for seven days); for feeds that do not know of them.
@@ -122,7 +122,7 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
         from airflow_provider_zdirect.stocks.stock_updates import update_stocks
         from airflow_provider_zdirect.stocks.update_plan import StockUpdateJob
 
-        values, place = run.values, run.place()
+        values, place = run.values, run.place("stock updates")
         feed = run.file("stock_path", place.merchant_id, default=_inbox(values))
         job = StockUpdateJob(
             place=place,
@@ -136,7 +136,7 @@ class ZDirectStockUpdateOperator(ZDirectOperator):
         result = run.ask(lambda client: update_stocks(job, client))
         if result is None:
             end_without_file(
-                f"There is no stock feed at stock_path={feed.uri!r} for merchant {place.merchant_id}.",
+                f"There is no stock feed at stock_path={feed.uri!r} for merchant {place.merchant}.",
                 values["missing_feed"],
                 f"Put a file there ({', '.join(f'.{kind}' for kind in KINDS)}), or a folder with such files; with "
                 "missing_feed='skip' the task is skipped.",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.merchant_files.cells import UUID
 from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.operators.base_path import BasePath, known_environment, open_base_path, open_path
 from airflow_provider_zdirect.operators.run_context import run_window
@@ -21,8 +24,11 @@ if TYPE_CHECKING:
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
     from airflow_provider_zdirect.pipeline.extract import ExtractJob
     from airflow_provider_zdirect.publish.place import Place
+    from airflow_provider_zdirect.windows import Window
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,16 @@ class TaskRun:
         """What all runs of a task have in common, and no other task."""
         return _key(self._names[0], self._names[2])
 
+    @property
+    def merchant_id(self) -> str | None:
+        """The id of the merchant that the task is given by id or name; None if it is given none.
+
+        :raises ZDirectConfigurationError: if the connection has no such name.
+        """
+        given: str | None = self.values["merchant_id"]
+        # A task with an id may need no connection.
+        return given if given is None or UUID.fullmatch(given) else self.hook.config().merchants.id_of(given)
+
     def pick(self, *names: str) -> dict[str, Any]:
         """These arguments, for a job whose fields have the same names."""
         return {name: self.values[name] for name in names}
@@ -71,9 +87,18 @@ class TaskRun:
 
         return asyncio.run(run())
 
-    def place(self, *, needs_connection: bool = True, is_tried: bool = True) -> Place:
+    def place(
+        self,
+        what: str,
+        when: Window | date | None = None,
+        *,
+        needs_connection: bool = True,
+        is_tried: bool = True,
+    ) -> Place:
         """Where the task's results go; tried before the first request, which may be that for the merchant.
 
+        :param what: what the task works on, in words; with this, window, merchant and base path its log begins.
+        :param when: as that of :meth:`.Place.subject`.
         :param needs_connection: False for tasks that ask zDirect for nothing but, where none is given, the merchant.
         :param is_tried: False if what follows tries it before its own first request.
         :raises ZDirectConfigurationError: if one of the arguments is wrong.
@@ -87,9 +112,19 @@ class TaskRun:
             opened = open_base_path(values["base_path"], values["storage_conn_id"], environment=environment)
         else:
             opened = open_path(values["base_path"], values["storage_conn_id"], name="base_path")
-        merchant_id = values["merchant_id"] or self.hook.merchant_id()
-        format = values.get("format", "parquet")
-        return Place(opened.fs, opened.root, opened.uri, merchant_id, environment or "", format, opened.storage)
+        merchant_id = self.merchant_id or self.hook.merchant_id()
+        place = Place(
+            opened.fs,
+            opened.root,
+            opened.uri,
+            merchant_id,
+            environment or "",
+            values.get("format", "parquet"),
+            opened.storage,
+            self.hook.merchants().name_of(merchant_id),
+        )
+        log.info("%s: base path %s", place.subject(what, when, full_id=True), place.uri)
+        return place
 
     def file(self, name: str, merchant_id: str = "", default: str = "") -> BasePath:
         """The file that an argument names; ``{merchant_id}`` in it stands for the merchant.
@@ -125,7 +160,8 @@ class TaskRun:
         # Of a present state: all there is, or what the filters select; where that can be asked, what changed since.
         asks_window = dataset.has_windows or (dataset.selection.takes_window and not more.get("filters"))
         window = run_window(self.values, self.context) if asks_window else None
-        return ExtractJob(self.place(is_tried=False), dataset, window, resume_key=self.key, **self.pick(*names), **more)
+        place = self.place(dataset.name, window if dataset.has_windows else None, is_tried=False)
+        return ExtractJob(place, dataset, window, resume_key=self.key, **self.pick(*names), **more)
 
 
 def end_without_file(what: str, missing: str, remedy: str) -> NoReturn:

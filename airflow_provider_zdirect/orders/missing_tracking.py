@@ -36,7 +36,6 @@ from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import Table, query
 from airflow_provider_zdirect.storage.damaged import Instant, naming_damaged
 from airflow_provider_zdirect.storage.layout import named_window
-from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
@@ -247,7 +246,7 @@ async def check_tracking(check: TrackingCheck, client: ZDirectClient, clock: Clo
     to_notify = tuple(order for order in found if _is_due(order, notified.get(order.order_id), check, now))
     log.info(
         "%s: %d overdue, %d of them to be reported now.",
-        subject("orders without tracking numbers", place.merchant_id, until, full_id=True),
+        place.subject("orders without tracking numbers", until, full_id=True),
         len(found),
         len(to_notify),
     )
@@ -269,13 +268,13 @@ def known_until(place: Place, now: datetime, max_age: timedelta) -> datetime:
                 continue
         if now - ends[path] > max_age:
             raise ZDirectDataError(
-                f"The orders of merchant {place.merchant_id} are known until {ends[path].isoformat()} only, more than "
+                f"The orders of merchant {place.merchant} are known until {ends[path].isoformat()} only, more than "
                 f"{max_age} ago, so orders without tracking numbers would be missed.",
                 remedy="Run zdirect_orders up to now, or raise max_orders_age.",
             )
         return ends[path]
     raise ZDirectConfigurationError(
-        f"Orders of merchant {place.merchant_id} that the partner fulfils were never extracted to {place.uri}, so it "
+        f"Orders of merchant {place.merchant} that the partner fulfils were never extracted to {place.uri}, so it "
         "is unknown which of them have no tracking numbers.",
         remedy="Let the DAG zdirect_orders (dataset orders) write to the same base_path.",
     )

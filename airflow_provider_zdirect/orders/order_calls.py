@@ -40,7 +40,7 @@ class OrderCalls:
     def __init__(self, client: ZDirectClient, merchant_id: str) -> None:
         self._client = client
         self._path = f"/merchants/{merchant_id}/orders"
-        self._merchant_id = merchant_id
+        self._merchant = client.merchants.in_words(merchant_id)
 
     async def get(self, order_id: str) -> OrderState:
         """The order as it is now, with its lines: one request.
@@ -70,7 +70,7 @@ class OrderCalls:
 
         :raises FilterIgnoredError: if the server answers orders with other numbers, too.
         """
-        what = f"Orders of merchant {self._merchant_id} with order_number={order_number}"
+        what = f"Orders of merchant {self._merchant} with order_number={order_number}"
         content = await self._get("", {"order_number": order_number}, "orders by number", what, BY_NUMBER)
         listed = _read(listed_orders, content, what, self._path)
         found = [order_id for order_id, number in listed if number == order_number]
@@ -119,7 +119,7 @@ class OrderCalls:
         await self._write("PATCH", f"/{order_id}/shipments/{shipment_id}", body, what)
 
     def _what(self, order_id: str) -> str:
-        return f"order {order_id} of merchant {self._merchant_id}"
+        return f"order {order_id} of merchant {self._merchant}"
 
     async def _get(
         self, path: str, parameters: Mapping[str, str], endpoint: str, what: str, limits: RateLimits = RATES

@@ -51,7 +51,6 @@ from airflow_provider_zdirect.orders.update_journal import Note, UpdateJournal, 
 from airflow_provider_zdirect.orders.update_rows import OrderUpdate
 from airflow_provider_zdirect.publish.abandoned import remove_abandoned
 from airflow_provider_zdirect.publish.results import RunResults
-from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +100,7 @@ class _Run:
         self._clock = clock
         self._store = job.place.store
         self._merchant_id = job.place.merchant_id
-        self._subject = subject("order updates", self._merchant_id)
+        self._subject = job.place.subject("order updates")
         self._calls = OrderCalls(client, self._merchant_id)
         self._mark = f"_states/{job.place.layout(DATASET).merchant}/{job.task}.json"
         self._file = RunResults(job.place, DATASET, SCHEMA, job.run)
@@ -264,9 +263,10 @@ class _Run:
 
     def _paused(self, error: RateLimitedError, known: int) -> UpdatesPausedError:
         settled = len(self._journal.settled)
-        message = f"Orders of merchant {self._merchant_id}: {settled} of {len(self._flows)} are settled; the limit is "
+        what = f"Orders of merchant {self._job.place.merchant}"
+        message = f"{what}: {settled} of {len(self._flows)} are settled; the limit is used up."
         progress = settled + len(self._journal.numbers) - known
-        return UpdatesPausedError(**{**vars(error), "message": f"{message}used up.", "progress": progress})
+        return UpdatesPausedError(**{**vars(error), "message": message, "progress": progress})
 
     def _conclude(self) -> OrderUpdateResult:
         job = self._job
@@ -289,7 +289,7 @@ class _Run:
         raise_failures(
             self._end,
             [*(flow.error for flow in self._flows.values() if flow.error), *self._unknown.values()],
-            f"Orders of merchant {self._merchant_id}: {result.rows[FAILED]} of {sum(result.rows.values())} rows could "
+            f"Orders of merchant {job.place.merchant}: {result.rows[FAILED]} of {sum(result.rows.values())} rows could "
             "not be settled",
             in_vain=all(part.what == ROW and part.outcome in NOT_APPLIED for part in results),
         )

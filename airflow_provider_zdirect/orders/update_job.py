@@ -131,7 +131,7 @@ def rejected(job: OrderUpdateJob, result: OrderUpdateResult) -> RejectedUpdatesE
     more = f"; and {len(causes) - SHOWN} more" if len(causes) > SHOWN else ""
     allowed = f", and max_failed allows {job.max_failed}" if job.max_failed else ""
     return RejectedUpdatesError(
-        f"Orders of merchant {job.place.merchant_id}: {result.failed} of {sum(result.rows.values())} rows were not "
+        f"Orders of merchant {job.place.merchant}: {result.failed} of {sum(result.rows.values())} rows were not "
         f"applied{allowed}. {shown}{more}.",
         remedy="Correct these rows and run the task again; the other rows were tried, and those that were applied are "
         f"not sent again. All results: {result.uri}.",

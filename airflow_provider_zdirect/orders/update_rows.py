@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from airflow_provider_zdirect.client.merchants import MerchantNames, id_or_name
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.merchant_files.cells import (
     UUID,
@@ -26,7 +27,7 @@ from airflow_provider_zdirect.merchant_files.given_list import given_list
 from airflow_provider_zdirect.merchant_files.tables import Row
 from airflow_provider_zdirect.merchant_files.tracking_number import read_tracking_number, same_number
 from airflow_provider_zdirect.orders.row_parts import REFUSED, ROW, Part
-from airflow_provider_zdirect.windows import subject
+from airflow_provider_zdirect.publish.place import Place
 
 log = logging.getLogger(__name__)
 
@@ -131,11 +132,11 @@ class UpdateRows:
     of_others: int = 0
     others: tuple[str, ...] = ()
 
-    def log(self, merchant_id: str) -> None:
+    def log(self, place: Place) -> None:
         others = f"; {self.of_others} rows of other merchants ({', '.join(self.others[:20])}) are left out"
         log.info(
             "%s: %d updates%s%s.",
-            subject("order updates", merchant_id, full_id=True),
+            place.subject("order updates", full_id=True),
             len(self.updates),
             f"; {len(self.wrong)} rows are invalid" if self.wrong else "",
             others if self.of_others else "",
@@ -172,6 +173,7 @@ def read_updates(
     default_reason: int | None = None,
     names_merchant: bool = False,
     is_shared: bool = False,
+    merchants: MerchantNames | None = None,
 ) -> UpdateRows:
     """The updates in rows of :data:`COLUMNS`.
 
@@ -180,6 +182,7 @@ def read_updates(
     :param names_merchant: a row without ``merchant_id`` is wrong.
     :param is_shared: the file has orders of several merchants; a row without ``merchant_id`` may be of any of them, and
         has to name its order by ``order_id``: merchants may have orders of the same number.
+    :param merchants: the names that rows may have as ``merchant_id``; None: they are not known yet.
     """
     updates: list[OrderUpdate] = []
     wrong: list[Part] = []
@@ -190,6 +193,10 @@ def read_updates(
         try:
             _read_cells(row, _NAMES, cells)
             owner = cells.pop("merchant_id")
+            if owner is not None and merchants is not None:
+                owner = merchants.find(owner)
+                if owner is None:
+                    raise ValueError("merchant_id is neither a UUID nor a merchant name of the connection")
             if owner not in (None, merchant_id):
                 of_others[owner] += 1
                 continue
@@ -240,6 +247,13 @@ def _read_id(value: Any) -> str:
     return text
 
 
+def _read_merchant(value: Any) -> str:
+    try:
+        return id_or_name(bare(value))
+    except ValueError as error:
+        raise CellError(f"is not {error}") from error
+
+
 def _read_status(value: Any) -> str:
     text = bare(value)
     status = {"cancelled": CANCELED}.get(text.lower(), text.lower())
@@ -260,7 +274,8 @@ def _read_weight(value: Any) -> int:
 # What names the order comes first, so that it is known even if the rest is wrong.
 _NAMES: Mapping[str, Callable[[Any], Any]] = {
     "order_number": read_code,
-    **dict.fromkeys(("order_id", "order_line_id", "outbound_logistic_center_id", "merchant_id"), _read_id),
+    **dict.fromkeys(("order_id", "order_line_id", "outbound_logistic_center_id"), _read_id),
+    "merchant_id": _read_merchant,
 }
 _CHANGES: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("external_id", "merchant_order_id", "shipment"), read_code),

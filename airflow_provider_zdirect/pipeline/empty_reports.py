@@ -9,7 +9,6 @@ from airflow_provider_zdirect.pipeline.fetch import Fetcher
 from airflow_provider_zdirect.pipeline.plan import PlannedRequest
 from airflow_provider_zdirect.reports.calendar import DAY, is_long_due, why_empty
 from airflow_provider_zdirect.reports.wait import later_report
-from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +27,7 @@ async def judge_empty_reports(fetcher: Fetcher) -> dict[str, str | None]:
         if not run.progress.of(request.key).is_empty:
             continue
         judged[request.key] = because
-        what = subject(run.dataset.name, run.place.merchant_id, request.day)
+        what = run.place.subject(run.dataset.name, request.day)
         if because is None:
             log.warning(
                 "%s: the report is empty, and there is no report of a later date, so it may not have been made yet. "

@@ -29,7 +29,6 @@ from airflow_provider_zdirect.pipeline.progress import ProgressLog
 from airflow_provider_zdirect.pipeline.run import Run
 from airflow_provider_zdirect.pipeline.staging import stage_page
 from airflow_provider_zdirect.storage.checkpoint import RequestProgress
-from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +103,7 @@ class Fetcher:
         :raises ZDirectError: the first failure; what was fetched until then is in the checkpoint.
         """
         when = self.run.job.window if self._dataset.has_windows else None
-        what = subject(self._dataset.name, self._merchant_id, when, full_id=True)
+        what = self.run.place.subject(self._dataset.name, when, full_id=True)
         pages = self._progress.total("pages")
         resumed = f"; resuming from {pages} pages with {self._progress.total('records'):,} records" if pages else ""
         self._log.started(f"{what}: {len(self.run.requests)} requests planned{resumed}.")
@@ -139,7 +138,7 @@ class Fetcher:
         )
 
     def _what(self, request: PlannedRequest) -> str:
-        return subject(self._dataset.name, self._merchant_id, request.day or request.span)
+        return self.run.place.subject(self._dataset.name, request.day or request.span)
 
     async def _keeping_failure(self, request: PlannedRequest) -> None:
         try:

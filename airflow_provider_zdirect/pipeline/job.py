@@ -11,7 +11,7 @@ from airflow_provider_zdirect.datasets.personal_data import PersonalData
 from airflow_provider_zdirect.datasets.table import Dataset, check_stands_alone
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.publish.place import Place
-from airflow_provider_zdirect.windows import Window, subject
+from airflow_provider_zdirect.windows import Window
 
 
 @dataclass(frozen=True)
@@ -76,4 +76,4 @@ class ExtractJob:
     @property
     def what(self) -> str:
         """Dataset, merchant and window, as log lines and errors begin."""
-        return subject(self.dataset.name, self.place.merchant_id, self.window if self.dataset.has_windows else None)
+        return self.place.subject(self.dataset.name, self.window if self.dataset.has_windows else None)

@@ -24,7 +24,7 @@ from airflow_provider_zdirect.publish.history import KnownVersions, RecordHistor
 from airflow_provider_zdirect.publish.same_row import earlier_of_same, record_numbers
 from airflow_provider_zdirect.publish.snapshot import store_snapshot
 from airflow_provider_zdirect.storage.row_files import as_json_value
-from airflow_provider_zdirect.windows import moment_in_words, subject
+from airflow_provider_zdirect.windows import moment_in_words
 
 log = logging.getLogger(__name__)
 
@@ -222,7 +222,7 @@ def _result(run: Run, manifest: Manifest, rows: FileRows, published: PublishedSt
     result = ExtractResult(run.place, manifest, published.changes)
     changes = ", ".join(f"{published.changes[kind]} {kind}" for kind in ("added", "changed", "removed"))
     outcome = "published" if state.stored else "nothing new to publish"
-    as_of = subject(manifest.dataset, manifest.merchant_id, manifest.window.start)
+    as_of = run.place.subject(manifest.dataset, manifest.window.start)
     report_result(as_of, f"{count:,} records, {outcome} ({changes})", result)
     if state.empty_answer:
         log.warning("%s: the answer has no records. In the sandbox this does not mean that there are none.", what)

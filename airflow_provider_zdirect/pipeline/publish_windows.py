@@ -23,7 +23,9 @@ def publish_once(run: Run, manifest: Manifest) -> ExtractResult:
 
     def merge(dataset: Dataset, staged: list[str]) -> Merged:
         layout = run.place.layout(dataset.name)
-        merged = RowMerger(run.store, layout, dataset, run.window, run.place.suffix).merge(staged, wanted)
+        place = run.place
+        merger = RowMerger(run.store, layout, dataset, run.window, place.suffix, place.merchant_name)
+        merged = merger.merge(staged, wanted)
         if latest := dataset.of_latest():
             merge(latest, staged)
         return merged

@@ -61,6 +61,6 @@ def compact_date(place: Place, dataset: Dataset, day: date) -> Compacted:
     if not is_compact(list(before)):
         # That of the date, whatever other dates have.
         suffix = next(suffix for suffix in FORMATS.values() if min(before).endswith(f".{suffix}"))
-        rows = RowMerger(place.store, layout, dataset, moment(EPOCH), suffix).compact(day)
+        rows = RowMerger(place.store, layout, dataset, moment(EPOCH), suffix, place.merchant_name).compact(day)
         after = sizes()
     return Compacted(len(before), len(after), rows, sum(before.values()), sum(after.values()))

@@ -32,7 +32,7 @@ from airflow_provider_zdirect.publish.same_row import record_numbers
 from airflow_provider_zdirect.storage.layout import Layout, dated
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.scratch import scratch_folder
-from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window, subject
+from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class DayReplacer:
         return read_published(self._what(day), lambda: self._replace(day, staged, fetched))
 
     def _what(self, day: date) -> str:
-        return subject(self.dataset.name, self.layout.merchant_id, day)
+        return self.place.subject(self.dataset.name, day)
 
     def _replace(self, day: date, staged: list[str], fetched: datetime) -> ReplacedDay:
         there = self._dated(day)

@@ -73,6 +73,7 @@ class Merged:
 class RowMerger:
     """Publishes rows for one window of one dataset and merchant.
 
+    :param merchant_name: what people call the merchant, for messages.
     :param pause: waits for so many seconds.
     """
 
@@ -81,7 +82,12 @@ class RowMerger:
     dataset: Dataset
     window: Window
     suffix: str
+    merchant_name: str | None = None
     pause: Callable[[float], None] = time.sleep
+
+    def what(self, when: Window | date) -> str:
+        """Dataset, merchant and time, as messages begin."""
+        return subject(self.dataset.name, self.layout.merchant_id, when, name=self.merchant_name)
 
     def merge(self, staged: list[str], wanted: RowFilter) -> Merged:
         """Publish the wanted rows of the staged files.
@@ -134,7 +140,7 @@ class RowMerger:
                         raise
             return rounds if last.settled else None
 
-        what = subject(self.dataset.name, self.layout.merchant_id, compacted or self.window)
+        what = self.what(compacted or self.window)
         return in_rounds(what, one_round, self.pause, self.dataset.endpoint.refetch_delay)
 
     def _is_there(self, staged: list[str]) -> bool:
@@ -220,7 +226,7 @@ class _Round:
                     continue
                 if not path.endswith(f".{self.m.suffix}"):
                     raise ZDirectConfigurationError(
-                        f"{subject(self.m.dataset.name, self.m.layout.merchant_id, day)}: {path} has another format "
+                        f"{self.m.what(day)}: {path} has another format "
                         f"than the one asked for (.{self.m.suffix}); a day must not mix them.",
                         remedy="Use the format that is there, or another base_path.",
                     )

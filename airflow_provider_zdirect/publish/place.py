@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 from fsspec import AbstractFileSystem
@@ -10,6 +11,7 @@ from fsspec import AbstractFileSystem
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.windows import Window, merchant_in_words, subject
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Place:
     :param merchant_id: UUID.
     :param environment: ``production`` or ``sandbox``; a base path has one.
     :param format: of the published files: ``parquet`` or ``jsonl``.
+    :param merchant_name: what people call the merchant; messages have it, stored data do not.
     :param storage: which connection and address the base path is reached by, in words, for errors.
     :param copies: as those of :class:`~.ObjectStore`.
     :raises ZDirectConfigurationError: if the merchant id or the format is not valid.
@@ -34,6 +37,7 @@ class Place:
     environment: str
     format: str = "parquet"
     storage: str = ""
+    merchant_name: str | None = None
     copies: dict[str, Path] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -61,7 +65,16 @@ class Place:
 
     def in_words(self, dataset: str) -> str:
         """A dataset of this merchant, for errors."""
-        return f"{dataset} of merchant {self.merchant_id}"
+        return f"{dataset} of merchant {self.merchant}"
+
+    @property
+    def merchant(self) -> str:
+        """The merchant in words, for messages."""
+        return merchant_in_words(self.merchant_id, self.merchant_name)
+
+    def subject(self, what: str, when: Window | date | None = None, *, full_id: bool = False) -> str:
+        """What a log line of this merchant is about, as :func:`~.windows.subject`."""
+        return subject(what, self.merchant_id, when, name=self.merchant_name, full_id=full_id)
 
     def data_uri(self, dataset: str) -> str:
         """Where the published data of a dataset are."""

@@ -154,8 +154,8 @@ def _is_of(page: Page, first: date, last: date) -> bool:
     return all(not value or str(least) <= str(value)[:10] <= str(most) for value, least, most in said)
 
 
-def report_in_words(dataset: str, merchant_id: str | None, report_date: date) -> str:
-    return subject(f"report {dataset}", merchant_id, report_date, full_id=True)
+def report_in_words(dataset: str, merchant_id: str | None, report_date: date, merchant: str | None = None) -> str:
+    return subject(f"report {dataset}", merchant_id, report_date, name=merchant, full_id=True)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.reports.calendar import NOON, why_empty
 from airflow_provider_zdirect.reports.wait import SHORTEST_POLL_INTERVAL, ReportPoll, ReportStatus, report_in_words
 from airflow_provider_zdirect.sensors import report_arguments
+from airflow_provider_zdirect.windows import moment_in_words
 
 if TYPE_CHECKING:
     from airflow_provider_zdirect.triggers.report import ZDirectReportReadyTrigger
@@ -46,7 +47,7 @@ class ZDirectReportReadySensor(table.TaskArguments, BaseSensorOperator):
     seconds between two requests. All arguments but ``deferrable`` are templates.
 
     :param dataset: ``intra_community_movements`` or ``cross_border_movements``.
-    :param merchant_id: UUID; None means the connection's merchant, or the only one that the app may use.
+    :param merchant_id: id or name; None means the connection's merchant, or the only one that the app may use.
     :param report_date: the day (date or ISO 8601 text); None: the day that the run's data interval covers.
     :param not_before: no request is sent before this local time of the day after the report's (``12:00`` or a
         ``datetime.time``).
@@ -186,22 +187,26 @@ class ZDirectReportReadySensor(table.TaskArguments, BaseSensorOperator):
             values = self.values()
             report_date, due = report_arguments.date_and_due(values, context)
             # Reads the connection: a missing or unusable one fails at once rather than at noon.
-            own = ZDirectHook(self.conn_id).own_merchant_id()
+            hook = ZDirectHook(self.conn_id)
+            merchants, given = hook.config().merchants, values["merchant_id"]
+            merchant_id = merchants.id_of(given) if given else hook.own_merchant_id()
             trigger = ZDirectReportReadyTrigger(
                 conn_id=self.conn_id,
                 dataset=values["dataset"],
-                merchant_id=values["merchant_id"] or own,
+                merchant_id=merchant_id,
                 report_date=report_date.isoformat(),
                 due=due.isoformat(),
                 empty_from=(due + values["empty_after"]).isoformat(),
                 poll_interval=max(self.poke_interval, values["poll_interval"]),
                 variant=values["variant"],
                 path=values["path"],
+                merchant=merchants.name_of(merchant_id),
             )
             trigger.clock = self.clock
             if trigger.wait.seconds_until_due(self.clock) > 0:
                 self.log.info("%s.", trigger.wait.in_words())
                 return trigger, ReportPoll(None)
+            self.log.info("%s: due since %s.", trigger.wait.what, moment_in_words(due))
             return trigger, asyncio.run(trigger.poll())
 
     def _conclude(self, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -210,7 +215,10 @@ class ZDirectReportReadySensor(table.TaskArguments, BaseSensorOperator):
         :param found: as :meth:`~.ZDirectReportReadyTrigger.found`.
         """
         result = {name: found[name] for name in ("dataset", "merchant_id", "report_date", "why")}
-        report = report_in_words(result["dataset"], result["merchant_id"], date.fromisoformat(result["report_date"]))
+        if name := found.get("merchant"):
+            result["merchant"] = name
+        report_date = date.fromisoformat(result["report_date"])
+        report = report_in_words(result["dataset"], result["merchant_id"], report_date, name)
         if result["why"] != ReportStatus.EMPTY.value:
             self.log.info("%s: %s.", report, result["why"])
             return result

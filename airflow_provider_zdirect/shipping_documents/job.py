@@ -52,7 +52,6 @@ from airflow_provider_zdirect.shipping_documents.results import (
     OrderDocuments,
 )
 from airflow_provider_zdirect.storage.layout import documents_folder
-from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
@@ -249,7 +248,7 @@ class _Run:
             requests=self._client.stats.requests,
         )
         orders = ", ".join(f"{count} {outcome}" for outcome, count in result.orders.items() if count) or "none"
-        what = subject("shipping documents", self._merchant_id, full_id=True)
+        what = job.place.subject("shipping documents", full_id=True)
         log.info("%s: orders: %s; %d documents downloaded -> %s", what, orders, result.downloaded, result.uri)
         self._raise(result, results)
         return result
@@ -269,7 +268,7 @@ class _Run:
 
     def _raise(self, result: DocumentsResult, results: Sequence[OrderDocuments]) -> None:
         job = self._job
-        of_merchant = f"Shipping documents of merchant {self._merchant_id}"
+        of_merchant = f"Shipping documents of merchant {job.place.merchant}"
         raise_failures(
             self._end,
             self._errors,

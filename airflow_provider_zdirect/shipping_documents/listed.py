@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from airflow_provider_zdirect.client.merchants import MerchantNames
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.merchant_files.cells import UUID, CellError, bare
 from airflow_provider_zdirect.merchant_files.given_list import given_list
@@ -28,15 +29,16 @@ def listed_orders(value: Any, name: str) -> list[str]:
     return _checked(((f"item {number}", order_id) for number, order_id in enumerate(found, start=1)), f"{name}: ")
 
 
-def orders_of_file(file: TableFile, merchant_id: str) -> list[str]:
+def orders_of_file(file: TableFile, merchant_id: str, merchants: MerchantNames) -> list[str]:
     """The ids in a file with :data:`COLUMNS`, each once, in order; rows that name another merchant are left out.
 
+    :param merchants: the names that rows may have as ``merchant_id``.
     :raises ZDirectConfigurationError: if the file cannot be read, or an id is not a UUID; it names the rows.
     """
     rows = (
         (where, row.get("order_id"))
         for where, row in file.rows()
-        if (_id(row.get("merchant_id")) or merchant_id) == merchant_id
+        if not (owner := _id(row.get("merchant_id"))) or merchants.find(owner) == merchant_id
     )
     return _checked(rows, f"{file.name}={file.uri!r}: ")
 

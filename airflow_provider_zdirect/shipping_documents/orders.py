@@ -38,7 +38,7 @@ def orders_without_codes(place: Place) -> list[str]:
     """
     if not ORDERS.files(place):
         raise ZDirectConfigurationError(
-            f"No orders of merchant {place.merchant_id} are published ({ORDERS.dataset}).",
+            f"No orders of merchant {place.merchant} are published ({ORDERS.dataset}).",
             remedy="Run the DAG zdirect_orders first, or give order_ids or orders_path.",
         )
     found = query(place, _WITHOUT_CODES, {"orders": ORDERS}, {"uuid": UUID.pattern})

@@ -17,6 +17,7 @@ async def live_channels(client: ZDirectClient, merchant_id: str) -> tuple[str, .
     :raises MalformedResponseError: if one cannot be read; without it, stock would be missing somewhere.
     :raises ZDirectConfigurationError: if none is live.
     """
+    merchant = client.merchants.in_words(merchant_id)
     found: list[SalesChannel] = []
     async for page in client.pages(get_dataset("sales_channels"), merchant_id, {}):
         for record in (*page.records, *(bad.record for bad in page.rejected)):
@@ -24,7 +25,7 @@ async def live_channels(client: ZDirectClient, merchant_id: str) -> tuple[str, .
                 found.append(SalesChannel.model_validate_json(bytes(record)))
             except ValidationError as error:
                 raise MalformedResponseError(
-                    f"Sales channels of merchant {merchant_id}: one of them cannot be read "
+                    f"Sales channels of merchant {merchant}: one of them cannot be read "
                     f"({error.error_count()} errors), so it is unknown where stock has to go. Nothing was sent.",
                     remedy="If it happens again, give sales_channel_ids.",
                     retry_after=REFETCH_DELAY,
@@ -33,7 +34,7 @@ async def live_channels(client: ZDirectClient, merchant_id: str) -> tuple[str, .
     live = sorted({each.sales_channel_id for each in found if (unknown if each.live is None else each.live)})
     if not live:
         raise ZDirectConfigurationError(
-            f"Merchant {merchant_id} has {len(found)} sales channels, and none of them is live. Nothing was sent.",
+            f"Merchant {merchant} has {len(found)} sales channels, and none of them is live. Nothing was sent.",
             remedy="Look in the zDirect portal; or give sales_channel_ids.",
         )
     return tuple(live)

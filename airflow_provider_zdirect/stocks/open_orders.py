@@ -119,7 +119,7 @@ def _known_until(place: Place, wanted: OrdersWanted, now: datetime, needed_from:
     known_until = now
     for order_type in (PARTNER, ZFS) if wanted.include_zfs else (PARTNER,):
         ours = sorted(window for window, types in windows if order_type in types)
-        what = f"The {order_type} orders of merchant {place.merchant_id}"
+        what = f"The {order_type} orders of merchant {place.merchant}"
         if not ours:
             raise ZDirectConfigurationError(
                 f"{what} ({place.environment}) were never extracted to {place.uri}, or not all of them, and open "

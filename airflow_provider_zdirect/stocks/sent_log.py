@@ -174,7 +174,7 @@ class SentLog:
         :raises ZDirectConfigurationError: if it is the log of another zDirect, which has other levels.
         :raises ConcurrentRunError: if other runs keep compacting it.
         """
-        read_published(f"Sent stock levels of merchant {self._place.merchant_id}", lambda: self._read(written))
+        read_published(f"Sent stock levels of merchant {self._place.merchant}", lambda: self._read(written))
 
     def _read(self, written: str) -> None:
         names = [path.rpartition("/")[2] for path in self._store.files(self._folder)]

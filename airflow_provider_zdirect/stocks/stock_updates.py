@@ -56,7 +56,6 @@ from airflow_provider_zdirect.stocks.log_rows import pair_keys
 from airflow_provider_zdirect.stocks.results import UPDATES, publish_current, publish_run
 from airflow_provider_zdirect.stocks.sent_log import SentLog
 from airflow_provider_zdirect.stocks.update_plan import SHOWN, StockUpdateJob, UpdatePlan, make_plan
-from airflow_provider_zdirect.windows import subject
 
 log = logging.getLogger(__name__)
 
@@ -146,13 +145,13 @@ class _Updating:
 
     @property
     def what(self) -> str:
-        return f"Stock of merchant {self.place.merchant_id}"
+        return f"Stock of merchant {self.place.merchant}"
 
     async def run(self) -> dict[str, Any]:
         due = await self._all_due()
         log.info(
             "%s: %d rows, %d pairs, %d of them to send.",
-            subject("stock updates", self.place.merchant_id, full_id=True),
+            self.place.subject("stock updates", full_id=True),
             self.plan.counts["rows"], self.plan.levels.num_rows, len(due),
         )  # fmt: skip
         try:
@@ -302,7 +301,7 @@ class _Updating:
         """The error if too many rows and updates were not applied."""
         log.info(
             "%s: %d updates sent; %d pairs accepted, %d pending, %d rejected, %d failed; %d rows rejected -> %s",
-            subject("stock updates", self.place.merchant_id),
+            self.place.subject("stock updates"),
             *(result[name] for name in ("updates", "accepted", "pending", "refused", "failed", "rejected", "uri")),
         )
         rejected, refused, failed = (result[name] for name in ("rejected", "refused", "failed"))

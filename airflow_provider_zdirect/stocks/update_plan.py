@@ -72,7 +72,7 @@ class UpdatePlan:
 
 async def make_plan(job: StockUpdateJob, client: ZDirectClient, now: datetime) -> UpdatePlan | None:
     """Read everything; None if there is no feed."""
-    what = f"Stock of merchant {job.place.merchant_id}"
+    what = f"Stock of merchant {job.place.merchant}"
     files = await asyncio.to_thread(job.feed.find)
     if not files:
         return None

@@ -31,6 +31,7 @@ class ZDirectReportReadyTrigger(BaseTrigger):
     :param poll_interval: seconds between two requests, at least.
     :param variant: as in :func:`~airflow_provider_zdirect.datasets.table.get_dataset`.
     :param path: likewise.
+    :param merchant: the merchant's name, if it has one.
     """
 
     clock: Clock = SystemClock()
@@ -46,6 +47,7 @@ class ZDirectReportReadyTrigger(BaseTrigger):
         poll_interval: float,
         variant: str | None = None,
         path: str | None = None,
+        merchant: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.conn_id = conn_id
@@ -57,17 +59,20 @@ class ZDirectReportReadyTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.variant = variant
         self.path = path
+        self.merchant = merchant
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class and arguments. Databases of running deployments hold these names, so they stay."""
         names = ("conn_id", "dataset", "merchant_id", "report_date", "due", "empty_from", "poll_interval")
         arguments = {name: getattr(self, name) for name in (*names, "variant", "path")}
+        # Not to triggerers that do not know it, while a deployment is updated.
+        arguments |= {"merchant": self.merchant} if self.merchant else {}
         return "airflow_provider_zdirect.triggers.report.ZDirectReportReadyTrigger", arguments
 
     @property
     def wait(self) -> ReportWait:
         return ReportWait(
-            report_in_words(self.dataset, self.merchant_id, date.fromisoformat(self.report_date)),
+            report_in_words(self.dataset, self.merchant_id, date.fromisoformat(self.report_date), self.merchant),
             datetime.fromisoformat(self.due),
             datetime.fromisoformat(self.empty_from),
             self.poll_interval,
@@ -95,6 +100,7 @@ class ZDirectReportReadyTrigger(BaseTrigger):
         return {
             "dataset": self.dataset,
             "merchant_id": self.merchant_id,
+            **({"merchant": self.merchant} if self.merchant else {}),
             "report_date": self.report_date,
             "why": polled.status.value,
             "later_report": polled.later,
@@ -113,5 +119,6 @@ class ZDirectReportReadyTrigger(BaseTrigger):
                 retry_after=self.poll_interval,
             ) from error
         self.merchant_id = self.merchant_id or await shared.merchant_id()
+        self.merchant = client.merchants.name_of(self.merchant_id)
         dataset = get_dataset(self.dataset, self.variant, self.path)
         return await ask_for_report(client, dataset, self.merchant_id, date.fromisoformat(self.report_date), last)

@@ -1,11 +1,7 @@
 from __future__ import annotations
 
-import json
-import os
-import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -15,11 +11,10 @@ import airflow_home
 import duckdb
 import pytest
 import real_time
-import run_dag as run_dag_module
 from airflow.models.dagbag import DagBag
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
-from own_emulator import connection_to, own_emulator
-from warm_airflow import run_forked
+from dag_runner import Outcome, dag_runner
+from own_emulator import own_emulator
 
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
@@ -60,54 +55,12 @@ def emulator() -> Iterator[EmulatorServer]:
         yield server
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """The outcome of a DAG run.
-
-    :param tasks: task id, map index, state and number of tries of every task instance.
-    :param names: task id, map index and name of every mapped one.
-    :param events: URI, extra and partition key of the asset events.
-    """
-
-    state: str
-    tasks: list[tuple[str, int, str, int]]
-    events: list[tuple[str, dict[str, Any], str | None]]
-    log: str
-    names: list[tuple[str, int, str | None]]
-
-
 @pytest.fixture
 def run_dag(
     emulator: EmulatorServer, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Outcome]:
     """Run a DAG against the emulator, writing below ``tmp_path``."""
-    # With one DAG in it: dag.test() reads all of its folder.
-    folder = tmp_path_factory.mktemp("dags")
-
-    def run(
-        dag_id: str,
-        logical_date: datetime,
-        run_type: str = "",
-        assumptions: Mapping[str, Any] | None = None,
-        **conf: Any,
-    ) -> Outcome:
-        connection = connection_to(emulator, extra={"assumptions": assumptions or {}})
-        environment = {
-            **os.environ,
-            "AIRFLOW_CONN_ZDIRECT_DEFAULT": json.dumps(connection),
-            "AIRFLOW__CORE__DAGS_FOLDER": str(folder),
-            "ZDIRECT_BASE_PATH": tmp_path.as_uri(),
-        }
-        shutil.copy(airflow_home.PROJECT / "dags" / f"{dag_id}.py", folder)
-        arguments = (dag_id, logical_date.isoformat(), json.dumps(conf), run_type)
-        done = run_forked(run_dag_module.main, *arguments, environment=environment)
-        log = done.stdout + done.stderr
-        assert done.returncode == 0, log[-5000:]
-        report = json.loads(done.stdout.rpartition("\nreport: ")[2])
-        tasks, events, names = ([tuple(item) for item in report[name]] for name in ("tasks", "events", "names"))
-        return Outcome(report["state"], tasks, events, log, names)
-
-    return run
+    return dag_runner(emulator, tmp_path, tmp_path_factory.mktemp("dags"))
 
 
 # Read once: Airflow keeps one run per date, and tests before and after the full hour would count to the same one.

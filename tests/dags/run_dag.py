@@ -30,6 +30,7 @@ def main(dag_id: str, logical_date: str, conf: str, run_type: str) -> None:
     instances = run.get_task_instances()
     report = {
         "state": str(run.state),
+        "run_id": run.run_id,
         "tasks": sorted((ti.task_id, ti.map_index, str(ti.state), ti.try_number) for ti in instances),
         "names": sorted((ti.task_id, ti.map_index, ti.rendered_map_index) for ti in instances if ti.map_index >= 0),
         "events": [event[:3] for event in asset_events(run)],

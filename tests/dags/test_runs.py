@@ -24,7 +24,8 @@ def test_stock_movements_publishes_the_hour_of_every_merchant(run_dag, hour, emu
             assert rows == truth(dataset, merchant, hour, hour + HOUR)
             total += len(rows)
     assert total > 0
-    assert run.names == [(name, index, emulator.merchant_ids[index]) for name in DATASETS for index in (0, 1)]
+    shown = [f"{merchant[:8]} {hour.date()}" for merchant in emulator.merchant_ids]
+    assert run.names == [(name, index, shown[index]) for name in DATASETS for index in (0, 1)]
     # Five tasks, one after the other, share one token.
     assert sum(request.path == "/auth/token" for request in emulator.requests) == 1
 

@@ -36,6 +36,7 @@ WRONG_BY_KIND = {
     poll_interval: (*WRONG_DURATIONS, "PT119S", timedelta(minutes=1)),
     arguments.instant: ("yesterday", "2026-03-10T08:00:00", datetime(2026, 1, 1)),  # noqa: DTZ001
     arguments.uuids: (["de"], f"{OTHER},x", [""], 49),
+    arguments.merchants: (["4711"], f"{OTHER},{OTHER[:-1]}", [""], 49),
     arguments.time_zone: ("Europe/Atlantis", "CET/Berlin"),
     argument_table.path: ("data/zdirect", "file://data/zd"),
     argument_table.table_file: ("a.csv", "/data/a.xlsx", "/data/a"),
@@ -85,7 +86,8 @@ SAID = {
     poll_interval: r"is not a duration|is negative|is too long|is too short",
     arguments.uuids: "is not a UUID|has only blank entries|is not a list",
     arguments.time_zone: "is not a time zone",
-    arguments.merchant_id: "is not a UUID",
+    arguments.merchant: "is not a UUID",
+    arguments.merchants: "is not a UUID|has only blank entries|is not a list",
     argument_table.path: "is a relative path|has one slash too few",
     argument_table.table_file: "is a relative path|is of an unknown kind",
 }

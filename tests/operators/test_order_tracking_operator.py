@@ -7,15 +7,18 @@ import socketserver
 import threading
 from datetime import UTC, datetime, timedelta
 
+import fsspec
 import pytest
 from airflow.providers.common.compat.notifier import BaseNotifier
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+from all_tasks import MERCHANT
 
 from airflow_provider_zdirect.dag_support.tasks import notify_of_missing_tracking
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.order_notifiers import MOST_SHOWN, Notifiers, notify_all
 from airflow_provider_zdirect.operators.order_tracking import ZDirectMissingTrackingOperator
+from airflow_provider_zdirect.publish.place import Place
 
 NOW = datetime(2026, 3, 10, 8, tzinfo=UTC)
 ONE = {"items": 1, "lines": 1, "merchant_order_id": "<b>"}
@@ -189,8 +192,9 @@ def test_without_a_notifier_it_is_in_the_log_and_without_a_late_order_nobody_is_
 
 def test_a_long_list_is_cut_in_a_text_and_links_to_all():
     row = {"order_number": None, "order_id": "an-id", "merchant_order_id": None, "age_hours": 30}
+    place = Place(fsspec.filesystem("memory"), "/base", "memory://base", MERCHANT, "production", merchant_name="<b>")
     rows = [{**row, "missing": ["export"], "portal_url": 'https://p/"'}] * (MOST_SHOWN + 3)
-    notify_all(Notifiers(len), rows, "s3://bucket/<all>", "m", context := {})
+    notify_all(Notifiers(len), rows, "s3://bucket/<all>", place, context := {})
     lines = context["missing_orders_text"].splitlines()
     assert lines[0] == 'order an-id, approved 30 hours ago: without export (merchant order id); https://p/"'
     assert lines[-1] == "and 3 more"

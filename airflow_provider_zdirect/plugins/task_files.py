@@ -1,0 +1,144 @@
+"""What a task has published, as far as its own result names it.
+
+Somebody who may change XComs must not read other files through this page. So it opens only what has the form of this
+provider's paths: it lists the names in a merchant's folder, shows a manifest, and counts the reasons of rejected
+records, of which it shows no content.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from airflow_provider_zdirect.operators.base_path import open_path
+from airflow_provider_zdirect.operators.links import MANIFEST, PUBLISHED, REJECTED, console_page, result_files
+from airflow_provider_zdirect.storage.damaged import naming_damaged
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+
+MOST = 50
+"""Files and reasons that the page shows."""
+
+MOST_LINES = 100_000
+MANIFEST_LENGTH = 100_000
+
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_PATH = re.compile(
+    rf"(?P<base>.+?)/(?P<path>(?:(?P<room>_[a-z]+)/)?[a-z][a-z_]*/merchant_id={_UUID}(?:/[^/]+)*)", re.ASCII
+)
+_ROOMS = {PUBLISHED: None, MANIFEST: "_manifests", REJECTED: "_rejected"}
+
+
+@dataclass(frozen=True)
+class File:
+    """A published file.
+
+    :param path: relative to the base path.
+    :param size: bytes; None: it is not there any more.
+    :param rows: how many of its rows are the task's; None: unknown.
+    """
+
+    path: str
+    size: int | None
+    rows: int | None = None
+
+
+@dataclass
+class TaskFiles:
+    """What the page shows.
+
+    :param uris: what the task's result names, by kind.
+    :param more: files that are not shown.
+    :param rejected: how many records were rejected.
+    :param reasons: how many of them, by reason.
+    """
+
+    uris: Mapping[str, str]
+    files: list[File] = field(default_factory=list)
+    more: int = 0
+    manifest: str | None = None
+    rejected: int = 0
+    reasons: list[tuple[str, int]] = field(default_factory=list)
+
+    def console(self, kind: str) -> str | None:
+        """The page of the storage's console; None if there is none."""
+        return console_page(self.uris[kind], is_folder=kind == PUBLISHED) if kind in self.uris else None
+
+
+def read_task_files(result: Mapping[str, Any], storage_conn_id: str | None) -> TaskFiles:
+    """What is in the storage of what a result names.
+
+    :param result: what the task returned.
+    :param storage_conn_id: as the task has it.
+    :raises ZDirectError: if the storage cannot be read from here.
+    """
+    uris = {kind: uri for kind, uri in result_files(result).items() if _split(kind, uri)}
+    found = TaskFiles(uris, rejected=int(result.get("rejected") or 0))
+    manifest: Mapping[str, Any] = {}
+    if MANIFEST in uris:
+        store, path = _open(MANIFEST, uris[MANIFEST], storage_conn_id)
+        manifest = store.read_json(path) or {}
+        found.manifest = json.dumps(manifest, indent=2, ensure_ascii=False)[:MANIFEST_LENGTH]
+    if PUBLISHED in uris:
+        store, folder = _open(PUBLISHED, uris[PUBLISHED], storage_conn_id)
+        listed = manifest.get("files") or []
+        files = [(str(each["path"]), each.get("rows")) for each in listed if _split(PUBLISHED, f"x/{each['path']}")]
+        if files:
+            found.files = [File(path, _size(store, path), rows) for path, rows in files[:MOST]]
+            found.more = len(files) - len(found.files)
+        elif not manifest:
+            found.files = list(_newest(store, folder))
+    if REJECTED in uris:
+        store, path = _open(REJECTED, uris[REJECTED], storage_conn_id)
+        found.reasons = _reasons(store, path)
+    return found
+
+
+def _split(kind: str, uri: str) -> tuple[str, str] | None:
+    """Base path and path of a URI; None if it has not the form of such a path."""
+    match = _PATH.fullmatch(uri)
+    if match is None or {".", "..", ""} & set(match["path"].split("/")) or match["room"] != _ROOMS[kind]:
+        return None
+    return match["base"], match["path"]
+
+
+def _open(kind: str, uri: str, storage_conn_id: str | None) -> tuple[ObjectStore, str]:
+    split = _split(kind, uri)
+    assert split is not None
+    base = open_path(split[0], storage_conn_id, name="base_path")
+    return ObjectStore(base.fs, base.root), split[1]
+
+
+def _size(store: ObjectStore, path: str) -> int | None:
+    with suppress(FileNotFoundError):
+        return int(store.fs.info(store.full(path))["size"])
+    return None
+
+
+def _newest(store: ObjectStore, folder: str) -> Iterator[File]:
+    """The files of the newest dates of a folder, for results without a manifest."""
+    shown = 0
+    for path in sorted(store.files(folder), reverse=True):
+        for each in sorted(store.files(path), reverse=True) or [path]:
+            if shown == MOST:
+                return
+            shown += 1
+            yield File(each, _size(store, each))
+
+
+def _reasons(store: ObjectStore, path: str) -> list[tuple[str, int]]:
+    """How many records were rejected by reason, the most frequent first."""
+    content = store.read(path)
+    if content is None:
+        return []
+    counts: Counter[str] = Counter()
+    with naming_damaged(store.full(path)), gzip.open(io.BytesIO(content), "rt", encoding="utf-8") as lines:
+        counts.update(str(json.loads(line)["reason"]) for line in islice(lines, MOST_LINES))
+    return counts.most_common(MOST)
