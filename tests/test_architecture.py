@@ -28,6 +28,7 @@ FLOORS: list[set[str]] = [
     {"triggers", "get_provider_info"},
     {"hooks"},
     {"assets"},
+    {"coverage"},
     {"pipeline"},
     {"shipping_documents"},
     {"orders", "stocks", "inbound", "intrastat"},
