@@ -31,7 +31,10 @@ READERS = 8
 
 SECONDS = len("20261122T100000")
 
-_NAME = re.compile(r"^_\w+/\w+/merchant_id=(?P<merchant>[^/]+)/date=[^/]+/(?P<label>[^/]+?)\.(json|announced)$")
+_MOMENT = r"\d{8}T\d{6}(\.\d+)?Z"
+_NAME = re.compile(
+    rf"^_\w+/\w+/merchant_id=(?P<merchant>[^/]+)/date=[^/]+/(?P<label>{_MOMENT}_{_MOMENT})\.(json|announced)$"
+)
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 

@@ -216,8 +216,9 @@ class Dates(WindowSelection):
 
     def kept_until(self, start: datetime, timezone: str) -> datetime:
         after = start.astimezone(ZoneInfo(timezone)).date() + DAY
-        next_day = min(Window.of_day(after, zone).start for zone in ("UTC", timezone))
-        return super().kept_until(next_day, timezone)
+        # The last moment of the day; the date is gone when the edge has passed it by one of the two calendars.
+        last = min(Window.of_day(after, zone).start for zone in ("UTC", timezone)) - timedelta(microseconds=1)
+        return super().kept_until(last, timezone)
 
     def expected(self, time_field: str, span: Window, day: date | None) -> Expected:
         assert day is not None
