@@ -10,7 +10,6 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow_provider_zdirect.dag_support.params import (
     BASE_PATH,
     CONN_ID,
-    MERCHANTS_OF_RUN,
     coverage_params,
     place_params,
 )
@@ -45,9 +44,9 @@ with DAG(
     tags=["zdirect", "storage"],
     doc_md=DOC,
 ) as dag:
-    merchants_to_cover() >> ZDirectCoverageOperator(
+    ZDirectCoverageOperator(
         task_id="coverage",
-        merchant_ids=MERCHANTS_OF_RUN,
+        merchant_ids=merchants_to_cover(),
         datasets="{{ (params.datasets or []) | tojson }}",
         since="{{ params.since or '' }}",
         days="{{ params.days }}",

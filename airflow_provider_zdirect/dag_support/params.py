@@ -31,7 +31,6 @@ MERCHANTS_OF_TRACKING_FILE = (
     "{{ [] if '{merchant_id}' in (params.tracking_path or '') else ti.xcom_pull(task_ids='merchants') | list }}"
 )
 """The merchants of a run that share one file with tracking numbers; none, if each has a file of its own."""
-MERCHANTS_OF_RUN = "{{ ti.xcom_pull(task_ids='merchants_to_cover') | list }}"
 PURCHASE_ORDER_NUMBER = "{{ (params.purchase_order_number or '') | trim }}"
 REFETCH_PASSES = "{% for hours in params.refetch_after_hours %}PT{{ '%.6f' | format(hours) }}H,{% endfor %}"
 """When liquidated items are fetched again, as ISO 8601 durations."""

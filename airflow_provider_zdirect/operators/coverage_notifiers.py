@@ -54,7 +54,7 @@ def notify_of_gaps(notifiers: Notifiers, gaps: Sequence[Mapping[str, Any]], uri:
 
 def log_gaps(context: Any) -> None:
     """A notifier that writes the gaps to the task's log."""
-    log.warning("%d gaps are urgent:\n%s", context["coverage_gaps_count"], context["coverage_gaps_text"])
+    log.warning("Urgent gaps: %d.\n%s", context["coverage_gaps_count"], context["coverage_gaps_text"])
 
 
 def mail_gaps(context: Any, to: Sequence[str], smtp_conn_id: str | None = None) -> None:
