@@ -42,7 +42,7 @@ def shown_days(value: Any, name: str) -> int:
 
 
 class ZDirectCoverageOperator(ZDirectOperator):
-    """Reports which windows have landed and which are missing, and fails while zDirect still has what would soon be lost.
+    """Reports which windows have landed and which are missing, and fails before zDirect deletes what is missing.
 
     It reads what runs have left under ``base_path``, and writes ``coverage.html``, ``coverage.json`` and
     ``coverage.parquet`` to ``_reports/coverage/`` (``docs/coverage.md``). It asks zDirect for nothing but the
