@@ -86,7 +86,8 @@ class CoverageReport:
             raise UnfilledGapsError(
                 f"{len(urgent)} gap{'s' * (len(urgent) > 1)} will be unrecoverable within "
                 f"{_number(self.scope.warn / DAY)} days: {worst}{more}.",
-                remedy=f"Run the command of each gap, or trigger {BACKFILL} with its parameters; {uri} shows all gaps.",
+                remedy=f"Run the command of each gap, or trigger {BACKFILL} with its parameters, and unpause that DAG; "
+                f"{uri} shows all gaps.",
             )
 
     def in_words(self) -> str:
