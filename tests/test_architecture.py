@@ -32,6 +32,7 @@ FLOORS: list[set[str]] = [
     {"hooks"},
     {"assets"},
     {"recording"},
+    {"coverage"},
     {"pipeline"},
     {"shipping_documents"},
     {"orders", "stocks", "inbound", "intrastat"},

@@ -1,0 +1,192 @@
+"""What the base path says of the windows of a dataset: their manifests, and the windows that were only announced.
+
+A year of hourly windows is thousands of small objects for each dataset and merchant. So they are listed, and read only
+if the index (:mod:`.index`) does not know them as they are.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated, NamedTuple
+
+import msgspec
+
+from airflow_provider_zdirect.coverage.index import DayFacts, WindowFacts, read_index, write_index
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.storage.damaged import naming_damaged
+from airflow_provider_zdirect.storage.layout import Layout, named_window, windows_folder
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.windows import Window
+
+log = logging.getLogger(__name__)
+
+READERS = 8
+"""Manifests that are read at the same time."""
+
+SECOND = len("20261122T100000")
+"""Characters of a label down to the second."""
+
+_MOMENT = r"\d{8}T\d{6}(\.\d+)?Z"
+_NAME = re.compile(
+    rf"^_\w+/\w+/merchant_id=(?P<merchant>[^/]+)/date=[^/]+/(?P<label>{_MOMENT}_{_MOMENT})\.(json|announced)$"
+)
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class _Span(msgspec.Struct, rename={"start": "from", "end": "to"}):
+    start: Instant
+    end: Instant
+
+
+class _Change(msgspec.Struct):
+    date: date
+
+
+class _Manifest(msgspec.Struct):
+    """What is needed of a manifest."""
+
+    environment: str
+    window: _Span
+    finished_at: Instant
+    rejected: int
+    rejected_file: str | None
+    clipped: _Span | None = None
+    filters: dict[str, str] = {}
+    personal_data: str = "none"
+    days: dict[date, Instant] = {}
+    empty_because: dict[date, str | None] = {}
+    changes: list[_Change] = []
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a dataset of a merchant.
+
+    :param windows: those with a manifest that touch the span that was asked for.
+    :param started: those that were announced, touch it, and have no manifest.
+    :param first: the start of the earliest window of all; None: there is none.
+    """
+
+    windows: tuple[WindowFacts, ...] = ()
+    started: tuple[Window, ...] = ()
+    first: datetime | None = None
+
+
+def read_facts(
+    store: ObjectStore, dataset: str, merchants: Collection[str], span: Window, *, keeps_index: bool = True
+) -> dict[str, Facts]:
+    """What is known of a dataset, by merchant; those without any window are left out.
+
+    A damaged manifest proves nothing: it is named in the log, and its window counts as one that has not landed.
+
+    :param merchants: whose manifests are read; of others only ``first`` and ``started`` are known.
+    :param span: only windows that touch it are read.
+    :param keeps_index: whether the index is written, if it does not know all that was read.
+    """
+    # Before the manifests: a run that ends meanwhile has one then.
+    announced = _by_merchant(dict.fromkeys(store.files_below(windows_folder("windows", dataset)), ""))
+    manifests = _by_merchant(store.versions_below(windows_folder("manifests", dataset)))
+    found = {}
+    for merchant_id in sorted(announced.keys() | manifests.keys()):
+        landed, begun = manifests.get(merchant_id, {}), announced.get(merchant_id, {})
+        windows: tuple[WindowFacts, ...] = ()
+        if merchant_id in merchants:
+            windows = _read_windows(store, Layout(dataset, merchant_id), landed, span, keeps_index)
+        started = _windows(_near(begun.keys() - landed.keys(), span))
+        found[merchant_id] = Facts(windows, tuple(sorted(started)), _first([*landed, *begun]))
+    return found
+
+
+class _Object(NamedTuple):
+    path: str
+    version: str
+
+
+def _by_merchant(versions: Mapping[str, str]) -> dict[str, dict[str, _Object]]:
+    """By merchant: the object of each window, by the label of the window."""
+    found: dict[str, dict[str, _Object]] = {}
+    for path, version in versions.items():
+        if match := _NAME.match(path):
+            found.setdefault(match["merchant"], {})[match["label"]] = _Object(path, version)
+    return found
+
+
+def _near(labels: Iterable[str], span: Window) -> Iterator[str]:
+    """Those of windows that touch the span, by their texts, which is faster than by times; a second more or less."""
+    first, last = (at.strftime("%Y%m%dT%H%M%S") for at in (span.start, span.end))
+    for label in labels:
+        start, _, end = label.partition("_")
+        if start[: len(last)] <= last and end[: len(first)] >= first:
+            yield label
+
+
+def _windows(labels: Iterable[str]) -> list[Window]:
+    windows = (named_window(label, ending="") for label in labels)
+    return [window for window in windows if window]
+
+
+def _first(labels: Collection[str]) -> datetime | None:
+    # As texts; the few that begin in the same second are compared as times.
+    second = min(labels, default="")[:SECOND]
+    return min(
+        (window.start for window in _windows(label for label in labels if label[:SECOND] == second)), default=None
+    )
+
+
+def _read_windows(
+    store: ObjectStore, layout: Layout, manifests: Mapping[str, _Object], span: Window, keeps_index: bool
+) -> tuple[WindowFacts, ...]:
+    known = read_index(store, layout)
+    labels = sorted(_near(manifests, span))
+    unknown = [label for label in labels if label not in known or known[label].version != manifests[label].version]
+    with ThreadPoolExecutor(READERS) as readers:
+        read = readers.map(lambda label: _read_manifest(store, *manifests[label]), unknown)
+        found = dict(zip(unknown, read, strict=True))
+    facts = {label: each for label, each in known.items() if label in manifests and label not in found}
+    facts |= {label: each for label, each in found.items() if each is not None}
+    if keeps_index and facts != known:
+        write_index(store, layout, facts)
+    return tuple(facts[label] for label in labels if label in facts)
+
+
+def _read_manifest(store: ObjectStore, path: str, version: str) -> WindowFacts | None:
+    """None if it is gone, or damaged."""
+    data = store.read(path)
+    if data is None:
+        return None
+    try:
+        with naming_damaged(store.full(path)):
+            return _facts(msgspec.json.decode(data, type=_Manifest), version)
+    except ZDirectConfigurationError as error:
+        log.warning("%s: its window counts as missing until then. %s", path, error)
+        return None
+
+
+def _facts(manifest: _Manifest, version: str) -> WindowFacts:
+    """:raises WindowError: if it covers nothing."""
+    published = [change.date for change in manifest.changes]
+    clipped, asked = manifest.clipped, manifest.window
+    covered = Window(clipped.end if clipped else asked.start, asked.end)
+    return WindowFacts(
+        version=version,
+        environment=manifest.environment,
+        window=(asked.start, asked.end),
+        covered_from=covered.start,
+        fetched_at=manifest.finished_at,
+        is_filtered=bool(manifest.filters),
+        rejected=manifest.rejected,
+        rejected_file=manifest.rejected_file,
+        personal_data=manifest.personal_data,
+        days={
+            day: DayFacts(
+                fetched_at, manifest.empty_because.get(day, "records") is None, publications=published.count(day)
+            )
+            for day, fetched_at in manifest.days.items()
+        },
+    )
