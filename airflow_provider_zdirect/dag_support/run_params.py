@@ -78,10 +78,8 @@ def merchants_of(params: Mapping[str, Any]) -> list[str]:
     """
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
-    hook = ZDirectHook(params["conn_id"])
-    given, names = merchants(params["merchant_ids"], "merchant_ids"), hook.merchants()
-    ids = map(names.id_of, given) if given else hook.merchant_ids()
-    return [names.name_of(each) or each for each in dict.fromkeys(ids)]
+    found = ZDirectHook(params["conn_id"]).named_merchants(merchants(params["merchant_ids"], "merchant_ids"))
+    return [name or merchant_id for merchant_id, name in found.items()]
 
 
 def window_of(params: Mapping[str, Any], context: Mapping[str, Any]) -> Window:

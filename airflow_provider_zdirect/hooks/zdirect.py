@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -89,6 +90,14 @@ class ZDirectHook(ZDirectConnection, BaseHook):
         """
         own = self.own_merchant_id()
         return [own] if own else self._granted(asyncio.run(self._me(self.config())))
+
+    def named_merchants(self, given: Iterable[str] = ()) -> dict[str, str | None]:
+        """By id: the name, if it has one, of each merchant that is given by id or name; of none: of :meth:`merchant_ids`.
+
+        :raises ZDirectConfigurationError: if the connection has no such name; as :meth:`merchant_ids`.
+        """
+        names = self.merchants()
+        return {each: names.name_of(each) for each in [names.id_of(text) for text in given] or self.merchant_ids()}
 
     def merchant_id(self) -> str:
         """The connection's merchant, or else the only one that the app may use.

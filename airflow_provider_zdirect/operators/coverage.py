@@ -49,7 +49,7 @@ class ZDirectCoverageOperator(ZDirectOperator):
     merchants, where neither ``merchant_ids`` nor the connection names them.
 
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which the datasets are published.
-    :param merchant_ids: UUIDs: one, a list, or text with commas. None: the connection's merchant, or all that the app
+    :param merchant_ids: ids or names: one, a list, or text with commas. None: the connection's merchant, or all that the app
         may use.
     :param datasets: names of datasets that are fetched by windows: one name, a list, or text with commas. None: those
         of which any window is known at ``base_path``.
@@ -73,7 +73,7 @@ class ZDirectCoverageOperator(ZDirectOperator):
 
     asset_names = ("coverage",)
     arguments = (
-        {"base_path": table.Argument(table.path), "merchant_ids": table.UUIDS}
+        {"base_path": table.Argument(table.path), "merchant_ids": table.MERCHANTS}
         | table.STORAGE
         | table.CONNECTION
         | {
@@ -125,11 +125,11 @@ class ZDirectCoverageOperator(ZDirectOperator):
 
         values, environment = run.values, known_environment(run.hook)
         opened = open_base_path(values["base_path"], values["storage_conn_id"], environment=environment)
-        store, merchant_ids = ObjectStore(opened.fs, opened.root), values["merchant_ids"] or run.hook.merchant_ids()
+        store, merchants = ObjectStore(opened.fs, opened.root), run.hook.named_merchants(values["merchant_ids"])
         report = measure_coverage(
             store,
             opened.uri,
-            dict.fromkeys(merchant_ids),
+            merchants,
             Scope(
                 self.clock.now(),
                 warn=values["warn_days"],
@@ -147,7 +147,7 @@ class ZDirectCoverageOperator(ZDirectOperator):
             if values["fail_on_gap"]:
                 report.fail_if_urgent(uris["html"])
         summary = {
-            "merchant_ids": list(merchant_ids),
+            "merchant_ids": list(merchants),
             **report.dates(),
             "statuses": report.counts(),
             "urgent": urgent[:IN_RESULT],
