@@ -1,0 +1,1 @@
+"""What has landed, what is missing, and how long zDirect still has it."""
