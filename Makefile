@@ -18,11 +18,11 @@ UV = .venv/bin/uv
 COMPILE = $(UV) pip compile - pyproject.toml --extra dev --extra distributed --extra emulator --extra fuzz \
 	--extra s3 --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
-FAST = -m "not exhaustive and not certification and not distributed"
+FAST = -m "not exhaustive and not certification and not distributed and not browser"
 
 FUZZ_SECONDS ?= 60
 
-.PHONY: help demo up test test-all certify test-distributed lint audit sbom fuzz mutation bench docs constraints clean
+.PHONY: help demo up test test-all certify test-browser test-distributed lint audit sbom fuzz mutation bench docs constraints clean
 
 help:
 	@echo "make demo         a real Airflow fetches stock movements of several hours from the emulator"
@@ -31,6 +31,8 @@ help:
 	@echo "make test-all     what make test leaves out: seeded races, kills at every write, thousands of cases,"
 	@echo "                  and all operators on $(AIRFLOW_2_11)"
 	@echo "make certify      every dataset in every situation: faults of server, network, storage and processes; writes a page"
+	@echo "make test-browser the coverage page in headless Chromium, alone and inside a real Airflow; as root it installs"
+	@echo "                  Chromium where it is missing (Debian package)"
 	@echo "make test-distributed"
 	@echo "                  CeleryExecutor with three workers, of which one after the other is killed; as root it installs"
 	@echo "                  PostgreSQL and Redis where they are missing (Debian packages)"
@@ -70,6 +72,10 @@ test-all: .venv/.ready .venv-2.11/.ready
 certify: .venv/.ready
 	@.venv/bin/python $(PYTEST) --dist worksteal -m "not exhaustive and not mutation" tests/certification \
 		$$(.venv/bin/python tests/certification/references.py)
+
+test-browser: .venv/.ready
+	@sh tests/browser/install.sh
+	@.venv/bin/python -m pytest -p no:xdist -m browser tests/browser
 
 test-distributed: .venv/.distributed
 	@sh tests/distributed/install.sh

@@ -28,8 +28,8 @@ def render_page(report: Mapping[str, Any] | None, live: Mapping[str, Any] | None
 
     :param report: as ``CoverageReport.as_json()`` returns it; None for a page that fetches it from ``live["data"]``.
     :param live: addresses on the server that the page comes from: ``data`` (answers as :func:`page_data`), ``api``
-        (Airflow's REST API) and ``ui`` (Airflow's UI), all without a slash at the end. Only a live page has buttons that
-        fill gaps, and sends requests.
+        (Airflow's REST API) and ``ui`` (Airflow's UI), all without a slash at the end. Only a live page sends
+        requests, and has buttons that fill gaps.
     """
     style = _asset("page.css")
     script = "\n".join(["(() => {", '"use strict";', *map(_asset, SCRIPTS), "})();"])

@@ -81,7 +81,9 @@ def made_row(
         day = start + timedelta(days=number)
         first = datetime.combine(day, time(), tzinfo=UTC)
         text = ["L"] * (24 if hourly else 1)
-        if random_.random() < chance:
+        if day == NOW.date():
+            text = [*text[:11], "P", *"." * 12] if hourly else ["P"]
+        elif random_.random() < chance:
             begin, end = sorted(random_.sample(range(25), 2)) if hourly else (0, 24)
             lost = number < 2
             status = "lost" if lost else "missing" if hourly else random_.choice(["missing", "uncertain"])
@@ -101,10 +103,7 @@ def made_row(
             )
         elif random_.random() < chance:
             text = ["F"] * len(text)
-        if day == NOW.date():
-            text = [*text[:11], "P", *"." * 12] if hourly else ["P"]
         letters[day.isoformat()] = "".join(text)
-    row["gaps"] = [gap for gap in row["gaps"] if gap["from"][:10] < NOW.date().isoformat()]
     return row
 
 
