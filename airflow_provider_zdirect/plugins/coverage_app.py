@@ -29,7 +29,7 @@ COVERAGE_DAG, BACKFILL_DAG = "zdirect_coverage", "zdirect_backfill"
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "frame-ancestors 'self'",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
 # A calendar; the marks are days, one of them with a gap.

@@ -82,7 +82,18 @@ async function startRun(row, gap, paused) {
     drawGaps();
     return showNotice(refusal(error));
   }
-  if (run.state === "success") await fill.reload(run.ended);
+  if (run.state !== "success") return;
+  await fill.reload(run.ended);
+  showFilled(row, gap, run);
+}
+
+// A run that has succeeded is not believed: what has landed since decides.
+function showFilled(row, gap, run) {
+  const left = page.report.rows.find((one) => one.merchant_id === row.merchant_id && one.dataset === row.dataset);
+  const filled = !left || !left.gaps.some((other) => other.from < gap.to && other.to > gap.from);
+  const what = `${row.dataset} of ${merchantOf(row)}, ${windowWords(gap)},`;
+  byId("filled").replaceChildren(filled ? `${what} is filled. ` : `The run has succeeded, but ${what} is still not complete. `, runLink(run));
+  byId("filled").hidden = false;
 }
 
 // Until the run has ended; where Airflow does not answer, it is asked again, unless it refuses.
