@@ -29,6 +29,7 @@ FLOORS: list[set[str]] = [
     {"triggers", "get_provider_info"},
     {"hooks"},
     {"assets"},
+    {"coverage"},
     {"pipeline"},
     {"shipping_documents"},
     {"orders", "stocks", "inbound", "intrastat"},

@@ -1,1 +1,1 @@
-"""What has landed, what is missing, and how long zDirect still has it."""
+"""Which windows have landed, which lack, and how long zDirect still has what lacks."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,12 @@ class Days(Publication):
     """A fetched day replaces the published one as a whole. The identity only drops what one answer holds twice.
 
     :param alike: fields by which a changed row is recognised, where nothing identifies it.
+    :param fetch_again: so long after its end a day is to be fetched once more, because not all of it may be there
+        before; zero: it is not.
     """
 
     alike: tuple[str, ...] = ()
+    fetch_again: timedelta = timedelta(0)
 
     @property
     def compared_by(self) -> tuple[str, ...]:

@@ -29,6 +29,9 @@ class KeptDays:
     def earliest(self, now: datetime) -> datetime:
         return now - timedelta(days=self.days)
 
+    def until(self, at: datetime) -> datetime:
+        return at + timedelta(days=self.days)
+
     def __str__(self) -> str:
         return f"{self.days} days" if self.days > 1 else "24 hours"
 
@@ -41,6 +44,9 @@ class KeptCalendarYears:
 
     def earliest(self, now: datetime) -> datetime:
         return datetime(now.year - self.previous, 1, 1, tzinfo=UTC)
+
+    def until(self, at: datetime) -> datetime:
+        return datetime(at.year + self.previous + 1, 1, 1, tzinfo=UTC)
 
     def __str__(self) -> str:
         return "current and previous calendar year" if self.previous == 1 else f"{self.previous + 1} calendar years"
@@ -134,6 +140,10 @@ class WindowSelection(Selection):
         """The first instant that may be asked for."""
         return self.retention.earliest(now + RETENTION_MARGIN)
 
+    def kept_until(self, start: datetime, timezone: str) -> datetime:
+        """Until when ``start`` may be asked for: :meth:`earliest` lies after it from then on."""
+        return self.retention.until(start) - RETENTION_MARGIN
+
     def expected(self, time_field: str, span: Window, day: date | None) -> Expected:
         """Where the rows of an answer lie.
 
@@ -203,6 +213,12 @@ class Dates(WindowSelection):
         edge = self.retention.earliest(now + RETENTION_MARGIN)
         local = edge.astimezone(ZoneInfo(timezone)).date()
         return Window.of_day(max(edge.date(), local), timezone).start
+
+    def kept_until(self, start: datetime, timezone: str) -> datetime:
+        after = start.astimezone(ZoneInfo(timezone)).date() + DAY
+        # The last moment of the day; the date is gone when the edge has passed it by one of the two calendars.
+        last = min(Window.of_day(after, zone).start for zone in ("UTC", timezone)) - timedelta(microseconds=1)
+        return super().kept_until(last, timezone)
 
     def expected(self, time_field: str, span: Window, day: date | None) -> Expected:
         assert day is not None

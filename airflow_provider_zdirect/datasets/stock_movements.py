@@ -165,6 +165,8 @@ LIQUIDATED_ITEMS = Dataset(
         (),
         "liquidation_date",
         alike=("purchase_order_number", "shipping_notice_number", "ean", "stock_location_id"),
+        # zDirect docs, Stock Movements: fetch the same window again within the next 48 hours.
+        fetch_again=timedelta(hours=48),
     ),
     assumes={
         "liquidation_order_parameter": lambda row, name: row.but(

@@ -17,8 +17,7 @@ from airflow_provider_zdirect.windows import moment_in_words
 
 DATASET = "liquidated_items"
 FILTER = "purchase_order_number"
-PASS = timedelta(hours=48)
-"""zDirect docs, Stock Movements: fetch the same window again within the next 48 hours."""
+PASS = get_dataset(DATASET).days.fetch_again
 
 
 def pass_delays(value: Any, name: str = "passes") -> tuple[timedelta, ...]:

@@ -8,6 +8,8 @@
     <base>/_windows/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/<from>_<to>.announced   windows that were asked for
     <base>/_states/<dataset>/merchant_id=<id>/latest.json                                the last present state
     <base>/_staging/<dataset>/merchant_id=<id>/<from>_<to>-<resume key>/                 pages of unfinished windows
+    <base>/_reports/coverage/coverage.parquet, .json, .html                        which windows landed, and which lack
+    <base>/_reports/coverage/_index/<dataset>/merchant_id=<id>.json                what its manifests said
     <base>/_reports/intrastat/merchant_id=<id>/month=<YYYY-MM>/...                       pages and CSV for people
     <base>/_erasures/orders/merchant_id=<id>/...                                       who must be forgotten, and proofs
     <base>/_environment/environment.json                                           production or sandbox
@@ -32,6 +34,14 @@ FORMATS = {"parquet": "parquet", "jsonl": "jsonl.gz"}
 _PUBLISHED = re.compile(
     r"^(?P<label>[0-9TZ.]+_[0-9TZ.]+)-(?:(?P<fetched>[0-9T.]+Z)-)?(?P<part>[0-9a-f]+)\.(parquet|jsonl\.gz)$"
 )
+
+
+def windows_folder(what: str, dataset: str) -> str:
+    """Where what is kept of each window of a dataset lies, of all merchants.
+
+    :param what: ``manifests`` or ``windows`` (those that were announced).
+    """
+    return f"_{what}/{dataset}"
 
 
 def documents_folder(merchant_id: str, order_id: str | None = None) -> str:

@@ -40,6 +40,9 @@ MOST_AT_ONCE = 1000
 _TIMES = ("LastModified", "mtime", "last_modified", "updated", "created")
 """When an object was written last, in a listing's details: S3, local disk, Azure, GCS, memory."""
 
+_VERSION = ("size", "ETag", "etag", "ino", *_TIMES)
+"""What differs in a listing's details when an object was written again."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -101,6 +104,10 @@ class ObjectStore:
     def written_below(self, folder: str) -> dict[str, datetime]:
         """As :meth:`files_below`, with the time when each object was written last, by the storage's clock."""
         return {path: self._written(path, details) for path, details in self._find(folder).items()}
+
+    def versions_below(self, folder: str) -> dict[str, str]:
+        """As :meth:`files_below`, with a text for each object that is another one after each time it is written."""
+        return {path: _version(details) for path, details in self._find(folder).items()}
 
     @_naming_disk
     def open(self, path: str) -> IO[bytes]:
@@ -352,6 +359,10 @@ class ObjectStore:
 
         # A task that was believed dead deletes the folder; not if the file itself is gone.
         _try_again(rename)
+
+
+def _version(details: Mapping[str, Any]) -> str:
+    return " ".join(str(details[name]) for name in _VERSION if details.get(name) is not None)
 
 
 def _try_again(change: Callable[[], None]) -> None:

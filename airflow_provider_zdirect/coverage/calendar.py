@@ -1,0 +1,117 @@
+"""The status of each moment of a stretch of time, by half-open windows. Pure values, no I/O."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from airflow_provider_zdirect.windows import Window
+
+HOUR = timedelta(hours=1)
+HOURS_OF_DAY = 24
+INSTANT = timedelta(microseconds=1)
+
+
+class Status(StrEnum):
+    """What is known of a stretch of time, the worst first."""
+
+    LOST = "lost"
+    MISSING = "missing"
+    UNCERTAIN = "uncertain"
+    REJECTED = "rejected"
+    REFETCHED = "refetched"
+    LANDED = "landed"
+    PENDING = "pending"
+
+
+ORDER = {status: number for number, status in enumerate(Status)}
+LETTERS = "XMERFLP."
+"""Of the statuses, in their order; the last one stands for a time of which nothing is expected."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A window that has landed, with the status that it gives to its time.
+
+    :param at: when it was fetched; where several windows meet, the one that was fetched last decides.
+    """
+
+    window: Window
+    status: Status
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of time with the same status; its neighbours have another."""
+
+    window: Window
+    status: Status
+
+
+def spans(fetched: Iterable[Fetched], expected: Window, kept_from: datetime, due_until: datetime) -> list[Span]:
+    """The status of all of ``expected``, in order.
+
+    :param fetched: in any order; they may overlap.
+    :param kept_from: zDirect has deleted what is before.
+    :param due_until: what is later need not have landed yet.
+    """
+    # The one that decides comes first: the last fetch; of two at the same moment the worse.
+    deciding = sorted(fetched, key=lambda each: (each.at, -ORDER[each.status]), reverse=True)
+    cut = ((each.window.intersection(expected), number) for number, each in enumerate(deciding))
+    landed = deque(sorted(((window, number) for window, number in cut if window), key=lambda pair: pair[0].start))
+    ends = {expected.start, expected.end, *(at for at in (kept_from, due_until) if expected.start < at < expected.end)}
+    ends |= {at for window, _ in landed for at in (window.start, window.end)}
+    found: list[Span] = []
+    running: list[tuple[int, Window]] = []
+    for start, end in pairwise(sorted(ends)):
+        while landed and landed[0][0].start <= start:
+            window, number = landed.popleft()
+            heapq.heappush(running, (number, window))
+        while running and running[0][1].end <= start:
+            heapq.heappop(running)
+        if running:
+            status = deciding[running[0][0]].status
+        elif start < kept_from:
+            status = Status.LOST
+        else:
+            status = Status.MISSING if start < due_until else Status.PENDING
+        if found and found[-1].status == status:
+            found[-1] = Span(Window(found[-1].window.start, end), status)
+        else:
+            found.append(Span(Window(start, end), status))
+    return found
+
+
+def letters_of_hours(spans: Iterable[Span], days: Sequence[date]) -> dict[str, str]:
+    """For each UTC day of which anything is expected: a letter per hour, of the worst status in it.
+
+    :param days: one after the other.
+    """
+    first = Window.of_day(days[0]).start
+    worst = [len(Status)] * len(days) * HOURS_OF_DAY
+    for span in spans:
+        begin, end = (span.window.start - first) // HOUR, -((first - span.window.end) // HOUR)
+        for hour in range(max(begin, 0), min(end, len(worst))):
+            worst[hour] = min(worst[hour], ORDER[span.status])
+    text = "".join(LETTERS[number] for number in worst)
+    by_day = {day: text[number * HOURS_OF_DAY :][:HOURS_OF_DAY] for number, day in enumerate(days)}
+    return {day.isoformat(): letters for day, letters in by_day.items() if letters.strip(LETTERS[-1])}
+
+
+def letters_of_days(spans: Iterable[Span], days: Sequence[date], timezone: str) -> dict[str, str]:
+    """For each local day of which anything is expected: a letter, of the worst status in it."""
+    zone, shown = ZoneInfo(timezone), set(days)
+    worst: dict[date, int] = {}
+    for span in spans:
+        day, last = span.window.start.astimezone(zone).date(), (span.window.end - INSTANT).astimezone(zone).date()
+        while day <= last:
+            worst[day] = min(worst.get(day, len(Status)), ORDER[span.status])
+            day += timedelta(days=1)
+    return {day.isoformat(): LETTERS[number] for day, number in sorted(worst.items()) if day in shown}

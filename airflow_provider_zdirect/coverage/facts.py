@@ -1,0 +1,186 @@
+"""What the base path says of the windows of a dataset: their manifests, and the windows that were only announced.
+
+A year of hourly windows is thousands of small objects for each dataset and merchant. So they are listed, and read only
+if the index (:mod:`.index`) does not know them as they are.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated
+
+import msgspec
+
+from airflow_provider_zdirect.coverage.index import DayFacts, WindowFacts, read_index, write_index
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.publish.announced import ANNOUNCED
+from airflow_provider_zdirect.storage.damaged import naming_damaged
+from airflow_provider_zdirect.storage.layout import Layout, named_window, windows_folder
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.windows import Window
+
+log = logging.getLogger(__name__)
+
+READERS = 8
+"""Manifests that are read at the same time."""
+
+SECONDS = len("20261122T100000")
+
+_MOMENT = r"\d{8}T\d{6}(\.\d+)?Z"
+_NAME = re.compile(
+    rf"^_\w+/\w+/merchant_id=(?P<merchant>[^/]+)/date=[^/]+/(?P<label>{_MOMENT}_{_MOMENT})\.(json|announced)$"
+)
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class _Span(msgspec.Struct, rename={"start": "from", "end": "to"}):
+    start: Instant
+    end: Instant
+
+
+class _Change(msgspec.Struct):
+    date: date
+
+
+class _Manifest(msgspec.Struct):
+    """What is needed of a manifest."""
+
+    environment: str
+    window: _Span
+    finished_at: Instant
+    rejected: int
+    rejected_file: str | None
+    clipped: _Span | None = None
+    filters: dict[str, str] = {}
+    personal_data: str = "none"
+    days: dict[date, Instant] = {}
+    empty_because: dict[date, str | None] = {}
+    changes: list[_Change] = []
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a dataset of a merchant.
+
+    :param windows: those with a manifest that touch the span that was asked for.
+    :param started: those that were announced, touch it, and have no manifest.
+    :param first: the start of the earliest window of all; None: there is none.
+    """
+
+    windows: tuple[WindowFacts, ...] = ()
+    started: tuple[Window, ...] = ()
+    first: datetime | None = None
+
+
+def read_facts(
+    store: ObjectStore, dataset: str, merchants: Collection[str], span: Window, *, keeps_index: bool = True
+) -> dict[str, Facts]:
+    """What is known of a dataset, by merchant; nothing of those of whom there is no window.
+
+    A damaged manifest proves nothing: it is named in the log, and its window counts as one that has not landed.
+
+    :param merchants: whose manifests are read; of others only ``first`` and ``started`` are known.
+    :param span: only windows that touch it are read.
+    :param keeps_index: whether the index is written, if it does not know all that was read.
+    """
+    # Before the manifests: a run that ends meanwhile has one then.
+    announced = _by_merchant(dict.fromkeys(store.files_below(windows_folder("windows", dataset)), ""))
+    manifests = _by_merchant(store.versions_below(windows_folder("manifests", dataset)))
+    found = {}
+    for merchant_id in sorted(announced.keys() | manifests.keys()):
+        landed, begun = manifests.get(merchant_id, {}), announced.get(merchant_id, {})
+        windows: tuple[WindowFacts, ...] = ()
+        if merchant_id in merchants:
+            windows = _read_windows(store, Layout(dataset, merchant_id), landed, span, keeps_index)
+        started = (window for label in begun.keys() - landed.keys() if (window := _touching(label, span)))
+        found[merchant_id] = Facts(windows, tuple(sorted(started)), _first([*landed, *begun]))
+    return found
+
+
+def _by_merchant(versions: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """By merchant: the version of each object, by the label of its window."""
+    found: dict[str, dict[str, str]] = {}
+    for path, version in versions.items():
+        if match := _NAME.match(path):
+            found.setdefault(match["merchant"], {})[match["label"]] = version
+    return found
+
+
+def _touching(label: str, span: Window) -> Window | None:
+    """The window that a label names, if it touches the span; None also for other names."""
+    # Most are far away, which their texts say faster than times.
+    start, _, end = label.partition("_")
+    if start[:SECONDS] > f"{span.end:%Y%m%dT%H%M%S}" or end[:SECONDS] < f"{span.start:%Y%m%dT%H%M%S}":
+        return None
+    window = named_window(f"{label}{ANNOUNCED}", ANNOUNCED)
+    return window if window and window.intersects(span) else None
+
+
+def _first(labels: Iterable[str]) -> datetime | None:
+    # As in _touching; the few that begin in the same second are compared exactly.
+    by_second = sorted(labels)
+    nearest = (label for label in by_second if label[:SECONDS] == by_second[0][:SECONDS])
+    windows = (named_window(f"{label}{ANNOUNCED}", ANNOUNCED) for label in nearest)
+    return min((window.start for window in windows if window), default=None)
+
+
+def _read_windows(
+    store: ObjectStore, layout: Layout, versions: Mapping[str, str], span: Window, keeps_index: bool
+) -> tuple[WindowFacts, ...]:
+    known = read_index(store, layout)
+    windows = {label: window for label in versions if (window := _touching(label, span))}
+    unknown = [label for label in windows if label not in known or known[label].version != versions[label]]
+
+    def read(label: str) -> WindowFacts | None:
+        return _read_manifest(store, layout.manifest(windows[label]), versions[label])
+
+    with ThreadPoolExecutor(READERS) as readers:
+        found = dict(zip(unknown, readers.map(read, unknown), strict=True))
+    facts = {label: each for label, each in known.items() if label in versions and label not in found}
+    facts |= {label: each for label, each in found.items() if each is not None}
+    if keeps_index and facts != known:
+        write_index(store, layout, facts)
+    return tuple(facts[label] for label in sorted(windows) if label in facts)
+
+
+def _read_manifest(store: ObjectStore, path: str, version: str) -> WindowFacts | None:
+    """None if it is gone, or damaged."""
+    data = store.read(path)
+    if data is None:
+        return None
+    try:
+        with naming_damaged(store.full(path)):
+            return _facts(msgspec.json.decode(data, type=_Manifest), version)
+    except ZDirectConfigurationError as error:
+        log.warning("%s: its window counts as missing until then. %s", path, error)
+        return None
+
+
+def _facts(manifest: _Manifest, version: str) -> WindowFacts:
+    """:raises WindowError: if it covers nothing."""
+    published = [change.date for change in manifest.changes]
+    facts = WindowFacts(
+        version=version,
+        environment=manifest.environment,
+        window=(manifest.window.start, manifest.window.end),
+        covered_from=manifest.clipped.end if manifest.clipped else manifest.window.start,
+        fetched_at=manifest.finished_at,
+        is_filtered=bool(manifest.filters),
+        rejected=manifest.rejected,
+        rejected_file=manifest.rejected_file,
+        personal_data=manifest.personal_data,
+        days={
+            day: DayFacts(
+                fetched_at, manifest.empty_because.get(day, "records") is None, publications=published.count(day)
+            )
+            for day, fetched_at in manifest.days.items()
+        },
+    )
+    facts.covered  # noqa: B018
+    return facts

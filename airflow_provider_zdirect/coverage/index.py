@@ -1,0 +1,88 @@
+"""What each manifest of a dataset said when it was read last, so that it is not read again while it stays as it is.
+
+    <base>/_reports/coverage/_index/<dataset>/merchant_id=<id>.json
+
+Nothing but time is lost with it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import date, datetime
+
+import msgspec
+
+from airflow_provider_zdirect.storage.layout import Layout
+from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.windows import Window
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+
+
+class DayFacts(msgspec.Struct, frozen=True, array_like=True):
+    """What a manifest says of a date.
+
+    :param fetched_at: when the last page of it came.
+    :param is_uncertain: it was empty, and may not have been made yet.
+    :param publications: how often it was published with changes until then.
+    """
+
+    fetched_at: datetime
+    is_uncertain: bool
+    publications: int
+
+
+class WindowFacts(msgspec.Struct, frozen=True, array_like=True):
+    """What a manifest says of its window.
+
+    :param version: of the object, as :meth:`.ObjectStore.versions_below` has it.
+    :param covered_from: where what was fetched begins, after what was clipped.
+    :param fetched_at: when the run had published.
+    :param days: where the endpoint is asked by date.
+    """
+
+    version: str
+    environment: str
+    window: tuple[datetime, datetime]
+    covered_from: datetime
+    fetched_at: datetime
+    is_filtered: bool
+    rejected: int
+    rejected_file: str | None
+    personal_data: str
+    days: dict[date, DayFacts]
+
+    @property
+    def covered(self) -> Window:
+        return Window(self.covered_from, self.window[1])
+
+
+class _Index(msgspec.Struct):
+    """:param windows: by the label of the window."""
+
+    format: int
+    windows: dict[str, WindowFacts]
+
+
+def index_path(layout: Layout) -> str:
+    return f"_reports/coverage/_index/{layout.dataset}/merchant_id={layout.merchant_id}.json"
+
+
+def read_index(store: ObjectStore, layout: Layout) -> dict[str, WindowFacts]:
+    """By the label of a window: what its manifest said; empty if there is no index, or one that cannot be used."""
+    data = store.read(index_path(layout))
+    if data is None:
+        return {}
+    try:
+        index = msgspec.json.decode(data, type=_Index)
+    except ValueError as error:
+        log.warning("The index %s is damaged (%s); all manifests are read again.", index_path(layout), error)
+        return {}
+    return index.windows if index.format == FORMAT else {}
+
+
+def write_index(store: ObjectStore, layout: Layout, windows: Mapping[str, WindowFacts]) -> None:
+    store.write(index_path(layout), msgspec.json.encode(_Index(FORMAT, dict(windows))))

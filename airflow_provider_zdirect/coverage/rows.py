@@ -1,0 +1,288 @@
+"""What has landed of one dataset of one merchant, and what lacks: a row of the report. No I/O."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from airflow_provider_zdirect.coverage.calendar import (
+    HOUR,
+    Fetched,
+    Span,
+    Status,
+    letters_of_days,
+    letters_of_hours,
+    spans,
+)
+from airflow_provider_zdirect.coverage.facts import Facts
+from airflow_provider_zdirect.coverage.index import WindowFacts
+from airflow_provider_zdirect.datasets.selection import Dates
+from airflow_provider_zdirect.datasets.table import Dataset
+from airflow_provider_zdirect.reports.calendar import REPORTS, DueCalendar
+from airflow_provider_zdirect.windows import Window
+
+DAY = timedelta(days=1)
+GAPS = (Status.LOST, Status.MISSING, Status.UNCERTAIN)
+BACKFILL = "zdirect_backfill"
+TIME_TO_FILL = timedelta(hours=1)
+"""What zDirect deletes that soon is left out of the command that fills a gap: the task would be refused."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a report is about, the same for all of its rows.
+
+    :param now: the moment for which it holds, in UTC.
+    :param days: how many days it shows, today (UTC) included.
+    :param since: nothing is expected before; None: before the first known window.
+    :param warn: a gap that zDirect deletes within this time is urgent.
+    :param grace: how long after its end a window may still lack.
+    :param timezone: where days begin, of datasets that are asked for by date.
+    """
+
+    now: datetime
+    days: int = 100
+    since: datetime | None = None
+    warn: timedelta = timedelta(days=14)
+    grace: timedelta = timedelta(hours=24)
+    timezone: str = "UTC"
+
+    @property
+    def shown(self) -> list[date]:
+        """The days, in order."""
+        return [self.now.date() - number * DAY for number in reversed(range(self.days))]
+
+    def window(self, timezone: str) -> Window:
+        """All of these days."""
+        first, last = self.shown[0], self.shown[-1]
+        return Window(Window.of_day(first, timezone).start, Window.of_day(last, timezone).end)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A stretch of time that is missing, lost, or not certain to be complete.
+
+    :param started: a run has announced a window in it, and has not published it.
+    :param kept_until: until when zDirect has the start of it; None: it has not.
+    :param fill: the parameters of the backfill that fills it; None: nothing can.
+    """
+
+    window: Window
+    status: Status
+    started: bool
+    kept_until: datetime | None
+    fill: Mapping[str, Any] | None
+
+    def days_left(self, now: datetime) -> float | None:
+        return None if self.kept_until is None else (self.kept_until - now) / DAY
+
+    def is_urgent(self, scope: Scope) -> bool:
+        return self.kept_until is not None and self.kept_until - scope.now <= scope.warn
+
+    @property
+    def command(self) -> str | None:
+        """That fills it, for a shell."""
+        if self.fill is None:
+            return None
+        return f"airflow dags trigger {BACKFILL} --conf {shlex.quote(json.dumps(self.fill, ensure_ascii=False))}"
+
+    def as_json(self, scope: Scope) -> dict[str, Any]:
+        left = self.days_left(scope.now)
+        return {
+            "from": self.window.start.isoformat(),
+            "to": self.window.end.isoformat(),
+            "status": self.status.value,
+            "started": self.started,
+            "days_left": None if left is None else round(left, 1),
+            "urgent": self.is_urgent(scope),
+            "fill": self.fill and {"dag_id": BACKFILL, "conf": dict(self.fill), "command": self.command},
+        }
+
+
+def is_by_day(dataset: Dataset) -> bool:
+    """Whether the dataset is asked for by date, so that windows are whole days."""
+    return isinstance(dataset.selection, Dates)
+
+
+def first_known(facts: Facts, dataset: Dataset, scope: Scope) -> datetime | None:
+    """When the windows of a merchant begin; None if there is none."""
+    days = [day for window in facts.windows for day in window.days]
+    if not is_by_day(dataset) or not days or facts.first is None:
+        return facts.first
+    # The same date begins at another moment where it was fetched in another time zone.
+    first = Window.of_day(min(days), scope.timezone).start
+    return first if abs(first - facts.first) < DAY else facts.first
+
+
+@dataclass(frozen=True)
+class Row:
+    """One dataset of one merchant.
+
+    :param merchant: name of the merchant; None: it has none.
+    :param environment: whose manifests count; None: of any.
+    :param place: what each backfill is given: ``base_path`` and ``conn_id``.
+    :param begin: from when on windows are expected; None: from the first day that is shown.
+    """
+
+    dataset: Dataset
+    merchant_id: str
+    merchant: str | None
+    facts: Facts
+    scope: Scope
+    environment: str | None
+    place: Mapping[str, str]
+    begin: datetime | None
+
+    @cached_property
+    def spans(self) -> list[Span]:
+        """The status of all time in which windows are expected; empty if none are."""
+        expected = self._expected()
+        if expected is None:
+            return []
+        kept_from = self.dataset.windows.earliest(self.scope.now, self.timezone)
+        return spans(self._fetched(), expected, kept_from, self._due_until())
+
+    @property
+    def by_day(self) -> bool:
+        return is_by_day(self.dataset)
+
+    @property
+    def timezone(self) -> str:
+        return self.scope.timezone if self.by_day else "UTC"
+
+    @property
+    def gaps(self) -> list[Gap]:
+        return [self._gap(span) for span in self.spans if span.status in GAPS]
+
+    def as_json(self, base_uri: str) -> dict[str, Any]:
+        shown = self.scope.shown
+        return {
+            "merchant_id": self.merchant_id,
+            "merchant": self.merchant,
+            "dataset": self.dataset.name,
+            "title": self.dataset.title,
+            "step": "day" if self.by_day else "hour",
+            "timezone": self.timezone,
+            "retention": str(self.dataset.windows.retention),
+            "days": letters_of_days(self.spans, shown, self.timezone)
+            if self.by_day
+            else letters_of_hours(self.spans, shown),
+            "gaps": [gap.as_json(self.scope) for gap in self.gaps],
+            "rejected": [
+                {
+                    "from": window.window[0].isoformat(),
+                    "to": window.window[1].isoformat(),
+                    "records": window.rejected,
+                    "uri": f"{base_uri}/{window.rejected_file}" if window.rejected_file else None,
+                }
+                for window in self.with_rejected()
+            ],
+        }
+
+    def with_rejected(self) -> list[WindowFacts]:
+        """The windows with rejected records that no later fetch has replaced."""
+        rejected = [span.window for span in self.spans if span.status is Status.REJECTED]
+        return [
+            window
+            for window in self._covering()
+            if window.rejected and any(window.covered.intersects(each) for each in rejected)
+        ]
+
+    def _expected(self) -> Window | None:
+        shown, begin, end = self.scope.window(self.timezone), self.begin, self.scope.now
+        if self.by_day:
+            # A day is expected when it is over, and if nothing of it lies before the begin.
+            end = self._day_of(end).start
+            if begin is not None and self._day_of(begin).start < begin:
+                begin = self._day_of(begin).end
+        start, end = max(shown.start, begin or shown.start), min(shown.end, end)
+        return Window(start, end) if start < end else None
+
+    def _day_of(self, at: datetime) -> Window:
+        return Window.of_day(at.astimezone(ZoneInfo(self.timezone)).date(), self.timezone)
+
+    def _due_until(self) -> datetime:
+        """Windows that end later need not have landed yet."""
+        asked = self.scope.now - self.scope.grace
+        if not self.by_day:
+            return asked.replace(minute=0, second=0, microsecond=0)
+        day = self._day_of(asked)
+        while self._due(day) > asked:
+            day = self._day_of(day.start - HOUR)
+        return day.end
+
+    def _due(self, day: Window) -> datetime:
+        """When all of a day can be fetched."""
+        if self.dataset.name in REPORTS:
+            return DueCalendar().due(day.start.astimezone(ZoneInfo(self.timezone)).date())
+        return day.end
+
+    def _covering(self) -> list[WindowFacts]:
+        """The windows of which all records were asked for, in this environment."""
+        return [
+            window
+            for window in self.facts.windows
+            if not window.is_filtered and self.environment in (None, window.environment)
+        ]
+
+    def _fetched(self) -> Iterable[Fetched]:
+        if not self.by_day:
+            for window in self._covering():
+                status = Status.REJECTED if window.rejected else Status.LANDED
+                yield Fetched(window.covered, status, window.fetched_at)
+            return
+        again = self.dataset.days.fetch_again
+        for window in self._covering():
+            for date_, facts in window.days.items():
+                day = Window.of_day(date_, self.timezone)
+                if facts.is_uncertain:
+                    status = Status.UNCERTAIN
+                elif window.rejected:
+                    status = Status.REJECTED
+                elif facts.publications > 1 or (again and facts.fetched_at >= day.end + again):
+                    status = Status.REFETCHED
+                else:
+                    status = Status.LANDED
+                yield Fetched(day, status, facts.fetched_at)
+
+    def _gap(self, span: Span) -> Gap:
+        kept_until = None
+        if span.status is not Status.LOST:
+            kept_until = self.dataset.windows.kept_until(span.window.start, self.timezone)
+        started = any(window.intersects(span.window) for window in self.facts.started)
+        return Gap(span.window, span.status, started, kept_until, self._fill(span))
+
+    def _fill(self, span: Span) -> dict[str, Any] | None:
+        """What the backfill is to be given: all that zDirect will still have in an hour."""
+        earliest = self.dataset.windows.earliest(self.scope.now + TIME_TO_FILL, self.timezone)
+        start, end = max(span.window.start, earliest), span.window.end
+        if self.by_day:
+            # The backfill asks for UTC days; the dates are the same.
+            zone = ZoneInfo(self.timezone)
+            start, end = (Window.of_day(at.astimezone(zone).date()).start for at in (start, end))
+        elif start != span.window.start:
+            start = _next_hour(start)
+        if span.status is Status.LOST or start >= end:
+            return None
+        # As in the last window: no personal data is to be stored that was not before.
+        mode = next((window.personal_data.partition(":")[0] for window in reversed(self._covering())), "none")
+        return {
+            "dataset": self.dataset.name,
+            "from": start.isoformat(),
+            "to": end.isoformat(),
+            "merchant_ids": [self.merchant_id],
+            **({"personal_data": mode} if mode in ("drop", "hash") else {}),
+            **self.place,
+        }
+
+
+def _next_hour(at: datetime) -> datetime:
+    first = at.replace(minute=0, second=0, microsecond=0)
+    return first + math.ceil((at - first) / HOUR) * HOUR
