@@ -59,31 +59,36 @@ def summarise(report: Mapping[str, Any]) -> dict[str, Any]:
     """The report in a few sentences: ``headline``, ``details`` and ``tone`` (``good``, ``care`` or ``alarm``)."""
     gaps = [gap for row in report["rows"] for gap in row["gaps"]]
     counts = Counter(gap["status"] for gap in gaps)
-    urgent = [gap for gap in gaps if gap["status"] == "missing" and gap["urgent"]]
-    left = [gap["days_left"] for gap in gaps if gap["status"] == "missing" and gap["days_left"] is not None]
+    missing = [gap for gap in gaps if gap["status"] == "missing"]
+    urgent = [gap for gap in missing if gap["urgent"]]
+    left = min((gap["days_left"] for gap in missing if gap["days_left"] is not None), default=None)
     rejected = sum(part["records"] for row in report["rows"] for part in row["rejected"])
     details = []
-    if counts["lost"]:
-        details.append(f"{_counted(counts['lost'], 'gap is', 'gaps are')} lost: zDirect has deleted the data.")
-    if counts["uncertain"]:
-        details.append(
-            f"{_counted(counts['uncertain'], 'empty report is', 'empty reports are')} not certain yet: fetched again, "
-            "they may have records."
-        )
+    if left is not None and not urgent:
+        details.append(f"zDirect deletes the first missing data {_in_days(left)}.")
+    if lost := counts["lost"]:
+        details.append(f"{_counted(lost, 'gap is', 'gaps are')} lost: zDirect has deleted the data.")
+    if empty := counts["uncertain"]:
+        reports = _counted(empty, "empty report is", "empty reports are")
+        details.append(f"{reports} not certain yet: fetched again, they may have records.")
     if rejected:
         details.append(f"{_counted(rejected, 'record was', 'records were')} rejected.")
     if not report["rows"]:
-        headline = "Nothing is expected yet: no window has landed here."
-    elif missing := counts["missing"]:
-        headline = _counted(missing, "gap", "gaps")
-        if left:
-            which = "it" if missing == 1 else "the first" if not urgent else f"{len(urgent)} of them"
-            several = f"within {report['warn_days']} days, the first " if len(urgent) > 1 else ""
-            headline += f", {which} will be lost {several}{_in_days(min(left))}"
+        headline = "Nothing is expected yet: no window has landed here"
+    elif not missing:
+        headline = "No gap can be filled any more" if lost else "Everything has landed"
     else:
-        headline = "No gap can be filled any more" if counts["lost"] else "Everything has landed"
-    tone = "alarm" if urgent or counts["lost"] else "care" if gaps or rejected else "good"
+        headline = f"{_counted(len(missing), 'gap', 'gaps')}, {_urgency(missing, urgent, left, report['warn_days'])}"
+    tone = "alarm" if urgent or lost else "care" if gaps or rejected else "good"
     return {"headline": headline, "details": details, "tone": tone}
+
+
+def _urgency(missing: list[Any], urgent: list[Any], left: float | None, warn_days: float) -> str:
+    if not urgent or left is None:
+        return "not urgent" if len(missing) == 1 else "none of them urgent"
+    if len(urgent) > 1:
+        return f"{len(urgent)} of them will be lost within {warn_days} days, the first {_in_days(left)}"
+    return f"{'which' if len(missing) == 1 else '1 of them'} will be lost {_in_days(left)}"
 
 
 def gaps_by_urgency(report: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:

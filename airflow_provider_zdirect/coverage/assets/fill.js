@@ -90,7 +90,7 @@ async function startRun(row, gap, paused) {
 // A run that has succeeded is not believed: what has landed since decides.
 function showFilled(row, gap, run) {
   const left = page.report.rows.find((one) => one.merchant_id === row.merchant_id && one.dataset === row.dataset);
-  const filled = !left || !left.gaps.some((other) => other.from < gap.to && other.to > gap.from);
+  const filled = !left || !left.gaps.some((other) => Date.parse(other.from) < Date.parse(gap.to) && Date.parse(other.to) > Date.parse(gap.from));
   const what = `${row.dataset} of ${merchantOf(row)}, ${windowWords(gap)},`;
   byId("filled").replaceChildren(filled ? `${what} is filled. ` : `The run has succeeded, but ${what} is still not complete. `, runLink(run));
   byId("filled").hidden = false;

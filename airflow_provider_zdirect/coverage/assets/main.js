@@ -101,7 +101,7 @@ function start() {
   listenToTheme();
   listenToGrid();
   grid.onOpen = (row, column) => openDetail(grid.rows[row].row, grid.days[column]);
-  grid.onRead = (text) => { byId("readout").textContent = text || "Point at a day, or move to it, to read what is there."; };
+  grid.onRead = (text) => { byId("readout").textContent = text || "Point at a day, or move to it, to read what is there."; byId("readout").classList.toggle("soft", !text); };
   grid.onRead("");
   byId("filters").addEventListener("change", applyFilters);
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
