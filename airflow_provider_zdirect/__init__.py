@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from airflow_provider_zdirect.client.config import ClientConfig
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
     from airflow_provider_zdirect.operators.compact import ZDirectCompactOperator
+    from airflow_provider_zdirect.operators.coverage import ZDirectCoverageOperator
     from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
     from airflow_provider_zdirect.operators.inbound import ZDirectInboundReconciliationOperator
     from airflow_provider_zdirect.operators.intrastat import ZDirectIntrastatReportOperator
@@ -33,6 +34,7 @@ __all__ = [
     "ClientConfig",
     "ZDirectClient",
     "ZDirectCompactOperator",
+    "ZDirectCoverageOperator",
     "ZDirectExtractOperator",
     "ZDirectHook",
     "ZDirectInboundReconciliationOperator",
@@ -55,6 +57,7 @@ _MODULE_OF = {
     "ClientConfig": "client.config",
     "ZDirectClient": "client.client",
     "ZDirectCompactOperator": "operators.compact",
+    "ZDirectCoverageOperator": "operators.coverage",
     "ZDirectExtractOperator": "operators.extract",
     "ZDirectHook": "hooks.zdirect",
     "ZDirectInboundReconciliationOperator": "operators.inbound",

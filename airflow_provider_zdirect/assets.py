@@ -31,7 +31,8 @@ def zdirect_asset(name: str, base_path: str | None = None) -> Any:
     """The asset of one kind of data, for ``outlets`` and ``schedule``.
 
     :param name: a dataset, or ``intrastat``, ``inbound_reconciliation``, ``stock_updates``, ``order_updates``,
-        ``shipping_documents`` or ``order_erasures`` (updated when customers were erased from published orders).
+        ``shipping_documents``, ``coverage`` or ``order_erasures`` (updated when customers were erased from published
+        orders).
     :param base_path: as for :func:`dataset_asset`.
     """
     # By URI alone, so that it is the same asset as Asset("zdirect://<name>") in an author's schedule.

@@ -8,6 +8,7 @@
     │   ├── AuthenticationError          client id or secret refused, or the token refused twice (401)
     │   ├── PermissionDeniedError        scope, merchant or app mode not granted (403)
     │   ├── MissingReportsError          a month's report is asked for, and daily reports of it are not published
+    │   ├── UnfilledGapsError            windows are missing, and zDirect deletes them soon
     │   ├── NotFoundError                merchant or resource unknown (404)
     │   ├── AnswerTooLargeError          an answer is larger than ``max_answer_size``
     │   ├── ConflictError                a change conflicts with the current state (409, 412, 428)
@@ -142,6 +143,10 @@ class RetentionError(WindowError):
 
 class MissingReportsError(ZDirectFatalError):
     """A month's report is asked for, and daily reports of that month are not published."""
+
+
+class UnfilledGapsError(ZDirectFatalError):
+    """Windows are missing, and zDirect deletes them soon; the message names them."""
 
 
 class AuthenticationError(ZDirectFatalError):

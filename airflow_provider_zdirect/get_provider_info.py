@@ -52,6 +52,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": INTEGRATION,
                 "python-modules": [
                     "airflow_provider_zdirect.operators.compact",
+                    "airflow_provider_zdirect.operators.coverage",
                     "airflow_provider_zdirect.operators.extract",
                     "airflow_provider_zdirect.operators.http",
                     "airflow_provider_zdirect.operators.inbound",

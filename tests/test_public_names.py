@@ -14,6 +14,7 @@ from airflow_provider_zdirect.get_provider_info import get_provider_info
 PACKAGE = "airflow_provider_zdirect"
 OPERATORS = {
     "ZDirectCompactOperator",
+    "ZDirectCoverageOperator",
     "ZDirectExtractOperator",
     "ZDirectInboundReconciliationOperator",
     "ZDirectIntrastatReportOperator",

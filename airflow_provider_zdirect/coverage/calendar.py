@@ -64,29 +64,35 @@ def spans(fetched: Iterable[Fetched], expected: Window, kept_from: datetime, due
     """
     # The one that decides comes first: the last fetch; of two at the same moment the worse.
     deciding = sorted(fetched, key=lambda each: (each.at, -ORDER[each.status]), reverse=True)
-    cut = ((each.window.intersection(expected), number) for number, each in enumerate(deciding))
-    landed = deque(sorted(((window, number) for window, number in cut if window), key=lambda pair: pair[0].start))
+    landed = deque(
+        sorted(
+            (max(each.window.start, expected.start), min(each.window.end, expected.end), number)
+            for number, each in enumerate(deciding)
+            if each.window.intersects(expected)
+        )
+    )
     ends = {expected.start, expected.end, *(at for at in (kept_from, due_until) if expected.start < at < expected.end)}
-    ends |= {at for window, _ in landed for at in (window.start, window.end)}
-    found: list[Span] = []
-    running: list[tuple[int, Window]] = []
-    for start, end in pairwise(sorted(ends)):
-        while landed and landed[0][0].start <= start:
-            window, number = landed.popleft()
-            heapq.heappush(running, (number, window))
-        while running and running[0][1].end <= start:
+    ends |= {at for start, end, _ in landed for at in (start, end)}
+    runs: list[tuple[datetime, Status]] = []
+    running: list[tuple[int, datetime]] = []
+    for at in sorted(ends)[:-1]:
+        while landed and landed[0][0] <= at:
+            _, end, number = landed.popleft()
+            heapq.heappush(running, (number, end))
+        while running and running[0][1] <= at:
             heapq.heappop(running)
         if running:
             status = deciding[running[0][0]].status
-        elif start < kept_from:
+        elif at < kept_from:
             status = Status.LOST
         else:
-            status = Status.MISSING if start < due_until else Status.PENDING
-        if found and found[-1].status == status:
-            found[-1] = Span(Window(found[-1].window.start, end), status)
-        else:
-            found.append(Span(Window(start, end), status))
-    return found
+            status = Status.MISSING if at < due_until else Status.PENDING
+        if not runs or runs[-1][1] != status:
+            runs.append((at, status))
+    return [
+        Span(Window(start, end), status)
+        for (start, status), (end, _) in pairwise([*runs, (expected.end, Status.PENDING)])
+    ]
 
 
 def letters_of_hours(spans: Iterable[Span], days: Sequence[date]) -> dict[str, str]:

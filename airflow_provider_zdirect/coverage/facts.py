@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 READERS = 8
 """Manifests that are read at the same time."""
 
-SECONDS = len("20261122T100000")
+SECOND = len("20261122T100000")
 
 _MOMENT = r"\d{8}T\d{6}(\.\d+)?Z"
 _NAME = re.compile(
@@ -98,55 +98,61 @@ def read_facts(
         windows: tuple[WindowFacts, ...] = ()
         if merchant_id in merchants:
             windows = _read_windows(store, Layout(dataset, merchant_id), landed, span, keeps_index)
-        started = (window for label in begun.keys() - landed.keys() if (window := _touching(label, span)))
+        started = _windows(_near(begun.keys() - landed.keys(), span))
         found[merchant_id] = Facts(windows, tuple(sorted(started)), _first([*landed, *begun]))
     return found
 
 
-def _by_merchant(versions: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """By merchant: the version of each object, by the label of its window."""
-    found: dict[str, dict[str, str]] = {}
+class _Object(NamedTuple):
+    path: str
+    version: str
+
+
+def _by_merchant(versions: Mapping[str, str]) -> dict[str, dict[str, _Object]]:
+    """By merchant: the object of each window, by the label of the window."""
+    found: dict[str, dict[str, _Object]] = {}
     for path, version in versions.items():
         if match := _NAME.match(path):
-            found.setdefault(match["merchant"], {})[match["label"]] = version
+            found.setdefault(match["merchant"], {})[match["label"]] = _Object(path, version)
     return found
 
 
-def _touching(label: str, span: Window) -> Window | None:
-    """The window that a label names, if it touches the span; None also for other names."""
-    # Most are far away, which their texts say faster than times.
-    start, _, end = label.partition("_")
-    if start[:SECONDS] > f"{span.end:%Y%m%dT%H%M%S}" or end[:SECONDS] < f"{span.start:%Y%m%dT%H%M%S}":
-        return None
-    window = named_window(f"{label}{ANNOUNCED}", ANNOUNCED)
-    return window if window and window.intersects(span) else None
+def _near(labels: Iterable[str], span: Window) -> Iterator[str]:
+    """Those of windows that touch the span, by their texts, which is faster than by times; a second more or less."""
+    first, last = (at.strftime("%Y%m%dT%H%M%S") for at in (span.start, span.end))
+    for label in labels:
+        start, _, end = label.partition("_")
+        if start[: len(last)] <= last and end[: len(first)] >= first:
+            yield label
 
 
-def _first(labels: Iterable[str]) -> datetime | None:
-    # As in _touching; the few that begin in the same second are compared exactly.
-    by_second = sorted(labels)
-    nearest = (label for label in by_second if label[:SECONDS] == by_second[0][:SECONDS])
-    windows = (named_window(f"{label}{ANNOUNCED}", ANNOUNCED) for label in nearest)
-    return min((window.start for window in windows if window), default=None)
+def _windows(labels: Iterable[str]) -> list[Window]:
+    windows = (named_window(f"{label}{ANNOUNCED}", ANNOUNCED) for label in labels)
+    return [window for window in windows if window]
+
+
+def _first(labels: Collection[str]) -> datetime | None:
+    # As texts; the few that begin in the same second are compared as times.
+    second = min(labels, default="")[:SECOND]
+    return min(
+        (window.start for window in _windows(label for label in labels if label[:SECOND] == second)), default=None
+    )
 
 
 def _read_windows(
-    store: ObjectStore, layout: Layout, versions: Mapping[str, str], span: Window, keeps_index: bool
+    store: ObjectStore, layout: Layout, manifests: Mapping[str, _Object], span: Window, keeps_index: bool
 ) -> tuple[WindowFacts, ...]:
     known = read_index(store, layout)
-    windows = {label: window for label in versions if (window := _touching(label, span))}
-    unknown = [label for label in windows if label not in known or known[label].version != versions[label]]
-
-    def read(label: str) -> WindowFacts | None:
-        return _read_manifest(store, layout.manifest(windows[label]), versions[label])
-
+    labels = sorted(_near(manifests, span))
+    unknown = [label for label in labels if label not in known or known[label].version != manifests[label].version]
     with ThreadPoolExecutor(READERS) as readers:
-        found = dict(zip(unknown, readers.map(read, unknown), strict=True))
-    facts = {label: each for label, each in known.items() if label in versions and label not in found}
+        read = readers.map(lambda label: _read_manifest(store, *manifests[label]), unknown)
+        found = dict(zip(unknown, read, strict=True))
+    facts = {label: each for label, each in known.items() if label in manifests and label not in found}
     facts |= {label: each for label, each in found.items() if each is not None}
     if keeps_index and facts != known:
         write_index(store, layout, facts)
-    return tuple(facts[label] for label in sorted(windows) if label in facts)
+    return tuple(facts[label] for label in labels if label in facts)
 
 
 def _read_manifest(store: ObjectStore, path: str, version: str) -> WindowFacts | None:

@@ -12,17 +12,15 @@ import pyarrow as pa
 
 from airflow_provider_zdirect.coverage.calendar import Status
 from airflow_provider_zdirect.coverage.facts import Facts, read_facts
-from airflow_provider_zdirect.coverage.rows import Gap, Row, Scope, first_known
-from airflow_provider_zdirect.datasets.table import DATASETS, Dataset
+from airflow_provider_zdirect.coverage.rows import BACKFILL, DAY, Gap, Row, Scope, first_known
+from airflow_provider_zdirect.datasets.table import WITH_WINDOWS
+from airflow_provider_zdirect.exceptions import UnfilledGapsError
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.windows import Window
+from airflow_provider_zdirect.windows import Window, moment_in_words, subject
 
 FORMAT = 1
-
-COVERED: Mapping[str, Dataset] = {
-    name: dataset for name, dataset in DATASETS.items() if dataset.has_windows and dataset.part_of is None
-}
-"""The datasets that have windows of their own, by name."""
+WORST = 5
+"""Gaps that an error names."""
 
 SCHEMA = pa.schema(
     [
@@ -62,6 +60,45 @@ class CoverageReport:
         """The gaps that zDirect deletes soon, in that order."""
         return [(row, gap) for row, gap in self.gaps() if gap.is_urgent(self.scope)]
 
+    def urgent_rows(self) -> list[dict[str, Any]]:
+        """The urgent gaps as a notifier is given them; JSON-able."""
+        return [
+            {
+                "merchant_id": row.merchant_id,
+                "merchant": row.merchant,
+                "dataset": row.dataset.name,
+                **{name: fact for name, fact in gap.as_json(self.scope).items() if name not in ("urgent", "fill")},
+                "command": gap.command,
+                "words": _in_words(row, gap, self.scope),
+            }
+            for row, gap in self.urgent()
+        ]
+
+    def fail_if_urgent(self, uri: str) -> None:
+        """Raise UnfilledGapsError if a gap is urgent; it names the worst, with the commands that fill them.
+
+        :param uri: where all gaps are.
+        """
+        urgent = self.urgent_rows()
+        if urgent:
+            worst = "; ".join(f"{gap['words']}. {gap['command'] or ''}" for gap in urgent[:WORST])
+            more = f"; and {len(urgent) - WORST} more" if len(urgent) > WORST else ""
+            raise UnfilledGapsError(
+                f"{len(urgent)} gap{'s' * (len(urgent) > 1)} will be unrecoverable within "
+                f"{_number(self.scope.warn / DAY)} days: {worst}{more}.",
+                remedy=f"Run the command of each gap, or trigger {BACKFILL} with its parameters; {uri} shows all gaps.",
+            )
+
+    def in_words(self) -> str:
+        """For the log, in one line."""
+        names, counts = {row.dataset.name for row in self.rows}, self.counts()
+        missing, uncertain, lost = (counts[status] for status in (Status.MISSING, Status.UNCERTAIN, Status.LOST))
+        return (
+            f"{len(names)} datasets of {len({row.merchant_id for row in self.rows})} merchants, {self.scope.days} days "
+            f"until {moment_in_words(self.scope.now)}: {missing} gaps, {uncertain} empty reports that are not certain, "
+            f"{len(self.urgent())} of them urgent; {lost} gaps are lost"
+        )
+
     def counts(self) -> dict[str, int]:
         """By status: how many stretches of time have it."""
         counted = Counter(span.status for row in self.rows for span in row.spans)
@@ -77,10 +114,10 @@ class CoverageReport:
             "base_path": self.base_uri,
             "environment": self.environment,
             "conn_id": self.conn_id,
-            "warn_days": _number(scope.warn / timedelta(days=1)),
+            "warn_days": _number(scope.warn / DAY),
             "grace_hours": _number(scope.grace / timedelta(hours=1)),
             "from": shown[0].isoformat(),
-            "to": (shown[-1] + timedelta(days=1)).isoformat(),
+            "to": (shown[-1] + DAY).isoformat(),
             "rows": [row.as_json(self.base_uri) for row in self.rows],
         }
 
@@ -123,15 +160,15 @@ def measure_coverage(
     :param merchants: ids, each with its name or None.
     :param environment: ``production`` or ``sandbox``: manifests of the other do not count; None: all do.
     :param conn_id: the zDirect connection that backfills are given.
-    :param datasets: names among :data:`COVERED`; empty: all of which these merchants or others have a window here.
+    :param datasets: names among :data:`.WITH_WINDOWS`; empty: all of which any merchant has a window here.
     :param keeps_index: whether to write the index of manifests; not where the base path may only be read.
     """
     rows: list[Row] = []
-    shown, day = scope.window("UTC"), timedelta(days=1)
+    shown = scope.window("UTC")
     # Days of other time zones begin up to 14 hours earlier or later.
-    span = Window(shown.start - day, shown.end + day)
-    for name in datasets or COVERED:
-        dataset = COVERED[name]
+    span = Window(shown.start - DAY, shown.end + DAY)
+    for name in datasets or WITH_WINDOWS:
+        dataset = WITH_WINDOWS[name]
         facts = read_facts(store, name, merchants.keys(), span, keeps_index=keeps_index)
         if not facts and not datasets:
             continue
@@ -151,6 +188,14 @@ def measure_coverage(
                 )
             )
     return CoverageReport(scope, base_uri, environment, conn_id, tuple(rows))
+
+
+def _in_words(row: Row, gap: Gap, scope: Scope) -> str:
+    what = "the empty report is not certain" if gap.status is Status.UNCERTAIN else "missing"
+    left = f"{max(gap.days_left(scope.now) or 0.0, 0.0):.1f}"
+    about = subject(row.dataset.name, row.merchant_id, gap.window, full_id=True)
+    named = f" ({row.merchant})" if row.merchant else ""
+    return f"{about}{named}: {what}, and zDirect deletes it in {left} days"
 
 
 def _number(value: float) -> float:

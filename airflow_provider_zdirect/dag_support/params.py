@@ -14,7 +14,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import Param
 
 from airflow_provider_zdirect.datasets.personal_data import MODES
-from airflow_provider_zdirect.datasets.table import DATASETS
+from airflow_provider_zdirect.datasets.table import WITH_WINDOWS
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators.arguments import split_entries
 
@@ -90,8 +90,7 @@ def window_params() -> dict[str, Param]:
 
 def dataset_param(default: str) -> dict[str, Param]:
     """``dataset``: one that is requested by windows; a present state has no past to backfill."""
-    names = [name for name, dataset in DATASETS.items() if dataset.has_windows and dataset.part_of is None]
-    return {"dataset": _choice("Dataset", "What to fetch.", default, names)}
+    return {"dataset": _choice("Dataset", "What to fetch.", default, list(WITH_WINDOWS))}
 
 
 def path_param() -> dict[str, Param]:
@@ -253,6 +252,42 @@ def compact_params() -> dict[str, Param]:
         ),
     }
     return _from_environment(params)
+
+
+def coverage_params() -> dict[str, Param]:
+    """Of what the coverage is measured, and when a gap is urgent."""
+    own = {
+        "datasets": _entries(
+            "Datasets",
+            f"One per line: {', '.join(WITH_WINDOWS)}. Empty: those of which any window has landed.",
+        ),
+        "since": _text(
+            "Since",
+            "Nothing is expected before, such as 2026-09-01T00:00:00Z. Empty: before the first window of each merchant "
+            "and dataset.",
+            format="date-time",
+        ),
+    }
+    params = {
+        "days": _count("Days", "Days that are looked at, today included.", 100),
+        "warn_days": Param(
+            14,
+            type="number",
+            minimum=0,
+            title="Warn days",
+            description="A gap is urgent if zDirect deletes the start of it within so many days.",
+        ),
+        "grace_hours": _hours(
+            "Hours of grace", "Hours after its end, or after a daily report is due, in which a window may still lack."
+        ),
+        "fail_on_gap": _flag("Fail on a gap", "Fail the run if a gap is urgent, after the report is written.", True),
+        "notify_email": _text(
+            "E-mail",
+            "Who is notified of urgent gaps, comma separated; needs the SMTP provider and its connection smtp_default. "
+            "Empty: the gaps are only in the task's log.",
+        ),
+    }
+    return own | _from_environment(params)
 
 
 def personal_data_param() -> dict[str, Param]:

@@ -29,14 +29,16 @@ CHECKS: dict[str, Callable[[Any, str], Any]] = {
 """How the parameters are read that several tasks take; what cannot be read is refused."""
 
 
-def check_params(context: Mapping[str, Any]) -> Mapping[str, Any]:
+def check_params(context: Mapping[str, Any], **checks: Callable[[Any, str], Any]) -> Mapping[str, Any]:
     """The run's parameters, all of them readable, and none that fixes one window for all runs of a backfill.
 
     The first task of a run calls it, so that no other task starts if one is wrong.
+
+    :param checks: how parameters are read that mean something else in this DAG, or are in no other.
     """
     params: Mapping[str, Any] = context["params"]
     _check_names(context)
-    for name, parse in CHECKS.items():
+    for name, parse in {**CHECKS, **checks}.items():
         if name in params:
             parse(params[name], name)
     month = given(params["month"]) if "month" in params else None

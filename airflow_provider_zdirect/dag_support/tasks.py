@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +22,7 @@ from airflow_provider_zdirect.dag_support.run_params import (
 )
 from airflow_provider_zdirect.operators.arguments import given
 from airflow_provider_zdirect.operators.base_path import BasePath, known_environment, open_base_path
+from airflow_provider_zdirect.operators.coverage import covered_datasets
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.reports.calendar import EMPTY_IS_CERTAIN_AFTER
@@ -44,6 +45,13 @@ def merchants_to_ask() -> list[str]:
     with fail_fast():
         params = check_params(get_current_context())
         return merchants_of(params) if params["eans"] or params["changed_quantities"] else []
+
+
+@task
+def merchants_to_cover() -> list[str]:
+    """Those whose coverage this run measures."""
+    with fail_fast():
+        return merchants_of(check_params(get_current_context(), datasets=covered_datasets))
 
 
 @task
@@ -191,7 +199,18 @@ def notify_of_missing_tracking(context: Any) -> None:
     """A notifier that writes to the task's log, and sends an e-mail if the parameter ``notify_email`` is set."""
     from airflow_provider_zdirect.operators.order_notifiers import log_missing_orders, mail_missing_orders
 
+    _log_or_mail(context, log_missing_orders, mail_missing_orders)
+
+
+def notify_of_urgent_gaps(context: Any) -> None:
+    """As :func:`notify_of_missing_tracking`, of gaps that zDirect deletes soon."""
+    from airflow_provider_zdirect.operators.coverage_notifiers import log_gaps, mail_gaps
+
+    _log_or_mail(context, log_gaps, mail_gaps)
+
+
+def _log_or_mail(context: Any, log: Callable[[Any], None], mail: Callable[[Any, list[str]], None]) -> None:
     if addresses := given(context["params"]["notify_email"]):
-        mail_missing_orders(context, [text.strip() for text in str(addresses).split(",") if text.strip()])
+        mail(context, [text.strip() for text in str(addresses).split(",") if text.strip()])
     else:
-        log_missing_orders(context)
+        log(context)

@@ -25,7 +25,7 @@ from airflow_provider_zdirect.datasets.reference_data import LOGISTIC_CENTERS, S
 from airflow_provider_zdirect.datasets.stock_movements import LIQUIDATED_ITEMS, RECEIVED_ITEMS, RETURNED_ITEMS
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 
-__all__ = ["DATASETS", "Dataset", "check_stands_alone", "get_dataset", "published_with"]
+__all__ = ["DATASETS", "WITH_WINDOWS", "Dataset", "check_stands_alone", "get_dataset", "published_with"]
 
 DATASETS: Mapping[str, Dataset] = {
     dataset.name: dataset
@@ -49,6 +49,11 @@ DATASETS: Mapping[str, Dataset] = {
         ORDER_DELETION_REQUESTS,
     )
 }
+
+WITH_WINDOWS: Mapping[str, Dataset] = {
+    name: dataset for name, dataset in DATASETS.items() if dataset.has_windows and dataset.part_of is None
+}
+"""Those that are asked for by windows, and not only with another; by name."""
 
 _PATH = re.compile(r"(/([A-Za-z0-9_~-][A-Za-z0-9._~-]*|\{merchant_id\}))+")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_provider_zdirect.operators.compact import ZDirectCompactOperator
+    from airflow_provider_zdirect.operators.coverage import ZDirectCoverageOperator
     from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
     from airflow_provider_zdirect.operators.http import ZDirectHttpOperator
     from airflow_provider_zdirect.operators.inbound import ZDirectInboundReconciliationOperator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ZDirectCompactOperator",
+    "ZDirectCoverageOperator",
     "ZDirectExtractOperator",
     "ZDirectHttpOperator",
     "ZDirectInboundReconciliationOperator",
@@ -38,6 +40,7 @@ __all__ = [
 
 _MODULE_OF = {
     "ZDirectCompactOperator": "compact",
+    "ZDirectCoverageOperator": "coverage",
     "ZDirectExtractOperator": "extract",
     "ZDirectHttpOperator": "http",
     "ZDirectInboundReconciliationOperator": "inbound",

@@ -165,6 +165,18 @@ def duration(value: Any, name: str) -> timedelta:
     return value
 
 
+def span(value: Any, name: str) -> timedelta:
+    """A duration, or a number of what the argument's name ends with."""
+    text = str(value).strip().upper()
+    if isinstance(value, timedelta) or text.startswith("P"):
+        return duration(value, name)
+    try:
+        return duration(f"PT{text}H" if name.endswith("hours") else f"P{text}D", name)
+    except ZDirectConfigurationError:
+        what = f"{name}={value!r} is not a number of {name.rpartition('_')[2]}"
+        raise refusal(what, f"Give {name} as a number, 0 or more, or as a duration.") from None
+
+
 def count(value: Any, name: str) -> int:
     try:
         number = int(value)

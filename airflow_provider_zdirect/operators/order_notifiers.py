@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 from jinja2 import Template
 
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, one_line
+from airflow_provider_zdirect.exceptions import one_line
+from airflow_provider_zdirect.operators.notifiers import Notifiers, mail, notify
 
 log = logging.getLogger(__name__)
-
-Notify = Callable[[Any], Any]
 
 MOST_SHOWN = 200
 """Orders in a text; the list itself has all."""
@@ -42,29 +39,6 @@ _WORDS = {
     "export": "export (merchant order id)",
     "update": "any update",
 }
-
-
-class Notifiers:
-    """One notifier, several or none. They look the same at every parse of a DAG file: else each would be a new version.
-
-    :raises ZDirectConfigurationError: if one of them cannot be called.
-    """
-
-    def __init__(self, value: Any) -> None:
-        several = isinstance(value, list | tuple | Notifiers)
-        self._listed: tuple[Notify, ...] = tuple(value) if several else () if value is None else (value,)
-        for notifier in self._listed:
-            if not callable(notifier):
-                raise ZDirectConfigurationError(
-                    f"notifier: {type(notifier).__name__} is not a notifier.",
-                    remedy="Give a notifier of Airflow such as SmtpNotifier(...), a function of the context, or some.",
-                )
-
-    def __iter__(self) -> Iterator[Notify]:
-        return iter(self._listed)
-
-    def __repr__(self) -> str:
-        return f"({', '.join(getattr(one, '__qualname__', type(one).__qualname__) for one in self)})"
 
 
 def notify_all(
@@ -99,21 +73,6 @@ def notify_all(
         notify(notifier, context)
 
 
-def notify(notifier: Notify, context: Any) -> None:
-    """Call a notifier with the context; what it raises is raised.
-
-    A copy of it is called, because it renders its templates in place. Airflow 2 would only log what it raises.
-    """
-    mine: Any = copy.copy(notifier)
-    if not (hasattr(mine, "notify") and hasattr(mine, "render_template_fields")):
-        mine(context)
-        return
-    if hasattr(mine, "_update_context"):
-        mine._update_context(context)
-    mine.render_template_fields(context)
-    mine.notify(context)
-
-
 def log_missing_orders(context: Any) -> None:
     """A notifier that writes the orders to the task's log."""
     log.warning("%d orders are overdue:\n%s", context["missing_orders_count"], context["missing_orders_text"])
@@ -122,29 +81,7 @@ def log_missing_orders(context: Any) -> None:
 def mail_missing_orders(context: Any, to: Sequence[str], smtp_conn_id: str | None = None) -> None:
     """A notifier that sends the orders by e-mail, and writes them to the task's log before that.
 
-    :param smtp_conn_id: None means the connection that Airflow is configured to use, ``smtp_default``.
-    :raises ZDirectConfigurationError: if the SMTP provider is not installed, or its connection cannot be used.
+    Parameters and errors as :func:`~.notifiers.mail`.
     """
     log_missing_orders(context)
-    try:
-        from airflow.providers.smtp.notifications.smtp import SmtpNotifier
-    except ImportError:
-        raise ZDirectConfigurationError(
-            "The e-mail cannot be sent: Airflow's SMTP provider is not installed.",
-            remedy="pip install apache-airflow-providers-smtp; or empty notify_email: the orders are in the log.",
-        ) from None
-    notifier = SmtpNotifier(to=list(to), subject=SUBJECT, html_content=CONTENT, smtp_conn_id=smtp_conn_id)
-    # The notifier's own errors do not say what to do.
-    conn_id, wrong = notifier.smtp_conn_id, None
-    try:
-        if not (BaseHook.get_connection(conn_id).extra_dejson.get("from_email") or notifier.from_email):
-            wrong = "has no from_email"
-    except AirflowNotFoundException:
-        wrong = "does not exist"
-    if wrong:
-        raise ZDirectConfigurationError(
-            f"The e-mail cannot be sent: the connection {conn_id} {wrong}.",
-            remedy=f"Create the connection {conn_id} (type SMTP: host, port, login, extra from_email), or empty "
-            "notify_email: the orders are in the log.",
-        )
-    notify(notifier, context)
+    mail(context, to, SUBJECT, CONTENT, smtp_conn_id)

@@ -6,23 +6,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import argument_table as table
-from airflow_provider_zdirect.operators.arguments import duration, refusal
+from airflow_provider_zdirect.operators.arguments import refusal, span
 from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
-from airflow_provider_zdirect.operators.order_notifiers import Notifiers, Notify, notify_all
-
-
-def _span(value: Any, name: str) -> timedelta:
-    """A duration, or a number of what the argument's name ends with."""
-    text = str(value).strip().upper()
-    if isinstance(value, timedelta) or text.startswith("P"):
-        return duration(value, name)
-    try:
-        return duration(f"PT{text}H" if name.endswith("hours") else f"P{text}D", name)
-    except ZDirectConfigurationError:
-        what = f"{name}={value!r} is not a number of {name.rpartition('_')[2]}"
-        raise refusal(what, f"Give {name} as a number, 0 or more, or as a duration.") from None
+from airflow_provider_zdirect.operators.notifiers import Notifiers, Notify
+from airflow_provider_zdirect.operators.order_notifiers import notify_all
 
 
 def _page_url(value: Any, name: str) -> str:
@@ -63,7 +51,7 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
     arguments = (
         table.PLACE
         | table.FORMAT
-        | dict.fromkeys(("grace_hours", "export_hours", "update_days", "lookback_days"), table.Argument(_span))
+        | dict.fromkeys(("grace_hours", "export_hours", "update_days", "lookback_days"), table.Argument(span))
         | dict.fromkeys(("remind_after", "max_orders_age"), table.DURATION)
         | {"live_check": table.FLAG, "portal_url": table.optional(_page_url)}
     )

@@ -14,7 +14,7 @@ from histories import DAY, HOUR, MERCHANT, NOW, OTHER, Base, at, gaps_of, window
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_zdirect.coverage.report import COVERED
+from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.windows import Window
 
 START = at("11-18 00:00")
@@ -290,7 +290,7 @@ def test_the_report_says_where_and_when_it_holds(base):
         "merchant_id": MERCHANT,
         "merchant": None,
         "dataset": "orders",
-        "title": COVERED["orders"].title,
+        "title": DATASETS["orders"].title,
         "step": "hour",
         "timezone": "UTC",
         "retention": "365 days",
@@ -298,10 +298,3 @@ def test_the_report_says_where_and_when_it_holds(base):
         "gaps": [],
         "rejected": [],
     }
-
-
-def test_the_datasets_are_those_that_can_be_backfilled():
-    assert list(COVERED) == [
-        *("received_items", "returned_items", "liquidated_items", "intra_community_movements"),
-        *("cross_border_movements", "orders", "announced_returns"),
-    ]

@@ -52,6 +52,7 @@ OWN_PARAMS = {
     "zdirect_stock_movements": {"from", "to"},
     "zdirect_backfill": {"from", "to", "dataset", "personal_data"},
     "zdirect_compact": {"datasets", "older_than_days"},
+    "zdirect_coverage": {"datasets", "since", "days", "warn_days", "grace_hours", "fail_on_gap", "notify_email"},
     "zdirect_orders": {"from", "to", "order_type", "level", "personal_data", "shipping_documents", "erase_customers"},
     "zdirect_icm_daily": {"from", "to", "path"},
     "zdirect_cross_border_daily": {"from", "to", "path"},
@@ -71,7 +72,7 @@ OWN_PARAMS = {
 SCHEDULED = list(OWN_PARAMS)
 # What has no past: it is asked for as it is now, one run at a time.
 OF_NOW = ["zdirect_inventory", "zdirect_reference_data", "zdirect_shipping_notices", "zdirect_stock_sync"]
-OF_NOW += ["zdirect_order_tracking", "zdirect_compact"]
+OF_NOW += ["zdirect_order_tracking", "zdirect_compact", "zdirect_coverage"]
 DAILY_REPORTS = {
     "zdirect_icm_daily": "intra_community_movements",
     "zdirect_cross_border_daily": "cross_border_movements",

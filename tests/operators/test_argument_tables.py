@@ -18,6 +18,8 @@ from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import argument_table, arguments
 from airflow_provider_zdirect.operators.argument_table import UNKNOWN
 from airflow_provider_zdirect.operators.base import ZDirectOperator
+from airflow_provider_zdirect.operators.compact import compacted_datasets
+from airflow_provider_zdirect.operators.coverage import covered_datasets, shown_days
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 from airflow_provider_zdirect.operators.liquidation import pass_delays
 from airflow_provider_zdirect.operators.order_tracking import ZDirectMissingTrackingOperator
@@ -37,6 +39,9 @@ WRONG_BY_KIND = {
     arguments.instant: ("yesterday", "2026-03-10T08:00:00", datetime(2026, 1, 1)),  # noqa: DTZ001
     arguments.uuids: (["de"], f"{OTHER},x", [""], 49),
     arguments.time_zone: ("Europe/Atlantis", "CET/Berlin"),
+    compacted_datasets: ("returned", ["orders", "liquidated_items"], [""], 49),
+    covered_datasets: ("returned", ["orders", "order_lines"], [""], 49),
+    shown_days: (0, 3661, -1, "few", 1.5, True),
     argument_table.path: ("data/zdirect", "file://data/zd"),
     argument_table.table_file: ("a.csv", "/data/a.xlsx", "/data/a"),
 }
@@ -44,7 +49,6 @@ WRONG_BY_NAME = {
     "merchant_id": ("4711", MERCHANT.replace("-", ""), f"urn:uuid:{MERCHANT}"),
     "format": ("csv", "xml"),
     "dataset": ("returned", "logistic_center"),
-    "datasets": ("returned", ["orders", "liquidated_items"], [""], 49),
     "variant": ("legacy",),
     "path": ("no/path",),
     "filters": ({"sku": "x"}, {"sku": []}, "[1]"),
@@ -61,6 +65,8 @@ WRONG_BY_NAME = {
     "grace_hours": ("soon", -1, True),
     "export_hours": ("soon", timedelta(-1)),
     "update_days": (-1, "7 days"),
+    "warn_days": (-1, "soon"),
+    "since": ("yesterday", "2026-03-10"),
     "lookback_days": ("x",),
     "portal_url": ("portal",),
     "order_ids": (["4711"], 5),
@@ -102,7 +108,9 @@ WRONG = [
     for name, argument in task.arguments.items()
     if (values := wrong_values(task, name, argument))
 ]
+BY_MERCHANT = [task for task in TASKS if "merchant_id" in task.arguments]
 by_name = pytest.mark.parametrize("task", TASKS, ids=lambda each: each.__name__)
+by_merchant = pytest.mark.parametrize("task", BY_MERCHANT, ids=lambda each: each.__name__)
 wrong = pytest.mark.parametrize(("task", "name", "values"), WRONG, ids=str)
 
 
@@ -115,7 +123,8 @@ def parameters(task):
 
 
 def test_every_task_is_looked_at():
-    assert len(TASKS) == 13
+    assert len(TASKS) == 14
+    assert len(BY_MERCHANT) == 13
 
 
 @by_name
@@ -188,7 +197,7 @@ def test_the_assets_that_a_task_updates_join_the_authors_outlets_once_also_if_it
         assert task(task_id="a_task", outlets=outlets, **values).outlets == [other, *of_place]
     assert task(task_id="a_task", outlets=of_place[-1:], **values).outlets == [*of_place[-1:], *of_place[:-1]]
     with DAG("a_dag", schedule=None):
-        mapped = task.partial(task_id="a_task", **values).expand(merchant_id=[MERCHANT])
+        mapped = task.partial(task_id="a_task", **values).expand(conn_id=["a"])
     assert mapped.partial_kwargs["outlets"] == of_place
     if "base_path" not in task.arguments:
         return
@@ -263,7 +272,7 @@ def test_both_ends_of_a_window_are_given_and_in_order(task, start, end, said):
         assert half.expand(window_to=["2026-01-03T00:00:00Z"])
 
 
-@by_name
+@by_merchant
 @pytest.mark.parametrize("blank", BLANKS)
 def test_a_blank_merchant_of_a_mapped_task_is_not_that_of_the_connection(task, blank):
     with DAG("a_dag", schedule=None):
@@ -282,7 +291,7 @@ def test_a_blank_merchant_of_a_mapped_task_is_not_that_of_the_connection(task, b
     assert mapped.unmap({"merchant_id": f" {MERCHANT.upper()}"}).values()["merchant_id"] == MERCHANT
 
 
-@by_name
+@by_merchant
 def test_a_merchant_that_a_template_or_the_author_leaves_out_is_that_of_the_connection(task):
     template = "{{ params.merchant or '' }}"
     tasks = [task(task_id="a_task", merchant_id=value, **needed(task)) for value in (template, "", None)]

@@ -14,7 +14,8 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 from airflow_provider_zdirect.dag_support.tasks import notify_of_missing_tracking
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
-from airflow_provider_zdirect.operators.order_notifiers import MOST_SHOWN, Notifiers, notify_all
+from airflow_provider_zdirect.operators.notifiers import Notifiers
+from airflow_provider_zdirect.operators.order_notifiers import MOST_SHOWN, notify_all
 from airflow_provider_zdirect.operators.order_tracking import ZDirectMissingTrackingOperator
 
 NOW = datetime(2026, 3, 10, 8, tzinfo=UTC)

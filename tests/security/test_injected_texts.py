@@ -30,7 +30,8 @@ from airflow_provider_zdirect.intrastat.csv_text import lines_as_csv, table_as_c
 from airflow_provider_zdirect.intrastat.master_data import SCHEMA
 from airflow_provider_zdirect.intrastat.selection import Month
 from airflow_provider_zdirect.merchant_files.cells import UUID
-from airflow_provider_zdirect.operators.order_notifiers import Notifiers, notify_all
+from airflow_provider_zdirect.operators.notifiers import Notifiers
+from airflow_provider_zdirect.operators.order_notifiers import notify_all
 from airflow_provider_zdirect.orders.order_calls import OrderCalls
 from airflow_provider_zdirect.orders.update_rows import read_updates
 from airflow_provider_zdirect.shipping_documents.documents import DocumentCalls, ShippingDocument

@@ -1,0 +1,157 @@
+"""Which windows have landed, which lack, and how long zDirect still has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_zdirect.clock import Clock, SystemClock
+from airflow_provider_zdirect.datasets.table import WITH_WINDOWS
+from airflow_provider_zdirect.operators import argument_table as table
+from airflow_provider_zdirect.operators.arguments import count, entries, instant, refusal, span, time_zone
+from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.operators.base_path import known_environment, open_base_path
+from airflow_provider_zdirect.operators.notifiers import Notifiers, Notify
+
+MOST_DAYS = 3660
+IN_RESULT = 10
+"""Urgent gaps that the result names."""
+
+
+def covered_datasets(value: Any, name: str) -> tuple[str, ...]:
+    """Names of datasets with windows, each once.
+
+    :raises ZDirectConfigurationError: as :func:`~.arguments.entries`.
+    """
+
+    def known(text: str) -> str:
+        if text not in WITH_WINDOWS:
+            raise ValueError(f"fetched by windows, as these are: {', '.join(WITH_WINDOWS)}")
+        return text
+
+    return tuple(entries(value, name=name, parse=known))
+
+
+def shown_days(value: Any, name: str) -> int:
+    """:raises ZDirectConfigurationError: if it is not a number of days from 1 to 3660."""
+    days = count(value, name)
+    if not 1 <= days <= MOST_DAYS:
+        raise refusal(f"{name}={value!r} is not between 1 and {MOST_DAYS}", f"Give {name} as a number of days.")
+    return days
+
+
+class ZDirectCoverageOperator(ZDirectOperator):
+    """Reports which windows have landed and which lack, and fails while zDirect still has what would soon be lost.
+
+    It reads what runs have left under ``base_path``, and writes ``coverage.html``, ``coverage.json`` and
+    ``coverage.parquet`` to ``_reports/coverage/`` (``docs/coverage.md``). It asks zDirect for nothing but the
+    merchants, where neither ``merchant_ids`` nor the connection names them.
+
+    :param base_path: URL for ObjectStoragePath, or absolute local path, below which the datasets are published.
+    :param merchant_ids: UUIDs: one, a list, or text with commas. None: the connection's merchant, or all that the app
+        may use.
+    :param datasets: names of datasets that are fetched by windows: one name, a list, or text with commas. None: those
+        of which any window is known at ``base_path``.
+    :param since: nothing is expected before (aware datetime or ISO 8601 text); None: before the first known window of a
+        dataset and merchant, or of another merchant, if it has none.
+    :param days: how many days are looked at, today (UTC) included.
+    :param warn_days: a gap is urgent if zDirect deletes the start of it within so many days.
+    :param grace_hours: how long after its end, or after a daily report is due, a window may still lack.
+    :param timezone: where days begin, of datasets that are fetched by date.
+    :param fail_on_gap: fail the task if a gap is urgent, after the report is written and ``notifier`` is called.
+    :param notifier: a notifier of Airflow, a function of the context, or a list of them, called with the urgent gaps;
+        None: the task's log.
+    :param storage_conn_id: Airflow connection of the storage.
+    :param conn_id: the zDirect connection. If it exists, its environment has to be that of ``base_path``.
+    :param deferrable: wait in the triggerer after a retriable error.
+    :returns: ``merchant_ids``, ``from`` and ``to`` (first and last day), ``statuses`` (by status: stretches of time),
+        ``urgent`` (the first ten gaps), ``urgent_count``, and the URIs of the files: ``html``, ``json``, ``parquet``.
+    :raises ZDirectConfigurationError: at parse, if a literal argument is wrong. What a notifier raises is raised, too.
+    """
+
+    asset_names = ("coverage",)
+    arguments = (
+        {"base_path": table.Argument(table.path), "merchant_ids": table.UUIDS}
+        | table.STORAGE
+        | table.CONNECTION
+        | {
+            "datasets": table.Argument(covered_datasets, blank=()),
+            "since": table.optional(instant),
+            "days": table.Argument(shown_days),
+            "timezone": table.Argument(time_zone),
+            "fail_on_gap": table.FLAG,
+        }
+        | dict.fromkeys(("warn_days", "grace_hours"), table.Argument(span))
+    )
+
+    clock: Clock = SystemClock()
+
+    def __init__(
+        self,
+        *,
+        base_path: str,
+        merchant_ids: str | Sequence[str] | None = None,
+        datasets: str | Sequence[str] | None = None,
+        since: datetime | str | None = None,
+        days: int | str = 100,
+        warn_days: float | str | timedelta = 14,
+        grace_hours: float | str | timedelta = 24,
+        timezone: str = "UTC",
+        fail_on_gap: bool | str = True,
+        notifier: Notify | Sequence[Notify] | None = None,
+        storage_conn_id: str | None = None,
+        conn_id: str = "zdirect_default",
+        deferrable: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(values=locals(), **kwargs)
+        self.notifier = Notifiers(notifier)
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        """As for every operator here."""
+        if "notifier" in kwargs:
+            kwargs["notifier"] = Notifiers(kwargs["notifier"])
+        return super().partial(**kwargs)
+
+    def perform(self, run: TaskRun) -> Outcome:
+        from airflow_provider_zdirect.coverage.publish import publish_report
+        from airflow_provider_zdirect.coverage.report import measure_coverage
+        from airflow_provider_zdirect.coverage.rows import Scope
+        from airflow_provider_zdirect.operators.coverage_notifiers import notify_of_gaps
+        from airflow_provider_zdirect.storage.object_store import ObjectStore
+
+        values, environment = run.values, known_environment(run.hook)
+        opened = open_base_path(values["base_path"], values["storage_conn_id"], environment=environment)
+        store, merchant_ids = ObjectStore(opened.fs, opened.root), values["merchant_ids"] or run.hook.merchant_ids()
+        report = measure_coverage(
+            store,
+            opened.uri,
+            dict.fromkeys(merchant_ids),
+            Scope(
+                self.clock.now(),
+                warn=values["warn_days"],
+                grace=values["grace_hours"],
+                **run.pick("days", "since", "timezone"),
+            ),
+            environment=environment,
+            conn_id=run.hook.conn_id,
+            datasets=values["datasets"],
+        )
+        uris, urgent = publish_report(store, report), report.urgent_rows()
+        self.log.info("%s -> %s", report.in_words(), uris["html"])
+        if urgent:
+            notify_of_gaps(self.notifier, urgent, uris["html"], run.context)
+            if values["fail_on_gap"]:
+                report.fail_if_urgent(uris["html"])
+        summary = {
+            "merchant_ids": list(merchant_ids),
+            "from": report.scope.shown[0].isoformat(),
+            "to": report.scope.shown[-1].isoformat(),
+            "statuses": report.counts(),
+            "urgent": urgent[:IN_RESULT],
+            "urgent_count": len(urgent),
+            **uris,
+        }
+        return Outcome(summary, {"coverage": summary})
