@@ -59,7 +59,7 @@ def coverage_app(ui_root: str, prefix: str, coverage: MeasuredCoverage | None = 
         may_read, may_fill = await asyncio.to_thread(_rights, user)
         if not may_read:
             raise HTTPException(403, "Forbidden")
-        measured = coverage or await asyncio.to_thread(_deployment)
+        measured = coverage if coverage is not None else await asyncio.to_thread(_deployment)
         report, notice = await measured.latest(after)
         shown = page_data(report) if report else {"report": None}
         return JSONResponse({"may_fill": may_fill, "notice": notice, **shown}, headers=HEADERS)

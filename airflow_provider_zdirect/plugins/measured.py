@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_zdirect.clock import Clock, SystemClock
-from airflow_provider_zdirect.coverage.report import COVERED, measure_coverage
+from airflow_provider_zdirect.coverage.report import measure_coverage
 from airflow_provider_zdirect.coverage.rows import Scope
+from airflow_provider_zdirect.datasets.table import WITH_WINDOWS
 from airflow_provider_zdirect.exceptions import ZDirectError
 from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 from airflow_provider_zdirect.operators.arguments import uuids
@@ -34,7 +35,7 @@ class MeasuredCoverage:
     What is measured is the deployment's own choice (the parameters of its DAGs, so ``ZDIRECT_BASE_PATH`` and the like);
     who asks cannot choose another path.
 
-    :param params: of the place, by name, with their values; None: those of the example DAGs.
+    :param params: returns what is measured, as :func:`deployment_params`, which is used for None.
     """
 
     def __init__(self, params: Callable[[], Mapping[str, Any]] | None = None, clock: Clock | None = None) -> None:
@@ -74,10 +75,10 @@ class MeasuredCoverage:
 
 
 def deployment_params() -> dict[str, Any]:
-    """Values of the parameters of the example DAGs that say what is measured, and where."""
-    from airflow_provider_zdirect.dag_support.params import place_params
+    """The parameters of the DAG ``zdirect_coverage``, with the defaults that this process has for them."""
+    from airflow_provider_zdirect.dag_support.params import coverage_params, place_params
 
-    return {name: param.value for name, param in place_params().items()}
+    return {name: param.value for name, param in {**place_params(), **coverage_params()}.items()}
 
 
 def measure(params: Mapping[str, Any], now: datetime) -> Answer:
@@ -90,11 +91,23 @@ def measure(params: Mapping[str, Any], now: datetime) -> Answer:
     base = open_base_path(str(params["base_path"]), environment=environment, writes=False)
     store = ObjectStore(base.fs, base.root)
     merchants, notice = _merchants(hook, params["merchant_ids"], store)
-    scope = Scope(now)
+    scope = Scope(
+        now,
+        days=params["days"],
+        warn=timedelta(days=params["warn_days"]),
+        grace=timedelta(hours=params["grace_hours"]),
+    )
 
     def report(keeps_index: bool) -> dict[str, Any]:
-        place = {"environment": environment, "conn_id": hook.conn_id, "keeps_index": keeps_index}
-        return measure_coverage(store, base.uri, merchants, scope, **place).as_json()
+        return measure_coverage(
+            store,
+            base.uri,
+            merchants,
+            scope,
+            environment=environment,
+            conn_id=hook.conn_id,
+            keeps_index=keeps_index,
+        ).as_json()
 
     try:
         found = report(keeps_index=True)
@@ -131,7 +144,7 @@ async def _granted(hook: ZDirectHook) -> list[str]:
 
 def _merchants_below(store: ObjectStore) -> list[str]:
     """The merchants of whom a window has landed."""
-    paths = (path for dataset in COVERED for path in store.files_below(windows_folder("manifests", dataset)))
+    paths = (path for dataset in WITH_WINDOWS for path in store.files_below(windows_folder("manifests", dataset)))
     parts = (part for path in paths for part in path.split("/") if part.startswith("merchant_id="))
     return sorted({part.partition("=")[2] for part in parts})
 

@@ -17,8 +17,9 @@ class ZDirectPlugin(AirflowPlugin):
 
     name = "zdirect"
 
+    # Airflow reads both from an instance, and only where it shows them.
     @cached_property
-    def fastapi_apps(self) -> list[dict[str, Any]]:
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
         if not AIRFLOW_V_3_1_PLUS:
             return []
         from airflow_provider_zdirect.plugins.coverage_app import coverage_app
@@ -26,7 +27,7 @@ class ZDirectPlugin(AirflowPlugin):
         return [{"name": "zDirect coverage", "url_prefix": COVERAGE, "app": coverage_app(ui_root(), COVERAGE)}]
 
     @cached_property
-    def external_views(self) -> list[dict[str, Any]]:
+    def external_views(self) -> list[dict[str, Any]]:  # type: ignore[override]
         if not AIRFLOW_V_3_1_PLUS:
             return []
         # With the slash at the end: without it, Airflow's UI would answer.
@@ -46,4 +47,4 @@ class ZDirectPlugin(AirflowPlugin):
 
 def ui_root() -> str:
     """The path of Airflow's UI on its host, without a slash at the end: blank, unless ``[api] base_url`` has one."""
-    return urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
+    return urlsplit(str(conf.get("api", "base_url", fallback=""))).path.rstrip("/")

@@ -18,6 +18,9 @@ from starlette.testclient import TestClient
 
 from airflow_provider_zdirect.plugins.coverage_app import coverage_app
 
+# Of the throw-away Airflow of the tests.
+pytestmark = pytest.mark.filterwarnings("ignore:The HMAC key is")
+
 REPORT = {"rows": [], "warn_days": 14}
 AFTER = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
