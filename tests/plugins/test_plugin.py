@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from airflow.plugins_manager import is_valid_plugin
+from airflow.plugins_manager import ensure_plugins_loaded, is_valid_plugin
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
 from airflow_provider_zdirect.plugins.plugin import ZDirectPlugin
@@ -23,6 +23,7 @@ def test_the_entry_point_leads_to_a_plugin_that_airflow_takes() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     module, _, name = project["entry-points"]["airflow.plugins"]["zdirect"].partition(":")
     assert getattr(import_module(module), name) is ZDirectPlugin
+    ensure_plugins_loaded()
     assert is_valid_plugin(ZDirectPlugin)
 
 
