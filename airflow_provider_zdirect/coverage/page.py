@@ -77,9 +77,10 @@ def summarise(report: Mapping[str, Any]) -> dict[str, Any]:
         headline = "Nothing is expected yet: no window has landed here"
     elif not missing:
         headline = "No gap can be filled any more" if lost else "Everything has landed"
+        headline += ", but not every empty report is certain" if empty and not lost else ""
     else:
         headline = f"{_counted(len(missing), 'gap', 'gaps')}, {_urgency(missing, urgent, left, report['warn_days'])}"
-    tone = "alarm" if urgent or lost else "care" if gaps or rejected else "good"
+    tone = "alarm" if lost or any(gap["urgent"] for gap in gaps) else "care" if gaps or rejected else "good"
     return {"headline": headline, "details": details, "tone": tone}
 
 

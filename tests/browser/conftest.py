@@ -46,6 +46,8 @@ def open_page(chromium: Browser, tmp_path: Path) -> Iterator[OpenPage]:
     def open_report(report: Mapping[str, Any], **options: Any) -> Page:
         file = tmp_path / "coverage.html"
         file.write_text(render_page(report), encoding="utf-8")
+        while contexts:
+            contexts.pop().close()
         contexts.append(chromium.new_context(viewport=SIZE, **options))
         page = contexts[-1].new_page()
         page.on("console", lambda message: complaints.append(message.text))

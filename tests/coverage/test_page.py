@@ -136,7 +136,7 @@ def gap(status: str, days_left: float | None = None) -> dict[str, Any]:
         ([gap("missing", 80)], "1 gap, not urgent", "care"),
         ([gap("missing", None), gap("missing", 80)], "2 gaps, none of them urgent", "care"),
         ([gap("lost")], "No gap can be filled any more", "alarm"),
-        ([gap("uncertain", 40)], "Everything has landed", "care"),
+        ([gap("uncertain", 40)], "Everything has landed, but not every empty report is certain", "care"),
     ],
 )
 def test_the_headline_says_how_bad_it_is(gaps: list[dict[str, Any]], headline: str, tone: str) -> None:

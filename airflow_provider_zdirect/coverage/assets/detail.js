@@ -21,6 +21,7 @@ function showDetail(merchantId, dataset, day) {
   const gaps = row.gaps.filter((gap) => touches(gap, day));
   const rejected = row.rejected.filter((part) => touches(part, day));
   const zone = row.step === "day" && row.timezone !== "UTC" ? `, days of ${row.timezone}` : "";
+  const held = byId("detail").contains(document.activeElement);
   byId("detail").replaceChildren(
     make("header", {}, make("h2", { id: "detail-title" }, longDay(day), make("small", {}, `${row.title} · ${merchantOf(row)}${zone}`)),
       make("button", { type: "button", "aria-label": "Close", onclick: closeDetail }, "×")),
@@ -29,6 +30,7 @@ function showDetail(merchantId, dataset, day) {
     ...section(counted(gaps.length, "gap", "gaps"), gaps.map((gap) => gapCard(row, gap))),
     ...section("Rejected records", rejected.map(rejectedCard)),
     make("p", { class: "soft" }, `zDirect keeps ${row.dataset}: ${row.retention}. Merchant ${row.merchant_id}.`));
+  if (held) byId("detail").focus({ preventScroll: true });
 }
 
 function closeDetail() {

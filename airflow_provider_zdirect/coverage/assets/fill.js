@@ -8,10 +8,11 @@ const fill = { live: null, mayFill: false, runs: new Map(), reload: async () => 
 
 async function ask(url, options = {}) {
   const headers = { Accept: "application/json", ...(options.body ? { "Content-Type": "application/json" } : {}) };
-  // The first releases of Airflow 3.1 keep the session here; later ones in a cookie that no script can read.
+  const send = (more) => fetch(url, { ...options, headers: { ...headers, ...more }, credentials: "same-origin", cache: "no-store" });
+  let answer = await send({});
+  // The session is in a cookie that no script can read; in the first releases of Airflow 3.1 it is here.
   const token = localStorage.getItem("token");
-  if (token) headers.Authorization = `Bearer ${token}`;
-  const answer = await fetch(url, { ...options, headers, credentials: "same-origin", cache: "no-store" });
+  if (answer.status === 401 && token) answer = await send({ Authorization: `Bearer ${token}` });
   const body = await answer.json().catch(() => ({}));
   if (answer.ok) return body;
   const why = typeof body.detail === "string" ? body.detail : JSON.stringify(body.detail || answer.statusText);
@@ -78,7 +79,9 @@ async function startRun(row, gap, paused) {
     show(run, made);
     await follow(run);
   } catch (error) {
-    fill.runs.delete(key);
+    // A run that was made goes on, also where it can no longer be watched.
+    if (run.id) run.text = "The run can no longer be watched.";
+    else fill.runs.delete(key);
     drawGaps();
     return showNotice(refusal(error));
   }

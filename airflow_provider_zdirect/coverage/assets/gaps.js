@@ -20,9 +20,13 @@ function buildGaps(rows) {
   const shown = gapList.all ? found : found.slice(0, MOST_SHOWN);
   const head = ["Time left", "Status", "Merchant", "Dataset", "Window (UTC)", "Length", "Fill"].map((text) => make("th", { scope: "col" }, text));
   const table = make("table", { class: "gaps" }, make("caption", {}, "The most urgent first."), make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...shown.map(gapLine)));
+  const held = box.contains(document.activeElement) && document.activeElement.closest("[data-gap]");
   const rest = found.length - shown.length;
   const more = rest ? make("button", { type: "button", onclick: () => { gapList.all = true; buildGaps(rows); } }, `Show ${rest.toLocaleString("en")} more`) : "";
   box.replaceChildren(table, more);
+  // Who works by keyboard stays at the gap.
+  const line = held && [...table.tBodies[0].rows].find((each) => each.dataset.gap === held.dataset.gap);
+  if (line) line.querySelector("a, button")?.focus({ preventScroll: true });
 }
 
 function gapLine({ row, gap }) {

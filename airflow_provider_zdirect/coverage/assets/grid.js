@@ -17,8 +17,6 @@ function buildGrid(report) {
     for (const row of rows) body.append(rowLine(row));
     table.append(body);
   }
-  table.setAttribute("aria-rowcount", String(grid.rows.length + 2));
-  table.setAttribute("aria-colcount", String(grid.days.length + 1));
 }
 
 function headOf(days) {
@@ -41,7 +39,7 @@ function merchantLine(row) {
 function rowLine(row) {
   const index = grid.rows.length;
   const gaps = row.gaps.length ? make("span", { class: "count", title: counted(row.gaps.length, "gap", "gaps") }, String(row.gaps.length)) : null;
-  const line = make("tr", { "aria-rowindex": String(index + 3), "data-merchant": row.merchant_id, "data-dataset": row.dataset },
+  const line = make("tr", { "data-merchant": row.merchant_id, "data-dataset": row.dataset },
     make("th", { scope: "row", class: "label", title: `${row.title}; zDirect keeps ${row.retention}` }, make("span", { class: "name" }, row.dataset), gaps));
   grid.days.forEach((day, column) => line.append(cellOf(row, index, day, column)));
   grid.rows.push({ row, line });

@@ -44,7 +44,7 @@ function applyFilters() {
 function drawGaps() {
   const { merchant, dataset } = chosen();
   buildGaps(page.report.rows.filter((row) => (!merchant || row.merchant_id === merchant) && (!dataset || row.dataset === dataset)));
-  if (!byId("detail").hidden && detail.shown) showDetail(...detail.shown);
+  if (!byId("detail").hidden) showDetail(...detail.shown);
 }
 
 function draw({ report, summary }) {
@@ -70,6 +70,7 @@ async function load(after = null) {
   try {
     const answer = await ask(fill.live.data + (after ? `?after=${encodeURIComponent(after)}` : ""));
     fill.mayFill = answer.may_fill;
+    for (const [key, run] of fill.runs) if (DONE.has(run.state)) fill.runs.delete(key);
     showNotice(answer.notice || "");
     if (answer.report) draw(answer);
     announce(answer.report ? answer.summary.headline : answer.notice);
