@@ -1,4 +1,4 @@
-"""Which windows have landed and which lack, once a day, before zDirect deletes them."""
+"""Which windows have landed and which are missing, once a day, before zDirect deletes them."""
 
 from __future__ import annotations
 

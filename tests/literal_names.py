@@ -44,7 +44,10 @@ def use_every_operation(store: ObjectStore, scratch: Path) -> None:
     store.delete_folder("folder")
     store.move("folder/a", "folder/z")
     store.write("folder/a", b"1")
+    version = store.versions_below("folder")
+    assert store.versions_below("folder") == version
     store.write("folder/a", b"11")
+    assert version["folder/a"] != store.versions_below("folder")["folder/a"]
     local = scratch / "a-local-file"
     local.write_bytes(b"222")
     store.upload(local, "folder/deep/b")

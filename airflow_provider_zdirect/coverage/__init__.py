@@ -1,1 +1,1 @@
-"""Which windows have landed, which lack, and how long zDirect still has what lacks."""
+"""Which windows have landed, which are missing, and how long zDirect still has them."""

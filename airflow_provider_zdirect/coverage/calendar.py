@@ -49,7 +49,10 @@ class Fetched:
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of time with the same status; its neighbours have another."""
+    """A stretch of time with the same status; its neighbours have another.
+
+    What is uncertain is cut where zDirect's records begin: only the later part can be fetched again.
+    """
 
     window: Window
     status: Status
@@ -87,7 +90,7 @@ def spans(fetched: Iterable[Fetched], expected: Window, kept_from: datetime, due
             status = Status.LOST
         else:
             status = Status.MISSING if at < due_until else Status.PENDING
-        if not runs or runs[-1][1] != status:
+        if not runs or runs[-1][1] != status or (status is Status.UNCERTAIN and at == kept_from):
             runs.append((at, status))
     return [
         Span(Window(start, end), status)

@@ -18,7 +18,6 @@ import msgspec
 
 from airflow_provider_zdirect.coverage.index import DayFacts, WindowFacts, read_index, write_index
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.publish.announced import ANNOUNCED
 from airflow_provider_zdirect.storage.damaged import naming_damaged
 from airflow_provider_zdirect.storage.layout import Layout, named_window, windows_folder
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -81,7 +80,7 @@ class Facts:
 def read_facts(
     store: ObjectStore, dataset: str, merchants: Collection[str], span: Window, *, keeps_index: bool = True
 ) -> dict[str, Facts]:
-    """What is known of a dataset, by merchant; nothing of those of whom there is no window.
+    """What is known of a dataset, by merchant; those without any window are left out.
 
     A damaged manifest proves nothing: it is named in the log, and its window counts as one that has not landed.
 
@@ -127,7 +126,7 @@ def _near(labels: Iterable[str], span: Window) -> Iterator[str]:
 
 
 def _windows(labels: Iterable[str]) -> list[Window]:
-    windows = (named_window(f"{label}{ANNOUNCED}", ANNOUNCED) for label in labels)
+    windows = (named_window(label, ending="") for label in labels)
     return [window for window in windows if window]
 
 
@@ -171,11 +170,13 @@ def _read_manifest(store: ObjectStore, path: str, version: str) -> WindowFacts |
 def _facts(manifest: _Manifest, version: str) -> WindowFacts:
     """:raises WindowError: if it covers nothing."""
     published = [change.date for change in manifest.changes]
-    facts = WindowFacts(
+    clipped, asked = manifest.clipped, manifest.window
+    covered = Window(clipped.end if clipped else asked.start, asked.end)
+    return WindowFacts(
         version=version,
         environment=manifest.environment,
-        window=(manifest.window.start, manifest.window.end),
-        covered_from=manifest.clipped.end if manifest.clipped else manifest.window.start,
+        window=(asked.start, asked.end),
+        covered_from=covered.start,
         fetched_at=manifest.finished_at,
         is_filtered=bool(manifest.filters),
         rejected=manifest.rejected,
@@ -188,5 +189,3 @@ def _facts(manifest: _Manifest, version: str) -> WindowFacts:
             for day, fetched_at in manifest.days.items()
         },
     )
-    facts.covered  # noqa: B018
-    return facts

@@ -1,4 +1,4 @@
-"""The coverage of a base path: which windows of its datasets have landed, for every merchant, and which lack."""
+"""The coverage of a base path: which windows of its datasets have landed, for every merchant, and which are missing."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class CoverageReport:
         """
         urgent = self.urgent_rows()
         if urgent:
-            worst = "; ".join(f"{gap['words']}. {gap['command'] or ''}" for gap in urgent[:WORST])
+            worst = "; ".join(". ".join(filter(None, (gap["words"], gap["command"]))) for gap in urgent[:WORST])
             more = f"; and {len(urgent) - WORST} more" if len(urgent) > WORST else ""
             raise UnfilledGapsError(
                 f"{len(urgent)} gap{'s' * (len(urgent) > 1)} will be unrecoverable within "
@@ -91,12 +91,11 @@ class CoverageReport:
 
     def in_words(self) -> str:
         """For the log, in one line."""
-        names, counts = {row.dataset.name for row in self.rows}, self.counts()
-        missing, uncertain, lost = (counts[status] for status in (Status.MISSING, Status.UNCERTAIN, Status.LOST))
+        counted, counts = len({row.dataset.name for row in self.rows}), self.counts()
+        numbers = ", ".join(f"{name} {counts[name]}" for name in (Status.MISSING, Status.UNCERTAIN, Status.LOST))
         return (
-            f"{len(names)} datasets of {len({row.merchant_id for row in self.rows})} merchants, {self.scope.days} days "
-            f"until {moment_in_words(self.scope.now)}: {missing} gaps, {uncertain} empty reports that are not certain, "
-            f"{len(self.urgent())} of them urgent; {lost} gaps are lost"
+            f"Coverage of {counted} datasets and {len({row.merchant_id for row in self.rows})} merchants, "
+            f"{self.scope.days} days until {moment_in_words(self.scope.now)}: {numbers}; urgent {len(self.urgent())}"
         )
 
     def counts(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""What has landed of one dataset of one merchant, and what lacks: a row of the report. No I/O."""
+"""What of one dataset of one merchant has landed, and what is missing: a row of the report. No I/O."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Scope:
     :param days: how many days it shows, today (UTC) included.
     :param since: nothing is expected before; None: before the first known window.
     :param warn: a gap that zDirect deletes within this time is urgent.
-    :param grace: how long after its end a window may still lack.
+    :param grace: how long after its end a window may still be missing.
     :param timezone: where days begin, of datasets that are asked for by date.
     """
 
@@ -146,8 +146,7 @@ class Row:
         expected = self._expected()
         if expected is None:
             return []
-        kept_from = self.dataset.windows.earliest(self.scope.now, self.timezone)
-        return spans(self._fetched(), expected, kept_from, self._due_until())
+        return spans(self._fetched(), expected, self._kept_from, self._due_until())
 
     @property
     def by_day(self) -> bool:
@@ -157,8 +156,9 @@ class Row:
     def timezone(self) -> str:
         return self.scope.timezone if self.by_day else "UTC"
 
-    @property
+    @cached_property
     def gaps(self) -> list[Gap]:
+        """What is missing, lost or uncertain, in order of time."""
         return [self._gap(span) for span in self.spans if span.status in GAPS]
 
     def as_json(self, base_uri: str) -> dict[str, Any]:
@@ -194,6 +194,10 @@ class Row:
             for window in self._covering()
             if window.rejected and any(window.covered.intersects(each) for each in rejected)
         ]
+
+    @property
+    def _kept_from(self) -> datetime:
+        return self.dataset.windows.earliest(self.scope.now, self.timezone)
 
     def _expected(self) -> Window | None:
         shown, begin, end = self.scope.window(self.timezone), self.begin, self.scope.now
@@ -253,23 +257,22 @@ class Row:
                 yield Fetched(day, status, facts.fetched_at)
 
     def _gap(self, span: Span) -> Gap:
-        kept_until = None
-        if span.status is not Status.LOST:
-            kept_until = self.dataset.windows.kept_until(span.window.start, self.timezone)
+        start = span.window.start
+        kept_until = self.dataset.windows.kept_until(start, self.timezone) if start >= self._kept_from else None
         started = any(window.intersects(span.window) for window in self.facts.started)
-        return Gap(span.window, span.status, started, kept_until, self._fill(span))
+        return Gap(span.window, span.status, started, kept_until, self._fill(span.window))
 
-    def _fill(self, span: Span) -> dict[str, Any] | None:
+    def _fill(self, gap: Window) -> dict[str, Any] | None:
         """What the backfill is to be given: all that zDirect will still have in an hour."""
         earliest = self.dataset.windows.earliest(self.scope.now + TIME_TO_FILL, self.timezone)
-        start, end = max(span.window.start, earliest), span.window.end
+        start, end = max(gap.start, earliest), gap.end
         if self.by_day:
             # The backfill asks for UTC days; the dates are the same.
             zone = ZoneInfo(self.timezone)
             start, end = (Window.of_day(at.astimezone(zone).date()).start for at in (start, end))
-        elif start != span.window.start:
+        elif start > gap.start:
             start = _next_hour(start)
-        if span.status is Status.LOST or start >= end:
+        if start >= end:
             return None
         # As in the last window: no personal data is to be stored that was not before.
         mode = next((window.personal_data.partition(":")[0] for window in reversed(self._covering())), "none")

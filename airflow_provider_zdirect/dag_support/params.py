@@ -278,7 +278,7 @@ def coverage_params() -> dict[str, Param]:
             description="A gap is urgent if zDirect deletes the start of it within so many days.",
         ),
         "grace_hours": _hours(
-            "Hours of grace", "Hours after its end, or after a daily report is due, in which a window may still lack."
+            "Hours of grace", "Hours after its end, or after a daily report is due, in which a window may be missing."
         ),
         "fail_on_gap": _flag("Fail on a gap", "Fail the run if a gap is urgent, after the report is written.", True),
         "notify_email": _text(

@@ -1,4 +1,4 @@
-"""Which windows have landed, which lack, and how long zDirect still has them."""
+"""Which windows have landed, which are missing, and how long zDirect still has them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def shown_days(value: Any, name: str) -> int:
 
 
 class ZDirectCoverageOperator(ZDirectOperator):
-    """Reports which windows have landed and which lack, and fails while zDirect still has what would soon be lost.
+    """Reports which windows have landed and which are missing, and fails before zDirect deletes what is missing.
 
     It reads what runs have left under ``base_path``, and writes ``coverage.html``, ``coverage.json`` and
     ``coverage.parquet`` to ``_reports/coverage/`` (``docs/coverage.md``). It asks zDirect for nothing but the
@@ -57,7 +57,7 @@ class ZDirectCoverageOperator(ZDirectOperator):
         dataset and merchant, or of another merchant, if it has none.
     :param days: how many days are looked at, today (UTC) included.
     :param warn_days: a gap is urgent if zDirect deletes the start of it within so many days.
-    :param grace_hours: how long after its end, or after a daily report is due, a window may still lack.
+    :param grace_hours: how long after its end, or after a daily report is due, a window may be missing.
     :param timezone: where days begin, of datasets that are fetched by date.
     :param fail_on_gap: fail the task if a gap is urgent, after the report is written and ``notifier`` is called.
     :param notifier: a notifier of Airflow, a function of the context, or a list of them, called with the urgent gaps;

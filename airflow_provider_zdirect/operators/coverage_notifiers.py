@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 MOST_SHOWN = 50
 """Gaps in a text; the list itself has all."""
 
-SUBJECT = "zDirect: {{ coverage_gaps_count }} gaps will soon be unrecoverable"
+SUBJECT = "zDirect: {{ coverage_gaps_count }} gap{{ 's' if coverage_gaps_count > 1 }} will soon be unrecoverable"
 CONTENT = "{{ coverage_gaps_html }}"
 
 _TEXT = Template(

@@ -8,7 +8,7 @@
     <base>/_windows/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/<from>_<to>.announced   windows that were asked for
     <base>/_states/<dataset>/merchant_id=<id>/latest.json                                the last present state
     <base>/_staging/<dataset>/merchant_id=<id>/<from>_<to>-<resume key>/                 pages of unfinished windows
-    <base>/_reports/coverage/coverage.parquet, .json, .html                        which windows landed, and which lack
+    <base>/_reports/coverage/coverage.parquet, .json, .html                        landed and missing windows
     <base>/_reports/coverage/_index/<dataset>/merchant_id=<id>.json                what its manifests said
     <base>/_reports/intrastat/merchant_id=<id>/month=<YYYY-MM>/...                       pages and CSV for people
     <base>/_erasures/orders/merchant_id=<id>/...                                       who must be forgotten, and proofs

@@ -106,7 +106,7 @@ class ObjectStore:
         return {path: self._written(path, details) for path, details in self._find(folder).items()}
 
     def versions_below(self, folder: str) -> dict[str, str]:
-        """As :meth:`files_below`, with a text for each object that is another one after each time it is written."""
+        """As :meth:`files_below`, with a text for each object that is another one once it has other content."""
         return {path: _version(details) for path, details in self._find(folder).items()}
 
     @_naming_disk

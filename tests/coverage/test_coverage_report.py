@@ -162,6 +162,18 @@ def test_what_zdirect_has_deleted_is_lost_and_the_rest_of_the_gap_is_urgent_to_t
     assert row.as_json("")["days"][f"{edge:%Y-%m-%d}"][6:17] == "LXXXXMMMMML"
 
 
+def test_an_uncertain_report_is_urgent_only_as_long_as_it_can_be_fetched_again(base):
+    today = NOW.date()
+    base.land_days("cross_border_movements", *(today - n * DAY for n in (101, 100, 99)), uncertain=True)
+    gaps = base.row("cross_border_movements", days=110).as_json("")["gaps"]
+    uncertain = [gap for gap in gaps if gap["status"] == "uncertain"]
+    assert [(gap["from"][:10], gap["days_left"], gap["urgent"]) for gap in uncertain] == [
+        (f"{today - 101 * DAY}", None, False),
+        (f"{today - 100 * DAY}", 0.6, True),
+    ]
+    assert [gap["fill"] and gap["fill"]["conf"]["from"][:10] for gap in uncertain] == [None, f"{today - 100 * DAY}"]
+
+
 @pytest.mark.parametrize(("warn", "urgent"), [(13.9, False), (14, True)])
 def test_a_gap_is_urgent_from_the_days_on_that_were_asked_for(base, warn, urgent):
     start = NOW - 86 * DAY + timedelta(minutes=5)

@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import duckdb
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+from smtp_mailbox import Mailbox
 
 from airflow_provider_zdirect.assets import zdirect_asset
 from airflow_provider_zdirect.coverage.report import SCHEMA
+from airflow_provider_zdirect.dag_support.tasks import notify_of_urgent_gaps
 from airflow_provider_zdirect.exceptions import UnfilledGapsError
 from airflow_provider_zdirect.operators.coverage import ZDirectCoverageOperator
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
@@ -135,3 +137,26 @@ def test_without_a_notifier_the_gaps_are_in_the_log(base, merchant, context, cap
     cover(base, context, merchant_ids=merchant, fail_on_gap=False)
     assert "Urgent gaps: 1." in caplog.text
     assert f"returned_items {FIRST.date()} 03:00-04:00 UTC, merchant {merchant}: missing" in caplog.text
+
+
+def test_an_email_has_the_gaps_with_their_commands(base, merchant, context, monkeypatch):
+    pytest.importorskip("airflow.providers.smtp")
+    mailbox = Mailbox()
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", mailbox.connection())
+    # As the DAG does it.
+    context |= {"dag": DAG("a_dag", schedule=None), "params": {"notify_email": "data@shop.example"}}
+    with pytest.raises(AirflowFailException):
+        cover(base, context, merchant_ids=merchant, notifier=notify_of_urgent_gaps)
+    mail = mailbox.mail()
+    assert (mail["subject"], mailbox.rcpt) == ("zDirect: 1 gap will soon be unrecoverable", ["data@shop.example"])
+    assert f"returned_items {FIRST.date()} 03:00-04:00 UTC" in mail.get_body(("html",)).get_content()
+
+
+def test_a_mapped_task_has_the_same_notifier_at_every_parse(base):
+    def make():
+        with DAG("a_dag", schedule=None):
+            mapped = ZDirectCoverageOperator.partial(task_id="coverage", base_path="/data", notifier=print)
+            return mapped.expand(conn_id=["a"])
+
+    assert str(make().partial_kwargs["notifier"]) == str(make().partial_kwargs["notifier"]) == "(print)"
+    assert list(make().unmap({"conn_id": "a"}).notifier) == [print]

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import email
-import email.policy
 import json
-import socketserver
-import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from airflow.providers.common.compat.notifier import BaseNotifier
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+from smtp_mailbox import Mailbox
 
 from airflow_provider_zdirect.dag_support.tasks import notify_of_missing_tracking
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
@@ -88,48 +85,10 @@ def test_a_notifier_that_fails_fails_the_task_and_the_retry_notifies(late, full_
     assert len(kept) == 1
 
 
-class Mailbox(socketserver.TCPServer):
-    """An SMTP server for one e-mail."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Delivery)
-        self.data, self.rcpt = b"", []
-        self.thread = threading.Thread(target=self.handle_request, daemon=True)
-        self.thread.start()
-
-    def mail(self):
-        self.thread.join(60)
-        assert not self.thread.is_alive()
-        self.server_close()
-        return email.message_from_bytes(self.data, policy=email.policy.default)
-
-
-class Delivery(socketserver.StreamRequestHandler):
-    def handle(self):
-        self.wfile.write(b"220 here\r\n")
-        for line in self.rfile:
-            command = line[:4].upper()
-            if command == b"DATA":
-                self.wfile.write(b"354 go\r\n")
-                while (content := self.rfile.readline()) != b".\r\n":
-                    self.server.data += content
-            if command == b"RCPT":
-                self.server.rcpt.append(line.decode().partition("<")[2].partition(">")[0])
-            self.wfile.write(b"221 bye\r\n" if command == b"QUIT" else b"250 ok\r\n")
-            if command == b"QUIT":
-                return
-
-
 def test_an_email_has_the_list_with_links(world, late, full_context, tmp_path, monkeypatch):
     pytest.importorskip("airflow.providers.smtp")
     mailbox = Mailbox()
-    connection = {
-        "conn_type": "smtp",
-        "host": "127.0.0.1",
-        "port": mailbox.server_address[1],
-        "extra": {"from_email": "airflow@shop.example", "disable_ssl": True, "disable_tls": True},
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", mailbox.connection())
     to = ["ship@shop.example", "b@shop.example"]
     task = find(
         # As the DAG does it.
