@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from airflow_provider_zdirect.coverage.page import render_page
 
@@ -25,6 +25,9 @@ FLAGS = [
     "--disable-sync",
 ]
 SIZE: Any = {"width": 1440, "height": 900}
+
+# Only what never comes takes that long.
+expect.set_options(timeout=60_000)
 
 OpenPage = Callable[..., Page]
 
