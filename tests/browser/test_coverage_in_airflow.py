@@ -16,7 +16,6 @@ from urllib.parse import unquote
 import fsspec
 import pytest
 from airflow_with_users import PASSWORDS, AirflowWithUsers
-from conftest import SIZE
 from demo import Span, published_rows, true_rows
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 from real_time import this_hour
@@ -77,7 +76,7 @@ def open_airflow(chromium: Browser, airflow: AirflowWithUsers) -> Iterator[OpenA
     contexts = []
 
     def open_for(user: str) -> Page:
-        contexts.append(chromium.new_context(viewport=SIZE))
+        contexts.append(chromium.new_context())
         page = contexts[-1].new_page()
         page.set_default_timeout(60_000)
         page.goto(airflow.url)
