@@ -185,6 +185,20 @@ def test_rejected_records_are_named_with_their_file(open_page: OpenPage) -> None
     expect(page.locator("#detail pre")).to_have_text(uri)
 
 
+def test_a_day_of_another_time_zone_has_the_gaps_of_its_own_hours(open_page: OpenPage) -> None:
+    report = made_report(9, merchants=1, datasets=("cross_border_movements",), chance=0.0)
+    row = report["rows"][0]
+    row["timezone"] = "Europe/Berlin"
+    row["days"]["2026-11-20"] = "M"
+    times = {"from": "2026-11-19T23:00:00+00:00", "to": "2026-11-20T23:00:00+00:00"}
+    row["gaps"] = [{**times, "status": "missing", "started": False, "days_left": 91, "urgent": False, "fill": None}]
+    page = open_page(report)
+    for day, gaps in [("Thu 19 Nov", 0), ("Fri 20 Nov", 1), ("Sat 21 Nov", 0)]:
+        page.locator(f".cell[aria-label^='{day} 2026']").click()
+        expect(page.locator("#detail-title")).to_contain_text(day)
+        expect(page.locator("#detail .card")).to_have_count(gaps)
+
+
 def test_the_command_of_a_gap_is_copied(open_page: OpenPage) -> None:
     report = made_report(9, merchants=1, datasets=("orders",), chance=0.2)
     page = open_page(report, permissions=["clipboard-read", "clipboard-write"])

@@ -2,7 +2,8 @@
 
 const detail = { shown: null };
 
-const touches = (part, day) => Date.parse(part.from) < dayStart(day) + DAY && Date.parse(part.to) > dayStart(day);
+// Of rows that are asked for by date, days are those of the row's time zone.
+const touches = (row, part, day) => localDay(Date.parse(part.from), row.timezone) <= day && day <= localDay(Date.parse(part.to) - 1, row.timezone);
 
 function openDetail(row, day) {
   showDetail(row.merchant_id, row.dataset, day);
@@ -18,8 +19,8 @@ function showDetail(merchantId, dataset, day) {
   const row = page.report.rows.find((one) => one.merchant_id === merchantId && one.dataset === dataset);
   if (!row) return closeDetail();
   const letters = row.days[day] || ".";
-  const gaps = row.gaps.filter((gap) => touches(gap, day));
-  const rejected = row.rejected.filter((part) => touches(part, day));
+  const gaps = row.gaps.filter((gap) => touches(row, gap, day));
+  const rejected = row.rejected.filter((part) => touches(row, part, day));
   const zone = row.step === "day" && row.timezone !== "UTC" ? `, days of ${row.timezone}` : "";
   const held = byId("detail").contains(document.activeElement);
   byId("detail").replaceChildren(
@@ -68,6 +69,5 @@ function gapCard(row, gap) {
 function rejectedCard(part) {
   return make("div", { class: "card" },
     make("p", {}, make("strong", {}, counted(part.records, "record", "records")), ` rejected in ${windowWords(part)}`),
-    make("p", { class: "soft" }, "They are kept, with the reasons, in:"),
-    make("pre", { tabindex: "0" }, part.uri));
+    ...(part.uri ? [make("p", { class: "soft" }, "They are kept, with the reasons, in:"), make("pre", { tabindex: "0" }, part.uri)] : []));
 }

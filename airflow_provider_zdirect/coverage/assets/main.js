@@ -50,7 +50,8 @@ function drawGaps() {
 function draw({ report, summary }) {
   const first = page.report === null;
   Object.assign(page, { report, summary });
-  byId("about").textContent = `${report.base_path} · ${report.environment} · ${instantText(report.made_at)} UTC · warns ${report.warn_days} days before data is lost`;
+  const about = [report.base_path, report.environment, `${instantText(report.made_at)} UTC`, `warns ${report.warn_days} days before data is lost`];
+  byId("about").textContent = about.filter(Boolean).join(" · ");
   drawSummary();
   drawLegend();
   drawFilters();
@@ -66,7 +67,7 @@ function draw({ report, summary }) {
 
 // after: only a report that was made later will do.
 async function load(after = null) {
-  byId("refresh").disabled = true;
+  byId("refresh").setAttribute("aria-busy", "true");
   try {
     const answer = await ask(fill.live.data + (after ? `?after=${encodeURIComponent(after)}` : ""));
     fill.mayFill = answer.may_fill;
@@ -77,7 +78,7 @@ async function load(after = null) {
   } catch (error) {
     showNotice(error.status ? refusal(error) : `The report cannot be loaded: ${error.message}`);
   } finally {
-    byId("refresh").disabled = false;
+    byId("refresh").removeAttribute("aria-busy");
   }
 }
 
@@ -102,7 +103,10 @@ function start() {
   listenToTheme();
   listenToGrid();
   grid.onOpen = (row, column) => openDetail(grid.rows[row].row, grid.days[column]);
-  grid.onRead = (text) => { byId("readout").textContent = text || "Point at a day, or move to it, to read what is there."; byId("readout").classList.toggle("soft", !text); };
+  grid.onRead = (text) => {
+    byId("readout").textContent = text || "Point at a day, or move to it, to read what is there.";
+    byId("readout").classList.toggle("soft", !text);
+  };
   grid.onRead("");
   byId("filters").addEventListener("change", applyFilters);
   byId("filters").addEventListener("submit", (event) => event.preventDefault());

@@ -40,6 +40,7 @@ const dayStart = (day) => Date.parse(`${day}T00:00:00Z`);
 const dayText = (moment) => new Date(moment).toISOString().slice(0, 10);
 const DAY_FORMAT = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
 const longDay = (day) => DAY_FORMAT.format(dayStart(day)).replace(",", "");
+const localDay = (moment, timeZone) => new Intl.DateTimeFormat("en-CA", { timeZone, year: "numeric", month: "2-digit", day: "2-digit" }).format(moment);
 const instantText = (iso) => new Date(iso).toISOString().slice(0, 16).replace("T", " ");
 const clock = (hour) => `${String(hour).padStart(2, "0")}:00`;
 
