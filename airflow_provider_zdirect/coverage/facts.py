@@ -29,6 +29,7 @@ READERS = 8
 """Manifests that are read at the same time."""
 
 SECOND = len("20261122T100000")
+"""Characters of a label down to the second."""
 
 _MOMENT = r"\d{8}T\d{6}(\.\d+)?Z"
 _NAME = re.compile(

@@ -86,7 +86,8 @@ class CoverageReport:
             raise UnfilledGapsError(
                 f"{len(urgent)} gap{'s' * (len(urgent) > 1)} will be unrecoverable within "
                 f"{_number(self.scope.warn / DAY)} days: {worst}{more}.",
-                remedy=f"Run the command of each gap, or trigger {BACKFILL} with its parameters; {uri} shows all gaps.",
+                remedy=f"Run the command of each gap, or trigger {BACKFILL} with its parameters, and unpause that DAG; "
+                f"{uri} shows all gaps.",
             )
 
     def in_words(self) -> str:
@@ -103,10 +104,14 @@ class CoverageReport:
         counted = Counter(span.status for row in self.rows for span in row.spans)
         return {status.value: counted[status] for status in Status}
 
+    def dates(self) -> dict[str, str]:
+        """The first day that is shown, and the first one after them."""
+        shown = self.scope.window("UTC")
+        return {"from": shown.start.date().isoformat(), "to": shown.end.date().isoformat()}
+
     def as_json(self) -> dict[str, Any]:
         """What the page shows, and ``coverage.json`` holds."""
         scope = self.scope
-        shown = scope.shown
         return {
             "format": FORMAT,
             "made_at": scope.now.isoformat(),
@@ -115,8 +120,7 @@ class CoverageReport:
             "conn_id": self.conn_id,
             "warn_days": _number(scope.warn / DAY),
             "grace_hours": _number(scope.grace / timedelta(hours=1)),
-            "from": shown[0].isoformat(),
-            "to": (shown[-1] + DAY).isoformat(),
+            **self.dates(),
             "rows": [row.as_json(self.base_uri) for row in self.rows],
         }
 

@@ -65,8 +65,9 @@ class ZDirectCoverageOperator(ZDirectOperator):
     :param storage_conn_id: Airflow connection of the storage.
     :param conn_id: the zDirect connection. If it exists, its environment has to be that of ``base_path``.
     :param deferrable: wait in the triggerer after a retriable error.
-    :returns: ``merchant_ids``, ``from`` and ``to`` (first and last day), ``statuses`` (by status: stretches of time),
-        ``urgent`` (the first ten gaps), ``urgent_count``, and the URIs of the files: ``html``, ``json``, ``parquet``.
+    :returns: ``merchant_ids``, ``from`` and ``to`` (the first day, and the first one after), ``statuses`` (by status:
+        stretches of time), ``urgent`` (the first ten gaps), ``urgent_count``, and the URIs of the files: ``html``,
+        ``json``, ``parquet``.
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong. What a notifier raises is raised, too.
     """
 
@@ -147,8 +148,7 @@ class ZDirectCoverageOperator(ZDirectOperator):
                 report.fail_if_urgent(uris["html"])
         summary = {
             "merchant_ids": list(merchant_ids),
-            "from": report.scope.shown[0].isoformat(),
-            "to": report.scope.shown[-1].isoformat(),
+            **report.dates(),
             "statuses": report.counts(),
             "urgent": urgent[:IN_RESULT],
             "urgent_count": len(urgent),

@@ -80,7 +80,7 @@ def model(runs: list[dict], now: datetime) -> list[tuple[datetime, datetime, str
     return found
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(runs=st.lists(a_run(), min_size=1, max_size=15))
 def test_the_gaps_of_any_history_are_those_that_were_planted_and_no_other(runs):
     now = quarter(QUARTERS)
@@ -98,7 +98,7 @@ def test_the_gaps_of_any_history_are_those_that_were_planted_and_no_other(runs):
 dates = st.integers(0, 13).map(lambda number: date(2026, 10, 20) + number * DAY)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     zone=st.sampled_from(["UTC", "Europe/Berlin", "Pacific/Auckland"]),
     fetched=st.lists(st.tuples(dates, st.integers(1, 3), st.booleans(), st.integers(0, 9)), min_size=1, max_size=10),

@@ -89,7 +89,7 @@ def test_the_result_is_small_and_says_what_is_in_the_files(base, merchant, emula
     result = cover(base, context, **task)
     assert result["merchant_ids"] == list(emulator.merchant_ids)
     # Of the other merchant nothing has landed, and the same is expected.
-    assert (result["from"], result["to"], result["urgent_count"]) == ("2026-08-13", "2026-11-20", 2)
+    assert (result["from"], result["to"], result["urgent_count"]) == ("2026-08-13", "2026-11-21", 2)
     nothing = dict.fromkeys(("lost", "uncertain", "rejected", "refetched"), 0)
     assert result["statuses"] == {**nothing, "missing": 2, "landed": 2, "pending": 2}
     assert [gap["from"] for gap in result["urgent"]] == [(FIRST + hours * HOUR).isoformat() for hours in (0, 3)]
