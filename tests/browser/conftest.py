@@ -32,7 +32,8 @@ expect.set_options(timeout=60_000)
 OpenPage = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+# Of a module: while Playwright's event loop is there, no other test can have one.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
