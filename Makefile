@@ -8,8 +8,8 @@ AIRFLOW_2_11 = 2.11.2
 # In the order of the files: reordered, the few long tests would come last, and one process wait for the other.
 PYTEST = -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 # The tests that need Airflow. Of the operators, what all share: the rest of each is in packages that do not know Airflow.
-TESTS_2_11 = $(wildcard tests/hooks tests/operators tests/sensors tests/triggers tests/dags)
-FAST_2_11 = $(wildcard tests/hooks tests/sensors tests/triggers tests/dags $(addprefix tests/operators/test_, \
+TESTS_2_11 = $(wildcard tests/hooks tests/operators tests/plugins tests/sensors tests/triggers tests/dags)
+FAST_2_11 = $(wildcard tests/hooks tests/plugins tests/sensors tests/triggers tests/dags $(addprefix tests/operators/test_, \
 	argument_tables.py arguments.py assets.py base_path.py extract_operator.py retry.py unusable_connection.py \
 	waits.py))
 
@@ -18,11 +18,11 @@ UV = .venv/bin/uv
 COMPILE = $(UV) pip compile - pyproject.toml --extra dev --extra distributed --extra emulator --extra fuzz \
 	--extra s3 --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
-FAST = -m "not exhaustive and not certification and not distributed"
+FAST = -m "not exhaustive and not certification and not distributed and not browser"
 
 FUZZ_SECONDS ?= 60
 
-.PHONY: help demo up test test-all certify test-distributed lint audit sbom fuzz mutation bench docs constraints clean
+.PHONY: help demo up test test-all certify test-browser test-distributed lint audit sbom fuzz mutation bench docs constraints clean
 
 help:
 	@echo "make demo         a real Airflow fetches stock movements of several hours from the emulator"
@@ -31,6 +31,8 @@ help:
 	@echo "make test-all     what make test leaves out: seeded races, kills at every write, thousands of cases,"
 	@echo "                  and all operators on $(AIRFLOW_2_11)"
 	@echo "make certify      every dataset in every situation: faults of server, network, storage and processes; writes a page"
+	@echo "make test-browser the coverage page in headless Chromium, alone and inside a real Airflow; as root it installs"
+	@echo "                  Chromium where it is missing (Debian package)"
 	@echo "make test-distributed"
 	@echo "                  CeleryExecutor with three workers, of which one after the other is killed; as root it installs"
 	@echo "                  PostgreSQL and Redis where they are missing (Debian packages)"
@@ -70,6 +72,10 @@ test-all: .venv/.ready .venv-2.11/.ready
 certify: .venv/.ready
 	@.venv/bin/python $(PYTEST) --dist worksteal -m "not exhaustive and not mutation" tests/certification \
 		$$(.venv/bin/python tests/certification/references.py)
+
+test-browser: .venv/.ready
+	@sh tests/browser/install.sh
+	@.venv/bin/python -m pytest -p no:xdist -m browser tests/browser
 
 test-distributed: .venv/.distributed
 	@sh tests/distributed/install.sh

@@ -130,7 +130,7 @@ def report(airflow: LocalAirflow, span: Span) -> None:
             for manifest in manifests
         )
         files = list((airflow.data / dataset).rglob("*.parquet"))
-        published, expected = _published(airflow.data, dataset), _truth(airflow, dataset, span)
+        published, expected = published_rows(airflow.data, dataset), true_rows(airflow, dataset, span)
         missing, surplus = expected - published, published - expected
         verdict = "yes, each record once" if not missing and not surplus else "NO"
         if missing or surplus:
@@ -183,7 +183,7 @@ def _manifests(data: Path, dataset: str) -> Iterator[dict[str, Any]]:
         yield json.loads(path.read_text(encoding="utf-8"))
 
 
-def _published(data: Path, dataset: str) -> Counter[tuple[str, str, datetime]]:
+def published_rows(data: Path, dataset: str) -> Counter[tuple[str, str, datetime]]:
     """Merchant, quality label and time of every published row."""
     if not any((data / dataset).rglob("*.parquet")):
         return Counter()
@@ -195,7 +195,7 @@ def _published(data: Path, dataset: str) -> Counter[tuple[str, str, datetime]]:
     return Counter((str(merchant), label, _EPOCH + timedelta(microseconds=micros)) for merchant, label, micros in rows)
 
 
-def _truth(airflow: LocalAirflow, dataset: str, span: Span) -> Counter[tuple[str, str, datetime]]:
+def true_rows(airflow: LocalAirflow, dataset: str, span: Span) -> Counter[tuple[str, str, datetime]]:
     expected: Counter[tuple[str, str, datetime]] = Counter()
     for merchant_id in asyncio.run(_merchant_ids(airflow)):
         query = urllib.parse.urlencode(

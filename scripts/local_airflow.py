@@ -156,8 +156,12 @@ class LocalAirflow:
     def api(self, path: str, body: Any = None, method: str | None = None) -> Any:
         """An answer of Airflow's REST API; with a body it is a POST, unless ``method`` says otherwise."""
         if self._token is None:
-            self._token = _json(f"{self.url}/auth/token")["access_token"]
+            self._token = self.log_in()
         return _json(f"{self.url}/api/v2{path}", body, {"Authorization": f"Bearer {self._token}"}, method)
+
+    def log_in(self) -> str:
+        """A token for Airflow's REST API; here everybody is admin."""
+        return str(_json(f"{self.url}/auth/token")["access_token"])
 
     def emulator(self, path: str, body: Any = None, method: str | None = None) -> Any:
         return _json(self.emulator_url + path, body, method=method)

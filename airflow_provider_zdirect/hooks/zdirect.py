@@ -92,8 +92,9 @@ class ZDirectHook(ZDirectConnection, BaseHook):
         return [own] if own else self._granted(asyncio.run(self._me(self.config())))
 
     def named_merchants(self, given: Iterable[str] = ()) -> dict[str, str | None]:
-        """By id: the name, if it has one, of each merchant that is given by id or name; of none: of :meth:`merchant_ids`.
+        """By id: the name, if it has one, of each merchant.
 
+        :param given: ids or names; none: those of :meth:`merchant_ids`.
         :raises ZDirectConfigurationError: if the connection has no such name; as :meth:`merchant_ids`.
         """
         names = self.merchants()

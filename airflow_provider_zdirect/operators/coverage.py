@@ -49,8 +49,8 @@ class ZDirectCoverageOperator(ZDirectOperator):
     merchants, where neither ``merchant_ids`` nor the connection names them.
 
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which the datasets are published.
-    :param merchant_ids: ids or names: one, a list, or text with commas. None: the connection's merchant, or all that the app
-        may use.
+    :param merchant_ids: ids or names: one, a list, or text with commas. None: the connection's merchant, or all that
+        the app may use.
     :param datasets: names of datasets that are fetched by windows: one name, a list, or text with commas. None: those
         of which any window is known at ``base_path``.
     :param since: nothing is expected before (aware datetime or ISO 8601 text); None: before the first known window of a

@@ -39,7 +39,7 @@ def test_every_target_is_known_and_shown_by_help() -> None:
 
 def test_every_script_that_a_target_runs_exists() -> None:
     text = (PROJECT / "Makefile").read_text(encoding="utf-8")
-    scripts = set(re.findall(r"\b(?:scripts|benchmarks|tests/distributed)/\w+\.(?:py|sh)", text))
+    scripts = set(re.findall(r"\b(?:scripts|benchmarks|tests/distributed|tests/browser)/\w+\.(?:py|sh)", text))
     assert {script for script in scripts if not (PROJECT / script).is_file()} == set()
 
 
@@ -47,11 +47,12 @@ def test_ci_runs_lint_and_all_tests() -> None:
     text = (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
     assert text.startswith("#!/usr/bin/env bash\n")
     assert "set -euo pipefail" in text
-    assert text.splitlines()[-5:] == [
+    assert text.splitlines()[-6:] == [
         "make lint",
         "make test",
         "make test-all",
         "make certify",
+        "make test-browser",
         "make test-distributed",
     ]
 
