@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.datasets.table import WITH_WINDOWS
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import count, entries, instant, refusal, span, time_zone
-from airflow_provider_zdirect.operators.base import Outcome, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.operators.base import Flow, Outcome, TaskRun, ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import known_environment, open_base_path
 from airflow_provider_zdirect.operators.notifiers import Notifiers, Notify
 
@@ -116,6 +116,10 @@ class ZDirectCoverageOperator(ZDirectOperator):
             kwargs["notifier"] = Notifiers(kwargs["notifier"])
         return super().partial(**kwargs)
 
+    @classmethod
+    def flow(cls, values: Mapping[str, Any]) -> Flow:
+        return Flow(read=("_manifests",), published=("_reports/coverage",))
+
     def perform(self, run: TaskRun) -> Outcome:
         from airflow_provider_zdirect.coverage.publish import publish_report
         from airflow_provider_zdirect.coverage.report import measure_coverage
@@ -126,6 +130,9 @@ class ZDirectCoverageOperator(ZDirectOperator):
         values, environment = run.values, known_environment(run.hook)
         opened = open_base_path(values["base_path"], values["storage_conn_id"], environment=environment)
         store, merchants = ObjectStore(opened.fs, opened.root), run.hook.named_merchants(values["merchant_ids"])
+        self.log.info(
+            "coverage, merchant %s: base path %s", ", ".join(map(run.hook.merchants().in_words, merchants)), opened.uri
+        )
         report = measure_coverage(
             store,
             opened.uri,

@@ -162,7 +162,7 @@ def test_no_operator_writes_to_a_base_path_of_another_environment(sandbox: Any, 
     open_base_path(str(tmp_path), environment="production")
     more = {**WINDOW, "month": "2026-10"}
     writers = [operator for operator in TASKS if "base_path" in operator.arguments]
-    assert len(writers) == 11
+    assert len(writers) == 12
     for operator in writers:
         given = {name: value for name, value in more.items() if name in operator.arguments}
         task = operator(task_id="task", **needed(operator, str(tmp_path)), **given)

@@ -54,6 +54,7 @@ def in_turn(order_id):
     yield "ZDirectOrderErasureOperator", {}, "order erasures"
     yield "ZDirectStockUpdateOperator", {}, "stock updates"
     yield "ZDirectCompactOperator", {}, "compaction"
+    yield "ZDirectCoverageOperator", {"fail_on_gap": False}, "coverage"
     sensor = {"dataset": "intra_community_movements", "report_date": "2026-03-07", "deferrable": False}
     yield "ZDirectReportReadySensor", sensor, "report intra_community_movements 2026-03-07"
 
@@ -70,7 +71,8 @@ def test_every_log_begins_with_what_it_is_about_and_ends_with_where_the_files_ar
     tasks, done = {task.__name__: task for task in TASKS}, set()
     for name, arguments, words in in_turn(order_id):
         place = {"base_path": tmp_path.as_uri()} if "base_path" in tasks[name].arguments else {}
-        task = tasks[name](task_id=name, merchant_id="shop-de", **place, **arguments)
+        merchant = "merchant_id" if "merchant_id" in tasks[name].arguments else "merchant_ids"
+        task = tasks[name](task_id=name, **{merchant: "shop-de"}, **place, **arguments)
         caplog.clear()
         with caplog.at_level("INFO"):
             capsys.readouterr()

@@ -70,9 +70,9 @@ def test_the_page_is_in_the_navigation_wherever_airflow_is_mounted(
 
 
 @shows_pages
-def test_the_app_is_mounted_where_airflow_allows_it() -> None:
+def test_the_apps_are_mounted_where_airflow_allows_it() -> None:
     from airflow.api_fastapi.app import RESERVED_URL_PREFIXES
 
-    (app,) = ZDirectPlugin().fastapi_apps
-    assert app["url_prefix"] == "/zdirect/coverage"
-    assert not any(app["url_prefix"].startswith(prefix) for prefix in RESERVED_URL_PREFIXES)
+    mounted = [app["url_prefix"] for app in ZDirectPlugin().fastapi_apps]
+    assert mounted == ["/zdirect/coverage", "/zdirect/files"]
+    assert not any(app.startswith(prefix) for app in mounted for prefix in RESERVED_URL_PREFIXES)
