@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from airflow.providers.common.compat.sdk import Asset, AssetAlias
-
+from airflow_provider_zdirect.airflow_sdk import Asset, AssetAlias
 from airflow_provider_zdirect.datasets.table import get_dataset
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from airflow.providers.common.compat.sdk import DAG
 from airflow.timetables.interval import CronDataIntervalTimetable
 
+from airflow_provider_zdirect.airflow_sdk import DAG
 from airflow_provider_zdirect.dag_support.params import path_param, place_params, window_params
 from airflow_provider_zdirect.dag_support.tasks import daily_reports
 from airflow_provider_zdirect.operators.retry import retry_arguments

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from airflow.providers.common.compat.sdk import DAG
-
+from airflow_provider_zdirect.airflow_sdk import DAG
 from airflow_provider_zdirect.assets import daily_asset, monthly_schedule
 from airflow_provider_zdirect.dag_support.params import BASE_PATH, CONN_ID, place_params, report_params
 from airflow_provider_zdirect.dag_support.tasks import merchants

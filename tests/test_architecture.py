@@ -28,6 +28,7 @@ FLOORS: list[set[str]] = [
     {"triggers", "get_provider_info"},
     {"hooks"},
     {"assets"},
+    {"airflow_sdk"},
     {"pipeline"},
     {"shipping_documents"},
     {"orders", "stocks", "inbound", "intrastat"},
@@ -42,7 +43,7 @@ FLOORS: list[set[str]] = [
     {"windows"},
     {"exceptions", "clock"},
 ]
-WITH_AIRFLOW = set().union(*FLOORS[:6])
+WITH_AIRFLOW = set().union(*FLOORS[:7])
 
 
 def imports(path: Path) -> Iterator[str]:

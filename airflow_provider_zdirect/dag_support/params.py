@@ -11,8 +11,7 @@ import json
 import os
 from typing import Any
 
-from airflow.providers.common.compat.sdk import Param
-
+from airflow_provider_zdirect.airflow_sdk import Param
 from airflow_provider_zdirect.datasets.personal_data import MODES
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError

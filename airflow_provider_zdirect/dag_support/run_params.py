@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow.providers.common.compat.sdk import conf
-
+from airflow_provider_zdirect.airflow_sdk import conf
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.intrastat.selection import Month
 from airflow_provider_zdirect.operators.argument_table import path

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, get_current_context, task, task_group
-
+from airflow_provider_zdirect.airflow_sdk import AirflowSkipException, get_current_context, task, task_group
 from airflow_provider_zdirect.assets import daily_asset, place_of, update_daily_asset
 from airflow_provider_zdirect.clock import SystemClock
 from airflow_provider_zdirect.dag_support.params import BASE_PATH, CONN_ID, PATH

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
-
+from airflow_provider_zdirect.airflow_sdk import AirflowNotFoundException, BaseHook, mask_secret
 from airflow_provider_zdirect.client import ClientConfig, FileRateLimiter, ZDirectClient, checked_merchant_id
 from airflow_provider_zdirect.client.config import DAY, fault_in
 from airflow_provider_zdirect.client.shared_paces import SharedPaces

@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any
 
 import aiohttp
-from airflow.providers.common.compat.sdk import AirflowException, Connection
 from airflow.providers.http.hooks.http import HttpAsyncHook, HttpHook
 
+from airflow_provider_zdirect.airflow_sdk import AirflowException, Connection
 from airflow_provider_zdirect.client.config import USER_AGENT
 from airflow_provider_zdirect.client.hosts import is_local, path_below
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar, NoReturn
 
-from airflow.providers.common.compat.sdk import BaseOperator
 from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS, BaseOperator
 from airflow_provider_zdirect.assets import (
     changed_alias,
     connection_in,

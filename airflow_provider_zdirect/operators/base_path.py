@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, ObjectStoragePath
-
+from airflow_provider_zdirect.airflow_sdk import AirflowNotFoundException, BaseHook, ObjectStoragePath
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 from jinja2 import Template
 
+from airflow_provider_zdirect.airflow_sdk import AirflowNotFoundException, BaseHook
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, one_line
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from airflow.providers.common.compat.sdk import AirflowSkipException
-
+from airflow_provider_zdirect.airflow_sdk import AirflowSkipException
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.operators.base_path import BasePath, known_environment, open_base_path, open_path

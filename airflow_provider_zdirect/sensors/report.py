@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import (
+from airflow_provider_zdirect import exceptions
+from airflow_provider_zdirect.airflow_sdk import (
     AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
@@ -16,8 +17,6 @@ from airflow.providers.common.compat.sdk import (
     PokeReturnValue,
     conf,
 )
-
-from airflow_provider_zdirect import exceptions
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.exceptions import ZDirectFatalError
 from airflow_provider_zdirect.operators import argument_table as table

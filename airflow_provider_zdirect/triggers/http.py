@@ -8,10 +8,10 @@ from typing import Any
 
 import aiohttp
 import requests
-from airflow.providers.common.compat.sdk import AirflowException
 from airflow.providers.http.triggers.http import HttpSensorTrigger, HttpTrigger
 from airflow.triggers.base import TriggerEvent
 
+from airflow_provider_zdirect.airflow_sdk import AirflowException
 from airflow_provider_zdirect.hooks.http import ZDirectHttpAsyncHook
 
 NOT_THERE_YET = ("404",)

@@ -17,10 +17,10 @@ import pytest
 import real_time
 import run_dag as run_dag_module
 from airflow.models.dagbag import DagBag
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from own_emulator import connection_to, own_emulator
 from warm_airflow import run_forked
 
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
 HOUR = timedelta(hours=1)

@@ -241,7 +241,7 @@ def test_the_environment_sets_what_scheduled_runs_of_orders_and_stock_do(monkeyp
 def test_parsing_loads_neither_arrow_nor_http():
     code = (
         "import runpy, sys, warnings; warnings.simplefilter('ignore')\n"
-        "import airflow.providers.common.compat.sdk as sdk; sdk.DAG, sdk.task, sdk.Asset, sdk.ObjectStoragePath\n"
+        "import airflow_provider_zdirect.airflow_sdk as sdk; sdk.DAG, sdk.task, sdk.Asset, sdk.ObjectStoragePath\n"
         "import airflow.timetables.interval\n"
         "before = set(sys.modules)\n"
         f"for file in {list(map(str, DAG_FILES))!r}: runpy.run_path(file)\n"

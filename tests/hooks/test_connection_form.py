@@ -7,9 +7,9 @@ from pathlib import Path
 import airflow
 import jsonschema
 import pytest
-from airflow.providers.common.compat.sdk import redact
 from airflow.providers_manager import ProvidersManager
 
+from airflow_provider_zdirect.airflow_sdk import redact
 from airflow_provider_zdirect.get_provider_info import get_provider_info
 from airflow_provider_zdirect.hooks.connection_form import EXTRA_FIELDS, conn_fields, ui_field_behaviour
 from airflow_provider_zdirect.hooks.zdirect import ZDirectHook

@@ -10,9 +10,9 @@ from typing import Any
 
 import airflow_home
 import pytest
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from own_emulator import connection_to
 
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
 SECRET = "the-key-of-all-hashes"

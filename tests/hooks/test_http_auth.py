@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 import requests
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
 from airflow.providers.http.hooks.http import HttpHook
 from airflow.providers.http.operators.http import HttpOperator
 from airflow.providers.http.triggers.http import HttpTrigger, serialize_auth_type
 from own_emulator import connection_to
 
+from airflow_provider_zdirect.airflow_sdk import AirflowException, AirflowFailException, TaskDeferred
 from airflow_provider_zdirect.client.hosts import path_below
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
@@ -354,7 +354,7 @@ def test_a_wrong_secret_fails_at_once_and_is_in_no_text(connect, emulator, caplo
 
 @pytest.mark.parametrize("share", [True, False])
 def test_the_token_is_masked_and_in_no_log(connect, emulator, caplog, share):
-    from airflow.providers.common.compat.sdk import redact
+    from airflow_provider_zdirect.airflow_sdk import redact
 
     caplog.set_level(logging.DEBUG)
     connect(extra={"share_access": share})
