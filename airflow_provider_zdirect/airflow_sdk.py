@@ -1,7 +1,7 @@
 """Airflow's names, each from where the installed version has it.
 
-The modules moved between Airflow 2.11 and 3.3, and the versions of ``apache-airflow-providers-common-compat`` that the
-constraints of older Airflow releases pin do not know all of them. So authors of DAGs may import from here, too.
+The modules moved between Airflow 2.11 and 3.3, and the constraints of older Airflow releases pin versions of
+``apache-airflow-providers-common-compat`` that do not know these names yet. Authors of DAGs may import from here, too.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import redact as redact
     from airflow.providers.common.compat.sdk import task as task
     from airflow.providers.common.compat.sdk import task_group as task_group
+    from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger as TimeDeltaTrigger
 
 _AIRFLOW = tuple(int(part) for part in _version.split(".")[:2])
 AIRFLOW_V_3_0_PLUS = _AIRFLOW >= (3, 0)
@@ -86,6 +87,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "Stats": ("airflow.sdk.observability.stats", "airflow.observability.stats", "airflow.stats"),
     "TaskDeferred": _EXCEPTIONS,
     "TaskInstanceKey": ("airflow.sdk.types", "airflow.models.taskinstancekey"),
+    "TimeDeltaTrigger": ("airflow.providers.standard.triggers.temporal", "airflow.triggers.temporal"),
     "Variable": ("airflow.sdk", "airflow.models.variable"),
     "conf": ("airflow.sdk.configuration", "airflow.configuration"),
     "get_current_context": ("airflow.sdk", "airflow.operators.python"),

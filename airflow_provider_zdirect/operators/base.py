@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar, NoReturn
 
-from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
-
-from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS, BaseOperator
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS, BaseOperator, TimeDeltaTrigger
 from airflow_provider_zdirect.assets import (
     changed_alias,
     connection_in,
