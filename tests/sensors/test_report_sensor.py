@@ -256,9 +256,9 @@ def test_a_shorter_poke_interval_does_not_make_it_ask_more_often(make_sensor, em
 
 
 def test_the_sensor_survives_the_serialization_of_its_dag(make_sensor):
-    if AIRFLOW_V_3_0_PLUS:
+    try:
         from airflow.serialization.serialized_objects import DagSerialization as Serialization
-    else:
+    except ImportError:  # before Airflow 3.2
         from airflow.serialization.serialized_objects import SerializedDAG as Serialization
     with DAG("a_dag", schedule=None) as dag:
         make_sensor(mode="reschedule", holiday_calendars=["DE"], empty_after=timedelta(hours=2))
