@@ -98,5 +98,5 @@ def test_a_real_airflow_calls_back_when_a_run_is_late(tmp_path, monkeypatch):
         airflow.start_scheduling()
         airflow.wait_for("the DAG", lambda: not airflow.api("/dags/late")["is_paused"])
         run = airflow.api("/dags/late/dagRuns", {"logical_date": None})["dag_run_id"]
-        airflow.wait_for("the callback", said, 120)
+        airflow.wait_for("the callback", said, 300)
         assert airflow.api(f"/dags/late/dagRuns/{run}")["state"] == "running"
