@@ -22,7 +22,7 @@ def report_deadline(due_after: timedelta) -> dict[str, Any]:
     """``deadline`` for a DAG of reports; nothing unless the environment sets ``ZDIRECT_DEADLINE_HOURS``.
 
     A run is late if it has not ended so many hours after its report was due. Then Airflow's triggerer awaits the
-    function that ``ZDIRECT_DEADLINE_CALLBACK`` names (``my_package.alerts.notify``), or else writes an error to its log.
+    function that ``ZDIRECT_DEADLINE_CALLBACK`` names (``my_package.alerts.notify``), or else logs an error.
 
     :param due_after: how long after a run is queued its report is due. Not after its data interval, so that a
         backfill of days long past raises no alarm.
@@ -49,8 +49,8 @@ async def log_late(context: Mapping[str, Any] | None = None, **kwargs: Any) -> N
     """
     run = (context or {}).get("dag_run") or {}
     log.error(
-        "%s: the run %s has not ended by its deadline. What to do: look at the tasks of the run that still wait, and in "
-        "the zDirect portal whether the report is there.",
+        "%s: the run %s has not ended by its deadline. What to do: see which of its tasks still wait, and whether the "
+        "report is in the zDirect portal.",
         run.get("dag_id", "unknown DAG"), run.get("dag_run_id") or run.get("run_id", "unknown"),
     )  # fmt: skip
 

@@ -163,7 +163,7 @@ class ZDirectReportReadySensor(table.TaskArguments, BaseSensorOperator):
             return self._conclude(event)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any) -> Any:
-        """As for every sensor; on Airflow 2, too, the end of ``timeout`` is not retried, and on 3.0 it can be a skip."""
+        """As for every sensor. Also on Airflow 2 the end of ``timeout`` is not retried, and on 3.0 it may be a skip."""
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except AirflowSkipException:

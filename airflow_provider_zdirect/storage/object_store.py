@@ -307,7 +307,7 @@ class ObjectStore:
 
     @property
     def _read_options(self) -> dict[str, int]:
-        # One request, so that the bytes are of one version; newer s3fs would ask for the size first, and then for pieces.
+        # One request, so that the bytes are of one version; newer s3fs would ask for the size, and then for pieces.
         in_pieces = self._is_s3 and "max_concurrency" in signature(self.fs._cat_file).parameters
         return {"max_concurrency": 1} if in_pieces else {}
 
