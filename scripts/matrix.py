@@ -47,8 +47,8 @@ class Release:
     as_of: str
 
 
-# Of each series the first release, tried with the lower bounds of pyproject.toml, and the last. The oldest as of the day
-# of the HTTP provider 5.3.3.
+# The first release of each series, tried with the lower bounds of pyproject.toml, and the last one. The oldest are as
+# of the day of the HTTP provider 5.3.3.
 RELEASES = {
     "2.11": (Release("2.11.0", "2025-08-10"), Release("2.11.2", "2026-03-20")),
     "3.0": (Release("3.0.0", "2025-08-10"), Release("3.0.6", "2025-09-05")),
