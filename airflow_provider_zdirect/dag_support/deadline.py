@@ -32,7 +32,7 @@ def report_deadline(due_after: timedelta) -> dict[str, Any]:
     if not text or not AIRFLOW_V_3_1_PLUS:
         return {}
     # Not in airflow.sdk before 3.3.
-    from airflow.sdk.definitions.deadline import AsyncCallback, DeadlineAlert, DeadlineReference
+    from airflow.sdk.definitions.deadline import AsyncCallback, DeadlineAlert, DeadlineReference  # type: ignore[attr-defined]
 
     alert = DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from airflow_provider_zdirect.airflow_sdk import AirflowSkipException
@@ -124,7 +125,13 @@ class TaskRun:
         # Of a present state: all there is, or what the filters select; where that can be asked, what changed since.
         asks_window = dataset.has_windows or (dataset.selection.takes_window and not more.get("filters"))
         window = run_window(self.values, self.context) if asks_window else None
-        return ExtractJob(self.place(is_tried=False), dataset, window, resume_key=self.key, **self.pick(*names), **more)
+        arguments = {"resume_key": self.key, "note_progress": self.progress_note(), **self.pick(*names), **more}
+        return ExtractJob(self.place(is_tried=False), dataset, window, **arguments)
+
+    def progress_note(self) -> Callable[[str], object] | None:
+        """Where Airflow's UI shows the progress of a running task: its state store (Airflow 3.3+)."""
+        store = self.context.get("task_state_store")
+        return store and partial(store.set, "progress")
 
 
 def end_without_file(what: str, missing: str, remedy: str) -> NoReturn:

@@ -67,10 +67,12 @@ from datetime import timedelta
 
 from airflow_provider_zdirect.airflow_sdk import DAG, BaseOperator, TimeDeltaTrigger
 from airflow_provider_zdirect.dag_support.deadline import report_deadline
+from airflow_provider_zdirect.operators.task_run import TaskRun
 
 
 class Waits(BaseOperator):
     def execute(self, context):
+        TaskRun({}, context, None).progress_note()("3 of 60 requests done")
         self.defer(trigger=TimeDeltaTrigger(timedelta(minutes=10)), method_name="execute")
 
 
@@ -81,7 +83,7 @@ with DAG("late", schedule=None, is_paused_upon_creation=False, **report_deadline
 
 @pytest.mark.exhaustive
 @pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="LocalAirflow is an Airflow 3.3")
-def test_a_real_airflow_calls_back_when_a_run_is_late(tmp_path, monkeypatch):
+def test_a_real_airflow_calls_back_when_a_run_is_late_and_shows_the_progress_of_its_task(tmp_path, monkeypatch):
     sys.path.insert(0, str(airflow_home.PROJECT / "scripts"))
     from local_airflow import LocalAirflow
 
@@ -100,3 +102,5 @@ def test_a_real_airflow_calls_back_when_a_run_is_late(tmp_path, monkeypatch):
         run = airflow.api("/dags/late/dagRuns", {"logical_date": None})["dag_run_id"]
         airflow.wait_for("the callback", said, 300)
         assert airflow.api(f"/dags/late/dagRuns/{run}")["state"] == "running"
+        (state,) = airflow.api(f"/dags/late/dagRuns/{run}/taskInstances/waits/state-store")["task_state_store"]
+        assert (state["key"], state["value"]) == ("progress", "3 of 60 requests done")

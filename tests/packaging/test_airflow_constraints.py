@@ -1,4 +1,7 @@
-"""Whether the provider goes into an Airflow as its constraints pin it. Needs the package index, so it is in make test-all."""
+"""Whether the provider goes into an Airflow as its constraints pin it.
+
+Needs the package index, so it is in make test-all.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 MATRIX = runpy.run_path(str(ROOT / "scripts" / "matrix.py"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RELEASES = {release.version: release for releases in MATRIX["RELEASES"].values() for release in releases}
-# Their own constraints pin an HTTP provider before 5.3.3 (docs/compatibility.md); here they are as of its day.
+# The first ones of the two oldest series pin an HTTP provider before 5.3.3 (docs/compatibility.md).
 LAST = [releases[-1].version for releases in MATRIX["RELEASES"].values()]
 OFFICIAL = ROOT / "build" / "constraints"
 
