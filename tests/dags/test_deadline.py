@@ -63,11 +63,14 @@ def test_the_log_says_which_run_is_late_and_what_to_do(caplog):
 
 
 DAG_FILE = """
+import os
 from datetime import timedelta
 
 from airflow_provider_zdirect.airflow_sdk import DAG, BaseOperator, TimeDeltaTrigger
 from airflow_provider_zdirect.dag_support.deadline import report_deadline
 from airflow_provider_zdirect.operators.task_run import TaskRun
+
+os.environ["ZDIRECT_DEADLINE_HOURS"] = "0.002"
 
 
 class Waits(BaseOperator):
@@ -83,11 +86,10 @@ with DAG("late", schedule=None, is_paused_upon_creation=False, **report_deadline
 
 @pytest.mark.exhaustive
 @pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="LocalAirflow is an Airflow 3.3")
-def test_a_real_airflow_calls_back_when_a_run_is_late_and_shows_the_progress_of_its_task(tmp_path, monkeypatch):
+def test_a_real_airflow_calls_back_when_a_run_is_late_and_shows_the_progress_of_its_task(tmp_path):
     sys.path.insert(0, str(airflow_home.PROJECT / "scripts"))
     from local_airflow import LocalAirflow
 
-    monkeypatch.setenv("ZDIRECT_DEADLINE_HOURS", "0.002")
     (tmp_path / "dags").mkdir()
     (tmp_path / "dags" / "late.py").write_text(DAG_FILE)
     airflow = LocalAirflow(tmp_path / "home", {"CORE__DAGS_FOLDER": str(tmp_path / "dags")})
@@ -100,7 +102,7 @@ def test_a_real_airflow_calls_back_when_a_run_is_late_and_shows_the_progress_of_
         airflow.start_scheduling()
         airflow.wait_for("the DAG", lambda: not airflow.api("/dags/late")["is_paused"])
         run = airflow.api("/dags/late/dagRuns", {"logical_date": None})["dag_run_id"]
-        airflow.wait_for("the callback", said, 300)
+        airflow.wait_for("the callback", said, 120)
         assert airflow.api(f"/dags/late/dagRuns/{run}")["state"] == "running"
         (state,) = airflow.api(f"/dags/late/dagRuns/{run}/taskInstances/waits/state-store")["task_state_store"]
         assert (state["key"], state["value"]) == ("progress", "3 of 60 requests done")
