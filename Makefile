@@ -9,9 +9,9 @@ AIRFLOW_2_11 = 2.11.2
 PYTEST = -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 # The tests that need Airflow. Of the operators, what all share: the rest of each is in packages that do not know Airflow.
 TESTS_2_11 = $(wildcard tests/hooks tests/operators tests/sensors tests/triggers tests/dags)
-FAST_2_11 = $(wildcard tests/hooks tests/sensors tests/triggers tests/dags tests/packaging/test_installed.py $(addprefix tests/operators/test_, \
-	argument_tables.py arguments.py assets.py base_path.py extract_operator.py retry.py unusable_connection.py \
-	waits.py))
+FAST_2_11 = $(wildcard tests/hooks tests/sensors tests/triggers tests/dags tests/packaging/test_installed.py \
+	$(addprefix tests/operators/test_, argument_tables.py arguments.py assets.py base_path.py extract_operator.py retry.py \
+	unusable_connection.py waits.py))
 
 EXTRAS = dev,emulator,s3
 UV = .venv/bin/uv

@@ -17,9 +17,8 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 MATRIX = runpy.run_path(str(ROOT / "scripts" / "matrix.py"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-RELEASES = {release.version: release for releases in MATRIX["RELEASES"].values() for release in releases}
-# The first ones of the two oldest series pin an HTTP provider before 5.3.3 (docs/compatibility.md).
-LAST = [releases[-1].version for releases in MATRIX["RELEASES"].values()]
+# Of each series the last. The first ones of the two oldest pin an HTTP provider before 5.3.3 (docs/compatibility.md).
+RELEASES = {releases[-1].version: releases[-1] for releases in MATRIX["RELEASES"].values()}
 OFFICIAL = ROOT / "build" / "constraints"
 
 pytestmark = pytest.mark.exhaustive
@@ -53,7 +52,7 @@ def test_the_provider_changes_no_package_of_airflow(version, tmp_path):
 
 
 @pytest.mark.parametrize("extra", [(), ("s3",), ("gcs",), ("azure",)], ids=lambda extra: "".join(extra) or "none")
-@pytest.mark.parametrize("version", LAST)
+@pytest.mark.parametrize("version", RELEASES)
 def test_the_provider_goes_into_the_official_constraints(version, extra):
     """CI fetches them (.github/workflows/ci.yml)."""
     constraints = OFFICIAL / f"{version}.txt"
