@@ -103,6 +103,7 @@ def test_a_real_airflow_calls_back_when_a_run_is_late_and_shows_the_progress_of_
         airflow.wait_for("the DAG", lambda: not airflow.api("/dags/late")["is_paused"])
         run = airflow.api("/dags/late/dagRuns", {"logical_date": None})["dag_run_id"]
         airflow.wait_for("the callback", said, 120)
-        assert airflow.api(f"/dags/late/dagRuns/{run}")["state"] == "running"
-        (state,) = airflow.api(f"/dags/late/dagRuns/{run}/taskInstances/waits/state-store")["task_state_store"]
+        store = f"/dags/late/dagRuns/{run}/taskInstances/waits/state-store"
+        (state,) = airflow.wait_for("the progress", lambda: airflow.api(store)["task_state_store"])
         assert (state["key"], state["value"]) == ("progress", "3 of 60 requests done")
+        assert airflow.api(f"/dags/late/dagRuns/{run}")["state"] == "running"
