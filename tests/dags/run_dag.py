@@ -14,7 +14,9 @@ from typing import Any
 
 from airflow import settings
 
-from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_1_PLUS
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_1_PLUS, AIRFLOW_V_3_2_PLUS
+
+BUNDLE = "dags-folder"
 
 
 def main(dag_id: str, logical_date: str, conf: str, run_type: str) -> None:
@@ -68,12 +70,11 @@ def sync(folder: str) -> Any:
         from airflow.dag_processing.bundles.manager import DagBundlesManager
 
         DagBundlesManager().sync_bundles_to_db()
+    bag = dagbag.DagBag(folder, include_examples=False, **({"bundle_name": BUNDLE} if AIRFLOW_V_3_2_PLUS else {}))
     if AIRFLOW_V_3_1_PLUS:
-        bag = dagbag.DagBag(dag_folder=folder, bundle_name="dags-folder")
-        dagbag.sync_bag_to_db(bag, "dags-folder", None)
+        dagbag.sync_bag_to_db(bag, BUNDLE, None)
     else:
-        bag = dagbag.DagBag(dag_folder=folder, include_examples=False)
-        bag.sync_to_db(*(("dags-folder", None) if AIRFLOW_V_3_0_PLUS else ()))
+        bag.sync_to_db(*((BUNDLE, None) if AIRFLOW_V_3_0_PLUS else ()))
     assert not bag.import_errors, bag.import_errors
     return bag.dags
 
