@@ -175,11 +175,11 @@ def test(cell: Cell, selection: Iterable[str]) -> dict[str, Any]:
     """Run the tests in the cell's environment; their numbers."""
     report = cell.folder / "report.xml"
     report.unlink(missing_ok=True)
-    with _log(cell).open("a") as log:
+    with _log(cell).open("w") as log:
         subprocess.run(
             [cell.interpreter, "-m", "pytest", "-q", f"--junitxml={report}", "-m",
              "not exhaustive and not certification and not distributed", *selection],
-            cwd=ROOT, stdout=log, stderr=subprocess.STDOUT,
+            cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
     if not report.exists():
         return {"tests": 0, "skipped": 0, "failed": 1}
