@@ -70,7 +70,7 @@ def sync(folder: str) -> Any:
         from airflow.dag_processing.bundles.manager import DagBundlesManager
 
         DagBundlesManager().sync_bundles_to_db()
-    bag = dagbag.DagBag(folder, include_examples=False, **({"bundle_name": BUNDLE} if AIRFLOW_V_3_2_PLUS else {}))
+    bag = dagbag.DagBag(folder, **({"bundle_name": BUNDLE} if AIRFLOW_V_3_2_PLUS else {}))
     if AIRFLOW_V_3_1_PLUS:
         dagbag.sync_bag_to_db(bag, BUNDLE, None)
     else:
