@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Airflow's names, each from where the installed version has it.
 
 The modules moved between Airflow 2.11 and 3.3, and the constraints of older Airflow releases pin versions of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Airflow assets that published data updates; other DAGs can be scheduled on them (docs/assets.md).
 
 Every kind of data has an asset for all places (``zdirect://returned_items``) and one for each base path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Alerts about reports that are late, where Airflow has deadlines (3.1+)."""
 
 from __future__ import annotations

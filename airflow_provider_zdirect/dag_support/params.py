@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The parameters of the example DAGs, which Airflow shows as a form when a DAG is triggered.
 
 What is chosen in the form applies to that run. The default of a parameter ``name`` comes from the environment variable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the parameters of a run mean: its merchants, its window, its tasks; and the check of them all."""
 
 from __future__ import annotations

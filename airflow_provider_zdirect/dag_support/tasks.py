@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tasks that the DAGs of this project share."""
 
 from __future__ import annotations

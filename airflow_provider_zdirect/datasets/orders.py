@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Orders API (zDirect docs: *Orders*, and its OpenAPI file): orders, their items and lines, returns."""
 
 from __future__ import annotations

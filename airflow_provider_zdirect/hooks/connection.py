@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The settings of a zDirect connection: every field is read and checked once, before anything is sent."""
 
 from __future__ import annotations

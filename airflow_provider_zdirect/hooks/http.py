@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The HTTP provider's hooks on a zDirect connection: its address, its shared token, and none of its secrets.
 
 The HTTP provider's own hooks cannot read such a connection: they take a blank host for no address, send each entry of

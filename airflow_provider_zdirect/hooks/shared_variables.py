@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What all tasks, workers and triggers of a deployment share, in Airflow Variables: the access token and the paces."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From an Airflow connection to a configured client."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the operators of this provider have in common: their run, waits without a worker slot, retries and assets."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The base path as an author gives it, opened and tried before anything is asked of zDirect."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The name of a mapped task while it runs: Airflow 2 renders ``map_index_template`` when the task has ended."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When a task of this provider is tried again: never in vain, and not before zDirect wants it."""
 
 from __future__ import annotations

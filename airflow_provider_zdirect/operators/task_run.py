@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One try of a task: its checked arguments, and what Airflow, the storage and zDirect give it."""
 
 from __future__ import annotations

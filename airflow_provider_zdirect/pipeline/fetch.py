@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fetching what a run needs, page by page, into the staging folder.
 
 While a page is validated, staged and entered in the checkpoint, the next one of its request comes in; the one after

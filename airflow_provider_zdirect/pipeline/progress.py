@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the task log says of a run: its progress while records are fetched, and its result."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Waits until zDirect has made the report of a day's movements."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading and writing whole objects under a base path, on any fsspec filesystem.
 
 What the rest of the package relies on: an object appears whole or not at all, a listing is never stale, and an object
